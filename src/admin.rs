@@ -1,0 +1,1 @@
+//! Health, metrics and the loaded configuration, on their own listener.

@@ -1,0 +1,1 @@
+//! The only wiring: configuration and clock to bound listeners.

@@ -1,0 +1,1 @@
+//! The body type of every answer.

@@ -1,0 +1,3 @@
+//! Stage 2: who asks.
+
+pub mod credentials;

@@ -1,0 +1,1 @@
+//! Client credentials as a request carries them.

@@ -1,0 +1,217 @@
+//! The checked configuration: what `cambio.yaml` and the audience files mean once nothing in them is in doubt.
+
+pub mod file;
+pub mod load;
+pub mod schema;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use jsonwebtoken::Algorithm;
+
+use crate::policy::expression::Expression;
+use crate::policy::model::Policy;
+
+/// Everything that Cambio runs by.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The identity provider behind us.
+    pub upstream: Upstream,
+    /// The listener that callers use.
+    pub listen: Listen,
+    /// Where health, metrics and the loaded configuration are served.
+    pub admin: SocketAddr,
+    /// The realms that are governed, by name.
+    pub realms: BTreeMap<String, Realm>,
+    /// Foreign issuers, by name. No name is both a realm and an issuer.
+    pub issuers: BTreeMap<String, TrustedIssuer>,
+    /// What the audiences' owners say.
+    pub policy: Policy,
+    /// Where audit lines go.
+    pub audit: AuditOutput,
+    /// How logs look.
+    pub log: Log,
+    /// Worker threads.
+    pub threads: usize,
+    /// SHA-256 over `cambio.yaml` as read, in hexadecimal.
+    pub hash: String,
+    /// Every file that was read: what a reload watches.
+    pub files: Vec<PathBuf>,
+}
+
+/// The identity provider behind us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// `http` or `https`
+    pub scheme: http::uri::Scheme,
+    /// Host and port.
+    pub authority: http::uri::Authority,
+    /// Own CA bundle for https (PEM).
+    pub ca: Option<PathBuf>,
+    /// Certificate and key for mutual TLS.
+    pub client_certificate: Option<KeyPair>,
+    /// Limit for TCP and TLS set-up.
+    pub connect_timeout: Duration,
+    /// Limit from the request until the head of the answer.
+    pub response_timeout: Duration,
+    /// Longest silence within a body.
+    pub idle_timeout: Duration,
+}
+
+/// Files of a certificate chain and its private key (PEM).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// The listener that callers use, and its limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Certificate and key, if TLS ends here.
+    pub tls: Option<KeyPair>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Limit for the request head.
+    pub header_timeout: Duration,
+    /// Limit for the whole body of a request that is judged.
+    pub body_timeout: Duration,
+    /// Longest time that a kept-alive connection may be idle.
+    pub idle_timeout: Duration,
+    /// Largest request head in bytes.
+    pub max_header_bytes: usize,
+    /// Largest form body in bytes that is read for judging.
+    pub max_form_bytes: usize,
+    /// Connections at one time; more wait in the kernel's queue.
+    pub max_connections: usize,
+    /// How long a stop waits for requests in flight.
+    pub drain_timeout: Duration,
+}
+
+/// One authority of the upstream.
+#[derive(Clone, Debug)]
+pub struct Realm {
+    /// The name in the configuration: metric label and audit field.
+    pub name: String,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// Where its endpoints are at the upstream, without a trailing slash, for instance `/realms/corp`.
+    pub path: String,
+    /// Names of realms and issuers whose tokens may be subject tokens here.
+    pub subject_issuers: Vec<String>,
+    /// How its tokens are checked.
+    pub tokens: TokenChecks,
+    /// How its keys are kept.
+    pub jwks: JwksLimits,
+    /// PEM file of the key with which reissued tokens are signed.
+    pub signing_key: Option<PathBuf>,
+    /// Which other doors are open.
+    pub doors: Doors,
+    /// Whether parameters that we don't know go upstream with an exchange.
+    pub forward_unknown_parameters: bool,
+}
+
+/// A foreign issuer whose tokens may be subject tokens.
+#[derive(Clone, Debug)]
+pub struct TrustedIssuer {
+    /// The name in the configuration.
+    pub name: String,
+    /// The `iss` of its tokens.
+    pub url: String,
+    /// Values of which one must be in `aud`. Never empty.
+    pub audiences: Vec<String>,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// Own CA bundle for fetching them.
+    pub ca: Option<PathBuf>,
+    /// How its tokens are checked.
+    pub tokens: TokenChecks,
+    /// How its keys are kept.
+    pub jwks: JwksLimits,
+    /// CEL that gives the local name of its subjects.
+    pub username: Option<Expression>,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// An OpenID discovery document at this URL.
+    Discovery(String),
+    /// A JWK set at this URL.
+    Url(String),
+    /// A JWK set in this file.
+    File(PathBuf),
+}
+
+/// How an issuer's tokens are checked.
+#[derive(Clone, Debug)]
+pub struct TokenChecks {
+    /// The only algorithms that are accepted.
+    pub algorithms: Vec<Algorithm>,
+    /// Tolerance for `exp`, `nbf` and `iat`.
+    pub leeway: SignedDuration,
+    /// Expressions that must hold.
+    pub rules: Vec<ClaimRule>,
+}
+
+/// A CEL expression over claims that must be true.
+#[derive(Clone, Debug)]
+pub struct ClaimRule {
+    /// The expression.
+    pub expression: Expression,
+    /// What audit says when it does not hold.
+    pub message: String,
+}
+
+/// How keys are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JwksLimits {
+    /// Age at which keys are fetched again in the background.
+    pub refresh_interval: Duration,
+    /// Age until which keys are used when they can't be fetched.
+    pub max_stale: Duration,
+    /// Shortest time between two fetches for an unknown `kid`.
+    pub unknown_kid_cooldown: Duration,
+}
+
+/// Ways besides the standard exchange by which one token becomes another; closed unless opened in writing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doors {
+    /// The RFC 7523 JWT authorization grant.
+    pub jwt_bearer: bool,
+    /// The UMA ticket grant.
+    pub uma_ticket: bool,
+    /// Client-initiated backchannel authentication.
+    pub ciba: bool,
+    /// Token exchange with `requested_issuer` (Keycloak V1).
+    pub requested_issuer: bool,
+    /// Token exchange with `requested_subject` (Keycloak V1 impersonation).
+    pub requested_subject: bool,
+}
+
+/// Where audit lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditOutput {
+    /// Standard output.
+    Stdout,
+    /// Appended to this file.
+    File(PathBuf),
+}
+
+/// How logs look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// One JSON object per line instead of text.
+    pub json: bool,
+    /// A `tracing` filter, for instance `info` or `cambio=debug`.
+    pub level: String,
+}

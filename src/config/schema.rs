@@ -1,0 +1,1 @@
+//! The JSON Schema and the documentation of the configuration, from its types.

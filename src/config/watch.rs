@@ -1,0 +1,1 @@
+//! Noticing that configuration files changed.

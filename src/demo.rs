@@ -1,0 +1,1 @@
+//! A small Keycloak-shaped identity provider for `cambio demo` and the hermetic tests.

@@ -1,0 +1,4 @@
+//! Stage 1: what a token request is, and its strict reading.
+
+pub mod classify;
+pub mod parse;

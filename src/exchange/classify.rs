@@ -1,0 +1,1 @@
+//! Which grant a token request carries.

@@ -1,0 +1,1 @@
+//! A token exchange request, read strictly.

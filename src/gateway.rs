@@ -1,0 +1,4 @@
+//! The way of a request.
+
+pub mod lock;
+pub mod published;

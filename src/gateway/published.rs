@@ -1,0 +1,1 @@
+//! Keys and discovery, merged and cached.

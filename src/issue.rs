@@ -1,0 +1,5 @@
+//! From a permit to an issued token.
+
+pub mod forward;
+pub mod key;
+pub mod reissue;

@@ -1,0 +1,1 @@
+//! The identity provider exchanges; its answer is passed on.

@@ -1,0 +1,3 @@
+//! Issuers' keys: fetched, cached, refreshed.
+
+pub mod fetch;

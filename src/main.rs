@@ -1,0 +1,3 @@
+//! `cambio`: argv to command to exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Prometheus metrics; the only user of the `prometheus` crate.

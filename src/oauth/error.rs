@@ -1,0 +1,44 @@
+//! Error codes of the token endpoint: RFC 6749 section 5.2, RFC 8693 section 2.2.2 and Keycloak's own.
+
+/// The value of `error` in an answer of the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The client may not do this (RFC 6749 section 4.1.2.1; Keycloak's answer to a forbidden exchange).
+    AccessDenied,
+    /// Client authentication failed or is missing.
+    InvalidClient,
+    /// The grant is invalid, expired or revoked.
+    InvalidGrant,
+    /// The request is malformed, or a token in it is invalid.
+    InvalidRequest,
+    /// The scope is unknown or exceeds what may be granted.
+    InvalidScope,
+    /// The audience or resource is unknown or not acceptable (RFC 8693 section 2.2.2).
+    InvalidTarget,
+    /// The server met a condition that it did not expect.
+    ServerError,
+    /// The server can't answer now (overload, or the identity provider is away).
+    TemporarilyUnavailable,
+    /// The client may not use this grant.
+    UnauthorizedClient,
+    /// The grant type is not supported.
+    UnsupportedGrantType,
+}
+
+impl ErrorCode {
+    /// The code as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access_denied",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+        }
+    }
+}

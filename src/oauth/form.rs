@@ -1,0 +1,1 @@
+//! Strict `application/x-www-form-urlencoded`.

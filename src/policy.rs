@@ -1,0 +1,8 @@
+//! Who may exchange whose token for which application, and what the new token may say. Pure: ids, claims, scopes.
+
+pub mod contract;
+pub mod decide;
+pub mod expression;
+pub mod model;
+pub mod reason;
+pub mod roles;

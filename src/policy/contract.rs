@@ -1,0 +1,1 @@
+//! What an issued token must look like.

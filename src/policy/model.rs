@@ -1,0 +1,135 @@
+//! What audience files say, checked: permissions, role rules, token rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, civil::Date};
+
+use crate::oauth::urn::TokenType;
+use crate::policy::expression::Expression;
+
+/// A list of names in a configuration file, or everything (`"*"`, written out).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// `["*"]`
+    Any,
+    /// Exactly these; an empty set matches nothing.
+    Listed(BTreeSet<String>),
+}
+
+impl Names {
+    /// Whether `name` is meant.
+    pub fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(names) => names.contains(name),
+        }
+    }
+}
+
+/// Every audience file, by realm and audience.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// realm name → audience name → rules
+    pub realms: BTreeMap<String, BTreeMap<String, Audience>>,
+    /// SHA-256 over the audience files as read, in hexadecimal: names this policy in audit and metrics.
+    pub hash: String,
+}
+
+/// One audience and what its owner says about it.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// The client id of the target application, as the `audience` parameter and the `aud` claim have it.
+    pub name: String,
+    /// The team that owns the file.
+    pub owner: String,
+    /// `resource` values that mean this audience (RFC 8693 section 2.1).
+    pub resources: BTreeSet<String>,
+    /// Who may exchange what for it. Nothing is allowed that none of them allows.
+    pub permissions: Vec<Permission>,
+    /// Which roles the new token has.
+    pub roles: RoleRules,
+    /// Lifetime and further claims of the new token.
+    pub token: TokenRules,
+    /// How the answer is made.
+    pub issuance: Issuance,
+}
+
+/// The statement of an audience's owner that certain clients may exchange certain tokens for it.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// Client ids.
+    pub clients: Names,
+    /// Names of subject issuers, as `cambio.yaml` calls them.
+    pub issuers: Names,
+    /// Accepted `subject_token_type`s.
+    pub subject_tokens: BTreeSet<TokenType>,
+    /// Accepted `requested_token_type`s.
+    pub requested_tokens: BTreeSet<TokenType>,
+    /// Scope tokens that may be asked for and granted.
+    pub scopes: Names,
+    /// A CEL expression that must be true.
+    pub condition: Option<Expression>,
+    /// The last day (UTC) on which the permission holds.
+    pub expires: Option<Date>,
+}
+
+/// Which roles a token for an audience has: nothing that is not named here.
+#[derive(Clone, Debug)]
+pub struct RoleRules {
+    /// Keep the audience's own client roles.
+    pub own: bool,
+    /// Realm roles that may stay.
+    pub realm: BTreeSet<String>,
+    /// Further roles of the audience, made from others (reissue only).
+    pub map: Vec<RoleMapping>,
+}
+
+/// One line of `roles.map`.
+#[derive(Clone, Debug)]
+pub struct RoleMapping {
+    /// Where the role comes from.
+    pub from: RoleSource,
+    /// The client role of the audience that is given.
+    pub to: String,
+}
+
+/// Where a mapped role comes from.
+#[derive(Clone, Debug)]
+pub enum RoleSource {
+    /// The audience's own client role of this name, which is renamed.
+    Own(String),
+    /// The realm role of this name.
+    Realm(String),
+    /// Whenever this CEL expression over the subject token's claims is true.
+    When(Expression),
+}
+
+/// What a token for an audience may be besides its roles.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    /// Longest time between issue and expiry.
+    pub lifetime: SignedDuration,
+    /// Whether the new token must expire no later than the subject token.
+    pub within_subject: bool,
+    /// Claims beyond the standard ones that a reissued token may carry.
+    pub claims: Names,
+}
+
+/// How the answer to an exchange is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Issuance {
+    /// The identity provider exchanges; its answer is checked and passed on.
+    Forward,
+    /// The identity provider exchanges; its answer is checked, narrowed and signed again by us.
+    Reissue,
+}
+
+impl Issuance {
+    /// The name in configuration and audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Reissue => "reissue",
+        }
+    }
+}

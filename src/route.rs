@@ -1,0 +1,1 @@
+//! Request head to route: one canonical path or a refusal.

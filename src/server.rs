@@ -1,0 +1,5 @@
+//! The listener that callers use.
+
+pub mod head_scanner;
+pub mod listener;
+pub mod tls;

@@ -1,0 +1,1 @@
+//! The one wrapper around `jsonwebtoken`.

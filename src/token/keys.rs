@@ -1,0 +1,1 @@
+//! Key sets and which keys are admitted to them.

@@ -1,0 +1,1 @@
+//! The checks of a token against its issuer's keys and rules.

@@ -1,0 +1,3 @@
+//! The hermetic suite: everything through the front door, over real sockets.
+
+mod support {}
