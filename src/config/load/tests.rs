@@ -282,6 +282,25 @@ fn every_example_loads() {
 }
 
 #[test]
+fn the_config_maps_for_kubernetes_load() {
+    #[derive(serde::Deserialize)]
+    struct ConfigMap {
+        data: BTreeMap<String, String>,
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes/cambio.yaml");
+    let maps: Vec<ConfigMap> = serde_saphyr::from_multiple(&fs::read_to_string(path).unwrap()).unwrap();
+    let folder = Folder::new();
+    fs::create_dir(folder.path("keys")).unwrap();
+    folder.write("keys/corp.pem", "-----BEGIN PRIVATE KEY-----");
+    let mounted = folder.path("").display().to_string();
+    for (name, text) in maps.into_iter().flat_map(|map| map.data) {
+        let place = if name == "cambio.yaml" { name } else { format!("audiences/{name}") };
+        folder.write(&place, text.replace("/etc/cambio/", &mounted));
+    }
+    assert_eq!(folder.problems(), [""; 0]);
+}
+
+#[test]
 fn an_alias_bomb_is_defused() {
     let level = |level: u32| {
         let items = vec![format!("*a{}", level - 1); 10].join(", ");
