@@ -4,5 +4,6 @@ pub mod contract;
 pub mod decide;
 pub mod expression;
 pub mod model;
+pub mod narrow;
 pub mod reason;
 pub mod roles;
