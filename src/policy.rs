@@ -7,3 +7,6 @@ pub mod model;
 pub mod narrow;
 pub mod reason;
 pub mod roles;
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -268,3 +268,6 @@ fn refuse(reason: Reason, detail: impl Into<String>) -> Refusal {
 fn join(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

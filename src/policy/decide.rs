@@ -331,3 +331,6 @@ fn merge(
 fn nothing() -> Names {
     Names::Listed(BTreeSet::new())
 }
+
+#[cfg(test)]
+mod tests;

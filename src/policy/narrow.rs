@@ -164,3 +164,6 @@ impl Contract {
         if names.len() == 1 { names.swap_remove(0) } else { Value::Array(names) }
     }
 }
+
+#[cfg(test)]
+mod tests;
