@@ -77,3 +77,6 @@ impl std::fmt::Debug for Conformed {
         f.debug_struct("Conformed").field("facts", &self.facts).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
