@@ -11,12 +11,12 @@ use super::answer::Answer;
 use super::{Conformed, Facts, Verified};
 
 /// The realm's key, as far as this module needs it.
-#[derive(Clone, Copy)]
-pub struct Signer<'a> {
+pub trait Signer {
     /// The key's `kid`.
-    pub kid: &'a str,
+    fn kid(&self) -> &str;
+
     /// Signs claims into a compact JWS; the error names the fault, never the claims.
-    pub sign: &'a dyn Fn(&Map<String, Value>) -> Result<String, String>,
+    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String>;
 }
 
 /// Narrows the token, holds the result to the contract like any other token, and signs it.
@@ -25,7 +25,7 @@ pub fn conform(
     contract: &Contract,
     mut answer: Answer,
     token: &Verified<'_>,
-    signer: Signer<'_>,
+    signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
     let issued = answer.issued(token);
@@ -33,8 +33,8 @@ pub fn conform(
     let scope = narrowed.scope.to_string();
     // The last lock: whatever narrowing does, what leaves passes the check.
     contract.check(&Issued { claims: &narrowed.claims, scope: Some(&scope), ..issued })?;
-    let signed =
-        (signer.sign)(&narrowed.claims).map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
+    let reissued =
+        signer.sign(&narrowed.claims).map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
 
     let issued_at = token.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
     let facts = Facts {
@@ -45,11 +45,11 @@ pub fn conform(
         lifetime: narrowed.expires - issued_at,
         expires: narrowed.expires,
         jti: token.claims.get("jti").and_then(Value::as_str).map(str::to_owned),
-        kid: signer.kid.to_owned(),
+        kid: signer.kid().to_owned(),
         dropped_claims: narrowed.dropped,
         dropped_members: answer.drop_other_tokens(),
     };
-    answer.set("access_token", Value::String(signed));
+    answer.set("access_token", Value::String(reissued));
     answer.set("expires_in", Value::from(narrowed.expires.saturating_sub(now.as_second())));
     answer.set("scope", Value::String(scope));
     Ok(Conformed { body: answer.write()?, facts })

@@ -23,8 +23,21 @@ fn body(change: &[(&str, Value)]) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn sign(claims: &Map<String, Value>) -> Result<String, String> {
-    Ok(format!("signed {}", Value::Object(claims.clone())))
+/// Works or fails.
+struct Key(bool);
+
+impl reissue::Signer for Key {
+    fn kid(&self) -> &'static str {
+        "ours"
+    }
+
+    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
+        if self.0 {
+            Ok(format!("signed {}", Value::Object(claims.clone())))
+        } else {
+            Err("no key".to_owned())
+        }
+    }
 }
 
 fn verified(claims: &Map<String, Value>) -> Verified<'_> {
@@ -36,8 +49,7 @@ fn forward(target: Audience, claims: &Map<String, Value>, body: &[u8]) -> Result
 }
 
 fn reissue(contract: &Contract, claims: &Map<String, Value>, body: &[u8]) -> Result<Conformed, Refusal> {
-    let signer = reissue::Signer { kid: "ours", sign: &sign };
-    reissue::conform(contract, Answer::read(200, body)?, &verified(claims), signer, now())
+    reissue::conform(contract, Answer::read(200, body)?, &verified(claims), &Key(true), now())
 }
 
 fn strict() -> Audience {
@@ -126,9 +138,9 @@ fn a_reissued_answer_has_our_token_and_says_so() {
 #[test]
 fn expires_in_counts_from_now() {
     let late = jiff::Timestamp::from_second(NOW + 100).unwrap();
-    let signer = reissue::Signer { kid: "ours", sign: &sign };
     let (claims, answer) = (keycloak_claims(), Answer::read(200, &body(&[])).unwrap());
-    let conformed = reissue::conform(&contract(strict()), answer, &verified(&claims), signer, late).unwrap();
+    let conformed =
+        reissue::conform(&contract(strict()), answer, &verified(&claims), &Key(true), late).unwrap();
     let answer: Value = serde_json::from_slice(conformed.body()).unwrap();
     assert_eq!(answer["expires_in"], json!(200));
 }
@@ -155,10 +167,8 @@ fn what_can_not_be_mended_or_signed_is_refused() {
     let claims = keycloak_claims();
     let other_type = body(&[("issued_token_type", json!(TokenType::RefreshToken.urn()))]);
     assert_eq!(reissue(&contract, &claims, &other_type).unwrap_err().reason, Reason::AnswerTokenType);
-    let fails = |_: &Map<String, Value>| Err("no key".to_owned());
-    let signer = reissue::Signer { kid: "ours", sign: &fails };
     let answer = Answer::read(200, &body(&[])).unwrap();
-    let refusal = reissue::conform(&contract, answer, &verified(&claims), signer, now()).unwrap_err();
+    let refusal = reissue::conform(&contract, answer, &verified(&claims), &Key(false), now()).unwrap_err();
     assert_eq!(refusal.reason, Reason::SigningFailed);
 }
 

@@ -305,7 +305,7 @@ mod tests {
             let source = link.repeat(MAX_SOURCE / link.len());
             assert!(Expression::compile(&source).is_err(), "{link}");
             let closed = format!("{}1", link.repeat((MAX_SOURCE - 1) / link.len()));
-            let _ = Expression::compile(&closed).map(|expression| drop(expression));
+            let _ = Expression::compile(&closed).map(drop);
         }
         assert!(Expression::compile(&"1".repeat(MAX_SOURCE + 1)).is_err());
     }

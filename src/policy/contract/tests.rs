@@ -137,11 +137,13 @@ fn an_id_token_is_for_the_client() {
     claims.insert("typ".to_owned(), json!("ID"));
     claims.insert("aud".to_owned(), json!("front-end-app"));
     claims.remove("scope");
-    fn answer(claims: &Map<String, Value>) -> Issued<'_> {
-        let issued_token_type = Some(TokenType::IdToken.urn());
-        Issued { issued_token_type, token_type: Some("N_A"), scope: Some("email"), ..issued(claims) }
-    }
     assert_eq!(contract.check(&answer(&claims)), Ok(()));
     claims.insert("aud".to_owned(), json!("back-end-api"));
     assert_eq!(contract.check(&answer(&claims)).unwrap_err().reason, Reason::AnswerAudience);
+}
+
+/// Keycloak's answer around an ID token.
+fn answer(claims: &Map<String, Value>) -> Issued<'_> {
+    let issued_token_type = Some(TokenType::IdToken.urn());
+    Issued { issued_token_type, token_type: Some("N_A"), scope: Some("email"), ..issued(claims) }
 }

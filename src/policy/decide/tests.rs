@@ -7,8 +7,8 @@ use crate::policy::expression::Expression;
 use crate::policy::model::{RoleMapping, RoleSource};
 use crate::policy::samples::{audience, listed, now, object, permission, policy, request, set};
 
-fn condition(source: &str) -> Option<Expression> {
-    Some(Expression::compile(source).unwrap())
+fn cel(source: &str) -> Expression {
+    Expression::compile(source).unwrap()
 }
 
 fn scope(text: &str) -> Scope {
@@ -27,6 +27,7 @@ fn judge(permissions: Vec<Permission>, asked: &str) -> Result<Decision, Refusal>
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn every_reason_of_policy_and_the_entry_that_is_missing() {
     let yesterday = (now() - SignedDuration::from_hours(24)).to_zoned_datetime(TimeZone::UTC).date();
     let today = now().to_zoned_datetime(TimeZone::UTC).date();
@@ -37,9 +38,9 @@ fn every_reason_of_policy_and_the_entry_that_is_missing() {
     let id_requested = Permission { requested_tokens: BTreeSet::from([TokenType::IdToken]), ..permission() };
     let expired = Permission { expires: Some(yesterday), ..permission() };
     let last_day = Permission { expires: Some(today), ..permission() };
-    let unmet = Permission { condition: condition("claims.acr == '2'"), ..permission() };
-    let failing = Permission { condition: condition("claims.missing == '2'"), ..permission() };
-    let met = Permission { condition: condition("claims.acr == '1'"), ..permission() };
+    let unmet = Permission { condition: Some(cel("claims.acr == '2'")), ..permission() };
+    let failing = Permission { condition: Some(cel("claims.missing == '2'")), ..permission() };
+    let met = Permission { condition: Some(cel("claims.acr == '1'")), ..permission() };
     let any = Permission { clients: Names::Any, issuers: Names::Any, scopes: Names::Any, ..permission() };
     let wide_unmet = Permission { scopes: Names::Any, ..unmet.clone() };
     let refused = |reason: Reason, text: &'static str| Err((reason, text));
@@ -210,7 +211,7 @@ fn role_expressions_are_decided_with_the_request() {
     let audiences = names(&["back-end-api"]);
     let judged = |source: &str, issuance: Issuance| {
         let mut target = audience("back-end-api", vec![permission()]);
-        let from = RoleSource::When(Expression::compile(source).unwrap());
+        let from = RoleSource::When(cel(source));
         target.roles.map = vec![RoleMapping { from, to: "reader".to_owned() }];
         target.issuance = issuance;
         decide(&policy([target]), "corp", &request(&audiences, &claims), now())
@@ -259,7 +260,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
             subject_tokens: subject.into_iter().collect(),
             requested_tokens: requested.into_iter().collect(),
             scopes,
-            condition: source.and_then(condition),
+            condition: source.map(cel),
             expires: expires.map(|day| day.parse().unwrap()),
         })
 }
