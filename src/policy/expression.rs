@@ -18,8 +18,8 @@ pub const MAX_SOURCE: usize = 2048;
 
 /// Stack in bytes for parsing the longest source, whatever it nests. The ANTLR runtime recurses in its prediction before
 /// the parser's own depth limit is asked, and about a hundred brackets overflow the 2 MiB that threads usually have.
-/// Only the part that is used becomes memory.
-const PARSER_STACK: usize = 256 << 20;
+/// Half of this is enough in a debug build; only what is used becomes memory.
+const PARSER_STACK: usize = 64 << 20;
 
 /// The standard functions and macros; declaring them takes longer than most expressions run.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
