@@ -86,12 +86,11 @@ impl RouteTable {
             Some(Endpoint::Token(realm)) => return door(Some(*realm), head),
             Some(Endpoint::Certs(realm)) if is_plain_read(head) => return Route::Keys(*realm),
             Some(Endpoint::Discovery(realm)) if is_plain_read(head) => return Route::Discovery(*realm),
-            Some(Endpoint::Certs(_) | Endpoint::Discovery(_)) => {}
             None if self.is_door_of_unconfigured_realm(path) => return door(None, head),
             None if disguise::may_be_read_as_door(path) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
-            None => {}
+            Some(Endpoint::Certs(_) | Endpoint::Discovery(_)) | None => {}
         }
         if may_have_body(head) && is_formish(&head.headers) { Route::Form } else { Route::Pass }
     }

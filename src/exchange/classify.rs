@@ -5,7 +5,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
 pub use super::lenient::carries_governed_grant;
-use super::lenient::{Governed, could_be_read};
+use super::lenient::{Governed, readable};
 use crate::config::Doors;
 use crate::oauth::form::Form;
 use crate::policy::reason::{Reason, Refusal};
@@ -38,7 +38,7 @@ impl Door {
         }
     }
 
-    fn is_open(self, doors: &Doors) -> bool {
+    fn is_open(self, doors: Doors) -> bool {
         match self {
             Self::JwtBearer => doors.jwt_bearer,
             Self::UmaTicket => doors.uma_ticket,
@@ -64,7 +64,7 @@ pub enum Classified {
 
 /// Reads a token request as RFC 6749 writes it, and nothing else.
 pub fn classify(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
-    read(head, body).and_then(|form| judge(form, body, doors)).unwrap_or_else(Classified::Refused)
+    read(head, body).and_then(|form| judge(form, body, *doors)).unwrap_or_else(Classified::Refused)
 }
 
 fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
@@ -88,14 +88,14 @@ fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     Form::parse(body).map_err(|error| Refusal::new(Reason::FormMalformed, error.to_string()))
 }
 
-fn judge(form: Form, body: &[u8], doors: &Doors) -> Result<Classified, Refusal> {
+fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
     let grant = form.one("grant_type").map(str::to_owned);
     let governed = Governed::ALL.into_iter().find(|governed| grant.as_deref() == Some(governed.urn()));
     if let Some(name) = form.repeated(may_repeat(governed)) {
         return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
     }
     // Whatever governed grant any parser could read is the one that we read; spelt otherwise, it is refused.
-    if Governed::ALL.into_iter().any(|other| Some(other) != governed && could_be_read(body, other)) {
+    if readable(body).into_iter().any(|other| Some(other) != governed) {
         return Err(Refusal::new(Reason::GrantTypeAmbiguous, "some parser could read a governed grant"));
     }
     if grant.is_none() {
@@ -125,7 +125,7 @@ fn may_repeat(governed: Option<Governed>) -> &'static [&'static str] {
 }
 
 /// A request that needs several doors needs all of them open.
-fn pass_through(needed: &[Door], doors: &Doors) -> Result<Classified, Refusal> {
+fn pass_through(needed: &[Door], doors: Doors) -> Result<Classified, Refusal> {
     match needed {
         [first, ..] if needed.iter().all(|door| door.is_open(doors)) => Ok(Classified::Open(*first)),
         _ => {

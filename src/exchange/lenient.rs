@@ -29,26 +29,32 @@ impl Governed {
 
 /// Whether any parser could read a governed grant in `body`: for forms sent to paths that are no token endpoint.
 pub fn carries_governed_grant(body: &[u8]) -> bool {
-    Governed::ALL.into_iter().any(|grant| could_be_read(body, grant))
+    !readable(body).is_empty()
 }
 
-/// Whether any parser could read `grant` in `body`.
-pub(super) fn could_be_read(body: &[u8], grant: Governed) -> bool {
+/// The governed grants that any parser could read in `body`.
+pub(super) fn readable(body: &[u8]) -> Vec<Governed> {
+    let mut found = Vec::new();
     // Escaped text within escaped text: each layer is looked at, since a parser may stop at any of them.
     let mut layer = body.to_vec();
     for _ in 0..MAX_LAYERS {
         let text = visible(&layer);
-        if in_pairs(&text, grant.urn()) || in_parts(&text, grant.urn()) {
-            return true;
+        for grant in Governed::ALL {
+            let urn = grant.urn().as_bytes();
+            if !found.contains(&grant)
+                && (in_pairs(&text, urn) || in_lists(&text, urn) || in_parts(&text, urn))
+            {
+                found.push(grant);
+            }
         }
         let decoded = unescape(&layer);
         if decoded.len() == layer.len() {
-            return false;
+            return found;
         }
         layer = decoded;
     }
     // Nobody escapes so often with good intentions.
-    true
+    Governed::ALL.to_vec()
 }
 
 /// What remains of a parameter's name once everything that some parser drops, cuts or decodes is gone.
@@ -66,13 +72,15 @@ pub(super) fn stem(name: &str) -> String {
 const MAX_LAYERS: usize = 8;
 const NAME: &[u8] = b"grant_type";
 
-/// ASCII in lower case; what pads it (NUL of UTF-16 and UTF-32, byte order marks, invisible characters) is dropped.
+/// ASCII in lower case; what pads it (NUL of UTF-16 and UTF-32, byte order marks, invisible characters) is dropped, and
+/// so is CR, which leaves LF at the end of a line.
 fn visible(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().filter(|byte| **byte != 0 && byte.is_ascii()).map(u8::to_ascii_lowercase).collect()
+    let kept = |byte: &u8| byte.is_ascii() && *byte != 0 && *byte != b'\r';
+    bytes.iter().copied().filter(kept).map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
 /// `grant_type`, then nothing but separators, quotes, brackets and digits, then the grant: a form, JSON, XML, YAML.
-fn in_pairs(text: &[u8], urn: &str) -> bool {
+fn in_pairs(text: &[u8], urn: &[u8]) -> bool {
     memchr::memmem::find_iter(text, urn).any(|at| {
         let before = text.get(..at).unwrap_or_default();
         let end = before.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_');
@@ -80,16 +88,24 @@ fn in_pairs(text: &[u8], urn: &str) -> bool {
     })
 }
 
+/// A field `grant_type` whose value has the grant somewhere, as one of a list.
+fn in_lists(text: &[u8], urn: &[u8]) -> bool {
+    text.split(|byte| b"&;".contains(byte)).any(|field| {
+        let (name, value) =
+            field.split_at(field.iter().position(|byte| *byte == b'=').unwrap_or(field.len()));
+        is_name_at_end(name.trim_ascii_end()) && memchr::memmem::find(value, urn).is_some()
+    })
+}
+
 /// A part of a multipart body whose head names `grant_type` and whose content begins with the grant.
-fn in_parts(text: &[u8], urn: &str) -> bool {
-    let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\r').collect();
-    let mut rest = text.as_slice();
+fn in_parts(text: &[u8], urn: &[u8]) -> bool {
+    let mut rest = text;
     while let Some(at) = memchr::memmem::find(rest, b"\n\n") {
         let (before, after) = rest.split_at(at);
         let start = memchr::memmem::rfind(before, b"\n--").unwrap_or(0);
         let head = before.get(start..).unwrap_or_default();
         let content = after.trim_ascii_start();
-        if content.starts_with(urn.as_bytes()) && memchr::memmem::find(head, NAME).is_some() {
+        if content.starts_with(urn) && memchr::memmem::find(head, NAME).is_some() {
             return true;
         }
         rest = content;
@@ -147,6 +163,7 @@ mod tests {
             ("NUL after it", format!("grant_type={URN}%00x")),
             ("second value", format!("grant_type=password&grant_type={URN}")),
             ("array", format!("grant_type[0]={URN}")),
+            ("list", format!("a=b&grant_type=password,{URN}")),
             ("JSON", format!("{{\"grant_type\": \"{URN}\"}}")),
             ("JSON escape", format!("{{\"grant\\u005ftype\": \"{URN}\"}}")),
             ("XML", format!("<grant_type>{URN}</grant_type>")),

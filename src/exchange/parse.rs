@@ -55,7 +55,7 @@ pub fn parse(form: Form, head: &Parts, forward_unknown: bool) -> Result<Parsed, 
     if let Some(name) = form.repeated(&["audience", "resource"]) {
         return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
     }
-    let extra = unknown_parameters(&form, forward_unknown)?;
+    refuse_unknown_parameters(&form, forward_unknown)?;
     let credentials = Credentials::read(&head.headers, &form)?;
     if head.headers.contains_key("dpop") {
         // The issued token would be bound to the key of a proof that is bound to this request, not to ours.
@@ -85,6 +85,7 @@ pub fn parse(form: Form, head: &Parts, forward_unknown: bool) -> Result<Parsed, 
         let client = bounded(credentials.client_id());
         return Err(Refusal::new(Reason::AudienceMissing, format!("client {client} names no audience")));
     }
+    let extra = form.into_fields().filter(|(name, value)| is_unknown(name, value)).collect();
     Ok(Parsed {
         subject_token,
         subject_token_type,
@@ -193,18 +194,18 @@ fn targets(form: &Form, name: &str) -> Result<Vec<String>, Refusal> {
     Ok(targets)
 }
 
-fn unknown_parameters(form: &Form, forward: bool) -> Result<Vec<(String, String)>, Refusal> {
-    let mut unknown = Vec::new();
-    for (name, value) in form.fields() {
-        if value.is_empty() || KNOWN.contains(&name) {
-            continue;
-        }
-        if !forward || resembles_a_known_parameter(name) {
-            return Err(Refusal::new(Reason::ParameterUnknown, bounded(name)));
-        }
-        unknown.push((name.to_owned(), value.to_owned()));
+fn refuse_unknown_parameters(form: &Form, forward: bool) -> Result<(), Refusal> {
+    match form
+        .fields()
+        .find(|(name, value)| is_unknown(name, value) && (!forward || resembles_a_known_parameter(name)))
+    {
+        Some((name, _)) => Err(Refusal::new(Reason::ParameterUnknown, bounded(name))),
+        None => Ok(()),
     }
-    Ok(unknown)
+}
+
+fn is_unknown(name: &str, value: &str) -> bool {
+    !value.is_empty() && !KNOWN.contains(&name)
 }
 
 /// Whether some parser could take `name` for a parameter that we judge, or for one that changes what is asked:

@@ -71,6 +71,11 @@ impl Form {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The fields themselves, in order.
+    pub fn into_fields(self) -> impl Iterator<Item = (String, String)> {
+        self.0.into_iter()
+    }
+
     /// The first value of `name`. Sent without a value it counts as omitted (RFC 6749 section 3.2).
     pub fn one(&self, name: &str) -> Option<&str> {
         self.all(name).next()

@@ -40,7 +40,7 @@ reasons! {
     ContentTypeNotForm = "content_type_not_form": "A token request must be application/x-www-form-urlencoded in UTF-8.",
     ContentCodingRefused = "content_coding_refused": "A token request must not carry a content coding.",
     FormMalformed = "form_malformed": "The body is not strict application/x-www-form-urlencoded UTF-8.",
-    GrantTypeMissing = "grant_type_missing": "The request has no grant_type.",
+    GrantTypeMissing = "grant_type_missing": "The request names no grant.",
     GrantTypeAmbiguous = "grant_type_ambiguous": "Some parser could read a governed grant here, but the request does not say so in its one canonical form.",
     ParameterRepeated = "parameter_repeated": "A parameter other than audience and resource stands in the request twice.",
     ParameterInQuery = "parameter_in_query": "A token request must not carry a query string.",
@@ -48,7 +48,7 @@ reasons! {
     ParameterUnknown = "parameter_unknown": "The exchange carries a parameter that Cambio does not know; realms.*.unknownParameters forwards such.",
     CredentialsAmbiguous = "credentials_ambiguous": "Client credentials stand in more than one place.",
     CredentialsMalformed = "credentials_malformed": "The Authorization header or the client assertion can't be read.",
-    DpopUnsupported = "dpop_unsupported": "The exchange carries a DPoP proof, and the binding that it asks for can't be honoured.",
+    DpopUnsupported = "dpop_unsupported": "The exchange carries a dpop proof, and the binding that it asks for can't be honoured.",
     ClientMissing = "client_missing": "The request names no client.",
     ExchangeElsewhere = "exchange_elsewhere": "A form with a governed grant was sent to a path that is no token endpoint.",
     // Doors that are not open.

@@ -15,8 +15,8 @@ pub fn framing(head: &Parts) -> Result<(), Refusal> {
 }
 
 fn check(head: &Parts) -> Result<(), &'static str> {
-    let length = single(&head.headers, &CONTENT_LENGTH).ok_or("more than one Content-Length")?;
-    let coding = single(&head.headers, &TRANSFER_ENCODING).ok_or("more than one Transfer-Encoding")?;
+    let length = single(&head.headers, &CONTENT_LENGTH, "more than one Content-Length")?;
+    let coding = single(&head.headers, &TRANSFER_ENCODING, "more than one Transfer-Encoding")?;
     if length.is_some_and(|value| value.is_empty() || !value.as_bytes().iter().all(u8::is_ascii_digit)) {
         return Err("Content-Length is not a number");
     }
@@ -38,7 +38,7 @@ fn check(head: &Parts) -> Result<(), &'static str> {
 }
 
 fn check_host(head: &Parts) -> Result<(), &'static str> {
-    let host = single(&head.headers, &HOST).ok_or("more than one Host")?;
+    let host = single(&head.headers, &HOST, "more than one Host")?;
     let host = host.map(|value| Authority::parse(value.as_bytes()).ok_or("Host is malformed")).transpose()?;
     if head.uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") {
         return Err("the request target has another scheme than http and https");
@@ -58,11 +58,15 @@ fn check_host(head: &Parts) -> Result<(), &'static str> {
     }
 }
 
-/// None if the field stands twice.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a HeaderValue>> {
+/// The value of a field that may stand once; `twice` is the error if it stands more often.
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    twice: &'static str,
+) -> Result<Option<&'a HeaderValue>, &'static str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
-    values.next().is_none().then_some(first)
+    if values.next().is_some() { Err(twice) } else { Ok(first) }
 }
 
 /// Host and port; userinfo and anything that is no host name or address is not accepted.
@@ -89,9 +93,8 @@ impl Authority {
         }
         let port = match rest.strip_prefix(':') {
             Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
-            Some(_) => return None,
             None if rest.is_empty() => None,
-            None => return None,
+            _ => return None,
         };
         Some(Self { host: host.to_ascii_lowercase(), port })
     }

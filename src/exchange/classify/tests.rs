@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -133,6 +135,7 @@ fn what_is_not_one_thing_is_refused() {
             "grant_type=URN:ietf:params:oauth:grant-type:jwt-bearer".into(),
             "grant_type_ambiguous",
         ),
+        ("one of a list", format!("grant_type=password,{EXCHANGE}"), "grant_type_ambiguous"),
         ("raw semicolon", format!("grant_type=password;grant_type={EXCHANGE}"), "form_malformed"),
         ("bad escape", format!("grant_type={EXCHANGE}&a=%zz"), "form_malformed"),
         ("line feed", format!("grant_type={EXCHANGE}\n"), "form_malformed"),
@@ -201,6 +204,19 @@ fn lenient_reader_finds_an_exchange(body: &[u8]) -> bool {
         .any(|(name, value)| is(name.trim_end_matches("[]"), "grant_type") && is(value, EXCHANGE))
 }
 
+/// The bytes of `text` for which `which` has a bit, as hexadecimal digits after `sign`.
+fn escaped(text: &str, sign: &str, which: u64) -> String {
+    let mut escaped = String::new();
+    for (at, byte) in text.bytes().enumerate() {
+        if which >> (at % 64) & 1 == 1 {
+            write!(escaped, "{sign}{byte:02x}").unwrap();
+        } else {
+            escaped.push(char::from(byte));
+        }
+    }
+    escaped
+}
+
 /// Bodies made of the pieces of an exchange, each perhaps escaped, padded or put into another case.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
@@ -228,17 +244,9 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     ]);
     let piece = (piece, 0..8_u8, any::<u64>()).prop_map(|(text, how, which)| match how {
         0 => text.to_uppercase(),
-        1 => text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
-        2 => text.bytes().map(|byte| format!("%25{byte:02X}")).collect(),
-        3 => (text.bytes().enumerate())
-            .map(|(at, byte)| {
-                if which >> (at % 64) & 1 == 1 {
-                    format!("%{byte:02x}")
-                } else {
-                    char::from(byte).to_string()
-                }
-            })
-            .collect(),
+        1 => escaped(text, "%", u64::MAX),
+        2 => escaped(text, "%25", u64::MAX),
+        3 => escaped(text, "%", which),
         _ => text.to_owned(),
     });
     let field = prop_oneof![
