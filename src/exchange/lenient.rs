@@ -40,10 +40,7 @@ pub(super) fn readable(body: &[u8]) -> Vec<Governed> {
     for _ in 0..MAX_LAYERS {
         let text = visible(&layer);
         for grant in Governed::ALL {
-            let urn = grant.urn().as_bytes();
-            if !found.contains(&grant)
-                && (in_pairs(&text, urn) || in_lists(&text, urn) || in_parts(&text, urn))
-            {
+            if !found.contains(&grant) && is_in(&text, grant.urn().as_bytes()) {
                 found.push(grant);
             }
         }
@@ -57,35 +54,47 @@ pub(super) fn readable(body: &[u8]) -> Vec<Governed> {
     Governed::ALL.to_vec()
 }
 
-/// What remains of a parameter's name once everything that some parser drops, cuts or decodes is gone.
-pub(super) fn stem(name: &str) -> String {
+/// Whether some parser could take `name` for `known`: in another case, escaped again, padded, as an array
+/// (`audience[]`), cut at a dot, or with one of the characters that PHP turns into `_`.
+pub(super) fn resembles(name: &str, known: &str) -> bool {
     let mut layer = name.as_bytes().to_vec();
     for _ in 0..MAX_LAYERS {
         layer = unescape(&layer);
     }
     let text = visible(&layer);
-    let kept = text.trim_ascii().split(|byte| b"[.;&=".contains(byte)).next().unwrap_or_default();
-    kept.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect()
+    let text = text.trim_ascii().split(|byte| b"&;=".contains(byte)).next().unwrap_or_default();
+    let cut = text.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
+    let php = text.iter().map(|byte| if is_underscore(*byte) { b'_' } else { *byte });
+    cut.iter().copied().filter(u8::is_ascii_graphic).eq(known.bytes()) || php.eq(known.bytes())
 }
 
 /// No body of an ordinary client is escaped more than twice.
 const MAX_LAYERS: usize = 8;
-const NAME: &[u8] = b"grant_type";
 
-/// ASCII in lower case; what pads it (NUL of UTF-16 and UTF-32, byte order marks, invisible characters) is dropped, and
-/// so is CR, which leaves LF at the end of a line.
+/// ASCII in lower case with LF at the end of a line; what pads it (NUL of UTF-16 and UTF-32, byte order marks, invisible
+/// characters) is dropped.
 fn visible(bytes: &[u8]) -> Vec<u8> {
-    let kept = |byte: &u8| byte.is_ascii() && *byte != 0 && *byte != b'\r';
-    bytes.iter().copied().filter(kept).map(|byte| byte.to_ascii_lowercase()).collect()
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut kept = bytes.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).peekable();
+    while let Some(byte) = kept.next() {
+        match byte {
+            b'\r' if kept.peek() == Some(&b'\n') => {}
+            b'\r' => text.push(b'\n'),
+            _ => text.push(byte.to_ascii_lowercase()),
+        }
+    }
+    text
+}
+
+fn is_in(text: &[u8], urn: &[u8]) -> bool {
+    // Some parsers drop white space and control characters within names and values, too.
+    let dense: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
+    in_pairs(text, urn) || in_pairs(&dense, urn) || in_lists(text, urn) || in_parts(text, urn)
 }
 
 /// `grant_type`, then nothing but separators, quotes, brackets and digits, then the grant: a form, JSON, XML, YAML.
 fn in_pairs(text: &[u8], urn: &[u8]) -> bool {
-    memchr::memmem::find_iter(text, urn).any(|at| {
-        let before = text.get(..at).unwrap_or_default();
-        let end = before.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_');
-        before.get(..end.map_or(0, |end| end + 1)).is_some_and(is_name_at_end)
-    })
+    memchr::memmem::find_iter(text, urn).any(|at| is_name_at_end(text.get(..at).unwrap_or_default()))
 }
 
 /// A field `grant_type` whose value has the grant somewhere, as one of a list.
@@ -93,7 +102,7 @@ fn in_lists(text: &[u8], urn: &[u8]) -> bool {
     text.split(|byte| b"&;".contains(byte)).any(|field| {
         let (name, value) =
             field.split_at(field.iter().position(|byte| *byte == b'=').unwrap_or(field.len()));
-        is_name_at_end(name.trim_ascii_end()) && memchr::memmem::find(value, urn).is_some()
+        memchr::memmem::find(value, urn).is_some() && is_name_at_end(name)
     })
 }
 
@@ -105,7 +114,7 @@ fn in_parts(text: &[u8], urn: &[u8]) -> bool {
         let start = memchr::memmem::rfind(before, b"\n--").unwrap_or(0);
         let head = before.get(start..).unwrap_or_default();
         let content = after.trim_ascii_start();
-        if content.starts_with(urn) && memchr::memmem::find(head, NAME).is_some() {
+        if content.starts_with(urn) && head.windows(10).any(is_name) {
             return true;
         }
         rest = content;
@@ -113,11 +122,24 @@ fn in_parts(text: &[u8], urn: &[u8]) -> bool {
     false
 }
 
-/// Whether the name ends here and does not only end another name such as `allowed_grant_type`.
+/// Whether the name stands before the separators at the end, and does not only end another name such as
+/// `allowed_grant_type`.
 fn is_name_at_end(text: &[u8]) -> bool {
-    text.strip_suffix(NAME).is_some_and(|before| {
-        !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'-')
+    let end =
+        text.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_').map_or(0, |end| end + 1);
+    text.get(..end).and_then(<[u8]>::split_last_chunk::<10>).is_some_and(|(before, name)| {
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+        is_name(name) && !before.last().is_some_and(goes_on)
     })
+}
+
+fn is_name(text: &[u8]) -> bool {
+    matches!(text, [b'g', b'r', b'a', b'n', b't', byte, b't', b'y', b'p', b'e'] if is_underscore(*byte))
+}
+
+/// What PHP takes for an underscore in the name of a parameter, `+` being a space.
+fn is_underscore(byte: u8) -> bool {
+    b"_. +[".contains(&byte)
 }
 
 /// One layer of escapes less: `%HH`, `%uHHHH`, `\uHHHH`, and the two-byte overlong forms that these may spell.
@@ -163,6 +185,10 @@ mod tests {
             ("NUL after it", format!("grant_type={URN}%00x")),
             ("second value", format!("grant_type=password&grant_type={URN}")),
             ("array", format!("grant_type[0]={URN}")),
+            ("tab within", format!("gra\tnt_type=urn:\nietf{}", URN.trim_start_matches("urn:ietf"))),
+            ("lines ended by CR", format!("a=b\rgrant_type={URN}")),
+            ("PHP", format!("grant.type={URN}")),
+            ("PHP, space", format!("a=b&grant+type={URN}")),
             ("list", format!("a=b&grant_type=password,{URN}")),
             ("JSON", format!("{{\"grant_type\": \"{URN}\"}}")),
             ("JSON escape", format!("{{\"grant\\u005ftype\": \"{URN}\"}}")),

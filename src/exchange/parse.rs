@@ -4,7 +4,7 @@
 use http::request::Parts;
 
 use super::classify::bounded;
-use super::lenient::stem;
+use super::lenient::resembles;
 use crate::client::credentials::Credentials;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
@@ -208,11 +208,9 @@ fn is_unknown(name: &str, value: &str) -> bool {
     !value.is_empty() && !KNOWN.contains(&name)
 }
 
-/// Whether some parser could take `name` for a parameter that we judge, or for one that changes what is asked:
-/// `Audience`, `audience[]`, `audience ` and the like.
+/// Whether some parser could take `name` for a parameter that we judge, or for one that changes what is asked.
 fn resembles_a_known_parameter(name: &str) -> bool {
-    let stem = stem(name);
-    KNOWN.iter().chain(&LEGACY).any(|known| *known == stem)
+    KNOWN.iter().chain(&LEGACY).any(|known| resembles(name, known))
 }
 
 #[cfg(test)]

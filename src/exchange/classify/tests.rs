@@ -229,6 +229,8 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
         "&",
         ";",
         "subject_token",
+        "\t",
+        "%0d",
         "audience",
         "x",
         "+",
@@ -288,5 +290,30 @@ proptest! {
             Classified::Other => prop_assert!(!lenient_reader_finds_an_exchange(&body)),
             Classified::Refused(_) | Classified::Exchange(_) => {}
         }
+    }
+
+    #[test]
+    fn ordinary_requests_pass_in_every_shape(
+        secret in "(?s).{1,20}",
+        order in Just(vec![0, 1, 2, 3, 4]).prop_shuffle(),
+        which in any::<u64>(),
+        content_type in prop::sample::select(vec![
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-Urlencoded; charset=utf-8",
+            "application/x-www-form-urlencoded;charset=\"UTF-8\"",
+        ]),
+    ) {
+        let secret = crate::oauth::form::encode(&secret);
+        let secret = if which & 1 == 1 { secret.replace('+', "%20") } else { secret };
+        let fields = [
+            format!("{}=password", escaped("grant_type", "%", which)),
+            format!("{}=alice", escaped("username", "%", which)),
+            format!("password={secret}"),
+            "scope=".to_owned(),
+            "client_id=app".to_owned(),
+        ];
+        let body = order.iter().map(|at| fields[*at].as_str()).collect::<Vec<_>>().join("&");
+        let classified = classify(&head("/", &[("content-type", content_type)]), body.as_bytes(), &CLOSED);
+        prop_assert_eq!(classified, Classified::Other, "{}", body);
     }
 }

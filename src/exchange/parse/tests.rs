@@ -118,6 +118,7 @@ fn forwards_unknown_parameters_only_if_they_are_no_known_ones_in_disguise() {
         ("array", "audience[]", Some(Reason::ParameterUnknown)),
         ("array of arrays", "audience[0][x]", Some(Reason::ParameterUnknown)),
         ("space", "audience ", Some(Reason::ParameterUnknown)),
+        ("PHP", "requested.subject", Some(Reason::ParameterUnknown)),
         ("NUL", "requested_subject\0", Some(Reason::ParameterUnknown)),
         ("escaped again", "requested%5Fsubject", Some(Reason::ParameterUnknown)),
         ("separator", "audience=x&y", Some(Reason::ParameterUnknown)),
