@@ -165,18 +165,16 @@ fn basic(header: &HeaderValue) -> Result<Credentials, Refusal> {
     }
     let (id, secret) = text.split_once(':').ok_or_else(|| malformed("Authorization has no colon"))?;
     let decode = |text| form::decode(text).map_err(|_| malformed("Authorization is not form-encoded"));
-    let (client_id, decoded_secret) = (decode(id)?, decode(secret)?);
-    let canonical = format!("{}:{}", canonical(id, &client_id), canonical(secret, &decoded_secret));
+    let client_id = decode(id)?;
+    decode(secret)?;
+    // Many clients send id and secret as they are. An id in which nothing is encoded stays so, and the secret, which is
+    // not judged here, stays in any case: encoding them now would break the servers that do not decode.
+    let id = if id == client_id { id.to_owned() } else { form::encode(&client_id) };
+    let canonical = format!("{id}:{secret}");
     let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(canonical)))
         .map_err(|_| malformed("Authorization can't be written"))?;
     header.set_sensitive(true);
     Ok(Credentials { client_id, proof: Proof::Basic(header) })
-}
-
-/// Many clients send id and secret as they are. Where nothing in them is encoded, servers that decode and servers that
-/// do not read the same, and it stays so; encoding it now would break the ones that do not.
-fn canonical(sent: &str, decoded: &str) -> String {
-    if sent == decoded { sent.to_owned() } else { form::encode(decoded) }
 }
 
 /// The client that an assertion is about (RFC 7523 section 3: `iss` and `sub` are both the client). It is not verified
