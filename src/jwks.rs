@@ -104,20 +104,23 @@ impl Jwks {
     /// The keys, and if none of them has this `kid`, newer ones where these can be had. That the `kid` is among what
     /// is returned is not promised. Errors if no good keys younger than `max_stale` can be had.
     pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, JwksError> {
-        let Some(held) = self.usable() else {
-            return self.refresh(Cause::Missing).await.map(|held| Arc::clone(&held.keys)).map_err(JwksError);
+        let held = self.0.held.load_full();
+        let generation = Held::generation(held.as_deref());
+        let Some(held) = held.filter(|held| self.0.usable(held)) else {
+            let newer = self.refresh(generation, Cause::Missing).await;
+            return newer.map(|held| Arc::clone(&held.keys)).map_err(JwksError);
         };
         if kid.is_none_or(|kid| held.keys.contains(kid)) {
             return Ok(Arc::clone(&held.keys));
         }
         // What is held stays good if the fetch fails or is not due; the token's key is then unknown, and says so.
-        let newer = self.refresh(Cause::UnknownKid).await;
+        let newer = self.refresh(generation, Cause::UnknownKid).await;
         Ok(newer.map_or_else(|_| Arc::clone(&held.keys), |held| Arc::clone(&held.keys)))
     }
 
     /// The keys held, without fetching, if they may be used.
     pub fn held(&self) -> Option<Arc<KeySet>> {
-        self.usable().map(|held| Arc::clone(&held.keys))
+        self.0.held.load_full().filter(|held| self.0.usable(held)).map(|held| Arc::clone(&held.keys))
     }
 
     /// Time since the keys held were fetched; none if there never were any. For metrics and readiness.
@@ -127,8 +130,8 @@ impl Jwks {
 
     /// Fetches the keys once, so that the first exchange need not wait. Failure is the background task's business.
     pub async fn warm(&self) {
-        if self.usable().is_none() {
-            self.refresh(Cause::Scheduled).await.ok();
+        if self.held().is_none() {
+            self.scheduled().await.ok();
         }
     }
 
@@ -137,7 +140,7 @@ impl Jwks {
     pub async fn keep_fresh(&self) {
         let mut retry = FIRST_RETRY;
         loop {
-            let pause = match self.refresh(Cause::Scheduled).await {
+            let pause = match self.scheduled().await {
                 Ok(_) => {
                     retry = FIRST_RETRY;
                     self.0.fetcher.interval(self.0.limits.refresh_interval)
@@ -153,17 +156,17 @@ impl Jwks {
         }
     }
 
-    fn usable(&self) -> Option<Arc<Held>> {
-        self.0.held.load_full().filter(|held| self.0.age(held).unsigned_abs() <= self.0.limits.max_stale)
+    async fn scheduled(&self) -> Result<Arc<Held>, Arc<FetchError>> {
+        let generation = Held::generation(self.0.held.load().as_deref());
+        self.refresh(generation, Cause::Scheduled).await
     }
 
-    /// One fetch for everybody who asks at the same time for something newer than what is held now. It runs in a task
-    /// of its own: a caller who hangs up neither ends it for the others nor starts a second one.
-    async fn refresh(&self, cause: Cause) -> Result<Arc<Held>, Arc<FetchError>> {
+    /// One fetch for everybody who finds the same generation wanting, however long after its end he asks. It runs in
+    /// a task of its own: a caller who hangs up neither ends it for the others nor starts a second one.
+    async fn refresh(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, Arc<FetchError>> {
         loop {
             let inner = Arc::clone(&self.0);
             let flight = tokio::spawn(async move {
-                let generation = inner.held.load().as_ref().map_or(0, |held| held.generation);
                 inner.flights.try_get_with(generation, inner.replace(generation, cause)).await
             });
             match flight.await.map_err(|_| FetchError::Aborted)? {
@@ -196,7 +199,18 @@ impl JwksError {
     }
 }
 
+impl Held {
+    /// Counts from one; zero is nothing yet.
+    fn generation(held: Option<&Self>) -> u64 {
+        held.map_or(0, |held| held.generation)
+    }
+}
+
 impl Inner {
+    fn usable(&self, held: &Held) -> bool {
+        self.age(held).unsigned_abs() <= self.limits.max_stale
+    }
+
     /// Fetches, and on success replaces generation `generation`. Runs once at a time per generation, so what it
     /// reads of `attempts` can't be outrun.
     async fn replace(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, FetchError> {

@@ -16,8 +16,9 @@ use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
 use tokio::io::AsyncReadExt;
 
-use super::source::{PublicAddress, Source, same_origin, web};
-use super::tls;
+use super::source::{PublicAddress, Source, SourceError, same_origin, web};
+use super::tls::{self, TlsError};
+use crate::config::{KeyPair, Realm, TrustedIssuer, Upstream};
 use crate::token::json;
 use crate::token::keys::{KeySet, KeySetError, MAX_SET_BYTES};
 
@@ -31,6 +32,17 @@ pub struct Fetcher {
     source: Source,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     time_limit: Duration,
+}
+
+/// Why a fetcher could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The place is no URL that keys can be fetched from.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Why keys could not be fetched. The text never repeats an answer's body.
@@ -75,14 +87,25 @@ pub enum FetchError {
 }
 
 impl Fetcher {
-    /// A fetcher for this source that trusts the system's certificates.
-    pub fn new(source: Source) -> Result<Self, tls::TlsError> {
-        let tls = if source.needs_tls() { tls::client(None, None)? } else { tls::nobody()? };
+    /// Fetches a realm's keys from the upstream, with the upstream's TLS settings.
+    pub fn realm(upstream: &Upstream, realm: &Realm) -> Result<Self, SetupError> {
+        let (ca, client) = (upstream.ca.as_deref(), upstream.client_certificate.as_ref());
+        Ok(Self::new(Source::realm(upstream, realm)?, ca, client)?)
+    }
+
+    /// Fetches a foreign issuer's keys from wherever its configuration says.
+    pub fn issuer(issuer: &TrustedIssuer) -> Result<Self, SetupError> {
+        Ok(Self::new(Source::issuer(issuer)?, issuer.ca.as_deref(), None)?)
+    }
+
+    /// A fetcher that trusts the certificates in `ca`, or the system's, and shows `client` if asked to. Files are
+    /// read here, and only if the source can need TLS.
+    pub fn new(source: Source, ca: Option<&Path>, client: Option<&KeyPair>) -> Result<Self, TlsError> {
+        let tls = if source.needs_tls() { tls::client(ca, client)? } else { tls::nobody()? };
         Ok(Self::with_tls(source, tls))
     }
 
-    /// A fetcher with a TLS configuration of its own, for instance one of [`tls::client`].
-    pub fn with_tls(source: Source, tls: ClientConfig) -> Self {
+    pub(super) fn with_tls(source: Source, tls: ClientConfig) -> Self {
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         // Fetches are minutes apart: a kept connection would be dead by then.

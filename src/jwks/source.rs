@@ -114,3 +114,45 @@ pub(super) fn same_origin(one: &Uri, other: &Uri) -> bool {
         && one.host().map(str::to_ascii_lowercase) == other.host().map(str::to_ascii_lowercase)
         && port(one) == port(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_http_or_https_without_credentials() {
+        for (url, good) in [
+            ("https://sso.example.org/keys", true),
+            ("http://127.0.0.1:8180/keys?a=b", true),
+            ("ftp://sso.example.org/keys", false),
+            ("https://user@sso.example.org/keys", false),
+            ("https://sso.example.org/keys#a", false),
+            ("/keys", false),
+            ("", false),
+        ] {
+            assert_eq!(web(url).is_ok(), good, "{url}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        for (one, other, same) in [
+            ("https://a/x", "https://a/y", true),
+            ("https://a/", "https://A:443/", true),
+            ("http://a/", "http://a:80/", true),
+            ("http://a/", "https://a/", false),
+            ("http://a:8080/", "http://a:8081/", false),
+            ("http://a/", "http://b/", false),
+        ] {
+            assert_eq!(same_origin(&web(one).unwrap(), &web(other).unwrap()), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_public_address_is_the_issuers() {
+        let address = PublicAddress::of("https://sso.example.org:8443/realms/corp").unwrap();
+        assert_eq!(address.host, "sso.example.org:8443");
+        assert_eq!(address.proto, "https");
+        assert!(PublicAddress::of("sso.example.org").is_err());
+    }
+}
