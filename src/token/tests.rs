@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::json;
-use super::jws::{JwsError, MAX_TOKEN_BYTES};
+use super::jws::{JwsError, MAX_TOKEN_BYTES, Unverified};
 use super::keys::KeySet;
 use super::verify::{Expectations, TokenError, peek, verify};
 use crate::issue::key::{KeyKind, SigningKey, generate};
@@ -324,6 +324,14 @@ fn forgeries_are_refused() {
     for (name, token, expected) in cases {
         assert_eq!(outcome(&token, ALGORITHMS), Err(expected), "{name}");
     }
+}
+
+/// `verify` never gets so far, because a key is only found for an algorithm that it fits. This is the second lock.
+#[test]
+fn a_key_that_does_not_fit_verifies_nothing() {
+    let token = rs256(&header(), &claims());
+    let other = CORP.keys.find(Some(kid(1)), Algorithm::ES256).unwrap();
+    assert_eq!(Unverified::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
 }
 
 #[test]
