@@ -1,3 +1,5 @@
 //! Commands.
 
+pub mod check;
 pub mod keys;
+pub mod schema;
