@@ -57,8 +57,8 @@ pub fn validate(
     now: Timestamp,
 ) -> Result<Validated, Refusal> {
     let parsed = authenticated.parsed();
-    let client = parsed.credentials().client_id();
-    let subject = check(parsed.subject_token(), parsed.subject_token_type(), client, keys, checks, now)?;
+    let (token, kind) = (parsed.subject_token(), parsed.subject_token_type());
+    let subject = check(token, kind, authenticated.client_id(), keys, checks, now)?;
     Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned() })
 }
 
@@ -172,9 +172,14 @@ fn unbound_and_undelegated(claims: &Map<String, Value>) -> Result<(), Refusal> {
 }
 
 fn rules_hold(claims: &Map<String, Value>, client: &str, checks: &SubjectChecks<'_>) -> Result<(), Refusal> {
-    for rule in &checks.checks.rules {
-        let variables = Variables { claims, client, audience: "", scopes: &[] };
-        match rule.expression.holds(variables) {
+    let rules = &checks.checks.rules;
+    if rules.is_empty() {
+        return Ok(());
+    }
+    // A rule is about the token, whatever is asked for with it.
+    let scene = Variables { claims, client, audience: "", scopes: &[] }.scene();
+    for rule in rules {
+        match rule.expression.holds_in(&scene) {
             Ok(true) => {}
             Ok(false) => return Err(Refusal::new(Reason::SubjectTokenRule, rule.message.clone())),
             Err(error) => {

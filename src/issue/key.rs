@@ -19,6 +19,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
 
+use super::reissue::Signer;
 use crate::secret::Secret;
 use crate::token::keys::KeySet;
 use crate::token::verify::{Expectations, verify};
@@ -145,6 +146,17 @@ impl SigningKey {
         verify(&token, &set.map_err(|_| KeyError::SelfTest)?, &expect, Timestamp::UNIX_EPOCH)
             .map(|_| ())
             .map_err(|_| KeyError::SelfTest)
+    }
+}
+
+/// Reissued tokens have the header that Keycloak's have.
+impl Signer for SigningKey {
+    fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
+        Self::sign(self, claims, "JWT").map_err(|error| error.to_string())
     }
 }
 

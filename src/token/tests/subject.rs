@@ -5,12 +5,15 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use super::{CORP, ISSUER, NOW, claims, header, now, rs256, with, without};
+use crate::client::Authenticated;
 use crate::config::{ClaimRule, TokenChecks};
-use crate::oauth::urn::TokenType;
+use crate::exchange::parse::parse;
+use crate::oauth::form::Form;
+use crate::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::policy::expression::Expression;
 use crate::policy::reason::Reason;
 use crate::secret::Secret;
-use crate::token::{AudienceRule, SubjectChecks, check};
+use crate::token::{AudienceRule, SubjectChecks, check, validate};
 
 /// What a row of `subject_tokens` changes.
 struct Row {
@@ -143,4 +146,41 @@ fn claim_rules_must_hold() {
             (found, expected) => panic!("{name}: {found:?} for {expected:?}"),
         }
     }
+}
+
+#[test]
+fn a_request_is_checked_with_its_own_token_type_and_client() {
+    let head = http::Request::new(()).into_parts().0;
+    let request = |client: &str, kind: TokenType| {
+        let mut form = Form::new();
+        for (name, value) in [
+            ("grant_type", GRANT_TOKEN_EXCHANGE),
+            ("client_id", client),
+            ("client_secret", "s3cret"),
+            ("subject_token", &rs256(&header(), &claims())),
+            ("subject_token_type", kind.urn()),
+            ("audience", "back-end-api"),
+        ] {
+            form.push(name, value);
+        }
+        Authenticated::by_upstream(parse(form, &head, false).unwrap())
+    };
+    let checks =
+        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = SubjectChecks {
+        issuer_name: "corp",
+        issuer: ISSUER,
+        checks: &checks,
+        audience: AudienceRule::Client,
+    };
+    let validated =
+        validate(request("front-end-app", TokenType::AccessToken), &CORP.keys, &checks, now()).unwrap();
+    assert_eq!(validated.issuer(), "corp");
+    assert_eq!(validated.subject().subject(), "alice");
+    assert_eq!(validated.authenticated().client_id(), "front-end-app");
+    let debug = format!("{validated:?}");
+    assert!(!debug.contains("alice") && !debug.contains("s3cret") && !debug.contains("eyJ"), "{debug}");
+
+    let refused = validate(request("other-app", TokenType::AccessToken), &CORP.keys, &checks, now());
+    assert_eq!(refused.unwrap_err().reason, Reason::SubjectTokenAudience);
 }
