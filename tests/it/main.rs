@@ -1,3 +1,5 @@
 //! The hermetic suite: everything through the front door, over real sockets.
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
 
-mod support {}
+mod demo_idp;
+mod support;

@@ -1,0 +1,1 @@
+//! The story that `cambio demo` tells.
