@@ -17,7 +17,6 @@ mod login;
 mod server;
 mod state;
 mod tokens;
-pub mod walk;
 
 pub use directory::{Client, Realm, User, realms};
 pub use faults::{Endpoint, Fault, Faults, Received, Tamper};

@@ -17,6 +17,7 @@ impl View<'_> {
     pub(super) fn exchange(&self, client: &'static Client, fields: &Fields) -> Answer {
         match self.judge(client, fields) {
             Ok((grant, requested)) => {
+                self.state.faults.count_exchange();
                 self.issue(&grant, requested, fields).unwrap_or_else(|_| Answer::unknown_error())
             }
             Err(refused) => refused,
@@ -56,7 +57,7 @@ impl View<'_> {
         let session = text(&claims, "sid").unwrap_or_default().to_owned();
         // Without a subject_token_type, the request falls to the legacy exchange.
         let origin = if subject_type.is_some() { "onrtte" } else { "onrtna" };
-        Ok((Grant { scope, session, audiences, ..new_grant(client, user, origin) }, requested))
+        Ok((Grant { session, scope, audiences, ..new_grant(client, user, origin) }, requested))
     }
 
     fn issue(&self, grant: &Grant, requested: TokenType, fields: &Fields) -> Result<Answer, KeyError> {

@@ -1,6 +1,7 @@
 //! What tests make the demo do wrong, and what it has received.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -88,6 +89,7 @@ struct Shared {
     script: Mutex<Script>,
     received: Mutex<Vec<Received>>,
     count: watch::Sender<usize>,
+    exchanged: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,7 @@ impl Faults {
             script: Mutex::new(script),
             received: Mutex::default(),
             count: watch::Sender::new(0),
+            exchanged: AtomicUsize::new(0),
         }))
     }
 
@@ -166,6 +169,15 @@ impl Faults {
     /// How many requests have arrived since the start, forgotten ones included.
     pub fn arrived(&self) -> usize {
         *self.0.count.borrow()
+    }
+
+    /// How many exchanges were performed since the start, whatever became of their answers.
+    pub fn exchanged(&self) -> usize {
+        self.0.exchanged.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_exchange(&self) {
+        self.0.exchanged.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn record(&self, request: Received) {

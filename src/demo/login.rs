@@ -48,11 +48,12 @@ impl View<'_> {
 }
 
 fn login_form(fields: &Fields) -> String {
-    let kept: String = KEPT
-        .iter()
-        .filter_map(|name| Some((name, fields.one(name)?)))
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value)))
-        .collect();
+    let mut kept = String::new();
+    for (name, value) in KEPT.iter().filter_map(|name| Some((name, fields.one(name)?))) {
+        for part in ["<input type=\"hidden\" name=\"", name, "\" value=\"", &escape(value), "\">"] {
+            kept.push_str(part);
+        }
+    }
     format!(
         "<form method=\"post\">{kept}<label>User <input name=\"username\"></label>\
          <label>Password <input name=\"password\" type=\"password\"></label><button>Sign in</button></form>"

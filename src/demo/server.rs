@@ -242,10 +242,7 @@ fn fields(endpoint: Endpoint, request: &Received, lenient: bool) -> Option<Field
     if request.headers.contains_key(CONTENT_ENCODING) && !lenient {
         return None;
     }
-    let mut fields = match json {
-        false => Fields::parse(&request.body).ok()?,
-        true => Fields::default(),
-    };
+    let mut fields = if json { Fields::default() } else { Fields::parse(&request.body).ok()? };
     if lenient && let Ok(object) = serde_json::from_slice::<serde_json::Map<_, _>>(&request.body) {
         object.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).for_each(|(name, value)| {
             fields.push(name, value);

@@ -1,13 +1,18 @@
 //! What the scenarios stand on: a world (identity provider, Cambio, clock, files), clients, readers, golden files.
 
+use std::sync::OnceLock;
+
+use cambio::demo::Keys;
+
 pub mod client;
+pub mod echo;
 pub mod form;
 pub mod golden;
 pub mod raw;
 pub mod token;
 
 /// The identity provider's keys, made once for the whole suite: RSA takes its time.
-pub fn keys() -> cambio::demo::Keys {
-    static KEYS: std::sync::OnceLock<cambio::demo::Keys> = std::sync::OnceLock::new();
-    KEYS.get_or_init(|| cambio::demo::Keys::generate().unwrap()).clone()
+pub fn keys() -> Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys::generate().unwrap()).clone()
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 /// Compares with the golden file of this name, volatile parts masked by the caller.
 #[track_caller]
 pub fn check(name: &str, actual: &str) {
@@ -18,6 +20,13 @@ pub fn check(name: &str, actual: &str) {
         "{} differs (UPDATE_GOLDEN=1 writes it anew)\n--- expected\n{expected}\n--- actual\n{actual}",
         path.display()
     );
+}
+
+/// An audit line as a golden file has it: one field per line, nothing volatile.
+pub fn audit(line: &Value) -> String {
+    let mut line = line.clone();
+    line["duration_ms"] = Value::from(0);
+    format!("{}\n", mask(&serde_json::to_string_pretty(&line).unwrap()))
 }
 
 /// Replaces what differs from run to run: UUIDs, digests, key ids, loopback ports, times.

@@ -42,7 +42,7 @@ pub async fn send(address: SocketAddr, bytes: &[u8]) -> RawAnswer {
 /// Reads one answer; an informational one is skipped.
 pub async fn read(stream: &mut TcpStream) -> RawAnswer {
     let mut got = Vec::new();
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     loop {
         if let Some(answer) = complete(&got) {
             return answer;
