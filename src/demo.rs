@@ -17,6 +17,7 @@ mod login;
 mod server;
 mod state;
 mod tokens;
+pub mod walk;
 
 pub use directory::{Client, Realm, User, realms};
 pub use faults::{Endpoint, Fault, Faults, Received, Tamper};

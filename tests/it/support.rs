@@ -6,10 +6,12 @@ use cambio::demo::Keys;
 
 pub mod client;
 pub mod echo;
+pub mod files;
 pub mod form;
 pub mod golden;
 pub mod raw;
 pub mod token;
+pub mod world;
 
 /// The identity provider's keys, made once for the whole suite: RSA takes its time.
 pub fn keys() -> Keys {
