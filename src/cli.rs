@@ -1,1 +1,4 @@
 //! Commands.
+
+pub mod check;
+pub mod schema;
