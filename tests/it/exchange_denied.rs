@@ -16,7 +16,6 @@ const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
 /// Every kind of permission, by the client that has it.
 const PERMISSIONS: &str = r#"permissions:
   - { clients: [front-end-app], scopes: [email] }
-  - { clients: [other-api], issuers: [partner], scopes: [email] }
   - { clients: [legacy-app], scopes: [email], expires: 2026-11-01 }
   - { clients: [single-page-app], scopes: [email], condition: 'claims.acr == "2"' }
   - { clients: [back-end-api], subjectTokens: [id_token], scopes: [email] }
@@ -74,7 +73,6 @@ async fn requests_that_are_refused() {
 /// Who asks: name, client, secret, expected reason.
 const CALLERS: &[(&str, &str, &str, &str)] = &[
     ("no permission", "reporting-app", "reporting-secret", "client_not_permitted"),
-    ("permission for another issuer", "other-api", "other-secret", "issuer_not_permitted"),
     ("permission expired", "legacy-app", "legacy-secret", "permission_expired"),
     (
         "permission for another token type",
@@ -197,6 +195,11 @@ async fn what_depends_on_the_realm() {
     let fields = form::changed(&exchange_fields(&carol), &fields);
     let answer = client::post(world.address(), path, &fields).await;
     check(&world, "realm without configuration", 0, &answer, "realm_unknown", &carol).await;
+
+    // A token of an issuer that the realm trusts and the owner did not name.
+    let before = world.audit_so_far();
+    let answer = world.exchange(&carol, &[]).await;
+    check(&world, "permission for another issuer", before, &answer, "issuer_not_permitted", &carol).await;
 
     // The identity provider has its own reasons, and its words are passed on.
     let bob = world.login("front-end-app", "front-end-secret", "bob").await;
