@@ -17,11 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::pool::Lease;
 
-/// A request's or an answer's content, with its trailers.
-#[derive(Debug)]
+/// A request's or an answer's content, with its trailers. `Debug` shows its size, never what is in it.
 pub struct Body(Kind);
 
-#[derive(Debug)]
 enum Kind {
     Empty,
     Full { data: Bytes, trailers: Option<Box<HeaderMap>> },
@@ -130,6 +128,17 @@ impl Body {
     }
 }
 
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match &self.0 {
+            Kind::Empty => "empty",
+            Kind::Full { .. } => "full",
+            Kind::Stream(_) => "stream",
+        };
+        f.debug_struct("Body").field("kind", &kind).field("size", &self.size_hint()).finish()
+    }
+}
+
 impl Default for Body {
     fn default() -> Self {
         Self::empty()
@@ -203,7 +212,6 @@ impl http_body::Body for Body {
     }
 }
 
-#[derive(Debug)]
 struct Stream {
     prefix: Bytes,
     incoming: Incoming,
@@ -339,6 +347,11 @@ mod tests {
         assert_eq!(body.size_hint().exact(), Some(5));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
         assert!(Body::full("").is_end_stream());
+    }
+
+    #[test]
+    fn debug_hides_the_content() {
+        assert!(!format!("{:?}", Body::full("client_secret=hush")).contains("hush"));
     }
 
     #[tokio::test]
