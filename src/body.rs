@@ -40,6 +40,12 @@ pub enum BodyError {
     Cut,
 }
 
+/// Reads a body as it goes by.
+pub trait ReadAlong: Send + Sync + 'static {
+    /// Sees the next piece; `false` ends the body there.
+    fn read(&mut self, piece: &[u8]) -> bool;
+}
+
 /// Why a body could not be read for judging.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -112,11 +118,11 @@ impl Body {
         }
     }
 
-    /// Shows every further piece of a body that streams to `reader`; when it says `false`, the body breaks off there.
+    /// Shows every further piece of a body that streams to `reader`; when that says `false`, the body breaks off there.
     #[must_use]
-    pub fn read_along(mut self, reader: Box<dyn FnMut(&[u8]) -> bool + Send + Sync>) -> Self {
+    pub fn read_along<R: ReadAlong>(mut self, reader: R) -> Self {
         if let Kind::Stream(stream) = &mut self.0 {
-            stream.reader = Some(Reader(reader));
+            stream.reader = Some(Reader(Box::new(reader)));
         }
         self
     }
@@ -221,8 +227,7 @@ struct Stream {
     reader: Option<Reader>,
 }
 
-/// Reads a body as it goes by; `false` ends it.
-struct Reader(Box<dyn FnMut(&[u8]) -> bool + Send + Sync>);
+struct Reader(Box<dyn ReadAlong>);
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -245,7 +250,7 @@ impl Stream {
             progress.0.store(true, Ordering::Relaxed);
         }
         if let (Some(reader), Some(Ok(frame))) = (&mut self.reader, &frame)
-            && frame.data_ref().is_some_and(|data| !(reader.0)(data))
+            && frame.data_ref().is_some_and(|data| !reader.0.read(data))
         {
             self.lease = None;
             return Poll::Ready(Some(Err(BodyError::Cut)));
