@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 
 use super::exit::Exit;
+use super::lock::Looks;
 use super::state::{RealmState, State};
 use super::{Gateway, exchange, respond};
 use crate::body::Body;
@@ -71,7 +72,7 @@ impl Visit<'_> {
             Classified::Other => {
                 let (response, whole) =
                     match self.original(head, Body::full_with_trailers(body, trailers)).await {
-                        Ok(response) => self.gateway.release(response, false).await,
+                        Ok(response) => self.gateway.release(response, Looks::AtAll).await,
                         Err(refusal) => Err(refusal),
                     }
                     .inspect(|_| exit.forget())?;
@@ -87,7 +88,7 @@ impl Visit<'_> {
                     // Opened in writing: the marks of an exchange are what this door's answers have.
                     Door::RequestedIssuer | Door::RequestedSubject => Ok(response),
                     Door::JwtBearer | Door::UmaTicket | Door::Ciba => {
-                        Ok(self.gateway.release(response, false).await?.0)
+                        Ok(self.gateway.release(response, Looks::AtAll).await?.0)
                     }
                 }
             }

@@ -13,19 +13,31 @@ pub const HOLD: usize = 256 * 1024;
 
 const MARK: &[u8] = b"issued_token_type";
 
-/// Whether an answer must be read before it leaves.
+/// How closely the lock looks at an answer, by what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// A token endpoint's: whatever it says it is.
+    AtAll,
+    /// JSON, or what does not say what it is. A coding was not asked for, so coded JSON is withheld.
+    AtJson,
+    /// The same, but coded JSON passes: a request without a body, outside a realm's protocol endpoints, that may have
+    /// asked for it.
+    AtPlainJson,
+}
+
+/// What is to be done with an answer, by its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// It can't be an answer of a token endpoint.
     Free,
-    /// It is JSON, or does not say what it is.
+    /// It must be read before it leaves.
     Read,
-    /// It is JSON under a content coding, so the lock can't read it.
-    Coded,
+    /// It can't be read, and was not asked for so.
+    Withhold,
 }
 
 /// Decides from the head of an answer.
-pub fn reading(status: StatusCode, headers: &HeaderMap) -> Reading {
+pub fn reading(status: StatusCode, headers: &HeaderMap, looks: Looks) -> Reading {
     if !status.is_success() || status == StatusCode::NO_CONTENT {
         return Reading::Free;
     }
@@ -34,14 +46,18 @@ pub fn reading(status: StatusCode, headers: &HeaderMap) -> Reading {
         (None, _) | (Some(_), Some(_)) => true,
         (Some(kind), None) => is_json(kind.as_bytes()),
     };
-    if !json {
+    if !json && looks != Looks::AtAll {
         return Reading::Free;
     }
     let coded = headers
         .get_all(CONTENT_ENCODING)
         .iter()
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if coded { Reading::Coded } else { Reading::Read }
+    match (coded, looks) {
+        (false, _) => Reading::Read,
+        (true, Looks::AtPlainJson) => Reading::Free,
+        (true, Looks::AtAll | Looks::AtJson) => Reading::Withhold,
+    }
 }
 
 /// Looks for the mark in a JSON text that comes in pieces.
@@ -147,6 +163,7 @@ fn is_json(content_type: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::Looks::{AtAll, AtJson, AtPlainJson};
     use super::*;
 
     #[test]
@@ -186,19 +203,23 @@ mod tests {
             }
             headers
         };
-        for (kind, coding, expected) in [
-            (Some("application/json"), None, Reading::Read),
-            (Some("Application/JSON; charset=utf-8"), None, Reading::Read),
-            (Some("application/problem+json"), None, Reading::Read),
-            (None, None, Reading::Read),
-            (Some("json"), None, Reading::Read),
-            (Some("application/json"), Some("gzip"), Reading::Coded),
-            (Some("application/json"), Some("identity"), Reading::Read),
-            (Some("text/html"), None, Reading::Free),
-            (Some("application/octet-stream"), Some("gzip"), Reading::Free),
+        for (kind, coding, looks, expected) in [
+            (Some("application/json"), None, AtPlainJson, Reading::Read),
+            (Some("Application/JSON; charset=utf-8"), None, AtJson, Reading::Read),
+            (Some("application/problem+json"), None, AtPlainJson, Reading::Read),
+            (None, None, AtPlainJson, Reading::Read),
+            (Some("json"), None, AtJson, Reading::Read),
+            (Some("application/json"), Some("gzip"), AtJson, Reading::Withhold),
+            (Some("application/json"), Some("gzip"), AtPlainJson, Reading::Free),
+            (Some("application/json"), Some("identity"), AtJson, Reading::Read),
+            (Some("text/html"), None, AtJson, Reading::Free),
+            (Some("text/html"), None, AtAll, Reading::Read),
+            (Some("text/plain"), Some("gzip"), AtAll, Reading::Withhold),
+            (Some("application/octet-stream"), Some("gzip"), AtJson, Reading::Free),
         ] {
-            assert_eq!(reading(StatusCode::OK, &head(kind, coding)), expected, "{kind:?} {coding:?}");
+            let headers = head(kind, coding);
+            assert_eq!(reading(StatusCode::OK, &headers, looks), expected, "{kind:?} {coding:?} {looks:?}");
+            assert_eq!(reading(StatusCode::BAD_REQUEST, &headers, looks), Reading::Free);
         }
-        assert_eq!(reading(StatusCode::BAD_REQUEST, &head(Some("application/json"), None)), Reading::Free);
     }
 }

@@ -1,0 +1,108 @@
+//! Answering for what a realm publishes: its keys and its discovery document.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, RANGE};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+
+use super::published::Document;
+use super::state::RealmState;
+use super::{Gateway, lock, respond};
+use crate::body::{Body, read_bounded};
+use crate::policy::reason::Reason;
+use crate::server::Connection;
+use crate::upstream::headers;
+
+/// What the identity provider says to a fetch.
+enum Fetched {
+    Document(HeaderMap, Bytes),
+    /// A realm that does not exist, or is disabled: its own answer is passed on.
+    Refused(Response<Body>),
+    Nothing,
+}
+
+impl Gateway {
+    /// The realm's keys with ours among them.
+    pub(super) async fn keys(
+        &self,
+        realm: Option<&RealmState>,
+        head: &Parts,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
+        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let keys = match realm.jwks.keys(None).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
+                return respond::refusal(Reason::KeysUnavailable, "");
+            }
+        };
+        if let Some(document) = realm.published.keys(&keys) {
+            return document.answer(head);
+        }
+        // The keys come from the cache that checks tokens; the identity provider is asked once for its headers.
+        let headers = match self.fetch(head, connection).await {
+            Fetched::Document(headers, _) => headers,
+            Fetched::Refused(_) | Fetched::Nothing => HeaderMap::new(),
+        };
+        realm.published.keep_keys(keys, realm.signing.as_ref(), headers, self.clock.now()).answer(head)
+    }
+
+    /// The realm's discovery document, per public origin.
+    pub(super) async fn discovery(
+        &self,
+        realm: Option<&RealmState>,
+        head: &Parts,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
+        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let origin = headers::public_origin(head, connection)
+            .map(|origin| {
+                format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()))
+            })
+            .unwrap_or_default();
+        let now = self.clock.now();
+        if let Some(document) = realm.published.discovery(&origin, now).await {
+            return document.answer(head);
+        }
+        let document: Option<Arc<Document>> = match self.fetch(head, connection).await {
+            Fetched::Document(headers, body) => {
+                realm.published.keep_discovery(origin.clone(), headers, body, now).await
+            }
+            Fetched::Refused(response) => return response,
+            Fetched::Nothing => None,
+        };
+        match document {
+            Some(document) => document.answer(head),
+            None => match realm.published.stale_discovery(&origin).await {
+                Some(document) => document.answer(head),
+                None => respond::refusal(Reason::UpstreamGarbage, ""),
+            },
+        }
+    }
+
+    /// Asks as the caller did, but for the whole document as it is.
+    async fn fetch(&self, head: &Parts, connection: &Arc<Connection>) -> Fetched {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = head.uri.clone();
+        *request.version_mut() = head.version;
+        request.headers_mut().clone_from(&head.headers);
+        for name in [ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, ORIGIN] {
+            request.headers_mut().remove(name);
+        }
+        match self.send(request, connection).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                let (parts, body) = response.into_parts();
+                match read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await {
+                    Ok((body, _)) => Fetched::Document(parts.headers, body),
+                    Err(_) => Fetched::Nothing,
+                }
+            }
+            Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
+            Ok(_) | Err(_) => Fetched::Nothing,
+        }
+    }
+}
