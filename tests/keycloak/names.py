@@ -1,0 +1,26 @@
+"""The names that Cambio gives things: its command line, admin paths, metrics and audit fields. In one place only."""
+
+from __future__ import annotations
+
+# Command line.
+SERVE = ["serve", "--config"]
+GENERATE_KEY = ["keys", "generate"]
+
+# Admin listener.
+READY = "/readyz"
+LIVE = "/livez"
+METRICS = "/metrics"
+LOADED = "/config"
+
+# Audit line.
+AUDIT_OUTCOME = "outcome"
+AUDIT_REASON = "reason"
+AUDIT_CLIENT = "client"
+AUDIT_AUDIENCES = "audiences"
+AUDIT_ID = "id"
+
+# Answers.
+DENIED = (403, "access_denied", "Client not allowed to exchange")
+DOOR_CLOSED = (400, "unsupported_grant_type")
+UNAVAILABLE = (502, 503)
+TIMED_OUT = 504
