@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from server import Keycloak
 
 # The faults stop Keycloak and turn its keys, and the last file looks at all that the others left behind.
 ORDER = ["test_faults.py", "test_traces.py"]
+
+
+def pytest_configure() -> None:
+    # A run that is ended from outside still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", returncode=143))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

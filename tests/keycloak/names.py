@@ -19,8 +19,11 @@ AUDIT_CLIENT = "client"
 AUDIT_AUDIENCES = "audiences"
 AUDIT_ID = "id"
 
+# Metrics.
+EXCHANGES = "cambio_exchanges_total"
+
 # Answers.
 DENIED = (403, "access_denied", "Client not allowed to exchange")
-DOOR_CLOSED = (400, "unsupported_grant_type")
+DOOR_CLOSED = [(400, "unsupported_grant_type"), (400, "invalid_request"), (403, "access_denied")]
 UNAVAILABLE = (502, 503)
 TIMED_OUT = 504

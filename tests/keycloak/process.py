@@ -1,4 +1,4 @@
-"""Run a program, watch its readiness, and end it: only ever this one, by its id."""
+"""Run a program, watch its readiness, and end it: only ever this one and its children, by their group's id."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 
 class Program:
-    """One child process, whose output goes to a file."""
+    """One child process with its own children, in a group of their own; their output goes to a file."""
 
     def __init__(self, argv: list[str], log: Path, environment: dict[str, str] | None = None, cwd: Path | None = None):
         self.log = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
                 argv, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})}, cwd=cwd,
+                env={**os.environ, **(environment or {})}, cwd=cwd, start_new_session=True,
             )
 
     @property
@@ -31,17 +31,18 @@ class Program:
         return self._child.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
-        self._child.send_signal(number)
+        """To the whole group: a start script's program is its child."""
+        os.killpg(self.pid, number)
 
     def stop(self, deadline: float = 20.0) -> int:
         """SIGTERM, then SIGKILL at the deadline (seconds). Gives the exit status."""
         if self.running:
-            self._child.send_signal(signal.SIGCONT)
-            self._child.terminate()
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
             try:
                 self._child.wait(deadline)
             except subprocess.TimeoutExpired:
-                self._child.kill()
+                self.signal(signal.SIGKILL)
         return self._child.wait(5)
 
     def wait_until(self, what: str, holds: Callable[[], bool], deadline: float) -> None:

@@ -23,4 +23,9 @@ def note_value(value: str) -> str:
 
 def found_in(text: str) -> list[str]:
     """The noted values that a text contains, whole or by their last part: a JWT's signature alone is enough."""
-    return [value for value in _SEEN if value in text or (value.count(".") == 2 and value.rsplit(".", 1)[1] in text)]
+    return [value for value in _SEEN if value in text or _signature_in(value, text)]
+
+
+def _signature_in(value: str, text: str) -> bool:
+    signature = value.rsplit(".", 1)[-1]
+    return value.count(".") == 2 and len(signature) > 40 and signature in text

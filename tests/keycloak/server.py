@@ -12,10 +12,6 @@ from process import Program, free_port
 
 BOOTSTRAP_ADMIN = ("admin", "bootstrap-admin-password-1a9d")
 
-# V1 and its permissions are on because installations that still have them are the ones with the most open doors.
-BUILD_OPTIONS = ["--features=token-exchange,admin-fine-grained-authz:v1", "--health-enabled=true", "--cache=local"]
-
-
 class Keycloak:
     """A Keycloak that can be stopped, started again with the same data, and suspended."""
 

@@ -1,0 +1,153 @@
+"""Keycloak's other ways of turning one token into another are closed unless the realm's configuration opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+import names
+import oidc
+from compare import assert_same
+from differences import told
+from gate import Gate, Gates, Setup, audience, permission
+from http1 import Answer, Headers
+from peer import Peer, parsed
+from realms import ALICE, BOB, FRONT_END, PARTNER_APP, PETRA
+from server import Keycloak
+
+
+@dataclass(frozen=True)
+class Door:
+    """A way in: its key in the configuration, and the request that knocks."""
+
+    key: str
+    knock: Callable[[Peer, str, str], Answer]
+
+
+def _jwt_bearer(peer: Peer, token: str, foreign: str) -> Answer:
+    form = [("grant_type", oidc.JWT_BEARER_GRANT), *oidc.credentials(FRONT_END), ("assertion", foreign)]
+    return peer.form(oidc.endpoint("corp"), form)
+
+
+def _uma_ticket(peer: Peer, token: str, foreign: str) -> Answer:
+    form = [("grant_type", oidc.UMA_GRANT), ("audience", "back-end-api")]
+    return peer.form(oidc.endpoint("corp"), form, oidc.bearer(token))
+
+
+def _ciba(peer: Peer, token: str, foreign: str) -> Answer:
+    form = [("grant_type", oidc.CIBA_GRANT), *oidc.credentials(FRONT_END), ("auth_req_id", "x")]
+    return peer.form(oidc.endpoint("corp"), form)
+
+
+def _requested_issuer(peer: Peer, token: str, foreign: str) -> Answer:
+    return oidc.exchange(peer, FRONT_END, token, requested_issuer="partner")
+
+
+def _requested_subject(peer: Peer, token: str, foreign: str) -> Answer:
+    return oidc.exchange(peer, FRONT_END, token, requested_subject=BOB.name)
+
+
+DOORS = [
+    Door("jwtBearer", _jwt_bearer),
+    Door("umaTicket", _uma_ticket),
+    Door("ciba", _ciba),
+    Door("requestedIssuer", _requested_issuer),
+    Door("requestedSubject", _requested_subject),
+]
+
+
+@pytest.fixture(scope="module")
+def open_gate(keycloak: Keycloak, gates: Gates) -> Iterator[Gate]:
+    """A gate with every door opened in writing."""
+    doors = {"doors": {door.key: "open" for door in DOORS}}
+    audiences = {"back-end-api": audience("back-end-api", permission("front-end-app"))}
+    gate = gates.start("open-doors", keycloak.address, Setup(audiences, realm=doors))
+    yield gate
+    gate.stop()
+
+
+def tokens(peer: Peer) -> tuple[str, str]:
+    """Alice's token, and a token of the realm `partner`."""
+    foreign = oidc.login(peer, PARTNER_APP, PETRA, realm="partner")["access_token"]
+    return oidc.login(peer, FRONT_END, ALICE)["access_token"], foreign
+
+
+@pytest.mark.parametrize("door", DOORS, ids=[door.key for door in DOORS])
+def test_a_door_is_closed_by_default_with_a_clear_error(through: Peer, door: Door) -> None:
+    answer = door.knock(through, *tokens(through))
+    assert (answer.status, parsed(answer)["error"]) in names.DOOR_CLOSED, told(answer)
+    assert parsed(answer)["error_description"]
+    assert answer.header("Cache-Control") == "no-store"
+
+
+@pytest.mark.parametrize("door", DOORS, ids=[door.key for door in DOORS])
+def test_an_open_door_leads_to_keycloaks_own_answer(keycloak: Keycloak, open_gate: Gate, door: Door) -> None:
+    given = tokens(open_gate.peer)
+    straight = door.knock(keycloak.peer(open_gate.authority), *given)
+    ours = door.knock(open_gate.peer, *given)
+    assert_same(straight, ours)
+
+
+def test_an_open_door_opens_no_other(open_gate: Gate) -> None:
+    """With every other door open, the exchange itself is still judged."""
+    token, _ = tokens(open_gate.peer)
+    assert not oidc.is_exchange_success(oidc.exchange(open_gate.peer, FRONT_END, token, "other-api"))
+    assert not oidc.is_exchange_success(oidc.exchange(open_gate.peer, FRONT_END, token))
+    assert oidc.exchange(open_gate.peer, FRONT_END, token, "back-end-api").status == 200
+
+
+def test_a_request_for_a_refresh_token_is_refused(through: Peer, open_gate: Gate) -> None:
+    for peer in (through, open_gate.peer):
+        token, _ = tokens(peer)
+        answer = oidc.exchange(peer, FRONT_END, token, "back-end-api", requested_token_type=oidc.REFRESH_TOKEN)
+        assert answer.status == 400 and b"refresh" not in answer.body.lower().replace(b"requested_token_type", b"")
+        assert not oidc.is_exchange_success(answer)
+
+
+def test_a_closed_door_is_closed_by_every_way_of_authenticating(through: Peer) -> None:
+    token, foreign = tokens(through)
+    lines: list[Headers] = [[oidc.basic(FRONT_END)], oidc.bearer(token), []]
+    for grant in (oidc.JWT_BEARER_GRANT, oidc.UMA_GRANT, oidc.CIBA_GRANT):
+        for headers in lines:
+            fields = [("grant_type", grant), ("assertion", foreign), ("audience", "other-api"), ("auth_req_id", "x")]
+            answer = through.form(oidc.endpoint("corp"), fields, headers)
+            assert 400 <= answer.status < 500, told(answer)
+            assert not oidc.is_exchange_success(answer)
+
+
+def test_an_exchange_in_a_realm_that_is_not_governed_is_refused(direct: Peer, through: Peer) -> None:
+    """`master` has no section: nothing may be exchanged there, though its logins pass."""
+    from admin import Admin
+
+    token = Admin(direct).token
+    fields = [
+        ("grant_type", oidc.EXCHANGE_GRANT), ("client_id", "admin-cli"), ("subject_token", token),
+        ("subject_token_type", oidc.ACCESS_TOKEN),
+    ]  # fmt: skip
+    answer = through.form(oidc.endpoint("master"), fields)
+    assert 400 <= answer.status < 500, told(answer)
+    assert not oidc.is_exchange_success(answer)
+
+
+PLACES = [
+    "/realms/corp/protocol/openid-connect/token/introspect",
+    "/realms/corp/protocol/openid-connect/revoke",
+    "/realms/corp/protocol/openid-connect/logout",
+    "/realms/corp/protocol/openid-connect/ext/ciba/auth",
+    "/realms/corp/protocol/openid-connect/auth/device",
+    "/realms/corp/nothing",
+    "/admin/realms/corp/users",
+    "/",
+]
+
+
+@pytest.mark.parametrize("target", PLACES)
+def test_a_form_with_the_exchange_grant_is_refused_on_every_other_path(through: Peer, target: str) -> None:
+    token, _ = tokens(through)
+    answer = through.form(target, oidc.exchange_form(FRONT_END, token, "back-end-api"))
+    assert 400 <= answer.status < 500, told(answer)
+    assert not oidc.is_exchange_success(answer)
+    refusal = parsed(answer)
+    assert refusal["error"] in ("invalid_request", "access_denied"), "Cambio's own refusal, not what the path says"
