@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import realms
-from peer import Peer, parsed
 from http1 import Answer
+from peer import Peer, parsed
 from server import BOOTSTRAP_ADMIN
 
 
@@ -18,7 +18,12 @@ class Admin:
         user, password = BOOTSTRAP_ADMIN
         answer = peer.form(
             "/realms/master/protocol/openid-connect/token",
-            [("grant_type", "password"), ("client_id", "admin-cli"), ("username", user), ("password", password)],
+            [
+                ("grant_type", "password"),
+                ("client_id", "admin-cli"),
+                ("username", user),
+                ("password", password),
+            ],
         )
         assert answer.status == 200, answer.text
         self.token = parsed(answer)["access_token"]

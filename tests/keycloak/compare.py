@@ -9,7 +9,16 @@ import oidc
 from http1 import Answer
 
 # RFC 9110 section 7.6.1, and the date of the answer.
-_HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "date"}
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "date",
+}
 
 _AFRESH = [
     (re.compile(r"\b(code|session_code|session_state|tab_id|client_data|execution|authSessionIdHash)=[\w.%-]+"), r"\1=<afresh>"),

@@ -12,7 +12,7 @@ import pytest
 # Before these are imported: their assertions are to show both sides when they fail.
 pytest.register_assert_rewrite("compare", "admin", "login", "oidc", "process")
 
-import server  # noqa: E402
+import server
 from admin import Admin
 from gate import Gate, Gates, Setup, audience, permission
 from peer import Peer
@@ -62,7 +62,9 @@ def gates(run: Path) -> Iterator[Gates]:
 def gate(keycloak: Keycloak, gates: Gates) -> Gate:
     """Cambio in front of Keycloak. back-end-api's owner permits front-end-app; other-api's owner does not."""
     audiences = {
-        "back-end-api": audience("back-end-api", permission("front-end-app", "odd app"), resources=["https://api.example.test"]),
+        "back-end-api": audience(
+            "back-end-api", permission("front-end-app", "odd app"), resources=["https://api.example.test"]
+        ),
         "other-api": audience("other-api", permission("stranger-app")),
     }
     return gates.start("general", keycloak.address, Setup(audiences))

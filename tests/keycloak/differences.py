@@ -89,7 +89,9 @@ def _set(**fields: str | None) -> Callable[[Draft, Tokens], Draft]:
 
     def make(draft: Draft, _: Tokens) -> Draft:
         merged = {**dict(draft.fields), **fields}
-        return replace(draft, fields=tuple((name, value) for name, value in merged.items() if value is not None))
+        return replace(
+            draft, fields=tuple((name, value) for name, value in merged.items() if value is not None)
+        )
 
     return make
 
@@ -175,7 +177,9 @@ AMBIGUOUS = '400 invalid_request "Ambiguous request"'
 _BY_HEADER = lambda draft: replace(draft, authenticate=drafts.by_basic)  # noqa: E731
 
 
-def _typed(value: str, encode: Callable[[drafts.Fields], bytes] = drafts.encode_fields) -> Callable[[Draft, Tokens], Draft]:
+def _typed(
+    value: str, encode: Callable[[drafts.Fields], bytes] = drafts.encode_fields
+) -> Callable[[Draft, Tokens], Draft]:
     return _changed(lambda draft: _BY_HEADER(replace(draft, content_types=(value,), encode=encode)))
 
 
@@ -210,7 +214,12 @@ WIRE: list[Row] = [
 
 
 def introspection(authority: str, tokens: Tokens) -> Draft:
-    return Draft(BACK_END, authority, oidc.endpoint("corp", "token/introspect"), (("token", tokens.access[FRONT_END.id]),))
+    return Draft(
+        BACK_END,
+        authority,
+        oidc.endpoint("corp", "token/introspect"),
+        (("token", tokens.access[FRONT_END.id]),),
+    )
 
 
 INTROSPECTION: list[Row] = [
@@ -255,8 +264,16 @@ def markdown() -> str:
         if row.through:
             why = why if row.why == "As above." else row.why
             lines.append(f"| {row.name} | {row.straight} | {row.through} | {why} |")
-    lines += ["", "## Standing differences", "", "| what | Keycloak | through Cambio | why |", "|---|---|---|---|"]
-    lines += [f"| {what} | {straight} | {through} | {reason} |" for what, straight, through, reason, _ in STANDING]
+    lines += [
+        "",
+        "## Standing differences",
+        "",
+        "| what | Keycloak | through Cambio | why |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {what} | {straight} | {through} | {reason} |" for what, straight, through, reason, _ in STANDING
+    ]
     lines += ["", "## The same on both ways", "", "| request | answer |", "|---|---|"]
     lines += [f"| {row.name} | {row.straight} |" for row in rows if not row.through]
     return "\n".join(lines) + "\n"

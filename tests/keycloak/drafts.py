@@ -85,7 +85,8 @@ class Draft:
 
 def multipart(fields: Fields, boundary: str = "cut") -> bytes:
     parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields
     ]
     return ("".join(parts) + f"--{boundary}--\r\n").encode()
 

@@ -172,7 +172,9 @@ class Gates:
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """One of Cambio's other commands, to its end."""
-        return subprocess.run([str(self.binary), *argv], capture_output=True, text=True, timeout=20, check=False)
+        return subprocess.run(
+            [str(self.binary), *argv], capture_output=True, text=True, timeout=20, check=False
+        )
 
 
 def private_key(kind: str) -> bytes:

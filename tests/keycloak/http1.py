@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 Headers = list[tuple[str, str]]
@@ -62,18 +63,8 @@ class Connection:
 
     def send(self, raw: bytes) -> None:
         """Send; a peer that has already answered and closed is no error here, its answer is still to be read."""
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(raw)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-
-    def send_last(self, raw: bytes) -> None:
-        """Send, then close our half of the connection."""
-        self.send(raw)
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
     def answer(self, head_only: bool = False, timeout: float | None = None) -> Answer:
         """Read one final answer. `head_only` says that the request was a HEAD."""
@@ -182,7 +173,9 @@ def render(method: str, target: str, headers: Headers, body: bytes = b"", versio
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
-def all_answers(address: tuple[str, int], raw: bytes, timeout: float = 5.0, linger: float = 0.02) -> list[Answer]:
+def all_answers(
+    address: tuple[str, int], raw: bytes, timeout: float = 5.0, linger: float = 0.02
+) -> list[Answer]:
     """Send bytes on a fresh connection and collect every answer that they draw.
 
     A request that is read as two by one side and as one by the other draws two answers, so reading goes on until

@@ -67,7 +67,12 @@ def exchange_form(client: Client, subject_token: str, audience: str | None = Non
 
 
 def exchange(
-    peer: Peer, client: Client, subject_token: str, audience: str | None = None, realm: str = "corp", **more: str
+    peer: Peer,
+    client: Client,
+    subject_token: str,
+    audience: str | None = None,
+    realm: str = "corp",
+    **more: str,
 ) -> Answer:
     """Ask for an exchange; the answer may be a refusal."""
     answer = peer.form(endpoint(realm), exchange_form(client, subject_token, audience, **more))
@@ -78,7 +83,9 @@ def exchange(
 
 def is_exchange_success(answer: Answer) -> bool:
     """Whether an answer hands out a token: any 2xx with a token in it counts, whatever its media type."""
-    return 200 <= answer.status < 300 and (b"issued_token_type" in answer.body or b"access_token" in answer.body)
+    return 200 <= answer.status < 300 and (
+        b"issued_token_type" in answer.body or b"access_token" in answer.body
+    )
 
 
 def header_of(token: str) -> dict:

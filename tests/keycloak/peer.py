@@ -54,7 +54,11 @@ class Peer:
     ) -> Answer:
         """POST a form. Its fields keep their order, and may repeat."""
         return self.send(
-            "POST", target, [("Content-Type", FORM), *(headers or [])], urlencode(form).encode(), timeout=timeout
+            "POST",
+            target,
+            [("Content-Type", FORM), *(headers or [])],
+            urlencode(form).encode(),
+            timeout=timeout,
         )
 
     def json(self, method: str, target: str, document: object, headers: Headers | None = None) -> Answer:

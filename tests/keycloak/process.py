@@ -14,12 +14,19 @@ from pathlib import Path
 class Program:
     """One child process with its own children, in a group of their own; their output goes to a file."""
 
-    def __init__(self, argv: list[str], log: Path, environment: dict[str, str] | None = None, cwd: Path | None = None):
+    def __init__(
+        self, argv: list[str], log: Path, environment: dict[str, str] | None = None, cwd: Path | None = None
+    ):
         self.log = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                argv, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})}, cwd=cwd, start_new_session=True,
+                argv,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **(environment or {})},
+                cwd=cwd,
+                start_new_session=True,
             )
 
     @property

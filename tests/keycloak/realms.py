@@ -49,7 +49,9 @@ CAROL = User("carol", "carol-password-c41b")  # made through the admin API: has 
 PETRA = User("petra", "petra-password-f7d3")  # of the realm `partner`
 
 SECRETS = [
-    value.secret for value in (FRONT_END, NARROW, STRANGER, NO_EXCHANGE, BACK_END, OTHER, ODD, PARTNER_APP) if value.secret
+    value.secret
+    for value in (FRONT_END, NARROW, STRANGER, NO_EXCHANGE, BACK_END, OTHER, ODD, PARTNER_APP)
+    if value.secret
 ] + [user.password for user in (ALICE, BOB, CAROL, PETRA)]
 
 
@@ -91,7 +93,11 @@ def corp() -> dict:
 
 def partner() -> dict:
     """The realm `partner`."""
-    return {**_realm("partner"), "clients": [_confidential(PARTNER_APP, EXCHANGE)], "users": [_profile(PETRA)]}
+    return {
+        **_realm("partner"),
+        "clients": [_confidential(PARTNER_APP, EXCHANGE)],
+        "users": [_profile(PETRA)],
+    }
 
 
 def ordinary_users() -> list[tuple[dict, dict[str, list[str]], list[str]]]:

@@ -12,6 +12,7 @@ from process import Program, free_port
 
 BOOTSTRAP_ADMIN = ("admin", "bootstrap-admin-password-1a9d")
 
+
 class Keycloak:
     """A Keycloak that can be stopped, started again with the same data, and suspended."""
 
@@ -37,10 +38,15 @@ class Keycloak:
         user, password = BOOTSTRAP_ADMIN
         self._program = Program(
             [
-                str(self._distribution / "bin" / "kc.sh"), "start", "--optimized",
-                "--http-enabled=true", "--hostname-strict=false",
-                "--http-host=127.0.0.1", f"--http-port={self.port}",
-                "--http-management-host=127.0.0.1", f"--http-management-port={self._management}",
+                str(self._distribution / "bin" / "kc.sh"),
+                "start",
+                "--optimized",
+                "--http-enabled=true",
+                "--hostname-strict=false",
+                "--http-host=127.0.0.1",
+                f"--http-port={self.port}",
+                "--http-management-host=127.0.0.1",
+                f"--http-management-port={self._management}",
                 "--http-management-scheme=http",
                 f"--db-url=jdbc:h2:file:{self._database};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE",
             ],

@@ -34,11 +34,15 @@ def token(own: Gate) -> str:
     return oidc.login(own.peer, FRONT_END, ALICE)["access_token"]
 
 
-def _exchange(to: str | None = "back-end-api", client: Client = FRONT_END, **more: str) -> Callable[[Peer, str], Answer]:
+def _exchange(
+    to: str | None = "back-end-api", client: Client = FRONT_END, **more: str
+) -> Callable[[Peer, str], Answer]:
     return lambda peer, token: oidc.exchange(peer, client, token, to, **more)
 
 
-def _form(change: Callable[[oidc.Form], oidc.Form], target: str = "", headers: http1.Headers | None = None) -> Callable[[Peer, str], Answer]:
+def _form(
+    change: Callable[[oidc.Form], oidc.Form], target: str = "", headers: http1.Headers | None = None
+) -> Callable[[Peer, str], Answer]:
     def ask(peer: Peer, token: str) -> Answer:
         fields = change(oidc.exchange_form(FRONT_END, token, "back-end-api"))
         return peer.form(target or oidc.endpoint("corp"), fields, headers)
@@ -48,7 +52,10 @@ def _form(change: Callable[[oidc.Form], oidc.Form], target: str = "", headers: h
 
 def _typed(media_type: str) -> Callable[[Peer, str], Answer]:
     def ask(peer: Peer, token: str) -> Answer:
-        body = "&".join(f"{name}={oidc.quote_plus(value)}" for name, value in oidc.exchange_form(FRONT_END, token, "back-end-api"))
+        body = "&".join(
+            f"{name}={oidc.quote_plus(value)}"
+            for name, value in oidc.exchange_form(FRONT_END, token, "back-end-api")
+        )
         return peer.send("POST", oidc.endpoint("corp"), [("Content-Type", media_type)], body.encode())
 
     return ask
@@ -144,7 +151,9 @@ def test_a_request_that_could_be_an_exchange_leaves_no_more_than_one_line(
 
 
 @pytest.mark.parametrize(("name", "ask"), OTHERS, ids=[name for name, _ in OTHERS])
-def test_what_is_no_exchange_leaves_no_line(own: Gate, token: str, name: str, ask: Callable[[Peer, str], Answer]) -> None:
+def test_what_is_no_exchange_leaves_no_line(
+    own: Gate, token: str, name: str, ask: Callable[[Peer, str], Answer]
+) -> None:
     _, lines = _added(own, ask, token)
     assert lines == []
 

@@ -38,7 +38,10 @@ def _exchange(peer: Peer, client: Client) -> drafts.Fields:
 
 
 def _refresh(peer: Peer, client: Client) -> drafts.Fields:
-    return (("grant_type", "refresh_token"), ("refresh_token", oidc.login(peer, client, ALICE)["refresh_token"]))
+    return (
+        ("grant_type", "refresh_token"),
+        ("refresh_token", oidc.login(peer, client, ALICE)["refresh_token"]),
+    )
 
 
 GRANTS = [
@@ -110,7 +113,11 @@ MANNERS: list[tuple[str, Callable[[Draft], Draft]]] = [
 # that authenticate in the body; a proxy owes those the server's own answer.
 LENIENT_TYPES = [FORM.upper(), "Application/X-WWW-Form-URLEncoded"]
 
-AUTHENTICATIONS = [("by body", drafts.by_body), ("by Basic", drafts.by_basic), ("by Basic with %20", _percent_basic)]
+AUTHENTICATIONS = [
+    ("by body", drafts.by_body),
+    ("by Basic", drafts.by_basic),
+    ("by Basic with %20", _percent_basic),
+]
 
 
 def _renamed(raw: bytes, change: Callable[[bytes], bytes]) -> bytes:
@@ -149,7 +156,9 @@ def send(peer: Peer, draft: Draft) -> Answer:
 
 @pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: grant.name)
 @pytest.mark.parametrize(("manner", "change"), MANNERS, ids=[name for name, _ in MANNERS])
-@pytest.mark.parametrize(("place", "authenticate"), AUTHENTICATIONS, ids=[name for name, _ in AUTHENTICATIONS])
+@pytest.mark.parametrize(
+    ("place", "authenticate"), AUTHENTICATIONS, ids=[name for name, _ in AUTHENTICATIONS]
+)
 def test_every_manner_of_every_grant_is_served(
     through: Peer,
     grant: Grant,
@@ -175,10 +184,17 @@ def test_a_media_type_in_another_case_gets_no_worse_answer_than_straight(
     authenticate: Callable[[Draft], Draft],
 ) -> None:
     straight, ours = (
-        send(peer, replace(ordinary(through, grant, FRONT_END), authenticate=authenticate, content_types=(media_type,)))
+        send(
+            peer,
+            replace(
+                ordinary(through, grant, FRONT_END), authenticate=authenticate, content_types=(media_type,)
+            ),
+        )
         for peer in (direct, through)
     )
-    assert ours.status == straight.status or ours.status == 200, f"{straight.status} became {ours.status} {ours.text}"
+    assert ours.status == straight.status or ours.status == 200, (
+        f"{straight.status} became {ours.status} {ours.text}"
+    )
 
 
 @pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: grant.name)
@@ -248,7 +264,9 @@ EXTRAS: list[tuple[str, drafts.Fields]] = [
 
 
 @pytest.mark.parametrize(("name", "extra"), EXTRAS, ids=[name for name, _ in EXTRAS])
-def test_the_optional_fields_of_an_exchange(direct: Peer, through: Peer, name: str, extra: drafts.Fields) -> None:
+def test_the_optional_fields_of_an_exchange(
+    direct: Peer, through: Peer, name: str, extra: drafts.Fields
+) -> None:
     draft = ordinary(through, GRANTS[0], FRONT_END)
     draft = replace(draft, fields=(*draft.fields, *extra))
     answer = send(through, draft)
@@ -277,10 +295,18 @@ def test_other_grants_keep_their_bytes(direct: Peer, through: Peer) -> None:
         b"grant_type=password&&client_id=public-app&username=alice&password=" + ALICE.password.encode(),
         b"grant_type=password&client_id=public-app&username=alice&password=wr%6Fng",
         b"grant_type=authorization_code&code=%C3%A9&client_id=public-app",
-        encode_fields((("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("client_id", "public-app"))),
+        encode_fields(
+            (("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("client_id", "public-app"))
+        ),
         b"grant_type=nonsense",
         b"client_id=public-app",
     ]
     for body in bodies:
-        straight, ours = (peer.send("POST", oidc.endpoint("corp"), [("Content-Type", FORM)], body) for peer in (direct, through))
-        assert (ours.status, ours.text) == (straight.status, straight.text) or ours.status == straight.status == 200, body
+        straight, ours = (
+            peer.send("POST", oidc.endpoint("corp"), [("Content-Type", FORM)], body)
+            for peer in (direct, through)
+        )
+        assert (ours.status, ours.text) == (
+            straight.status,
+            straight.text,
+        ) or ours.status == straight.status == 200, body

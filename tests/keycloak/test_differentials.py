@@ -84,7 +84,9 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
     record_property("shapes", len(all_shapes))
     record_property("performed by Keycloak", len(performed))
     print(f"\n{len(all_shapes)} shapes over HTTP/1; asked straight, Keycloak performs {len(performed)}")
-    assert len(performed) > len(all_shapes) / 4, "the generator is dead: Keycloak performs too few of its shapes"
+    assert len(performed) > len(all_shapes) / 4, (
+        "the generator is dead: Keycloak performs too few of its shapes"
+    )
 
     admin.forget_exchanges("corp")
     ours = ask_all(by_h1, through.address, all_shapes)
@@ -92,7 +94,9 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
     assert let_through == []
     assert admin.exchanges("corp") == [], "an exchange was performed whose answer nobody saw"
     silent = [outcome.shape.name for outcome in ours if not outcome.answers]
-    print(f"through Cambio: {len(ours) - len(silent)} refused with an answer, {len(silent)} by closing: {silent}")
+    print(
+        f"through Cambio: {len(ours) - len(silent)} refused with an answer, {len(silent)} by closing: {silent}"
+    )
     assert len(silent) <= len(all_shapes) / 20, silent
     faults = [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if "502" in outcome.statuses]
     assert faults == [], "a refusal is Cambio's own; these reached for the upstream and failed"

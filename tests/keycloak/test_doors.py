@@ -101,8 +101,12 @@ def test_an_open_door_opens_no_other(open_gate: Gate) -> None:
 def test_a_request_for_a_refresh_token_is_refused(through: Peer, open_gate: Gate) -> None:
     for peer in (through, open_gate.peer):
         token, _ = tokens(peer)
-        answer = oidc.exchange(peer, FRONT_END, token, "back-end-api", requested_token_type=oidc.REFRESH_TOKEN)
-        assert answer.status == 400 and b"refresh" not in answer.body.lower().replace(b"requested_token_type", b"")
+        answer = oidc.exchange(
+            peer, FRONT_END, token, "back-end-api", requested_token_type=oidc.REFRESH_TOKEN
+        )
+        assert answer.status == 400 and b"refresh" not in answer.body.lower().replace(
+            b"requested_token_type", b""
+        )
         assert not oidc.is_exchange_success(answer)
 
 
@@ -111,7 +115,12 @@ def test_a_closed_door_is_closed_by_every_way_of_authenticating(through: Peer) -
     lines: list[Headers] = [[oidc.basic(FRONT_END)], oidc.bearer(token), []]
     for grant in (oidc.JWT_BEARER_GRANT, oidc.UMA_GRANT, oidc.CIBA_GRANT):
         for headers in lines:
-            fields = [("grant_type", grant), ("assertion", foreign), ("audience", "other-api"), ("auth_req_id", "x")]
+            fields = [
+                ("grant_type", grant),
+                ("assertion", foreign),
+                ("audience", "other-api"),
+                ("auth_req_id", "x"),
+            ]
             answer = through.form(oidc.endpoint("corp"), fields, headers)
             assert 400 <= answer.status < 500, told(answer)
             assert not oidc.is_exchange_success(answer)
@@ -150,4 +159,6 @@ def test_a_form_with_the_exchange_grant_is_refused_on_every_other_path(through: 
     assert 400 <= answer.status < 500, told(answer)
     assert not oidc.is_exchange_success(answer)
     refusal = parsed(answer)
-    assert refusal["error"] in ("invalid_request", "access_denied"), "Cambio's own refusal, not what the path says"
+    assert refusal["error"] in ("invalid_request", "access_denied"), (
+        "Cambio's own refusal, not what the path says"
+    )

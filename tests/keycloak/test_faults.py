@@ -113,13 +113,17 @@ def test_stale_keys_are_not_used_for_ever(gates: Gates, misbehaving: tuple[tuple
     token = oidc.login(gate.peer, FRONT_END, ALICE)["access_token"]
     assert exchange(gate.peer, token).status == 200
     script.answers[CERTS] = NONSENSE[0][1]
-    poll("stale keys are given up", lambda: exchange(gate.peer, token).status in names.UNAVAILABLE, deadline=30)
+    poll(
+        "stale keys are given up", lambda: exchange(gate.peer, token).status in names.UNAVAILABLE, deadline=30
+    )
     script.answers.clear()
     poll("fresh keys are used", lambda: exchange(gate.peer, token).status == 200, deadline=30)
     gate.stop()
 
 
-def test_an_unknown_kid_does_not_hammer_the_upstream(gates: Gates, misbehaving: tuple[tuple[str, int], Script]) -> None:
+def test_an_unknown_kid_does_not_hammer_the_upstream(
+    gates: Gates, misbehaving: tuple[tuple[str, int], Script]
+) -> None:
     """Tokens with invented kids make Cambio look for new keys once, and then not before the cool-down is over."""
     address, script = misbehaving
     limits = jwks(refreshInterval="5m", unknownKidCooldown="1m")
@@ -140,7 +144,10 @@ MARKED = b'{"access_token":"x.y.z","token_type":"Bearer","issued_token_type":"ur
 
 
 @pytest.mark.parametrize("target", ["/realms/corp/nothing", oidc.endpoint("corp", "userinfo"), "/anything"])
-@pytest.mark.parametrize("media_type", ["application/json", "application/json;charset=UTF-8", "text/plain", "application/token-response+jwt"])
+@pytest.mark.parametrize(
+    "media_type",
+    ["application/json", "application/json;charset=UTF-8", "text/plain", "application/token-response+jwt"],
+)
 def test_an_answer_with_the_marks_of_an_exchange_leaves_by_no_other_way(
     gates: Gates, misbehaving: tuple[tuple[str, int], Script], target: str, media_type: str
 ) -> None:
@@ -154,7 +161,9 @@ def test_an_answer_with_the_marks_of_an_exchange_leaves_by_no_other_way(
     gate.stop()
 
 
-def test_the_answer_lock_holds_for_other_grants(gates: Gates, misbehaving: tuple[tuple[str, int], Script]) -> None:
+def test_the_answer_lock_holds_for_other_grants(
+    gates: Gates, misbehaving: tuple[tuple[str, int], Script]
+) -> None:
     """A password grant that is answered as an exchange: something is badly wrong, and nothing leaves."""
     address, script = misbehaving
     gate = gates.start("lock-grant", address, Setup(AUDIENCES))
@@ -202,7 +211,9 @@ def test_an_upstream_token_that_someone_else_signed_is_withheld(
     claims = oidc.claims_of(issued["access_token"])
     claims["resource_access"]["back-end-api"]["roles"].append("backend_admin")
     forged = f"{head}.{oidc.encode_segment(claims)}.{signature}"
-    script.answers[oidc.endpoint("corp")] = Scripted(200, "application/json", good.body.replace(issued["access_token"].encode(), forged.encode()))
+    script.answers[oidc.endpoint("corp")] = Scripted(
+        200, "application/json", good.body.replace(issued["access_token"].encode(), forged.encode())
+    )
     refused = exchange(gate.peer, token)
     assert refused.status >= 500 and not oidc.is_exchange_success(refused), told(refused)
     gate.stop()
@@ -265,12 +276,18 @@ def _callers_who_hang_up_do_no_harm(gate: Gate, token: str) -> None:
         with http1.Connection(gate.address) as connection:
             form = oidc.exchange_form(FRONT_END, token, "back-end-api")
             body = "&".join(f"{name}={oidc.quote_plus(value)}" for name, value in form).encode()
-            head = [("Host", gate.authority), ("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(body)))]
+            head = [
+                ("Host", gate.authority),
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("Content-Length", str(len(body))),
+            ]
             connection.send(http1.render("POST", oidc.endpoint("corp"), head, body))
     assert gate.running
 
 
-def test_a_stopped_keycloak_and_its_return_with_new_keys(gates: Gates, keycloak: Keycloak, admin: Admin) -> None:
+def test_a_stopped_keycloak_and_its_return_with_new_keys(
+    gates: Gates, keycloak: Keycloak, admin: Admin
+) -> None:
     gate = gates.start("stopped", keycloak.address, Setup(AUDIENCES, realm=jwks(refreshInterval="5m")))
     token = oidc.login(gate.peer, FRONT_END, ALICE)["access_token"]
     assert exchange(gate.peer, token).status == 200
@@ -294,7 +311,12 @@ def test_a_stopped_keycloak_and_its_return_with_new_keys(gates: Gates, keycloak:
     after = oidc.login(gate.peer, FRONT_END, ALICE)["access_token"]
     assert oidc.header_of(after)["kid"] != oidc.header_of(token)["kid"]
     assert exchange(gate.peer, after).status == 200
-    assert gate.peer.form(oidc.endpoint("corp", "token/introspect"), [*oidc.credentials(BACK_END), ("token", after)]).status == 200
+    assert (
+        gate.peer.form(
+            oidc.endpoint("corp", "token/introspect"), [*oidc.credentials(BACK_END), ("token", after)]
+        ).status
+        == 200
+    )
     gate.stop()
 
 

@@ -33,9 +33,13 @@ def test_wrong_password_on_the_login_form_is_the_same(direct: Peer, through: Pee
     answers = []
     for peer in (direct, through):
         browser = login.Browser(peer)
-        query = urlencode({"response_type": "code", "client_id": PUBLIC.id, "redirect_uri": REDIRECT, "scope": "openid"})
+        query = urlencode(
+            {"response_type": "code", "client_id": PUBLIC.id, "redirect_uri": REDIRECT, "scope": "openid"}
+        )
         page = browser.get(f"{oidc.endpoint('corp', 'auth')}?{query}")
-        answers.append(browser.post(login.form_action(page), [("username", ALICE.name), ("password", "wrong")]))
+        answers.append(
+            browser.post(login.form_action(page), [("username", ALICE.name), ("password", "wrong")])
+        )
     assert answers[0].status == 200 and "Invalid username or password" in answers[0].text
     assert_same(*answers)
 
@@ -55,7 +59,9 @@ def test_single_sign_on_by_cookie_is_the_same(direct: Peer, through: Peer) -> No
 
 @pytest.mark.parametrize("client", [FRONT_END, PUBLIC], ids=["confidential", "public"])
 def test_password_grant_is_the_same(direct: Peer, through: Peer, client: realms.Client) -> None:
-    straight, ours = (peer.form(oidc.endpoint("corp"), oidc.password_form(client, ALICE)) for peer in (direct, through))
+    straight, ours = (
+        peer.form(oidc.endpoint("corp"), oidc.password_form(client, ALICE)) for peer in (direct, through)
+    )
     assert_same(straight, ours)
     one, two = secrecy.note(parsed(straight)), secrecy.note(parsed(ours))
     assert lasting_claims(one["access_token"]) == lasting_claims(two["access_token"])
@@ -88,7 +94,9 @@ def test_a_token_means_the_same_on_both_ways(direct: Peer, through: Peer) -> Non
         assert asking.get(oidc.endpoint("corp", "userinfo"), oidc.bearer(token)).status == 200
 
 
-@pytest.mark.parametrize("case", ["good", "garbage", "wrong secret", "unknown client", "public client", "no token"])
+@pytest.mark.parametrize(
+    "case", ["good", "garbage", "wrong secret", "unknown client", "public client", "no token"]
+)
 def test_introspection_is_the_same(direct: Peer, through: Peer, case: str) -> None:
     token = oidc.login(direct, FRONT_END, ALICE)["access_token"]
     form = {
@@ -99,7 +107,9 @@ def test_introspection_is_the_same(direct: Peer, through: Peer, case: str) -> No
         "public client": [("client_id", PUBLIC.id), ("token", token)],
         "no token": [*oidc.credentials(BACK_END)],
     }[case]
-    straight, ours = (peer.form(oidc.endpoint("corp", "token/introspect"), form) for peer in (direct, through))
+    straight, ours = (
+        peer.form(oidc.endpoint("corp", "token/introspect"), form) for peer in (direct, through)
+    )
     assert_same(straight, ours)
     expected = {"good": 200, "garbage": 200, "public client": 403, "no token": 400}.get(case, 401)
     assert straight.status == expected
@@ -141,14 +151,25 @@ def test_revocation_is_the_same(direct: Peer, through: Peer) -> None:
     answers = []
     for peer in (direct, through):
         token = oidc.login(peer, FRONT_END, ALICE)["refresh_token"]
-        answers.append(peer.form(oidc.endpoint("corp", "revoke"), [*oidc.credentials(FRONT_END), ("token", token)]))
+        answers.append(
+            peer.form(oidc.endpoint("corp", "revoke"), [*oidc.credentials(FRONT_END), ("token", token)])
+        )
     assert answers[0].status == 200
     assert_same(*answers)
 
 
 @pytest.mark.parametrize(
     "target",
-    ["/", "/admin/", "/admin/master/console/", "/admin/corp/console/", "/realms/corp/account/", "/realms/corp", "/nothing", "/robots.txt"],
+    [
+        "/",
+        "/admin/",
+        "/admin/master/console/",
+        "/admin/corp/console/",
+        "/realms/corp/account/",
+        "/realms/corp",
+        "/nothing",
+        "/robots.txt",
+    ],
 )
 def test_pages_are_the_same(direct: Peer, through: Peer, target: str) -> None:
     assert_same(direct.get(target), through.get(target))
@@ -173,14 +194,22 @@ def test_the_admin_console_loads_with_all_that_its_page_names(direct: Peer, thro
 
 def test_the_admin_api_is_the_same(direct: Peer, through: Peer) -> None:
     """A user is made, read, changed, found and deleted through Cambio; each answer is as it is without."""
-    straight, ours = (_life_of_a_user(Admin(peer), name) for peer, name in ((direct, "dora"), (through, "dora")))
+    straight, ours = (
+        _life_of_a_user(Admin(peer), name) for peer, name in ((direct, "dora"), (through, "dora"))
+    )
     assert [answer.status for answer in straight] == [201, 409, 200, 200, 204, 200, 204, 204, 200, 404]
     for one, two in zip(straight, ours, strict=True):
         assert_same(one, two)
 
 
 def _life_of_a_user(admin: Admin, name: str) -> list[Answer]:
-    profile = {"username": name, "enabled": True, "email": f"{name}@example.test", "firstName": "É", "lastName": "雪"}
+    profile = {
+        "username": name,
+        "enabled": True,
+        "email": f"{name}@example.test",
+        "firstName": "É",
+        "lastName": "雪",
+    }
     password = secrecy.note_value("dora-password-4b1c")
     answers = [admin.call("POST", "/corp/users", profile), admin.call("POST", "/corp/users", profile)]
     answers.append(admin.call("GET", f"/corp/users?exact=true&username={name}"))
@@ -207,10 +236,14 @@ def test_certs_hold_what_keycloak_publishes(direct: Peer, through: Peer) -> None
     added = [key for key in ours if key not in straight]
     assert [key["use"] for key in added] == ["sig"], added
     assert len({key["kid"] for key in ours}) == len(ours)
-    assert not any(set(key) & {"d", "p", "q", "dp", "dq", "qi", "k"} for key in ours), "a private member is published"
+    assert not any(set(key) & {"d", "p", "q", "dp", "dq", "qi", "k"} for key in ours), (
+        "a private member is published"
+    )
 
 
-@pytest.mark.parametrize("host", ["", "sso.example.test", "127.0.0.1:1"], ids=["own", "another", "another port"])
+@pytest.mark.parametrize(
+    "host", ["", "sso.example.test", "127.0.0.1:1"], ids=["own", "another", "another port"]
+)
 def test_discovery_says_the_same_and_follows_host(direct: Peer, through: Peer, host: str) -> None:
     target = "/realms/corp/.well-known/openid-configuration"
     authority = host or through.authority
@@ -221,7 +254,9 @@ def test_discovery_says_the_same_and_follows_host(direct: Peer, through: Peer, h
     assert comparable(ours, caching).headers == comparable(straight, caching).headers
 
 
-@pytest.mark.parametrize("target", [oidc.endpoint("corp", "certs"), "/realms/corp/.well-known/openid-configuration"])
+@pytest.mark.parametrize(
+    "target", [oidc.endpoint("corp", "certs"), "/realms/corp/.well-known/openid-configuration"]
+)
 def test_published_documents_have_a_tag_that_is_honoured(through: Peer, target: str) -> None:
     first = through.get(target)
     tag = first.header("ETag")
@@ -246,11 +281,16 @@ def test_large_and_unusual_bodies_stream(direct: Peer, through: Peer) -> None:
     for size in (0, 1, 70_000, 3_000_000):
         body = b"[" + b" " * size + b"]"
         headers = [("Content-Type", "application/json"), *oidc.bearer(token)]
-        straight, ours = (peer.send("POST", "/admin/realms/corp/users", headers, body) for peer in (direct, through))
+        straight, ours = (
+            peer.send("POST", "/admin/realms/corp/users", headers, body) for peer in (direct, through)
+        )
         assert_same(straight, ours)
 
 
 def test_forms_on_other_paths_pass(direct: Peer, through: Peer) -> None:
     for body in (b"a=b", b"", b"grant_type=password", b"\xff\xfe", b"x=" + b"y" * 50_000):
-        straight, ours = (peer.send("POST", "/realms/corp/nothing", [("Content-Type", FORM)], body) for peer in (direct, through))
+        straight, ours = (
+            peer.send("POST", "/realms/corp/nothing", [("Content-Type", FORM)], body)
+            for peer in (direct, through)
+        )
         assert_same(straight, ours)

@@ -35,7 +35,10 @@ def consent(peer: Peer, url: str) -> str:
     page = browser.get(login.target_of(url))
     form = re.search(r'action="([^"]+)"', page.text)
     assert form, page.text
-    back = browser.post(login.target_of(html.unescape(form.group(1))), [("username", ALICE.name), ("password", ALICE.password)])
+    back = browser.post(
+        login.target_of(html.unescape(form.group(1))),
+        [("username", ALICE.name), ("password", ALICE.password)],
+    )
     location = back.header("Location")
     assert back.status == 302 and location and location.startswith(REDIRECT), f"{back.status} {back.text}"
     return location
@@ -92,7 +95,16 @@ def test_authlib_understands_a_refusal(gate: Gate) -> None:
 
 
 def openid_client(gate: Gate, client: Client, wanted: str, authentication: str) -> dict:
-    argv = ["node", "client.mjs", gate.peer.issuer("corp"), client.id, client.secret or "", REDIRECT, wanted, authentication]
+    argv = [
+        "node",
+        "client.mjs",
+        gate.peer.issuer("corp"),
+        client.id,
+        client.secret or "",
+        REDIRECT,
+        wanted,
+        authentication,
+    ]
     with subprocess.Popen(
         argv, cwd=NODE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
@@ -111,7 +123,9 @@ def openid_client(gate: Gate, client: Client, wanted: str, authentication: str) 
 
 
 @pytest.mark.parametrize(
-    ("client", "authentication"), [(FRONT_END, "basic"), (FRONT_END, "post"), (ODD, "basic")], ids=lambda value: getattr(value, "id", value)
+    ("client", "authentication"),
+    [(FRONT_END, "basic"), (FRONT_END, "post"), (ODD, "basic")],
+    ids=lambda value: getattr(value, "id", value),
 )
 def test_openid_client_logs_in_and_exchanges(gate: Gate, client: Client, authentication: str) -> None:
     result = openid_client(gate, client, "back-end-api", authentication)
@@ -138,7 +152,9 @@ def by_pyjwt(gate: Gate, token: str, algorithm: str) -> dict:
 
 def by_jose(gate: Gate, token: str, algorithm: str) -> dict:
     argv = ["node", "resource.mjs", gate.peer.issuer("corp"), "back-end-api", algorithm]
-    done = subprocess.run(argv, cwd=NODE, input=token, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        argv, cwd=NODE, input=token, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["payload"]
 

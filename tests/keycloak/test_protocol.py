@@ -58,7 +58,16 @@ def test_h2spec(gates: Gates, plain_upstream: Address, tmp_path: Path, listener:
     tls = {"tls": self_signed(tmp_path)} if listener == "TLS" else {}
     gate = gates.start(f"h2spec-{listener}", plain_upstream, Setup(listen=tls))
     host, port = gate.address
-    argv = [os.environ["H2SPEC"], "-h", host, "-p", str(port), "--timeout", "3", *(["-t", "-k"] if tls else [])]
+    argv = [
+        os.environ["H2SPEC"],
+        "-h",
+        host,
+        "-p",
+        str(port),
+        "--timeout",
+        "3",
+        *(["-t", "-k"] if tls else []),
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=280, check=False)
     counts = re.search(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed", done.stdout)
     assert counts, done.stdout + done.stderr
@@ -73,20 +82,41 @@ def test_h2spec(gates: Gates, plain_upstream: Address, tmp_path: Path, listener:
 def websocket_cases(address: Address, folder: Path) -> dict[str, bool]:
     """Every case of the suite with whether it passed. Performance and compression are not a proxy's."""
     kosoku = Path(sys.executable).parent / "kosoku"
-    argv = [str(kosoku), "-x", "9.*", "-x", "12.*", "-x", "13.*", "-o", str(folder), f"{address[0]}:{address[1]}"]
+    argv = [
+        str(kosoku),
+        "-x",
+        "9.*",
+        "-x",
+        "12.*",
+        "-x",
+        "13.*",
+        "-o",
+        str(folder),
+        f"{address[0]}:{address[1]}",
+    ]
     subprocess.run(argv, capture_output=True, text=True, timeout=200, check=False)
     (cases,) = json.loads((folder / "index.json").read_text()).values()
-    return {case: result["behavior"] in PASSED and result["behaviorClose"] in PASSED for case, result in cases.items()}
+    return {
+        case: result["behavior"] in PASSED and result["behaviorClose"] in PASSED
+        for case, result in cases.items()
+    }
 
 
 def test_websocket_cases_are_the_same_through_cambio(gates: Gates, tmp_path: Path) -> None:
     with upstreams.websocket_echo() as echo:
         gate = gates.start("websocket", echo, Setup())
-        straight, ours = websocket_cases(echo, tmp_path / "straight"), websocket_cases(gate.address, tmp_path / "ours")
-    print(f"\nWebSocket: {sum(straight.values())} of {len(straight)} straight, {sum(ours.values())} through Cambio")
+        straight, ours = (
+            websocket_cases(echo, tmp_path / "straight"),
+            websocket_cases(gate.address, tmp_path / "ours"),
+        )
+    print(
+        f"\nWebSocket: {sum(straight.values())} of {len(straight)} straight, {sum(ours.values())} through Cambio"
+    )
     assert len(straight) == WEBSOCKET_CASES
     assert sum(straight.values()) >= WEBSOCKET_CASES - 2, "the echo server itself fails"
-    assert {case for case, passed in ours.items() if not passed} <= {case for case, passed in straight.items() if not passed}
+    assert {case for case, passed in ours.items() if not passed} <= {
+        case for case, passed in straight.items() if not passed
+    }
     gate.stop()
 
 
@@ -165,6 +195,8 @@ def test_forwarding_headers_say_what_cambio_saw(gates: Gates) -> None:
 
 
 def test_head_and_interim_answers_and_trace_context_pass(plain: Gate) -> None:
-    head = Peer(plain.address, plain.authority).send("HEAD", "/", [("traceparent", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")])
+    head = Peer(plain.address, plain.authority).send(
+        "HEAD", "/", [("traceparent", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")]
+    )
     assert (head.status, head.body) == (200, b"")
     assert int(head.header("Content-Length") or 0) == 120

@@ -40,7 +40,9 @@ def ask(peer: Peer, draft: Draft) -> Answer:
         return connection.answer()
 
 
-def check(row: Row, base: Callable[[str, Tokens], Draft], direct: Peer, through: Peer, tokens: Tokens) -> None:
+def check(
+    row: Row, base: Callable[[str, Tokens], Draft], direct: Peer, through: Peer, tokens: Tokens
+) -> None:
     draft = row.make(base(through.authority, tokens), tokens)
     straight, ours = ask(direct, draft), ask(through, draft)
     assert told(straight) == row.straight, "Keycloak itself answers otherwise than was measured"
@@ -69,7 +71,9 @@ def test_introspection(direct: Peer, through: Peer, tokens: Tokens, row: Row) ->
 
 
 def test_the_document_is_current() -> None:
-    assert DOCUMENT.read_text() == differences.markdown(), "run: python tests/keycloak/differences.py > docs/differences.md"
+    assert DOCUMENT.read_text() == differences.markdown(), (
+        "run: python tests/keycloak/differences.py > docs/differences.md"
+    )
 
 
 def test_standing_differences_name_tests_that_exist() -> None:

@@ -77,7 +77,9 @@ def test_refused_without_the_owners_permission_allowed_with_it_refused_after_its
 def test_a_file_with_a_mistake_keeps_the_last_good_policy(make) -> None:
     gate = make(permission("front-end-app"))
     exchanged(gate)
-    gate.write_audience("back-end-api", {"audience": "back-end-api", "owner": "x", "realm": "corp", "permissoins": []})
+    gate.write_audience(
+        "back-end-api", {"audience": "back-end-api", "owner": "x", "realm": "corp", "permissoins": []}
+    )
     exchanged(gate)
     assert gate.running
 
@@ -151,7 +153,9 @@ def test_forward_refuses_an_answer_that_says_more_than_the_contract(make) -> Non
     assert "default-roles-corp" in str(line), "the role is named, so that somebody can do something about it"
 
 
-@pytest.mark.parametrize(("client", "user"), [(NARROW, ALICE), (FRONT_END, BOB)], ids=["trimmed client", "trimmed user"])
+@pytest.mark.parametrize(
+    ("client", "user"), [(NARROW, ALICE), (FRONT_END, BOB)], ids=["trimmed client", "trimmed user"]
+)
 def test_forward_passes_an_answer_that_keeps_the_contract(make, client: Client, user: User) -> None:
     gate = make(permission("front-end-app", "narrow-app"), issuance="forward")
     token = exchanged(gate, client, user)["access_token"]
@@ -189,13 +193,21 @@ def test_a_permission_covers_only_what_it_says(make, name: str, granted: dict, m
 
 
 def test_a_condition_that_holds_permits(make) -> None:
-    gate = make(permission("front-end-app", condition='claims.email_verified && client == "front-end-app"', expires="2099-12-31"))
+    gate = make(
+        permission(
+            "front-end-app",
+            condition='claims.email_verified && client == "front-end-app"',
+            expires="2099-12-31",
+        )
+    )
     assert oidc.client_roles(exchanged(gate)["access_token"]) == BACKEND_ONLY
 
 
 def test_an_id_token_is_issued_where_the_permission_says_so(make) -> None:
     gate = make(permission("front-end-app", requestedTokens=["access_token", "id_token"]))
-    answer = oidc.exchange(gate.peer, FRONT_END, login(gate), "back-end-api", requested_token_type=oidc.ID_TOKEN)
+    answer = oidc.exchange(
+        gate.peer, FRONT_END, login(gate), "back-end-api", requested_token_type=oidc.ID_TOKEN
+    )
     # Keycloak's ID token names the requesting client, not the audience: whatever comes must not be a wider token.
     if answer.status == 200:
         issued = parsed(answer)

@@ -53,10 +53,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self._read_body()
         self.script.asked[self.path.split("?")[0]] += 1
-        self.script.seen[self.path.split("?")[0]] = {name.lower(): value for name, value in self.headers.items()}
+        self.script.seen[self.path.split("?")[0]] = {
+            name.lower(): value for name, value in self.headers.items()
+        }
         answer = self.script.answer_for(self.path)
         if answer:
-            self._send(answer.status, [("Content-Type", answer.content_type), *answer.headers], answer.body, answer.cut)
+            self._send(
+                answer.status,
+                [("Content-Type", answer.content_type), *answer.headers],
+                answer.body,
+                answer.cut,
+            )
         elif self.behind:
             self._pass_on(self.behind, body)
         else:
@@ -133,7 +140,9 @@ def websocket_echo() -> Iterator[Address]:
 
     silent = logging.getLogger("websockets.silent")
     silent.disabled = True
-    server = websockets.sync.server.serve(echo, "127.0.0.1", 0, compression=None, max_size=None, logger=silent)
+    server = websockets.sync.server.serve(
+        echo, "127.0.0.1", 0, compression=None, max_size=None, logger=silent
+    )
     with _served(server.serve_forever, server.shutdown):
         yield ("127.0.0.1", server.socket.getsockname()[1])
 
