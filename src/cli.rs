@@ -1,1 +1,99 @@
 //! Commands.
+
+pub mod check;
+pub mod demo;
+pub mod keys;
+pub mod schema;
+pub mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use jiff::tz::TimeZone;
+use lexopt::prelude::*;
+
+use crate::clock::Clock;
+use crate::config::load::ProcessEnvironment;
+
+const USAGE: &str = "\
+cambio stands in front of your identity provider and governs token exchange.
+
+Usage: cambio COMMAND
+
+Commands:
+  serve   [--config FILE]                    run the gate (FILE: cambio.yaml, or CAMBIO_CONFIG)
+  check   [--config FILE]                    check configuration and audience files, all errors at once
+  schema  [config|audience] [--markdown]     print the JSON Schema, or the reference as Markdown
+  keys    generate [--type TYPE] [--out FILE]    make a signing key: rsa, p256 (default), p384 or ed25519
+  demo    [--once]                           show the main job on an embedded identity provider
+
+Options:
+  -h, --help       this text
+  -V, --version    the version
+";
+
+/// A command line that can't be understood, or a command that failed: the text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CliError(pub String);
+
+impl From<lexopt::Error> for CliError {
+    fn from(error: lexopt::Error) -> Self {
+        Self(format!("{error}; see `cambio --help`"))
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let command = arguments.next();
+    let result = match command.as_ref().and_then(|command| command.to_str()) {
+        Some("serve") => serve::run(arguments),
+        Some("check") => check(arguments),
+        Some("schema") => schema(arguments),
+        Some("keys") => keys::run(arguments).map(|()| ExitCode::SUCCESS).map_err(|error| CliError(error.to_string())),
+        Some("demo") => demo::run(arguments),
+        Some("-h" | "--help" | "help") => return print(USAGE),
+        Some("-V" | "--version") => return print(concat!("cambio ", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("cambio: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn check(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliError> {
+    let path = serve::config_path(arguments, &ProcessEnvironment)?;
+    let today = Clock::System.now().to_zoned(TimeZone::UTC).date();
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    match check::run(&path, &ProcessEnvironment, today, &mut out, &mut err) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
+        Err(error) => Err(CliError(error.to_string())),
+    }
+}
+
+fn schema(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliError> {
+    let mut what = schema::What::default();
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        what = match argument {
+            Value(name) if name == "config" => schema::What::Config,
+            Value(name) if name == "audience" => schema::What::Audience,
+            Long("markdown") => schema::What::Markdown,
+            other => return Err(other.unexpected().into()),
+        };
+    }
+    schema::run(what, &mut std::io::stdout().lock()).map_err(|error| CliError(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to standard output; a closed pipe is no fault of ours.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}

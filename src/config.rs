@@ -3,6 +3,7 @@
 pub mod file;
 pub mod load;
 pub mod schema;
+pub mod summary;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+pub use self::summary::summary;
 use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
 
@@ -41,7 +43,19 @@ pub struct Config {
     /// SHA-256 over `cambio.yaml` as read, in hexadecimal.
     pub hash: String,
     /// Every file that was read: what a reload watches.
-    pub files: Vec<PathBuf>,
+    pub sources: Sources,
+    /// What deserves a look: wildcards, open doors, plain http.
+    pub warnings: Vec<load::Problem>,
+}
+
+/// The files that a configuration was made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// File → SHA-256 of its bytes in hexadecimal; nothing where it could not be read. Keys, certificates and CA
+    /// bundles are among them.
+    pub files: BTreeMap<PathBuf, Option<String>>,
+    /// The folder of the audience files, as far as it is known.
+    pub audiences: Option<PathBuf>,
 }
 
 /// The identity provider behind us.
@@ -185,6 +199,7 @@ pub struct JwksLimits {
 
 /// Ways besides the standard exchange by which one token becomes another; closed unless opened in writing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "five independent switches, each with a name")]
 pub struct Doors {
     /// The RFC 7523 JWT authorization grant.
     pub jwt_bearer: bool,

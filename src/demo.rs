@@ -1,1 +1,25 @@
-//! A small Keycloak-shaped identity provider for `cambio demo` and the hermetic tests.
+//! A small Keycloak-shaped identity provider for `cambio demo` and for the hermetic tests.
+//!
+//! It imitates what Keycloak 26.7 does where it matters for a gate in front of it: an exchange keeps every realm role,
+//! `actor_token` and `resource` are ignored, default scopes come back unasked, the issuer follows the Host header, and
+//! its HTTP layer reads shapes that RFC 6749 does not allow. It is no identity provider to build on: users and
+//! secrets stand in the source, and nothing survives a restart.
+
+mod answer;
+mod directory;
+mod endpoints;
+mod exchange;
+mod faults;
+mod form;
+mod grants;
+mod keys;
+mod login;
+mod server;
+mod state;
+mod tokens;
+pub mod walk;
+
+pub use directory::{Client, Realm, User, realms};
+pub use faults::{Endpoint, Fault, Faults, Received, Tamper};
+pub use keys::{Keys, RealmKey};
+pub use server::{Idp, IdpError, Options};

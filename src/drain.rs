@@ -1,1 +1,99 @@
-//! Graceful stop.
+//! Ending in good order: everyone who serves holds a [`Watch`]; [`Drain`] asks them to finish, waits, then cuts.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    Draining,
+    Cut,
+}
+
+/// The one who ends it.
+#[derive(Debug)]
+pub struct Drain(watch::Sender<Phase>);
+
+/// Held for as long as there is something to finish; its drop says that it is done.
+#[derive(Clone, Debug)]
+pub struct Watch(watch::Receiver<Phase>);
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everyone finished within the time.
+    Complete,
+    /// So many watches were still held at the deadline, and were told to cut.
+    Cut(usize),
+}
+
+/// A drain and the first watch on it.
+pub fn channel() -> (Drain, Watch) {
+    let (sender, receiver) = watch::channel(Phase::Running);
+    (Drain(sender), Watch(receiver))
+}
+
+impl Drain {
+    /// Asks everyone to finish, waits until all watches are dropped or `limit` is over, then cuts what is left.
+    pub async fn drain(self, limit: Duration) -> Outcome {
+        self.0.send_replace(Phase::Draining);
+        if tokio::time::timeout(limit, self.0.closed()).await.is_ok() {
+            return Outcome::Complete;
+        }
+        let left = self.0.receiver_count();
+        self.0.send_replace(Phase::Cut);
+        // Those who cut only have to drop a socket; one who does not must not keep the process alive.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.0.closed()).await;
+        Outcome::Cut(left)
+    }
+
+    /// How many watches are held.
+    pub fn held(&self) -> usize {
+        self.0.receiver_count()
+    }
+}
+
+impl Watch {
+    /// Ends when it is time to finish.
+    pub async fn draining(&mut self) {
+        self.reach(Phase::Draining).await;
+    }
+
+    /// Ends when it is time to drop everything.
+    pub async fn cut(&mut self) {
+        self.reach(Phase::Cut).await;
+    }
+
+    async fn reach(&mut self, phase: Phase) {
+        if self.0.wait_for(|now| *now >= phase).await.is_err() {
+            // The `Drain` was dropped unused: nobody will ask.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waits_for_the_last_watch() {
+        let (drain, mut watch) = channel();
+        let second = watch.clone();
+        let worker = tokio::spawn(async move {
+            watch.draining().await;
+            drop((watch, second));
+        });
+        assert_eq!(drain.drain(Duration::from_secs(5)).await, Outcome::Complete);
+        worker.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn cuts_at_the_deadline() {
+        let (drain, mut watch) = channel();
+        let worker = tokio::spawn(async move { watch.cut().await });
+        assert_eq!(drain.drain(Duration::from_millis(20)).await, Outcome::Cut(1));
+        worker.await.unwrap();
+    }
+}

@@ -1,3 +1,7 @@
 //! `cambio`: argv to command to exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cambio::cli::run(std::env::args_os().skip(1))
+}

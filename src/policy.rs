@@ -4,5 +4,9 @@ pub mod contract;
 pub mod decide;
 pub mod expression;
 pub mod model;
+pub mod narrow;
 pub mod reason;
 pub mod roles;
+
+#[cfg(test)]
+pub(crate) mod samples;

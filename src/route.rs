@@ -1,1 +1,177 @@
-//! Request head to route: one canonical path or a refusal.
+//! Request head to route: one canonical path or a refusal. The first half of the request lock: whatever some server
+//! could read as a token endpoint is either written exactly as we would write it, and judged, or refused.
+
+mod disguise;
+mod framing;
+pub mod media_type;
+
+use std::collections::{BTreeSet, HashMap};
+
+use http::request::Parts;
+use http::{HeaderMap, Method, Version, header};
+
+pub use self::framing::framing;
+use crate::policy::reason::{Reason, Refusal};
+
+/// Where every realm of Keycloak has its token endpoint.
+const TOKEN: &str = "/protocol/openid-connect/token";
+const CERTS: &str = "/protocol/openid-connect/certs";
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Headers by which some servers take another method for the one in the request line.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// What to do with a request, by its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Forward as it is.
+    Pass,
+    /// No token endpoint, but the body may be a form: read it, look for a governed grant, forward it.
+    Form,
+    /// The keys of the realm with this index.
+    Keys(usize),
+    /// The discovery document of the realm with this index.
+    Discovery(usize),
+    /// A token endpoint: read the body and classify it.
+    Door {
+        /// Index of the realm; none if it is not configured, and then nothing may be exchanged there.
+        realm: Option<usize>,
+    },
+    /// Answer with the refusal.
+    Reject(Refusal),
+}
+
+/// The paths that mean something, for the realms of one configuration.
+#[derive(Clone, Debug)]
+pub struct RouteTable {
+    endpoints: HashMap<String, Endpoint>,
+    /// What stands before the name of a realm that is not configured, for instance `/realms/`.
+    realm_prefixes: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Endpoint {
+    Token(usize),
+    Certs(usize),
+    Discovery(usize),
+}
+
+impl RouteTable {
+    /// A table for realms at these paths (without a trailing slash); the index of a realm is its place here.
+    pub fn new<'a>(realms: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut table = Self {
+            endpoints: HashMap::new(),
+            realm_prefixes: BTreeSet::from(["/realms/".to_owned(), "/auth/realms/".to_owned()]),
+        };
+        for (index, path) in realms.into_iter().enumerate() {
+            table.endpoints.insert(format!("{path}{TOKEN}"), Endpoint::Token(index));
+            table.endpoints.insert(format!("{path}{CERTS}"), Endpoint::Certs(index));
+            table.endpoints.insert(format!("{path}{DISCOVERY}"), Endpoint::Discovery(index));
+            // The unconfigured neighbours of a realm at /sso/realms/corp are at /sso/realms/*.
+            if let Some((prefix, _)) = path.rsplit_once('/').filter(|(prefix, _)| prefix.ends_with("/realms"))
+            {
+                table.realm_prefixes.insert(format!("{prefix}/"));
+            }
+        }
+        table
+    }
+
+    /// Where the request goes.
+    pub fn route(&self, head: &Parts) -> Route {
+        if let Err(refusal) = framing(head) {
+            return Route::Reject(refusal);
+        }
+        let path = head.uri.path();
+        match self.endpoints.get(path) {
+            Some(Endpoint::Token(realm)) => return door(Some(*realm), head),
+            Some(Endpoint::Certs(realm)) if is_plain_read(head) => return Route::Keys(*realm),
+            Some(Endpoint::Discovery(realm)) if is_plain_read(head) => return Route::Discovery(*realm),
+            None if self.is_door_of_unconfigured_realm(path) => return door(None, head),
+            None if disguise::may_be_read_as_door(path) => {
+                return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
+            }
+            Some(Endpoint::Certs(_) | Endpoint::Discovery(_)) | None => {}
+        }
+        if may_have_body(head) && is_formish(&head.headers) { Route::Form } else { Route::Pass }
+    }
+
+    fn is_door_of_unconfigured_realm(&self, path: &str) -> bool {
+        path.strip_suffix(TOKEN).is_some_and(|realm| {
+            self.realm_prefixes
+                .iter()
+                .any(|prefix| realm.strip_prefix(prefix.as_str()).is_some_and(is_plain_segment))
+        })
+    }
+}
+
+fn door(realm: Option<usize>, head: &Parts) -> Route {
+    if head.uri.query().is_some() {
+        return reject(Reason::ParameterInQuery, "a query string on a token endpoint");
+    }
+    if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
+        return reject(Reason::MethodNotAllowed, "a header overrides the method");
+    }
+    match head.method {
+        Method::POST => Route::Door { realm },
+        // The upstream answers CORS preflights, and 405, itself. HTTP/2 does not say in the head whether a body
+        // follows, so one that does is looked at.
+        Method::GET | Method::HEAD | Method::OPTIONS => match body_in_head(head) {
+            Some(true) => reject(Reason::MethodNotAllowed, "a body with a method other than POST"),
+            Some(false) => Route::Pass,
+            None => Route::Form,
+        },
+        _ => reject(Reason::MethodNotAllowed, "the method is not POST"),
+    }
+}
+
+fn reject(reason: Reason, detail: &str) -> Route {
+    Route::Reject(Refusal::new(reason, detail))
+}
+
+/// A realm's name as one path segment: unreserved characters and escapes of anything that separates nothing.
+/// Nothing may be exchanged at such a realm, so another realm's name in disguise gains nothing here.
+fn is_plain_segment(segment: &str) -> bool {
+    let decoded = disguise::decode(segment);
+    !decoded.is_empty()
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%@+$,!".contains(&byte))
+        && !decoded.chars().all(|character| character == '.')
+        && !decoded.chars().any(|character| character.is_control() || "/\\;?#%".contains(character))
+}
+
+fn is_plain_read(head: &Parts) -> bool {
+    matches!(head.method, Method::GET | Method::HEAD) && body_in_head(head) != Some(true)
+}
+
+/// Whether a body follows, as far as the head says.
+fn body_in_head(head: &Parts) -> Option<bool> {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return Some(true);
+    }
+    match head.headers.get(header::CONTENT_LENGTH) {
+        Some(length) => Some(length.as_bytes().iter().any(|digit| *digit != b'0')),
+        None if head.version < Version::HTTP_2 => Some(false),
+        None => None,
+    }
+}
+
+/// Over HTTP/2, a GET without length and media type is taken to have no body: nearly every GET is like that.
+fn may_have_body(head: &Parts) -> bool {
+    body_in_head(head).unwrap_or_else(|| {
+        head.headers.contains_key(header::CONTENT_TYPE)
+            || !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS)
+    })
+}
+
+/// Whether some server could read the body as a form: it says so anywhere, or says nothing that is clear.
+fn is_formish(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return true;
+    };
+    let bytes = value.as_bytes();
+    media_type::MediaType::parse(bytes).is_none()
+        || bytes.to_ascii_lowercase().windows(21).any(|window| window == b"x-www-form-urlencoded")
+}
+
+#[cfg(test)]
+mod tests;

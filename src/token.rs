@@ -1,6 +1,195 @@
-//! Stage 3: the subject token, checked.
+//! Stage 3: the subject token, checked: its signature and times, whom it is for, what kind of token it is, and that
+//! nothing about it asks for a proof or a delegation that we can't give.
 
 pub mod claims;
+pub mod json;
 pub mod jws;
 pub mod keys;
 pub mod verify;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::client::Authenticated;
+use crate::config::TokenChecks;
+use crate::oauth::urn::TokenType;
+use crate::policy::expression::Variables;
+use crate::policy::reason::{Reason, Refusal};
+use crate::secret::Secret;
+use keys::KeySet;
+use verify::{Expectations, VerifiedToken};
+
+/// A request whose subject token was checked. Only [`validate`] makes one.
+#[derive(Debug)]
+pub struct Validated {
+    authenticated: Authenticated,
+    subject: VerifiedToken,
+    issuer: String,
+}
+
+/// Whom a subject token must be for.
+#[derive(Clone, Copy, Debug)]
+pub enum AudienceRule<'a> {
+    /// The realm's own token: the client is in `aud`, or the token was issued to it (`azp`).
+    Client,
+    /// A foreign token: one of these is in `aud`.
+    AnyOf(&'a [String]),
+}
+
+/// How the subject token of one issuer is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct SubjectChecks<'a> {
+    /// The issuer's name in the configuration.
+    pub issuer_name: &'a str,
+    /// The exact `iss`.
+    pub issuer: &'a str,
+    /// Algorithms, leeway and claim rules.
+    pub checks: &'a TokenChecks,
+    /// Whom the token must be for.
+    pub audience: AudienceRule<'a>,
+}
+
+/// Checks the subject token of an authenticated request against its issuer's keys and rules.
+pub fn validate(
+    authenticated: Authenticated,
+    keys: &KeySet,
+    checks: &SubjectChecks<'_>,
+    now: Timestamp,
+) -> Result<Validated, Refusal> {
+    let parsed = authenticated.parsed();
+    let (token, kind) = (parsed.subject_token(), parsed.subject_token_type());
+    let subject = check(token, kind, authenticated.client_id(), keys, checks, now)?;
+    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned() })
+}
+
+impl Validated {
+    /// The request and its client.
+    pub fn authenticated(&self) -> &Authenticated {
+        &self.authenticated
+    }
+
+    /// The subject token.
+    pub fn subject(&self) -> &VerifiedToken {
+        &self.subject
+    }
+
+    /// The name that the configuration gives to the subject token's issuer.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+}
+
+/// The same for a token outside a request: every check of [`validate`], for the client that presents the token.
+pub fn check(
+    token: &Secret,
+    kind: TokenType,
+    client: &str,
+    keys: &KeySet,
+    checks: &SubjectChecks<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, Refusal> {
+    let expect = Expectations {
+        issuer: checks.issuer,
+        algorithms: &checks.checks.algorithms,
+        leeway: checks.checks.leeway,
+    };
+    let token = verify::verify(token, keys, &expect, now)
+        .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+    kind_is(&token, kind, matches!(checks.audience, AudienceRule::Client))?;
+    audience_is(token.claims(), client, checks.audience)?;
+    unbound_and_undelegated(token.claims())?;
+    rules_hold(token.claims(), client, checks)?;
+    Ok(token)
+}
+
+/// What a token says it is: the header's `typ` (RFC 8725 section 3.11) and Keycloak's claim `typ`. An ID, refresh or
+/// logout token is no access token, though all are JWTs by the same key.
+fn kind_is(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<(), Refusal> {
+    let wrong = |detail: &str| Err(Refusal::new(Reason::SubjectTokenClaims, detail));
+    // Media types are compared without case, and `application/` may be left out (RFC 7515 section 4.1.9).
+    let header = token.typ().map(str::to_ascii_lowercase);
+    let access_profile = match header.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ)) {
+        None | Some("jwt") => false,
+        Some("at+jwt") => true,
+        Some(_) => return wrong("the header's typ is not that of an access or ID token"),
+    };
+    let claims = token.claims();
+    let claim = claims::string(claims, "typ")
+        .map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))?;
+    // Marks that OpenID Connect Core section 3.3.2.11 puts into ID tokens, and the one of RFC 8417 events (logout).
+    let id_marks = ["at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name));
+    if claims.contains_key("events") {
+        return wrong("the token is a security event");
+    }
+    let access = match claim {
+        Some("Bearer") => true,
+        Some(_) => false,
+        None => !own && (access_profile || !id_marks),
+    };
+    let id = !access_profile && (claim == Some("ID") || claim.is_none() && !own);
+    match kind {
+        TokenType::AccessToken if access => Ok(()),
+        TokenType::AccessToken => wrong("the token is not an access token"),
+        TokenType::IdToken if id => Ok(()),
+        TokenType::IdToken => wrong("the token is not an ID token"),
+        TokenType::Jwt if access || id => Ok(()),
+        TokenType::Jwt => wrong("the token is neither an access token nor an ID token"),
+        TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => {
+            Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, kind.name()))
+        }
+    }
+}
+
+fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>) -> Result<(), Refusal> {
+    let types = |error: claims::WrongType| Refusal::new(Reason::SubjectTokenClaims, error.to_string());
+    let audiences = claims::audiences(claims).map_err(types)?;
+    let party = claims::string(claims, "azp").map_err(types)?;
+    let (held, detail) = match rule {
+        AudienceRule::Client => (
+            !client.is_empty() && (audiences.contains(&client) || party == Some(client)),
+            "the client is neither in aud nor azp",
+        ),
+        AudienceRule::AnyOf(accepted) => (
+            audiences.iter().any(|audience| accepted.iter().any(|one| one == audience)),
+            "no accepted audience is in aud",
+        ),
+    };
+    if held { Ok(()) } else { Err(Refusal::new(Reason::SubjectTokenAudience, detail)) }
+}
+
+/// `cnf` (RFC 7800, whatever its value) asks for a proof that we don't check; `act` and `may_act` (RFC 8693 sections
+/// 4.1 and 4.4) are delegation, whether or not an actor token came.
+fn unbound_and_undelegated(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    let names = [
+        ("cnf", Reason::SubjectTokenBound),
+        ("act", Reason::SubjectTokenDelegated),
+        ("may_act", Reason::SubjectTokenDelegated),
+    ];
+    names
+        .into_iter()
+        .find(|(name, _)| claims.contains_key(*name))
+        .map_or(Ok(()), |(name, reason)| Err(Refusal::new(reason, format!("the token has {name}"))))
+}
+
+fn rules_hold(claims: &Map<String, Value>, client: &str, checks: &SubjectChecks<'_>) -> Result<(), Refusal> {
+    let rules = &checks.checks.rules;
+    if rules.is_empty() {
+        return Ok(());
+    }
+    // A rule is about the token, whatever is asked for with it.
+    let scene = Variables { claims, client, audience: "", scopes: &[] }.scene();
+    for rule in rules {
+        match rule.expression.holds_in(&scene) {
+            Ok(true) => {}
+            Ok(false) => return Err(Refusal::new(Reason::SubjectTokenRule, rule.message.clone())),
+            Err(error) => {
+                let detail = format!("{}: can't be evaluated: {error}", rule.message);
+                return Err(Refusal::new(Reason::SubjectTokenRule, detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

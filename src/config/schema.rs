@@ -1,1 +1,117 @@
 //! The JSON Schema and the documentation of the configuration, from its types.
+
+pub mod markdown;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use super::file;
+
+/// JSON Schema (draft 2020-12) of `cambio.yaml`.
+pub fn config() -> Value {
+    schema::<file::Config>()
+}
+
+/// JSON Schema (draft 2020-12) of an audience file.
+pub fn audience() -> Value {
+    schema::<file::audience::Audience>()
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    without_null(&mut schema);
+    schema
+}
+
+/// An optional key may be left out, but not be given without a value: takes `null` out of the schema.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [one] = types.as_slice() {
+                    let one = one.clone();
+                    object.insert("type".to_owned(), one);
+                }
+            }
+            if let Some(Value::Array(options)) = object.get_mut("anyOf") {
+                options.retain(|option| option.get("type") != Some(&Value::from("null")));
+                if let [Value::Object(one)] = options.as_slice() {
+                    let one = one.clone();
+                    object.remove("anyOf");
+                    for (key, value) in one {
+                        object.entry(key).or_insert(value);
+                    }
+                }
+            }
+            if object.get("default") == Some(&Value::Null) {
+                object.remove("default");
+            }
+            object.values_mut().for_each(without_null);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the check of the files (`load::shape`) knows, and what says nothing about the shape.
+    const KNOWN: [&str; 17] = [
+        "$ref",
+        "$defs",
+        "$schema",
+        "title",
+        "description",
+        "default",
+        "format",
+        "pattern",
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "oneOf",
+        "const",
+        "minimum",
+    ];
+
+    #[test]
+    fn schemas_are_closed_and_say_nothing_that_the_check_does_not_know() {
+        for root in [config(), audience()] {
+            let mut schemas: Vec<&Value> = vec![&root];
+            let mut seen = 0;
+            while let Some(schema) = schemas.pop() {
+                seen += 1;
+                let object = schema.as_object().unwrap();
+                for key in object.keys() {
+                    assert!(KNOWN.contains(&key.as_str()), "{key} in {schema:#}");
+                }
+                if let Some(path) = schema["$ref"].as_str() {
+                    assert!(root.pointer(path.strip_prefix('#').unwrap()).is_some(), "{path}");
+                }
+                if let Some(properties) = schema["properties"].as_object() {
+                    assert_eq!(schema["additionalProperties"], false, "{schema:#}");
+                    schemas.extend(properties.values());
+                    for name in schema["required"].as_array().into_iter().flatten() {
+                        assert!(properties.contains_key(name.as_str().unwrap()), "{name}");
+                    }
+                }
+                assert!(
+                    object.get("type").is_none_or(|kind| !kind.to_string().contains("null")),
+                    "{schema:#}"
+                );
+                schemas.extend(schema["$defs"].as_object().into_iter().flat_map(|defs| defs.values()));
+                schemas.extend(schema["oneOf"].as_array().into_iter().flatten());
+                schemas.extend(
+                    [&schema["items"], &schema["additionalProperties"]].into_iter().filter(|s| s.is_object()),
+                );
+            }
+            assert!(seen > 10);
+        }
+    }
+}

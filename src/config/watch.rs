@@ -1,1 +1,95 @@
 //! Noticing that configuration files changed.
+//!
+//! Polls contents, not events: a `ConfigMap` is swapped by a symbolic link, editors rename, and some file systems send
+//! nothing at all. Reading a hundred small files takes a millisecond.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::load::files::{audience_files, read, sha256};
+use super::{Config, Sources};
+
+/// Time between two looks.
+pub const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Looks in a row for which a file that was there may be missing before that counts as a change: whoever replaces a
+/// file by removing it first needs a moment.
+const PATIENCE: u32 = 2;
+
+/// Watches the files of a configuration.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    main: PathBuf,
+    interval: Duration,
+    sources: Sources,
+    missing: u32,
+}
+
+impl Watch {
+    /// Watches what `config` was read from, `path` (its `cambio.yaml`) included. A change between the reading and now
+    /// counts, too.
+    pub fn new(config: &Config, path: &Path) -> Self {
+        Self::of(config.sources.clone(), path, INTERVAL)
+    }
+
+    /// As [`Watch::new`] for any sources, with another time between two looks.
+    pub fn of(sources: Sources, path: &Path, interval: Duration) -> Self {
+        Self { main: path.to_owned(), interval, sources, missing: 0 }
+    }
+
+    /// Watches other files from now on: after every attempt to load, call it with the sources of that attempt, failed
+    /// ones included, so that mending a file that was named for the first time is noticed.
+    pub fn follow(&mut self, sources: Sources) {
+        self.sources = sources;
+        self.missing = 0;
+    }
+
+    /// Returns once something changed. May be dropped at any time without losing a change.
+    pub async fn changed(&mut self) {
+        loop {
+            tokio::time::sleep(self.interval).await;
+            let (sources, main) = (self.sources.clone(), self.main.clone());
+            let Ok(now) = tokio::task::spawn_blocking(move || look(&sources, &main)).await else { continue };
+            if self.compare(now) {
+                return;
+            }
+        }
+    }
+
+    /// Whether `now` is a change, which then is what later looks are compared with.
+    fn compare(&mut self, now: BTreeMap<PathBuf, Option<String>>) -> bool {
+        if now == self.sources.files {
+            self.missing = 0;
+            return false;
+        }
+        let folder = self.sources.audiences.as_deref();
+        let gone = self.sources.files.iter().any(|(path, before)| {
+            let audience = path.parent() == folder && folder.is_some_and(Path::is_dir);
+            before.is_some() && !audience && now.get(path).is_none_or(Option::is_none)
+        });
+        if gone && self.missing < PATIENCE {
+            self.missing += 1;
+            return false;
+        }
+        self.missing = 0;
+        self.sources.files = now;
+        true
+    }
+}
+
+/// The digests of all files, those included that are new in the folder.
+fn look(sources: &Sources, main: &Path) -> BTreeMap<PathBuf, Option<String>> {
+    let folder = sources.audiences.as_deref();
+    let listed = folder.and_then(|folder| audience_files(folder).ok()).unwrap_or_default();
+    let is_listed_by_folder = |path: &Path| {
+        let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        yaml && path != main && path.parent() == folder
+    };
+    let named = sources.files.keys().filter(|path| !is_listed_by_folder(path)).cloned();
+    let paths = named.chain(listed).chain([main.to_owned()]);
+    paths.map(|path| (path.clone(), read(&path).ok().map(|bytes| sha256(&bytes)))).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,157 @@
-//! Keys and discovery, merged and cached.
+//! What a realm publishes: its keys with ours merged in, and its discovery document. Served from a cache.
+//!
+//! Keys come from the same cache as the checks of tokens do, so a kid that we accept is a kid that we publish.
+//! Discovery is kept per public origin, because Keycloak writes its URLs by the Host that was called.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    IF_NONE_MATCH, ORIGIN, VARY,
+};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::body::Body;
+use crate::issue::key::SigningKey;
+use crate::token::keys::KeySet;
+
+/// How long a discovery document is served before it is fetched again.
+const DISCOVERY_LIFE: Duration = Duration::from_secs(60);
+/// How long it is served when it can't be fetched.
+const DISCOVERY_STALE: Duration = Duration::from_secs(3600);
+/// Public origins that are kept; whoever sends more Host values only makes the cache useless for himself.
+const ORIGINS: u64 = 256;
+
+/// A document with its entity tag.
+#[derive(Debug)]
+pub struct Document {
+    body: Bytes,
+    etag: HeaderValue,
+    cache_control: HeaderValue,
+    content_type: HeaderValue,
+    fetched: jiff::Timestamp,
+}
+
+/// The published documents of one realm.
+#[derive(Debug)]
+pub struct Published {
+    discovery: moka::future::Cache<String, Arc<Document>>,
+    keys: arc_swap::ArcSwapOption<(Arc<KeySet>, Arc<Document>)>,
+}
+
+impl Published {
+    /// Nothing cached yet.
+    pub fn new() -> Self {
+        let discovery = moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
+        Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
+    }
+
+    /// The realm's keys with our public key after them.
+    pub fn keys(&self, upstream: &Arc<KeySet>, ours: Option<&SigningKey>, now: jiff::Timestamp) -> Arc<Document> {
+        if let Some(cached) = &*self.keys.load()
+            && Arc::ptr_eq(&cached.0, upstream)
+        {
+            return Arc::clone(&cached.1);
+        }
+        let keys: Vec<Value> = upstream.jwks().iter().cloned().chain(ours.map(SigningKey::jwk)).collect();
+        let document = Arc::new(Document::new(
+            json!({ "keys": keys }).to_string().into(),
+            HeaderValue::from_static("no-cache"),
+            HeaderValue::from_static("application/json;charset=UTF-8"),
+            now,
+        ));
+        self.keys.store(Some(Arc::new((Arc::clone(upstream), Arc::clone(&document)))));
+        document
+    }
+
+    /// The discovery document for a public origin, if it is young enough.
+    pub async fn discovery(&self, origin: &str, now: jiff::Timestamp) -> Option<Arc<Document>> {
+        let document = self.discovery.get(origin).await?;
+        document.younger_than(DISCOVERY_LIFE, now).then_some(document)
+    }
+
+    /// The discovery document for a public origin, however old, for when it can't be fetched.
+    pub async fn stale_discovery(&self, origin: &str) -> Option<Arc<Document>> {
+        self.discovery.get(origin).await
+    }
+
+    /// Keeps a discovery document that was just fetched. An answer that is none is not kept.
+    pub async fn keep_discovery(
+        &self,
+        origin: String,
+        headers: &HeaderMap,
+        body: Bytes,
+        now: jiff::Timestamp,
+    ) -> Option<Arc<Document>> {
+        let parsed: Value = serde_json::from_slice(&body).ok()?;
+        parsed.get("issuer")?.as_str()?;
+        let cache_control =
+            headers.get(CACHE_CONTROL).cloned().unwrap_or_else(|| HeaderValue::from_static("no-cache"));
+        let content_type =
+            headers.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static("application/json"));
+        let document = Arc::new(Document::new(body, cache_control, content_type, now));
+        self.discovery.insert(origin, Arc::clone(&document)).await;
+        Some(document)
+    }
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Document {
+    fn new(body: Bytes, cache_control: HeaderValue, content_type: HeaderValue, fetched: jiff::Timestamp) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default()));
+        // Base64url in quotes is always a header value.
+        let etag = HeaderValue::from_str(&etag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+        Self { body, etag, cache_control, content_type, fetched }
+    }
+
+    /// The answer to a GET or HEAD, or 304 when the caller has it already (RFC 9110 section 13.1.2).
+    pub fn answer(&self, head: &Parts) -> Response<Body> {
+        let mut response = if matches(&head.headers, &self.etag) {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            let body = if head.method == Method::HEAD { Body::empty() } else { Body::full(self.body.clone()) };
+            let mut response = Response::new(body);
+            response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            response
+        };
+        let headers = response.headers_mut();
+        headers.insert(ETAG, self.etag.clone());
+        headers.insert(CACHE_CONTROL, self.cache_control.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        if head.headers.contains_key(ORIGIN) {
+            // Public documents: every web page may read them, as Keycloak lets it.
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        response
+    }
+
+    fn younger_than(&self, life: Duration, now: jiff::Timestamp) -> bool {
+        let age = now.duration_since(self.fetched);
+        // A clock that jumped back makes the age negative: fetch again.
+        !age.is_negative() && age.unsigned_abs() < life
+    }
+}
+
+fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    headers.get_all(IF_NONE_MATCH).iter().any(|value| {
+        value.as_bytes().split(|&b| b == b',').any(|candidate| {
+            let candidate = candidate.trim_ascii();
+            candidate == b"*" || candidate.strip_prefix(b"W/").unwrap_or(candidate) == etag.as_bytes()
+        })
+    })
+}

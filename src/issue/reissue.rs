@@ -1,1 +1,56 @@
-//! The identity provider exchanges; its answer is narrowed and signed again.
+//! The identity provider exchanges; its answer is narrowed to the contract and signed again with the realm's key.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::policy::contract::{Contract, Issued};
+use crate::policy::reason::{Reason, Refusal};
+use crate::policy::roles::Roles;
+
+use super::answer::Answer;
+use super::{Conformed, Facts, Verified};
+
+/// The realm's key, as far as this module needs it.
+pub trait Signer {
+    /// The key's `kid`.
+    fn kid(&self) -> &str;
+
+    /// Signs claims into a compact JWS; the error names the fault, never the claims.
+    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String>;
+}
+
+/// Narrows the token, holds the result to the contract like any other token, and signs it.
+/// `token` is [`Answer::token`], verified with the realm's keys. The original is not handed out; `jti` stays.
+pub fn conform(
+    contract: &Contract,
+    mut answer: Answer,
+    token: &Verified<'_>,
+    signer: &impl Signer,
+    now: Timestamp,
+) -> Result<Conformed, Refusal> {
+    let issued = answer.issued(token);
+    let narrowed = contract.narrow(&issued, now)?;
+    let scope = narrowed.scope.to_string();
+    // The last lock: whatever narrowing does, what leaves passes the check.
+    contract.check(&Issued { claims: &narrowed.claims, scope: Some(&scope), ..issued })?;
+    let reissued =
+        signer.sign(&narrowed.claims).map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
+
+    let issued_at = token.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
+    let facts = Facts {
+        roles_before: Roles::read(token.claims)?,
+        roles_granted: narrowed.roles,
+        scope_requested: contract.scope_requested.clone(),
+        scope_granted: narrowed.scope,
+        lifetime: narrowed.expires - issued_at,
+        expires: narrowed.expires,
+        jti: token.claims.get("jti").and_then(Value::as_str).map(str::to_owned),
+        kid: signer.kid().to_owned(),
+        dropped_claims: narrowed.dropped,
+        dropped_members: answer.drop_other_tokens(),
+    };
+    answer.set("access_token", Value::String(reissued));
+    answer.set("expires_in", Value::from(narrowed.expires.saturating_sub(now.as_second())));
+    answer.set("scope", Value::String(scope));
+    Ok(Conformed { body: answer.write()?, facts })
+}

@@ -1,1 +1,273 @@
-//! What an issued token must look like.
+//! What an issued token must look like, and the check that it does.
+//!
+//! The identity provider's answer is not trusted: it is held to the contract before anybody sees it. `forward` can only
+//! refuse what exceeds the contract; `reissue` narrows first ([`super::narrow`]) and is then held to the same check.
+//! A contract limits the claims that are named here. A forwarded token's further claims (Keycloak's protocol mappers
+//! write them) stay as the identity provider made them; `reissue` drops those that the audience does not list.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::oauth::scope::Scope;
+use crate::oauth::urn::TokenType;
+use crate::policy::model::{Issuance, Names};
+use crate::policy::reason::{Reason, Refusal};
+use crate::policy::roles::{RoleTerms, Roles};
+
+/// What the token that answers one request must look like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contract {
+    /// The requesting client: `azp`, and the `aud` of an ID token.
+    pub client: String,
+    /// The subject token's `sub`, which does not change.
+    pub subject: String,
+    /// The token type asked for.
+    pub requested: TokenType,
+    /// Exactly the `aud` of an access token.
+    pub audiences: BTreeSet<String>,
+    /// Each audience's own roles.
+    pub roles: Vec<RoleTerms>,
+    /// Realm roles that may stay.
+    pub realm_roles: BTreeSet<String>,
+    /// Scope tokens that may be granted.
+    pub scope_permitted: Names,
+    /// Scope tokens asked for; `None` when none were.
+    pub scope_requested: Option<Scope>,
+    /// Longest time from `iat` to `exp`.
+    pub lifetime: SignedDuration,
+    /// The subject token's expiry, where the contract holds the new token within it.
+    pub expires_by: Option<Timestamp>,
+    /// The subject token's `cnf`.
+    pub binding: Option<Value>,
+    /// Claims beyond the standard ones that a reissued token may carry.
+    pub claims: Names,
+    /// How the answer is made.
+    pub issuance: Issuance,
+}
+
+/// An issued token and what the answer around it says of it.
+#[derive(Clone, Copy)]
+pub struct Issued<'a> {
+    /// The token's claims; its signature has been verified.
+    pub claims: &'a Map<String, Value>,
+    /// The realm's `iss`.
+    pub issuer: &'a str,
+    /// The answer's `issued_token_type`.
+    pub issued_token_type: Option<&'a str>,
+    /// The answer's `token_type`.
+    pub token_type: Option<&'a str>,
+    /// The answer's `scope`.
+    pub scope: Option<&'a str>,
+}
+
+impl Contract {
+    /// Whether the issued token may be handed out as it is. The refusal names what exceeds the contract and the ways out.
+    pub fn check(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
+        self.check_unchangeable(issued)?;
+        let audience = audience(issued.claims)?;
+        if audience != self.audience() {
+            return Err(refuse(
+                Reason::AnswerAudience,
+                format!("aud is [{}], not [{}]", join(&audience), join(&self.audience())),
+            ));
+        }
+        self.check_roles(&Roles::read(issued.claims)?)?;
+        for scope in
+            [issued.claims.get("scope").map(text_scope).transpose()?, issued.scope.map(scope).transpose()?]
+                .iter()
+                .flatten()
+        {
+            self.check_scope(scope)?;
+        }
+        self.check_lifetime(issued.claims)
+    }
+
+    /// What no narrowing can mend: another token type, subject, issuer or client, an audience that is missing,
+    /// a delegation that nobody asked for, a weaker binding.
+    pub(in crate::policy) fn check_unchangeable(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
+        self.check_type(issued)?;
+        let claim = |name: &str| issued.claims.get(name);
+        if claim("iss").and_then(Value::as_str) != Some(issued.issuer) {
+            return Err(refuse(Reason::AnswerSubject, "iss is not the realm's"));
+        }
+        if claim("sub").and_then(Value::as_str) != Some(self.subject.as_str()) {
+            return Err(refuse(Reason::AnswerSubject, "sub is not the subject token's"));
+        }
+        if claim("act").is_some() || claim("may_act").is_some() {
+            return Err(refuse(
+                Reason::AnswerSubject,
+                "the issued token carries act or may_act, which nobody asked for",
+            ));
+        }
+        if claim("azp").and_then(Value::as_str) != Some(self.client.as_str()) {
+            return Err(refuse(Reason::AnswerAudience, "azp is not the requesting client"));
+        }
+        let audience = audience(issued.claims)?;
+        let missing: BTreeSet<_> = self.audience().difference(&audience).cloned().collect();
+        if !missing.is_empty() {
+            return Err(refuse(Reason::AnswerAudience, format!("aud lacks {}", join(&missing))));
+        }
+        if let Some(binding) = &self.binding
+            && claim("cnf") != Some(binding)
+        {
+            return Err(refuse(Reason::AnswerBinding, "cnf is not the subject token's"));
+        }
+        Ok(())
+    }
+
+    /// Exactly the `aud` of the token: the audiences, or for an ID token the client.
+    pub fn audience(&self) -> BTreeSet<String> {
+        match self.requested {
+            TokenType::IdToken => BTreeSet::from([self.client.clone()]),
+            _ => self.audiences.clone(),
+        }
+    }
+
+    fn check_type(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
+        if issued.issued_token_type != Some(self.requested.urn()) {
+            return Err(refuse(
+                Reason::AnswerTokenType,
+                format!("issued_token_type is not {}", self.requested.name()),
+            ));
+        }
+        let bound_to_key = issued.claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+        let typ = issued.claims.get("typ").and_then(Value::as_str);
+        let token_type = issued.token_type.unwrap_or_default();
+        let fits = match self.requested {
+            // Keycloak writes typ DPoP and token_type DPoP where the new token is bound to the caller's key.
+            TokenType::AccessToken => {
+                (typ == Some("Bearer") && token_type.eq_ignore_ascii_case("Bearer"))
+                    || (bound_to_key
+                        && matches!(typ, Some("Bearer" | "DPoP"))
+                        && token_type.eq_ignore_ascii_case("DPoP"))
+            }
+            // RFC 8693 section 2.2.1: not an access token.
+            TokenType::IdToken => typ == Some("ID") && token_type.eq_ignore_ascii_case("N_A"),
+            TokenType::Jwt | TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => false,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(refuse(
+                Reason::AnswerTokenType,
+                format!("typ or token_type is not that of an {}", self.requested.name()),
+            ))
+        }
+    }
+
+    fn check_roles(&self, roles: &Roles) -> Result<(), Refusal> {
+        let realm: Vec<_> =
+            roles.realm.difference(&self.realm_roles).map(|role| format!("realm role {role}")).collect();
+        let client = roles.clients.iter().flat_map(|(client, roles)| {
+            let terms = self.roles.iter().find(|terms| terms.audience == *client);
+            roles
+                .iter()
+                .filter(move |role| !terms.is_some_and(|terms| terms.allows(role)))
+                .map(move |role| format!("role {role} of {client}"))
+        });
+        let excess: Vec<_> = realm.into_iter().chain(client).collect();
+        if excess.is_empty() {
+            return Ok(());
+        }
+        Err(refuse(
+            Reason::AnswerRoles,
+            format!(
+                "the issued token has {}: use issuance: reissue, or list the role under roles.realm, or trim the \
+                 client's scope mappings in Keycloak",
+                excess.join(", ")
+            ),
+        ))
+    }
+
+    fn check_scope(&self, granted: &Scope) -> Result<(), Refusal> {
+        let excess: Vec<_> = granted.iter().filter(|token| !self.may_grant(token)).collect();
+        if excess.is_empty() {
+            return Ok(());
+        }
+        Err(refuse(
+            Reason::AnswerScope,
+            format!(
+                "the issued token has scope {}: use issuance: reissue, or list it under the permission's scopes, or \
+                 make it no default scope of the client in Keycloak",
+                excess.join(" ")
+            ),
+        ))
+    }
+
+    /// Whether a scope token may be granted: it is permitted, and where we make the token ourselves also asked for.
+    /// Keycloak adds its default scopes to those asked for, so `forward` can't hold it to that.
+    pub(in crate::policy) fn may_grant(&self, token: &str) -> bool {
+        self.scope_permitted.contains(token)
+            && (self.issuance == Issuance::Forward
+                || self.scope_requested.as_ref().is_none_or(|requested| requested.contains(token)))
+    }
+
+    fn check_lifetime(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let (issued, expires) = (seconds(claims, "iat")?, seconds(claims, "exp")?);
+        if expires - issued > self.lifetime.as_secs() {
+            return Err(refuse(
+                Reason::AnswerLifetime,
+                format!(
+                    "the issued token lives {} s, the contract allows {} s: use issuance: reissue, or raise \
+                     token.lifetime, or lower the client's access token lifespan in Keycloak",
+                    expires - issued,
+                    self.lifetime.as_secs()
+                ),
+            ));
+        }
+        if self.expires_by.is_some_and(|limit| expires > limit.as_second()) {
+            return Err(refuse(
+                Reason::AnswerLifetime,
+                "the issued token outlives the subject token: use issuance: reissue, or token.withinSubject: false",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A `NumericDate` claim in whole seconds.
+pub(in crate::policy) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<i64, Refusal> {
+    claims
+        .get(name)
+        .and_then(Value::as_i64)
+        // A date that fits a token also keeps the sums with it within i64.
+        .filter(|&seconds| (0..=0xFFFF_FFFF_FFFF).contains(&seconds))
+        .ok_or_else(|| {
+            refuse(Reason::AnswerLifetime, format!("{name} is missing or no whole number of seconds"))
+        })
+}
+
+/// `aud`: a text or a list of texts (RFC 7519 section 4.1.3).
+pub(in crate::policy) fn audience(claims: &Map<String, Value>) -> Result<BTreeSet<String>, Refusal> {
+    let unreadable = || refuse(Reason::AnswerAudience, "aud is missing or can't be read");
+    match claims.get("aud") {
+        Some(Value::String(one)) => Ok(BTreeSet::from([one.clone()])),
+        Some(Value::Array(many)) => {
+            many.iter().map(|one| one.as_str().map(str::to_owned).ok_or_else(unreadable)).collect()
+        }
+        _ => Err(unreadable()),
+    }
+}
+
+/// A `scope` claim.
+pub(in crate::policy) fn text_scope(value: &Value) -> Result<Scope, Refusal> {
+    scope(value.as_str().ok_or_else(|| refuse(Reason::AnswerScope, "scope is no text"))?)
+}
+
+/// A `scope` text.
+pub(in crate::policy) fn scope(text: &str) -> Result<Scope, Refusal> {
+    Scope::parse(text).map_err(|_| refuse(Reason::AnswerScope, "the issued scope is no scope list"))
+}
+
+fn refuse(reason: Reason, detail: impl Into<String>) -> Refusal {
+    Refusal::new(reason, detail)
+}
+
+fn join(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,24 @@ impl Names {
             Self::Listed(names) => names.contains(name),
         }
     }
+
+    /// What either means.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Listed(left), Self::Listed(right)) => Self::Listed(left | right),
+            _ => Self::Any,
+        }
+    }
+
+    /// What both mean.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Any, names) | (names, Self::Any) => names.clone(),
+            (Self::Listed(left), Self::Listed(right)) => Self::Listed(left & right),
+        }
+    }
 }
 
 /// Every audience file, by realm and audience.

@@ -40,12 +40,15 @@ reasons! {
     ContentTypeNotForm = "content_type_not_form": "A token request must be application/x-www-form-urlencoded in UTF-8.",
     ContentCodingRefused = "content_coding_refused": "A token request must not carry a content coding.",
     FormMalformed = "form_malformed": "The body is not strict application/x-www-form-urlencoded UTF-8.",
+    GrantTypeMissing = "grant_type_missing": "The request names no grant.",
+    GrantTypeAmbiguous = "grant_type_ambiguous": "Some parser could read a governed grant here, but the request does not say so in its one canonical form.",
     ParameterRepeated = "parameter_repeated": "A parameter other than audience and resource stands in the request twice.",
     ParameterInQuery = "parameter_in_query": "A token request must not carry a query string.",
     ParameterMissing = "parameter_missing": "A required parameter is missing or empty.",
     ParameterUnknown = "parameter_unknown": "The exchange carries a parameter that Cambio does not know; realms.*.unknownParameters forwards such.",
     CredentialsAmbiguous = "credentials_ambiguous": "Client credentials stand in more than one place.",
     CredentialsMalformed = "credentials_malformed": "The Authorization header or the client assertion can't be read.",
+    DpopUnsupported = "dpop_unsupported": "The exchange carries a dpop proof, and the binding that it asks for can't be honoured.",
     ClientMissing = "client_missing": "The request names no client.",
     ExchangeElsewhere = "exchange_elsewhere": "A form with a governed grant was sent to a path that is no token endpoint.",
     // Doors that are not open.
@@ -59,6 +62,7 @@ reasons! {
     ResourceUnknown = "resource_unknown": "The resource is not listed by any audience's file.",
     AudienceMissing = "audience_missing": "The exchange names no audience and no resource.",
     AudienceUnknown = "audience_unknown": "No file in the audiences folder is about this audience.",
+    AudiencesTooMany = "audiences_too_many": "The exchange names more than ten audiences or resources.",
     ScopeMalformed = "scope_malformed": "The scope parameter is not a scope list.",
     // The subject token.
     SubjectTokenMalformed = "subject_token_malformed": "The subject token is no JWT.",

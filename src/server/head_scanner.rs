@@ -1,1 +1,313 @@
-//! Ambiguous HTTP/1 framing that hyper repairs silently, refused before hyper reads it.
+//! Refuses what hyper repairs silently: in HTTP/1.1 a `Content-Length` beside `Transfer-Encoding` in either order, a
+//! repeated `Content-Length` (even an identical one) and a repeated `Transfer-Encoding`. Each is how two servers come
+//! to disagree about where a request ends (RFC 9112 sections 6.1 and 11.2), and none is left to be seen in hyper's
+//! `HeaderMap`.
+//!
+//! The scanner watches the bytes on their way to hyper. It follows the framing of heads and bodies exactly as hyper
+//! does, so that it finds each head on a kept-alive or pipelined connection, and where a head must not pass it puts a
+//! NUL in place of the colon of the second line: hyper answers 400 and closes. Where hyper would refuse by itself
+//! (a bad length, a bad chunk) the scanner stops looking, for no further head can come.
+
+use memchr::memchr;
+
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Where in a connection the next byte stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// So many bytes of the HTTP/2 preface have come, at the start of a connection.
+    Preface(usize),
+    /// Before a request line.
+    Start,
+    RequestLine,
+    LineStart,
+    /// After a CR at the start of a line.
+    BlankLine,
+    /// So many bytes of a header's name have come and are those of a framing header.
+    Name(Field, usize),
+    /// In a line without interest.
+    Line,
+    /// In the value of `Content-Length`; whether digits are over.
+    Length {
+        over: bool,
+    },
+    /// So many bytes of content are still to come.
+    Content(u64),
+    ChunkStart,
+    ChunkSize,
+    ChunkSpace,
+    ChunkExtension,
+    ChunkSizeLf,
+    ChunkData,
+    ChunkDataCr,
+    ChunkDataLf,
+    /// At the start of a trailer line, or of the empty line that ends them.
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    /// HTTP/2, an upgraded connection, or one that hyper is about to close.
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    ContentLength,
+    TransferEncoding,
+}
+
+impl Field {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::ContentLength => b"content-length",
+            Self::TransferEncoding => b"transfer-encoding",
+        }
+    }
+
+    fn starting_with(byte: u8) -> Option<Self> {
+        match byte {
+            b'c' | b'C' => Some(Self::ContentLength),
+            b't' | b'T' => Some(Self::TransferEncoding),
+            _ => None,
+        }
+    }
+}
+
+/// The scanner of one connection.
+#[derive(Debug)]
+pub struct HeadScanner {
+    at: At,
+    /// Of the head that is being read.
+    length: Option<u64>,
+    chunked: bool,
+    /// Of the chunk that is being read.
+    chunk: u64,
+}
+
+impl Default for HeadScanner {
+    fn default() -> Self {
+        Self { at: At::Preface(0), length: None, chunked: false, chunk: 0 }
+    }
+}
+
+impl HeadScanner {
+    /// Looks at the next bytes of the connection, and spoils those that hyper must not accept.
+    pub fn scan(&mut self, bytes: &mut [u8]) {
+        let mut from = 0;
+        while let Some(rest) = bytes.get_mut(from..).filter(|rest| !rest.is_empty()) {
+            if self.at == At::Off {
+                return;
+            }
+            from += self.step(rest);
+        }
+    }
+
+    /// Whether a request head has begun and is not complete.
+    pub fn is_in_head(&self) -> bool {
+        matches!(
+            self.at,
+            At::Preface(1..)
+                | At::RequestLine
+                | At::LineStart
+                | At::BlankLine
+                | At::Name(..)
+                | At::Line
+                | At::Length { .. }
+        )
+    }
+
+    /// Looks no more.
+    pub fn stop(&mut self) {
+        self.at = At::Off;
+    }
+
+    /// Takes one byte, or a run of bytes that are all alike; returns how many.
+    fn step(&mut self, rest: &mut [u8]) -> usize {
+        let Some(&byte) = rest.first() else { return 0 };
+        self.at = match self.at {
+            At::RequestLine | At::Line => {
+                let Some(end) = memchr(b'\n', rest) else { return rest.len() };
+                self.at = At::LineStart;
+                return end + 1;
+            }
+            At::Content(left) => return self.content(left, rest.len()),
+            At::ChunkData => return self.chunk_data(rest.len()),
+            At::Preface(seen) => match PREFACE.get(seen) {
+                Some(expected) if *expected == byte && seen + 1 == PREFACE.len() => At::Off,
+                Some(expected) if *expected == byte => At::Preface(seen + 1),
+                // Not the preface after all. Its request line would be refused, so only the first word matters.
+                _ if seen == 0 => return self.begin(),
+                _ if seen < 14 => return self.inside_request_line(),
+                _ => At::Off,
+            },
+            At::Start if byte == b'\r' || byte == b'\n' => At::Start,
+            At::Start => return self.begin(),
+            At::LineStart => match byte {
+                b'\n' => self.head_over(),
+                b'\r' => At::BlankLine,
+                _ => Field::starting_with(byte).map_or(At::Line, |field| At::Name(field, 1)),
+            },
+            At::BlankLine if byte == b'\n' => self.head_over(),
+            At::Name(field, seen) => return self.name(field, seen, rest),
+            At::Length { over } => self.length_value(byte, over),
+            At::ChunkStart | At::ChunkSize => self.chunk_size(byte),
+            At::ChunkSpace => match byte {
+                b' ' | b'\t' => At::ChunkSpace,
+                b';' => At::ChunkExtension,
+                b'\r' => At::ChunkSizeLf,
+                _ => At::Off,
+            },
+            At::ChunkExtension => match byte {
+                b'\r' => At::ChunkSizeLf,
+                b'\n' => At::Off,
+                _ => At::ChunkExtension,
+            },
+            At::ChunkSizeLf if byte == b'\n' => {
+                if self.chunk == 0 {
+                    At::TrailerStart
+                } else {
+                    At::ChunkData
+                }
+            }
+            At::ChunkDataCr if byte == b'\r' => At::ChunkDataLf,
+            At::ChunkDataLf if byte == b'\n' => At::ChunkStart,
+            At::TrailerStart => {
+                if byte == b'\r' {
+                    At::EndLf
+                } else {
+                    At::Trailer
+                }
+            }
+            At::Trailer => {
+                if byte == b'\r' {
+                    At::TrailerLf
+                } else {
+                    At::Trailer
+                }
+            }
+            At::TrailerLf if byte == b'\n' => At::TrailerStart,
+            At::EndLf if byte == b'\n' => At::Start,
+            // What hyper refuses.
+            At::BlankLine
+            | At::ChunkSizeLf
+            | At::ChunkDataCr
+            | At::ChunkDataLf
+            | At::TrailerLf
+            | At::EndLf
+            | At::Off => At::Off,
+        };
+        1
+    }
+
+    /// A request line begins with the byte at hand (or, at the start of a connection, an empty line).
+    fn begin(&mut self) -> usize {
+        if let At::Preface(_) = self.at {
+            self.at = At::Start;
+            return 0;
+        }
+        self.length = None;
+        self.chunked = false;
+        self.at = At::RequestLine;
+        0
+    }
+
+    fn inside_request_line(&mut self) -> usize {
+        self.at = At::RequestLine;
+        0
+    }
+
+    fn name(&mut self, field: Field, seen: usize, rest: &mut [u8]) -> usize {
+        let name = field.name();
+        let Some(byte) = rest.first_mut() else { return 0 };
+        if seen < name.len() {
+            let same = name.get(seen).is_some_and(|expected| byte.eq_ignore_ascii_case(expected));
+            // The byte is looked at again as part of a line: it may be the end of it.
+            self.at = if same { At::Name(field, seen + 1) } else { At::Line };
+            return usize::from(same);
+        }
+        if *byte != b':' {
+            self.at = At::Line;
+            return 0;
+        }
+        if self.chunked || self.length.is_some() {
+            *byte = 0;
+            self.at = At::Off;
+        } else if field == Field::TransferEncoding {
+            // hyper accepts it only if the body is chunked, and never in HTTP/1.0.
+            self.chunked = true;
+            self.at = At::Line;
+        } else {
+            self.length = Some(0);
+            self.at = At::Length { over: false };
+        }
+        1
+    }
+
+    fn length_value(&mut self, byte: u8, over: bool) -> At {
+        match byte {
+            b'\n' => At::LineStart,
+            b'0'..=b'9' if !over => {
+                let length = self.length.unwrap_or(0).checked_mul(10);
+                self.length = length.and_then(|length| length.checked_add(u64::from(byte - b'0')));
+                if self.length.is_some() { At::Length { over } } else { At::Off }
+            }
+            // Spaces come before or after the digits; in between, hyper refuses them.
+            b' ' | b'\t' if self.length == Some(0) => At::Length { over },
+            b' ' | b'\t' | b'\r' => At::Length { over: true },
+            _ => At::Off,
+        }
+    }
+
+    fn head_over(&mut self) -> At {
+        match self.length {
+            _ if self.chunked => self.next_chunk(),
+            None | Some(0) => At::Start,
+            Some(length) => At::Content(length),
+        }
+    }
+
+    fn content(&mut self, left: u64, here: usize) -> usize {
+        let taken = usize::try_from(left).map_or(here, |left| left.min(here));
+        let left = left - taken as u64;
+        self.at = if left == 0 { At::Start } else { At::Content(left) };
+        taken
+    }
+
+    fn next_chunk(&mut self) -> At {
+        self.chunk = 0;
+        At::ChunkStart
+    }
+
+    fn chunk_size(&mut self, byte: u8) -> At {
+        let started = self.at == At::ChunkSize;
+        if !started {
+            self.chunk = 0;
+        }
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            b' ' | b'\t' if started => return At::ChunkSpace,
+            b';' if started => return At::ChunkExtension,
+            b'\r' if started => return At::ChunkSizeLf,
+            _ => return At::Off,
+        };
+        match self.chunk.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit))) {
+            Some(size) => {
+                self.chunk = size;
+                At::ChunkSize
+            }
+            None => At::Off,
+        }
+    }
+
+    fn chunk_data(&mut self, here: usize) -> usize {
+        let taken = usize::try_from(self.chunk).map_or(here, |left| left.min(here));
+        self.chunk -= taken as u64;
+        self.at = if self.chunk == 0 { At::ChunkDataCr } else { At::ChunkData };
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,165 @@
-//! TLS of the listener, reloaded with its files.
+//! The listener's certificate, and its renewal: new files are put to use for new handshakes, bad ones are turned down
+//! and the last good ones stay. Open connections notice nothing.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::KeyPair;
+use crate::drain;
+use crate::server::Observer;
+
+/// How often the files are looked at: renewals come days before the old certificate ends.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Why a certificate can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file can't be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A file is no PEM, or has not what it is for.
+    #[error("{path}: {error}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: pem::Error,
+    },
+    /// Certificate and key don't go together, or rustls does not know their kind.
+    #[error("{path}: {error}")]
+    Unusable {
+        /// The certificate's file.
+        path: PathBuf,
+        /// What is wrong.
+        error: rustls::Error,
+    },
+}
+
+/// What a look at the files brought.
+#[derive(Debug)]
+pub enum Reload {
+    /// The files are as they were.
+    Unchanged,
+    /// New handshakes use what they say now.
+    Used,
+    /// They changed for the worse; the last good certificate stays.
+    TurnedDown(CertificateError),
+}
+
+/// A certificate that follows its files.
+#[derive(Debug)]
+pub struct Certificate {
+    files: KeyPair,
+    current: ArcSwap<ServerConfig>,
+    /// SHA-256 of both files at the last look, whether they could be used or not.
+    seen: Mutex<Digests>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Digests([[u8; 32]; 2]);
+
+impl Certificate {
+    /// Reads the files; they must be usable.
+    pub fn load(files: &KeyPair) -> Result<Self, CertificateError> {
+        let (digests, contents) = read(files)?;
+        let current = ArcSwap::from_pointee(server_config(files, &contents)?);
+        Ok(Self { files: files.clone(), current, seen: Mutex::new(digests) })
+    }
+
+    /// For the next handshake.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.current.load_full())
+    }
+
+    /// Looks at the files.
+    pub fn reload(&self) -> Reload {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (digests, contents) = match read(&self.files) {
+            // A file that is missing for a moment, as in a swap of links, is not told again and again.
+            Err(_) if *seen == Digests::default() => return Reload::Unchanged,
+            Err(error) => {
+                *seen = Digests::default();
+                return Reload::TurnedDown(error);
+            }
+            Ok((digests, _)) if digests == *seen => return Reload::Unchanged,
+            Ok(read) => read,
+        };
+        *seen = digests;
+        match server_config(&self.files, &contents) {
+            Ok(config) => {
+                self.current.store(Arc::new(config));
+                Reload::Used
+            }
+            Err(error) => Reload::TurnedDown(error),
+        }
+    }
+
+    /// Follows the files until the drain begins.
+    pub(crate) async fn follow(&self, mut watch: drain::Watch, observer: &impl Observer) {
+        loop {
+            tokio::select! {
+                () = watch.draining() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            match self.reload() {
+                Reload::Unchanged => {}
+                Reload::Used => {
+                    tracing::info!(certificate = %self.files.certificate.display(), "certificate replaced");
+                    observer.certificate_reloaded(true);
+                }
+                Reload::TurnedDown(error) => {
+                    tracing::error!(%error, "new certificate turned down, the last good one stays");
+                    observer.certificate_reloaded(false);
+                }
+            }
+        }
+    }
+}
+
+fn read(files: &KeyPair) -> Result<(Digests, [Vec<u8>; 2]), CertificateError> {
+    let content = |path: &PathBuf| {
+        std::fs::read(path).map_err(|error| CertificateError::Read { path: path.clone(), error })
+    };
+    let contents = [content(&files.certificate)?, content(&files.key)?];
+    let digest = |content: &Vec<u8>| {
+        let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, content);
+        digest.as_ref().try_into().unwrap_or_default()
+    };
+    Ok((Digests([digest(&contents[0]), digest(&contents[1])]), contents))
+}
+
+/// aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by tickets, no early data.
+fn server_config(files: &KeyPair, [chain, key]: &[Vec<u8>; 2]) -> Result<ServerConfig, CertificateError> {
+    let of = |path: &PathBuf| {
+        let path = path.clone();
+        move |error| CertificateError::Pem { path, error }
+    };
+    let unusable = |error| CertificateError::Unusable { path: files.certificate.clone(), error };
+    let chain = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(of(&files.certificate))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
+    Ok(config)
+}

@@ -1,1 +1,244 @@
-//! Key sets and which keys are admitted to them.
+//! Key sets (RFC 7517) and which keys are admitted to them.
+//!
+//! A set is refused as a whole when it is ambiguous (repeated `kid` or member name) or of no use; a single key that
+//! may not or can't verify one of our algorithms is left out. What remains can't be confused: each key fits the
+//! algorithms of its own type only.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde_json::{Map, Value};
+
+use super::json::{self, JsonError};
+use super::jws::Numbers;
+
+/// Largest key set in bytes.
+pub const MAX_SET_BYTES: usize = 256 * 1024;
+/// Most keys in a set.
+pub const MAX_KEYS: usize = 64;
+
+const RSA: &[Algorithm] = &[
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+];
+
+/// Why a key set was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// Longer than [`MAX_SET_BYTES`].
+    #[error("the key set is larger than 256 KiB")]
+    TooLarge,
+    /// More keys than [`MAX_KEYS`].
+    #[error("the key set has more than 64 keys")]
+    TooMany,
+    /// No strict JSON object.
+    #[error("the key set is no JSON object: {0}")]
+    Json(JsonError),
+    /// `keys` is not a list of objects.
+    #[error("the key set has no member keys that is a list of objects")]
+    NoKeys,
+    /// Two signing keys have the same `kid`.
+    #[error("two signing keys have the same kid")]
+    RepeatedKid,
+    /// No key can verify a signature.
+    #[error("the key set has no usable signing key")]
+    NoneUsable,
+}
+
+/// The keys of one issuer, each fit for use. Never empty.
+#[derive(Clone, Debug)]
+pub struct KeySet {
+    keys: Vec<PublicKey>,
+    published: Vec<Value>,
+}
+
+/// A public key that was admitted.
+#[derive(Clone)]
+pub struct PublicKey {
+    kid: Option<String>,
+    algorithms: Vec<Algorithm>,
+    decoding: DecodingKey,
+}
+
+impl KeySet {
+    /// Reads a JWK set (RFC 7517 section 5). Keys for encryption, symmetric keys, keys of unknown types and unfit keys
+    /// are left out; an ambiguous set and one without a usable key are errors.
+    pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+        if json.len() > MAX_SET_BYTES {
+            return Err(KeySetError::TooLarge);
+        }
+        let mut set = json::object(json).map_err(KeySetError::Json)?;
+        let Some(Value::Array(members)) = set.remove("keys") else { return Err(KeySetError::NoKeys) };
+        if members.len() > MAX_KEYS {
+            return Err(KeySetError::TooMany);
+        }
+        let mut kids = BTreeSet::new();
+        let mut keys = Vec::new();
+        for member in &members {
+            let Value::Object(jwk) = member else { return Err(KeySetError::NoKeys) };
+            // Before admission: a set that names two keys alike is in doubt even if one of them is unfit.
+            if let (true, Some(kid)) = (may_sign(jwk), jwk.get("kid").and_then(Value::as_str))
+                && !kids.insert(kid)
+            {
+                return Err(KeySetError::RepeatedKid);
+            }
+            keys.extend(admit(jwk));
+        }
+        if keys.is_empty() {
+            return Err(KeySetError::NoneUsable);
+        }
+        let published = members.into_iter().filter(|jwk| !has_secret(jwk)).collect();
+        Ok(Self { keys, published })
+    }
+
+    /// Whether a usable key has this `kid`.
+    pub fn contains(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
+    }
+
+    /// The members as published, keys for encryption included, in order. A member with a private or symmetric part
+    /// is not among them: we don't publish it a second time.
+    pub fn jwks(&self) -> &[Value] {
+        &self.published
+    }
+
+    /// Number of usable keys.
+    #[expect(clippy::len_without_is_empty, reason = "a set is never empty")]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The key for a token. With a `kid`, the key that has it, and it must fit the algorithm. Without one, the only
+    /// key that fits the algorithm: if two fit, guessing would make the choice of key the sender's.
+    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
+        let mut fitting = self
+            .keys
+            .iter()
+            .filter(|key| key.fits(algorithm) && (kid.is_none() || key.kid.as_deref() == kid));
+        match (fitting.next(), fitting.next()) {
+            (Some(key), None) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+impl PublicKey {
+    pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.contains(&algorithm)
+    }
+
+    pub(super) fn decoding(&self) -> &DecodingKey {
+        &self.decoding
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PublicKey")
+            .field("kid", &self.kid)
+            .field("algorithms", &self.algorithms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the key's own words allow it to verify signatures: type, `use` and `key_ops` (RFC 7517 sections 4.1 to 4.3).
+fn may_sign(jwk: &Map<String, Value>) -> bool {
+    let kty = matches!(text(jwk, "kty"), Some("RSA" | "EC" | "OKP"));
+    let usage = jwk.get("use").is_none_or(|usage| usage == "sig");
+    let operations = jwk.get("key_ops").is_none_or(|ops| {
+        ops.as_array().is_some_and(|ops| ops.iter().any(|operation| operation == "verify"))
+    });
+    kty && usage && operations
+}
+
+/// The key, if it may and can verify at least one of the algorithms.
+fn admit(jwk: &Map<String, Value>) -> Option<PublicKey> {
+    if !may_sign(jwk) || has_private_part(jwk) {
+        return None;
+    }
+    let (possible, decoding) = match (text(jwk, "kty")?, text(jwk, "crv")) {
+        ("RSA", _) => (RSA, rsa(&number(jwk, "n")?, &number(jwk, "e")?)?),
+        ("EC", Some("P-256")) => (&[Algorithm::ES256][..], ec(jwk, 32, &signature::ECDSA_P256_SHA256_FIXED)?),
+        ("EC", Some("P-384")) => (&[Algorithm::ES384][..], ec(jwk, 48, &signature::ECDSA_P384_SHA384_FIXED)?),
+        ("OKP", Some("Ed25519")) => (&[Algorithm::EdDSA][..], ed25519(&number(jwk, "x")?)?),
+        _ => return None,
+    };
+    let algorithms: Vec<_> = match jwk.get("alg") {
+        None => possible.to_vec(),
+        Some(alg) => {
+            let stated: Algorithm = alg.as_str()?.parse().ok()?;
+            possible.iter().copied().filter(|algorithm| *algorithm == stated).collect()
+        }
+    };
+    let kid = match jwk.get("kid") {
+        None => None,
+        Some(kid) => Some(kid.as_str()?.to_owned()),
+    };
+    (!algorithms.is_empty()).then_some(PublicKey { kid, algorithms, decoding })
+}
+
+/// RFC 7518 section 6.3.1 has no leading zeros; RFC 7518 section 3.3 asks for 2048 bits or more; 8192 is what the
+/// library verifies.
+fn rsa(n: &[u8], e: &[u8]) -> Option<DecodingKey> {
+    let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
+    let exponent = e.iter().try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
+    if n.first() == Some(&0) || e.first() == Some(&0) || !(2048..=8192).contains(&bits) {
+        return None;
+    }
+    if n.last()? & 1 == 0 || exponent & 1 == 0 || exponent < 3 || exponent >> 33 != 0 {
+        return None;
+    }
+    RsaPublicKeyComponents { n, e }.to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256).ok()?;
+    Some(Numbers::Rsa { n, e }.decoding())
+}
+
+/// Coordinates have the exact length of the field (RFC 7518 section 6.2.1.2), and the point is on the curve.
+fn ec(
+    jwk: &Map<String, Value>,
+    length: usize,
+    curve: &'static signature::EcdsaVerificationAlgorithm,
+) -> Option<DecodingKey> {
+    let (x, y) = (number(jwk, "x")?, number(jwk, "y")?);
+    if x.len() != length || y.len() != length {
+        return None;
+    }
+    let point: Vec<u8> = std::iter::once(4).chain(x).chain(y).collect();
+    ParsedPublicKey::new(curve, &point).ok()?;
+    Some(Numbers::Ec(&point).decoding())
+}
+
+/// 32 bytes (RFC 8037 section 2).
+fn ed25519(x: &[u8]) -> Option<DecodingKey> {
+    if x.len() != 32 {
+        return None;
+    }
+    ParsedPublicKey::new(&signature::ED25519, x).ok()?;
+    Some(Numbers::Ed(x).decoding())
+}
+
+fn has_secret(jwk: &Value) -> bool {
+    jwk.as_object().is_some_and(|jwk| has_private_part(jwk) || text(jwk, "kty") == Some("oct"))
+}
+
+/// A private key that stands in a public document is everyone's: nothing signed with it proves anything.
+fn has_private_part(jwk: &Map<String, Value>) -> bool {
+    ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"].iter().any(|name| jwk.contains_key(*name))
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    jwk.get(name)?.as_str()
+}
+
+fn number(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text(jwk, name)?).ok().filter(|bytes| !bytes.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,24 @@
 //! The hermetic suite: everything through the front door, over real sockets.
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails the test")]
+#![expect(clippy::type_complexity, reason = "tables of named rows")]
 
-mod support {}
+mod admin;
+mod answer_lock;
+mod audit;
+mod demo_idp;
+mod demo_walk;
+mod drain;
+mod exchange_allowed;
+mod exchange_denied;
+mod jwks_rotation;
+mod layering;
+mod malformed;
+mod passthrough;
+mod published_keys;
+mod redaction;
+mod reload;
+mod startup;
+mod support;
+mod ui;
+mod upstream_faults;

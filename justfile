@@ -1,0 +1,49 @@
+# Short names for what people and .ci/run do; `just` lists them.
+
+default:
+    @just --list --unsorted
+
+# what a change must pass before it is proposed: quick, no network
+check: test lint doc
+
+# unit and integration tests; needs nothing but Rust
+test:
+    cargo test
+
+# formatting and lints
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# the API's documentation, without a dead link
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# licences, duplicates and sources of the dependencies
+deny:
+    cargo deny check -D warnings licenses bans sources
+
+# known vulnerabilities in the dependencies; needs github.com
+advisories:
+    cargo deny check advisories
+
+# the story, once
+demo:
+    cargo run --release -- demo --once
+
+# a real Keycloak behind a real Cambio
+keycloak *arguments:
+    tests/keycloak/run {{arguments}}
+
+# the image's content and the manifests
+deploy:
+    tests/deploy/run
+
+# beside nginx and HAProxy
+bench *arguments:
+    cargo build --release
+    bench/run {{arguments}}
+
+# all that continuous integration runs, or the steps named
+ci *steps:
+    .ci/run {{steps}}

@@ -1,0 +1,127 @@
+//! `cambio check`: reads the configuration as `serve` would, and says all that is wrong or what is loaded.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use jiff::civil::Date;
+
+use crate::config::Config;
+use crate::config::load::{Environment, load};
+
+/// Checks the files of `path`; `today` (UTC) tells which permissions are over. Prints problems to `err`, one per line as
+/// `file:line:column: key: message`, and a summary to `out`. Returns whether all is well.
+///
+/// # Errors
+/// `out` or `err` can't be written.
+pub fn run(
+    path: &Path,
+    env: &dyn Environment,
+    today: Date,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<bool> {
+    match load(path, env) {
+        Ok(config) => {
+            summary(&config, today, out)?;
+            Ok(true)
+        }
+        Err(problems) => {
+            for problem in &problems {
+                writeln!(err, "{problem}")?;
+            }
+            let files: std::collections::BTreeSet<_> = problems.iter().map(|problem| &problem.file).collect();
+            writeln!(err, "{} in {}", count(problems.len(), "problem"), count(files.len(), "file"))?;
+            Ok(false)
+        }
+    }
+}
+
+fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "upstream {}://{}", config.upstream.scheme, config.upstream.authority)?;
+    writeln!(out, "listen   {}, admin {}", config.listen.address, config.admin)?;
+    for realm in config.realms.values() {
+        let from = realm.subject_issuers.join(", ");
+        writeln!(
+            out,
+            "realm    {}: {} at {}, subject tokens of {from}",
+            realm.name, realm.issuer, realm.path
+        )?;
+    }
+    for issuer in config.issuers.values() {
+        writeln!(out, "issuer   {}: {}", issuer.name, issuer.url)?;
+    }
+    for (realm, audience) in config
+        .policy
+        .realms
+        .iter()
+        .flat_map(|(realm, all)| all.values().map(move |audience| (realm, audience)))
+    {
+        let (permissions, owner) = (count(audience.permissions.len(), "permission"), &audience.owner);
+        let issuance = audience.issuance.as_str();
+        writeln!(out, "audience {} in {realm}: owner {owner}, {permissions}, {issuance}", audience.name)?;
+    }
+    let expired: Vec<String> = expired(config, today).collect();
+    for warning in config.warnings.iter().map(ToString::to_string).chain(expired) {
+        writeln!(out, "warning  {warning}")?;
+    }
+    let audiences: usize = config.policy.realms.values().map(std::collections::BTreeMap::len).sum();
+    writeln!(
+        out,
+        "ok       {}, {}, {}, config {}, policy {}",
+        count(config.realms.len(), "realm"),
+        count(config.issuers.len(), "issuer"),
+        count(audiences, "audience"),
+        config.hash.get(..12).unwrap_or_default(),
+        config.policy.hash.get(..12).unwrap_or_default(),
+    )
+}
+
+/// Permissions whose last day is over.
+fn expired(config: &Config, today: Date) -> impl Iterator<Item = String> {
+    config.policy.realms.values().flat_map(|audiences| audiences.values()).flat_map(move |audience| {
+        audience.permissions.iter().enumerate().filter_map(move |(index, permission)| {
+            let last = permission.expires.filter(|last| *last < today)?;
+            Some(format!("audience {}: permissions[{index}] ended with {last}", audience.name))
+        })
+    })
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(path: &Path, today: Date) -> (bool, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let good = run(path, &(), today, &mut out, &mut err).unwrap();
+        (good, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn says_what_is_loaded() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/keycloak/cambio.yaml");
+        let (good, out, err) = checked(&path, Date::constant(2026, 1, 1));
+        assert!(good, "{err}");
+        assert!(
+            out.contains("audience back-end-api in corp: owner payments-team, 1 permission, forward"),
+            "{out}"
+        );
+        assert!(!out.contains("ended with"), "{out}");
+        let (_, out, _) = checked(&path, Date::constant(2030, 1, 1));
+        assert!(
+            out.contains("warning  audience back-end-api: permissions[0] ended with 2027-06-30"),
+            "{out}"
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let (good, out, err) = checked(Path::new("/nonexistent/cambio.yaml"), Date::constant(2026, 1, 1));
+        assert!(!good && out.is_empty());
+        assert!(err.starts_with("/nonexistent/cambio.yaml: can't be read"), "{err}");
+        assert!(err.ends_with("1 problem in 1 file\n"), "{err}");
+    }
+}

@@ -1,0 +1,156 @@
+//! An audience file as written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::value::{Period, period};
+
+/// One audience and what its owner says about it: a file in the `audiences` folder.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Audience {
+    /// The client id of the target application, as the `audience` parameter and the `aud` claim have it.
+    pub audience: String,
+    /// The team that owns this file.
+    pub owner: String,
+    /// The realm's name in `cambio.yaml`. May be left out when there is one realm only.
+    pub realm: Option<String>,
+    /// `resource` values (RFC 8693, absolute URIs) that mean this audience.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// Who may exchange what for this audience. Nothing is allowed that none of them allows.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
+    /// Which roles the new token has: nothing that is not named here.
+    #[serde(default)]
+    pub roles: Roles,
+    /// What the new token may be besides its roles.
+    #[serde(default)]
+    pub token: Token,
+    /// How the answer is made.
+    #[serde(default)]
+    pub issuance: Issuance,
+}
+
+/// The statement of an audience's owner that certain clients may exchange certain tokens for it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Permission {
+    /// Client ids that may ask, or `["*"]` for every client.
+    pub clients: Vec<String>,
+    /// Names of the subject token's issuers, or `["*"]`. Without it, the audience's realm. `forward` and `reissue`
+    /// exchange the realm's own tokens only.
+    pub issuers: Option<Vec<String>>,
+    /// Accepted types of subject tokens.
+    #[serde(default = "access_token")]
+    pub subject_tokens: Vec<SubjectTokenType>,
+    /// Types of tokens that may be requested.
+    #[serde(default = "access_token_requested")]
+    pub requested_tokens: Vec<RequestedTokenType>,
+    /// Scopes that may be asked for and granted, or `["*"]`. Without it, none.
+    pub scopes: Option<Vec<String>>,
+    /// A CEL expression over `claims`, `client`, `audience` and `scopes` that must be true.
+    pub condition: Option<String>,
+    /// The last day (UTC) on which the permission holds, for instance `2027-06-30`.
+    pub expires: Option<String>,
+}
+
+fn access_token() -> Vec<SubjectTokenType> {
+    vec![SubjectTokenType::AccessToken]
+}
+
+fn access_token_requested() -> Vec<RequestedTokenType> {
+    vec![RequestedTokenType::AccessToken]
+}
+
+/// A type of subject tokens (RFC 8693 section 3).
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectTokenType {
+    /// An OAuth 2.0 access token.
+    AccessToken,
+    /// An OpenID Connect ID token.
+    IdToken,
+    /// A JWT of any profile.
+    Jwt,
+}
+
+/// A type of tokens that can be requested (RFC 8693 section 3).
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestedTokenType {
+    /// An OAuth 2.0 access token.
+    AccessToken,
+    /// An OpenID Connect ID token.
+    IdToken,
+}
+
+/// Which roles the new token has.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Roles {
+    /// Keep the audience's own client roles.
+    #[serde(default = "yes")]
+    pub own: bool,
+    /// Realm roles that may stay, by name.
+    #[serde(default)]
+    pub realm: Vec<String>,
+    /// Further client roles of the audience, made from others (`issuance: reissue` only).
+    #[serde(default)]
+    pub map: Vec<RoleMapping>,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self { own: true, realm: Vec::new(), map: Vec::new() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A client role of the audience that is made from another role or from claims: exactly one of `from` and `when`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleMapping {
+    /// One of the audience's own client roles, which is renamed, or `realm:` and the name of a realm role.
+    pub from: Option<String>,
+    /// A CEL expression over the subject token's `claims`: whenever it is true, the role is given.
+    pub when: Option<String>,
+    /// The client role of the audience that is given.
+    pub to: String,
+}
+
+/// What the new token may be besides its roles.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Token {
+    /// Longest time between issue and expiry, `10s` to `24h`; the upper limit can't be configured away.
+    #[serde(default = "period::<300>")]
+    pub lifetime: Period,
+    /// Whether the new token must expire no later than the subject token.
+    #[serde(default)]
+    pub within_subject: bool,
+    /// Claims beyond the standard ones that a reissued token may carry, or `["*"]` (`issuance: reissue` only).
+    #[serde(default)]
+    pub claims: Vec<String>,
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self { lifetime: period::<300>(), within_subject: false, claims: Vec::new() }
+    }
+}
+
+/// How the answer is made.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Issuance {
+    /// The upstream exchanges; its answer is checked, narrowed to what this file says and signed with the realm's
+    /// `signingKey`.
+    #[default]
+    Reissue,
+    /// The upstream exchanges; its answer is checked and passed on, or refused if it says more than this file.
+    Forward,
+}

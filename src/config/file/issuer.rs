@@ -1,0 +1,194 @@
+//! `realms` and `issuers` of `cambio.yaml` as written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::value::{Period, period};
+
+/// One authority of the upstream.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Realm {
+    /// The `iss` of the realm's tokens, exactly as they have it.
+    pub issuer: String,
+    /// Where the realm's endpoints are at the upstream, for instance `/realms/corp`. Without it, the path of `issuer`.
+    pub path: Option<String>,
+    /// The shape of requests and answers that callers know.
+    #[serde(default)]
+    pub dialect: Dialect,
+    /// Names of the realms and issuers whose tokens may be subject tokens here. `"*"` is not accepted.
+    pub subject_issuers: Vec<String>,
+    /// The only signature algorithms that are accepted: `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`,
+    /// `ES384` or `EdDSA`.
+    #[serde(default = "algorithms")]
+    pub algorithms: Vec<String>,
+    /// Tolerance for `exp`, `nbf` and `iat`, at most `60s`.
+    #[serde(default = "period::<10>")]
+    pub leeway: Period,
+    /// CEL expressions over `claims` that must hold for a subject token.
+    #[serde(default)]
+    pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// PEM file with the private key that signs reissued tokens (RSA of at least 2048 bits, EC P-256 or P-384, Ed25519).
+    /// Needed as soon as one audience of the realm has `issuance: reissue`.
+    pub signing_key: Option<String>,
+    /// How the realm's keys are kept.
+    #[serde(default)]
+    pub jwks: Jwks,
+    /// Other ways by which one token becomes another: each is refused unless it is opened here. What comes through an
+    /// open door is not judged.
+    #[serde(default)]
+    pub doors: Doors,
+    /// What happens to parameters of an exchange that Cambio does not know.
+    #[serde(default)]
+    pub unknown_parameters: UnknownParameters,
+}
+
+fn algorithms() -> Vec<String> {
+    vec!["RS256".to_owned()]
+}
+
+/// The shape of requests and answers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Dialect {
+    /// Keycloak.
+    #[default]
+    Keycloak,
+}
+
+/// What happens to parameters that Cambio does not know.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnknownParameters {
+    /// The exchange is refused.
+    #[default]
+    Refuse,
+    /// They go to the upstream with the exchange.
+    Forward,
+}
+
+/// Other ways by which one token becomes another.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Doors {
+    /// The JWT authorization grant (RFC 7523).
+    #[serde(default)]
+    pub jwt_bearer: Door,
+    /// The UMA ticket grant.
+    #[serde(default)]
+    pub uma_ticket: Door,
+    /// Client-initiated backchannel authentication.
+    #[serde(default)]
+    pub ciba: Door,
+    /// Token exchange with `requested_issuer` (Keycloak's first version).
+    #[serde(default)]
+    pub requested_issuer: Door,
+    /// Token exchange with `requested_subject`, impersonation (Keycloak's first version).
+    #[serde(default)]
+    pub requested_subject: Door,
+}
+
+/// Whether a door is open.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Door {
+    /// Requests are refused.
+    #[default]
+    Closed,
+    /// Requests pass to the upstream.
+    Open,
+}
+
+/// How keys are kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Jwks {
+    /// Age at which keys are fetched again in the background, `5s` to `24h`.
+    #[serde(default = "period::<300>")]
+    pub refresh_interval: Period,
+    /// Age until which keys are used when they can't be fetched: not below `refreshInterval`, at most `168h`.
+    #[serde(default = "period::<3600>")]
+    pub max_stale: Period,
+    /// Shortest time between two fetches for an unknown `kid`, `1s` to `1h`.
+    #[serde(default = "period::<10>")]
+    pub unknown_kid_cooldown: Period,
+}
+
+impl Default for Jwks {
+    fn default() -> Self {
+        Self {
+            refresh_interval: period::<300>(),
+            max_stale: period::<3600>(),
+            unknown_kid_cooldown: period::<10>(),
+        }
+    }
+}
+
+/// A CEL expression that must hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimValidationRule {
+    /// CEL over `claims`; must be true.
+    pub expression: String,
+    /// What the audit line says when it is not.
+    pub message: Option<String>,
+}
+
+/// A foreign issuer whose tokens may be subject tokens.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustedIssuer {
+    /// Who it is.
+    pub issuer: IssuerIdentity,
+    /// URL of its JWK set, instead of discovery.
+    #[serde(rename = "jwksURL")]
+    pub jwks_url: Option<String>,
+    /// File with its JWK set, instead of discovery.
+    pub jwks_file: Option<String>,
+    /// The only signature algorithms that are accepted; the names are those of a realm's `algorithms`.
+    #[serde(default = "algorithms")]
+    pub algorithms: Vec<String>,
+    /// Tolerance for `exp`, `nbf` and `iat`, at most `60s`.
+    #[serde(default = "period::<10>")]
+    pub leeway: Period,
+    /// CEL expressions over `claims` that must hold for a subject token.
+    #[serde(default)]
+    pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// How local names are made from claims.
+    #[serde(default)]
+    pub claim_mappings: ClaimMappings,
+    /// How the issuer's keys are kept.
+    #[serde(default)]
+    pub jwks: Jwks,
+}
+
+/// Who a foreign issuer is.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IssuerIdentity {
+    /// The `iss` of its tokens, exactly as they have it.
+    pub url: String,
+    /// Values of which one must be in `aud`. Never empty.
+    pub audiences: Vec<String>,
+    /// URL of its discovery document. Without it, `url` with `/.well-known/openid-configuration`.
+    #[serde(rename = "discoveryURL")]
+    pub discovery_url: Option<String>,
+    /// PEM file with the CA certificates that are trusted when its keys are fetched, instead of the system's.
+    pub certificate_authority_file: Option<String>,
+}
+
+/// How local names are made from claims.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimMappings {
+    /// The local name of the subject.
+    pub username: Option<ClaimMapping>,
+}
+
+/// A value made from claims.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimMapping {
+    /// CEL over `claims`; must give text.
+    pub expression: String,
+}

@@ -1,0 +1,136 @@
+//! `${NAME}` in text.
+
+use super::problem::{Report, join};
+use super::tree::{Node, Value};
+
+/// Where `${NAME}` is looked up.
+pub trait Environment {
+    /// The variable's value; nothing when it is not set.
+    fn var(&self, name: &str) -> Option<String>;
+}
+
+/// The environment of this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    fn var(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// No variable at all: for files that must not depend on where they are read.
+impl Environment for () {
+    fn var(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Replaces `${NAME}` in every text of the tree; `$${` stands for `${`. Keys are left alone, and as this happens
+/// after parsing, no value can add YAML.
+///
+/// Without an environment (audience files: they belong to other teams, and the environment holds the platform's
+/// secrets) a `${NAME}` is a problem.
+pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &mut Report) {
+    match &mut node.value {
+        Value::Text(text) => match expand_text(text, env) {
+            Ok((expanded, from_environment)) => {
+                *text = expanded;
+                node.expanded = from_environment;
+            }
+            Err(message) => {
+                node.broken = true;
+                report.problem(node.place, key, message);
+            }
+        },
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                expand(item, &format!("{key}[{index}]"), env, report);
+            }
+        }
+        Value::Map(entries) => {
+            for (name, value) in entries {
+                expand(value, &join(key, &name.text), env, report);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn expand_text(text: &str, env: Option<&dyn Environment>) -> Result<(String, bool), String> {
+    let (mut out, mut rest, mut used) = (String::with_capacity(text.len()), text, false);
+    while let Some(start) = rest.find("${") {
+        if rest[..start].ends_with('$') {
+            out.push_str(&rest[..start - 1]);
+            out.push_str("${");
+            rest = &rest[start + 2..];
+            continue;
+        }
+        out.push_str(&rest[..start]);
+        let (name, after) = rest[start + 2..]
+            .split_once('}')
+            .ok_or("\"${\" without \"}\"; write \"$${\" for the text \"${\"")?;
+        if !is_name(name) {
+            return Err("\"${\" without the name of a variable; write \"$${\" for the text \"${\"".to_owned());
+        }
+        let env = env.ok_or_else(|| {
+            format!("${{{name}}}: audience files do not read the environment, which is the platform's")
+        })?;
+        out.push_str(&env.var(name).ok_or_else(|| format!("the environment variable {name} is not set"))?);
+        used = true;
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok((out, used))
+}
+
+fn is_name(name: &str) -> bool {
+    name.bytes()
+        .enumerate()
+        .all(|(at, b)| b == b'_' || b.is_ascii_alphabetic() || at > 0 && b.is_ascii_digit())
+        && !name.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct One;
+
+    impl Environment for One {
+        fn var(&self, name: &str) -> Option<String> {
+            (name == "HOST").then(|| "sso: {a: ${B}}".to_owned())
+        }
+    }
+
+    #[test]
+    fn expands_braces_only() {
+        for (name, text, expected) in [
+            ("nothing", "plain", Ok("plain")),
+            ("whole", "${HOST}", Ok("sso: {a: ${B}}")),
+            ("inside, twice", "a${HOST}b${HOST}", Ok("asso: {a: ${B}}bsso: {a: ${B}}")),
+            ("no braces", "$HOST", Ok("$HOST")),
+            ("lone dollars", "^a$ $$", Ok("^a$ $$")),
+            ("escaped", "$${HOST}", Ok("${HOST}")),
+            ("escaped and not", "$${HOST}${HOST}", Ok("${HOST}sso: {a: ${B}}")),
+            ("unset", "${NOPE}", Err("the environment variable NOPE is not set")),
+            ("open", "${HOST", Err("\"${\" without \"}\"")),
+            ("empty", "${}", Err("without the name")),
+            ("default values are no feature", "${HOST:-x}", Err("without the name")),
+            ("digit first", "${1A}", Err("without the name")),
+        ] {
+            match (expand_text(text, Some(&One)), expected) {
+                (Ok((got, _)), Ok(expected)) => assert_eq!(got, expected, "{name}"),
+                (Err(got), Err(part)) => assert!(got.contains(part), "{name}: {got}"),
+                (got, _) => panic!("{name}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn audience_files_have_no_environment() {
+        assert!(expand_text("${HOST}", None).unwrap_err().contains("do not read the environment"));
+        assert_eq!(expand_text("$${HOST}", None).unwrap().0, "${HOST}");
+    }
+}

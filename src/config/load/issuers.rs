@@ -1,0 +1,358 @@
+//! `realms` and `issuers`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jsonwebtoken::Algorithm;
+
+use super::files::{Holds, named};
+use super::platform::{all, optional};
+use super::problem::{At, Report};
+use super::value::{HOUR, is_label, is_plain_and_remote, period, url};
+use crate::config::file::issuer as file;
+use crate::config::file::value::Period;
+use crate::config::{ClaimRule, Doors, JwksLimits, KeySource, Realm, TokenChecks, TrustedIssuer};
+use crate::policy::expression::Expression;
+
+/// The largest clock difference that is tolerated: what RFC 7519 calls "a few minutes" is too much for tokens that
+/// live for five.
+const MAX_LEEWAY: Duration = Duration::from_secs(60);
+/// A week.
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A day.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// `realms` and `issuers` as written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written<'a> {
+    pub(super) realms: &'a BTreeMap<String, file::Realm>,
+    pub(super) issuers: &'a BTreeMap<String, file::TrustedIssuer>,
+}
+
+pub(super) fn realms(
+    written: Written<'_>,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<BTreeMap<String, Realm>> {
+    if written.realms.is_empty() {
+        at.problem(report, "no realm: nothing would be governed");
+        return None;
+    }
+    let checked = all(written.realms.iter().map(|(name, realm)| {
+        let at = at.field(name);
+        label(name, &at, report);
+        self::realm(name, realm, written, &at, report)
+    }))?;
+    let realms: BTreeMap<String, Realm> =
+        checked.into_iter().map(|realm| (realm.name.clone(), realm)).collect();
+    for realm in realms.values() {
+        let inside = |other: &&Realm| {
+            let rest = realm.path.strip_prefix(other.path.as_str());
+            other.name != realm.name && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if let Some(other) = realms.values().find(inside) {
+            let (at, name) = (at.field(&realm.name).field("path"), &other.name);
+            at.problem(report, format!("{:?} is or lies within the path of the realm {name}", realm.path));
+        }
+    }
+    one_key_per_realm(&realms, at, report);
+    Some(realms)
+}
+
+/// A key that signs for two realms would let one of them speak for the other.
+fn one_key_per_realm(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut Report) {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for realm in realms.values() {
+        let digest = realm.signing_key.as_ref().and_then(|path| report.files.get(path).cloned().flatten());
+        if let Some(first) = digest.and_then(|digest| seen.insert(digest, &realm.name)) {
+            let message = format!("is the key of the realm {first}, too: each realm needs its own");
+            at.field(&realm.name).field("signingKey").problem(report, message);
+        }
+    }
+}
+
+fn realm(
+    name: &str,
+    file: &file::Realm,
+    written: Written<'_>,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<Realm> {
+    let issuer = url(&file.issuer, false, &at.field("issuer"), report);
+    let same = |other: &str, issuer: &str| other < name && issuer == file.issuer;
+    if let Some((other, _)) = written.realms.iter().find(|(other, realm)| same(other, &realm.issuer)) {
+        at.field("issuer").problem(report, format!("is the issuer of the realm {other}"));
+    }
+    let path = match &file.path {
+        Some(path) => canonical_path(path, &at.field("path"), report),
+        None => issuer.as_ref().and_then(|uri| canonical_path(uri.path(), &at.field("issuer"), report)),
+    };
+    let subject_issuers = subject_issuers(file, written, &at.field("subjectIssuers"), report);
+    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
+    let signing_key = optional(file.signing_key.as_ref(), |path| {
+        named(path, Holds::PrivateKey, &at.field("signingKey"), report)
+    });
+    let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    issuer?;
+    Some(Realm {
+        name: name.to_owned(),
+        issuer: file.issuer.clone(),
+        path: path?,
+        subject_issuers: subject_issuers?,
+        tokens: tokens?,
+        jwks: jwks?,
+        signing_key: signing_key?,
+        doors: doors(&file.doors, &at.field("doors"), report),
+        forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
+    })
+}
+
+pub(super) fn issuers(
+    written: Written<'_>,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<BTreeMap<String, TrustedIssuer>> {
+    let checked = all(written.issuers.iter().map(|(name, issuer)| {
+        let at = at.field(name);
+        label(name, &at, report);
+        if written.realms.contains_key(name) {
+            at.problem(report, "is the name of a realm, too");
+        }
+        let url = &issuer.issuer.url;
+        let earlier =
+            written.issuers.iter().filter(|(other, _)| *other < name).map(|(n, i)| (n, &i.issuer.url));
+        let mut others = written.realms.iter().map(|(n, r)| (n, &r.issuer)).chain(earlier);
+        if let Some((other, _)) = others.find(|(_, other)| *other == url) {
+            at.field("issuer").field("url").problem(report, format!("is the issuer of {other}, too"));
+        }
+        trusted_issuer(name, issuer, &at, report)
+    }))?;
+    Some(checked.into_iter().map(|issuer| (issuer.name.clone(), issuer)).collect())
+}
+
+fn trusted_issuer(
+    name: &str,
+    file: &file::TrustedIssuer,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<TrustedIssuer> {
+    let identity = at.field("issuer");
+    let issuer = url(&file.issuer.url, false, &identity.field("url"), report);
+    let audiences = &file.issuer.audiences;
+    if audiences.is_empty() {
+        identity
+            .field("audiences")
+            .problem(report, "is empty: name the values of which one must be in `aud`");
+    }
+    for (index, _) in
+        audiences.iter().enumerate().filter(|(_, audience)| matches!(audience.as_str(), "" | "*"))
+    {
+        identity.field("audiences").item(index).problem(report, "must be the value of an `aud` claim");
+    }
+    let keys = key_source(file, at, report);
+    let ca = optional(file.issuer.certificate_authority_file.as_ref(), |path| {
+        named(path, Holds::Certificates, &identity.field("certificateAuthorityFile"), report)
+    });
+    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
+    let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    let username = optional(file.claim_mappings.username.as_ref(), |mapping| {
+        let at = at.field("claimMappings").field("username").field("expression");
+        expression(&mapping.expression, &at, report)
+    });
+    issuer?;
+    Some(TrustedIssuer {
+        name: name.to_owned(),
+        url: file.issuer.url.clone(),
+        audiences: audiences.clone(),
+        keys: keys?,
+        ca: ca?,
+        tokens: tokens?,
+        jwks: jwks?,
+        username: username?,
+    })
+}
+
+/// A CEL expression that compiles.
+pub(super) fn expression(source: &str, at: &At<'_>, report: &mut Report) -> Option<Expression> {
+    if source.trim().is_empty() {
+        at.problem(report, "is empty");
+        return None;
+    }
+    match Expression::compile(source) {
+        Ok(expression) => Some(expression),
+        Err(error) => {
+            at.problem(report, format!("does not compile: {}", error.to_string().replace('\n', " ")));
+            None
+        }
+    }
+}
+
+fn subject_issuers(
+    file: &file::Realm,
+    written: Written<'_>,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<Vec<String>> {
+    if file.subject_issuers.is_empty() {
+        at.problem(report, "is empty: name the realms and issuers whose tokens may be exchanged");
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    all(file.subject_issuers.iter().enumerate().map(|(index, name)| {
+        let at = at.item(index);
+        if name == "*" {
+            at.problem(report, "\"*\" is not accepted here: name each realm and issuer");
+        } else if !written.realms.contains_key(name) && !written.issuers.contains_key(name) {
+            at.problem(report, format!("{} is neither a realm nor an issuer of this file", at.shown(name)));
+        } else if !seen.insert(name) {
+            at.problem(report, format!("{name} is named twice"));
+        } else {
+            return Some(name.clone());
+        }
+        None
+    }))
+}
+
+fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut Report) -> Option<KeySource> {
+    let discovery = file.issuer.discovery_url.as_ref();
+    match (discovery, &file.jwks_url, &file.jwks_file) {
+        (None, None, None) => {
+            // What is wrong with `issuer.url` its own check says.
+            let base = file.issuer.url.trim_end_matches('/');
+            warn_of_plain(base, &at.field("issuer").field("url"), report);
+            Some(KeySource::Discovery(format!("{base}/.well-known/openid-configuration")))
+        }
+        (Some(url), None, None) => {
+            fetched(url, &at.field("issuer").field("discoveryURL"), report).map(KeySource::Discovery)
+        }
+        (None, Some(url), None) => fetched(url, &at.field("jwksURL"), report).map(KeySource::Url),
+        (None, None, Some(path)) => {
+            named(path, Holds::Anything, &at.field("jwksFile"), report).map(KeySource::File)
+        }
+        _ => {
+            at.problem(report, "has more than one of discoveryURL, jwksURL and jwksFile");
+            None
+        }
+    }
+}
+
+/// A URL from which keys come.
+fn fetched(text: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
+    warn_of_plain(text, at, report);
+    url(text, true, at, report).map(|_| text.to_owned())
+}
+
+fn warn_of_plain(text: &str, at: &At<'_>, report: &mut Report) {
+    if text.parse().is_ok_and(|uri| is_plain_and_remote(&uri)) {
+        at.warning(report, "keys come over plain http: whoever is on the way can make tokens");
+    }
+}
+
+fn token_checks(
+    algorithms: &[String],
+    leeway: &Period,
+    rules: &[file::ClaimValidationRule],
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<TokenChecks> {
+    let names = at.field("algorithms");
+    if algorithms.is_empty() {
+        names.problem(report, "is empty: no token would ever be accepted");
+    }
+    let algorithms =
+        all(algorithms.iter().enumerate().map(|(i, name)| algorithm(name, &names.item(i), report)));
+    let leeway = period(leeway, Duration::ZERO..=MAX_LEEWAY, &at.field("leeway"), report);
+    let rules_at = at.field("claimValidationRules");
+    let rules = all(rules.iter().enumerate().map(|(index, rule)| {
+        let at = rules_at.item(index);
+        let message = rule.message.clone().unwrap_or_else(|| format!("not true: {}", rule.expression));
+        Some(ClaimRule {
+            expression: expression(&rule.expression, &at.field("expression"), report)?,
+            message,
+        })
+    }));
+    let leeway = SignedDuration::try_from(leeway?).ok()?;
+    Some(TokenChecks { algorithms: algorithms?, leeway, rules: rules? })
+}
+
+fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
+    let algorithm = match name {
+        "RS256" => Algorithm::RS256,
+        "RS384" => Algorithm::RS384,
+        "RS512" => Algorithm::RS512,
+        "PS256" => Algorithm::PS256,
+        "PS384" => Algorithm::PS384,
+        "PS512" => Algorithm::PS512,
+        "ES256" => Algorithm::ES256,
+        "ES384" => Algorithm::ES384,
+        "EdDSA" => Algorithm::EdDSA,
+        other => {
+            let why = match other {
+                "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm and never accepted",
+                "none" => "is no signature and never accepted",
+                _ => "is not RS256/384/512, PS256/384/512, ES256/384 or EdDSA",
+            };
+            at.problem(report, format!("{} {why}", at.shown(other)));
+            return None;
+        }
+    };
+    Some(algorithm)
+}
+
+fn jwks(file: &file::Jwks, at: &At<'_>, report: &mut Report) -> Option<JwksLimits> {
+    let second = Duration::from_secs(1);
+    let refresh = period(&file.refresh_interval, 5 * second..=DAY, &at.field("refreshInterval"), report);
+    let stale = period(&file.max_stale, 5 * second..=WEEK, &at.field("maxStale"), report);
+    let cooldown = period(&file.unknown_kid_cooldown, second..=HOUR, &at.field("unknownKidCooldown"), report);
+    let (refresh_interval, max_stale) = (refresh?, stale?);
+    if max_stale < refresh_interval {
+        at.field("maxStale")
+            .problem(report, "is below refreshInterval: keys would expire before they are fetched again");
+        return None;
+    }
+    Some(JwksLimits { refresh_interval, max_stale, unknown_kid_cooldown: cooldown? })
+}
+
+fn doors(file: &file::Doors, at: &At<'_>, report: &mut Report) -> Doors {
+    let mut open = |door: file::Door, name: &str| {
+        let open = door == file::Door::Open;
+        if open {
+            at.field(name)
+                .warning(report, "open: tokens can be had through it that no audience's owner has permitted");
+        }
+        open
+    };
+    Doors {
+        jwt_bearer: open(file.jwt_bearer, "jwtBearer"),
+        uma_ticket: open(file.uma_ticket, "umaTicket"),
+        ciba: open(file.ciba, "ciba"),
+        requested_issuer: open(file.requested_issuer, "requestedIssuer"),
+        requested_subject: open(file.requested_subject, "requestedSubject"),
+    }
+}
+
+fn label(name: &str, at: &At<'_>, report: &mut Report) {
+    if !is_label(name) {
+        at.problem(report, "the name must be 1 to 64 letters, digits, '.', '_' or '-'");
+    }
+}
+
+/// A path that has one spelling only: the route compares it byte by byte.
+fn canonical_path(path: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
+    let canonical = path.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/').all(|segment| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
+            !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
+        })
+    });
+    if !canonical {
+        let wants = "such as /realms/corp: no trailing slash, no empty segment, no escapes";
+        at.problem(
+            report,
+            format!("the realm's path must be {wants}; set `path` where the issuer has another"),
+        );
+        return None;
+    }
+    Some(path.to_owned())
+}

@@ -1,0 +1,146 @@
+//! What is wrong, and where: collected, never thrown one at a time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::tree::{Node, Place};
+
+/// One thing that is wrong with the configuration, or one that deserves a look.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1; 0 when the file could not be read.
+    pub line: u64,
+    /// Column in characters, from 1; 0 when the file could not be read.
+    pub column: u64,
+    /// The key with its parents, for instance `realms.corp.issuer` or `permissions[0].clients`; may be empty.
+    pub key: String,
+    /// What is wrong and what to do. Names no value that came from the environment.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", printable(&self.file.to_string_lossy()))?;
+        if self.line > 0 {
+            write!(f, "{}:{}:", self.line, self.column)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, " {}:", printable(&self.key))?;
+        }
+        write!(f, " {}", printable(&self.message))
+    }
+}
+
+/// Text of the files may hold line breaks and terminal commands: one problem stays one line.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Collects problems, warnings and the files that were looked at.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// The file that is being checked.
+    pub(super) file: PathBuf,
+    /// The folder that relative paths start from.
+    pub(super) base: PathBuf,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    /// File → SHA-256 of its bytes; nothing where it could not be read.
+    pub(super) files: BTreeMap<PathBuf, Option<String>>,
+}
+
+impl Report {
+    pub(super) fn problem(&mut self, place: Place, key: &str, message: impl Into<String>) {
+        self.problems.push(self.entry(place, key, message.into()));
+    }
+
+    fn entry(&self, place: Place, key: &str, message: String) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            line: place.line,
+            column: place.column,
+            key: key.to_owned(),
+            message,
+        }
+    }
+
+    /// `path` as a file of this configuration.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        let joined = self.base.join(path.strip_prefix("./").unwrap_or(path));
+        if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
+    }
+
+    /// From here on, problems are those of `file`.
+    pub(super) fn open(&mut self, file: &Path) {
+        file.clone_into(&mut self.file);
+    }
+}
+
+/// A value of the tree with its key in full: where a check says what is wrong.
+#[derive(Clone, Debug)]
+pub(super) struct At<'a> {
+    node: Option<&'a Node>,
+    place: Place,
+    key: String,
+}
+
+impl<'a> At<'a> {
+    pub(super) fn root(node: &'a Node) -> Self {
+        Self { node: Some(node), place: node.place, key: String::new() }
+    }
+
+    /// The value under `name`; where it was left out, the place of its parent.
+    pub(super) fn field(&self, name: &str) -> Self {
+        let node = self.node.and_then(|node| node.field(name));
+        Self { node, place: node.map_or(self.place, |node| node.place), key: join(&self.key, name) }
+    }
+
+    pub(super) fn item(&self, index: usize) -> Self {
+        let node = self.node.and_then(|node| node.item(index));
+        Self {
+            node,
+            place: node.map_or(self.place, |node| node.place),
+            key: format!("{}[{index}]", self.key),
+        }
+    }
+
+    /// `value` for a message: quoted, unless it came from the environment.
+    pub(super) fn shown(&self, value: &str) -> String {
+        if self.node.is_some_and(|node| node.expanded) {
+            "the value from the environment".to_owned()
+        } else {
+            format!("{value:?}")
+        }
+    }
+
+    pub(super) fn problem(&self, report: &mut Report, message: impl Into<String>) {
+        if !self.broken() {
+            report.problem(self.place, &self.key, message);
+        }
+    }
+
+    fn broken(&self) -> bool {
+        self.node.is_some_and(|node| node.broken)
+    }
+
+    pub(super) fn warning(&self, report: &mut Report, message: impl Into<String>) {
+        let entry = report.entry(self.place, &self.key, message.into());
+        report.warnings.push(entry);
+    }
+}
+
+/// A key with its parents.
+pub(super) fn join(parent: &str, key: &str) -> String {
+    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}

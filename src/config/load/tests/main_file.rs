@@ -1,0 +1,393 @@
+use super::{AUDIENCE, MAIN, Row, assert_rows};
+
+const URL: &str = "'http://127.0.0.1:8180'";
+const LISTEN: &str = "'127.0.0.1:8080' }";
+const ISSUER: &str = "https://sso.example.org/realms/corp";
+const SUBJECTS: &str = "subjectIssuers: [corp]";
+
+/// Adds to the realm (`find` is [`SUBJECTS`]), to the listener ([`LISTEN`]) or at the top (`realms:`).
+const ROWS: &[Row] = &[
+    ("good", URL, URL, &[]),
+    // YAML
+    ("tab", "  corp:", "\tcorp:", &[":"]),
+    ("unclosed", SUBJECTS, "subjectIssuers: [corp", &[":"]),
+    ("two documents", "realms:", "---\nrealms:", &[":4:1: more than one YAML document"]),
+    ("key twice", "realms:", "log: {}\nlog: {}\nrealms:", &[":4:1: log: is given twice, first in line 3"]),
+    ("merge key", "realms:", "<<: { log: {} }\nrealms:", &[":3:1: \"<<\" is not accepted"]),
+    ("unknown alias", SUBJECTS, "subjectIssuers: *nope", &[":6:21: alias references unknown anchor"]),
+    ("alias", SUBJECTS, "subjectIssuers: &s [corp]\n    algorithms: [RS256]", &[]),
+    // shape
+    ("unknown key", "realms:", "banana: 1\nrealms:", &[":3:1: banana: unknown key; known here: admin, "]),
+    ("typo", "listen:", "lsten:", &[":2:1: lsten: unknown key; did you mean \"listen\"?"]),
+    (
+        "other case",
+        SUBJECTS,
+        "subject_issuers: [corp]",
+        &[":6:5: realms.corp.subject_issuers: … \"subjectIssuers\""],
+    ),
+    ("missing", "url: 'http://127.0.0.1:8180'", "", &[":1:11: upstream.url: is missing"]),
+    (
+        "two missing",
+        "listen: { address: '127.0.0.1:8080' }",
+        "listen: {}",
+        &[":2:9: listen.address: is missing"],
+    ),
+    (
+        "nothing",
+        SUBJECTS,
+        "subjectIssuers:",
+        &[":6:19: realms.corp.subjectIssuers: must be a list, not nothing"],
+    ),
+    (
+        "null for optional",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    path: ~",
+        &[":7:11: realms.corp.path: must be text"],
+    ),
+    (
+        "text for list",
+        SUBJECTS,
+        "subjectIssuers: corp",
+        &[":6:21: realms.corp.subjectIssuers: … put it in [ ]"],
+    ),
+    (
+        "number for text",
+        SUBJECTS,
+        "subjectIssuers: [1]",
+        &[":6:22: realms.corp.subjectIssuers[0]: … put it in quotes"],
+    ),
+    ("list for mapping", "realms:", "log: []\nrealms:", &[":3:6: log: must be a mapping, not a list"]),
+    (
+        "unknown value",
+        "realms:",
+        "log: { format: jsn }\nrealms:",
+        &[":3:16: log.format: … did you mean \"json\"?"],
+    ),
+    (
+        "unknown dialect",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dialect: cern",
+        &[":7:14: realms.corp.dialect: must be keycloak"],
+    ),
+    (
+        "negative",
+        LISTEN,
+        "'127.0.0.1:8080', maxConnections: -1 }",
+        &[":2:54: listen.maxConnections: below zero"],
+    ),
+    (
+        "fraction",
+        LISTEN,
+        "'127.0.0.1:8080', maxConnections: 1.5 }",
+        &[":2:54: listen.maxConnections: must be a whole number"],
+    ),
+    // environment
+    ("unset variable", URL, "'${NOPE}'", &[":1:18: upstream.url: the environment variable NOPE is not set"]),
+    ("no variable in keys", "realms:", "${UPSTREAM}: 1\nrealms:", &[":3:1: ${UPSTREAM}: unknown key"]),
+    // upstream
+    ("upstream with path", URL, "'http://127.0.0.1:8180/auth'", &[":1:18: upstream.url: … no path"]),
+    ("upstream with slash", URL, "'http://127.0.0.1:8180/'", &[":1:18: upstream.url: … no trailing slash"]),
+    (
+        "upstream with credentials",
+        URL,
+        "'http://a:b@127.0.0.1'",
+        &[":1:18: upstream.url: the URL has credentials"],
+    ),
+    ("upstream with query", URL, "'http://127.0.0.1?a=b'", &[":1:18: upstream.url: the URL has a query"]),
+    ("upstream with fragment", URL, "'http://127.0.0.1#a'", &[":1:18: upstream.url: the URL has a fragment"]),
+    (
+        "upstream of another scheme",
+        URL,
+        "'ftp://127.0.0.1'",
+        &[":1:18: upstream.url: the URL must begin with http"],
+    ),
+    ("upstream without scheme", URL, "127.0.0.1", &[":1:18: upstream.url: the URL must begin with http"]),
+    ("port too large", URL, "'http://127.0.0.1:99999'", &[":1:18: upstream.url: "]),
+    ("port zero", URL, "'http://127.0.0.1:0'", &[":1:18: upstream.url: … port"]),
+    ("port empty", URL, "'http://127.0.0.1:'", &[":1:18: upstream.url: … port"]),
+    (
+        "CA for http",
+        URL,
+        "'http://127.0.0.1', ca: ca.pem",
+        &[":1:42: upstream.ca: has no meaning", ":1:42: upstream.ca: … ca.pem"],
+    ),
+    (
+        "CA that is not there",
+        URL,
+        "'https://127.0.0.1', ca: ca.pem",
+        &[":1:43: upstream.ca: the file \"ca.pem\" can't be read"],
+    ),
+    (
+        "CA that is none",
+        URL,
+        "'https://127.0.0.1', ca: cambio.yaml",
+        &[":1:43: upstream.ca: … holds no PEM certificate"],
+    ),
+    (
+        "timeout of zero",
+        URL,
+        "'http://127.0.0.1', connectTimeout: 0s",
+        &[":1:54: upstream.connectTimeout: \"0s\" is not between 1ms and 1h"],
+    ),
+    (
+        "timeout of a week",
+        URL,
+        "'http://127.0.0.1', responseTimeout: 168h",
+        &[":1:55: upstream.responseTimeout: "],
+    ),
+    (
+        "timeout without unit",
+        URL,
+        "'http://127.0.0.1', idleTimeout: '5'",
+        &[":1:51: upstream.idleTimeout: \"5\" is no duration"],
+    ),
+    // listen and admin
+    ("host name", LISTEN, "'localhost:8080' }", &[":2:20: listen.address: \"localhost:8080\" is no address"]),
+    (
+        "no network",
+        LISTEN,
+        "'127.0.0.1:8080', trustedProxies: [all] }",
+        &[":2:55: listen.trustedProxies[0]: \"all\" is no network"],
+    ),
+    (
+        "bits behind the prefix",
+        LISTEN,
+        "'127.0.0.1:8080', trustedProxies: [10.0.0.0/8, 10.1.0.0/8] }",
+        &[":2:67: listen.trustedProxies[1]: … write 10.0.0.0/8"],
+    ),
+    ("one address", LISTEN, "'127.0.0.1:8080', trustedProxies: [10.0.0.1, '::1'] }", &[]),
+    (
+        "size too small",
+        LISTEN,
+        "'127.0.0.1:8080', maxHeaderBytes: 1KiB }",
+        &[":2:54: listen.maxHeaderBytes: 1024 is not between 8192"],
+    ),
+    ("no size", LISTEN, "'127.0.0.1:8080', maxFormBytes: 1GB }", &[":2:52: listen.maxFormBytes: no size"]),
+    ("size as number", LISTEN, "'127.0.0.1:8080', maxFormBytes: 4096 }", &[]),
+    (
+        "no connections",
+        LISTEN,
+        "'127.0.0.1:8080', maxConnections: 0 }",
+        &[":2:54: listen.maxConnections: 0 is not between 1"],
+    ),
+    (
+        "TLS without key",
+        LISTEN,
+        "'127.0.0.1:8080', tls: { certificate: a } }",
+        &[":2:43: listen.tls.key: is missing"],
+    ),
+    (
+        "one port twice",
+        "realms:",
+        "admin: { address: '0.0.0.0:8080' }\nrealms:",
+        &[":3:19: admin.address: is the port of listen.address"],
+    ),
+    // audit, log, runtime
+    (
+        "audit in no folder",
+        "realms:",
+        "audit: { output: nope/a.log }\nrealms:",
+        &[":3:18: audit.output: … is no file in a folder"],
+    ),
+    ("unknown level", "realms:", "log: { level: loud }\nrealms:", &[":3:15: log.level: \"loud\" is neither"]),
+    ("filter", "realms:", "log: { level: 'info,cambio=debug' }\nrealms:", &[]),
+    (
+        "no threads",
+        "realms:",
+        "runtime: { threads: 0 }\nrealms:",
+        &[":3:21: runtime.threads: 0 is not between"],
+    ),
+    // realms
+    (
+        "no realm",
+        "  corp:\n    issuer: https://sso.example.org/realms/corp\n    subjectIssuers: [corp]",
+        "  {}",
+        &[":4:3: realms: no realm"],
+    ),
+    (
+        "realm with an odd name",
+        "  corp:",
+        "  'co rp':",
+        &["audiences", ":5:5: realms.co rp: the name", ":6:22: realms.co rp.subjectIssuers[0]: "],
+    ),
+    (
+        "issuer with query",
+        ISSUER,
+        "https://sso.example.org/realms/corp?a",
+        &[":5:13: realms.corp.issuer: the URL has a query"],
+    ),
+    ("issuer over http", ISSUER, "http://localhost:8080/realms/corp", &[]),
+    (
+        "issuer without path",
+        ISSUER,
+        "https://sso.example.org",
+        &[":5:13: realms.corp.issuer: … such as /realms/corp"],
+    ),
+    ("path of its own", ISSUER, "https://sso.example.org\n    path: /realms/corp", &[]),
+    (
+        "path with slash",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    path: /realms/corp/",
+        &[":7:11: realms.corp.path: "],
+    ),
+    (
+        "path with escape",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    path: /realms/%63orp",
+        &[":7:11: realms.corp.path: "],
+    ),
+    (
+        "path with dots",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    path: /realms/../corp",
+        &[":7:11: realms.corp.path: "],
+    ),
+    (
+        "path in a path",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n  sub: { issuer: 'https://a/b', path: /realms/corp/x, subjectIssuers: [sub] }",
+        &["audiences", ":7:39: realms.sub.path: … lies within"],
+    ),
+    (
+        "issuer twice",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n  two: { issuer: https://sso.example.org/realms/corp, path: /b, subjectIssuers: [two] }",
+        &["audiences", ":7:18: realms.two.issuer: is the issuer of the realm corp"],
+    ),
+    (
+        "no subject issuer",
+        SUBJECTS,
+        "subjectIssuers: []",
+        &["audiences", ":6:21: realms.corp.subjectIssuers: is empty"],
+    ),
+    (
+        "every subject issuer",
+        SUBJECTS,
+        "subjectIssuers: [corp, '*']",
+        &[":6:28: realms.corp.subjectIssuers[1]: \"*\" is not accepted"],
+    ),
+    (
+        "unknown subject issuer",
+        SUBJECTS,
+        "subjectIssuers: [corp, nope]",
+        &[":6:28: realms.corp.subjectIssuers[1]: \"nope\" is neither"],
+    ),
+    (
+        "subject issuer twice",
+        SUBJECTS,
+        "subjectIssuers: [corp, corp]",
+        &[":6:28: realms.corp.subjectIssuers[1]: corp is named twice"],
+    ),
+    ("algorithms", SUBJECTS, "subjectIssuers: [corp]\n    algorithms: [RS256, PS512, ES384, EdDSA]", &[]),
+    (
+        "shared secret",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    algorithms: [HS256]",
+        &[":7:18: realms.corp.algorithms[0]: \"HS256\" is a shared-secret"],
+    ),
+    (
+        "no signature",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    algorithms: [none]",
+        &[":7:18: realms.corp.algorithms[0]: \"none\" is no signature"],
+    ),
+    (
+        "unknown algorithm",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    algorithms: [rs256]",
+        &[":7:18: realms.corp.algorithms[0]: \"rs256\" is not"],
+    ),
+    (
+        "no algorithm",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    algorithms: []",
+        &[":7:17: realms.corp.algorithms: is empty"],
+    ),
+    (
+        "leeway",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    leeway: 61s",
+        &[":7:13: realms.corp.leeway: \"61s\" is not between 0s and 60s"],
+    ),
+    ("no leeway", SUBJECTS, "subjectIssuers: [corp]\n    leeway: 0s", &[]),
+    (
+        "CEL",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    claimValidationRules: [{ expression: 'claims.' }]",
+        &[":7:42: realms.corp.claimValidationRules[0].expression: does not compile"],
+    ),
+    (
+        "stale before fresh",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    jwks: { refreshInterval: 2h }",
+        &[":7:11: realms.corp.jwks.maxStale: is below refreshInterval"],
+    ),
+    (
+        "door ajar",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    doors: { ciba: ajar }",
+        &[":7:20: realms.corp.doors.ciba: must be"],
+    ),
+    // issuers
+    (
+        "issuer",
+        "realms:",
+        "issuers: { partner: { issuer: { url: 'https://p', audiences: [a] } } }\nrealms:",
+        &[],
+    ),
+    (
+        "issuer named as a realm",
+        "realms:",
+        "issuers: { corp: { issuer: { url: 'https://p', audiences: [a] } } }\nrealms:",
+        &[":3:18: issuers.corp: is the name of a realm"],
+    ),
+    (
+        "issuer of a realm",
+        "realms:",
+        "issuers: { p: { issuer: { url: https://sso.example.org/realms/corp, audiences: [a] } } }\nrealms:",
+        &[":3:32: issuers.p.issuer.url: is the issuer of corp"],
+    ),
+    (
+        "issuer without audience",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: [] } } }\nrealms:",
+        &[":3:56: issuers.p.issuer.audiences: is empty"],
+    ),
+    (
+        "issuer for everyone",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: ['*'] } } }\nrealms:",
+        &[":3:57: issuers.p.issuer.audiences[0]: must be the value"],
+    ),
+    (
+        "two sources of keys",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, jwksURL: 'https://p/k', jwksFile: k } }\nrealms:",
+        &[":3:15: issuers.p: has more than one"],
+    ),
+    (
+        "key file that is not there",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, jwksFile: k } }\nrealms:",
+        &[":3:73: issuers.p.jwksFile: the file \"k\" can't be read"],
+    ),
+    (
+        "key URL with query",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, jwksURL: 'https://p/k?p=x' } }\nrealms:",
+        &[],
+    ),
+    (
+        "bad issuer URL once",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'p', audiences: [a] } } }\nrealms:",
+        &[":3:32: issuers.p.issuer.url: the URL must begin"],
+    ),
+];
+
+#[test]
+fn every_slip_in_cambio_yaml_is_named_at_its_place() {
+    assert_rows(ROWS, MAIN, "cambio.yaml", |folder| {
+        folder.write("audiences/a.yaml", AUDIENCE);
+    });
+}

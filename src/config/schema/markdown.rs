@@ -1,0 +1,160 @@
+//! `docs/configuration.md` from the schemas.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// The text of `docs/configuration.md`.
+pub fn markdown() -> String {
+    let mut out = INTRODUCTION.to_owned();
+    out.push_str("\n## `cambio.yaml`\n");
+    document(&super::config(), &mut out);
+    out.push_str("\n## Audience files\n");
+    document(&super::audience(), &mut out);
+    out
+}
+
+const INTRODUCTION: &str = "\
+<!-- Made by `cambio schema --markdown` from the types in src/config/file. Do not edit. -->
+# Configuration
+
+Cambio reads two kinds of YAML files: `cambio.yaml`, which belongs to the platform team, and one file per audience, which
+belongs to the team that runs that application. `cambio check` reads them all and names every problem at once with
+file, line, column and key; `cambio schema config` and `cambio schema audience` print JSON Schemas for editors.
+
+Rules for all files:
+
+- A key that is not listed here is an error. So are a key given twice, a key without a value and YAML's `<<`.
+- An empty list never means \"all\": who means all writes `[\"*\"]`, alone.
+- Durations are text: `500ms`, `5s`, `5m`, `2h`, `1h30m`. Zero is refused where a limit is meant.
+- Sizes are bytes as a whole number, or text with `KiB` or `MiB`.
+- `${NAME}` in a text of `cambio.yaml` is replaced by that environment variable, after YAML was read, so that a value
+  can't add keys; a variable that is not set is an error; `$${` stands for `${`. Audience files can't read the
+  environment: it holds the platform's secrets, and the files are other teams'.
+- Paths are relative to the folder of `cambio.yaml`.
+- Expressions are CEL and are compiled when the files are read. One that fails at run time is a refusal.
+
+The files are looked at every second, and read again when one of them changed (keys and certificates included) or when
+the process gets SIGHUP. If then anything is wrong, all of the last good configuration stays in force.
+
+`hash` in logs, metrics and `/config` is the SHA-256 of `cambio.yaml`. The policy's hash is what
+`sha256sum *.yaml | sha256sum` prints in the audiences folder (with `LC_ALL=C`).
+";
+
+fn document(root: &Value, out: &mut String) {
+    let mut sections = vec![(String::new(), root)];
+    while !sections.is_empty() {
+        let (path, schema) = sections.remove(0);
+        if !path.is_empty() {
+            let _ = write!(out, "\n### `{path}`\n");
+        }
+        let _ = write!(out, "\n{}\n", description(schema));
+        out.push_str("\n| key | type | default | meaning |\n|---|---|---|---|\n");
+        let mut inner = Vec::new();
+        for (required, key, property) in properties(schema) {
+            let target = resolve(root, property);
+            let default = match (required, &property["default"]) {
+                (true, _) => "required".to_owned(),
+                (false, value) if value.is_null() || value.is_object() => String::new(),
+                (false, value) => format!("`{value}`").replace('"', ""),
+            };
+            let meaning = with_options(description(property), target);
+            let _ = writeln!(out, "| `{key}` | {} | {default} | {meaning} |", kind(root, target));
+            let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            if let Some((suffix, schema)) = nested(root, target) {
+                inner.push((format!("{below}{suffix}"), schema));
+            }
+        }
+        sections.splice(0..0, inner);
+    }
+}
+
+/// Required keys first, then in the order of the alphabet.
+fn properties(schema: &Value) -> Vec<(bool, &str, &Value)> {
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let all = schema["properties"].as_object().into_iter().flatten();
+    let mut rows: Vec<_> =
+        all.map(|(key, property)| (required.contains(&key.as_str()), key.as_str(), property)).collect();
+    rows.sort_by_key(|(required, key, _)| (!required, *key));
+    rows
+}
+
+fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let path = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+    path.and_then(|path| root.pointer(path)).unwrap_or(schema)
+}
+
+/// The schema of a mapping within, and how its path goes on.
+fn nested<'a>(root: &'a Value, schema: &'a Value) -> Option<(&'static str, &'a Value)> {
+    if schema["properties"].is_object() {
+        return Some(("", schema));
+    }
+    let (suffix, inner) = match (&schema["additionalProperties"], &schema["items"]) {
+        (inner @ Value::Object(_), _) => (".<name>", inner),
+        (_, inner @ Value::Object(_)) => ("[]", inner),
+        _ => return None,
+    };
+    let inner = resolve(root, inner);
+    inner["properties"].is_object().then_some((suffix, inner))
+}
+
+fn kind(root: &Value, schema: &Value) -> String {
+    if let Some(title) = schema["title"].as_str().filter(|title| matches!(*title, "duration" | "size")) {
+        return title.to_owned();
+    }
+    match schema["type"].as_str() {
+        Some("array") => {
+            let items = resolve(root, &schema["items"]);
+            if items["properties"].is_object() {
+                "list of mappings".to_owned()
+            } else {
+                "list of texts".to_owned()
+            }
+        }
+        Some("object") if schema["additionalProperties"].is_object() => "mapping by name".to_owned(),
+        Some("object") => "mapping".to_owned(),
+        Some("boolean") => "`true` or `false`".to_owned(),
+        Some("integer") => "whole number".to_owned(),
+        _ => "text".to_owned(),
+    }
+}
+
+/// The meaning, with the values of an enumeration.
+fn with_options(meaning: String, schema: &Value) -> String {
+    let schema = if schema["items"]["oneOf"].is_array() { &schema["items"] } else { schema };
+    let options: Vec<String> = schema["oneOf"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| Some(format!("`{}`: {}", one["const"].as_str()?, description(one))))
+        .collect();
+    if options.is_empty() { meaning } else { format!("{meaning} {}", options.join(" ")) }
+}
+
+fn description(schema: &Value) -> String {
+    schema["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_in_the_repository_is_the_generated_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        let (written, generated) = (std::fs::read_to_string(path).unwrap(), markdown());
+        if written != generated {
+            let fresh = std::env::temp_dir().join("configuration.md");
+            std::fs::write(&fresh, generated).unwrap();
+            panic!("docs/configuration.md is stale; the fresh text is in {}", fresh.display());
+        }
+    }
+
+    #[test]
+    fn every_key_has_a_meaning() {
+        for line in markdown().lines().filter(|line| line.starts_with("| `")) {
+            assert!(!line.ends_with("|  |"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What is loaded, for operators: names, counts and hashes, no contents of keys and no tokens.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{AuditOutput, Config, KeySource, Realm, TrustedIssuer};
+use crate::policy::model::{Audience, Names};
+
+/// The loaded configuration as the admin listener's `/config` shows it.
+pub fn summary(config: &Config) -> Value {
+    let audit = match &config.audit {
+        AuditOutput::Stdout => "stdout".to_owned(),
+        AuditOutput::File(path) => shown(path),
+    };
+    json!({
+        "hash": config.hash,
+        "policyHash": config.policy.hash,
+        "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
+        "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some() },
+        "admin": config.admin.to_string(),
+        "audit": audit,
+        "realms": config.realms.values().map(|realm| (realm.name.clone(), self::realm(realm))).collect::<Map<_, _>>(),
+        "issuers": config.issuers.values().map(|one| (one.name.clone(), issuer(one))).collect::<Map<_, _>>(),
+        "audiences": config.policy.realms.iter().flat_map(|(realm, audiences)| {
+            audiences.values().map(|one| audience(realm, one))
+        }).collect::<Vec<_>>(),
+        "warnings": config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "files": config.sources.files.iter().map(|(path, hash)| (shown(path), json!(hash))).collect::<Map<_, _>>(),
+    })
+}
+
+fn realm(realm: &Realm) -> Value {
+    let doors = realm.doors;
+    json!({
+        "issuer": realm.issuer,
+        "path": realm.path,
+        "subjectIssuers": realm.subject_issuers,
+        "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
+        "claimValidationRules": realm.tokens.rules.len(),
+        "signingKey": realm.signing_key.as_deref().map(shown),
+        "doors": {
+            "jwtBearer": doors.jwt_bearer,
+            "umaTicket": doors.uma_ticket,
+            "ciba": doors.ciba,
+            "requestedIssuer": doors.requested_issuer,
+            "requestedSubject": doors.requested_subject,
+        },
+    })
+}
+
+fn issuer(issuer: &TrustedIssuer) -> Value {
+    let keys = match &issuer.keys {
+        KeySource::Discovery(url) | KeySource::Url(url) => url.clone(),
+        KeySource::File(path) => shown(path),
+    };
+    json!({
+        "issuer": issuer.url,
+        "audiences": issuer.audiences,
+        "keys": keys,
+        "algorithms": issuer.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
+        "claimValidationRules": issuer.tokens.rules.len(),
+    })
+}
+
+fn audience(realm: &str, audience: &Audience) -> Value {
+    let any_client = audience.permissions.iter().any(|one| one.clients == Names::Any);
+    json!({
+        "realm": realm,
+        "audience": audience.name,
+        "owner": audience.owner,
+        "permissions": audience.permissions.len(),
+        "anyClient": any_client,
+        "issuance": audience.issuance.as_str(),
+        "lifetimeSeconds": audience.token.lifetime.as_secs(),
+    })
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

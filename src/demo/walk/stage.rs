@@ -1,0 +1,195 @@
+//! Where the story plays: the identity provider, Cambio with its files in a folder, and the requests.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::app::{self, Running};
+use crate::clock::Clock;
+use crate::config::load::Environment;
+use crate::demo::walk::WalkError;
+use crate::demo::walk::client::{Call, Reply};
+use crate::demo::{Idp, Options};
+use crate::issue::key;
+use crate::oauth::urn::{self, TokenType};
+
+/// What the owner writes to permit front-end-app.
+pub(super) const PERMITTED: &str =
+    "permissions:\n  - { clients: [front-end-app], scopes: [email, profile] }\n";
+/// What the owner writes to permit nobody.
+pub(super) const NOBODY: &str = "permissions: []\n";
+
+/// The rest of the owner's file.
+const AUDIENCE: &str =
+    "audience: back-end-api\nowner: payments-team\nroles: { own: true }\ntoken: { lifetime: 5m }\n";
+const TOKEN_PATH: &str = "/realms/corp/protocol/openid-connect/token";
+const CERTS_PATH: &str = "/realms/corp/protocol/openid-connect/certs";
+/// A changed file is in force well within this time.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The running demo.
+pub(super) struct Stage {
+    idp: Idp,
+    cambio: Running,
+    folder: PathBuf,
+}
+
+/// The demo's configuration uses no variables.
+struct NoVariables;
+
+impl Environment for NoVariables {
+    fn var(&self, _name: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Stage {
+    /// Starts everything on loopback, on the usual ports where they are free.
+    pub(super) async fn set() -> Result<Self, WalkError> {
+        let port = free_port(8180);
+        let idp = Idp::start(Options { port, clock: Clock::System, keys: None }).await?;
+        let folder = std::env::temp_dir().join(format!("cambio-demo-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(folder.join("audiences"))?;
+        // The issuer follows the Host header, so the port is needed before Cambio listens on it.
+        let (public, admin) = (free_port(8080), free_port(9090));
+        fs::write(folder.join("cambio.yaml"), configuration(idp.address(), public, admin))?;
+        let pem = key::generate(key::KeyKind::P256).map_err(|error| WalkError::Key(error.to_string()))?;
+        write_private(&folder.join("corp.pem"), pem.expose())?;
+        fs::write(folder.join("audiences/back-end-api.yaml"), format!("{AUDIENCE}{NOBODY}"))?;
+        let cambio = app::start(&folder.join("cambio.yaml"), Arc::new(NoVariables), Clock::System).await?;
+        Ok(Self { idp, cambio, folder })
+    }
+
+    /// What runs where.
+    pub(super) fn introduction(&self) -> String {
+        format!(
+            "  identity provider  {}\n  Cambio             http://{}\n  for operators      http://{}\n  files              {}",
+            self.idp.url(),
+            self.cambio.address,
+            self.cambio.admin,
+            self.folder.display()
+        )
+    }
+
+    /// What to do while it runs on.
+    pub(super) fn farewell(&self) -> String {
+        format!(
+            "\nStill serving: paste any line above, edit {}, look at http://{}/metrics. Ctrl-C ends it.",
+            self.folder.join("audiences/back-end-api.yaml").display(),
+            self.cambio.admin
+        )
+    }
+
+    /// Ends everything and removes the files.
+    pub(super) async fn clear(self) {
+        self.cambio.stop().await;
+        self.idp.stop().await;
+        // A folder that is left behind in the place for temporary files does no harm.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
+    pub(super) fn login(&self) -> Call {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", "front-end-app"),
+            ("client_secret", "front-end-secret"),
+            ("username", "alice"),
+            ("password", "alice-password"),
+        ];
+        self.call(TOKEN_PATH, &fields)
+    }
+
+    pub(super) fn exchange(&self, token: &str) -> Call {
+        let fields = [
+            ("grant_type", urn::GRANT_TOKEN_EXCHANGE),
+            ("client_id", "front-end-app"),
+            ("client_secret", "front-end-secret"),
+            ("subject_token", token),
+            ("subject_token_type", TokenType::AccessToken.urn()),
+            ("audience", "back-end-api"),
+        ];
+        self.call(TOKEN_PATH, &fields)
+    }
+
+    /// The Host stays Cambio's, since the token's issuer follows it.
+    pub(super) fn exchange_directly(&self, token: &str) -> Call {
+        let call = self.exchange(token);
+        Call { host: Some(call.address.to_string()), address: self.idp.address(), ..call }
+    }
+
+    pub(super) fn certs(&self) -> Call {
+        self.call(CERTS_PATH, &[])
+    }
+
+    /// Sends an exchange and finds the audit line that it wrote.
+    pub(super) async fn audited(&self, call: &Call) -> Result<(Reply, Value), WalkError> {
+        let before = self.audit_lines()?.len();
+        let reply = call.send().await?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            if let Some(line) = self.audit_lines()?.into_iter().nth(before) {
+                return Ok((reply, line));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(WalkError::Late("the audit line"))
+    }
+
+    /// Writes the owner's file and waits until it is in force.
+    pub(super) async fn write_permissions(&self, permissions: &str) -> Result<(), WalkError> {
+        let loaded = Call { address: self.cambio.admin, host: None, path: "/config", fields: Vec::new() };
+        let before = loaded.send().await?.body;
+        let fresh = self.folder.join("back-end-api.new");
+        fs::write(&fresh, format!("{AUDIENCE}{permissions}"))?;
+        fs::rename(fresh, self.folder.join("audiences/back-end-api.yaml"))?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            if loaded.send().await?.body != before {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(WalkError::Late("the reload"))
+    }
+
+    fn call(&self, path: &'static str, fields: &[(&'static str, &str)]) -> Call {
+        let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Call { address: self.cambio.address, host: None, path, fields }
+    }
+
+    fn audit_lines(&self) -> Result<Vec<Value>, WalkError> {
+        let text = fs::read_to_string(self.folder.join("audit.jsonl"))?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}
+
+fn configuration(upstream: SocketAddr, public: u16, admin: u16) -> String {
+    format!(
+        "upstream: {{ url: \"http://{upstream}\" }}\n\
+         listen: {{ address: \"127.0.0.1:{public}\" }}\n\
+         admin: {{ address: \"127.0.0.1:{admin}\" }}\n\
+         realms:\n  corp:\n    issuer: http://127.0.0.1:{public}/realms/corp\n    subjectIssuers: [corp]\n    \
+         signingKey: corp.pem\n\
+         audiences: ./audiences\n\
+         audit: {{ output: audit.jsonl }}\n"
+    )
+}
+
+/// The preferred port if it is free, else one that is.
+fn free_port(preferred: u16) -> u16 {
+    let bind =
+        |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    bind(preferred).or_else(|_| bind(0)).map_or(preferred, |address| address.port())
+}
+
+/// Nobody else may read a private key.
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,247 @@
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use proptest::prelude::*;
+
+use super::*;
+use crate::oauth::urn::CLIENT_ASSERTION_JWT;
+
+const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+fn head(headers: &[(&'static str, &str)]) -> Parts {
+    let mut request = http::Request::new(());
+    for (name, value) in headers {
+        request.headers_mut().append(*name, value.parse().unwrap());
+    }
+    request.into_parts().0
+}
+
+/// A complete exchange with `changes` to it: a name without a value removes it.
+fn exchange(changes: &[(&str, &str)]) -> Form {
+    let mut form = Form::new();
+    for (name, value) in [
+        ("grant_type", GRANT_TOKEN_EXCHANGE),
+        ("subject_token", "s3cret.token"),
+        ("subject_token_type", ACCESS),
+        ("audience", "back-end-api"),
+        ("client_id", "front-end-app"),
+        ("client_secret", "s3cret"),
+    ] {
+        if !changes.iter().any(|(changed, _)| *changed == name) {
+            form.push(name, value);
+        }
+    }
+    for (name, value) in changes {
+        form.push(*name, *value);
+    }
+    form
+}
+
+fn reason(changes: &[(&str, &str)], headers: &[(&'static str, &str)], forward: bool) -> Option<Reason> {
+    parse(exchange(changes), &head(headers), forward).err().map(|refusal| refusal.reason)
+}
+
+#[test]
+fn reads_an_exchange() {
+    let urn = TokenType::IdToken.urn();
+    let form = exchange(&[
+        ("audience", "b"),
+        ("audience", ""),
+        ("audience", "a"),
+        ("audience", "b"),
+        ("resource", "https://api"),
+        ("scope", "profile email"),
+        ("requested_token_type", urn),
+    ]);
+    let parsed = parse(form, &head(&[]), false).unwrap();
+    assert_eq!(parsed.subject_token().expose(), "s3cret.token");
+    assert_eq!(parsed.subject_token_type(), TokenType::AccessToken);
+    assert_eq!(parsed.requested(), TokenType::IdToken);
+    assert_eq!(parsed.audiences(), ["b", "a"]);
+    assert_eq!(parsed.resources(), ["https://api"]);
+    assert_eq!(parsed.scope().unwrap().to_string(), "email profile");
+    assert_eq!(parsed.credentials().client_id(), "front-end-app");
+    assert!(parsed.extra().is_empty());
+}
+
+#[test]
+fn refuses_what_it_does_not_understand() {
+    let refresh = TokenType::RefreshToken.urn();
+    let id = TokenType::IdToken.urn();
+    let jwt = TokenType::Jwt.urn();
+    for (name, changes, expected) in [
+        ("complete", vec![], None),
+        ("no subject token", vec![("subject_token", "")], Some(Reason::ParameterMissing)),
+        ("no subject token type", vec![("subject_token_type", "")], Some(Reason::ParameterMissing)),
+        ("ID token", vec![("subject_token_type", id)], Some(Reason::SubjectTokenTypeUnsupported)),
+        (
+            "short name",
+            vec![("subject_token_type", "access_token")],
+            Some(Reason::SubjectTokenTypeUnsupported),
+        ),
+        ("asks for an access token", vec![("requested_token_type", ACCESS)], None),
+        (
+            "asks for a refresh token",
+            vec![("requested_token_type", refresh)],
+            Some(Reason::RefreshTokenRefused),
+        ),
+        ("asks for a JWT", vec![("requested_token_type", jwt)], Some(Reason::RequestedTokenTypeUnsupported)),
+        (
+            "asks for nonsense",
+            vec![("requested_token_type", "x")],
+            Some(Reason::RequestedTokenTypeUnsupported),
+        ),
+        ("actor", vec![("actor_token", "x")], Some(Reason::ActorTokenUnsupported)),
+        ("actor type", vec![("actor_token_type", ACCESS)], Some(Reason::ActorTokenUnsupported)),
+        ("omitted actor", vec![("actor_token", "")], None),
+        ("scope", vec![("scope", "a  b")], Some(Reason::ScopeMalformed)),
+        ("omitted scope", vec![("scope", "")], None),
+        ("no audience", vec![("audience", "")], Some(Reason::AudienceMissing)),
+        ("a resource is enough", vec![("audience", ""), ("resource", "https://api")], None),
+        ("twice", vec![("scope", "a"), ("scope", "a")], Some(Reason::ParameterRepeated)),
+        ("unknown", vec![("x", "1")], Some(Reason::ParameterUnknown)),
+        ("unknown, omitted", vec![("x", "")], None),
+        ("subject_issuer", vec![("subject_issuer", "x")], Some(Reason::ParameterUnknown)),
+        ("no client", vec![("client_id", ""), ("client_secret", "")], Some(Reason::ClientMissing)),
+    ] {
+        assert_eq!(reason(&changes, &[], false), expected, "{name}");
+    }
+}
+
+#[test]
+fn forwards_unknown_parameters_only_if_they_are_no_known_ones_in_disguise() {
+    for (name, parameter, expected) in [
+        ("unknown", "x", None),
+        ("legacy", "requested_subject", Some(Reason::ParameterUnknown)),
+        ("legacy", "requested_issuer", Some(Reason::ParameterUnknown)),
+        ("legacy", "subject_issuer", Some(Reason::ParameterUnknown)),
+        ("case", "Audience", Some(Reason::ParameterUnknown)),
+        ("array", "audience[]", Some(Reason::ParameterUnknown)),
+        ("array of arrays", "audience[0][x]", Some(Reason::ParameterUnknown)),
+        ("space", "audience ", Some(Reason::ParameterUnknown)),
+        ("PHP", "requested.subject", Some(Reason::ParameterUnknown)),
+        ("NUL", "requested_subject\0", Some(Reason::ParameterUnknown)),
+        ("escaped again", "requested%5Fsubject", Some(Reason::ParameterUnknown)),
+        ("separator", "audience=x&y", Some(Reason::ParameterUnknown)),
+    ] {
+        assert_eq!(reason(&[(parameter, "1")], &[], true), expected, "{name}: {parameter:?}");
+        assert_eq!(
+            reason(&[(parameter, "1")], &[], false),
+            Some(Reason::ParameterUnknown),
+            "{name}, refused"
+        );
+    }
+}
+
+#[test]
+fn bounds_what_is_asked_for() {
+    for name in ["audience", "resource"] {
+        let values: Vec<String> = (0..11).map(|index| format!("a{index}")).collect();
+        let changes: Vec<(&str, &str)> = values.iter().map(|value| (name, value.as_str())).collect();
+        assert_eq!(reason(&changes[..10], &[], false), None, "ten of {name}");
+        assert_eq!(reason(&changes, &[], false), Some(Reason::AudiencesTooMany), "eleven of {name}");
+    }
+}
+
+#[test]
+fn the_head_may_not_ask_for_more() {
+    for (name, headers, expected) in [
+        ("DPoP", [("dpop", "x.y.z")], Reason::DpopUnsupported),
+        ("bearer", [("authorization", "Bearer x")], Reason::CredentialsAmbiguous),
+    ] {
+        assert_eq!(reason(&[], &headers, false), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn the_upstream_gets_what_was_judged() {
+    let form = exchange(&[("scope", "b a"), ("x", "1 & 2"), ("audience", ""), ("resource", "https://api")]);
+    let parsed = parse(form, &head(&[]), true).unwrap();
+    assert_eq!(
+        parsed.upstream_form(&["back-end-api".to_owned()]),
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=s3cret.token\
+         &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token\
+         &requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token\
+         &audience=back-end-api&scope=a+b&client_id=front-end-app&client_secret=s3cret&x=1+%26+2"
+    );
+}
+
+#[test]
+fn debug_shows_no_token_and_no_secret() {
+    let parsed = parse(exchange(&[("x", "s3cret")]), &head(&[]), true).unwrap();
+    let shown = format!("{parsed:?}");
+    assert!(shown.contains("back-end-api") && !shown.contains("s3cret"), "{shown}");
+}
+
+fn credentials() -> impl Strategy<Value = (Option<String>, Vec<(&'static str, String)>)> {
+    // base64 of "a:b" and of "a%20b:c"; an assertion whose payload is {"iss":"app","sub":"app"}
+    let assertion = "e30.eyJpc3MiOiJhcHAiLCJzdWIiOiJhcHAifQ.c2ln";
+    prop_oneof![
+        "[ -~é]{1,9}".prop_map(|id| (None, vec![("client_id", id)])),
+        ("[ -~é]{1,9}", "(?s).{1,9}")
+            .prop_map(|(id, s)| (None, vec![("client_id", id), ("client_secret", s)])),
+        Just((Some("Basic YTpi".to_owned()), vec![])),
+        Just((Some("basic YSUyMGI6Yw==".to_owned()), vec![("client_id", "a b".to_owned())])),
+        Just((
+            None,
+            vec![
+                ("client_assertion", assertion.to_owned()),
+                ("client_assertion_type", CLIENT_ASSERTION_JWT.to_owned())
+            ]
+        )),
+    ]
+}
+
+fn fields(parsed: &Parsed) -> impl PartialEq + std::fmt::Debug + use<> {
+    (
+        parsed.subject_token().expose().to_owned(),
+        parsed.subject_token_type(),
+        parsed.requested(),
+        parsed.audiences().to_vec(),
+        parsed.scope().cloned(),
+        (parsed.credentials().client_id().to_owned(), parsed.credentials().method()),
+        parsed.credentials().authorization().map(|header| header.as_bytes().to_vec()),
+        parsed.extra().to_vec(),
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_sent_reads_as_what_was_judged(
+        token in "(?s).{1,30}",
+        audiences in prop::collection::vec("(?s).{1,10}", 1..9),
+        scope in prop::option::of("[a-z!#-]{1,5}( [a-z]{1,5}){0,3}"),
+        id_token in any::<bool>(),
+        extra in prop::collection::btree_map("x[a-z]{1,5}", "(?s).{1,9}", 0..4),
+        (authorization, client) in credentials(),
+    ) {
+        let mut form = Form::new();
+        form.push("subject_token_type", ACCESS);
+        for (name, value) in extra {
+            form.push(name, value);
+        }
+        for (name, value) in client {
+            form.push(name, value);
+        }
+        for audience in &audiences {
+            form.push("audience", audience);
+        }
+        form.push("subject_token", token);
+        if id_token {
+            form.push("requested_token_type", TokenType::IdToken.urn());
+        }
+        if let Some(scope) = scope {
+            form.push("scope", scope);
+        }
+        let authorization = authorization.as_deref().map(|value| ("authorization", value));
+        let first = parse(form, &head(authorization.as_slice()), true).unwrap();
+
+        let sent = Form::parse(first.upstream_form(first.audiences()).as_bytes()).unwrap();
+        prop_assert_eq!(sent.repeated(&["audience"]), None);
+        let mut sent_head = head(&[]);
+        sent_head.headers = first.credentials().authorization()
+            .map(|value| HeaderMap::from_iter([(AUTHORIZATION, value.clone())]))
+            .unwrap_or_default();
+        let second = parse(sent, &sent_head, true).unwrap();
+        prop_assert_eq!(fields(&first), fields(&second));
+    }
+}

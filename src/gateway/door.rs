@@ -1,0 +1,114 @@
+//! A request to a token endpoint: read, classified, and sent on its way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::ACCEPT_ENCODING;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use serde::Deserialize;
+
+use super::exit::Exit;
+use super::state::{RealmState, State};
+use super::{Gateway, exchange, respond};
+use crate::body::Body;
+use crate::config::Doors;
+use crate::exchange::classify::{Classified, Door, classify};
+use crate::policy::reason::{Reason, Refusal};
+use crate::server::Connection;
+use crate::token::verify;
+
+/// Who came to which door.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// The gate.
+    pub gateway: &'a Gateway,
+    /// The configuration by which the request is judged to its end.
+    pub state: &'a State,
+    /// The connection that it came on.
+    pub connection: &'a Arc<Connection>,
+}
+
+impl Visit<'_> {
+    /// Answers a request to a token endpoint; `realm` is `None` where none is configured.
+    pub async fn enter(self, realm: Option<&RealmState>, head: Parts, body: Incoming) -> Response<Body> {
+        let name = realm.map(|realm| realm.config.name.as_str());
+        let seen = (&head.method, &head.uri, Some(&head.headers));
+        let mut exit = self.gateway.exit(self.state, seen, self.connection, name);
+        let answered = match self.gateway.read_form(self.state, body).await {
+            Ok((body, trailers)) => self.inside(realm, head, (body, trailers), &mut exit).await,
+            Err(refusal) => Err(refusal),
+        };
+        answered.unwrap_or_else(|refusal| {
+            let response = respond::refusal(refusal.reason, exit.id());
+            exit.refused(&refusal, response.status());
+            response
+        })
+    }
+
+    async fn inside(
+        self,
+        realm: Option<&RealmState>,
+        head: Parts,
+        (body, trailers): (Bytes, Option<HeaderMap>),
+        exit: &mut Exit<'_>,
+    ) -> Result<Response<Body>, Refusal> {
+        let closed = Doors::default();
+        let doors = realm.map_or(&closed, |realm| &realm.config.doors);
+        match classify(&head, &body, doors) {
+            Classified::Refused(refusal) => Err(refusal),
+            Classified::Exchange(form) => {
+                exit.is_exchange();
+                let realm = realm.ok_or_else(|| {
+                    Refusal::new(Reason::RealmUnknown, "list the realm under `realms` in cambio.yaml to govern its exchanges")
+                })?;
+                exchange::judge(self, realm, form, head, exit).await
+            }
+            Classified::Other => {
+                let (response, whole) = match self.original(head, Body::full_with_trailers(body, trailers)).await {
+                    Ok(response) => self.gateway.release(response, false).await,
+                    Err(refusal) => Err(refusal),
+                }
+                .inspect(|_| exit.forget())?;
+                if let (Some(realm), Some(whole)) = (realm, &whole) {
+                    learn_key(realm, whole).await;
+                }
+                Ok(response)
+            }
+            Classified::Open(door) => {
+                exit.door_passed(door.as_str())?;
+                let response = self.original(head, Body::full_with_trailers(body, trailers)).await?;
+                match door {
+                    // Opened in writing: the marks of an exchange are what this door's answers have.
+                    Door::RequestedIssuer | Door::RequestedSubject => Ok(response),
+                    Door::JwtBearer | Door::UmaTicket | Door::Ciba => {
+                        Ok(self.gateway.release(response, false).await?.0)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends the original bytes. No content coding is asked for, so that the answer lock can read the answer.
+    async fn original(self, mut head: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        head.headers.remove(ACCEPT_ENCODING);
+        self.gateway.send(Request::from_parts(head, body), self.connection).await
+    }
+}
+
+/// A token signed by a key that we don't publish yet means that the identity provider has rotated: the keys are
+/// fetched before the token leaves, so that no resource server meets a kid that our `certs` lacks.
+async fn learn_key(realm: &RealmState, answer: &[u8]) {
+    #[derive(Deserialize)]
+    struct TokenAnswer<'a> {
+        #[serde(borrow)]
+        access_token: Option<std::borrow::Cow<'a, str>>,
+    }
+    let Ok(TokenAnswer { access_token: Some(token) }) = serde_json::from_slice(answer) else { return };
+    let Ok(peeked) = verify::peek(&token) else { return };
+    if let Some(kid) = peeked.kid {
+        // A failure is counted by the cache; the answer does not wait for a second try.
+        let _ = realm.jwks.keys(Some(&kid)).await;
+    }
+}

@@ -1,0 +1,242 @@
+//! Every exit of a judged request: one audit line and one metric, from the same reason.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
+
+use super::respond;
+
+use crate::audit::{Audit, Event, Line};
+use crate::body::Body;
+use crate::clock::Clock;
+use crate::exchange::parse::Parsed;
+use crate::issue::Facts;
+use crate::metrics::{Metrics, Outcome};
+use crate::permit::Permit;
+use crate::policy::reason::{Reason, Refusal};
+use crate::token::Validated;
+
+/// What is known so far of a request that will be audited. Dropped without an exit, it says that the caller hung up.
+pub struct Exit<'a> {
+    audit: &'a Audit,
+    metrics: &'a Metrics,
+    clock: &'a Clock,
+    started: Instant,
+    line: Line,
+    written: bool,
+}
+
+/// Where exits are told.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the types say it")]
+pub struct To<'a> {
+    pub audit: &'a Audit,
+    pub metrics: &'a Metrics,
+    pub clock: &'a Clock,
+}
+
+/// What is known of a request from its head.
+#[expect(missing_docs, reason = "the types say it")]
+pub struct Seen<'r> {
+    pub method: &'r Method,
+    pub uri: &'r Uri,
+    pub headers: Option<&'r HeaderMap>,
+    pub peer: IpAddr,
+}
+
+/// Characters of a path that an audit line keeps.
+const PATH: usize = 256;
+
+impl<'a> Exit<'a> {
+    /// Starts the record of a request.
+    pub fn new(to: To<'a>, request: &Seen<'_>, realm: Option<&str>, policy_hash: &str) -> Self {
+        let To { audit, metrics, clock } = to;
+        let line = Line {
+            time: clock.now(),
+            event: Event::RequestRefused,
+            id: uuid::Uuid::now_v7().to_string(),
+            outcome: Outcome::Failed.as_str(),
+            reason: None,
+            detail: String::new(),
+            status: 0,
+            duration_ms: 0.0,
+            peer: request.peer.to_string(),
+            method: request.method.as_str().to_owned(),
+            path: request.uri.path().chars().take(PATH).collect(),
+            trace_id: request.headers.and_then(trace_id),
+            realm: realm.map(str::to_owned),
+            door: None,
+            client: None,
+            client_authentication: None,
+            subject: None,
+            subject_issuer: None,
+            subject_token_type: None,
+            subject_token_sha256: None,
+            audience: Vec::new(),
+            resource: Vec::new(),
+            scope_requested: None,
+            requested_token_type: None,
+            issuance: None,
+            upstream_status: None,
+            roles_before: None,
+            roles_granted: None,
+            scope_granted: None,
+            claims_dropped: Vec::new(),
+            lifetime_seconds: None,
+            issued_jti: None,
+            issued_kid: None,
+            policy_hash: policy_hash.to_owned(),
+        };
+        Self { audit, metrics, clock, started: Instant::now(), line, written: false }
+    }
+
+    /// The correlation id.
+    pub fn id(&self) -> &str {
+        &self.line.id
+    }
+
+    /// The request is an exchange.
+    pub fn is_exchange(&mut self) {
+        self.line.event = Event::TokenExchange;
+    }
+
+    /// What was asked for.
+    pub fn parsed(&mut self, parsed: &Parsed) {
+        let line = &mut self.line;
+        line.client = Some(parsed.credentials().client_id().to_owned());
+        line.client_authentication = Some(parsed.credentials().method().as_str());
+        line.subject_token_type = Some(parsed.subject_token_type().name());
+        line.subject_token_sha256 = Some(parsed.subject_token().sha256());
+        line.audience = parsed.audiences().to_vec();
+        line.resource = parsed.resources().to_vec();
+        line.scope_requested = parsed.scope().map(ToString::to_string);
+        line.requested_token_type = Some(parsed.requested().name());
+    }
+
+    /// Whose token it is.
+    pub fn validated(&mut self, validated: &Validated) {
+        self.line.subject = Some(validated.subject().subject().to_owned());
+        self.line.subject_issuer = Some(validated.issuer().to_owned());
+    }
+
+    /// What was permitted.
+    pub fn permitted(&mut self, permit: &Permit) {
+        self.line.issuance = Some(permit.issuance().as_str());
+        self.line.audience = permit.audiences().to_vec();
+    }
+
+    /// What the identity provider answered.
+    pub fn upstream_status(&mut self, status: StatusCode) {
+        self.line.upstream_status = Some(status.as_u16());
+    }
+
+    /// What the new token says.
+    pub fn issued(&mut self, facts: &Facts) {
+        let line = &mut self.line;
+        line.roles_before = Some(facts.roles_before.to_json());
+        line.roles_granted = Some(facts.roles_granted.to_json());
+        line.scope_granted = Some(facts.scope_granted.to_string());
+        line.claims_dropped.clone_from(&facts.claims_dropped);
+        line.lifetime_seconds = Some(facts.lifetime_seconds);
+        line.issued_jti.clone_from(&facts.jti);
+        line.issued_kid.clone_from(&facts.kid);
+    }
+
+    /// The exchange is allowed: writes the line before the answer leaves.
+    ///
+    /// # Errors
+    /// When the line can't be written; then nothing may be handed out.
+    pub fn allowed(&mut self, status: StatusCode) -> Result<(), Refusal> {
+        self.end(Outcome::Allowed, None, status)
+    }
+
+    /// The request is refused, or failed.
+    pub fn refused(&mut self, refusal: &Refusal, status: StatusCode) {
+        self.line.detail.clone_from(&refusal.detail);
+        let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
+        // A refusal stands even when its line can't be written; the metric of failed lines tells.
+        let _ = self.end(outcome, Some(refusal.reason), status);
+    }
+
+    /// The request passed ungoverned through an open door.
+    ///
+    /// # Errors
+    /// When the line can't be written; then the request may not pass.
+    pub fn door_passed(&mut self, door: &'static str) -> Result<(), Refusal> {
+        self.line.event = Event::DoorPassed;
+        self.line.door = Some(door);
+        self.metrics.door_passed(self.line.realm.as_deref().unwrap_or_default(), door);
+        self.end(Outcome::Allowed, None, StatusCode::OK)
+    }
+
+    /// The answer to a request that ended outside the pipeline. Only what the locks refused is audited: faults of the
+    /// identity provider and of the network are in logs and metrics.
+    pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
+        let response = respond::refusal(refusal.reason, &self.line.id);
+        match refusal.reason {
+            Reason::UpstreamUnavailable | Reason::UpstreamTimeout | Reason::UpstreamGarbage | Reason::CallerGone => {
+                tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
+                self.written = true;
+            }
+            Reason::AnswerLocked => {
+                self.line.event = Event::AnswerWithheld;
+                self.metrics.answer_withheld();
+                tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
+                self.refused(refusal, response.status());
+            }
+            _ => self.refused(refusal, response.status()),
+        }
+        response
+    }
+
+    /// The request turned out to be none that is audited.
+    pub fn forget(&mut self) {
+        self.written = true;
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> Result<(), Refusal> {
+        self.written = true;
+        let took = self.started.elapsed();
+        self.line.outcome = outcome.as_str();
+        self.line.reason = reason.map(Reason::as_str);
+        self.line.status = status.as_u16();
+        self.line.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+        self.line.time = self.clock.now();
+        let written = self.audit.write(&self.line);
+        if let Err(error) = &written {
+            self.metrics.audit_failed();
+            tracing::error!(id = %self.line.id, %error, "an audit line could not be written");
+        }
+        let (outcome, reason) = match (&written, outcome) {
+            (Err(_), Outcome::Allowed) => (Outcome::Failed, Some(Reason::Internal)),
+            _ => (outcome, reason),
+        };
+        match (self.line.event, reason) {
+            (Event::TokenExchange, _) => {
+                let realm = self.line.realm.as_deref().unwrap_or("");
+                self.metrics.exchanged(realm, outcome, reason, took);
+            }
+            (_, Some(reason)) => self.metrics.rejected(reason),
+            (_, None) => {}
+        }
+        written.map_err(|_| Refusal::new(Reason::Internal, "the audit line could not be written"))
+    }
+}
+
+impl Drop for Exit<'_> {
+    fn drop(&mut self) {
+        if !self.written {
+            let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+            let _ = self.end(Outcome::Failed, Some(Reason::CallerGone), status);
+        }
+    }
+}
+
+/// The trace id of a W3C `traceparent`, so that an audit line can be found from a trace.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let (_version, trace) = (parts.next()?, parts.next()?);
+    let valid = trace.len() == 32 && trace.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
+    valid.then(|| trace.to_owned())
+}

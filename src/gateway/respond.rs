@@ -1,0 +1,35 @@
+//! Answers that Cambio makes itself.
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA};
+use http::{Response, StatusCode};
+
+use crate::body::Body;
+use crate::dialect::keycloak;
+use crate::policy::reason::Reason;
+
+/// The header that carries the correlation id of an audit line.
+pub const CORRELATION_ID: &str = "x-correlation-id";
+
+/// A refusal in the dialect's shape: status, code and fixed text. The cause is in the audit line with the same id.
+pub fn refusal(reason: Reason, id: &str) -> Response<Body> {
+    let answer = keycloak::answer(reason);
+    let mut response = json(answer.status, keycloak::body(&answer));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(CORRELATION_ID, id);
+    }
+    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+/// A JSON answer that no cache may keep (RFC 6749 section 5.1).
+pub fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,188 @@
+//! What one generation of the configuration needs at run time; a reload makes a new one and keeps the key caches.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::app::StartError;
+use crate::clock::Clock;
+use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks};
+use crate::gateway::published::Published;
+use crate::issue::key::SigningKey;
+use crate::jwks::fetch::{FetchError, Fetcher};
+use crate::jwks::{Jwks, Observer, Source, tls};
+use crate::metrics::Metrics;
+use crate::route::RouteTable;
+use crate::token::{AudienceRule, SubjectChecks};
+
+/// One generation.
+pub struct State {
+    /// The configuration it was made from.
+    pub config: Config,
+    /// Paths to realms.
+    pub table: RouteTable,
+    /// In the order of `config.realms`, which is the order of the table's indices.
+    pub realms: Vec<RealmState>,
+    issuers: BTreeMap<String, IssuerState>,
+}
+
+/// A realm with its keys.
+pub struct RealmState {
+    /// Its configuration.
+    pub config: Realm,
+    /// The keys that the identity provider signs with.
+    pub jwks: Jwks,
+    /// The key that we sign with.
+    pub signing: Option<SigningKey>,
+    /// What is published for it.
+    pub published: Published,
+}
+
+/// Where subject tokens of one issuer are checked.
+struct IssuerState {
+    url: String,
+    checks: TokenChecks,
+    /// `None`: a realm's own tokens, which must be the calling client's.
+    audiences: Option<Vec<String>>,
+    keys: Arc<KeyCache>,
+}
+
+/// An issuer's keys and the task that keeps them fresh, which ends with the last generation that uses them.
+struct KeyCache {
+    jwks: Jwks,
+    made_from: MadeFrom,
+    task: JoinHandle<()>,
+}
+
+/// What makes two key caches the same one.
+#[derive(Clone, Debug, PartialEq)]
+struct MadeFrom {
+    source: Source,
+    limits: JwksLimits,
+    ca: Option<PathBuf>,
+    client_certificate: Option<KeyPair>,
+}
+
+/// Counts fetches under the issuer's name.
+struct Counted {
+    issuer: String,
+    metrics: Arc<Metrics>,
+}
+
+impl Observer for Counted {
+    fn refreshed(&self, outcome: Result<(), &FetchError>) {
+        self.metrics.jwks_refreshed(&self.issuer, outcome.is_ok());
+    }
+}
+
+impl Drop for KeyCache {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl State {
+    /// Builds a generation; key caches of `previous` whose source is unchanged go on.
+    ///
+    /// # Errors
+    /// When a signing key can't be used or a key source can't be set up.
+    pub fn new(
+        config: Config,
+        previous: Option<&Self>,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, StartError> {
+        let keys = |name: &str, made_from: MadeFrom| match previous.and_then(|state| state.issuers.get(name)) {
+            Some(issuer) if issuer.keys.made_from == made_from => Ok(Arc::clone(&issuer.keys)),
+            _ => KeyCache::start(name, made_from, clock, metrics).map(Arc::new),
+        };
+        let mut issuers = BTreeMap::new();
+        let mut realms = Vec::with_capacity(config.realms.len());
+        for realm in config.realms.values() {
+            let made_from = MadeFrom {
+                source: Source::realm(&config.upstream, realm).map_err(|error| StartError::Tls(error.to_string()))?,
+                limits: realm.jwks,
+                ca: config.upstream.ca.clone(),
+                client_certificate: config.upstream.client_certificate.clone(),
+            };
+            let keys = keys(&realm.name, made_from)?;
+            realms.push(RealmState {
+                config: realm.clone(),
+                jwks: keys.jwks.clone(),
+                signing: realm.signing_key.as_deref().map(load_signing_key).transpose()?,
+                published: Published::new(),
+            });
+            let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
+            issuers.insert(realm.name.clone(), IssuerState { url, checks, audiences: None, keys });
+        }
+        for issuer in config.issuers.values() {
+            let made_from = MadeFrom {
+                source: Source::issuer(issuer).map_err(|error| StartError::Tls(error.to_string()))?,
+                limits: issuer.jwks,
+                ca: issuer.ca.clone(),
+                client_certificate: None,
+            };
+            let state = IssuerState {
+                url: issuer.url.clone(),
+                checks: issuer.tokens.clone(),
+                audiences: Some(issuer.audiences.clone()),
+                keys: keys(&issuer.name, made_from)?,
+            };
+            issuers.insert(issuer.name.clone(), state);
+        }
+        let table = RouteTable::new(config.realms.values().map(|realm| realm.path.as_str()));
+        Ok(Self { config, table, realms, issuers })
+    }
+
+    /// How a subject token of this `iss` is checked at a realm, and where its keys are; `None` if it is not trusted.
+    pub fn subject_issuer<'s>(&'s self, realm: &'s Realm, iss: &str) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
+        realm.subject_issuers.iter().find_map(|name| {
+            let issuer = self.issuers.get(name).filter(|issuer| issuer.url == iss)?;
+            let audience = match &issuer.audiences {
+                None => AudienceRule::Client,
+                Some(audiences) => AudienceRule::AnyOf(audiences),
+            };
+            let checks =
+                SubjectChecks { issuer_name: name, issuer: &issuer.url, checks: &issuer.checks, audience };
+            Some((checks, &issuer.keys.jwks))
+        })
+    }
+
+    /// Every key cache with the name of its issuer.
+    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &Jwks)> {
+        self.issuers.iter().map(|(name, issuer)| (name.as_str(), &issuer.keys.jwks))
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "State({})", self.config.hash)
+    }
+}
+
+impl KeyCache {
+    /// Fetches at once, in the background, and from then on before the keys are old.
+    fn start(name: &str, made_from: MadeFrom, clock: &Clock, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
+        let wrong = |error: &dyn std::fmt::Display| StartError::Tls(format!("keys of {name}: {error}"));
+        let fetcher = match (&made_from.ca, &made_from.client_certificate) {
+            (None, None) => Fetcher::new(made_from.source.clone()).map_err(|error| wrong(&error))?,
+            (ca, certificate) => {
+                let tls = tls::client(ca.as_deref(), certificate.as_ref()).map_err(|error| wrong(&error))?;
+                Fetcher::with_tls(made_from.source.clone(), tls)
+            }
+        };
+        let counted = Counted { issuer: name.to_owned(), metrics: Arc::clone(metrics) };
+        let jwks = Jwks::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
+        let fresh = jwks.clone();
+        let task = tokio::spawn(async move { fresh.keep_fresh().await });
+        Ok(Self { jwks, made_from, task })
+    }
+}
+
+fn load_signing_key(path: &Path) -> Result<SigningKey, StartError> {
+    let pem = std::fs::read(path).map_err(|error| StartError::File { path: path.to_owned(), error })?;
+    SigningKey::from_pem(&pem)
+        .map_err(|error| StartError::SigningKey { path: path.to_owned(), error: error.to_string() })
+}

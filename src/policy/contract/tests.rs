@@ -1,0 +1,149 @@
+use serde_json::json;
+
+use super::*;
+use crate::policy::model::{Audience, RoleMapping, RoleSource};
+use crate::policy::samples::{NOW, audience, contract, issued, keycloak_claims, permission, set};
+
+fn forwarding() -> Audience {
+    let mut target = audience("back-end-api", vec![permission()]);
+    target.issuance = Issuance::Forward;
+    target.roles.realm = set(&["default-roles-corp", "offline_access", "uma_authorization"]);
+    target
+}
+
+fn check_with(target: Audience, change: &[(&str, Value)]) -> Result<(), Refusal> {
+    let mut claims = keycloak_claims();
+    for (name, value) in change {
+        match value {
+            Value::Null => claims.remove(*name),
+            value => claims.insert((*name).to_owned(), value.clone()),
+        };
+    }
+    contract(target).check(&issued(&claims))
+}
+
+#[test]
+fn every_reason_of_the_answer() {
+    let roles = |roles: Value| json!({"roles": roles});
+    for (name, change, expected) in [
+        ("as it is", vec![], None),
+        ("aud as a list", vec![("aud", json!(["back-end-api"]))], None),
+        ("another aud", vec![("aud", json!("account"))], Some(Reason::AnswerAudience)),
+        ("an aud more", vec![("aud", json!(["back-end-api", "account"]))], Some(Reason::AnswerAudience)),
+        ("no aud", vec![("aud", Value::Null)], Some(Reason::AnswerAudience)),
+        ("an aud that is a number", vec![("aud", json!([1]))], Some(Reason::AnswerAudience)),
+        ("another azp", vec![("azp", json!("other"))], Some(Reason::AnswerAudience)),
+        ("no azp", vec![("azp", Value::Null)], Some(Reason::AnswerAudience)),
+        ("a realm role", vec![("realm_access", roles(json!(["admin"])))], Some(Reason::AnswerRoles)),
+        (
+            "another client's role",
+            vec![("resource_access", json!({"account": {"roles": ["x"]}}))],
+            Some(Reason::AnswerRoles),
+        ),
+        ("roles that can't be read", vec![("realm_access", json!(["admin"]))], Some(Reason::AnswerRoles)),
+        ("no roles", vec![("realm_access", Value::Null), ("resource_access", Value::Null)], None),
+        ("a scope", vec![("scope", json!("email payments"))], Some(Reason::AnswerScope)),
+        ("a scope that is no scope", vec![("scope", json!("email  profile"))], Some(Reason::AnswerScope)),
+        ("a scope that is a list", vec![("scope", json!(["email"]))], Some(Reason::AnswerScope)),
+        ("a lifetime", vec![("exp", json!(NOW + 301))], Some(Reason::AnswerLifetime)),
+        ("no exp", vec![("exp", Value::Null)], Some(Reason::AnswerLifetime)),
+        ("no iat", vec![("iat", Value::Null)], Some(Reason::AnswerLifetime)),
+        ("iat before the epoch", vec![("iat", json!(i64::MIN))], Some(Reason::AnswerLifetime)),
+        ("an exp that is a text", vec![("exp", json!("1"))], Some(Reason::AnswerLifetime)),
+        ("another sub", vec![("sub", json!("user-2"))], Some(Reason::AnswerSubject)),
+        ("no sub", vec![("sub", Value::Null)], Some(Reason::AnswerSubject)),
+        ("another iss", vec![("iss", json!("https://evil.example"))], Some(Reason::AnswerSubject)),
+        ("act", vec![("act", json!({"sub": "x"}))], Some(Reason::AnswerSubject)),
+        ("may_act", vec![("may_act", json!({"sub": "x"}))], Some(Reason::AnswerSubject)),
+        ("an ID token", vec![("typ", json!("ID"))], Some(Reason::AnswerTokenType)),
+        ("a refresh token", vec![("typ", json!("Refresh"))], Some(Reason::AnswerTokenType)),
+        ("typ DPoP without a key", vec![("typ", json!("DPoP"))], Some(Reason::AnswerTokenType)),
+        ("bound more strongly", vec![("cnf", json!({"x5t#S256": "c"}))], None),
+    ] {
+        assert_eq!(check_with(forwarding(), &change).err().map(|refusal| refusal.reason), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_role_refusal_names_the_roles_and_the_ways_out() {
+    let mut target = forwarding();
+    target.roles.realm = set(&["offline_access"]);
+    target.roles.own = false;
+    let refusal = check_with(target, &[]).unwrap_err();
+    assert_eq!(
+        refusal.detail,
+        "the issued token has realm role default-roles-corp, realm role uma_authorization, role backend_user of \
+         back-end-api: use issuance: reissue, or list the role under roles.realm, or trim the client's scope mappings \
+         in Keycloak"
+    );
+}
+
+#[test]
+fn a_mapping_gives_no_room_to_a_forwarded_token() {
+    let mut target = forwarding();
+    target.roles.own = false;
+    target.roles.map =
+        vec![RoleMapping { from: RoleSource::Own("x".to_owned()), to: "backend_user".to_owned() }];
+    assert_eq!(check_with(target, &[]).unwrap_err().reason, Reason::AnswerRoles);
+}
+
+#[test]
+fn the_answer_around_the_token_counts_too() {
+    let claims = keycloak_claims();
+    let contract = contract(forwarding());
+    let plain = issued(&claims);
+    for (name, answer, expected) in [
+        ("as it is", plain, None),
+        ("no scope member", Issued { scope: None, ..plain }, None),
+        ("bearer in lower case", Issued { token_type: Some("bearer"), ..plain }, None),
+        ("no issued_token_type", Issued { issued_token_type: None, ..plain }, Some(Reason::AnswerTokenType)),
+        (
+            "another type",
+            Issued { issued_token_type: Some(TokenType::Jwt.urn()), ..plain },
+            Some(Reason::AnswerTokenType),
+        ),
+        (
+            "N_A for an access token",
+            Issued { token_type: Some("N_A"), ..plain },
+            Some(Reason::AnswerTokenType),
+        ),
+        ("DPoP without a key", Issued { token_type: Some("DPoP"), ..plain }, Some(Reason::AnswerTokenType)),
+        ("a wider scope", Issued { scope: Some("email payments"), ..plain }, Some(Reason::AnswerScope)),
+    ] {
+        assert_eq!(contract.check(&answer).err().map(|refusal| refusal.reason), expected, "{name}");
+    }
+}
+
+#[test]
+fn bindings_and_the_subjects_expiry() {
+    let mut bound = contract(forwarding());
+    bound.binding = Some(json!({"jkt": "k"}));
+    let claims = keycloak_claims();
+    assert_eq!(bound.check(&issued(&claims)).unwrap_err().reason, Reason::AnswerBinding);
+    let mut with_key = claims.clone();
+    with_key.insert("cnf".to_owned(), json!({"jkt": "k"}));
+    assert_eq!(bound.check(&Issued { token_type: Some("DPoP"), ..issued(&with_key) }), Ok(()));
+
+    let mut target = forwarding();
+    target.token.within_subject = true;
+    assert_eq!(check_with(target, &[]).unwrap_err().reason, Reason::AnswerLifetime);
+}
+
+#[test]
+fn an_id_token_is_for_the_client() {
+    let mut contract = contract(forwarding());
+    contract.requested = TokenType::IdToken;
+    let mut claims = keycloak_claims();
+    claims.insert("typ".to_owned(), json!("ID"));
+    claims.insert("aud".to_owned(), json!("front-end-app"));
+    claims.remove("scope");
+    assert_eq!(contract.check(&answer(&claims)), Ok(()));
+    claims.insert("aud".to_owned(), json!("back-end-api"));
+    assert_eq!(contract.check(&answer(&claims)).unwrap_err().reason, Reason::AnswerAudience);
+}
+
+/// Keycloak's answer around an ID token.
+fn answer(claims: &Map<String, Value>) -> Issued<'_> {
+    let issued_token_type = Some(TokenType::IdToken.urn());
+    Issued { issued_token_type, token_type: Some("N_A"), scope: Some("email"), ..issued(claims) }
+}

@@ -1,0 +1,169 @@
+//! Cutting an issued token down to its contract, for `reissue`. Nothing is added but the roles that the audience's file
+//! maps; what the identity provider did not grant stays ungranted.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::oauth::scope::Scope;
+use crate::oauth::urn::TokenType;
+use crate::policy::contract::{Contract, Issued, scope, seconds, text_scope};
+use crate::policy::model::Names;
+use crate::policy::reason::{Reason, Refusal};
+use crate::policy::roles::Roles;
+
+/// Claims that say what kind of token this is, for whom and how long, and the ones every Keycloak token has.
+/// `act`, `may_act` and the role claims are not among them: they have rules of their own. Nor are `at_hash`, `c_hash`
+/// and `s_hash`, which bind an ID token to things that are not handed out.
+const STANDARD: [&str; 19] = [
+    "acr",
+    "allowed-origins",
+    "amr",
+    "aud",
+    "auth_time",
+    "azp",
+    "client_id",
+    "cnf",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "scope",
+    "session_state",
+    "sid",
+    "sub",
+    "typ",
+];
+
+/// Claims by the scope token that asks for them (OpenID Connect Core 1.0 section 5.4).
+const BY_SCOPE: [(&str, &[&str]); 4] = [
+    ("address", &["address"]),
+    ("email", &["email", "email_verified"]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+    (
+        "profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+];
+
+/// Claims that a list of further claims, `"*"` included, does not let through.
+const NEVER_LISTED: [&str; 4] = ["act", "may_act", "realm_access", "resource_access"];
+
+/// A token's claims within its contract.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Narrowed {
+    /// The claims to sign.
+    pub claims: Map<String, Value>,
+    /// The scope granted.
+    pub scope: Scope,
+    /// The roles granted.
+    pub roles: Roles,
+    /// Claims of the issued token that are gone, in order.
+    pub dropped: Vec<String>,
+    /// When the token expires.
+    pub expires: i64,
+}
+
+impl Contract {
+    /// The issued token's claims, cut down to the contract. Refused is what can't be cut: see
+    /// [`Contract::check`]; and [`Reason::AnswerLifetime`] when the contract leaves no time after `now`.
+    pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
+        self.check_unchangeable(issued)?;
+        let before = Roles::read(issued.claims)?;
+        // An ID token has no scope claim; the answer around it says what was granted.
+        let granted = match (issued.claims.get("scope"), issued.scope) {
+            (Some(claim), _) => text_scope(claim)?,
+            (None, Some(text)) => scope(text)?,
+            (None, None) => Scope::default(),
+        }
+        .filtered(|token| self.may_grant(token));
+        let expires = self.expiry(issued.claims, now)?;
+        let roles = self.narrowed_roles(&before);
+
+        let mut claims: Map<String, Value> = issued
+            .claims
+            .iter()
+            .filter(|(name, _)| self.keeps(name, &granted))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        claims.insert("aud".to_owned(), self.audience_claim());
+        claims.insert("exp".to_owned(), Value::from(expires));
+        if granted.is_empty() || self.requested == TokenType::IdToken {
+            claims.remove("scope");
+        } else {
+            claims.insert("scope".to_owned(), Value::String(granted.to_string()));
+        }
+        roles.write(&mut claims);
+        let dropped = issued.claims.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
+        Ok(Narrowed { claims, scope: granted, roles, dropped, expires })
+    }
+
+    fn keeps(&self, claim: &str, granted: &Scope) -> bool {
+        if NEVER_LISTED.contains(&claim) {
+            return false;
+        }
+        let by_scope = |(scope, claims): &(&str, &[&str])| granted.contains(scope) && claims.contains(&claim);
+        STANDARD.contains(&claim)
+            || self.claims.contains(claim) && self.listed(claim)
+            || BY_SCOPE.iter().any(by_scope)
+    }
+
+    /// `"*"` brings every claim but those of a standard scope that was not granted; a name written out brings its claim.
+    fn listed(&self, claim: &str) -> bool {
+        match self.claims {
+            Names::Listed(_) => true,
+            Names::Any => !BY_SCOPE.iter().any(|(_, claims)| claims.contains(&claim)),
+        }
+    }
+
+    /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says
+    /// nothing.
+    fn narrowed_roles(&self, before: &Roles) -> Roles {
+        if self.requested == TokenType::IdToken {
+            return Roles::default();
+        }
+        let own = self.roles.iter().map(|terms| (terms.audience.clone(), terms.apply(before)));
+        Roles {
+            realm: &before.realm & &self.realm_roles,
+            clients: own.filter(|(_, roles)| !roles.is_empty()).collect(),
+        }
+    }
+
+    fn expiry(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<i64, Refusal> {
+        let longest = seconds(claims, "iat")?.saturating_add(self.lifetime.as_secs());
+        let expires = seconds(claims, "exp")?.min(longest);
+        let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
+        if expires <= now.as_second() {
+            return Err(Refusal::new(
+                Reason::AnswerLifetime,
+                "the contract leaves the new token no time to live",
+            ));
+        }
+        Ok(expires)
+    }
+
+    /// Keycloak's way: a text for one audience, a list for several.
+    fn audience_claim(&self) -> Value {
+        let mut names: Vec<Value> = self.audience().into_iter().map(Value::String).collect();
+        if names.len() == 1 { names.swap_remove(0) } else { Value::Array(names) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! What a path could mean to the most liberal of servers.
+//!
+//! Servers decode once or twice, take `\` for `/`, cut `;parameters`, merge slashes, resolve dot segments, fold case and
+//! drop trailing dots, in any order. Rather than guess one of these orders we decode everything and look for the names
+//! `protocol`, `openid-connect` and `token` as segments in that order with anything between them: resolving, merging and
+//! cutting only take segments away, so whatever such a server reads as a token endpoint has them. No other endpoint of
+//! Keycloak has, save introspection.
+
+/// The names that make a token endpoint, in order.
+const NAMES: [&str; 3] = ["protocol", "openid-connect", "token"];
+const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
+
+/// Whether some server could read `path`, which is no canonical token endpoint, as a token endpoint.
+pub(super) fn may_be_read_as_door(path: &str) -> bool {
+    if is_clean(path) {
+        return false;
+    }
+    // Introspection only as Keycloak itself writes it; the part before it is looked at like any other path.
+    let before = path.strip_suffix('/').unwrap_or(path).strip_suffix(INTROSPECT);
+    names_a_door(before.unwrap_or(path))
+}
+
+/// The text with every escape decoded until none is left, overlong and invalid UTF-8 tolerated, case folded,
+/// and everything that some server takes for a slash as a slash.
+pub(super) fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        bytes.push(byte);
+        // Whatever is decoded may complete an escape with what stands before it, as in %2525 or %%32%35.
+        while let Some((length, decoded)) = escape_at_end(&bytes) {
+            bytes.truncate(bytes.len() - length);
+            bytes.push(decoded);
+        }
+    }
+    lenient_utf8(&bytes).into_iter().flat_map(fold).collect()
+}
+
+/// The quick way out for nearly every path: nothing to decode, and nowhere the last of the names.
+fn is_clean(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    bytes.is_ascii()
+        && !bytes.contains(&b'%')
+        && !bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"token"))
+}
+
+fn names_a_door(path: &str) -> bool {
+    let decoded = decode(path);
+    let mut names = NAMES.iter().peekable();
+    for segment in decoded.split('/') {
+        if names.next_if(|name| is_name(segment, name)).is_some() && names.peek().is_none() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether `segment` is `name`, perhaps with something after it that some server cuts (`token;a=b`, `token.json`,
+/// `token%00x`) or something within it that some server drops (spaces, control and invisible characters).
+fn is_name(segment: &str, name: &str) -> bool {
+    let ends = |rest: &str| {
+        !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_')
+    };
+    let kept: String = segment.chars().filter(char::is_ascii_graphic).collect();
+    segment.trim_start_matches(|c: char| !c.is_ascii_graphic()).strip_prefix(name).is_some_and(ends)
+        || kept.strip_prefix(name).is_some_and(ends)
+}
+
+/// The byte that an escape at the end of `bytes` stands for: `%HH`, or IIS's `%u00HH`.
+fn escape_at_end(bytes: &[u8]) -> Option<(usize, u8)> {
+    let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    match bytes {
+        [.., b'%', b'u' | b'U', b'0', b'0', high, low] => Some((6, hex(*high)? << 4 | hex(*low)?)),
+        [.., b'%', high, low] => Some((3, hex(*high)? << 4 | hex(*low)?)),
+        _ => None,
+    }
+}
+
+/// Decodes UTF-8 as the least strict decoders do: overlong forms mean what they spell, broken ones are U+FFFD.
+fn lenient_utf8(bytes: &[u8]) -> Vec<char> {
+    let mut characters = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&lead, after)) = rest.split_first() {
+        let (length, mask) = match lead {
+            0xC0..=0xDF => (1, 0x1F),
+            0xE0..=0xEF => (2, 0x0F),
+            0xF0..=0xF7 => (3, 0x07),
+            _ => (0, 0x7F),
+        };
+        let tail = after.get(..length).filter(|tail| tail.iter().all(|byte| byte & 0xC0 == 0x80));
+        let value = match tail {
+            Some(tail) if length > 0 || lead < 0x80 => {
+                tail.iter().fold(u32::from(lead & mask), |value, byte| value << 6 | u32::from(byte & 0x3F))
+            }
+            _ => 0xFFFD,
+        };
+        characters.push(char::from_u32(value).unwrap_or('\u{FFFD}'));
+        rest = after.get(tail.map_or(0, <[u8]>::len)..).unwrap_or_default();
+    }
+    characters
+}
+
+/// Lower case, by every rule that turns another character into an ASCII one; slashes as slashes.
+fn fold(character: char) -> impl Iterator<Item = char> {
+    let character = match character {
+        // Full-width forms, which best-fit mappings turn into ASCII.
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character),
+        '\u{2044}' | '\u{2215}' => '/',
+        // The one letter whose upper case is ASCII; the Kelvin sign is handled by to_lowercase.
+        '\u{17F}' => 's',
+        other => other,
+    };
+    let character = if character == '\\' { '/' } else { character };
+    character.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_until_nothing_is_left() {
+        for (text, expected) in [
+            ("/a", "/a"),
+            ("%41", "a"),
+            ("%2541", "a"),
+            ("%252541", "a"),
+            ("%%34%31", "a"),
+            ("%u0041", "a"),
+            ("%c0%af", "/"),
+            ("%e0%80%af", "/"),
+            ("%5C", "/"),
+            ("%ef%bd%94", "t"),
+            ("%E2%84%AA", "k"),
+            ("%zz%", "%zz%"),
+            ("%ff", "\u{FFFD}"),
+            ("é", "é"),
+        ] {
+            assert_eq!(decode(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn decoding_is_linear() {
+        assert_eq!(decode(&format!("%{}", "25".repeat(500_000))), "%");
+    }
+
+    #[test]
+    fn finds_the_door_behind_every_disguise() {
+        const T: &str = "/realms/corp/protocol/openid-connect/token";
+        for (path, expected) in [
+            (format!("{T}/"), true),
+            (format!("{T}."), true),
+            (format!("{T}.json"), true),
+            (format!("{T}%20"), true),
+            (format!("{T}%00.png"), true),
+            (format!("{T}%3Fa=b"), true),
+            (format!("{T}%23"), true),
+            (format!("{T};a=b"), true),
+            (format!("{T}/x"), true),
+            (format!("{T}/introspect/x"), true),
+            (format!("{T}/introspect/../"), true),
+            (format!("{T}/INTROSPECT"), true),
+            (format!("{T};/introspect"), true),
+            (format!("{T}%2Fintrospect"), true),
+            (format!("/x{T}/x/protocol/openid-connect/token/introspect"), true),
+            ("/realms/corp/protocol;x/openid-connect/token".to_owned(), true),
+            ("/realms/corp/protocol//openid-connect/./token".to_owned(), true),
+            ("/realms/corp/protocol/x/%2e%2e/openid-connect/token".to_owned(), true),
+            ("/realms/corp/protocol%5copenid-connect%252ftoken".to_owned(), true),
+            ("/realms/corp/PROTOCOL/OpenID-Connect/To%E2%84%AAen".to_owned(), true),
+            ("/realms/corp/protocol/openid-connect/to%09ken".to_owned(), true),
+            ("/protocol/openid-connect/token".to_owned(), true),
+            (format!("{T}/introspect"), false),
+            (format!("{T}/introspect/"), false),
+            ("/realms/my%20realm/protocol/openid-connect/token/introspect".to_owned(), false),
+            ("/realms/corp/protocol/openid-connect/tokens".to_owned(), false),
+            ("/realms/corp/protocol/openid-connect/userinfo".to_owned(), false),
+            ("/realms/token/protocol/openid-connect/auth".to_owned(), false),
+            ("/realms/corp/account/token".to_owned(), false),
+            ("/admin/realms/corp/clients/generate-example-access-token".to_owned(), false),
+            ("/auth-server/api-access/token".to_owned(), false),
+        ] {
+            assert_eq!(may_be_read_as_door(&path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What operators see.
+
+use std::collections::BTreeSet;
+
+use crate::support::world::World;
+use crate::support::{client, golden};
+
+#[tokio::test]
+async fn health() {
+    let world = World::start().await;
+    world.exchange(&world.alice().await, &[]).await.access_token();
+    for path in ["/livez", "/readyz", "/healthz", "/readyz?include=upstream,jwks"] {
+        assert_eq!(client::get(world.cambio.admin, path).await.status, 200, "{path}");
+    }
+    for path in ["/nothing", "/metrics/x"] {
+        assert_eq!(client::get(world.cambio.admin, path).await.status, 404, "{path}");
+    }
+    assert_eq!(client::get(world.cambio.admin, "/readyz?include=x").await.status, 400);
+    assert_eq!(client::post(world.cambio.admin, "/livez", &[]).await.status, 405);
+    // Nothing of it is on the callers' listener.
+    let answer = client::get(world.address(), "/metrics").await;
+    assert!(!answer.text().contains("cambio_"));
+}
+
+/// The names, kinds and labels of the metrics are an interface: dashboards and alerts use them.
+#[tokio::test]
+async fn metrics_have_stable_names() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    world.exchange(&alice, &[]).await.access_token();
+    world.exchange(&alice, &[("audience", "other-api")]).await;
+    let text = client::get(world.cambio.admin, "/metrics").await.text();
+    let label_names = |line: &str| {
+        let (name, labels) = line.split_once('{').unwrap_or((line.split(' ').next().unwrap(), ""));
+        let labels = labels.split(',').filter_map(|label| label.split_once("=\"")).map(|(label, _)| label);
+        format!("{name} {}", labels.collect::<Vec<_>>().join(","))
+    };
+    let types = text.lines().filter(|line| line.starts_with("# TYPE")).map(str::to_owned);
+    let series = text.lines().filter(|line| !line.starts_with('#')).map(label_names);
+    let lines: BTreeSet<_> = types.chain(series).filter(|line| !line.contains("process_")).collect();
+    golden::check(
+        "metrics.txt",
+        &lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect::<String>(),
+    );
+}
+
+#[tokio::test]
+async fn metrics_count_exchanges_by_reason() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    world.exchange(&alice, &[]).await.access_token();
+    world.exchange(&alice, &[("audience", "other-api")]).await;
+    let text = client::get(world.cambio.admin, "/metrics").await.text();
+    let exchanges: Vec<_> = text.lines().filter(|line| line.starts_with("cambio_exchanges_total{")).collect();
+    let refused = exchanges.iter().find(|line| line.contains("reason=\"audience_unknown\""));
+    assert!(refused.is_some_and(|line| line.ends_with(" 1")), "{exchanges:?}");
+}
+
+#[tokio::test]
+async fn the_loaded_configuration_is_shown_without_secrets() {
+    let world = World::start().await;
+    let answer = client::get(world.cambio.admin, "/config").await;
+    assert_eq!(answer.status, 200);
+    let text = answer.text();
+    assert!(text.contains("back-end-api") && text.contains("corp"), "{text}");
+    assert!(!text.contains("PRIVATE KEY"));
+    let before = text;
+    world.permit(false).await;
+    assert_ne!(client::get(world.cambio.admin, "/config").await.text(), before, "the policy's hash changed");
+}

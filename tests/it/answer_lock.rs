@@ -1,0 +1,125 @@
+//! The answer lock and the contract: what the identity provider says is not trusted.
+
+use cambio::demo::{Endpoint, Fault, Tamper};
+use http::Request;
+use serde_json::json;
+
+use crate::support::echo::Echo;
+use crate::support::files::{BACK_END_API, PERMITTED};
+use crate::support::world::{Plan, TOKEN_PATH, World, login};
+use crate::support::{client, token};
+
+const ALL_REALM_ROLES: &str =
+    "{ own: true, realm: [default-roles-corp, offline_access, uma_authorization, auditor] }";
+
+/// A world in which back-end-api's tokens are forwarded as they are.
+async fn forwarding() -> World {
+    let file =
+        format!("{BACK_END_API}{PERMITTED}issuance: forward\n").replace("{ own: true }", ALL_REALM_ROLES);
+    Plan::new().await.audience("back-end-api", &file).start().await
+}
+
+#[tokio::test]
+async fn an_answer_outside_the_contract_is_withheld() {
+    let rows: [(&str, Tamper, &str); 11] = [
+        ("another audience", Tamper::Audience("other-api"), "answer_audience"),
+        ("a realm role more", Tamper::RealmRole("admin"), "answer_roles"),
+        ("another client's role", Tamper::ClientRole("other-api", "other_user"), "answer_roles"),
+        ("a scope more", Tamper::Scope("phone"), "answer_scope"),
+        ("lives too long", Tamper::Lifetime(3600), "answer_lifetime"),
+        ("another subject", Tamper::Subject("bob"), "answer_subject"),
+        ("another token type", Tamper::TokenType("DPoP"), "answer_token_type"),
+        ("no issued token type", Tamper::DropIssuedTokenType, "answer_token_type"),
+        ("a foreign signature", Tamper::ForeignKey, "answer_signature"),
+        ("a refresh token", Tamper::RefreshToken, "answer_token_type"),
+        ("expired at birth", Tamper::Lifetime(-60), "answer_lifetime"),
+    ];
+    let world = forwarding().await;
+    let alice = world.alice().await;
+    world.exchange(&alice, &[]).await.access_token();
+    for (name, tamper, reason) in rows {
+        world.idp.faults().clear();
+        world.idp.faults().tamper(tamper.clone());
+        let before = world.audit_so_far();
+        let answer = world.exchange(&alice, &[]).await;
+        if tamper == Tamper::RefreshToken && answer.status == 200 {
+            assert!(answer.json().get("refresh_token").is_none(), "{name}: taken away");
+            continue;
+        }
+        assert!(answer.status.is_server_error(), "{name}: {} {}", answer.status, answer.text());
+        assert!(!answer.text().contains("access_token"), "{name}");
+        assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
+    }
+}
+
+/// `reissue` narrows roles, scope and lifetime; what it can't narrow it refuses.
+#[tokio::test]
+async fn reissue_narrows_or_refuses() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    for tamper in [Tamper::RealmRole("admin"), Tamper::ClientRole("other-api", "x"), Tamper::Lifetime(3600)] {
+        world.idp.faults().clear();
+        world.idp.faults().tamper(tamper.clone());
+        let claims = token::claims(&world.exchange(&alice, &[]).await.access_token());
+        assert_eq!(token::realm_roles(&claims), [""; 0], "{tamper:?}");
+        assert_eq!(token::role_clients(&claims), ["back-end-api"], "{tamper:?}");
+        assert!(claims["exp"].as_i64().unwrap() - world.now() <= 300, "{tamper:?}");
+    }
+    for (tamper, reason) in [
+        (Tamper::Audience("other-api"), "answer_audience"),
+        (Tamper::Subject("bob"), "answer_subject"),
+        (Tamper::ForeignKey, "answer_signature"),
+        (Tamper::TokenType("DPoP"), "answer_token_type"),
+    ] {
+        world.idp.faults().clear();
+        world.idp.faults().tamper(tamper.clone());
+        let before = world.audit_so_far();
+        let answer = world.exchange(&alice, &[]).await;
+        assert!(answer.status.is_server_error(), "{tamper:?}: {}", answer.text());
+        assert_eq!(world.audit_after(before).await["reason"], reason, "{tamper:?}");
+    }
+}
+
+/// An answer with the marks of an exchange that comes from another grant or another path.
+#[tokio::test]
+async fn marks_of_an_exchange_leave_through_the_pipeline_only() {
+    let world = World::start().await;
+    let body = json!({"access_token": "x.y.z", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"});
+    world.idp.faults().set(Endpoint::Token, Fault::Answer(200, "application/json", body.to_string()));
+    let answer = login(world.address(), TOKEN_PATH, "front-end-app", "front-end-secret", "alice").await;
+    assert!(answer.status.is_server_error(), "{}", answer.text());
+    assert!(!answer.text().contains("x.y.z"));
+    assert_eq!(world.audit(1).await[0]["reason"], "answer_locked");
+
+    let echo = Echo::start().await;
+    let plan = Plan::new().await;
+    let old = format!("upstream:\n  url: http://{}", plan.idp.address());
+    let world = plan.configure(&old, &format!("upstream:\n  url: http://{}", echo.address)).start().await;
+    let request = Request::post("/marks").body("a=b".into()).unwrap();
+    let answer = client::send(world.address(), request).await;
+    assert!(!answer.text().contains("issued_token_type"), "{}", answer.text());
+    assert_eq!(world.audit(1).await[0]["reason"], "answer_locked");
+}
+
+/// A content coding hides the marks: we don't ask for one, and an answer that has one all the same is withheld.
+#[tokio::test]
+async fn a_coded_answer_does_not_hide_its_marks() {
+    let world = World::start().await;
+    world.idp.faults().set(Endpoint::Token, Fault::Gzip);
+    let alice = login(world.idp.address(), TOKEN_PATH, "front-end-app", "front-end-secret", "alice").await;
+    assert_eq!(alice.header("content-encoding"), "gzip");
+    world.idp.faults().clear();
+    let alice = world.alice().await;
+    world.idp.faults().set(Endpoint::Token, Fault::Gzip);
+    let answer = world.exchange(&alice, &[]).await;
+    assert!(answer.status.is_server_error(), "{}", answer.status);
+    world.idp.faults().clear();
+    world.idp.faults().forget();
+    let mut request = client::form_request(TOKEN_PATH, &crate::support::world::exchange_fields(&alice));
+    request.headers_mut().insert("accept-encoding", "gzip, br".parse().unwrap());
+    client::send(world.address(), request).await.access_token();
+    for received in world.idp.faults().received().iter().filter(|received| received.method == "POST") {
+        let accepted = received.headers.get("accept-encoding").map_or("identity", |v| v.to_str().unwrap());
+        assert_eq!(accepted, "identity");
+    }
+}

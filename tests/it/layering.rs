@@ -1,0 +1,148 @@
+//! The house: words ← core ← adapters ← edge. A module uses its own row and the rows above it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rows, top first; modules that stand in none of them fail the test.
+const ROWS: [(&str, &[&str]); 4] = [
+    ("words", &["clock", "oauth", "secret"]),
+    ("core", &["client", "dialect", "exchange", "permit", "policy", "route", "token"]),
+    ("adapters", &["audit", "body", "config", "drain", "issue", "jwks", "metrics", "upstream"]),
+    ("edge", &["admin", "app", "cli", "demo", "gateway", "server"]),
+];
+
+/// Uses that go the other way on purpose: the core knows the checked configuration of what it judges.
+const ALLOWED: [(&str, &str); 3] = [("exchange", "config"), ("token", "config"), ("permit", "config")];
+
+/// Text that the pure core has no business with.
+const IMPURE: [&str; 8] =
+    ["async fn", ".await", "tokio::", "hyper::", "std::fs", "std::env", "std::net::Tcp", "tracing::"];
+
+#[test]
+fn no_module_looks_down() {
+    let mut wrong = Vec::new();
+    for (file, module, text) in sources() {
+        let from = row(&module).unwrap_or_else(|| panic!("{} is in no row", file.display()));
+        for used in uses(&text) {
+            let Some(to) = row(&used) else { continue };
+            if to > from && !ALLOWED.contains(&(module.as_str(), used.as_str())) {
+                wrong.push(format!("{}: {} uses crate::{used} of a lower row", file.display(), ROWS[from].0));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_core_is_pure() {
+    let mut wrong = Vec::new();
+    for (file, module, text) in sources() {
+        if row(&module) != Some(1) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            wrong.extend(
+                IMPURE
+                    .iter()
+                    .filter(|word| line.contains(**word))
+                    .map(|word| format!("{}: {word}", file.display())),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn some_crates_have_one_user() {
+    let mut wrong = Vec::new();
+    for (krate, users) in [("prometheus::", vec!["metrics"]), ("jsonwebtoken::decode", vec!["token"])] {
+        for (file, module, text) in sources() {
+            if text.contains(krate) && !users.contains(&module.as_str()) {
+                wrong.push(format!("{} uses {krate}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, _, text)| text.lines().count() > 600)
+        .map(|(file, ..)| file)
+        .collect();
+    assert!(long.is_empty(), "{long:?}");
+}
+
+/// The test bites: what it forbids, it finds.
+#[test]
+fn uses_are_found() {
+    let text = "use crate::gateway::Story;\nuse crate::{audit, server::serve};\nlet x = crate::metrics::X;\n";
+    assert_eq!(uses(text), ["gateway", "audit", "server", "metrics"]);
+}
+
+fn row(module: &str) -> Option<usize> {
+    ROWS.iter().position(|(_, modules)| modules.contains(&module))
+}
+
+/// The modules that are named after `crate::`.
+fn uses(text: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for after in text.split("crate::").skip(1) {
+        let name = |text: &str| {
+            text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+        };
+        match after.strip_prefix('{') {
+            Some(group) => {
+                // Names at depth one of a group.
+                let mut depth = 0;
+                let mut start = true;
+                for (at, letter) in group.char_indices() {
+                    match letter {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        letter if start && letter.is_ascii_alphabetic() => {
+                            used.push(name(&group[at..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            None => used.push(name(after)),
+        }
+    }
+    used
+}
+
+/// Every source file, its top module, its text.
+fn sources() -> Vec<(PathBuf, String, String)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files
+        .into_iter()
+        .filter(|file| !["lib.rs", "main.rs"].iter().any(|top| **file == root.join(top)))
+        .map(|file| {
+            let relative = file.strip_prefix(&root).unwrap();
+            let module = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&file).unwrap();
+            (file, module, text)
+        })
+        .collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}

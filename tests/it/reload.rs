@@ -1,0 +1,63 @@
+//! Files change while we run: good ones take effect, bad ones change nothing.
+
+use crate::support::files::{BACK_END_API, PERMITTED};
+use crate::support::world::{World, until};
+
+#[tokio::test]
+async fn a_bad_file_keeps_the_last_good_policy() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    for (name, bad) in [
+        ("no YAML", "permissions: [".to_owned()),
+        ("unknown key", format!("{BACK_END_API}{PERMITTED}surprise: 1\n")),
+        ("bad CEL", format!("{BACK_END_API}permissions: [{{ clients: [a], scopes: [], condition: '(' }}]\n")),
+        ("empty", String::new()),
+    ] {
+        world.rewrite("audiences/back-end-api.yaml", &bad).await;
+        let answer = world.exchange(&alice, &[]).await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        world.permit(true).await;
+    }
+    assert!(world.metric("cambio_config_reloads_total{outcome=\"error\"}").await >= 4.0);
+}
+
+#[tokio::test]
+async fn a_file_that_goes_takes_its_permissions_with_it_and_one_that_comes_brings_them() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let before = world.reloads().await;
+    world.folder.remove("audiences/back-end-api.yaml");
+    until("a reload", async || (world.reloads().await != before).then_some(())).await;
+    let answer = world.exchange(&alice, &[]).await;
+    assert_ne!(answer.status, 200);
+    assert_eq!(world.audit(1).await[0]["reason"], "audience_unknown");
+    world.permit(true).await;
+    world.exchange(&alice, &[]).await.access_token();
+}
+
+/// As Kubernetes changes a mounted `ConfigMap`: the files are links into a folder that is a link itself.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_swapped_folder_is_seen() {
+    use std::os::unix::fs::symlink;
+    let plan = crate::support::world::Plan::new().await;
+    let audiences = plan.folder.path("audiences");
+    std::fs::remove_dir_all(&audiences).unwrap();
+    std::fs::create_dir(&audiences).unwrap();
+    for (generation, permissions) in [("..1", PERMITTED), ("..2", "permissions: []\n")] {
+        std::fs::create_dir(audiences.join(generation)).unwrap();
+        let text = format!("{BACK_END_API}{permissions}");
+        std::fs::write(audiences.join(generation).join("back-end-api.yaml"), text).unwrap();
+    }
+    symlink("..1", audiences.join("..data")).unwrap();
+    symlink("..data/back-end-api.yaml", audiences.join("back-end-api.yaml")).unwrap();
+    let world = plan.start().await;
+    let alice = world.alice().await;
+    world.exchange(&alice, &[]).await.access_token();
+
+    let before = world.reloads().await;
+    symlink("..2", audiences.join("..new")).unwrap();
+    std::fs::rename(audiences.join("..new"), audiences.join("..data")).unwrap();
+    until("a reload", async || (world.reloads().await != before).then_some(())).await;
+    assert_ne!(world.exchange(&alice, &[]).await.status, 200);
+}

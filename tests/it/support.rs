@@ -1,0 +1,20 @@
+//! What the scenarios stand on: a world (identity provider, Cambio, clock, files), clients, readers, golden files.
+
+use std::sync::OnceLock;
+
+use cambio::demo::Keys;
+
+pub mod client;
+pub mod echo;
+pub mod files;
+pub mod form;
+pub mod golden;
+pub mod raw;
+pub mod token;
+pub mod world;
+
+/// The identity provider's keys, made once for the whole suite: RSA takes its time.
+pub fn keys() -> Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys::generate().unwrap()).clone()
+}
