@@ -45,8 +45,11 @@ class Row:
 DENIED = '403 access_denied "Client not allowed to exchange"'
 MISSING_GRANT = '400 invalid_request "Missing form parameter: grant_type"'
 SERVER_FAULT = '500 unknown_error "For more on this error consult the server log."'
+MISSING_TOKEN = '400 invalid_request "Missing form parameter: subject_token or subject_token_type"'
+NO_SCOPE = '400 invalid_scope "Invalid scopes"'
+CLOSED = '403 access_denied "This grant is closed by policy"'
+UNKNOWN_PARAMETER = '400 invalid_request "Unsupported parameter"'
 ISSUED = "200 access_token"
-NOT_A_FORM = '400 invalid_request "Content-Type must be application/x-www-form-urlencoded"'
 
 
 def told(answer: Answer) -> str:
@@ -133,10 +136,10 @@ NOBODY = Client("nobody", "wrong-secret")
 
 EXCHANGE: list[Row] = [
     Row("an audience whose owner permits it", _set(), ISSUED),
-    Row("no `audience`", _set(audience=None), ISSUED, '400 invalid_request "Parameter audience is required"', "Without an audience nothing is filtered: the token would carry the user's roles in every client."),
+    Row("no `audience`", _set(audience=None), ISSUED, '400 invalid_request "Missing form parameter: audience"', "Without an audience nothing is filtered: the token would carry the user's roles in every client."),
     Row("an audience whose owner does not permit it", _set(audience="other-api"), ISSUED, DENIED, "Keycloak has no permission between a client and an audience; this is the one that Cambio adds."),
     Row("a client without a permission", _as(STRANGER), ISSUED, DENIED, "As above."),
-    Row("unknown audience", _set(audience="nothing-api"), '400 invalid_client "Audience not found"'),
+    Row("unknown audience", _set(audience="nothing-api"), '400 invalid_client "Audience not found"', DENIED, "Which audiences there are is no caller's business."),
     Row("audience for which the user has no role", _token("carol"), '400 invalid_request "Requested audience not available: back-end-api"'),
     Row("`requested_token_type` access_token", _set(requested_token_type=oidc.ACCESS_TOKEN), ISSUED),
     Row("`requested_token_type` refresh_token", _set(requested_token_type=oidc.REFRESH_TOKEN), "200 refresh_token and a refresh token", '400 invalid_request "requested_token_type unsupported"', "A refresh token that comes out of an exchange brings every dropped role back."),
@@ -149,13 +152,13 @@ EXCHANGE: list[Row] = [
     Row("`subject_token_type` jwt", _set(subject_token_type=oidc.JWT), '400 invalid_request "Invalid token type, must be access token"'),
     Row("a refresh token called an access token", _token("refresh"), '400 invalid_request "Invalid token"'),
     Row("an ID token called an access token", _token("identity"), '400 invalid_request "Invalid token"'),
-    Row("`actor_token` present", _set(actor_token="x", actor_token_type=oidc.ACCESS_TOKEN), ISSUED, '400 invalid_request "Parameter actor_token is not supported"', "Keycloak ignores the actor: the caller believes that it delegated, and impersonated."),
-    Row("`resource` that no audience lists", _set(resource="https://elsewhere.test"), ISSUED, '400 invalid_target "Unknown resource"', "Keycloak ignores it: the caller believes that it narrowed, and did not."),
+    Row("`actor_token` present", _set(actor_token="x", actor_token_type=oidc.ACCESS_TOKEN), ISSUED, '400 invalid_request "actor_token is not supported"', "Keycloak ignores the actor: the caller believes that it delegated, and impersonated."),
+    Row("`resource` that no audience lists", _set(resource="https://elsewhere.test"), ISSUED, '400 invalid_target "Resource not found"', "Keycloak ignores it: the caller believes that it narrowed, and did not."),
     Row("`resource` of the audience", _set(resource="https://api.example.test"), ISSUED),
-    Row("`subject_token_type` missing", _set(subject_token_type=None), '403 access_denied "Client not allowed to exchange"', '400 invalid_request "Parameter subject_token_type is required"', "RFC 8693 requires it; Keycloak falls back to its legacy exchange."),
-    Row("`subject_token` missing", _set(subject_token=None), DENIED, '400 invalid_request "Parameter subject_token is required"', "As above."),
-    Row("unknown scope", _set(scope="zzz"), '400 invalid_scope "Invalid scopes: zzz"', DENIED, "The owner's permission lists the scopes that may be asked for."),
-    Row("offline_access", _set(scope="offline_access"), ISSUED, DENIED, "As above."),
+    Row("`subject_token_type` missing", _set(subject_token_type=None), '403 access_denied "Client not allowed to exchange"', MISSING_TOKEN, "RFC 8693 requires it; Keycloak falls back to its legacy exchange."),
+    Row("`subject_token` missing", _set(subject_token=None), DENIED, MISSING_TOKEN, "As above."),
+    Row("unknown scope", _set(scope="zzz"), '400 invalid_scope "Invalid scopes: zzz"', NO_SCOPE, "The owner's permission lists the scopes that may be asked for."),
+    Row("offline_access", _set(scope="offline_access"), ISSUED, NO_SCOPE, "As above."),
     Row("wrong secret in the body", _changed(lambda d: replace(d, client=_wrong(d.client))), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("wrong secret by Basic", _changed(lambda d: replace(d, client=_wrong(d.client), authenticate=drafts.by_basic)), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("unknown client", _as_another(NOBODY), '401 invalid_client "Invalid client or Invalid client credentials"', '403 access_denied "Client is not within the token audience"', "The subject token is judged first, and was not issued for this client."),
@@ -163,17 +166,19 @@ EXCHANGE: list[Row] = [
     Row("client without the exchange switched on", _as(NO_EXCHANGE), DENIED),
     Row("public client, own token", _as(PUBLIC), DENIED),
     Row("public client, another's token", _as_another(PUBLIC), '403 access_denied "Client is not the holder of the token"', '403 access_denied "Client is not within the token audience"', "One text for both."),
-    Row("`requested_subject`", _set(requested_subject="bob"), DENIED, '400 invalid_request "Parameter requested_subject is not supported"', "This door is closed unless `doors.requestedSubject` opens it."),
-    Row("`requested_issuer`", _set(requested_issuer="partner"), '400 invalid_request "Invalid issuer"', '400 invalid_request "Parameter requested_issuer is not supported"', "This door is closed unless `doors.requestedIssuer` opens it."),
-    Row("unknown `subject_issuer`", _set(subject_issuer="nobody"), '400 invalid_issuer "Invalid subject_issuer parameter"', '400 invalid_request "Unknown parameter"', "A parameter that Cambio does not know is refused unless `unknownParameters: forward`."),
+    Row("`requested_subject`", _set(requested_subject="bob"), DENIED, CLOSED, "This door is closed unless `doors.requestedSubject` opens it."),
+    Row("`requested_issuer`", _set(requested_issuer="partner"), '400 invalid_request "Invalid issuer"', CLOSED, "This door is closed unless `doors.requestedIssuer` opens it."),
+    Row("unknown `subject_issuer`", _set(subject_issuer="nobody"), '400 invalid_issuer "Invalid subject_issuer parameter"', UNKNOWN_PARAMETER, "A parameter that Cambio does not know is refused unless `unknownParameters: forward`."),
     Row("missing `grant_type`", _set(grant_type=None), MISSING_GRANT),
     Row("unknown `grant_type`", _set(grant_type="nonsense"), '400 unsupported_grant_type "Unsupported grant_type"'),
     Row("a parameter twice", _repeated("subject_token"), '400 invalid_request "duplicated parameter"'),
-    Row("an empty `scope`", _set(scope=""), '400 invalid_scope "Invalid scopes: "'),
-    Row("a parameter that nobody knows", _set(nonsense="x"), ISSUED, '400 invalid_request "Unknown parameter"', "As above."),
+    Row("a parameter that nobody knows", _set(nonsense="x"), ISSUED, UNKNOWN_PARAMETER, "As above."),
+    Row("an empty `scope`", _set(scope=""), '400 invalid_scope "Invalid scopes: "', ISSUED, "A parameter without a value is as good as omitted (RFC 6749 section 3.2)."),
 ]  # fmt: skip
 
-AMBIGUOUS = '400 invalid_request "Ambiguous request"'
+NOT_CANONICAL = '400 invalid_request "Path is not canonical"'
+NOT_ALLOWED = '405 invalid_request "Method not allowed"'
+MALFORMED = '400 invalid_request "Malformed form"'
 _BY_HEADER = lambda draft: replace(draft, authenticate=drafts.by_basic)  # noqa: E731
 
 
@@ -184,32 +189,32 @@ def _typed(
 
 
 WIRE: list[Row] = [
-    Row("a slash after the path", _path(lambda t: t + "/"), ISSUED, AMBIGUOUS, "One canonical path."),
-    Row("a query string", _path(lambda t: t + "?x=y"), ISSUED, AMBIGUOUS, "RFC 6749 has no parameters in the query of a token request."),
-    Row("absolute form, another authority", _path(lambda t: "http://elsewhere.test" + t), ISSUED, AMBIGUOUS, "The target names another host than `Host` does."),
+    Row("a slash after the path", _path(lambda t: t + "/"), ISSUED, NOT_CANONICAL, "One canonical path."),
+    Row("a query string", _path(lambda t: t + "?x=y"), ISSUED, '400 invalid_request "Parameters are not accepted in the query string"', "RFC 6749 has no parameters in the query of a token request."),
+    Row("absolute form, another authority", _path(lambda t: "http://elsewhere.test" + t), ISSUED, '400 invalid_request "Malformed request"', "The target names another host than `Host` does."),
     Row("absolute form, this authority", _changed(lambda d: replace(d, target=f"http://{d.authority}{d.target}")), ISSUED),
     Row("a chunked body", _changed(lambda d: replace(d, frame=lambda b: ((("Transfer-Encoding", "chunked"),), chunked(b)))), ISSUED),
     Row("parameter names percent-encoded", _changed(lambda d: replace(d, encode=lambda f: b"&".join(b"%" + f"{ord(n[0]):02x}{n[1:]}=".encode() + drafts.encode_fields((("", v),))[1:] for n, v in f))), ISSUED),
-    Row("several hundred padding parameters", _changed(lambda d: replace(d, fields=(*((f"p{n}", "x") for n in range(300)), *d.fields))), ISSUED, '400 invalid_request "Unknown parameter"', "Parameters that Cambio does not know are refused."),
-    Row("100 KB of padding", _changed(lambda d: replace(d, fields=(("padding", "x" * 100_000), *d.fields))), ISSUED, '400 invalid_request "Unknown parameter"', "As above."),
+    Row("several hundred padding parameters", _changed(lambda d: replace(d, fields=(*((f"p{n}", "x") for n in range(300)), *d.fields))), ISSUED, UNKNOWN_PARAMETER, "Parameters that Cambio does not know are refused."),
+    Row("100 KB of padding", _changed(lambda d: replace(d, fields=(("padding", "x" * 100_000), *d.fields))), ISSUED, UNKNOWN_PARAMETER, "As above."),
     Row("`charset=UTF-8` after the media type", _changed(lambda d: replace(d, content_types=(FORM + "; charset=UTF-8",))), ISSUED),
-    Row("another parameter after the media type", _changed(lambda d: replace(d, content_types=(FORM + "; boundary=cut",))), ISSUED, NOT_A_FORM, "The form type has no such parameter."),
-    Row("text/plain, by Basic", _typed("text/plain"), MISSING_GRANT, NOT_A_FORM, "Some parser might read it as a form."),
-    Row("no media type, by Basic", _changed(lambda d: _BY_HEADER(replace(d, content_types=()))), MISSING_GRANT, NOT_A_FORM, "As above."),
-    Row("multipart/form-data, by Basic", _typed("multipart/form-data; boundary=cut", drafts.multipart), ISSUED, NOT_A_FORM, "As above."),
-    Row("a double slash in the path", _path(lambda t: t.replace("/token", "//token")), '400 missingNormalization "Request path not normalized"', AMBIGUOUS, "One canonical path."),
-    Row("a dot segment", _path(lambda t: t.replace("/token", "/./token")), '400 missingNormalization "Request path not normalized"', AMBIGUOUS, "As above."),
-    Row("dot-dot segments", _path(lambda t: t.replace("/token", "/x/../token")), '400 missingNormalization "Request path not normalized"', AMBIGUOUS, "As above."),
-    Row("an encoded letter in the path", _path(lambda t: t.replace("/token", "/%74oken")), '400 missingNormalization "Request path not normalized"', AMBIGUOUS, "As above."),
-    Row("`;` in the path", _path(lambda t: t + ";a=b"), "400 invalidCharacter \"Request path contains invalid character ';'\"", AMBIGUOUS, "As above."),
-    Row("another case in the path", _path(lambda t: t.replace("/realms", "/Realms")), "404 Unable to find matching target resource method", AMBIGUOUS, "As above."),
-    Row("PUT", _changed(lambda d: replace(d, method="PUT")), "405 HTTP 405 Method Not Allowed", '405 invalid_request "Method not allowed"', "Said by Cambio."),
-    Row("GET", _changed(lambda d: replace(d, method="GET")), "405 HTTP 405 Method Not Allowed", '405 invalid_request "Method not allowed"', "Said by Cambio."),
-    Row("application/json", _changed(lambda d: replace(d, content_types=("application/json",))), MISSING_GRANT, NOT_A_FORM, "Said by Cambio, and what is wrong."),
-    Row("a gzip body", _changed(lambda d: replace(d, recode=gzip.compress, lines=(("Content-Encoding", "gzip"),))), SERVER_FAULT, '400 invalid_request "Content-Encoding is not supported"', "A client's mistake, told as one."),
-    Row("broken percent-encoding", _changed(lambda d: replace(d, recode=lambda b: b + b"&x=%zz")), SERVER_FAULT, '400 invalid_request "Malformed form"', "As above."),
-    Row("more than 1000 parameters", _changed(lambda d: replace(d, fields=(*((f"p{n}", "x") for n in range(1100)), *d.fields))), SERVER_FAULT, '400 invalid_request "Malformed form"', "As above."),
-    Row("a body over 1 MiB", _changed(lambda d: replace(d, fields=(("padding", "x" * 1_200_000), *d.fields))), "413 HTTP 413 Request Entity Too Large"),
+    Row("another parameter after the media type", _changed(lambda d: replace(d, content_types=(FORM + "; boundary=cut",))), ISSUED, MISSING_GRANT, "Only `charset=UTF-8` may stand there: the form type has no other parameter."),
+    Row("text/plain, by Basic", _typed("text/plain"), MISSING_GRANT),
+    Row("no media type, by Basic", _changed(lambda d: _BY_HEADER(replace(d, content_types=()))), MISSING_GRANT),
+    Row("multipart/form-data, by Basic", _typed("multipart/form-data; boundary=cut", drafts.multipart), ISSUED, MISSING_GRANT, "A token request is a form of that one type."),
+    Row("a double slash in the path", _path(lambda t: t.replace("/token", "//token")), '400 missingNormalization "Request path not normalized"', NOT_CANONICAL, "One canonical path."),
+    Row("a dot segment", _path(lambda t: t.replace("/token", "/./token")), '400 missingNormalization "Request path not normalized"', NOT_CANONICAL, "As above."),
+    Row("dot-dot segments", _path(lambda t: t.replace("/token", "/x/../token")), '400 missingNormalization "Request path not normalized"', NOT_CANONICAL, "As above."),
+    Row("an encoded letter in the path", _path(lambda t: t.replace("/token", "/%74oken")), '400 missingNormalization "Request path not normalized"', NOT_CANONICAL, "As above."),
+    Row("`;` in the path", _path(lambda t: t + ";a=b"), "400 invalidCharacter \"Request path contains invalid character ';'\"", NOT_CANONICAL, "As above."),
+    Row("another case in the path", _path(lambda t: t.replace("/realms", "/Realms")), "404 Unable to find matching target resource method", NOT_CANONICAL, "As above."),
+    Row("PUT", _changed(lambda d: replace(d, method="PUT")), "405 HTTP 405 Method Not Allowed", NOT_ALLOWED, "Said by Cambio."),
+    Row("GET", _changed(lambda d: replace(d, method="GET")), "405 HTTP 405 Method Not Allowed", NOT_ALLOWED, "Said by Cambio."),
+    Row("application/json", _changed(lambda d: replace(d, content_types=("application/json",))), MISSING_GRANT),
+    Row("a gzip body", _changed(lambda d: replace(d, recode=gzip.compress, lines=(("Content-Encoding", "gzip"),))), SERVER_FAULT, '400 invalid_request "Content coding is not supported"', "A client's mistake, told as one."),
+    Row("broken percent-encoding", _changed(lambda d: replace(d, recode=lambda b: b + b"&x=%zz")), SERVER_FAULT, MALFORMED, "As above."),
+    Row("more than 1000 parameters", _changed(lambda d: replace(d, fields=(*((f"p{n}", "x") for n in range(1100)), *d.fields))), SERVER_FAULT, MALFORMED, "As above."),
+    Row("a body over 1 MiB", _changed(lambda d: replace(d, fields=(("padding", "x" * 1_200_000), *d.fields))), "413 HTTP 413 Request Entity Too Large", '413 invalid_request "Request too large"', "Said by Cambio."),
 ]  # fmt: skip
 
 

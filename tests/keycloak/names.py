@@ -24,6 +24,7 @@ EXCHANGES = "cambio_exchanges_total"
 
 # Answers.
 DENIED = (403, "access_denied", "Client not allowed to exchange")
-DOOR_CLOSED = [(400, "unsupported_grant_type"), (400, "invalid_request"), (403, "access_denied")]
+DOOR_CLOSED = (403, "access_denied", "This grant is closed by policy")
+ELSEWHERE = (400, "invalid_request", "This grant_type is served at the token endpoint only")
 UNAVAILABLE = (502, 503)
 TIMED_OUT = 504

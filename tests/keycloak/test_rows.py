@@ -10,7 +10,6 @@ import pytest
 import differences
 import http1
 import oidc
-from compare import assert_same
 from differences import EXCHANGE, INTROSPECTION, WIRE, Row, Tokens, told
 from drafts import Draft
 from http1 import Answer
@@ -49,7 +48,9 @@ def check(
     assert told(ours) == (row.through or row.straight)
     if row.through is None and straight.status != 200:
         # Cambio's own words in Keycloak's place, or Keycloak's passed on: a client can't tell.
-        assert_same(straight, ours)
+        assert ours.body == straight.body
+        for name in ("Content-Type", "Cache-Control"):
+            assert ours.header(name) == straight.header(name)
     if ours.status >= 400 and row.through:
         assert ours.header("Content-Type") == "application/json"
         assert ours.header("Cache-Control") == "no-store"
