@@ -245,6 +245,7 @@ STANDING = [
     ("A successful exchange", "every realm role of the user", "the roles that the audience's file names", "The contract.", "test_reissue_narrows_to_the_audiences_own_roles"),
     ("jwt-bearer, uma-ticket, CIBA", "as the realm is set up", "refused", "Closed unless `doors` opens them.", "test_doors.py"),
     ("HTTP that two servers may read in two ways", "partly served", "400", "`Content-Length` beside `Transfer-Encoding`, repeated lengths or hosts, codings before `chunked`, `OPTIONS *`, `CONNECT`.", "test_differentials.py"),
+    ("Answers that Cambio makes itself", "none", "`X-Correlation-Id`", "The `id` of the audit line that tells the cause.", "test_a_refusals_correlation_id_is_in_its_line"),
     ("Upgrade to h2c", "101", "served as HTTP/1.1", "Behind an upgrade nothing would be judged. WebSocket upgrades pass.", "test_protocol.py"),
 ]  # fmt: skip
 

@@ -13,16 +13,19 @@ METRICS = "/metrics"
 LOADED = "/config"
 
 # Audit line.
+AUDIT_EVENT = "event"
+EXCHANGE_EVENT = "token_exchange"
 AUDIT_OUTCOME = "outcome"
 AUDIT_REASON = "reason"
 AUDIT_CLIENT = "client"
-AUDIT_AUDIENCES = "audiences"
+AUDIT_AUDIENCE = "audience"
 AUDIT_ID = "id"
 
 # Metrics.
 EXCHANGES = "cambio_exchanges_total"
 
 # Answers.
+CORRELATION_ID = "x-correlation-id"
 DENIED = (403, "access_denied", "Client not allowed to exchange")
 DOOR_CLOSED = (403, "access_denied", "This grant is closed by policy")
 ELSEWHERE = (400, "invalid_request", "This grant_type is served at the token endpoint only")

@@ -21,8 +21,8 @@ def make(keycloak: Keycloak, gates: Gates) -> Iterator[Callable[..., Gate]]:
     """A gate whose back-end-api file is the test's own."""
     made: list[Gate] = []
 
-    def start(*permissions: dict, **more: object) -> Gate:
-        setup = Setup({"back-end-api": audience("back-end-api", *permissions, **more)})
+    def start(*permissions: dict, realm: dict | None = None, **more: object) -> Gate:
+        setup = Setup({"back-end-api": audience("back-end-api", *permissions, **more)}, realm=realm or {})
         made.append(gates.start("story", keycloak.address, setup))
         return made[-1]
 
@@ -186,7 +186,8 @@ NOT_COVERED: list[tuple[str, dict, dict[str, str]]] = [
 @pytest.mark.parametrize(("name", "granted", "more"), NOT_COVERED, ids=[name for name, *_ in NOT_COVERED])
 def test_a_permission_covers_only_what_it_says(make, name: str, granted: dict, more: dict[str, str]) -> None:
     # "stranger-app" holds a permission of its own in every row, so that the file is never empty of them.
-    gate = make(permission("stranger-app"), *([granted] if granted["clients"] else []))
+    trusted = {"subjectIssuers": ["corp", "partner"]}
+    gate = make(permission("stranger-app"), *([granted] if granted["clients"] else []), realm=trusted)
     answer = oidc.exchange(gate.peer, FRONT_END, login(gate), "back-end-api", **more)
     assert answer.status in (400, 403), f"{answer.status} {answer.text}"
     assert not oidc.is_exchange_success(answer)
