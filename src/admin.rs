@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use crate::app::Shared;
-use crate::config::schema::summary;
+use crate::config::summary;
 
 /// Connections at one time: scrapers and probes need few.
 const CONNECTIONS: usize = 64;
@@ -84,8 +84,9 @@ async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<B
 
 /// One line per thing asked after; 503 if one is not well.
 async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
-    let mut lines = vec![("serving", if shared.drain.is_draining() { Err("stopping".to_owned()) } else { Ok(()) })];
-    let include = query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
+    let mut lines = vec![("serving", if shared.is_stopping() { Err("stopping".to_owned()) } else { Ok(()) })];
+    let include =
+        query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
     for name in include {
         lines.push(match name {
             "upstream" => ("upstream", shared.gateway.upstream_reachable().await),

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -13,9 +15,10 @@ use crate::clock::Clock;
 use crate::config::load::{Environment, Problem, attempt, load};
 use crate::config::watch::Watch;
 use crate::config::{Config, Listen};
-use crate::drain::Drain;
+use crate::drain::{self, Drain};
 use crate::gateway::{Gateway, state::State};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, MetricsError};
+use crate::server::Server;
 use crate::upstream::Upstream;
 use crate::{admin, server};
 
@@ -55,8 +58,8 @@ pub enum StartError {
     #[error("{0}")]
     Tls(String),
     /// A metric could not be registered.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
+    #[error("{0}")]
+    Metrics(#[from] MetricsError),
 }
 
 /// What the listeners share.
@@ -66,8 +69,7 @@ pub struct Shared {
     pub gateway: Arc<Gateway>,
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
-    /// Says when to stop.
-    pub drain: Drain,
+    stopping: AtomicBool,
     last_reload_error: Mutex<Option<String>>,
 }
 
@@ -80,6 +82,8 @@ pub struct Running {
     pub admin: SocketAddr,
     shared: Arc<Shared>,
     reload: mpsc::Sender<()>,
+    drain: Drain,
+    drain_timeout: Duration,
     serving: JoinHandle<()>,
     helpers: Vec<JoinHandle<()>>,
 }
@@ -88,7 +92,11 @@ pub struct Running {
 ///
 /// # Errors
 /// When anything is in doubt: configuration, keys, certificates, addresses, the audit file.
-pub async fn start(config: &Path, environment: Arc<dyn Environment>, clock: Clock) -> Result<Running, StartError> {
+pub async fn start(
+    config: &Path,
+    environment: Arc<dyn Environment>,
+    clock: Clock,
+) -> Result<Running, StartError> {
     let loaded = load(config, &*environment).map_err(StartError::Config)?;
     start_with(loaded, config, environment, clock).await
 }
@@ -111,23 +119,24 @@ pub async fn start_with(
         },
         error,
     })?;
-    let upstream = Upstream::new(&loaded.upstream).map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
+    let upstream =
+        Upstream::new(&loaded.upstream).map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
     let watch = Watch::new(&loaded, path);
     let state = State::new(loaded, None, &clock, &metrics)?;
     let gateway = Arc::new(Gateway::new(state, upstream, Arc::clone(&metrics), audit, clock.clone()));
-    let drain = Drain::new();
+    let (drain, watch_drain) = drain::channel();
     let shared = Arc::new(Shared {
         gateway: Arc::clone(&gateway),
         metrics: Arc::clone(&metrics),
-        drain: drain.clone(),
+        stopping: AtomicBool::new(false),
         last_reload_error: Mutex::new(None),
     });
 
-    let tls = server::tls::Tls::new(listen.tls.as_ref()).map_err(|error| StartError::Tls(format!("listen.tls: {error}")))?;
-    let public = bind("listen.address", listen.address).await?;
-    let private = bind("admin.address", admin_address).await?;
+    let server = Server::new(&listen).map_err(|error| StartError::Tls(error.to_string()))?;
+    let public = bind("listen.address", listen.address)?;
+    let private = bind("admin.address", admin_address)?;
     let (address, admin) = (local(&public, listen.address), local(&private, admin_address));
 
     metrics.reloaded(true, clock.now());
@@ -139,9 +148,18 @@ pub async fn start_with(
             Reloading { path: path.to_owned(), environment, clock, watch, reloads },
         )),
     ];
-    let serving = tokio::spawn(server::serve(public, listen, tls, gateway, drain));
+    let serving = tokio::spawn(server.serve(public, gateway, watch_drain, metrics));
     tracing::info!(%address, %admin, "cambio {} is serving", env!("CARGO_PKG_VERSION"));
-    Ok(Running { address, admin, shared, reload, serving, helpers })
+    Ok(Running {
+        address,
+        admin,
+        shared,
+        reload,
+        drain,
+        drain_timeout: listen.drain_timeout,
+        serving,
+        helpers,
+    })
 }
 
 impl Running {
@@ -158,9 +176,10 @@ impl Running {
 
     /// Stops: no new connections, requests in flight get `listen.drainTimeout`.
     pub async fn stop(self) {
-        self.shared.drain.start();
-        // A panic of the accept loop has ended serving already.
-        let _ = self.serving.await;
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        let outcome = self.drain.drain(self.drain_timeout).await;
+        tracing::info!(?outcome, "drained");
+        self.serving.abort();
         for helper in self.helpers {
             helper.abort();
         }
@@ -173,6 +192,11 @@ impl Running {
 }
 
 impl Shared {
+    /// Whether a stop is under way.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// Why the configuration on disk is not in use; `None` if it is.
     pub fn last_reload_error(&self) -> Option<String> {
         self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -181,6 +205,24 @@ impl Shared {
     fn reload_ended(&self, error: Option<String>, now: jiff::Timestamp) {
         self.metrics.reloaded(error.is_none(), now);
         *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+}
+
+impl server::Observer for Metrics {
+    fn opened(&self) {
+        self.connection_opened();
+    }
+
+    fn closed(&self) {
+        self.connection_closed();
+    }
+
+    fn handshake_failed(&self) {
+        Self::handshake_failed(self);
+    }
+
+    fn certificate_reloaded(&self, used: bool) {
+        Self::certificate_reloaded(self, used);
     }
 }
 
@@ -230,7 +272,11 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
 
 /// Keys whose change a running process can't follow.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let listen = |config: &Config| Listen { max_form_bytes: 0, body_timeout: std::time::Duration::ZERO, ..config.listen.clone() };
+    let listen = |config: &Config| Listen {
+        max_form_bytes: 0,
+        body_timeout: std::time::Duration::ZERO,
+        ..config.listen.clone()
+    };
     let checks = [
         ("upstream", old.upstream != new.upstream),
         ("listen", listen(old) != listen(new)),
@@ -242,8 +288,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     checks.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Bind { key, address, error })
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    server::bind(address).map_err(|error| StartError::Bind { key, address, error })
 }
 
 fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {

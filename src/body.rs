@@ -37,6 +37,9 @@ pub enum BodyError {
     /// The peer stayed silent for longer than the limit.
     #[error("the body made no progress for {} ms", .0.as_millis())]
     Idle(Duration),
+    /// Whoever reads along would not let it go on.
+    #[error("the body was cut")]
+    Cut,
 }
 
 /// Why a body could not be read for judging.
@@ -94,6 +97,7 @@ impl Body {
             idle: Idle { limit: idle, sleep: None, waiting_since: None },
             lease,
             progress: None,
+            reader: None,
         }))
     }
 
@@ -108,6 +112,15 @@ impl Body {
                 Self(Kind::Stream(stream))
             }
         }
+    }
+
+    /// Shows every further piece of a body that streams to `reader`; when it says `false`, the body breaks off there.
+    #[must_use]
+    pub fn read_along(mut self, reader: Box<dyn FnMut(&[u8]) -> bool + Send + Sync>) -> Self {
+        if let Kind::Stream(stream) = &mut self.0 {
+            stream.reader = Some(Reader(reader));
+        }
+        self
     }
 
     /// For a body that streams: where its progress can be seen from outside.
@@ -197,6 +210,16 @@ struct Stream {
     idle: Idle,
     lease: Option<Lease>,
     progress: Option<Arc<Progress>>,
+    reader: Option<Reader>,
+}
+
+/// Reads a body as it goes by; `false` ends it.
+struct Reader(Box<dyn FnMut(&[u8]) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
 }
 
 impl Stream {
@@ -212,6 +235,12 @@ impl Stream {
         self.idle.waiting_since = None;
         if let Some(progress) = &self.progress {
             progress.0.store(true, Ordering::Relaxed);
+        }
+        if let (Some(reader), Some(Ok(frame))) = (&mut self.reader, &frame)
+            && frame.data_ref().is_some_and(|data| !(reader.0)(data))
+        {
+            self.lease = None;
+            return Poll::Ready(Some(Err(BodyError::Cut)));
         }
         match &frame {
             Some(Err(_)) => self.lease = None,

@@ -9,7 +9,7 @@ pub mod serve;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 use lexopt::prelude::*;
 
 use crate::clock::Clock;
@@ -50,7 +50,9 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("serve") => serve::run(arguments),
         Some("check") => check(arguments),
         Some("schema") => schema(arguments),
-        Some("keys") => keys::run(arguments).map(|()| ExitCode::SUCCESS).map_err(|error| CliError(error.to_string())),
+        Some("keys") => {
+            keys::run(arguments).map(|()| ExitCode::SUCCESS).map_err(|error| CliError(error.to_string()))
+        }
         Some("demo") => demo::run(arguments),
         Some("-h" | "--help" | "help") => return print(USAGE),
         Some("-V" | "--version") => return print(concat!("cambio ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -67,7 +69,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn check(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliError> {
     let path = serve::config_path(arguments, &ProcessEnvironment)?;
-    let today = Clock::System.now().to_zoned(TimeZone::UTC).date();
+    let today = Offset::UTC.to_datetime(Clock::System.now()).date();
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
     match check::run(&path, &ProcessEnvironment, today, &mut out, &mut err) {
         Ok(true) => Ok(ExitCode::SUCCESS),

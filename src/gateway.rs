@@ -22,23 +22,24 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::ACCEPT_ENCODING;
+use http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, RANGE};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use self::door::Visit;
 use self::exit::Exit;
 use self::hold::{Held, hold};
 use self::state::{RealmState, State};
 use crate::audit::Audit;
-use crate::body::{self, Body, ReadError};
+use crate::body::{Body, ReadError, read_bounded};
 use crate::clock::Clock;
 use crate::exchange::classify::carries_governed_grant;
 use crate::metrics::{Metrics, Way};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::Route;
 use crate::server::{Connection, Handler};
-use crate::upstream::{Upstream, UpstreamError, forward, headers};
+use crate::upstream::{Upstream, forward, headers};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -56,7 +57,10 @@ impl Handler for Gateway {
         let (head, body) = request.into_parts();
         let state = self.state.load_full();
         let (way, response) = match state.table.route(&head) {
-            Route::Pass => (Way::Pass, self.pass(&state, head, Body::request(body), connection).await),
+            Route::Pass => (Way::Pass, {
+                let idle = self.upstream.idle_timeout();
+                self.pass(&state, head, Body::upstream(body, idle), connection).await
+            }),
             Route::Form => (Way::Form, self.form(&state, head, body, connection).await),
             Route::Keys(realm) => (Way::Keys, self.keys(state.realms.get(realm), &head).await),
             Route::Discovery(realm) => {
@@ -64,7 +68,10 @@ impl Handler for Gateway {
             }
             Route::Door { realm } => {
                 let realm = realm.and_then(|index| state.realms.get(index));
-                (Way::Token, Visit { gateway: self, state: &state, connection }.enter(realm, head, body).await)
+                (
+                    Way::Token,
+                    Visit { gateway: self, state: &state, connection }.enter(realm, head, body).await,
+                )
             }
             Route::Reject(refusal) => (Way::Rejected, self.reject(&state, &head, connection, &refusal)),
         };
@@ -107,7 +114,8 @@ impl Gateway {
     /// The names of those without.
     pub fn keys_at_hand(&self) -> Result<(), String> {
         let state = self.state();
-        let missing: Vec<_> = state.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
+        let missing: Vec<_> =
+            state.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("no keys of {}", missing.join(", "))) }
     }
 
@@ -116,11 +124,18 @@ impl Gateway {
     /// # Errors
     /// What is wrong, without internals.
     pub async fn upstream_reachable(&self) -> Result<(), String> {
-        self.upstream.probe().await.map_err(|error| error.to_string())
+        let request = Request::head("/").body(Body::empty()).map_err(|error| error.to_string())?;
+        self.upstream.send(request).await.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Streams to the identity provider and back, past the answer lock.
-    async fn pass(&self, state: &State, mut head: Parts, body: Body, connection: &Arc<Connection>) -> Response<Body> {
+    async fn pass(
+        &self,
+        state: &State,
+        mut head: Parts,
+        body: Body,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
         let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
         if !bodiless {
             // The answer lock can't read a compressed answer, so none is asked for.
@@ -133,22 +148,31 @@ impl Gateway {
             Err(refusal) => Err(refusal),
         };
         passed.unwrap_or_else(|refusal| {
-            let mut exit = self.exit(state, (&seen.0, &seen.1, None), connection, None);
-            exit.end_outside(&refusal)
+            self.exit(state, (&seen.0, &seen.1, None), connection, None).end_outside(&refusal)
         })
     }
 
     /// A form to a path that is no token endpoint: read, because some server might take it for one.
-    async fn form(&self, state: &State, head: Parts, body: Incoming, connection: &Arc<Connection>) -> Response<Body> {
+    async fn form(
+        &self,
+        state: &State,
+        head: Parts,
+        body: Incoming,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
         let refusal = match self.read_form(state, body).await {
             Ok((body, trailers)) if !carries_governed_grant(&body) => {
                 let body = Body::full_with_trailers(body, trailers);
                 return self.pass(state, head, body, connection).await;
             }
-            Ok(_) => Refusal::new(Reason::ExchangeElsewhere, "a form with a governed grant on a path that is no token endpoint"),
+            Ok(_) => Refusal::new(
+                Reason::ExchangeElsewhere,
+                "a form with a governed grant on a path that is no token endpoint",
+            ),
             Err(refusal) => refusal,
         };
-        self.exit(state, (&head.method, &head.uri, Some(&head.headers)), connection, None).end_outside(&refusal)
+        self.exit(state, (&head.method, &head.uri, Some(&head.headers)), connection, None)
+            .end_outside(&refusal)
     }
 
     /// The realm's keys with ours among them.
@@ -171,7 +195,11 @@ impl Gateway {
         connection: &Arc<Connection>,
     ) -> Response<Body> {
         let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
-        let origin = headers::public_origin(&head, connection);
+        let origin = headers::public_origin(&head, connection)
+            .map(|origin| {
+                format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()))
+            })
+            .unwrap_or_default();
         let now = self.clock.now();
         if let Some(document) = realm.published.discovery(&origin, now).await {
             return document.answer(&head);
@@ -186,8 +214,10 @@ impl Gateway {
         let fetched = match self.send(fetch, connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();
-                match read_bounded(body, hold::HOLD, state_free_timeout()).await {
-                    Ok((body, _)) => realm.published.keep_discovery(origin.clone(), &parts.headers, body, now).await,
+                match read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await {
+                    Ok((body, _)) => {
+                        realm.published.keep_discovery(origin.clone(), &parts.headers, body, now).await
+                    }
                     Err(_) => None,
                 }
             }
@@ -205,12 +235,23 @@ impl Gateway {
     }
 
     /// Refused by its head alone.
-    fn reject(&self, state: &State, head: &Parts, connection: &Connection, refusal: &Refusal) -> Response<Body> {
-        self.exit(state, (&head.method, &head.uri, Some(&head.headers)), connection, None).end_outside(refusal)
+    fn reject(
+        &self,
+        state: &State,
+        head: &Parts,
+        connection: &Connection,
+        refusal: &Refusal,
+    ) -> Response<Body> {
+        self.exit(state, (&head.method, &head.uri, Some(&head.headers)), connection, None)
+            .end_outside(refusal)
     }
 
     /// Sends a request to the identity provider.
-    async fn send(&self, request: Request<Body>, connection: &Arc<Connection>) -> Result<Response<Body>, Refusal> {
+    async fn send(
+        &self,
+        request: Request<Body>,
+        connection: &Arc<Connection>,
+    ) -> Result<Response<Body>, Refusal> {
         let started = Instant::now();
         match forward::pass(&self.upstream, request, connection).await {
             Ok(response) => {
@@ -232,18 +273,24 @@ impl Gateway {
         response: Response<Body>,
         coded_is_free: bool,
     ) -> Result<(Response<Body>, Option<Bytes>), Refusal> {
-        match hold(response, coded_is_free).await {
+        match hold(response, self.upstream.idle_timeout(), coded_is_free).await {
             Held::Free { response, whole } => Ok((response, whole)),
             Held::Withheld(why) => Err(Refusal::new(Reason::AnswerLocked, why)),
-            Held::Broken => Err(Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off")),
+            Held::Broken => {
+                Err(Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off"))
+            }
         }
     }
 
     async fn read_form(&self, state: &State, body: Incoming) -> Result<(Bytes, Option<HeaderMap>), Refusal> {
         let listen = &state.config.listen;
         read_bounded(body, listen.max_form_bytes, listen.body_timeout).await.map_err(|error| match error {
-            ReadError::TooLarge => Refusal::new(Reason::BodyTooLarge, format!("more than {} bytes", listen.max_form_bytes)),
-            ReadError::Timeout => Refusal::new(Reason::BodyTimeout, format!("not within {:?}", listen.body_timeout)),
+            ReadError::TooLarge => {
+                Refusal::new(Reason::BodyTooLarge, format!("more than {} bytes", listen.max_form_bytes))
+            }
+            ReadError::Timeout => {
+                Refusal::new(Reason::BodyTimeout, format!("not within {:?}", listen.body_timeout))
+            }
             ReadError::Broken => Refusal::new(Reason::CallerGone, "the body broke off"),
         })
     }
@@ -256,7 +303,7 @@ impl Gateway {
         realm: Option<&str>,
     ) -> Exit<'_> {
         let to = exit::To { audit: &self.audit, metrics: &self.metrics, clock: &self.clock };
-        let request = exit::Seen { method, uri, headers, peer: connection.peer.ip() };
+        let request = exit::Seen { method, uri, headers, peer: connection.facts().peer.ip() };
         Exit::new(to, &request, realm, &state.config.policy.hash)
     }
 }

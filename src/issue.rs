@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::oauth::scope::Scope;
 use crate::policy::roles::Roles;
+use crate::token::verify::VerifiedToken;
 
 /// The token that the identity provider issued, its signature verified.
 #[derive(Clone, Copy)]
@@ -22,6 +23,13 @@ pub struct Verified<'a> {
     pub kid: &'a str,
     /// The realm's `iss`.
     pub issuer: &'a str,
+}
+
+impl<'a> Verified<'a> {
+    /// A token that was verified with the keys of the realm whose `iss` this is.
+    pub fn new(token: &'a VerifiedToken, issuer: &'a str) -> Self {
+        Self { claims: token.claims(), kid: token.kid().unwrap_or_default(), issuer }
+    }
 }
 
 /// An answer that meets its contract. `Debug` hides the token in it.

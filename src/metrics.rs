@@ -72,6 +72,11 @@ const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const BUCKETS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// Metrics could not be registered or encoded.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics: {0}")]
+pub struct MetricsError(prometheus::Error);
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -92,6 +97,8 @@ pub struct Metrics {
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
     audit_failures: IntCounter,
+    handshake_failures: IntCounter,
+    certificate_reloads: IntCounterVec,
 }
 
 impl Metrics {
@@ -99,7 +106,11 @@ impl Metrics {
     ///
     /// # Errors
     /// When two metrics have one name, which a test excludes.
-    pub fn new() -> Result<Self, prometheus::Error> {
+    pub fn new() -> Result<Self, MetricsError> {
+        Self::register().map_err(MetricsError)
+    }
+
+    fn register() -> Result<Self, prometheus::Error> {
         let r = Registry::new();
         let requests = counters(
             &r,
@@ -214,6 +225,17 @@ impl Metrics {
                 "cambio_audit_failures_total",
                 "Audit lines that could not be written; each refused its exchange.",
             )?,
+            handshake_failures: counter(
+                &r,
+                "cambio_tls_handshake_failures_total",
+                "TLS handshakes of callers that failed or took too long.",
+            )?,
+            certificate_reloads: counters(
+                &r,
+                "cambio_certificate_reloads_total",
+                "Changed files of listen.tls that were put to use or turned down, by outcome.",
+                &["outcome"],
+            )?,
             registry: r,
         })
     }
@@ -282,6 +304,16 @@ impl Metrics {
         self.connections.dec();
     }
 
+    /// A TLS handshake failed or took too long.
+    pub fn handshake_failed(&self) {
+        self.handshake_failures.inc();
+    }
+
+    /// Changed certificate files were put to use, or turned down.
+    pub fn certificate_reloaded(&self, used: bool) {
+        self.certificate_reloads.with_label_values(&[if used { "ok" } else { "error" }]).inc();
+    }
+
     /// Configuration was loaded, or refused.
     pub fn reloaded(&self, ok: bool, now: jiff::Timestamp) {
         self.reloads.with_label_values(&[if ok { "ok" } else { "error" }]).inc();
@@ -300,9 +332,9 @@ impl Metrics {
     ///
     /// # Errors
     /// When a metric can't be encoded.
-    pub fn exposition(&self) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn exposition(&self) -> Result<Vec<u8>, MetricsError> {
         let mut text = Vec::with_capacity(16 * 1024);
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        TextEncoder::new().encode(&self.registry.gather(), &mut text).map_err(MetricsError)?;
         Ok(text)
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use super::CliError;
-use crate::demo::walk;
+use crate::demo::walk::{self, Verdict};
 
 /// Runs the demo; `--once` ends it after the walk.
 ///
@@ -25,6 +25,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliErr
         .enable_all()
         .build()
         .map_err(|error| CliError(format!("the runtime can't start: {error}")))?;
-    let told = runtime.block_on(walk::run(once, &mut std::io::stdout())).map_err(|error| CliError(error.to_string()))?;
-    Ok(if told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let verdict = runtime
+        .block_on(walk::run(once, &mut std::io::stdout()))
+        .map_err(|error| CliError(error.to_string()))?;
+    Ok(match verdict {
+        Verdict::AsTold => ExitCode::SUCCESS,
+        Verdict::Otherwise => ExitCode::FAILURE,
+    })
 }

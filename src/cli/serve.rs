@@ -21,7 +21,8 @@ use crate::config::{Config, Log};
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliError> {
     let environment = Arc::new(ProcessEnvironment);
     let path = config_path(arguments, &*environment)?;
-    let config = load(&path, &*environment).map_err(|problems| CliError(app::StartError::Config(problems).to_string()))?;
+    let config = load(&path, &*environment)
+        .map_err(|problems| CliError(app::StartError::Config(problems).to_string()))?;
     start_logging(&config.log)?;
     runtime(&config)?.block_on(serve(config, path, environment))
 }
@@ -45,7 +46,11 @@ pub fn config_path(
     Ok(path.unwrap_or_else(|| PathBuf::from("cambio.yaml")))
 }
 
-async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>) -> Result<ExitCode, CliError> {
+async fn serve(
+    config: Config,
+    path: PathBuf,
+    environment: Arc<dyn Environment>,
+) -> Result<ExitCode, CliError> {
     let failed = |error: std::io::Error| CliError(format!("signals: {error}"));
     let (mut terminate, mut interrupt, mut hangup) = (
         signal(SignalKind::terminate()).map_err(failed)?,
@@ -86,7 +91,8 @@ fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, CliError> {
 fn start_logging(log: &Log) -> Result<(), CliError> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.level)
         .map_err(|error| CliError(format!("log.level: {error}")))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = if log.json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
     started.map_err(|error| CliError(format!("logging can't start: {error}")))
 }

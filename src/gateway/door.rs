@@ -61,23 +61,27 @@ impl Visit<'_> {
             Classified::Exchange(form) => {
                 exit.is_exchange();
                 let realm = realm.ok_or_else(|| {
-                    Refusal::new(Reason::RealmUnknown, "list the realm under `realms` in cambio.yaml to govern its exchanges")
+                    Refusal::new(
+                        Reason::RealmUnknown,
+                        "list the realm under `realms` in cambio.yaml to govern its exchanges",
+                    )
                 })?;
                 exchange::judge(self, realm, form, head, exit).await
             }
             Classified::Other => {
-                let (response, whole) = match self.original(head, Body::full_with_trailers(body, trailers)).await {
-                    Ok(response) => self.gateway.release(response, false).await,
-                    Err(refusal) => Err(refusal),
-                }
-                .inspect(|_| exit.forget())?;
+                let (response, whole) =
+                    match self.original(head, Body::full_with_trailers(body, trailers)).await {
+                        Ok(response) => self.gateway.release(response, false).await,
+                        Err(refusal) => Err(refusal),
+                    }
+                    .inspect(|_| exit.forget())?;
                 if let (Some(realm), Some(whole)) = (realm, &whole) {
                     learn_key(realm, whole).await;
                 }
                 Ok(response)
             }
             Classified::Open(door) => {
-                exit.door_passed(door.as_str())?;
+                exit.door_passed(door.name())?;
                 let response = self.original(head, Body::full_with_trailers(body, trailers)).await?;
                 match door {
                     // Opened in writing: the marks of an exchange are what this door's answers have.

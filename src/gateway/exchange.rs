@@ -2,27 +2,28 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue,
-    PRAGMA, TRAILER, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
 };
 use http::request::Parts;
-use http::{Request, Response, response};
+use http::{Request, Response, StatusCode, response};
 use serde::Deserialize;
 
 use super::door::Visit;
 use super::exit::Exit;
-use super::hold::HOLD;
+use super::lock::HOLD;
 use super::state::RealmState;
 use crate::body::{Body, read_bounded};
 use crate::client::Authenticated;
 use crate::exchange::parse::parse;
-use crate::issue::{self, Conformed, Issued};
+use crate::issue::answer::Answer;
+use crate::issue::{self, Conformed, Verified};
 use crate::oauth::form::Form;
 use crate::permit::Permit;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
-use crate::secret::Secret;
-use crate::token::{Validated, validate, verify};
+use crate::token::verify::{self, Expectations, TokenError};
+use crate::token::{Validated, validate};
 
 /// Judges an exchange, has it performed, and holds the answer to its contract.
 ///
@@ -39,8 +40,9 @@ pub async fn judge(
     exit.parsed(&parsed);
     let validated = check_subject(visit, realm, Authenticated::by_upstream(parsed)).await?;
     exit.validated(&validated);
-    let permit = Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
-        .map_err(|refused| refused.refusal)?;
+    let permit =
+        Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
+            .map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
 
     let (answer, body) = match perform(visit, realm, &permit, head, exit).await? {
@@ -50,9 +52,8 @@ pub async fn judge(
             return Ok(response);
         }
     };
-    let issued = check_issued(visit, realm, &body).await?;
-    let conformed = conform(visit, realm, &permit, &issued)?;
-    exit.issued(&conformed.facts);
+    let conformed = conform(visit, realm, &permit, answer.status, &body).await?;
+    exit.issued(conformed.facts());
     exit.allowed(answer.status)?;
     Ok(respond(answer, conformed))
 }
@@ -68,7 +69,11 @@ async fn check_subject(
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, &peeked.issuer) else {
         return Err(Refusal::new(
             Reason::SubjectTokenIssuerUntrusted,
-            format!("issuer {:?} is not among subjectIssuers of realm {}", clip(&peeked.issuer), realm.config.name),
+            format!(
+                "issuer {:?} is not among subjectIssuers of realm {}",
+                clip(&peeked.issuer),
+                realm.config.name
+            ),
         ));
     };
     let keys = jwks
@@ -107,7 +112,7 @@ async fn perform(
     exit.upstream_status(response.status());
 
     let (answer, body) = response.into_parts();
-    let limit = visit.state.config.upstream.idle_timeout;
+    let limit = visit.gateway.upstream.idle_timeout();
     let (body, _) = read_bounded(body, HOLD, limit).await.map_err(|error| {
         Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
     })?;
@@ -116,54 +121,66 @@ async fn perform(
     }
     let why = format!("realm {} answered {}", realm.config.name, error_code(&body));
     if answer.status.is_server_error() || answer.status.is_redirection() || answer.status.is_informational() {
-        return Err(Refusal::new(Reason::UpstreamGarbage, format!("{why} with status {}", answer.status.as_u16())));
+        return Err(Refusal::new(
+            Reason::UpstreamGarbage,
+            format!("{why} with status {}", answer.status.as_u16()),
+        ));
     }
-    Ok(Performed::Refused(Response::from_parts(answer, Body::full(body)), Refusal::new(Reason::UpstreamRefused, why)))
+    Ok(Performed::Refused(
+        Response::from_parts(answer, Body::full(body)),
+        Refusal::new(Reason::UpstreamRefused, why),
+    ))
 }
 
-/// The issued token against the realm's keys.
-async fn check_issued(visit: Visit<'_>, realm: &RealmState, body: &Bytes) -> Result<Issued, Refusal> {
-    let answer = issue::Answer::read(body)?;
-    let untrusted = |why: String| Refusal::new(Reason::AnswerSignature, why);
-    let peeked = verify::peek(answer.token().expose()).map_err(|error| untrusted(error.to_string()))?;
-    let keys = realm
-        .jwks
-        .keys(peeked.kid.as_deref())
-        .await
-        .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", realm.config.name)))?;
-    let expect = verify::Expectations {
+/// Verifies the issued token with the realm's keys and holds it to the contract.
+async fn conform(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    permit: &Permit,
+    status: StatusCode,
+    body: &Bytes,
+) -> Result<Conformed, Refusal> {
+    let now = visit.gateway.clock.now();
+    let answer = Answer::read(status.as_u16(), body)?;
+    let untrusted = |error: TokenError| Refusal::new(Reason::AnswerSignature, error.to_string());
+    let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
+    let keys =
+        realm.jwks.keys(peeked.kid.as_deref()).await.map_err(|error| {
+            Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", realm.config.name))
+        })?;
+    let expect = Expectations {
         issuer: &realm.config.issuer,
         algorithms: &realm.config.tokens.algorithms,
         leeway: realm.config.tokens.leeway,
     };
-    let token = verify::verify(answer.token(), &keys, &expect, visit.gateway.clock.now())
-        .map_err(|error| untrusted(error.to_string()))?;
-    Ok(Issued::new(answer, token))
-}
-
-fn conform(visit: Visit<'_>, realm: &RealmState, permit: &Permit, issued: &Issued) -> Result<Conformed, Refusal> {
-    let now = visit.gateway.clock.now();
+    let token = verify::verify(answer.token(), &keys, &expect, now).map_err(untrusted)?;
+    let verified = Verified {
+        claims: token.claims(),
+        kid: token.kid().unwrap_or_default(),
+        issuer: &realm.config.issuer,
+    };
     match permit.issuance() {
-        Issuance::Forward => issue::forward::conform(permit, issued, now),
+        Issuance::Forward => issue::forward::conform(permit.contract(), answer, &verified, now),
         Issuance::Reissue => {
             let key = realm
                 .signing
                 .as_ref()
                 .ok_or_else(|| Refusal::new(Reason::SigningFailed, "the realm has no signingKey"))?;
-            issue::reissue::conform(permit, issued, key, now)
+            issue::reissue::conform(permit.contract(), answer, &verified, key, now)
         }
     }
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).
 fn respond(mut answer: response::Parts, conformed: Conformed) -> Response<Body> {
+    let (body, _) = conformed.into_parts();
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ETAG] {
         answer.headers.remove(name);
     }
-    answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(conformed.body.len()));
+    answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    Response::from_parts(answer, Body::full(conformed.body))
+    Response::from_parts(answer, Body::full(body))
 }
 
 /// The `error` of a refusal, if it looks like one: never free text of the identity provider.
@@ -173,7 +190,10 @@ fn error_code(body: &[u8]) -> String {
         error: String,
     }
     match serde_json::from_slice::<ErrorAnswer>(body) {
-        Ok(answer) if answer.error.len() <= 64 && answer.error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => {
+        Ok(answer)
+            if answer.error.len() <= 64
+                && answer.error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') =>
+        {
             answer.error
         }
         _ => "something that is no OAuth error".to_owned(),

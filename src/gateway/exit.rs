@@ -15,6 +15,7 @@ use crate::issue::Facts;
 use crate::metrics::{Metrics, Outcome};
 use crate::permit::Permit;
 use crate::policy::reason::{Reason, Refusal};
+use crate::policy::roles::Roles;
 use crate::token::Validated;
 
 /// What is known so far of a request that will be audited. Dropped without an exit, it says that the caller hung up.
@@ -105,7 +106,7 @@ impl<'a> Exit<'a> {
     pub fn parsed(&mut self, parsed: &Parsed) {
         let line = &mut self.line;
         line.client = Some(parsed.credentials().client_id().to_owned());
-        line.client_authentication = Some(parsed.credentials().method().as_str());
+        line.client_authentication = Some(parsed.credentials().method().name());
         line.subject_token_type = Some(parsed.subject_token_type().name());
         line.subject_token_sha256 = Some(parsed.subject_token().sha256());
         line.audience = parsed.audiences().to_vec();
@@ -134,13 +135,13 @@ impl<'a> Exit<'a> {
     /// What the new token says.
     pub fn issued(&mut self, facts: &Facts) {
         let line = &mut self.line;
-        line.roles_before = Some(facts.roles_before.to_json());
-        line.roles_granted = Some(facts.roles_granted.to_json());
+        line.roles_before = Some(roles(&facts.roles_before));
+        line.roles_granted = Some(roles(&facts.roles_granted));
         line.scope_granted = Some(facts.scope_granted.to_string());
-        line.claims_dropped.clone_from(&facts.claims_dropped);
-        line.lifetime_seconds = Some(facts.lifetime_seconds);
+        line.claims_dropped.clone_from(&facts.dropped_claims);
+        line.lifetime_seconds = Some(facts.lifetime);
         line.issued_jti.clone_from(&facts.jti);
-        line.issued_kid.clone_from(&facts.kid);
+        line.issued_kid = Some(facts.kid.clone());
     }
 
     /// The exchange is allowed: writes the line before the answer leaves.
@@ -175,7 +176,10 @@ impl<'a> Exit<'a> {
     pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
         let response = respond::refusal(refusal.reason, &self.line.id);
         match refusal.reason {
-            Reason::UpstreamUnavailable | Reason::UpstreamTimeout | Reason::UpstreamGarbage | Reason::CallerGone => {
+            Reason::UpstreamUnavailable
+            | Reason::UpstreamTimeout
+            | Reason::UpstreamGarbage
+            | Reason::CallerGone => {
                 tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
                 self.written = true;
             }
@@ -231,6 +235,11 @@ impl Drop for Exit<'_> {
             let _ = self.end(Outcome::Failed, Some(Reason::CallerGone), status);
         }
     }
+}
+
+/// Roles as an audit line shows them.
+fn roles(roles: &Roles) -> serde_json::Value {
+    serde_json::json!({ "realm": roles.realm, "clients": roles.clients })
 }
 
 /// The trace id of a W3C `traceparent`, so that an audit line can be found from a trace.

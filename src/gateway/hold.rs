@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::lock::{self, HOLD, Reading, Scanner};
 use crate::body::Body;
@@ -28,14 +27,14 @@ pub enum Held {
 
 /// Reads an answer as far as the lock needs. `coded_is_free` lets JSON under a content coding pass: only for requests
 /// without a body that may have asked for it, of which no server makes an exchange.
-pub async fn hold(response: Response<Incoming>, idle: Duration, coded_is_free: bool) -> Held {
+pub async fn hold(response: Response<Body>, idle: Duration, coded_is_free: bool) -> Held {
     let (head, mut incoming) = response.into_parts();
     match lock::reading(head.status, &head.headers) {
         Reading::Free => {
-            return Held::Free { response: Response::from_parts(head, Body::upstream(incoming, idle)), whole: None };
+            return Held::Free { response: Response::from_parts(head, incoming), whole: None };
         }
         Reading::Coded if coded_is_free => {
-            return Held::Free { response: Response::from_parts(head, Body::upstream(incoming, idle)), whole: None };
+            return Held::Free { response: Response::from_parts(head, incoming), whole: None };
         }
         Reading::Coded => return Held::Withheld("JSON under a content coding that was not asked for"),
         Reading::Read => {}
@@ -63,7 +62,8 @@ pub async fn hold(response: Response<Incoming>, idle: Duration, coded_is_free: b
                 }
                 read.extend_from_slice(&data);
                 if read.len() > HOLD {
-                    let body = Body::watched(read.freeze(), incoming, idle, Box::new(move |data| scanner.push(data)));
+                    let body = Body::prefixed(read.freeze(), incoming)
+                        .read_along(Box::new(move |data| !scanner.push(data)));
                     return Held::Free { response: Response::from_parts(head, body), whole: None };
                 }
             }
@@ -71,9 +71,6 @@ pub async fn hold(response: Response<Incoming>, idle: Duration, coded_is_free: b
         }
     }
     let whole = read.freeze();
-    let body = match trailers {
-        None => Body::full(whole.clone()),
-        Some(trailers) => Body::with_trailers(whole.clone(), trailers),
-    };
+    let body = Body::full_with_trailers(whole.clone(), trailers);
     Held::Free { response: Response::from_parts(head, body), whole: Some(whole) }
 }

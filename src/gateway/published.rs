@@ -48,18 +48,24 @@ pub struct Published {
 impl Published {
     /// Nothing cached yet.
     pub fn new() -> Self {
-        let discovery = moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
+        let discovery =
+            moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
 
     /// The realm's keys with our public key after them.
-    pub fn keys(&self, upstream: &Arc<KeySet>, ours: Option<&SigningKey>, now: jiff::Timestamp) -> Arc<Document> {
+    pub fn keys(
+        &self,
+        upstream: &Arc<KeySet>,
+        ours: Option<&SigningKey>,
+        now: jiff::Timestamp,
+    ) -> Arc<Document> {
         if let Some(cached) = &*self.keys.load()
             && Arc::ptr_eq(&cached.0, upstream)
         {
             return Arc::clone(&cached.1);
         }
-        let keys: Vec<Value> = upstream.jwks().iter().cloned().chain(ours.map(SigningKey::jwk)).collect();
+        let keys: Vec<Value> = upstream.jwks().iter().chain(ours.map(SigningKey::jwk)).cloned().collect();
         let document = Arc::new(Document::new(
             json!({ "keys": keys }).to_string().into(),
             HeaderValue::from_static("no-cache"),
@@ -93,8 +99,10 @@ impl Published {
         parsed.get("issuer")?.as_str()?;
         let cache_control =
             headers.get(CACHE_CONTROL).cloned().unwrap_or_else(|| HeaderValue::from_static("no-cache"));
-        let content_type =
-            headers.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static("application/json"));
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .cloned()
+            .unwrap_or_else(|| HeaderValue::from_static("application/json"));
         let document = Arc::new(Document::new(body, cache_control, content_type, now));
         self.discovery.insert(origin, Arc::clone(&document)).await;
         Some(document)
@@ -108,7 +116,12 @@ impl Default for Published {
 }
 
 impl Document {
-    fn new(body: Bytes, cache_control: HeaderValue, content_type: HeaderValue, fetched: jiff::Timestamp) -> Self {
+    fn new(
+        body: Bytes,
+        cache_control: HeaderValue,
+        content_type: HeaderValue,
+        fetched: jiff::Timestamp,
+    ) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default()));
         // Base64url in quotes is always a header value.
@@ -123,7 +136,8 @@ impl Document {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         } else {
-            let body = if head.method == Method::HEAD { Body::empty() } else { Body::full(self.body.clone()) };
+            let body =
+                if head.method == Method::HEAD { Body::empty() } else { Body::full(self.body.clone()) };
             let mut response = Response::new(body);
             response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));

@@ -13,7 +13,7 @@ pub const CORRELATION_ID: &str = "x-correlation-id";
 /// A refusal in the dialect's shape: status, code and fixed text. The cause is in the audit line with the same id.
 pub fn refusal(reason: Reason, id: &str) -> Response<Body> {
     let answer = keycloak::answer(reason);
-    let mut response = json(answer.status, keycloak::body(&answer));
+    let mut response = json(answer.status, answer.body());
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(CORRELATION_ID, id);
     }

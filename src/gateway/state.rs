@@ -12,7 +12,7 @@ use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks};
 use crate::gateway::published::Published;
 use crate::issue::key::SigningKey;
 use crate::jwks::fetch::{FetchError, Fetcher};
-use crate::jwks::{Jwks, Observer, Source, tls};
+use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
 use crate::route::RouteTable;
 use crate::token::{AudienceRule, SubjectChecks};
@@ -94,7 +94,8 @@ impl State {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, StartError> {
-        let keys = |name: &str, made_from: MadeFrom| match previous.and_then(|state| state.issuers.get(name)) {
+        let keys = |name: &str, made_from: MadeFrom| match previous.and_then(|state| state.issuers.get(name))
+        {
             Some(issuer) if issuer.keys.made_from == made_from => Ok(Arc::clone(&issuer.keys)),
             _ => KeyCache::start(name, made_from, clock, metrics).map(Arc::new),
         };
@@ -102,7 +103,8 @@ impl State {
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {
             let made_from = MadeFrom {
-                source: Source::realm(&config.upstream, realm).map_err(|error| StartError::Tls(error.to_string()))?,
+                source: Source::realm(&config.upstream, realm)
+                    .map_err(|error| StartError::Tls(error.to_string()))?,
                 limits: realm.jwks,
                 ca: config.upstream.ca.clone(),
                 client_certificate: config.upstream.client_certificate.clone(),
@@ -137,7 +139,11 @@ impl State {
     }
 
     /// How a subject token of this `iss` is checked at a realm, and where its keys are; `None` if it is not trusted.
-    pub fn subject_issuer<'s>(&'s self, realm: &'s Realm, iss: &str) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
+    pub fn subject_issuer<'s>(
+        &'s self,
+        realm: &'s Realm,
+        iss: &str,
+    ) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
         realm.subject_issuers.iter().find_map(|name| {
             let issuer = self.issuers.get(name).filter(|issuer| issuer.url == iss)?;
             let audience = match &issuer.audiences {
@@ -164,15 +170,15 @@ impl std::fmt::Debug for State {
 
 impl KeyCache {
     /// Fetches at once, in the background, and from then on before the keys are old.
-    fn start(name: &str, made_from: MadeFrom, clock: &Clock, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
-        let wrong = |error: &dyn std::fmt::Display| StartError::Tls(format!("keys of {name}: {error}"));
-        let fetcher = match (&made_from.ca, &made_from.client_certificate) {
-            (None, None) => Fetcher::new(made_from.source.clone()).map_err(|error| wrong(&error))?,
-            (ca, certificate) => {
-                let tls = tls::client(ca.as_deref(), certificate.as_ref()).map_err(|error| wrong(&error))?;
-                Fetcher::with_tls(made_from.source.clone(), tls)
-            }
-        };
+    fn start(
+        name: &str,
+        made_from: MadeFrom,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, StartError> {
+        let MadeFrom { source, ca, client_certificate, .. } = &made_from;
+        let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
+            .map_err(|error| StartError::Tls(format!("keys of {name}: {error}")))?;
         let counted = Counted { issuer: name.to_owned(), metrics: Arc::clone(metrics) };
         let jwks = Jwks::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
         let fresh = jwks.clone();

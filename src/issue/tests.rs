@@ -1,3 +1,5 @@
+mod story;
+
 use jiff::SignedDuration;
 use serde_json::json;
 

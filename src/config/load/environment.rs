@@ -4,7 +4,7 @@ use super::problem::{Report, join};
 use super::tree::{Node, Value};
 
 /// Where `${NAME}` is looked up.
-pub trait Environment {
+pub trait Environment: Send + Sync {
     /// The variable's value; nothing when it is not set.
     fn var(&self, name: &str) -> Option<String>;
 }

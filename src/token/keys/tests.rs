@@ -61,6 +61,8 @@ fn admission() {
     let modulus = URL_SAFE_NO_PAD.decode(rsa["n"].as_str().unwrap()).unwrap();
     let mut even = modulus.clone();
     *even.last_mut().unwrap() &= 0xfe;
+    let (x, y) = (point("x"), point("y"));
+    let cut_earlier = with(&with(&ec, "x", base64(&x[..31])), "y", base64(&[&x[31..], &y[..]].concat()));
     let cases = [
         ("rsa as published", rsa.clone(), true),
         ("use absent", without(&rsa, "use"), true),
@@ -98,6 +100,7 @@ fn admission() {
         ("crv absent", without(&ec, "crv"), false),
         ("x one byte short", with(&ec, "x", base64(&point("x")[1..])), false),
         ("x with a leading zero", with(&ec, "x", base64(&[&[0], &point("x")[..]].concat())), false),
+        ("the same point, cut one byte earlier", cut_earlier, false),
         ("not on the curve", with(&ec, "x", ec["y"].clone()), false),
         ("at infinity", with(&with(&ec, "x", base64(&[0; 32])), "y", base64(&[0; 32])), false),
         ("ed25519 as published", ed.clone(), true),

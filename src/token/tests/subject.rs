@@ -111,6 +111,22 @@ fn subject_tokens() {
 }
 
 #[test]
+fn no_client_is_nobodys_party() {
+    let checks =
+        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = SubjectChecks {
+        issuer_name: "corp",
+        issuer: ISSUER,
+        checks: &checks,
+        audience: AudienceRule::Client,
+    };
+    let claims = with(with(claims(), "azp", json!("")), "aud", json!(["", "account"]));
+    let token = Secret::new(rs256(&header(), &claims));
+    let refused = check(&token, TokenType::AccessToken, "", &CORP.keys, &checks, now()).unwrap_err();
+    assert_eq!(refused.reason, Reason::SubjectTokenAudience);
+}
+
+#[test]
 fn claim_rules_must_hold() {
     let cases = [
         ("holds", "claims.sub == \"alice\"", Ok(())),
