@@ -49,6 +49,7 @@ class Admin:
         self.must("POST", "", realms.partner())
         for profile, client_roles, realm_roles in realms.ordinary_users():
             self._create_user("corp", profile, client_roles, realm_roles)
+        self._trust_partner()
 
     def client(self, realm: str, client_id: str) -> dict:
         (client,) = self.read(f"/{realm}/clients?clientId={client_id}")
@@ -79,6 +80,14 @@ class Admin:
                 "config": {"priority": [str(priority)], "algorithm": ["RS256"], "keySize": ["2048"]},
             },
         )
+
+    def _trust_partner(self) -> None:
+        """Corp takes assertions of `partner`, and knows petra there as alice here."""
+        port = self._peer.address[1]
+        self.must("POST", "/corp/identity-provider/instances", realms.partner_as_identity_provider(port))
+        alice, petra = self.user("corp", realms.ALICE.name), self.user("partner", realms.PETRA.name)
+        link = {"userId": petra["id"], "userName": petra["username"]}
+        self.must("POST", f"/corp/users/{alice['id']}/federated-identity/partner", link)
 
     def _create_user(
         self, realm: str, profile: dict, client_roles: dict[str, list[str]], realm_roles: list[str]

@@ -12,6 +12,10 @@ EXCHANGE = {
     "standard.token.exchange.enabled": "true",
     "standard.token.exchange.enableRefreshRequestedTokenType": "SAME_SESSION",
 }
+JWT_AUTHORIZATION = {
+    "oauth2.jwt.authorization.grant.enabled": "true",
+    "oauth2.jwt.authorization.grant.idp": "partner",
+}
 REDIRECT = "http://app.example.test/callback"
 
 
@@ -32,7 +36,14 @@ OTHER = Client("other-api", "other-api-secret-62dd")
 PUBLIC = Client("public-app", None)
 # RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined for Basic. These two need it.
 ODD = Client("odd app", "s +%:&=ecret-ü-40f8")
+# Clients of the two doors that are really set up: a UMA resource server, and a client of the JWT authorization grant.
+UMA_API = Client("uma-api", "uma-api-secret-1d2c")
+ASSERTION_APP = Client("assertion-app", "assertion-app-secret-51aa")
 PARTNER_APP = Client("partner-app", "partner-app-secret-2c9e")
+
+
+# An assertion's `aud` must be the realm's issuer and nothing else, so this door has a public name of its own.
+CORP_PUBLIC, PARTNER_PUBLIC = "sso.example.test", "login.partner.test"
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,20 @@ BOB = User("bob", "bob-password-30c7")  # made with the realm: carries only the 
 CAROL = User("carol", "carol-password-c41b")  # made through the admin API: has no role in any API
 PETRA = User("petra", "petra-password-f7d3")  # of the realm `partner`
 
-SECRETS = [
-    value.secret
-    for value in (FRONT_END, NARROW, STRANGER, NO_EXCHANGE, BACK_END, OTHER, ODD, PARTNER_APP)
-    if value.secret
-] + [user.password for user in (ALICE, BOB, CAROL, PETRA)]
+_CLIENTS = (
+    FRONT_END,
+    NARROW,
+    STRANGER,
+    NO_EXCHANGE,
+    BACK_END,
+    OTHER,
+    ODD,
+    UMA_API,
+    ASSERTION_APP,
+    PARTNER_APP,
+)
+SECRETS = [client.secret for client in _CLIENTS if client.secret]
+SECRETS += [user.password for user in (ALICE, BOB, CAROL, PETRA)]
 
 
 def corp() -> dict:
@@ -72,6 +92,8 @@ def corp() -> dict:
             _confidential(NARROW, EXCHANGE, fullScopeAllowed=False),
             _confidential(STRANGER, EXCHANGE),
             _confidential(ODD, EXCHANGE, serviceAccountsEnabled=True),
+            _confidential(UMA_API, {}, serviceAccountsEnabled=True, **_uma_settings()),
+            _confidential(ASSERTION_APP, JWT_AUTHORIZATION),
             _confidential(NO_EXCHANGE, {}),
             _confidential(BACK_END, {}),
             _confidential(OTHER, {}),
@@ -92,11 +114,40 @@ def corp() -> dict:
 
 
 def partner() -> dict:
-    """The realm `partner`."""
+    """The realm `partner`. Its tokens name corp's issuer, so that corp's JWT authorization grant takes them."""
+    mapper = {
+        "name": "corp",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-audience-mapper",
+        "config": {
+            "included.custom.audience": f"http://{CORP_PUBLIC}/realms/corp",
+            "access.token.claim": "true",
+        },
+    }
+    app = _confidential(PARTNER_APP, EXCHANGE, protocolMappers=[mapper])
+    return {**_realm("partner"), "clients": [app], "users": [_profile(PETRA)]}
+
+
+def partner_as_identity_provider(keycloak_port: int) -> dict:
+    """`partner` as an identity provider of `corp`, for the JWT authorization grant (RFC 7523)."""
+    issuer = f"http://{PARTNER_PUBLIC}/realms/partner"
     return {
-        **_realm("partner"),
-        "clients": [_confidential(PARTNER_APP, EXCHANGE)],
-        "users": [_profile(PETRA)],
+        "alias": "partner",
+        "providerId": "oidc",
+        "enabled": True,
+        "config": {
+            "issuer": issuer,
+            "authorizationUrl": f"{issuer}/protocol/openid-connect/auth",
+            "tokenUrl": f"{issuer}/protocol/openid-connect/token",
+            "clientId": "corp",
+            "clientSecret": "corp-at-partner-secret-77f0",
+            "validateSignature": "true",
+            "useJwksUrl": "true",
+            "jwksUrl": f"http://127.0.0.1:{keycloak_port}/realms/partner/protocol/openid-connect/certs",
+            "jwtAuthorizationGrantEnabled": "true",
+            "jwtAuthorizationGrantAssertionReuseAllowed": "true",
+            "jwtAuthorizationGrantMaxAllowedAssertionExpiration": "7200",
+        },
     }
 
 
@@ -129,6 +180,26 @@ def _realm(name: str) -> dict:
         "eventsEnabled": True,
         "enabledEventTypes": ["TOKEN_EXCHANGE"],
     }
+
+
+def _uma_settings() -> dict:
+    """A resource that every user of the realm may have a ticket for."""
+    users = {
+        "name": "users",
+        "type": "role",
+        "config": {"roles": '[{"id":"default-roles-corp","required":false}]'},
+    }
+    thing = {
+        "name": "thing-for-users",
+        "type": "resource",
+        "config": {"resources": '["thing"]', "applyPolicies": '["users"]'},
+    }
+    settings = {
+        "policyEnforcementMode": "ENFORCING",
+        "resources": [{"name": "thing"}],
+        "policies": [users, thing],
+    }
+    return {"authorizationServicesEnabled": True, "authorizationSettings": settings}
 
 
 def _confidential(client: Client, attributes: dict[str, str], **more: object) -> dict:

@@ -9,12 +9,23 @@ import pytest
 
 import names
 import oidc
+import secrecy
 from compare import assert_same
 from differences import told
 from gate import Gate, Gates, Setup, audience, permission
 from http1 import Answer, Headers
 from peer import Peer, parsed
-from realms import ALICE, BOB, FRONT_END, PARTNER_APP, PETRA
+from realms import (
+    ALICE,
+    ASSERTION_APP,
+    BOB,
+    CORP_PUBLIC,
+    FRONT_END,
+    PARTNER_APP,
+    PARTNER_PUBLIC,
+    PETRA,
+    default_realm_roles,
+)  # fmt: skip
 from server import Keycloak
 
 
@@ -94,6 +105,45 @@ def test_an_open_door_leads_to_keycloaks_own_answer(keycloak: Keycloak, open_gat
     assert_same(straight, ours)
 
 
+@dataclass(frozen=True)
+class BackDoor:
+    """A door that is set up, so that it really hands out a token with everything in it."""
+
+    key: str
+    knock: Callable[[tuple[str, int]], Answer]
+
+
+def _ticket(address: tuple[str, int]) -> Answer:
+    peer = Peer(address, CORP_PUBLIC)
+    token = oidc.login(peer, FRONT_END, ALICE)["access_token"]
+    return peer.form(
+        oidc.endpoint("corp"), [("grant_type", oidc.UMA_GRANT), ("audience", "uma-api")], oidc.bearer(token)
+    )
+
+
+def _assertion(address: tuple[str, int]) -> Answer:
+    foreign = oidc.login(Peer(address, PARTNER_PUBLIC), PARTNER_APP, PETRA, realm="partner")["access_token"]
+    form = [("grant_type", oidc.JWT_BEARER_GRANT), *oidc.credentials(ASSERTION_APP), ("assertion", foreign)]
+    return Peer(address, CORP_PUBLIC).form(oidc.endpoint("corp"), form)
+
+
+BACK_DOORS = [BackDoor("umaTicket", _ticket), BackDoor("jwtBearer", _assertion)]
+
+
+@pytest.mark.parametrize("door", BACK_DOORS, ids=[door.key for door in BACK_DOORS])
+def test_a_back_door_that_works_is_shut_and_works_when_it_is_opened(
+    keycloak: Keycloak, gate: Gate, open_gate: Gate, door: BackDoor
+) -> None:
+    """Straight, a token with every realm role comes out of it, which no audience's owner ever permitted."""
+    straight = door.knock(keycloak.address)
+    assert straight.status == 200, told(straight)
+    assert oidc.realm_roles(secrecy.note(parsed(straight))["access_token"]) > default_realm_roles("corp")
+    assert refusal_in(door.knock(gate.address)) == names.DOOR_CLOSED
+    opened = door.knock(open_gate.address)
+    assert_same(straight, opened)
+    secrecy.note(parsed(opened))
+
+
 def test_an_open_door_opens_no_other(open_gate: Gate) -> None:
     """With every other door open, the exchange itself is still judged."""
     token, _ = tokens(open_gate.peer)
@@ -139,6 +189,9 @@ def test_an_exchange_in_a_realm_that_is_not_governed_is_refused(direct: Peer, th
         ("grant_type", oidc.EXCHANGE_GRANT), ("client_id", "admin-cli"), ("subject_token", token),
         ("subject_token_type", oidc.ACCESS_TOKEN),
     ]  # fmt: skip
+    straight = direct.form(oidc.endpoint("master"), fields)
+    assert straight.status == 200, told(straight)
+    secrecy.note(parsed(straight))
     assert refusal_in(through.form(oidc.endpoint("master"), fields)) == names.DENIED
 
 
