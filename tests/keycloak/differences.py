@@ -167,7 +167,7 @@ EXCHANGE: list[Row] = [
     Row("public client, own token", _as(PUBLIC), DENIED),
     Row("public client, another's token", _as_another(PUBLIC), '403 access_denied "Client is not the holder of the token"', '403 access_denied "Client is not within the token audience"', "One text for both."),
     Row("`requested_subject`", _set(requested_subject="bob"), DENIED, CLOSED, "This door is closed unless `doors.requestedSubject` opens it."),
-    Row("`requested_issuer`", _set(requested_issuer="partner"), '400 invalid_request "Invalid issuer"', CLOSED, "This door is closed unless `doors.requestedIssuer` opens it."),
+    Row("`requested_issuer`", _set(requested_issuer="partner"), DENIED, CLOSED, "This door is closed unless `doors.requestedIssuer` opens it."),
     Row("unknown `subject_issuer`", _set(subject_issuer="nobody"), '400 invalid_issuer "Invalid subject_issuer parameter"', UNKNOWN_PARAMETER, "A parameter that Cambio does not know is refused unless `unknownParameters: forward`."),
     Row("missing `grant_type`", _set(grant_type=None), MISSING_GRANT),
     Row("unknown `grant_type`", _set(grant_type="nonsense"), '400 unsupported_grant_type "Unsupported grant_type"'),

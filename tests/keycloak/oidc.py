@@ -53,12 +53,12 @@ def login(peer: Peer, client: Client, user: User, realm: str = "corp", scope: st
     return secrecy.note(parsed(answer))
 
 
-def exchange_form(client: Client, subject_token: str, audience: str | None = None, **more: str) -> Form:
+def exchange_form(client: Client, token: str, audience: str | None = None, **more: str) -> Form:
     """An exchange of an access token. A keyword replaces the field of its name, or adds it."""
     fields = {
         "grant_type": EXCHANGE_GRANT,
         **dict(credentials(client)),
-        "subject_token": subject_token,
+        "subject_token": token,
         "subject_token_type": ACCESS_TOKEN,
         **({"audience": audience} if audience else {}),
         **more,
@@ -69,13 +69,13 @@ def exchange_form(client: Client, subject_token: str, audience: str | None = Non
 def exchange(
     peer: Peer,
     client: Client,
-    subject_token: str,
+    token: str,
     audience: str | None = None,
     realm: str = "corp",
     **more: str,
 ) -> Answer:
     """Ask for an exchange; the answer may be a refusal."""
-    answer = peer.form(endpoint(realm), exchange_form(client, subject_token, audience, **more))
+    answer = peer.form(endpoint(realm), exchange_form(client, token, audience, **more))
     if answer.status == 200:
         secrecy.note(parsed(answer))
     return answer

@@ -64,6 +64,7 @@ def test_h2spec(gates: Gates, plain_upstream: Address, tmp_path: Path, listener:
         host,
         "-p",
         str(port),
+        "--strict",
         "--timeout",
         "3",
         *(["-t", "-k"] if tls else []),
