@@ -163,35 +163,45 @@ def test_an_unknown_kid_does_not_hammer_the_upstream(
 
 MARKED = b'{"access_token":"x.y.z","token_type":"Bearer","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}'
 
+WITHHELD: list[tuple[str, Scripted]] = [
+    ("json", Scripted(200, "application/json", MARKED)),
+    ("json with a charset", Scripted(200, "application/json;charset=UTF-8", MARKED)),
+    ("json in upper case", Scripted(200, "APPLICATION/JSON", MARKED)),
+    ("a kind of json", Scripted(200, "application/vnd.example+json", MARKED)),
+    ("no type", Scripted(200, "", MARKED)),
+    ("two types", Scripted(200, "text/plain", MARKED, (("Content-Type", "application/json"),))),
+    ("201", Scripted(201, "application/json", MARKED)),
+    ("206", Scripted(206, "application/json", MARKED)),
+    ("an escaped name", Scripted(200, "application/json", MARKED.replace(b"issued_token", b"issued\\u005ftoken"))),
+    ("after much space", Scripted(200, "application/json", b" " * 200_000 + MARKED)),
+    ("at the end of much else", Scripted(200, "application/json", b'{"a":"' + b"x" * 3_000_000 + b'",' + MARKED[1:])),
+]  # fmt: skip
 
-@pytest.mark.parametrize("target", ["/realms/corp/nothing", oidc.endpoint("corp", "userinfo"), "/anything"])
-@pytest.mark.parametrize(
-    "media_type",
-    ["application/json", "application/json;charset=UTF-8", "text/plain", "application/token-response+jwt"],
-)
+
+@pytest.fixture(scope="module")
+def locked(gates: Gates, keycloak: Keycloak) -> Iterator[tuple[Gate, Script]]:
+    """A gate whose upstream answers anything with the marks of an exchange."""
+    with upstreams.scripted(keycloak.address) as (address, script):
+        gate = gates.start("lock", address, Setup(AUDIENCES))
+        yield gate, script
+        gate.stop()
+
+
+@pytest.mark.parametrize("target", ["/realms/corp/nothing", "/anything", oidc.endpoint("corp")])
+@pytest.mark.parametrize(("name", "answer"), WITHHELD, ids=[name for name, _ in WITHHELD])
 def test_an_answer_with_the_marks_of_an_exchange_leaves_by_no_other_way(
-    gates: Gates, misbehaving: tuple[tuple[str, int], Script], target: str, media_type: str
+    locked: tuple[Gate, Script], target: str, name: str, answer: Scripted
 ) -> None:
-    address, script = misbehaving
-    gate = gates.start("lock", address, Setup(AUDIENCES))
-    script.answers[target] = Scripted(200, media_type, MARKED)
-    answer = gate.peer.get(target)
-    if media_type.startswith("application/json"):
-        assert answer.status >= 400 and b"x.y.z" not in answer.body, told(answer)
-    assert gate.running
-    gate.stop()
-
-
-def test_the_answer_lock_holds_for_other_grants(
-    gates: Gates, misbehaving: tuple[tuple[str, int], Script]
-) -> None:
-    """A password grant that is answered as an exchange: something is badly wrong, and nothing leaves."""
-    address, script = misbehaving
-    gate = gates.start("lock-grant", address, Setup(AUDIENCES))
-    script.answers[oidc.endpoint("corp")] = Scripted(200, "application/json", MARKED)
-    answer = gate.peer.form(oidc.endpoint("corp"), oidc.password_form(FRONT_END, ALICE))
-    assert answer.status >= 400 and b"x.y.z" not in answer.body, told(answer)
-    gate.stop()
+    """On the token endpoint it is a password grant that is answered so: something is badly wrong, and nothing leaves."""
+    gate, script = locked
+    script.answers = {target: answer}
+    form = oidc.password_form(FRONT_END, ALICE)
+    try:
+        given = gate.peer.form(target, form) if target == oidc.endpoint("corp") else gate.peer.get(target)
+    except http1.NoAnswer:
+        # Long answers stream: one whose marks come late is cut off before them.
+        return
+    assert given.status >= 400 and b"x.y.z" not in given.body, told(given)
 
 
 GARBAGE: list[tuple[str, Scripted]] = [
