@@ -92,20 +92,21 @@ pub struct Running {
 ///
 /// # Errors
 /// When anything is in doubt: configuration, keys, certificates, addresses, the audit file.
+#[expect(clippy::unused_async, reason = "it spawns and binds, so it must run inside a runtime")]
 pub async fn start(
     config: &Path,
     environment: Arc<dyn Environment>,
     clock: Clock,
 ) -> Result<Running, StartError> {
     let loaded = load(config, &*environment).map_err(StartError::Config)?;
-    start_with(loaded, config, environment, clock).await
+    start_with(loaded, config, environment, clock)
 }
 
 /// Serves by a configuration that was loaded already.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_with(
+pub fn start_with(
     loaded: Config,
     path: &Path,
     environment: Arc<dyn Environment>,

@@ -17,11 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::pool::Lease;
 
-/// A request's or an answer's content, with its trailers.
-#[derive(Debug)]
+/// A request's or an answer's content, with its trailers. `Debug` shows its size, never what is in it.
 pub struct Body(Kind);
 
-#[derive(Debug)]
 enum Kind {
     Empty,
     Full { data: Bytes, trailers: Option<Box<HeaderMap>> },
@@ -40,6 +38,12 @@ pub enum BodyError {
     /// Whoever reads along would not let it go on.
     #[error("the body was cut")]
     Cut,
+}
+
+/// Reads a body as it goes by.
+pub trait ReadAlong: Send + Sync + 'static {
+    /// Sees the next piece; `false` ends the body there.
+    fn read(&mut self, piece: &[u8]) -> bool;
 }
 
 /// Why a body could not be read for judging.
@@ -114,11 +118,11 @@ impl Body {
         }
     }
 
-    /// Shows every further piece of a body that streams to `reader`; when it says `false`, the body breaks off there.
+    /// Shows every further piece of a body that streams to `reader`; when that says `false`, the body breaks off there.
     #[must_use]
-    pub fn read_along(mut self, reader: Box<dyn FnMut(&[u8]) -> bool + Send + Sync>) -> Self {
+    pub fn read_along<R: ReadAlong>(mut self, reader: R) -> Self {
         if let Kind::Stream(stream) = &mut self.0 {
-            stream.reader = Some(Reader(reader));
+            stream.reader = Some(Reader(Box::new(reader)));
         }
         self
     }
@@ -127,6 +131,17 @@ impl Body {
     pub(crate) fn watch_progress(&mut self) -> Option<Arc<Progress>> {
         let Kind::Stream(stream) = &mut self.0 else { return None };
         Some(Arc::clone(stream.progress.get_or_insert_default()))
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match &self.0 {
+            Kind::Empty => "empty",
+            Kind::Full { .. } => "full",
+            Kind::Stream(_) => "stream",
+        };
+        f.debug_struct("Body").field("kind", &kind).field("size", &self.size_hint()).finish()
     }
 }
 
@@ -203,7 +218,6 @@ impl http_body::Body for Body {
     }
 }
 
-#[derive(Debug)]
 struct Stream {
     prefix: Bytes,
     incoming: Incoming,
@@ -213,8 +227,7 @@ struct Stream {
     reader: Option<Reader>,
 }
 
-/// Reads a body as it goes by; `false` ends it.
-struct Reader(Box<dyn FnMut(&[u8]) -> bool + Send + Sync>);
+struct Reader(Box<dyn ReadAlong>);
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -237,7 +250,7 @@ impl Stream {
             progress.0.store(true, Ordering::Relaxed);
         }
         if let (Some(reader), Some(Ok(frame))) = (&mut self.reader, &frame)
-            && frame.data_ref().is_some_and(|data| !(reader.0)(data))
+            && frame.data_ref().is_some_and(|data| !reader.0.read(data))
         {
             self.lease = None;
             return Poll::Ready(Some(Err(BodyError::Cut)));
@@ -339,6 +352,11 @@ mod tests {
         assert_eq!(body.size_hint().exact(), Some(5));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
         assert!(Body::full("").is_end_stream());
+    }
+
+    #[test]
+    fn debug_hides_the_content() {
+        assert!(!format!("{:?}", Body::full("client_secret=hush")).contains("hush"));
     }
 
     #[tokio::test]

@@ -26,10 +26,11 @@ use http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, RA
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
+use jiff::SignedDuration;
 
 use self::door::Visit;
 use self::exit::Exit;
-use self::hold::{Held, hold};
+use self::hold::{Released, Withheld, hold};
 use self::state::{RealmState, State};
 use crate::audit::Audit;
 use crate::body::{Body, ReadError, read_bounded};
@@ -104,7 +105,7 @@ impl Gateway {
     /// Sets the gauges that are read at scrape time.
     pub fn refresh_gauges(&self) {
         for (issuer, jwks) in self.state().key_caches() {
-            self.metrics.jwks_age(issuer, jwks.age().map(|age| age.unsigned_abs()));
+            self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
         }
     }
 
@@ -268,18 +269,13 @@ impl Gateway {
 
     /// Lets an answer from outside the pipeline leave, unless it bears the marks of an exchange. With it comes its
     /// body, if it was read whole.
-    async fn release(
-        &self,
-        response: Response<Body>,
-        coded_is_free: bool,
-    ) -> Result<(Response<Body>, Option<Bytes>), Refusal> {
-        match hold(response, self.upstream.idle_timeout(), coded_is_free).await {
-            Held::Free { response, whole } => Ok((response, whole)),
-            Held::Withheld(why) => Err(Refusal::new(Reason::AnswerLocked, why)),
-            Held::Broken => {
-                Err(Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off"))
+    async fn release(&self, response: Response<Body>, coded_is_free: bool) -> Result<Released, Refusal> {
+        hold(response, self.upstream.idle_timeout(), coded_is_free).await.map_err(|withheld| match withheld {
+            Withheld::Locked(why) => Refusal::new(Reason::AnswerLocked, why),
+            Withheld::Broken => {
+                Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off")
             }
-        }
+        })
     }
 
     async fn read_form(&self, state: &State, body: Incoming) -> Result<(Bytes, Option<HeaderMap>), Refusal> {

@@ -18,11 +18,11 @@ use crate::token::verify::VerifiedToken;
 #[derive(Clone, Copy)]
 pub struct Verified<'a> {
     /// Its claims.
-    pub claims: &'a Map<String, Value>,
+    claims: &'a Map<String, Value>,
     /// The key that signed it.
-    pub kid: &'a str,
+    kid: &'a str,
     /// The realm's `iss`.
-    pub issuer: &'a str,
+    issuer: &'a str,
 }
 
 impl<'a> Verified<'a> {

@@ -58,7 +58,6 @@ async fn serve(
         signal(SignalKind::hangup()).map_err(failed)?,
     );
     let mut running = app::start_with(config, &path, environment, Clock::System)
-        .await
         .map_err(|error| CliError(error.to_string()))?;
     loop {
         tokio::select! {

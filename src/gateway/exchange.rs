@@ -154,11 +154,7 @@ async fn conform(
         leeway: realm.config.tokens.leeway,
     };
     let token = verify::verify(answer.token(), &keys, &expect, now).map_err(untrusted)?;
-    let verified = Verified {
-        claims: token.claims(),
-        kid: token.kid().unwrap_or_default(),
-        issuer: &realm.config.issuer,
-    };
+    let verified = Verified::new(&token, &realm.config.issuer);
     match permit.issuance() {
         Issuance::Forward => issue::forward::conform(permit.contract(), answer, &verified, now),
         Issuance::Reissue => {

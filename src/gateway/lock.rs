@@ -48,68 +48,84 @@ pub fn reading(status: StatusCode, headers: &HeaderMap) -> Reading {
 #[derive(Clone, Debug, Default)]
 pub struct Scanner {
     depth: usize,
-    in_string: bool,
-    escaped: bool,
-    /// Bytes of the outermost object's current string that equal the mark so far; `None` once they differ.
-    matched: Option<usize>,
-    /// The last string at depth one was the mark; a colon makes it a member's name.
-    candidate: bool,
+    place: Place,
+    name: Name,
     found: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Outside,
+    InString,
+    /// After a backslash.
+    InEscape,
+}
+
+/// How the string that is being read, or was read last, compares with the mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Name {
+    #[default]
+    Other,
+    /// So many bytes are equal.
+    Prefix(usize),
+    /// Written with escapes, which hide it from a comparison of bytes: taken for the mark.
+    Escaped,
 }
 
 impl Scanner {
     /// Reads on; says whether the mark has been seen, now or before.
     pub fn push(&mut self, piece: &[u8]) -> bool {
-        if self.found {
-            return true;
-        }
-        // Escapes in a member's name hide it from a comparison of bytes; such a name is taken for the mark.
         for &byte in piece {
-            if self.in_string {
-                self.string_byte(byte);
-                continue;
+            if self.found {
+                break;
             }
-            match byte {
-                b'"' => {
-                    self.in_string = true;
-                    self.matched = Some(0);
-                }
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                b':' if self.candidate => {
-                    self.found = true;
-                    return true;
-                }
-                b' ' | b'\t' | b'\r' | b'\n' => continue,
-                _ => {}
+            match self.place {
+                Place::Outside => self.outside(byte),
+                Place::InString => self.in_string(byte),
+                Place::InEscape => self.place = Place::InString,
             }
-            self.candidate = false;
         }
         self.found
     }
 
-    fn string_byte(&mut self, byte: u8) {
-        if self.escaped {
-            self.escaped = false;
-            return;
-        }
+    fn outside(&mut self, byte: u8) {
         match byte {
-            b'\\' => {
-                self.escaped = true;
-                self.matched = self.matched.map(|_| usize::MAX);
-            }
             b'"' => {
-                self.in_string = false;
-                let escaped_name = self.matched == Some(usize::MAX);
-                self.candidate = self.depth <= 1 && (self.matched == Some(MARK.len()) || escaped_name);
+                self.place = Place::InString;
+                self.name = Name::Prefix(0);
+                return;
             }
-            _ => {
-                self.matched = match self.matched {
-                    Some(usize::MAX) => Some(usize::MAX),
-                    Some(n) if MARK.get(n) == Some(&byte) => Some(n + 1),
-                    _ => None,
-                };
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            // Only a colon makes the string before it a member's name.
+            b':' => self.found = self.depth <= 1 && self.name.may_be_mark(),
+            b' ' | b'\t' | b'\r' | b'\n' => return,
+            _ => {}
+        }
+        self.name = Name::Other;
+    }
+
+    fn in_string(&mut self, byte: u8) {
+        match (byte, self.name) {
+            (b'\\', _) => {
+                self.place = Place::InEscape;
+                self.name = Name::Escaped;
             }
+            (b'"', _) => self.place = Place::Outside,
+            (_, Name::Prefix(n)) if MARK.get(n) == Some(&byte) => self.name = Name::Prefix(n + 1),
+            (_, Name::Escaped) => {}
+            (_, _) => self.name = Name::Other,
+        }
+    }
+}
+
+impl Name {
+    fn may_be_mark(self) -> bool {
+        match self {
+            Self::Other => false,
+            Self::Prefix(equal) => equal == MARK.len(),
+            Self::Escaped => true,
         }
     }
 }

@@ -4,6 +4,7 @@
 macro_rules! reasons {
     ($($variant:ident = $name:literal: $meaning:literal,)*) => {
         /// Why a request was refused or an answer withheld.
+        #[expect(clippy::doc_markdown, reason = "the meanings are printed as plain text, too")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
             $(#[doc = $meaning] $variant,)*

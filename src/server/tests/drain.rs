@@ -61,3 +61,18 @@ async fn the_deadline_cuts() {
     assert!(matches!(outcome, Outcome::Cut(1..)), "{outcome:?}");
     caller.ended().await;
 }
+
+#[tokio::test]
+async fn an_http2_stream_is_finished_first() {
+    let go: Arc<Notify> = Arc::default();
+    let gate = gate(half(Arc::clone(&go)).await);
+    let (mut sender, connection) = http2_caller(gate.address).await;
+    let request = http::Request::get("http://a/").body(http_body_util::Empty::new()).unwrap();
+    let response = soon(sender.send_request(request)).await.unwrap();
+    let draining = tokio::spawn(gate.drain.drain(LIMIT));
+    go.notify_one();
+    let body = soon(http_body_util::BodyExt::collect(response.into_body())).await.unwrap();
+    assert_eq!(body.to_bytes(), "halfwhole");
+    assert_eq!(soon(draining).await.unwrap(), Outcome::Complete);
+    soon(connection).await.unwrap().unwrap();
+}

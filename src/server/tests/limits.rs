@@ -81,6 +81,18 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
 }
 
 #[tokio::test]
+async fn an_idle_http2_connection_is_closed() {
+    let (upstream, _received) = answering(OK).await;
+    let mut listen = listen_config();
+    listen.idle_timeout = SHORT;
+    let gate = gate_with(&upstream_config(upstream), &listen);
+    let (mut sender, connection) = http2_caller(gate.address).await;
+    let request = http::Request::get("http://a/").body(http_body_util::Empty::new()).unwrap();
+    assert_eq!(soon(sender.send_request(request)).await.unwrap().status().as_u16(), 200);
+    soon(connection).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_caller_that_does_not_read_is_cut() {
     let endless = upstream(|mut stream| async move {
         use tokio::io::AsyncWriteExt as _;

@@ -1,11 +1,8 @@
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 
 use super::harness::*;
@@ -81,12 +78,7 @@ async fn an_upstream_that_dies_leaves_a_broken_body() {
     let rest = caller.rest().await;
     assert!(!rest.contains("0\r\n\r\n"), "no end is invented: {rest}");
 
-    let stream = TcpStream::connect(gate.address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let (mut sender, _connection) = http2_caller(gate.address).await;
     let response =
         soon(sender.send_request(Request::get("http://a/").body(Empty::new()).unwrap())).await.unwrap();
     go.notify_one();
