@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, RANGE};
+use http::header::{ACCEPT_ENCODING, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -30,6 +30,7 @@ use hyper::body::Incoming;
 use self::door::Visit;
 use self::exit::Exit;
 use self::hold::{Held, hold};
+use self::lock::Origin;
 use self::state::{RealmState, State};
 use crate::audit::Audit;
 use crate::body::{Body, ReadError, read_bounded};
@@ -39,7 +40,7 @@ use crate::metrics::{Metrics, Way};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::Route;
 use crate::server::{Connection, Handler};
-use crate::upstream::{Upstream, forward, headers};
+use crate::upstream::{Upstream, forward};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -66,12 +67,9 @@ impl Handler for Gateway {
             Route::Discovery(realm) => {
                 (Way::Discovery, self.discovery(state.realms.get(realm), head, connection).await)
             }
-            Route::Door { realm } => {
-                let realm = realm.and_then(|index| state.realms.get(index));
-                (
-                    Way::Token,
-                    Visit { gateway: self, state: &state, connection }.enter(realm, head, body).await,
-                )
+            Route::Door { .. } => {
+                let visit = Visit { gateway: self, state: &state, connection };
+                (Way::Token, visit.enter(head, body).await)
             }
             Route::Reject(refusal) => (Way::Rejected, self.reject(&state, &head, connection, &refusal)),
         };
@@ -136,15 +134,20 @@ impl Gateway {
         body: Body,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if !bodiless {
-            // The answer lock can't read a compressed answer, so none is asked for.
+        let origin = match head.method {
+            Method::GET | Method::HEAD | Method::OPTIONS => Origin::Read,
+            _ => Origin::Elsewhere,
+        };
+        if origin == Origin::Elsewhere {
+            // The answer lock can't read a compressed answer, nor a part of one (RFC 9110 section 14.2: Range is for
+            // GET), so none is asked for.
             head.headers.remove(ACCEPT_ENCODING);
+            head.headers.remove(RANGE);
         }
         // Clones by reference count, for the audit line of an answer that is withheld.
         let seen = (head.method.clone(), head.uri.clone());
         let passed = match self.send(Request::from_parts(head, body), connection).await {
-            Ok(response) => self.release(response, bodiless).await.map(|(response, _)| response),
+            Ok(response) => self.release(response, origin).await.map(|(response, _)| response),
             Err(refusal) => Err(refusal),
         };
         passed.unwrap_or_else(|refusal| {
@@ -195,22 +198,14 @@ impl Gateway {
         connection: &Arc<Connection>,
     ) -> Response<Body> {
         let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
-        let origin = headers::public_origin(&head, connection)
-            .map(|origin| {
-                format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()))
-            })
-            .unwrap_or_default();
+        let (asked_by, origin) = published::question(&head, connection);
         let now = self.clock.now();
         if let Some(document) = realm.published.discovery(&origin, now).await {
             return document.answer(&head);
         }
         let mut fetch = Request::new(Body::empty());
-        *fetch.uri_mut() = head.uri.clone();
-        *fetch.version_mut() = head.version;
-        fetch.headers_mut().clone_from(&head.headers);
-        for name in [ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, ORIGIN] {
-            fetch.headers_mut().remove(name);
-        }
+        *fetch.uri_mut() = head.uri.path().parse().unwrap_or_default();
+        *fetch.headers_mut() = asked_by;
         let fetched = match self.send(fetch, connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();
@@ -271,9 +266,9 @@ impl Gateway {
     async fn release(
         &self,
         response: Response<Body>,
-        coded_is_free: bool,
+        origin: Origin,
     ) -> Result<(Response<Body>, Option<Bytes>), Refusal> {
-        match hold(response, self.upstream.idle_timeout(), coded_is_free).await {
+        match hold(response, self.upstream.idle_timeout(), origin).await {
             Held::Free { response, whole } => Ok((response, whole)),
             Held::Withheld(why) => Err(Refusal::new(Reason::AnswerLocked, why)),
             Held::Broken => {
@@ -300,7 +295,7 @@ impl Gateway {
         state: &State,
         (method, uri, headers): (&Method, &Uri, Option<&HeaderMap>),
         connection: &Connection,
-        realm: Option<&str>,
+        realm: Option<&RealmState>,
     ) -> Exit<'_> {
         let to = exit::To { audit: &self.audit, metrics: &self.metrics, clock: &self.clock };
         let request = exit::Seen { method, uri, headers, peer: connection.facts().peer.ip() };

@@ -7,7 +7,7 @@ use http::Response;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::lock::{self, HOLD, Reading, Scanner};
+use super::lock::{self, HOLD, Origin, Reading, Scanner};
 use crate::body::Body;
 
 /// What the lock says of an answer.
@@ -25,18 +25,14 @@ pub enum Held {
     Broken,
 }
 
-/// Reads an answer as far as the lock needs. `coded_is_free` lets JSON under a content coding pass: only for requests
-/// without a body that may have asked for it, of which no server makes an exchange.
-pub async fn hold(response: Response<Body>, idle: Duration, coded_is_free: bool) -> Held {
+/// Reads an answer as far as the lock needs.
+pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> Held {
     let (head, mut incoming) = response.into_parts();
-    match lock::reading(head.status, &head.headers) {
+    match lock::reading(origin, head.status, &head.headers) {
         Reading::Free => {
             return Held::Free { response: Response::from_parts(head, incoming), whole: None };
         }
-        Reading::Coded if coded_is_free => {
-            return Held::Free { response: Response::from_parts(head, incoming), whole: None };
-        }
-        Reading::Coded => return Held::Withheld("JSON under a content coding that was not asked for"),
+        Reading::Coded => return Held::Withheld("an answer under a content coding that was not asked for"),
         Reading::Read => {}
     }
 

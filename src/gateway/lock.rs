@@ -20,28 +20,40 @@ pub enum Reading {
     Free,
     /// It is JSON, or does not say what it is.
     Read,
-    /// It is JSON under a content coding, so the lock can't read it.
+    /// It is under a content coding, so the lock can't read it.
     Coded,
 }
 
+/// Where an answer comes from, which says how much of it is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A token endpoint: every answer is read, whatever it calls itself. Clients there read JSON without a look at
+    /// status and media type.
+    Door,
+    /// Any other path, asked with a method that may change something.
+    Elsewhere,
+    /// Any other path, asked with GET, HEAD or OPTIONS, of which no server makes an exchange: JSON under a content
+    /// coding that the caller may have asked for is free.
+    Read,
+}
+
 /// Decides from the head of an answer.
-pub fn reading(status: StatusCode, headers: &HeaderMap) -> Reading {
-    if !status.is_success() || status == StatusCode::NO_CONTENT {
+pub fn reading(origin: Origin, status: StatusCode, headers: &HeaderMap) -> Reading {
+    if matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Reading::Free;
     }
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let json = match (types.next(), types.next()) {
-        (None, _) | (Some(_), Some(_)) => true,
-        (Some(kind), None) => is_json(kind.as_bytes()),
-    };
-    if !json {
+    if origin != Origin::Door && !(status.is_success() && may_be_json(headers)) {
         return Reading::Free;
     }
     let coded = headers
         .get_all(CONTENT_ENCODING)
         .iter()
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if coded { Reading::Coded } else { Reading::Read }
+    match (coded, origin) {
+        (false, _) => Reading::Read,
+        (true, Origin::Read) => Reading::Free,
+        (true, Origin::Door | Origin::Elsewhere) => Reading::Coded,
+    }
 }
 
 /// Looks for the mark in a JSON text that comes in pieces.
@@ -49,12 +61,23 @@ pub fn reading(status: StatusCode, headers: &HeaderMap) -> Reading {
 pub struct Scanner {
     depth: usize,
     in_string: bool,
-    escaped: bool,
-    /// Bytes of the outermost object's current string that equal the mark so far; `None` once they differ.
+    escape: Escape,
+    /// Characters of the current string that equal the mark so far; `None` once they differ.
     matched: Option<usize>,
     /// The last string at depth one was the mark; a colon makes it a member's name.
     candidate: bool,
     found: bool,
+}
+
+/// How far an escape within a string has come.
+#[derive(Clone, Copy, Debug, Default)]
+enum Escape {
+    #[default]
+    None,
+    /// After the backslash.
+    Begun,
+    /// After `\u`: digits so far, and what they make.
+    Unicode(u8, u32),
 }
 
 impl Scanner {
@@ -63,8 +86,11 @@ impl Scanner {
         if self.found {
             return true;
         }
-        // Escapes in a member's name hide it from a comparison of bytes; such a name is taken for the mark.
         for &byte in piece {
+            // JSON has no NUL; UTF-16 and UTF-32, which some clients detect, are ASCII with NULs in between.
+            if byte == 0 {
+                continue;
+            }
             if self.in_string {
                 self.string_byte(byte);
                 continue;
@@ -89,28 +115,40 @@ impl Scanner {
     }
 
     fn string_byte(&mut self, byte: u8) {
-        if self.escaped {
-            self.escaped = false;
-            return;
-        }
-        match byte {
-            b'\\' => {
-                self.escaped = true;
-                self.matched = self.matched.map(|_| usize::MAX);
+        match self.escape {
+            Escape::Begun if byte == b'u' => self.escape = Escape::Unicode(0, 0),
+            // No other escape spells a character of the mark.
+            Escape::Begun => {
+                self.escape = Escape::None;
+                self.matched = None;
             }
-            b'"' => {
-                self.in_string = false;
-                let escaped_name = self.matched == Some(usize::MAX);
-                self.candidate = self.depth <= 1 && (self.matched == Some(MARK.len()) || escaped_name);
-            }
-            _ => {
-                self.matched = match self.matched {
-                    Some(usize::MAX) => Some(usize::MAX),
-                    Some(n) if MARK.get(n) == Some(&byte) => Some(n + 1),
-                    _ => None,
+            Escape::Unicode(digits, value) => {
+                let Some(digit) = char::from(byte).to_digit(16) else {
+                    self.escape = Escape::None;
+                    self.matched = None;
+                    return;
                 };
+                let value = value << 4 | digit;
+                self.escape = Escape::Unicode(digits + 1, value);
+                if digits == 3 {
+                    self.escape = Escape::None;
+                    self.character(u8::try_from(value).ok());
+                }
             }
+            Escape::None => match byte {
+                b'\\' => self.escape = Escape::Begun,
+                b'"' => {
+                    self.in_string = false;
+                    self.candidate = self.depth <= 1 && self.matched == Some(MARK.len());
+                }
+                _ => self.character(Some(byte)),
+            },
         }
+    }
+
+    fn character(&mut self, byte: Option<u8>) {
+        let expected = self.matched.and_then(|count| MARK.get(count)).copied();
+        self.matched = self.matched.filter(|_| byte.is_some() && byte == expected).map(|count| count + 1);
     }
 }
 
@@ -119,14 +157,12 @@ pub fn bears_mark(body: &Bytes) -> bool {
     Scanner::default().push(body)
 }
 
-fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
-    let lower = essence.to_ascii_lowercase();
-    lower.is_empty()
-        || lower == b"application/json"
-        || lower == b"text/json"
-        || lower.ends_with(b"+json")
-        || !lower.contains(&b'/')
+/// Whether an answer is JSON, or leaves it open.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(kind), None) = (types.next(), types.next()) else { return true };
+    let essence = kind.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
+    !essence.contains(&b'/') || essence.windows(4).any(|word| word.eq_ignore_ascii_case(b"json"))
 }
 
 #[cfg(test)]
@@ -147,6 +183,11 @@ mod tests {
             ("shorter name", r#"{"issued_token_typ":1}"#, false),
             ("escaped name", r#"{"\u0069ssued_token_type":1}"#, true),
             ("without the brace", r#""issued_token_type":1"#, true),
+            ("escaped to its end", r#"{"issued_token_typ\u0065":1}"#, true),
+            ("another escaped name", r#"{"\u0069ssued":1,"a\"b":2,"issued_token_type\n":3}"#, false),
+            ("digits of another base", r#"{"\u00g9ssued_token_type":1}"#, false),
+            ("a letter beyond ASCII", r#"{"\u0169ssued_token_type":1}"#, false),
+            ("byte order mark", "\u{FEFF}{\"issued_token_type\":1}", true),
             ("backslashes in values", r#"{"a":"\\","issued_token_type":1}"#, true),
         ] {
             assert_eq!(bears_mark(&Bytes::from(text)), expected, "{name}");
@@ -155,6 +196,19 @@ mod tests {
                 scanner.push(&text.as_bytes()[..split]);
                 assert_eq!(scanner.push(&text.as_bytes()[split..]), expected, "{name}, split at {split}");
             }
+        }
+    }
+
+    #[test]
+    fn finds_the_mark_in_utf_16_and_utf_32() {
+        let text = r#"{"access_token":"x","issued_token_type":1}"#;
+        let wide: [(&str, Vec<u8>); 3] = [
+            ("UTF-16LE", text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+            ("UTF-16BE", text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            ("UTF-32BE", text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+        ];
+        for (name, bytes) in wide {
+            assert!(bears_mark(&Bytes::from(bytes)), "{name}");
         }
     }
 
@@ -178,11 +232,31 @@ mod tests {
             (Some("json"), None, Reading::Read),
             (Some("application/json"), Some("gzip"), Reading::Coded),
             (Some("application/json"), Some("identity"), Reading::Read),
+            (Some("text/html, application/json"), None, Reading::Read),
             (Some("text/html"), None, Reading::Free),
             (Some("application/octet-stream"), Some("gzip"), Reading::Free),
         ] {
-            assert_eq!(reading(StatusCode::OK, &head(kind, coding)), expected, "{kind:?} {coding:?}");
+            let read = reading(Origin::Elsewhere, StatusCode::OK, &head(kind, coding));
+            assert_eq!(read, expected, "{kind:?} {coding:?}");
         }
-        assert_eq!(reading(StatusCode::BAD_REQUEST, &head(Some("application/json"), None)), Reading::Free);
+        let json = Some("application/json");
+        for (origin, status, kind, coding, expected) in [
+            (Origin::Elsewhere, 400, json, None, Reading::Free),
+            (Origin::Elsewhere, 201, json, None, Reading::Read),
+            (Origin::Read, 200, json, Some("gzip"), Reading::Free),
+            (Origin::Read, 200, json, None, Reading::Read),
+            (Origin::Door, 200, Some("text/html"), None, Reading::Read),
+            (Origin::Door, 400, json, None, Reading::Read),
+            (Origin::Door, 302, None, None, Reading::Read),
+            (Origin::Door, 200, Some("text/plain"), Some("gzip"), Reading::Coded),
+            (Origin::Door, 204, None, None, Reading::Free),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                reading(origin, status, &head(kind, coding)),
+                expected,
+                "{origin:?} {status} {kind:?}"
+            );
+        }
     }
 }
