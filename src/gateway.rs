@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -32,8 +32,8 @@ use jiff::SignedDuration;
 use self::door::Visit;
 use self::exit::Exit;
 use self::hold::{Released, Withheld, hold};
-use self::lock::Looks;
-use self::state::State;
+use self::lock::Origin;
+use self::state::{RealmState, State};
 use crate::audit::Audit;
 use crate::body::{Body, ReadError, read_bounded};
 use crate::clock::Clock;
@@ -69,12 +69,9 @@ impl Handler for Gateway {
             Route::Discovery(realm) => {
                 (Way::Discovery, self.discovery(state.realms.get(realm), &head, connection).await)
             }
-            Route::Door { realm } => {
-                let realm = realm.and_then(|index| state.realms.get(index));
-                (
-                    Way::Token,
-                    Visit { gateway: self, state: &state, connection }.enter(realm, head, body).await,
-                )
+            Route::Door { .. } => {
+                let visit = Visit { gateway: self, state: &state, connection };
+                (Way::Token, visit.enter(head, body).await)
             }
             Route::Reject(refusal) => (Way::Rejected, self.reject(&state, &head, connection, &refusal)),
         };
@@ -139,18 +136,19 @@ impl Gateway {
         body: Body,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let looks = match head.method {
-            Method::GET | Method::HEAD | Method::OPTIONS if !is_protocol(&head.uri) => Looks::AtPlainJson,
-            _ => Looks::AtJson,
+        let origin = match head.method {
+            Method::GET | Method::HEAD | Method::OPTIONS if !is_protocol(&head.uri) => Origin::Read,
+            _ => Origin::Elsewhere,
         };
-        if looks == Looks::AtJson {
-            // The answer lock can't read a compressed answer, so none is asked for.
+        if origin == Origin::Elsewhere {
+            // The answer lock can't read a compressed answer, nor a part of one, so none is asked for.
             head.headers.remove(ACCEPT_ENCODING);
+            head.headers.remove(RANGE);
         }
         // Clones by reference count, for the audit line of an answer that is withheld.
         let seen = (head.method.clone(), head.uri.clone());
         let passed = match self.send(Request::from_parts(head, body), connection).await {
-            Ok(response) => self.release(response, looks).await.map(|(response, _)| response),
+            Ok(response) => self.release(response, origin).await.map(|(response, _)| response),
             Err(refusal) => Err(refusal),
         };
         passed.unwrap_or_else(|refusal| {
@@ -220,8 +218,8 @@ impl Gateway {
 
     /// Lets an answer from outside the pipeline leave, unless it bears the marks of an exchange. With it comes its
     /// body, if it was read whole.
-    async fn release(&self, response: Response<Body>, looks: Looks) -> Result<Released, Refusal> {
-        hold(response, self.upstream.idle_timeout(), looks).await.map_err(|withheld| match withheld {
+    async fn release(&self, response: Response<Body>, origin: Origin) -> Result<Released, Refusal> {
+        hold(response, self.upstream.idle_timeout(), origin).await.map_err(|withheld| match withheld {
             Withheld::Locked(why) => Refusal::new(Reason::AnswerLocked, why),
             Withheld::Broken => {
                 Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off")
@@ -247,7 +245,7 @@ impl Gateway {
         state: &State,
         (method, uri, headers): (&Method, &Uri, Option<&HeaderMap>),
         connection: &Connection,
-        realm: Option<&str>,
+        realm: Option<&RealmState>,
     ) -> Exit<'_> {
         let to = exit::To { audit: &self.audit, metrics: &self.metrics, clock: &self.clock };
         let request = exit::Seen { method, uri, headers, peer: connection.facts().peer.ip() };

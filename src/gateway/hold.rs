@@ -7,7 +7,7 @@ use http::Response;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::lock::{self, HOLD, Looks, Reading, Scanner};
+use super::lock::{self, HOLD, Origin, Reading, Scanner};
 use crate::body::{Body, ReadAlong};
 
 impl ReadAlong for Scanner {
@@ -31,11 +31,11 @@ pub type Released = (Response<Body>, Option<Bytes>);
 ///
 /// # Errors
 /// When it may not leave.
-pub async fn hold(response: Response<Body>, idle: Duration, looks: Looks) -> Result<Released, Withheld> {
+pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> Result<Released, Withheld> {
     let (head, mut incoming) = response.into_parts();
-    match lock::reading(head.status, &head.headers, looks) {
+    match lock::reading(origin, head.status, &head.headers) {
         Reading::Free => return Ok((Response::from_parts(head, incoming), None)),
-        Reading::Withhold => return Err(Withheld::Locked("a content coding that was not asked for")),
+        Reading::Coded => return Err(Withheld::Locked("a content coding that was not asked for")),
         Reading::Read => {}
     }
 

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, RANGE};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 
-use super::published::Document;
+use super::published::{Document, question};
 use super::state::RealmState;
 use super::{Gateway, lock, respond};
 use crate::body::{Body, read_bounded};
 use crate::policy::reason::Reason;
 use crate::server::Connection;
-use crate::upstream::headers;
 
 /// What the identity provider says to a fetch.
 enum Fetched {
@@ -43,7 +41,7 @@ impl Gateway {
             return document.answer(head);
         }
         // The keys come from the cache that checks tokens; the identity provider is asked once for its headers.
-        let headers = match self.fetch(head, connection).await {
+        let headers = match self.fetch(head, question(head, connection).0, connection).await {
             Fetched::Document(headers, _) => headers,
             Fetched::Refused(_) | Fetched::Nothing => HeaderMap::new(),
         };
@@ -58,16 +56,12 @@ impl Gateway {
         connection: &Arc<Connection>,
     ) -> Response<Body> {
         let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
-        let origin = headers::public_origin(head, connection)
-            .map(|origin| {
-                format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()))
-            })
-            .unwrap_or_default();
+        let (asked_by, origin) = question(head, connection);
         let now = self.clock.now();
         if let Some(document) = realm.published.discovery(&origin, now).await {
             return document.answer(head);
         }
-        let document: Option<Arc<Document>> = match self.fetch(head, connection).await {
+        let document: Option<Arc<Document>> = match self.fetch(head, asked_by, connection).await {
             Fetched::Document(headers, body) => {
                 realm.published.keep_discovery(origin.clone(), headers, body, now).await
             }
@@ -83,16 +77,11 @@ impl Gateway {
         }
     }
 
-    /// Asks as the caller did, but for the whole document as it is.
-    async fn fetch(&self, head: &Parts, connection: &Arc<Connection>) -> Fetched {
+    /// Asks for the whole document as it is, under the caller's public URL.
+    async fn fetch(&self, head: &Parts, asked_by: HeaderMap, connection: &Arc<Connection>) -> Fetched {
         let mut request = Request::new(Body::empty());
-        *request.method_mut() = Method::GET;
-        *request.uri_mut() = head.uri.clone();
-        *request.version_mut() = head.version;
-        request.headers_mut().clone_from(&head.headers);
-        for name in [ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, ORIGIN] {
-            request.headers_mut().remove(name);
-        }
+        *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
+        *request.headers_mut() = asked_by;
         match self.send(request, connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();

@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_TYPE, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED,
-    ORIGIN, SET_COOKIE, TRAILER, VARY,
+    CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+    LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::issue::key::SigningKey;
+use crate::server::Connection;
 use crate::token::keys::KeySet;
+use crate::upstream::headers;
 
 /// How long a discovery document is served before it is fetched again.
 const DISCOVERY_LIFE: Duration = Duration::from_secs(60);
@@ -42,6 +44,41 @@ const ABOUT_ONE_ANSWER: [HeaderName; 10] = [
     SET_COOKIE,
     TRAILER,
 ];
+
+/// What a listed proxy may say of the public URL besides scheme and host.
+const PUBLIC_URL: [&str; 4] =
+    ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
+
+/// The headers by which an identity provider writes its discovery document, and a name for the document so written.
+/// Nothing else of a request goes into the question, so that nobody chooses what others are answered.
+pub fn question(head: &Parts, connection: &Connection) -> (HeaderMap, String) {
+    let mut asked_by = HeaderMap::new();
+    let mut name = match headers::public_origin(head, connection) {
+        Some(origin) => format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes())),
+        None => String::new(),
+    };
+    let mut ask = |header: HeaderName, value: &HeaderValue| {
+        name.push('\n');
+        name.push_str(header.as_str());
+        name.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        asked_by.append(header, value.clone());
+    };
+    if let Some(host) = headers::host(head) {
+        ask(HOST, &host);
+    }
+    if connection.facts().trusted {
+        for header in PUBLIC_URL.map(HeaderName::from_static) {
+            for value in head.headers.get_all(&header) {
+                ask(header.clone(), value);
+            }
+        }
+        // Scheme and host are all that is taken from it, and they are in the name already.
+        if let Some(forwarded) = head.headers.get(FORWARDED) {
+            asked_by.insert(FORWARDED, forwarded.clone());
+        }
+    }
+    (asked_by, name)
+}
 
 /// A document with its entity tag.
 #[derive(Debug)]
