@@ -155,6 +155,11 @@ impl<'a> Exit<'a> {
     /// The request is refused, or failed.
     pub fn refused(&mut self, refusal: &Refusal, status: StatusCode) {
         self.line.detail.clone_from(&refusal.detail);
+        if refusal.reason == Reason::AnswerLocked {
+            self.line.event = Event::AnswerWithheld;
+            self.metrics.answer_withheld();
+            tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
+        }
         let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
         // A refusal stands even when its line can't be written; the metric of failed lines tells.
         let _ = self.end(outcome, Some(refusal.reason), status);
@@ -183,12 +188,6 @@ impl<'a> Exit<'a> {
                 tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
                 self.written = true;
             }
-            Reason::AnswerLocked => {
-                self.line.event = Event::AnswerWithheld;
-                self.metrics.answer_withheld();
-                tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
-                self.refused(refusal, response.status());
-            }
             _ => self.refused(refusal, response.status()),
         }
         response
@@ -200,7 +199,8 @@ impl<'a> Exit<'a> {
     }
 
     fn end(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> Result<(), Refusal> {
-        self.written = true;
+        // An allowed exchange whose line could not be written ends a second time, as a failure: counted already.
+        let again = std::mem::replace(&mut self.written, true);
         let took = self.started.elapsed();
         self.line.outcome = outcome.as_str();
         self.line.reason = reason.map(Reason::as_str);
@@ -217,6 +217,7 @@ impl<'a> Exit<'a> {
             _ => (outcome, reason),
         };
         match (self.line.event, reason) {
+            _ if again => {}
             (Event::TokenExchange, _) => {
                 let realm = self.line.realm.as_deref().unwrap_or("");
                 self.metrics.exchanged(realm, outcome, reason, took);
