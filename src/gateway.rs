@@ -212,26 +212,25 @@ impl Gateway {
         for name in [ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, ORIGIN] {
             fetch.headers_mut().remove(name);
         }
-        let fetched = match self.send(fetch, connection).await {
+        let instead = match self.send(fetch, connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();
-                match read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await {
-                    Ok((body, _)) => {
+                if let Ok((body, _)) = read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await
+                    && let Some(document) =
                         realm.published.keep_discovery(origin.clone(), &parts.headers, body, now).await
-                    }
-                    Err(_) => None,
+                {
+                    return document.answer(&head);
                 }
+                respond::refusal(Reason::UpstreamGarbage, "")
             }
-            // A realm that does not exist, or is disabled: the identity provider's own answer.
+            // A realm that does not exist, or is disabled: the identity provider's own answer, and a new one.
             Ok(response) if response.status().is_client_error() => return response,
-            Ok(_) | Err(_) => None,
+            Ok(response) => response,
+            Err(refusal) => respond::refusal(refusal.reason, ""),
         };
-        match fetched {
+        match realm.published.stale_discovery(&origin).await {
             Some(document) => document.answer(&head),
-            None => match realm.published.stale_discovery(&origin).await {
-                Some(document) => document.answer(&head),
-                None => respond::refusal(Reason::UpstreamGarbage, ""),
-            },
+            None => instead,
         }
     }
 
