@@ -6,8 +6,10 @@
 mod admin;
 mod answer_lock;
 mod audit;
+mod clock_jumps;
 mod demo_idp;
 mod demo_walk;
+mod docs;
 mod drain;
 mod exchange_allowed;
 mod exchange_denied;
@@ -15,6 +17,7 @@ mod jwks_rotation;
 mod layering;
 mod malformed;
 mod passthrough;
+mod protocols;
 mod published_keys;
 mod redaction;
 mod reload;
