@@ -30,12 +30,12 @@ impl Gateway {
         head: &Parts,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let keys = match realm.jwks.keys(None).await {
             Ok(keys) => keys,
             Err(error) => {
                 tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
-                return respond::refusal(Reason::KeysUnavailable, "");
+                return respond::fault(Reason::KeysUnavailable, head.uri.path());
             }
         };
         if let Some(document) = realm.published.keys(&keys) {
@@ -56,7 +56,7 @@ impl Gateway {
         head: &Parts,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let (asked_by, origin) = question(head, connection);
         let now = self.clock.now();
         if let Some(document) = realm.published.discovery(&origin, now).await {
@@ -69,7 +69,7 @@ impl Gateway {
                 {
                     return document.answer(head);
                 }
-                respond::refusal(Reason::UpstreamGarbage, "")
+                respond::fault(Reason::UpstreamGarbage, head.uri.path())
             }
             Fetched::Refused(response) => return response,
             Fetched::Failed(response) => response,
@@ -90,11 +90,11 @@ impl Gateway {
                 let (parts, body) = response.into_parts();
                 match read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await {
                     Ok((body, _)) => Fetched::Document(parts.headers, body),
-                    Err(_) => Fetched::Failed(respond::refusal(Reason::UpstreamGarbage, "")),
+                    Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
                 }
             }
             Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
-            Ok(_) | Err(_) => Fetched::Failed(respond::refusal(Reason::UpstreamGarbage, "")),
+            Ok(_) | Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
         }
     }
 }
