@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod exit;
 pub mod hold;
 pub mod lock;
+mod publish;
 pub mod published;
 pub mod respond;
 pub mod state;
@@ -22,15 +23,16 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH, ORIGIN, RANGE};
+use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use jiff::SignedDuration;
 
 use self::door::Visit;
 use self::exit::Exit;
 use self::hold::{Released, Withheld, hold};
+use self::lock::Origin;
 use self::state::{RealmState, State};
 use crate::audit::Audit;
 use crate::body::{Body, ReadError, read_bounded};
@@ -40,7 +42,7 @@ use crate::metrics::{Metrics, Way};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::Route;
 use crate::server::{Connection, Handler};
-use crate::upstream::{Upstream, forward, headers};
+use crate::upstream::{Upstream, forward};
 
 /// Everything that a request may need.
 #[derive(Debug)]
@@ -63,16 +65,13 @@ impl Handler for Gateway {
                 self.pass(&state, head, Body::upstream(body, idle), connection).await
             }),
             Route::Form => (Way::Form, self.form(&state, head, body, connection).await),
-            Route::Keys(realm) => (Way::Keys, self.keys(state.realms.get(realm), &head).await),
+            Route::Keys(realm) => (Way::Keys, self.keys(state.realms.get(realm), &head, connection).await),
             Route::Discovery(realm) => {
-                (Way::Discovery, self.discovery(state.realms.get(realm), head, connection).await)
+                (Way::Discovery, self.discovery(state.realms.get(realm), &head, connection).await)
             }
-            Route::Door { realm } => {
-                let realm = realm.and_then(|index| state.realms.get(index));
-                (
-                    Way::Token,
-                    Visit { gateway: self, state: &state, connection }.enter(realm, head, body).await,
-                )
+            Route::Door { .. } => {
+                let visit = Visit { gateway: self, state: &state, connection };
+                (Way::Token, visit.enter(head, body).await)
             }
             Route::Reject(refusal) => (Way::Rejected, self.reject(&state, &head, connection, &refusal)),
         };
@@ -137,15 +136,19 @@ impl Gateway {
         body: Body,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if !bodiless {
-            // The answer lock can't read a compressed answer, so none is asked for.
+        let origin = match head.method {
+            Method::GET | Method::HEAD | Method::OPTIONS if !is_protocol(&head.uri) => Origin::Read,
+            _ => Origin::Elsewhere,
+        };
+        if origin == Origin::Elsewhere {
+            // The answer lock can't read a compressed answer, nor a part of one, so none is asked for.
             head.headers.remove(ACCEPT_ENCODING);
+            head.headers.remove(RANGE);
         }
         // Clones by reference count, for the audit line of an answer that is withheld.
         let seen = (head.method.clone(), head.uri.clone());
         let passed = match self.send(Request::from_parts(head, body), connection).await {
-            Ok(response) => self.release(response, bodiless).await.map(|(response, _)| response),
+            Ok(response) => self.release(response, origin).await.map(|(response, _)| response),
             Err(refusal) => Err(refusal),
         };
         passed.unwrap_or_else(|refusal| {
@@ -176,64 +179,6 @@ impl Gateway {
             .end_outside(&refusal)
     }
 
-    /// The realm's keys with ours among them.
-    async fn keys(&self, realm: Option<&RealmState>, head: &Parts) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
-        match realm.jwks.keys(None).await {
-            Ok(keys) => realm.published.keys(&keys, realm.signing.as_ref(), self.clock.now()).answer(head),
-            Err(error) => {
-                tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
-                respond::refusal(Reason::KeysUnavailable, "")
-            }
-        }
-    }
-
-    /// The realm's discovery document, per public origin.
-    async fn discovery(
-        &self,
-        realm: Option<&RealmState>,
-        head: Parts,
-        connection: &Arc<Connection>,
-    ) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
-        let origin = headers::public_origin(&head, connection)
-            .map(|origin| {
-                format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()))
-            })
-            .unwrap_or_default();
-        let now = self.clock.now();
-        if let Some(document) = realm.published.discovery(&origin, now).await {
-            return document.answer(&head);
-        }
-        let mut fetch = Request::new(Body::empty());
-        *fetch.uri_mut() = head.uri.clone();
-        *fetch.version_mut() = head.version;
-        fetch.headers_mut().clone_from(&head.headers);
-        for name in [ACCEPT_ENCODING, IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, ORIGIN] {
-            fetch.headers_mut().remove(name);
-        }
-        let instead = match self.send(fetch, connection).await {
-            Ok(response) if response.status() == StatusCode::OK => {
-                let (parts, body) = response.into_parts();
-                if let Ok((body, _)) = read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await
-                    && let Some(document) =
-                        realm.published.keep_discovery(origin.clone(), &parts.headers, body, now).await
-                {
-                    return document.answer(&head);
-                }
-                respond::refusal(Reason::UpstreamGarbage, "")
-            }
-            // A realm that does not exist, or is disabled: the identity provider's own answer, and a new one.
-            Ok(response) if response.status().is_client_error() => return response,
-            Ok(response) => response,
-            Err(refusal) => respond::refusal(refusal.reason, ""),
-        };
-        match realm.published.stale_discovery(&origin).await {
-            Some(document) => document.answer(&head),
-            None => instead,
-        }
-    }
-
     /// Refused by its head alone.
     fn reject(
         &self,
@@ -242,8 +187,13 @@ impl Gateway {
         connection: &Connection,
         refusal: &Refusal,
     ) -> Response<Body> {
-        self.exit(state, (&head.method, &head.uri, Some(&head.headers)), connection, None)
-            .end_outside(refusal)
+        let seen = (&head.method, &head.uri, Some(&head.headers));
+        let mut response = self.exit(state, seen, connection, None).end_outside(refusal);
+        if refusal.reason == Reason::FramingRefused && head.version < Version::HTTP_2 {
+            // Where a request ends is in doubt, so nothing after it on this connection is believed.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// Sends a request to the identity provider.
@@ -268,8 +218,8 @@ impl Gateway {
 
     /// Lets an answer from outside the pipeline leave, unless it bears the marks of an exchange. With it comes its
     /// body, if it was read whole.
-    async fn release(&self, response: Response<Body>, coded_is_free: bool) -> Result<Released, Refusal> {
-        hold(response, self.upstream.idle_timeout(), coded_is_free).await.map_err(|withheld| match withheld {
+    async fn release(&self, response: Response<Body>, origin: Origin) -> Result<Released, Refusal> {
+        hold(response, self.upstream.idle_timeout(), origin).await.map_err(|withheld| match withheld {
             Withheld::Locked(why) => Refusal::new(Reason::AnswerLocked, why),
             Withheld::Broken => {
                 Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off")
@@ -295,10 +245,15 @@ impl Gateway {
         state: &State,
         (method, uri, headers): (&Method, &Uri, Option<&HeaderMap>),
         connection: &Connection,
-        realm: Option<&str>,
+        realm: Option<&RealmState>,
     ) -> Exit<'_> {
         let to = exit::To { audit: &self.audit, metrics: &self.metrics, clock: &self.clock };
         let request = exit::Seen { method, uri, headers, peer: connection.facts().peer.ip() };
         Exit::new(to, &request, realm, &state.config.policy.hash)
     }
+}
+
+/// Whether a path lies among a realm's protocol endpoints, whose answers are small JSON or pages.
+fn is_protocol(uri: &Uri) -> bool {
+    memchr::memmem::find(uri.path().as_bytes(), b"/protocol/").is_some()
 }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::ACCEPT_ENCODING;
+use http::header::{ACCEPT_ENCODING, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use serde::Deserialize;
 
 use super::exit::Exit;
+use super::lock::Origin;
 use super::state::{RealmState, State};
 use super::{Gateway, exchange, respond};
 use crate::body::Body;
 use crate::config::Doors;
 use crate::exchange::classify::{Classified, Door, classify};
 use crate::policy::reason::{Reason, Refusal};
+use crate::route::Route;
 use crate::server::Connection;
 use crate::token::verify;
 
@@ -31,13 +33,18 @@ pub struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Answers a request to a token endpoint; `realm` is `None` where none is configured.
-    pub async fn enter(self, realm: Option<&RealmState>, head: Parts, body: Incoming) -> Response<Body> {
-        let name = realm.map(|realm| realm.config.name.as_str());
+    /// Answers a request to a token endpoint.
+    pub async fn enter(self, head: Parts, body: Incoming) -> Response<Body> {
         let seen = (&head.method, &head.uri, Some(&head.headers));
-        let mut exit = self.gateway.exit(self.state, seen, self.connection, name);
-        let answered = match self.gateway.read_form(self.state, body).await {
-            Ok((body, trailers)) => self.inside(realm, head, (body, trailers), &mut exit).await,
+        let mut exit = self.gateway.exit(self.state, seen, self.connection, self.realm(&head));
+        let read = self.gateway.read_form(self.state, body).await;
+        // Judged by what is in force now that the request is complete: a body that comes slowly must not keep a
+        // permission alive that was removed.
+        let state = self.gateway.state();
+        let visit = Visit { state: &state, ..self };
+        exit.judged_by(visit.realm(&head), &state.config.policy.hash);
+        let answered = match read {
+            Ok((body, trailers)) => visit.inside(head, (body, trailers), &mut exit).await,
             Err(refusal) => Err(refusal),
         };
         answered.unwrap_or_else(|refusal| {
@@ -47,14 +54,22 @@ impl Visit<'_> {
         })
     }
 
+    /// The realm whose token endpoint this is; `None` where none is configured.
+    fn realm(&self, head: &Parts) -> Option<&RealmState> {
+        match self.state.table.route(head) {
+            Route::Door { realm } => realm.and_then(|index| self.state.realms.get(index)),
+            _ => None,
+        }
+    }
+
     async fn inside(
         self,
-        realm: Option<&RealmState>,
         head: Parts,
         (body, trailers): (Bytes, Option<HeaderMap>),
         exit: &mut Exit<'_>,
     ) -> Result<Response<Body>, Refusal> {
         let closed = Doors::default();
+        let realm = self.realm(&head);
         let doors = realm.map_or(&closed, |realm| &realm.config.doors);
         match classify(&head, &body, doors) {
             Classified::Refused(refusal) => Err(refusal),
@@ -69,9 +84,10 @@ impl Visit<'_> {
                 exchange::judge(self, realm, form, head, exit).await
             }
             Classified::Other => {
+                exit.passes();
                 let (response, whole) =
                     match self.original(head, Body::full_with_trailers(body, trailers)).await {
-                        Ok(response) => self.gateway.release(response, false).await,
+                        Ok(response) => self.gateway.release(response, Origin::Door).await,
                         Err(refusal) => Err(refusal),
                     }
                     .inspect(|_| exit.forget())?;
@@ -81,15 +97,17 @@ impl Visit<'_> {
                 Ok(response)
             }
             Classified::Open(door) => {
-                exit.door_passed(door.name())?;
+                exit.is_door(door.name());
                 let response = self.original(head, Body::full_with_trailers(body, trailers)).await?;
-                match door {
+                let response = match door {
                     // Opened in writing: the marks of an exchange are what this door's answers have.
-                    Door::RequestedIssuer | Door::RequestedSubject => Ok(response),
+                    Door::RequestedIssuer | Door::RequestedSubject => response,
                     Door::JwtBearer | Door::UmaTicket | Door::Ciba => {
-                        Ok(self.gateway.release(response, false).await?.0)
+                        self.gateway.release(response, Origin::Door).await?.0
                     }
-                }
+                };
+                exit.door_passed(response.status())?;
+                Ok(response)
             }
         }
     }
@@ -97,6 +115,7 @@ impl Visit<'_> {
     /// Sends the original bytes. No content coding is asked for, so that the answer lock can read the answer.
     async fn original(self, mut head: Parts, body: Body) -> Result<Response<Body>, Refusal> {
         head.headers.remove(ACCEPT_ENCODING);
+        head.headers.remove(RANGE);
         self.gateway.send(Request::from_parts(head, body), self.connection).await
     }
 }

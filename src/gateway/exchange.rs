@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-    HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
+    HeaderValue, PRAGMA, RANGE, TRAILER, TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Request, Response, StatusCode, response};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::door::Visit;
 use super::exit::Exit;
-use super::lock::HOLD;
+use super::lock::{self, HOLD, Origin, Reading};
 use super::state::RealmState;
 use crate::body::{Body, read_bounded};
 use crate::client::Authenticated;
@@ -100,7 +100,7 @@ async fn perform(
 ) -> Result<Performed, Refusal> {
     let parsed = permit.validated().authenticated().parsed();
     let form = parsed.upstream_form(permit.audiences());
-    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION] {
+    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
         head.headers.remove(name);
     }
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
@@ -118,6 +118,12 @@ async fn perform(
     })?;
     if answer.status.is_success() {
         return Ok(Performed::Issued(answer, body));
+    }
+    if lock::reading(Origin::Door, answer.status, &answer.headers) == Reading::Coded
+        || lock::bears_mark(&body)
+        || has_token(&body)
+    {
+        return Err(Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read"));
     }
     let why = format!("realm {} answered {}", realm.config.name, error_code(&body));
     if answer.status.is_server_error() || answer.status.is_redirection() || answer.status.is_informational() {
@@ -183,6 +189,11 @@ fn respond(mut answer: response::Parts, conformed: Conformed) -> Response<Body> 
     answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     Response::from_parts(answer, Body::full(body))
+}
+
+/// Whether a refusal is none: it has an `access_token`.
+fn has_token(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("access_token").is_some())
 }
 
 /// The `error` of a refusal, if it looks like one: never free text of the identity provider.

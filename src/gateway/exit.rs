@@ -6,7 +6,7 @@ use std::time::Instant;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use super::respond;
-
+use super::state::RealmState;
 use crate::audit::{Audit, Event, Line};
 use crate::body::Body;
 use crate::clock::Clock;
@@ -25,6 +25,8 @@ pub struct Exit<'a> {
     clock: &'a Clock,
     started: Instant,
     line: Line,
+    /// No decision is made about the request: only what the locks refuse of it is audited.
+    passes: bool,
     written: bool,
 }
 
@@ -46,12 +48,16 @@ pub struct Seen<'r> {
     pub peer: IpAddr,
 }
 
-/// Characters of a path that an audit line keeps.
-const PATH: usize = 256;
+/// Characters that an audit line keeps of what a caller sent.
+const KEPT: usize = 256;
+/// Characters that it keeps of a method; the longest registered one has 17.
+const METHOD: usize = 32;
+/// Characters that it keeps of a detail, in which several names may stand.
+const DETAIL: usize = 1024;
 
 impl<'a> Exit<'a> {
     /// Starts the record of a request.
-    pub fn new(to: To<'a>, request: &Seen<'_>, realm: Option<&str>, policy_hash: &str) -> Self {
+    pub fn new(to: To<'a>, request: &Seen<'_>, realm: Option<&RealmState>, policy_hash: &str) -> Self {
         let To { audit, metrics, clock } = to;
         let line = Line {
             time: clock.now(),
@@ -63,10 +69,10 @@ impl<'a> Exit<'a> {
             status: 0,
             duration_ms: 0.0,
             peer: request.peer.to_string(),
-            method: request.method.as_str().to_owned(),
-            path: request.uri.path().chars().take(PATH).collect(),
+            method: request.method.as_str().chars().take(METHOD).collect(),
+            path: clip(request.uri.path()),
             trace_id: request.headers.and_then(trace_id),
-            realm: realm.map(str::to_owned),
+            realm: realm.map(|realm| realm.config.name.clone()),
             door: None,
             client: None,
             client_authentication: None,
@@ -89,12 +95,18 @@ impl<'a> Exit<'a> {
             issued_kid: None,
             policy_hash: policy_hash.to_owned(),
         };
-        Self { audit, metrics, clock, started: Instant::now(), line, written: false }
+        Self { audit, metrics, clock, started: Instant::now(), line, passes: false, written: false }
     }
 
     /// The correlation id.
     pub fn id(&self) -> &str {
         &self.line.id
+    }
+
+    /// The generation of the configuration by which the request is judged.
+    pub fn judged_by(&mut self, realm: Option<&RealmState>, policy_hash: &str) {
+        self.line.realm = realm.map(|realm| realm.config.name.clone());
+        policy_hash.clone_into(&mut self.line.policy_hash);
     }
 
     /// The request is an exchange.
@@ -105,13 +117,13 @@ impl<'a> Exit<'a> {
     /// What was asked for.
     pub fn parsed(&mut self, parsed: &Parsed) {
         let line = &mut self.line;
-        line.client = Some(parsed.credentials().client_id().to_owned());
+        line.client = Some(clip(parsed.credentials().client_id()));
         line.client_authentication = Some(parsed.credentials().method().name());
         line.subject_token_type = Some(parsed.subject_token_type().name());
         line.subject_token_sha256 = Some(parsed.subject_token().sha256());
-        line.audience = parsed.audiences().to_vec();
-        line.resource = parsed.resources().to_vec();
-        line.scope_requested = parsed.scope().map(ToString::to_string);
+        line.audience = parsed.audiences().iter().map(|name| clip(name)).collect();
+        line.resource = parsed.resources().iter().map(|name| clip(name)).collect();
+        line.scope_requested = parsed.scope().map(|scope| clip(&scope.to_string()));
         line.requested_token_type = Some(parsed.requested().name());
     }
 
@@ -152,55 +164,82 @@ impl<'a> Exit<'a> {
         self.end(Outcome::Allowed, None, status)
     }
 
-    /// The request is refused, or failed.
+    /// The request is refused, or failed. Without effect if its line is written already, which is so only when writing
+    /// it failed.
     pub fn refused(&mut self, refusal: &Refusal, status: StatusCode) {
-        self.line.detail.clone_from(&refusal.detail);
+        if self.written {
+            return;
+        }
+        let fault = matches!(
+            refusal.reason,
+            Reason::UpstreamUnavailable
+                | Reason::UpstreamTimeout
+                | Reason::UpstreamGarbage
+                | Reason::CallerGone
+        );
+        if self.passes && fault {
+            tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
+            self.written = true;
+            return;
+        }
         if refusal.reason == Reason::AnswerLocked {
-            self.line.event = Event::AnswerWithheld;
+            if self.line.event != Event::TokenExchange {
+                self.line.event = Event::AnswerWithheld;
+            }
             self.metrics.answer_withheld();
             tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
         }
+        self.line.detail = refusal.detail.chars().take(DETAIL).collect();
         let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
         // A refusal stands even when its line can't be written; the metric of failed lines tells.
         let _ = self.end(outcome, Some(refusal.reason), status);
     }
 
-    /// The request passed ungoverned through an open door.
-    ///
-    /// # Errors
-    /// When the line can't be written; then the request may not pass.
-    pub fn door_passed(&mut self, door: &'static str) -> Result<(), Refusal> {
+    /// The request goes ungoverned through a door that the configuration opens.
+    pub fn is_door(&mut self, door: &'static str) {
         self.line.event = Event::DoorPassed;
         self.line.door = Some(door);
-        self.metrics.door_passed(self.line.realm.as_deref().unwrap_or_default(), door);
-        self.end(Outcome::Allowed, None, StatusCode::OK)
     }
 
-    /// The answer to a request that ended outside the pipeline. Only what the locks refused is audited: faults of the
-    /// identity provider and of the network are in logs and metrics.
+    /// What the identity provider answered behind an open door: writes the line before that answer leaves.
+    ///
+    /// # Errors
+    /// When the line can't be written; then nothing may be handed out.
+    pub fn door_passed(&mut self, status: StatusCode) -> Result<(), Refusal> {
+        let (realm, door) =
+            (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
+        self.metrics.door_passed(realm, door);
+        self.upstream_status(status);
+        match status {
+            status if status.is_success() => self.end(Outcome::Allowed, None, status),
+            status => {
+                let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
+                self.end(outcome, Some(Reason::UpstreamRefused), status)
+            }
+        }
+    }
+
+    /// The request is none that is decided about: faults of the identity provider and of the network are in logs and
+    /// metrics, and only what the locks refuse is audited.
+    pub fn passes(&mut self) {
+        self.passes = true;
+    }
+
+    /// The answer to a request that ended outside the pipeline.
     pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
         let response = respond::refusal(refusal.reason, &self.line.id);
-        match refusal.reason {
-            Reason::UpstreamUnavailable
-            | Reason::UpstreamTimeout
-            | Reason::UpstreamGarbage
-            | Reason::CallerGone => {
-                tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
-                self.written = true;
-            }
-            _ => self.refused(refusal, response.status()),
-        }
+        self.passes();
+        self.refused(refusal, response.status());
         response
     }
 
-    /// The request turned out to be none that is audited.
+    /// A request that [passes](Self::passes) has its answer.
     pub fn forget(&mut self) {
         self.written = true;
     }
 
     fn end(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> Result<(), Refusal> {
-        // An allowed exchange whose line could not be written ends a second time, as a failure: counted already.
-        let again = std::mem::replace(&mut self.written, true);
+        self.written = true;
         let took = self.started.elapsed();
         self.line.outcome = outcome.as_str();
         self.line.reason = reason.map(Reason::as_str);
@@ -217,13 +256,13 @@ impl<'a> Exit<'a> {
             _ => (outcome, reason),
         };
         match (self.line.event, reason) {
-            _ if again => {}
             (Event::TokenExchange, _) => {
                 let realm = self.line.realm.as_deref().unwrap_or("");
                 self.metrics.exchanged(realm, outcome, reason, took);
             }
+            // Its own counter has it.
+            (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}
             (_, Some(reason)) => self.metrics.rejected(reason),
-            (_, None) => {}
         }
         written.map_err(|_| Refusal::new(Reason::Internal, "the audit line could not be written"))
     }
@@ -231,11 +270,20 @@ impl<'a> Exit<'a> {
 
 impl Drop for Exit<'_> {
     fn drop(&mut self) {
-        if !self.written {
-            let status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
-            let _ = self.end(Outcome::Failed, Some(Reason::CallerGone), status);
+        if self.written || self.passes {
+            return;
         }
+        let (reason, status) = if std::thread::panicking() {
+            (Reason::Internal, StatusCode::INTERNAL_SERVER_ERROR)
+        } else {
+            (Reason::CallerGone, StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST))
+        };
+        let _ = self.end(Outcome::Failed, Some(reason), status);
     }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(KEPT).collect()
 }
 
 /// Roles as an audit line shows them.

@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::lock::{self, HOLD, Reading, Scanner};
+use super::lock::{self, HOLD, Origin, Reading, Scanner};
 use crate::body::{Body, ReadAlong};
 
 impl ReadAlong for Scanner {
@@ -28,23 +28,19 @@ pub enum Withheld {
 /// An answer that may leave, and its body, shared with it, when it was short enough to be read whole.
 pub type Released = (Response<Body>, Option<Bytes>);
 
-/// Reads an answer as far as the lock needs. `coded_is_free` lets JSON under a content coding pass: only for requests
-/// without a body that may have asked for it, of which no server makes an exchange.
-pub async fn hold(
-    response: Response<Body>,
-    idle: Duration,
-    coded_is_free: bool,
-) -> Result<Released, Withheld> {
+/// Reads an answer as far as the lock needs.
+///
+/// # Errors
+/// When it may not leave.
+pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> Result<Released, Withheld> {
     let (head, mut incoming) = response.into_parts();
-    match lock::reading(head.status, &head.headers) {
+    match lock::reading(origin, head.status, &head.headers) {
+        Reading::Free => return Ok((Response::from_parts(head, incoming), None)),
+        Reading::Coded => return Err(Withheld::Locked("a content coding that was not asked for")),
         Reading::Read => {}
-        Reading::Coded if !coded_is_free => {
-            return Err(Withheld::Locked("JSON under a content coding that was not asked for"));
-        }
-        Reading::Free | Reading::Coded => return Ok((Response::from_parts(head, incoming), None)),
     }
 
-    let untyped = !head.headers.contains_key(CONTENT_TYPE);
+    let untyped = origin != Origin::Door && !head.headers.contains_key(CONTENT_TYPE);
     let mut scanner = Scanner::default();
     let mut read = BytesMut::new();
     let mut trailers = None;

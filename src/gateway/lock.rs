@@ -20,113 +20,135 @@ pub enum Reading {
     Free,
     /// It is JSON, or does not say what it is.
     Read,
-    /// It is JSON under a content coding, so the lock can't read it.
+    /// It is under a content coding, so the lock can't read it.
     Coded,
 }
 
+/// Where an answer comes from, which says how much of it is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A token endpoint: every answer is read, whatever it calls itself. Clients there read JSON without a look at
+    /// status and media type.
+    Door,
+    /// Any other path, asked with a method that may change something.
+    Elsewhere,
+    /// Any other path, asked with GET, HEAD or OPTIONS, of which no server makes an exchange: JSON under a content
+    /// coding that the caller may have asked for is free.
+    Read,
+}
+
 /// Decides from the head of an answer.
-pub fn reading(status: StatusCode, headers: &HeaderMap) -> Reading {
-    if !status.is_success() || status == StatusCode::NO_CONTENT {
+pub fn reading(origin: Origin, status: StatusCode, headers: &HeaderMap) -> Reading {
+    if matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Reading::Free;
     }
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let json = match (types.next(), types.next()) {
-        (None, _) | (Some(_), Some(_)) => true,
-        (Some(kind), None) => is_json(kind.as_bytes()),
-    };
-    if !json {
+    if origin != Origin::Door && !(status.is_success() && may_be_json(headers)) {
         return Reading::Free;
     }
     let coded = headers
         .get_all(CONTENT_ENCODING)
         .iter()
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if coded { Reading::Coded } else { Reading::Read }
+    match (coded, origin) {
+        (false, _) => Reading::Read,
+        (true, Origin::Read) => Reading::Free,
+        (true, Origin::Door | Origin::Elsewhere) => Reading::Coded,
+    }
 }
 
 /// Looks for the mark in a JSON text that comes in pieces.
 #[derive(Clone, Debug, Default)]
 pub struct Scanner {
     depth: usize,
-    place: Place,
-    name: Name,
+    in_string: bool,
+    escape: Escape,
+    /// Characters of the current string that equal the mark so far; `None` once they differ.
+    matched: Option<usize>,
+    /// The last string at depth one was the mark; a colon makes it a member's name.
+    candidate: bool,
     found: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+/// How far an escape within a string has come.
+#[derive(Clone, Copy, Debug, Default)]
+enum Escape {
     #[default]
-    Outside,
-    InString,
-    /// After a backslash.
-    InEscape,
-}
-
-/// How the string that is being read, or was read last, compares with the mark.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Name {
-    #[default]
-    Other,
-    /// So many bytes are equal.
-    Prefix(usize),
-    /// Written with escapes, which hide it from a comparison of bytes: taken for the mark.
-    Escaped,
+    None,
+    /// After the backslash.
+    Begun,
+    /// After `\u`: digits so far, and what they make.
+    Unicode(u8, u32),
 }
 
 impl Scanner {
     /// Reads on; says whether the mark has been seen, now or before.
     pub fn push(&mut self, piece: &[u8]) -> bool {
+        if self.found {
+            return true;
+        }
         for &byte in piece {
-            if self.found {
-                break;
+            // JSON has no NUL; UTF-16 and UTF-32, which some clients detect, are ASCII with NULs in between.
+            if byte == 0 {
+                continue;
             }
-            match self.place {
-                Place::Outside => self.outside(byte),
-                Place::InString => self.in_string(byte),
-                Place::InEscape => self.place = Place::InString,
+            if self.in_string {
+                self.string_byte(byte);
+                continue;
             }
+            match byte {
+                b'"' => {
+                    self.in_string = true;
+                    self.matched = Some(0);
+                }
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                b':' if self.candidate => {
+                    self.found = true;
+                    return true;
+                }
+                b' ' | b'\t' | b'\r' | b'\n' => continue,
+                _ => {}
+            }
+            self.candidate = false;
         }
         self.found
     }
 
-    fn outside(&mut self, byte: u8) {
-        match byte {
-            b'"' => {
-                self.place = Place::InString;
-                self.name = Name::Prefix(0);
-                return;
+    fn string_byte(&mut self, byte: u8) {
+        match self.escape {
+            Escape::Begun if byte == b'u' => self.escape = Escape::Unicode(0, 0),
+            // No other escape spells a character of the mark.
+            Escape::Begun => {
+                self.escape = Escape::None;
+                self.matched = None;
             }
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            // Only a colon makes the string before it a member's name.
-            b':' => self.found = self.depth <= 1 && self.name.may_be_mark(),
-            b' ' | b'\t' | b'\r' | b'\n' => return,
-            _ => {}
+            Escape::Unicode(digits, value) => {
+                let Some(digit) = char::from(byte).to_digit(16) else {
+                    self.escape = Escape::None;
+                    self.matched = None;
+                    return;
+                };
+                let value = value << 4 | digit;
+                self.escape = Escape::Unicode(digits + 1, value);
+                if digits == 3 {
+                    self.escape = Escape::None;
+                    self.character(u8::try_from(value).ok());
+                }
+            }
+            Escape::None => match byte {
+                b'\\' => self.escape = Escape::Begun,
+                b'"' => {
+                    self.in_string = false;
+                    self.candidate = self.depth <= 1 && self.matched == Some(MARK.len());
+                }
+                _ => self.character(Some(byte)),
+            },
         }
-        self.name = Name::Other;
     }
 
-    fn in_string(&mut self, byte: u8) {
-        match (byte, self.name) {
-            (b'\\', _) => {
-                self.place = Place::InEscape;
-                self.name = Name::Escaped;
-            }
-            (b'"', _) => self.place = Place::Outside,
-            (_, Name::Prefix(n)) if MARK.get(n) == Some(&byte) => self.name = Name::Prefix(n + 1),
-            (_, Name::Escaped) => {}
-            (_, _) => self.name = Name::Other,
-        }
-    }
-}
-
-impl Name {
-    fn may_be_mark(self) -> bool {
-        match self {
-            Self::Other => false,
-            Self::Prefix(equal) => equal == MARK.len(),
-            Self::Escaped => true,
-        }
+    fn character(&mut self, byte: Option<u8>) {
+        let expected = self.matched.and_then(|count| MARK.get(count)).copied();
+        self.matched = self.matched.filter(|_| byte.is_some() && byte == expected).map(|count| count + 1);
     }
 }
 
@@ -135,14 +157,12 @@ pub fn bears_mark(body: &Bytes) -> bool {
     Scanner::default().push(body)
 }
 
-fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
-    let lower = essence.to_ascii_lowercase();
-    lower.is_empty()
-        || lower == b"application/json"
-        || lower == b"text/json"
-        || lower.ends_with(b"+json")
-        || !lower.contains(&b'/')
+/// Whether an answer is JSON, or leaves it open.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(kind), None) = (types.next(), types.next()) else { return true };
+    let essence = kind.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
+    !essence.contains(&b'/') || essence.windows(4).any(|word| word.eq_ignore_ascii_case(b"json"))
 }
 
 #[cfg(test)]
@@ -163,6 +183,11 @@ mod tests {
             ("shorter name", r#"{"issued_token_typ":1}"#, false),
             ("escaped name", r#"{"\u0069ssued_token_type":1}"#, true),
             ("without the brace", r#""issued_token_type":1"#, true),
+            ("escaped to its end", r#"{"issued_token_typ\u0065":1}"#, true),
+            ("another escaped name", r#"{"\u0069ssued":1,"a\"b":2,"issued_token_type\n":3}"#, false),
+            ("digits of another base", r#"{"\u00g9ssued_token_type":1}"#, false),
+            ("a letter beyond ASCII", r#"{"\u0169ssued_token_type":1}"#, false),
+            ("byte order mark", "\u{FEFF}{\"issued_token_type\":1}", true),
             ("backslashes in values", r#"{"a":"\\","issued_token_type":1}"#, true),
         ] {
             assert_eq!(bears_mark(&Bytes::from(text)), expected, "{name}");
@@ -171,6 +196,19 @@ mod tests {
                 scanner.push(&text.as_bytes()[..split]);
                 assert_eq!(scanner.push(&text.as_bytes()[split..]), expected, "{name}, split at {split}");
             }
+        }
+    }
+
+    #[test]
+    fn finds_the_mark_in_utf_16_and_utf_32() {
+        let text = r#"{"access_token":"x","issued_token_type":1}"#;
+        let wide: [(&str, Vec<u8>); 3] = [
+            ("UTF-16LE", text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+            ("UTF-16BE", text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            ("UTF-32BE", text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+        ];
+        for (name, bytes) in wide {
+            assert!(bears_mark(&Bytes::from(bytes)), "{name}");
         }
     }
 
@@ -194,11 +232,31 @@ mod tests {
             (Some("json"), None, Reading::Read),
             (Some("application/json"), Some("gzip"), Reading::Coded),
             (Some("application/json"), Some("identity"), Reading::Read),
+            (Some("text/html, application/json"), None, Reading::Read),
             (Some("text/html"), None, Reading::Free),
             (Some("application/octet-stream"), Some("gzip"), Reading::Free),
         ] {
-            assert_eq!(reading(StatusCode::OK, &head(kind, coding)), expected, "{kind:?} {coding:?}");
+            let read = reading(Origin::Elsewhere, StatusCode::OK, &head(kind, coding));
+            assert_eq!(read, expected, "{kind:?} {coding:?}");
         }
-        assert_eq!(reading(StatusCode::BAD_REQUEST, &head(Some("application/json"), None)), Reading::Free);
+        let json = Some("application/json");
+        for (origin, status, kind, coding, expected) in [
+            (Origin::Elsewhere, 400, json, None, Reading::Free),
+            (Origin::Elsewhere, 201, json, None, Reading::Read),
+            (Origin::Read, 200, json, Some("gzip"), Reading::Free),
+            (Origin::Read, 200, json, None, Reading::Read),
+            (Origin::Door, 200, Some("text/html"), None, Reading::Read),
+            (Origin::Door, 400, json, None, Reading::Read),
+            (Origin::Door, 302, None, None, Reading::Read),
+            (Origin::Door, 200, Some("text/plain"), Some("gzip"), Reading::Coded),
+            (Origin::Door, 204, None, None, Reading::Free),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(
+                reading(origin, status, &head(kind, coding)),
+                expected,
+                "{origin:?} {status} {kind:?}"
+            );
+        }
     }
 }

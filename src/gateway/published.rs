@@ -10,8 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
-    IF_NONE_MATCH, ORIGIN, VARY,
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+    LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -19,7 +20,9 @@ use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::issue::key::SigningKey;
+use crate::server::Connection;
 use crate::token::keys::KeySet;
+use crate::upstream::headers;
 
 /// How long a discovery document is served before it is fetched again.
 const DISCOVERY_LIFE: Duration = Duration::from_secs(60);
@@ -28,13 +31,62 @@ const DISCOVERY_STALE: Duration = Duration::from_secs(3600);
 /// Public origins that are kept; whoever sends more Host values only makes the cache useless for himself.
 const ORIGINS: u64 = 256;
 
+/// Headers of the identity provider's answer that do not belong to the document.
+const ABOUT_ONE_ANSWER: [HeaderName; 10] = [
+    ACCEPT_RANGES,
+    AGE,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    DATE,
+    ETAG,
+    EXPIRES,
+    LAST_MODIFIED,
+    SET_COOKIE,
+    TRAILER,
+];
+
+/// What a listed proxy may say of the public URL besides scheme and host.
+const PUBLIC_URL: [&str; 4] =
+    ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
+
+/// The headers by which an identity provider writes its discovery document, and a name for the document so written.
+/// Nothing else of a request goes into the question, so that nobody chooses what others are answered.
+pub fn question(head: &Parts, connection: &Connection) -> (HeaderMap, String) {
+    let mut asked_by = HeaderMap::new();
+    let mut name = match headers::public_origin(head, connection) {
+        Some(origin) => format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes())),
+        None => String::new(),
+    };
+    let mut ask = |header: HeaderName, value: &HeaderValue| {
+        name.push('\n');
+        name.push_str(header.as_str());
+        name.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        asked_by.append(header, value.clone());
+    };
+    if let Some(host) = headers::host(head) {
+        ask(HOST, &host);
+    }
+    if connection.facts().trusted {
+        for header in PUBLIC_URL.map(HeaderName::from_static) {
+            for value in head.headers.get_all(&header) {
+                ask(header.clone(), value);
+            }
+        }
+        // Scheme and host are all that is taken from it, and they are in the name already.
+        if let Some(forwarded) = head.headers.get(FORWARDED) {
+            asked_by.insert(FORWARDED, forwarded.clone());
+        }
+    }
+    (asked_by, name)
+}
+
 /// A document with its entity tag.
 #[derive(Debug)]
 pub struct Document {
     body: Bytes,
+    /// The identity provider's, without what was about one answer only, and with the entity tag.
+    headers: HeaderMap,
     etag: HeaderValue,
-    cache_control: HeaderValue,
-    content_type: HeaderValue,
     fetched: jiff::Timestamp,
 }
 
@@ -53,26 +105,24 @@ impl Published {
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
 
-    /// The realm's keys with our public key after them.
-    pub fn keys(
+    /// The document of these keys, if it was made already.
+    pub fn keys(&self, upstream: &Arc<KeySet>) -> Option<Arc<Document>> {
+        let made = self.keys.load();
+        made.as_ref().filter(|made| Arc::ptr_eq(&made.0, upstream)).map(|made| Arc::clone(&made.1))
+    }
+
+    /// Makes the document of the realm's keys, with our public key after them.
+    pub fn keep_keys(
         &self,
-        upstream: &Arc<KeySet>,
+        upstream: Arc<KeySet>,
         ours: Option<&SigningKey>,
+        mut headers: HeaderMap,
         now: jiff::Timestamp,
     ) -> Arc<Document> {
-        if let Some(cached) = &*self.keys.load()
-            && Arc::ptr_eq(&cached.0, upstream)
-        {
-            return Arc::clone(&cached.1);
-        }
         let keys: Vec<Value> = upstream.jwks().iter().chain(ours.map(SigningKey::jwk)).cloned().collect();
-        let document = Arc::new(Document::new(
-            json!({ "keys": keys }).to_string().into(),
-            HeaderValue::from_static("no-cache"),
-            HeaderValue::from_static("application/json;charset=UTF-8"),
-            now,
-        ));
-        self.keys.store(Some(Arc::new((Arc::clone(upstream), Arc::clone(&document)))));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8"));
+        let document = Arc::new(Document::new(json!({ "keys": keys }).to_string().into(), headers, now));
+        self.keys.store(Some(Arc::new((upstream, Arc::clone(&document)))));
         document
     }
 
@@ -91,19 +141,13 @@ impl Published {
     pub async fn keep_discovery(
         &self,
         origin: String,
-        headers: &HeaderMap,
+        headers: HeaderMap,
         body: Bytes,
         now: jiff::Timestamp,
     ) -> Option<Arc<Document>> {
         let parsed: Value = serde_json::from_slice(&body).ok()?;
         parsed.get("issuer")?.as_str()?;
-        let cache_control =
-            headers.get(CACHE_CONTROL).cloned().unwrap_or_else(|| HeaderValue::from_static("no-cache"));
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .cloned()
-            .unwrap_or_else(|| HeaderValue::from_static("application/json"));
-        let document = Arc::new(Document::new(body, cache_control, content_type, now));
+        let document = Arc::new(Document::new(body, headers, now));
         self.discovery.insert(origin, Arc::clone(&document)).await;
         Some(document)
     }
@@ -116,17 +160,19 @@ impl Default for Published {
 }
 
 impl Document {
-    fn new(
-        body: Bytes,
-        cache_control: HeaderValue,
-        content_type: HeaderValue,
-        fetched: jiff::Timestamp,
-    ) -> Self {
+    fn new(body: Bytes, mut headers: HeaderMap, fetched: jiff::Timestamp) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default()));
         // Base64url in quotes is always a header value.
         let etag = HeaderValue::from_str(&etag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
-        Self { body, etag, cache_control, content_type, fetched }
+        for name in ABOUT_ONE_ANSWER {
+            headers.remove(name);
+        }
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+        headers.insert(ETAG, etag.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        Self { body, headers, etag, fetched }
     }
 
     /// The answer to a GET or HEAD, or 304 when the caller has it already (RFC 9110 section 13.1.2).
@@ -134,22 +180,20 @@ impl Document {
         let mut response = if matches(&head.headers, &self.etag) {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response.headers_mut().clone_from(&self.headers);
+            response.headers_mut().remove(CONTENT_TYPE);
             response
         } else {
             let body =
                 if head.method == Method::HEAD { Body::empty() } else { Body::full(self.body.clone()) };
             let mut response = Response::new(body);
-            response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
+            response.headers_mut().clone_from(&self.headers);
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
             response
         };
-        let headers = response.headers_mut();
-        headers.insert(ETAG, self.etag.clone());
-        headers.insert(CACHE_CONTROL, self.cache_control.clone());
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
         if head.headers.contains_key(ORIGIN) {
             // Public documents: every web page may read them, as Keycloak lets it.
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
         response
     }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer_lock;
+mod attacks;
 mod audit;
 mod clock_jumps;
 mod demo_idp;

@@ -160,6 +160,7 @@ async fn echo(request: Request<Incoming>) -> Response<Frames> {
     let trailers = body.trailers().map(names);
     let body = body.to_bytes();
     let said = json!({
+        "issuer": "echo",
         "method": head.method.as_str(),
         "target": head.uri.to_string(),
         "version": format!("{:?}", head.version),

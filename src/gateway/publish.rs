@@ -1,0 +1,99 @@
+//! Answering for what a realm publishes: its keys and its discovery document.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+
+use super::published::question;
+use super::state::RealmState;
+use super::{Gateway, lock, respond};
+use crate::body::{Body, read_bounded};
+use crate::policy::reason::Reason;
+use crate::server::Connection;
+
+/// What the identity provider says to a fetch.
+enum Fetched {
+    Document(HeaderMap, Bytes),
+    /// A realm that does not exist, or is disabled: its own answer is passed on.
+    Refused(Response<Body>),
+    /// Nothing that could be used; the answer for when there is no older document.
+    Failed(Response<Body>),
+}
+
+impl Gateway {
+    /// The realm's keys with ours among them.
+    pub(super) async fn keys(
+        &self,
+        realm: Option<&RealmState>,
+        head: &Parts,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
+        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let keys = match realm.jwks.keys(None).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
+                return respond::refusal(Reason::KeysUnavailable, "");
+            }
+        };
+        if let Some(document) = realm.published.keys(&keys) {
+            return document.answer(head);
+        }
+        // The keys come from the cache that checks tokens; the identity provider is asked once for its headers.
+        let headers = match self.fetch(head, question(head, connection).0, connection).await {
+            Fetched::Document(headers, _) => headers,
+            Fetched::Refused(_) | Fetched::Failed(_) => HeaderMap::new(),
+        };
+        realm.published.keep_keys(keys, realm.signing.as_ref(), headers, self.clock.now()).answer(head)
+    }
+
+    /// The realm's discovery document, per public origin.
+    pub(super) async fn discovery(
+        &self,
+        realm: Option<&RealmState>,
+        head: &Parts,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
+        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let (asked_by, origin) = question(head, connection);
+        let now = self.clock.now();
+        if let Some(document) = realm.published.discovery(&origin, now).await {
+            return document.answer(head);
+        }
+        let instead = match self.fetch(head, asked_by, connection).await {
+            Fetched::Document(headers, body) => {
+                match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
+                    Some(document) => return document.answer(head),
+                    None => respond::refusal(Reason::UpstreamGarbage, ""),
+                }
+            }
+            Fetched::Refused(response) => return response,
+            Fetched::Failed(response) => response,
+        };
+        match realm.published.stale_discovery(&origin).await {
+            Some(document) => document.answer(head),
+            None => instead,
+        }
+    }
+
+    /// Asks for the whole document as it is, under the caller's public URL.
+    async fn fetch(&self, head: &Parts, asked_by: HeaderMap, connection: &Arc<Connection>) -> Fetched {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
+        *request.headers_mut() = asked_by;
+        match self.send(request, connection).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                let (parts, body) = response.into_parts();
+                match read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await {
+                    Ok((body, _)) => Fetched::Document(parts.headers, body),
+                    Err(_) => Fetched::Failed(respond::refusal(Reason::UpstreamGarbage, "")),
+                }
+            }
+            Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
+            Ok(response) => Fetched::Failed(response),
+            Err(refusal) => Fetched::Failed(respond::refusal(refusal.reason, "")),
+        }
+    }
+}

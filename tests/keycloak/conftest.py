@@ -1,0 +1,88 @@
+"""What every test of the suite stands on: one Keycloak, one gate for general use, and the two ways to ask."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before these are imported: their assertions are to show both sides when they fail.
+pytest.register_assert_rewrite("compare", "admin", "login", "oidc", "process")
+
+import server
+from admin import Admin
+from gate import Gate, Gates, Setup, audience, permission
+from peer import Peer
+from server import Keycloak
+
+# The faults stop Keycloak and turn its keys, and the last file looks at all that the others left behind.
+ORDER = ["test_faults.py", "test_traces.py"]
+
+
+def pytest_configure() -> None:
+    # A run that is ended from outside still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", returncode=143))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ORDER.index(item.path.name) if item.path.name in ORDER else -1)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this run: data, configurations, logs."""
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="session")
+def keycloak(run: Path) -> Iterator[Keycloak]:
+    """A real Keycloak with both realms."""
+    instance = server.from_environment(run)
+    try:
+        instance.start()
+        Admin(instance.peer()).create_realms()
+        yield instance
+    finally:
+        instance.stop()
+
+
+@pytest.fixture(scope="session")
+def gates(run: Path) -> Iterator[Gates]:
+    made = Gates(Path(os.environ["CAMBIO_BIN"]), run)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def gate(keycloak: Keycloak, gates: Gates) -> Gate:
+    """Cambio in front of Keycloak. back-end-api's owner permits front-end-app; other-api's owner does not."""
+    audiences = {
+        "back-end-api": audience(
+            "back-end-api", permission("front-end-app", "odd app"), resources=["https://api.example.test"]
+        ),
+        "other-api": audience("other-api", permission("stranger-app")),
+    }
+    return gates.start("general", keycloak.address, Setup(audiences))
+
+
+@pytest.fixture(scope="session")
+def through(gate: Gate) -> Peer:
+    """Keycloak asked through Cambio."""
+    return gate.peer
+
+
+@pytest.fixture(scope="session")
+def direct(keycloak: Keycloak, gate: Gate) -> Peer:
+    """Keycloak asked straight, under Cambio's public name: tokens are the same on both ways."""
+    return keycloak.peer(gate.authority)
+
+
+@pytest.fixture
+def admin(keycloak: Keycloak) -> Admin:
+    """The administrator, asking Keycloak straight."""
+    return Admin(keycloak.peer())

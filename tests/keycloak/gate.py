@@ -1,0 +1,191 @@
+"""Run Cambio with a configuration of its own, and read what its operators see."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+import http1
+import names
+from peer import Peer
+from process import Program, free_port, poll
+
+# What a permission grants when a test has nothing special to say.
+USUAL_SCOPES = ["openid", "email", "profile"]
+
+
+@dataclass
+class Setup:
+    """What differs from one gate to the next. Sections are merged over the usual configuration."""
+
+    audiences: dict[str, dict] = field(default_factory=dict)
+    realm: dict = field(default_factory=dict)
+    listen: dict = field(default_factory=dict)
+    upstream: dict = field(default_factory=dict)
+    key: str = "RSA"
+
+
+def permission(*clients: str, **more: object) -> dict:
+    """An owner's permission for clients to exchange a user's access token with the usual scopes."""
+    return {"clients": list(clients), "scopes": USUAL_SCOPES, **more}
+
+
+def audience(name: str, *permissions: dict, **more: object) -> dict:
+    """An audience's file. Its tokens live as long as the realm's, so that only roles are in question."""
+    document = {"audience": name, "owner": f"{name}-team", "realm": "corp", "permissions": list(permissions)}
+    return {**document, "token": {"lifetime": "1h"}, **more}
+
+
+class Gate:
+    """One Cambio process, with its own port, files and log."""
+
+    def __init__(self, binary: Path, folder: Path, upstream: tuple[str, int], setup: Setup):
+        folder.mkdir(parents=True)
+        self._binary = binary
+        self._folder = folder
+        self._setup = setup
+        self._upstream = upstream
+        self._port = free_port()
+        self._admin = free_port()
+        self._program: Program | None = None
+        self._audiences = folder / "audiences"
+        self._audiences.mkdir()
+        self.log = folder / "cambio.log"
+        self.audit_file = folder / "audit.log"
+        self.name = folder.name
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self._port)
+
+    @property
+    def authority(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def peer(self) -> Peer:
+        return Peer(self.address, self.authority)
+
+    @property
+    def pid(self) -> int:
+        assert self._program
+        return self._program.pid
+
+    @property
+    def running(self) -> bool:
+        return bool(self._program and self._program.running)
+
+    def start(self) -> Gate:
+        """Write the configuration, start, and wait for readiness."""
+        (self._folder / "realm.pem").write_bytes(private_key(self._setup.key))
+        (self._folder / "cambio.yaml").write_text(json.dumps(self._configuration(), indent=2))
+        for name, document in self._setup.audiences.items():
+            self._write(name, document)
+        argv = [str(self._binary), *names.SERVE, str(self._folder / "cambio.yaml")]
+        self._program = Program(argv, self.log, {"RUST_BACKTRACE": "1"}, self._folder)
+        self._program.wait_until("ready", self._ready, deadline=20)
+        return self
+
+    def stop(self) -> int | None:
+        """SIGTERM. Gives the exit status; None when it was not running."""
+        if not self._program:
+            return None
+        status = self._program.stop(deadline=15)
+        self._program = None
+        return status
+
+    def write_audience(self, name: str, document: dict) -> None:
+        """The owner writes the audience's file; returns when Cambio has loaded it."""
+        before = self.loaded()
+        self._write(name, document)
+        poll(f"audience {name} loaded", lambda: self.loaded() != before, deadline=20)
+
+    def loaded(self) -> str:
+        """What the admin listener says is loaded, hashes included."""
+        return self.admin(names.LOADED).text
+
+    def admin(self, path: str) -> http1.Answer:
+        return Peer(("127.0.0.1", self._admin), f"127.0.0.1:{self._admin}").get(path)
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample, by its name with labels as printed."""
+        samples = re.findall(r"^([^#\s][^\s]*(?:\{.*\})?) (\S+)$", self.admin(names.METRICS).text, re.M)
+        return {name: float(value) for name, value in samples}
+
+    def audit(self) -> list[dict]:
+        """The audit lines so far."""
+        if not self.audit_file.exists():
+            return []
+        return [json.loads(line) for line in self.audit_file.read_text().splitlines()]
+
+    def _write(self, name: str, document: dict) -> None:
+        # Written beside and moved over, so that the watcher never reads half a file.
+        draft = self._folder / f"{name}.draft"
+        draft.write_text(json.dumps(document, indent=2))
+        draft.rename(self._audiences / f"{name}.yaml")
+
+    def _configuration(self) -> dict:
+        # JSON is YAML, and needs no library.
+        host, port = self._upstream
+        corp = {"issuer": self.peer.issuer("corp"), "subjectIssuers": ["corp"], "signingKey": "realm.pem"}
+        return {
+            "upstream": {"url": f"http://{host}:{port}", **self._setup.upstream},
+            "listen": {"address": self.authority, **self._setup.listen},
+            "admin": {"address": f"127.0.0.1:{self._admin}"},
+            "realms": {
+                "corp": {**corp, **self._setup.realm},
+                "partner": {"issuer": self.peer.issuer("partner"), "subjectIssuers": ["partner"]},
+            },
+            "audit": {"output": str(self.audit_file)},
+            "runtime": {"threads": 2},
+        }
+
+    def _ready(self) -> bool:
+        try:
+            return self.admin(names.READY).status == 200
+        except (OSError, http1.NoAnswer):
+            return False
+
+
+class Gates:
+    """Makes gates, ends what is left of them, and remembers every file that they wrote."""
+
+    def __init__(self, binary: Path, run: Path):
+        self.binary = binary
+        self._run = run
+        self.made: list[Gate] = []
+
+    def start(self, name: str, upstream: tuple[str, int], setup: Setup) -> Gate:
+        gate = Gate(self.binary, self._run / f"{len(self.made):02}-{name}", upstream, setup)
+        self.made.append(gate)
+        return gate.start()
+
+    def stop(self) -> None:
+        for gate in self.made:
+            gate.stop()
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """One of Cambio's other commands, to its end."""
+        return subprocess.run(
+            [str(self.binary), *argv], capture_output=True, text=True, timeout=20, check=False
+        )
+
+
+def private_key(kind: str) -> bytes:
+    """A fresh private key as PKCS #8 PEM: RSA, EC (P-256) or Ed25519."""
+    match kind:
+        case "RSA":
+            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        case "EC":
+            key = ec.generate_private_key(ec.SECP256R1())
+        case "Ed25519":
+            key = ed25519.Ed25519PrivateKey.generate()
+        case _:
+            raise ValueError(kind)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,0 +1,231 @@
+"""The two realms that the suite runs against, as Keycloak's own realm documents.
+
+`corp` holds the story: front-end-app, back-end-api, and what stands around them. `partner` is another realm of the
+same server, whose tokens are foreign to `corp`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXCHANGE = {
+    "standard.token.exchange.enabled": "true",
+    "standard.token.exchange.enableRefreshRequestedTokenType": "SAME_SESSION",
+}
+JWT_AUTHORIZATION = {
+    "oauth2.jwt.authorization.grant.enabled": "true",
+    "oauth2.jwt.authorization.grant.idp": "partner",
+}
+REDIRECT = "http://app.example.test/callback"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client's id and secret; a public client has none."""
+
+    id: str
+    secret: str | None
+
+
+FRONT_END = Client("front-end-app", "front-end-app-secret-5d1f")
+NARROW = Client("narrow-app", "narrow-app-secret-93ab")
+STRANGER = Client("stranger-app", "stranger-app-secret-77c0")
+NO_EXCHANGE = Client("no-exchange-app", "no-exchange-app-secret-11e2")
+BACK_END = Client("back-end-api", "back-end-api-secret-b0a4")
+OTHER = Client("other-api", "other-api-secret-62dd")
+PUBLIC = Client("public-app", None)
+# RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined for Basic. These two need it.
+ODD = Client("odd app", "s +%:&=ecret-ü-40f8")
+# Clients of the two doors that are really set up: a UMA resource server, and a client of the JWT authorization grant.
+UMA_API = Client("uma-api", "uma-api-secret-1d2c")
+ASSERTION_APP = Client("assertion-app", "assertion-app-secret-51aa")
+PARTNER_APP = Client("partner-app", "partner-app-secret-2c9e")
+
+
+# An assertion's `aud` must be the realm's issuer and nothing else, so this door has a public name of its own.
+CORP_PUBLIC, PARTNER_PUBLIC = "sso.example.test", "login.partner.test"
+
+
+@dataclass(frozen=True)
+class User:
+    """A user's name and password."""
+
+    name: str
+    password: str
+
+
+ALICE = User("alice", "alice-password-8e21")  # made through the admin API: carries the default realm roles
+BOB = User("bob", "bob-password-30c7")  # made with the realm: carries only the roles that are named
+CAROL = User("carol", "carol-password-c41b")  # made through the admin API: has no role in any API
+PETRA = User("petra", "petra-password-f7d3")  # of the realm `partner`
+
+_CLIENTS = (
+    FRONT_END,
+    NARROW,
+    STRANGER,
+    NO_EXCHANGE,
+    BACK_END,
+    OTHER,
+    ODD,
+    UMA_API,
+    ASSERTION_APP,
+    PARTNER_APP,
+)
+SECRETS = [client.secret for client in _CLIENTS if client.secret]
+SECRETS += [user.password for user in (ALICE, BOB, CAROL, PETRA)]
+
+
+def corp() -> dict:
+    """The realm `corp`, without the users that are to be made in the ordinary way (see `ordinary_users`)."""
+    return {
+        **_realm("corp"),
+        "roles": {
+            "realm": [{"name": "auditor"}],
+            "client": {
+                "front-end-app": [{"name": "frontend_user"}, {"name": "administrator"}],
+                "back-end-api": [{"name": "backend_user"}, {"name": "backend_admin"}],
+                "other-api": [{"name": "other_user"}],
+            },
+        },
+        "clients": [
+            _confidential(FRONT_END, EXCHANGE, serviceAccountsEnabled=True),
+            _confidential(NARROW, EXCHANGE, fullScopeAllowed=False),
+            _confidential(STRANGER, EXCHANGE),
+            _confidential(ODD, EXCHANGE, serviceAccountsEnabled=True),
+            _confidential(UMA_API, {}, serviceAccountsEnabled=True, **_uma_settings()),
+            _confidential(ASSERTION_APP, JWT_AUTHORIZATION),
+            _confidential(NO_EXCHANGE, {}),
+            _confidential(BACK_END, {}),
+            _confidential(OTHER, {}),
+            {**_confidential(PUBLIC, {}), "publicClient": True},
+        ],
+        "clientScopeMappings": {"back-end-api": [{"client": "narrow-app", "roles": ["backend_user"]}]},
+        "users": [
+            {
+                **_profile(BOB),
+                "clientRoles": {
+                    "front-end-app": ["frontend_user"],
+                    "back-end-api": ["backend_user"],
+                    "other-api": ["other_user"],
+                },
+            }
+        ],
+    }
+
+
+def partner() -> dict:
+    """The realm `partner`. Its tokens name corp's issuer, so that corp's JWT authorization grant takes them."""
+    mapper = {
+        "name": "corp",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-audience-mapper",
+        "config": {
+            "included.custom.audience": f"http://{CORP_PUBLIC}/realms/corp",
+            "access.token.claim": "true",
+        },
+    }
+    app = _confidential(PARTNER_APP, EXCHANGE, protocolMappers=[mapper])
+    return {**_realm("partner"), "clients": [app], "users": [_profile(PETRA)]}
+
+
+def partner_as_identity_provider(keycloak_port: int) -> dict:
+    """`partner` as an identity provider of `corp`, for the JWT authorization grant (RFC 7523)."""
+    issuer = f"http://{PARTNER_PUBLIC}/realms/partner"
+    return {
+        "alias": "partner",
+        "providerId": "oidc",
+        "enabled": True,
+        "config": {
+            "issuer": issuer,
+            "authorizationUrl": f"{issuer}/protocol/openid-connect/auth",
+            "tokenUrl": f"{issuer}/protocol/openid-connect/token",
+            "clientId": "corp",
+            "clientSecret": "corp-at-partner-secret-77f0",
+            "validateSignature": "true",
+            "useJwksUrl": "true",
+            "jwksUrl": f"http://127.0.0.1:{keycloak_port}/realms/partner/protocol/openid-connect/certs",
+            "jwtAuthorizationGrantEnabled": "true",
+            "jwtAuthorizationGrantAssertionReuseAllowed": "true",
+            "jwtAuthorizationGrantMaxAllowedAssertionExpiration": "7200",
+        },
+    }
+
+
+def ordinary_users() -> list[tuple[dict, dict[str, list[str]], list[str]]]:
+    """Users to be made by `POST …/users`, each with its client roles and realm roles."""
+    alice_roles = {
+        "front-end-app": ["frontend_user", "administrator"],
+        "back-end-api": ["backend_user"],
+        "other-api": ["other_user"],
+    }
+    return [(_profile(ALICE), alice_roles, ["auditor"]), (_profile(CAROL), {}, [])]
+
+
+def default_realm_roles(realm: str) -> set[str]:
+    """The realm roles that Keycloak gives to every user made in the ordinary way."""
+    return {f"default-roles-{realm}", "offline_access", "uma_authorization"}
+
+
+def _realm(name: str) -> dict:
+    # Longer than any run of the suite, so that no token expires in the middle of a comparison.
+    hour = 3600
+    return {
+        "realm": name,
+        "enabled": True,
+        "sslRequired": "none",
+        "accessTokenLifespan": hour,
+        "ssoSessionIdleTimeout": hour,
+        "ssoSessionMaxLifespan": hour * 2,
+        # Keycloak's own record of exchanges: a check that no answer can hide anything from.
+        "eventsEnabled": True,
+        "enabledEventTypes": ["TOKEN_EXCHANGE"],
+    }
+
+
+def _uma_settings() -> dict:
+    """A resource that every user of the realm may have a ticket for."""
+    users = {
+        "name": "users",
+        "type": "role",
+        "config": {"roles": '[{"id":"default-roles-corp","required":false}]'},
+    }
+    thing = {
+        "name": "thing-for-users",
+        "type": "resource",
+        "config": {"resources": '["thing"]', "applyPolicies": '["users"]'},
+    }
+    settings = {
+        "policyEnforcementMode": "ENFORCING",
+        "resources": [{"name": "thing"}],
+        "policies": [users, thing],
+    }
+    return {"authorizationServicesEnabled": True, "authorizationSettings": settings}
+
+
+def _confidential(client: Client, attributes: dict[str, str], **more: object) -> dict:
+    return {
+        "clientId": client.id,
+        "secret": client.secret,
+        "enabled": True,
+        "protocol": "openid-connect",
+        "publicClient": False,
+        "standardFlowEnabled": True,
+        "directAccessGrantsEnabled": True,
+        "fullScopeAllowed": True,
+        "redirectUris": [REDIRECT],
+        "attributes": {"post.logout.redirect.uris": "+", **attributes},
+        **more,
+    }
+
+
+def _profile(user: User) -> dict:
+    """A user whose profile is whole, so that Keycloak asks for nothing more at the first login."""
+    return {
+        "username": user.name,
+        "enabled": True,
+        "firstName": user.name.capitalize(),
+        "lastName": "Example",
+        "email": f"{user.name}@example.test",
+        "emailVerified": True,
+        "credentials": [{"type": "password", "value": user.password, "temporary": False}],
+    }

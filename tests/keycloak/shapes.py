@@ -1,0 +1,63 @@
+"""Shapes of one exchange request that policy forbids: every mutation alone, and pairs across families."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import oidc
+from drafts import Draft
+from mutations import Mutation, all_mutations
+from realms import FRONT_END
+
+FORBIDDEN = "other-api"
+PERMITTED = "back-end-api"
+
+# Pairs that are drawn beside all the single mutations. The draw is seeded: a shape keeps its name from run to run.
+PAIRS = 1050
+SEED = 8693
+
+
+@dataclass(frozen=True)
+class Shape:
+    name: str
+    draft: Draft
+
+
+def base(authority: str, subject_token: str) -> Draft:
+    """The exchange that every shape tells: front-end-app wants alice's token for an API that never permitted it."""
+    return Draft(
+        client=FRONT_END,
+        authority=authority,
+        target=oidc.endpoint("corp"),
+        fields=(
+            ("grant_type", oidc.EXCHANGE_GRANT),
+            ("subject_token", subject_token),
+            ("subject_token_type", oidc.ACCESS_TOKEN),
+            ("audience", FORBIDDEN),
+        ),
+    )
+
+
+def h1_shapes(authority: str, subject_token: str) -> list[Shape]:
+    return list(_shapes(base(authority, subject_token), all_mutations(), PAIRS))
+
+
+def h2_shapes(authority: str, subject_token: str) -> list[Shape]:
+    """The shapes that HTTP/2 can carry too."""
+    mutations = [mutation for mutation in all_mutations() if not mutation.h1_only]
+    return list(_shapes(base(authority, subject_token), mutations, 150))
+
+
+def _shapes(draft: Draft, mutations: list[Mutation], pairs: int) -> Iterator[Shape]:
+    yield Shape("plain", draft)
+    for mutation in mutations:
+        yield Shape(f"{mutation.family}: {mutation.name}", mutation.apply(draft))
+    strong = [mutation for mutation in mutations if mutation.strong]
+    across = [(one, two) for one, two in combinations(strong, 2) if one.family != two.family]
+    # Families such as `type` and `body` set the same part: a pair that undoes its first half would count it twice.
+    across = [(one, two) for one, two in across if {one.family, two.family} != {"type", "body"}]
+    for one, two in random.Random(SEED).sample(across, min(pairs, len(across))):
+        yield Shape(f"{one.family}: {one.name} + {two.family}: {two.name}", two.apply(one.apply(draft)))

@@ -1,0 +1,211 @@
+"""Clients and resource servers written by others work through Cambio with no word about Cambio in them."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import jwt
+import pytest
+import requests
+from authlib.integrations.requests_client import OAuth2Session
+
+import login
+import names
+import oidc
+import secrecy
+from gate import Gate, Gates, Setup, audience, permission
+from peer import Peer, parsed
+from realms import ALICE, BACK_END, FRONT_END, NARROW, ODD, REDIRECT, STRANGER, Client
+from server import Keycloak
+
+NODE = Path(__file__).parent / "node"
+BACKEND_ONLY = {"back-end-api": {"roles": ["backend_user"]}}
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+def consent(peer: Peer, url: str) -> str:
+    """What the browser does between the client's two steps: the URL that it is sent back to."""
+    browser = login.Browser(peer)
+    assert url.startswith(peer.origin), f"the client was sent to {url}"
+    page = browser.get(login.target_of(url))
+    form = re.search(r'action="([^"]+)"', page.text)
+    assert form, page.text
+    back = browser.post(
+        login.target_of(html.unescape(form.group(1))),
+        [("username", ALICE.name), ("password", ALICE.password)],
+    )
+    location = back.header("Location")
+    assert back.status == 302 and location and location.startswith(REDIRECT), f"{back.status} {back.text}"
+    return location
+
+
+def authlib_client(gate: Gate, client: Client, authentication: str) -> tuple[OAuth2Session, dict]:
+    metadata = requests.get(gate.peer.issuer("corp") + DISCOVERY, timeout=20).json()
+    session = OAuth2Session(
+        client.id, client.secret, scope="openid email profile", redirect_uri=REDIRECT,
+        code_challenge_method="S256", token_endpoint_auth_method=authentication,
+    )  # fmt: skip
+    return session, metadata
+
+
+@pytest.mark.parametrize("authentication", ["client_secret_basic", "client_secret_post"])
+def test_authlib_logs_in_and_exchanges(gate: Gate, authentication: str) -> None:
+    session, metadata = authlib_client(gate, FRONT_END, authentication)
+    verifier = "v" * 64
+    url, state = session.create_authorization_url(metadata["authorization_endpoint"], code_verifier=verifier)
+    back = consent(gate.peer, url)
+    tokens = session.fetch_token(
+        metadata["token_endpoint"], authorization_response=back, state=state, code_verifier=verifier
+    )
+    secrecy.note(dict(tokens))
+    about = session.get(metadata["userinfo_endpoint"], timeout=20).json()
+    assert about["email"] == "alice@example.test"
+    refreshed = secrecy.note(dict(session.refresh_token(metadata["token_endpoint"])))
+    exchanged = session.fetch_token(
+        metadata["token_endpoint"],
+        grant_type=oidc.EXCHANGE_GRANT,
+        subject_token=refreshed["access_token"],
+        subject_token_type=oidc.ACCESS_TOKEN,
+        audience="back-end-api",
+    )
+    secrecy.note(dict(exchanged))
+    assert oidc.claims_of(exchanged["access_token"])["resource_access"] == BACKEND_ONLY
+    assert oidc.realm_roles(exchanged["access_token"]) == set()
+
+
+def test_authlib_understands_a_refusal(gate: Gate) -> None:
+    from authlib.integrations.base_client.errors import OAuthError
+
+    session, metadata = authlib_client(gate, STRANGER, "client_secret_basic")
+    token = oidc.login(gate.peer, STRANGER, ALICE)["access_token"]
+    with pytest.raises(OAuthError) as refusal:
+        session.fetch_token(
+            metadata["token_endpoint"],
+            grant_type=oidc.EXCHANGE_GRANT,
+            subject_token=token,
+            subject_token_type=oidc.ACCESS_TOKEN,
+            audience="back-end-api",
+        )
+    assert (refusal.value.error, refusal.value.description) == names.DENIED[1:]
+
+
+def openid_client(gate: Gate, client: Client, wanted: str, authentication: str) -> dict:
+    argv = [
+        "node",
+        "client.mjs",
+        gate.peer.issuer("corp"),
+        client.id,
+        client.secret or "",
+        REDIRECT,
+        wanted,
+        authentication,
+    ]
+    with subprocess.Popen(
+        argv, cwd=NODE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdin and child.stdout and child.stderr
+        try:
+            url = child.stdout.readline().strip()
+            assert url, child.stderr.read()
+            output, errors = child.communicate(consent(gate.peer, url) + "\n", timeout=60)
+        finally:
+            child.kill()
+    assert output, errors
+    result = json.loads(output)
+    for part in ("login", "refreshed", "exchanged"):
+        secrecy.note(result.get(part) or {})
+    return result
+
+
+@pytest.mark.parametrize(
+    ("client", "authentication"),
+    [(FRONT_END, "basic"), (FRONT_END, "post"), (ODD, "basic")],
+    ids=lambda value: getattr(value, "id", value),
+)
+def test_openid_client_logs_in_and_exchanges(gate: Gate, client: Client, authentication: str) -> None:
+    result = openid_client(gate, client, "back-end-api", authentication)
+    assert result["userinfo"]["email"] == "alice@example.test"
+    token = result["exchanged"]["access_token"]
+    assert oidc.claims_of(token)["resource_access"] == BACKEND_ONLY
+    assert result["exchanged"]["issued_token_type"] == oidc.ACCESS_TOKEN
+
+
+def test_openid_client_understands_a_refusal(gate: Gate) -> None:
+    result = openid_client(gate, FRONT_END, "other-api", "basic")
+    status, error, description = names.DENIED
+    assert result["refusal"] == {"status": status, "error": error, "error_description": description}
+
+
+def by_pyjwt(gate: Gate, token: str, algorithm: str) -> dict:
+    metadata = requests.get(gate.peer.issuer("corp") + DISCOVERY, timeout=20).json()
+    key = jwt.PyJWKClient(metadata["jwks_uri"]).get_signing_key_from_jwt(token)
+    return jwt.decode(
+        token, key, algorithms=[algorithm], audience="back-end-api", issuer=metadata["issuer"],
+        options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+    )  # fmt: skip
+
+
+def by_jose(gate: Gate, token: str, algorithm: str) -> dict:
+    argv = ["node", "resource.mjs", gate.peer.issuer("corp"), "back-end-api", algorithm]
+    done = subprocess.run(
+        argv, cwd=NODE, input=token, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["payload"]
+
+
+RESOURCE_SERVERS = [("PyJWT", by_pyjwt), ("jose", by_jose)]
+ISSUANCES = [
+    ("reissue", "RSA", "RS256", FRONT_END),
+    ("reissue", "EC", "ES256", FRONT_END),
+    ("reissue", "Ed25519", "EdDSA", FRONT_END),
+    ("forward", "RSA", "RS256", NARROW),
+]
+
+
+@pytest.fixture(scope="module", params=ISSUANCES, ids=[f"{how}-{key}" for how, key, *_ in ISSUANCES])
+def issued(request: pytest.FixtureRequest, keycloak: Keycloak, gates: Gates) -> tuple[Gate, str, str]:
+    """A gate that issues in one of the ways, a token that it issued, and the token's algorithm."""
+    how, key, algorithm, client = request.param
+    audiences = {"back-end-api": audience("back-end-api", permission(client.id), issuance=how)}
+    gate = gates.start(f"others-{how}-{key}", keycloak.address, Setup(audiences, key=key))
+    subject = oidc.login(gate.peer, client, ALICE)["access_token"]
+    answer = oidc.exchange(gate.peer, client, subject, "back-end-api")
+    assert answer.status == 200, answer.text
+    return gate, parsed(answer)["access_token"], algorithm
+
+
+@pytest.mark.parametrize(("name", "verify"), RESOURCE_SERVERS, ids=[name for name, _ in RESOURCE_SERVERS])
+def test_a_resource_server_accepts_the_issued_token_through_discovery_alone(
+    issued: tuple[Gate, str, str], name: str, verify: Callable[[Gate, str, str], dict]
+) -> None:
+    gate, token, algorithm = issued
+    claims = verify(gate, token, algorithm)
+    assert claims["resource_access"] == BACKEND_ONLY
+    assert claims["aud"] == "back-end-api"
+    assert claims["preferred_username"] == "alice"
+
+
+@pytest.mark.parametrize(("name", "verify"), RESOURCE_SERVERS, ids=[name for name, _ in RESOURCE_SERVERS])
+def test_a_resource_server_still_accepts_keycloaks_own_tokens(
+    issued: tuple[Gate, str, str], name: str, verify: Callable[[Gate, str, str], dict]
+) -> None:
+    gate, _, _ = issued
+    token = oidc.login(gate.peer, FRONT_END, ALICE)["access_token"]
+    assert verify(gate, token, "RS256")["azp"] == "front-end-app"
+
+
+def test_introspection_of_the_issued_token_says_what_the_realm_says(issued: tuple[Gate, str, str]) -> None:
+    """A token that Keycloak signed is active there; one that Cambio signed is unknown to it, and no error."""
+    gate, token, _ = issued
+    form = [*oidc.credentials(BACK_END), ("token", token)]
+    answer = gate.peer.form(oidc.endpoint("corp", "token/introspect"), form)
+    assert answer.status == 200
+    kids = {key["kid"] for key in parsed(gate.peer.get(oidc.endpoint("partner", "certs")))["keys"]}
+    assert oidc.header_of(token)["kid"] not in kids
+    assert isinstance(parsed(answer)["active"], bool)
