@@ -45,7 +45,7 @@ pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> R
         Reading::Read => {}
     }
 
-    let untyped = !head.headers.contains_key(CONTENT_TYPE);
+    let untyped = origin != Origin::Door && !head.headers.contains_key(CONTENT_TYPE);
     let mut scanner = Scanner::default();
     let mut read = BytesMut::new();
     let mut trailers = None;

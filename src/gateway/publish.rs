@@ -18,7 +18,7 @@ enum Fetched {
     Document(HeaderMap, Bytes),
     /// A realm that does not exist, or is disabled: its own answer is passed on.
     Refused(Response<Body>),
-    /// No document: what is answered if there is no old one either.
+    /// Nothing that could be used; the answer for when there is no older document.
     Failed(Response<Body>),
 }
 
@@ -64,12 +64,10 @@ impl Gateway {
         }
         let instead = match self.fetch(head, asked_by, connection).await {
             Fetched::Document(headers, body) => {
-                if let Some(document) =
-                    realm.published.keep_discovery(origin.clone(), headers, body, now).await
-                {
-                    return document.answer(head);
+                match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
+                    Some(document) => return document.answer(head),
+                    None => respond::fault(Reason::UpstreamGarbage, head.uri.path()),
                 }
-                respond::fault(Reason::UpstreamGarbage, head.uri.path())
             }
             Fetched::Refused(response) => return response,
             Fetched::Failed(response) => response,
@@ -94,7 +92,8 @@ impl Gateway {
                 }
             }
             Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
-            Ok(_) | Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
+            Ok(response) => Fetched::Failed(response),
+            Err(refusal) => Fetched::Failed(respond::fault(refusal.reason, head.uri.path())),
         }
     }
 }

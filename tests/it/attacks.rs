@@ -107,7 +107,7 @@ async fn an_open_door_leaves_one_line() {
         let lines = world.audit(index + 1).await;
         assert_eq!(lines.len(), index + 1, "{name}: {lines:?}");
         let line = &lines[index];
-        assert_eq!(line["door"], "jwt-bearer", "{name}: {line}");
+        assert_eq!(line["door"], "jwt_bearer", "{name}: {line}");
         assert_eq!((&line["event"], &line["outcome"]), (&json!(event), &json!(outcome)), "{name}: {line}");
         assert_eq!((&line["status"], &line["reason"]), (&json!(status), &reason), "{name}: {line}");
     }
