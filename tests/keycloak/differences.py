@@ -1,6 +1,7 @@
 """What Keycloak answers when asked straight, and what Cambio makes of the same request: one row for each measured case.
 
-`python differences.py` prints docs/differences.md from this table; test_rows.py sends every row both ways.
+`.keycloak/venv/bin/python tests/keycloak/differences.py` prints docs/differences.md from this table; test_rows.py sends
+every row both ways.
 """
 
 from __future__ import annotations
@@ -303,13 +304,13 @@ STANDING: list[tuple[str, list[Standing]]] = [
         Standing("`Accept-Encoding` and `Range` below a realm's `/protocol/`, and with methods other than GET, HEAD and OPTIONS", "followed where Keycloak compresses or splits", "not passed on: answers come whole and uncompressed", "What is compressed can't be looked into. Pages, scripts and the admin API's GET answers keep theirs.", "test_a_coded_answer_that_nobody_asked_for_is_withheld"),
         Standing("Refusals that Cambio makes itself", "CORS and security headers (`Access-Control-…`, `Strict-Transport-Security`, `X-Frame-Options` …)", "none of them, and `X-Correlation-Id`", "Which pages may read an answer is the client's `webOrigins` to say, which only Keycloak knows. The id is the `id` of the audit line that tells the cause.", "test_keycloaks_answers_keep_their_headers_for_web_pages_and_refusals_have_none"),
         Standing("Keycloak is stopped, or does not answer in time", "no connection, or silence", "502 or 503, or 504 after `upstream.responseTimeout`; `certs` and discovery go on", "A clear answer in bounded time.", "test_a_hanging_keycloak_is_answered_for_in_time"),
-        Standing("Interim answers (102, 103)", "passed", "not passed on", "HTTP lets a proxy drop them (RFC 9110 section 15.2); Keycloak sends none. `Expect: 100-continue` is answered by Cambio.", "test_interim_answers_end_at_cambio"),
-        Standing("`Content-Length` in a 304 answer", "may be there", "left out", "It is optional there (RFC 9110 section 8.6), and easily taken for a body's.", "test_a_304_has_no_length"),
-        Standing("Trailers", "sent to everybody", "sent to HTTP/1.1 callers that say `TE: trailers`, and to HTTP/2 callers", "RFC 9110 section 6.5.1. Keycloak sends none.", "bodies_methods_and_trailers_pass"),
+        Standing("Interim answers (102, 103)", "none are sent", "would not be passed on", "RFC 9110 section 15.2 would have a proxy pass them on, but the HTTP library on which Cambio stands has no way to send them. `Expect: 100-continue` is answered by Cambio.", "test_interim_answers_end_at_cambio"),
+        Standing("`Content-Length` in a 304 answer", "is not sent", "would be left out", "It is optional there (RFC 9110 section 8.6), and easily taken for a body's.", "test_a_304_has_no_length"),
+        Standing("Trailers", "none are sent", "would be passed to HTTP/1.1 callers that say `TE: trailers`, and to HTTP/2 callers; a request's are passed on", "RFC 9110 section 6.5.1.", "bodies_methods_and_trailers_pass"),
     ]),
     ("Requests", [
         Standing("HTTP that two servers may read in two ways", "partly served", "400, and the connection is closed", "`Content-Length` beside `Transfer-Encoding`, repeated lengths or hosts, codings before `chunked`, `OPTIONS *`, `CONNECT`: where a request ends, or whom it is for, must not be in doubt.", "test_what_two_servers_may_read_in_two_ways_is_refused"),
-        Standing("`Upgrade: h2c`", "101 where the server knows it", "served as HTTP/1.1", "Behind an upgrade nothing would be judged; see [the decision](decisions/0001-h2c-upgrade-is-ignored.md). WebSocket upgrades pass.", "test_an_upgrade_to_h2c_is_not_made"),
+        Standing("`Upgrade: h2c`", "101", "served as HTTP/1.1", "Behind an upgrade nothing would be judged; see [the decision](decisions/0001-h2c-upgrade-is-ignored.md). WebSocket upgrades pass.", "test_an_upgrade_to_h2c_is_not_made"),
         Standing("`X-Forwarded-…`, `Forwarded`, and headers such as `X-Real-IP` by which a proxy says who the caller is", "believed as Keycloak is set up", "replaced by what Cambio saw, unless a listed proxy sent them", "Anybody can write them.", "test_forwarding_headers_say_what_cambio_saw"),
         Standing("`Proxy-Authorization`", "ignored", "removed", "It is meant for the next proxy (RFC 9110 section 11.7.2), which Cambio is.", "test_forwarding_headers_say_what_cambio_saw"),
     ]),
@@ -324,7 +325,7 @@ that a client, a resource server or an operator can notice: first what comes of 
 then what differs throughout, last what was looked at and is the same.
 
 `tests/keycloak` sends all of it to Keycloak 26.7.3 straight and through Cambio, and prints this page from the table
-that it runs (`python tests/keycloak/differences.py`). What is not listed is the same on both ways, but for headers
+that it runs (`.keycloak/venv/bin/python tests/keycloak/differences.py`). What is not listed is the same on both ways, but for headers
 that are about one connection (`Connection`, `Keep-Alive`, `Transfer-Encoding` and the like), the case of header names,
 and `Date`, which Keycloak leaves out.
 

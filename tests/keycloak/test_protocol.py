@@ -168,17 +168,21 @@ def test_connect_is_refused(plain: Gate) -> None:
         assert connection.answer().status in (400, 405)
 
 
-def test_an_upgrade_to_h2c_is_not_made(plain: Gate) -> None:
+def test_an_upgrade_to_h2c_is_not_made(direct: Peer, through: Peer) -> None:
     """Behind an upgrade nothing would be judged: the request is served as the HTTP/1.1 that it is."""
     raw = (
-        f"GET / HTTP/1.1\r\nHost: {plain.authority}\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        f"GET /realms/corp HTTP/1.1\r\nHost: {through.authority}\r\nConnection: Upgrade, HTTP2-Settings\r\n"
         "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
     )
-    with http1.Connection(plain.address, timeout=5) as connection:
-        connection.send(raw.encode())
-        answer = connection.answer()
-        assert answer.status == 200
-        assert not answer.header("Upgrade")
+    answers = []
+    for peer in (direct, through):
+        with http1.Connection(peer.address, timeout=5) as connection:
+            connection.send(raw.encode())
+            answers.append(connection.answer())
+    straight, ours = answers
+    assert straight.status == 101
+    assert (ours.status, ours.header("Upgrade")) == (200, None)
+    assert b"public_key" in ours.body
 
 
 def test_forwarding_headers_say_what_cambio_saw(gates: Gates) -> None:

@@ -83,7 +83,7 @@ def test_introspection(direct: Peer, through: Peer, tokens: Tokens, row: Row) ->
 
 def test_the_document_is_current() -> None:
     assert DOCUMENT.read_text() == differences.markdown(), (
-        "run: python tests/keycloak/differences.py > docs/differences.md"
+        "run: .keycloak/venv/bin/python tests/keycloak/differences.py > docs/differences.md"
     )
 
 
