@@ -183,7 +183,7 @@ EXCHANGE: list[Row] = [
     Row("`subject_token` missing", _set(subject_token=None), DENIED, MISSING_TOKEN, "As above."),
     Row("unknown scope", _set(scope="zzz"), '400 invalid_scope "Invalid scopes: zzz"', NO_SCOPE, "The owner's permission lists the scopes that may be asked for."),
     Row("offline_access", _set(scope="offline_access"), ISSUED, NO_SCOPE, "As above."),
-    Row("offline_access of a user who may not have it", lambda d, t: _set(scope="offline_access")(_token("bob")(d, t), t), '400 not_allowed "Offline tokens not allowed for the user or client"', NO_SCOPE, "As above."),
+    Row("offline_access in a refresh token, of a user who may not have it", lambda d, t: _set(scope="offline_access", requested_token_type=oidc.REFRESH_TOKEN)(_token("bob")(d, t), t), '400 not_allowed "Offline tokens not allowed for the user or client"', '400 invalid_request "requested_token_type unsupported"', "A refresh token that comes out of an exchange brings every dropped role back."),
     Row("wrong secret in the body", _changed(lambda d: replace(d, client=_wrong(d.client))), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("wrong secret by Basic", _changed(lambda d: replace(d, client=_wrong(d.client), authenticate=drafts.by_basic)), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("unknown client", _as_another(NOBODY), '401 invalid_client "Invalid client or Invalid client credentials"', '403 access_denied "Client is not within the token audience"', "The subject token is judged first, and was not issued for this client."),
