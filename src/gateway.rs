@@ -31,7 +31,7 @@ use jiff::SignedDuration;
 
 use self::door::Visit;
 use self::exit::Exit;
-use self::hold::{Released, Withheld, hold};
+use self::hold::{Released, Withheld, hold, is_free};
 use self::lock::Origin;
 use self::state::{RealmState, State};
 use crate::audit::Audit;
@@ -148,6 +148,7 @@ impl Gateway {
         // Clones by reference count, for the audit line of an answer that is withheld.
         let seen = (head.method.clone(), head.uri.clone());
         let passed = match self.send(Request::from_parts(head, body), connection).await {
+            Ok(response) if is_free(&response, origin) => return response,
             Ok(response) => self.release(response, origin).await.map(|(response, _)| response),
             Err(refusal) => Err(refusal),
         };

@@ -239,7 +239,8 @@ impl<'a> Exit<'a> {
     }
 
     fn end(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> Result<(), Refusal> {
-        self.written = true;
+        // An allowed exchange whose line could not be written ends a second time, as a failure: counted already.
+        let again = std::mem::replace(&mut self.written, true);
         let took = self.started.elapsed();
         self.line.outcome = outcome.as_str();
         self.line.reason = reason.map(Reason::as_str);
@@ -256,6 +257,7 @@ impl<'a> Exit<'a> {
             _ => (outcome, reason),
         };
         match (self.line.event, reason) {
+            _ if again => {}
             (Event::TokenExchange, _) => {
                 let realm = self.line.realm.as_deref().unwrap_or("");
                 self.metrics.exchanged(realm, outcome, reason, took);

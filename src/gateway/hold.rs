@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
+use http::header::CONTENT_TYPE;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
@@ -27,6 +28,11 @@ pub enum Withheld {
 /// An answer that may leave, and its body, shared with it, when it was short enough to be read whole.
 pub type Released = (Response<Body>, Option<Bytes>);
 
+/// Whether an answer leaves without being read, as most do: said without a future, into which it would be copied.
+pub fn is_free(response: &Response<Body>, origin: Origin) -> bool {
+    lock::reading(origin, response.status(), response.headers()) == Reading::Free
+}
+
 /// Reads an answer as far as the lock needs.
 ///
 /// # Errors
@@ -39,6 +45,7 @@ pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> R
         Reading::Read => {}
     }
 
+    let untyped = !head.headers.contains_key(CONTENT_TYPE);
     let mut scanner = Scanner::default();
     let mut read = BytesMut::new();
     let mut trailers = None;
@@ -57,6 +64,9 @@ pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> R
                     return Ok((Response::from_parts(head, Body::full(data.clone())), Some(data)));
                 }
                 read.extend_from_slice(&data);
+                if untyped && is_no_json(&read) {
+                    return Ok((Response::from_parts(head, Body::prefixed(read.freeze(), incoming)), None));
+                }
                 if read.len() > HOLD {
                     let body = Body::prefixed(read.freeze(), incoming).read_along(scanner);
                     return Ok((Response::from_parts(head, body), None));
@@ -68,4 +78,32 @@ pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> R
     let whole = read.freeze();
     let body = Body::full_with_trailers(whole.clone(), trailers);
     Ok((Response::from_parts(head, body), Some(whole)))
+}
+
+/// Whether text that does not say what it is begins as no JSON in any encoding does. It streams then.
+fn is_no_json(text: &[u8]) -> bool {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    first.is_some_and(|byte| byte.is_ascii_graphic() && !b"{[\"".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_surely_no_json_streams() {
+        for (name, text, free) in [
+            ("nothing yet", "", false),
+            ("space so far", " \r\n", false),
+            ("an object", " {", false),
+            ("a list", "[", false),
+            ("a string", "\"", false),
+            ("a byte order mark", "\u{feff}{", false),
+            ("UTF-16", "\0{", false),
+            ("HTML", "<html>", true),
+            ("text after space", "\n\ntext", true),
+        ] {
+            assert_eq!(is_no_json(text.as_bytes()), free, "{name}");
+        }
+    }
 }

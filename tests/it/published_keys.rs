@@ -29,7 +29,7 @@ async fn certs_are_the_realms_keys_and_ours() {
     let kids = kids(&merged);
     assert!(direct.iter().all(|kid| kids.contains(kid)), "the encryption key included");
     assert_eq!(kids.len(), direct.len() + 1);
-    assert_eq!(merged.header("content-type"), "application/json");
+    assert_eq!(merged.header("content-type").split(';').next(), Some("application/json"));
     let ours = merged.json()["keys"].as_array().unwrap().last().cloned().unwrap();
     assert_eq!((&ours["kty"], &ours["use"], &ours["d"]), (&"EC".into(), &"sig".into(), &Value::Null));
 }
