@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
+use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -31,7 +31,7 @@ use jiff::SignedDuration;
 
 use self::door::Visit;
 use self::exit::Exit;
-use self::hold::{Released, Withheld, hold};
+use self::hold::{Released, Withheld, hold, is_free};
 use self::lock::Origin;
 use self::state::{RealmState, State};
 use crate::audit::Audit;
@@ -124,7 +124,8 @@ impl Gateway {
     /// # Errors
     /// What is wrong, without internals.
     pub async fn upstream_reachable(&self) -> Result<(), String> {
-        let request = Request::head("/").body(Body::empty()).map_err(|error| error.to_string())?;
+        let request = Request::head("/").header(HOST, self.upstream.host()).body(Body::empty());
+        let request = request.map_err(|error| error.to_string())?;
         self.upstream.send(request).await.map(|_| ()).map_err(|error| error.to_string())
     }
 
@@ -148,6 +149,7 @@ impl Gateway {
         // Clones by reference count, for the audit line of an answer that is withheld.
         let seen = (head.method.clone(), head.uri.clone());
         let passed = match self.send(Request::from_parts(head, body), connection).await {
+            Ok(response) if is_free(&response, origin) => return response,
             Ok(response) => self.release(response, origin).await.map(|(response, _)| response),
             Err(refusal) => Err(refusal),
         };

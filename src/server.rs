@@ -4,6 +4,7 @@ pub mod head_scanner;
 pub mod listener;
 pub mod tls;
 
+mod bell;
 mod protocol;
 mod serving;
 mod watched;

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -155,19 +155,24 @@ impl Upstream {
     /// The answer's body fails after `upstream.idleTimeout` of silence.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let progress = request.body_mut().watch_progress();
-        self.within_limit(progress, self.exchange(request)).await
+        let mut request = Some(request);
+        self.within_limit(progress, self.exchange(&mut request)).await
     }
 
-    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    /// Takes the request out of its slot; by reference, because a request is large and futures are copied.
+    async fn exchange(&self, slot: &mut Option<Request<Body>>) -> Result<Response<Body>, UpstreamError> {
         loop {
             let (mut lease, reused) = match self.pool.take() {
                 Some(lease) => (lease, true),
                 None => (Lease::new(self.connector.connect().await?, &self.pool), false),
             };
+            let Some(request) = slot.take() else {
+                return Err(UpstreamError::Garbage("nothing to send".to_owned()));
+            };
             match lease.sender().try_send_request(request).await {
                 Ok(response) => return self.received(response, lease),
                 Err(mut error) => match error.take_message() {
-                    Some(untouched) if reused => request = untouched,
+                    Some(untouched) if reused => *slot = Some(untouched),
                     _ => return Err(UpstreamError::sent(error.into_error())),
                 },
             }
@@ -177,11 +182,12 @@ impl Upstream {
     fn received(&self, response: Response<Incoming>, lease: Lease) -> Result<Response<Body>, UpstreamError> {
         let (mut head, incoming) = response.into_parts();
         // RFC 9112 section 6.1: nothing but `chunked` is undone by hyper, so nothing else may be taken off.
-        let codings = head.headers.get_all(http::header::TRANSFER_ENCODING);
-        if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-            return Err(UpstreamError::Garbage("unknown transfer coding".to_owned()));
-        }
-        if head.headers.remove(http::header::TRANSFER_ENCODING).is_some() {
+        if head.headers.contains_key(TRANSFER_ENCODING) {
+            let codings = head.headers.get_all(TRANSFER_ENCODING);
+            if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+                return Err(UpstreamError::Garbage("unknown transfer coding".to_owned()));
+            }
+            head.headers.remove(TRANSFER_ENCODING);
             // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length, which must not be sent on.
             head.headers.remove(CONTENT_LENGTH);
         }

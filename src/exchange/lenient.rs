@@ -39,8 +39,10 @@ pub(super) fn readable(body: &[u8]) -> Vec<Governed> {
     let mut layer = body.to_vec();
     for _ in 0..MAX_LAYERS {
         let text = visible(&layer);
+        // Some parsers drop white space and control characters within names and values, too.
+        let dense: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
         for grant in Governed::ALL {
-            if !found.contains(&grant) && is_in(&text, grant.urn().as_bytes()) {
+            if !found.contains(&grant) && is_in(&text, &dense, grant.urn().as_bytes()) {
                 found.push(grant);
             }
         }
@@ -86,10 +88,10 @@ fn visible(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-fn is_in(text: &[u8], urn: &[u8]) -> bool {
-    // Some parsers drop white space and control characters within names and values, too.
-    let dense: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
-    in_pairs(text, urn) || in_pairs(&dense, urn) || in_lists(text, urn) || in_parts(text, urn)
+/// `dense` is the text without white space; it has the grant wherever the text has it, and mostly neither has.
+fn is_in(text: &[u8], dense: &[u8], urn: &[u8]) -> bool {
+    memchr::memmem::find(dense, urn).is_some()
+        && (in_pairs(text, urn) || in_pairs(dense, urn) || in_lists(text, urn) || in_parts(text, urn))
 }
 
 /// `grant_type`, then nothing but separators, quotes, brackets and digits, then the grant: a form, JSON, XML, YAML.

@@ -28,6 +28,11 @@ pub enum Withheld {
 /// An answer that may leave, and its body, shared with it, when it was short enough to be read whole.
 pub type Released = (Response<Body>, Option<Bytes>);
 
+/// Whether an answer leaves without being read, as most do: said without a future, into which it would be copied.
+pub fn is_free(response: &Response<Body>, origin: Origin) -> bool {
+    lock::reading(origin, response.status(), response.headers()) == Reading::Free
+}
+
 /// Reads an answer as far as the lock needs.
 ///
 /// # Errors

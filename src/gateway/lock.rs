@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
+use memchr::memchr2_iter;
 
 /// Bytes that are held back. A token must fit into an HTTP header to be used, and headers end far below this.
 pub const HOLD: usize = 256 * 1024;
@@ -162,7 +163,9 @@ fn may_be_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(kind), None) = (types.next(), types.next()) else { return true };
     let essence = kind.as_bytes().split(|&b| b == b';').next().unwrap_or_default();
-    !essence.contains(&b'/') || essence.windows(4).any(|word| word.eq_ignore_ascii_case(b"json"))
+    !essence.contains(&b'/')
+        || memchr2_iter(b'j', b'J', essence)
+            .any(|at| essence.get(at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"json")))
 }
 
 #[cfg(test)]

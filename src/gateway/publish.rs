@@ -30,12 +30,12 @@ impl Gateway {
         head: &Parts,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let keys = match realm.jwks.keys(None).await {
             Ok(keys) => keys,
             Err(error) => {
                 tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
-                return respond::refusal(Reason::KeysUnavailable, "");
+                return respond::fault(Reason::KeysUnavailable, head.uri.path());
             }
         };
         if let Some(document) = realm.published.keys(&keys) {
@@ -56,7 +56,7 @@ impl Gateway {
         head: &Parts,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let (asked_by, origin) = question(head, connection);
         let now = self.clock.now();
         if let Some(document) = realm.published.discovery(&origin, now).await {
@@ -66,7 +66,7 @@ impl Gateway {
             Fetched::Document(headers, body) => {
                 match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
                     Some(document) => return document.answer(head),
-                    None => respond::refusal(Reason::UpstreamGarbage, ""),
+                    None => respond::fault(Reason::UpstreamGarbage, head.uri.path()),
                 }
             }
             Fetched::Refused(response) => return response,
@@ -88,12 +88,12 @@ impl Gateway {
                 let (parts, body) = response.into_parts();
                 match read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await {
                     Ok((body, _)) => Fetched::Document(parts.headers, body),
-                    Err(_) => Fetched::Failed(respond::refusal(Reason::UpstreamGarbage, "")),
+                    Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
                 }
             }
             Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
             Ok(response) => Fetched::Failed(response),
-            Err(refusal) => Fetched::Failed(respond::refusal(refusal.reason, "")),
+            Err(refusal) => Fetched::Failed(respond::fault(refusal.reason, head.uri.path())),
         }
     }
 }

@@ -64,19 +64,18 @@ fn single<'a>(
     name: &HeaderName,
     twice: &'static str,
 ) -> Result<Option<&'a HeaderValue>, &'static str> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() { Err(twice) } else { Ok(first) }
+    let Some(first) = headers.get(name) else { return Ok(None) };
+    if headers.get_all(name).iter().nth(1).is_some() { Err(twice) } else { Ok(Some(first)) }
 }
 
 /// Host and port; userinfo and anything that is no host name or address is not accepted.
-struct Authority {
-    host: String,
+struct Authority<'a> {
+    host: &'a str,
     port: Option<u16>,
 }
 
-impl Authority {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+impl<'a> Authority<'a> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let end = match text.strip_prefix('[') {
             Some(address) => {
@@ -96,16 +95,16 @@ impl Authority {
             None if rest.is_empty() => None,
             _ => return None,
         };
-        Some(Self { host: host.to_ascii_lowercase(), port })
+        Some(Self { host, port })
     }
 
-    fn is_same(&self, other: &Self, scheme: Option<&str>) -> bool {
+    fn is_same(&self, other: &Authority<'_>, scheme: Option<&str>) -> bool {
         let default = match scheme {
             Some("http") => Some(80),
             Some("https") => Some(443),
             _ => None,
         };
-        self.host == other.host && self.port.or(default) == other.port.or(default)
+        self.host.eq_ignore_ascii_case(other.host) && self.port.or(default) == other.port.or(default)
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::body::{Body, BodyError};
 use crate::server::Handler;
+use crate::server::bell::Bell;
 use crate::server::watched::Watched;
 use crate::upstream::connection::{Connection, Limits, Silence};
 use crate::upstream::transport::Transport;
@@ -42,6 +43,7 @@ pub(crate) async fn serve<H: Handler>(
     let mut http = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut watch = connection.watch();
     let mut drain = pin!(watch.draining());
+    let mut drain_bell = Bell::default();
     let mut watch = connection.watch();
     let mut cut = pin!(watch.cut());
     let mut alarm = Alarm::new(&connection, limits);
@@ -57,7 +59,10 @@ pub(crate) async fn serve<H: Handler>(
             }
             // hyper closes an idle HTTP/1 connection at once, and after the present answer otherwise; on HTTP/2 it
             // says GOAWAY and goes on with the streams that it has.
-            () = drain.as_mut(), if !finishing => {
+            () = poll_fn(|cx| match drain_bell.answer(cx) {
+                Some(waker) => drain.as_mut().poll(&mut Context::from_waker(waker)),
+                None => Poll::Pending,
+            }), if !finishing => {
                 finishing = true;
                 http.as_mut().graceful_shutdown();
             }
@@ -79,21 +84,25 @@ struct Alarm<'a> {
     connection: &'a Connection,
     limits: Limits,
     sleep: Pin<Box<Sleep>>,
+    bell: Bell,
     for_head: bool,
 }
 
 impl<'a> Alarm<'a> {
     fn new(connection: &'a Connection, limits: Limits) -> Self {
         let sleep = Box::pin(sleep_until(Instant::now() + limits.header.min(limits.idle)));
-        Self { connection, limits, sleep, for_head: false }
+        Self { connection, limits, sleep, bell: Bell::default(), for_head: false }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Silence> {
         let in_head = self.connection.is_in_head();
         if in_head && !self.for_head {
             self.sleep.as_mut().reset(Instant::now() + self.limits.header);
+            self.bell.reset();
         }
         self.for_head = in_head;
+        let Some(waker) = self.bell.answer(cx) else { return Poll::Pending };
+        let cx = &mut Context::from_waker(waker);
         loop {
             ready!(self.sleep.as_mut().poll(cx));
             let now = Instant::now();
@@ -102,6 +111,7 @@ impl<'a> Alarm<'a> {
                 Silence::Until(later) => self.sleep.as_mut().reset(later.min(now + self.limits.idle)),
                 silence => {
                     self.sleep.as_mut().reset(now + self.limits.header);
+                    self.bell.reset();
                     return Poll::Ready(silence);
                 }
             }

@@ -64,9 +64,8 @@ pub fn asks_for_websocket(head: &Parts) -> bool {
 
 /// Whether `Upgrade` names WebSocket and nothing else.
 pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(UPGRADE).iter();
-    lines.next().is_some_and(|line| line.as_bytes().eq_ignore_ascii_case(b"websocket"))
-        && lines.next().is_none()
+    headers.get(UPGRADE).is_some_and(|line| line.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && headers.get_all(UPGRADE).iter().nth(1).is_none()
 }
 
 /// The origin by which the caller knows us: what a listed proxy says, else `Host` and the connection.
@@ -121,12 +120,20 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
 /// Removes the headers that are about one hop, and those that `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let mut found = false;
+    let mut connection = false;
     let mut nominates = false;
-    for name in headers.keys() {
-        nominates |= *name == CONNECTION;
-        found |= is_hop_by_hop(name);
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "connection" => {
+                connection = true;
+                nominates |= !names_nothing(value);
+            }
+            name => found |= is_hop_by_hop(name),
+        }
     }
-    if nominates {
+    if connection && !nominates {
+        headers.remove(CONNECTION);
+    } else if connection {
         let options = connection_options(headers).filter(|option| is_nominable(option));
         let names: Vec<_> =
             options.filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok()).collect();
@@ -145,9 +152,24 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    [TE, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION].contains(name)
-        || matches!(name.as_str(), "http2-settings" | "keep-alive" | "proxy-connection")
+/// Compared as text: lengths differ mostly, and an array of names would be built for every header.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "te" | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-connection"
+    )
+}
+
+/// The two values that nearly every `Connection` has.
+fn names_nothing(connection: &HeaderValue) -> bool {
+    let value = connection.as_bytes();
+    value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
 }
 
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -179,8 +201,8 @@ fn strip_identity(headers: &mut HeaderMap, trusted: bool) {
         let text = name.as_str();
         matches!(text.as_bytes().first(), Some(b'c' | b'f' | b'r' | b's' | b't' | b'x'))
             && (!trusted || text.contains('_'))
-            && !replaced(name)
             && is_identity(text)
+            && !replaced(name)
     };
     if headers.keys().any(goes) {
         let names: Vec<_> = headers.keys().filter(|name| goes(name)).cloned().collect();
@@ -191,6 +213,10 @@ fn strip_identity(headers: &mut HeaderMap, trusted: bool) {
 }
 
 fn is_identity(name: &str) -> bool {
+    // What a server that takes `_` for `-` would read as framing or media type, past what was judged.
+    if matches!(name, "content_encoding" | "content_length" | "content_type" | "transfer_encoding") {
+        return true;
+    }
     let same = |name: &str, other: &str| {
         name.len() == other.len()
             && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
@@ -282,6 +308,8 @@ mod tests {
         let inbound: &[_] = &[
             ("x-real-ip", "1"),
             ("x_forwarded_for", "1"),
+            ("transfer_encoding", "chunked"),
+            ("content_length", "1"),
             ("x-forwarded_host", "1"),
             ("x_real_ip", "1"),
             ("x-forwarded-prefix", "/a"),

@@ -12,6 +12,13 @@ use crate::body::Body;
 /// As many idle connections as the peers are measured with; more are closed.
 const MAX_IDLE: usize = 256;
 
+/// As many as a steady load needs; the rest, left behind by a burst, goes soon, because each holds buffers.
+const KEPT: usize = 32;
+const SPARE_TIME: Duration = Duration::from_secs(5);
+
+/// How often connections that waited too long are looked for.
+const PRUNING: Duration = Duration::from_secs(5);
+
 /// Far below Keycloak's own idle limit (Quarkus: 30 minutes), so that we hang up first. A server that hangs up earlier
 /// is noticed when it does, because the connection goes on being read; what remains is the moment in between.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
@@ -92,7 +99,14 @@ impl Pool {
 
     /// Closes what waited too long.
     fn prune(&self) {
-        self.lock().retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < MAX_IDLE_TIME);
+        let mut idle = self.lock();
+        let mut spare = idle.len().saturating_sub(KEPT);
+        idle.retain(|idle| {
+            let limit = if spare > 0 { SPARE_TIME } else { MAX_IDLE_TIME };
+            // The oldest stand in front.
+            spare = spare.saturating_sub(1);
+            !idle.sender.is_closed() && idle.since.elapsed() < limit
+        });
     }
 
     /// How many connections wait.
@@ -105,7 +119,7 @@ impl Pool {
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(MAX_IDLE_TIME / 6).await;
+                tokio::time::sleep(PRUNING).await;
                 let Some(pool) = pool.upgrade() else { return };
                 pool.prune();
             }
@@ -115,5 +129,35 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         // Nothing panics while it is held, and a list of connections is sound in any state.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::duplex;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_burst_leaves_goes_before_the_rest() {
+        let pool = Pool::default();
+        let mut ends = Vec::new();
+        for _ in 0..KEPT + 8 {
+            let (end, peer) = duplex(64);
+            let (sender, connection) = http1::handshake(TokioIo::new(end)).await.unwrap();
+            ends.push((tokio::spawn(connection), peer));
+            pool.put(sender);
+        }
+        pool.prune();
+        assert_eq!(pool.len(), KEPT + 8);
+        advance(SPARE_TIME).await;
+        pool.prune();
+        assert_eq!(pool.len(), KEPT);
+        advance(MAX_IDLE_TIME - SPARE_TIME).await;
+        pool.prune();
+        assert_eq!(pool.len(), 0);
     }
 }

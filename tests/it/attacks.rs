@@ -198,3 +198,17 @@ async fn nobody_else_chooses_what_discovery_says() {
     // The same question is answered from the cache.
     assert_eq!(said("", "").await, clean);
 }
+
+/// Readiness asks the identity provider properly, and once, however often it is named.
+#[tokio::test]
+async fn readiness_is_no_amplifier() {
+    let world = World::start().await;
+    world.alice().await;
+    world.idp.faults().forget();
+    let query = format!("/readyz?include=upstream{}", ",upstream".repeat(50));
+    assert_eq!(client::get(world.cambio.admin, &query).await.status, 200);
+    let heads: Vec<_> =
+        world.idp.faults().received().into_iter().filter(|received| received.method == "HEAD").collect();
+    assert_eq!(heads.len(), 1);
+    assert!(heads[0].headers.contains_key("host"));
+}

@@ -56,6 +56,23 @@ async fn etag_and_304() {
 }
 
 #[tokio::test]
+async fn web_pages_may_read_them_each_by_its_own_origin() {
+    let world = World::start().await;
+    for path in [CERTS_PATH, DISCOVERY_PATH] {
+        // From the cache or not, for one page as for the next.
+        for origin in ["https://app.example.org", "http://other.example.net:8080", "null"] {
+            let answer = get(&world, path, &[("origin", origin)]).await;
+            assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}");
+            assert_eq!(answer.header("access-control-allow-credentials"), "true", "{path}");
+            assert_eq!(answer.header("vary"), "Origin", "{path}");
+        }
+        let answer = get(&world, path, &[]).await;
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}");
+        assert_eq!(answer.header("vary"), "Origin", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn discovery_is_kept_by_public_origin() {
     let world = World::start().await;
     let mut tags = Vec::new();

@@ -1,0 +1,99 @@
+//! Futures that are polled only when they have something to say.
+//!
+//! A connection's task wakes for each read and write. A timer or a watch that is polled along each time takes a lock
+//! and looks at a clock each time, although its own waker would tell when there is cause to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+
+/// Between one future and the task that it is polled in.
+#[derive(Debug, Default)]
+pub(crate) struct Bell(Option<(Arc<Ring>, Waker)>);
+
+#[derive(Debug)]
+struct Ring {
+    rung: AtomicBool,
+    task: Waker,
+}
+
+impl Bell {
+    /// The waker to poll the future with, if it has rung since the last call, or never been polled in this task.
+    pub(crate) fn answer(&mut self, cx: &Context<'_>) -> Option<&Waker> {
+        match &self.0 {
+            Some((ring, _)) if ring.task.will_wake(cx.waker()) => {
+                // A load is cheap; the exchange is for the few times that it rang.
+                if !ring.rung.load(Ordering::Relaxed) || !ring.rung.swap(false, Ordering::Acquire) {
+                    return None;
+                }
+            }
+            _ => {
+                let ring = Arc::new(Ring { rung: AtomicBool::new(false), task: cx.waker().clone() });
+                self.0 = Some((Arc::clone(&ring), Waker::from(ring)));
+            }
+        }
+        self.0.as_ref().map(|(_, waker)| waker)
+    }
+
+    /// Has the future polled the next time: it was changed, or said something.
+    pub(crate) fn reset(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Wake for Ring {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Does something within a task of tokio's, whose waker is known again.
+    async fn in_a_task(mut act: impl FnMut(&Context<'_>) + Send + 'static) {
+        tokio::spawn(poll_fn(move |cx| Poll::Ready(act(cx)))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn answers_once_for_each_ring() {
+        in_a_task(|cx| {
+            let mut bell = Bell::default();
+            let waker = bell.answer(cx).unwrap().clone();
+            assert!(bell.answer(cx).is_none(), "polled, and silent since");
+            waker.wake_by_ref();
+            waker.wake();
+            assert!(bell.answer(cx).is_some(), "rung");
+            assert!(bell.answer(cx).is_none(), "answered");
+            bell.reset();
+            assert!(bell.answer(cx).is_some(), "reset");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_ring_wakes_the_task() {
+        let mut bell = Bell::default();
+        let mut rung = false;
+        let task = tokio::spawn(poll_fn(move |cx| match bell.answer(cx) {
+            Some(_) if rung => Poll::Ready(()),
+            Some(waker) => {
+                rung = true;
+                let waker = waker.clone();
+                std::thread::spawn(move || waker.wake());
+                Poll::Pending
+            }
+            None => Poll::Pending,
+        }));
+        tokio::time::timeout(std::time::Duration::from_secs(5), task).await.unwrap().unwrap();
+    }
+}
