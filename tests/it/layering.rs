@@ -85,8 +85,8 @@ fn uses_are_found() {
 
 /// What is built into the binary: unit tests may use whatever they like to make their inputs.
 fn code<'t>(file: &Path, text: &'t str) -> &'t str {
-    let test = file.ends_with("tests.rs") || file.iter().any(|part| part == "tests");
-    if test { "" } else { text.split("#[cfg(test)]").next().unwrap() }
+    let unit_test = file.ends_with("tests.rs") || file.iter().any(|part| part == "tests");
+    if unit_test { "" } else { text.split("#[cfg(test)]").next().unwrap() }
 }
 
 fn row(module: &str) -> Option<usize> {

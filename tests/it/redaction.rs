@@ -41,8 +41,12 @@ async fn nothing_that_cambio_writes_holds_a_secret() {
     let world = Plan::new().await.audience("back-end-api", &owner).start().await;
     let mut secrets = BTreeSet::new();
     let answers = scenario(&world).await;
-    answers.iter().for_each(|answer| of_answer(answer, &mut secrets));
-    world.idp.faults().received().iter().for_each(|request| of_request(request, &mut secrets));
+    for answer in &answers {
+        of_answer(answer, &mut secrets);
+    }
+    for request in &world.idp.faults().received() {
+        of_request(request, &mut secrets);
+    }
     // What Cambio refused never reached the identity provider.
     secrets
         .extend(["garbage", "actor", "parameter", "grant", "basic", "answer"].map(|s| format!("secret-{s}")));

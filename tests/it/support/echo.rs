@@ -67,7 +67,7 @@ async fn serve(listener: TcpListener, gate: Arc<Semaphore>) {
 
 /// Frames in order; an empty queue that has a gate waits at it once.
 struct Frames {
-    frames: VecDeque<Frame<Bytes>>,
+    left: VecDeque<Frame<Bytes>>,
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// The last frame never comes: the connection ends.
     cut: bool,
@@ -81,21 +81,21 @@ impl Body for Frames {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        if self.cut && self.frames.len() == 1 {
+        if self.cut && self.left.len() == 1 {
             return Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into())));
         }
-        if self.frames.len() == 1
+        if self.left.len() == 1
             && let Some(gate) = &mut self.gate
         {
             std::task::ready!(gate.as_mut().poll(cx));
             self.gate = None;
         }
-        Poll::Ready(self.frames.pop_front().map(Ok))
+        Poll::Ready(self.left.pop_front().map(Ok))
     }
 }
 
 fn frames(frames: impl IntoIterator<Item = Frame<Bytes>>) -> Frames {
-    Frames { frames: frames.into_iter().collect(), gate: None, cut: false }
+    Frames { left: frames.into_iter().collect(), gate: None, cut: false }
 }
 
 fn text(bytes: impl Into<Bytes>) -> Frames {
