@@ -61,7 +61,11 @@ mod tests {
 
     /// Does something within a task of tokio's, whose waker is known again.
     async fn in_a_task(mut act: impl FnMut(&Context<'_>) + Send + 'static) {
-        tokio::spawn(poll_fn(move |cx| Poll::Ready(act(cx)))).await.unwrap();
+        let task = poll_fn(move |cx| {
+            act(cx);
+            Poll::Ready(())
+        });
+        tokio::spawn(task).await.unwrap();
     }
 
     #[tokio::test]
