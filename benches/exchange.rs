@@ -1,0 +1,174 @@
+//! What Cambio itself does for one exchange, step by step, on one core. docs/performance.md has the figures.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
+
+use cambio::config::Doors;
+use cambio::exchange::classify::{Classified, classify};
+use cambio::exchange::parse::parse;
+use cambio::issue::key::{KeyKind, SigningKey, generate};
+use cambio::issue::{Verified, answer::Answer, reissue};
+use cambio::oauth::urn::TokenType;
+use cambio::policy::decide::{Request, decide};
+use cambio::policy::model::{Audience, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
+use cambio::secret::Secret;
+use cambio::token::keys::KeySet;
+use cambio::token::verify::{Expectations, VerifiedToken, verify};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::request::Parts;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value, json};
+
+const ISSUER: &str = "https://sso.example.org/realms/corp";
+const NOW: i64 = 1_800_000_000;
+const AUDIENCES: usize = 100;
+const PERMISSIONS: usize = 20;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+/// What Keycloak puts into the token of a user with its default roles.
+fn claims() -> Map<String, Value> {
+    let claims = json!({
+        "exp": NOW + 300, "iat": NOW, "jti": "onrtte:3e1c7e41-5b0c-4d57-8d5e-96c6a4a1d6c3", "iss": ISSUER,
+        "aud": "audience-99", "sub": "6f1f2f1e-0f6b-4a53-9d0f-5b3f7c1f2a77", "typ": "Bearer", "azp": "client-19",
+        "sid": "0b0f6f3e-3a3e-4f7e-9a57-7b6a3d0a2c11", "acr": "1", "allowed-origins": ["https://app.example.org"],
+        "realm_access": {"roles": ["default-roles-corp", "offline_access", "uma_authorization"]},
+        "resource_access": {"audience-99": {"roles": ["backend_user"]}},
+        "scope": "email profile", "email_verified": true, "name": "Alice Example", "preferred_username": "alice",
+        "given_name": "Alice", "family_name": "Example", "email": "alice@example.org"
+    });
+    claims.as_object().unwrap().clone()
+}
+
+fn listed(names: &[&str]) -> Names {
+    Names::Listed(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// A realm of 100 audiences with 20 permissions each, of which the last is ours.
+fn policy() -> Policy {
+    let permission = |number: usize| Permission {
+        clients: listed(&[&format!("client-{number}")]),
+        issuers: listed(&["corp"]),
+        subject_tokens: BTreeSet::from([TokenType::AccessToken]),
+        requested_tokens: BTreeSet::from([TokenType::AccessToken]),
+        scopes: listed(&["email", "profile"]),
+        condition: None,
+        expires: None,
+    };
+    let audience = |number: usize| Audience {
+        name: format!("audience-{number}"),
+        owner: "payments-team".to_owned(),
+        resources: BTreeSet::from([format!("https://audience-{number}.example.org")]),
+        permissions: (0..PERMISSIONS).map(permission).collect(),
+        roles: RoleRules { own: true, realm: BTreeSet::new(), map: Vec::new() },
+        token: TokenRules {
+            lifetime: SignedDuration::from_mins(5),
+            within_subject: false,
+            claims: listed(&["email"]),
+        },
+        issuance: Issuance::Reissue,
+    };
+    let audiences: BTreeMap<_, _> =
+        (0..AUDIENCES).map(audience).map(|audience| (audience.name.clone(), audience)).collect();
+    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), hash: String::new() }
+}
+
+fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {
+    Request {
+        client: "client-19",
+        issuer: "corp",
+        subject_token: TokenType::AccessToken,
+        requested_token: TokenType::AccessToken,
+        audiences,
+        resources: &[],
+        scope: None,
+        claims,
+        subject: "6f1f2f1e-0f6b-4a53-9d0f-5b3f7c1f2a77",
+        subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
+    }
+}
+
+fn key(kind: KeyKind) -> SigningKey {
+    SigningKey::from_pem(generate(kind).unwrap().expose().as_bytes()).unwrap()
+}
+
+fn key_set(key: &SigningKey) -> KeySet {
+    KeySet::parse(json!({ "keys": [key.jwk()] }).to_string().as_bytes()).unwrap()
+}
+
+fn verified(token: &Secret, keys: &KeySet) -> VerifiedToken {
+    let expect = Expectations {
+        issuer: ISSUER,
+        algorithms: &[Algorithm::RS256, Algorithm::ES256],
+        leeway: SignedDuration::from_secs(10),
+    };
+    verify(token, keys, &expect, now()).unwrap()
+}
+
+/// The form that reaches a token endpoint.
+fn form(token: &str) -> (Parts, String) {
+    let body = format!(
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token={token}\
+         &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token&audience=audience-99\
+         &scope=email%20profile&client_id=client-19&client_secret=7a1f0c9e2b"
+    );
+    let head = http::Request::post("/realms/corp/protocol/openid-connect/token")
+        .header("host", "sso.example.org")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(())
+        .unwrap();
+    (head.into_parts().0, body)
+}
+
+fn benchmarks(c: &mut Criterion) {
+    let (rsa, ec) = (key(KeyKind::Rsa), key(KeyKind::P256));
+    let tokens = [("RS256", &rsa), ("ES256", &ec)]
+        .map(|(name, key)| (name, Secret::new(key.sign(&claims(), "JWT").unwrap()), key_set(key)));
+
+    let (head, body) = form(tokens[0].1.expose());
+    c.bench_function("parse", |b| {
+        b.iter(|| match classify(&head, black_box(body.as_bytes()), &Doors::default()) {
+            Classified::Exchange(form) => parse(form, &head, false).unwrap(),
+            other => unreachable!("{other:?}"),
+        });
+    });
+
+    let (policy, claims, target) = (policy(), claims(), ["audience-99".to_owned()]);
+    let asked = request(&target, &claims);
+    c.bench_function("decide/100x20", |b| {
+        b.iter(|| decide(black_box(&policy), "corp", &asked, now()).unwrap());
+    });
+
+    for (name, token, keys) in &tokens {
+        c.bench_function(&format!("verify/{name}"), |b| b.iter(|| verified(black_box(token), keys)));
+    }
+
+    let contract = decide(&policy, "corp", &asked, now()).unwrap().contract;
+    let issued = verified(&tokens[0].1, &tokens[0].2);
+    let answer = json!({
+        "access_token": tokens[0].1.expose(), "expires_in": 300, "refresh_expires_in": 0, "token_type": "Bearer",
+        "not-before-policy": 0, "session_state": "s", "scope": "email profile",
+        "issued_token_type": TokenType::AccessToken.urn(),
+    });
+    let answer = answer.to_string();
+    for (name, key) in [("ES256", &ec), ("RS256", &rsa)] {
+        c.bench_function(&format!("reissue/{name}"), |b| {
+            b.iter_batched(
+                || Answer::read(200, answer.as_bytes()).unwrap(),
+                |answer| {
+                    let issued = Verified::new(&issued, ISSUER);
+                    reissue::conform(&contract, answer, &issued, key, now()).unwrap()
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
+criterion_group!(benches, benchmarks);
+criterion_main!(benches);
