@@ -88,6 +88,10 @@ async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
     let include =
         query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
     for name in include {
+        // Each is asked after once, however often it is named.
+        if lines.iter().any(|(asked, _)| *asked == name) {
+            continue;
+        }
         lines.push(match name {
             "upstream" => ("upstream", shared.gateway.upstream_reachable().await),
             "jwks" => ("jwks", shared.gateway.keys_at_hand()),

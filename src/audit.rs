@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -94,6 +95,8 @@ pub struct Line {
 /// Where audit lines go. Writing is synchronous and whole lines only.
 pub struct Audit {
     sink: Mutex<Sink>,
+    /// The last line may be there in part: the next one begins on a line of its own.
+    torn: AtomicBool,
 }
 
 enum Sink {
@@ -112,12 +115,12 @@ impl Audit {
             AuditOutput::Stdout => Sink::Stdout,
             AuditOutput::File(path) => Sink::File { path: path.clone(), file: append(path)? },
         };
-        Ok(Self { sink: Mutex::new(sink) })
+        Ok(Self { sink: Mutex::new(sink), torn: AtomicBool::new(false) })
     }
 
     /// Keeps the lines in memory, for tests and the demo.
     pub fn memory() -> Self {
-        Self { sink: Mutex::new(Sink::Memory(Vec::new())) }
+        Self { sink: Mutex::new(Sink::Memory(Vec::new())), torn: AtomicBool::new(false) }
     }
 
     /// Opens the file again by its name, so that a log rotation can move the old one away.
@@ -136,9 +139,10 @@ impl Audit {
     /// # Errors
     /// When it can't be written: the exchange must then be refused.
     pub fn write(&self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
+        let mut text = if self.torn.load(Ordering::Relaxed) { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
-        match &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
+        let written = match &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
             Sink::Stdout => {
                 let mut out = io::stdout().lock();
                 out.write_all(&text)?;
@@ -149,7 +153,9 @@ impl Audit {
                 lines.extend_from_slice(&text);
                 Ok(())
             }
-        }
+        };
+        self.torn.store(written.is_err(), Ordering::Relaxed);
+        written
     }
 
     /// What was written so far, if it is kept in memory.

@@ -24,7 +24,7 @@ Commands:
   serve   [--config FILE]                    run the gate (FILE: cambio.yaml, or CAMBIO_CONFIG)
   check   [--config FILE]                    check configuration and audience files, all errors at once
   schema  [config|audience] [--markdown]     print the JSON Schema, or the reference as Markdown
-  keys    generate [--type TYPE] [--out FILE]    make a signing key: rsa, p256 (default), p384 or ed25519
+  keys    generate [--type TYPE] [--out FILE]    make a signing key: rsa (default), p256, p384 or ed25519
   demo    [--once]                           show the main job on an embedded identity provider
 
 Options:

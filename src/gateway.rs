@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
+use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -124,7 +124,8 @@ impl Gateway {
     /// # Errors
     /// What is wrong, without internals.
     pub async fn upstream_reachable(&self) -> Result<(), String> {
-        let request = Request::head("/").body(Body::empty()).map_err(|error| error.to_string())?;
+        let request = Request::head("/").header(HOST, self.upstream.host()).body(Body::empty());
+        let request = request.map_err(|error| error.to_string())?;
         self.upstream.send(request).await.map(|_| ()).map_err(|error| error.to_string())
     }
 

@@ -244,14 +244,14 @@ impl Inner {
         match cause {
             Cause::Scheduled => Ok(()),
             Cause::Missing => match &attempts.failed {
-                Some((at, error)) if since(*at, now) < PAUSE_AFTER_FAILURE => {
+                Some((at, error)) if within(PAUSE_AFTER_FAILURE.unsigned_abs(), *at, now) => {
                     Err(FetchError::Earlier(Arc::clone(error)))
                 }
                 _ => Ok(()),
             },
             Cause::UnknownKid => {
                 let cooldown = self.limits.unknown_kid_cooldown;
-                if attempts.unknown_kid.is_some_and(|at| since(at, now).unsigned_abs() < cooldown) {
+                if attempts.unknown_kid.is_some_and(|at| within(cooldown, at, now)) {
                     return Err(FetchError::NotDue);
                 }
                 attempts.unknown_kid = Some(now);
@@ -267,6 +267,12 @@ impl Inner {
     fn age(&self, held: &Held) -> SignedDuration {
         since(held.fetched, self.clock.now())
     }
+}
+
+/// Whether a pause that began at `start` lasts still. A clock that was set back ends it: else it would last as much longer.
+fn within(pause: Duration, start: Timestamp, now: Timestamp) -> bool {
+    let passed = now.duration_since(start);
+    !passed.is_negative() && passed.unsigned_abs() < pause
 }
 
 /// Time from `earlier` to `now`; none if the clock was set back.

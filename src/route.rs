@@ -111,6 +111,9 @@ fn door(realm: Option<usize>, head: &Parts) -> Route {
     if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
         return reject(Reason::MethodNotAllowed, "a header overrides the method");
     }
+    if asks_for_tunnel(head) {
+        return reject(Reason::MethodNotAllowed, "an upgrade on a token endpoint");
+    }
     match head.method {
         Method::POST => Route::Door { realm },
         // The upstream answers CORS preflights, and 405, itself. HTTP/2 does not say in the head whether a body
@@ -122,6 +125,15 @@ fn door(realm: Option<usize>, head: &Parts) -> Route {
         },
         _ => reject(Reason::MethodNotAllowed, "the method is not POST"),
     }
+}
+
+/// Whether an upgrade is asked for that could become a tunnel past the locks. `h2c` is ignored everywhere.
+fn asks_for_tunnel(head: &Parts) -> bool {
+    let offered = head.headers.get_all(header::UPGRADE).iter();
+    offered.flat_map(|value| value.as_bytes().split(|&b| b == b',')).any(|offer| {
+        let name = offer.split(|&b| b == b'/').next().unwrap_or_default().trim_ascii();
+        !name.is_empty() && !name.eq_ignore_ascii_case(b"h2c")
+    })
 }
 
 fn reject(reason: Reason, detail: &str) -> Route {

@@ -30,8 +30,8 @@ impl Door {
     /// What audit and details call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::JwtBearer => "jwt-bearer",
-            Self::UmaTicket => "uma-ticket",
+            Self::JwtBearer => "jwt_bearer",
+            Self::UmaTicket => "uma_ticket",
             Self::Ciba => "ciba",
             Self::RequestedIssuer => "requested_issuer",
             Self::RequestedSubject => "requested_subject",

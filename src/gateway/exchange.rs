@@ -148,7 +148,13 @@ async fn conform(
 ) -> Result<Conformed, Refusal> {
     let now = visit.gateway.clock.now();
     let answer = Answer::read(status.as_u16(), body)?;
-    let untrusted = |error: TokenError| Refusal::new(Reason::AnswerSignature, error.to_string());
+    let untrusted = |error: TokenError| {
+        let reason = match error {
+            TokenError::Expired => Reason::AnswerLifetime,
+            _ => Reason::AnswerSignature,
+        };
+        Refusal::new(reason, error.to_string())
+    };
     let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
     let keys =
         realm.jwks.keys(peeked.kid.as_deref()).await.map_err(|error| {

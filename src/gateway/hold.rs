@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
+use http::header::CONTENT_TYPE;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
@@ -44,6 +45,7 @@ pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> R
         Reading::Read => {}
     }
 
+    let untyped = origin != Origin::Door && !head.headers.contains_key(CONTENT_TYPE);
     let mut scanner = Scanner::default();
     let mut read = BytesMut::new();
     let mut trailers = None;
@@ -62,6 +64,9 @@ pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> R
                     return Ok((Response::from_parts(head, Body::full(data.clone())), Some(data)));
                 }
                 read.extend_from_slice(&data);
+                if untyped && is_no_json(&read) {
+                    return Ok((Response::from_parts(head, Body::prefixed(read.freeze(), incoming)), None));
+                }
                 if read.len() > HOLD {
                     let body = Body::prefixed(read.freeze(), incoming).read_along(scanner);
                     return Ok((Response::from_parts(head, body), None));
@@ -73,4 +78,32 @@ pub async fn hold(response: Response<Body>, idle: Duration, origin: Origin) -> R
     let whole = read.freeze();
     let body = Body::full_with_trailers(whole.clone(), trailers);
     Ok((Response::from_parts(head, body), Some(whole)))
+}
+
+/// Whether text that does not say what it is begins as no JSON in any encoding does. It streams then.
+fn is_no_json(text: &[u8]) -> bool {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    first.is_some_and(|byte| byte.is_ascii_graphic() && !b"{[\"".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_surely_no_json_streams() {
+        for (name, text, free) in [
+            ("nothing yet", "", false),
+            ("space so far", " \r\n", false),
+            ("an object", " {", false),
+            ("a list", "[", false),
+            ("a string", "\"", false),
+            ("a byte order mark", "\u{feff}{", false),
+            ("UTF-16", "\0{", false),
+            ("HTML", "<html>", true),
+            ("text after space", "\n\ntext", true),
+        ] {
+            assert_eq!(is_no_json(text.as_bytes()), free, "{name}");
+        }
+    }
 }

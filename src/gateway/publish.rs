@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 
-use super::published::{Document, question};
+use super::published::question;
 use super::state::RealmState;
 use super::{Gateway, lock, respond};
 use crate::body::{Body, read_bounded};
@@ -18,7 +18,8 @@ enum Fetched {
     Document(HeaderMap, Bytes),
     /// A realm that does not exist, or is disabled: its own answer is passed on.
     Refused(Response<Body>),
-    Nothing,
+    /// Nothing that could be used; the answer for when there is no older document.
+    Failed(Response<Body>),
 }
 
 impl Gateway {
@@ -29,12 +30,12 @@ impl Gateway {
         head: &Parts,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let keys = match realm.jwks.keys(None).await {
             Ok(keys) => keys,
             Err(error) => {
                 tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
-                return respond::refusal(Reason::KeysUnavailable, "");
+                return respond::fault(Reason::KeysUnavailable, head.uri.path());
             }
         };
         if let Some(document) = realm.published.keys(&keys) {
@@ -43,7 +44,7 @@ impl Gateway {
         // The keys come from the cache that checks tokens; the identity provider is asked once for its headers.
         let headers = match self.fetch(head, question(head, connection).0, connection).await {
             Fetched::Document(headers, _) => headers,
-            Fetched::Refused(_) | Fetched::Nothing => HeaderMap::new(),
+            Fetched::Refused(_) | Fetched::Failed(_) => HeaderMap::new(),
         };
         realm.published.keep_keys(keys, realm.signing.as_ref(), headers, self.clock.now()).answer(head)
     }
@@ -55,25 +56,25 @@ impl Gateway {
         head: &Parts,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let Some(realm) = realm else { return respond::refusal(Reason::Internal, "") };
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let (asked_by, origin) = question(head, connection);
         let now = self.clock.now();
         if let Some(document) = realm.published.discovery(&origin, now).await {
             return document.answer(head);
         }
-        let document: Option<Arc<Document>> = match self.fetch(head, asked_by, connection).await {
+        let instead = match self.fetch(head, asked_by, connection).await {
             Fetched::Document(headers, body) => {
-                realm.published.keep_discovery(origin.clone(), headers, body, now).await
+                match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
+                    Some(document) => return document.answer(head),
+                    None => respond::fault(Reason::UpstreamGarbage, head.uri.path()),
+                }
             }
             Fetched::Refused(response) => return response,
-            Fetched::Nothing => None,
+            Fetched::Failed(response) => response,
         };
-        match document {
+        match realm.published.stale_discovery(&origin).await {
             Some(document) => document.answer(head),
-            None => match realm.published.stale_discovery(&origin).await {
-                Some(document) => document.answer(head),
-                None => respond::refusal(Reason::UpstreamGarbage, ""),
-            },
+            None => instead,
         }
     }
 
@@ -87,11 +88,12 @@ impl Gateway {
                 let (parts, body) = response.into_parts();
                 match read_bounded(body, lock::HOLD, self.upstream.idle_timeout()).await {
                     Ok((body, _)) => Fetched::Document(parts.headers, body),
-                    Err(_) => Fetched::Nothing,
+                    Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
                 }
             }
             Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
-            Ok(_) | Err(_) => Fetched::Nothing,
+            Ok(response) => Fetched::Failed(response),
+            Err(refusal) => Fetched::Failed(respond::fault(refusal.reason, head.uri.path())),
         }
     }
 }

@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
-    LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap,
+    HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -120,7 +120,7 @@ impl Published {
         now: jiff::Timestamp,
     ) -> Arc<Document> {
         let keys: Vec<Value> = upstream.jwks().iter().chain(ours.map(SigningKey::jwk)).cloned().collect();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=UTF-8"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let document = Arc::new(Document::new(json!({ "keys": keys }).to_string().into(), headers, now));
         self.keys.store(Some(Arc::new((upstream, Arc::clone(&document)))));
         document
@@ -191,9 +191,14 @@ impl Document {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
             response
         };
-        if head.headers.contains_key(ORIGIN) {
-            // Public documents: every web page may read them, as Keycloak lets it.
-            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if let Some(origin) = head.headers.get(ORIGIN)
+            && !self.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)
+        {
+            // Public documents: every web page may read them. Keycloak names the page's origin and allows
+            // credentials; `*` would fail pages that fetch with credentials.
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         response
     }

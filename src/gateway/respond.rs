@@ -23,6 +23,13 @@ pub fn refusal(reason: Reason, id: &str) -> Response<Body> {
     response
 }
 
+/// A fault that is no decision: in the log under the id that the caller gets.
+pub fn fault(reason: Reason, path: &str) -> Response<Body> {
+    let id = uuid::Uuid::now_v7().to_string();
+    tracing::warn!(%id, path, %reason, "not answered");
+    refusal(reason, &id)
+}
+
 /// A JSON answer that no cache may keep (RFC 6749 section 5.1).
 pub fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));

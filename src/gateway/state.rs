@@ -147,8 +147,10 @@ impl State {
         realm.subject_issuers.iter().find_map(|name| {
             let issuer = self.issuers.get(name).filter(|issuer| issuer.url == iss)?;
             let audience = match &issuer.audiences {
-                None => AudienceRule::Client,
                 Some(audiences) => AudienceRule::AnyOf(audiences),
+                None if *name == realm.name => AudienceRule::Client,
+                // Another realm's client of the same name is somebody else: its tokens must be for this realm.
+                None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
             };
             let checks =
                 SubjectChecks { issuer_name: name, issuer: &issuer.url, checks: &issuer.checks, audience };

@@ -213,6 +213,10 @@ fn strip_identity(headers: &mut HeaderMap, trusted: bool) {
 }
 
 fn is_identity(name: &str) -> bool {
+    // What a server that takes `_` for `-` would read as framing or media type, past what was judged.
+    if matches!(name, "content_encoding" | "content_length" | "content_type" | "transfer_encoding") {
+        return true;
+    }
     let same = |name: &str, other: &str| {
         name.len() == other.len()
             && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
@@ -304,6 +308,8 @@ mod tests {
         let inbound: &[_] = &[
             ("x-real-ip", "1"),
             ("x_forwarded_for", "1"),
+            ("transfer_encoding", "chunked"),
+            ("content_length", "1"),
             ("x-forwarded_host", "1"),
             ("x_real_ip", "1"),
             ("x-forwarded-prefix", "/a"),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::world::World;
+use cambio::demo::{Endpoint, Fault};
+
+use crate::support::world::{TOKEN_PATH, World};
 use crate::support::{client, golden};
 
 #[tokio::test]
@@ -29,6 +31,10 @@ async fn metrics_have_stable_names() {
     let alice = world.alice().await;
     world.exchange(&alice, &[]).await.access_token();
     world.exchange(&alice, &[("audience", "other-api")]).await;
+    // A series that nothing has happened to is not shown.
+    client::post(world.address(), &format!("{TOKEN_PATH}?a=b"), &[]).await;
+    world.idp.faults().set(Endpoint::Userinfo, Fault::CloseAtOnce);
+    client::get(world.address(), "/realms/corp/protocol/openid-connect/userinfo").await;
     let text = client::get(world.cambio.admin, "/metrics").await.text();
     let label_names = |line: &str| {
         let (name, labels) = line.split_once('{').unwrap_or((line.split(' ').next().unwrap(), ""));

@@ -107,7 +107,7 @@ async fn an_open_door_leaves_one_line() {
         let lines = world.audit(index + 1).await;
         assert_eq!(lines.len(), index + 1, "{name}: {lines:?}");
         let line = &lines[index];
-        assert_eq!(line["door"], "jwt-bearer", "{name}: {line}");
+        assert_eq!(line["door"], "jwt_bearer", "{name}: {line}");
         assert_eq!((&line["event"], &line["outcome"]), (&json!(event), &json!(outcome)), "{name}: {line}");
         assert_eq!((&line["status"], &line["reason"]), (&json!(status), &reason), "{name}: {line}");
     }
@@ -197,4 +197,18 @@ async fn nobody_else_chooses_what_discovery_says() {
     );
     // The same question is answered from the cache.
     assert_eq!(said("", "").await, clean);
+}
+
+/// Readiness asks the identity provider properly, and once, however often it is named.
+#[tokio::test]
+async fn readiness_is_no_amplifier() {
+    let world = World::start().await;
+    world.alice().await;
+    world.idp.faults().forget();
+    let query = format!("/readyz?include=upstream{}", ",upstream".repeat(50));
+    assert_eq!(client::get(world.cambio.admin, &query).await.status, 200);
+    let heads: Vec<_> =
+        world.idp.faults().received().into_iter().filter(|received| received.method == "HEAD").collect();
+    assert_eq!(heads.len(), 1);
+    assert!(heads[0].headers.contains_key("host"));
 }

@@ -1,7 +1,7 @@
 //! One line for each exchange, whatever became of it. docs/audit-log.md says what the fields mean.
 
-use crate::support::world::World;
-use crate::support::{golden, token};
+use crate::support::world::{Plan, World};
+use crate::support::{client, golden, token};
 
 #[tokio::test]
 async fn an_allowed_exchange_leaves_a_line_that_says_what_was_granted() {
@@ -48,4 +48,39 @@ async fn every_exchange_has_exactly_one_line_and_its_caller_can_name_it() {
         }
     }
     assert_eq!(world.audit(4).await.len(), 4);
+}
+
+/// Nothing is issued unaudited. /dev/full opens as a file does and takes no byte.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_exchange_that_can_not_be_audited_is_refused() {
+    let world = Plan::new().await.configure("output: audit.jsonl", "output: /dev/full").start().await;
+    let alice = world.alice().await;
+    let exchanged = world.idp.faults().exchanged();
+    let answer = world.exchange(&alice, &[]).await;
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    assert_eq!(answer.json()["error"], "server_error");
+    assert!(!answer.text().contains("token\":"), "{}", answer.text());
+    assert_eq!(world.idp.faults().exchanged(), exchanged + 1, "it was the answer that was withheld");
+    // A refusal needs no line to stand.
+    assert_eq!(world.exchange(&alice, &[("audience", "other-api")]).await.status, 403);
+    let text = client::get(world.cambio.admin, "/metrics").await.text();
+    let counted: Vec<_> = text.lines().filter(|line| line.starts_with("cambio_exchanges_total{")).collect();
+    let row = |outcome, reason| {
+        format!("cambio_exchanges_total{{outcome=\"{outcome}\",realm=\"corp\",reason=\"{reason}\"}} 1")
+    };
+    for row in [row("failed", "internal"), row("denied", "audience_unknown")] {
+        assert!(counted.contains(&row.as_str()), "{row} in {counted:?}");
+    }
+    assert_eq!(counted.len(), 2, "each once: {counted:?}");
+    assert!(world.metric("cambio_audit_failures_total").await >= 2.0);
+    // What is no exchange goes on.
+    assert_eq!(client::get(world.address(), "/admin/master/console/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_file_that_can_not_be_opened_stops_the_start() {
+    let plan = Plan::new().await.configure("output: audit.jsonl", "output: nowhere/audit.jsonl");
+    let error = plan.try_start().await.expect_err("no start");
+    assert!(error.contains("nowhere/audit.jsonl"), "{error}");
 }

@@ -29,7 +29,7 @@ async fn certs_are_the_realms_keys_and_ours() {
     let kids = kids(&merged);
     assert!(direct.iter().all(|kid| kids.contains(kid)), "the encryption key included");
     assert_eq!(kids.len(), direct.len() + 1);
-    assert_eq!(merged.header("content-type"), "application/json");
+    assert_eq!(merged.header("content-type").split(';').next(), Some("application/json"));
     let ours = merged.json()["keys"].as_array().unwrap().last().cloned().unwrap();
     assert_eq!((&ours["kty"], &ours["use"], &ours["d"]), (&"EC".into(), &"sig".into(), &Value::Null));
 }
@@ -52,6 +52,23 @@ async fn etag_and_304() {
         let head = client::send(world.address(), Request::head(path).body(Bytes::new()).unwrap()).await;
         assert_eq!((head.status.as_u16(), head.header("etag")), (200, tag.as_str()));
         assert!(head.body.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn web_pages_may_read_them_each_by_its_own_origin() {
+    let world = World::start().await;
+    for path in [CERTS_PATH, DISCOVERY_PATH] {
+        // From the cache or not, for one page as for the next.
+        for origin in ["https://app.example.org", "http://other.example.net:8080", "null"] {
+            let answer = get(&world, path, &[("origin", origin)]).await;
+            assert_eq!(answer.header("access-control-allow-origin"), origin, "{path}");
+            assert_eq!(answer.header("access-control-allow-credentials"), "true", "{path}");
+            assert_eq!(answer.header("vary"), "Origin", "{path}");
+        }
+        let answer = get(&world, path, &[]).await;
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}");
+        assert_eq!(answer.header("vary"), "Origin", "{path}");
     }
 }
 

@@ -1,5 +1,8 @@
 //! Files change while we run: good ones take effect, bad ones change nothing.
 
+use serde_json::Value;
+
+use crate::support::client;
 use crate::support::files::{BACK_END_API, PERMITTED};
 use crate::support::world::{World, until};
 
@@ -19,6 +22,42 @@ async fn a_bad_file_keeps_the_last_good_policy() {
         world.permit(true).await;
     }
     assert!(world.metric("cambio_config_reloads_total{outcome=\"error\"}").await >= 4.0);
+}
+
+/// What operators see of it: the metric, the text of the error, and that the old generation is in use.
+#[tokio::test]
+async fn a_bad_file_shows_until_a_good_one_comes() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let shown = async || client::get(world.cambio.admin, "/config").await.json();
+    let good = shown().await;
+    assert_eq!(good["last_reload_error"], Value::Null);
+    assert!(world.metric("cambio_config_last_reload_successful").await > 0.0);
+
+    let platform = world.folder.read("cambio.yaml");
+    for (file, text, error) in [
+        ("audiences/back-end-api.yaml", format!("{BACK_END_API}{PERMITTED}surprise: 1\n"), "surprise"),
+        (
+            "cambio.yaml",
+            platform.replace("subjectIssuers: [corp, partner]", "subjectIssuers: []"),
+            "subjectIssuers",
+        ),
+        ("corp.pem", "no key\n".to_owned(), "corp.pem"),
+    ] {
+        let before = world.folder.read(file);
+        world.rewrite(file, &text).await;
+        let bad = shown().await;
+        assert!(bad["last_reload_error"].as_str().is_some_and(|text| text.contains(error)), "{file}: {bad}");
+        assert_eq!(bad["policyHash"], good["policyHash"], "{file}: the last good one is in use");
+        assert!(world.metric("cambio_config_last_reload_successful").await < 1.0, "{file}");
+        world.exchange(&alice, &[]).await.access_token();
+        assert_eq!(client::get(world.cambio.admin, "/readyz").await.status, 200);
+
+        world.rewrite(file, &before).await;
+        assert_eq!(shown().await["last_reload_error"], Value::Null, "{file}");
+        assert!(world.metric("cambio_config_last_reload_successful").await > 0.0, "{file}");
+        world.exchange(&alice, &[]).await.access_token();
+    }
 }
 
 #[tokio::test]

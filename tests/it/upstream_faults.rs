@@ -1,10 +1,17 @@
 //! The identity provider is away, slow or out of its mind.
 
+use bytes::Bytes;
 use cambio::demo::{Endpoint, Fault};
+use http::Request;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
-use crate::support::client;
-use crate::support::world::{TOKEN_PATH, World, login, until};
+use crate::support::client::{self, NoAnswer};
+use crate::support::echo::Echo;
+use crate::support::world::{
+    CERTS_PATH, DISCOVERY_PATH, Plan, TOKEN_PATH, World, exchange_fields, login, until,
+};
 
 #[tokio::test]
 async fn each_fault_has_its_answer_and_its_reason() {
@@ -107,24 +114,94 @@ async fn stopped_and_restarted_with_other_keys() {
     assert_ne!(old.status, 200, "the old key is gone");
 }
 
+/// What passes is answered, too, or ends where it was cut; nothing hangs, nothing is made up.
 #[tokio::test]
-async fn a_caller_that_hangs_up_leaves_a_line_too() {
+async fn each_fault_on_what_passes_has_its_answer() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let userinfo = || {
+        let path = "/realms/corp/protocol/openid-connect/userinfo";
+        let request = Request::get(path).header("authorization", format!("Bearer {alice}"));
+        client::send(world.address(), request.body(Bytes::new()).unwrap())
+    };
+    let html = "<h1>Service Unavailable</h1>";
+    for (name, fault, status, body) in [
+        ("closes at once", Fault::CloseAtOnce, 502, None),
+        ("closes in the body", Fault::CloseMidBody, 502, None),
+        ("hangs", Fault::Hang, 504, None),
+        ("HTML with 503", Fault::Answer(503, "text/html", html.into()), 503, Some(html)),
+        ("JSON that is none", Fault::Answer(200, "application/json", "{".into()), 200, Some("{")),
+    ] {
+        world.idp.faults().set(Endpoint::Userinfo, fault);
+        let answer = userinfo().await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        assert!(body.is_none_or(|body| answer.text() == body), "{name}: {}", answer.text());
+        world.idp.faults().clear();
+        assert_eq!(userinfo().await.status, 200, "{name}: and then it works");
+    }
+    assert_eq!(world.audit_so_far(), 0);
+}
+
+/// A body that had begun to leave can only be cut: its caller must not take it for whole.
+#[tokio::test]
+async fn a_body_that_dies_on_its_way_is_cut_for_the_caller_too() {
+    let echo = Echo::start().await;
+    let world = Plan::new().await.before(echo.address).start().await;
+    for (name, path) in [("dies", "/cut"), ("falls silent for longer than idleTimeout", "/slow")] {
+        let request = Request::get(path).body(Bytes::new()).unwrap();
+        let answer = client::try_send(world.address(), request).await;
+        assert!(matches!(answer, Err(NoAnswer::Broken)), "{name}: {answer:?}");
+    }
+}
+
+/// Bytes that are no HTTP at all, to an exchange and to what passes.
+#[tokio::test]
+async fn bytes_that_are_no_http_are_a_bad_gateway() {
+    let mut world = World::start().await;
+    let alice = world.alice().await;
+    world.exchange(&alice, &[]).await.access_token();
+    let upstream = world.idp.address();
+    let spare = world.start_idp(0).await;
+    std::mem::replace(&mut world.idp, spare).stop().await;
+    let listener = TcpListener::bind(upstream).await.unwrap();
+    let babbling = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n\r\n").await;
+        }
+    });
+    let answer = world.exchange(&alice, &[]).await;
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert_eq!(world.audit(2).await[1]["reason"], "upstream_garbage");
+    assert_eq!(client::get(world.address(), "/admin/").await.status, 502);
+    assert_eq!(client::get(world.address(), CERTS_PATH).await.status, 200, "from the cache");
+    assert_eq!(client::get(world.address(), DISCOVERY_PATH).await.status, 502, "never had it");
+    babbling.abort();
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_leaves_one_line() {
     let world = World::start().await;
     let alice = world.alice().await;
     world.exchange(&alice, &[]).await.access_token();
     world.idp.faults().set(Endpoint::Token, Fault::Hang);
     let arrived = world.idp.faults().arrived();
-    let address = world.address();
-    let fields: Vec<_> = crate::support::world::exchange_fields(&alice)
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
-    let asking = tokio::spawn(async move {
-        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        client::post(address, TOKEN_PATH, &fields).await
-    });
+    let request = client::form_request(TOKEN_PATH, &exchange_fields(&alice));
+    let asking = tokio::spawn(client::send(world.address(), request));
     world.idp.faults().reached(arrived + 1).await;
     asking.abort();
     let _ = asking.await;
     let line = world.audit_after(1).await;
-    assert!(["caller_gone", "upstream_timeout"].contains(&line["reason"].as_str().unwrap()), "{line}");
+    let said = (&line["reason"], &line["status"], &line["outcome"], &line["client"]);
+    assert_eq!(
+        said,
+        (&json!("caller_gone"), &json!(499), &json!("failed"), &json!("front-end-app")),
+        "{line}"
+    );
+    world.idp.faults().clear();
+    world.exchange(&alice, &[]).await.access_token();
+    assert_eq!(world.audit(3).await.len(), 3, "one line for each");
+    let metric = "cambio_exchanges_total{outcome=\"failed\",realm=\"corp\",reason=\"caller_gone\"}";
+    assert!((world.metric(metric).await - 1.0).abs() < 0.5);
 }

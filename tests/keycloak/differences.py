@@ -1,14 +1,21 @@
 """What Keycloak answers when asked straight, and what Cambio makes of the same request: one row for each measured case.
 
-`python differences.py` prints docs/differences.md from this table; test_rows.py sends every row both ways.
+`.keycloak/venv/bin/python tests/keycloak/differences.py` prints docs/differences.md from this table; test_rows.py sends
+every row both ways.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 import drafts
 import oidc
@@ -25,7 +32,9 @@ class Tokens:
     """What the rows are made with: alice's access tokens by client, her other tokens, and those of others."""
 
     access: dict[str, str]
+    bob: str
     carol: str
+    expired: str
     refresh: str
     identity: str
     foreign: str
@@ -132,6 +141,20 @@ def _token(name: str) -> Callable[[Draft, Tokens], Draft]:
     return lambda draft, tokens: _set(subject_token=getattr(tokens, name))(draft, tokens)
 
 
+def _with_proof(draft: Draft) -> Draft:
+    """A proof of possession for this request, by a fresh key (RFC 9449 section 4.2)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = json.loads(ECAlgorithm.to_jwk(key.public_key()))
+    claims = {
+        "htm": draft.method,
+        "htu": f"http://{draft.authority}{draft.target}",
+        "iat": int(time.time()),
+        "jti": str(uuid.uuid4()),
+    }
+    proof = jwt.encode(claims, key, algorithm="ES256", headers={"typ": "dpop+jwt", "jwk": public})
+    return replace(draft, lines=(("DPoP", proof),))
+
+
 NOBODY = Client("nobody", "wrong-secret")
 
 EXCHANGE: list[Row] = [
@@ -148,6 +171,7 @@ EXCHANGE: list[Row] = [
     Row("`requested_token_type` saml2", _set(requested_token_type=oidc.SAML2), '400 invalid_request "requested_token_type unsupported"'),
     Row("malformed subject token", _set(subject_token="garbage"), '400 invalid_request "Invalid token"'),
     Row("foreign subject token", _token("foreign"), '400 invalid_request "Invalid token"'),
+    Row("expired subject token", _token("expired"), '400 invalid_request "Invalid token"'),
     Row("`subject_token_type` id_token", _set(subject_token_type=oidc.ID_TOKEN), '400 invalid_request "Invalid token type, must be access token"'),
     Row("`subject_token_type` jwt", _set(subject_token_type=oidc.JWT), '400 invalid_request "Invalid token type, must be access token"'),
     Row("a refresh token called an access token", _token("refresh"), '400 invalid_request "Invalid token"'),
@@ -159,6 +183,7 @@ EXCHANGE: list[Row] = [
     Row("`subject_token` missing", _set(subject_token=None), DENIED, MISSING_TOKEN, "As above."),
     Row("unknown scope", _set(scope="zzz"), '400 invalid_scope "Invalid scopes: zzz"', NO_SCOPE, "The owner's permission lists the scopes that may be asked for."),
     Row("offline_access", _set(scope="offline_access"), ISSUED, NO_SCOPE, "As above."),
+    Row("offline_access in a refresh token, of a user who may not have it", lambda d, t: _set(scope="offline_access", requested_token_type=oidc.REFRESH_TOKEN)(_token("bob")(d, t), t), '400 not_allowed "Offline tokens not allowed for the user or client"', '400 invalid_request "requested_token_type unsupported"', "A refresh token that comes out of an exchange brings every dropped role back."),
     Row("wrong secret in the body", _changed(lambda d: replace(d, client=_wrong(d.client))), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("wrong secret by Basic", _changed(lambda d: replace(d, client=_wrong(d.client), authenticate=drafts.by_basic)), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("unknown client", _as_another(NOBODY), '401 invalid_client "Invalid client or Invalid client credentials"', '403 access_denied "Client is not within the token audience"', "The subject token is judged first, and was not issued for this client."),
@@ -168,7 +193,13 @@ EXCHANGE: list[Row] = [
     Row("public client, another's token", _as_another(PUBLIC), '403 access_denied "Client is not the holder of the token"', '403 access_denied "Client is not within the token audience"', "One text for both."),
     Row("`requested_subject`", _set(requested_subject="bob"), DENIED, CLOSED, "This door is closed unless `doors.requestedSubject` opens it."),
     Row("`requested_issuer`", _set(requested_issuer="partner"), DENIED, CLOSED, "This door is closed unless `doors.requestedIssuer` opens it."),
+    Row("`subject_issuer` of an identity provider, with its token", lambda d, t: _set(subject_issuer="partner")(_token("foreign")(d, t), t), DENIED, UNKNOWN_PARAMETER, "A parameter that Cambio does not know is refused unless `unknownParameters: forward`."),
     Row("unknown `subject_issuer`", _set(subject_issuer="nobody"), '400 invalid_issuer "Invalid subject_issuer parameter"', UNKNOWN_PARAMETER, "A parameter that Cambio does not know is refused unless `unknownParameters: forward`."),
+    Row("client authentication twice, by Basic and in the body", _changed(lambda d: replace(drafts.by_body(d), authorization=(oidc.basic(d.client),), authenticate=lambda ready: ready)), ISSUED, '400 invalid_request "More than one client authentication method"', "RFC 6749 section 2.3 allows one; two could name two clients."),
+    Row("no client", _changed(lambda d: replace(d, authenticate=lambda ready: ready)), '401 invalid_client "Invalid client or Invalid client credentials"'),
+    Row("two audiences, of which one does not permit it", _changed(lambda d: replace(d, fields=(*d.fields, ("audience", "other-api")))), ISSUED, DENIED, "Every audience that is named has an owner who is asked."),
+    Row("a `DPoP` proof", _changed(_with_proof), ISSUED, '400 invalid_request "DPoP is not supported for token exchange"', "The new token would have to be bound to the key of the proof, which Cambio can not do yet."),
+    Row("a `DPoP` header that is no proof", _changed(lambda d: replace(d, lines=(("DPoP", "x"),))), '400 invalid_request "DPoP header verification failure"', '400 invalid_request "DPoP is not supported for token exchange"', "As above."),
     Row("missing `grant_type`", _set(grant_type=None), MISSING_GRANT),
     Row("unknown `grant_type`", _set(grant_type="nonsense"), '400 unsupported_grant_type "Unsupported grant_type"'),
     Row("a parameter twice", _repeated("subject_token"), '400 invalid_request "duplicated parameter"'),
@@ -238,51 +269,112 @@ INTROSPECTION: list[Row] = [
     Row("introspection: no token", _set(token=None), '400 invalid_request "Token not provided."'),
 ]  # fmt: skip
 
-# What differs without being one request's status and body. Asserted by the tests that are named.
-STANDING = [
-    ("`certs` of a realm with a signing key", "Keycloak's keys", "Keycloak's keys and Cambio's", "Resource servers find the key of reissued tokens where they look for the others.", "test_certs_hold_what_keycloak_publishes"),
-    ("Caching headers of `certs` and discovery", "`no-cache` or `no-store`, no `ETag`", "`ETag`, and `304` to `If-None-Match`", "Both are served from a cache with a bounded life.", "test_published_documents_have_a_tag_that_is_honoured"),
-    ("A successful exchange", "every realm role of the user", "the roles that the audience's file names", "The contract.", "test_reissue_narrows_to_the_audiences_own_roles"),
-    ("jwt-bearer, uma-ticket, CIBA", "as the realm is set up", "refused", "Closed unless `doors` opens them.", "test_doors.py"),
-    ("HTTP that two servers may read in two ways", "partly served", "400", "`Content-Length` beside `Transfer-Encoding`, repeated lengths or hosts, codings before `chunked`, `OPTIONS *`, `CONNECT`.", "test_differentials.py"),
-    ("Answers that Cambio makes itself", "none", "`X-Correlation-Id`", "The `id` of the audit line that tells the cause.", "test_a_refusals_correlation_id_is_in_its_line"),
-    ("Upgrade to h2c", "101", "served as HTTP/1.1", "Behind an upgrade nothing would be judged. WebSocket upgrades pass.", "test_protocol.py"),
+
+@dataclass(frozen=True)
+class Standing:
+    """What differs without being one request's status and body. `test` names who asserts it, here or in tests/it."""
+
+    what: str
+    straight: str
+    through: str
+    why: str
+    test: str
+
+
+STANDING: list[tuple[str, list[Standing]]] = [
+    ("Exchanged tokens", [
+        Standing("Roles in an exchanged token", "the audience's client roles, and every realm role of the user", "the roles that the audience's file names", "That is what Cambio is for.", "test_reissue_narrows_to_the_audiences_own_roles"),
+        Standing("Scope of an exchanged token", "what was asked, and the client's default scopes", "what was asked, within the permission", "As above.", "test_reissue_narrows_the_scope_to_what_was_asked"),
+        Standing("Life of an exchanged token", "the realm's setting", "no longer than `token.lifetime` of the audience", "As above.", "test_a_token_lives_no_longer_than_the_owner_says"),
+        Standing("Signature of an exchanged token", "Keycloak's key", "with `issuance: reissue` (the default) the realm's `signingKey`, maybe of another algorithm; with `forward` Keycloak's key", "A token whose roles are taken away has to be signed again. Its `jti` stays Keycloak's.", "test_a_resource_server_accepts_the_issued_token_through_discovery_alone"),
+        Standing("Introspection, or userinfo, with a reissued token", "such tokens do not exist", "`active: false`, or 401", "Keycloak knows its own signatures only. Resource servers verify a reissued token by its signature; an audience that introspects needs `issuance: forward`.", "test_keycloak_knows_forwarded_tokens_and_no_reissued_ones"),
+        Standing("`issuance: forward` for a user with more realm roles than the audience lists", "200", "403; the audit line names the role", "A token that Keycloak signed can't be narrowed, so it is withheld.", "test_forward_refuses_an_answer_that_says_more_than_the_contract"),
+        Standing("Exchange in a realm that the configuration does not name", "200", "403", "Nobody's permission covers it. The realm's logins pass.", "test_an_exchange_in_a_realm_that_is_not_governed_is_refused"),
+        Standing("jwt-bearer, uma-ticket, CIBA", "as the realm is set up", "403", "They turn one token into another too. `doors` opens each of them for a realm.", "test_a_back_door_that_works_is_shut_and_works_when_it_is_opened"),
+        Standing("A form with one of these grants on another path", "whatever that path answers", "400", "Some server might take it for a token request.", "test_a_form_with_the_exchange_grant_is_refused_on_every_other_path"),
+    ]),
+    ("Keys and discovery", [
+        Standing("`certs` of a realm with a `signingKey`", "Keycloak's keys", "Keycloak's keys and Cambio's", "Resource servers find the key of reissued tokens where they look for the others.", "test_certs_hold_what_keycloak_publishes"),
+        Standing("Age of `certs` and discovery", "made for each request", "`certs` up to `jwks.refreshInterval`, at once new when a token with a new key passes; discovery up to a minute", "Both are served from a cache, also while Keycloak is away.", "test_rotated_keys_need_no_restart_of_cambio"),
+        Standing("Their caching headers", "no `ETag`", "`ETag`, `Vary: Origin`, and `304` to `If-None-Match`", "Asking again costs next to nothing. `Cache-Control` and all other headers are Keycloak's.", "test_published_documents_have_a_tag_that_is_honoured"),
+    ]),
+    ("Answers", [
+        Standing("JSON answers, and every answer of a token endpoint", "streamed", "held until whole or 256 KiB long, then streamed", "No token may leave before it is known whether an exchange made it; see [the decision](decisions/0002-the-answer-lock-holds-json.md).", "test_an_answer_with_the_marks_of_an_exchange_leaves_by_no_other_way"),
+        Standing("An answer that looks like an exchange's where none was judged", "passes", "403, and an alarm", "Somewhere there is a way round.", "test_a_token_endpoints_answer_is_read_whatever_it_calls_itself"),
+        Standing("`Accept-Encoding` and `Range` below a realm's `/protocol/`, and with methods other than GET, HEAD and OPTIONS", "followed where Keycloak compresses or splits", "not passed on: answers come whole and uncompressed", "What is compressed can't be looked into. Pages, scripts and the admin API's GET answers keep theirs.", "test_a_coded_answer_that_nobody_asked_for_is_withheld"),
+        Standing("Refusals that Cambio makes itself", "CORS and security headers (`Access-Control-…`, `Strict-Transport-Security`, `X-Frame-Options` …)", "none of them, and `X-Correlation-Id`", "Which pages may read an answer is the client's `webOrigins` to say, which only Keycloak knows. The id is the `id` of the audit line that tells the cause.", "test_keycloaks_answers_keep_their_headers_for_web_pages_and_refusals_have_none"),
+        Standing("Keycloak is stopped, or does not answer in time", "no connection, or silence", "502 or 503, or 504 after `upstream.responseTimeout`; `certs` and discovery go on", "A clear answer in bounded time.", "test_a_hanging_keycloak_is_answered_for_in_time"),
+        Standing("Interim answers (102, 103)", "none are sent", "would not be passed on", "RFC 9110 section 15.2 would have a proxy pass them on, but the HTTP library on which Cambio stands has no way to send them. `Expect: 100-continue` is answered by Cambio.", "test_interim_answers_end_at_cambio"),
+        Standing("`Content-Length` in a 304 answer", "is not sent", "would be left out", "It is optional there (RFC 9110 section 8.6), and easily taken for a body's.", "test_a_304_has_no_length"),
+        Standing("Trailers", "none are sent", "would be passed to HTTP/1.1 callers that say `TE: trailers`, and to HTTP/2 callers; a request's are passed on", "RFC 9110 section 6.5.1.", "bodies_methods_and_trailers_pass"),
+    ]),
+    ("Requests", [
+        Standing("HTTP that two servers may read in two ways", "partly served", "400, and the connection is closed", "`Content-Length` beside `Transfer-Encoding`, repeated lengths or hosts, codings before `chunked`, `OPTIONS *`, `CONNECT`: where a request ends, or whom it is for, must not be in doubt.", "test_what_two_servers_may_read_in_two_ways_is_refused"),
+        Standing("`Upgrade: h2c`", "101", "served as HTTP/1.1", "Behind an upgrade nothing would be judged; see [the decision](decisions/0001-h2c-upgrade-is-ignored.md). WebSocket upgrades pass.", "test_an_upgrade_to_h2c_is_not_made"),
+        Standing("`X-Forwarded-…`, `Forwarded`, and headers such as `X-Real-IP` by which a proxy says who the caller is", "believed as Keycloak is set up", "replaced by what Cambio saw, unless a listed proxy sent them", "Anybody can write them.", "test_forwarding_headers_say_what_cambio_saw"),
+        Standing("`Proxy-Authorization`", "ignored", "removed", "It is meant for the next proxy (RFC 9110 section 11.7.2), which Cambio is.", "test_forwarding_headers_say_what_cambio_saw"),
+    ]),
 ]  # fmt: skip
+
+HEAD = """\
+# What is different behind Cambio
+
+Logins, refreshes, introspection, logout, pages, the consoles and the admin API work through Cambio as without it. Only
+token exchanges are judged, and only what could hide one is handled with more care. This page lists each difference
+that a client, a resource server or an operator can notice: first what comes of single requests to the token endpoint,
+then what differs throughout, last what was looked at and is the same.
+
+`tests/keycloak` sends all of it to Keycloak 26.7.3 straight and through Cambio, and prints this page from the table
+that it runs (`.keycloak/venv/bin/python tests/keycloak/differences.py`). What is not listed is the same on both ways, but for headers
+that are about one connection (`Connection`, `Keep-Alive`, `Transfer-Encoding` and the like), the case of header names,
+and `Date`, which Keycloak leaves out.
+
+In the tables, `front-end-app` exchanges its user's token for `back-end-api`, whose owner permits it, unless said
+otherwise. A cell gives the status, then the kind of token that was issued, or the error and its description.
+"""
+
+SINGLE = """
+## Single requests
+
+Each row changes one thing in an exchange that is permitted.
+
+| what is sent | Keycloak alone | through Cambio | why |
+|---|---|---|---|"""
+
+SAME = """
+## The same on both ways
+
+| what is sent | answer |
+|---|---|"""
 
 
 def markdown() -> str:
     """docs/differences.md."""
-    lines = [
-        "# What is different behind Cambio",
-        "",
-        "Every request below is sent to Keycloak 26.7.3 straight and through Cambio by `tests/keycloak`. Whatever is not",
-        "listed here is the same on both ways, but for hop-by-hop headers and `Date`. This page is printed by",
-        "`tests/keycloak/differences.py` from the table that the tests run.",
-        "",
-        "## Stricter answers",
-        "",
-        "| request | Keycloak | through Cambio | why |",
-        "|---|---|---|---|",
-    ]
     rows = [*EXCHANGE, *WIRE, *INTROSPECTION]
+    lines = [HEAD.rstrip("\n"), SINGLE]
     why = ""
     for row in rows:
         if row.through:
-            why = why if row.why == "As above." else row.why
+            why = _spelled_out(row.why, why)
             lines.append(f"| {row.name} | {row.straight} | {row.through} | {why} |")
-    lines += [
-        "",
-        "## Standing differences",
-        "",
-        "| what | Keycloak | through Cambio | why |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {what} | {straight} | {through} | {reason} |" for what, straight, through, reason, _ in STANDING
-    ]
-    lines += ["", "## The same on both ways", "", "| request | answer |", "|---|---|"]
+    for title, standing in STANDING:
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| what | Keycloak alone | through Cambio | why |",
+            "|---|---|---|---|",
+        ]
+        for row in standing:
+            why = _spelled_out(row.why, why)
+            lines.append(f"| {row.what} | {row.straight} | {row.through} | {why} |")
+    lines.append(SAME)
     lines += [f"| {row.name} | {row.straight} |" for row in rows if not row.through]
     return "\n".join(lines) + "\n"
+
+
+def _spelled_out(why: str, before: str) -> str:
+    return before if why == "As above." else why
 
 
 if __name__ == "__main__":

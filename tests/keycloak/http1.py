@@ -7,6 +7,7 @@ normalises targets, merges headers or refuses odd framing would hide the very di
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,10 +46,12 @@ class Answer:
 class Connection:
     """One TCP connection, used for one request after another. Every wait ends at a deadline."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 20.0):
+    def __init__(self, address: tuple[str, int], timeout: float = 20.0, tls: ssl.SSLContext | None = None):
         self._timeout = timeout
         self._socket = socket.create_connection(address, timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="localhost")
         self._buffer = b""
         self._closed = False
 

@@ -1,8 +1,9 @@
-"""HTTP/2 by prior knowledge, with header lists exactly as given: no validation and no normalisation on our side."""
+"""HTTP/2 by prior knowledge or over TLS, with header lists exactly as given: nothing is validated or normalised here."""
 
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 
 import h2.config
@@ -18,7 +19,7 @@ from http1 import Answer, Headers, NoAnswer
 class Connection:
     """One HTTP/2 connection, one stream at a time."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 10.0):
+    def __init__(self, address: tuple[str, int], timeout: float = 10.0, tls: ssl.SSLContext | None = None):
         config = h2.config.H2Configuration(
             client_side=True, validate_outbound_headers=False, normalize_outbound_headers=False,
             validate_inbound_headers=False, header_encoding="latin-1",
@@ -26,9 +27,16 @@ class Connection:
         self._timeout = timeout
         self._socket = socket.create_connection(address, timeout=timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="localhost")
         self._state = h2.connection.H2Connection(config)
         self._state.initiate_connection()
         self._flush()
+
+    @property
+    def protocol(self) -> str | None:
+        """What ALPN chose; None without TLS."""
+        return self._socket.selected_alpn_protocol() if isinstance(self._socket, ssl.SSLSocket) else None
 
     def __enter__(self) -> Connection:
         return self

@@ -20,9 +20,12 @@ AUDIT_REASON = "reason"
 AUDIT_CLIENT = "client"
 AUDIT_AUDIENCE = "audience"
 AUDIT_ID = "id"
+AUDIT_ISSUANCE = "issuance"
+AUDIT_ISSUED_JTI = "issued_jti"
 
 # Metrics.
 EXCHANGES = "cambio_exchanges_total"
+WITHHELD = "cambio_answers_withheld_total"
 
 # Answers.
 CORRELATION_ID = "x-correlation-id"

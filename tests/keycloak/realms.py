@@ -17,6 +17,7 @@ JWT_AUTHORIZATION = {
     "oauth2.jwt.authorization.grant.idp": "partner",
 }
 REDIRECT = "http://app.example.test/callback"
+WEB_ORIGIN = "http://app.example.test"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ FRONT_END = Client("front-end-app", "front-end-app-secret-5d1f")
 NARROW = Client("narrow-app", "narrow-app-secret-93ab")
 STRANGER = Client("stranger-app", "stranger-app-secret-77c0")
 NO_EXCHANGE = Client("no-exchange-app", "no-exchange-app-secret-11e2")
+# Its tokens expire within a second. They name front-end-app, which may therefore exchange them.
+BRIEF = Client("brief-app", "brief-app-secret-e8d1")
 BACK_END = Client("back-end-api", "back-end-api-secret-b0a4")
 OTHER = Client("other-api", "other-api-secret-62dd")
 PUBLIC = Client("public-app", None)
@@ -64,6 +67,7 @@ _CLIENTS = (
     NARROW,
     STRANGER,
     NO_EXCHANGE,
+    BRIEF,
     BACK_END,
     OTHER,
     ODD,
@@ -95,6 +99,7 @@ def corp() -> dict:
             _confidential(UMA_API, {}, serviceAccountsEnabled=True, **_uma_settings()),
             _confidential(ASSERTION_APP, JWT_AUTHORIZATION),
             _confidential(NO_EXCHANGE, {}),
+            _confidential(BRIEF, {"access.token.lifespan": "1"}),
             _confidential(BACK_END, {}),
             _confidential(OTHER, {}),
             {**_confidential(PUBLIC, {}), "publicClient": True},
@@ -213,6 +218,7 @@ def _confidential(client: Client, attributes: dict[str, str], **more: object) ->
         "directAccessGrantsEnabled": True,
         "fullScopeAllowed": True,
         "redirectUris": [REDIRECT],
+        "webOrigins": [WEB_ORIGIN],
         "attributes": {"post.logout.redirect.uris": "+", **attributes},
         **more,
     }

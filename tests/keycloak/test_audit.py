@@ -9,9 +9,10 @@ import pytest
 import http1
 import names
 import oidc
+from admin import Admin
 from gate import Gate, Gates, Setup, audience, permission
 from http1 import Answer
-from peer import FORM, Peer
+from peer import FORM, Peer, parsed
 from process import poll
 from realms import ALICE, FRONT_END, STRANGER, Client
 from server import Keycloak
@@ -166,6 +167,21 @@ def test_the_line_says_who_what_for_whom(own: Gate, token: str) -> None:
     for said in ("front-end-app", "back-end-api", oidc.claims_of(token)["sub"], "backend_user", "corp"):
         assert said in line, f"{said} is not in {line}"
     assert "default-roles-corp" in line, "the roles before are told too"
+
+
+def test_the_line_leads_to_keycloaks_own_event(own: Gate, admin: Admin, token: str) -> None:
+    """Whoever has the token, the audit line or Keycloak's event finds the other two by one id."""
+    admin.forget_exchanges("corp")
+    before = len(own.audit())
+    answer = oidc.exchange(own.peer, FRONT_END, token, "back-end-api")
+    assert answer.status == 200
+    poll("the line is there", lambda: len(own.audit()) > before, deadline=5)
+    line = own.audit()[-1]
+    (event,) = admin.exchanges("corp")
+    issued = oidc.claims_of(parsed(answer)["access_token"])
+    assert line[names.AUDIT_ISSUED_JTI] == issued["jti"] == event["details"]["token_id"]
+    assert event["clientId"] == line[names.AUDIT_CLIENT]
+    assert [event["details"]["audience"]] == line[names.AUDIT_AUDIENCE]
 
 
 def test_a_refusals_correlation_id_is_in_its_line(own: Gate, token: str) -> None:

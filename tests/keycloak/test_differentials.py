@@ -76,14 +76,12 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
     gate: Gate,
     admin: Admin,
     subject_token: str,
-    record_property: Callable[[str, object], None],
+    measured: Callable[[str], None],
 ) -> None:
     all_shapes = shapes.h1_shapes(through.authority, subject_token)
     straight = ask_all(by_h1, direct.address, all_shapes)
     performed = [outcome.shape.name for outcome in straight if outcome.performed]
-    record_property("shapes", len(all_shapes))
-    record_property("performed by Keycloak", len(performed))
-    print(f"\n{len(all_shapes)} shapes over HTTP/1; asked straight, Keycloak performs {len(performed)}")
+    measured(f"{len(all_shapes)} shapes over HTTP/1; asked straight, Keycloak performs {len(performed)}")
     assert len(performed) > len(all_shapes) / 4, (
         "the generator is dead: Keycloak performs too few of its shapes"
     )
@@ -94,9 +92,7 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
     assert let_through == []
     assert admin.exchanges("corp") == [], "an exchange was performed whose answer nobody saw"
     silent = [outcome.shape.name for outcome in ours if not outcome.answers]
-    print(
-        f"through Cambio: {len(ours) - len(silent)} refused with an answer, {len(silent)} by closing: {silent}"
-    )
+    measured(f"through Cambio: {len(ours) - len(silent)} refused with an answer, {len(silent)} by closing")
     assert len(silent) <= len(all_shapes) / 20, silent
     faults = [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if "502" in outcome.statuses]
     assert faults == [], "a refusal is Cambio's own; these reached for the upstream and failed"
@@ -105,11 +101,16 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
 
 @pytest.mark.timeout(120)
 def test_no_shape_succeeds_over_http2_either(
-    direct: Peer, through: Peer, gate: Gate, admin: Admin, subject_token: str
+    direct: Peer,
+    through: Peer,
+    gate: Gate,
+    admin: Admin,
+    subject_token: str,
+    measured: Callable[[str], None],
 ) -> None:
     all_shapes = shapes.h2_shapes(through.authority, subject_token)
     performed = [outcome for outcome in ask_all(by_h2, direct.address, all_shapes) if outcome.performed]
-    print(f"\n{len(all_shapes)} shapes over HTTP/2; asked straight, Keycloak performs {len(performed)}")
+    measured(f"{len(all_shapes)} shapes over HTTP/2; asked straight, Keycloak performs {len(performed)}")
     assert len(performed) > len(all_shapes) / 4
     admin.forget_exchanges("corp")
     ours = ask_all(by_h2, through.address, all_shapes)

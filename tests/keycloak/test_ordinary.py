@@ -254,9 +254,50 @@ def test_discovery_says_the_same_and_follows_host(direct: Peer, through: Peer, h
     assert comparable(ours, caching).headers == comparable(straight, caching).headers
 
 
-@pytest.mark.parametrize(
-    "target", [oidc.endpoint("corp", "certs"), "/realms/corp/.well-known/openid-configuration"]
-)
+PUBLISHED = [oidc.endpoint("corp", "certs"), "/realms/corp/.well-known/openid-configuration"]
+
+
+@pytest.mark.parametrize("origin", ["", realms.WEB_ORIGIN, "https://elsewhere.test:8443", "null"])
+@pytest.mark.parametrize("target", PUBLISHED)
+def test_published_documents_have_the_headers_that_keycloak_gives_web_pages(
+    direct: Peer, through: Peer, target: str, origin: str
+) -> None:
+    """Twice, for the second comes from the cache; the preflight is Keycloak's own."""
+    headers = [("Origin", origin)] if origin else []
+    for method in ("GET", "GET", "HEAD"):
+        straight, ours = (peer.send(method, target, headers) for peer in (direct, through))
+        ignored = {"etag", "vary", "content-length"}
+        assert comparable(ours, ignored).headers == comparable(straight, ignored).headers, method
+        assert ours.header("Vary") == "Origin"
+    preflight = [*headers, ("Access-Control-Request-Method", "GET")]
+    assert_same(direct.send("OPTIONS", target, preflight), through.send("OPTIONS", target, preflight))
+
+
+@pytest.mark.parametrize("origin", [realms.WEB_ORIGIN, "http://elsewhere.test"])
+def test_keycloaks_answers_keep_their_headers_for_web_pages_and_refusals_have_none(
+    direct: Peer, through: Peer, origin: str
+) -> None:
+    """Which pages may read a token answer is for the client's `webOrigins` to say, which Keycloak alone knows."""
+    headers = [("Origin", origin)]
+    token = oidc.login(direct, FRONT_END, ALICE)["access_token"]
+    passed: list[oidc.Form] = [
+        oidc.password_form(FRONT_END, ALICE),
+        oidc.exchange_form(FRONT_END, token, "back-end-api", client_secret="wrong"),
+    ]
+    for form in passed:
+        assert_same(*(peer.form(oidc.endpoint("corp"), form, headers) for peer in (direct, through)))
+    form = oidc.exchange_form(FRONT_END, token, "back-end-api")
+    straight, ours = (peer.form(oidc.endpoint("corp"), form, headers) for peer in (direct, through))
+    assert straight.status == ours.status == (200 if origin == realms.WEB_ORIGIN else 403)
+    assert comparable(straight).headers == comparable(ours).headers
+    denied = through.form(oidc.endpoint("corp"), oidc.exchange_form(FRONT_END, token, "other-api"), headers)
+    assert denied.status == 403
+    assert {name.lower() for name, _ in denied.headers} == {
+        "cache-control", "connection", "content-length", "content-type", "date", "pragma", "x-correlation-id",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("target", PUBLISHED)
 def test_published_documents_have_a_tag_that_is_honoured(through: Peer, target: str) -> None:
     first = through.get(target)
     tag = first.header("ETag")

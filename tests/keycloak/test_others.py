@@ -200,12 +200,15 @@ def test_a_resource_server_still_accepts_keycloaks_own_tokens(
     assert verify(gate, token, "RS256")["azp"] == "front-end-app"
 
 
-def test_introspection_of_the_issued_token_says_what_the_realm_says(issued: tuple[Gate, str, str]) -> None:
-    """A token that Keycloak signed is active there; one that Cambio signed is unknown to it, and no error."""
+def test_keycloak_knows_forwarded_tokens_and_no_reissued_ones(issued: tuple[Gate, str, str]) -> None:
+    """A token that Keycloak signed is active there; one that Cambio signed has to be verified by its signature."""
     gate, token, _ = issued
-    form = [*oidc.credentials(BACK_END), ("token", token)]
-    answer = gate.peer.form(oidc.endpoint("corp", "token/introspect"), form)
-    assert answer.status == 200
     kids = {key["kid"] for key in parsed(gate.peer.get(oidc.endpoint("partner", "certs")))["keys"]}
     assert oidc.header_of(token)["kid"] not in kids
-    assert isinstance(parsed(answer)["active"], bool)
+    form = [*oidc.credentials(BACK_END), ("token", token)]
+    answer = gate.peer.form(oidc.endpoint("corp", "token/introspect"), form)
+    (line,) = gate.audit()
+    assert line[names.AUDIT_ISSUANCE] in ("forward", "reissue")
+    assert (answer.status, parsed(answer)["active"]) == (200, line[names.AUDIT_ISSUANCE] == "forward")
+    if line[names.AUDIT_ISSUANCE] == "reissue":
+        assert gate.peer.get(oidc.endpoint("corp", "userinfo"), oidc.bearer(token)).status == 401

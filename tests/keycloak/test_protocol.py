@@ -7,21 +7,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+import certificates
 import http1
 import upstreams
 from gate import Gate, Gates, Setup
 from peer import Peer
-from upstreams import Address
+from upstreams import Address, Scripted
 
 # hyper-util's own server passes 145 of the 146: it answers an invalid preface as HTTP/1.
 H2SPEC_CASES, H2SPEC_PASSES = 146, 145
@@ -35,27 +31,16 @@ def plain_upstream() -> Iterator[Address]:
         yield address
 
 
-def self_signed(folder: Path) -> dict[str, str]:
-    """A certificate for localhost and its key, as the `listen.tls` section."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    (folder / "tls.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (folder / "tls.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return {"certificate": str(folder / "tls.crt"), "key": str(folder / "tls.key")}
-
-
 @pytest.mark.parametrize("listener", ["plain", "TLS"])
 @pytest.mark.timeout(300)
-def test_h2spec(gates: Gates, plain_upstream: Address, tmp_path: Path, listener: str) -> None:
-    tls = {"tls": self_signed(tmp_path)} if listener == "TLS" else {}
+def test_h2spec(
+    gates: Gates,
+    plain_upstream: Address,
+    tmp_path: Path,
+    listener: str,
+    measured: Callable[[str], None],
+) -> None:
+    tls = {"tls": certificates.self_signed(tmp_path)} if listener == "TLS" else {}
     gate = gates.start(f"h2spec-{listener}", plain_upstream, Setup(listen=tls))
     host, port = gate.address
     argv = [
@@ -73,7 +58,7 @@ def test_h2spec(gates: Gates, plain_upstream: Address, tmp_path: Path, listener:
     counts = re.search(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed", done.stdout)
     assert counts, done.stdout + done.stderr
     cases, passed, _, _ = map(int, counts.groups())
-    print(f"\nh2spec on the {listener} listener: {passed} of {cases}")
+    measured(f"h2spec on the {listener} listener: {passed} of {cases}")
     assert cases == H2SPEC_CASES
     assert passed >= H2SPEC_PASSES, done.stdout[done.stdout.find("Failures:") :]
     assert gate.running
@@ -103,15 +88,17 @@ def websocket_cases(address: Address, folder: Path) -> dict[str, bool]:
     }
 
 
-def test_websocket_cases_are_the_same_through_cambio(gates: Gates, tmp_path: Path) -> None:
+def test_websocket_cases_are_the_same_through_cambio(
+    gates: Gates, tmp_path: Path, measured: Callable[[str], None]
+) -> None:
     with upstreams.websocket_echo() as echo:
         gate = gates.start("websocket", echo, Setup())
         straight, ours = (
             websocket_cases(echo, tmp_path / "straight"),
             websocket_cases(gate.address, tmp_path / "ours"),
         )
-    print(
-        f"\nWebSocket: {sum(straight.values())} of {len(straight)} straight, {sum(ours.values())} through Cambio"
+    measured(
+        f"WebSocket: {sum(straight.values())} of {len(straight)} straight, {sum(ours.values())} through Cambio"
     )
     assert len(straight) == WEBSOCKET_CASES
     assert sum(straight.values()) >= WEBSOCKET_CASES - 2, "the echo server itself fails"
@@ -160,17 +147,21 @@ def test_connect_is_refused(plain: Gate) -> None:
         assert connection.answer().status in (400, 405)
 
 
-def test_an_upgrade_to_h2c_is_not_made(plain: Gate) -> None:
-    """Behind an upgrade nothing would be judged: the request is refused, or served as the HTTP/1.1 that it is."""
+def test_an_upgrade_to_h2c_is_not_made(direct: Peer, through: Peer) -> None:
+    """Behind an upgrade nothing would be judged: the request is served as the HTTP/1.1 that it is."""
     raw = (
-        f"GET / HTTP/1.1\r\nHost: {plain.authority}\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        f"GET /realms/corp HTTP/1.1\r\nHost: {through.authority}\r\nConnection: Upgrade, HTTP2-Settings\r\n"
         "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
     )
-    with http1.Connection(plain.address, timeout=5) as connection:
-        connection.send(raw.encode())
-        answer = connection.answer()
-        assert answer.status in (200, 400)
-        assert 101 not in answer.interim
+    answers = []
+    for peer in (direct, through):
+        with http1.Connection(peer.address, timeout=5) as connection:
+            connection.send(raw.encode())
+            answers.append(connection.answer())
+    straight, ours = answers
+    assert straight.status == 101
+    assert (ours.status, ours.header("Upgrade")) == (200, None)
+    assert b"public_key" in ours.body
 
 
 def test_forwarding_headers_say_what_cambio_saw(gates: Gates) -> None:
@@ -180,6 +171,7 @@ def test_forwarding_headers_say_what_cambio_saw(gates: Gates) -> None:
             ("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-Host", "elsewhere.test"), ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Port", "1"), ("Forwarded", "for=203.0.113.9;host=elsewhere.test;proto=https"),
             ("Connection", "close, X-Dropped"), ("X-Dropped", "x"), ("X-Kept", "y"),
+            ("Proxy-Authorization", "Basic eDp5"), ("X-Real-IP", "203.0.113.9"), ("Expect", "100-continue"),
         ]  # fmt: skip
         with http1.Connection(gate.address) as connection:
             connection.send(http1.render("GET", "/seen", [("Host", "sso.example.test:8443"), *claims]))
@@ -191,8 +183,30 @@ def test_forwarding_headers_say_what_cambio_saw(gates: Gates) -> None:
     assert seen["x-forwarded-host"] == "sso.example.test:8443"
     assert seen["x-forwarded-proto"] == "http"
     assert "elsewhere" not in str(seen) and "203.0.113.9" not in str(seen)
-    assert "x-dropped" not in seen
+    for removed in ("x-dropped", "proxy-authorization", "x-real-ip", "expect"):
+        assert removed not in seen, removed
     assert seen["x-kept"] == "y"
+
+
+def test_interim_answers_end_at_cambio(gates: Gates) -> None:
+    with upstreams.scripted() as (address, script):
+        gate = gates.start("interim", address, Setup())
+        script.answers["/hinted"] = Scripted(200, "text/plain", b"after the hint", interim=(102, 103))
+        straight, ours = (Peer(at, gate.authority).get("/hinted") for at in (address, gate.address))
+        gate.stop()
+    assert straight.interim == [102, 103]
+    assert (ours.status, ours.interim, ours.body) == (200, [], straight.body)
+
+
+def test_a_304_has_no_length(gates: Gates) -> None:
+    with upstreams.scripted() as (address, script):
+        gate = gates.start("not-modified", address, Setup())
+        length = (("Content-Length", "120"), ("ETag", '"a"'))
+        script.answers["/same"] = Scripted(304, "text/plain", b"", length)
+        straight, ours = (Peer(at, gate.authority).get("/same") for at in (address, gate.address))
+        gate.stop()
+    assert (straight.status, straight.header("Content-Length")) == (304, "120")
+    assert (ours.status, ours.header("Content-Length"), ours.header("ETag")) == (304, None, '"a"')
 
 
 def test_head_and_interim_answers_and_trace_context_pass(plain: Gate) -> None:

@@ -17,6 +17,9 @@ import websockets.sync.server
 
 Address = tuple[str, int]
 
+# An answer with the marks of an exchange (RFC 8693 section 2.2.1).
+MARKED = b'{"access_token":"x.y.z","token_type":"Bearer","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}'
+
 
 @dataclass(frozen=True)
 class Scripted:
@@ -28,6 +31,8 @@ class Scripted:
     headers: tuple[tuple[str, str], ...] = ()
     # Whether the connection is cut in the middle of the body.
     cut: bool = False
+    # Statuses of interim answers that come before it.
+    interim: tuple[int, ...] = ()
 
 
 @dataclass
@@ -58,6 +63,9 @@ class _Handler(BaseHTTPRequestHandler):
         }
         answer = self.script.answer_for(self.path)
         if answer:
+            for status in answer.interim:
+                self.send_response_only(status)
+                self.end_headers()
             self._send(
                 answer.status,
                 [("Content-Type", answer.content_type), *answer.headers],

@@ -76,13 +76,13 @@ fn ordinary_requests_are_what_they_say() {
             "jwt-bearer",
             format!("grant_type={}&assertion=x", urn::GRANT_JWT_BEARER),
             "door_closed",
-            "open jwt-bearer",
+            "open jwt_bearer",
         ),
         (
             "uma-ticket",
             format!("grant_type={}&permission=a&permission=b", urn::GRANT_UMA_TICKET),
             "door_closed",
-            "open uma-ticket",
+            "open uma_ticket",
         ),
         ("CIBA", format!("grant_type={}&auth_req_id=x", urn::GRANT_CIBA), "door_closed", "open ciba"),
         (

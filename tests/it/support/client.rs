@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::form;
@@ -84,9 +85,40 @@ pub fn form_request(path: &str, fields: &[(&str, &str)]) -> Request<Bytes> {
     Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body).unwrap()
 }
 
-async fn exchange(address: SocketAddr, mut request: Request<Bytes>) -> Result<Answer, NoAnswer> {
+/// Sends one request on a stream that is open already.
+pub async fn send_over(stream: impl Stream, request: Request<Bytes>) -> Answer {
+    tokio::time::timeout(DEADLINE, over(stream, request)).await.expect("an answer in time").unwrap()
+}
+
+/// Sends one request in HTTP/2 on a stream that is open already.
+pub async fn send_http2(stream: impl Stream, scheme: &str, mut request: Request<Bytes>) -> Answer {
+    let target = request.uri().path_and_query().unwrap();
+    *request.uri_mut() = format!("{scheme}://{PUBLIC_HOST}{target}").parse().unwrap();
+    *request.version_mut() = http::Version::HTTP_2;
+    let work = async {
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (mut sender, connection) = handshake.await.unwrap();
+        let connection = tokio::spawn(connection);
+        let (head, body) = sender.send_request(request.map(Full::new)).await.unwrap().into_parts();
+        assert_eq!(head.version, http::Version::HTTP_2);
+        let body = body.collect().await.unwrap().to_bytes();
+        connection.abort();
+        Answer { status: head.status, headers: head.headers, body }
+    };
+    tokio::time::timeout(DEADLINE, work).await.expect("an answer within the deadline")
+}
+
+/// What a connection is made of, TLS or not.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+async fn exchange(address: SocketAddr, request: Request<Bytes>) -> Result<Answer, NoAnswer> {
+    over(TcpStream::connect(address).await.map_err(|_| NoAnswer::Connect)?, request).await
+}
+
+async fn over(stream: impl Stream, mut request: Request<Bytes>) -> Result<Answer, NoAnswer> {
     request.headers_mut().entry(HOST).or_insert(PUBLIC_HOST.parse().unwrap());
-    let stream = TcpStream::connect(address).await.map_err(|_| NoAnswer::Connect)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| NoAnswer::Broken)?;
     let connection = tokio::spawn(connection);

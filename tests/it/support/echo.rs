@@ -21,6 +21,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
+/// Bytes of the string in the JSON of `/long-json`.
+pub const LONG_JSON: usize = 512 * 1024;
+
 /// The running server; dropping it ends it.
 pub struct Echo {
     pub address: SocketAddr,
@@ -66,16 +69,21 @@ async fn serve(listener: TcpListener, gate: Arc<Semaphore>) {
 struct Frames {
     frames: VecDeque<Frame<Bytes>>,
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// The last frame never comes: the connection ends.
+    cut: bool,
 }
 
 impl Body for Frames {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = std::io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.cut && self.frames.len() == 1 {
+            return Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into())));
+        }
         if self.frames.len() == 1
             && let Some(gate) = &mut self.gate
         {
@@ -87,7 +95,7 @@ impl Body for Frames {
 }
 
 fn frames(frames: impl IntoIterator<Item = Frame<Bytes>>) -> Frames {
-    Frames { frames: frames.into_iter().collect(), gate: None }
+    Frames { frames: frames.into_iter().collect(), gate: None, cut: false }
 }
 
 fn text(bytes: impl Into<Bytes>) -> Frames {
@@ -103,6 +111,24 @@ async fn answer(request: Request<Incoming>, gate: Arc<Semaphore>) -> Result<Resp
             let mut body = frames([Frame::data("first ".into()), Frame::data("second".into())]);
             body.gate = Some(Box::pin(wait));
             Response::new(body)
+        }
+        "/long-json" => {
+            let body = format!("\"{}\"", "x".repeat(LONG_JSON));
+            Response::builder().header(CONTENT_TYPE, "application/json").body(text(body)).unwrap()
+        }
+        "/late-mark" => {
+            let parts = [
+                format!("{{\"a\":\"{}\",", "x".repeat(LONG_JSON)),
+                r#""issued_token_type":"x","#.to_owned(),
+                r#""access_token":"secret-token"}"#.to_owned(),
+            ];
+            let body = frames(parts.map(|part| Frame::data(part.into())));
+            Response::builder().header(CONTENT_TYPE, "application/json").body(body).unwrap()
+        }
+        "/cut" => {
+            let mut body = frames([Frame::data("x".repeat(LONG_JSON).into()), Frame::data("y".into())]);
+            body.cut = true;
+            Response::builder().header(CONTENT_TYPE, "text/html").body(body).unwrap()
         }
         "/trailers" => {
             let mut trailers = HeaderMap::new();

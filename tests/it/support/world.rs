@@ -69,6 +69,13 @@ impl Plan {
         self
     }
 
+    /// Stands before another upstream than the identity provider.
+    #[track_caller]
+    pub fn before(self, upstream: SocketAddr) -> Self {
+        let old = format!("upstream:\n  url: http://{}", self.idp.address());
+        self.configure(&old, &format!("upstream:\n  url: http://{upstream}"))
+    }
+
     /// Writes an audience's file.
     pub fn audience(self, name: &str, text: &str) -> Self {
         self.folder.write(&format!("audiences/{name}.yaml"), text);

@@ -1,0 +1,110 @@
+//! What docs/ says of the audit log is what the code does.
+
+use std::collections::BTreeSet;
+
+use cambio::audit::{Event, Line};
+use cambio::client::credentials::Method;
+use cambio::dialect::keycloak;
+use cambio::policy::reason::Reason;
+use serde_json::json;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit-log.md");
+const BEGIN: &str = "<!-- reasons: begin (generated; a test compares it with the code) -->\n";
+const END: &str = "<!-- reasons: end -->\n";
+
+/// `UPDATE_GOLDEN=1 cargo test` writes the table anew.
+#[test]
+fn every_reason_is_documented_as_it_is() {
+    let text = std::fs::read_to_string(FILE).unwrap();
+    let (before, rest) = text.split_once(BEGIN).expect("the mark before the table");
+    let (table, after) = rest.split_once(END).expect("the mark after the table");
+    let rows = Reason::ALL.iter().map(|reason| {
+        let answer = keycloak::answer(*reason);
+        let answer = match reason {
+            Reason::UpstreamRefused => "the identity provider's own".to_owned(),
+            Reason::CallerGone => "none: nobody is there".to_owned(),
+            _ => format!("{} `{}`", answer.status.as_u16(), answer.code),
+        };
+        format!("| `{reason}` | {answer} | {} |\n", reason.meaning())
+    });
+    let expected = format!("| reason | answer | meaning |\n|---|---|---|\n{}", rows.collect::<String>());
+    if std::env::vars().any(|(name, value)| name == "UPDATE_GOLDEN" && value == "1") {
+        std::fs::write(FILE, format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
+        return;
+    }
+    assert!(table == expected, "UPDATE_GOLDEN=1 writes docs/audit-log.md anew; expected\n{expected}");
+}
+
+#[test]
+fn every_field_is_documented_and_no_other() {
+    let text = std::fs::read_to_string(FILE).unwrap();
+    let fields = text.split("| field | type | meaning |").nth(1).unwrap().split("## Reasons").next().unwrap();
+    let documented: BTreeSet<&str> = fields
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next())
+        .flat_map(|names| names.split(", ").map(|name| name.trim_matches('`')))
+        .collect();
+    let line = serde_json::to_value(full_line()).unwrap();
+    let written: BTreeSet<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(documented, written);
+}
+
+#[test]
+fn every_event_is_documented() {
+    let text = std::fs::read_to_string(FILE).unwrap();
+    let events = text.lines().find(|line| line.starts_with("| `event` |")).unwrap();
+    for event in [Event::TokenExchange, Event::RequestRefused, Event::DoorPassed, Event::AnswerWithheld] {
+        let name = serde_json::to_value(event).unwrap();
+        assert!(events.contains(&format!("`{}`", name.as_str().unwrap())), "{name}");
+    }
+}
+
+#[test]
+fn every_client_authentication_is_documented() {
+    let text = std::fs::read_to_string(FILE).unwrap();
+    let methods = text.lines().find(|line| line.starts_with("| `client_authentication` |")).unwrap();
+    for method in [Method::None, Method::Basic, Method::Post, Method::Assertion] {
+        assert!(methods.contains(&format!("`{}`", method.name())), "{method:?}");
+    }
+}
+
+/// A line in which nothing is absent. A field that is added must be added here.
+fn full_line() -> Line {
+    let text = || Some(String::from("x"));
+    Line {
+        time: jiff::Timestamp::UNIX_EPOCH,
+        event: Event::TokenExchange,
+        id: String::from("x"),
+        outcome: "denied",
+        reason: Some("x"),
+        detail: String::from("x"),
+        status: 400,
+        duration_ms: 1.0,
+        peer: String::from("x"),
+        method: String::from("POST"),
+        path: String::from("/"),
+        trace_id: text(),
+        realm: text(),
+        door: Some("ciba"),
+        client: text(),
+        client_authentication: Some("x"),
+        subject: text(),
+        subject_issuer: text(),
+        subject_token_type: Some("x"),
+        subject_token_sha256: text(),
+        audience: vec![String::from("x")],
+        resource: vec![String::from("x")],
+        scope_requested: text(),
+        requested_token_type: Some("x"),
+        issuance: Some("x"),
+        upstream_status: Some(200),
+        roles_before: Some(json!({})),
+        roles_granted: Some(json!({})),
+        scope_granted: text(),
+        claims_dropped: vec![String::from("x")],
+        lifetime_seconds: Some(1),
+        issued_jti: text(),
+        issued_kid: text(),
+        policy_hash: String::from("x"),
+    }
+}

@@ -1,0 +1,10 @@
+//! A parsed request does not become an authenticated one by being called so.
+
+use cambio::client::Authenticated;
+use cambio::exchange::parse::Parsed;
+
+fn pass_off(parsed: Parsed) -> Authenticated {
+    Authenticated { parsed }
+}
+
+fn main() {}

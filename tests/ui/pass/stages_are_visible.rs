@@ -1,0 +1,32 @@
+//! What the other files name is there, and may be used in its order.
+
+use cambio::client::Authenticated;
+use cambio::exchange::parse::Parsed;
+use cambio::issue::{Conformed, Verified};
+use cambio::permit::Permit;
+use cambio::policy::model::Policy;
+use cambio::token::keys::KeySet;
+use cambio::token::verify::VerifiedToken;
+use cambio::token::{SubjectChecks, Validated, validate};
+
+fn client(parsed: Parsed) -> Authenticated {
+    Authenticated::by_upstream(parsed)
+}
+
+fn subject(authenticated: Authenticated, keys: &KeySet, checks: &SubjectChecks<'_>) -> Option<Validated> {
+    validate(authenticated, keys, checks, Default::default()).ok()
+}
+
+fn permit(validated: Validated, policy: &Policy) -> Option<Permit> {
+    Permit::decide(validated, policy, "corp", Default::default()).ok()
+}
+
+fn issued(token: &VerifiedToken) -> Verified<'_> {
+    Verified::new(token, "https://sso.example.org/realms/corp")
+}
+
+fn body(conformed: &Conformed) -> &[u8] {
+    conformed.body()
+}
+
+fn main() {}
