@@ -1,6 +1,5 @@
 //! What Cambio itself does for one exchange, step by step, on one core. docs/performance.md has the figures.
 
-// The macros make public items without docs; a benchmark is no API.
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 use std::collections::{BTreeMap, BTreeSet};

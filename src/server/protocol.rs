@@ -22,8 +22,8 @@ const MAX_LOCAL_RESETS: usize = 128;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// What is buffered for a stream that its peer does not read, besides the piece that is being sent.
-const SEND_BUFFER: usize = 32 * 1024;
+/// What is buffered for a stream that its peer does not read.
+const SEND_BUFFER: usize = 128 * 1024;
 
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it may take to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
