@@ -7,7 +7,6 @@
 
 pub mod fetch;
 pub mod source;
-pub mod tls;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -12,13 +12,11 @@ pub mod headers;
 mod connect;
 mod forwarded;
 pub(crate) mod pool;
-mod tls;
 pub(crate) mod transport;
 mod upgrade;
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +28,7 @@ use hyper::body::Incoming;
 use crate::body::{Body, Progress};
 use crate::config;
 use crate::policy::reason::Reason;
+use crate::tls::TlsError;
 use crate::upstream::connect::Connector;
 use crate::upstream::pool::{Lease, Pool};
 
@@ -47,26 +46,9 @@ pub struct Upstream {
 /// Why the client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamSetupError {
-    /// A PEM file can't be read.
-    #[error("{path}: {error}")]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: rustls::pki_types::pem::Error,
-    },
-    /// A PEM file has none of what it is for.
-    #[error("{path}: no certificate in it")]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The system has no trust anchors.
-    #[error("no usable root certificates on this system: name a bundle in upstream.ca")]
-    NoRoots,
-    /// TLS can't be configured with what the files say.
+    /// Trust, certificate or key can't be set up.
     #[error("upstream TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    Tls(#[from] TlsError),
     /// The host is no name that a certificate could carry.
     #[error("upstream.url: {0}")]
     Name(#[from] rustls::pki_types::InvalidDnsNameError),

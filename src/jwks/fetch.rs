@@ -17,8 +17,8 @@ use rustls::ClientConfig;
 use tokio::io::AsyncReadExt;
 
 use super::source::{PublicAddress, Source, SourceError, same_origin, web};
-use super::tls::{self, TlsError};
 use crate::config::{KeyPair, Realm, TrustedIssuer, Upstream};
+use crate::tls::{self, TlsError};
 use crate::token::json;
 use crate::token::keys::{KeySet, KeySetError, MAX_SET_BYTES};
 

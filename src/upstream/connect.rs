@@ -14,8 +14,9 @@ use tokio_rustls::TlsStream;
 
 use crate::body::Body;
 use crate::config;
+use crate::tls;
 use crate::upstream::transport::{Transport, tune};
-use crate::upstream::{UpstreamError, UpstreamSetupError, tls};
+use crate::upstream::{UpstreamError, UpstreamSetupError};
 
 /// Largest head of an answer: Keycloak's own cookies and CSP stay far below, and 64 KiB of body fit a read.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -45,7 +46,8 @@ impl Connector {
         // `[::1]` in a URL is `::1` for the resolver.
         let host = config.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = if https {
-            let client = tls::client(config.ca.as_deref(), config.client_certificate.as_ref())?;
+            let mut client = tls::client(config.ca.as_deref(), config.client_certificate.as_ref())?;
+            client.alpn_protocols = vec![b"http/1.1".to_vec()];
             Some((TlsConnector::from(Arc::new(client)), ServerName::try_from(host.clone())?))
         } else {
             None

@@ -1,4 +1,4 @@
-//! The TLS client that fetches keys.
+//! The TLS client side: towards the identity provider, and for fetching keys.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub enum TlsError {
     #[error("{0}: no certificate in it")]
     Empty(PathBuf),
     /// The system has no trusted certificates.
-    #[error("the system's trusted certificates can't be loaded")]
+    #[error("the system has no trusted certificates: name a bundle in the configuration")]
     NoRoots,
     /// A certificate or key does not fit.
     #[error("certificate or key: {0}")]
@@ -48,7 +48,7 @@ pub fn client(ca: Option<&Path>, client: Option<&KeyPair>) -> Result<ClientConfi
 }
 
 /// A client configuration that trusts nobody, for sources that need no TLS.
-pub(super) fn nobody() -> Result<ClientConfig, TlsError> {
+pub fn nobody() -> Result<ClientConfig, TlsError> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
@@ -68,6 +68,7 @@ fn own_roots(path: &Path) -> Result<RootCertStore, TlsError> {
 
 fn system_roots() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
+    // One unreadable certificate among the system's hundred is no reason to stop; none at all is.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
 }
