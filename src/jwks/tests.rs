@@ -19,6 +19,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::issue::key::{KeyKind, SigningKey, generate};
 use crate::jwks::source::PublicAddress;
+use crate::tls;
 
 /// What the server does with a request.
 #[derive(Clone)]
