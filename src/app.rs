@@ -26,7 +26,7 @@ use crate::{admin, server};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The configuration is not in order; every problem is listed.
-    #[error("the configuration has {} problem(s):\n{}", .0.len(), .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
+    #[error("the configuration has {} problem{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
     Config(Vec<Problem>),
     /// An address can't be listened on.
     #[error("{key}: can't listen on {address}: {error}")]

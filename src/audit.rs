@@ -145,8 +145,7 @@ impl Audit {
         let written = match &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
             Sink::Stdout => {
                 let mut out = io::stdout().lock();
-                out.write_all(&text)?;
-                out.flush()
+                out.write_all(&text).and_then(|()| out.flush())
             }
             Sink::File { file, .. } => file.write_all(&text),
             Sink::Memory(lines) => {

@@ -21,15 +21,18 @@ cambio stands in front of your identity provider and governs token exchange.
 Usage: cambio COMMAND
 
 Commands:
-  serve   [--config FILE]                    run the gate (FILE: cambio.yaml, or CAMBIO_CONFIG)
-  check   [--config FILE]                    check configuration and audience files, all errors at once
+  serve   [--config FILE]                    run the gate
+  check   [--config FILE]                    check configuration and audience files as serve would, all errors at once
   schema  [config|audience] [--markdown]     print the JSON Schema, or the reference as Markdown
   keys    generate [--type TYPE] [--out FILE]    make a signing key: rsa (default), p256, p384 or ed25519
   demo    [--once]                           show the main job on an embedded identity provider
 
 Options:
+  -c, --config     the configuration file; without it $CAMBIO_CONFIG, else ./cambio.yaml
   -h, --help       this text
   -V, --version    the version
+
+Exit status: 0 all is well, 1 it is not, 2 no such command.
 ";
 
 /// A command line that can't be understood, or a command that failed: the text says what to do.
@@ -46,6 +49,11 @@ impl From<lexopt::Error> for CliError {
 /// Runs the command that the arguments name.
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let command = arguments.next();
+    let arguments: Vec<_> = arguments.collect();
+    if asks_for_help(&arguments) {
+        return print(USAGE);
+    }
+    let arguments = arguments.into_iter();
     let result = match command.as_ref().and_then(|command| command.to_str()) {
         Some("serve") => serve::run(arguments),
         Some("check") => check(arguments),
@@ -57,7 +65,8 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("-h" | "--help" | "help") => return print(USAGE),
         Some("-V" | "--version") => return print(concat!("cambio ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => {
-            eprint!("{USAGE}");
+            let command = command.map(|command| format!("cambio: no command {command:?}\n\n"));
+            eprint!("{}{USAGE}", command.unwrap_or_default());
             return ExitCode::from(2);
         }
     };
@@ -89,8 +98,16 @@ fn schema(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliErro
             other => return Err(other.unexpected().into()),
         };
     }
-    schema::run(what, &mut std::io::stdout().lock()).map_err(|error| CliError(error.to_string()))?;
-    Ok(ExitCode::SUCCESS)
+    match schema::run(what, &mut std::io::stdout().lock()) {
+        // Whoever reads through `head` has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError(error.to_string())),
+        Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Whether what follows a command asks what can be said.
+fn asks_for_help(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--help" || argument == "-h")
 }
 
 /// Prints to standard output; a closed pipe is no fault of ours.
@@ -98,4 +115,23 @@ fn print(text: &str) -> ExitCode {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_can_be_asked_for_help() {
+        for (name, arguments, expected) in [
+            ("alone", &["--help"][..], true),
+            ("short, after a subcommand", &["generate", "-h"], true),
+            ("after an option", &["--config", "x", "--help"], true),
+            ("not asked", &["--config", "x"], false),
+            ("nothing", &[], false),
+        ] {
+            let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+            assert_eq!(asks_for_help(&arguments), expected, "{name}");
+        }
+    }
 }

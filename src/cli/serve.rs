@@ -30,7 +30,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliErr
 /// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`.
 ///
 /// # Errors
-/// For any other argument.
+/// For any other argument, or when none of the three is there.
 pub fn config_path(
     arguments: impl Iterator<Item = OsString>,
     environment: &dyn Environment,
@@ -43,7 +43,14 @@ pub fn config_path(
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(path.unwrap_or_else(|| PathBuf::from("cambio.yaml")))
+    let usual = PathBuf::from("cambio.yaml");
+    match path {
+        Some(path) => Ok(path),
+        None if usual.exists() => Ok(usual),
+        None => {
+            Err(CliError("there is no cambio.yaml here: name it by --config FILE or CAMBIO_CONFIG".into()))
+        }
+    }
 }
 
 async fn serve(

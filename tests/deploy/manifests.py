@@ -1,6 +1,7 @@
 """What deploy/kubernetes promises: nobody reaches Keycloak but Cambio, and Cambio runs with no privilege."""
 
 import pathlib
+import posixpath
 import unittest
 
 import yaml
@@ -89,8 +90,12 @@ class Manifests(unittest.TestCase):
             self.assertIs(mount["readOnly"], True)
             self.assertNotIn("subPath", mount, "a subPath is never updated, so nothing would reload")
         self.assertEqual(self.cambio["args"], ["serve", "--config", mounts["platform"]["mountPath"] + "/cambio.yaml"])
-        self.assertEqual(self.config["audiences"], mounts["audiences"]["mountPath"])
-        self.assertTrue(self.config["realms"]["corp"]["signingKey"].startswith(mounts["keys"]["mountPath"] + "/"))
+
+        def mounted(path):
+            return posixpath.normpath(posixpath.join(mounts["platform"]["mountPath"], path))
+
+        self.assertEqual(mounted(self.config["audiences"]), mounts["audiences"]["mountPath"])
+        self.assertEqual(mounted(self.config["realms"]["corp"]["signingKey"]), mounts["keys"]["mountPath"] + "/corp.pem")
         self.assertEqual(volumes["platform"]["configMap"]["name"], "cambio")
         self.assertEqual(volumes["audiences"]["configMap"]["name"], "cambio-audiences")
         self.assertEqual(volumes["keys"]["secret"], {"secretName": "cambio-signing-keys", "defaultMode": 0o440})

@@ -2,6 +2,7 @@
 //!
 //! Each file of tests/ui is given to rustc with the library that cargo has just built for these tests, which takes a
 //! second. trybuild would build all dependencies once more, C and assembly included, in a folder of its own: minutes.
+//! See docs/decisions/0005-forgery-tests-without-trybuild.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -198,12 +198,12 @@ EXCHANGE: list[Row] = [
     Row("client authentication twice, by Basic and in the body", _changed(lambda d: replace(drafts.by_body(d), authorization=(oidc.basic(d.client),), authenticate=lambda ready: ready)), ISSUED, '400 invalid_request "More than one client authentication method"', "RFC 6749 section 2.3 allows one; two could name two clients."),
     Row("no client", _changed(lambda d: replace(d, authenticate=lambda ready: ready)), '401 invalid_client "Invalid client or Invalid client credentials"'),
     Row("two audiences, of which one does not permit it", _changed(lambda d: replace(d, fields=(*d.fields, ("audience", "other-api")))), ISSUED, DENIED, "Every audience that is named has an owner who is asked."),
-    Row("a `DPoP` proof", _changed(_with_proof), ISSUED, '400 invalid_request "DPoP is not supported for token exchange"', "The new token would have to be bound to the key of the proof, which Cambio can not do yet."),
+    Row("a `DPoP` proof", _changed(_with_proof), ISSUED, '400 invalid_request "DPoP is not supported for token exchange"', "The new token would have to be bound to the key of the proof, which Cambio can't do yet."),
     Row("a `DPoP` header that is no proof", _changed(lambda d: replace(d, lines=(("DPoP", "x"),))), '400 invalid_request "DPoP header verification failure"', '400 invalid_request "DPoP is not supported for token exchange"', "As above."),
     Row("missing `grant_type`", _set(grant_type=None), MISSING_GRANT),
     Row("unknown `grant_type`", _set(grant_type="nonsense"), '400 unsupported_grant_type "Unsupported grant_type"'),
     Row("a parameter twice", _repeated("subject_token"), '400 invalid_request "duplicated parameter"'),
-    Row("a parameter that nobody knows", _set(nonsense="x"), ISSUED, UNKNOWN_PARAMETER, "As above."),
+    Row("a parameter that nobody knows", _set(nonsense="x"), ISSUED, UNKNOWN_PARAMETER, "A parameter that Cambio does not know is refused unless `unknownParameters: forward`."),
     Row("an empty `scope`", _set(scope=""), '400 invalid_scope "Invalid scopes: "', ISSUED, "A parameter without a value is as good as omitted (RFC 6749 section 3.2)."),
 ]  # fmt: skip
 

@@ -29,7 +29,8 @@ pub struct Realm {
     #[serde(default)]
     pub claim_validation_rules: Vec<ClaimValidationRule>,
     /// PEM file with the private key that signs reissued tokens (RSA of at least 2048 bits, EC P-256 or P-384, Ed25519).
-    /// Needed as soon as one audience of the realm has `issuance: reissue`.
+    /// Needed as soon as one audience of the realm has `issuance: reissue`, which is the default. `cambio keys generate`
+    /// makes an RSA key (RS256), because many resource servers accept RS256 only.
     pub signing_key: Option<String>,
     /// How the realm's keys are kept.
     #[serde(default)]

@@ -19,8 +19,9 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 Cambio reads two kinds of YAML files: `cambio.yaml`, which belongs to the platform team, and one file per audience, which
-belongs to the team that runs that application. `cambio check` reads them all and names every problem at once with
-file, line, column and key; `cambio schema config` and `cambio schema audience` print JSON Schemas for editors.
+belongs to the team that runs that application. `cambio check` reads them all and names every problem with file, line,
+column and key (in a file with unknown keys or wrong types, values are checked once these are mended);
+`cambio schema config` and `cambio schema audience` print JSON Schemas for editors.
 
 Rules for all files:
 
@@ -37,7 +38,7 @@ Rules for all files:
 The files are looked at every second, and read again when one of them changed (keys and certificates included) or when
 the process gets SIGHUP. If then anything is wrong, all of the last good configuration stays in force.
 
-`hash` in logs, metrics and `/config` is the SHA-256 of `cambio.yaml`. The policy's hash is what
+`config_hash` in the log and `hash` in `/config` are the SHA-256 of `cambio.yaml`. The policy's hash is what
 `sha256sum *.yaml | sha256sum` prints in the audiences folder (with `LC_ALL=C`).
 ";
 

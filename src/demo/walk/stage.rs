@@ -79,9 +79,12 @@ impl Stage {
     /// What to do while it runs on.
     pub(super) fn farewell(&self) -> String {
         format!(
-            "\nStill serving: paste any line above, edit {}, look at http://{}/metrics. Ctrl-C ends it.",
-            self.folder.join("audiences/back-end-api.yaml").display(),
-            self.cambio.admin
+            "\nStill serving. Paste step 1, then any other; step 4 needs the permission of step 3 again, in\n  \
+             {audience}\nLook at http://{admin}/metrics, http://{admin}/config and the audit lines in\n  \
+             {audit}\nCtrl-C ends it and removes the files.",
+            audience = self.folder.join("audiences/back-end-api.yaml").display(),
+            admin = self.cambio.admin,
+            audit = self.folder.join("audit.jsonl").display(),
         )
     }
 
