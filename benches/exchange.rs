@@ -5,17 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
-use cambio::config::Doors;
+use cambio::client::Authenticated;
+use cambio::config::{Doors, TokenChecks};
 use cambio::exchange::classify::{Classified, classify};
 use cambio::exchange::parse::parse;
 use cambio::issue::key::{KeyKind, SigningKey, generate};
 use cambio::issue::{Verified, answer::Answer, reissue};
 use cambio::oauth::urn::TokenType;
+use cambio::permit::Permit;
 use cambio::policy::decide::{Request, decide};
 use cambio::policy::model::{Audience, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
 use cambio::secret::Secret;
 use cambio::token::keys::KeySet;
 use cambio::token::verify::{Expectations, VerifiedToken, verify};
+use cambio::token::{AudienceRule, SubjectChecks, validate};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
@@ -125,6 +128,27 @@ fn form(token: &str) -> (Parts, String) {
     (head.into_parts().0, body)
 }
 
+/// Every stage up to the permit.
+fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
+    let Classified::Exchange(form) = classify(head, body.as_bytes(), &Doors::default()) else {
+        unreachable!()
+    };
+    let checks = TokenChecks {
+        algorithms: vec![Algorithm::RS256],
+        leeway: SignedDuration::from_secs(10),
+        rules: Vec::new(),
+    };
+    let checks = SubjectChecks {
+        issuer_name: "corp",
+        issuer: ISSUER,
+        checks: &checks,
+        audience: AudienceRule::Client,
+    };
+    let authenticated = Authenticated::by_upstream(parse(form, head, false).unwrap());
+    let validated = validate(authenticated, keys, &checks, now()).unwrap();
+    Permit::decide(validated, policy, "corp", now()).map_err(|refused| refused.refusal).unwrap()
+}
+
 fn benchmarks(c: &mut Criterion) {
     let (rsa, ec) = (key(KeyKind::Rsa), key(KeyKind::P256));
     let tokens = [("RS256", &rsa), ("ES256", &ec)]
@@ -148,7 +172,7 @@ fn benchmarks(c: &mut Criterion) {
         c.bench_function(&format!("verify/{name}"), |b| b.iter(|| verified(black_box(token), keys)));
     }
 
-    let contract = decide(&policy, "corp", &asked, now()).unwrap().contract;
+    let permit = permit(&head, &body, &tokens[0].2, &policy);
     let issued = verified(&tokens[0].1, &tokens[0].2);
     let answer = json!({
         "access_token": tokens[0].1.expose(), "expires_in": 300, "refresh_expires_in": 0, "token_type": "Bearer",
@@ -162,7 +186,7 @@ fn benchmarks(c: &mut Criterion) {
                 || Answer::read(200, answer.as_bytes()).unwrap(),
                 |answer| {
                     let issued = Verified::new(&issued, ISSUER);
-                    reissue::conform(&contract, answer, &issued, key, now()).unwrap()
+                    reissue::conform(&permit, answer, &issued, key, now()).unwrap()
                 },
                 BatchSize::SmallInput,
             );

@@ -168,13 +168,13 @@ async fn conform(
     let token = verify::verify(answer.token(), &keys, &expect, now).map_err(untrusted)?;
     let verified = Verified::new(&token, &realm.config.issuer);
     match permit.issuance() {
-        Issuance::Forward => issue::forward::conform(permit.contract(), answer, &verified, now),
+        Issuance::Forward => issue::forward::conform(permit, answer, &verified, now),
         Issuance::Reissue => {
             let key = realm
                 .signing
                 .as_ref()
                 .ok_or_else(|| Refusal::new(Reason::SigningFailed, "the realm has no signingKey"))?;
-            issue::reissue::conform(permit.contract(), answer, &verified, key, now)
+            issue::reissue::conform(permit, answer, &verified, key, now)
         }
     }
 }

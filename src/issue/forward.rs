@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::oauth::scope::Scope;
+use crate::permit::Permit;
 use crate::policy::contract::Contract;
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
@@ -11,9 +12,19 @@ use crate::policy::roles::Roles;
 use super::answer::Answer;
 use super::{Conformed, Facts, Verified};
 
-/// Checks the answer against the contract. Its members stay as they came but for tokens that nobody judged.
+/// Holds the answer to the permit's contract. Its members stay as they came but for tokens that nobody judged.
 /// `token` is [`Answer::token`], verified with the realm's keys.
 pub fn conform(
+    permit: &Permit,
+    answer: Answer,
+    token: &Verified<'_>,
+    now: Timestamp,
+) -> Result<Conformed, Refusal> {
+    to_contract(permit.contract(), answer, token, now)
+}
+
+/// The same for a contract, however it came about.
+pub(super) fn to_contract(
     contract: &Contract,
     mut answer: Answer,
     token: &Verified<'_>,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::permit::Permit;
 use crate::policy::contract::{Contract, Issued};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
@@ -19,9 +20,20 @@ pub trait Signer {
     fn sign(&self, claims: &Map<String, Value>) -> Result<String, String>;
 }
 
-/// Narrows the token, holds the result to the contract like any other token, and signs it.
+/// Narrows the token to the permit's contract, holds the result to the contract like any other token, and signs it.
 /// `token` is [`Answer::token`], verified with the realm's keys. The original is not handed out; `jti` stays.
 pub fn conform(
+    permit: &Permit,
+    answer: Answer,
+    token: &Verified<'_>,
+    signer: &impl Signer,
+    now: Timestamp,
+) -> Result<Conformed, Refusal> {
+    to_contract(permit.contract(), answer, token, signer, now)
+}
+
+/// The same for a contract, however it came about.
+pub(super) fn to_contract(
     contract: &Contract,
     mut answer: Answer,
     token: &Verified<'_>,

@@ -47,11 +47,11 @@ fn verified(claims: &Map<String, Value>) -> Verified<'_> {
 }
 
 fn forward(target: Audience, claims: &Map<String, Value>, body: &[u8]) -> Result<Conformed, Refusal> {
-    forward::conform(&contract(target), Answer::read(200, body)?, &verified(claims), now())
+    forward::to_contract(&contract(target), Answer::read(200, body)?, &verified(claims), now())
 }
 
 fn reissue(contract: &Contract, claims: &Map<String, Value>, body: &[u8]) -> Result<Conformed, Refusal> {
-    reissue::conform(contract, Answer::read(200, body)?, &verified(claims), &Key(true), now())
+    reissue::to_contract(contract, Answer::read(200, body)?, &verified(claims), &Key(true), now())
 }
 
 fn strict() -> Audience {
@@ -142,7 +142,7 @@ fn expires_in_counts_from_now() {
     let late = jiff::Timestamp::from_second(NOW + 100).unwrap();
     let (claims, answer) = (keycloak_claims(), Answer::read(200, &body(&[])).unwrap());
     let conformed =
-        reissue::conform(&contract(strict()), answer, &verified(&claims), &Key(true), late).unwrap();
+        reissue::to_contract(&contract(strict()), answer, &verified(&claims), &Key(true), late).unwrap();
     let answer: Value = serde_json::from_slice(conformed.body()).unwrap();
     assert_eq!(answer["expires_in"], json!(200));
 }
@@ -170,7 +170,8 @@ fn what_can_not_be_mended_or_signed_is_refused() {
     let other_type = body(&[("issued_token_type", json!(TokenType::RefreshToken.urn()))]);
     assert_eq!(reissue(&contract, &claims, &other_type).unwrap_err().reason, Reason::AnswerTokenType);
     let answer = Answer::read(200, &body(&[])).unwrap();
-    let refusal = reissue::conform(&contract, answer, &verified(&claims), &Key(false), now()).unwrap_err();
+    let refusal =
+        reissue::to_contract(&contract, answer, &verified(&claims), &Key(false), now()).unwrap_err();
     assert_eq!(refusal.reason, Reason::SigningFailed);
 }
 

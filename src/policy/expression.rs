@@ -1,7 +1,7 @@
 //! CEL expressions of the configuration: compiled at load, run on claims.
 //!
 //! The language is CEL without timestamps, durations, structs and optionals. What an expression may name is a closed
-//! list that [`check`] holds it to at load, so that a slip of the pen stops the start and not a request. At run time a
+//! list that `check` holds it to at load, so that a slip of the pen stops the start and not a request. At run time a
 //! missing claim, a wrong type or an overflow is an error, and every caller turns an error into a refusal.
 
 mod check;
@@ -13,7 +13,7 @@ use cel::objects::{Key, Map as CelMap};
 use cel::{Context, Env, ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::{Map, Value};
 
-/// Longest source in bytes: with [`PARSER_STACK`] the bound on how deep the parser can recurse.
+/// Longest source in bytes: with `PARSER_STACK` the bound on how deep the parser can recurse.
 pub const MAX_SOURCE: usize = 2048;
 
 /// Stack in bytes for parsing the longest source, whatever it nests. The ANTLR runtime recurses in its prediction before

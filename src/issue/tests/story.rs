@@ -95,8 +95,7 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
 
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
-    let conformed =
-        reissue::conform(permit.contract(), answer, &Verified::new(&issued, ISSUER), &ours, now()).unwrap();
+    let conformed = reissue::conform(&permit, answer, &Verified::new(&issued, ISSUER), &ours, now()).unwrap();
     let body: Value = serde_json::from_slice(conformed.body()).unwrap();
     let reissued = verified(body["access_token"].as_str().unwrap(), &ours);
     assert_eq!(reissued.kid(), Some(ours.kid()));
@@ -112,8 +111,7 @@ fn forward_refuses_what_it_can_not_narrow() {
     let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Forward), "corp", now()).unwrap();
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
-    let refusal =
-        forward::conform(permit.contract(), answer, &Verified::new(&issued, ISSUER), now()).unwrap_err();
+    let refusal = forward::conform(&permit, answer, &Verified::new(&issued, ISSUER), now()).unwrap_err();
     assert_eq!(refusal.reason, Reason::AnswerRoles);
 }
 
