@@ -27,7 +27,11 @@ pub enum Door {
 }
 
 impl Door {
-    /// What audit and details call it.
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::JwtBearer, Self::UmaTicket, Self::Ciba, Self::RequestedIssuer, Self::RequestedSubject];
+
+    /// What audit and metrics call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::JwtBearer => "jwt_bearer",
@@ -35,6 +39,17 @@ impl Door {
             Self::Ciba => "ciba",
             Self::RequestedIssuer => "requested_issuer",
             Self::RequestedSubject => "requested_subject",
+        }
+    }
+
+    /// What the configuration calls it.
+    fn key(self) -> &'static str {
+        match self {
+            Self::JwtBearer => "jwtBearer",
+            Self::UmaTicket => "umaTicket",
+            Self::Ciba => "ciba",
+            Self::RequestedIssuer => "requestedIssuer",
+            Self::RequestedSubject => "requestedSubject",
         }
     }
 
@@ -129,9 +144,12 @@ fn pass_through(needed: &[Door], doors: Doors) -> Result<Classified, Refusal> {
     match needed {
         [first, ..] if needed.iter().all(|door| door.is_open(doors)) => Ok(Classified::Open(*first)),
         _ => {
-            let closed: Vec<&str> =
-                needed.iter().filter(|door| !door.is_open(doors)).map(|door| door.name()).collect();
-            Err(Refusal::new(Reason::DoorClosed, closed.join(" ")))
+            let closed: Vec<String> = needed
+                .iter()
+                .filter(|door| !door.is_open(doors))
+                .map(|door| format!("realms.*.doors.{} is closed", door.key()))
+                .collect();
+            Err(Refusal::new(Reason::DoorClosed, closed.join(", ")))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use cambio::audit::{Event, Line};
 use cambio::client::credentials::Method;
 use cambio::dialect::keycloak;
+use cambio::exchange::classify::Door;
 use cambio::policy::reason::Reason;
 use serde_json::json;
 
@@ -56,6 +57,15 @@ fn every_event_is_documented() {
     for event in [Event::TokenExchange, Event::RequestRefused, Event::DoorPassed, Event::AnswerWithheld] {
         let name = serde_json::to_value(event).unwrap();
         assert!(events.contains(&format!("`{}`", name.as_str().unwrap())), "{name}");
+    }
+}
+
+#[test]
+fn every_door_is_documented() {
+    let text = std::fs::read_to_string(FILE).unwrap();
+    let doors = text.lines().find(|line| line.starts_with("| `door` |")).unwrap();
+    for door in Door::ALL {
+        assert!(doors.contains(&format!("`{}`", door.name())), "{door:?}");
     }
 }
 

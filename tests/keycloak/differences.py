@@ -284,7 +284,7 @@ class Standing:
 STANDING: list[tuple[str, list[Standing]]] = [
     ("Exchanged tokens", [
         Standing("Roles in an exchanged token", "the audience's client roles, and every realm role of the user", "the roles that the audience's file names", "That is what Cambio is for.", "test_reissue_narrows_to_the_audiences_own_roles"),
-        Standing("Scope of an exchanged token", "what was asked, and the client's default scopes", "what was asked, within the permission", "As above.", "test_reissue_narrows_the_scope_to_what_was_asked"),
+        Standing("Scope of an exchanged token", "what was asked, and the client's default scopes", "what was asked, or the default scopes if nothing was, within the permission", "As above.", "test_reissue_narrows_the_scope_to_what_was_asked"),
         Standing("Life of an exchanged token", "the realm's setting", "no longer than `token.lifetime` of the audience", "As above.", "test_a_token_lives_no_longer_than_the_owner_says"),
         Standing("Signature of an exchanged token", "Keycloak's key", "with `issuance: reissue` (the default) the realm's `signingKey`, maybe of another algorithm; with `forward` Keycloak's key", "A token whose roles are taken away has to be signed again. Its `jti` stays Keycloak's.", "test_a_resource_server_accepts_the_issued_token_through_discovery_alone"),
         Standing("Introspection, or userinfo, with a reissued token", "such tokens do not exist", "`active: false`, or 401", "Keycloak knows its own signatures only. Resource servers verify a reissued token by its signature; an audience that introspects needs `issuance: forward`.", "test_keycloak_knows_forwarded_tokens_and_no_reissued_ones"),
