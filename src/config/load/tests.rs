@@ -289,15 +289,19 @@ fn the_config_maps_for_kubernetes_load() {
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes/cambio.yaml");
     let maps: Vec<ConfigMap> = serde_saphyr::from_multiple(&fs::read_to_string(path).unwrap()).unwrap();
+    // The folders are those that the Deployment mounts side by side.
     let folder = Folder::new();
-    fs::create_dir(folder.path("keys")).unwrap();
-    folder.write("keys/corp.pem", "-----BEGIN PRIVATE KEY-----");
-    let mounted = folder.path("").display().to_string();
-    for (name, text) in maps.into_iter().flat_map(|map| map.data) {
-        let place = if name == "cambio.yaml" { name } else { format!("audiences/{name}") };
-        folder.write(&place, text.replace("/etc/cambio/", &mounted));
+    for mount in ["platform", "keys"] {
+        fs::create_dir(folder.path(mount)).unwrap();
     }
-    assert_eq!(folder.problems(), [""; 0]);
+    folder.write("keys/corp.pem", "-----BEGIN PRIVATE KEY-----");
+    for (name, text) in maps.into_iter().flat_map(|map| map.data) {
+        let mount = if name == "cambio.yaml" { "platform" } else { "audiences" };
+        folder.write(&format!("{mount}/{name}"), text);
+    }
+    let config = load(&folder.path("platform/cambio.yaml"), &TestEnvironment)
+        .unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert!(config.policy.realms["corp"].contains_key("back-end-api"));
 }
 
 #[test]
