@@ -38,8 +38,8 @@ pub struct Audience {
 pub struct Permission {
     /// Client ids that may ask, or `["*"]` for every client.
     pub clients: Vec<String>,
-    /// Names of the subject token's issuers, or `["*"]`. Without it, the audience's realm. `forward` and `reissue`
-    /// exchange the realm's own tokens only.
+    /// Names of the subject token's issuers. Without it, the audience's realm, whose own tokens are all that `forward`
+    /// and `reissue` exchange: another name is an error, and `["*"]` means no more.
     pub issuers: Option<Vec<String>>,
     /// Accepted types of subject tokens.
     #[serde(default = "access_token")]

@@ -202,7 +202,11 @@ fn issuers(
             at.problem(report, format!("{name:?} is a foreign issuer for the realm {own}: {why}"));
         }
     }
-    names(list, "every issuer", at, report)
+    match names(list, "every issuer", at, report)? {
+        // Whatever else the realm trusts, the upstream could only turn a foreign token away.
+        Names::Any => Some(Names::Listed(BTreeSet::from([own.to_owned()]))),
+        listed @ Names::Listed(_) => Some(listed),
+    }
 }
 
 /// Names, or `"*"` alone.

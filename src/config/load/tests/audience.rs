@@ -1,4 +1,4 @@
-use super::{AUDIENCE, MAIN, Row, assert_rows};
+use super::{AUDIENCE, Folder, MAIN, Row, TestEnvironment, assert_rows, load};
 
 const CLIENTS: &str = "clients: [front-end-app]";
 const SCOPES: &str = "scopes: [email]";
@@ -215,4 +215,18 @@ fn every_slip_in_an_audience_file_is_named_at_its_place() {
     assert_rows(ROWS, AUDIENCE, "audiences/a.yaml", |folder| {
         folder.write("cambio.yaml", &main);
     });
+}
+
+/// Keycloak exchanges its own tokens only, so a star must not let a foreign one reach it.
+#[test]
+fn every_issuer_is_the_realm_itself() {
+    let folder = Folder::new();
+    let trusting = MAIN.replace("subjectIssuers: [corp]", "subjectIssuers: [corp, partner]")
+        + "issuers: { partner: { issuer: { url: 'https://p.example', audiences: [a] } } }\n";
+    folder.write("cambio.yaml", trusting);
+    folder.write("audiences/a.yaml", AUDIENCE.replace(SCOPES, "scopes: [email]\n    issuers: ['*']"));
+    let config = load(&folder.path("cambio.yaml"), &TestEnvironment).unwrap();
+    let audience = config.policy.realms["corp"].values().next().unwrap();
+    let issuers = &audience.permissions[0].issuers;
+    assert!(issuers.contains("corp") && !issuers.contains("partner"), "{issuers:?}");
 }
