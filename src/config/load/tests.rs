@@ -289,15 +289,18 @@ fn the_config_maps_for_kubernetes_load() {
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes/cambio.yaml");
     let maps: Vec<ConfigMap> = serde_saphyr::from_multiple(&fs::read_to_string(path).unwrap()).unwrap();
+    // Laid out as the Deployment mounts them.
     let folder = Folder::new();
-    fs::create_dir(folder.path("keys")).unwrap();
-    folder.write("keys/corp.pem", "-----BEGIN PRIVATE KEY-----");
-    let mounted = folder.path("").display().to_string();
-    for (name, text) in maps.into_iter().flat_map(|map| map.data) {
-        let place = if name == "cambio.yaml" { name } else { format!("audiences/{name}") };
-        folder.write(&place, text.replace("/etc/cambio/", &mounted));
+    for mounted in ["platform", "keys"] {
+        fs::create_dir(folder.path(mounted)).unwrap();
     }
-    assert_eq!(folder.problems(), [""; 0]);
+    folder.write("keys/corp.pem", "-----BEGIN PRIVATE KEY-----");
+    for (name, text) in maps.into_iter().flat_map(|map| map.data) {
+        let mounted = if name == "cambio.yaml" { "platform" } else { "audiences" };
+        folder.write(&format!("{mounted}/{name}"), &text);
+    }
+    let config = load(&folder.path("platform/cambio.yaml"), &TestEnvironment);
+    assert_eq!(config.map(|config| config.policy.realms.len()), Ok(1));
 }
 
 #[test]
