@@ -65,7 +65,8 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("-h" | "--help" | "help") => return print(USAGE),
         Some("-V" | "--version") => return print(concat!("cambio ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => {
-            let command = command.map(|command| format!("cambio: no command \"{}\"\n\n", command.display()));
+            let command =
+                command.map(|command| format!("cambio: no command {:?}\n\n", command.to_string_lossy()));
             eprint!("{}{USAGE}", command.unwrap_or_default());
             return ExitCode::from(2);
         }

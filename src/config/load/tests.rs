@@ -289,19 +289,18 @@ fn the_config_maps_for_kubernetes_load() {
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kubernetes/cambio.yaml");
     let maps: Vec<ConfigMap> = serde_saphyr::from_multiple(&fs::read_to_string(path).unwrap()).unwrap();
-    // The folders are those that the Deployment mounts side by side.
+    // Laid out as the Deployment mounts them.
     let folder = Folder::new();
-    for mount in ["platform", "keys"] {
-        fs::create_dir(folder.path(mount)).unwrap();
+    for mounted in ["platform", "keys"] {
+        fs::create_dir(folder.path(mounted)).unwrap();
     }
     folder.write("keys/corp.pem", "-----BEGIN PRIVATE KEY-----");
     for (name, text) in maps.into_iter().flat_map(|map| map.data) {
-        let mount = if name == "cambio.yaml" { "platform" } else { "audiences" };
-        folder.write(&format!("{mount}/{name}"), text);
+        let mounted = if name == "cambio.yaml" { "platform" } else { "audiences" };
+        folder.write(&format!("{mounted}/{name}"), &text);
     }
-    let config = load(&folder.path("platform/cambio.yaml"), &TestEnvironment)
-        .unwrap_or_else(|problems| panic!("{problems:#?}"));
-    assert!(config.policy.realms["corp"].contains_key("back-end-api"));
+    let config = load(&folder.path("platform/cambio.yaml"), &TestEnvironment);
+    assert_eq!(config.map(|config| config.policy.realms.len()), Ok(1));
 }
 
 #[test]
