@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from contextlib import suppress
 
 import h2.config
 import h2.connection
@@ -110,7 +111,9 @@ class Connection:
             events = self._state.receive_data(data)
         except (TimeoutError, ConnectionResetError, h2.exceptions.ProtocolError) as error:
             raise NoAnswer(repr(error)) from None
-        self._flush()
+        # What we owe (acknowledgements) may meet a peer that has answered and closed; its answer counts.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._flush()
         return events
 
     def _flush(self) -> None:
