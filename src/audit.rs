@@ -102,7 +102,6 @@ pub struct Audit {
 enum Sink {
     Stdout,
     File { path: PathBuf, file: File },
-    Memory(Vec<u8>),
 }
 
 impl Audit {
@@ -116,11 +115,6 @@ impl Audit {
             AuditOutput::File(path) => Sink::File { path: path.clone(), file: append(path)? },
         };
         Ok(Self { sink: Mutex::new(sink), torn: AtomicBool::new(false) })
-    }
-
-    /// Keeps the lines in memory, for tests and the demo.
-    pub fn memory() -> Self {
-        Self { sink: Mutex::new(Sink::Memory(Vec::new())), torn: AtomicBool::new(false) }
     }
 
     /// Opens the file again by its name, so that a log rotation can move the old one away.
@@ -148,21 +142,9 @@ impl Audit {
                 out.write_all(&text).and_then(|()| out.flush())
             }
             Sink::File { file, .. } => file.write_all(&text),
-            Sink::Memory(lines) => {
-                lines.extend_from_slice(&text);
-                Ok(())
-            }
         };
         self.torn.store(written.is_err(), Ordering::Relaxed);
         written
-    }
-
-    /// What was written so far, if it is kept in memory.
-    pub fn lines(&self) -> String {
-        match &*self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
-            Sink::Memory(lines) => String::from_utf8_lossy(lines).into_owned(),
-            Sink::Stdout | Sink::File { .. } => String::new(),
-        }
     }
 }
 

@@ -128,11 +128,6 @@ impl Upstream {
         &self.host
     }
 
-    /// Connections that wait for a request.
-    pub fn idle_connections(&self) -> usize {
-        self.pool.len()
-    }
-
     /// Sends a request whose target is in origin form and that has a `Host`, and waits for the head of the answer.
     /// The answer's body fails after `upstream.idleTimeout` of silence.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {

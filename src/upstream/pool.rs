@@ -110,7 +110,8 @@ impl Pool {
     }
 
     /// How many connections wait.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.lock().len()
     }
 
