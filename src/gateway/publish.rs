@@ -1,6 +1,7 @@
 //! Answering for what a realm publishes: its keys and its discovery document.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -12,6 +13,9 @@ use super::{Gateway, lock, respond};
 use crate::body::{Body, read_bounded};
 use crate::policy::reason::Reason;
 use crate::server::Connection;
+
+/// For the headers of `certs`, when an identity provider hangs.
+const HEADERS_WAIT: Duration = Duration::from_secs(2);
 
 /// What the identity provider says to a fetch.
 enum Fetched {
@@ -41,10 +45,12 @@ impl Gateway {
         if let Some(document) = realm.published.keys(&keys) {
             return document.answer(head);
         }
-        // The keys come from the cache that checks tokens; the identity provider is asked once for its headers.
-        let headers = match self.fetch(head, question(head, connection).0, connection).await {
-            Fetched::Document(headers, _) => headers,
-            Fetched::Refused(_) | Fetched::Failed(_) => HeaderMap::new(),
+        // The keys come from the cache that checks tokens; the identity provider is asked once for its headers, and
+        // nobody waits long for those: the keys are at hand.
+        let asked = self.fetch(head, question(head, connection).0, connection);
+        let headers = match tokio::time::timeout(HEADERS_WAIT, asked).await {
+            Ok(Fetched::Document(headers, _)) => headers,
+            Ok(Fetched::Refused(_) | Fetched::Failed(_)) | Err(_) => HeaderMap::new(),
         };
         realm.published.keep_keys(keys, realm.signing.as_ref(), headers, self.clock.now()).answer(head)
     }

@@ -6,7 +6,7 @@ use http::Request;
 use serde_json::Value;
 
 use crate::support::client::{self, Answer};
-use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, World};
+use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World};
 
 async fn get(world: &World, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::get(path);
@@ -112,6 +112,19 @@ async fn an_error_page_is_passed_on_and_not_kept() {
     assert_eq!(get(&world, DISCOVERY_PATH, &[]).await.status, 500);
     world.idp.faults().clear();
     assert_eq!(get(&world, DISCOVERY_PATH, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn keys_at_hand_do_not_wait_for_one_that_hangs() {
+    let world = Plan::new().await.configure("responseTimeout: 2s", "responseTimeout: 30s").start().await;
+    // An exchange needs the keys, so they are at hand; nobody has asked for the document yet.
+    let token = world.alice().await;
+    assert_eq!(world.exchange(&token, &[]).await.status, 200);
+    world.idp.faults().set(Endpoint::Certs, Fault::Hang);
+    let begun = std::time::Instant::now();
+    let answer = get(&world, CERTS_PATH, &[]).await;
+    assert_eq!((answer.status.as_u16(), kids(&answer).is_empty()), (200, false));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "it waited for responseTimeout");
 }
 
 #[tokio::test]
