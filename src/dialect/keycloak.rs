@@ -56,10 +56,28 @@ pub fn answer(reason: Reason) -> Answer {
         }
         Reason::ParameterUnknown => bad_request("Unsupported parameter"),
         Reason::CredentialsAmbiguous => bad_request("More than one client authentication method"),
-        Reason::CredentialsMalformed | Reason::ClientMissing => error(
+        Reason::CredentialsMalformed
+        | Reason::ClientMissing
+        | Reason::ClientUnauthenticated
+        | Reason::ClientAssertionReplayed => error(
             StatusCode::UNAUTHORIZED,
             ErrorCode::InvalidClient,
             "Invalid client or Invalid client credentials",
+        ),
+        Reason::CredentialsSingleUse => bad_request("This client authentication method can't be used here"),
+        Reason::DpopProofInvalid => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidDpopProof, "DPoP proof is invalid")
+        }
+        Reason::DpopNonceRequired => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::UseDpopNonce, "DPoP proof needs a nonce")
+        }
+        Reason::RefreshTokenInvalid => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, "Invalid refresh token")
+        }
+        Reason::RefreshTokenReused => error(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidGrant,
+            "Maximum allowed refresh token reuse exceeded",
         ),
         Reason::DpopUnsupported => bad_request("DPoP is not supported for token exchange"),
         Reason::ExchangeElsewhere => bad_request("This grant_type is served at the token endpoint only"),
@@ -88,9 +106,16 @@ pub fn answer(reason: Reason) -> Answer {
         | Reason::SubjectTokenClaims
         | Reason::SubjectTokenRule
         | Reason::SubjectTokenBound
+        | Reason::SubjectTokenOurs
+        | Reason::SubjectTokenInactive
+        | Reason::SubjectTokenUsed
+        | Reason::SubjectMappingFailed
         | Reason::SubjectTokenDelegated => bad_request("Invalid token"),
         Reason::SubjectTokenAudience => forbidden("Client is not within the token audience"),
-        Reason::KeysUnavailable => away(StatusCode::SERVICE_UNAVAILABLE),
+        Reason::KeysUnavailable
+        | Reason::IntrospectionUnavailable
+        | Reason::StoreUnavailable
+        | Reason::ClientAuthenticationUnavailable => away(StatusCode::SERVICE_UNAVAILABLE),
         // One answer for every denial: who may exchange for what is no caller's business. The Answer* reasons among them
         // mean that the identity provider would grant more than the audience's owner does.
         Reason::RealmUnknown
@@ -106,7 +131,8 @@ pub fn answer(reason: Reason) -> Answer {
         | Reason::AnswerRoles
         | Reason::AnswerScope
         | Reason::AnswerLifetime
-        | Reason::RoleMappingFailed => forbidden("Client not allowed to exchange"),
+        | Reason::RoleMappingFailed
+        | Reason::ClaimTemplateFailed => forbidden("Client not allowed to exchange"),
         Reason::UpstreamUnavailable => away(StatusCode::BAD_GATEWAY),
         Reason::UpstreamTimeout => away(StatusCode::GATEWAY_TIMEOUT),
         // It can't be used, or answered something else than it was asked.
@@ -117,7 +143,7 @@ pub fn answer(reason: Reason) -> Answer {
         | Reason::AnswerSubject
         | Reason::AnswerTokenType
         | Reason::AnswerBinding => broken(StatusCode::BAD_GATEWAY),
-        Reason::SigningFailed | Reason::CallerGone | Reason::Internal => {
+        Reason::KeyCollision | Reason::SigningFailed | Reason::CallerGone | Reason::Internal => {
             broken(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }

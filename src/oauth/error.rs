@@ -7,6 +7,8 @@ pub enum ErrorCode {
     AccessDenied,
     /// Client authentication failed or is missing.
     InvalidClient,
+    /// The DPoP proof is invalid (RFC 9449 section 5).
+    InvalidDpopProof,
     /// The grant is invalid, expired or revoked.
     InvalidGrant,
     /// The request is malformed, or a token in it is invalid.
@@ -23,6 +25,8 @@ pub enum ErrorCode {
     UnauthorizedClient,
     /// The grant type is not supported.
     UnsupportedGrantType,
+    /// The DPoP proof must carry the nonce in the answer's `DPoP-Nonce` (RFC 9449 section 8).
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -31,6 +35,7 @@ impl ErrorCode {
         match self {
             Self::AccessDenied => "access_denied",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
@@ -39,6 +44,7 @@ impl ErrorCode {
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 }
