@@ -8,7 +8,7 @@ use std::hint::black_box;
 use cambio::client::Authenticated;
 use cambio::config::{Doors, TokenChecks};
 use cambio::exchange::classify::{Classified, classify};
-use cambio::exchange::parse::parse;
+use cambio::exchange::parse::{Accepts, parse};
 use cambio::issue::key::{KeyKind, SigningKey, generate};
 use cambio::issue::{Verified, answer::Answer, reissue};
 use cambio::oauth::urn::TokenType;
@@ -130,7 +130,7 @@ fn form(token: &str) -> (Parts, String) {
 
 /// Every stage up to the permit.
 fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
-    let Classified::Exchange(form) = classify(head, body.as_bytes(), &Doors::default()) else {
+    let Classified::Exchange(grant, form) = classify(head, body.as_bytes(), &Doors::default()) else {
         unreachable!()
     };
     let checks = TokenChecks {
@@ -144,7 +144,7 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
         checks: &checks,
         audience: AudienceRule::Client,
     };
-    let authenticated = Authenticated::by_upstream(parse(form, head, false).unwrap());
+    let authenticated = Authenticated::by_upstream(parse(grant, form, head, &Accepts::default()).unwrap());
     let validated = validate(authenticated, keys, &checks, now()).unwrap();
     Permit::decide(validated, policy, "corp", now()).map_err(|refused| refused.refusal).unwrap()
 }
@@ -157,7 +157,7 @@ fn benchmarks(c: &mut Criterion) {
     let (head, body) = form(tokens[0].1.expose());
     c.bench_function("parse", |b| {
         b.iter(|| match classify(&head, black_box(body.as_bytes()), &Doors::default()) {
-            Classified::Exchange(form) => parse(form, &head, false).unwrap(),
+            Classified::Exchange(grant, form) => parse(grant, form, &head, &Accepts::default()).unwrap(),
             other => unreachable!("{other:?}"),
         });
     });

@@ -199,10 +199,10 @@ pub struct JwksLimits {
 
 /// Ways besides the standard exchange by which one token becomes another; closed unless opened in writing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "five independent switches, each with a name")]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each with a name")]
 pub struct Doors {
     /// The RFC 7523 JWT authorization grant.
-    pub jwt_bearer: bool,
+    pub jwt_bearer: JwtBearerDoor,
     /// The UMA ticket grant.
     pub uma_ticket: bool,
     /// Client-initiated backchannel authentication.
@@ -211,6 +211,18 @@ pub struct Doors {
     pub requested_issuer: bool,
     /// Token exchange with `requested_subject` (Keycloak V1 impersonation).
     pub requested_subject: bool,
+}
+
+/// What becomes of the RFC 7523 JWT authorization grant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JwtBearerDoor {
+    /// Refused.
+    #[default]
+    Closed,
+    /// Passed to the upstream, not judged.
+    Open,
+    /// Judged by the audiences' files, as a token exchange is.
+    Judged,
 }
 
 /// Where audit lines go.

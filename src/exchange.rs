@@ -3,3 +3,12 @@
 pub mod classify;
 mod lenient;
 pub mod parse;
+
+/// A grant by which one token becomes another, and that is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// RFC 8693.
+    TokenExchange,
+    /// The JWT authorization grant (RFC 7523 section 2.1).
+    JwtBearer,
+}

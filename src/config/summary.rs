@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{AuditOutput, Config, KeySource, Realm, TrustedIssuer};
+use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, TrustedIssuer};
 use crate::policy::model::{Audience, Names};
 
 /// The loaded configuration as the admin listener's `/config` shows it.
@@ -40,7 +40,11 @@ fn realm(realm: &Realm) -> Value {
         "claimValidationRules": realm.tokens.rules.len(),
         "signingKey": realm.signing_key.as_deref().map(shown),
         "doors": {
-            "jwtBearer": doors.jwt_bearer,
+            "jwtBearer": match doors.jwt_bearer {
+                JwtBearerDoor::Closed => "closed",
+                JwtBearerDoor::Open => "open",
+                JwtBearerDoor::Judged => "judged",
+            },
             "umaTicket": doors.uma_ticket,
             "ciba": doors.ciba,
             "requestedIssuer": doors.requested_issuer,

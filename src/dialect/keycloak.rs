@@ -149,6 +149,17 @@ pub fn answer(reason: Reason) -> Answer {
     }
 }
 
+/// What the caller of a JWT authorization grant is told: what is wrong with the assertion is wrong with the grant
+/// (RFC 7521 section 4.1.1).
+pub fn grant_answer(reason: Reason) -> Answer {
+    match answer(reason) {
+        Answer { status: StatusCode::BAD_REQUEST, description: "Invalid token", .. } => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, "Invalid assertion")
+        }
+        other => other,
+    }
+}
+
 fn error(status: StatusCode, code: ErrorCode, description: &'static str) -> Answer {
     Answer { status, code: code.as_str(), description }
 }
@@ -232,6 +243,18 @@ mod tests {
             assert!(!answer.description.is_empty() && answer.description.bytes().all(printable), "{reason}");
             let body: serde_json::Value = serde_json::from_slice(&answer.body()).unwrap();
             assert_eq!(body["error"], answer.code, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_bad_assertion_is_a_bad_grant() {
+        for (reason, code) in [
+            (Reason::SubjectTokenExpired, "invalid_grant"),
+            (Reason::SubjectTokenIssuerUntrusted, "invalid_grant"),
+            (Reason::ParameterRepeated, "invalid_request"),
+            (Reason::ClientNotPermitted, "access_denied"),
+        ] {
+            assert_eq!(grant_answer(reason).code, code, "{reason}");
         }
     }
 

@@ -4,9 +4,10 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
+use super::Grant;
 pub use super::lenient::carries_governed_grant;
 use super::lenient::{Governed, readable};
-use crate::config::Doors;
+use crate::config::{Doors, JwtBearerDoor};
 use crate::oauth::form::Form;
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::media_type::MediaType;
@@ -55,7 +56,7 @@ impl Door {
 
     fn is_open(self, doors: Doors) -> bool {
         match self {
-            Self::JwtBearer => doors.jwt_bearer,
+            Self::JwtBearer => doors.jwt_bearer == JwtBearerDoor::Open,
             Self::UmaTicket => doors.uma_ticket,
             Self::Ciba => doors.ciba,
             Self::RequestedIssuer => doors.requested_issuer,
@@ -73,8 +74,8 @@ pub enum Classified {
     Open(Door),
     /// Not unambiguously one thing, or not allowed.
     Refused(Refusal),
-    /// A token exchange, to be parsed, judged and serialised anew.
-    Exchange(Form),
+    /// One token is to become another: to be parsed, judged and serialised anew.
+    Exchange(Grant, Form),
 }
 
 /// Reads a token request as RFC 6749 writes it, and nothing else.
@@ -118,6 +119,9 @@ fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
     }
     match governed {
         None => Ok(Classified::Other),
+        Some(Governed::JwtBearer) if doors.jwt_bearer == JwtBearerDoor::Judged => {
+            Ok(Classified::Exchange(Grant::JwtBearer, form))
+        }
         Some(Governed::JwtBearer) => pass_through(&[Door::JwtBearer], doors),
         Some(Governed::UmaTicket) => pass_through(&[Door::UmaTicket], doors),
         Some(Governed::Ciba) => pass_through(&[Door::Ciba], doors),
@@ -126,7 +130,11 @@ fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
                 .into_iter()
                 .filter(|door| form.one(door.name()).is_some())
                 .collect();
-            if legacy.is_empty() { Ok(Classified::Exchange(form)) } else { pass_through(&legacy, doors) }
+            if legacy.is_empty() {
+                Ok(Classified::Exchange(Grant::TokenExchange, form))
+            } else {
+                pass_through(&legacy, doors)
+            }
         }
     }
 }

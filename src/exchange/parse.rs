@@ -1,22 +1,25 @@
-//! A token exchange request (RFC 8693 section 2.1), read strictly. What the identity provider would ignore in silence
+//! A token exchange (RFC 8693 section 2.1) or a JWT authorization grant (RFC 7523 section 2.1), read strictly. What the identity provider would ignore in silence
 //! is refused here, so that no caller believes in a delegation or a restriction that did not happen.
+
+use std::collections::BTreeSet;
 
 use http::request::Parts;
 
+use super::Grant;
 use super::classify::bounded;
 use super::lenient::resembles;
 use crate::client::credentials::Credentials;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
-use crate::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
+use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 
 /// Most audiences, and most resources, that one exchange may name: nobody needs more, and each costs a judgement.
 const MAX_TARGETS: usize = 10;
 
-/// What an exchange may carry; everything else is unknown.
-const KNOWN: [&str; 13] = [
+/// What a token exchange may carry; everything else is unknown.
+const EXCHANGE: [&str; 14] = [
     "actor_token",
     "actor_token_type",
     "audience",
@@ -28,18 +31,47 @@ const KNOWN: [&str; 13] = [
     "requested_token_type",
     "resource",
     "scope",
+    "subject_issuer",
     "subject_token",
     "subject_token_type",
+];
+
+/// What a JWT authorization grant may carry.
+const ASSERTION: [&str; 9] = [
+    "assertion",
+    "audience",
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "grant_type",
+    "resource",
+    "scope",
 ];
 
 /// Parameters of Keycloak's first token exchange that turn the request into another one. They are never forwarded.
 const LEGACY: [&str; 3] = ["requested_issuer", "requested_subject", "subject_issuer"];
 
-/// An exchange of which every parameter is understood. `Debug` shows no token and no secret.
+/// What the policy of a realm leaves to be asked for, whoever asks: the rest is refused before anything is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepts {
+    /// Parameters that are not known are kept and go to the identity provider, else they are refused.
+    pub unknown_parameters: bool,
+    /// Subject token types besides access tokens, which always are.
+    pub subject_tokens: BTreeSet<TokenType>,
+    /// Tokens of other issuers: `subject_issuer` may say whose an opaque one is.
+    pub foreign: bool,
+    /// `requested_token_type` may be a refresh token.
+    pub refresh: bool,
+}
+
+/// A request of which every parameter is understood. `Debug` shows no token and no secret.
 #[derive(Clone)]
 pub struct Parsed {
+    grant: Grant,
     subject_token: Secret,
     subject_token_type: TokenType,
+    subject_issuer: Option<String>,
     requested: TokenType,
     audiences: Vec<String>,
     resources: Vec<String>,
@@ -48,14 +80,12 @@ pub struct Parsed {
     extra: Vec<(String, String)>,
 }
 
-/// Reads an exchange. Parameters that are not known are kept if `forward_unknown`, else refused.
-///
-/// A parameter without a value counts as omitted (RFC 6749 section 3.2).
-pub fn parse(form: Form, head: &Parts, forward_unknown: bool) -> Result<Parsed, Refusal> {
+/// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
+pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Result<Parsed, Refusal> {
     if let Some(name) = form.repeated(&["audience", "resource"]) {
         return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
     }
-    refuse_unknown_parameters(&form, forward_unknown)?;
+    refuse_unknown_parameters(grant, &form, accepts)?;
     let credentials = Credentials::read(&head.headers, &form)?;
     if head.headers.contains_key("dpop") {
         // The issued token would be bound to the key of a proof that is bound to this request, not to ours.
@@ -65,28 +95,28 @@ pub fn parse(form: Form, head: &Parts, forward_unknown: bool) -> Result<Parsed, 
     {
         return Err(Refusal::new(Reason::ActorTokenUnsupported, name));
     }
-    let subject_token = Secret::new(required(&form, "subject_token")?);
-    let subject_token_type = match TokenType::from_urn(required(&form, "subject_token_type")?) {
-        Some(TokenType::AccessToken) => TokenType::AccessToken,
-        other => return Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, described(other))),
+    let (subject_token, subject_token_type) = match grant {
+        Grant::TokenExchange => (
+            required(&form, "subject_token")?,
+            subject_type(required(&form, "subject_token_type")?, accepts)?,
+        ),
+        Grant::JwtBearer => (required(&form, "assertion")?, TokenType::Jwt),
     };
-    let requested = match form.one("requested_token_type").map(TokenType::from_urn) {
-        None => TokenType::AccessToken,
-        Some(Some(kind @ (TokenType::AccessToken | TokenType::IdToken))) => kind,
-        Some(Some(TokenType::RefreshToken)) => {
-            return Err(Refusal::new(Reason::RefreshTokenRefused, "requested_token_type is refresh_token"));
-        }
-        Some(other) => return Err(Refusal::new(Reason::RequestedTokenTypeUnsupported, described(other))),
-    };
+    let subject_token = Secret::new(subject_token);
+    let requested = requested_type(&form, accepts)?;
     let scope = form.one("scope").map(Scope::parse).transpose();
     let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
     let (audiences, resources) = (targets(&form, "audience")?, targets(&form, "resource")?);
-    if audiences.is_empty() && resources.is_empty() {
+    // An ID-JAG may name its resource itself, so a grant without a target is judged later.
+    if grant == Grant::TokenExchange && audiences.is_empty() && resources.is_empty() {
         let client = bounded(credentials.client_id());
         return Err(Refusal::new(Reason::AudienceMissing, format!("client {client} names no audience")));
     }
-    let extra = form.into_fields().filter(|(name, value)| is_unknown(name, value)).collect();
+    let subject_issuer = form.one("subject_issuer").map(str::to_owned);
+    let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
     Ok(Parsed {
+        grant,
+        subject_issuer,
         subject_token,
         subject_token_type,
         requested,
@@ -99,14 +129,24 @@ pub fn parse(form: Form, head: &Parts, forward_unknown: bool) -> Result<Parsed, 
 }
 
 impl Parsed {
-    /// The token that is exchanged; nothing in it is verified yet.
+    /// By which grant one token is to become another.
+    pub fn grant(&self) -> Grant {
+        self.grant
+    }
+
+    /// The token that is exchanged, or the assertion; nothing in it is verified yet.
     pub fn subject_token(&self) -> &Secret {
         &self.subject_token
     }
 
-    /// What the caller says that the subject token is.
+    /// What the caller says that the subject token is; an assertion is a JWT.
     pub fn subject_token_type(&self) -> TokenType {
         self.subject_token_type
+    }
+
+    /// Whose opaque token the subject token is, as the caller says: an issuer's name or URL.
+    pub fn subject_issuer(&self) -> Option<&str> {
+        self.subject_issuer.as_deref()
     }
 
     /// The token type that is asked for; an access token if the caller says nothing.
@@ -114,7 +154,7 @@ impl Parsed {
         self.requested
     }
 
-    /// The audiences that are named, each once, in order. Not empty unless `resources` is not.
+    /// The audiences that are named, each once, in order. In a token exchange not empty unless `resources` is not.
     pub fn audiences(&self) -> &[String] {
         &self.audiences
     }
@@ -142,10 +182,32 @@ impl Parsed {
     /// The exchange serialised anew for the identity provider, with `audiences` in the place of audiences and resources.
     /// Goes with `credentials().authorization()` as its `Authorization` header.
     pub fn upstream_form(&self, audiences: &[String]) -> String {
+        self.exchange_form(&self.subject_token, self.subject_token_type, audiences)
+    }
+
+    /// The same exchange with an access token that the identity provider gave for the subject token.
+    pub fn upstream_form_for(&self, subject: &Secret, audiences: &[String]) -> String {
+        self.exchange_form(subject, TokenType::AccessToken, audiences)
+    }
+
+    /// The JWT authorization grant that makes the subject token one of the identity provider's own (RFC 7523 section
+    /// 2.1). The scope belongs to the exchange that follows.
+    pub fn upstream_assertion_form(&self) -> String {
+        let mut form = Form::new();
+        form.push("grant_type", GRANT_JWT_BEARER);
+        form.push("assertion", self.subject_token.expose());
+        if let Some(scope) = &self.scope {
+            form.push("scope", scope.to_string());
+        }
+        self.credentials.write(&mut form);
+        form.encode()
+    }
+
+    fn exchange_form(&self, subject: &Secret, kind: TokenType, audiences: &[String]) -> String {
         let mut form = Form::new();
         form.push("grant_type", GRANT_TOKEN_EXCHANGE);
-        form.push("subject_token", self.subject_token.expose());
-        form.push("subject_token_type", self.subject_token_type.urn());
+        form.push("subject_token", subject.expose());
+        form.push("subject_token_type", kind.urn());
         form.push("requested_token_type", self.requested.urn());
         for audience in audiences {
             form.push("audience", audience);
@@ -194,23 +256,49 @@ fn targets(form: &Form, name: &str) -> Result<Vec<String>, Refusal> {
     Ok(targets)
 }
 
-fn refuse_unknown_parameters(form: &Form, forward: bool) -> Result<(), Refusal> {
-    match form
-        .fields()
-        .find(|(name, value)| is_unknown(name, value) && (!forward || resembles_a_known_parameter(name)))
-    {
+/// What the caller says that the subject token is, if the realm exchanges such tokens.
+fn subject_type(urn: &str, accepts: &Accepts) -> Result<TokenType, Refusal> {
+    match TokenType::from_urn(urn) {
+        Some(kind) if kind == TokenType::AccessToken || accepts.subject_tokens.contains(&kind) => Ok(kind),
+        other => Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, described(other))),
+    }
+}
+
+fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
+    match form.one("requested_token_type").map(TokenType::from_urn) {
+        None => Ok(TokenType::AccessToken),
+        Some(Some(kind @ (TokenType::AccessToken | TokenType::IdToken))) => Ok(kind),
+        Some(Some(TokenType::RefreshToken)) if accepts.refresh => Ok(TokenType::RefreshToken),
+        Some(Some(TokenType::RefreshToken)) => {
+            Err(Refusal::new(Reason::RefreshTokenRefused, "requested_token_type is refresh_token"))
+        }
+        Some(other) => Err(Refusal::new(Reason::RequestedTokenTypeUnsupported, described(other))),
+    }
+}
+
+fn refuse_unknown_parameters(grant: Grant, form: &Form, accepts: &Accepts) -> Result<(), Refusal> {
+    let refused = |name: &str, value: &str| {
+        (name == "subject_issuer" && !value.is_empty() && !accepts.foreign)
+            || (is_unknown(grant, name, value)
+                && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))
+    };
+    match form.fields().find(|(name, value)| refused(name, value)) {
         Some((name, _)) => Err(Refusal::new(Reason::ParameterUnknown, bounded(name))),
         None => Ok(()),
     }
 }
 
-fn is_unknown(name: &str, value: &str) -> bool {
-    !value.is_empty() && !KNOWN.contains(&name)
+fn is_unknown(grant: Grant, name: &str, value: &str) -> bool {
+    let known: &[&str] = match grant {
+        Grant::TokenExchange => &EXCHANGE,
+        Grant::JwtBearer => &ASSERTION,
+    };
+    !value.is_empty() && !known.contains(&name)
 }
 
 /// Whether some parser could take `name` for a parameter that we judge, or for one that changes what is asked.
 fn resembles_a_known_parameter(name: &str) -> bool {
-    KNOWN.iter().chain(&LEGACY).any(|known| resembles(name, known))
+    EXCHANGE.iter().chain(&ASSERTION).chain(&LEGACY).any(|known| resembles(name, known))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::exit::Exit;
 use super::lock::Origin;
 use super::state::{RealmState, State};
-use super::{Gateway, exchange, respond};
+use super::{Gateway, exchange};
 use crate::body::Body;
 use crate::config::Doors;
 use crate::exchange::classify::{Classified, Door, classify};
@@ -48,7 +48,7 @@ impl Visit<'_> {
             Err(refusal) => Err(refusal),
         };
         answered.unwrap_or_else(|refusal| {
-            let response = respond::refusal(refusal.reason, exit.id());
+            let response = exit.answer(refusal.reason);
             exit.refused(&refusal, response.status());
             response
         })
@@ -73,15 +73,15 @@ impl Visit<'_> {
         let doors = realm.map_or(&closed, |realm| &realm.config.doors);
         match classify(&head, &body, doors) {
             Classified::Refused(refusal) => Err(refusal),
-            Classified::Exchange(form) => {
-                exit.is_exchange();
+            Classified::Exchange(grant, form) => {
+                exit.is_exchange(grant);
                 let realm = realm.ok_or_else(|| {
                     Refusal::new(
                         Reason::RealmUnknown,
                         "list the realm under `realms` in cambio.yaml to govern its exchanges",
                     )
                 })?;
-                exchange::judge(self, realm, form, head, exit).await
+                exchange::judge(self, realm, (grant, form), head, exit).await
             }
             Classified::Other => {
                 exit.passes();

@@ -15,6 +15,7 @@ use super::lock::{self, HOLD, Origin, Reading};
 use super::state::RealmState;
 use crate::body::{Body, read_bounded};
 use crate::client::Authenticated;
+use crate::exchange::Grant;
 use crate::exchange::parse::parse;
 use crate::issue::answer::Answer;
 use crate::issue::{self, Conformed, Verified};
@@ -32,11 +33,11 @@ use crate::token::{Validated, validate};
 pub async fn judge(
     visit: Visit<'_>,
     realm: &RealmState,
-    form: Form,
+    (grant, form): (Grant, Form),
     head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Response<Body>, Refusal> {
-    let parsed = parse(form, &head, realm.config.forward_unknown_parameters)?;
+    let parsed = parse(grant, form, &head, &realm.accepts)?;
     exit.parsed(&parsed);
     let validated = check_subject(visit, realm, Authenticated::by_upstream(parsed)).await?;
     exit.validated(&validated);

@@ -10,6 +10,8 @@ use super::state::RealmState;
 use crate::audit::{Audit, Event, Line};
 use crate::body::Body;
 use crate::clock::Clock;
+use crate::exchange::Grant;
+use crate::exchange::classify::Door;
 use crate::exchange::parse::Parsed;
 use crate::issue::Facts;
 use crate::metrics::{Metrics, Outcome};
@@ -28,6 +30,7 @@ pub struct Exit<'a> {
     /// No decision is made about the request: only what the locks refuse of it is audited.
     passes: bool,
     written: bool,
+    grant: Option<Grant>,
 }
 
 /// Where exits are told.
@@ -95,7 +98,16 @@ impl<'a> Exit<'a> {
             issued_kid: None,
             policy_hash: policy_hash.to_owned(),
         };
-        Self { audit, metrics, clock, started: Instant::now(), line, passes: false, written: false }
+        Self {
+            audit,
+            metrics,
+            clock,
+            started: Instant::now(),
+            line,
+            passes: false,
+            written: false,
+            grant: None,
+        }
     }
 
     /// The correlation id.
@@ -109,9 +121,19 @@ impl<'a> Exit<'a> {
         policy_hash.clone_into(&mut self.line.policy_hash);
     }
 
-    /// The request is an exchange.
-    pub fn is_exchange(&mut self) {
+    /// The request is judged.
+    pub fn is_exchange(&mut self, grant: Grant) {
         self.line.event = Event::TokenExchange;
+        self.line.door = match grant {
+            Grant::TokenExchange => None,
+            Grant::JwtBearer => Some(Door::JwtBearer.name()),
+        };
+        self.grant = Some(grant);
+    }
+
+    /// What the caller is told of a refusal.
+    pub fn answer(&self, reason: Reason) -> Response<Body> {
+        respond::refusal_of(self.grant, reason, &self.line.id)
     }
 
     /// What was asked for.

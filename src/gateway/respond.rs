@@ -4,7 +4,8 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA};
 use http::{Response, StatusCode};
 
 use crate::body::Body;
-use crate::dialect::keycloak;
+use crate::dialect::keycloak::{self, Answer};
+use crate::exchange::Grant;
 use crate::policy::reason::Reason;
 
 /// The header that carries the correlation id of an audit line.
@@ -12,7 +13,18 @@ pub const CORRELATION_ID: &str = "x-correlation-id";
 
 /// A refusal in the dialect's shape: status, code and fixed text. The cause is in the audit line with the same id.
 pub fn refusal(reason: Reason, id: &str) -> Response<Body> {
-    let answer = keycloak::answer(reason);
+    with_id(&keycloak::answer(reason), id)
+}
+
+/// The same for a request that is, or is not, known to carry this grant.
+pub fn refusal_of(grant: Option<Grant>, reason: Reason, id: &str) -> Response<Body> {
+    match grant {
+        Some(Grant::JwtBearer) => with_id(&keycloak::grant_answer(reason), id),
+        Some(Grant::TokenExchange) | None => refusal(reason, id),
+    }
+}
+
+fn with_id(answer: &Answer, id: &str) -> Response<Body> {
     let mut response = json(answer.status, answer.body());
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(CORRELATION_ID, id);

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::app::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks};
+use crate::exchange::parse::Accepts;
 use crate::gateway::published::Published;
 use crate::issue::key::SigningKey;
 use crate::jwks::fetch::{FetchError, Fetcher};
@@ -36,6 +37,8 @@ pub struct RealmState {
     pub jwks: Jwks,
     /// The key that we sign with.
     pub signing: Option<SigningKey>,
+    /// What its policy leaves to be asked for.
+    pub accepts: Accepts,
     /// What is published for it.
     pub published: Published,
 }
@@ -114,6 +117,10 @@ impl State {
                 config: realm.clone(),
                 jwks: keys.jwks.clone(),
                 signing: realm.signing_key.as_deref().map(load_signing_key).transpose()?,
+                accepts: Accepts {
+                    unknown_parameters: realm.forward_unknown_parameters,
+                    ..Accepts::default()
+                },
                 published: Published::new(),
             });
             let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());

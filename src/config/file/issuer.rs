@@ -74,7 +74,7 @@ pub enum UnknownParameters {
 pub struct Doors {
     /// The JWT authorization grant (RFC 7523).
     #[serde(default)]
-    pub jwt_bearer: Door,
+    pub jwt_bearer: JwtBearerDoor,
     /// The UMA ticket grant.
     #[serde(default)]
     pub uma_ticket: Door,
@@ -98,6 +98,20 @@ pub enum Door {
     Closed,
     /// Requests pass to the upstream.
     Open,
+}
+
+/// What becomes of the JWT authorization grant.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JwtBearerDoor {
+    /// Requests are refused.
+    #[default]
+    Closed,
+    /// Requests pass to the upstream.
+    Open,
+    /// Requests are judged by the audiences' files, as token exchanges are: the assertion is the subject token, and the
+    /// parameters `audience` and `resource` name the target.
+    Judged,
 }
 
 /// How keys are kept.

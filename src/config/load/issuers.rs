@@ -12,7 +12,9 @@ use super::problem::{At, Report};
 use super::value::{HOUR, is_label, is_plain_and_remote, period, url};
 use crate::config::file::issuer as file;
 use crate::config::file::value::Period;
-use crate::config::{ClaimRule, Doors, JwksLimits, KeySource, Realm, TokenChecks, TrustedIssuer};
+use crate::config::{
+    ClaimRule, Doors, JwksLimits, JwtBearerDoor, KeySource, Realm, TokenChecks, TrustedIssuer,
+};
 use crate::policy::expression::Expression;
 
 /// The largest clock difference that is tolerated: what RFC 7519 calls "a few minutes" is too much for tokens that
@@ -315,16 +317,22 @@ fn jwks(file: &file::Jwks, at: &At<'_>, report: &mut Report) -> Option<JwksLimit
 }
 
 fn doors(file: &file::Doors, at: &At<'_>, report: &mut Report) -> Doors {
-    let mut open = |door: file::Door, name: &str| {
-        let open = door == file::Door::Open;
+    let mut warned = |open: bool, name: &str| {
         if open {
             at.field(name)
                 .warning(report, "open: tokens can be had through it that no audience's owner has permitted");
         }
         open
     };
+    let jwt_bearer = match file.jwt_bearer {
+        file::JwtBearerDoor::Closed => JwtBearerDoor::Closed,
+        file::JwtBearerDoor::Open => JwtBearerDoor::Open,
+        file::JwtBearerDoor::Judged => JwtBearerDoor::Judged,
+    };
+    warned(jwt_bearer == JwtBearerDoor::Open, "jwtBearer");
+    let mut open = |door: file::Door, name: &str| warned(door == file::Door::Open, name);
     Doors {
-        jwt_bearer: open(file.jwt_bearer, "jwtBearer"),
+        jwt_bearer,
         uma_ticket: open(file.uma_ticket, "umaTicket"),
         ciba: open(file.ciba, "ciba"),
         requested_issuer: open(file.requested_issuer, "requestedIssuer"),

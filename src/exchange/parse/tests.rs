@@ -36,8 +36,14 @@ fn exchange(changes: &[(&str, &str)]) -> Form {
     form
 }
 
+fn accepts(unknown_parameters: bool) -> Accepts {
+    Accepts { unknown_parameters, ..Accepts::default() }
+}
+
 fn reason(changes: &[(&str, &str)], headers: &[(&'static str, &str)], forward: bool) -> Option<Reason> {
-    parse(exchange(changes), &head(headers), forward).err().map(|refusal| refusal.reason)
+    parse(Grant::TokenExchange, exchange(changes), &head(headers), &accepts(forward))
+        .err()
+        .map(|refusal| refusal.reason)
 }
 
 #[test]
@@ -52,7 +58,7 @@ fn reads_an_exchange() {
         ("scope", "profile email"),
         ("requested_token_type", urn),
     ]);
-    let parsed = parse(form, &head(&[]), false).unwrap();
+    let parsed = parse(Grant::TokenExchange, form, &head(&[]), &accepts(false)).unwrap();
     assert_eq!(parsed.subject_token().expose(), "s3cret.token");
     assert_eq!(parsed.subject_token_type(), TokenType::AccessToken);
     assert_eq!(parsed.requested(), TokenType::IdToken);
@@ -155,7 +161,7 @@ fn the_head_may_not_ask_for_more() {
 #[test]
 fn the_upstream_gets_what_was_judged() {
     let form = exchange(&[("scope", "b a"), ("x", "1 & 2"), ("audience", ""), ("resource", "https://api")]);
-    let parsed = parse(form, &head(&[]), true).unwrap();
+    let parsed = parse(Grant::TokenExchange, form, &head(&[]), &accepts(true)).unwrap();
     assert_eq!(
         parsed.upstream_form(&["back-end-api".to_owned()]),
         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=s3cret.token\
@@ -167,7 +173,8 @@ fn the_upstream_gets_what_was_judged() {
 
 #[test]
 fn debug_shows_no_token_and_no_secret() {
-    let parsed = parse(exchange(&[("x", "s3cret")]), &head(&[]), true).unwrap();
+    let parsed =
+        parse(Grant::TokenExchange, exchange(&[("x", "s3cret")]), &head(&[]), &accepts(true)).unwrap();
     let shown = format!("{parsed:?}");
     assert!(shown.contains("back-end-api") && !shown.contains("s3cret"), "{shown}");
 }
@@ -233,7 +240,7 @@ proptest! {
             form.push("scope", scope);
         }
         let authorization = authorization.as_deref().map(|value| ("authorization", value));
-        let first = parse(form, &head(authorization.as_slice()), true).unwrap();
+        let first = parse(Grant::TokenExchange, form, &head(authorization.as_slice()), &accepts(true)).unwrap();
 
         let sent = Form::parse(first.upstream_form(first.audiences()).as_bytes()).unwrap();
         prop_assert_eq!(sent.repeated(&["audience"]), None);
@@ -241,7 +248,74 @@ proptest! {
         sent_head.headers = first.credentials().authorization()
             .map(|value| HeaderMap::from_iter([(AUTHORIZATION, value.clone())]))
             .unwrap_or_default();
-        let second = parse(sent, &sent_head, true).unwrap();
+        let second = parse(Grant::TokenExchange, sent, &sent_head, &accepts(true)).unwrap();
         prop_assert_eq!(fields(&first), fields(&second));
     }
+}
+
+#[test]
+fn reads_a_jwt_authorization_grant() {
+    let form = |changes: &[(&str, &str)]| {
+        let mut form = Form::new();
+        for (name, value) in [
+            ("grant_type", GRANT_JWT_BEARER),
+            ("assertion", "s3cret.token"),
+            ("client_id", "front-end-app"),
+            ("client_secret", "s3cret"),
+        ] {
+            form.push(name, value);
+        }
+        for (name, value) in changes {
+            form.push(*name, *value);
+        }
+        form
+    };
+    let read = |changes: &[(&str, &str)], unknown| {
+        parse(Grant::JwtBearer, form(changes), &head(&[]), &accepts(unknown))
+    };
+    let parsed = read(&[("audience", "b"), ("scope", "email")], false).unwrap();
+    assert_eq!(parsed.grant(), Grant::JwtBearer);
+    assert_eq!(parsed.subject_token().expose(), "s3cret.token");
+    assert_eq!(parsed.subject_token_type(), TokenType::Jwt);
+    assert_eq!(parsed.requested(), TokenType::AccessToken);
+    assert_eq!(parsed.audiences(), ["b"]);
+    assert!(read(&[], false).is_ok(), "the assertion may name its resource");
+    for (name, changes, unknown) in [
+        ("a parameter of the other grant", ("subject_token", "x"), true),
+        ("an actor", ("actor_token", "x"), true),
+        ("an unknown parameter", ("x", "y"), false),
+        ("a requested type", ("requested_token_type", ACCESS), true),
+    ] {
+        let refusal = read(&[changes], unknown).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ParameterUnknown, "{name}");
+    }
+    let missing = parse(Grant::JwtBearer, exchange(&[("subject_token", "")]), &head(&[]), &accepts(true));
+    assert!(missing.is_err());
+}
+
+#[test]
+fn what_policy_leaves_open_can_be_asked_for() {
+    let with = |changes: &[(&str, &str)], accepts: &Accepts| {
+        parse(Grant::TokenExchange, exchange(changes), &head(&[]), accepts).map_err(|refusal| refusal.reason)
+    };
+    let open = Accepts {
+        subject_tokens: BTreeSet::from([TokenType::IdToken]),
+        foreign: true,
+        refresh: true,
+        ..Accepts::default()
+    };
+    let closed = Accepts::default();
+    let id = TokenType::IdToken.urn();
+    assert_eq!(with(&[("subject_token_type", id)], &open).unwrap().subject_token_type(), TokenType::IdToken);
+    assert_eq!(
+        with(&[("subject_token_type", id)], &closed).unwrap_err(),
+        Reason::SubjectTokenTypeUnsupported
+    );
+    let partner = with(&[("subject_issuer", "partner")], &open).unwrap();
+    assert_eq!(partner.subject_issuer(), Some("partner"));
+    let forwarded = Accepts { unknown_parameters: true, ..Accepts::default() };
+    assert_eq!(with(&[("subject_issuer", "partner")], &forwarded).unwrap_err(), Reason::ParameterUnknown);
+    let refresh = [("requested_token_type", TokenType::RefreshToken.urn())];
+    assert_eq!(with(&refresh, &open).unwrap().requested(), TokenType::RefreshToken);
+    assert_eq!(with(&refresh, &closed).unwrap_err(), Reason::RefreshTokenRefused);
 }

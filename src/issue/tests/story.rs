@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::client::Authenticated;
 use crate::config::TokenChecks;
-use crate::exchange::parse::parse;
+use crate::exchange::Grant;
+use crate::exchange::parse::{Accepts, parse};
 use crate::issue::answer::Answer;
 use crate::issue::key::{KeyKind, SigningKey, generate};
 use crate::issue::{Verified, forward, reissue};
@@ -55,7 +56,8 @@ fn validated(keycloak: &SigningKey) -> Validated {
         form.push(name, value);
     }
     let (head, ()) = http::Request::post("/").body(()).unwrap().into_parts();
-    let authenticated = Authenticated::by_upstream(parse(form, &head, false).unwrap());
+    let authenticated =
+        Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap());
     let checks = TokenChecks {
         algorithms: vec![Algorithm::ES256],
         leeway: SignedDuration::from_secs(10),

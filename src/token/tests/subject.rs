@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{CORP, ISSUER, NOW, claims, header, now, rs256, with, without};
 use crate::client::Authenticated;
 use crate::config::{ClaimRule, TokenChecks};
-use crate::exchange::parse::parse;
+use crate::exchange::Grant;
+use crate::exchange::parse::{Accepts, parse};
 use crate::oauth::form::Form;
 use crate::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::policy::expression::Expression;
@@ -179,7 +180,7 @@ fn a_request_is_checked_with_its_own_token_type_and_client() {
         ] {
             form.push(name, value);
         }
-        Authenticated::by_upstream(parse(form, &head, false).unwrap())
+        Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap())
     };
     let checks =
         TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
