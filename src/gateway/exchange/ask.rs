@@ -1,0 +1,95 @@
+//! Asking the identity provider for a token: a form goes out under the caller's head, an answer comes back.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RANGE,
+    TRAILER, TRANSFER_ENCODING,
+};
+use http::request::Parts;
+use http::{Request, Response, response};
+use serde::Deserialize;
+
+use crate::body::{Body, read_bounded};
+use crate::client::credentials::Credentials;
+use crate::gateway::door::Visit;
+use crate::gateway::exit::Exit;
+use crate::gateway::lock::{self, HOLD, Origin, Reading};
+use crate::gateway::state::RealmState;
+use crate::policy::reason::{Reason, Refusal};
+
+/// What the identity provider says.
+pub(super) enum Asked {
+    /// Its answer and the body, whole.
+    Answered(response::Parts, Bytes),
+    /// Its refusal, which may be passed on as it is.
+    Refused(Response<Body>, Refusal),
+}
+
+/// Sends `form`, with the credentials that were judged, to the token endpoint that the caller called.
+pub(super) async fn ask(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    credentials: &Credentials,
+    form: String,
+    mut head: Parts,
+    exit: &mut Exit<'_>,
+) -> Result<Asked, Refusal> {
+    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
+        head.headers.remove(name);
+    }
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
+    if let Some(authorization) = credentials.authorization() {
+        head.headers.insert(AUTHORIZATION, authorization.clone());
+    }
+    let response = visit.gateway.send(Request::from_parts(head, Body::full(form)), visit.connection).await?;
+    exit.upstream_status(response.status());
+
+    let (answer, body) = response.into_parts();
+    let limit = visit.gateway.upstream.idle_timeout();
+    let (body, _) = read_bounded(body, HOLD, limit).await.map_err(|error| {
+        Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
+    })?;
+    if answer.status.is_success() {
+        return Ok(Asked::Answered(answer, body));
+    }
+    if lock::reading(Origin::Door, answer.status, &answer.headers) == Reading::Coded
+        || lock::bears_mark(&body)
+        || has_token(&body)
+    {
+        return Err(Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read"));
+    }
+    let why = format!("realm {} answered {}", realm.config.name, error_code(&body));
+    if answer.status.is_server_error() || answer.status.is_redirection() || answer.status.is_informational() {
+        return Err(Refusal::new(
+            Reason::UpstreamGarbage,
+            format!("{why} with status {}", answer.status.as_u16()),
+        ));
+    }
+    Ok(Asked::Refused(
+        Response::from_parts(answer, Body::full(body)),
+        Refusal::new(Reason::UpstreamRefused, why),
+    ))
+}
+
+/// Whether a refusal is none: it has an `access_token`.
+fn has_token(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("access_token").is_some())
+}
+
+/// The `error` of a refusal, if it looks like one: never free text of the identity provider.
+fn error_code(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct ErrorAnswer {
+        error: String,
+    }
+    match serde_json::from_slice::<ErrorAnswer>(body) {
+        Ok(answer)
+            if answer.error.len() <= 64
+                && answer.error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') =>
+        {
+            answer.error
+        }
+        _ => "something that is no OAuth error".to_owned(),
+    }
+}
