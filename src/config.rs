@@ -134,8 +134,21 @@ pub struct Realm {
     pub signing_key: Option<PathBuf>,
     /// Which other doors are open.
     pub doors: Doors,
+    /// How the roles of its users are asked for, for minted tokens.
+    pub directory: Option<Directory>,
     /// Whether parameters that we don't know go upstream with an exchange.
     pub forward_unknown_parameters: bool,
+}
+
+/// Cambio's own client at a realm, which may see users and their roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Its client id.
+    pub client_id: String,
+    /// The file with its secret.
+    pub client_secret_file: PathBuf,
+    /// How long an answer is used.
+    pub cache_for: Duration,
 }
 
 /// A foreign issuer whose tokens may be subject tokens.

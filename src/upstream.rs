@@ -6,6 +6,7 @@
 //! closed) goes to another connection.
 
 pub mod connection;
+pub mod directory;
 pub mod forward;
 pub mod headers;
 

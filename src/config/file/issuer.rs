@@ -39,6 +39,9 @@ pub struct Realm {
     /// open door is not judged.
     #[serde(default)]
     pub doors: Doors,
+    /// Cambio's own client at the realm, by which it asks for the roles of users; needed where an audience file has
+    /// `roles.source: directory`.
+    pub directory: Option<Directory>,
     /// What happens to parameters of an exchange that Cambio does not know.
     #[serde(default)]
     pub unknown_parameters: UnknownParameters,
@@ -66,6 +69,20 @@ pub enum UnknownParameters {
     Refuse,
     /// They go to the upstream with the exchange.
     Forward,
+}
+
+/// Cambio's own client at a realm, with a service account that may see users and clients (in Keycloak the roles
+/// `view-users` and `view-clients` of the client `realm-management`).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Directory {
+    /// Its client id.
+    pub client_id: String,
+    /// File with its secret.
+    pub client_secret_file: String,
+    /// How long an answer is used, `0s` to `1h`: a role that is taken away in Keycloak is in minted tokens for so long.
+    #[serde(default = "period::<60>")]
+    pub cache_for: Period,
 }
 
 /// Other ways by which one token becomes another.

@@ -13,7 +13,7 @@ use super::value::{HOUR, is_label, is_plain_and_remote, period, url};
 use crate::config::file::issuer as file;
 use crate::config::file::value::Period;
 use crate::config::{
-    ClaimRule, Doors, JwksLimits, JwtBearerDoor, KeySource, Realm, TokenChecks, TrustedIssuer,
+    ClaimRule, Directory, Doors, JwksLimits, JwtBearerDoor, KeySource, Realm, TokenChecks, TrustedIssuer,
 };
 use crate::policy::expression::Expression;
 
@@ -96,6 +96,9 @@ fn realm(
         named(path, Holds::PrivateKey, &at.field("signingKey"), report)
     });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    let directory = optional(file.directory.as_ref(), |directory| {
+        self::directory(directory, &at.field("directory"), report)
+    });
     issuer?;
     Some(Realm {
         name: name.to_owned(),
@@ -106,8 +109,18 @@ fn realm(
         jwks: jwks?,
         signing_key: signing_key?,
         doors: doors(&file.doors, &at.field("doors"), report),
+        directory: directory?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
     })
+}
+
+fn directory(file: &file::Directory, at: &At<'_>, report: &mut Report) -> Option<Directory> {
+    if file.client_id.is_empty() {
+        at.field("clientId").problem(report, "is empty");
+    }
+    let secret = named(&file.client_secret_file, Holds::Anything, &at.field("clientSecretFile"), report);
+    let cache_for = period(&file.cache_for, Duration::ZERO..=HOUR, &at.field("cacheFor"), report);
+    Some(Directory { client_id: file.client_id.clone(), client_secret_file: secret?, cache_for: cache_for? })
 }
 
 pub(super) fn issuers(
