@@ -1,5 +1,6 @@
 //! The checked configuration: what `cambio.yaml` and the audience files mean once nothing in them is in doubt.
 
+pub mod clients;
 pub mod file;
 pub mod load;
 pub mod schema;
@@ -130,6 +131,8 @@ pub struct Realm {
     pub signing_key: Option<PathBuf>,
     /// Which other doors are open.
     pub doors: Doors,
+    /// Who may call it, where Cambio authenticates clients itself.
+    pub clients: clients::Clients,
     /// Whether parameters that we don't know go upstream with an exchange.
     pub forward_unknown_parameters: bool,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+use super::clients;
 use super::files::{Holds, named};
 use super::platform::{all, optional};
 use super::problem::{At, Report};
@@ -96,6 +97,8 @@ fn realm(
         named(path, Holds::PrivateKey, &at.field("signingKey"), report)
     });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    let clients =
+        clients::clients(file, path.as_deref().unwrap_or_default(), written, at, report);
     issuer?;
     Some(Realm {
         name: name.to_owned(),
@@ -106,6 +109,7 @@ fn realm(
         jwks: jwks?,
         signing_key: signing_key?,
         doors: doors(&file.doors, &at.field("doors"), report),
+        clients: clients?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
     })
 }
@@ -175,6 +179,12 @@ fn trusted_issuer(
     })
 }
 
+/// How an issuer's tokens are checked; `None` where its own entry has problems, which are reported there.
+pub(super) fn issuer_checks(file: &file::TrustedIssuer) -> Option<TokenChecks> {
+    let (at, report) = (At::nowhere(), &mut Report::default());
+    token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, &at, report)
+}
+
 /// A CEL expression that compiles.
 pub(super) fn expression(source: &str, at: &At<'_>, report: &mut Report) -> Option<Expression> {
     if source.trim().is_empty() {
@@ -240,7 +250,7 @@ fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut Report) -> O
 }
 
 /// A URL from which keys come.
-fn fetched(text: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
+pub(super) fn fetched(text: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
     warn_of_plain(text, at, report);
     url(text, true, at, report).map(|_| text.to_owned())
 }
@@ -278,7 +288,7 @@ fn token_checks(
     Some(TokenChecks { algorithms: algorithms?, leeway, rules: rules? })
 }
 
-fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
+pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
     let algorithm = match name {
         "RS256" => Algorithm::RS256,
         "RS384" => Algorithm::RS384,
