@@ -1,7 +1,7 @@
 //! Health, metrics and the loaded configuration, on their own listener.
 //!
 //! `/livez`: the process answers. `/readyz`: configuration is loaded, the listener is bound and no stop is under way;
-//! `/readyz?include=upstream,jwks` asks for more. `/healthz` is `/readyz` by another name. `/metrics`, `/config`.
+//! `/readyz?include=upstream,jwks,store` asks for more. `/healthz` is `/readyz` by another name. `/metrics`, `/config`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -95,7 +95,11 @@ async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
         lines.push(match name {
             "upstream" => ("upstream", shared.gateway.upstream_reachable().await),
             "jwks" => ("jwks", shared.gateway.keys_at_hand()),
-            _ => return text(StatusCode::BAD_REQUEST, "include takes upstream and jwks\n"),
+            "store" => {
+                let answer = shared.gateway.store().reachable().await;
+                ("store", answer.map_err(|error| error.to_string()))
+            }
+            _ => return text(StatusCode::BAD_REQUEST, "include takes upstream, jwks and store\n"),
         });
     }
     let well = lines.iter().all(|(_, result)| result.is_ok());

@@ -19,6 +19,7 @@ use crate::drain::{self, Drain};
 use crate::gateway::{Gateway, state::State};
 use crate::metrics::{Metrics, MetricsError};
 use crate::server::Server;
+use crate::store::Store;
 use crate::upstream::Upstream;
 use crate::{admin, server};
 
@@ -125,8 +126,10 @@ pub fn start_with(
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
     let watch = Watch::new(&loaded, path);
+    let store = Store::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
+        .map_err(|error| StartError::Tls(format!("store.redis: {error}")))?;
     let state = State::new(loaded, None, &clock, &metrics)?;
-    let gateway = Arc::new(Gateway::new(state, upstream, Arc::clone(&metrics), audit, clock.clone()));
+    let gateway = Arc::new(Gateway::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
     let (drain, watch_drain) = drain::channel();
     let shared = Arc::new(Shared {
         gateway: Arc::clone(&gateway),
@@ -282,6 +285,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("upstream", old.upstream != new.upstream),
         ("listen", listen(old) != listen(new)),
         ("admin", old.admin != new.admin),
+        ("store", old.store != new.store),
         ("audit", old.audit != new.audit),
         ("log", old.log != new.log),
         ("runtime", old.threads != new.threads),

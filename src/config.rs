@@ -4,6 +4,7 @@ pub mod clients;
 pub mod file;
 pub mod load;
 pub mod schema;
+mod store;
 pub mod summary;
 pub mod watch;
 
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+pub use self::store::{Redis, Store};
 pub use self::summary::summary;
 use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
@@ -35,6 +37,8 @@ pub struct Config {
     pub issuers: BTreeMap<String, TrustedIssuer>,
     /// What the audiences' owners say.
     pub policy: Policy,
+    /// Where used and revoked tokens are remembered.
+    pub store: Store,
     /// Where audit lines go.
     pub audit: AuditOutput,
     /// How logs look.

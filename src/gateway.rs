@@ -42,6 +42,7 @@ use crate::metrics::{Metrics, Way};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::Route;
 use crate::server::{Connection, Handler};
+use crate::store::Store;
 use crate::upstream::{Upstream, forward};
 
 /// Everything that a request may need.
@@ -49,6 +50,7 @@ use crate::upstream::{Upstream, forward};
 pub struct Gateway {
     state: ArcSwap<State>,
     upstream: Upstream,
+    store: Store,
     metrics: Arc<Metrics>,
     audit: Audit,
     clock: Clock,
@@ -82,8 +84,15 @@ impl Handler for Gateway {
 
 impl Gateway {
     /// A gateway with its first generation of configuration.
-    pub fn new(state: State, upstream: Upstream, metrics: Arc<Metrics>, audit: Audit, clock: Clock) -> Self {
-        Self { state: ArcSwap::from_pointee(state), upstream, metrics, audit, clock }
+    pub fn new(
+        state: State,
+        upstream: Upstream,
+        store: Store,
+        metrics: Arc<Metrics>,
+        audit: Audit,
+        clock: Clock,
+    ) -> Self {
+        Self { state: ArcSwap::from_pointee(state), upstream, store, metrics, audit, clock }
     }
 
     /// The generation in use.
@@ -99,6 +108,11 @@ impl Gateway {
     /// Where decisions are written.
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// What was used and what was revoked.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Sets the gauges that are read at scrape time.

@@ -6,6 +6,7 @@
 mod family;
 mod judgement;
 mod operation;
+mod store;
 mod traffic;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use prometheus::{Encoder, Error, Registry, TextEncoder};
 use self::family::Families;
 use self::judgement::Judgement;
 use self::operation::Operation;
+pub use self::store::{StoreOperation, StoreOutcome};
 use self::traffic::Traffic;
 use crate::policy::reason::Reason;
 
@@ -167,6 +169,13 @@ impl Metrics {
     /// The age of an issuer's keys, at scrape time.
     pub fn jwks_age(&self, issuer: &str, age: Option<Duration>) {
         self.operation.jwks_age.with_label_values(&[issuer]).set(age.map_or(-1.0, |age| age.as_secs_f64()));
+    }
+
+    /// The store answered, or failed to.
+    pub fn store_answered(&self, operation: StoreOperation, outcome: StoreOutcome, took: Duration) {
+        let labels = [operation.as_str(), outcome.as_str()];
+        self.operation.store_operations.with_label_values(&labels).inc();
+        self.operation.store_seconds.observe(took.as_secs_f64());
     }
 
     /// Configuration was loaded, or refused.

@@ -6,6 +6,7 @@
 pub mod audience;
 pub mod client;
 pub mod issuer;
+pub mod store;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::issuer::{Realm, TrustedIssuer};
+use self::store::Store;
 use self::value::{Period, Size, period, size};
 
 /// The platform team's file, `cambio.yaml`.
@@ -37,6 +39,10 @@ pub struct Config {
     /// that begin with a dot are skipped.
     #[serde(default = "audiences")]
     pub audiences: String,
+    /// Where used and revoked tokens are remembered. Without it, in the memory of this process: several replicas need
+    /// one that they share.
+    #[serde(default)]
+    pub store: Store,
     /// Where audit lines go.
     #[serde(default)]
     pub audit: Audit,

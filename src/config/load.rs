@@ -12,6 +12,7 @@ mod issuers;
 mod platform;
 mod problem;
 mod shape;
+mod store;
 mod tree;
 mod value;
 
@@ -131,6 +132,7 @@ fn main_file(read: &Read<file::Config>, report: &mut Report) -> Option<Config> {
     let written = issuers::Written { realms: &file.realms, issuers: &file.issuers };
     let realms = issuers::realms(written, &at.field("realms"), report);
     let issuers = issuers::issuers(written, &at.field("issuers"), report);
+    let store = store::store(&file.store, &at.field("store"), report);
     let audit = platform::audit(&file.audit, &at.field("audit"), report);
     let log = platform::log(&file.log, &at.field("log"), report);
     let threads = platform::threads(&file.runtime, &at.field("runtime"), report);
@@ -141,6 +143,7 @@ fn main_file(read: &Read<file::Config>, report: &mut Report) -> Option<Config> {
         realms: realms?,
         issuers: issuers?,
         policy: Policy::default(),
+        store: store?,
         audit: audit?,
         log: log?,
         threads: threads?,

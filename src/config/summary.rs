@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, TrustedIssuer};
+use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, Store, TrustedIssuer};
 use crate::policy::model::{Audience, Names};
 
 /// The loaded configuration as the admin listener's `/config` shows it.
@@ -13,12 +13,20 @@ pub fn summary(config: &Config) -> Value {
         AuditOutput::Stdout => "stdout".to_owned(),
         AuditOutput::File(path) => shown(path),
     };
+    let store = match &config.store {
+        Store::Memory => "memory".to_owned(),
+        Store::Redis(redis) => {
+            let scheme = if redis.tls_name.is_some() { "rediss" } else { "redis" };
+            format!("{scheme}://{}:{}/{}", redis.host, redis.port, redis.database)
+        }
+    };
     json!({
         "hash": config.hash,
         "policyHash": config.policy.hash,
         "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
         "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some() },
         "admin": config.admin.to_string(),
+        "store": store,
         "audit": audit,
         "realms": config.realms.values().map(|realm| (realm.name.clone(), self::realm(realm))).collect::<Map<_, _>>(),
         "issuers": config.issuers.values().map(|one| (one.name.clone(), issuer(one))).collect::<Map<_, _>>(),

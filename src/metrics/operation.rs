@@ -1,13 +1,15 @@
 //! Keys, configuration and the process.
 
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{Error, Gauge, GaugeVec, IntCounterVec, IntGauge};
+use prometheus::{Error, Gauge, GaugeVec, Histogram, IntCounterVec, IntGauge};
 
 use super::family::Families;
 
 pub(super) struct Operation {
     pub(super) jwks_age: GaugeVec,
     pub(super) jwks_refreshes: IntCounterVec,
+    pub(super) store_operations: IntCounterVec,
+    pub(super) store_seconds: Histogram,
     reloads: IntCounterVec,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
@@ -29,6 +31,13 @@ impl Operation {
                 "Fetches of an issuer's keys, by issuer and outcome.",
                 &["issuer", "outcome"],
             )?,
+            store_operations: make.counters(
+                "cambio_store_operations_total",
+                "Operations on the store of used and revoked tokens, by operation and outcome.",
+                &["operation", "outcome"],
+            )?,
+            store_seconds: make
+                .seconds("cambio_store_seconds", "Time that an operation on the store took.")?,
             reloads: make.counters(
                 "cambio_config_reloads_total",
                 "Attempts to load changed configuration, by outcome.",

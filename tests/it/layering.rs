@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 const ROWS: [(&str, &[&str]); 4] = [
     ("words", &["clock", "oauth", "secret"]),
     ("core", &["client", "dialect", "exchange", "permit", "policy", "route", "token"]),
-    ("adapters", &["audit", "body", "config", "drain", "issue", "jwks", "metrics", "tls", "upstream"]),
+    (
+        "adapters",
+        &["audit", "body", "config", "drain", "issue", "jwks", "metrics", "store", "tls", "upstream"],
+    ),
     ("edge", &["admin", "app", "cli", "demo", "gateway", "server"]),
 ];
 

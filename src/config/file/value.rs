@@ -29,6 +29,11 @@ pub(super) fn period<const SECONDS: u64>() -> Period {
     })
 }
 
+/// The default of `MILLISECONDS` milliseconds.
+pub(super) fn millis<const MILLISECONDS: u64>() -> Period {
+    Period(format!("{MILLISECONDS}ms"))
+}
+
 /// The default of `BYTES` bytes, in the largest unit that fits.
 pub(super) fn size<const BYTES: u64>() -> Size {
     Size::Text(match BYTES {

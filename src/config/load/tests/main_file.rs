@@ -8,6 +8,42 @@ const SUBJECTS: &str = "subjectIssuers: [corp]";
 /// Adds to the realm (`find` is [`SUBJECTS`]), to the listener ([`LISTEN`]) or at the top (`realms:`).
 const ROWS: &[Row] = &[
     ("good", URL, URL, &[]),
+    // store
+    ("store", "realms:", "store: {}\nrealms:", &[]),
+    ("redis", "realms:", "store: { redis: { url: 'redis://127.0.0.1' } }\nrealms:", &[]),
+    (
+        "redis, unknown key",
+        "realms:",
+        "store: { redis: { url: 'redis://a', password: b } }\nrealms:",
+        &[":3:37: store.redis.password: unknown key"],
+    ),
+    (
+        "redis, all wrong",
+        "realms:",
+        "store: { redis: { url: 'redis://u:hunter2@a', username: u, ca: no.pem, passwordFile: '', prefix: 'a b', timeout: 11s } }\nrealms:",
+        &[
+            ":3:24: store.redis.url: the URL has credentials in it: use username and passwordFile",
+            ":3:64: store.redis.ca: the file \"no.pem\" can't be read",
+            ":3:86: store.redis.passwordFile: names no file",
+            ":3:98: store.redis.prefix: takes at most 64",
+            ":3:114: store.redis.timeout: \"11s\" is not between 1ms and 10s",
+        ],
+    ),
+    (
+        "redis, user without password",
+        "realms:",
+        "store: { redis: { url: 'redis://a', username: u } }\nrealms:",
+        &[":3:47: store.redis.username: needs a passwordFile"],
+    ),
+    (
+        "redis, ca without TLS",
+        "realms:",
+        "store: { redis: { url: 'redis://a', ca: cambio.yaml } }\nrealms:",
+        &[
+            ":3:41: store.redis.ca: has no meaning",
+            ":3:41: store.redis.ca: the file \"cambio.yaml\" holds no PEM certificate",
+        ],
+    ),
     // YAML
     ("tab", "  corp:", "\tcorp:", &[":"]),
     ("unclosed", SUBJECTS, "subjectIssuers: [corp", &[":"]),

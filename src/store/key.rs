@@ -1,0 +1,119 @@
+//! What an entry of the store is about.
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// What kind of thing was used or revoked. Kinds never share a key, nor the room in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// The `jti` of a subject token that may be exchanged once.
+    SubjectToken,
+    /// The `jti` of a client assertion (RFC 7523 section 3).
+    ClientAssertion,
+    /// The `jti` of a `DPoP` proof (RFC 9449 section 11.1).
+    DpopProof,
+    /// The `jti` of a token of ours that was revoked (RFC 7009).
+    RevokedToken,
+    /// A refresh token of ours that was used: each is good for one use (RFC 9700 section 4.14.2).
+    RefreshToken,
+    /// A family of refresh tokens of ours that was revoked.
+    RefreshFamily,
+}
+
+/// The name of an entry: SHA-256 over the kind, the authority and the id, so that no token id, secret or client name
+/// reaches the store in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    kind: Kind,
+    digest: [u8; SHA256_OUTPUT_LEN],
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::SubjectToken,
+        Self::ClientAssertion,
+        Self::DpopProof,
+        Self::RevokedToken,
+        Self::RefreshToken,
+        Self::RefreshFamily,
+    ];
+
+    /// The name, as it stands in Redis keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SubjectToken => "subject-token",
+            Self::ClientAssertion => "client-assertion",
+            Self::DpopProof => "dpop-proof",
+            Self::RevokedToken => "revoked-token",
+            Self::RefreshToken => "refresh-token",
+            Self::RefreshFamily => "refresh-family",
+        }
+    }
+}
+
+impl Key {
+    /// A key from whatever makes the thing unique within its kind: the realm or issuer first, then its id. The parts
+    /// are kept apart, so `["ab", "c"]` and `["a", "bc"]` are two keys.
+    pub fn new(kind: Kind, parts: &[&str]) -> Self {
+        let mut hash = Context::new(&SHA256);
+        for part in std::iter::once(kind.as_str()).chain(parts.iter().copied()) {
+            hash.update(&part.len().to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut digest = [0; SHA256_OUTPUT_LEN];
+        digest.copy_from_slice(hash.finish().as_ref());
+        Self { kind, digest }
+    }
+
+    /// What kind of thing it names.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn digest(&self) -> &[u8; SHA256_OUTPUT_LEN] {
+        &self.digest
+    }
+
+    /// The name of the entry in Redis.
+    pub(super) fn written(&self, prefix: &str) -> String {
+        let mut text = String::with_capacity(prefix.len() + 64);
+        text.extend([prefix, self.kind.as_str(), ":"]);
+        URL_SAFE_NO_PAD.encode_string(self.digest, &mut text);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_in_any_part_has_another_key() {
+        let cases: [(Kind, &[&str]); 7] = [
+            (Kind::SubjectToken, &["corp", "a"]),
+            (Kind::ClientAssertion, &["corp", "a"]),
+            (Kind::SubjectToken, &["corp2", "a"]),
+            (Kind::SubjectToken, &["corp", "b"]),
+            (Kind::SubjectToken, &["cor", "pa"]),
+            (Kind::SubjectToken, &["corpa"]),
+            (Kind::SubjectToken, &["corp", "a", ""]),
+        ];
+        let keys: std::collections::HashSet<_> =
+            cases.iter().map(|(kind, parts)| Key::new(*kind, parts)).collect();
+        assert_eq!(keys.len(), cases.len());
+        assert_eq!(
+            Key::new(Kind::SubjectToken, &["corp", "a"]),
+            Key::new(Kind::SubjectToken, &["corp", "a"])
+        );
+    }
+
+    #[test]
+    fn the_written_key_hides_the_id() {
+        let written = Key::new(Kind::DpopProof, &["corp", "a-known-jti"]).written("cambio:");
+        assert!(written.starts_with("cambio:dpop-proof:"), "{written}");
+        assert_eq!(written.len(), "cambio:dpop-proof:".len() + 43);
+        assert!(!written.contains("jti"));
+    }
+}

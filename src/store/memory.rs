@@ -1,0 +1,99 @@
+//! The store within one process: bounded, and never forgetting before time.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::StoreError;
+use super::key::{Key, Kind};
+
+/// Entries of one kind. Each takes about 120 bytes, so a kind that is full takes 60 MiB.
+const ENTRIES: usize = 1 << 19;
+/// Parts of a kind's room, so that requests on several threads seldom wait for each other.
+const SHARDS: usize = 16;
+
+type Digest = [u8; 32];
+
+/// Entries by kind. Each kind has its own room: a flood of one kind does not take another's.
+pub(super) struct Memory {
+    kinds: [Box<[Mutex<Shard>]>; Kind::ALL.len()],
+    shard_entries: usize,
+}
+
+/// A part of a kind's room.
+#[derive(Default)]
+struct Shard {
+    /// Until when an entry is kept.
+    entries: HashMap<Digest, Timestamp>,
+    /// The same by time. An entry that was prolonged has one for each of its times; only the latest counts.
+    times: BinaryHeap<Reverse<(Timestamp, Digest)>>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self::with_room(ENTRIES)
+    }
+
+    pub(super) fn with_room(entries: usize) -> Self {
+        let kind = |_| (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { kinds: Kind::ALL.map(kind), shard_entries: entries / SHARDS }
+    }
+
+    pub(super) fn claim(&self, key: &Key, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        let mut shard = self.shard(key, now)?;
+        if shard.entries.contains_key(key.digest()) {
+            return Ok(false);
+        }
+        self.insert(&mut shard, key, until)?;
+        Ok(true)
+    }
+
+    pub(super) fn mark(&self, key: &Key, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let mut shard = self.shard(key, now)?;
+        if shard.entries.get(key.digest()).is_some_and(|kept| *kept >= until) {
+            return Ok(());
+        }
+        self.insert(&mut shard, key, until)
+    }
+
+    pub(super) fn is_marked(&self, key: &Key, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.shard(key, now)?.entries.contains_key(key.digest()))
+    }
+
+    fn insert(&self, shard: &mut Shard, key: &Key, until: Timestamp) -> Result<(), StoreError> {
+        // `times` is never shorter than `entries`.
+        if shard.times.len() >= self.shard_entries {
+            return Err(StoreError::Full);
+        }
+        shard.entries.insert(*key.digest(), until);
+        shard.times.push(Reverse((until, *key.digest())));
+        Ok(())
+    }
+
+    /// The key's shard, without what has had its time.
+    fn shard(&self, key: &Key, now: Timestamp) -> Result<MutexGuard<'_, Shard>, StoreError> {
+        let [first, ..] = key.digest();
+        let shard = self
+            .kinds
+            .get(key.kind() as usize)
+            .and_then(|shards| shards.get(usize::from(*first) % SHARDS))
+            .ok_or(StoreError::Full)?;
+        // Nothing in here panics half way through a change.
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.expire(now);
+        Ok(shard)
+    }
+}
+
+impl Shard {
+    fn expire(&mut self, now: Timestamp) {
+        while let Some(Reverse((until, digest))) = self.times.peek().copied().filter(|next| next.0.0 <= now) {
+            self.times.pop();
+            if self.entries.get(&digest).is_some_and(|kept| *kept <= until) {
+                self.entries.remove(&digest);
+            }
+        }
+    }
+}
