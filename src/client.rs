@@ -1,13 +1,21 @@
 //! Stage 2: who asks.
 
+pub mod assertion;
+pub mod certificate;
 pub mod credentials;
+pub mod secret;
+pub mod verify;
 
 use crate::exchange::parse::Parsed;
+use crate::policy::reason::{Reason, Refusal};
+
+pub use self::verify::{Proven, ProvenBy};
 
 /// An exchange whose client is known, or will be by the time that an answer is given.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     parsed: Parsed,
+    proof: Option<Proven>,
 }
 
 impl Authenticated {
@@ -15,7 +23,18 @@ impl Authenticated {
     /// if they are wrong. The client that policy judges is the one that is sent, so a success proves that it is who it
     /// says. An assertion can be spent only once, so it is not spent here.
     pub fn by_upstream(parsed: Parsed) -> Self {
-        Self { parsed }
+        Self { parsed, proof: None }
+    }
+
+    /// The client's credentials were judged before: whatever is issued may be issued without asking anybody.
+    ///
+    /// # Errors
+    /// When the proof is about another client than the one that asks.
+    pub fn proven(parsed: Parsed, proof: Proven) -> Result<Self, Refusal> {
+        if proof.client_id() != parsed.credentials().client_id() {
+            return Err(Refusal::new(Reason::Internal, "the proof is about another client"));
+        }
+        Ok(Self { parsed, proof: Some(proof) })
     }
 
     /// The request.
@@ -26,5 +45,10 @@ impl Authenticated {
     /// The client.
     pub fn client_id(&self) -> &str {
         self.parsed.credentials().client_id()
+    }
+
+    /// The proof that the client is who it says; none if the identity provider is yet to judge.
+    pub fn proof(&self) -> Option<&Proven> {
+        self.proof.as_ref()
     }
 }

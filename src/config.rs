@@ -1,5 +1,6 @@
 //! The checked configuration: what `cambio.yaml` and the audience files mean once nothing in them is in doubt.
 
+pub mod clients;
 pub mod file;
 pub mod load;
 pub mod schema;
@@ -136,6 +137,8 @@ pub struct Realm {
     pub doors: Doors,
     /// How the roles of its users are asked for, for minted tokens.
     pub directory: Option<Directory>,
+    /// Who may call it, where Cambio authenticates clients itself.
+    pub clients: clients::Clients,
     /// Whether parameters that we don't know go upstream with an exchange.
     pub forward_unknown_parameters: bool,
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::client::Authenticated;
-use crate::config::TokenChecks;
+use crate::config::{ClaimRule, TokenChecks};
 use crate::oauth::urn::TokenType;
 use crate::policy::expression::Variables;
 use crate::policy::reason::{Reason, Refusal};
@@ -98,7 +98,7 @@ pub fn check(
     kind_is(&token, kind, matches!(checks.audience, AudienceRule::Client))?;
     audience_is(token.claims(), client, checks.audience)?;
     unbound_and_undelegated(token.claims())?;
-    rules_hold(token.claims(), client, checks)?;
+    rules_hold(token.claims(), client, &checks.checks.rules)?;
     Ok(token)
 }
 
@@ -171,8 +171,12 @@ fn unbound_and_undelegated(claims: &Map<String, Value>) -> Result<(), Refusal> {
         .map_or(Ok(()), |(name, reason)| Err(Refusal::new(reason, format!("the token has {name}"))))
 }
 
-fn rules_hold(claims: &Map<String, Value>, client: &str, checks: &SubjectChecks<'_>) -> Result<(), Refusal> {
-    let rules = &checks.checks.rules;
+/// The issuer's claim validation rules.
+pub(crate) fn rules_hold(
+    claims: &Map<String, Value>,
+    client: &str,
+    rules: &[ClaimRule],
+) -> Result<(), Refusal> {
     if rules.is_empty() {
         return Ok(());
     }

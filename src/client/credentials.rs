@@ -1,15 +1,17 @@
 //! Client credentials as a request carries them: exactly one way of RFC 6749 section 2.3 or RFC 7523 section 2.2.
 //!
-//! They are read, never verified or spent: the identity provider judges them. What is sent to it is written anew from
-//! what was read, so that the client that policy judged is the client that the identity provider authenticates.
+//! They are read, never verified or spent: `client::verify` or the identity provider judges them. What is sent to it is
+//! written anew from what was read, so that the client that policy judged is the client that the identity provider
+//! authenticates.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
+use crate::config::clients::Workloads;
 use crate::oauth::form::{self, Form};
-use crate::oauth::urn::CLIENT_ASSERTION_JWT;
+use crate::oauth::urn::{CLIENT_ASSERTION_JWT, CLIENT_ASSERTION_SPIFFE};
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 
@@ -22,7 +24,7 @@ pub enum Method {
     Basic,
     /// `client_secret_post`
     Post,
-    /// `client_secret_jwt` or `private_key_jwt`
+    /// A JWT: `client_secret_jwt`, `private_key_jwt`, or one of a workload's platform.
     Assertion,
 }
 
@@ -48,15 +50,45 @@ pub struct Credentials {
 #[derive(Clone, Debug)]
 enum Proof {
     None,
-    /// The header to send; it is marked as sensitive, which its `Debug` honours.
-    Basic(HeaderValue),
+    Basic {
+        /// The header to send; it is marked as sensitive, which its `Debug` honours.
+        header: HeaderValue,
+        secret: Secret,
+    },
     Post(Secret),
-    Assertion(Secret),
+    Assertion(Assertion),
+}
+
+/// A client assertion (RFC 7521 section 4.2). Nothing of it is verified.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    /// The JWT.
+    pub(super) token: Secret,
+    /// `client_assertion_type`, one of the two that are known.
+    pub(super) kind: &'static str,
+    /// `iss`
+    pub(super) issuer: String,
+    /// `sub`
+    pub(super) subject: String,
+}
+
+/// What a client shows of itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Presented<'a> {
+    /// Its name only.
+    Nothing,
+    /// A secret, decoded.
+    Secret(&'a Secret),
+    /// A JWT.
+    Assertion(&'a Assertion),
 }
 
 impl Credentials {
     /// Reads the credentials of a request; more than one way at once is refused (RFC 6749 section 2.3).
-    pub fn read(headers: &HeaderMap, form: &Form) -> Result<Self, Refusal> {
+    ///
+    /// An assertion names its client by `iss` and `sub` (RFC 7523 section 3). One of a workload's platform does not:
+    /// then `client_id` names the client, or the workload's only client.
+    pub fn read(headers: &HeaderMap, form: &Form, workloads: &Workloads) -> Result<Self, Refusal> {
         let mut headers = headers.get_all(AUTHORIZATION).iter();
         let header = headers.next();
         if headers.next().is_some() {
@@ -71,12 +103,10 @@ impl Credentials {
                 Some(id) => Self { client_id: id.to_owned(), proof: Proof::Post(Secret::new(secret)) },
                 None => return Err(Refusal::new(Reason::ClientMissing, "client_secret without client_id")),
             },
-            (None, None, (Some(assertion), Some(CLIENT_ASSERTION_JWT))) => Self {
-                client_id: assertion_subject(assertion).ok_or_else(|| malformed("client_assertion"))?,
-                proof: Proof::Assertion(Secret::new(assertion)),
-            },
-            (None, None, (Some(_), Some(_))) => {
-                return Err(malformed("client_assertion_type is not supported"));
+            (None, None, (Some(assertion), Some(kind))) => {
+                let assertion = Assertion::read(assertion, kind)?;
+                let client_id = assertion.client(client_id, workloads)?;
+                Self { client_id, proof: Proof::Assertion(assertion) }
             }
             (None, None, (Some(_), None)) => {
                 return Err(malformed("client_assertion without client_assertion_type"));
@@ -114,7 +144,7 @@ impl Credentials {
     pub fn method(&self) -> Method {
         match self.proof {
             Proof::None => Method::None,
-            Proof::Basic(_) => Method::Basic,
+            Proof::Basic { .. } => Method::Basic,
             Proof::Post(_) => Method::Post,
             Proof::Assertion(_) => Method::Assertion,
         }
@@ -123,23 +153,36 @@ impl Credentials {
     /// The `Authorization` header to send, if the client authenticates by one.
     pub fn authorization(&self) -> Option<&HeaderValue> {
         match &self.proof {
-            Proof::Basic(header) => Some(header),
+            Proof::Basic { header, .. } => Some(header),
             Proof::None | Proof::Post(_) | Proof::Assertion(_) => None,
+        }
+    }
+
+    /// What is shown.
+    pub fn presented(&self) -> Presented<'_> {
+        match &self.proof {
+            Proof::None => Presented::Nothing,
+            Proof::Basic { secret, .. } | Proof::Post(secret) => Presented::Secret(secret),
+            Proof::Assertion(assertion) => Presented::Assertion(assertion),
         }
     }
 
     /// Adds the parameters to send; none with Basic.
     pub(crate) fn write(&self, form: &mut Form) {
         match &self.proof {
-            Proof::Basic(_) => {}
+            Proof::Basic { .. } => {}
             Proof::None => form.push("client_id", &self.client_id),
             Proof::Post(secret) => {
                 form.push("client_id", &self.client_id);
                 form.push("client_secret", secret.expose());
             }
             Proof::Assertion(assertion) => {
-                form.push("client_assertion_type", CLIENT_ASSERTION_JWT);
-                form.push("client_assertion", assertion.expose());
+                if !assertion.is_own() {
+                    // It does not name the client that was judged.
+                    form.push("client_id", &self.client_id);
+                }
+                form.push("client_assertion_type", assertion.kind);
+                form.push("client_assertion", assertion.token.expose());
             }
         }
     }
@@ -166,33 +209,54 @@ fn basic(header: &HeaderValue) -> Result<Credentials, Refusal> {
     let (id, secret) = text.split_once(':').ok_or_else(|| malformed("Authorization has no colon"))?;
     let decode = |text| form::decode(text).map_err(|_| malformed("Authorization is not form-encoded"));
     let client_id = decode(id)?;
-    decode(secret)?;
-    // Many clients send id and secret as they are. An id in which nothing is encoded stays so, and the secret, which is
-    // not judged here, stays in any case: encoding them now would break the servers that do not decode.
+    let decoded = Secret::new(decode(secret)?);
+    // Many clients send id and secret as they are. An id in which nothing is encoded stays so, and the secret
+    // that is sent on stays in any case: encoding them now would break the servers that do not decode.
     let id = if id == client_id { id.to_owned() } else { form::encode(&client_id) };
     let canonical = format!("{id}:{secret}");
     let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(canonical)))
         .map_err(|_| malformed("Authorization can't be written"))?;
     header.set_sensitive(true);
-    Ok(Credentials { client_id, proof: Proof::Basic(header) })
+    Ok(Credentials { client_id, proof: Proof::Basic { header, secret: decoded } })
 }
 
-/// The client that an assertion is about (RFC 7523 section 3: `iss` and `sub` are both the client). It is not verified
-/// here: the identity provider does that, and an assertion can be spent only once.
-fn assertion_subject(assertion: &str) -> Option<String> {
-    /// Reading into fields refuses a claim that stands twice.
-    #[derive(Deserialize)]
-    struct Claims {
-        iss: String,
-        sub: String,
+impl Assertion {
+    /// Reads who an assertion is about. It is not verified here: whoever does that spends it.
+    fn read(token: &str, kind: &str) -> Result<Self, Refusal> {
+        /// Reading into fields refuses a claim that stands twice.
+        #[derive(Deserialize)]
+        struct Claims {
+            iss: String,
+            sub: String,
+        }
+        let kind = [CLIENT_ASSERTION_JWT, CLIENT_ASSERTION_SPIFFE].into_iter().find(|known| *known == kind);
+        let kind = kind.ok_or_else(|| malformed("client_assertion_type is not supported"))?;
+        let mut parts = token.split('.');
+        let (Some(_), Some(payload), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(malformed("client_assertion"));
+        };
+        let claims = URL_SAFE_NO_PAD.decode(payload).ok();
+        let claims = claims.and_then(|claims| serde_json::from_slice::<Claims>(&claims).ok());
+        let Claims { iss, sub } = claims.ok_or_else(|| malformed("client_assertion"))?;
+        Ok(Self { token: Secret::new(token), kind, issuer: iss, subject: sub })
     }
-    let mut parts = assertion.split('.');
-    let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
-    };
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    (claims.iss == claims.sub).then_some(claims.sub)
+
+    /// Whether the client made it itself (RFC 7523 section 3: `iss` and `sub` are both the client).
+    pub(super) fn is_own(&self) -> bool {
+        self.issuer == self.subject && self.kind == CLIENT_ASSERTION_JWT
+    }
+
+    fn client(&self, client_id: Option<&str>, workloads: &Workloads) -> Result<String, Refusal> {
+        if self.is_own() {
+            return Ok(self.subject.clone());
+        }
+        let found = client_id.or_else(|| workloads.client(&self.issuer, &self.subject));
+        found.map(str::to_owned).ok_or_else(|| {
+            malformed("client_assertion: iss is not sub, no client_id, and not exactly one of realms.*.clients is that workload")
+        })
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! types, so the text on each field is what operators read.
 
 pub mod audience;
+pub mod client;
 pub mod issuer;
 pub mod store;
 pub mod value;

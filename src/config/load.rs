@@ -5,6 +5,7 @@
 //! start, and never widens anything.
 
 mod audience;
+mod clients;
 mod environment;
 pub(super) mod files;
 mod issuers;

@@ -2,6 +2,7 @@
 //! is refused here, so that no caller believes in a delegation or a restriction that did not happen.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use http::request::Parts;
 
@@ -9,6 +10,7 @@ use super::Grant;
 use super::classify::bounded;
 use super::lenient::resembles;
 use crate::client::credentials::Credentials;
+use crate::config::clients::Workloads;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType};
@@ -63,6 +65,8 @@ pub struct Accepts {
     pub foreign: bool,
     /// `requested_token_type` may be a refresh token.
     pub refresh: bool,
+    /// Client assertions that don't name their client.
+    pub workloads: Arc<Workloads>,
 }
 
 /// A request of which every parameter is understood. `Debug` shows no token and no secret.
@@ -86,7 +90,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
         return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
     }
     refuse_unknown_parameters(grant, &form, accepts)?;
-    let credentials = Credentials::read(&head.headers, &form)?;
+    let credentials = Credentials::read(&head.headers, &form, &accepts.workloads)?;
     if head.headers.contains_key("dpop") {
         // The issued token would be bound to the key of a proof that is bound to this request, not to ours.
         return Err(Refusal::new(Reason::DpopUnsupported, "a DPoP header"));

@@ -119,6 +119,7 @@ impl State {
                 signing: realm.signing_key.as_deref().map(load_signing_key).transpose()?,
                 accepts: Accepts {
                     unknown_parameters: realm.forward_unknown_parameters,
+                    workloads: Arc::clone(&realm.clients.workloads),
                     ..Accepts::default()
                 },
                 published: Published::new(),

@@ -27,14 +27,14 @@ pub struct Peek {
 pub struct Expectations<'a> {
     /// The exact `iss`.
     pub issuer: &'a str,
-    /// The only algorithms that are accepted. An HMAC algorithm never is, whatever stands here: key sets hold
-    /// public keys only.
+    /// The only algorithms that are accepted. With a key set an HMAC algorithm never is, whatever stands here: key sets
+    /// hold public keys only.
     pub algorithms: &'a [Algorithm],
     /// Tolerance for `exp`, `nbf` and `iat`.
     pub leeway: SignedDuration,
 }
 
-/// A token whose signature, issuer and times were checked. Only [`verify`] makes one.
+/// A token whose signature, issuer and times were checked. Only [`verify`] and [`verify_shared`] make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
     header: Header,
@@ -95,6 +95,32 @@ pub fn verify(
     }
     let key = keys.find(unverified.header.kid.as_deref(), algorithm).ok_or(TokenError::KeyUnknown)?;
     let (header, claims) = unverified.verify(key)?;
+    checked(header, claims, expect, now)
+}
+
+/// The same for a token whose sender shares a secret with us (`client_secret_jwt`): HS256, HS384 or HS512, and nothing
+/// else. Never with anything that is or was in a key set.
+pub fn verify_shared(
+    token: &Secret,
+    secret: &Secret,
+    expect: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
+    let unverified = Unverified::read(token.expose())?;
+    if !expect.algorithms.contains(&unverified.header.algorithm) {
+        return Err(TokenError::AlgorithmNotAllowed);
+    }
+    let (header, claims) = unverified.verify_shared(secret)?;
+    checked(header, claims, expect, now)
+}
+
+/// Issuer, times and subject of a token whose signature is right.
+fn checked(
+    header: Header,
+    claims: Map<String, Value>,
+    expect: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
     if required(&claims, "iss")? != expect.issuer {
         return Err(TokenError::Issuer);
     }

@@ -15,8 +15,9 @@ const ROWS: [(&str, &[&str]); 4] = [
 ];
 
 /// Uses that go the other way on purpose: the core judges by the checked types of the configuration (doors, token
-/// checks), which are plain data. `config` is an adapter because of its loader, and uses the core to check what it loads.
-const ALLOWED: [(&str, &str); 3] = [("exchange", "config"), ("token", "config"), ("permit", "config")];
+/// checks, registered clients), which are plain data. `config` is an adapter because of its loader, and uses the core to check what it loads.
+const ALLOWED: [(&str, &str); 4] =
+    [("client", "config"), ("exchange", "config"), ("token", "config"), ("permit", "config")];
 
 /// Text that the pure core has no business with.
 const IMPURE: [&str; 8] =

@@ -7,7 +7,7 @@ fn read(authorization: &[&str], body: &str) -> Result<Credentials, Refusal> {
     for value in authorization {
         headers.append(AUTHORIZATION, HeaderValue::try_from(*value).unwrap());
     }
-    Credentials::read(&headers, &Form::parse(body.as_bytes()).unwrap())
+    Credentials::read(&headers, &Form::parse(body.as_bytes()).unwrap(), &Workloads::default())
 }
 
 fn base64(text: &str) -> String {
@@ -143,7 +143,7 @@ proptest! {
         if let Ok(form) = Form::parse(body.as_bytes()) {
             let mut headers = HeaderMap::new();
             headers.append(AUTHORIZATION, HeaderValue::try_from(header).unwrap());
-            let _ = Credentials::read(&headers, &form);
+            let _ = Credentials::read(&headers, &form, &Workloads::default());
         }
     }
 

@@ -1,8 +1,11 @@
 //! `realms` and `issuers` of `cambio.yaml` as written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::client::{ClientAuthentication, ClientMethod};
 use super::value::{Period, period};
 
 /// One authority of the upstream.
@@ -35,6 +38,12 @@ pub struct Realm {
     /// How the realm's keys are kept.
     #[serde(default)]
     pub jwks: Jwks,
+    /// Clients whose credentials Cambio judges itself where it answers by itself (`mint`, and the endpoints for its own
+    /// tokens): client id → methods, of which one suffices. Where the upstream exchanges, the upstream judges.
+    #[serde(default)]
+    pub clients: BTreeMap<String, Vec<ClientMethod>>,
+    /// Clients that are not in `clients`.
+    pub client_authentication: Option<ClientAuthentication>,
     /// Other ways by which one token becomes another: each is refused unless it is opened here. What comes through an
     /// open door is not judged.
     #[serde(default)]

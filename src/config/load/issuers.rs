@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+use super::clients;
 use super::files::{Holds, named};
 use super::platform::{all, optional};
 use super::problem::{At, Report};
@@ -99,6 +100,7 @@ fn realm(
     let directory = optional(file.directory.as_ref(), |directory| {
         self::directory(directory, &at.field("directory"), report)
     });
+    let clients = clients::clients(file, path.as_deref().unwrap_or_default(), written, at, report);
     issuer?;
     Some(Realm {
         name: name.to_owned(),
@@ -110,6 +112,7 @@ fn realm(
         signing_key: signing_key?,
         doors: doors(&file.doors, &at.field("doors"), report),
         directory: directory?,
+        clients: clients?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
     })
 }
@@ -188,6 +191,12 @@ fn trusted_issuer(
     })
 }
 
+/// How an issuer's tokens are checked; `None` where its own entry has problems, which are reported there.
+pub(super) fn issuer_checks(file: &file::TrustedIssuer) -> Option<TokenChecks> {
+    let (at, report) = (At::nowhere(), &mut Report::default());
+    token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, &at, report)
+}
+
 /// A CEL expression that compiles.
 pub(super) fn expression(source: &str, at: &At<'_>, report: &mut Report) -> Option<Expression> {
     if source.trim().is_empty() {
@@ -253,7 +262,7 @@ fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut Report) -> O
 }
 
 /// A URL from which keys come.
-fn fetched(text: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
+pub(super) fn fetched(text: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
     warn_of_plain(text, at, report);
     url(text, true, at, report).map(|_| text.to_owned())
 }
@@ -291,7 +300,7 @@ fn token_checks(
     Some(TokenChecks { algorithms: algorithms?, leeway, rules: rules? })
 }
 
-fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
+pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
     let algorithm = match name {
         "RS256" => Algorithm::RS256,
         "RS384" => Algorithm::RS384,

@@ -100,6 +100,11 @@ impl<'a> At<'a> {
         Self { node: Some(node), place: node.place, key: String::new() }
     }
 
+    /// No place: for a value whose problems are reported elsewhere.
+    pub(super) fn nowhere() -> Self {
+        Self { node: None, place: Place::default(), key: String::new() }
+    }
+
     /// The value under `name`; where it was left out, the place of its parent.
     pub(super) fn field(&self, name: &str) -> Self {
         let node = self.node.and_then(|node| node.field(name));
@@ -113,6 +118,11 @@ impl<'a> At<'a> {
             place: node.map_or(self.place, |node| node.place),
             key: format!("{}[{index}]", self.key),
         }
+    }
+
+    /// Whether the value came from the environment, in part at least.
+    pub(super) fn is_from_environment(&self) -> bool {
+        self.node.is_some_and(|node| node.expanded)
     }
 
     /// `value` for a message: quoted, unless it came from the environment.
