@@ -5,6 +5,7 @@
 //! its HTTP layer reads shapes that RFC 6749 does not allow. It is no identity provider to build on: users and
 //! secrets stand in the source, and nothing survives a restart.
 
+mod admin;
 mod answer;
 mod directory;
 mod endpoints;

@@ -106,6 +106,7 @@ const CORP: Realm = Realm {
         Client { id: "reporting-app", secret: Some("reporting-secret"), exchange: true, ..CLIENT },
         Client { id: "legacy-app", secret: Some("legacy-secret"), ..CLIENT },
         Client { id: "single-page-app", ..CLIENT },
+        Client { id: "cambio", secret: Some("cambio-secret"), ..CLIENT },
         Client { id: "account", secret: Some("account-secret"), ..CLIENT },
     ],
     users: &[
@@ -142,6 +143,15 @@ const CORP: Realm = Realm {
             full_name: ("", ""),
             realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"])],
+            groups: &[],
+        },
+        User {
+            id: "2f1c9d44-7b6e-4a53-9d10-6c5b4a3f2e1d",
+            name: "service-account-cambio",
+            password: None,
+            full_name: ("", ""),
+            realm_roles: &["default-roles-corp"],
+            client_roles: &[("realm-management", &["view-users", "view-clients"])],
             groups: &[],
         },
     ],

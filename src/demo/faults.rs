@@ -11,6 +11,8 @@ use tokio::sync::{Semaphore, watch};
 /// The endpoints of a realm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
+    /// The admin REST API.
+    Admin,
     /// The login page.
     Auth,
     /// The keys.

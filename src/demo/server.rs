@@ -182,6 +182,7 @@ impl View<'_> {
             return Answer::unknown_error();
         };
         match endpoint {
+            Endpoint::Admin => self.admin(&request.headers, &request.target),
             Endpoint::Auth => self.auth(&request.method, &fields),
             Endpoint::Certs => self.certs(),
             Endpoint::Discovery => self.discovery(),
@@ -200,6 +201,11 @@ impl View<'_> {
 fn route(target: &str, lenient: bool) -> Option<(String, Endpoint)> {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let path = if lenient { normal_path(path) } else { path.to_owned() };
+    if let Some((realm, rest)) = path.strip_prefix("/admin/realms/").and_then(|rest| rest.split_once('/'))
+        && (rest == "clients" || rest.starts_with("users/"))
+    {
+        return Some((realm.to_owned(), Endpoint::Admin));
+    }
     let (realm, rest) = path.strip_prefix("/realms/")?.split_once('/')?;
     let endpoint = match rest.strip_suffix('/').unwrap_or(rest) {
         ".well-known/openid-configuration" => Endpoint::Discovery,

@@ -1,0 +1,59 @@
+//! The little of Keycloak's admin REST API that tells which roles a user has.
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use crate::demo::answer::Answer;
+use crate::demo::grants::read_bearer;
+use crate::demo::state::View;
+
+/// The client whose service account's roles open the admin API.
+const MANAGEMENT: &str = "realm-management";
+
+impl View<'_> {
+    /// `clients?clientId=…` and `users/{id}/role-mappings/{realm|clients/{uuid}}/composite`.
+    pub(super) fn admin(&self, headers: &HeaderMap, target: &str) -> Answer {
+        let claims = read_bearer(headers).and_then(|token| self.read_token(token));
+        let caller = claims.as_ref().and_then(|claims| self.realm.subject(claims.get("sub")?.as_str()?));
+        match caller {
+            None => return Answer::error(401, "HTTP 401 Unauthorized", ""),
+            Some(caller) if !caller.has_role_of(MANAGEMENT) => {
+                return Answer::error(403, "HTTP 403 Forbidden", "");
+            }
+            Some(_) => {}
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let parts: Vec<&str> = path.split('/').skip(4).collect();
+        match parts.as_slice() {
+            ["clients"] => self.clients(query.strip_prefix("clientId=").unwrap_or_default()),
+            ["users", user, "role-mappings", rest @ .., "composite"] => self.role_mappings(user, rest),
+            _ => Answer::error(404, "HTTP 404 Not Found", ""),
+        }
+    }
+
+    fn clients(&self, id: &str) -> Answer {
+        let found = self.realm.client(id).map(|client| json!({"id": uuid(client.id), "clientId": client.id}));
+        Answer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
+    }
+
+    fn role_mappings(&self, user: &str, of: &[&str]) -> Answer {
+        let Some(user) = self.realm.subject(user) else {
+            return Answer::error(404, "User not found", "");
+        };
+        let roles: &[&str] = match of {
+            ["realm"] => user.realm_roles,
+            ["clients", id] => user
+                .client_roles
+                .iter()
+                .find(|(client, _)| uuid(client) == *id)
+                .map_or(&[][..], |(_, roles)| roles),
+            _ => return Answer::error(404, "HTTP 404 Not Found", ""),
+        };
+        Answer::ok(&Value::from(roles.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()))
+    }
+}
+
+/// What stands for the client's internal id.
+fn uuid(client: &str) -> String {
+    format!("uuid-of-{client}")
+}
