@@ -44,6 +44,10 @@ pub async fn judge(
         Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
             .map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
+    if matches!(permit.issuance(), Issuance::Translate | Issuance::Mint) {
+        let issuance = permit.issuance().as_str();
+        return Err(Refusal::new(Reason::Internal, format!("issuance {issuance} is not served")));
+    }
 
     let (answer, body) = match perform(visit, realm, &permit, head, exit).await? {
         Performed::Issued(answer, body) => (answer, body),
@@ -169,7 +173,7 @@ async fn conform(
     let verified = Verified::new(&token, &realm.config.issuer);
     match permit.issuance() {
         Issuance::Forward => issue::forward::conform(permit, answer, &verified, now),
-        Issuance::Reissue => {
+        Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
             let key = realm
                 .signing
                 .as_ref()
