@@ -14,7 +14,7 @@ use cambio::issue::{Verified, answer::Answer, reissue};
 use cambio::oauth::urn::TokenType;
 use cambio::permit::Permit;
 use cambio::policy::decide::{Request, decide};
-use cambio::policy::model::{Audience, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
+use cambio::policy::model::{Audience, Demands, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
 use cambio::secret::Secret;
 use cambio::token::keys::KeySet;
 use cambio::token::verify::{Expectations, VerifiedToken, verify};
@@ -60,6 +60,8 @@ fn policy() -> Policy {
         subject_tokens: BTreeSet::from([TokenType::AccessToken]),
         requested_tokens: BTreeSet::from([TokenType::AccessToken]),
         scopes: listed(&["email", "profile"]),
+        issuance: None,
+        demands: Demands::default(),
         condition: None,
         expires: None,
     };
@@ -85,6 +87,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Reque
     Request {
         client: "client-19",
         issuer: "corp",
+        own: true,
         subject_token: TokenType::AccessToken,
         requested_token: TokenType::AccessToken,
         audiences,

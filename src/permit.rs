@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::policy::contract::Contract;
 use crate::policy::decide::{Decision, Request, decide};
-use crate::policy::model::{Issuance, Policy};
+use crate::policy::model::{Demands, Issuance, Policy};
 use crate::policy::reason::Refusal;
 use crate::token::Validated;
 
@@ -38,6 +38,7 @@ impl Permit {
         let request = Request {
             client: parsed.credentials().client_id(),
             issuer: validated.issuer(),
+            own: validated.is_own(),
             subject_token: parsed.subject_token_type(),
             requested_token: parsed.requested(),
             audiences: parsed.audiences(),
@@ -61,6 +62,16 @@ impl Permit {
     /// How the answer is made.
     pub fn issuance(&self) -> Issuance {
         self.decision.contract.issuance
+    }
+
+    /// What must be found out about the subject token before the answer is made.
+    pub fn demands(&self) -> Demands {
+        self.decision.demands
+    }
+
+    /// Whether a refresh token was asked for beside the access token, and is permitted.
+    pub fn refresh(&self) -> bool {
+        self.decision.refresh
     }
 
     /// The audiences, named or meant by a resource, each once: what goes upstream.

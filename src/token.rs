@@ -25,6 +25,7 @@ pub struct Validated {
     authenticated: Authenticated,
     subject: VerifiedToken,
     issuer: String,
+    own: bool,
 }
 
 /// Whom a subject token must be for.
@@ -59,7 +60,8 @@ pub fn validate(
     let parsed = authenticated.parsed();
     let (token, kind) = (parsed.subject_token(), parsed.subject_token_type());
     let subject = check(token, kind, authenticated.client_id(), keys, checks, now)?;
-    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned() })
+    let own = matches!(checks.audience, AudienceRule::Client);
+    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own })
 }
 
 impl Validated {
@@ -71,6 +73,11 @@ impl Validated {
     /// The subject token.
     pub fn subject(&self) -> &VerifiedToken {
         &self.subject
+    }
+
+    /// Whether the subject token is the realm's own. Those of another realm are foreign, like those of any issuer.
+    pub fn is_own(&self) -> bool {
+        self.own
     }
 
     /// The name that the configuration gives to the subject token's issuer.
@@ -134,7 +141,7 @@ fn kind_is(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<(), Refu
         TokenType::IdToken => wrong("the token is not an ID token"),
         TokenType::Jwt if access || id => Ok(()),
         TokenType::Jwt => wrong("the token is neither an access token nor an ID token"),
-        TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => {
+        TokenType::IdJag | TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => {
             Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, kind.name()))
         }
     }

@@ -90,6 +90,10 @@ pub fn answer(reason: Reason) -> Answer {
         Reason::ResourceUnknown => {
             error(StatusCode::BAD_REQUEST, ErrorCode::InvalidTarget, "Resource not found")
         }
+        // RFC 8693 section 2.2.2: unable to issue a token for the targets that were indicated.
+        Reason::IssuanceConflict => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidTarget, "The audiences can't have one token")
+        }
         Reason::AudienceMissing => bad_request("Missing form parameter: audience"),
         Reason::AudiencesTooMany => bad_request("Too many audiences"),
         Reason::ScopeMalformed | Reason::ScopeNotPermitted => {

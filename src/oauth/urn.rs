@@ -22,6 +22,8 @@ pub enum TokenType {
     IdToken,
     /// A JWT of any profile.
     Jwt,
+    /// An identity assertion authorization grant (draft-ietf-oauth-identity-assertion-authz-grant).
+    IdJag,
     /// An OAuth 2.0 refresh token.
     RefreshToken,
     /// A SAML 1.1 assertion.
@@ -31,9 +33,16 @@ pub enum TokenType {
 }
 
 impl TokenType {
-    /// Every token type, in the order of their short names.
-    pub const ALL: [Self; 6] =
-        [Self::AccessToken, Self::IdToken, Self::Jwt, Self::RefreshToken, Self::Saml1, Self::Saml2];
+    /// Every token type.
+    pub const ALL: [Self; 7] = [
+        Self::AccessToken,
+        Self::IdToken,
+        Self::Jwt,
+        Self::IdJag,
+        Self::RefreshToken,
+        Self::Saml1,
+        Self::Saml2,
+    ];
 
     /// The token type that a full URN names; short names are not accepted on the wire.
     pub fn from_urn(urn: &str) -> Option<Self> {
@@ -51,14 +60,18 @@ impl TokenType {
             Self::AccessToken => "urn:ietf:params:oauth:token-type:access_token",
             Self::IdToken => "urn:ietf:params:oauth:token-type:id_token",
             Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
+            Self::IdJag => "urn:ietf:params:oauth:token-type:id-jag",
             Self::RefreshToken => "urn:ietf:params:oauth:token-type:refresh_token",
             Self::Saml1 => "urn:ietf:params:oauth:token-type:saml1",
             Self::Saml2 => "urn:ietf:params:oauth:token-type:saml2",
         }
     }
 
-    /// The last part of the URN: what configuration, audit and metrics call it.
+    /// The last part of the URN, with `_` for `-`: what configuration, audit and metrics call it.
     pub fn name(self) -> &'static str {
+        if self == Self::IdJag {
+            return "id_jag";
+        }
         self.urn().rsplit_once(':').map_or("", |(_, name)| name)
     }
 }

@@ -145,7 +145,11 @@ impl Contract {
             }
             // RFC 8693 section 2.2.1: not an access token.
             TokenType::IdToken => typ == Some("ID") && token_type.eq_ignore_ascii_case("N_A"),
-            TokenType::Jwt | TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => false,
+            TokenType::Jwt
+            | TokenType::IdJag
+            | TokenType::RefreshToken
+            | TokenType::Saml1
+            | TokenType::Saml2 => false,
         };
         if fits {
             Ok(())

@@ -68,8 +68,23 @@ pub struct Audience {
     pub roles: RoleRules,
     /// Lifetime and further claims of the new token.
     pub token: TokenRules,
-    /// How the answer is made.
+    /// How the answer is made, where a permission does not say so itself.
     pub issuance: Issuance,
+}
+
+impl Audience {
+    /// How the answer is made to what `permission` allows.
+    pub fn issuance_of(&self, permission: &Permission) -> Issuance {
+        permission.issuance.unwrap_or(self.issuance)
+    }
+
+    /// Every issuance that this file asks for, in the order of what they can do.
+    pub fn issuances(&self) -> BTreeSet<Issuance> {
+        if self.permissions.is_empty() {
+            return BTreeSet::from([self.issuance]);
+        }
+        self.permissions.iter().map(|permission| self.issuance_of(permission)).collect()
+    }
 }
 
 /// The statement of an audience's owner that certain clients may exchange certain tokens for it.
@@ -85,10 +100,38 @@ pub struct Permission {
     pub requested_tokens: BTreeSet<TokenType>,
     /// Scope tokens that may be asked for and granted.
     pub scopes: Names,
+    /// How the answer is made; `None`: as the audience says.
+    pub issuance: Option<Issuance>,
+    /// What must hold of the subject token besides.
+    pub demands: Demands,
     /// A CEL expression that must be true.
     pub condition: Option<Expression>,
     /// The last day (UTC) on which the permission holds.
     pub expires: Option<Date>,
+}
+
+/// What a permission asks of a subject token that its signature does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Demands {
+    /// It was not exchanged before (its `jti` is used up by the exchange).
+    pub one_time: bool,
+    /// Its issuer says, when asked, that it is still active.
+    pub still_active: bool,
+}
+
+impl Demands {
+    /// From the least to the most: what comes first is preferred.
+    pub const ALL: [Self; 4] = [
+        Self { one_time: false, still_active: false },
+        Self { one_time: false, still_active: true },
+        Self { one_time: true, still_active: false },
+        Self { one_time: true, still_active: true },
+    ];
+
+    /// Whether whoever meets `other` also meets this.
+    pub fn within(self, other: Self) -> bool {
+        (other.one_time || !self.one_time) && (other.still_active || !self.still_active)
+    }
 }
 
 /// Which roles a token for an audience has: nothing that is not named here.
@@ -133,13 +176,18 @@ pub struct TokenRules {
     pub claims: Names,
 }
 
-/// How the answer to an exchange is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How the answer to an exchange is made, in the order of what it can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Issuance {
     /// The identity provider exchanges; its answer is checked and passed on.
     Forward,
     /// The identity provider exchanges; its answer is checked, narrowed and signed again by us.
     Reissue,
+    /// A foreign token becomes the grant that the identity provider supports (RFC 7523), what that gives is exchanged,
+    /// and the answer is checked, narrowed and signed again by us.
+    Translate,
+    /// We issue; the identity provider is not asked.
+    Mint,
 }
 
 impl Issuance {
@@ -148,6 +196,23 @@ impl Issuance {
         match self {
             Self::Forward => "forward",
             Self::Reissue => "reissue",
+            Self::Translate => "translate",
+            Self::Mint => "mint",
         }
+    }
+
+    /// Whether it exchanges such subject tokens: the realm's own (`own`), or foreign ones. The identity provider
+    /// exchanges its own tokens only (RFC 8693), and grants for foreign ones only (RFC 7523).
+    pub fn takes(self, own: bool) -> bool {
+        match self {
+            Self::Forward | Self::Reissue => own,
+            Self::Translate => !own,
+            Self::Mint => true,
+        }
+    }
+
+    /// Whether what is handed out bears our signature.
+    pub fn signs(self) -> bool {
+        self != Self::Forward
     }
 }

@@ -102,6 +102,7 @@ reasons! {
     ScopeNotPermitted = "scope_not_permitted": "The owner's permission does not cover a requested scope.",
     ConditionNotMet = "condition_not_met": "The condition of the owner's permission does not hold.",
     ConditionFailed = "condition_failed": "The condition of the owner's permission can't be evaluated on this token.",
+    IssuanceConflict = "issuance_conflict": "The audiences asked for want tokens that can't be one: ask for one at a time.",
     PermissionExpired = "permission_expired": "The owner's permission has expired.",
     // The identity provider.
     UpstreamRefused = "upstream_refused": "The identity provider refused; its answer was passed on.",

@@ -68,7 +68,11 @@ impl Roles {
 impl RoleTerms {
     /// The rules of an audience's file as they apply to this subject token. Mappings belong to reissue: what we only
     /// forward, we can't change.
-    pub fn resolve<'s>(audience: &Audience, scene: impl Fn() -> &'s Scene) -> Result<Self, Refusal> {
+    pub fn resolve<'s>(
+        audience: &Audience,
+        issuance: Issuance,
+        scene: impl Fn() -> &'s Scene,
+    ) -> Result<Self, Refusal> {
         let mut terms = Self {
             audience: audience.name.clone(),
             own: audience.roles.own,
@@ -76,7 +80,7 @@ impl RoleTerms {
             from_realm: BTreeMap::new(),
             given: BTreeSet::new(),
         };
-        if audience.issuance == Issuance::Forward {
+        if issuance == Issuance::Forward {
             return Ok(terms);
         }
         for mapping in &audience.roles.map {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::{Contract, Issued};
 use crate::policy::decide::Request;
-use crate::policy::model::{Audience, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
+use crate::policy::model::{Audience, Demands, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
 
 /// `iss` of the realm.
 pub(crate) const ISSUER: &str = "https://sso.example.org/realms/corp";
@@ -40,6 +40,8 @@ pub(crate) fn permission() -> Permission {
         subject_tokens: BTreeSet::from([TokenType::AccessToken]),
         requested_tokens: BTreeSet::from([TokenType::AccessToken]),
         scopes: listed(&["email", "profile"]),
+        issuance: None,
+        demands: Demands::default(),
         condition: None,
         expires: None,
     }
@@ -72,6 +74,7 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
     Request {
         client: "front-end-app",
         issuer: "corp",
+        own: true,
         subject_token: TokenType::AccessToken,
         requested_token: TokenType::AccessToken,
         audiences,

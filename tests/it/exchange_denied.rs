@@ -18,7 +18,7 @@ const PERMISSIONS: &str = r#"permissions:
   - { clients: [front-end-app], scopes: [email] }
   - { clients: [legacy-app], scopes: [email], expires: 2026-11-01 }
   - { clients: [single-page-app], scopes: [email], condition: 'claims.acr == "2"' }
-  - { clients: [back-end-api], subjectTokens: [id_token], scopes: [email] }
+  - { clients: [back-end-api], issuance: mint, subjectTokens: [id_token], scopes: [email] }
   - { clients: [account], scopes: [email], condition: 'claims.missing == "2"' }
 "#;
 

@@ -27,7 +27,7 @@ pub struct Audience {
     /// What the new token may be besides its roles.
     #[serde(default)]
     pub token: Token,
-    /// How the answer is made.
+    /// How the answer is made, where a permission does not say so itself.
     #[serde(default)]
     pub issuance: Issuance,
 }
@@ -38,13 +38,26 @@ pub struct Audience {
 pub struct Permission {
     /// Client ids that may ask, or `["*"]` for every client.
     pub clients: Vec<String>,
-    /// Names of the subject token's issuers. Without it, the audience's realm, whose own tokens are all that `forward`
-    /// and `reissue` exchange: another name is an error, and `["*"]` means no more.
+    /// Names of the subject token's issuers, out of the realm's `subjectIssuers`. `forward` and `reissue` exchange the
+    /// realm's own tokens only, `translate` foreign ones only, `mint` both: another name is an error, and `["*"]` means
+    /// no more. Without it, the audience's realm; `translate` needs it.
     pub issuers: Option<Vec<String>>,
-    /// Accepted types of subject tokens.
+    /// How the answer is made to what this permission allows; without it, as the audience's `issuance` says. Where
+    /// several permissions apply, the one is used that can do most: `mint`, `translate`, `reissue`, `forward`.
+    pub issuance: Option<Issuance>,
+    /// Accepted types of subject tokens. `forward` and `reissue` take access tokens only.
     #[serde(default = "access_token")]
     pub subject_tokens: Vec<SubjectTokenType>,
-    /// Types of tokens that may be requested.
+    /// Whether a subject token can be exchanged once only, by its `jti`. A permission without it that covers the request
+    /// too lifts this.
+    #[serde(default)]
+    pub one_time: bool,
+    /// Whether the subject token's issuer is asked if it is still active. A permission without it that covers the
+    /// request too lifts this.
+    #[serde(default)]
+    pub still_active: bool,
+    /// Types of tokens that may be requested. `refresh_token`: an access token with a refresh token of Cambio's; not
+    /// with `forward`, nor with `mint` for the realm's own tokens.
     #[serde(default = "access_token_requested")]
     pub requested_tokens: Vec<RequestedTokenType>,
     /// Scopes that may be asked for and granted, or `["*"]`. Without it, none.
@@ -73,6 +86,8 @@ pub enum SubjectTokenType {
     IdToken,
     /// A JWT of any profile.
     Jwt,
+    /// An identity assertion authorization grant (`oauth-id-jag+jwt`).
+    IdJag,
 }
 
 /// A type of tokens that can be requested (RFC 8693 section 3).
@@ -83,6 +98,8 @@ pub enum RequestedTokenType {
     AccessToken,
     /// An OpenID Connect ID token.
     IdToken,
+    /// An OAuth 2.0 refresh token, with an access token.
+    RefreshToken,
 }
 
 /// Which roles the new token has.
@@ -153,4 +170,10 @@ pub enum Issuance {
     Reissue,
     /// The upstream exchanges; its answer is checked and passed on, or refused if it says more than this file.
     Forward,
+    /// A foreign token becomes the RFC 7523 grant that the upstream supports, and what that gives is exchanged, narrowed
+    /// and signed as by `reissue`.
+    Translate,
+    /// Cambio issues by itself, signed with the realm's `signingKey`: the upstream is not asked, and whoever holds that
+    /// key is the identity provider for this audience.
+    Mint,
 }

@@ -1,27 +1,16 @@
 //! Audience files.
 
+mod permission;
+mod roles;
+mod token;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::civil::Date;
-
-use super::issuers::expression;
-use super::platform::{all, optional};
+use super::platform::all;
 use super::problem::{At, Report};
-use super::value::period;
 use crate::config::file::audience as file;
 use crate::config::file::issuer::Realm;
-use crate::oauth::scope::Scope;
-use crate::oauth::urn::TokenType;
-use crate::policy::model::{
-    Audience, Issuance, Names, Permission, RoleMapping, RoleRules, RoleSource, TokenRules,
-};
-
-/// The longest life of a token that Cambio lets out; not configurable.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// A shorter life than this is over before the token arrives.
-const MIN_LIFETIME: Duration = Duration::from_secs(10);
+use crate::policy::model::{Audience, Issuance, Names};
 
 /// An audience and the realm that it belongs to.
 pub(super) struct Placed {
@@ -41,30 +30,19 @@ pub(super) fn audience(
         at.field("owner").problem(report, "is empty: name the team that answers for this file");
     }
     let placed = realm(file, realms, &at.field("realm"), report);
-    if let Some((name, realm)) = placed
-        && file.issuance == file::Issuance::Reissue
-        && realm.signing_key.is_none()
-    {
-        let way = format!("set realms.{name}.signingKey in cambio.yaml, or `issuance: forward` here");
-        at.field("issuance")
-            .problem(report, format!("reissue needs a key that the realm does not have: {way}"));
-    }
+    let issuances = Issuances::of(file, at);
+    issuances.check(placed, report);
     let resources = resources(&file.resources, &at.field("resources"), report);
     let permissions_at = at.field("permissions");
     if file.permissions.is_empty() {
         permissions_at.warning(report, "no permission: every exchange for this audience is refused");
     }
-    let permissions = all(file
-        .permissions
-        .iter()
-        .enumerate()
-        .map(|(index, one)| permission(one, placed, &permissions_at.item(index), report)));
-    let roles = roles(&file.roles, file.issuance, &at.field("roles"), report);
-    let token = token(&file.token, file.issuance, &at.field("token"), report);
-    let issuance = match file.issuance {
-        file::Issuance::Reissue => Issuance::Reissue,
-        file::Issuance::Forward => Issuance::Forward,
-    };
+    let permissions = all(file.permissions.iter().enumerate().map(|(index, one)| {
+        let issuance = issuance(one.issuance.unwrap_or(file.issuance));
+        permission::permission(one, issuance, placed, &permissions_at.item(index), report)
+    }));
+    let roles = roles::roles(&file.roles, &issuances, &at.field("roles"), report);
+    let token = token::token(&file.token, &issuances, &at.field("token"), report);
     Some(Placed {
         realm: placed?.0.to_owned(),
         audience: Audience {
@@ -74,9 +52,61 @@ pub(super) fn audience(
             permissions: permissions?,
             roles: roles?,
             token: token?,
-            issuance,
+            issuance: issuance(file.issuance),
         },
     })
+}
+
+/// The ways in which a file has tokens made, each with the place that asks for it.
+struct Issuances<'a>(Vec<(Issuance, At<'a>)>);
+
+impl<'a> Issuances<'a> {
+    fn of(file: &file::Audience, at: &At<'a>) -> Self {
+        let permissions = at.field("permissions");
+        let own = file.permissions.iter().enumerate().filter_map(|(index, one)| {
+            Some((issuance(one.issuance?), permissions.item(index).field("issuance")))
+        });
+        let by_default =
+            file.permissions.is_empty() || file.permissions.iter().any(|one| one.issuance.is_none());
+        let default = by_default.then(|| (issuance(file.issuance), at.field("issuance")));
+        Self(default.into_iter().chain(own).collect())
+    }
+
+    /// Whether any of them lets us change the token.
+    fn sign(&self) -> bool {
+        self.0.iter().any(|(issuance, _)| issuance.signs())
+    }
+
+    /// Refuses what needs a key and has none, and says what it means to mint.
+    fn check(&self, placed: Option<(&str, &Realm)>, report: &mut Report) {
+        if let Some((name, realm)) = placed
+            && realm.signing_key.is_none()
+        {
+            for (issuance, at) in self.0.iter().filter(|(issuance, _)| issuance.signs()) {
+                let way = format!("set realms.{name}.signingKey in cambio.yaml, or `issuance: forward` here");
+                let message =
+                    format!("{} needs a key that the realm does not have: {way}", issuance.as_str());
+                at.problem(report, message);
+            }
+        }
+        if let Some((_, at)) = self.0.iter().find(|(issuance, _)| *issuance == Issuance::Mint) {
+            at.warning(
+                report,
+                "mint: Cambio signs in the realm's name, so whoever holds the realm's signing key is the identity \
+                 provider for this audience. The upstream is not asked, and a session that has ended there goes \
+                 unnoticed, unless the permission says stillActive",
+            );
+        }
+    }
+}
+
+fn issuance(written: file::Issuance) -> Issuance {
+    match written {
+        file::Issuance::Forward => Issuance::Forward,
+        file::Issuance::Reissue => Issuance::Reissue,
+        file::Issuance::Translate => Issuance::Translate,
+        file::Issuance::Mint => Issuance::Mint,
+    }
 }
 
 fn realm<'a>(
@@ -122,93 +152,6 @@ fn resources(values: &[String], at: &At<'_>, report: &mut Report) -> Option<BTre
     Some(checked.into_iter().collect())
 }
 
-fn permission(
-    file: &file::Permission,
-    realm: Option<(&str, &Realm)>,
-    at: &At<'_>,
-    report: &mut Report,
-) -> Option<Permission> {
-    let clients = names(&file.clients, "every client", &at.field("clients"), report);
-    let issuers = issuers(file.issuers.as_deref(), realm, &at.field("issuers"), report);
-    let scopes = match &file.scopes {
-        None => Some(Names::Listed(BTreeSet::new())),
-        Some(scopes) if scopes.is_empty() => {
-            at.field("scopes")
-                .problem(report, "is empty: leave it out to permit no scope, write [\"*\"] to permit all");
-            None
-        }
-        Some(scopes) => {
-            let at = at.field("scopes");
-            for (index, scope) in scopes.iter().enumerate() {
-                if scope.contains(' ') || scope.is_empty() || Scope::parse(scope).is_err() {
-                    at.item(index)
-                        .problem(report, format!("{scope:?} is no scope token (RFC 6749 section 3.3)"));
-                }
-            }
-            names(scopes, "every scope", &at, report)
-        }
-    };
-    let subject_tokens: BTreeSet<TokenType> =
-        file.subject_tokens.iter().map(|kind| subject_type(*kind)).collect();
-    let requested_tokens: BTreeSet<TokenType> =
-        file.requested_tokens.iter().map(|kind| requested_type(*kind)).collect();
-    for (key, empty) in
-        [("subjectTokens", subject_tokens.is_empty()), ("requestedTokens", requested_tokens.is_empty())]
-    {
-        if empty {
-            at.field(key).problem(report, "is empty: the permission would never hold");
-        }
-    }
-    let condition =
-        optional(file.condition.as_ref(), |source| expression(source, &at.field("condition"), report));
-    let expires = optional(file.expires.as_ref(), |text| date(text, &at.field("expires"), report));
-    Some(Permission {
-        clients: clients?,
-        issuers: issuers?,
-        subject_tokens,
-        requested_tokens,
-        scopes: scopes?,
-        condition: condition?,
-        expires: expires?,
-    })
-}
-
-/// The subject issuers of a permission: the realm itself, as its own tokens are all that it can exchange.
-fn issuers(
-    file: Option<&[String]>,
-    realm: Option<(&str, &Realm)>,
-    at: &At<'_>,
-    report: &mut Report,
-) -> Option<Names> {
-    let Some((own, realm)) = realm else {
-        return file.and_then(|list| names(list, "every issuer", at, report));
-    };
-    let Some(list) = file else {
-        if !realm.subject_issuers.iter().any(|name| name == own) {
-            let missing = format!(
-                "the default is the realm itself, but realms.{own}.subjectIssuers does not name {own}"
-            );
-            at.problem(report, missing);
-            return None;
-        }
-        return Some(Names::Listed(BTreeSet::from([own.to_owned()])));
-    };
-    for (index, name) in list.iter().enumerate().filter(|(_, name)| *name != "*") {
-        let at = at.item(index);
-        if !realm.subject_issuers.contains(name) {
-            at.problem(report, format!("{name:?} is not among realms.{own}.subjectIssuers"));
-        } else if name != own {
-            let why = "forward and reissue exchange the realm's own tokens only";
-            at.problem(report, format!("{name:?} is a foreign issuer for the realm {own}: {why}"));
-        }
-    }
-    match names(list, "every issuer", at, report)? {
-        // Whatever else the realm trusts, the upstream could only turn a foreign token away.
-        Names::Any => Some(Names::Listed(BTreeSet::from([own.to_owned()]))),
-        listed @ Names::Listed(_) => Some(listed),
-    }
-}
-
 /// Names, or `"*"` alone.
 fn names(list: &[String], everything: &str, at: &At<'_>, report: &mut Report) -> Option<Names> {
     if list.is_empty() {
@@ -235,87 +178,5 @@ fn name(value: &str, at: &At<'_>, report: &mut Report) {
         at.problem(report, "must be a name: not empty, no control characters, no spaces around it");
     } else if value.contains('*') {
         at.problem(report, "patterns are not known here: only a list of \"*\" alone means all");
-    }
-}
-
-fn roles(
-    file: &file::Roles,
-    issuance: file::Issuance,
-    at: &At<'_>,
-    report: &mut Report,
-) -> Option<RoleRules> {
-    for (index, role) in file.realm.iter().enumerate() {
-        name(role, &at.field("realm").item(index), report);
-    }
-    let map_at = at.field("map");
-    if issuance == file::Issuance::Forward && !file.map.is_empty() {
-        map_at.problem(report, "needs `issuance: reissue`: a forwarded token can't be changed");
-    }
-    let map = all(file.map.iter().enumerate().map(|(index, mapping)| {
-        let at = map_at.item(index);
-        name(&mapping.to, &at.field("to"), report);
-        let from = match (&mapping.from, &mapping.when) {
-            (Some(from), None) => role_source(from, &at.field("from"), report),
-            (None, Some(when)) => expression(when, &at.field("when"), report).map(RoleSource::When),
-            _ => {
-                at.problem(report, "must have exactly one of `from` and `when`");
-                None
-            }
-        };
-        Some(RoleMapping { from: from?, to: mapping.to.clone() })
-    }));
-    Some(RoleRules { own: file.own, realm: file.realm.iter().cloned().collect(), map: map? })
-}
-
-fn role_source(from: &str, at: &At<'_>, report: &mut Report) -> Option<RoleSource> {
-    let source = match from.strip_prefix("realm:") {
-        Some(role) => RoleSource::Realm(role.to_owned()),
-        None => RoleSource::Own(from.to_owned()),
-    };
-    let (RoleSource::Realm(role) | RoleSource::Own(role)) = &source else { return None };
-    name(role, at, report);
-    Some(source)
-}
-
-fn token(
-    file: &file::Token,
-    issuance: file::Issuance,
-    at: &At<'_>,
-    report: &mut Report,
-) -> Option<TokenRules> {
-    let lifetime = period(&file.lifetime, MIN_LIFETIME..=MAX_LIFETIME, &at.field("lifetime"), report);
-    let claims_at = at.field("claims");
-    if issuance == file::Issuance::Forward && !file.claims.is_empty() {
-        claims_at.problem(report, "needs `issuance: reissue`: a forwarded token can't be changed");
-    }
-    let claims = if file.claims.is_empty() {
-        Some(Names::Listed(BTreeSet::new()))
-    } else {
-        names(&file.claims, "every claim", &claims_at, report)
-    };
-    let lifetime = SignedDuration::try_from(lifetime?).ok()?;
-    Some(TokenRules { lifetime, within_subject: file.within_subject, claims: claims? })
-}
-
-fn date(text: &str, at: &At<'_>, report: &mut Report) -> Option<Date> {
-    let date = Date::strptime("%Y-%m-%d", text).ok().filter(|_| text.len() == "2027-06-30".len());
-    if date.is_none() {
-        at.problem(report, format!("{text:?} is no date, such as 2027-06-30"));
-    }
-    date
-}
-
-fn subject_type(kind: file::SubjectTokenType) -> TokenType {
-    match kind {
-        file::SubjectTokenType::AccessToken => TokenType::AccessToken,
-        file::SubjectTokenType::IdToken => TokenType::IdToken,
-        file::SubjectTokenType::Jwt => TokenType::Jwt,
-    }
-}
-
-fn requested_type(kind: file::RequestedTokenType) -> TokenType {
-    match kind {
-        file::RequestedTokenType::AccessToken => TokenType::AccessToken,
-        file::RequestedTokenType::IdToken => TokenType::IdToken,
     }
 }

@@ -1,4 +1,5 @@
 mod audience;
+mod issuance;
 mod main_file;
 
 use std::fs;

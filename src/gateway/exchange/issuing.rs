@@ -34,6 +34,10 @@ pub(super) async fn issue(
 ) -> Result<Outcome, Refusal> {
     match permit.issuance() {
         Issuance::Forward | Issuance::Reissue => exchanged(visit, realm, permit, head, exit).await,
+        Issuance::Translate | Issuance::Mint => {
+            let issuance = permit.issuance().as_str();
+            Err(Refusal::new(Reason::Internal, format!("issuance {issuance} is not served")))
+        }
     }
 }
 
@@ -87,7 +91,7 @@ async fn conform(
     let verified = Verified::new(&token, &realm.config.issuer);
     match permit.issuance() {
         Issuance::Forward => issue::forward::conform(permit, answer, &verified, now),
-        Issuance::Reissue => {
+        Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
             let key = realm
                 .signing
                 .as_ref()

@@ -1,10 +1,10 @@
-use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+mod ways;
+
 use serde_json::json;
 
 use super::*;
 use crate::policy::expression::Expression;
-use crate::policy::model::{RoleMapping, RoleSource};
+use crate::policy::model::{Permission, RoleMapping, RoleSource};
 use crate::policy::samples::{audience, listed, now, object, permission, policy, request, set};
 
 fn cel(source: &str) -> Expression {
@@ -229,79 +229,4 @@ fn role_expressions_are_decided_with_the_request() {
         Ok(vec![]),
         "what is forwarded can't be mapped"
     );
-}
-
-fn some_names(of: &'static [&'static str]) -> impl Strategy<Value = Names> {
-    prop_oneof![1 => Just(Names::Any), 4 => subsequence(of, 0..=of.len()).prop_map(|names| listed(&names))]
-}
-
-fn some_permission() -> impl Strategy<Value = Permission> {
-    let conditions = select(vec![
-        None,
-        Some("claims.acr == '1'"),
-        Some("claims.acr == '2'"),
-        Some("claims.x == 1"),
-        Some("'x' in scopes"),
-    ]);
-    let expires = select(vec![None, Some("2020-01-01"), Some("2099-01-01")]);
-    let types = subsequence(vec![TokenType::AccessToken, TokenType::IdToken], 0..=2);
-    (
-        some_names(&["front-end-app", "other"]),
-        some_names(&["corp", "partner"]),
-        types.clone(),
-        types,
-        some_names(&["email", "profile", "x"]),
-        conditions,
-        expires,
-    )
-        .prop_map(|(clients, issuers, subject, requested, scopes, source, expires)| Permission {
-            clients,
-            issuers,
-            subject_tokens: subject.into_iter().collect(),
-            requested_tokens: requested.into_iter().collect(),
-            scopes,
-            condition: source.map(cel),
-            expires: expires.map(|day| day.parse().unwrap()),
-        })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    #[test]
-    fn a_permission_more_never_denies_and_one_less_never_allows(
-        permissions in proptest::collection::vec(some_permission(), 0..4),
-        more in some_permission(),
-        at in 0..4usize,
-        asked in subsequence(vec!["email", "profile", "x"], 0..=3),
-    ) {
-        let asked = asked.join(" ");
-        let before = judge(permissions.clone(), &asked);
-        let mut grown = permissions;
-        grown.insert(at.min(grown.len()), more);
-        let after = judge(grown, &asked);
-        if let Ok(before) = before {
-            let after = after.expect("one permission more denies");
-            for token in ["email", "profile", "x"] {
-                prop_assert!(
-                    !before.contract.scope_permitted.contains(token) || after.contract.scope_permitted.contains(token)
-                );
-            }
-        }
-        // Read backwards, the same pair is a removal: allowed before it, or not allowed after it.
-    }
-
-    #[test]
-    fn what_is_allowed_is_covered_by_permissions_that_hold(
-        permissions in proptest::collection::vec(some_permission(), 0..4),
-        asked in subsequence(vec!["email", "profile", "x"], 0..=3),
-    ) {
-        if let Ok(decision) = judge(permissions.clone(), &asked.join(" ")) {
-            prop_assert!(!decision.permissions.is_empty());
-            let held: Vec<_> = decision.permissions.iter().map(|(_, position)| &permissions[position - 1]).collect();
-            prop_assert!(asked.iter().all(|token| held.iter().any(|permission| permission.scopes.contains(token))));
-            prop_assert!(held.iter().all(|permission| permission.clients.contains("front-end-app")));
-            prop_assert!(held.iter().all(|permission| permission.issuers.contains("corp")));
-        }
-    }
 }

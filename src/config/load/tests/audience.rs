@@ -80,15 +80,50 @@ const ROWS: &[Row] = &[
     (
         "token types",
         SCOPES,
-        "subjectTokens: [access_token, id_token, jwt]\n    requestedTokens: [access_token, id_token]",
+        "subjectTokens: [access_token]\n    requestedTokens: [access_token, id_token]",
         &[],
     ),
     (
-        "refresh token",
+        "subject tokens that the upstream does not exchange",
+        SCOPES,
+        "subjectTokens: [access_token, id_token, jwt, id_jag]",
+        &[
+            ":5:35: permissions[0].subjectTokens[1]: id_token needs `issuance: translate` or `mint`",
+            ":5:45: permissions[0].subjectTokens[2]: jwt needs",
+            ":5:50: permissions[0].subjectTokens[3]: id_jag needs",
+        ],
+    ),
+    (
+        "refresh token of the upstream's",
         SCOPES,
         "requestedTokens: [refresh_token]",
-        &[":5:23: permissions[0].requestedTokens[0]: must be access_token or id_token"],
+        &[":5:22: permissions[0].requestedTokens: refresh_token can't be had with `issuance: forward`"],
     ),
+    (
+        "no such token",
+        SCOPES,
+        "requestedTokens: [saml2]",
+        &[":5:23: permissions[0].requestedTokens[0]: must be access_token or id_token or refresh_token"],
+    ),
+    (
+        "translate of own tokens, without a key",
+        SCOPES,
+        "issuance: translate\n    issuers: [corp, partner]",
+        &[
+            ":5:15: permissions[0].issuance: translate needs a key",
+            ":6:15: permissions[0].issuers[0]: \"corp\" is the realm itself: translate exchanges foreign tokens only",
+        ],
+    ),
+    (
+        "translate of whose tokens",
+        SCOPES,
+        "issuance: translate",
+        &[
+            ":4:5: permissions[0].issuers: is missing: translate",
+            ":5:15: permissions[0].issuance: translate needs",
+        ],
+    ),
+    ("mint without a key", SCOPES, "issuance: mint", &[":5:15: permissions[0].issuance: mint needs a key"]),
     (
         "token type as URN",
         SCOPES,

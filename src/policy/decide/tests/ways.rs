@@ -1,0 +1,305 @@
+//! Which way is taken, and that permissions only ever add.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::*;
+
+const ONE_TIME: Demands = Demands { one_time: true, still_active: false };
+const STILL_ACTIVE: Demands = Demands { one_time: false, still_active: true };
+const NONE: Demands = Demands { one_time: false, still_active: false };
+
+fn by(issuance: Issuance) -> Permission {
+    Permission { issuance: Some(issuance), ..permission() }
+}
+
+fn demanding(demands: Demands) -> Permission {
+    Permission { demands, ..permission() }
+}
+
+#[test]
+fn the_issuance_that_can_do_most_is_used() {
+    use Issuance::{Forward, Mint, Reissue};
+    for (name, permissions, expected) in [
+        ("the audience's", vec![permission()], Reissue),
+        ("the permission's", vec![by(Forward)], Forward),
+        ("reissue before forward", vec![by(Forward), permission()], Reissue),
+        ("mint before all", vec![by(Forward), by(Mint), by(Reissue)], Mint),
+        (
+            "not one that does not apply",
+            vec![by(Forward), Permission { clients: listed(&[]), ..by(Mint) }],
+            Forward,
+        ),
+        (
+            "not one that asks for more",
+            vec![by(Forward), Permission { demands: ONE_TIME, ..by(Mint) }],
+            Forward,
+        ),
+    ] {
+        assert_eq!(judge(permissions, "email").unwrap().contract.issuance, expected, "{name}");
+    }
+}
+
+#[test]
+fn an_issuance_takes_the_tokens_that_it_can_exchange() {
+    let (claims, audiences) = (object(json!({})), names(&["back-end-api"]));
+    for (issuance, own, foreign) in [
+        (Issuance::Forward, true, false),
+        (Issuance::Reissue, true, false),
+        (Issuance::Translate, false, true),
+        (Issuance::Mint, true, true),
+    ] {
+        let any = Permission { issuers: Names::Any, ..by(issuance) };
+        let policy = policy([audience("back-end-api", vec![any])]);
+        for (issuer, of_the_realm, expected) in [("corp", true, own), ("partner", false, foreign)] {
+            let request = Request { issuer, own: of_the_realm, ..request(&audiences, &claims) };
+            let decided = decide(&policy, "corp", &request, now());
+            assert_eq!(decided.is_ok(), expected, "{} {issuer}", issuance.as_str());
+            if let Err(refusal) = decided {
+                assert_eq!(refusal.reason, Reason::IssuerNotPermitted);
+                assert!(
+                    refusal.detail.contains(&format!("issuers: [{issuer}] and issuance: ")),
+                    "{}",
+                    refusal.detail
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn demands_hold_for_what_only_a_demanding_permission_allows() {
+    let free = |scopes: &[&str]| Permission { scopes: listed(scopes), ..permission() };
+    let once = |scopes: &[&str]| Permission { scopes: listed(scopes), ..demanding(ONE_TIME) };
+    let active = |scopes: &[&str]| Permission { scopes: listed(scopes), ..demanding(STILL_ACTIVE) };
+    let both = Demands { one_time: true, still_active: true };
+    for (name, permissions, asked, expected, scopes, applied) in [
+        ("none", vec![free(&["email"])], "email", NONE, &["email"][..], &[1][..]),
+        ("the only one's", vec![once(&["email"])], "email", ONE_TIME, &["email"], &[1]),
+        ("lifted by one without", vec![once(&["email"]), free(&["email"])], "email", NONE, &["email"], &[2]),
+        (
+            "not lifted for what only the demanding one allows",
+            vec![once(&["payments"]), free(&["email"])],
+            "email payments",
+            ONE_TIME,
+            &["email", "payments"],
+            &[1, 2],
+        ),
+        (
+            "nothing asked: what is free of demands",
+            vec![once(&["payments"]), free(&["email"])],
+            "",
+            NONE,
+            &["email"],
+            &[2],
+        ),
+        ("neither alone covers", vec![once(&["a"]), active(&["b"])], "a b", both, &["a", "b"], &[1, 2]),
+        ("either alone covers", vec![once(&["a"]), active(&["a"])], "a", STILL_ACTIVE, &["a"], &[2]),
+    ] {
+        let decision = judge(permissions, asked).unwrap();
+        assert_eq!(decision.demands, expected, "{name}");
+        assert_eq!(decision.contract.scope_permitted, listed(scopes), "{name}");
+        let positions: Vec<_> = decision.permissions.iter().map(|(_, position)| *position).collect();
+        assert_eq!(positions, applied, "{name}");
+    }
+}
+
+#[test]
+fn several_audiences_agree_on_a_way_or_are_refused() {
+    use Issuance::{Forward, Mint, Reissue};
+    let (claims, audiences) = (object(json!({})), names(&["a", "b"]));
+    let once = |issuance: Issuance| Permission { demands: ONE_TIME, ..by(issuance) };
+    for (name, a, b, expected) in [
+        ("both mint", vec![by(Mint)], vec![by(Mint)], Ok((Mint, NONE))),
+        ("one can't mint", vec![by(Mint), by(Forward)], vec![by(Reissue)], Ok((Reissue, NONE))),
+        ("one demands", vec![once(Mint)], vec![by(Mint)], Ok((Mint, ONE_TIME))),
+        (
+            "less is demanded upstream",
+            vec![once(Mint), by(Forward)],
+            vec![by(Mint), by(Forward)],
+            Ok((Forward, NONE)),
+        ),
+        ("no common way", vec![by(Mint)], vec![by(Reissue)], Err("a by mint, b by reissue")),
+    ] {
+        let policy = policy([audience("a", a), audience("b", b)]);
+        let decided = decide(&policy, "corp", &request(&audiences, &claims), now());
+        match (decided, expected) {
+            (Ok(decision), Ok((issuance, demands))) => {
+                assert_eq!((decision.contract.issuance, decision.demands), (issuance, demands), "{name}");
+            }
+            (Err(refusal), Err(text)) => {
+                assert_eq!(refusal.reason, Reason::IssuanceConflict, "{name}");
+                assert!(refusal.detail.contains(text), "{name}: {}", refusal.detail);
+            }
+            (decided, _) => panic!("{name}: {decided:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_refresh_token_comes_with_an_access_token_or_not_at_all() {
+    let (claims, audiences) = (object(json!({})), names(&["back-end-api"]));
+    for (issuance, own, expected) in [
+        (Issuance::Forward, true, None),
+        (Issuance::Reissue, true, Some(true)),
+        (Issuance::Translate, false, Some(true)),
+        (Issuance::Mint, true, None),
+        (Issuance::Mint, false, Some(true)),
+    ] {
+        let requested_tokens = BTreeSet::from([TokenType::AccessToken, TokenType::RefreshToken]);
+        let permission = Permission { issuers: Names::Any, requested_tokens, ..by(issuance) };
+        let policy = policy([audience("back-end-api", vec![permission])]);
+        let request =
+            Request { own, requested_token: TokenType::RefreshToken, ..request(&audiences, &claims) };
+        let decided = decide(&policy, "corp", &request, now());
+        assert_eq!(decided.as_ref().ok().map(|one| one.refresh), expected, "{} {own}", issuance.as_str());
+        match decided {
+            Ok(decision) => assert_eq!(decision.contract.requested, TokenType::AccessToken),
+            Err(refusal) => assert_eq!(refusal.reason, Reason::RequestedTokenTypeNotPermitted),
+        }
+    }
+}
+
+fn some_names(of: &'static [&'static str]) -> impl Strategy<Value = Names> {
+    prop_oneof![1 => Just(Names::Any), 4 => subsequence(of, 0..=of.len()).prop_map(|names| listed(&names))]
+}
+
+fn some_permission() -> impl Strategy<Value = Permission> {
+    let conditions = select(vec![
+        None,
+        Some("claims.acr == '1'"),
+        Some("claims.acr == '2'"),
+        Some("claims.x == 1"),
+        Some("'x' in scopes"),
+    ]);
+    let expires = select(vec![None, Some("2020-01-01"), Some("2099-01-01")]);
+    let types = subsequence(vec![TokenType::AccessToken, TokenType::IdToken], 0..=2);
+    let issuances = select(vec![
+        None,
+        Some(Issuance::Forward),
+        Some(Issuance::Reissue),
+        Some(Issuance::Translate),
+        Some(Issuance::Mint),
+    ]);
+    (
+        some_names(&["front-end-app", "other"]),
+        some_names(&["corp", "partner"]),
+        types.clone(),
+        types,
+        some_names(&["email", "profile", "x"]),
+        conditions,
+        expires,
+        (issuances, select(Demands::ALL.to_vec())),
+    )
+        .prop_map(
+            |(clients, issuers, subject, requested, scopes, source, expires, (issuance, demands))| {
+                Permission {
+                    clients,
+                    issuers,
+                    subject_tokens: subject.into_iter().collect(),
+                    requested_tokens: requested.into_iter().collect(),
+                    scopes,
+                    issuance,
+                    demands,
+                    condition: source.map(cel),
+                    expires: expires.map(|day| day.parse().unwrap()),
+                }
+            },
+        )
+}
+
+/// Permissions of audiences a and b, and one more at one of them.
+fn some_growth() -> impl Strategy<Value = (Vec<Permission>, Vec<Permission>, Permission, bool, usize)> {
+    let some = || proptest::collection::vec(some_permission(), 0..4);
+    (some(), some(), some_permission(), any::<bool>(), 0..4usize)
+}
+
+/// A request for both audiences, or for `a` alone.
+fn asked(
+    a: &[Permission],
+    b: &[Permission],
+    own: bool,
+    both: bool,
+    scopes: &str,
+) -> Result<Decision, Refusal> {
+    let (claims, asked) = (object(json!({"acr": "1"})), scope(scopes));
+    let audiences = names(if both { &["a", "b"] } else { &["a"] });
+    let issuer = if own { "corp" } else { "partner" };
+    let request = Request { scope: Some(&asked), own, issuer, ..request(&audiences, &claims) };
+    decide(&policy([audience("a", a.to_vec()), audience("b", b.to_vec())]), "corp", &request, now())
+}
+
+fn rank(demands: Demands) -> usize {
+    Demands::ALL.iter().position(|one| *one == demands).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Read backwards, the same pair is a removal: allowed before it, or not allowed after it.
+    #[test]
+    fn a_permission_more_never_denies_and_one_less_never_allows(
+        (a, b, more, at_a, at) in some_growth(),
+        own: bool,
+        both: bool,
+        scopes in subsequence(vec!["email", "profile", "x"], 0..=3),
+    ) {
+        let scopes = scopes.join(" ");
+        if let Ok(before) = asked(&a, &b, own, both, &scopes) {
+            let (mut a, mut b) = (a, b);
+            let grown = if at_a { &mut a } else { &mut b };
+            grown.insert(at.min(grown.len()), more);
+            let after = asked(&a, &b, own, both, &scopes).expect("one permission more denies");
+            prop_assert!(rank(after.demands) <= rank(before.demands), "it demands more");
+            // What was asked for is granted before and after; what nobody asked for may go with the demands.
+            if after.demands == before.demands {
+                for token in ["email", "profile", "x"] {
+                    let (before, after) = (&before.contract.scope_permitted, &after.contract.scope_permitted);
+                    prop_assert!(!before.contains(token) || after.contains(token));
+                }
+            }
+        }
+    }
+
+    /// What is allowed is allowed by the permissions that are named: each holds, together they cover what is asked for,
+    /// the way is one that they offer, and none of them demands more than is demanded.
+    #[test]
+    fn what_is_allowed_is_covered_by_permissions_that_hold(
+        (a, b, _, _, _) in some_growth(),
+        own: bool,
+        both: bool,
+        scopes in subsequence(vec!["email", "profile", "x"], 0..=3),
+    ) {
+        let issuer = if own { "corp" } else { "partner" };
+        if let Ok(decision) = asked(&a, &b, own, both, &scopes.join(" ")) {
+            for name in &decision.audiences {
+                let all = if name == "a" { &a } else { &b };
+                let held: Vec<_> = decision
+                    .permissions
+                    .iter()
+                    .filter(|(audience, _)| audience == name)
+                    .map(|(_, position)| &all[position - 1])
+                    .collect();
+                prop_assert!(!held.is_empty());
+                for permission in &held {
+                    prop_assert!(permission.clients.contains("front-end-app"));
+                    prop_assert!(permission.issuers.contains(issuer));
+                    prop_assert!(permission.issuance.unwrap_or(Issuance::Reissue).takes(own));
+                    prop_assert!(permission.demands.within(decision.demands));
+                }
+                let permitted = &decision.contract.scope_permitted;
+                for token in &scopes {
+                    prop_assert!(held.iter().any(|permission| permission.scopes.contains(token)));
+                    prop_assert!(permitted.contains(token));
+                }
+                let issuance = decision.contract.issuance;
+                let upstream = |one: Issuance| one <= Issuance::Reissue;
+                let offers = |one: Issuance| one == issuance || upstream(one) && upstream(issuance);
+                let offered = held.iter().any(|one| offers(one.issuance.unwrap_or(Issuance::Reissue)));
+                prop_assert!(offered);
+            }
+        }
+    }
+}
