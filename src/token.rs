@@ -2,9 +2,11 @@
 //! nothing about it asks for a proof or a delegation that we can't give.
 
 pub mod claims;
+mod id_jag;
 pub mod json;
 pub mod jws;
 pub mod keys;
+mod kind;
 pub mod verify;
 
 use jiff::Timestamp;
@@ -12,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::client::Authenticated;
 use crate::config::{ClaimRule, TokenChecks};
+use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::expression::Variables;
 use crate::policy::reason::{Reason, Refusal};
@@ -26,6 +29,15 @@ pub struct Validated {
     subject: VerifiedToken,
     issuer: String,
     own: bool,
+    kind: TokenType,
+    asked: Asked,
+}
+
+/// What is asked for, by the request or by the subject token in its place.
+#[derive(Debug)]
+struct Asked {
+    resources: Vec<String>,
+    scope: Option<Scope>,
 }
 
 /// Whom a subject token must be for.
@@ -58,10 +70,14 @@ pub fn validate(
     now: Timestamp,
 ) -> Result<Validated, Refusal> {
     let parsed = authenticated.parsed();
-    let (token, kind) = (parsed.subject_token(), parsed.subject_token_type());
-    let subject = check(token, kind, authenticated.client_id(), keys, checks, now)?;
+    let kind = kind::of(parsed);
+    let subject = check(parsed.subject_token(), kind, authenticated.client_id(), keys, checks, now)?;
+    let asked = match kind {
+        TokenType::IdJag => id_jag::asked(parsed, &subject)?,
+        _ => Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() },
+    };
     let own = matches!(checks.audience, AudienceRule::Client);
-    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own })
+    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
 }
 
 impl Validated {
@@ -78,6 +94,21 @@ impl Validated {
     /// Whether the subject token is the realm's own. Those of another realm are foreign, like those of any issuer.
     pub fn is_own(&self) -> bool {
         self.own
+    }
+
+    /// What the subject token is.
+    pub fn kind(&self) -> TokenType {
+        self.kind
+    }
+
+    /// The resources asked for: those of the request, or the one that an ID-JAG names.
+    pub fn resources(&self) -> &[String] {
+        &self.asked.resources
+    }
+
+    /// The scope asked for: that of the request, or that of an ID-JAG.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.asked.scope.as_ref()
     }
 
     /// The name that the configuration gives to the subject token's issuer.
@@ -102,49 +133,11 @@ pub fn check(
     };
     let token = verify::verify(token, keys, &expect, now)
         .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
-    kind_is(&token, kind, matches!(checks.audience, AudienceRule::Client))?;
+    kind::is(&token, kind, matches!(checks.audience, AudienceRule::Client))?;
     audience_is(token.claims(), client, checks.audience)?;
     unbound_and_undelegated(token.claims())?;
     rules_hold(token.claims(), client, &checks.checks.rules)?;
     Ok(token)
-}
-
-/// What a token says it is: the header's `typ` (RFC 8725 section 3.11) and Keycloak's claim `typ`. An ID, refresh or
-/// logout token is no access token, though all are JWTs by the same key.
-fn kind_is(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<(), Refusal> {
-    let wrong = |detail: &str| Err(Refusal::new(Reason::SubjectTokenClaims, detail));
-    // Media types are compared without case, and `application/` may be left out (RFC 7515 section 4.1.9).
-    let header = token.typ().map(str::to_ascii_lowercase);
-    let access_profile = match header.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ)) {
-        None | Some("jwt") => false,
-        Some("at+jwt") => true,
-        Some(_) => return wrong("the header's typ is not that of an access or ID token"),
-    };
-    let claims = token.claims();
-    let claim = claims::string(claims, "typ")
-        .map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))?;
-    // Marks that OpenID Connect Core section 3.3.2.11 puts into ID tokens, and the one of RFC 8417 events (logout).
-    let id_marks = ["at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name));
-    if claims.contains_key("events") {
-        return wrong("the token is a security event");
-    }
-    let access = match claim {
-        Some("Bearer") => true,
-        Some(_) => false,
-        None => !own && (access_profile || !id_marks),
-    };
-    let id = !access_profile && (claim == Some("ID") || claim.is_none() && !own);
-    match kind {
-        TokenType::AccessToken if access => Ok(()),
-        TokenType::AccessToken => wrong("the token is not an access token"),
-        TokenType::IdToken if id => Ok(()),
-        TokenType::IdToken => wrong("the token is not an ID token"),
-        TokenType::Jwt if access || id => Ok(()),
-        TokenType::Jwt => wrong("the token is neither an access token nor an ID token"),
-        TokenType::IdJag | TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => {
-            Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, kind.name()))
-        }
-    }
 }
 
 fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>) -> Result<(), Refusal> {

@@ -114,6 +114,7 @@ pub fn answer(reason: Reason) -> Answer {
         | Reason::SubjectTokenInactive
         | Reason::SubjectTokenUsed
         | Reason::SubjectMappingFailed
+        | Reason::GrantRefused
         | Reason::SubjectTokenDelegated => bad_request("Invalid token"),
         Reason::SubjectTokenAudience => forbidden("Client is not within the token audience"),
         Reason::KeysUnavailable

@@ -15,6 +15,8 @@ use crate::issue::key::SigningKey;
 use crate::jwks::fetch::{FetchError, Fetcher};
 use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
+use crate::oauth::urn::TokenType;
+use crate::policy::model::{Issuance, Policy};
 use crate::route::RouteTable;
 use crate::token::{AudienceRule, SubjectChecks};
 
@@ -117,11 +119,7 @@ impl State {
                 config: realm.clone(),
                 jwks: keys.jwks.clone(),
                 signing: realm.signing_key.as_deref().map(load_signing_key).transpose()?,
-                accepts: Accepts {
-                    unknown_parameters: realm.forward_unknown_parameters,
-                    workloads: Arc::clone(&realm.clients.workloads),
-                    ..Accepts::default()
-                },
+                accepts: accepts(realm, &config.policy),
                 published: Published::new(),
             });
             let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
@@ -195,6 +193,22 @@ impl KeyCache {
         let task = tokio::spawn(async move { fresh.keep_fresh().await });
         Ok(Self { jwks, made_from, task })
     }
+}
+
+/// What the audience files of a realm leave to be asked for.
+fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
+    let mut accepts = Accepts { unknown_parameters: realm.forward_unknown_parameters, ..Accepts::default() };
+    let audiences = policy.realms.get(&realm.name).into_iter().flat_map(|audiences| audiences.values());
+    for (audience, permission) in
+        audiences.flat_map(|audience| audience.permissions.iter().map(move |one| (audience, one)))
+    {
+        if matches!(audience.issuance_of(permission), Issuance::Translate | Issuance::Mint) {
+            accepts.foreign = true;
+            accepts.subject_tokens.extend(&permission.subject_tokens);
+        }
+        accepts.refresh |= permission.requested_tokens.contains(&TokenType::RefreshToken);
+    }
+    accepts
 }
 
 fn load_signing_key(path: &Path) -> Result<SigningKey, StartError> {

@@ -63,6 +63,12 @@ pub struct Issued<'a> {
 }
 
 impl Contract {
+    /// The same about another subject: the local user that the identity provider took a foreign one for.
+    #[must_use]
+    pub fn for_local_subject(&self, subject: &str) -> Self {
+        Self { subject: subject.to_owned(), ..self.clone() }
+    }
+
     /// Whether the issued token may be handed out as it is. The refusal names what exceeds the contract and the ways out.
     pub fn check(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
         self.check_unchangeable(issued)?;

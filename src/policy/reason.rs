@@ -106,6 +106,7 @@ reasons! {
     PermissionExpired = "permission_expired": "The owner's permission has expired.",
     // The identity provider.
     UpstreamRefused = "upstream_refused": "The identity provider refused; its answer was passed on.",
+    GrantRefused = "grant_refused": "The identity provider takes the foreign token for no user of its own (RFC 7523), or the client may not use that grant there.",
     UpstreamUnavailable = "upstream_unavailable": "The identity provider can't be reached.",
     UpstreamTimeout = "upstream_timeout": "The identity provider did not answer in time.",
     UpstreamGarbage = "upstream_garbage": "The identity provider's answer can't be read.",

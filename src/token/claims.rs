@@ -26,13 +26,18 @@ pub fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Ti
 
 /// The values of `aud`, which is a string or a list of strings (RFC 7519 section 4.1.3). Absent gives none.
 pub fn audiences(claims: &Map<String, Value>) -> Result<Vec<&str>, WrongType> {
-    match claims.get("aud") {
+    texts(claims, "aud")
+}
+
+/// The values of a claim that is a string or a list of strings. Absent gives none.
+pub fn texts<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<Vec<&'a str>, WrongType> {
+    match claims.get(name) {
         None => Ok(Vec::new()),
         Some(Value::String(one)) => Ok(vec![one]),
         Some(Value::Array(many)) => {
-            many.iter().map(|one| one.as_str().ok_or(WrongType("aud"))).collect::<Result<_, _>>()
+            many.iter().map(|one| one.as_str().ok_or(WrongType(name))).collect::<Result<_, _>>()
         }
-        Some(_) => Err(WrongType("aud")),
+        Some(_) => Err(WrongType(name)),
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Peek {
     pub kid: Option<String>,
     /// The header's `alg`.
     pub algorithm: Algorithm,
+    /// The header's `typ`.
+    pub typ: Option<String>,
 }
 
 /// What a token is held to.
@@ -77,7 +79,7 @@ pub enum TokenError {
 pub fn peek(token: &str) -> Result<Peek, TokenError> {
     let Unverified { header, claims, .. } = Unverified::read(token)?;
     let issuer = required(&claims, "iss")?.to_owned();
-    Ok(Peek { issuer, kid: header.kid, algorithm: header.algorithm })
+    Ok(Peek { issuer, kid: header.kid, algorithm: header.algorithm, typ: header.typ })
 }
 
 /// Checks a token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`

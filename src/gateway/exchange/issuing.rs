@@ -6,15 +6,18 @@ use http::{Response, StatusCode, response};
 
 use super::ask::{Asked, ask};
 use crate::body::Body;
+use crate::client::credentials::Method;
 use crate::gateway::door::Visit;
 use crate::gateway::exit::Exit;
 use crate::gateway::state::RealmState;
 use crate::issue::answer::Answer;
+use crate::issue::key::SigningKey;
+use crate::issue::translate::LocalSubject;
 use crate::issue::{self, Conformed, Verified};
 use crate::permit::Permit;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
-use crate::token::verify::{self, Expectations, TokenError};
+use crate::token::verify::{self, Expectations, TokenError, VerifiedToken};
 
 /// What became of an allowed exchange.
 pub(super) enum Outcome {
@@ -34,10 +37,8 @@ pub(super) async fn issue(
 ) -> Result<Outcome, Refusal> {
     match permit.issuance() {
         Issuance::Forward | Issuance::Reissue => exchanged(visit, realm, permit, head, exit).await,
-        Issuance::Translate | Issuance::Mint => {
-            let issuance = permit.issuance().as_str();
-            Err(Refusal::new(Reason::Internal, format!("issuance {issuance} is not served")))
-        }
+        Issuance::Translate => translated(visit, realm, permit, head, exit).await,
+        Issuance::Mint => Err(Refusal::new(Reason::Internal, "issuance mint is not served")),
     }
 }
 
@@ -60,7 +61,49 @@ async fn exchanged(
     }
 }
 
-/// Verifies the issued token with the realm's keys and holds it to the contract.
+/// A foreign token becomes one of the identity provider's own by the grant that it supports (RFC 7523), for the client
+/// that asks; that token is exchanged for the audience. Two calls, so the client's credentials must be good for two.
+async fn translated(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    permit: &Permit,
+    head: Parts,
+    exit: &mut Exit<'_>,
+) -> Result<Outcome, Refusal> {
+    let parsed = permit.validated().authenticated().parsed();
+    let credentials = parsed.credentials();
+    if credentials.method() == Method::Assertion {
+        return Err(Refusal::new(
+            Reason::CredentialsSingleUse,
+            "issuance translate needs a client that authenticates by its secret or its certificate",
+        ));
+    }
+    let form = parsed.upstream_assertion_form();
+    let granted = match ask(visit, realm, credentials, form, head.clone(), exit).await? {
+        Asked::Answered(answer, body) => Answer::read(answer.status.as_u16(), &body)?,
+        // About the client's credentials: the identity provider's own words.
+        Asked::Refused(response, why) if response.status() == StatusCode::UNAUTHORIZED => {
+            return Ok(Outcome::Refused(response, why));
+        }
+        Asked::Refused(_, why) => return Err(Refusal::new(Reason::GrantRefused, why.detail)),
+    };
+    let token = verified(visit, realm, &granted).await?;
+    let local = LocalSubject::of(permit, &Verified::new(&token, &realm.config.issuer))?;
+    let form = parsed.upstream_form_for(granted.token(), permit.audiences());
+    match ask(visit, realm, credentials, form, head, exit).await? {
+        Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
+        Asked::Answered(answer, body) => {
+            let exchanged = Answer::read(answer.status.as_u16(), &body)?;
+            let token = verified(visit, realm, &exchanged).await?;
+            let token = Verified::new(&token, &realm.config.issuer);
+            let (signer, now) = (signing_key(realm)?, visit.gateway.clock.now());
+            let conformed = issue::translate::conform(permit, &local, exchanged, &token, signer, now)?;
+            Ok(Outcome::Issued(answer, conformed))
+        }
+    }
+}
+
+/// Holds the identity provider's answer to the contract.
 async fn conform(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -68,8 +111,20 @@ async fn conform(
     status: StatusCode,
     body: &Bytes,
 ) -> Result<Conformed, Refusal> {
-    let now = visit.gateway.clock.now();
     let answer = Answer::read(status.as_u16(), body)?;
+    let token = verified(visit, realm, &answer).await?;
+    let token = Verified::new(&token, &realm.config.issuer);
+    let now = visit.gateway.clock.now();
+    match permit.issuance() {
+        Issuance::Forward => issue::forward::conform(permit, answer, &token, now),
+        Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
+            issue::reissue::conform(permit, answer, &token, signing_key(realm)?, now)
+        }
+    }
+}
+
+/// The token of an answer, verified with the realm's keys.
+async fn verified(visit: Visit<'_>, realm: &RealmState, answer: &Answer) -> Result<VerifiedToken, Refusal> {
     let untrusted = |error: TokenError| {
         let reason = match error {
             TokenError::Expired => Reason::AnswerLifetime,
@@ -87,16 +142,9 @@ async fn conform(
         algorithms: &realm.config.tokens.algorithms,
         leeway: realm.config.tokens.leeway,
     };
-    let token = verify::verify(answer.token(), &keys, &expect, now).map_err(untrusted)?;
-    let verified = Verified::new(&token, &realm.config.issuer);
-    match permit.issuance() {
-        Issuance::Forward => issue::forward::conform(permit, answer, &verified, now),
-        Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
-            let key = realm
-                .signing
-                .as_ref()
-                .ok_or_else(|| Refusal::new(Reason::SigningFailed, "the realm has no signingKey"))?;
-            issue::reissue::conform(permit, answer, &verified, key, now)
-        }
-    }
+    verify::verify(answer.token(), &keys, &expect, visit.gateway.clock.now()).map_err(untrusted)
+}
+
+fn signing_key(realm: &RealmState) -> Result<&SigningKey, Refusal> {
+    realm.signing.as_ref().ok_or_else(|| Refusal::new(Reason::SigningFailed, "the realm has no signing key"))
 }
