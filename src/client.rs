@@ -9,7 +9,7 @@ pub mod verify;
 use crate::exchange::parse::Parsed;
 use crate::policy::reason::{Reason, Refusal};
 
-pub use self::verify::{ProvenBy, Proven};
+pub use self::verify::{Proven, ProvenBy};
 
 /// An exchange whose client is known, or will be by the time that an answer is given.
 #[derive(Clone, Debug)]

@@ -6,10 +6,10 @@ use super::credentials::Assertion;
 use crate::config::clients::Workload;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
+use crate::token::claims;
 use crate::token::keys::KeySet;
 use crate::token::rules_hold;
 use crate::token::verify::{Expectations, TokenError, VerifiedToken, peek, verify, verify_shared};
-use crate::token::claims;
 
 /// The age until which a client's own assertion is accepted, whatever its `exp` says: its `jti` is remembered as long.
 pub const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);

@@ -232,7 +232,8 @@ impl Assertion {
         let kind = [CLIENT_ASSERTION_JWT, CLIENT_ASSERTION_SPIFFE].into_iter().find(|known| *known == kind);
         let kind = kind.ok_or_else(|| malformed("client_assertion_type is not supported"))?;
         let mut parts = token.split('.');
-        let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(_), Some(payload), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(malformed("client_assertion"));
         };

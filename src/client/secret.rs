@@ -46,13 +46,19 @@ pub struct Argon2id {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretHashError {
     /// Neither form.
-    #[error("is neither sha256:<64 hexadecimal digits> nor $argon2id$v=19$m=…,t=…,p=…$salt$hash; make one with `cambio client-secret`")]
+    #[error(
+        "is neither sha256:<64 hexadecimal digits> nor $argon2id$v=19$m=…,t=…,p=…$salt$hash; make one with `cambio client-secret`"
+    )]
     Form,
     /// Another algorithm.
-    #[error("is a hash of another algorithm: only $argon2id$ and sha256: are used; make one with `cambio client-secret`")]
+    #[error(
+        "is a hash of another algorithm: only $argon2id$ and sha256: are used; make one with `cambio client-secret`"
+    )]
     Algorithm,
     /// Too cheap to guess.
-    #[error("is too weak: Argon2id needs m of at least 7168 and m × t of at least 35840, a salt of 8 bytes and a hash of 16")]
+    #[error(
+        "is too weak: Argon2id needs m of at least 7168 and m × t of at least 35840, a salt of 8 bytes and a hash of 16"
+    )]
     Weak,
     /// Too dear to check.
     #[error("is too costly: m is at most 262144, t and p are at most 16")]
@@ -79,13 +85,8 @@ impl SecretHash {
 
     /// The hash to configure for any secret; `salt` is 16 bytes of chance. `None` if the memory can't be had.
     pub fn argon2id(secret: &Secret, salt: &[u8; 16]) -> Option<String> {
-        let mut made = Argon2id {
-            memory: MEMORY,
-            passes: PASSES,
-            lanes: 1,
-            salt: salt.to_vec(),
-            hash: vec![0; 32],
-        };
+        let mut made =
+            Argon2id { memory: MEMORY, passes: PASSES, lanes: 1, salt: salt.to_vec(), hash: vec![0; 32] };
         made.hash = made.compute(secret)?;
         let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
         let (salt, hash) = (encode(&made.salt), encode(&made.hash));
@@ -134,7 +135,12 @@ impl Argon2id {
         if parameters.split(',').count() != 3 || lanes == 0 {
             return Err(SecretHashError::Form);
         }
-        if memory > MOST_MEMORY || passes > MOST_PASSES || lanes > MOST_LANES || hash.len() > 64 || salt.len() > 64 {
+        if memory > MOST_MEMORY
+            || passes > MOST_PASSES
+            || lanes > MOST_LANES
+            || hash.len() > 64
+            || salt.len() > 64
+        {
             return Err(SecretHashError::Costly);
         }
         let work = u64::from(memory) * u64::from(passes);
@@ -205,7 +211,9 @@ mod tests {
 
     #[test]
     fn weak_strange_and_costly_hashes_are_refused() {
-        let phc = |parameters: &str| format!("$argon2id$v=19${parameters}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc");
+        let phc = |parameters: &str| {
+            format!("$argon2id$v=19${parameters}$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+        };
         for (name, text, expected) in [
             ("empty", String::new(), SecretHashError::Form),
             ("a secret", "hunter2".to_owned(), SecretHashError::Form),
@@ -223,7 +231,11 @@ mod tests {
             ("another order", phc("t=2,m=65536,p=1"), SecretHashError::Form),
             ("a parameter more", phc("m=65536,t=2,p=1,x=1"), SecretHashError::Form),
             ("no hash", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ".to_owned(), SecretHashError::Form),
-            ("short hash", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$AAAA".to_owned(), SecretHashError::Weak),
+            (
+                "short hash",
+                "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$AAAA".to_owned(),
+                SecretHashError::Weak,
+            ),
         ] {
             assert_eq!(SecretHash::parse(&text), Err(expected), "{name}");
         }

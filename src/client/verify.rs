@@ -34,6 +34,15 @@ pub enum ProvenBy {
     Upstream,
 }
 
+/// What an introspection answer (RFC 7662 section 2.2) or an error (RFC 6749 section 5.2) says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamSays {
+    /// `active`
+    pub active: Option<bool>,
+    /// `error`
+    pub error: Option<String>,
+}
+
 /// What a client shows besides its credentials, and what it is held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
@@ -109,7 +118,9 @@ pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate
     let candidate = |(index, method): (usize, &Method)| {
         let needs = match (method, presented) {
             (Method::Secret(_), Presented::Secret(_))
-            | (Method::Tls(_) | Method::SelfSignedTls(_) | Method::Public, Presented::Nothing) => Needs::Nothing,
+            | (Method::Tls(_) | Method::SelfSignedTls(_) | Method::Public, Presented::Nothing) => {
+                Needs::Nothing
+            }
             (Method::PrivateKeyJwt { keys, .. }, Presented::Assertion(assertion))
                 if assertion.is_own() && !assertion::is_shared(assertion) =>
             {
@@ -123,7 +134,9 @@ pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate
             {
                 Needs::Nothing
             }
-            (Method::Workload(workload), Presented::Assertion(assertion)) if is_about(assertion, workload) => {
+            (Method::Workload(workload), Presented::Assertion(assertion))
+                if is_about(assertion, workload) =>
+            {
                 Needs::IssuerKeys { issuer: workload.issuer.clone(), kid: assertion::kid(assertion) }
             }
             _ => return None,
@@ -176,10 +189,11 @@ pub fn verify(
     }))
 }
 
-/// What the identity provider's introspection endpoint says of the client: its status and its `error`, if it has one.
-pub fn by_upstream(credentials: &Credentials, status: u16, error: Option<&str>) -> Result<Proven, Refusal> {
-    match (status, error) {
-        (200, _) => {
+/// What the identity provider's introspection endpoint says of the client that asked about what is no token.
+pub fn by_upstream(credentials: &Credentials, status: u16, says: &UpstreamSays) -> Result<Proven, Refusal> {
+    match (status, says.error.as_deref()) {
+        // A page of some proxy has the status, too, but not the answer.
+        (200, None) if says.active == Some(false) => {
             Ok(Proven { client_id: credentials.client_id().to_owned(), by: ProvenBy::Upstream })
         }
         (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => {
@@ -304,7 +318,9 @@ fn meets<'m>(
         (Method::Tls(name), Presented::Nothing) => {
             let certificate = shown(evidence, now)?;
             if !certificate.is_trusted() {
-                return Err(unauthenticated("the certificate is not by the authority that is configured for clients"));
+                return Err(unauthenticated(
+                    "the certificate is not by the authority that is configured for clients",
+                ));
             }
             if !certificate.has(name) {
                 return Err(unauthenticated("the certificate has another name"));

@@ -53,7 +53,11 @@ impl Server {
     /// Reads the certificate, if there is to be one.
     pub fn new(listen: &config::Listen) -> Result<Self, ServerSetupError> {
         Ok(Self {
-            certificate: listen.tls.as_ref().map(|pair| Certificate::load(pair, listen.client_certificates.as_ref())).transpose()?,
+            certificate: listen
+                .tls
+                .as_ref()
+                .map(|pair| Certificate::load(pair, listen.client_certificates.as_ref()))
+                .transpose()?,
             builder: protocol::builder(listen),
             limits: Limits { header: listen.header_timeout, idle: listen.idle_timeout },
             listen: listen.clone(),

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ServerConfig, ServerConnection};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
 
 use crate::client::certificate::ClientCertificate;
@@ -191,8 +191,7 @@ fn current(files: &Files, Contents([chain, key, ca]): &Contents) -> Result<Curre
     let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
     let peers = match clients {
         Some(ClientCertificates { ca: Some(path) }) => Some(
-            Peers::from_pem(ca)
-                .map_err(|error| CertificateError::Unusable { path: path.clone(), error })?,
+            Peers::from_pem(ca).map_err(|error| CertificateError::Unusable { path: path.clone(), error })?,
         ),
         Some(ClientCertificates { ca: None }) => Some(Peers::default()),
         None => None,

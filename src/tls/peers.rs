@@ -48,9 +48,14 @@ impl Peers {
 
     /// Reads a caller's certificate, the leaf first, and says whether it is trusted at `now`: a chain to an authority,
     /// all of it valid, and fit for TLS clients. Revocation lists are not looked at.
-    pub fn read(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<ClientCertificate, CertificateError> {
+    pub fn read(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertificate, CertificateError> {
         let (leaf, others) = chain.split_first().ok_or(CertificateError)?;
-        let verified = |authority: &Arc<dyn ClientCertVerifier>| authority.verify_client_cert(leaf, others, now).is_ok();
+        let verified =
+            |authority: &Arc<dyn ClientCertVerifier>| authority.verify_client_cert(leaf, others, now).is_ok();
         ClientCertificate::read(leaf, self.authority.as_ref().is_some_and(verified))
     }
 

@@ -209,7 +209,9 @@ fn strip_identity(headers: &mut HeaderMap, facts: &Facts) {
             && !replaced(name)
     };
     // The header that carries a certificate here has whatever name the configuration gives it.
-    let goes = |name: &HeaderName| goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name));
+    let goes = |name: &HeaderName| {
+        goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name))
+    };
     if headers.keys().any(goes) {
         let names: Vec<_> = headers.keys().filter(|name| goes(name)).cloned().collect();
         for name in names {
@@ -221,7 +223,9 @@ fn strip_identity(headers: &mut HeaderMap, facts: &Facts) {
 /// Whether a CGI-like server could take `name` for `own`, which it is not.
 fn likens(own: &HeaderName, name: &HeaderName) -> bool {
     let (own, name) = (own.as_str(), name.as_str());
-    own.len() == name.len() && name.contains('_') && own.bytes().zip(name.bytes()).all(|(a, b)| a == b || a == b'-' && b == b'_')
+    own.len() == name.len()
+        && name.contains('_')
+        && own.bytes().zip(name.bytes()).all(|(a, b)| a == b || a == b'-' && b == b'_')
 }
 
 fn is_identity(name: &str) -> bool {

@@ -22,11 +22,26 @@ fn named(parts: &[(DnType, &str)]) -> ClientCertificate {
 fn subjects_are_compared_by_their_attributes() {
     use DnType::{CommonName, OrganizationName};
     for (name, parts, text, same) in [
-        ("as RFC 4514 writes it: the last first", &[(OrganizationName, "Example"), (CommonName, "batch")][..], "CN=batch,O=Example", true),
-        ("another order is another name", &[(CommonName, "batch"), (OrganizationName, "Example")], "CN=batch,O=Example", false),
+        (
+            "as RFC 4514 writes it: the last first",
+            &[(OrganizationName, "Example"), (CommonName, "batch")][..],
+            "CN=batch,O=Example",
+            true,
+        ),
+        (
+            "another order is another name",
+            &[(CommonName, "batch"), (OrganizationName, "Example")],
+            "CN=batch,O=Example",
+            false,
+        ),
         ("one part less", &[(CommonName, "batch")], "CN=batch,O=Example", false),
         ("one part more", &[(OrganizationName, "Example"), (CommonName, "batch")], "CN=batch", false),
-        ("a comma in a value is no separator", &[(CommonName, "batch,O=Example")], "CN=batch,O=Example", false),
+        (
+            "a comma in a value is no separator",
+            &[(CommonName, "batch,O=Example")],
+            "CN=batch,O=Example",
+            false,
+        ),
         ("an escaped comma", &[(CommonName, "a,b")], "CN=a\\,b", true),
         ("case matters", &[(CommonName, "Batch")], "CN=batch", false),
         ("a NUL is not the end", &[(CommonName, "batch\0x")], "CN=batch", false),

@@ -42,12 +42,21 @@ pub(super) fn clients(
             at.problem(report, "the client id is empty or has control characters");
         }
         if methods.is_empty() {
-            at.problem(report, "is empty: name the methods of which one suffices, or `- method: none` for a public client");
+            at.problem(
+                report,
+                "is empty: name the methods of which one suffices, or `- method: none` for a public client",
+            );
             return None;
         }
-        let methods = all(methods.iter().enumerate().map(|(index, one)| method(one, written, &at.item(index), report)))?;
+        let methods = all(methods
+            .iter()
+            .enumerate()
+            .map(|(index, one)| method(one, written, &at.item(index), report)))?;
         if methods.len() > 1 && methods.iter().any(|method| matches!(method, Method::Public)) {
-            at.warning(report, "`none` makes the other methods needless: whoever knows the client id is the client");
+            at.warning(
+                report,
+                "`none` makes the other methods needless: whoever knows the client id is the client",
+            );
         }
         Some((id.clone(), methods))
     }));
@@ -63,7 +72,10 @@ pub(super) fn clients(
 /// The public URL of a realm's token endpoint.
 fn token_endpoint(issuer: &str, path: &str) -> String {
     let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
-    let end = issuer.get(after_scheme..).and_then(|rest| rest.find('/')).map_or(issuer.len(), |at| after_scheme + at);
+    let end = issuer
+        .get(after_scheme..)
+        .and_then(|rest| rest.find('/'))
+        .map_or(issuer.len(), |at| after_scheme + at);
     format!("{}{path}/protocol/openid-connect/token", issuer.get(..end).unwrap_or_default())
 }
 
@@ -79,7 +91,8 @@ fn unregistered(realm: &Realm, at: &At<'_>, report: &mut Report) -> Option<Unreg
 /// Keys of a method's entry, whether they are given, and the methods to which they belong.
 fn keys(file: &ClientMethod) -> [(&'static str, bool, &'static [file::Method]); 14] {
     use file::Method::{
-        ClientSecret, ClientSecretJwt, Kubernetes, PrivateKeyJwt, SelfSignedTlsClientAuth, Spiffe, TlsClientAuth,
+        ClientSecret, ClientSecretJwt, Kubernetes, PrivateKeyJwt, SelfSignedTlsClientAuth, Spiffe,
+        TlsClientAuth,
     };
     [
         ("secretHash", file.secret_hash.is_some(), &[ClientSecret]),
@@ -161,7 +174,12 @@ fn shared_secret(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Optio
         }
     };
     if secret.expose().len() < LEAST_SECRET {
-        at.problem(report, format!("the secret is shorter than {LEAST_SECRET} bytes: assertions could be made by guessing it"));
+        at.problem(
+            report,
+            format!(
+                "the secret is shorter than {LEAST_SECRET} bytes: assertions could be made by guessing it"
+            ),
+        );
         return None;
     }
     Some(secret)
@@ -263,7 +281,10 @@ fn certificate_name(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Op
     };
     if name.is_none() {
         let at = at.field(key);
-        at.problem(report, format!("{} is no such name; a subject is written like CN=batch,O=Example", at.shown(value)));
+        at.problem(
+            report,
+            format!("{} is no such name; a subject is written like CN=batch,O=Example", at.shown(value)),
+        );
     }
     name
 }
@@ -278,7 +299,10 @@ fn thumbprints(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<
     all(given.iter().enumerate().map(|(index, text)| {
         let found = thumbprint(text);
         if found.is_none() {
-            at.item(index).problem(report, "is no SHA-256 thumbprint: 43 characters of base64url, or 64 hexadecimal digits");
+            at.item(index).problem(
+                report,
+                "is no SHA-256 thumbprint: 43 characters of base64url, or 64 hexadecimal digits",
+            );
         }
         found
     }))
@@ -291,7 +315,8 @@ fn thumbprint(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
     let hex = (digits.len() == 64).then(|| {
         digits.chunks(2).map(|pair| {
-            let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()))?;
+            let pair =
+                std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()))?;
             u8::from_str_radix(pair, 16).ok()
         })
     });
@@ -313,7 +338,8 @@ fn workload(
         subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('*'))
     });
     if subject.is_none() {
-        at.field("subject").problem(report, format!("must be the exact `sub` of the token, which begins with {prefix}"));
+        at.field("subject")
+            .problem(report, format!("must be the exact `sub` of the token, which begins with {prefix}"));
     }
     let issuer = file.issuer.as_ref().and_then(|name| written.issuers.get_key_value(name));
     let Some((name, issuer)) = issuer else {

@@ -97,8 +97,7 @@ fn realm(
         named(path, Holds::PrivateKey, &at.field("signingKey"), report)
     });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
-    let clients =
-        clients::clients(file, path.as_deref().unwrap_or_default(), written, at, report);
+    let clients = clients::clients(file, path.as_deref().unwrap_or_default(), written, at, report);
     issuer?;
     Some(Realm {
         name: name.to_owned(),

@@ -1,8 +1,8 @@
 //! `upstream`, `listen`, `admin`, `audit`, `log` and `runtime`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -10,8 +10,8 @@ use http::HeaderName;
 use super::files::{Holds, key_pair, named};
 use super::problem::{At, Report};
 use super::value::{HOUR, SHORTEST, address, is_plain_and_remote, network, number, period, size, url};
-use crate::tls::peers::Peers;
 use crate::config::{AuditOutput, CertificateHeader, ClientCertificates, Listen, Log, Upstream, file};
+use crate::tls::peers::Peers;
 
 /// No time limit is longer than a day: a longer one is a slip of the unit.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -111,7 +111,9 @@ fn client_certificates(
     report: &mut Report,
 ) -> Option<ClientCertificates> {
     match (&file.ca, file.any_issuer) {
-        (Some(ca), false) => authority(ca, &at.field("ca"), report).map(|ca| ClientCertificates { ca: Some(ca) }),
+        (Some(ca), false) => {
+            authority(ca, &at.field("ca"), report).map(|ca| ClientCertificates { ca: Some(ca) })
+        }
         (None, true) => Some(ClientCertificates { ca: None }),
         _ => {
             at.problem(report, "needs one of `ca` and `anyIssuer: true`");
@@ -122,8 +124,18 @@ fn client_certificates(
 
 /// Headers that mean something else, to us or to whoever is behind us.
 const NO_CERTIFICATE: [&str; 12] = [
-    "authorization", "connection", "content-length", "content-type", "cookie", "dpop", "forwarded", "host", "te",
-    "transfer-encoding", "upgrade", "client-cert-chain",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "dpop",
+    "forwarded",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "client-cert-chain",
 ];
 
 fn certificate_header(
