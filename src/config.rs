@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
@@ -98,6 +99,10 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Certificate and key, if TLS ends here.
     pub tls: Option<KeyPair>,
+    /// Whether callers are asked for certificates, where TLS ends here.
+    pub client_certificates: Option<ClientCertificates>,
+    /// Where a trusted proxy says which certificate its caller showed.
+    pub certificate_header: Option<CertificateHeader>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Limit for the request head.
@@ -114,6 +119,22 @@ pub struct Listen {
     pub max_connections: usize,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Duration,
+}
+
+/// Callers' certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// The authorities that vouch for names in them; without it certificates are known by their thumbprints only.
+    pub ca: Option<PathBuf>,
+}
+
+/// Where a trusted proxy says which certificate its caller showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateHeader {
+    /// The header.
+    pub name: HeaderName,
+    /// The authorities that vouch for names in it; without it certificates are known by their thumbprints only.
+    pub ca: Option<PathBuf>,
 }
 
 /// One authority of the upstream.

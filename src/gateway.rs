@@ -8,6 +8,8 @@
 //!                      ─ Door ─► `door`: bounded read → classify → `exchange`
 //! ```
 
+pub mod authenticate;
+pub mod certificate;
 pub mod door;
 pub mod exchange;
 pub mod exit;
@@ -29,6 +31,7 @@ use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use jiff::SignedDuration;
 
+use self::authenticate::Authenticator;
 use self::door::Visit;
 use self::exit::Exit;
 use self::hold::{Released, Withheld, hold, is_free};
@@ -51,6 +54,7 @@ pub struct Gateway {
     state: ArcSwap<State>,
     upstream: Upstream,
     store: Store,
+    authenticator: Authenticator,
     metrics: Arc<Metrics>,
     audit: Audit,
     clock: Clock,
@@ -92,7 +96,15 @@ impl Gateway {
         audit: Audit,
         clock: Clock,
     ) -> Self {
-        Self { state: ArcSwap::from_pointee(state), upstream, store, metrics, audit, clock }
+        Self {
+            state: ArcSwap::from_pointee(state),
+            upstream,
+            store,
+            authenticator: Authenticator::new(),
+            metrics,
+            audit,
+            clock,
+        }
     }
 
     /// The generation in use.

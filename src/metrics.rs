@@ -115,6 +115,11 @@ impl Metrics {
         self.judgement.exchanged(realm, outcome, reason, took);
     }
 
+    /// A client was authenticated by us, or was not.
+    pub fn client_authenticated(&self, realm: &str, method: &str, outcome: Outcome) {
+        self.judgement.client_authentications.with_label_values(&[realm, method, outcome.as_str()]).inc();
+    }
+
     /// A request passed through an open door.
     pub fn door_passed(&self, realm: &str, door: &str) {
         self.judgement.open_doors.with_label_values(&[realm, door]).inc();

@@ -1,4 +1,7 @@
-//! The TLS client side: towards the identity provider, and for fetching keys.
+//! TLS: the client side, towards the identity provider and for fetching keys, and what is believed of callers'
+//! certificates.
+
+pub mod peers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -34,6 +34,15 @@ pub enum ProvenBy {
     Upstream,
 }
 
+/// What an introspection answer (RFC 7662 section 2.2) or an error (RFC 6749 section 5.2) says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamSays {
+    /// `active`
+    pub active: Option<bool>,
+    /// `error`
+    pub error: Option<String>,
+}
+
 /// What a client shows besides its credentials, and what it is held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
@@ -180,10 +189,13 @@ pub fn verify(
     }))
 }
 
-/// What the identity provider's introspection endpoint says of the client: its status and its `error`, if it has one.
-pub fn by_upstream(credentials: &Credentials, status: u16, error: Option<&str>) -> Result<Proven, Refusal> {
-    match (status, error) {
-        (200, _) => Ok(Proven { client_id: credentials.client_id().to_owned(), by: ProvenBy::Upstream }),
+/// What the identity provider's introspection endpoint says of the client that asked about what is no token.
+pub fn by_upstream(credentials: &Credentials, status: u16, says: &UpstreamSays) -> Result<Proven, Refusal> {
+    match (status, says.error.as_deref()) {
+        // A page of some proxy has the status, too, but not the answer.
+        (200, None) if says.active == Some(false) => {
+            Ok(Proven { client_id: credentials.client_id().to_owned(), by: ProvenBy::Upstream })
+        }
         (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => {
             Err(unauthenticated("the identity provider refuses the credentials"))
         }

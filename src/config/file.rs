@@ -96,10 +96,13 @@ pub struct Listen {
     /// IP address and port, for instance `0.0.0.0:8080`.
     pub address: String,
     /// Certificate and key, if TLS ends here (ALPN `h2` and `http/1.1`). The files are read again when they change.
-    pub tls: Option<KeyPair>,
+    pub tls: Option<ListenTls>,
     /// Networks (CIDR) of the proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
+    /// The header in which a proxy of `trustedProxies` says which certificate its caller showed. It is removed from
+    /// everyone else's requests.
+    pub client_certificate_header: Option<ClientCertificateHeader>,
     /// Limit for the head of a request.
     #[serde(default = "period::<10>")]
     pub header_timeout: Period,
@@ -125,6 +128,42 @@ pub struct Listen {
 
 fn max_connections() -> u64 {
     10_000
+}
+
+/// TLS of the listener.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenTls {
+    /// PEM file with the certificate chain, the leaf first.
+    pub certificate: String,
+    /// PEM file with the private key.
+    pub key: String,
+    /// Asks callers for certificates, for `tls_client_auth`, `self_signed_tls_client_auth` and certificate-bound tokens.
+    /// A caller without one is served, too.
+    pub client_certificates: Option<ClientCertificates>,
+}
+
+/// Callers' certificates: one of the two keys.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificates {
+    /// PEM file with the CA certificates that vouch for names in callers' certificates.
+    pub ca: Option<String>,
+    /// No CA: certificates of any issuer are known by their thumbprints only.
+    #[serde(default)]
+    pub any_issuer: bool,
+}
+
+/// The header of a proxy that ends TLS.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificateHeader {
+    /// `Client-Cert` (RFC 9440; the chain is read from `Client-Cert-Chain`), or another header with a certificate in PEM,
+    /// percent-encoded, as nginx's `$ssl_client_escaped_cert` has it.
+    pub name: String,
+    /// PEM file with the CA certificates that vouch for names in callers' certificates. Without it they are known by
+    /// their thumbprints only.
+    pub ca: Option<String>,
 }
 
 /// The listener for operators.

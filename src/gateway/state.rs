@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::StartError;
 use crate::clock::Clock;
+use crate::config::clients::{ClientKeys, Method};
 use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks};
 use crate::exchange::parse::Accepts;
 use crate::gateway::published::Published;
@@ -18,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::oauth::urn::TokenType;
 use crate::policy::model::{Issuance, Policy};
 use crate::route::RouteTable;
+use crate::tls::peers::Peers;
 use crate::token::{AudienceRule, SubjectChecks};
 
 /// One generation.
@@ -29,6 +31,8 @@ pub struct State {
     /// In the order of `config.realms`, which is the order of the table's indices.
     pub realms: Vec<RealmState>,
     issuers: BTreeMap<String, IssuerState>,
+    /// What is believed of the certificates of `listen.clientCertificateHeader`.
+    header_peers: Peers,
 }
 
 /// A realm with its keys.
@@ -43,6 +47,8 @@ pub struct RealmState {
     pub accepts: Accepts,
     /// What is published for it.
     pub published: Published,
+    /// Keys of its clients, by their URL.
+    client_keys: BTreeMap<String, Arc<KeyCache>>,
 }
 
 /// Where subject tokens of one issuer are checked.
@@ -121,6 +127,7 @@ impl State {
                 signing: realm.signing_key.as_deref().map(load_signing_key).transpose()?,
                 accepts: accepts(realm, &config.policy),
                 published: Published::new(),
+                client_keys: client_keys(realm, previous, clock, metrics)?,
             });
             let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
             issuers.insert(realm.name.clone(), IssuerState { url, checks, audiences: None, keys });
@@ -141,7 +148,19 @@ impl State {
             issuers.insert(issuer.name.clone(), state);
         }
         let table = RouteTable::new(config.realms.values().map(|realm| realm.path.as_str()));
-        Ok(Self { config, table, realms, issuers })
+        let ca = config.listen.certificate_header.as_ref().and_then(|header| header.ca.as_deref());
+        let header_peers = Peers::load(ca).map_err(|error| StartError::Tls(error.to_string()))?;
+        Ok(Self { config, table, realms, issuers, header_peers })
+    }
+
+    /// The keys of an issuer, by its name.
+    pub fn issuer_keys(&self, name: &str) -> Option<&Jwks> {
+        self.issuers.get(name).map(|issuer| &issuer.keys.jwks)
+    }
+
+    /// What is believed of the certificates of `listen.clientCertificateHeader`.
+    pub fn header_peers(&self) -> &Peers {
+        &self.header_peers
     }
 
     /// How a subject token of this `iss` is checked at a realm, and where its keys are; `None` if it is not trusted.
@@ -168,6 +187,42 @@ impl State {
     pub fn key_caches(&self) -> impl Iterator<Item = (&str, &Jwks)> {
         self.issuers.iter().map(|(name, issuer)| (name.as_str(), &issuer.keys.jwks))
     }
+}
+
+impl RealmState {
+    /// The keys of a client, by their URL.
+    pub fn client_keys(&self, url: &str) -> Option<&Jwks> {
+        self.client_keys.get(url).map(|keys| &keys.jwks)
+    }
+}
+
+/// The caches of clients' keys; those of `previous` whose source is unchanged go on.
+fn client_keys(
+    realm: &Realm,
+    previous: Option<&State>,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+) -> Result<BTreeMap<String, Arc<KeyCache>>, StartError> {
+    let previous = previous.and_then(|state| state.realms.iter().find(|old| old.config.name == realm.name));
+    let urls = realm.clients.registered.values().flatten().filter_map(|method| match method {
+        Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. } => Some(url),
+        _ => None,
+    });
+    let mut caches = BTreeMap::new();
+    for url in urls {
+        if caches.contains_key(url) {
+            continue;
+        }
+        let source = Source::client(url).map_err(|error| StartError::Tls(error.to_string()))?;
+        let made_from = MadeFrom { source, limits: realm.jwks, ca: None, client_certificate: None };
+        let cache = match previous.and_then(|old| old.client_keys.get(url)) {
+            Some(old) if old.made_from == made_from => Arc::clone(old),
+            // One label for all of them: a series per client would be many.
+            _ => Arc::new(KeyCache::start(&format!("{}.clients", realm.name), made_from, clock, metrics)?),
+        };
+        caches.insert(url.clone(), cache);
+    }
+    Ok(caches)
 }
 
 impl std::fmt::Debug for State {

@@ -65,6 +65,11 @@ impl Source {
         })
     }
 
+    /// The keys of a client.
+    pub fn client(url: &str) -> Result<Self, SourceError> {
+        Ok(Self::Url { url: web(url)?, public: None })
+    }
+
     /// Whether TLS is needed, as far as is known before a discovery document was read.
     pub(super) fn needs_tls(&self) -> bool {
         match self {

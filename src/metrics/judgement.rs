@@ -11,6 +11,7 @@ use crate::policy::reason::Reason;
 pub(super) struct Judgement {
     exchanges: IntCounterVec,
     exchange_seconds: HistogramVec,
+    pub(super) client_authentications: IntCounterVec,
     pub(super) open_doors: IntCounterVec,
     pub(super) answers_withheld: IntCounter,
     pub(super) audit_failures: IntCounter,
@@ -28,6 +29,11 @@ impl Judgement {
                 "cambio_exchange_duration_seconds",
                 "Time from an exchange's head to its answer, by realm.",
                 &["realm"],
+            )?,
+            client_authentications: make.counters(
+                "cambio_client_authentications_total",
+                "Clients that Cambio authenticated or refused, by realm, method and outcome.",
+                &["realm", "method", "outcome"],
             )?,
             open_doors: make.counters(
                 "cambio_open_door_requests_total",

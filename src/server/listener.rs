@@ -53,7 +53,11 @@ impl Server {
     /// Reads the certificate, if there is to be one.
     pub fn new(listen: &config::Listen) -> Result<Self, ServerSetupError> {
         Ok(Self {
-            certificate: listen.tls.as_ref().map(Certificate::load).transpose()?,
+            certificate: listen
+                .tls
+                .as_ref()
+                .map(|pair| Certificate::load(pair, listen.client_certificates.as_ref()))
+                .transpose()?,
             builder: protocol::builder(listen),
             limits: Limits { header: listen.header_timeout, idle: listen.idle_timeout },
             listen: listen.clone(),
@@ -123,8 +127,8 @@ impl Server {
         mut watch: drain::Watch,
     ) {
         let Ok(local) = stream.local_addr().and_then(|local| tune(&stream).map(|()| local)) else { return };
-        let transport = match &self.certificate {
-            None => Transport::Plain(stream),
+        let (transport, shown) = match &self.certificate {
+            None => (Transport::Plain(stream), None),
             Some(certificate) => {
                 let handshake =
                     tokio::time::timeout(self.limits.header, certificate.acceptor().accept(stream));
@@ -134,12 +138,16 @@ impl Server {
                     () = watch.draining() => return,
                 };
                 let Ok(Ok(stream)) = done else { return place.observer.handshake_failed() };
-                Transport::Tls(Box::new(TlsStream::from(stream)))
+                let shown = certificate.shown(stream.get_ref().1);
+                (Transport::Tls(Box::new(TlsStream::from(stream))), shown)
             }
         };
         let ip = peer.ip().to_canonical();
         let trusted = self.listen.trusted_proxies.iter().any(|network| network.contains(&ip));
-        let facts = Facts::new(peer, local, self.certificate.is_some(), trusted);
+        let header = self.listen.certificate_header.as_ref().map(|header| header.name.clone());
+        let facts = Facts::new(peer, local, self.certificate.is_some(), trusted)
+            .with_certificate(shown)
+            .with_certificate_header(header);
         let connection = Arc::new(Connection::new(facts, watch, place));
         serving::serve(transport, connection, &self.builder, &handler, self.limits).await;
     }

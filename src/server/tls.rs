@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::KeyPair;
+use crate::client::certificate::ClientCertificate;
+use crate::config::{ClientCertificates, KeyPair};
 use crate::drain;
 use crate::server::Observer;
+use crate::tls::peers::Peers;
 
 /// How often the files are looked at: renewals come days before the old certificate ends.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -63,26 +66,54 @@ pub enum Reload {
 /// A certificate that follows its files.
 #[derive(Debug)]
 pub struct Certificate {
-    files: KeyPair,
-    current: ArcSwap<ServerConfig>,
-    /// SHA-256 of both files at the last look, whether they could be used or not.
+    files: Files,
+    current: ArcSwap<Current>,
+    /// SHA-256 of the files at the last look, whether they could be used or not.
     seen: Mutex<Digests>,
 }
 
+/// Certificate and key, and where callers are asked for certificates, the authorities that vouch for these.
+#[derive(Clone, Debug)]
+struct Files {
+    pair: KeyPair,
+    clients: Option<ClientCertificates>,
+}
+
+/// What new handshakes go by.
+#[derive(Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    /// None where callers are not asked for certificates.
+    peers: Option<Peers>,
+}
+
+/// What the files hold: certificate, key, authorities.
+struct Contents([Vec<u8>; 3]);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Digests([[u8; 32]; 2]);
+struct Digests([[u8; 32]; 3]);
 
 impl Certificate {
     /// Reads the files; they must be usable.
-    pub fn load(files: &KeyPair) -> Result<Self, CertificateError> {
-        let (digests, contents) = read(files)?;
-        let current = ArcSwap::from_pointee(server_config(files, &contents)?);
-        Ok(Self { files: files.clone(), current, seen: Mutex::new(digests) })
+    pub fn load(pair: &KeyPair, clients: Option<&ClientCertificates>) -> Result<Self, CertificateError> {
+        let files = Files { pair: pair.clone(), clients: clients.cloned() };
+        let (digests, contents) = read(&files)?;
+        let current = ArcSwap::from_pointee(current(&files, &contents)?);
+        Ok(Self { files, current, seen: Mutex::new(digests) })
     }
 
     /// For the next handshake.
     pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.current.load_full())
+        TlsAcceptor::from(Arc::clone(&self.current.load().config))
+    }
+
+    /// The certificate that a caller showed in its handshake, or in the one that it resumes: none where it showed none,
+    /// or one that can't be read.
+    pub fn shown(&self, handshake: &ServerConnection) -> Option<ClientCertificate> {
+        let current = self.current.load();
+        let (peers, chain) = (current.peers.as_ref()?, handshake.peer_certificates()?);
+        let now = current.config.time_provider.current_time()?;
+        peers.read(chain, now).inspect_err(|error| tracing::debug!(%error, "a caller's certificate")).ok()
     }
 
     /// Looks at the files.
@@ -99,9 +130,9 @@ impl Certificate {
             Ok(read) => read,
         };
         *seen = digests;
-        match server_config(&self.files, &contents) {
-            Ok(config) => {
-                self.current.store(Arc::new(config));
+        match current(&self.files, &contents) {
+            Ok(current) => {
+                self.current.store(Arc::new(current));
                 Reload::Used
             }
             Err(error) => Reload::TurnedDown(error),
@@ -118,7 +149,7 @@ impl Certificate {
             match self.reload() {
                 Reload::Unchanged => {}
                 Reload::Used => {
-                    tracing::info!(certificate = %self.files.certificate.display(), "certificate replaced");
+                    tracing::info!(certificate = %self.files.pair.certificate.display(), "certificate replaced");
                     observer.certificate_reloaded(true);
                 }
                 Reload::TurnedDown(error) => {
@@ -130,20 +161,25 @@ impl Certificate {
     }
 }
 
-fn read(files: &KeyPair) -> Result<(Digests, [Vec<u8>; 2]), CertificateError> {
+fn read(files: &Files) -> Result<(Digests, Contents), CertificateError> {
     let content = |path: &PathBuf| {
         std::fs::read(path).map_err(|error| CertificateError::Read { path: path.clone(), error })
     };
-    let contents = [content(&files.certificate)?, content(&files.key)?];
+    let ca = files.clients.as_ref().and_then(|clients| clients.ca.as_ref());
+    let ca = ca.map(content).transpose()?.unwrap_or_default();
+    let contents = [content(&files.pair.certificate)?, content(&files.pair.key)?, ca];
     let digest = |content: &Vec<u8>| {
         let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, content);
         digest.as_ref().try_into().unwrap_or_default()
     };
-    Ok((Digests([digest(&contents[0]), digest(&contents[1])]), contents))
+    Ok((Digests(contents.each_ref().map(digest)), Contents(contents)))
 }
 
 /// aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by tickets, no early data.
-fn server_config(files: &KeyPair, [chain, key]: &[Vec<u8>; 2]) -> Result<ServerConfig, CertificateError> {
+/// Callers' certificates are asked for where the configuration says so, and never demanded.
+fn current(files: &Files, Contents([chain, key, ca]): &Contents) -> Result<Current, CertificateError> {
+    let clients = files.clients.as_ref();
+    let files = &files.pair;
     let of = |path: &PathBuf| {
         let path = path.clone();
         move |error| CertificateError::Pem { path, error }
@@ -153,13 +189,21 @@ fn server_config(files: &KeyPair, [chain, key]: &[Vec<u8>; 2]) -> Result<ServerC
         .collect::<Result<Vec<_>, _>>()
         .map_err(of(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
+    let peers = match clients {
+        Some(ClientCertificates { ca: Some(path) }) => Some(
+            Peers::from_pem(ca).map_err(|error| CertificateError::Unusable { path: path.clone(), error })?,
+        ),
+        Some(ClientCertificates { ca: None }) => Some(Peers::default()),
+        None => None,
+    };
+    let verifier = peers.as_ref().map_or_else(WebPkiClientVerifier::no_client_auth, Peers::verifier);
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
-    Ok(config)
+    Ok(Current { config: Arc::new(config), peers })
 }

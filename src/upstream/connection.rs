@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
+use crate::client::certificate::ClientCertificate;
 use crate::drain;
 
 /// A caller's connection. It is held by everything that still uses the connection, a WebSocket tunnel included:
@@ -40,6 +41,10 @@ pub struct Facts {
     pub tls: bool,
     /// Whether `listen.trustedProxies` lists the peer, so that its forwarding headers are believed.
     pub trusted: bool,
+    /// The certificate that the peer showed, and whose key it proved to have.
+    pub certificate: Option<Box<ClientCertificate>>,
+    /// The header in which a trusted peer says which certificate its caller showed.
+    pub certificate_header: Option<HeaderName>,
     pub(crate) forwarded_for: HeaderValue,
     pub(crate) forwarded_node: String,
     pub(crate) local_port: HeaderValue,
@@ -66,11 +71,27 @@ impl Facts {
             local,
             tls,
             trusted,
+            certificate: None,
+            certificate_header: None,
             forwarded_for,
             forwarded_node,
             local_port,
             forwarded: OnceLock::new(),
         }
+    }
+
+    /// With the certificate that the peer showed.
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: Option<ClientCertificate>) -> Self {
+        self.certificate = certificate.map(Box::new);
+        self
+    }
+
+    /// With the header in which a trusted peer says which certificate its caller showed.
+    #[must_use]
+    pub fn with_certificate_header(mut self, name: Option<HeaderName>) -> Self {
+        self.certificate_header = name;
+        self
     }
 }
 
@@ -115,6 +136,12 @@ impl Connection {
     /// Addresses and trust.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The certificate that the peer showed, and whose key it proved to have. Behind a proxy it is the proxy's:
+    /// `gateway::certificate` tells whose request it is.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.facts.certificate.as_deref()
     }
 
     /// The drain that this connection counts in.

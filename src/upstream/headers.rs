@@ -10,7 +10,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
-use crate::upstream::connection::Connection;
+use crate::upstream::connection::{Connection, Facts};
 pub use crate::upstream::forwarded::PublicOrigin;
 use crate::upstream::forwarded::{
     self, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
@@ -21,6 +21,8 @@ use crate::upstream::forwarded::{
 /// X.509 authenticator reads some.
 const IDENTITY: &[&str] = &[
     "cf-connecting-ip",
+    "client-cert",
+    "client-cert-chain",
     "forwarded",
     "remote-user",
     "ssl-client-cert",
@@ -93,7 +95,7 @@ pub fn to_upstream(headers: &mut HeaderMap, host: &HeaderValue, connection: &Con
     let trailers = accepts_trailers(headers);
     strip_hop_by_hop(headers);
     headers.remove(EXPECT);
-    strip_identity(headers, connection.facts().trusted);
+    strip_identity(headers, connection.facts());
     forwarded::set(headers, host, connection.facts());
     let mut hosts = headers.get_all(HOST).iter();
     if hosts.next() != Some(host) || hosts.next().is_some() {
@@ -193,7 +195,9 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
 
 /// Removes what only a listed proxy may say. What [`forwarded::set`] replaces stays until then.
 /// Spellings with `_` go even when a listed proxy sent them: CGI-like servers can't tell them from the real ones.
-fn strip_identity(headers: &mut HeaderMap, trusted: bool) {
+fn strip_identity(headers: &mut HeaderMap, facts: &Facts) {
+    let trusted = facts.trusted;
+    let certificate = facts.certificate_header.as_ref();
     let replaced = |name: &HeaderName| {
         [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO].contains(name)
     };
@@ -204,12 +208,24 @@ fn strip_identity(headers: &mut HeaderMap, trusted: bool) {
             && is_identity(text)
             && !replaced(name)
     };
+    // The header that carries a certificate here has whatever name the configuration gives it.
+    let goes = |name: &HeaderName| {
+        goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name))
+    };
     if headers.keys().any(goes) {
         let names: Vec<_> = headers.keys().filter(|name| goes(name)).cloned().collect();
         for name in names {
             headers.remove(name);
         }
     }
+}
+
+/// Whether a CGI-like server could take `name` for `own`, which it is not.
+fn likens(own: &HeaderName, name: &HeaderName) -> bool {
+    let (own, name) = (own.as_str(), name.as_str());
+    own.len() == name.len()
+        && name.contains('_')
+        && own.bytes().zip(name.bytes()).all(|(a, b)| a == b || a == b'-' && b == b'_')
 }
 
 fn is_identity(name: &str) -> bool {
@@ -230,7 +246,6 @@ fn is_identity(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::drain;
-    use crate::upstream::connection::Facts;
 
     fn sent(inbound: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> {
         let facts =

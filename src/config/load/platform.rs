@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use http::HeaderName;
 
 use super::files::{Holds, key_pair, named};
 use super::problem::{At, Report};
 use super::value::{HOUR, SHORTEST, address, is_plain_and_remote, network, number, period, size, url};
-use crate::config::{AuditOutput, Listen, Log, Upstream, file};
+use crate::config::{AuditOutput, CertificateHeader, ClientCertificates, Listen, Log, Upstream, file};
+use crate::tls::peers::Peers;
 
 /// No time limit is longer than a day: a longer one is a slip of the unit.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -52,7 +56,22 @@ pub(super) fn upstream(file: &file::Upstream, at: &At<'_>, report: &mut Report) 
 
 pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut Report) -> Option<Listen> {
     let address = address(&file.address, &at.field("address"), report);
-    let tls = optional(file.tls.as_ref(), |pair| key_pair(pair, &at.field("tls"), report));
+    let tls_at = at.field("tls");
+    let tls = optional(file.tls.as_ref(), |tls| {
+        let pair = file::KeyPair { certificate: tls.certificate.clone(), key: tls.key.clone() };
+        key_pair(&pair, &tls_at, report)
+    });
+    let asked = file.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
+    let client_certificates =
+        optional(asked, |asked| client_certificates(asked, &tls_at.field("clientCertificates"), report));
+    let header = file.client_certificate_header.as_ref();
+    let certificate_header = optional(header, |header| {
+        let at = at.field("clientCertificateHeader");
+        if file.trusted_proxies.is_empty() {
+            at.problem(report, "has no meaning without trustedProxies: it is believed from them only");
+        }
+        certificate_header(header, &at, report)
+    });
     let proxies = at.field("trustedProxies");
     let trusted_proxies = all(file.trusted_proxies.iter().enumerate().map(|(index, text)| {
         let at = proxies.item(index);
@@ -73,6 +92,8 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut Report) -> O
     Some(Listen {
         address: address?,
         tls: tls?,
+        client_certificates: client_certificates?,
+        certificate_header: certificate_header?,
         trusted_proxies: trusted_proxies?,
         header_timeout: header_timeout?,
         body_timeout: body_timeout?,
@@ -82,6 +103,70 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut Report) -> O
         max_connections: max_connections?,
         drain_timeout: drain_timeout?,
     })
+}
+
+fn client_certificates(
+    file: &file::ClientCertificates,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<ClientCertificates> {
+    match (&file.ca, file.any_issuer) {
+        (Some(ca), false) => {
+            authority(ca, &at.field("ca"), report).map(|ca| ClientCertificates { ca: Some(ca) })
+        }
+        (None, true) => Some(ClientCertificates { ca: None }),
+        _ => {
+            at.problem(report, "needs one of `ca` and `anyIssuer: true`");
+            None
+        }
+    }
+}
+
+/// Headers that mean something else, to us or to whoever is behind us.
+const NO_CERTIFICATE: [&str; 12] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "dpop",
+    "forwarded",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "client-cert-chain",
+];
+
+fn certificate_header(
+    file: &file::ClientCertificateHeader,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<CertificateHeader> {
+    let name_at = at.field("name");
+    let name = file.name.to_ascii_lowercase().parse::<HeaderName>().ok();
+    let name = name.filter(|name| {
+        let text = name.as_str();
+        !text.contains('_') && !text.starts_with("x-forwarded-") && !NO_CERTIFICATE.contains(&text)
+    });
+    if name.is_none() {
+        let wants = "the name of a header of its own, such as Client-Cert or X-SSL-Client-Cert, without `_`";
+        name_at.problem(report, format!("{} is not {wants}", name_at.shown(&file.name)));
+    }
+    let ca = optional(file.ca.as_ref(), |ca| authority(ca, &at.field("ca"), report));
+    Some(CertificateHeader { name: name?, ca: ca? })
+}
+
+/// A file of certificates that can vouch for others.
+fn authority(path: &str, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+    let file = named(path, Holds::Certificates, at, report)?;
+    match Peers::load(Some(&file)) {
+        Ok(_) => Some(file),
+        Err(error) => {
+            at.problem(report, error.to_string());
+            None
+        }
+    }
 }
 
 /// The admin listener's address, which is not the other listener's.

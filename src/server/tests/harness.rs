@@ -69,6 +69,8 @@ pub(crate) fn listen_config() -> config::Listen {
     config::Listen {
         address: "127.0.0.1:0".parse().unwrap(),
         tls: None,
+        client_certificates: None,
+        certificate_header: None,
         trusted_proxies: Vec::new(),
         header_timeout: LIMIT,
         body_timeout: LIMIT,

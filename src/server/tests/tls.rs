@@ -127,7 +127,7 @@ async fn the_scanner_looks_inside_tls() {
 fn a_new_certificate_is_used_and_a_bad_one_is_not() {
     let folder = Folder::new();
     let pair = folder.pair("tls");
-    let certificate = Certificate::load(&pair).unwrap();
+    let certificate = Certificate::load(&pair, None).unwrap();
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     for (name, spoil) in [("no PEM", "rubbish"), ("empty", "")] {
         std::fs::write(&pair.certificate, spoil).unwrap();
@@ -142,7 +142,7 @@ fn a_new_certificate_is_used_and_a_bad_one_is_not() {
     let other = folder.pair("other");
     std::fs::copy(other.key, &pair.key).unwrap();
     assert!(matches!(certificate.reload(), Reload::TurnedDown(_)), "a key that does not fit");
-    assert!(Certificate::load(&pair).is_err());
+    assert!(Certificate::load(&pair, None).is_err());
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_handshake_after_a_reload_sees_the_new_certificate() {
     let folder = Folder::new();
     let pair = folder.pair("tls");
     let old = roots(&pair.certificate);
-    let certificate = Arc::new(Certificate::load(&pair).unwrap());
+    let certificate = Arc::new(Certificate::load(&pair, None).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let accepting = Arc::clone(&certificate);
