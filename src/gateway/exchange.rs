@@ -10,13 +10,14 @@ use http::request::Parts;
 use http::{Response, response};
 
 use self::issuing::{Outcome, issue};
+use super::authenticate;
 use super::door::Visit;
 use super::exit::Exit;
 use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
 use crate::exchange::Grant;
-use crate::exchange::parse::parse;
+use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
@@ -37,7 +38,8 @@ pub async fn judge(
 ) -> Result<Response<Body>, Refusal> {
     let parsed = parse(grant, form, &head, &realm.accepts)?;
     exit.parsed(&parsed);
-    let validated = check_subject(visit, realm, Authenticated::by_upstream(parsed)).await?;
+    let authenticated = authenticate(visit, realm, parsed, &head).await?;
+    let validated = check_subject(visit, realm, authenticated).await?;
     exit.validated(&validated);
     let permit =
         Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
@@ -55,6 +57,21 @@ pub async fn judge(
             Ok(response)
         }
     }
+}
+
+/// A client that the configuration knows is held to it before anything else is looked at. The others are the identity
+/// provider's to judge: in the exchange that is sent to it, or when one is to be minted.
+async fn authenticate(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    parsed: Parsed,
+    head: &Parts,
+) -> Result<Authenticated, Refusal> {
+    if realm.config.clients.methods(parsed.credentials().client_id()).is_none() {
+        return Ok(Authenticated::by_upstream(parsed));
+    }
+    let proof = authenticate::client(visit, realm, parsed.credentials(), head).await?;
+    Authenticated::proven(parsed, proof)
 }
 
 /// The subject token against the keys and rules of its issuer.

@@ -252,7 +252,11 @@ impl KeyCache {
 
 /// What the audience files of a realm leave to be asked for.
 fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
-    let mut accepts = Accepts { unknown_parameters: realm.forward_unknown_parameters, ..Accepts::default() };
+    let mut accepts = Accepts {
+        unknown_parameters: realm.forward_unknown_parameters,
+        workloads: Arc::clone(&realm.clients.workloads),
+        ..Accepts::default()
+    };
     let audiences = policy.realms.get(&realm.name).into_iter().flat_map(|audiences| audiences.values());
     for (audience, permission) in
         audiences.flat_map(|audience| audience.permissions.iter().map(move |one| (audience, one)))
