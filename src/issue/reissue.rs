@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::exchange::Grant;
 use crate::permit::Permit;
 use crate::policy::contract::{Contract, Issued};
 use crate::policy::reason::{Reason, Refusal};
@@ -29,7 +30,7 @@ pub fn conform(
     signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    to_contract(permit.contract(), answer, token, signer, now)
+    to_contract(permit.contract(), answer, token, signer, now, Grant::TokenExchange)
 }
 
 /// The same for a contract, however it came about.
@@ -39,6 +40,7 @@ pub(super) fn to_contract(
     token: &Verified<'_>,
     signer: &impl Signer,
     now: Timestamp,
+    grant: Grant,
 ) -> Result<Conformed, Refusal> {
     let issued = answer.issued(token);
     let narrowed = contract.narrow(&issued, now)?;
@@ -61,6 +63,10 @@ pub(super) fn to_contract(
         dropped_claims: narrowed.dropped,
         dropped_members: answer.drop_other_tokens(),
     };
+    if grant == Grant::JwtBearer {
+        // The answer of RFC 6749 section 5.1, which this grant's callers know.
+        answer.remove("issued_token_type");
+    }
     answer.set("access_token", Value::String(reissued));
     answer.set("expires_in", Value::from(narrowed.expires.saturating_sub(now.as_second())));
     answer.set("scope", Value::String(scope));

@@ -46,5 +46,5 @@ pub fn conform(
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
     let contract = permit.contract().for_local_subject(&local.0);
-    to_contract(&contract, answer, token, signer, now)
+    to_contract(&contract, answer, token, signer, now, permit.validated().authenticated().parsed().grant())
 }

@@ -24,5 +24,6 @@ mod redaction;
 mod reload;
 mod startup;
 mod support;
+mod translate;
 mod ui;
 mod upstream_faults;
