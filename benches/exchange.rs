@@ -70,17 +70,18 @@ fn policy() -> Policy {
         owner: "payments-team".to_owned(),
         resources: BTreeSet::from([format!("https://audience-{number}.example.org")]),
         permissions: (0..PERMISSIONS).map(permission).collect(),
-        roles: RoleRules { own: true, realm: BTreeSet::new(), map: Vec::new() },
+        roles: RoleRules { own: true, ..RoleRules::default() },
         token: TokenRules {
             lifetime: SignedDuration::from_mins(5),
             within_subject: false,
             claims: listed(&["email"]),
+            ..TokenRules::default()
         },
         issuance: Issuance::Reissue,
     };
     let audiences: BTreeMap<_, _> =
         (0..AUDIENCES).map(audience).map(|audience| (audience.name.clone(), audience)).collect();
-    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), hash: String::new() }
+    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 
 fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {

@@ -1,6 +1,6 @@
 //! Stage 4: the only maker of a permit.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::policy::contract::Contract;
 use crate::policy::decide::{Decision, Request, decide};
@@ -72,6 +72,11 @@ impl Permit {
     /// Whether a refresh token was asked for beside the access token, and is permitted.
     pub fn refresh(&self) -> bool {
         self.decision.refresh
+    }
+
+    /// How long after this exchange refresh tokens may be good, however often they are used.
+    pub fn refresh_lifetime(&self) -> SignedDuration {
+        self.decision.refresh_lifetime
     }
 
     /// The audiences, named or meant by a resource, each once: what goes upstream.

@@ -57,7 +57,8 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
         .flat_map(|(realm, all)| all.values().map(move |audience| (realm, audience)))
     {
         let (permissions, owner) = (count(audience.permissions.len(), "permission"), &audience.owner);
-        let issuance = audience.issuance.as_str();
+        let ways: Vec<_> = audience.issuances().iter().map(|one| one.as_str()).collect();
+        let issuance = ways.join(" and ");
         writeln!(out, "audience {} in {realm}: owner {owner}, {permissions}, {issuance}", audience.name)?;
     }
     let expired: Vec<String> = expired(config, today).collect();

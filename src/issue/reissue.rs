@@ -7,7 +7,6 @@ use crate::exchange::Grant;
 use crate::permit::Permit;
 use crate::policy::contract::{Contract, Issued};
 use crate::policy::reason::{Reason, Refusal};
-use crate::policy::roles::Roles;
 
 use super::answer::Answer;
 use super::{Conformed, Facts, Verified};
@@ -18,7 +17,8 @@ pub trait Signer {
     fn kid(&self) -> &str;
 
     /// Signs claims into a compact JWS; the error names the fault, never the claims.
-    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String>;
+    /// The header has this `typ`.
+    fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, String>;
 }
 
 /// Narrows the token to the permit's contract, holds the result to the contract like any other token, and signs it.
@@ -47,12 +47,14 @@ pub(super) fn to_contract(
     let scope = narrowed.scope.to_string();
     // The last lock: whatever narrowing does, what leaves passes the check.
     contract.check(&Issued { claims: &narrowed.claims, scope: Some(&scope), ..issued })?;
-    let reissued =
-        signer.sign(&narrowed.claims).map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
+    let reissued = signer
+        .sign(&narrowed.claims, contract.header_typ())
+        .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
 
     let issued_at = token.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
     let facts = Facts {
-        roles_before: Roles::read(token.claims)?,
+        subject: contract.subject.clone(),
+        roles_before: narrowed.roles_before,
         roles_granted: narrowed.roles,
         scope_requested: contract.scope_requested.clone(),
         scope_granted: narrowed.scope,

@@ -7,6 +7,7 @@ mod admin;
 mod answer_lock;
 mod attacks;
 mod audit;
+mod check;
 mod clock_jumps;
 mod demo_idp;
 mod demo_walk;

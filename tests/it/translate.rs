@@ -7,7 +7,7 @@ use crate::support::world::{Plan, TOKEN_PATH, World, login};
 use crate::support::{client, token};
 
 const PARTNER: &str = "permissions:
-  - { clients: [front-end-app], issuers: [partner], issuance: translate, scopes: [email, profile] }
+  - { clients: [front-end-app], issuers: [partner], issuance: translate, subjectTokens: [access_token, jwt], scopes: [email, profile] }
 ";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
