@@ -9,6 +9,7 @@ mod clients;
 mod environment;
 pub(super) mod files;
 mod issuers;
+pub mod keys;
 mod platform;
 mod problem;
 mod shape;
@@ -26,6 +27,7 @@ pub use self::environment::{Environment, ProcessEnvironment};
 pub use self::problem::Problem;
 use self::problem::{At, Report};
 use self::tree::{Node, Place};
+pub use self::value::parse_period;
 use super::{Config, Sources, file, schema};
 use crate::policy::model::Policy;
 

@@ -9,10 +9,8 @@ use super::{Issuances, names};
 use crate::config::file::audience as file;
 use crate::config::load::problem::{At, Report};
 use crate::config::load::value::period;
-use crate::policy::model::{Names, TokenRules};
+use crate::policy::model::{MAX_LIFETIME, Names, TokenRules};
 
-/// The longest life of a token that Cambio lets out; not configurable.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// A shorter life than this is over before the token arrives.
 const MIN_LIFETIME: Duration = Duration::from_secs(10);
 
@@ -22,7 +20,8 @@ pub(super) fn token(
     at: &At<'_>,
     report: &mut Report,
 ) -> Option<TokenRules> {
-    let lifetime = period(&file.lifetime, MIN_LIFETIME..=MAX_LIFETIME, &at.field("lifetime"), report);
+    let lifetime =
+        period(&file.lifetime, MIN_LIFETIME..=MAX_LIFETIME.unsigned_abs(), &at.field("lifetime"), report);
     let claims_at = at.field("claims");
     if !issuances.sign() && !file.claims.is_empty() {
         claims_at.problem(report, "needs `issuance: reissue`: a forwarded token can't be changed");
