@@ -257,10 +257,10 @@ fn the_config_maps_for_kubernetes_load() {
     let maps: Vec<ConfigMap> = serde_saphyr::from_multiple(&fs::read_to_string(path).unwrap()).unwrap();
     // Laid out as the Deployment mounts them.
     let folder = Folder::new();
-    for mounted in ["platform", "keys"] {
-        fs::create_dir(folder.path(mounted)).unwrap();
-    }
-    folder.write("keys/corp.pem", pem());
+    fs::create_dir(folder.path("platform")).unwrap();
+    let words = format!("generate --type p256 --dir {}", folder.path("keys").display());
+    let words = words.split(' ').map(std::ffi::OsString::from);
+    crate::cli::keys::run_at(words, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new()).unwrap();
     for (name, text) in maps.into_iter().flat_map(|map| map.data) {
         let mounted = if name == "cambio.yaml" { "platform" } else { "audiences" };
         folder.write(&format!("{mounted}/{name}"), &text);
