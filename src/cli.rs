@@ -24,7 +24,11 @@ Commands:
   serve   [--config FILE]                    run the gate
   check   [--config FILE]                    check configuration and audience files as serve would, all errors at once
   schema  [config|audience] [--markdown]     print the JSON Schema, or the reference as Markdown
-  keys    generate [--type TYPE] [--out FILE]    make a signing key: rsa (default), p256, p384 or ed25519
+  keys    generate [--type TYPE] [--out FILE | --dir FOLDER]
+                                             make a signing key: rsa (default), p256, p384 or ed25519; or a folder of them
+  keys    list --dir FOLDER [--json]         show a folder's keys: id, algorithm, state, since when
+  keys    rotate --dir FOLDER [--type TYPE] [--min-published 10m] [--now]
+                                             the next key signs, the active one retires, a new one is next
   demo    [--once]                           show the main job on an embedded identity provider
 
 Options:

@@ -20,6 +20,7 @@ use jsonwebtoken::Algorithm;
 
 pub use self::store::{Redis, Store};
 pub use self::summary::summary;
+use crate::issue::ring::KeyRing;
 use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
 
@@ -152,8 +153,8 @@ pub struct Realm {
     pub tokens: TokenChecks,
     /// How its keys are kept.
     pub jwks: JwksLimits,
-    /// PEM file of the key with which reissued tokens are signed.
-    pub signing_key: Option<PathBuf>,
+    /// The keys with which our tokens are signed.
+    pub signing: Option<KeyRing>,
     /// Which other doors are open.
     pub doors: Doors,
     /// How the roles of its users are asked for, for minted tokens.

@@ -8,6 +8,7 @@ pub mod forward;
 pub mod key;
 pub mod mint;
 pub mod reissue;
+pub mod ring;
 pub mod translate;
 
 use serde_json::{Map, Value};

@@ -183,6 +183,17 @@ impl Metrics {
         self.operation.store_seconds.observe(took.as_secs_f64());
     }
 
+    /// The signing keys that are published, each as realm, kid, algorithm and state, at scrape time.
+    pub fn signing_keys<'k>(&self, keys: impl Iterator<Item = [&'k str; 4]>) {
+        self.operation.signing_keys(keys);
+    }
+
+    /// How many of a realm's signing keys have a kid that the identity provider publishes, at scrape time.
+    pub fn signing_key_collisions(&self, realm: &str, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.operation.signing_key_collisions.with_label_values(&[realm]).set(f64::from(count));
+    }
+
     /// Configuration was loaded, or refused.
     pub fn reloaded(&self, ok: bool, now: jiff::Timestamp) {
         self.operation.reloaded(ok, now);

@@ -6,6 +6,7 @@
 pub mod audience;
 pub mod client;
 pub mod issuer;
+pub mod keys;
 pub mod store;
 pub mod value;
 

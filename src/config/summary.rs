@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, Store, TrustedIssuer};
+use crate::issue::ring::{KeyRing, PublicHalf};
 use crate::policy::model::{Audience, Names};
 
 /// The loaded configuration as the admin listener's `/config` shows it.
@@ -46,7 +47,7 @@ fn realm(realm: &Realm) -> Value {
         "subjectIssuers": realm.subject_issuers,
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
-        "signingKey": realm.signing_key.as_deref().map(shown),
+        "signingKeys": realm.signing.iter().flat_map(KeyRing::all).map(signing_key).collect::<Vec<_>>(),
         "doors": {
             "jwtBearer": match doors.jwt_bearer {
                 JwtBearerDoor::Closed => "closed",
@@ -59,6 +60,14 @@ fn realm(realm: &Realm) -> Value {
             "requestedSubject": doors.requested_subject,
         },
     })
+}
+
+fn signing_key(key: PublicHalf<'_>) -> Value {
+    let mut shown = json!({ "kid": key.kid, "algorithm": key.algorithm, "state": key.state.as_str() });
+    if let Some(until) = key.until {
+        shown["publishedUntil"] = json!(until.to_string());
+    }
+    shown
 }
 
 fn issuer(issuer: &TrustedIssuer) -> Value {

@@ -1,8 +1,9 @@
 //! What one generation of the configuration needs at run time; a reload makes a new one and keeps the key caches.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::task::JoinHandle;
 
@@ -12,7 +13,7 @@ use crate::config::clients::{ClientKeys, Method};
 use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks};
 use crate::exchange::parse::Accepts;
 use crate::gateway::published::Published;
-use crate::issue::key::SigningKey;
+use crate::issue::ring::KeyRing;
 use crate::jwks::fetch::{FetchError, Fetcher};
 use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
@@ -41,8 +42,10 @@ pub struct RealmState {
     pub config: Realm,
     /// The keys that the identity provider signs with.
     pub jwks: Jwks,
-    /// The key that we sign with.
-    pub signing: Option<SigningKey>,
+    /// The keys that we sign with.
+    pub signing: Option<KeyRing>,
+    /// Whether the identity provider was seen to publish the `kid` of the key that we sign with.
+    pub(super) collides: AtomicBool,
     /// What its policy leaves to be asked for.
     pub accepts: Accepts,
     /// What is published for it.
@@ -98,7 +101,7 @@ impl State {
     /// Builds a generation; key caches of `previous` whose source is unchanged go on.
     ///
     /// # Errors
-    /// When a signing key can't be used or a key source can't be set up.
+    /// When a key source can't be set up.
     pub fn new(
         config: Config,
         previous: Option<&Self>,
@@ -124,7 +127,8 @@ impl State {
             realms.push(RealmState {
                 config: realm.clone(),
                 jwks: keys.jwks.clone(),
-                signing: realm.signing_key.as_deref().map(load_signing_key).transpose()?,
+                signing: realm.signing.clone(),
+                collides: AtomicBool::new(false),
                 accepts: accepts(realm, &config.policy),
                 published: Published::new(),
                 client_keys: client_keys(realm, previous, clock, metrics)?,
@@ -268,10 +272,4 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
         accepts.refresh |= permission.requested_tokens.contains(&TokenType::RefreshToken);
     }
     accepts
-}
-
-fn load_signing_key(path: &Path) -> Result<SigningKey, StartError> {
-    let pem = std::fs::read(path).map_err(|error| StartError::File { path: path.to_owned(), error })?;
-    SigningKey::from_pem(&pem)
-        .map_err(|error| StartError::SigningKey { path: path.to_owned(), error: error.to_string() })
 }

@@ -6,19 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
-use crate::policy::model::{Issuance, Names};
+use crate::policy::model::{Issuance, MAX_LIFETIME, Names};
 use crate::policy::narrow::{Narrowed, comes_with};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
-
-/// The longest life of a token that Cambio lets out; not configurable.
-pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a token is made from besides its contract.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,10 @@ use jiff::{SignedDuration, civil::Date};
 use crate::oauth::urn::TokenType;
 use crate::policy::expression::Expression;
 
+/// The longest life of a token that Cambio lets out; not configurable. A signing key is published for as long after
+/// its last signature.
+pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
 /// A list of names in a configuration file, or everything (`"*"`, written out).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Names {

@@ -103,6 +103,11 @@ impl KeySet {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
+    /// Whether a member has this `kid`, keys for encryption included.
+    pub fn publishes(&self, kid: &str) -> bool {
+        self.published.iter().any(|jwk| jwk.get("kid").and_then(Value::as_str) == Some(kid))
+    }
+
     /// The members as published, keys for encryption included, in order. A member with a private or symmetric part
     /// is not among them: we don't publish it a second time.
     pub fn jwks(&self) -> &[Value] {

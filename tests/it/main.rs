@@ -23,6 +23,7 @@ mod protocols;
 mod published_keys;
 mod redaction;
 mod reload;
+mod signing_keys;
 mod startup;
 mod support;
 mod translate;

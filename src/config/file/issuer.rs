@@ -33,8 +33,13 @@ pub struct Realm {
     pub claim_validation_rules: Vec<ClaimValidationRule>,
     /// PEM file with the private key that signs reissued tokens (RSA of at least 2048 bits, EC P-256 or P-384, Ed25519).
     /// Needed as soon as one audience of the realm has `issuance: reissue`, which is the default. `cambio keys generate`
-    /// makes an RSA key (RS256), because many resource servers accept RS256 only.
+    /// makes an RSA key (RS256), because many resource servers accept RS256 only. One file can't be rotated without
+    /// tokens being refused for a while: `signingKeys` can.
     pub signing_key: Option<String>,
+    /// Folder with the keys that sign reissued tokens, instead of `signingKey`: one that signs, one that is published
+    /// and will sign next, and retired ones until their tokens have expired. `cambio keys generate --dir` makes it,
+    /// `cambio keys rotate --dir` turns it; both are followed without a restart.
+    pub signing_keys: Option<String>,
     /// How the realm's keys are kept.
     #[serde(default)]
     pub jwks: Jwks,
@@ -54,6 +59,13 @@ pub struct Realm {
     /// What happens to parameters of an exchange that Cambio does not know.
     #[serde(default)]
     pub unknown_parameters: UnknownParameters,
+}
+
+impl Realm {
+    /// Whether the realm has a key of Cambio's.
+    pub fn can_sign(&self) -> bool {
+        self.signing_key.is_some() || self.signing_keys.is_some()
+    }
 }
 
 fn algorithms() -> Vec<String> {

@@ -123,10 +123,12 @@ impl<'a> Issuances<'a> {
     /// Refuses what needs a key and has none, and says what it means to mint.
     fn check(&self, placed: Option<(&str, &Realm)>, report: &mut Report) {
         if let Some((name, realm)) = placed
-            && realm.signing_key.is_none()
+            && !realm.can_sign()
         {
             for (issuance, at) in self.0.iter().filter(|(issuance, _)| issuance.signs()) {
-                let way = format!("set realms.{name}.signingKey in cambio.yaml, or `issuance: forward` here");
+                let way = format!(
+                    "set realms.{name}.signingKeys or signingKey in cambio.yaml, or `issuance: forward` here"
+                );
                 let message =
                     format!("{} needs a key that the realm does not have: {way}", issuance.as_str());
                 at.problem(report, message);

@@ -79,7 +79,18 @@ pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut Report) 
         return None;
     }
     let file = report.resolve(path);
-    let bytes = match read_noted(&file, report) {
+    contents(&file, path, holds, at, report).map(|_| file)
+}
+
+/// The bytes of a file that is written as `path`, with the PEM block that is needed.
+pub(super) fn contents(
+    file: &Path,
+    path: &str,
+    holds: Holds,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let bytes = match read_noted(file, report) {
         Ok(bytes) => bytes,
         Err(error) => {
             at.problem(report, format!("the file {} {error}", at.shown(path)));
@@ -90,14 +101,14 @@ pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut Report) 
         at.problem(report, format!("the file {} {message}", at.shown(path)));
         return None;
     }
-    if holds == Holds::PrivateKey && fs::metadata(&file).is_ok_and(|data| data.mode() & 0o007 != 0) {
+    if holds == Holds::PrivateKey && fs::metadata(file).is_ok_and(|data| data.mode() & 0o007 != 0) {
         // Not a refusal: a mounted Kubernetes secret is 0644 by default.
         at.warning(
             report,
             format!("the private key {} can be read by every user of this machine", at.shown(path)),
         );
     }
-    Some(file)
+    Some(bytes)
 }
 
 /// A certificate and its key.

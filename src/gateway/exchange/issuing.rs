@@ -9,9 +9,9 @@ use crate::body::Body;
 use crate::client::credentials::Method;
 use crate::gateway::door::Visit;
 use crate::gateway::exit::Exit;
+use crate::gateway::signing::signer;
 use crate::gateway::state::RealmState;
 use crate::issue::answer::Answer;
-use crate::issue::key::SigningKey;
 use crate::issue::translate::LocalSubject;
 use crate::issue::{self, Conformed, Verified};
 use crate::permit::Permit;
@@ -96,7 +96,7 @@ async fn translated(
             let exchanged = Answer::read(answer.status.as_u16(), &body)?;
             let token = verified(visit, realm, &exchanged).await?;
             let token = Verified::new(&token, &realm.config.issuer);
-            let (signer, now) = (signing_key(realm)?, visit.gateway.clock.now());
+            let (signer, now) = (signer(realm)?, visit.gateway.clock.now());
             let conformed = issue::translate::conform(permit, &local, exchanged, &token, signer, now)?;
             Ok(Outcome::Issued(answer, conformed))
         }
@@ -118,7 +118,7 @@ async fn conform(
     match permit.issuance() {
         Issuance::Forward => issue::forward::conform(permit, answer, &token, now),
         Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
-            issue::reissue::conform(permit, answer, &token, signing_key(realm)?, now)
+            issue::reissue::conform(permit, answer, &token, signer(realm)?, now)
         }
     }
 }
@@ -143,8 +143,4 @@ async fn verified(visit: Visit<'_>, realm: &RealmState, answer: &Answer) -> Resu
         leeway: realm.config.tokens.leeway,
     };
     verify::verify(answer.token(), &keys, &expect, visit.gateway.clock.now()).map_err(untrusted)
-}
-
-fn signing_key(realm: &RealmState) -> Result<&SigningKey, Refusal> {
-    realm.signing.as_ref().ok_or_else(|| Refusal::new(Reason::SigningFailed, "the realm has no signing key"))
 }

@@ -12,8 +12,8 @@ use crate::config::load::platform::all;
 use crate::config::load::problem::{At, Report};
 use crate::config::load::value::period;
 use crate::policy::expression::Expression;
-use crate::policy::mint::{MAX_LIFETIME, is_reserved};
-use crate::policy::model::{Issuance, Names, Profile, RoleOutput, SubjectRule, TokenRules};
+use crate::policy::mint::is_reserved;
+use crate::policy::model::{Issuance, MAX_LIFETIME, Names, Profile, RoleOutput, SubjectRule, TokenRules};
 
 /// A shorter life than this is over before the token arrives.
 const MIN_LIFETIME: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! Who may be named under which issuance.
 
-use super::{AUDIENCE, Folder, MAIN, TestEnvironment, load};
+use super::{AUDIENCE, Folder, MAIN, TestEnvironment, load, pem};
 use crate::config::Config;
 
 /// A realm with a key that trusts another realm and a foreign issuer.
@@ -11,7 +11,7 @@ fn folder(permission: &str) -> Folder {
         + "  lab: { issuer: 'https://sso.example.org/realms/lab', subjectIssuers: [lab] }\n"
         + "issuers: { partner: { issuer: { url: 'https://p.example', audiences: [a] } } }\n";
     folder.write("cambio.yaml", main);
-    folder.write("corp.pem", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n");
+    folder.write("corp.pem", pem());
     let audience = AUDIENCE.replace("owner:", "realm: corp\nowner:").replace("scopes: [email]", permission);
     folder.write("audiences/a.yaml", audience);
     folder
