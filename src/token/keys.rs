@@ -4,6 +4,8 @@
 //! may not or can't verify one of our algorithms is left out. What remains can't be confused: each key fits the
 //! algorithms of its own type only.
 
+mod roca;
+
 use std::collections::BTreeSet;
 
 use aws_lc_rs::signature::ParsedPublicKey;
@@ -199,7 +201,7 @@ fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Numbers> {
     if n.last()? & 1 == 0 || exponent & 1 == 0 || exponent < 3 || exponent >> 33 != 0 {
         return None;
     }
-    Some(Numbers::Rsa { n, e })
+    (!roca::has_fingerprint(&n)).then_some(Numbers::Rsa { n, e })
 }
 
 /// Coordinates have the exact length of the field (RFC 7518 section 6.2.1.2); the curve has the point if it parses.

@@ -90,6 +90,7 @@ fn admission() {
         ("empty modulus", with(&bare, "n", json!("")), false),
         ("padded modulus", with(&bare, "n", json!(format!("{}=", bare["n"].as_str().unwrap()))), false),
         ("modulus absent", without(&bare, "n"), false),
+        ("modulus of a flawed smart card (ROCA)", with(&bare, "n", base64(&roca::flawed(2048))), false),
         ("exponent 3", with(&bare, "e", base64(&[3])), true),
         ("exponent 1", with(&bare, "e", base64(&[1])), false),
         ("even exponent", with(&bare, "e", base64(&[1, 0, 0])), false),
