@@ -247,12 +247,16 @@ fn repeated_members_are_refused() {
     let inner = text.replacen(r#""roles":"#, r#""roles":["administrator"],"roles":"#, 1);
     let escaped = text.replacen('{', r#"{"\u0072ealm_access":{},"#, 1);
     let again = header().to_string().replacen('{', r#"{"kid":"x","#, 1);
+    let algorithm = header().to_string().replacen('{', r#"{"alg":"none","#, 1);
+    let subject = text.replacen('{', r#"{"sub":"admin","#, 1);
     let unknown = header().to_string().replacen('{', r#"{"x":1,"x":2,"#, 1);
     let header = header().to_string();
     for (name, header, claims) in [
         ("a claim twice", header.as_str(), twice.as_str()),
         ("a member of a claim twice", &header, &inner),
         ("a claim twice, once escaped", &header, &escaped),
+        ("sub twice", &header, &subject),
+        ("alg twice", &algorithm, &text),
         ("kid twice", &again, &text),
         ("an unknown header member twice", &unknown, &text),
     ] {

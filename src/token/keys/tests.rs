@@ -190,6 +190,9 @@ fn a_key_is_found_only_without_a_choice() {
     assert_eq!(found(Some(""), Algorithm::ES256), None, "an empty kid is a kid");
     assert_eq!(found(None, Algorithm::EdDSA), None, "two fit");
     assert_eq!(found(None, Algorithm::ES256), Some(kid(&ec)));
+    let stated = parse(&[jwk(KeyKind::Rsa)]).unwrap();
+    assert!(stated.find(None, Algorithm::RS256).is_some());
+    assert!(stated.find(None, Algorithm::PS256).is_none(), "alg other than the token's");
     let nameless = parse(&[without(&one, "kid")]).unwrap();
     assert!(nameless.find(None, Algorithm::EdDSA).is_some());
     assert!(nameless.find(Some(&kid(&one)), Algorithm::EdDSA).is_none());
