@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::json;
 use super::jws::{self, JwsError, MAX_TOKEN_BYTES};
 use super::keys::KeySet;
-use super::verify::{Expectations, TokenError, peek, verify};
+use super::verify::{Expectations, TokenError, peek, verify, verify_shared};
 use crate::issue::key::{KeyKind, SigningKey, generate};
 use crate::secret::Secret;
 
@@ -337,6 +337,21 @@ fn a_key_that_does_not_fit_verifies_nothing() {
     let token = rs256(&header(), &claims());
     let other = CORP.keys.find(Some(kid(1)), Algorithm::ES256).unwrap();
     assert_eq!(jws::Unverified::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
+}
+
+#[test]
+fn an_empty_shared_secret_is_nobodys() {
+    let message = ["eyJhbGciOiJIUzI1NiJ9".to_owned(), URL_SAFE_NO_PAD.encode(claims().to_string())].join(".");
+    let expect =
+        Expectations { issuer: ISSUER, algorithms: &[Algorithm::HS256], leeway: SignedDuration::ZERO };
+    let outcome = |secret: &str| {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+        let token = Secret::new(format!("{message}.{code}"));
+        verify_shared(&token, &Secret::new(secret), &expect, now()).map(|_| ())
+    };
+    assert_eq!(outcome("s3cret"), Ok(()));
+    assert_eq!(outcome(""), Err(TokenError::Jws(JwsError::KeyMismatch)));
 }
 
 #[test]
