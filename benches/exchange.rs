@@ -159,6 +159,7 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
 
 /// One signature by the library that parses the key each time, and by a key that stays parsed
 /// (docs/decisions/0007-parsed-keys-are-kept.md).
+#[expect(clippy::disallowed_methods, reason = "the comparison is what this is about")]
 fn signatures(c: &mut Criterion, rsa: &SigningKey, ec: &SigningKey) {
     let number =
         |key: &SigningKey, name: &str| URL_SAFE_NO_PAD.decode(key.jwk()[name].as_str().unwrap()).unwrap();
