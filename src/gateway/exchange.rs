@@ -22,8 +22,7 @@ use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
 use crate::policy::reason::{Reason, Refusal};
-use crate::token::verify;
-use crate::token::{Validated, validate};
+use crate::token::{Presented, Validated};
 
 /// Judges an exchange, has it performed, and holds the answer to its contract.
 ///
@@ -80,23 +79,19 @@ async fn check_subject(
     realm: &RealmState,
     authenticated: Authenticated,
 ) -> Result<Validated, Refusal> {
-    let peeked = verify::peek(authenticated.parsed().subject_token().expose())
-        .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
-    let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, &peeked.issuer) else {
+    let presented = Presented::read(authenticated)?;
+    let issuer = presented.subject().issuer();
+    let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {
         return Err(Refusal::new(
             Reason::SubjectTokenIssuerUntrusted,
-            format!(
-                "issuer {:?} is not among subjectIssuers of realm {}",
-                clip(&peeked.issuer),
-                realm.config.name
-            ),
+            format!("issuer {:?} is not among subjectIssuers of realm {}", clip(issuer), realm.config.name),
         ));
     };
     let keys = jwks
-        .keys(peeked.kid.as_deref())
+        .keys(presented.subject().kid())
         .await
         .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", checks.issuer_name)))?;
-    validate(authenticated, &keys, &checks, visit.gateway.clock.now())
+    presented.validate(&keys, &checks, visit.gateway.clock.now())
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).

@@ -18,6 +18,7 @@ use crate::config::{
 };
 use crate::issue::ring::{KeyRing, MAX_LEEWAY};
 use crate::policy::expression::Expression;
+use crate::token::jws;
 
 /// A week.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -309,27 +310,16 @@ fn token_checks(
 }
 
 pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
-    let algorithm = match name {
-        "RS256" => Algorithm::RS256,
-        "RS384" => Algorithm::RS384,
-        "RS512" => Algorithm::RS512,
-        "PS256" => Algorithm::PS256,
-        "PS384" => Algorithm::PS384,
-        "PS512" => Algorithm::PS512,
-        "ES256" => Algorithm::ES256,
-        "ES384" => Algorithm::ES384,
-        "EdDSA" => Algorithm::EdDSA,
-        other => {
-            let why = match other {
-                "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm and never accepted",
-                "none" => "is no signature and never accepted",
-                _ => "is not RS256/384/512, PS256/384/512, ES256/384 or EdDSA",
-            };
-            at.problem(report, format!("{} {why}", at.shown(other)));
-            return None;
-        }
-    };
-    Some(algorithm)
+    let algorithm = jws::algorithm(name);
+    if algorithm.is_none() {
+        let why = match name {
+            "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm and never accepted",
+            "none" => "is no signature and never accepted",
+            _ => "is not RS256/384/512, PS256/384/512, ES256/384 or EdDSA",
+        };
+        at.problem(report, format!("{} {why}", at.shown(name)));
+    }
+    algorithm
 }
 
 fn jwks(file: &file::Jwks, at: &At<'_>, report: &mut Report) -> Option<JwksLimits> {

@@ -134,7 +134,7 @@ async fn verified(visit: Visit<'_>, realm: &RealmState, answer: &Answer) -> Resu
     };
     let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
     let keys =
-        realm.jwks.keys(peeked.kid.as_deref()).await.map_err(|error| {
+        realm.jwks.keys(peeked.kid()).await.map_err(|error| {
             Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", realm.config.name))
         })?;
     let expect = Expectations {
@@ -142,5 +142,5 @@ async fn verified(visit: Visit<'_>, realm: &RealmState, answer: &Answer) -> Resu
         algorithms: &realm.config.tokens.algorithms,
         leeway: realm.config.tokens.leeway,
     };
-    verify::verify(answer.token(), &keys, &expect, visit.gateway.clock.now()).map_err(untrusted)
+    peeked.verify(&keys, &expect, visit.gateway.clock.now()).map_err(untrusted)
 }
