@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::clients::{Clients, Method, Unregistered};
 use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, Store, TrustedIssuer};
 use crate::policy::model::{Audience, Names};
 
@@ -47,6 +48,11 @@ fn realm(realm: &Realm) -> Value {
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
         "signingKey": realm.signing_key.as_deref().map(shown),
+        "clients": clients(&realm.clients),
+        "unregisteredClients": match realm.clients.unregistered {
+            Unregistered::Upstream { cache_for } => format!("upstream, remembered for {} s", cache_for.as_secs_f32()),
+            Unregistered::Refused => "refused".to_owned(),
+        },
         "doors": {
             "jwtBearer": match doors.jwt_bearer {
                 JwtBearerDoor::Closed => "closed",
@@ -59,6 +65,12 @@ fn realm(realm: &Realm) -> Value {
             "requestedSubject": doors.requested_subject,
         },
     })
+}
+
+/// Client id → the names of its methods.
+fn clients(clients: &Clients) -> Map<String, Value> {
+    let names = |methods: &[Method]| methods.iter().map(Method::name).collect::<Vec<_>>();
+    clients.registered.iter().map(|(id, methods)| (id.clone(), json!(names(methods)))).collect()
 }
 
 fn issuer(issuer: &TrustedIssuer) -> Value {
