@@ -41,16 +41,13 @@ fn run_with(
     // Nothing on standard input, as with </dev/null, asks for a new secret, too.
     let given = given.filter(|secret| !secret.expose().is_empty());
     let failed = |error: std::io::Error| CliError(error.to_string());
-    let secret = match given {
-        Some(secret) => {
-            argon2id = true;
-            secret
-        }
-        None => {
-            let secret = Secret::new(URL_SAFE_NO_PAD.encode(chance::<32>()?));
-            writeln!(notes, "secret {}", secret.expose()).map_err(failed)?;
-            secret
-        }
+    let secret = if let Some(secret) = given {
+        argon2id = true;
+        secret
+    } else {
+        let secret = Secret::new(URL_SAFE_NO_PAD.encode(chance::<32>()?));
+        writeln!(notes, "secret {}", secret.expose()).map_err(failed)?;
+        secret
     };
     let hash = if argon2id {
         SecretHash::argon2id(&secret, &chance()?)

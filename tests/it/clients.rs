@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use cambio::client::secret::SecretHash;
 use cambio::secret::Secret;
 use http::StatusCode;
+use serde_json::json;
 
 use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields};
 use crate::support::{client, form};
@@ -91,4 +92,62 @@ async fn a_registry_is_reloaded_with_its_files() {
     assert_eq!(world.exchange(&token, &[]).await.status, StatusCode::UNAUTHORIZED);
     world.rewrite("front-end.hash", &hash("front-end-secret")).await;
     assert_eq!(world.exchange(&token, &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_assertion_is_good_for_one_exchange() {
+    let plan = Plan::new().await;
+    let key = plan.idp.signing_key("partner").unwrap();
+    plan.folder.write("front-end.jwks", &json!({ "keys": [key.jwk()] }).to_string());
+    let method = "{ method: private_key_jwt, jwksFile: front-end.jwks, algorithms: [RS256] }";
+    let clients = format!("    clients: {{ front-end-app: [{method}] }}\n");
+    let world = plan.configure(REALM, &format!("{REALM}{clients}")).start().await;
+    let token = world.alice().await;
+    let claims = |jti: &str, aud: &str| {
+        json!({
+            "iss": "front-end-app", "sub": "front-end-app", "aud": aud, "jti": jti,
+            "exp": world.now() + 60, "iat": world.now(),
+        })
+    };
+    let issuer = "http://sso.example.org/realms/corp";
+    // The demo's identity provider takes no assertions: that it was asked shows that ours took it.
+    for (name, jti, aud, reason) in [
+        ("first", "1", issuer, "upstream_refused"),
+        ("again", "1", issuer, "client_assertion_replayed"),
+        ("another", "2", issuer, "upstream_refused"),
+        ("for another", "3", "https://other.example.org", "client_unauthenticated"),
+    ] {
+        let before = world.audit_so_far();
+        let jwt = key.sign(claims(jti, aud).as_object().unwrap()).unwrap();
+        let changes = [
+            ("client_id", "-"),
+            ("client_secret", "-"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", jwt.as_str()),
+        ];
+        let answer = world.exchange(&token, &changes).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}: {}", answer.text());
+        assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_clients_keys_nobody_is_believed() {
+    let method = "{ method: private_key_jwt, jwksURL: 'http://127.0.0.1:9/jwks', algorithms: [RS256] }";
+    let clients = format!("    clients: {{ front-end-app: [{method}] }}\n");
+    let world = Plan::new().await.configure(REALM, &format!("{REALM}{clients}")).start().await;
+    let token = world.alice().await;
+    let claims =
+        json!({ "iss": "front-end-app", "sub": "front-end-app", "exp": world.now() + 60, "jti": "1" });
+    let jwt = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
+    let changes = [
+        ("client_id", "-"),
+        ("client_secret", "-"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", jwt.as_str()),
+    ];
+    let before = world.audit_so_far();
+    let answer = world.exchange(&token, &changes).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
+    assert_eq!(world.audit_after(before).await["reason"], "client_authentication_unavailable");
 }

@@ -281,7 +281,7 @@ async fn callers_may_show_certificates() {
     let own = identity("batch", None, plain);
     let old = identity("batch", Some(&issuer), |p| p.not_after = rcgen::date_time_ymd(2020, 1, 1));
     let server = identity("batch", Some(&issuer), |p| {
-        p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]
+        p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     });
     // A certificate that somebody else's key goes with.
     let stolen = (right.0.clone(), own.1.clone_key());
