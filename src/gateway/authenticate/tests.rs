@@ -34,9 +34,9 @@ use crate::upstream::Upstream;
 const ISSUER: &str = "http://sso.example.org/realms/corp";
 
 /// The identity provider's keys, made once: RSA takes its time.
-fn keys() -> Option<Keys> {
+fn keys() -> Keys {
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::generate().unwrap());
-    Some(KEYS.clone())
+    KEYS.clone()
 }
 
 struct Folder(PathBuf);
@@ -69,7 +69,7 @@ impl World {
             Folder(std::env::temp_dir().join(format!("cambio-authenticate-{}", uuid::Uuid::new_v4())));
         std::fs::create_dir(&folder.0).unwrap();
         let (clock, hand) = Clock::manual("2026-11-02T08:00:00Z".parse::<Timestamp>().unwrap());
-        let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: keys() }).await.unwrap();
+        let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let config = configure(&folder.0, &idp, realm, listen);
         let upstream = Upstream::new(&config.upstream).unwrap();
@@ -259,7 +259,7 @@ async fn an_identity_provider_that_is_away_says_nothing() {
     let World { idp, gateway, connection, metrics, clock, hand, folder, peer } = world;
     let stopped = idp.address();
     idp.stop().await;
-    let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: keys() }).await.unwrap();
+    let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
     assert_ne!(idp.address(), stopped);
     let world = World { idp, gateway, connection, metrics, clock, hand, folder, peer };
     assert_eq!(told(world.ask(&[], RIGHT).await), YES, "it is remembered");
