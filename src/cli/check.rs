@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::civil::Date;
 
 use crate::config::Config;
+use crate::config::clients::Method;
 use crate::config::load::{Environment, load};
 
 /// Checks the files of `path`; `today` (UTC) tells which permissions are over. Prints problems to `err`, one per line as
@@ -46,6 +47,12 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
             "realm    {}: {} at {}, subject tokens of {from}",
             realm.name, realm.issuer, realm.path
         )?;
+    }
+    for realm in config.realms.values() {
+        for (client, methods) in &realm.clients.registered {
+            let methods: Vec<_> = methods.iter().map(Method::name).collect();
+            writeln!(out, "client   {client} in {}: {}", realm.name, methods.join(", "))?;
+        }
     }
     for issuer in config.issuers.values() {
         writeln!(out, "issuer   {}: {}", issuer.name, issuer.url)?;

@@ -137,6 +137,7 @@ fn main_file(read: &Read<file::Config>, report: &mut Report) -> Option<Config> {
     let realms = issuers::realms(written, &at.field("realms"), report);
     let issuers = issuers::issuers(written, &at.field("issuers"), report);
     let store = store::store(&file.store, &at.field("store"), report);
+    clients::certificates_come(&file.realms, &file.listen, &at.field("realms"), report);
     let audit = platform::audit(&file.audit, &at.field("audit"), report);
     let log = platform::log(&file.log, &at.field("log"), report);
     let threads = platform::threads(&file.runtime, &at.field("runtime"), report);

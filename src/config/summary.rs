@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::clients::{Clients, Method, Unregistered};
 use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, Store, TrustedIssuer};
 use crate::issue::ring::{KeyRing, PublicHalf};
 use crate::policy::model::{Audience, Names};
@@ -25,7 +26,9 @@ pub fn summary(config: &Config) -> Value {
         "hash": config.hash,
         "policyHash": config.policy.hash,
         "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
-        "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some() },
+        "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some(),
+            "clientCertificates": config.listen.client_certificates.is_some(),
+            "clientCertificateHeader": config.listen.certificate_header.as_ref().map(|header| header.name.as_str()) },
         "admin": config.admin.to_string(),
         "store": store,
         "audit": audit,
@@ -48,6 +51,11 @@ fn realm(realm: &Realm) -> Value {
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
         "signingKeys": realm.signing.iter().flat_map(KeyRing::all).map(signing_key).collect::<Vec<_>>(),
+        "clients": clients(&realm.clients),
+        "unregisteredClients": match realm.clients.unregistered {
+            Unregistered::Upstream { cache_for } => format!("upstream, remembered for {} s", cache_for.as_secs_f32()),
+            Unregistered::Refused => "refused".to_owned(),
+        },
         "doors": {
             "jwtBearer": match doors.jwt_bearer {
                 JwtBearerDoor::Closed => "closed",
@@ -68,6 +76,12 @@ fn signing_key(key: PublicHalf<'_>) -> Value {
         shown["publishedUntil"] = json!(until.to_string());
     }
     shown
+}
+
+/// Client id → the names of its methods.
+fn clients(clients: &Clients) -> Map<String, Value> {
+    let names = |methods: &[Method]| methods.iter().map(Method::name).collect::<Vec<_>>();
+    clients.registered.iter().map(|(id, methods)| (id.clone(), json!(names(methods)))).collect()
 }
 
 fn issuer(issuer: &TrustedIssuer) -> Value {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use super::respond;
@@ -27,6 +28,8 @@ pub struct Exit<'a> {
     clock: &'a Clock,
     started: Instant,
     line: Line,
+    /// The caller sent an `Authorization` header.
+    authorization: bool,
     /// No decision is made about the request: only what the locks refuse of it is audited.
     passes: bool,
     written: bool,
@@ -103,6 +106,7 @@ impl<'a> Exit<'a> {
             metrics,
             clock,
             started: Instant::now(),
+            authorization: request.headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION)),
             line,
             passes: false,
             written: false,
@@ -133,7 +137,11 @@ impl<'a> Exit<'a> {
 
     /// What the caller is told of a refusal.
     pub fn answer(&self, reason: Reason) -> Response<Body> {
-        respond::refusal_of(self.grant, reason, &self.line.id)
+        let mut response = respond::refusal_of(self.grant, reason, &self.line.id);
+        if self.authorization {
+            respond::challenge(&mut response, self.line.realm.as_deref().unwrap_or_default());
+        }
+        response
     }
 
     /// What was asked for.

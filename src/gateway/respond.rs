@@ -1,6 +1,6 @@
 //! Answers that Cambio makes itself.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 
 use crate::body::Body;
@@ -21,6 +21,16 @@ pub fn refusal_of(grant: Option<Grant>, reason: Reason, id: &str) -> Response<Bo
     match grant {
         Some(Grant::JwtBearer) => with_id(&keycloak::grant_answer(reason), id),
         Some(Grant::TokenExchange) | None => refusal(reason, id),
+    }
+}
+
+/// What a client that sent an `Authorization` header is told with 401 (RFC 6749 section 5.2). `realm` is a name of the
+/// configuration: letters, digits, `.`, `_` and `-`.
+pub fn challenge(response: &mut Response<Body>, realm: &str) {
+    if response.status() == StatusCode::UNAUTHORIZED
+        && let Ok(value) = HeaderValue::try_from(format!("Basic realm=\"{realm}\""))
+    {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
 }
 

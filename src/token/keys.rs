@@ -161,7 +161,8 @@ impl std::fmt::Debug for PublicKey {
 /// Whether the key's own words allow it to verify signatures: type, `use` and `key_ops` (RFC 7517 sections 4.1 to 4.3).
 fn may_sign(jwk: &Map<String, Value>) -> bool {
     let kty = matches!(text(jwk, "kty"), Some("RSA" | "EC" | "OKP"));
-    let usage = jwk.get("use").is_none_or(|usage| usage == "sig");
+    // A SPIFFE trust bundle's own word for keys that sign JWTs (SPIFFE Trust Domain and Bundle, section 4.2.2).
+    let usage = jwk.get("use").is_none_or(|usage| usage == "sig" || usage == "jwt-svid");
     let operations = jwk.get("key_ops").is_none_or(|ops| {
         ops.as_array().is_some_and(|ops| ops.iter().any(|operation| operation == "verify"))
     });

@@ -101,6 +101,42 @@ fn rs256(header: &Value, claims: &Value) -> String {
     sign(&header.to_string(), &claims.to_string(), 0, Algorithm::RS256)
 }
 
+#[test]
+fn a_shared_secret_and_a_key_are_never_taken_for_each_other() {
+    let secret = Secret::new("0123456789abcdef0123456789abcdef");
+    let made = |algorithm: Algorithm, key: &[u8]| {
+        let header = json!({"alg": format!("{algorithm:?}")}).to_string();
+        let message =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
+        let key = EncodingKey::from_secret(key);
+        let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
+        format!("{message}.{code}")
+    };
+    let hmac = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+    let check = |token: &str, algorithms: &[Algorithm]| {
+        let expect = Expectations { issuer: ISSUER, algorithms, leeway: SignedDuration::ZERO };
+        verify_shared(&Secret::new(token), &secret, &expect, now()).map(|token| token.subject().to_owned())
+    };
+    for algorithm in hmac {
+        let right = made(algorithm, secret.expose().as_bytes());
+        assert_eq!(check(&right, &hmac), Ok("alice".to_owned()), "{algorithm:?}");
+        assert_eq!(check(&right, &[Algorithm::RS256]), Err(TokenError::AlgorithmNotAllowed), "{algorithm:?}");
+        assert_eq!(
+            check(&made(algorithm, b"another"), &hmac),
+            Err(JwsError::Signature.into()),
+            "{algorithm:?}"
+        );
+        let (message, code) = right.rsplit_once('.').unwrap();
+        for (name, code) in [("none", ""), ("half", &code[..20]), ("no base64", "***")] {
+            let cut = format!("{message}.{code}");
+            assert_eq!(check(&cut, &hmac), Err(JwsError::Signature.into()), "{algorithm:?}, {name}");
+        }
+        // However the algorithms are configured, a key set takes no code, and a secret no signature.
+        assert_eq!(outcome(&right, &hmac), Err(TokenError::KeyUnknown), "{algorithm:?}");
+    }
+    assert_eq!(check(&rs256(&header(), &claims()), ALGORITHMS), Err(JwsError::KeyMismatch.into()));
+}
+
 fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }

@@ -8,6 +8,7 @@ mod answer_lock;
 mod attacks;
 mod audit;
 mod check;
+mod clients;
 mod clock_jumps;
 mod demo_idp;
 mod demo_walk;

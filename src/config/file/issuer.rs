@@ -43,11 +43,11 @@ pub struct Realm {
     /// How the realm's keys are kept.
     #[serde(default)]
     pub jwks: Jwks,
-    /// Clients whose credentials Cambio judges itself where it answers by itself (`mint`, and the endpoints for its own
-    /// tokens): client id → methods, of which one suffices. Where the upstream exchanges, the upstream judges.
+    /// Clients whose credentials Cambio judges itself: client id → methods, of which one suffices. Where the upstream
+    /// exchanges, it judges them as well.
     #[serde(default)]
     pub clients: BTreeMap<String, Vec<ClientMethod>>,
-    /// Clients that are not in `clients`.
+    /// Clients that are not in `clients`, where Cambio answers by itself (`mint`, and the endpoints for its own tokens).
     pub client_authentication: Option<ClientAuthentication>,
     /// Other ways by which one token becomes another: each is refused unless it is opened here. What comes through an
     /// open door is not judged.

@@ -1,4 +1,5 @@
 mod audience;
+mod clients;
 mod issuance;
 mod main_file;
 

@@ -90,17 +90,17 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 }
 
 /// The schema of a mapping within, and how its path goes on.
-fn nested<'a>(root: &'a Value, schema: &'a Value) -> Option<(&'static str, &'a Value)> {
+fn nested<'a>(root: &'a Value, schema: &'a Value) -> Option<(String, &'a Value)> {
     if schema["properties"].is_object() {
-        return Some(("", schema));
+        return Some((String::new(), schema));
     }
     let (suffix, inner) = match (&schema["additionalProperties"], &schema["items"]) {
         (inner @ Value::Object(_), _) => (".<name>", inner),
         (_, inner @ Value::Object(_)) => ("[]", inner),
         _ => return None,
     };
-    let inner = resolve(root, inner);
-    inner["properties"].is_object().then_some((suffix, inner))
+    let (further, inner) = nested(root, resolve(root, inner))?;
+    Some((format!("{suffix}{further}"), inner))
 }
 
 fn kind(root: &Value, schema: &Value) -> String {

@@ -71,6 +71,8 @@ fn admission() {
         ("rsa as published", rsa.clone(), true),
         ("use absent", without(&rsa, "use"), true),
         ("use enc", with(&rsa, "use", json!("enc")), false),
+        ("use jwt-svid, of a SPIFFE bundle", with(&rsa, "use", json!("jwt-svid")), true),
+        ("use x509-svid, of the same", with(&rsa, "use", json!("x509-svid")), false),
         ("use of another type", with(&rsa, "use", json!(["sig"])), false),
         ("key_ops with verify", with(&rsa, "key_ops", json!(["verify", "encrypt"])), true),
         ("key_ops without verify", with(&rsa, "key_ops", json!(["encrypt"])), false),
