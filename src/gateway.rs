@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod exit;
 pub mod hold;
 pub mod lock;
+pub mod once;
 mod publish;
 pub mod published;
 pub mod respond;

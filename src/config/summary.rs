@@ -46,6 +46,7 @@ fn realm(realm: &Realm) -> Value {
         "subjectIssuers": realm.subject_issuers,
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
+        "introspection": realm.introspection.as_ref().map(|client| &client.id),
         "signingKey": realm.signing_key.as_deref().map(shown),
         "doors": {
             "jwtBearer": match doors.jwt_bearer {
@@ -70,6 +71,7 @@ fn issuer(issuer: &TrustedIssuer) -> Value {
         "issuer": issuer.url,
         "audiences": issuer.audiences,
         "keys": keys,
+        "introspection": issuer.introspection.as_ref().map(|one| one.url.to_string()),
         "algorithms": issuer.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": issuer.tokens.rules.len(),
     })

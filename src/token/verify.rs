@@ -36,10 +36,13 @@ pub struct Expectations<'a> {
     pub leeway: SignedDuration,
 }
 
-/// A token whose signature, issuer and times were checked. Only [`verify`] and [`verify_shared`] make one.
+/// A token whose issuer and times were checked, and its signature or, if it is opaque, that its issuer says that it is
+/// active. Only [`verify`], [`verify_shared`] and
+/// [`introspected`](super::introspected) make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
-    header: Header,
+    /// `None`: an opaque token, which has no header.
+    header: Option<Header>,
     claims: Map<String, Value>,
     subject: String,
     expires: Timestamp,
@@ -97,7 +100,7 @@ pub fn verify(
     }
     let key = keys.find(unverified.header.kid.as_deref(), algorithm).ok_or(TokenError::KeyUnknown)?;
     let (header, claims) = unverified.verify(key)?;
-    checked(header, claims, expect, now)
+    held(Some(header), claims, expect.issuer, expect.leeway, now)
 }
 
 /// The same for a token whose sender shares a secret with us (`client_secret_jwt`): HS256, HS384 or HS512, and nothing
@@ -113,25 +116,26 @@ pub fn verify_shared(
         return Err(TokenError::AlgorithmNotAllowed);
     }
     let (header, claims) = unverified.verify_shared(secret)?;
-    checked(header, claims, expect, now)
+    held(Some(header), claims, expect.issuer, expect.leeway, now)
 }
 
-/// Issuer, times and subject of a token whose signature is right.
-fn checked(
-    header: Header,
+/// The checks of every token, whatever vouches for its claims.
+pub(super) fn held(
+    header: Option<Header>,
     claims: Map<String, Value>,
-    expect: &Expectations<'_>,
+    issuer: &str,
+    leeway: SignedDuration,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    if required(&claims, "iss")? != expect.issuer {
+    if required(&claims, "iss")? != issuer {
         return Err(TokenError::Issuer);
     }
     let expires = claims::time(&claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
     // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
-    if now.saturating_sub(expect.leeway).unwrap_or(Timestamp::MAX) >= expires {
+    if now.saturating_sub(leeway).unwrap_or(Timestamp::MAX) >= expires {
         return Err(TokenError::Expired);
     }
-    let latest = now.saturating_add(expect.leeway).unwrap_or(now);
+    let latest = now.saturating_add(leeway).unwrap_or(now);
     let issued = claims::time(&claims, "iat")?;
     for (name, time) in [("nbf", claims::time(&claims, "nbf")?), ("iat", issued)] {
         if time.is_some_and(|time| time > latest) {
@@ -165,23 +169,28 @@ impl VerifiedToken {
 
     /// The header's `kid`.
     pub fn kid(&self) -> Option<&str> {
-        self.header.kid.as_deref()
+        self.header.as_ref()?.kid.as_deref()
     }
 
     /// The header's `typ`.
     pub fn typ(&self) -> Option<&str> {
-        self.header.typ.as_deref()
+        self.header.as_ref()?.typ.as_deref()
     }
 
-    /// The header's `alg`, which was on the issuer's list.
-    pub fn algorithm(&self) -> Algorithm {
-        self.header.algorithm
+    /// The header's `alg`, which was on the issuer's list; an opaque token has none.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.header.as_ref().map(|header| header.algorithm)
+    }
+
+    /// Whether the issuer was asked about it, as it is no JWT.
+    pub fn is_opaque(&self) -> bool {
+        self.header.is_none()
     }
 }
 
 impl std::fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifiedToken").field("kid", &self.header.kid).finish_non_exhaustive()
+        f.debug_struct("VerifiedToken").field("kid", &self.kid()).finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientAuthentication, ClientMethod};
+use super::introspection::{IssuerIntrospection, RealmIntrospection};
 use super::value::{Period, period};
 
 /// One authority of the upstream.
@@ -35,6 +36,8 @@ pub struct Realm {
     /// Needed as soon as one audience of the realm has `issuance: reissue`, which is the default. `cambio keys generate`
     /// makes an RSA key (RS256), because many resource servers accept RS256 only.
     pub signing_key: Option<String>,
+    /// Cambio's own client at the upstream. Needed as soon as a permission of the realm has `stillActive: true`.
+    pub introspection: Option<RealmIntrospection>,
     /// How the realm's keys are kept.
     #[serde(default)]
     pub jwks: Jwks,
@@ -195,6 +198,8 @@ pub struct TrustedIssuer {
     /// CEL expressions over `claims` that must hold for a subject token.
     #[serde(default)]
     pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// Its introspection endpoint. With it, the issuer's opaque tokens can be subject tokens, too.
+    pub introspection: Option<IssuerIntrospection>,
     /// How local names are made from claims.
     #[serde(default)]
     pub claim_mappings: ClaimMappings,
