@@ -14,6 +14,7 @@ pub mod door;
 pub mod exchange;
 pub mod exit;
 pub mod hold;
+pub mod introspection;
 pub mod lock;
 pub mod once;
 mod publish;

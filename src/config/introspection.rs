@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use http::Uri;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Uri};
 
+use crate::oauth::form;
 use crate::secret::Secret;
 
 /// An issuer's introspection endpoint.
@@ -26,6 +29,18 @@ pub struct OwnClient {
     pub id: String,
     /// `client_secret`
     pub secret: Secret,
+}
+
+impl OwnClient {
+    /// `client_secret_basic`: id and secret, each form-encoded (RFC 6749 section 2.3.1).
+    pub fn basic(&self) -> HeaderValue {
+        let pair = format!("{}:{}", form::encode(&self.id), form::encode(self.secret.expose()));
+        // Base64 is always a header value.
+        let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+            .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+        header.set_sensitive(true);
+        header
+    }
 }
 
 /// How a client sends its secret (RFC 6749 section 2.3.1).

@@ -13,6 +13,7 @@ use self::issuing::{Outcome, issue};
 use super::authenticate;
 use super::door::Visit;
 use super::exit::Exit;
+use super::introspection;
 use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
@@ -22,6 +23,7 @@ use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::introspected::is_opaque;
 use crate::token::verify;
 use crate::token::{Validated, validate};
 
@@ -80,8 +82,11 @@ async fn check_subject(
     realm: &RealmState,
     authenticated: Authenticated,
 ) -> Result<Validated, Refusal> {
-    let peeked = verify::peek(authenticated.parsed().subject_token().expose())
-        .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+    let token = authenticated.parsed().subject_token().expose();
+    if is_opaque(token) {
+        return introspection::subject(visit, realm, authenticated).await;
+    }
+    let peeked = verify::peek(token).map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, &peeked.issuer) else {
         return Err(Refusal::new(
             Reason::SubjectTokenIssuerUntrusted,

@@ -26,7 +26,7 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// No strict JSON object.
-    #[error("the answer is {0}")]
+    #[error("the answer: {0}")]
     Json(#[from] json::JsonError),
     /// `active` is missing or no boolean.
     #[error("the answer has no boolean `active`")]

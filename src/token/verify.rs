@@ -123,11 +123,11 @@ pub fn verify_shared(
 pub(super) fn held(
     header: Option<Header>,
     claims: Map<String, Value>,
-    issuer: &str,
+    expected_issuer: &str,
     leeway: SignedDuration,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    if required(&claims, "iss")? != issuer {
+    if required(&claims, "iss")? != expected_issuer {
         return Err(TokenError::Issuer);
     }
     let expires = claims::time(&claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
