@@ -84,7 +84,7 @@ async fn check_subject(
 ) -> Result<Validated, Refusal> {
     let token = authenticated.parsed().subject_token().expose();
     if is_opaque(token) {
-        return introspection::subject(visit, realm, authenticated).await;
+        return Box::pin(introspection::subject(visit, realm, authenticated)).await;
     }
     let peeked = verify::peek(token).map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, &peeked.issuer) else {

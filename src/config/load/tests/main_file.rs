@@ -64,7 +64,7 @@ const ROWS: &[Row] = &[
         "introspection of an issuer",
         "realms:",
         "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, introspection: { url: 'https://u:hunter2@p/i', clientId: c, clientSecretFile: '', cacheFor: 6m, method: basik } } }\nrealms:",
-        &[":3:168: issuers.p.introspection.method: … did you mean \"basic\"?"],
+        &[":3:167: issuers.p.introspection.method: … did you mean \"basic\"?"],
     ),
     (
         "introspection of an issuer, values",
