@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod file;
+mod introspection;
 pub mod load;
 pub mod schema;
 mod store;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+pub use self::introspection::{Introspection, OwnClient, SecretMethod};
 pub use self::store::{Redis, Store};
 pub use self::summary::summary;
 use crate::issue::ring::KeyRing;
@@ -155,6 +157,8 @@ pub struct Realm {
     pub jwks: JwksLimits,
     /// The keys with which our tokens are signed.
     pub signing: Option<KeyRing>,
+    /// Cambio's own client at the upstream, as which it asks whether a token is still active.
+    pub introspection: Option<OwnClient>,
     /// Which other doors are open.
     pub doors: Doors,
     /// How the roles of its users are asked for, for minted tokens.
@@ -193,6 +197,8 @@ pub struct TrustedIssuer {
     pub tokens: TokenChecks,
     /// How its keys are kept.
     pub jwks: JwksLimits,
+    /// Where it is asked about its opaque tokens.
+    pub introspection: Option<Introspection>,
     /// CEL that gives the local name of its subjects.
     pub username: Option<Expression>,
 }

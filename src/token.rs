@@ -3,6 +3,7 @@
 
 pub mod claims;
 mod id_jag;
+pub mod introspected;
 pub mod json;
 pub mod jws;
 pub mod keys;
@@ -19,6 +20,7 @@ use crate::oauth::urn::TokenType;
 use crate::policy::expression::Variables;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
+use introspected::Answer;
 use keys::KeySet;
 use verify::{Expectations, Unverified, VerifiedToken};
 
@@ -29,7 +31,8 @@ pub struct Presented {
     subject: Unverified,
 }
 
-/// A request whose subject token was checked. Only [`Presented::validate`] makes one.
+/// A request whose subject token was checked. Only [`Presented::validate`] and
+/// [`validate_introspected`] make one.
 #[derive(Debug)]
 pub struct Validated {
     authenticated: Authenticated,
@@ -112,6 +115,20 @@ impl Presented {
     }
 }
 
+/// The same for an opaque subject token, by what its issuer says about it.
+pub fn validate_introspected(
+    authenticated: Authenticated,
+    answer: &Answer,
+    checks: &SubjectChecks<'_>,
+    now: Timestamp,
+) -> Result<Validated, Refusal> {
+    let parsed = authenticated.parsed();
+    let kind = parsed.subject_token_type();
+    let subject = check_introspected(answer, kind, authenticated.client_id(), checks, now)?;
+    let asked = Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() };
+    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own: false, kind, asked })
+}
+
 impl Validated {
     /// The request and its client.
     pub fn authenticated(&self) -> &Authenticated {
@@ -179,6 +196,30 @@ pub fn accept(
     checks: &SubjectChecks<'_>,
 ) -> Result<(), Refusal> {
     kind::is(token, kind, matches!(checks.audience, AudienceRule::Client))?;
+    fit(token, client, checks)
+}
+
+/// The same for an opaque token, by what its issuer says about it.
+pub fn check_introspected(
+    answer: &Answer,
+    kind: TokenType,
+    client: &str,
+    checks: &SubjectChecks<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, Refusal> {
+    if kind != TokenType::AccessToken {
+        return Err(Refusal::new(
+            Reason::SubjectTokenMalformed,
+            format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name()),
+        ));
+    }
+    let token = answer.token(checks.issuer, checks.checks.leeway, now)?;
+    fit(&token, client, checks)?;
+    Ok(token)
+}
+
+/// Whom a token is for, and what else it must and must not say.
+fn fit(token: &VerifiedToken, client: &str, checks: &SubjectChecks<'_>) -> Result<(), Refusal> {
     audience_is(token.claims(), client, checks.audience)?;
     unbound_and_undelegated(token.claims())?;
     rules_hold(token.claims(), client, &checks.checks.rules)

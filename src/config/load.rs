@@ -8,6 +8,7 @@ mod audience;
 mod clients;
 mod environment;
 pub(super) mod files;
+mod introspection;
 mod issuers;
 pub mod keys;
 mod platform;

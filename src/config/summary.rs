@@ -56,6 +56,7 @@ fn realm(realm: &Realm) -> Value {
             Unregistered::Upstream { cache_for } => format!("upstream, remembered for {} s", cache_for.as_secs_f32()),
             Unregistered::Refused => "refused".to_owned(),
         },
+        "introspection": realm.introspection.as_ref().map(|client| &client.id),
         "doors": {
             "jwtBearer": match doors.jwt_bearer {
                 JwtBearerDoor::Closed => "closed",
@@ -93,6 +94,7 @@ fn issuer(issuer: &TrustedIssuer) -> Value {
         "issuer": issuer.url,
         "audiences": issuer.audiences,
         "keys": keys,
+        "introspection": issuer.introspection.as_ref().map(|one| one.url.to_string()),
         "algorithms": issuer.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": issuer.tokens.rules.len(),
     })

@@ -13,6 +13,7 @@ use self::issuing::{Outcome, issue};
 use super::authenticate;
 use super::door::Visit;
 use super::exit::Exit;
+use super::introspection;
 use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
@@ -22,6 +23,7 @@ use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::introspected::is_opaque;
 use crate::token::{Presented, Validated};
 
 /// Judges an exchange, has it performed, and holds the answer to its contract.
@@ -79,6 +81,9 @@ async fn check_subject(
     realm: &RealmState,
     authenticated: Authenticated,
 ) -> Result<Validated, Refusal> {
+    if is_opaque(authenticated.parsed().subject_token().expose()) {
+        return Box::pin(introspection::subject(visit, realm, authenticated)).await;
+    }
     let presented = Presented::read(authenticated)?;
     let issuer = presented.subject().issuer();
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {

@@ -30,11 +30,12 @@ pub struct Expectations<'a> {
     pub leeway: SignedDuration,
 }
 
-/// A token whose signature, issuer and times were checked. Only [`Unverified::verify`] and
-/// [`Unverified::verify_shared`] make one.
+/// A token whose issuer and times were checked, and its signature or, if it is opaque, that its issuer says that it is
+/// active. Only [`Unverified::verify`], [`Unverified::verify_shared`] and [`introspected`](super::introspected) make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
-    header: Header,
+    /// `None`: an opaque token, which has no header.
+    header: Option<Header>,
     claims: Map<String, Value>,
     subject: String,
     expires: Timestamp,
@@ -159,27 +160,36 @@ impl Unverified {
         self.checked(expect, now)
     }
 
-    /// Issuer, times and subject of a token whose signature is right.
     fn checked(self, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-        let Self { jws, claims } = self;
-        if required(&claims, "iss")? != expect.issuer {
-            return Err(TokenError::Issuer);
-        }
-        let expires = claims::time(&claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
-        // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
-        if now.saturating_sub(expect.leeway).unwrap_or(Timestamp::MAX) >= expires {
-            return Err(TokenError::Expired);
-        }
-        let latest = now.saturating_add(expect.leeway).unwrap_or(now);
-        let issued = claims::time(&claims, "iat")?;
-        for (name, time) in [("nbf", claims::time(&claims, "nbf")?), ("iat", issued)] {
-            if time.is_some_and(|time| time > latest) {
-                return Err(TokenError::NotYetValid(name));
-            }
-        }
-        let subject = required(&claims, "sub")?.to_owned();
-        Ok(VerifiedToken { header: jws.header, claims, subject, expires, issued })
+        held(Some(self.jws.header), self.claims, expect.issuer, expect.leeway, now)
     }
+}
+
+/// The checks of every token, whatever vouches for its claims: issuer, times and subject.
+pub(super) fn held(
+    header: Option<Header>,
+    claims: Map<String, Value>,
+    expected_issuer: &str,
+    leeway: SignedDuration,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
+    if required(&claims, "iss")? != expected_issuer {
+        return Err(TokenError::Issuer);
+    }
+    let expires = claims::time(&claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
+    // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
+    if now.saturating_sub(leeway).unwrap_or(Timestamp::MAX) >= expires {
+        return Err(TokenError::Expired);
+    }
+    let latest = now.saturating_add(leeway).unwrap_or(now);
+    let issued = claims::time(&claims, "iat")?;
+    for (name, time) in [("nbf", claims::time(&claims, "nbf")?), ("iat", issued)] {
+        if time.is_some_and(|time| time > latest) {
+            return Err(TokenError::NotYetValid(name));
+        }
+    }
+    let subject = required(&claims, "sub")?.to_owned();
+    Ok(VerifiedToken { header, claims, subject, expires, issued })
 }
 
 impl std::fmt::Debug for Unverified {
@@ -223,23 +233,28 @@ impl VerifiedToken {
 
     /// The header's `kid`.
     pub fn kid(&self) -> Option<&str> {
-        self.header.kid.as_deref()
+        self.header.as_ref()?.kid.as_deref()
     }
 
     /// The header's `typ`.
     pub fn typ(&self) -> Option<&str> {
-        self.header.typ.as_deref()
+        self.header.as_ref()?.typ.as_deref()
     }
 
-    /// The header's `alg`, which was on the issuer's list.
-    pub fn algorithm(&self) -> Algorithm {
-        self.header.algorithm
+    /// The header's `alg`, which was on the issuer's list; an opaque token has none.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.header.as_ref().map(|header| header.algorithm)
+    }
+
+    /// Whether the issuer was asked about it, as it is no JWT.
+    pub fn is_opaque(&self) -> bool {
+        self.header.is_none()
     }
 }
 
 impl std::fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifiedToken").field("kid", &self.header.kid).finish_non_exhaustive()
+        f.debug_struct("VerifiedToken").field("kid", &self.kid()).finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientAuthentication, ClientMethod};
+use super::introspection::{IssuerIntrospection, RealmIntrospection};
 use super::value::{Period, period};
 
 /// One authority of the upstream.
@@ -40,6 +41,8 @@ pub struct Realm {
     /// and will sign next, and retired ones until their tokens have expired. `cambio keys generate --dir` makes it,
     /// `cambio keys rotate --dir` turns it; both are followed without a restart.
     pub signing_keys: Option<String>,
+    /// Cambio's own client at the upstream. Needed as soon as a permission of the realm has `stillActive: true`.
+    pub introspection: Option<RealmIntrospection>,
     /// How the realm's keys are kept.
     #[serde(default)]
     pub jwks: Jwks,
@@ -207,6 +210,8 @@ pub struct TrustedIssuer {
     /// CEL expressions over `claims` that must hold for a subject token.
     #[serde(default)]
     pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// Its introspection endpoint. With it, the issuer's opaque tokens can be subject tokens, too.
+    pub introspection: Option<IssuerIntrospection>,
     /// How local names are made from claims.
     #[serde(default)]
     pub claim_mappings: ClaimMappings,

@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 
 use super::clients;
 use super::files::{Holds, named};
+use super::introspection;
 use super::platform::{all, optional};
 use super::problem::{At, Report};
 use super::value::{HOUR, is_label, is_plain_and_remote, period, url};
@@ -105,6 +106,9 @@ fn realm(
     let subject_issuers = subject_issuers(file, written, &at.field("subjectIssuers"), report);
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
     let signing = super::keys::signing(file, at, report);
+    let introspection = optional(file.introspection.as_ref(), |client| {
+        introspection::realm(client, &at.field("introspection"), report)
+    });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
     let directory = optional(file.directory.as_ref(), |directory| {
         self::directory(directory, &at.field("directory"), report)
@@ -119,6 +123,7 @@ fn realm(
         tokens: tokens?,
         jwks: jwks?,
         signing: signing?,
+        introspection: introspection?,
         doors: doors(&file.doors, &at.field("doors"), report),
         directory: directory?,
         clients: clients?,
@@ -183,6 +188,9 @@ fn trusted_issuer(
     });
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    let introspection = optional(file.introspection.as_ref(), |endpoint| {
+        introspection::issuer(endpoint, &at.field("introspection"), report)
+    });
     let username = optional(file.claim_mappings.username.as_ref(), |mapping| {
         let at = at.field("claimMappings").field("username").field("expression");
         expression(&mapping.expression, &at, report)
@@ -196,6 +204,7 @@ fn trusted_issuer(
         ca: ca?,
         tokens: tokens?,
         jwks: jwks?,
+        introspection: introspection?,
         username: username?,
     })
 }
