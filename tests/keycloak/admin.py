@@ -6,6 +6,7 @@ import json
 
 import forgery
 import realms
+import secrecy
 from http1 import Answer
 from peer import Peer, parsed
 from server import BOOTSTRAP_ADMIN
@@ -79,6 +80,17 @@ class Admin:
 
     def create_client(self, realm: str, document: dict) -> None:
         self.must("POST", f"/{realm}/clients", document)
+
+    def service_account(self, realm: str, client_id: str, roles: list[str]) -> realms.Client:
+        """A client that acts for itself, with roles of the realm's management."""
+        client = realms.Client(client_id, f"{client_id}-secret-3f70")
+        secrecy.note_value(client.secret or "")
+        self.create_client(realm, realms.for_itself(client))
+        user = self.read(f"/{realm}/clients/{self.client(realm, client_id)['id']}/service-account-user")
+        management = self.client(realm, "realm-management")["id"]
+        granted = [self.read(f"/{realm}/clients/{management}/roles/{name}") for name in roles]
+        self.must("POST", f"/{realm}/users/{user['id']}/role-mappings/clients/{management}", granted)
+        return client
 
     def client(self, realm: str, client_id: str) -> dict:
         (client,) = self.read(f"/{realm}/clients?clientId={client_id}")

@@ -97,6 +97,10 @@ class Provider:
         assert answer.status == 200, f"{answer.status} {answer.text}"
         return secrecy.note(parsed(answer))
 
+    def revoke(self, token: str, client: Client) -> None:
+        answer = self.peer.form("/token/revocation", [*oidc.credentials(client), ("token", token)])
+        assert answer.status == 200, f"{answer.status} {answer.text}"
+
     def external(self) -> External:
         return External(
             name="abroad",

@@ -59,7 +59,8 @@ class Forgery:
     straight: str
 
 
-def _now(seconds: int) -> int:
+def now(seconds: int) -> int:
+    """So many seconds from now."""
     return int(time.time()) + seconds
 
 
@@ -97,10 +98,10 @@ FORGERIES: list[Forgery] = [
     Forgery("RS256 by another key", lambda g: g.resigned(_ANOTHER_RSA), "subject_token_signature", BAD_SIGNATURE),
     Forgery("with a claim edited", _edited, "subject_token_signature", BAD_SIGNATURE),
     Forgery("with an unknown kid", lambda g: g.resigned(header={"kid": "unknown"}), "subject_token_key_unknown", BAD_SIGNATURE),
-    Forgery("expired", lambda g: g.resigned(exp=_now(-FAR), iat=_now(-2 * FAR)), "subject_token_expired", INACTIVE),
+    Forgery("expired", lambda g: g.resigned(exp=now(-FAR), iat=now(-2 * FAR)), "subject_token_expired", INACTIVE),
     Forgery("without exp", lambda g: g.resigned(exp=None), "subject_token_claims", '400 invalid_grant "Token exp claim is required"'),
-    Forgery("not yet valid", lambda g: g.resigned(nbf=_now(FAR)), "subject_token_not_yet_valid", INACTIVE),
-    Forgery("issued in the future", lambda g: g.resigned(iat=_now(FAR)), "subject_token_not_yet_valid", '400 invalid_grant "Token was issued in the future"'),
+    Forgery("not yet valid", lambda g: g.resigned(nbf=now(FAR)), "subject_token_not_yet_valid", INACTIVE),
+    Forgery("issued in the future", lambda g: g.resigned(iat=now(FAR)), "subject_token_not_yet_valid", '400 invalid_grant "Token was issued in the future"'),
     Forgery("without sub", lambda g: g.resigned(sub=None), "subject_token_claims", '400 invalid_grant "Missing claim: sub"'),
     Forgery("unsigned", _unsigned, "subject_token_algorithm", '400 invalid_grant "Invalid signature algorithm"'),
     Forgery("HS256 by the public key", _by_public_key, "subject_token_algorithm", '400 invalid_grant "Invalid signature algorithm"'),
@@ -112,6 +113,11 @@ FORGERIES: list[Forgery] = [
 def sign(claims: dict, key: object, algorithm: str = "RS256", **header: object) -> str:
     """A token that a test signs itself."""
     return secrecy.note_value(jwt.encode(claims, key, algorithm=algorithm, headers=header))
+
+
+def sha256(secret: str) -> str:
+    """A client's secret as the registry has it, if it is one of much chance."""
+    return f"sha256:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
 def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:

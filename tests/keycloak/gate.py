@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import http1
 import names
-from peer import Peer
+import oidc
+from foreign import External
+from peer import Peer, parsed
 from process import Program, free_port, poll
 
 # What a permission grants when a test has nothing special to say.
@@ -28,6 +30,11 @@ class Setup:
     realm: dict = field(default_factory=dict)
     listen: dict = field(default_factory=dict)
     upstream: dict = field(default_factory=dict)
+    # Foreign issuers that corp takes subject tokens of: real ones, and what their sections have beyond the usual.
+    externals: list[External] = field(default_factory=list)
+    issuers: dict[str, dict] = field(default_factory=dict)
+    # Whole sections beside the usual ones, for instance `store`.
+    more: dict = field(default_factory=dict)
     key: str = "RSA"
 
 
@@ -113,6 +120,19 @@ class Gate:
     def admin(self, path: str) -> http1.Answer:
         return Peer(("127.0.0.1", self._admin), f"127.0.0.1:{self._admin}").get(path)
 
+    def line_of(self, answer: http1.Answer) -> dict:
+        """The audit line of an answer: a refusal names it, and a token that was issued is named in it."""
+        if answer.status == 200:
+            name, value = names.AUDIT_ISSUED_JTI, oidc.claims_of(parsed(answer)["access_token"])["jti"]
+        else:
+            name, value = names.AUDIT_ID, answer.header(names.CORRELATION_ID)
+        (line,) = [line for line in self.audit() if line.get(name) == value]
+        return line
+
+    def reason_of(self, answer: http1.Answer) -> str | None:
+        """Why a request was refused; None when it was not."""
+        return self.line_of(answer).get(names.AUDIT_REASON)
+
     def metrics(self) -> dict[str, float]:
         """Every sample, by its name with labels as printed."""
         samples = re.findall(r"^([^#\s][^\s]*(?:\{.*\})?) (\S+)$", self.admin(names.METRICS).text, re.M)
@@ -133,17 +153,29 @@ class Gate:
     def _configuration(self) -> dict:
         # JSON is YAML, and needs no library.
         host, port = self._upstream
-        corp = {"issuer": self.peer.issuer("corp"), "subjectIssuers": ["corp"], "signingKey": "realm.pem"}
+        issuer = self.peer.issuer("corp")
+        issuers = {external.name: external.configuration(issuer) for external in self._setup.externals}
+        for name, section in self._setup.issuers.items():
+            issuers[name] = {**issuers.get(name, {}), **section}
+        realms = {
+            "corp": {
+                "issuer": issuer,
+                "subjectIssuers": ["corp", *issuers],
+                "signingKey": "realm.pem",
+                **self._setup.realm,
+            },
+            "partner": {"issuer": self.peer.issuer("partner"), "subjectIssuers": ["partner"]},
+        }
         return {
             "upstream": {"url": f"http://{host}:{port}", **self._setup.upstream},
             "listen": {"address": self.authority, **self._setup.listen},
             "admin": {"address": f"127.0.0.1:{self._admin}"},
-            "realms": {
-                "corp": {**corp, **self._setup.realm},
-                "partner": {"issuer": self.peer.issuer("partner"), "subjectIssuers": ["partner"]},
-            },
+            # No name may be both a realm and an issuer.
+            "realms": {name: realm for name, realm in realms.items() if name not in issuers},
+            **({"issuers": issuers} if issuers else {}),
             "audit": {"output": str(self.audit_file)},
             "runtime": {"threads": 2},
+            **self._setup.more,
         }
 
     def _ready(self) -> bool:

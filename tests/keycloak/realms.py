@@ -136,6 +136,11 @@ def by_secret_jwt(client: str, secret: str) -> dict:
     return {**settings, "clientAuthenticatorType": "client-secret-jwt"}
 
 
+def for_itself(client: Client) -> dict:
+    """A client with a service account."""
+    return _confidential(client, {}, serviceAccountsEnabled=True)
+
+
 def partner() -> dict:
     """The realm `partner`. Its tokens name corp's issuer, so that corp's JWT authorization grant takes them."""
     app = partner_client(PARTNER_APP, f"http://{CORP_PUBLIC}/realms/corp")
