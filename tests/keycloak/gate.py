@@ -35,7 +35,8 @@ class Setup:
     issuers: dict[str, dict] = field(default_factory=dict)
     # Whole sections beside the usual ones, for instance `store`.
     more: dict = field(default_factory=dict)
-    key: str = "RSA"
+    # The type of the one signing key; a folder of keys, which can be rotated, when it is None.
+    key: str | None = "RSA"
 
 
 def permission(*clients: str, **more: object) -> dict:
@@ -90,7 +91,10 @@ class Gate:
 
     def start(self) -> Gate:
         """Write the configuration, start, and wait for readiness."""
-        (self._folder / "realm.pem").write_bytes(private_key(self._setup.key))
+        if self._setup.key:
+            (self._folder / "realm.pem").write_bytes(private_key(self._setup.key))
+        else:
+            self._keys("generate")
         (self._folder / "cambio.yaml").write_text(json.dumps(self._configuration(), indent=2))
         for name, document in self._setup.audiences.items():
             self._write(name, document)
@@ -112,6 +116,12 @@ class Gate:
         before = self.loaded()
         self._write(name, document)
         poll(f"audience {name} loaded", lambda: self.loaded() != before, deadline=20)
+
+    def rotate_keys(self) -> None:
+        """The next key signs from now on; returns when Cambio has seen it."""
+        before = self.loaded()
+        self._keys("rotate", "--min-published", "0s")
+        poll("the rotated keys are loaded", lambda: self.loaded() != before, deadline=20)
 
     def loaded(self) -> str:
         """What the admin listener says is loaded, hashes included."""
@@ -144,6 +154,11 @@ class Gate:
             return []
         return [json.loads(line) for line in self.audit_file.read_text().splitlines()]
 
+    def _keys(self, command: str, *more: str) -> None:
+        argv = [str(self._binary), "keys", command, "--dir", str(self._folder / "keys"), *more]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+
     def _write(self, name: str, document: dict) -> None:
         # Written beside and moved over, so that the watcher never reads half a file.
         draft = self._folder / f"{name}.draft"
@@ -161,7 +176,7 @@ class Gate:
             "corp": {
                 "issuer": issuer,
                 "subjectIssuers": ["corp", *issuers],
-                "signingKey": "realm.pem",
+                **({"signingKey": "realm.pem"} if self._setup.key else {"signingKeys": "keys"}),
                 **self._setup.realm,
             },
             "partner": {"issuer": self.peer.issuer("partner"), "subjectIssuers": ["partner"]},
