@@ -170,12 +170,10 @@ pub struct Realm {
 }
 
 /// Cambio's own client at a realm, which may see users and their roles.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Directory {
-    /// Its client id.
-    pub client_id: String,
-    /// The file with its secret.
-    pub client_secret_file: PathBuf,
+    /// The client.
+    pub client: OwnClient,
     /// How long an answer is used.
     pub cache_for: Duration,
 }

@@ -120,6 +120,7 @@ pub fn answer(reason: Reason) -> Answer {
         Reason::KeysUnavailable
         | Reason::IntrospectionUnavailable
         | Reason::StoreUnavailable
+        | Reason::DirectoryUnavailable
         | Reason::ClientAuthenticationUnavailable => away(StatusCode::SERVICE_UNAVAILABLE),
         // One answer for every denial: who may exchange for what is no caller's business. The Answer* reasons among them
         // mean that the identity provider would grant more than the audience's owner does.

@@ -2,6 +2,7 @@
 
 mod ask;
 mod issuing;
+mod minted;
 
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
@@ -22,6 +23,7 @@ use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
+use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
 use crate::token::introspected::is_opaque;
 use crate::token::{Presented, Validated};
@@ -46,6 +48,12 @@ pub async fn judge(
         Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
             .map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
+    if permit.issuance() != Issuance::Mint && is_ours(realm, &permit) {
+        return Err(Refusal::new(
+            Reason::SubjectTokenOurs,
+            format!("write issuance: mint for it, not {}", permit.issuance().as_str()),
+        ));
+    }
 
     match issue(visit, realm, &permit, head, exit).await? {
         Outcome::Issued(answer, conformed) => {
@@ -85,7 +93,14 @@ async fn check_subject(
         return Box::pin(introspection::subject(visit, realm, authenticated)).await;
     }
     let presented = Presented::read(authenticated)?;
-    let issuer = presented.subject().issuer();
+    let (issuer, now) = (presented.subject().issuer(), visit.gateway.clock.now());
+    let own = &realm.config;
+    if issuer == own.issuer
+        && own.subject_issuers.contains(&own.name)
+        && let Some((checks, keys)) = realm.ours(presented.subject().kid())
+    {
+        return presented.validate(keys, &checks, now);
+    }
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {
         return Err(Refusal::new(
             Reason::SubjectTokenIssuerUntrusted,
@@ -96,7 +111,13 @@ async fn check_subject(
         .keys(presented.subject().kid())
         .await
         .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", checks.issuer_name)))?;
-    presented.validate(&keys, &checks, visit.gateway.clock.now())
+    presented.validate(&keys, &checks, now)
+}
+
+/// Whether we signed the subject token, which the identity provider then does not know.
+fn is_ours(realm: &RealmState, permit: &Permit) -> bool {
+    let validated = permit.validated();
+    validated.is_own() && realm.ours(validated.subject().kid()).is_some()
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).

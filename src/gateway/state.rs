@@ -16,6 +16,7 @@ use crate::gateway::published::Published;
 use crate::introspection::Introspector;
 use crate::issue::ring::KeyRing;
 use crate::jwks::fetch::{FetchError, Fetcher};
+use crate::jwks::source::PublicAddress;
 use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
 use crate::oauth::urn::TokenType;
@@ -23,7 +24,9 @@ use crate::policy::model::{Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::RouteTable;
 use crate::tls::peers::Peers;
+use crate::token::keys::KeySet;
 use crate::token::{AudienceRule, SubjectChecks};
+use crate::upstream::directory::Directory;
 use crate::upstream::introspect::Endpoint;
 
 /// One generation.
@@ -49,10 +52,14 @@ pub struct RealmState {
     pub signing: Option<KeyRing>,
     /// Whether the identity provider was seen to publish the `kid` of the key that we sign with.
     pub(super) collides: AtomicBool,
+    /// How tokens that we signed are checked; `None` where we sign none.
+    own_checks: Option<TokenChecks>,
     /// What its policy leaves to be asked for.
     pub accepts: Accepts,
     /// Where the identity provider is asked whether its tokens are active.
     pub introspection: Endpoint,
+    /// Where the roles of its users are asked for.
+    pub directory: Option<Directory>,
     /// What is published for it.
     pub published: Published,
     /// Keys of its clients, by their URL.
@@ -136,8 +143,13 @@ impl State {
                 jwks: keys.jwks.clone(),
                 signing: realm.signing.clone(),
                 collides: AtomicBool::new(false),
+                own_checks: realm.signing.as_ref().map(|ring| TokenChecks {
+                    algorithms: ring.all().filter_map(|key| key.algorithm.parse().ok()).collect(),
+                    ..realm.tokens.clone()
+                }),
                 accepts: accepts(realm, &config.policy),
                 introspection: Endpoint::of(realm).map_err(|error| StartError::Tls(error.to_string()))?,
+                directory: directory(realm)?,
                 published: Published::new(),
                 client_keys: client_keys(realm, previous, clock, metrics)?,
             });
@@ -236,6 +248,11 @@ impl State {
         }
     }
 
+    /// The tolerance for the times of an issuer's tokens.
+    pub fn leeway(&self, issuer: &str) -> Option<jiff::SignedDuration> {
+        self.issuers.get(issuer).map(|issuer| issuer.checks.leeway)
+    }
+
     /// Every key cache with the name of its issuer.
     pub fn key_caches(&self) -> impl Iterator<Item = (&str, &Jwks)> {
         self.issuers.iter().map(|(name, issuer)| (name.as_str(), &issuer.keys.jwks))
@@ -306,6 +323,28 @@ impl KeyCache {
         let fresh = jwks.clone();
         let task = tokio::spawn(async move { fresh.keep_fresh().await });
         Ok(Self { jwks, made_from, task })
+    }
+}
+
+fn directory(realm: &Realm) -> Result<Option<Directory>, StartError> {
+    let Some(config) = &realm.directory else { return Ok(None) };
+    let public = PublicAddress::of(&realm.issuer).map_err(|error| StartError::Tls(error.to_string()))?;
+    Ok(Some(Directory::new(config, &realm.path, public)))
+}
+
+impl RealmState {
+    /// How a token with this `kid` is checked that we signed ourselves, and by which keys; `None` if the `kid` is not
+    /// ours alone.
+    pub fn ours(&self, kid: Option<&str>) -> Option<(SubjectChecks<'_>, &Arc<KeySet>)> {
+        let (ring, checks) = (self.signing.as_ref()?, self.own_checks.as_ref()?);
+        let kid = kid.filter(|kid| ring.owns(kid))?;
+        // A kid that the identity provider publishes, too, is taken for its own.
+        if self.jwks.held().is_some_and(|upstream| upstream.publishes(kid)) {
+            return None;
+        }
+        let Realm { name, issuer, .. } = &self.config;
+        let checks = SubjectChecks { issuer_name: name, issuer, checks, audience: AudienceRule::Client };
+        Some((checks, ring.key_set()))
     }
 }
 

@@ -92,6 +92,7 @@ reasons! {
     SubjectTokenUsed = "subject_token_used": "The permission allows one exchange of a subject token, and there was one.",
     SubjectMappingFailed = "subject_mapping_failed": "The issuer's claimMappings.username gives no name for this subject.",
     IntrospectionUnavailable = "introspection_unavailable": "The issuer can't be asked whether the subject token is active.",
+    DirectoryUnavailable = "directory_unavailable": "The identity provider can't be asked for the user's roles, which roles.source: directory needs.",
     StoreUnavailable = "store_unavailable": "The store of used and revoked tokens does not answer, and the request needs it.",
     KeysUnavailable = "keys_unavailable": "The issuer's keys can't be had.",
     // Policy.

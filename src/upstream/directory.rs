@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::body::{Body, read_bounded};
-use crate::config;
+use crate::config::{self, OwnClient};
 use crate::jwks::source::PublicAddress;
 use crate::oauth::form::Form;
 use crate::secret::Secret;
@@ -51,8 +51,7 @@ pub enum DirectoryError {
 /// A realm's users and their roles, through Cambio's own client.
 #[derive(Debug)]
 pub struct Directory {
-    client_id: String,
-    client_secret: Secret,
+    client: OwnClient,
     token_path: String,
     admin_path: String,
     public: PublicAddress,
@@ -63,13 +62,12 @@ pub struct Directory {
 
 impl Directory {
     /// A directory of the realm at `path` with this public address.
-    pub fn new(config: &config::Directory, client_secret: Secret, path: &str, public: PublicAddress) -> Self {
+    pub fn new(config: &config::Directory, path: &str, public: PublicAddress) -> Self {
         // /realms/corp is administered at /admin/realms/corp, /auth/realms/corp at /auth/admin/realms/corp.
         let split = path.rfind("/realms/").unwrap_or(0);
         let (before, realm) = path.split_at(split);
         Self {
-            client_id: config.client_id.clone(),
-            client_secret,
+            client: config.client.clone(),
             token_path: format!("{path}/protocol/openid-connect/token"),
             admin_path: format!("{before}/admin{realm}"),
             public,
@@ -193,8 +191,8 @@ impl Directory {
         }
         let mut form = Form::new();
         form.push("grant_type", "client_credentials");
-        form.push("client_id", &self.client_id);
-        form.push("client_secret", self.client_secret.expose());
+        form.push("client_id", &self.client.id);
+        form.push("client_secret", self.client.secret.expose());
         let mut request = self.request(Method::POST, &self.token_path, Body::full(form.encode()))?;
         request
             .headers_mut()

@@ -19,6 +19,7 @@ mod exchange_denied;
 mod jwks_rotation;
 mod layering;
 mod malformed;
+mod mint;
 mod passthrough;
 mod protocols;
 mod published_keys;

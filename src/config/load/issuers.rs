@@ -132,12 +132,9 @@ fn realm(
 }
 
 fn directory(file: &file::Directory, at: &At<'_>, report: &mut Report) -> Option<Directory> {
-    if file.client_id.is_empty() {
-        at.field("clientId").problem(report, "is empty");
-    }
-    let secret = named(&file.client_secret_file, Holds::Anything, &at.field("clientSecretFile"), report);
+    let client = introspection::client(&file.client_id, &file.client_secret_file, at, report);
     let cache_for = period(&file.cache_for, Duration::ZERO..=HOUR, &at.field("cacheFor"), report);
-    Some(Directory { client_id: file.client_id.clone(), client_secret_file: secret?, cache_for: cache_for? })
+    Some(Directory { client: client?, cache_for: cache_for? })
 }
 
 pub(super) fn issuers(

@@ -5,12 +5,14 @@ use http::request::Parts;
 use http::{Response, StatusCode, response};
 
 use super::ask::{Asked, ask};
+use super::minted;
 use crate::body::Body;
 use crate::client::credentials::Method;
 use crate::gateway::door::Visit;
 use crate::gateway::exit::Exit;
 use crate::gateway::signing::signer;
 use crate::gateway::state::RealmState;
+use crate::gateway::{introspection, once};
 use crate::issue::answer::Answer;
 use crate::issue::translate::LocalSubject;
 use crate::issue::{self, Conformed, Verified};
@@ -35,11 +37,35 @@ pub(super) async fn issue(
     head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Outcome, Refusal> {
+    if permit.issuance() == Issuance::Mint {
+        let proof = minted::proof(visit, realm, permit, &head).await?;
+        let directory = minted::directory(visit, realm, permit).await?;
+        meet_demands(visit, realm, permit).await?;
+        let conformed = minted::mint(visit, realm, permit, &proof, directory.as_ref())?;
+        return Ok(Outcome::Issued(minted::head(), conformed));
+    }
+    meet_demands(visit, realm, permit).await?;
     match permit.issuance() {
         Issuance::Forward | Issuance::Reissue => exchanged(visit, realm, permit, head, exit).await,
         Issuance::Translate => translated(visit, realm, permit, head, exit).await,
-        Issuance::Mint => Err(Refusal::new(Reason::Internal, "issuance mint is not served")),
+        Issuance::Mint => Err(Refusal::new(Reason::Internal, "minted tokens are made above")),
     }
+}
+
+/// What the permissions ask of the subject token besides, the spending of it last.
+async fn meet_demands(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Result<(), Refusal> {
+    let (demands, validated) = (permit.demands(), permit.validated());
+    if demands.still_active {
+        let token = validated.authenticated().parsed().subject_token();
+        Box::pin(introspection::still_active(visit, realm, token)).await?;
+    }
+    if demands.one_time {
+        let subject = validated.subject();
+        let issuer = subject.claims().get("iss").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let leeway = visit.state.leeway(validated.issuer()).unwrap_or_default();
+        Box::pin(once::spend(visit, issuer, subject, leeway)).await?;
+    }
+    Ok(())
 }
 
 /// The identity provider exchanges; what was judged is what is sent, serialised anew.
