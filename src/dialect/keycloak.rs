@@ -27,6 +27,7 @@ impl Answer {
 }
 
 /// What the caller is told.
+#[expect(clippy::too_many_lines, reason = "one table, a line for each reason")]
 pub fn answer(reason: Reason) -> Answer {
     match reason {
         Reason::PathNotCanonical => bad_request("Path is not canonical"),

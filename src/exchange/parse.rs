@@ -120,9 +120,9 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
     Ok(Parsed {
         grant,
-        subject_issuer,
         subject_token,
         subject_token_type,
+        subject_issuer,
         requested,
         audiences,
         resources,

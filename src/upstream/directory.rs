@@ -96,7 +96,8 @@ impl Directory {
             }
         };
         let key = (subject.to_owned(), Some(client.to_owned()));
-        self.roles.try_get_with(key, ask).await.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
     /// The realm roles that a user holds, directly, by groups or by composite roles.
@@ -108,7 +109,8 @@ impl Directory {
     ) -> Result<RoleSet, DirectoryError> {
         let ask = self.mapped(upstream, subject, "realm", now);
         let key = (subject.to_owned(), None);
-        self.roles.try_get_with(key, ask).await.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
     async fn mapped(
@@ -160,12 +162,12 @@ impl Directory {
     ) -> Result<T, DirectoryError> {
         let mut fresh = false;
         loop {
-            let token = match self.token.load_full().filter(|token| !fresh && token.1 > now) {
-                Some(token) => token,
-                None => {
-                    fresh = true;
-                    self.new_token(upstream, now).await?
-                }
+            let held = self.token.load_full().filter(|token| !fresh && token.1 > now);
+            let token = if let Some(token) = held {
+                token
+            } else {
+                fresh = true;
+                self.new_token(upstream, now).await?
             };
             let mut request = self.request(Method::GET, &path, Body::empty())?;
             request.headers_mut().insert(AUTHORIZATION, bearer(&token.0)?);

@@ -39,7 +39,11 @@ pub(super) async fn issue(
 ) -> Result<Outcome, Refusal> {
     if permit.issuance() == Issuance::Mint {
         let proof = minted::proof(visit, realm, permit, &head).await?;
-        let directory = minted::directory(visit, realm, permit).await?;
+        let directory = match permit.contract().directory() {
+            // Rare, and large: in a box of its own.
+            Some(question) => Some(Box::pin(minted::directory(visit, realm, question)).await?),
+            None => None,
+        };
         meet_demands(visit, realm, permit).await?;
         let conformed = minted::mint(visit, realm, permit, &proof, directory.as_ref())?;
         return Ok(Outcome::Issued(minted::head(), conformed));

@@ -13,6 +13,7 @@ use crate::gateway::state::RealmState;
 use crate::issue::mint::Mint;
 use crate::issue::{self, Conformed};
 use crate::permit::Permit;
+use crate::policy::mint::Question;
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
 use crate::upstream::directory::DirectoryError;
@@ -45,22 +46,19 @@ pub(super) async fn proof(
     head: &Parts,
 ) -> Result<Proven, Refusal> {
     let authenticated = permit.validated().authenticated();
-    match authenticated.proof() {
-        Some(proof) => Ok(proof.clone()),
-        None => {
-            let credentials = authenticated.parsed().credentials();
-            Box::pin(authenticate::client(visit, realm, credentials, head)).await
-        }
+    if let Some(proof) = authenticated.proof() {
+        return Ok(proof.clone());
     }
+    let credentials = authenticated.parsed().credentials();
+    Box::pin(authenticate::client(visit, realm, credentials, head)).await
 }
 
-/// The roles that the identity provider holds now, where the contract wants them.
+/// The roles that the identity provider holds now.
 pub(super) async fn directory(
     visit: Visit<'_>,
     realm: &RealmState,
-    permit: &Permit,
-) -> Result<Option<Roles>, Refusal> {
-    let Some(question) = permit.contract().directory() else { return Ok(None) };
+    question: Question<'_>,
+) -> Result<Roles, Refusal> {
     let Some(directory) = &realm.directory else {
         let detail = format!("roles.source: directory: write realms.{}.directory", realm.config.name);
         return Err(Refusal::new(Reason::DirectoryUnavailable, detail));
@@ -84,7 +82,7 @@ pub(super) async fn directory(
             roles.clients.insert(client.to_owned(), (*held).clone());
         }
     }
-    Ok(Some(roles))
+    Ok(roles)
 }
 
 /// The head of an answer that is ours alone.
