@@ -213,12 +213,7 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             "what only mint decides",
             "issuance: reissue",
             "token: { profile: rfc9068, subject: keep }\nroles: { source: directory }\n",
-            &[
-                "token.profile: needs `issuance: mint`",
-                "token.subject: needs",
-                "roles.source: set",
-                "roles.source: needs",
-            ],
+            &["token.profile: needs `issuance: mint`", "token.subject: needs", "roles.source: needs"],
         ),
     ] {
         let mut got = problems(permission, more);
