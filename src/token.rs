@@ -1,7 +1,9 @@
 //! Stage 3: the subject token, checked: its signature and times, whom it is for, what kind of token it is, and that
 //! nothing about it asks for a proof or a delegation that we can't give.
 
+pub mod binding;
 pub mod claims;
+pub mod dpop;
 mod id_jag;
 pub mod introspected;
 pub mod json;
