@@ -12,6 +12,8 @@ use crate::policy::reason::{Reason, Refusal};
 const KEY: &str = "jkt";
 /// `cnf["x5t#S256"]`
 const CERTIFICATE: &str = "x5t#S256";
+/// Keycloak's note beside `jkt`, how the key came to it. It confirms nothing.
+const KEYCLOAKS_NOTE: (&str, &str) = ("kc-jkt-type", "DPoP");
 
 /// What the caller of a request has shown of itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,13 +35,18 @@ impl Binding {
     /// Reads `cnf`. Any confirmation but the two that can be proved here, and one that can't be read, is
     /// [`Reason::SubjectTokenBound`]: a binding that is not understood is never taken for none.
     pub fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
-        let Some(cnf) = claims.get("cnf") else { return Ok(Self::default()) };
+        claims.get("cnf").map_or_else(|| Ok(Self::default()), Self::of)
+    }
+
+    /// The same for a value of `cnf`.
+    pub fn of(cnf: &Value) -> Result<Self, Refusal> {
         let Value::Object(members) = cnf else { return Err(bound("the token's cnf is no object")) };
         let mut binding = Self::default();
         for (name, value) in members {
             let place = match name.as_str() {
                 KEY => &mut binding.key,
                 CERTIFICATE => &mut binding.certificate,
+                name if name == KEYCLOAKS_NOTE.0 && value == KEYCLOAKS_NOTE.1 => continue,
                 _ => return Err(bound("the token's cnf has another member than jkt and x5t#S256")),
             };
             let thumbprint = value.as_str().filter(|text| is_thumbprint(text));

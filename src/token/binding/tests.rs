@@ -20,6 +20,8 @@ fn a_binding_that_is_not_understood_is_none_that_is_met() {
         ("a certificate", json!({"x5t#S256": ONE}), true),
         ("both", json!({"jkt": ONE, "x5t#S256": OTHER}), true),
         ("empty", json!({}), false),
+        ("Keycloak's note alone", json!({"kc-jkt-type": "DPoP"}), false),
+        ("Keycloak's note of another kind", json!({"jkt": ONE, "kc-jkt-type": "x"}), false),
         ("null", Value::Null, false),
         ("a text", json!(ONE), false),
         ("a list", json!([{"jkt": ONE}]), false),
@@ -45,6 +47,8 @@ fn a_binding_that_is_not_understood_is_none_that_is_met() {
         }
     }
     assert_eq!(Binding::read(&Map::new()), Ok(Binding::default()));
+    let keycloaks = claims(&json!({"jkt": ONE, "kc-jkt-type": "DPoP"}));
+    assert_eq!(Binding::read(&keycloaks), Binding::read(&claims(&json!({"jkt": ONE}))));
 }
 
 #[test]
