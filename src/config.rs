@@ -1,6 +1,7 @@
 //! The checked configuration: what `cambio.yaml` and the audience files mean once nothing in them is in doubt.
 
 pub mod clients;
+mod dpop;
 pub mod file;
 mod introspection;
 pub mod load;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+pub use self::dpop::{Dpop, NonceSource};
 pub use self::introspection::{Introspection, OwnClient, SecretMethod};
 pub use self::store::{Redis, Store};
 pub use self::summary::summary;
@@ -161,6 +163,8 @@ pub struct Realm {
     pub introspection: Option<OwnClient>,
     /// Which other doors are open.
     pub doors: Doors,
+    /// What it asks of `DPoP` proofs.
+    pub dpop: Dpop,
     /// How the roles of its users are asked for, for minted tokens.
     pub directory: Option<Directory>,
     /// Who may call it, where Cambio authenticates clients itself.

@@ -18,6 +18,7 @@ pub mod hold;
 pub mod introspection;
 pub mod lock;
 pub mod once;
+mod proof;
 mod publish;
 pub mod published;
 pub mod respond;

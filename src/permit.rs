@@ -35,6 +35,7 @@ impl Permit {
     ) -> Result<Self, Box<Refused>> {
         let parsed = validated.authenticated().parsed();
         let subject = validated.subject();
+        let binding = validated.binding().claim();
         let request = Request {
             client: parsed.credentials().client_id(),
             issuer: validated.issuer(),
@@ -47,6 +48,7 @@ impl Permit {
             claims: subject.claims(),
             subject: subject.subject(),
             subject_expires: subject.expires(),
+            binding: binding.as_ref(),
         };
         match decide(policy, realm, &request, now) {
             Ok(decision) => Ok(Self { validated, decision }),

@@ -80,7 +80,6 @@ pub fn answer(reason: Reason) -> Answer {
             ErrorCode::InvalidGrant,
             "Maximum allowed refresh token reuse exceeded",
         ),
-        Reason::DpopUnsupported => bad_request("DPoP is not supported for token exchange"),
         Reason::ExchangeElsewhere => bad_request("This grant_type is served at the token endpoint only"),
         Reason::DoorClosed => forbidden("This grant is closed by policy"),
         Reason::SubjectTokenTypeUnsupported => bad_request("Invalid token type, must be access token"),

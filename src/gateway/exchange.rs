@@ -12,12 +12,15 @@ use http::{Response, response};
 
 use self::issuing::{Outcome, issue};
 use super::authenticate;
+use super::certificate;
 use super::door::Visit;
 use super::exit::Exit;
 use super::introspection;
+use super::proof::proof;
 use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
+use crate::client::certificate::ClientCertificate;
 use crate::exchange::Grant;
 use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
@@ -25,6 +28,8 @@ use crate::oauth::form::Form;
 use crate::permit::Permit;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::binding::Evidence;
+use crate::token::dpop::Place;
 use crate::token::introspected::is_opaque;
 use crate::token::{Presented, Validated};
 
@@ -42,7 +47,12 @@ pub async fn judge(
     let parsed = parse(grant, form, &head, &realm.accepts)?;
     exit.parsed(&parsed);
     let authenticated = authenticate(visit, realm, parsed, &head).await?;
-    let validated = check_subject(visit, realm, authenticated).await?;
+    let presented = (authenticated.parsed().subject_token(), Place::TokenEndpoint);
+    let proof = proof(visit, realm, &head, presented, exit).await?;
+    let certificate = certificate::of(visit, &head)?;
+    let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
+    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let validated = check_subject(visit, realm, authenticated, evidence).await?;
     exit.validated(&validated);
     let permit =
         Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
@@ -88,9 +98,10 @@ async fn check_subject(
     visit: Visit<'_>,
     realm: &RealmState,
     authenticated: Authenticated,
+    evidence: Evidence<'_>,
 ) -> Result<Validated, Refusal> {
     if is_opaque(authenticated.parsed().subject_token().expose()) {
-        return Box::pin(introspection::subject(visit, realm, authenticated)).await;
+        return Box::pin(introspection::subject(visit, realm, authenticated, evidence)).await;
     }
     let presented = Presented::read(authenticated)?;
     let (issuer, now) = (presented.subject().issuer(), visit.gateway.clock.now());
@@ -99,7 +110,7 @@ async fn check_subject(
         && own.subject_issuers.contains(&own.name)
         && let Some((checks, keys)) = realm.ours(presented.subject().kid())
     {
-        return presented.validate(keys, &checks, now);
+        return presented.validate(keys, &checks, evidence, now);
     }
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {
         return Err(Refusal::new(
@@ -111,7 +122,7 @@ async fn check_subject(
         .keys(presented.subject().kid())
         .await
         .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", checks.issuer_name)))?;
-    presented.validate(&keys, &checks, now)
+    presented.validate(&keys, &checks, evidence, now)
 }
 
 /// Whether we signed the subject token, which the identity provider then does not know.

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::clients::{ClientKeys, Method};
 use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks, TrustedIssuer};
 use crate::exchange::parse::Accepts;
+use crate::gateway::proof::nonce_key;
 use crate::gateway::published::Published;
 use crate::introspection::Introspector;
 use crate::issue::ring::KeyRing;
@@ -24,6 +25,7 @@ use crate::policy::model::{Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::RouteTable;
 use crate::tls::peers::Peers;
+use crate::token::dpop::nonce::NonceKey;
 use crate::token::keys::KeySet;
 use crate::token::{AudienceRule, SubjectChecks};
 use crate::upstream::directory::Directory;
@@ -64,6 +66,8 @@ pub struct RealmState {
     pub published: Published,
     /// Keys of its clients, by their URL.
     client_keys: BTreeMap<String, Arc<KeyCache>>,
+    /// The key of its `DPoP` nonces, where it demands them.
+    pub nonces: Option<NonceKey>,
 }
 
 /// Where subject tokens of one issuer are checked.
@@ -152,6 +156,10 @@ impl State {
                 directory: directory(realm)?,
                 published: Published::new(),
                 client_keys: client_keys(realm, previous, clock, metrics)?,
+                nonces: nonce_key(
+                    &realm.dpop,
+                    previous.and_then(|state| state.realm(&realm.name)?.nonces.as_ref()),
+                )?,
             });
             let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
             issuers.insert(
@@ -189,6 +197,11 @@ impl State {
     /// What is believed of the certificates of `listen.clientCertificateHeader`.
     pub fn header_peers(&self) -> &Peers {
         &self.header_peers
+    }
+
+    /// The realm of this name.
+    pub fn realm(&self, name: &str) -> Option<&RealmState> {
+        self.realms.iter().find(|realm| realm.config.name == name)
     }
 
     /// How a subject token of this `iss` is checked at a realm, and where its keys are; `None` if it is not trusted.

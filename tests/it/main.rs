@@ -25,6 +25,7 @@ mod protocols;
 mod published_keys;
 mod redaction;
 mod reload;
+mod sender_constrained;
 mod signing_keys;
 mod startup;
 mod support;

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
 use super::clients;
+use super::dpop::dpop;
 use super::files::{Holds, named};
 use super::introspection;
 use super::platform::{all, optional};
@@ -110,6 +111,7 @@ fn realm(
         introspection::realm(client, &at.field("introspection"), report)
     });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    let dpop = dpop(&file.dpop, &at.field("dpop"), report);
     let directory = optional(file.directory.as_ref(), |directory| {
         self::directory(directory, &at.field("directory"), report)
     });
@@ -125,6 +127,7 @@ fn realm(
         signing: signing?,
         introspection: introspection?,
         doors: doors(&file.doors, &at.field("doors"), report),
+        dpop: dpop?,
         directory: directory?,
         clients: clients?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,

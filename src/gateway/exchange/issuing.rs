@@ -19,6 +19,7 @@ use crate::issue::{self, Conformed, Verified};
 use crate::permit::Permit;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::dpop;
 use crate::token::verify::{self, Expectations, TokenError, VerifiedToken};
 
 /// What became of an allowed exchange.
@@ -72,7 +73,9 @@ async fn meet_demands(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> 
     Ok(())
 }
 
-/// The identity provider exchanges; what was judged is what is sent, serialised anew.
+/// The identity provider exchanges; what was judged is what is sent, serialised anew. The caller's `DPoP` proof goes with
+/// it: Keycloak demands it with a bound subject token and binds by it, its `htu` is the public URL at both, and one call
+/// is what its `jti` is good for there.
 async fn exchanged(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -92,14 +95,16 @@ async fn exchanged(
 }
 
 /// A foreign token becomes one of the identity provider's own by the grant that it supports (RFC 7523), for the client
-/// that asks; that token is exchanged for the audience. Two calls, so the client's credentials must be good for two.
+/// that asks; that token is exchanged for the audience. Two calls, so the client's credentials must be good for two. A
+/// `DPoP` proof never is, so it stays here, and we bind the new token ourselves.
 async fn translated(
     visit: Visit<'_>,
     realm: &RealmState,
     permit: &Permit,
-    head: Parts,
+    mut head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Outcome, Refusal> {
+    head.headers.remove(dpop::HEADER);
     let parsed = permit.validated().authenticated().parsed();
     let credentials = parsed.credentials();
     if credentials.method() == Method::Assertion {
