@@ -191,8 +191,7 @@ impl<'a> SubjectChecks<'a> {
 
 /// The same for a token outside a request: every check of [`validate`], for the client that presents the token.
 pub fn check(
-    token: &Secret,
-    kind: TokenType,
+    (token, kind): (&Secret, TokenType),
     client: &str,
     keys: &KeySet,
     checks: &SubjectChecks<'_>,

@@ -55,6 +55,20 @@ async fn whoever_shows_a_key_gets_a_token_that_is_bound_to_it() {
 }
 
 #[tokio::test]
+async fn a_minted_token_is_bound_as_well() {
+    let permissions =
+        "permissions:\n  - { clients: [front-end-app], issuance: mint, scopes: [email, profile] }\n";
+    let plan = Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{permissions}"));
+    let world = plan.start().await;
+    let holder = Holder::new();
+    for subject in [world.alice().await, bound(&world, json!({"jkt": holder.jkt})).await] {
+        let answer = exchange(&world, &subject, &[&holder.proof(world.now(), &[])]).await;
+        assert_eq!(token::claims(&answer.access_token())["cnf"], json!({"jkt": holder.jkt}));
+        assert_eq!(answer.json()["token_type"], "DPoP");
+    }
+}
+
+#[tokio::test]
 async fn a_bound_token_is_exchanged_for_its_holder_only() {
     let world = World::start().await;
     let (holder, thief) = (Holder::new(), Holder::new());

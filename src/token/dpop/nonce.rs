@@ -42,7 +42,7 @@ impl Nonces<'_> {
         let mut nonce = [0; TIME + 32];
         let (front, back) = nonce.split_at_mut(TIME);
         front.copy_from_slice(&time);
-        back.copy_from_slice(hmac::sign(&self.key.0, &self.message(&time)).as_ref());
+        back.copy_from_slice(hmac::sign(&self.key.0, &self.message(time)).as_ref());
         URL_SAFE_NO_PAD.encode(nonce)
     }
 
@@ -60,14 +60,14 @@ impl Nonces<'_> {
         }
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(nonce) else { return false };
         let Some((time, code)) = bytes.split_first_chunk::<TIME>() else { return false };
-        if hmac::verify(&self.key.0, &self.message(time), code).is_err() {
+        if hmac::verify(&self.key.0, &self.message(*time), code).is_err() {
             return false;
         }
         let age = now.as_second().saturating_sub(i64::from_be_bytes(*time));
         (-leeway.as_secs()..=window.as_secs()).contains(&age)
     }
 
-    fn message(self, time: &[u8; TIME]) -> Vec<u8> {
+    fn message(self, time: [u8; TIME]) -> Vec<u8> {
         [b"cambio dpop nonce\0", time.as_slice(), self.realm.as_bytes()].concat()
     }
 }

@@ -124,7 +124,7 @@ fn subject_tokens() {
         let audience = if foreign { AudienceRule::AnyOf(&accepted) } else { AudienceRule::Client };
         let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience };
         let token = Secret::new(rs256(&header, &claims));
-        let found = check(&token, kind, "front-end-app", &CORP.keys, &checks, evidence, now());
+        let found = check((&token, kind), "front-end-app", &CORP.keys, &checks, evidence, now());
         assert_eq!(found.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }
@@ -141,8 +141,9 @@ fn no_client_is_nobodys_party() {
     };
     let claims = with(with(claims(), "azp", json!("")), "aud", json!(["", "account"]));
     let token = Secret::new(rs256(&header(), &claims));
-    let refused = check(&token, TokenType::AccessToken, "", &CORP.keys, &checks, Evidence::default(), now())
-        .unwrap_err();
+    let refused =
+        check((&token, TokenType::AccessToken), "", &CORP.keys, &checks, Evidence::default(), now())
+            .unwrap_err();
     assert_eq!(refused.reason, Reason::SubjectTokenAudience);
 }
 
@@ -173,8 +174,7 @@ fn claim_rules_must_hold() {
         };
         let token = Secret::new(rs256(&header(), &claims()));
         let found = check(
-            &token,
-            TokenType::AccessToken,
+            (&token, TokenType::AccessToken),
             "front-end-app",
             &CORP.keys,
             &checks,
