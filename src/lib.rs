@@ -22,6 +22,7 @@ pub mod drain;
 pub mod issue;
 pub mod jwks;
 pub mod metrics;
+pub mod seal;
 pub mod store;
 pub mod tls;
 pub mod upstream;

@@ -1,5 +1,7 @@
 //! Stage 4: the only maker of a permit.
 
+pub mod renewal;
+
 use jiff::Timestamp;
 
 use crate::policy::contract::Contract;

@@ -3,6 +3,7 @@
 //! It errs to one side. A governed grant that stands behind `grant_type`, whatever separates the two and however both
 //! are escaped, padded or wrapped, is found; bodies without the grant's full name are not.
 
+use super::refresh::PREFIX;
 use crate::oauth::urn;
 
 /// A grant by which one token becomes another.
@@ -27,33 +28,66 @@ impl Governed {
     }
 }
 
-/// Whether any parser could read a governed grant in `body`: for forms sent to paths that are no token endpoint.
-pub fn carries_governed_grant(body: &[u8]) -> bool {
-    !readable(body).is_empty()
+/// What any parser could read in a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Readings {
+    /// Governed grants.
+    pub(super) grants: Vec<Governed>,
+    /// A refresh token of ours, wherever it stands.
+    pub(super) our_refresh_token: bool,
 }
 
-/// The governed grants that any parser could read in `body`.
-pub(super) fn readable(body: &[u8]) -> Vec<Governed> {
-    let mut found = Vec::new();
-    // Escaped text within escaped text: each layer is looked at, since a parser may stop at any of them.
+/// Whether any parser could read a governed grant in `body`: for forms sent to paths that are no token endpoint.
+pub fn carries_governed_grant(body: &[u8]) -> bool {
+    !readings(body).grants.is_empty()
+}
+
+/// Whether any parser could read one of `needles` in `body`, whatever parameter it stands in. Letters are compared
+/// without case; needles are ASCII without white space.
+pub fn carries(body: &[u8], needles: &[String]) -> bool {
+    let needles: Vec<Vec<u8>> = needles.iter().map(|needle| needle.as_bytes().to_ascii_lowercase()).collect();
+    let mut found = false;
+    let ended = each_layer(body, |_, dense| {
+        found |= needles.iter().any(|needle| memchr::memmem::find(dense, needle).is_some());
+    });
+    found || !ended
+}
+
+/// What any parser could read in `body`.
+pub(super) fn readings(body: &[u8]) -> Readings {
+    let mut read = Readings::default();
+    let ended = each_layer(body, |text, dense| {
+        for grant in Governed::ALL {
+            if !read.grants.contains(&grant) && is_in(text, dense, grant.urn().as_bytes()) {
+                read.grants.push(grant);
+            }
+        }
+        read.our_refresh_token |= memchr::memmem::find(dense, PREFIX.as_bytes()).is_some();
+    });
+    if ended {
+        read
+    } else {
+        // Nobody escapes so often with good intentions.
+        Readings { grants: Governed::ALL.to_vec(), our_refresh_token: true }
+    }
+}
+
+/// Escaped text within escaped text: each layer is looked at, since a parser may stop at any of them. Some parsers drop
+/// white space and control characters within names and values, too: each layer comes as it is and without them. Says
+/// whether the last layer was reached.
+fn each_layer(body: &[u8], mut look: impl FnMut(&[u8], &[u8])) -> bool {
     let mut layer = body.to_vec();
     for _ in 0..MAX_LAYERS {
         let text = visible(&layer);
-        // Some parsers drop white space and control characters within names and values, too.
         let dense: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
-        for grant in Governed::ALL {
-            if !found.contains(&grant) && is_in(&text, &dense, grant.urn().as_bytes()) {
-                found.push(grant);
-            }
-        }
+        look(&text, &dense);
         let decoded = unescape(&layer);
         if decoded.len() == layer.len() {
-            return found;
+            return true;
         }
         layer = decoded;
     }
-    // Nobody escapes so often with good intentions.
-    Governed::ALL.to_vec()
+    false
 }
 
 /// Whether some parser could take `name` for `known`: in another case, escaped again, padded, as an array

@@ -83,6 +83,9 @@ impl Visit<'_> {
                 })?;
                 exchange::judge(self, realm, (grant, form), head, exit).await
             }
+            Classified::Refresh(_) => {
+                Err(Refusal::new(Reason::RefreshTokenInvalid, "the realm has no refreshTokens"))
+            }
             Classified::Other => {
                 exit.passes();
                 let (response, whole) =
