@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod keys;
 pub mod schema;
+pub mod seal_key;
 pub mod serve;
 
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ Commands:
   check   [--config FILE]                    check configuration and audience files as serve would, all errors at once
   schema  [config|audience] [--markdown]     print the JSON Schema, or the reference as Markdown
   keys    generate [--type TYPE] [--out FILE]    make a signing key: rsa (default), p256, p384 or ed25519
+  seal-key [--out FILE]                      make a key for refreshTokens.keyFiles
   demo    [--once]                           show the main job on an embedded identity provider
 
 Options:
@@ -61,6 +63,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("keys") => {
             keys::run(arguments).map(|()| ExitCode::SUCCESS).map_err(|error| CliError(error.to_string()))
         }
+        Some("seal-key") => seal_key::run(arguments),
         Some("demo") => demo::run(arguments),
         Some("-h" | "--help" | "help") => return print(USAGE),
         Some("-V" | "--version") => return print(concat!("cambio ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -70,6 +70,12 @@ impl Seal {
         Ok(Self { keys })
     }
 
+    /// How many keys there are.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The refresh token that stands for `renewal`.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub(super) mod files;
 mod issuers;
 mod platform;
 mod problem;
+mod refresh;
 mod shape;
 mod store;
 mod tree;

@@ -46,6 +46,9 @@ fn realm(realm: &Realm) -> Value {
         "subjectIssuers": realm.subject_issuers,
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
+        "refreshTokens": realm.refresh_tokens.as_ref().map(|tokens| {
+            json!({ "keys": tokens.seal.len(), "lifetimeSeconds": tokens.lifetime.as_secs() })
+        }),
         "signingKey": realm.signing_key.as_deref().map(shown),
         "doors": {
             "jwtBearer": match doors.jwt_bearer {

@@ -4,6 +4,7 @@ use http::request::Parts;
 
 use super::classify::bounded;
 use crate::client::credentials::Credentials;
+use crate::config::clients::Workloads;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
 use crate::policy::reason::{Reason, Refusal};
@@ -44,14 +45,14 @@ pub fn is_ours(token: &str) -> bool {
 }
 
 /// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
-pub fn parse(form: &Form, head: &Parts) -> Result<Refresh, Refusal> {
+pub fn parse(form: &Form, head: &Parts, workloads: &Workloads) -> Result<Refresh, Refusal> {
     if let Some(name) = form.repeated(&[]) {
         return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
     }
     if let Some((name, _)) = form.fields().find(|(name, value)| !value.is_empty() && !KNOWN.contains(name)) {
         return Err(Refusal::new(Reason::ParameterUnknown, bounded(name)));
     }
-    let credentials = Credentials::read(&head.headers, form)?;
+    let credentials = Credentials::read(&head.headers, form, workloads)?;
     let token =
         form.one("refresh_token").ok_or_else(|| Refusal::new(Reason::ParameterMissing, "refresh_token"))?;
     if !is_ours(token) || token.len() > MAX_TOKEN_BYTES {

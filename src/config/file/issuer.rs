@@ -51,6 +51,8 @@ pub struct Realm {
     /// Cambio's own client at the realm, by which it asks for the roles of users; needed where an audience file has
     /// `roles.source: directory`.
     pub directory: Option<Directory>,
+    /// Refresh tokens of Cambio's own. Needed where an audience's file has `refresh_token` among `requestedTokens`.
+    pub refresh_tokens: Option<RefreshTokens>,
     /// What happens to parameters of an exchange that Cambio does not know.
     #[serde(default)]
     pub unknown_parameters: UnknownParameters,
@@ -92,6 +94,19 @@ pub struct Directory {
     /// How long an answer is used, `0s` to `1h`: a role that is taken away in Keycloak is in minted tokens for so long.
     #[serde(default = "period::<60>")]
     pub cache_for: Period,
+}
+
+/// Refresh tokens of Cambio's own: sealed, for one client at one realm, good for one use each.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefreshTokens {
+    /// Files with 32 random bytes in base64; `cambio seal-key` makes one. The first key seals, all of them open, so a new
+    /// key goes in front, and an old one goes when `lifetime` is over. Replicas have the same files.
+    pub key_files: Vec<String>,
+    /// Time from the exchange to the end of the last refresh token that follows from it, `1m` to `720h`. Using one does
+    /// not prolong it.
+    #[serde(default = "period::<28_800>")]
+    pub lifetime: Period,
 }
 
 /// Other ways by which one token becomes another.

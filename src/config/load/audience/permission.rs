@@ -67,6 +67,12 @@ pub(super) fn permission(
         };
         at.field("requestedTokens").problem(report, message);
     }
+    if let Some((own, written)) = realm
+        && requested_tokens.contains(&TokenType::RefreshToken)
+        && written.refresh_tokens.is_none()
+    {
+        at.field("requestedTokens").problem(report, format!("refresh_token needs realms.{own}.refreshTokens"));
+    }
     let condition =
         optional(file.condition.as_ref(), |source| expression(source, &at.field("condition"), report));
     let expires = optional(file.expires.as_ref(), |text| date(text, &at.field("expires"), report));

@@ -7,10 +7,11 @@ use crate::config::Config;
 fn folder(permission: &str) -> Folder {
     let folder = Folder::new();
     let main = MAIN
-        .replace("subjectIssuers: [corp]", "subjectIssuers: [corp, lab, partner]\n    signingKey: corp.pem")
+        .replace("subjectIssuers: [corp]", "subjectIssuers: [corp, lab, partner]\n    signingKey: corp.pem\n    refreshTokens: { keyFiles: [seal.key] }")
         + "  lab: { issuer: 'https://sso.example.org/realms/lab', subjectIssuers: [lab] }\n"
         + "issuers: { partner: { issuer: { url: 'https://p.example', audiences: [a] } } }\n";
     folder.write("cambio.yaml", main);
+    folder.write("seal.key", crate::seal::generate().unwrap().expose());
     folder.write("corp.pem", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n");
     let audience = AUDIENCE.replace("owner:", "realm: corp\nowner:").replace("scopes: [email]", permission);
     folder.write("audiences/a.yaml", audience);
@@ -69,6 +70,33 @@ fn what_each_issuance_refuses() {
             text => assert!(problems.len() == 1 && problems[0].contains(text), "{name}: {problems:#?}"),
         }
     }
+}
+
+#[test]
+fn refresh_tokens_need_keys_to_seal_them() {
+    let folder = folder("issuance: reissue\n    requestedTokens: [refresh_token]");
+    let main = std::fs::read_to_string(folder.path("cambio.yaml")).unwrap();
+    let good = "{ keyFiles: [seal.key] }";
+    let key = crate::seal::generate().unwrap();
+    folder.write("same.key", std::fs::read(folder.path("seal.key")).unwrap());
+    folder.write("other.key", format!("{}\n", key.expose())).write("short.key", "AAAA");
+    for (name, section, expected) in [
+        ("one key", good, &[][..]),
+        ("two keys", "{ keyFiles: [other.key, seal.key], lifetime: 720h }", &[]),
+        ("none", "{ keyFiles: [] }", &["keyFiles: takes 1 to 8 files"]),
+        ("no file", "{ keyFiles: [no.key] }", &["keyFiles[0]: the file \"no.key\" can't be read"]),
+        ("no key", "{ keyFiles: [seal.key, short.key] }", &["keyFiles[1]: the file \"short.key\" is not 32 random"]),
+        ("the same twice", "{ keyFiles: [seal.key, same.key] }", &["keyFiles: has the same key twice"]),
+        ("too long", "{ keyFiles: [seal.key], lifetime: 721h }", &["lifetime: \"721h\" is not between 60s and 720h"]),
+    ] {
+        folder.write("cambio.yaml", main.replace(good, section));
+        let problems = folder.problems();
+        assert_eq!(problems.len(), expected.len(), "{name}: {problems:#?}");
+        assert!(problems.iter().zip(expected).all(|(got, part)| got.contains(part)), "{name}: {problems:#?}");
+    }
+    folder.write("cambio.yaml", main.replace(&format!("    refreshTokens: {good}\n"), ""));
+    let problems = folder.problems();
+    assert!(problems.len() == 1 && problems[0].contains("refresh_token needs realms.corp.refreshTokens"), "{problems:#?}");
 }
 
 #[test]
