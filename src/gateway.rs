@@ -14,6 +14,7 @@ pub mod door;
 pub mod exchange;
 pub mod exit;
 pub mod hold;
+pub mod life;
 pub mod lock;
 mod publish;
 pub mod published;

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod forward;
 pub mod key;
+pub mod refresh;
 pub mod reissue;
 pub mod translate;
 

@@ -87,6 +87,30 @@ impl Way {
     }
 }
 
+/// Where a token of our own was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnEndpoint {
+    /// RFC 7662.
+    Introspection,
+    /// `OpenID` Connect Core section 5.3.
+    Userinfo,
+    /// RFC 7009.
+    Revocation,
+    /// The token endpoint, with a refresh token.
+    Refresh,
+}
+
+impl OwnEndpoint {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Introspection => "introspection",
+            Self::Userinfo => "userinfo",
+            Self::Revocation => "revocation",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
 impl Metrics {
     /// All metrics, registered.
     ///
@@ -123,6 +147,12 @@ impl Metrics {
     /// A request passed through an open door.
     pub fn door_passed(&self, realm: &str, door: &str) {
         self.judgement.open_doors.with_label_values(&[realm, door]).inc();
+    }
+
+    /// A token of our own was used at one of the realm's endpoints.
+    pub fn own_token_request(&self, realm: &str, endpoint: OwnEndpoint, outcome: Outcome) {
+        let labels = [realm, endpoint.as_str(), outcome.as_str()];
+        self.judgement.own_token_requests.with_label_values(&labels).inc();
     }
 
     /// An answer was withheld by the answer lock.

@@ -22,7 +22,7 @@ use crate::secret::Secret;
 use keys::KeySet;
 use verify::{Expectations, VerifiedToken};
 
-/// A request whose subject token was checked. Only [`validate`] makes one.
+/// A request whose subject token was checked, now or when the exchange that is renewed was allowed.
 #[derive(Debug)]
 pub struct Validated {
     authenticated: Authenticated,
@@ -76,6 +76,25 @@ pub fn validate(
         TokenType::IdJag => id_jag::asked(parsed, &subject)?,
         _ => Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() },
     };
+    let own = matches!(checks.audience, AudienceRule::Client);
+    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
+}
+
+/// The same for a subject token that was checked when its exchange was allowed, and is remembered with it. Signature and
+/// times are what they were; what the configuration may have changed since is checked again.
+pub(crate) fn validate_again(
+    authenticated: Authenticated,
+    (subject, kind): (VerifiedToken, TokenType),
+    scope: Option<Scope>,
+    checks: &SubjectChecks<'_>,
+) -> Result<Validated, Refusal> {
+    if claims::string(subject.claims(), "iss") != Ok(Some(checks.issuer)) {
+        return Err(Refusal::new(Reason::SubjectTokenIssuerUntrusted, "the issuer has another iss now"));
+    }
+    audience_is(subject.claims(), authenticated.client_id(), checks.audience)?;
+    unbound_and_undelegated(subject.claims())?;
+    rules_hold(subject.claims(), authenticated.client_id(), &checks.checks.rules)?;
+    let asked = Asked { resources: Vec::new(), scope };
     let own = matches!(checks.audience, AudienceRule::Client);
     Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
 }

@@ -165,6 +165,20 @@ pub fn grant_answer(reason: Reason) -> Answer {
     }
 }
 
+/// What the caller of a refresh is told: where the owner's permission has gone or the subject is not trusted any more, the
+/// grant is over (RFC 6749 section 5.2), and clients that know this code let their users log in again.
+pub fn refresh_answer(reason: Reason) -> Answer {
+    match answer(reason) {
+        Answer { status: StatusCode::FORBIDDEN, description, .. } => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, description)
+        }
+        Answer { status: StatusCode::BAD_REQUEST, description: "Invalid token", .. } => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, "Invalid refresh token")
+        }
+        other => other,
+    }
+}
+
 fn error(status: StatusCode, code: ErrorCode, description: &'static str) -> Answer {
     Answer { status, code: code.as_str(), description }
 }
@@ -260,6 +274,21 @@ mod tests {
             (Reason::ClientNotPermitted, "access_denied"),
         ] {
             assert_eq!(grant_answer(reason).code, code, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_permission_that_has_gone_ends_the_grant() {
+        for (reason, code) in [
+            (Reason::ClientNotPermitted, "invalid_grant"),
+            (Reason::RefreshTokenInvalid, "invalid_grant"),
+            (Reason::RefreshTokenReused, "invalid_grant"),
+            (Reason::SubjectTokenIssuerUntrusted, "invalid_grant"),
+            (Reason::ScopeNotPermitted, "invalid_scope"),
+            (Reason::ClientUnauthenticated, "invalid_client"),
+            (Reason::StoreUnavailable, "temporarily_unavailable"),
+        ] {
+            assert_eq!(refresh_answer(reason).code, code, "{reason}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod ask;
 mod issuing;
+pub mod refresh;
 
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
@@ -47,7 +48,8 @@ pub async fn judge(
     exit.permitted(&permit);
 
     match issue(visit, realm, &permit, head, exit).await? {
-        Outcome::Issued(answer, conformed) => {
+        Outcome::Issued(answer, conformed, session) => {
+            let conformed = refresh::first(visit, realm, &permit, (conformed, session), exit)?;
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
             Ok(respond(answer, conformed))

@@ -24,6 +24,11 @@ pub fn refusal_of(grant: Option<Grant>, reason: Reason, id: &str) -> Response<Bo
     }
 }
 
+/// The same for the use of a refresh token of ours.
+pub fn refresh_refusal(reason: Reason, id: &str) -> Response<Body> {
+    with_id(&keycloak::refresh_answer(reason), id)
+}
+
 fn with_id(answer: &Answer, id: &str) -> Response<Body> {
     let mut response = json(answer.status, answer.body());
     if let Ok(id) = HeaderValue::from_str(id) {

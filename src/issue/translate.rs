@@ -16,6 +16,11 @@ use super::{Conformed, Verified};
 pub struct LocalSubject(String);
 
 impl LocalSubject {
+    /// Its `sub`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Reads the token that the grant gave; its signature has been verified with the realm's keys. It must be an access
     /// token for the requesting client.
     pub fn of(permit: &Permit, granted: &Verified<'_>) -> Result<Self, Refusal> {

@@ -10,9 +10,13 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::Permit;
+use crate::exchange::parse::Parsed;
+use crate::exchange::refresh::Refresh;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::secret::Secret;
+use crate::token::jws::Header;
+use crate::token::verify::VerifiedToken;
 
 /// An exchange that may be asked again, until it expires. `Debug` shows no claim and no token.
 #[derive(Clone, Serialize, Deserialize)]
@@ -28,6 +32,8 @@ pub struct Renewal {
     audiences: Vec<String>,
     scope: String,
     subject: Subject,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_subject: Option<String>,
     #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
     upstream: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,15 +45,15 @@ pub struct Renewal {
 /// The subject token of the exchange, as it was when it was checked.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Subject {
+struct Subject {
     /// The issuer's name in the configuration.
-    pub(crate) issuer: String,
-    /// The `subject_token_type`, by its short name.
-    pub(crate) kind: String,
-    pub(crate) algorithm: Algorithm,
-    pub(crate) kid: Option<String>,
-    pub(crate) typ: Option<String>,
-    pub(crate) claims: Map<String, Value>,
+    issuer: String,
+    /// What kind of token it is, by its short name.
+    kind: String,
+    algorithm: Algorithm,
+    kid: Option<String>,
+    typ: Option<String>,
+    claims: Map<String, Value>,
 }
 
 /// The access token that went out together with a refresh token.
@@ -69,6 +75,8 @@ pub struct Handed<'a> {
     pub token: Option<IssuedToken>,
     /// The identity provider's refresh token.
     pub upstream: Option<Secret>,
+    /// The `sub` that the identity provider has for a foreign subject, which does not change.
+    pub local_subject: Option<String>,
 }
 
 impl Renewal {
@@ -93,12 +101,13 @@ impl Renewal {
             scope: handed.scope.to_string(),
             subject: Subject {
                 issuer: validated.issuer().to_owned(),
-                kind: validated.authenticated().parsed().subject_token_type().name().to_owned(),
+                kind: validated.kind().name().to_owned(),
                 algorithm: subject.algorithm(),
                 kid: subject.kid().map(str::to_owned),
                 typ: subject.typ().map(str::to_owned),
                 claims: subject.claims().clone(),
             },
+            local_subject: handed.local_subject,
             upstream: handed.upstream,
             token: handed.token,
             binding: permit.contract().binding.clone(),
@@ -184,14 +193,27 @@ impl Renewal {
         self.subject.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The `subject_token_type` of the exchange.
+    /// What kind of token the subject token is.
     pub fn subject_kind(&self) -> Option<TokenType> {
         TokenType::from_name(&self.subject.kind)
     }
 
-    /// The subject token, as it was when it was checked.
-    pub(crate) fn subject(&self) -> &Subject {
-        &self.subject
+    /// The subject token, as it was when it was checked, and what kind of token it is. It counts until the family ends.
+    pub(super) fn subject_token(&self) -> Option<(VerifiedToken, TokenType)> {
+        let Subject { algorithm, kid, typ, claims, .. } = &self.subject;
+        let header = Header { algorithm: *algorithm, kid: kid.clone(), typ: typ.clone() };
+        Some((VerifiedToken::remembered(header, claims.clone(), self.ends())?, self.subject_kind()?))
+    }
+
+    /// The `sub` that the identity provider has for a foreign subject.
+    pub fn local_subject(&self) -> Option<&str> {
+        self.local_subject.as_deref()
+    }
+
+    /// The request of the exchange, asked again by whoever refreshes.
+    pub fn asked_again(&self, refresh: &Refresh) -> Option<Parsed> {
+        let scope = refresh.scope().cloned().unwrap_or_else(|| self.scope());
+        Some(Parsed::again(refresh, self.subject_kind()?, self.audiences.clone(), scope))
     }
 
     /// The identity provider's refresh token, where the identity provider is asked again.

@@ -9,9 +9,7 @@ const ROWS: [(&str, &[&str]); 4] = [
     ("core", &["client", "dialect", "exchange", "permit", "policy", "route", "token"]),
     (
         "adapters",
-        &[
-            "audit", "body", "config", "drain", "issue", "jwks", "metrics", "seal", "store", "tls", "upstream",
-        ],
+        &["audit", "body", "config", "drain", "issue", "jwks", "metrics", "seal", "store", "tls", "upstream"],
     ),
     ("edge", &["admin", "app", "cli", "demo", "gateway", "server"]),
 ];

@@ -21,6 +21,7 @@ mod passthrough;
 mod protocols;
 mod published_keys;
 mod redaction;
+mod refresh_tokens;
 mod reload;
 mod startup;
 mod support;

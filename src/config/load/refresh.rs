@@ -46,6 +46,9 @@ pub(super) fn refresh_tokens(
             Err(error) => at.problem(report, format!("the file {} {error}", at.shown(path))),
         }
     }
+    if keys.len() < file.key_files.len() {
+        return None;
+    }
     match Seal::from_texts(keys.iter().map(|key| key.as_slice())) {
         Ok(seal) => {
             let lifetime = SignedDuration::try_from(lifetime?).ok()?;

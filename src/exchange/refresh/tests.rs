@@ -12,7 +12,8 @@ fn head(authorization: Option<&str>) -> Parts {
 }
 
 fn read(body: &str) -> Result<Refresh, Reason> {
-    parse(&Form::parse(body.as_bytes()).unwrap(), &head(None), &Workloads::default()).map_err(|refusal| refusal.reason)
+    parse(&Form::parse(body.as_bytes()).unwrap(), &head(None), &Workloads::default())
+        .map_err(|refusal| refusal.reason)
 }
 
 const GOOD: &str =

@@ -12,6 +12,7 @@ use crate::gateway::exit::Exit;
 use crate::gateway::state::RealmState;
 use crate::issue::answer::Answer;
 use crate::issue::key::SigningKey;
+use crate::issue::refresh::{Session, take_session};
 use crate::issue::translate::LocalSubject;
 use crate::issue::{self, Conformed, Verified};
 use crate::permit::Permit;
@@ -21,8 +22,9 @@ use crate::token::verify::{self, Expectations, TokenError, VerifiedToken};
 
 /// What became of an allowed exchange.
 pub(super) enum Outcome {
-    /// A token that meets its contract, and the head of the answer that it goes out with.
-    Issued(response::Parts, Conformed),
+    /// A token that meets its contract, the head of the answer that it goes out with, and, where a refresh token was
+    /// asked for, what lets us ask the identity provider again.
+    Issued(response::Parts, Conformed, Option<Session>),
     /// The identity provider's refusal, which is passed on as it is.
     Refused(Response<Body>, Refusal),
 }
@@ -55,8 +57,8 @@ async fn exchanged(
     match ask(visit, realm, parsed.credentials(), form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
         Asked::Answered(answer, body) => {
-            let conformed = conform(visit, realm, permit, answer.status, &body).await?;
-            Ok(Outcome::Issued(answer, conformed))
+            let (conformed, session) = conform(visit, realm, permit, answer.status, &body).await?;
+            Ok(Outcome::Issued(answer, conformed, session))
         }
     }
 }
@@ -93,12 +95,15 @@ async fn translated(
     match ask(visit, realm, credentials, form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
         Asked::Answered(answer, body) => {
-            let exchanged = Answer::read(answer.status.as_u16(), &body)?;
+            let mut exchanged = Answer::read(answer.status.as_u16(), &body)?;
+            let session = session(permit, &mut exchanged)?;
+            let session =
+                session.map(|one| Session { local_subject: Some(local.as_str().to_owned()), ..one });
             let token = verified(visit, realm, &exchanged).await?;
             let token = Verified::new(&token, &realm.config.issuer);
             let (signer, now) = (signing_key(realm)?, visit.gateway.clock.now());
             let conformed = issue::translate::conform(permit, &local, exchanged, &token, signer, now)?;
-            Ok(Outcome::Issued(answer, conformed))
+            Ok(Outcome::Issued(answer, conformed, session))
         }
     }
 }
@@ -110,21 +115,32 @@ async fn conform(
     permit: &Permit,
     status: StatusCode,
     body: &Bytes,
-) -> Result<Conformed, Refusal> {
-    let answer = Answer::read(status.as_u16(), body)?;
+) -> Result<(Conformed, Option<Session>), Refusal> {
+    let mut answer = Answer::read(status.as_u16(), body)?;
+    let session = session(permit, &mut answer)?;
     let token = verified(visit, realm, &answer).await?;
     let token = Verified::new(&token, &realm.config.issuer);
     let now = visit.gateway.clock.now();
-    match permit.issuance() {
-        Issuance::Forward => issue::forward::conform(permit, answer, &token, now),
+    let conformed = match permit.issuance() {
+        Issuance::Forward => issue::forward::conform(permit, answer, &token, now)?,
         Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
-            issue::reissue::conform(permit, answer, &token, signing_key(realm)?, now)
+            issue::reissue::conform(permit, answer, &token, signing_key(realm)?, now)?
         }
-    }
+    };
+    Ok((conformed, session))
+}
+
+/// What lets us ask again, where that was asked for.
+fn session(permit: &Permit, answer: &mut Answer) -> Result<Option<Session>, Refusal> {
+    permit.refresh().then(|| take_session(answer)).transpose()
 }
 
 /// The token of an answer, verified with the realm's keys.
-async fn verified(visit: Visit<'_>, realm: &RealmState, answer: &Answer) -> Result<VerifiedToken, Refusal> {
+pub(super) async fn verified(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    answer: &Answer,
+) -> Result<VerifiedToken, Refusal> {
     let untrusted = |error: TokenError| {
         let reason = match error {
             TokenError::Expired => Reason::AnswerLifetime,
@@ -145,6 +161,6 @@ async fn verified(visit: Visit<'_>, realm: &RealmState, answer: &Answer) -> Resu
     verify::verify(answer.token(), &keys, &expect, visit.gateway.clock.now()).map_err(untrusted)
 }
 
-fn signing_key(realm: &RealmState) -> Result<&SigningKey, Refusal> {
+pub(super) fn signing_key(realm: &RealmState) -> Result<&SigningKey, Refusal> {
     realm.signing.as_ref().ok_or_else(|| Refusal::new(Reason::SigningFailed, "the realm has no signing key"))
 }

@@ -85,9 +85,17 @@ fn refresh_tokens_need_keys_to_seal_them() {
         ("two keys", "{ keyFiles: [other.key, seal.key], lifetime: 720h }", &[]),
         ("none", "{ keyFiles: [] }", &["keyFiles: takes 1 to 8 files"]),
         ("no file", "{ keyFiles: [no.key] }", &["keyFiles[0]: the file \"no.key\" can't be read"]),
-        ("no key", "{ keyFiles: [seal.key, short.key] }", &["keyFiles[1]: the file \"short.key\" is not 32 random"]),
+        (
+            "no key",
+            "{ keyFiles: [seal.key, short.key] }",
+            &["keyFiles[1]: the file \"short.key\" is not 32 random"],
+        ),
         ("the same twice", "{ keyFiles: [seal.key, same.key] }", &["keyFiles: has the same key twice"]),
-        ("too long", "{ keyFiles: [seal.key], lifetime: 721h }", &["lifetime: \"721h\" is not between 60s and 720h"]),
+        (
+            "too long",
+            "{ keyFiles: [seal.key], lifetime: 721h }",
+            &["lifetime: \"721h\" is not between 60s and 720h"],
+        ),
     ] {
         folder.write("cambio.yaml", main.replace(good, section));
         let problems = folder.problems();
@@ -96,7 +104,10 @@ fn refresh_tokens_need_keys_to_seal_them() {
     }
     folder.write("cambio.yaml", main.replace(&format!("    refreshTokens: {good}\n"), ""));
     let problems = folder.problems();
-    assert!(problems.len() == 1 && problems[0].contains("refresh_token needs realms.corp.refreshTokens"), "{problems:#?}");
+    assert!(
+        problems.len() == 1 && problems[0].contains("refresh_token needs realms.corp.refreshTokens"),
+        "{problems:#?}"
+    );
 }
 
 #[test]
