@@ -5,6 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cambio::client::Authenticated;
 use cambio::config::{Doors, TokenChecks};
 use cambio::exchange::classify::{Classified, classify};
@@ -22,7 +27,7 @@ use cambio::token::{AudienceRule, SubjectChecks, validate};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::Algorithm;
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::{Map, Value, json};
 
 const ISSUER: &str = "https://sso.example.org/realms/corp";
@@ -70,17 +75,18 @@ fn policy() -> Policy {
         owner: "payments-team".to_owned(),
         resources: BTreeSet::from([format!("https://audience-{number}.example.org")]),
         permissions: (0..PERMISSIONS).map(permission).collect(),
-        roles: RoleRules { own: true, realm: BTreeSet::new(), map: Vec::new() },
+        roles: RoleRules { own: true, ..RoleRules::default() },
         token: TokenRules {
             lifetime: SignedDuration::from_mins(5),
             within_subject: false,
             claims: listed(&["email"]),
+            ..TokenRules::default()
         },
         issuance: Issuance::Reissue,
     };
     let audiences: BTreeMap<_, _> =
         (0..AUDIENCES).map(audience).map(|audience| (audience.name.clone(), audience)).collect();
-    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), hash: String::new() }
+    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 
 fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {
@@ -152,10 +158,54 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
     Permit::decide(validated, policy, "corp", now()).map_err(|refused| refused.refusal).unwrap()
 }
 
+/// One signature by the library that parses the key each time, and by a key that stays parsed
+/// (docs/decisions/0007-parsed-keys-are-kept.md).
+#[expect(clippy::disallowed_methods, reason = "the comparison is what this is about")]
+fn signatures(c: &mut Criterion, rsa: &SigningKey, ec: &SigningKey) {
+    let number =
+        |key: &SigningKey, name: &str| URL_SAFE_NO_PAD.decode(key.jwk()[name].as_str().unwrap()).unwrap();
+    let (n, e) = (number(rsa, "n"), number(rsa, "e"));
+    let point = [vec![4], number(ec, "x"), number(ec, "y")].concat();
+    let kept_rsa = RsaPublicKeyComponents { n: &n, e: &e };
+    let cases = [
+        (
+            Algorithm::RS256,
+            rsa,
+            DecodingKey::from_rsa_raw_components(&n, &e),
+            kept_rsa.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).unwrap(),
+        ),
+        (
+            Algorithm::ES256,
+            ec,
+            DecodingKey::from_ec_der(&point),
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).unwrap(),
+        ),
+    ];
+    for (algorithm, key, library, kept) in cases {
+        let token = key.sign(&claims(), "JWT").unwrap();
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        c.bench_function(&format!("signature/{algorithm:?}/jsonwebtoken"), |b| {
+            b.iter(|| {
+                assert!(
+                    crypto::verify(black_box(signature), message.as_bytes(), &library, algorithm).unwrap()
+                );
+            });
+        });
+        c.bench_function(&format!("signature/{algorithm:?}/kept"), |b| {
+            b.iter(|| {
+                let signature = URL_SAFE_NO_PAD.decode(black_box(signature)).unwrap();
+                kept.verify_sig(message.as_bytes(), &signature).unwrap();
+            });
+        });
+    }
+}
+
 fn benchmarks(c: &mut Criterion) {
     let (rsa, ec) = (key(KeyKind::Rsa), key(KeyKind::P256));
     let tokens = [("RS256", &rsa), ("ES256", &ec)]
         .map(|(name, key)| (name, Secret::new(key.sign(&claims(), "JWT").unwrap()), key_set(key)));
+
+    signatures(c, &rsa, &ec);
 
     let (head, body) = form(tokens[0].1.expose());
     c.bench_function("parse", |b| {

@@ -47,14 +47,6 @@ pub enum StartError {
         /// The operating system's word.
         error: std::io::Error,
     },
-    /// A signing key can't be used.
-    #[error("{}: {error}", path.display())]
-    SigningKey {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: String,
-    },
     /// TLS can't be set up, towards callers, the identity provider or an issuer.
     #[error("{0}")]
     Tls(String),

@@ -1,11 +1,13 @@
 //! Commands.
 
 pub mod check;
+pub mod client_secret;
 pub mod demo;
 pub mod keys;
 pub mod schema;
 pub mod seal_key;
 pub mod serve;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -25,16 +27,25 @@ Commands:
   serve   [--config FILE]                    run the gate
   check   [--config FILE]                    check configuration and audience files as serve would, all errors at once
   schema  [config|audience] [--markdown]     print the JSON Schema, or the reference as Markdown
-  keys    generate [--type TYPE] [--out FILE]    make a signing key: rsa (default), p256, p384 or ed25519
+  verify  --jwks FILE [--iss ISS] [--aud AUD…] [--alg LIST] [--jws]    check the token on standard input by a key set
+  verify  [--config FILE] [--issuer NAME] [--client ID]    the same by the rules of a realm or issuer
+  keys    generate [--type TYPE] [--out FILE | --dir FOLDER]
+                                             make a signing key: rsa (default), p256, p384 or ed25519; or a folder of them
+  keys    list --dir FOLDER [--json]         show a folder's keys: id, algorithm, state, since when
+  keys    rotate --dir FOLDER [--type TYPE] [--min-published 10m] [--now]
+                                             the next key signs, the active one retires, a new one is next
   seal-key [--out FILE]                      make a key for refreshTokens.keyFiles
+  client-secret [--argon2id]                 hash a client's secret from standard input, or make one and print its hash
   demo    [--once]                           show the main job on an embedded identity provider
 
 Options:
   -c, --config     the configuration file; without it $CAMBIO_CONFIG, else ./cambio.yaml
+      --at TIME    verify: as of this time (RFC 3339) instead of now
+      --claims     verify: show iss, sub, aud, azp and times of a valid token
   -h, --help       this text
   -V, --version    the version
 
-Exit status: 0 all is well, 1 it is not, 2 no such command.
+Exit status: 0 all is well, 1 it is not, 2 no such command; of verify: 0 valid, 1 not, 2 it could not be checked.
 ";
 
 /// A command line that can't be understood, or a command that failed: the text says what to do.
@@ -64,7 +75,9 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
             keys::run(arguments).map(|()| ExitCode::SUCCESS).map_err(|error| CliError(error.to_string()))
         }
         Some("seal-key") => seal_key::run(arguments),
+        Some("client-secret") => client_secret::run(arguments).map(|()| ExitCode::SUCCESS),
         Some("demo") => demo::run(arguments),
+        Some("verify") => return verify::run(arguments),
         Some("-h" | "--help" | "help") => return print(USAGE),
         Some("-V" | "--version") => return print(concat!("cambio ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => {

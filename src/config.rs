@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod file;
+mod introspection;
 pub mod load;
 pub mod schema;
 mod store;
@@ -19,8 +20,10 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+pub use self::introspection::{Introspection, OwnClient, SecretMethod};
 pub use self::store::{Redis, Store};
 pub use self::summary::summary;
+use crate::issue::ring::KeyRing;
 use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
 use crate::seal::Seal;
@@ -154,8 +157,10 @@ pub struct Realm {
     pub tokens: TokenChecks,
     /// How its keys are kept.
     pub jwks: JwksLimits,
-    /// PEM file of the key with which reissued tokens are signed.
-    pub signing_key: Option<PathBuf>,
+    /// The keys with which our tokens are signed.
+    pub signing: Option<KeyRing>,
+    /// Cambio's own client at the upstream, as which it asks whether a token is still active.
+    pub introspection: Option<OwnClient>,
     /// Which other doors are open.
     pub doors: Doors,
     /// How the roles of its users are asked for, for minted tokens.
@@ -173,8 +178,6 @@ pub struct Realm {
 pub struct RefreshTokens {
     /// The keys that seal and open them.
     pub seal: Arc<Seal>,
-    /// Time from the exchange to the end of the last one that follows from it.
-    pub lifetime: SignedDuration,
 }
 
 /// Cambio's own client at a realm, which may see users and their roles.
@@ -205,6 +208,8 @@ pub struct TrustedIssuer {
     pub tokens: TokenChecks,
     /// How its keys are kept.
     pub jwks: JwksLimits,
+    /// Where it is asked about its opaque tokens.
+    pub introspection: Option<Introspection>,
     /// CEL that gives the local name of its subjects.
     pub username: Option<Expression>,
 }

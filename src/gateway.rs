@@ -8,17 +8,21 @@
 //!                      ─ Door ─► `door`: bounded read → classify → `exchange`
 //! ```
 
+pub mod amend;
 pub mod authenticate;
 pub mod certificate;
 pub mod door;
 pub mod exchange;
 pub mod exit;
 pub mod hold;
+pub mod introspection;
 pub mod life;
 pub mod lock;
+pub mod once;
 mod publish;
 pub mod published;
 pub mod respond;
+pub mod signing;
 pub mod state;
 
 use std::sync::Arc;
@@ -76,6 +80,10 @@ impl Handler for Gateway {
             Route::Discovery(realm) => {
                 (Way::Discovery, self.discovery(state.realms.get(realm), &head, connection).await)
             }
+            Route::Own { realm, endpoint } => {
+                let visit = Visit { gateway: self, state: &state, connection };
+                Box::pin(life::answer(visit, (realm, endpoint), head, body)).await
+            }
             Route::Door { .. } => {
                 let visit = Visit { gateway: self, state: &state, connection };
                 (Way::Token, visit.enter(head, body).await)
@@ -130,8 +138,19 @@ impl Gateway {
 
     /// Sets the gauges that are read at scrape time.
     pub fn refresh_gauges(&self) {
-        for (issuer, jwks) in self.state().key_caches() {
+        let (state, now) = (self.state(), self.clock.now());
+        for (issuer, jwks) in state.key_caches() {
             self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
+        }
+        let rings = state.realms.iter().filter_map(|realm| Some((realm, realm.signing.as_ref()?)));
+        self.metrics.signing_keys(rings.clone().flat_map(|(realm, ring)| {
+            let name = realm.config.name.as_str();
+            ring.published(now).map(move |key| [name, key.kid, key.algorithm, key.state.as_str()])
+        }));
+        for (realm, ring) in rings {
+            let upstream = realm.jwks.held();
+            let count = upstream.map_or(0, |upstream| signing::collisions(&upstream, ring, now).count());
+            self.metrics.signing_key_collisions(&realm.config.name, count);
         }
     }
 

@@ -1,13 +1,15 @@
 //! From an allowed request and the identity provider's answer to the answer that is handed out.
 //!
 //! Pure: the gateway fetches the answer and verifies the token in it, then one of [`forward`] and [`reissue`] makes a
-//! [`Conformed`]. Nothing else makes one, and only a `Conformed` may leave.
+//! [`Conformed`]; [`mint`] needs no answer. Nothing else makes one, and only a `Conformed` may leave.
 
 pub mod answer;
 pub mod forward;
 pub mod key;
+pub mod mint;
 pub mod refresh;
 pub mod reissue;
+pub mod ring;
 pub mod translate;
 
 use serde_json::{Map, Value};
@@ -43,6 +45,8 @@ pub struct Conformed {
 /// What audit says about an issued token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
+    /// Its `sub`: not the subject token's where that is foreign.
+    pub subject: Option<String>,
     /// Roles of the token that the identity provider issued.
     pub roles_before: Roles,
     /// Roles of the token that is handed out.

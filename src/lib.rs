@@ -19,6 +19,7 @@ pub mod audit;
 pub mod body;
 pub mod config;
 pub mod drain;
+pub mod introspection;
 pub mod issue;
 pub mod jwks;
 pub mod metrics;

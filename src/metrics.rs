@@ -68,12 +68,15 @@ pub enum Way {
     Discovery,
     /// A token endpoint.
     Token,
+    /// Introspection, userinfo or revocation.
+    Own,
     /// Refused by its head alone.
     Rejected,
 }
 
 impl Way {
-    const ALL: [Self; 6] = [Self::Pass, Self::Form, Self::Keys, Self::Discovery, Self::Token, Self::Rejected];
+    const ALL: [Self; 7] =
+        [Self::Pass, Self::Form, Self::Keys, Self::Discovery, Self::Token, Self::Own, Self::Rejected];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -82,6 +85,7 @@ impl Way {
             Self::Keys => "keys",
             Self::Discovery => "discovery",
             Self::Token => "token",
+            Self::Own => "own",
             Self::Rejected => "rejected",
         }
     }
@@ -211,6 +215,17 @@ impl Metrics {
         let labels = [operation.as_str(), outcome.as_str()];
         self.operation.store_operations.with_label_values(&labels).inc();
         self.operation.store_seconds.observe(took.as_secs_f64());
+    }
+
+    /// The signing keys that are published, each as realm, kid, algorithm and state, at scrape time.
+    pub fn signing_keys<'k>(&self, keys: impl Iterator<Item = [&'k str; 4]>) {
+        self.operation.signing_keys(keys);
+    }
+
+    /// How many of a realm's signing keys have a kid that the identity provider publishes, at scrape time.
+    pub fn signing_key_collisions(&self, realm: &str, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.operation.signing_key_collisions.with_label_values(&[realm]).set(f64::from(count));
     }
 
     /// Configuration was loaded, or refused.

@@ -2,7 +2,7 @@
 
 pub mod renewal;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::renewal::Renewal;
 use crate::client::Authenticated;
@@ -86,7 +86,7 @@ impl Permit {
         decision.contract.scope_requested = Some(scope);
         decision.contract.binding = renewal.binding().cloned();
         if let Some(local) = renewal.local_subject() {
-            decision.contract = decision.contract.for_local_subject(local);
+            decision.contract = decision.contract.for_local_subject(local)?;
         }
         Ok(Self { validated, decision })
     }
@@ -109,6 +109,11 @@ impl Permit {
     /// Whether a refresh token was asked for beside the access token, and is permitted.
     pub fn refresh(&self) -> bool {
         self.decision.refresh
+    }
+
+    /// How long after this exchange refresh tokens may be good, however often they are used.
+    pub fn refresh_lifetime(&self) -> SignedDuration {
+        self.decision.refresh_lifetime
     }
 
     /// The audiences, named or meant by a resource, each once: what goes upstream.

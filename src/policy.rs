@@ -3,10 +3,12 @@
 pub mod contract;
 pub mod decide;
 pub mod expression;
+pub mod mint;
 pub mod model;
 pub mod narrow;
 pub mod reason;
 pub mod roles;
+pub mod subject;
 
 #[cfg(test)]
 pub(crate) mod samples;

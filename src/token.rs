@@ -3,6 +3,7 @@
 
 pub mod claims;
 mod id_jag;
+pub mod introspected;
 pub mod json;
 pub mod jws;
 pub mod keys;
@@ -19,8 +20,16 @@ use crate::oauth::urn::TokenType;
 use crate::policy::expression::Variables;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
+use introspected::Answer;
 use keys::KeySet;
-use verify::{Expectations, VerifiedToken};
+use verify::{Expectations, Unverified, VerifiedToken};
+
+/// A request whose subject token was read, with nothing in it believed: it says whose keys to ask for.
+#[derive(Debug)]
+pub struct Presented {
+    authenticated: Authenticated,
+    subject: Unverified,
+}
 
 /// A request whose subject token was checked, now or when the exchange that is renewed was allowed.
 #[derive(Debug)]
@@ -62,22 +71,61 @@ pub struct SubjectChecks<'a> {
     pub audience: AudienceRule<'a>,
 }
 
-/// Checks the subject token of an authenticated request against its issuer's keys and rules.
+/// [`Presented::read`] and [`Presented::validate`] in one, for whoever has the keys at hand.
 pub fn validate(
     authenticated: Authenticated,
     keys: &KeySet,
     checks: &SubjectChecks<'_>,
     now: Timestamp,
 ) -> Result<Validated, Refusal> {
+    Presented::read(authenticated)?.validate(keys, checks, now)
+}
+
+impl Presented {
+    /// Reads the subject token of an authenticated request.
+    pub fn read(authenticated: Authenticated) -> Result<Self, Refusal> {
+        let subject = verify::peek(authenticated.parsed().subject_token().expose()).map_err(refusal)?;
+        Ok(Self { authenticated, subject })
+    }
+
+    /// The subject token as it says of itself.
+    pub fn subject(&self) -> &Unverified {
+        &self.subject
+    }
+
+    /// Checks the subject token against its issuer's keys and rules.
+    pub fn validate(
+        self,
+        keys: &KeySet,
+        checks: &SubjectChecks<'_>,
+        now: Timestamp,
+    ) -> Result<Validated, Refusal> {
+        let Self { authenticated, subject } = self;
+        let parsed = authenticated.parsed();
+        let kind = kind::of(parsed, &subject);
+        let subject = subject.verify(keys, &checks.expectations(), now).map_err(refusal)?;
+        accept(&subject, kind, authenticated.client_id(), checks)?;
+        let asked = match kind {
+            TokenType::IdJag => id_jag::asked(parsed, &subject)?,
+            _ => Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() },
+        };
+        let own = matches!(checks.audience, AudienceRule::Client);
+        Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
+    }
+}
+
+/// The same for an opaque subject token, by what its issuer says about it.
+pub fn validate_introspected(
+    authenticated: Authenticated,
+    answer: &Answer,
+    checks: &SubjectChecks<'_>,
+    now: Timestamp,
+) -> Result<Validated, Refusal> {
     let parsed = authenticated.parsed();
-    let kind = kind::of(parsed);
-    let subject = check(parsed.subject_token(), kind, authenticated.client_id(), keys, checks, now)?;
-    let asked = match kind {
-        TokenType::IdJag => id_jag::asked(parsed, &subject)?,
-        _ => Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() },
-    };
-    let own = matches!(checks.audience, AudienceRule::Client);
-    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
+    let kind = parsed.subject_token_type();
+    let subject = check_introspected(answer, kind, authenticated.client_id(), checks, now)?;
+    let asked = Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() };
+    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own: false, kind, asked })
 }
 
 /// The same for a subject token that was checked when its exchange was allowed, and is remembered with it. Signature and
@@ -91,9 +139,7 @@ pub(crate) fn validate_again(
     if claims::string(subject.claims(), "iss") != Ok(Some(checks.issuer)) {
         return Err(Refusal::new(Reason::SubjectTokenIssuerUntrusted, "the issuer has another iss now"));
     }
-    audience_is(subject.claims(), authenticated.client_id(), checks.audience)?;
-    unbound_and_undelegated(subject.claims())?;
-    rules_hold(subject.claims(), authenticated.client_id(), &checks.checks.rules)?;
+    fit(&subject, authenticated.client_id(), checks)?;
     let asked = Asked { resources: Vec::new(), scope };
     let own = matches!(checks.audience, AudienceRule::Client);
     Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
@@ -136,6 +182,13 @@ impl Validated {
     }
 }
 
+impl<'a> SubjectChecks<'a> {
+    /// What the token is held to before its claims are judged.
+    pub fn expectations(&self) -> Expectations<'a> {
+        Expectations { issuer: self.issuer, algorithms: &self.checks.algorithms, leeway: self.checks.leeway }
+    }
+}
+
 /// The same for a token outside a request: every check of [`validate`], for the client that presents the token.
 pub fn check(
     token: &Secret,
@@ -145,18 +198,51 @@ pub fn check(
     checks: &SubjectChecks<'_>,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
-    let expect = Expectations {
-        issuer: checks.issuer,
-        algorithms: &checks.checks.algorithms,
-        leeway: checks.checks.leeway,
-    };
-    let token = verify::verify(token, keys, &expect, now)
-        .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
-    kind::is(&token, kind, matches!(checks.audience, AudienceRule::Client))?;
+    let token = verify::verify(token, keys, &checks.expectations(), now).map_err(refusal)?;
+    accept(&token, kind, client, checks)?;
+    Ok(token)
+}
+
+/// What is asked of a verified token: that it is of this kind, is for the client or an accepted audience, asks for no
+/// proof and no delegation, and meets the issuer's rules. The checks are made in this order.
+pub fn accept(
+    token: &VerifiedToken,
+    kind: TokenType,
+    client: &str,
+    checks: &SubjectChecks<'_>,
+) -> Result<(), Refusal> {
+    kind::is(token, kind, matches!(checks.audience, AudienceRule::Client))?;
+    fit(token, client, checks)
+}
+
+/// The same for an opaque token, by what its issuer says about it.
+pub fn check_introspected(
+    answer: &Answer,
+    kind: TokenType,
+    client: &str,
+    checks: &SubjectChecks<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, Refusal> {
+    if kind != TokenType::AccessToken {
+        return Err(Refusal::new(
+            Reason::SubjectTokenMalformed,
+            format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name()),
+        ));
+    }
+    let token = answer.token(checks.issuer, checks.checks.leeway, now)?;
+    fit(&token, client, checks)?;
+    Ok(token)
+}
+
+/// Whom a token is for, and what else it must and must not say.
+fn fit(token: &VerifiedToken, client: &str, checks: &SubjectChecks<'_>) -> Result<(), Refusal> {
     audience_is(token.claims(), client, checks.audience)?;
     unbound_and_undelegated(token.claims())?;
-    rules_hold(token.claims(), client, &checks.checks.rules)?;
-    Ok(token)
+    rules_hold(token.claims(), client, &checks.checks.rules)
+}
+
+fn refusal(error: verify::TokenError) -> Refusal {
+    Refusal::new(error.reason(), error.to_string())
 }
 
 fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>) -> Result<(), Refusal> {

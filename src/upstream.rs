@@ -9,6 +9,7 @@ pub mod connection;
 pub mod directory;
 pub mod forward;
 pub mod headers;
+pub mod introspect;
 
 mod connect;
 mod forwarded;

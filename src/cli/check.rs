@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::civil::Date;
 
 use crate::config::Config;
+use crate::config::clients::Method;
 use crate::config::load::{Environment, load};
 
 /// Checks the files of `path`; `today` (UTC) tells which permissions are over. Prints problems to `err`, one per line as
@@ -47,6 +48,12 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
             realm.name, realm.issuer, realm.path
         )?;
     }
+    for realm in config.realms.values() {
+        for (client, methods) in &realm.clients.registered {
+            let methods: Vec<_> = methods.iter().map(Method::name).collect();
+            writeln!(out, "client   {client} in {}: {}", realm.name, methods.join(", "))?;
+        }
+    }
     for issuer in config.issuers.values() {
         writeln!(out, "issuer   {}: {}", issuer.name, issuer.url)?;
     }
@@ -57,7 +64,8 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
         .flat_map(|(realm, all)| all.values().map(move |audience| (realm, audience)))
     {
         let (permissions, owner) = (count(audience.permissions.len(), "permission"), &audience.owner);
-        let issuance = audience.issuance.as_str();
+        let ways: Vec<_> = audience.issuances().iter().map(|one| one.as_str()).collect();
+        let issuance = ways.join(" and ");
         writeln!(out, "audience {} in {realm}: owner {owner}, {permissions}, {issuance}", audience.name)?;
     }
     let expired: Vec<String> = expired(config, today).collect();

@@ -1,16 +1,32 @@
-//! `cambio keys generate`: makes a realm's signing key.
+//! `cambio keys`: makes a realm's signing keys, shows them and turns them.
+
+mod folder;
+mod generate;
+mod list;
+mod rotate;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::issue::key::{KeyError, KeyKind, SigningKey, generate};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+
+use self::generate::To;
+use crate::clock::Clock;
+use crate::config::load::{Problem, parse_period};
+use crate::issue::key::{KeyError, KeyKind};
 
 /// How the command is called.
-pub const USAGE: &str = "cambio keys generate [--type rsa|p256|p384|ed25519] [--out FILE]";
+pub const USAGE: &str = "\
+cambio keys generate [--type rsa|p256|p384|ed25519] [--out FILE | --dir FOLDER]
+       cambio keys list --dir FOLDER [--json]
+       cambio keys rotate --dir FOLDER [--type TYPE] [--min-published 10m] [--now]";
 
-/// Why no key was written.
+/// How long a key is published before it signs, unless told otherwise. Resource servers keep key sets for minutes.
+const MIN_PUBLISHED: SignedDuration = SignedDuration::from_mins(10);
+
+/// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The arguments are not as [`USAGE`] says.
@@ -22,7 +38,7 @@ pub enum KeysError {
     /// The file exists; a key in use is never overwritten.
     #[error("{0} exists and is not overwritten")]
     Exists(PathBuf),
-    /// The file can't be written.
+    /// The file can't be read or written.
     #[error("{path}: {cause}")]
     File {
         /// The file.
@@ -30,133 +46,141 @@ pub enum KeysError {
         /// What went wrong.
         cause: std::io::Error,
     },
+    /// The folder's keys are not in order.
+    #[error("the folder is not in order:\n{}", .0.iter().map(|one| format!("  {one}")).collect::<Vec<_>>().join("\n"))]
+    Folder(Vec<Problem>),
+    /// Another process is changing the folder.
+    #[error("another `cambio keys` is at work in {0}")]
+    Busy(PathBuf),
+    /// Nothing is to be added.
+    #[error("the key {0} is next already: `cambio keys rotate` puts it to use")]
+    NextIsThere(String),
+    /// Nothing can take the place of the active key.
+    #[error("no key is next: `cambio keys generate --dir` adds one; rotate once resource servers have it")]
+    NextIsMissing,
+    /// Resource servers may not have fetched the next key.
+    #[error(
+        "the key {kid} is published since {since} only: resource servers that keep key sets may not have it before {from}. Wait, or rotate --now and accept that they refuse new tokens until they fetch the keys again"
+    )]
+    TooYoung {
+        /// The next key.
+        kid: String,
+        /// Since when it is published.
+        since: Timestamp,
+        /// When it may sign.
+        from: Timestamp,
+    },
     /// Standard output or error can't be written.
     #[error("output: {0}")]
     Output(std::io::Error),
 }
 
-/// Runs the command with what follows `keys` on the command line. The private key goes to the file (mode 0600), or
-/// without `--out` to standard output; the public JWK goes to standard output, or without `--out` to standard error,
-/// so that `>` catches one thing only. The `kid` always goes to standard error.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), KeysError> {
-    run_with(arguments, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Command {
+    Generate { kind: KeyKind, to: To },
+    List { folder: PathBuf, json: bool },
+    Rotate { folder: PathBuf, kind: Option<KeyKind>, min_published: SignedDuration },
 }
 
-fn run_with(
+/// Runs the command with what follows `keys` on the command line.
+///
+/// # Errors
+/// When nothing was done, or not all of it; the text says what to do.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), KeysError> {
+    run_at(arguments, Clock::System.now(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+}
+
+/// The same at a time of the caller's, with its results to `output` and remarks to `notes`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_at(
     arguments: impl Iterator<Item = OsString>,
+    now: Timestamp,
     output: &mut impl Write,
     notes: &mut impl Write,
 ) -> Result<(), KeysError> {
-    let (kind, file) = read(arguments)?;
-    let pem = generate(kind)?;
-    let key = SigningKey::from_pem(pem.expose().as_bytes())?;
-    match &file {
-        None => {
-            write!(output, "{}", pem.expose()).map_err(KeysError::Output)?;
-            writeln!(notes, "{}", key.jwk()).map_err(KeysError::Output)?;
-        }
-        Some(path) => {
-            create(path, pem.expose().as_bytes())?;
-            writeln!(output, "{}", key.jwk()).map_err(KeysError::Output)?;
+    // Whole seconds are enough for people. Up, so that nothing is published or kept for less than it should be.
+    let second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
+    let now = now.round(second).unwrap_or(now);
+    match read(arguments)? {
+        Command::Generate { kind, to } => generate::run(kind, &to, now, output, notes)?,
+        Command::List { folder, json } => list::run(&folder, json, output)?,
+        Command::Rotate { folder, kind, min_published } => {
+            rotate::run(&folder, kind, min_published, now, output, notes)?;
         }
     }
-    writeln!(notes, "kid {}", key.kid()).map_err(KeysError::Output)?;
     output.flush().map_err(KeysError::Output)
 }
 
-fn read(arguments: impl Iterator<Item = OsString>) -> Result<(KeyKind, Option<PathBuf>), KeysError> {
+fn read(arguments: impl Iterator<Item = OsString>) -> Result<Command, KeysError> {
     use lexopt::prelude::{Long, Value};
     let usage = |error: lexopt::Error| KeysError::Usage(error.to_string());
     let mut parser = lexopt::Parser::from_args(arguments);
-    let (mut command, mut kind, mut file) = (false, KeyKind::Rsa, None);
+    let mut name = None;
+    let (mut kind, mut file, mut folder, mut min_published) = (None, None, None, None);
+    let (mut json, mut at_once) = (false, false);
     while let Some(argument) = parser.next().map_err(usage)? {
+        let sub = name.as_deref().unwrap_or_default();
         match argument {
-            Value(word) if !command && word == "generate" => command = true,
-            Long("type") => {
-                let name = parser.value().map_err(usage)?;
-                kind = match name.to_str() {
-                    Some("rsa") => KeyKind::Rsa,
-                    Some("p256") => KeyKind::P256,
-                    Some("p384") => KeyKind::P384,
-                    Some("ed25519") => KeyKind::Ed25519,
-                    _ => return Err(KeysError::Usage("--type is rsa, p256, p384 or ed25519".to_owned())),
-                };
+            Value(word) if name.is_none() => name = Some(word.to_string_lossy().into_owned()),
+            Long("type") if sub != "list" => {
+                kind = Some(kind_named(&parser.value().map_err(usage)?.to_string_lossy())?);
             }
-            Long("out") => file = Some(PathBuf::from(parser.value().map_err(usage)?)),
+            Long("out") if sub == "generate" => file = Some(PathBuf::from(parser.value().map_err(usage)?)),
+            Long("dir") => folder = Some(PathBuf::from(parser.value().map_err(usage)?)),
+            Long("json") if sub == "list" => json = true,
+            Long("now") if sub == "rotate" => at_once = true,
+            Long("min-published") if sub == "rotate" => {
+                min_published = Some(duration(&parser.value().map_err(usage)?.to_string_lossy())?);
+            }
             other => return Err(usage(other.unexpected())),
         }
     }
-    if command { Ok((kind, file)) } else { Err(KeysError::Usage("a subcommand is missing".to_owned())) }
+    let needed = |folder: Option<PathBuf>| {
+        folder.ok_or_else(|| KeysError::Usage("--dir names the folder of the keys".to_owned()))
+    };
+    Ok(match name.as_deref() {
+        Some("generate") => Command::Generate {
+            kind: kind.unwrap_or(KeyKind::Rsa),
+            to: match (file, folder) {
+                (None, None) => To::Output,
+                (Some(file), None) => To::File(file),
+                (None, Some(folder)) => To::Folder(folder),
+                (Some(_), Some(_)) => {
+                    return Err(KeysError::Usage("--out and --dir exclude each other".to_owned()));
+                }
+            },
+        },
+        Some("list") => Command::List { folder: needed(folder)?, json },
+        Some("rotate") => {
+            let least = min_published.unwrap_or(MIN_PUBLISHED);
+            let min_published = if at_once { SignedDuration::MIN } else { least };
+            Command::Rotate { folder: needed(folder)?, kind, min_published }
+        }
+        Some(other) => return Err(KeysError::Usage(format!("no subcommand {other:?}"))),
+        None => return Err(KeysError::Usage("a subcommand is missing".to_owned())),
+    })
 }
 
-fn create(path: &Path, bytes: &[u8]) -> Result<(), KeysError> {
-    let failed = |cause| KeysError::File { path: path.to_owned(), cause };
-    let mut file = match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(KeysError::Exists(path.to_owned()));
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
+fn kind_named(name: &str) -> Result<KeyKind, KeysError> {
+    match name {
+        "rsa" => Ok(KeyKind::Rsa),
+        "p256" => Ok(KeyKind::P256),
+        "p384" => Ok(KeyKind::P384),
+        "ed25519" => Ok(KeyKind::Ed25519),
+        _ => Err(KeysError::Usage("--type is rsa, p256, p384 or ed25519".to_owned())),
+    }
+}
+
+fn duration(text: &str) -> Result<SignedDuration, KeysError> {
+    let parsed = parse_period(text).map(|period: Duration| SignedDuration::try_from(period));
+    match parsed {
+        Some(Ok(duration)) => Ok(duration),
+        _ => Err(KeysError::Usage("--min-published is a duration, such as 30s, 10m or 1h".to_owned())),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    fn call(arguments: &[&str]) -> (Result<(), KeysError>, String, String) {
-        let (mut output, mut notes) = (Vec::new(), Vec::new());
-        let result = run_with(arguments.iter().map(OsString::from), &mut output, &mut notes);
-        (result, String::from_utf8(output).unwrap(), String::from_utf8(notes).unwrap())
-    }
-
-    #[test]
-    fn without_a_file_the_key_is_all_of_the_output() {
-        for (kind, algorithm) in
-            [("rsa", "RS256"), ("p256", "ES256"), ("p384", "ES384"), ("ed25519", "EdDSA")]
-        {
-            let (result, output, notes) = call(&["generate", "--type", kind]);
-            result.unwrap();
-            let key = SigningKey::from_pem(output.as_bytes()).unwrap();
-            assert_eq!(key.jwk()["alg"], algorithm);
-            assert_eq!(notes, format!("{}\nkid {}\n", key.jwk(), key.kid()));
-            assert!(!notes.contains("PRIVATE"));
-        }
-    }
-
-    #[test]
-    fn a_file_is_private_and_never_overwritten() {
-        let folder = std::env::temp_dir().join(format!("cambio-keys-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder).unwrap();
-        let path = folder.join("corp.pem");
-        let arguments = ["generate", "--type=p256", "--out", path.to_str().unwrap()];
-        let (result, output, _) = call(&arguments);
-        result.unwrap();
-        let written = std::fs::read(&path).unwrap();
-        assert_eq!(output, format!("{}\n", SigningKey::from_pem(&written).unwrap().jwk()));
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(matches!(call(&arguments).0, Err(KeysError::Exists(_))));
-        assert_eq!(std::fs::read(&path).unwrap(), written);
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn other_arguments_are_refused() {
-        let cases: [(&str, &[&str]); 6] = [
-            ("nothing", &[]),
-            ("another subcommand", &["list"]),
-            ("twice", &["generate", "generate"]),
-            ("another type", &["generate", "--type", "rsa1024"]),
-            ("type without a value", &["generate", "--type"]),
-            ("unknown option", &["generate", "--force"]),
-        ];
-        for (name, arguments) in cases {
-            let (result, output, _) = call(arguments);
-            assert!(matches!(result, Err(KeysError::Usage(_))), "{name}");
-            assert_eq!(output, "", "{name}");
-        }
-    }
-}
+mod tests;

@@ -41,13 +41,13 @@ pub(super) struct Own<'a> {
 
 /// The header's `kid`, unverified: good for choosing keys, for nothing else.
 pub(super) fn kid(assertion: &Assertion) -> Option<String> {
-    peek(assertion.token.expose()).ok()?.kid
+    peek(assertion.token.expose()).ok()?.kid().map(str::to_owned)
 }
 
 /// Whether its algorithm, unverified, is one with a shared secret.
 pub(super) fn is_shared(assertion: &Assertion) -> bool {
     use jsonwebtoken::Algorithm::{HS256, HS384, HS512};
-    peek(assertion.token.expose()).is_ok_and(|peeked| matches!(peeked.algorithm, HS256 | HS384 | HS512))
+    peek(assertion.token.expose()).is_ok_and(|peeked| matches!(peeked.algorithm(), HS256 | HS384 | HS512))
 }
 
 /// A client's own assertion: signed by it, about it, for us, recent, and with a `jti`.

@@ -5,7 +5,9 @@
 
 pub mod audience;
 pub mod client;
+pub mod introspection;
 pub mod issuer;
+pub mod keys;
 pub mod store;
 pub mod value;
 

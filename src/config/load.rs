@@ -8,7 +8,9 @@ mod audience;
 mod clients;
 mod environment;
 pub(super) mod files;
+mod introspection;
 mod issuers;
+pub mod keys;
 mod platform;
 mod problem;
 mod refresh;
@@ -27,7 +29,9 @@ pub use self::environment::{Environment, ProcessEnvironment};
 pub use self::problem::Problem;
 use self::problem::{At, Report};
 use self::tree::{Node, Place};
+pub use self::value::parse_period;
 use super::{Config, Sources, file, schema};
+use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
 
 /// Reads `path` and the audience files that belong to it.
@@ -55,7 +59,8 @@ pub fn attempt(path: &Path, env: &dyn Environment) -> (Result<Config, Vec<Proble
     let folder = folder.unwrap_or_else(|| report.resolve("audiences"));
     let written = written.ok();
     let main = written.as_ref().and_then(|read| main_file(read, &mut report));
-    let policy = self::policy(&folder, written.as_ref(), &mut report);
+    let usernames = main.as_ref().map(usernames);
+    let policy = self::policy(&folder, written.as_ref(), usernames, &mut report);
     let sources = Sources { files: std::mem::take(&mut report.files), audiences: Some(folder) };
     if !report.problems.is_empty() {
         report.problems.sort();
@@ -134,6 +139,7 @@ fn main_file(read: &Read<file::Config>, report: &mut Report) -> Option<Config> {
     let realms = issuers::realms(written, &at.field("realms"), report);
     let issuers = issuers::issuers(written, &at.field("issuers"), report);
     let store = store::store(&file.store, &at.field("store"), report);
+    clients::certificates_come(&file.realms, &file.listen, &at.field("realms"), report);
     let audit = platform::audit(&file.audit, &at.field("audit"), report);
     let log = platform::log(&file.log, &at.field("log"), report);
     let threads = platform::threads(&file.runtime, &at.field("runtime"), report);
@@ -157,7 +163,18 @@ fn main_file(read: &Read<file::Config>, report: &mut Report) -> Option<Config> {
 /// Where an audience or a resource was seen first: realm, then name or URI → file.
 type FirstSeen = BTreeMap<(String, String), PathBuf>;
 
-fn policy(folder: &Path, main: Option<&Read<file::Config>>, report: &mut Report) -> Policy {
+/// The local names of foreign subjects, by issuer.
+fn usernames(config: &Config) -> BTreeMap<String, Expression> {
+    let mapped = config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
+    mapped.collect()
+}
+
+fn policy(
+    folder: &Path,
+    main: Option<&Read<file::Config>>,
+    usernames: Option<BTreeMap<String, Expression>>,
+    report: &mut Report,
+) -> Policy {
     let realms = main.map(|read| &read.file.realms);
     let mut policy = Policy::default();
     let paths = audience_paths(folder, main, report);
@@ -171,7 +188,9 @@ fn policy(folder: &Path, main: Option<&Read<file::Config>>, report: &mut Report)
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         listing.extend([&read.hash, "  ", &name, "\n"]);
         let at = At::root(&read.tree);
-        let Some(placed) = audience::audience(&read.file, realms, &at, report) else { continue };
+        let Some(placed) = audience::audience(&read.file, realms, usernames.as_ref(), &at, report) else {
+            continue;
+        };
         let key = (placed.realm.clone(), placed.audience.name.clone());
         if let Some(first) = audiences.insert(key, file.clone()) {
             let message = format!("the realm {} has it in {} already", placed.realm, first.display());
@@ -185,6 +204,7 @@ fn policy(folder: &Path, main: Option<&Read<file::Config>>, report: &mut Report)
         }
         policy.realms.entry(placed.realm).or_default().insert(placed.audience.name.clone(), placed.audience);
     }
+    policy.usernames = usernames.unwrap_or_default();
     policy.hash = files::sha256(listing.as_bytes());
     policy
 }

@@ -18,6 +18,11 @@ pub fn audience() -> Value {
     schema::<file::audience::Audience>()
 }
 
+/// JSON Schema (draft 2020-12) of `keys.yaml` in a folder of signing keys.
+pub fn keys() -> Value {
+    schema::<file::keys::Manifest>()
+}
+
 fn schema<T: JsonSchema>() -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
@@ -82,7 +87,7 @@ mod tests {
 
     #[test]
     fn schemas_are_closed_and_say_nothing_that_the_check_does_not_know() {
-        for root in [config(), audience()] {
+        for root in [config(), audience(), keys()] {
             let mut schemas: Vec<&Value> = vec![&root];
             let mut seen = 0;
             while let Some(schema) = schemas.pop() {

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::clients::{Clients, Method, Unregistered};
 use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, Store, TrustedIssuer};
+use crate::issue::ring::{KeyRing, PublicHalf};
 use crate::policy::model::{Audience, Names};
 
 /// The loaded configuration as the admin listener's `/config` shows it.
@@ -24,7 +26,9 @@ pub fn summary(config: &Config) -> Value {
         "hash": config.hash,
         "policyHash": config.policy.hash,
         "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
-        "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some() },
+        "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some(),
+            "clientCertificates": config.listen.client_certificates.is_some(),
+            "clientCertificateHeader": config.listen.certificate_header.as_ref().map(|header| header.name.as_str()) },
         "admin": config.admin.to_string(),
         "store": store,
         "audit": audit,
@@ -47,9 +51,15 @@ fn realm(realm: &Realm) -> Value {
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
         "refreshTokens": realm.refresh_tokens.as_ref().map(|tokens| {
-            json!({ "keys": tokens.seal.len(), "lifetimeSeconds": tokens.lifetime.as_secs() })
+            json!({ "keys": tokens.seal.len() })
         }),
-        "signingKey": realm.signing_key.as_deref().map(shown),
+        "signingKeys": realm.signing.iter().flat_map(KeyRing::all).map(signing_key).collect::<Vec<_>>(),
+        "clients": clients(&realm.clients),
+        "unregisteredClients": match realm.clients.unregistered {
+            Unregistered::Upstream { cache_for } => format!("upstream, remembered for {} s", cache_for.as_secs_f32()),
+            Unregistered::Refused => "refused".to_owned(),
+        },
+        "introspection": realm.introspection.as_ref().map(|client| &client.id),
         "doors": {
             "jwtBearer": match doors.jwt_bearer {
                 JwtBearerDoor::Closed => "closed",
@@ -64,6 +74,20 @@ fn realm(realm: &Realm) -> Value {
     })
 }
 
+fn signing_key(key: PublicHalf<'_>) -> Value {
+    let mut shown = json!({ "kid": key.kid, "algorithm": key.algorithm, "state": key.state.as_str() });
+    if let Some(until) = key.until {
+        shown["publishedUntil"] = json!(until.to_string());
+    }
+    shown
+}
+
+/// Client id → the names of its methods.
+fn clients(clients: &Clients) -> Map<String, Value> {
+    let names = |methods: &[Method]| methods.iter().map(Method::name).collect::<Vec<_>>();
+    clients.registered.iter().map(|(id, methods)| (id.clone(), json!(names(methods)))).collect()
+}
+
 fn issuer(issuer: &TrustedIssuer) -> Value {
     let keys = match &issuer.keys {
         KeySource::Discovery(url) | KeySource::Url(url) => url.clone(),
@@ -73,6 +97,7 @@ fn issuer(issuer: &TrustedIssuer) -> Value {
         "issuer": issuer.url,
         "audiences": issuer.audiences,
         "keys": keys,
+        "introspection": issuer.introspection.as_ref().map(|one| one.url.to_string()),
         "algorithms": issuer.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": issuer.tokens.rules.len(),
     })

@@ -30,7 +30,7 @@ impl Answer {
 pub fn answer(reason: Reason) -> Answer {
     match reason {
         Reason::PathNotCanonical => bad_request("Path is not canonical"),
-        Reason::FramingRefused => bad_request("Malformed request"),
+        Reason::FramingRefused | Reason::TokenAmbiguous => bad_request("Malformed request"),
         Reason::MethodNotAllowed => {
             error(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, "Method not allowed")
         }
@@ -79,6 +79,9 @@ pub fn answer(reason: Reason) -> Answer {
             ErrorCode::InvalidGrant,
             "Maximum allowed refresh token reuse exceeded",
         ),
+        Reason::TokenOfAnotherClient => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidToken, "Unmatching clients")
+        }
         Reason::DpopUnsupported => bad_request("DPoP is not supported for token exchange"),
         Reason::ExchangeElsewhere => bad_request("This grant_type is served at the token endpoint only"),
         Reason::DoorClosed => forbidden("This grant is closed by policy"),

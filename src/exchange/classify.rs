@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use super::Grant;
 use super::lenient::{Governed, readings};
-pub use super::lenient::{carries, carries_governed_grant};
+pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
 use super::refresh;
 use crate::config::{Doors, JwtBearerDoor};
 use crate::oauth::form::Form;

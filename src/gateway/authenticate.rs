@@ -12,7 +12,7 @@ use http::request::Parts;
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 
-use self::remembered::Remembered;
+use self::remembered::{Finding, Remembered};
 use super::certificate;
 use super::door::Visit;
 use super::state::RealmState;
@@ -147,19 +147,19 @@ async fn at_leisure(visit: Visit<'_>, slow: Slow) -> Result<Proven, Refusal> {
     let inputs = slow.inputs();
     let parts: Vec<&str> = std::iter::once("hash").chain(inputs.iter().map(Secret::expose)).collect();
     let now = || visit.gateway.clock.now();
-    remembered
-        .or_else(&parts, SLOW_FOR, now, async {
+    let find = || {
+        Box::pin(async {
             let busy = |_| unavailable("too many client secrets wait for their check");
             let turn = tokio::time::timeout(TURN, Arc::clone(turns).acquire_owned()).await.map_err(busy)?;
             let checked = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 slow.run()
             });
-            checked
-                .await
-                .map_err(|_| Refusal::new(Reason::Internal, "the check of a client secret ended early"))?
-        })
-        .await
+            let early = |_| Refusal::new(Reason::Internal, "the check of a client secret ended early");
+            checked.await.map_err(early)?
+        }) as Finding<'_>
+    };
+    remembered.or_else(&parts, SLOW_FOR, now, find).await
 }
 
 fn unavailable(detail: &str) -> Refusal {

@@ -138,8 +138,8 @@ async fn learn_key(realm: &RealmState, answer: &[u8]) {
     }
     let Ok(TokenAnswer { access_token: Some(token) }) = serde_json::from_slice(answer) else { return };
     let Ok(peeked) = verify::peek(&token) else { return };
-    if let Some(kid) = peeked.kid {
+    if let Some(kid) = peeked.kid() {
         // A failure is counted by the cache; the answer does not wait for a second try.
-        let _ = realm.jwks.keys(Some(&kid)).await;
+        let _ = realm.jwks.keys(Some(kid)).await;
     }
 }

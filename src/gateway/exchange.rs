@@ -14,6 +14,7 @@ use self::issuing::{Outcome, issue};
 use super::authenticate;
 use super::door::Visit;
 use super::exit::Exit;
+use super::introspection;
 use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
@@ -23,8 +24,8 @@ use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
 use crate::policy::reason::{Reason, Refusal};
-use crate::token::verify;
-use crate::token::{Validated, validate};
+use crate::token::introspected::is_opaque;
+use crate::token::{Presented, Validated};
 
 /// Judges an exchange, has it performed, and holds the answer to its contract.
 ///
@@ -82,23 +83,22 @@ async fn check_subject(
     realm: &RealmState,
     authenticated: Authenticated,
 ) -> Result<Validated, Refusal> {
-    let peeked = verify::peek(authenticated.parsed().subject_token().expose())
-        .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
-    let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, &peeked.issuer) else {
+    if is_opaque(authenticated.parsed().subject_token().expose()) {
+        return Box::pin(introspection::subject(visit, realm, authenticated)).await;
+    }
+    let presented = Presented::read(authenticated)?;
+    let issuer = presented.subject().issuer();
+    let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {
         return Err(Refusal::new(
             Reason::SubjectTokenIssuerUntrusted,
-            format!(
-                "issuer {:?} is not among subjectIssuers of realm {}",
-                clip(&peeked.issuer),
-                realm.config.name
-            ),
+            format!("issuer {:?} is not among subjectIssuers of realm {}", clip(issuer), realm.config.name),
         ));
     };
     let keys = jwks
-        .keys(peeked.kid.as_deref())
+        .keys(presented.subject().kid())
         .await
         .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", checks.issuer_name)))?;
-    validate(authenticated, &keys, &checks, visit.gateway.clock.now())
+    presented.validate(&keys, &checks, visit.gateway.clock.now())
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use super::respond;
@@ -31,12 +32,12 @@ pub struct Exit<'a> {
     clock: &'a Clock,
     started: Instant,
     line: Line,
+    /// The caller sent an `Authorization` header.
+    authorization: bool,
     /// No decision is made about the request: only what the locks refuse of it is audited.
     passes: bool,
     written: bool,
     grant: Option<Grant>,
-    /// A refresh token of ours is used.
-    refresh: bool,
 }
 
 /// Where exits are told.
@@ -111,11 +112,11 @@ impl<'a> Exit<'a> {
             metrics,
             clock,
             started: Instant::now(),
+            authorization: request.headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION)),
             line,
             passes: false,
             written: false,
             grant: None,
-            refresh: false,
         }
     }
 
@@ -142,22 +143,25 @@ impl<'a> Exit<'a> {
 
     /// What the caller is told of a refusal.
     pub fn answer(&self, reason: Reason) -> Response<Body> {
-        if self.refresh {
-            return respond::refresh_refusal(reason, &self.line.id);
+        let mut response = if self.line.event == Event::TokenRefresh {
+            respond::refresh_refusal(reason, &self.line.id)
+        } else {
+            respond::refusal_of(self.grant, reason, &self.line.id)
+        };
+        if self.authorization {
+            respond::challenge(&mut response, self.line.realm.as_deref().unwrap_or_default());
         }
-        respond::refusal_of(self.grant, reason, &self.line.id)
+        response
     }
 
     /// A refresh token of ours is used.
     pub fn is_refresh(&mut self) {
         self.line.event = Event::TokenRefresh;
-        self.refresh = true;
     }
 
     /// A token of ours is to be revoked.
-    pub fn is_revocation(&mut self, credentials: &Credentials) {
+    pub fn is_revocation(&mut self) {
         self.line.event = Event::TokenRevocation;
-        self.client(credentials);
     }
 
     /// Who uses a refresh token of ours, and what is asked for.
@@ -187,7 +191,8 @@ impl<'a> Exit<'a> {
         self.line.issued_kid = kid.map(str::to_owned);
     }
 
-    fn client(&mut self, credentials: &Credentials) {
+    /// Who asks.
+    pub fn client(&mut self, credentials: &Credentials) {
         self.line.client = Some(clip(credentials.client_id()));
         self.line.client_authentication = Some(credentials.method().name());
     }
@@ -337,9 +342,12 @@ impl<'a> Exit<'a> {
                 let realm = self.line.realm.as_deref().unwrap_or("");
                 self.metrics.exchanged(realm, outcome, reason, took);
             }
-            (Event::TokenRefresh | Event::TokenRevocation, reason) => {
+            (event @ (Event::TokenRefresh | Event::TokenRevocation), reason) => {
                 let realm = self.line.realm.as_deref().unwrap_or("");
-                let endpoint = if self.refresh { OwnEndpoint::Refresh } else { OwnEndpoint::Revocation };
+                let endpoint = match event {
+                    Event::TokenRefresh => OwnEndpoint::Refresh,
+                    _ => OwnEndpoint::Revocation,
+                };
                 self.metrics.own_token_request(realm, endpoint, outcome);
                 if let Some(reason) = reason {
                     self.metrics.rejected(reason);

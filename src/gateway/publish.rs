@@ -6,11 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
+use jiff::Timestamp;
 
+use super::amend::{Offers, amend};
 use super::published::question;
 use super::state::RealmState;
 use super::{Gateway, lock, respond};
 use crate::body::{Body, read_bounded};
+use crate::config::JwtBearerDoor;
+use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE};
 use crate::policy::reason::Reason;
 use crate::server::Connection;
 
@@ -24,6 +28,19 @@ enum Fetched {
     Refused(Response<Body>),
     /// Nothing that could be used; the answer for when there is no older document.
     Failed(Response<Body>),
+}
+
+/// What the realm's discovery document must say of what is done here.
+fn offers(realm: &RealmState, now: Timestamp) -> Offers {
+    let mut offers = Offers::default();
+    offers.add("grant_types_supported", GRANT_TOKEN_EXCHANGE);
+    if realm.config.doors.jwt_bearer == JwtBearerDoor::Judged {
+        offers.add("grant_types_supported", GRANT_JWT_BEARER);
+    }
+    for key in realm.signing.iter().flat_map(|ring| ring.published(now)) {
+        offers.add("id_token_signing_alg_values_supported", key.algorithm);
+    }
+    offers
 }
 
 impl Gateway {
@@ -42,7 +59,8 @@ impl Gateway {
                 return respond::fault(Reason::KeysUnavailable, head.uri.path());
             }
         };
-        if let Some(document) = realm.published.keys(&keys) {
+        let (ours, now) = (realm.signing.as_ref(), self.clock.now());
+        if let Some(document) = realm.published.keys(&keys, ours, now) {
             return document.answer(head);
         }
         // The keys come from the cache that checks tokens; the identity provider is asked once for its headers, and
@@ -52,7 +70,7 @@ impl Gateway {
             Ok(Fetched::Document(headers, _)) => headers,
             Ok(Fetched::Refused(_) | Fetched::Failed(_)) | Err(_) => HeaderMap::new(),
         };
-        realm.published.keep_keys(keys, realm.signing.as_ref(), headers, self.clock.now()).answer(head)
+        realm.published.keep_keys(keys, ours, headers, now).answer(head)
     }
 
     /// The realm's discovery document, per public origin.
@@ -70,6 +88,7 @@ impl Gateway {
         }
         let instead = match self.fetch(head, asked_by, connection).await {
             Fetched::Document(headers, body) => {
+                let body = amend(&body, &offers(realm, now)).map_or(body, Bytes::from);
                 match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
                     Some(document) => return document.answer(head),
                     None => respond::fault(Reason::UpstreamGarbage, head.uri.path()),

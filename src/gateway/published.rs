@@ -18,8 +18,9 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::signing;
 use crate::body::Body;
-use crate::issue::key::SigningKey;
+use crate::issue::ring::KeyRing;
 use crate::server::Connection;
 use crate::token::keys::KeySet;
 use crate::upstream::headers;
@@ -94,7 +95,16 @@ pub struct Document {
 #[derive(Debug)]
 pub struct Published {
     discovery: moka::future::Cache<String, Arc<Document>>,
-    keys: arc_swap::ArcSwapOption<(Arc<KeySet>, Arc<Document>)>,
+    keys: arc_swap::ArcSwapOption<Made>,
+}
+
+/// A document of keys and what it was made of.
+#[derive(Debug)]
+struct Made {
+    upstream: Arc<KeySet>,
+    /// How many keys of ours were to be published. A generation's keys only ever become fewer, so the number names them.
+    ours: usize,
+    document: Arc<Document>,
 }
 
 impl Published {
@@ -105,24 +115,31 @@ impl Published {
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
 
-    /// The document of these keys, if it was made already.
-    pub fn keys(&self, upstream: &Arc<KeySet>) -> Option<Arc<Document>> {
+    /// The document of these keys, if it was made already and no retired key's time has ended since.
+    pub fn keys(
+        &self,
+        upstream: &Arc<KeySet>,
+        ours: Option<&KeyRing>,
+        now: jiff::Timestamp,
+    ) -> Option<Arc<Document>> {
         let made = self.keys.load();
-        made.as_ref().filter(|made| Arc::ptr_eq(&made.0, upstream)).map(|made| Arc::clone(&made.1))
+        let made = made.as_ref().filter(|made| Arc::ptr_eq(&made.upstream, upstream))?;
+        (made.ours == count(ours, now)).then(|| Arc::clone(&made.document))
     }
 
-    /// Makes the document of the realm's keys, with our public key after them.
+    /// Makes the document of the realm's keys, with our public keys after them.
     pub fn keep_keys(
         &self,
         upstream: Arc<KeySet>,
-        ours: Option<&SigningKey>,
+        ours: Option<&KeyRing>,
         mut headers: HeaderMap,
         now: jiff::Timestamp,
     ) -> Arc<Document> {
-        let keys: Vec<Value> = upstream.jwks().iter().chain(ours.map(SigningKey::jwk)).cloned().collect();
+        let keys = signing::merged(&upstream, ours, now);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let document = Arc::new(Document::new(json!({ "keys": keys }).to_string().into(), headers, now));
-        self.keys.store(Some(Arc::new((upstream, Arc::clone(&document)))));
+        let made = Made { upstream, ours: count(ours, now), document: Arc::clone(&document) };
+        self.keys.store(Some(Arc::new(made)));
         document
     }
 
@@ -208,6 +225,10 @@ impl Document {
         // A clock that jumped back makes the age negative: fetch again.
         !age.is_negative() && age.unsigned_abs() < life
     }
+}
+
+fn count(ours: Option<&KeyRing>, now: jiff::Timestamp) -> usize {
+    ours.map_or(0, |ring| ring.published(now).count())
 }
 
 fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {

@@ -1,26 +1,30 @@
 //! What one generation of the configuration needs at run time; a reload makes a new one and keeps the key caches.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::task::JoinHandle;
 
 use crate::app::StartError;
 use crate::clock::Clock;
 use crate::config::clients::{ClientKeys, Method};
-use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks};
+use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks, TrustedIssuer};
 use crate::exchange::parse::Accepts;
 use crate::gateway::published::Published;
-use crate::issue::key::SigningKey;
+use crate::introspection::Introspector;
+use crate::issue::ring::KeyRing;
 use crate::jwks::fetch::{FetchError, Fetcher};
 use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
 use crate::oauth::urn::TokenType;
 use crate::policy::model::{Issuance, Policy};
+use crate::policy::reason::{Reason, Refusal};
 use crate::route::RouteTable;
 use crate::tls::peers::Peers;
 use crate::token::{AudienceRule, SubjectChecks};
+use crate::upstream::introspect::Endpoint;
 
 /// One generation.
 pub struct State {
@@ -41,10 +45,14 @@ pub struct RealmState {
     pub config: Realm,
     /// The keys that the identity provider signs with.
     pub jwks: Jwks,
-    /// The key that we sign with.
-    pub signing: Option<SigningKey>,
+    /// The keys that we sign with.
+    pub signing: Option<KeyRing>,
+    /// Whether the identity provider was seen to publish the `kid` of the key that we sign with.
+    pub(super) collides: AtomicBool,
     /// What its policy leaves to be asked for.
     pub accepts: Accepts,
+    /// Where the identity provider is asked whether its tokens are active.
+    pub introspection: Endpoint,
     /// What is published for it.
     pub published: Published,
     /// Keys of its clients, by their URL.
@@ -58,6 +66,8 @@ struct IssuerState {
     /// `None`: a realm's own tokens, which must be the calling client's.
     audiences: Option<Vec<String>>,
     keys: Arc<KeyCache>,
+    /// Who is asked about its opaque tokens.
+    introspection: Option<Introspector>,
 }
 
 /// An issuer's keys and the task that keeps them fresh, which ends with the last generation that uses them.
@@ -98,7 +108,7 @@ impl State {
     /// Builds a generation; key caches of `previous` whose source is unchanged go on.
     ///
     /// # Errors
-    /// When a signing key can't be used or a key source can't be set up.
+    /// When a key source can't be set up.
     pub fn new(
         config: Config,
         previous: Option<&Self>,
@@ -124,13 +134,18 @@ impl State {
             realms.push(RealmState {
                 config: realm.clone(),
                 jwks: keys.jwks.clone(),
-                signing: realm.signing_key.as_deref().map(load_signing_key).transpose()?,
+                signing: realm.signing.clone(),
+                collides: AtomicBool::new(false),
                 accepts: accepts(realm, &config.policy),
+                introspection: Endpoint::of(realm).map_err(|error| StartError::Tls(error.to_string()))?,
                 published: Published::new(),
                 client_keys: client_keys(realm, previous, clock, metrics)?,
             });
             let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
-            issuers.insert(realm.name.clone(), IssuerState { url, checks, audiences: None, keys });
+            issuers.insert(
+                realm.name.clone(),
+                IssuerState { url, checks, audiences: None, keys, introspection: None },
+            );
         }
         for issuer in config.issuers.values() {
             let made_from = MadeFrom {
@@ -144,6 +159,7 @@ impl State {
                 checks: issuer.tokens.clone(),
                 audiences: Some(issuer.audiences.clone()),
                 keys: keys(&issuer.name, made_from)?,
+                introspection: introspector(issuer, clock)?,
             };
             issuers.insert(issuer.name.clone(), state);
         }
@@ -187,10 +203,47 @@ impl State {
                 // Another realm's client of the same name is somebody else: its tokens must be for this realm.
                 None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
             };
-            let checks =
-                SubjectChecks { issuer_name: name, issuer: &issuer.url, checks: &issuer.checks, audience };
-            Some((checks, &issuer.keys.jwks))
+            Some((issuer.subject_checks(name, audience), &issuer.keys.jwks))
         })
+    }
+
+    /// Who is asked about an opaque subject token at a realm, and how the answer is checked: the issuer that is `named`
+    /// (`subject_issuer`: its name in the configuration, or its URL), or the only one with an introspection endpoint.
+    ///
+    /// # Errors
+    /// None of the realm's issuers is meant, or more than one may be.
+    pub fn opaque_issuer<'s>(
+        &'s self,
+        realm: &'s Realm,
+        named: Option<&str>,
+    ) -> Result<(SubjectChecks<'s>, &'s Introspector), Refusal> {
+        let asked = realm.subject_issuers.iter().filter_map(|name| {
+            let issuer = self.issuers.get(name)?;
+            let (audiences, introspector) = (issuer.audiences.as_deref()?, issuer.introspection.as_ref()?);
+            Some((issuer.subject_checks(name, AudienceRule::AnyOf(audiences)), introspector))
+        });
+        let meant = |checks: &SubjectChecks<'_>| {
+            named.is_none_or(|named| named == checks.issuer_name || named == checks.issuer)
+        };
+        let mut found = asked.filter(|(checks, _)| meant(checks));
+        let at = &realm.name;
+        match (found.next(), found.next()) {
+            (Some(issuer), None) => Ok(issuer),
+            (Some(_), Some(_)) => Err(Refusal::new(
+                Reason::ParameterMissing,
+                "an opaque subject token could be of several issuers: subject_issuer must name one",
+            )),
+            (None, _) if named.is_some() => Err(Refusal::new(
+                Reason::SubjectTokenIssuerUntrusted,
+                format!(
+                    "subject_issuer names no issuer with introspection among subjectIssuers of realm {at}"
+                ),
+            )),
+            (None, _) => Err(Refusal::new(
+                Reason::SubjectTokenMalformed,
+                format!("it is no JWT, and no issuer among subjectIssuers of realm {at} has introspection"),
+            )),
+        }
     }
 
     /// Every key cache with the name of its issuer.
@@ -241,6 +294,12 @@ impl std::fmt::Debug for State {
     }
 }
 
+impl IssuerState {
+    fn subject_checks<'s>(&'s self, name: &'s str, audience: AudienceRule<'s>) -> SubjectChecks<'s> {
+        SubjectChecks { issuer_name: name, issuer: &self.url, checks: &self.checks, audience }
+    }
+}
+
 impl KeyCache {
     /// Fetches at once, in the background, and from then on before the keys are old.
     fn start(
@@ -280,8 +339,9 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
     accepts
 }
 
-fn load_signing_key(path: &Path) -> Result<SigningKey, StartError> {
-    let pem = std::fs::read(path).map_err(|error| StartError::File { path: path.to_owned(), error })?;
-    SigningKey::from_pem(&pem)
-        .map_err(|error| StartError::SigningKey { path: path.to_owned(), error: error.to_string() })
+fn introspector(issuer: &TrustedIssuer, clock: &Clock) -> Result<Option<Introspector>, StartError> {
+    let Some(config) = &issuer.introspection else { return Ok(None) };
+    Introspector::new(config, issuer.ca.as_deref(), clock.clone())
+        .map(Some)
+        .map_err(|error| StartError::Tls(format!("introspection of {}: {error}", issuer.name)))
 }

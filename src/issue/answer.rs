@@ -84,6 +84,11 @@ impl Answer {
         self.members.take(name)
     }
 
+    /// Takes a member away.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.members.0.retain(|(member, _)| member != name);
+    }
+
     /// The body.
     pub(super) fn write(&self) -> Result<Vec<u8>, Refusal> {
         serde_json::to_vec(&self.members)

@@ -41,6 +41,7 @@ pub(super) fn to_contract(
     let scope = claim("scope").or(issued.scope).and_then(|text| Scope::parse(text).ok()).unwrap_or_default();
     let roles = Roles::read(token.claims)?;
     let facts = Facts {
+        subject: contract.subject.clone(),
         roles_before: roles.clone(),
         roles_granted: roles,
         scope_requested: contract.scope_requested.clone(),

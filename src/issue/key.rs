@@ -149,14 +149,13 @@ impl SigningKey {
     }
 }
 
-/// Reissued tokens have the header that Keycloak's have.
 impl Signer for SigningKey {
     fn kid(&self) -> &str {
         &self.kid
     }
 
-    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
-        Self::sign(self, claims, "JWT").map_err(|error| error.to_string())
+    fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, String> {
+        Self::sign(self, claims, typ).map_err(|error| error.to_string())
     }
 }
 

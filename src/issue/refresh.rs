@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::answer::{Answer, Members};
 use super::reissue::{Signer, to_contract};
 use super::{Conformed, Verified};
+use crate::exchange::Grant;
 use crate::oauth::urn::TokenType;
 use crate::permit::Permit;
 use crate::policy::reason::{Reason, Refusal};
@@ -18,8 +19,6 @@ pub struct Session {
     pub token: Option<Secret>,
     /// Seconds that it lives, where the identity provider says so.
     pub expires_in: Option<i64>,
-    /// The `sub` that the identity provider has for a foreign subject.
-    pub local_subject: Option<String>,
 }
 
 /// What the answer that a refresh token of ours goes out with answers.
@@ -62,7 +61,7 @@ pub fn conform(
     signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    to_contract(permit.contract(), answer, token, signer, now)
+    to_contract(permit.contract(), answer, token, signer, now, Grant::TokenExchange)
 }
 
 impl Conformed {
@@ -96,5 +95,5 @@ fn session(answer: &mut Answer) -> Session {
     // Keycloak's 0 means that there is none, or that it never expires (an offline token).
     let expires_in =
         answer.take("refresh_expires_in").and_then(|value| value.as_i64()).filter(|seconds| *seconds > 0);
-    Session { token, expires_in, local_subject: None }
+    Session { token, expires_in }
 }

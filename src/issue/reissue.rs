@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::exchange::Grant;
 use crate::permit::Permit;
 use crate::policy::contract::{Contract, Issued};
 use crate::policy::reason::{Reason, Refusal};
-use crate::policy::roles::Roles;
 
 use super::answer::Answer;
 use super::{Conformed, Facts, Verified};
@@ -17,7 +17,8 @@ pub trait Signer {
     fn kid(&self) -> &str;
 
     /// Signs claims into a compact JWS; the error names the fault, never the claims.
-    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String>;
+    /// The header has this `typ`.
+    fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, String>;
 }
 
 /// Narrows the token to the permit's contract, holds the result to the contract like any other token, and signs it.
@@ -29,7 +30,7 @@ pub fn conform(
     signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    to_contract(permit.contract(), answer, token, signer, now)
+    to_contract(permit.contract(), answer, token, signer, now, Grant::TokenExchange)
 }
 
 /// The same for a contract, however it came about.
@@ -39,18 +40,21 @@ pub(super) fn to_contract(
     token: &Verified<'_>,
     signer: &impl Signer,
     now: Timestamp,
+    grant: Grant,
 ) -> Result<Conformed, Refusal> {
     let issued = answer.issued(token);
     let narrowed = contract.narrow(&issued, now)?;
     let scope = narrowed.scope.to_string();
     // The last lock: whatever narrowing does, what leaves passes the check.
     contract.check(&Issued { claims: &narrowed.claims, scope: Some(&scope), ..issued })?;
-    let reissued =
-        signer.sign(&narrowed.claims).map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
+    let reissued = signer
+        .sign(&narrowed.claims, contract.header_typ())
+        .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
 
     let issued_at = token.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
     let facts = Facts {
-        roles_before: Roles::read(token.claims)?,
+        subject: contract.subject.clone(),
+        roles_before: narrowed.roles_before,
         roles_granted: narrowed.roles,
         scope_requested: contract.scope_requested.clone(),
         scope_granted: narrowed.scope,
@@ -61,6 +65,10 @@ pub(super) fn to_contract(
         dropped_claims: narrowed.dropped,
         dropped_members: answer.drop_other_tokens(),
     };
+    if grant == Grant::JwtBearer {
+        // The answer of RFC 6749 section 5.1, which this grant's callers know.
+        answer.remove("issued_token_type");
+    }
     answer.set("access_token", Value::String(reissued));
     answer.set("expires_in", Value::from(narrowed.expires.saturating_sub(now.as_second())));
     answer.set("scope", Value::String(scope));

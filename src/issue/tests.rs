@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::*;
+use crate::exchange::Grant;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
 use crate::policy::model::{Audience, Issuance};
@@ -33,8 +34,8 @@ impl reissue::Signer for Key {
         "ours"
     }
 
-    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
-        if self.0 {
+    fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, String> {
+        if self.0 && typ == "JWT" {
             Ok(format!("signed {}", Value::Object(claims.clone())))
         } else {
             Err("no key".to_owned())
@@ -51,7 +52,14 @@ fn forward(target: Audience, claims: &Map<String, Value>, body: &[u8]) -> Result
 }
 
 fn reissue(contract: &Contract, claims: &Map<String, Value>, body: &[u8]) -> Result<Conformed, Refusal> {
-    reissue::to_contract(contract, Answer::read(200, body)?, &verified(claims), &Key(true), now())
+    reissue::to_contract(
+        contract,
+        Answer::read(200, body)?,
+        &verified(claims),
+        &Key(true),
+        now(),
+        Grant::TokenExchange,
+    )
 }
 
 fn strict() -> Audience {
@@ -141,8 +149,15 @@ fn a_reissued_answer_has_our_token_and_says_so() {
 fn expires_in_counts_from_now() {
     let late = jiff::Timestamp::from_second(NOW + 100).unwrap();
     let (claims, answer) = (keycloak_claims(), Answer::read(200, &body(&[])).unwrap());
-    let conformed =
-        reissue::to_contract(&contract(strict()), answer, &verified(&claims), &Key(true), late).unwrap();
+    let conformed = reissue::to_contract(
+        &contract(strict()),
+        answer,
+        &verified(&claims),
+        &Key(true),
+        late,
+        Grant::TokenExchange,
+    )
+    .unwrap();
     let answer: Value = serde_json::from_slice(conformed.body()).unwrap();
     assert_eq!(answer["expires_in"], json!(200));
 }
@@ -171,7 +186,8 @@ fn what_can_not_be_mended_or_signed_is_refused() {
     assert_eq!(reissue(&contract, &claims, &other_type).unwrap_err().reason, Reason::AnswerTokenType);
     let answer = Answer::read(200, &body(&[])).unwrap();
     let refusal =
-        reissue::to_contract(&contract, answer, &verified(&claims), &Key(false), now()).unwrap_err();
+        reissue::to_contract(&contract, answer, &verified(&claims), &Key(false), now(), Grant::TokenExchange)
+            .unwrap_err();
     assert_eq!(refusal.reason, Reason::SigningFailed);
 }
 

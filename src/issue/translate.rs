@@ -16,11 +16,6 @@ use super::{Conformed, Verified};
 pub struct LocalSubject(String);
 
 impl LocalSubject {
-    /// Its `sub`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Reads the token that the grant gave; its signature has been verified with the realm's keys. It must be an access
     /// token for the requesting client.
     pub fn of(permit: &Permit, granted: &Verified<'_>) -> Result<Self, Refusal> {
@@ -50,6 +45,6 @@ pub fn conform(
     signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    let contract = permit.contract().for_local_subject(&local.0);
-    to_contract(&contract, answer, token, signer, now)
+    let contract = permit.contract().for_local_subject(&local.0)?;
+    to_contract(&contract, answer, token, signer, now, permit.validated().authenticated().parsed().grant())
 }

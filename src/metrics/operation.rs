@@ -1,5 +1,8 @@
 //! Keys, configuration and the process.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Error, Gauge, GaugeVec, Histogram, IntCounterVec, IntGauge};
 
@@ -10,6 +13,10 @@ pub(super) struct Operation {
     pub(super) jwks_refreshes: IntCounterVec,
     pub(super) store_operations: IntCounterVec,
     pub(super) store_seconds: Histogram,
+    signing_keys: GaugeVec,
+    /// The label values of the series of `signing_keys`.
+    signing_keys_shown: Mutex<BTreeSet<[String; 4]>>,
+    pub(super) signing_key_collisions: GaugeVec,
     reloads: IntCounterVec,
     reload_successful: IntGauge,
     reload_timestamp: Gauge,
@@ -38,6 +45,17 @@ impl Operation {
             )?,
             store_seconds: make
                 .seconds("cambio_store_seconds", "Time that an operation on the store took.")?,
+            signing_keys: make.gauges(
+                "cambio_signing_key_info",
+                "Always 1; Cambio's published signing keys, by realm, kid, algorithm and state.",
+                &["realm", "kid", "alg", "state"],
+            )?,
+            signing_keys_shown: Mutex::default(),
+            signing_key_collisions: make.gauges(
+                "cambio_signing_key_collisions",
+                "Signing keys of Cambio whose kid the identity provider publishes, by realm. Any is an alarm.",
+                &["realm"],
+            )?,
             reloads: make.counters(
                 "cambio_config_reloads_total",
                 "Attempts to load changed configuration, by outcome.",
@@ -52,6 +70,20 @@ impl Operation {
                 "When the configuration in use was loaded, in seconds since the Unix epoch.",
             )?,
         })
+    }
+
+    /// Shows these keys and no others. A series that stays is not touched, so that no scrape misses it.
+    pub(super) fn signing_keys<'k>(&self, keys: impl Iterator<Item = [&'k str; 4]>) {
+        let keys: BTreeSet<[String; 4]> = keys.map(|labels| labels.map(str::to_owned)).collect();
+        let mut shown = self.signing_keys_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for labels in shown.difference(&keys) {
+            // It is there: it was set below.
+            let _ = self.signing_keys.remove_label_values(&labels.each_ref().map(String::as_str));
+        }
+        for labels in keys.difference(&shown) {
+            self.signing_keys.with_label_values(&labels.each_ref().map(String::as_str)).set(1.0);
+        }
+        *shown = keys;
     }
 
     pub(super) fn reloaded(&self, ok: bool, now: jiff::Timestamp) {

@@ -26,6 +26,7 @@ pub struct Renewal {
     client: String,
     family: String,
     generation: u32,
+    began: i64,
     issued: i64,
     expires: i64,
     issuance: String,
@@ -50,7 +51,7 @@ struct Subject {
     issuer: String,
     /// What kind of token it is, by its short name.
     kind: String,
-    algorithm: Algorithm,
+    algorithm: Option<Algorithm>,
     kid: Option<String>,
     typ: Option<String>,
     claims: Map<String, Value>,
@@ -94,6 +95,7 @@ impl Renewal {
             client: permit.client().to_owned(),
             family,
             generation: 0,
+            began: now.as_second(),
             issued: now.as_second(),
             expires: expires.as_second(),
             issuance: permit.issuance().as_str().to_owned(),
@@ -146,6 +148,11 @@ impl Renewal {
     /// Which of its family it is, from 0.
     pub fn generation(&self) -> u32 {
         self.generation
+    }
+
+    /// When its family began: the time of the exchange.
+    pub fn began(&self) -> Timestamp {
+        Timestamp::from_second(self.began).unwrap_or(Timestamp::MIN)
     }
 
     /// When it was issued, in seconds since the epoch.
@@ -201,7 +208,8 @@ impl Renewal {
     /// The subject token, as it was when it was checked, and what kind of token it is. It counts until the family ends.
     pub(super) fn subject_token(&self) -> Option<(VerifiedToken, TokenType)> {
         let Subject { algorithm, kid, typ, claims, .. } = &self.subject;
-        let header = Header { algorithm: *algorithm, kid: kid.clone(), typ: typ.clone() };
+        // An opaque token, about which its issuer was asked, has no header.
+        let header = algorithm.map(|algorithm| Header { algorithm, kid: kid.clone(), typ: typ.clone() });
         Some((VerifiedToken::remembered(header, claims.clone(), self.ends())?, self.subject_kind()?))
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
-use crate::policy::model::{Issuance, Names};
+use crate::policy::model::{Issuance, Names, Profile, RoleOutput};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::{RoleTerms, Roles};
 
@@ -21,8 +21,11 @@ use crate::policy::roles::{RoleTerms, Roles};
 pub struct Contract {
     /// The requesting client: `azp`, and the `aud` of an ID token.
     pub client: String,
-    /// The subject token's `sub`, which does not change.
-    pub subject: String,
+    /// The `sub`: the subject token's, or for a foreign subject of mint the one that the audience's file makes of it.
+    /// `None`: the local user's, which is not known yet ([`Contract::for_local_subject`]).
+    pub subject: Option<String>,
+    /// Whether the subject token is the realm's own.
+    pub own: bool,
     /// The token type asked for.
     pub requested: TokenType,
     /// Exactly the `aud` of an access token.
@@ -31,6 +34,10 @@ pub struct Contract {
     pub roles: Vec<RoleTerms>,
     /// Realm roles that may stay.
     pub realm_roles: BTreeSet<String>,
+    /// Which claims name the roles.
+    pub role_output: RoleOutput,
+    /// Whether the identity provider's admin API has to be asked for the subject's roles ([`Contract::directory`]).
+    pub from_directory: bool,
     /// Scope tokens that may be granted.
     pub scope_permitted: Names,
     /// Scope tokens asked for; `None` when none were.
@@ -41,8 +48,12 @@ pub struct Contract {
     pub expires_by: Option<Timestamp>,
     /// The subject token's `cnf`.
     pub binding: Option<Value>,
-    /// Claims beyond the standard ones that a reissued token may carry.
+    /// Claims beyond the standard ones that a token that we sign may carry.
     pub claims: Names,
+    /// Claims that we add to an access token.
+    pub set: Map<String, Value>,
+    /// The form of an access token.
+    pub profile: Profile,
     /// How the answer is made.
     pub issuance: Issuance,
 }
@@ -63,12 +74,6 @@ pub struct Issued<'a> {
 }
 
 impl Contract {
-    /// The same about another subject: the local user that the identity provider took a foreign one for.
-    #[must_use]
-    pub fn for_local_subject(&self, subject: &str) -> Self {
-        Self { subject: subject.to_owned(), ..self.clone() }
-    }
-
     /// Whether the issued token may be handed out as it is. The refusal names what exceeds the contract and the ways out.
     pub fn check(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
         self.check_unchangeable(issued)?;
@@ -80,6 +85,7 @@ impl Contract {
             ));
         }
         self.check_roles(&Roles::read(issued.claims)?)?;
+        self.check_role_claims(issued.claims)?;
         for scope in
             [issued.claims.get("scope").map(text_scope).transpose()?, issued.scope.map(scope).transpose()?]
                 .iter()
@@ -90,6 +96,17 @@ impl Contract {
         self.check_lifetime(issued.claims)
     }
 
+    /// The contract about the local user that the identity provider took a foreign subject for.
+    ///
+    /// # Errors
+    /// When the subject of this contract is known already.
+    pub fn for_local_subject(&self, subject: &str) -> Result<Self, Refusal> {
+        match self.subject {
+            None => Ok(Self { subject: Some(subject.to_owned()), ..self.clone() }),
+            Some(_) => Err(refuse(Reason::Internal, "the contract's subject is known already")),
+        }
+    }
+
     /// What no narrowing can mend: another token type, subject, issuer or client, an audience that is missing,
     /// a delegation that nobody asked for, a weaker binding.
     pub(in crate::policy) fn check_unchangeable(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
@@ -98,8 +115,9 @@ impl Contract {
         if claim("iss").and_then(Value::as_str) != Some(issued.issuer) {
             return Err(refuse(Reason::AnswerSubject, "iss is not the realm's"));
         }
-        if claim("sub").and_then(Value::as_str) != Some(self.subject.as_str()) {
-            return Err(refuse(Reason::AnswerSubject, "sub is not the subject token's"));
+        // A subject that is not known is nobody's.
+        if self.subject.is_none() || claim("sub").and_then(Value::as_str) != self.subject.as_deref() {
+            return Err(refuse(Reason::AnswerSubject, "sub is not the one that the contract is about"));
         }
         if claim("act").is_some() || claim("may_act").is_some() {
             return Err(refuse(
@@ -107,8 +125,9 @@ impl Contract {
                 "the issued token carries act or may_act, which nobody asked for",
             ));
         }
-        if claim("azp").and_then(Value::as_str) != Some(self.client.as_str()) {
-            return Err(refuse(Reason::AnswerAudience, "azp is not the requesting client"));
+        let party = if self.is_rfc9068() { "client_id" } else { "azp" };
+        if claim(party).and_then(Value::as_str) != Some(self.client.as_str()) {
+            return Err(refuse(Reason::AnswerAudience, format!("{party} is not the requesting client")));
         }
         let audience = audience(issued.claims)?;
         let missing: BTreeSet<_> = self.audience().difference(&audience).cloned().collect();
@@ -131,6 +150,11 @@ impl Contract {
         }
     }
 
+    /// Whether the token is an RFC 9068 access token.
+    pub fn is_rfc9068(&self) -> bool {
+        self.profile == Profile::Rfc9068 && self.requested == TokenType::AccessToken
+    }
+
     fn check_type(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
         if issued.issued_token_type != Some(self.requested.urn()) {
             return Err(refuse(
@@ -142,6 +166,10 @@ impl Contract {
         let typ = issued.claims.get("typ").and_then(Value::as_str);
         let token_type = issued.token_type.unwrap_or_default();
         let fits = match self.requested {
+            TokenType::AccessToken if self.is_rfc9068() => {
+                let expected = if bound_to_key { "DPoP" } else { "Bearer" };
+                typ.is_none() && token_type.eq_ignore_ascii_case(expected)
+            }
             // Keycloak writes typ DPoP and token_type DPoP where the new token is bound to the caller's key.
             TokenType::AccessToken => {
                 (typ == Some("Bearer") && token_type.eq_ignore_ascii_case("Bearer"))
@@ -189,6 +217,27 @@ impl Contract {
                 excess.join(", ")
             ),
         ))
+    }
+
+    /// Where we say which claims name the roles, no other of them does, and a flat one names no more than the others may.
+    fn check_role_claims(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let keycloak = ["realm_access", "resource_access"].iter().any(|name| claims.contains_key(*name));
+        if !self.role_output.keycloak && keycloak {
+            return Err(refuse(
+                Reason::AnswerRoles,
+                "roles stand in a claim that roles.output does not name",
+            ));
+        }
+        let Some(roles) = self.role_output.claim.as_ref().and_then(|name| claims.get(name)) else {
+            return Ok(());
+        };
+        let allowed =
+            |role: &str| self.realm_roles.contains(role) || self.roles.iter().any(|terms| terms.allows(role));
+        let list = roles.as_array().map(Vec::as_slice);
+        if list.is_some_and(|list| list.iter().all(|role| role.as_str().is_some_and(allowed))) {
+            return Ok(());
+        }
+        Err(refuse(Reason::AnswerRoles, "the flat claim of roles names one that is not permitted"))
     }
 
     fn check_scope(&self, granted: &Scope) -> Result<(), Refusal> {

@@ -21,9 +21,10 @@ use serde_json::{Map, Value};
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
-use crate::policy::model::{Audience, Demands, Issuance, Names, Policy};
+use crate::policy::model::{Audience, Demands, Issuance, Names, Policy, Profile, RoleOutput};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::RoleTerms;
+use crate::policy::subject;
 use choose::{Choice, choose};
 use judge::Judge;
 pub use judge::refreshable;
@@ -68,6 +69,16 @@ pub struct Decision {
     pub demands: Demands,
     /// Whether a refresh token was asked for beside the access token.
     pub refresh: bool,
+    /// How long after this exchange refresh tokens may be good.
+    pub refresh_lifetime: SignedDuration,
+}
+
+/// What one audience says about the token.
+struct Terms<'a> {
+    audience: &'a Audience,
+    scopes: Names,
+    roles: RoleTerms,
+    set: Map<String, Value>,
 }
 
 /// Judges a request in a realm.
@@ -88,21 +99,31 @@ pub fn decide(
         judged.push((judge, applied));
     }
     let choice = choose(&scopes, &judged)?;
+    let subject = minted_subject(policy, request, &judged)?;
     let mut terms = Vec::with_capacity(judged.len());
     let mut permissions = Vec::new();
     for (judge, applied) in &judged {
         let audience = judge.audience();
         let counted = choose::counted(applied, choice.demands);
         permissions.extend(counted.map(|one| (audience.name.clone(), one.position)));
-        let roles = RoleTerms::resolve(audience, choice.issuance, || judge.scene())?;
-        terms.push((audience, choose::scopes(applied, choice.demands), roles));
+        terms.push(Terms {
+            audience,
+            scopes: choose::scopes(applied, choice.demands),
+            roles: judge.roles(realm, choice.issuance)?,
+            set: judge.set()?,
+        });
     }
     Ok(Decision {
-        contract: merge(request, requested, &choice, terms)?,
+        contract: merge(request, requested, &choice, subject, terms)?,
         audiences: audiences.iter().map(|audience| audience.name.clone()).collect(),
         permissions,
         demands: choice.demands,
         refresh: request.requested_token == TokenType::RefreshToken,
+        refresh_lifetime: audiences
+            .iter()
+            .map(|audience| audience.token.refresh_lifetime)
+            .min()
+            .unwrap_or(SignedDuration::ZERO),
     })
 }
 
@@ -145,20 +166,48 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &Request<'_>) -> Result
     Ok(targets)
 }
 
+/// The `sub` of a token that would be minted. Whatever the issuance, so that another permission can't bring a failure.
+fn minted_subject(
+    policy: &Policy,
+    request: &Request<'_>,
+    judged: &[(Judge<'_>, Vec<judge::Applied<'_>>)],
+) -> Result<Option<String>, Refusal> {
+    match judged.first() {
+        Some((judge, _)) if !request.own => {
+            let rule = judge.audience().token.subject;
+            subject::minted(rule, request, policy.usernames.get(request.issuer)).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 /// One contract that satisfies every audience.
 fn merge(
     request: &Request<'_>,
     requested: Option<&Scope>,
     choice: &Choice,
-    terms: Vec<(&Audience, Names, RoleTerms)>,
+    minted_subject: Option<String>,
+    terms: Vec<Terms<'_>>,
 ) -> Result<Contract, Refusal> {
+    let several = terms.len() > 1;
+    let (issuance, signs, mints) =
+        (choice.issuance, choice.issuance.signs(), choice.issuance == Issuance::Mint);
+    let subject = match issuance {
+        Issuance::Translate => None,
+        _ if request.own => Some(request.subject.to_owned()),
+        _ => minted_subject,
+    };
     let mut merged: Option<Contract> = None;
-    for (audience, scopes, roles) in terms {
-        // What we mint never outlives the token that it was made from.
-        let within = audience.token.within_subject || choice.issuance == Issuance::Mint;
+    for Terms { audience, scopes, roles, set } in terms {
+        let (token, output) = (&audience.token, &audience.roles.output);
+        if several && output.claim.is_some() {
+            let text = "roles.output names a flat claim, in which the roles of several audiences can't be told apart";
+            return Err(conflict(audience, text));
+        }
         let one = Contract {
             client: request.client.to_owned(),
-            subject: request.subject.to_owned(),
+            subject: subject.clone(),
+            own: request.own,
             requested: match request.requested_token {
                 TokenType::RefreshToken => TokenType::AccessToken,
                 other => other,
@@ -166,16 +215,24 @@ fn merge(
             audiences: BTreeSet::from([audience.name.clone()]),
             roles: vec![roles],
             realm_roles: audience.roles.realm.clone(),
+            role_output: if signs { output.clone() } else { RoleOutput::default() },
+            from_directory: mints && request.own && audience.roles.directory,
             scope_permitted: scopes,
             scope_requested: requested.cloned(),
-            lifetime: audience.token.lifetime.max(SignedDuration::ZERO),
-            expires_by: within.then_some(request.subject_expires),
+            lifetime: token.lifetime.max(SignedDuration::ZERO),
+            // What we mint never outlives the token that it was made from.
+            expires_by: (token.within_subject || mints).then_some(request.subject_expires),
             binding: request.claims.get("cnf").cloned(),
-            claims: audience.token.claims.clone(),
-            issuance: choice.issuance,
+            claims: token.claims.clone(),
+            set,
+            profile: if mints { token.profile } else { Profile::Keycloak },
+            issuance,
         };
         merged = Some(match merged {
             None => one,
+            Some(all) if all.set != one.set => {
+                return Err(conflict(audience, "token.set gives other claims than that of another audience"));
+            }
             Some(mut all) => {
                 all.audiences.extend(one.audiences);
                 all.roles.extend(one.roles);
@@ -188,7 +245,17 @@ fn merge(
             }
         });
     }
-    merged.ok_or_else(|| Refusal::new(Reason::AudienceMissing, "the request names no audience"))
+    let mut contract =
+        merged.ok_or_else(|| Refusal::new(Reason::AudienceMissing, "the request names no audience"))?;
+    if !signs {
+        contract.set = Map::new();
+    }
+    Ok(contract)
+}
+
+fn conflict(audience: &Audience, text: &str) -> Refusal {
+    let Audience { name, owner, .. } = audience;
+    Refusal::new(Reason::IssuanceConflict, format!("audiences file of {name} (owner {owner}): {text}"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! list that `check` holds it to at load, so that a slip of the pen stops the start and not a request. At run time a
 //! missing claim, a wrong type or an overflow is an error, and every caller turns an error into a refusal.
 
+mod answer;
 mod check;
 
 use std::collections::HashMap;
@@ -71,7 +72,18 @@ impl Expression {
 
     /// Runs the expression; anything but a string is an error.
     pub fn text(&self, variables: Variables<'_>) -> Result<String, ExpressionError> {
-        match self.run(&variables.scene())? {
+        self.text_in(&variables.scene())
+    }
+
+    /// Runs the expression and gives its answer as JSON: a string, a boolean, a number, or lists and maps (with strings
+    /// for keys) of them, no deeper and no larger than a claim needs to be. Anything else is an error.
+    pub fn value_in(&self, scene: &Scene) -> Result<Value, ExpressionError> {
+        answer::to_json(&self.run(scene)?)
+    }
+
+    /// Like [`Expression::text`], for several expressions about the same variables.
+    pub fn text_in(&self, scene: &Scene) -> Result<String, ExpressionError> {
+        match self.run(scene)? {
             CelValue::String(text) => Ok(text.as_ref().clone()),
             other => Err(ExpressionError(format!("gives a {}, not a string", other.type_of()))),
         }
@@ -319,6 +331,42 @@ mod tests {
         assert_eq!(text("'partner#' + claims.acr"), Ok("partner#1".to_owned()));
         assert!(text("1").is_err());
         assert!(text("claims.missing").is_err());
+    }
+
+    #[test]
+    fn a_value_is_what_a_claim_can_hold_or_an_error() {
+        let claims = claims();
+        let scene = Variables { claims: &claims, client: "c", audience: "", scopes: &[] }.scene();
+        let value = |source: &str| Expression::compile(source).unwrap().value_in(&scene);
+        for (source, expected) in [
+            ("'p-' + claims.acr", json!("p-1")),
+            ("claims.email_verified", json!(true)),
+            ("claims.exp", json!(1_800_000_000)),
+            ("1u", json!(1)),
+            ("claims.ratio", json!(0.5)),
+            ("claims.groups.map(g, g + '!')", json!(["staff!", "ops!"])),
+            (
+                "{'client': client, 'list': [1, {'a': true}]}",
+                json!({"client": "c", "list": [1, {"a": true}]}),
+            ),
+        ] {
+            assert_eq!(value(source), Ok(expected), "{source}");
+        }
+        let wide = format!("[{}]", vec!["claims.groups"; 100].join(","));
+        for (source, text) in [
+            ("claims.nothing", "which no claim can hold"),
+            ("[claims.nothing]", "which no claim can hold"),
+            ("b'x'", "which no claim can hold"),
+            ("{1: 2}", "keys are no strings"),
+            ("1.0 / 0.0", "no finite number"),
+            ("[[[[[[[[[[1]]]]]]]]]]", "more than a claim may hold"),
+            (&wide, "more than a claim may hold"),
+            ("claims.missing", "there is no missing"),
+        ] {
+            let error = value(source).expect_err(source);
+            assert!(error.0.contains(text), "{source}: {error}");
+            assert!(!error.0.contains("staff"), "{source}: {error}");
+        }
     }
 
     /// Expressions over claims of every type, most of them ill-typed.

@@ -7,6 +7,10 @@ use jiff::{SignedDuration, civil::Date};
 use crate::oauth::urn::TokenType;
 use crate::policy::expression::Expression;
 
+/// The longest life of a token that Cambio lets out; not configurable. A signing key is published for as long after
+/// its last signature.
+pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
 /// A list of names in a configuration file, or everything (`"*"`, written out).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Names {
@@ -49,6 +53,8 @@ impl Names {
 pub struct Policy {
     /// realm name → audience name → rules
     pub realms: BTreeMap<String, BTreeMap<String, Audience>>,
+    /// foreign issuer's name → CEL that gives the local name of its subjects (`claimMappings.username`)
+    pub usernames: BTreeMap<String, Expression>,
     /// SHA-256 over the audience files as read, in hexadecimal: names this policy in audit and metrics.
     pub hash: String,
 }
@@ -135,14 +141,38 @@ impl Demands {
 }
 
 /// Which roles a token for an audience has: nothing that is not named here.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RoleRules {
     /// Keep the audience's own client roles.
     pub own: bool,
     /// Realm roles that may stay.
     pub realm: BTreeSet<String>,
-    /// Further roles of the audience, made from others (reissue only).
+    /// Further roles of the audience, made from others. As all that follows: where we sign.
     pub map: Vec<RoleMapping>,
+    /// Roles of the audience that every token has.
+    pub fixed: BTreeSet<String>,
+    /// Roles of the audience that a token has that has none else.
+    pub default: BTreeSet<String>,
+    /// Which claims name the roles.
+    pub output: RoleOutput,
+    /// Whether mint takes the roles of the realm's own users from the identity provider's admin API and not from the
+    /// subject token.
+    pub directory: bool,
+}
+
+/// Which claims of a token that we sign name its roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleOutput {
+    /// `realm_access` and `resource_access`.
+    pub keycloak: bool,
+    /// A list of names in a claim of this name.
+    pub claim: Option<String>,
+}
+
+impl Default for RoleOutput {
+    fn default() -> Self {
+        Self { keycloak: true, claim: None }
+    }
 }
 
 /// One line of `roles.map`.
@@ -152,6 +182,18 @@ pub struct RoleMapping {
     pub from: RoleSource,
     /// The client role of the audience that is given.
     pub to: String,
+    /// Names of the issuers about whose tokens this line is; `None`: the audience's own realm.
+    pub issuers: Option<Names>,
+}
+
+impl RoleMapping {
+    /// Whether this line is about tokens of `issuer`, where `realm` is the audience's own.
+    pub fn is_about(&self, issuer: &str, realm: &str) -> bool {
+        match &self.issuers {
+            None => issuer == realm,
+            Some(names) => names.contains(issuer),
+        }
+    }
 }
 
 /// Where a mapped role comes from.
@@ -161,6 +203,17 @@ pub enum RoleSource {
     Own(String),
     /// The realm role of this name.
     Realm(String),
+    /// A client role of any client.
+    Client {
+        /// The client's id.
+        client: String,
+        /// The role's name.
+        role: String,
+    },
+    /// The group of this name or path in the claim `groups`, letter for letter.
+    Group(String),
+    /// The scope token in the subject token's `scope`.
+    Scope(String),
     /// Whenever this CEL expression over the subject token's claims is true.
     When(Expression),
 }
@@ -172,8 +225,52 @@ pub struct TokenRules {
     pub lifetime: SignedDuration,
     /// Whether the new token must expire no later than the subject token.
     pub within_subject: bool,
-    /// Claims beyond the standard ones that a reissued token may carry.
+    /// Claims beyond the standard ones that a token that we sign may carry.
     pub claims: Names,
+    /// Claims that we add: name → CEL that gives the value.
+    pub set: BTreeMap<String, Expression>,
+    /// The form of minted access tokens.
+    pub profile: Profile,
+    /// The `sub` of tokens that are minted for foreign subjects.
+    pub subject: SubjectRule,
+    /// How long after the first exchange its refresh tokens are good.
+    pub refresh_lifetime: SignedDuration,
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self {
+            lifetime: SignedDuration::from_mins(5),
+            within_subject: false,
+            claims: Names::Listed(BTreeSet::new()),
+            set: BTreeMap::new(),
+            profile: Profile::default(),
+            subject: SubjectRule::default(),
+            refresh_lifetime: SignedDuration::from_mins(30),
+        }
+    }
+}
+
+/// The form of a minted access token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Keycloak's.
+    #[default]
+    Keycloak,
+    /// RFC 9068 (`at+jwt`).
+    Rfc9068,
+}
+
+/// The `sub` of a token that is minted for a foreign subject. The realm's own subjects keep theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SubjectRule {
+    /// The issuer's name in the configuration, `#`, and the subject token's `sub`: nobody else has it.
+    #[default]
+    Qualified,
+    /// What the issuer's `claimMappings.username` gives.
+    Mapped,
+    /// The subject token's `sub` as it is.
+    Keep,
 }
 
 /// How the answer to an exchange is made, in the order of what it can do.

@@ -1,5 +1,5 @@
-//! Cutting an issued token down to its contract, for `reissue`. Nothing is added but the roles that the audience's file
-//! maps; what the identity provider did not grant stays ungranted.
+//! Cutting an issued token down to its contract, for `reissue` and `translate`. Nothing is added but the roles and claims
+//! that the audience's file names; what the identity provider did not grant stays ungranted.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -65,6 +65,11 @@ const BY_SCOPE: [(&str, &[&str]); 4] = [
 /// Claims that a list of further claims, `"*"` included, does not let through.
 const NEVER_LISTED: [&str; 4] = ["act", "may_act", "realm_access", "resource_access"];
 
+/// Whether a claim tells about the user, by one of the standard scopes.
+pub fn is_profile_claim(name: &str) -> bool {
+    BY_SCOPE.iter().any(|(_, claims)| claims.contains(&name))
+}
+
 /// A token's claims within its contract.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Narrowed {
@@ -72,6 +77,8 @@ pub struct Narrowed {
     pub claims: Map<String, Value>,
     /// The scope granted.
     pub scope: Scope,
+    /// The roles before: those of the issued token, or those that minting began with.
+    pub roles_before: Roles,
     /// The roles granted.
     pub roles: Roles,
     /// Claims of the issued token that are gone, in order.
@@ -109,32 +116,37 @@ impl Contract {
         } else {
             claims.insert("scope".to_owned(), Value::String(granted.to_string()));
         }
-        roles.write(&mut claims);
+        self.add_claims(&mut claims, &roles);
         let dropped = issued.claims.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
-        Ok(Narrowed { claims, scope: granted, roles, dropped, expires })
+        Ok(Narrowed { claims, scope: granted, roles_before: before, roles, dropped, expires })
+    }
+
+    /// What the audience's file adds: claims of its own, and the roles.
+    pub(in crate::policy) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &Roles) {
+        if self.requested != TokenType::IdToken {
+            claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        roles.write(&self.role_output, claims);
     }
 
     fn keeps(&self, claim: &str, granted: &Scope) -> bool {
-        if NEVER_LISTED.contains(&claim) {
+        if NEVER_LISTED.contains(&claim) || self.role_output.claim.as_deref() == Some(claim) {
             return false;
         }
-        let by_scope = |(scope, claims): &(&str, &[&str])| granted.contains(scope) && claims.contains(&claim);
-        STANDARD.contains(&claim)
-            || self.claims.contains(claim) && self.listed(claim)
-            || BY_SCOPE.iter().any(by_scope)
+        STANDARD.contains(&claim) || self.lists(claim) || comes_with(claim, granted)
     }
 
     /// `"*"` brings every claim but those of a standard scope that was not granted; a name written out brings its claim.
-    fn listed(&self, claim: &str) -> bool {
-        match self.claims {
-            Names::Listed(_) => true,
+    pub(in crate::policy) fn lists(&self, claim: &str) -> bool {
+        match &self.claims {
+            Names::Listed(names) => names.contains(claim),
             Names::Any => !BY_SCOPE.iter().any(|(_, claims)| claims.contains(&claim)),
         }
     }
 
     /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says
     /// nothing.
-    fn narrowed_roles(&self, before: &Roles) -> Roles {
+    pub(in crate::policy) fn narrowed_roles(&self, before: &Roles) -> Roles {
         if self.requested == TokenType::IdToken {
             return Roles::default();
         }
@@ -159,10 +171,15 @@ impl Contract {
     }
 
     /// Keycloak's way: a text for one audience, a list for several.
-    fn audience_claim(&self) -> Value {
+    pub(in crate::policy) fn audience_claim(&self) -> Value {
         let mut names: Vec<Value> = self.audience().into_iter().map(Value::String).collect();
         if names.len() == 1 { names.swap_remove(0) } else { Value::Array(names) }
     }
+}
+
+/// Whether a granted scope token asks for the claim.
+pub(in crate::policy) fn comes_with(claim: &str, granted: &Scope) -> bool {
+    BY_SCOPE.iter().any(|(scope, claims)| granted.contains(scope) && claims.contains(&claim))
 }
 
 #[cfg(test)]

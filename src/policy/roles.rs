@@ -1,12 +1,14 @@
 //! Roles in Keycloak's claims, and which of them a token for an audience has.
 
+mod terms;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::policy::expression::Scene;
-use crate::policy::model::{Audience, Issuance, RoleSource};
+use crate::policy::model::RoleOutput;
 use crate::policy::reason::{Reason, Refusal};
+pub use terms::{RoleTerms, Subject};
 
 /// The roles that a token names: `realm_access.roles` and `resource_access.{client}.roles`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,21 +17,6 @@ pub struct Roles {
     pub realm: BTreeSet<String>,
     /// Client roles by client id. No client has an empty set.
     pub clients: BTreeMap<String, BTreeSet<String>>,
-}
-
-/// The role rules of one audience for one request: expressions over the subject token are already decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleTerms {
-    /// The client whose roles these are.
-    pub audience: String,
-    /// The audience's own client roles stay.
-    pub own: bool,
-    /// Own role → what it is renamed to.
-    pub renamed: BTreeMap<String, BTreeSet<String>>,
-    /// Realm role → own role that it brings.
-    pub from_realm: BTreeMap<String, BTreeSet<String>>,
-    /// Own roles that an expression gave.
-    pub given: BTreeSet<String>,
 }
 
 impl Roles {
@@ -50,10 +37,23 @@ impl Roles {
         Ok(Self { realm, clients })
     }
 
-    /// Writes both claims anew; an empty one is absent.
-    pub fn write(&self, claims: &mut Map<String, Value>) {
+    /// Writes the claims that `output` names anew, and takes away Keycloak's if it does not; an empty one is absent. A
+    /// flat claim holds the realm roles and the client roles, each name once.
+    pub fn write(&self, output: &RoleOutput, claims: &mut Map<String, Value>) {
         claims.remove("realm_access");
         claims.remove("resource_access");
+        if let Some(claim) = &output.claim {
+            let names: BTreeSet<&String> = self.realm.iter().chain(self.clients.values().flatten()).collect();
+            if names.is_empty() {
+                claims.remove(claim);
+            } else {
+                let names = names.into_iter().cloned().map(Value::String).collect();
+                claims.insert(claim.clone(), Value::Array(names));
+            }
+        }
+        if !output.keycloak {
+            return;
+        }
         if !self.realm.is_empty() {
             claims.insert("realm_access".to_owned(), roles_member(&self.realm));
         }
@@ -62,78 +62,6 @@ impl Roles {
                 self.clients.iter().map(|(client, roles)| (client.clone(), roles_member(roles))).collect();
             claims.insert("resource_access".to_owned(), Value::Object(by_client));
         }
-    }
-}
-
-impl RoleTerms {
-    /// The rules of an audience's file as they apply to this subject token. Mappings belong to reissue: what we only
-    /// forward, we can't change.
-    pub fn resolve<'s>(
-        audience: &Audience,
-        issuance: Issuance,
-        scene: impl Fn() -> &'s Scene,
-    ) -> Result<Self, Refusal> {
-        let mut terms = Self {
-            audience: audience.name.clone(),
-            own: audience.roles.own,
-            renamed: BTreeMap::new(),
-            from_realm: BTreeMap::new(),
-            given: BTreeSet::new(),
-        };
-        if issuance == Issuance::Forward {
-            return Ok(terms);
-        }
-        for mapping in &audience.roles.map {
-            let to = mapping.to.clone();
-            match &mapping.from {
-                RoleSource::Own(from) => {
-                    terms.renamed.entry(from.clone()).or_default().insert(to);
-                }
-                RoleSource::Realm(from) => {
-                    terms.from_realm.entry(from.clone()).or_default().insert(to);
-                }
-                RoleSource::When(expression) => match expression.holds_in(scene()) {
-                    Ok(true) => {
-                        terms.given.insert(to);
-                    }
-                    Ok(false) => {}
-                    Err(error) => {
-                        let detail = format!(
-                            "audiences file of {}: roles.map, role {to}, when: {error}",
-                            audience.name
-                        );
-                        return Err(Refusal::new(Reason::RoleMappingFailed, detail));
-                    }
-                },
-            }
-        }
-        Ok(terms)
-    }
-
-    /// The audience's roles in the new token. Each rule looks at what the identity provider issued, not at what another
-    /// rule made of it.
-    pub fn apply(&self, issued: &Roles) -> BTreeSet<String> {
-        let mut roles = self.given.clone();
-        for role in issued.clients.get(&self.audience).into_iter().flatten() {
-            match self.renamed.get(role) {
-                Some(renamed) => roles.extend(renamed.iter().cloned()),
-                None if self.own => {
-                    roles.insert(role.clone());
-                }
-                None => {}
-            }
-        }
-        for realm_role in &issued.realm {
-            roles.extend(self.from_realm.get(realm_role).into_iter().flatten().cloned());
-        }
-        roles
-    }
-
-    /// Whether the contract leaves room for this role of the audience.
-    pub fn allows(&self, role: &str) -> bool {
-        self.own
-            || self.given.contains(role)
-            || self.renamed.values().chain(self.from_realm.values()).any(|roles| roles.contains(role))
     }
 }
 
@@ -197,33 +125,7 @@ mod tests {
         let claims =
             json!({"realm_access": {"roles": ["a"]}, "resource_access": {"x": {"roles": ["b", "c"]}}});
         let mut written = Map::from_iter([("realm_access".to_owned(), json!("stale"))]);
-        read(&claims).unwrap().write(&mut written);
+        read(&claims).unwrap().write(&RoleOutput::default(), &mut written);
         assert_eq!(Value::Object(written), claims);
-    }
-
-    #[test]
-    fn rules_look_at_the_issued_roles_only() {
-        let to = |role: &str| set(&[role]);
-        let terms = RoleTerms {
-            audience: "api".to_owned(),
-            own: true,
-            renamed: BTreeMap::from([("a".to_owned(), to("b")), ("b".to_owned(), to("c"))]),
-            from_realm: BTreeMap::from([("auditor".to_owned(), to("reader"))]),
-            given: to("given"),
-        };
-        let issued = |own: &[&str], realm: &[&str]| Roles {
-            realm: set(realm),
-            clients: BTreeMap::from([("api".to_owned(), set(own)), ("other".to_owned(), set(&["admin"]))]),
-        };
-        for (name, own, realm, expected) in [
-            ("a rename is not renamed again", &["a"][..], &[][..], &["b", "given"][..]),
-            ("an own role stays", &["d"], &[], &["d", "given"]),
-            ("a realm role brings one", &[], &["auditor", "admin"], &["given", "reader"]),
-        ] {
-            assert_eq!(terms.apply(&issued(own, realm)), set(expected), "{name}");
-        }
-        let terms = RoleTerms { own: false, ..terms };
-        assert_eq!(terms.apply(&issued(&["a", "d"], &[])), set(&["b", "given"]), "own roles do not stay");
-        assert!(terms.allows("b") && terms.allows("reader") && terms.allows("given") && !terms.allows("d"));
     }
 }

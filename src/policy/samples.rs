@@ -53,11 +53,12 @@ pub(crate) fn audience(name: &str, permissions: Vec<Permission>) -> Audience {
         owner: "payments-team".to_owned(),
         resources: set(&[&format!("https://{name}.example.org")]),
         permissions,
-        roles: RoleRules { own: true, realm: BTreeSet::new(), map: Vec::new() },
+        roles: RoleRules { own: true, ..RoleRules::default() },
         token: TokenRules {
             lifetime: SignedDuration::from_mins(5),
             within_subject: false,
             claims: listed(&["department"]),
+            ..TokenRules::default()
         },
         issuance: Issuance::Reissue,
     }
@@ -66,7 +67,7 @@ pub(crate) fn audience(name: &str, permissions: Vec<Permission>) -> Audience {
 pub(crate) fn policy(audiences: impl IntoIterator<Item = Audience>) -> Policy {
     let audiences: BTreeMap<_, _> =
         audiences.into_iter().map(|audience| (audience.name.clone(), audience)).collect();
-    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), hash: String::new() }
+    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 
 /// What front-end-app asks for.

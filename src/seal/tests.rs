@@ -10,7 +10,7 @@ fn seal(keys: &[u8]) -> Seal {
 
 fn renewal(realm: &str, client: &str, upstream: Option<&str>) -> Renewal {
     let mut content = json!({
-        "realm": realm, "client": client, "family": "f", "generation": 3, "issued": 1_800_000_000,
+        "realm": realm, "client": client, "family": "f", "generation": 3, "began": 1_800_000_000, "issued": 1_800_000_000,
         "expires": 1_800_028_800, "issuance": "reissue", "audiences": ["back-end-api"], "scope": "email profile",
         "subject": {
             "issuer": "corp", "kind": "access_token", "algorithm": "RS256", "kid": "k", "typ": "JWT",

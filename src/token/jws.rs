@@ -1,14 +1,17 @@
-//! The one wrapper around `jsonwebtoken`: a compact JWS (RFC 7515) in, its header and claims out.
+//! The one reader of compact JWS (RFC 7515): header and payload out, if a key made the signature.
 //!
-//! The library is asked for one thing only, whether a signature is by a key. Its `decode` would also check times and
-//! claims, but by the system clock, with a minute of leeway, and only those that are there; `token::verify` does that
-//! against `now`. What the library leaves open is closed here and in `token::keys`, row by row in their tests: `crit`
-//! and `b64`, repeated member names, size, and an algorithm that does not belong to the key.
+//! The algorithms' names and types are those of `jsonwebtoken`; its `decode` is not used. That would check times and
+//! claims by the system clock, with a minute of leeway, and only those that are there (`token::verify` does it against
+//! `now`), and it would parse the key for each signature: keys stay parsed here
+//! (docs/decisions/0007-parsed-keys-are-kept.md). What the library leaves open is closed here and in `token::keys`,
+//! row by row in their tests: `crit` and `b64`, repeated member names, size, and an algorithm that does not belong to
+//! the key.
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::json;
@@ -44,6 +47,25 @@ pub enum JwsError {
     Signature,
 }
 
+/// The algorithms that a key of a set can verify, by name (RFC 7518 section 3.1, RFC 8037): no MAC, since key sets are
+/// public.
+pub const SUPPORTED: [(&str, Algorithm); 9] = [
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
+
+/// The algorithm of this name, if it is supported.
+pub fn algorithm(name: &str) -> Option<Algorithm> {
+    SUPPORTED.iter().find(|(supported, _)| *supported == name).map(|(_, algorithm)| *algorithm)
+}
+
 /// The part of a JOSE header that is looked at. `jku`, `jwk`, `x5u` and `x5c` are not: a token never chooses
 /// the key by which it is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,76 +78,115 @@ pub struct Header {
     pub typ: Option<String>,
 }
 
-/// A token as it says of itself, with the signature **not** checked.
-pub(super) struct Unverified<'a> {
-    token: &'a str,
+/// A JWS as it says of itself, with the signature **not** checked. It owns what it was read from, so that what is
+/// verified is what was read.
+pub(super) struct Unverified {
+    /// The signing input: header, a dot, payload.
+    message: Box<str>,
+    payload: std::ops::Range<usize>,
+    /// `None` if it is not base64url: then it is nobody's.
+    signature: Option<Vec<u8>>,
     pub(super) header: Header,
-    pub(super) claims: Map<String, Value>,
 }
 
-impl<'a> Unverified<'a> {
-    pub(super) fn read(token: &'a str) -> Result<Self, JwsError> {
+impl Unverified {
+    pub(super) fn read(token: &str) -> Result<Self, JwsError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwsError::TooLarge);
         }
-        let mut parts = token.split('.');
-        let (Some(header), Some(claims), Some(_), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (message, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(JwsError::Malformed)?;
+        if payload.contains('.') {
             return Err(JwsError::Malformed);
-        };
-        Ok(Self { token, header: checked_header(&part(header)?)?, claims: part(claims)? })
+        }
+        Ok(Self {
+            header: checked_header(&part(header)?)?,
+            payload: header.len() + 1..message.len(),
+            signature: URL_SAFE_NO_PAD.decode(signature).ok(),
+            message: message.into(),
+        })
     }
 
-    /// Header and claims, if the signature was made by `key` with the algorithm that the header says.
-    pub(super) fn verify(self, key: &PublicKey) -> Result<(Header, Map<String, Value>), JwsError> {
-        if !key.fits(self.header.algorithm) {
-            return Err(JwsError::KeyMismatch);
-        }
-        let (message, signature) = self.token.rsplit_once('.').ok_or(JwsError::Malformed)?;
-        match crypto::verify(signature, message.as_bytes(), key.decoding(), self.header.algorithm) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return Err(JwsError::Signature),
-        }
-        Ok((self.header, self.claims))
+    /// The payload as JWT claims.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, JwsError> {
+        part(self.encoded_payload())
+    }
+
+    /// The payload as it is.
+    pub(super) fn payload(&self) -> Result<Vec<u8>, JwsError> {
+        URL_SAFE_NO_PAD.decode(self.encoded_payload()).map_err(|_| JwsError::Malformed)
+    }
+
+    /// Whether the signature was made by `key` with the algorithm that the header says.
+    pub(super) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
+        let key = key.verifier(self.header.algorithm).ok_or(JwsError::KeyMismatch)?;
+        let signature = self.signature.as_deref().ok_or(JwsError::Signature)?;
+        key.verify_sig(self.message.as_bytes(), signature).map_err(|_| JwsError::Signature)
     }
 
     /// The same for a code by a shared secret (RFC 7518 section 3.2), compared in constant time. A public key is never
-    /// such a secret: this takes none, and [`Self::verify`] takes no HMAC algorithm.
-    pub(super) fn verify_shared(self, secret: &Secret) -> Result<(Header, Map<String, Value>), JwsError> {
+    /// such a secret: this takes none, and [`Self::verify`] takes no HMAC algorithm. An empty secret is everyone's.
+    pub(super) fn verify_shared(&self, secret: &Secret) -> Result<(), JwsError> {
         let algorithm = match self.header.algorithm {
             Algorithm::HS256 => hmac::HMAC_SHA256,
             Algorithm::HS384 => hmac::HMAC_SHA384,
             Algorithm::HS512 => hmac::HMAC_SHA512,
             _ => return Err(JwsError::KeyMismatch),
         };
-        let (message, code) = self.token.rsplit_once('.').ok_or(JwsError::Malformed)?;
-        let code = URL_SAFE_NO_PAD.decode(code).map_err(|_| JwsError::Signature)?;
+        if secret.expose().is_empty() {
+            return Err(JwsError::KeyMismatch);
+        }
+        let code = self.signature.as_deref().ok_or(JwsError::Signature)?;
         let key = hmac::Key::new(algorithm, secret.expose().as_bytes());
-        hmac::verify(&key, message.as_bytes(), &code).map_err(|_| JwsError::Signature)?;
-        Ok((self.header, self.claims))
+        hmac::verify(&key, self.message.as_bytes(), code).map_err(|_| JwsError::Signature)
+    }
+
+    fn encoded_payload(&self) -> &str {
+        self.message.get(self.payload.clone()).unwrap_or_default()
     }
 }
 
-/// The library's form of a public key. Admission is `keys`' business: none of these looks at the numbers.
-pub(super) enum Numbers<'a> {
+/// The numbers of a public key. Admission is `keys`' business; what is checked here is that a curve has the point and
+/// that the sizes are those that the algorithm takes.
+pub(super) enum Numbers {
     Rsa {
-        n: &'a [u8],
-        e: &'a [u8],
+        n: Vec<u8>,
+        e: Vec<u8>,
     },
     /// An uncompressed point.
-    Ec(&'a [u8]),
-    Ed(&'a [u8]),
+    Ec(Vec<u8>),
+    Ed(Vec<u8>),
 }
 
-impl Numbers<'_> {
-    pub(super) fn decoding(&self) -> DecodingKey {
-        match self {
-            Self::Rsa { n, e } => DecodingKey::from_rsa_raw_components(n, e),
-            Self::Ec(point) => DecodingKey::from_ec_der(point),
-            Self::Ed(x) => DecodingKey::from_ed_der(x),
+impl Numbers {
+    /// The key, parsed for one algorithm.
+    pub(super) fn verifier(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
+        match (self, algorithm) {
+            (Self::Ec(point), Algorithm::ES256) => {
+                ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).ok()
+            }
+            (Self::Ec(point), Algorithm::ES384) => {
+                ParsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point).ok()
+            }
+            (Self::Ed(x), Algorithm::EdDSA) => ParsedPublicKey::new(&signature::ED25519, x).ok(),
+            (Self::Rsa { n, e }, algorithm) => {
+                RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
+            }
+            _ => None,
         }
     }
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
+        _ => return None,
+    })
 }
 
 fn part(encoded: &str) -> Result<Map<String, Value>, JwsError> {

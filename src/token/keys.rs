@@ -4,12 +4,14 @@
 //! may not or can't verify one of our algorithms is left out. What remains can't be confused: each key fits the
 //! algorithms of its own type only.
 
+mod roca;
+
 use std::collections::BTreeSet;
 
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
+use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::json::{self, JsonError};
@@ -59,12 +61,11 @@ pub struct KeySet {
     published: Vec<Value>,
 }
 
-/// A public key that was admitted.
+/// A public key that was admitted, parsed for each algorithm that it may be used with.
 #[derive(Clone)]
 pub struct PublicKey {
     kid: Option<String>,
-    algorithms: Vec<Algorithm>,
-    decoding: DecodingKey,
+    verifiers: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
 impl KeySet {
@@ -103,6 +104,11 @@ impl KeySet {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
+    /// Whether a member has this `kid`, keys for encryption included.
+    pub fn publishes(&self, kid: &str) -> bool {
+        self.published.iter().any(|jwk| jwk.get("kid").and_then(Value::as_str) == Some(kid))
+    }
+
     /// The members as published, keys for encryption included, in order. A member with a private or symmetric part
     /// is not among them: we don't publish it a second time.
     pub fn jwks(&self) -> &[Value] {
@@ -131,11 +137,15 @@ impl KeySet {
 
 impl PublicKey {
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
-        self.algorithms.contains(&algorithm)
+        self.verifier(algorithm).is_some()
     }
 
-    pub(super) fn decoding(&self) -> &DecodingKey {
-        &self.decoding
+    pub(super) fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+        self.verifiers.iter().find(|(fitting, _)| *fitting == algorithm).map(|(_, key)| key)
+    }
+
+    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.verifiers.iter().map(|(algorithm, _)| *algorithm)
     }
 }
 
@@ -143,7 +153,7 @@ impl std::fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PublicKey")
             .field("kid", &self.kid)
-            .field("algorithms", &self.algorithms)
+            .field("algorithms", &self.algorithms().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
@@ -151,7 +161,8 @@ impl std::fmt::Debug for PublicKey {
 /// Whether the key's own words allow it to verify signatures: type, `use` and `key_ops` (RFC 7517 sections 4.1 to 4.3).
 fn may_sign(jwk: &Map<String, Value>) -> bool {
     let kty = matches!(text(jwk, "kty"), Some("RSA" | "EC" | "OKP"));
-    let usage = jwk.get("use").is_none_or(|usage| usage == "sig");
+    // A SPIFFE trust bundle's own word for keys that sign JWTs (SPIFFE Trust Domain and Bundle, section 4.2.2).
+    let usage = jwk.get("use").is_none_or(|usage| usage == "sig" || usage == "jwt-svid");
     let operations = jwk.get("key_ops").is_none_or(|ops| {
         ops.as_array().is_some_and(|ops| ops.iter().any(|operation| operation == "verify"))
     });
@@ -163,30 +174,31 @@ fn admit(jwk: &Map<String, Value>) -> Option<PublicKey> {
     if !may_sign(jwk) || has_private_part(jwk) {
         return None;
     }
-    let (possible, decoding) = match (text(jwk, "kty")?, text(jwk, "crv")) {
-        ("RSA", _) => (RSA, rsa(&number(jwk, "n")?, &number(jwk, "e")?)?),
-        ("EC", Some("P-256")) => (&[Algorithm::ES256][..], ec(jwk, 32, &signature::ECDSA_P256_SHA256_FIXED)?),
-        ("EC", Some("P-384")) => (&[Algorithm::ES384][..], ec(jwk, 48, &signature::ECDSA_P384_SHA384_FIXED)?),
-        ("OKP", Some("Ed25519")) => (&[Algorithm::EdDSA][..], ed25519(&number(jwk, "x")?)?),
+    let (possible, numbers) = match (text(jwk, "kty")?, text(jwk, "crv")) {
+        ("RSA", _) => (RSA, rsa(number(jwk, "n")?, number(jwk, "e")?)?),
+        ("EC", Some("P-256")) => (&[Algorithm::ES256][..], ec(jwk, 32)?),
+        ("EC", Some("P-384")) => (&[Algorithm::ES384][..], ec(jwk, 48)?),
+        ("OKP", Some("Ed25519")) => (&[Algorithm::EdDSA][..], ed25519(number(jwk, "x")?)?),
         _ => return None,
     };
-    let algorithms: Vec<_> = match jwk.get("alg") {
-        None => possible.to_vec(),
-        Some(alg) => {
-            let stated: Algorithm = alg.as_str()?.parse().ok()?;
-            possible.iter().copied().filter(|algorithm| *algorithm == stated).collect()
-        }
+    let stated: Option<Algorithm> = match jwk.get("alg") {
+        None => None,
+        Some(alg) => Some(alg.as_str()?.parse().ok()?),
     };
     let kid = match jwk.get("kid") {
         None => None,
         Some(kid) => Some(kid.as_str()?.to_owned()),
     };
-    (!algorithms.is_empty()).then_some(PublicKey { kid, algorithms, decoding })
+    let fitting =
+        possible.iter().copied().filter(|algorithm| stated.is_none_or(|stated| stated == *algorithm));
+    let verifiers = fitting.map(|algorithm| Some((algorithm, numbers.verifier(algorithm)?)));
+    let verifiers: Vec<_> = verifiers.collect::<Option<_>>()?;
+    (!verifiers.is_empty()).then_some(PublicKey { kid, verifiers })
 }
 
 /// RFC 7518 section 6.3.1 has no leading zeros; RFC 7518 section 3.3 asks for 2048 bits or more; 8192 is what the
 /// library verifies.
-fn rsa(n: &[u8], e: &[u8]) -> Option<DecodingKey> {
+fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Numbers> {
     let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
     let exponent = e.iter().try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
     if n.first() == Some(&0) || e.first() == Some(&0) || !(2048..=8192).contains(&bits) {
@@ -195,32 +207,19 @@ fn rsa(n: &[u8], e: &[u8]) -> Option<DecodingKey> {
     if n.last()? & 1 == 0 || exponent & 1 == 0 || exponent < 3 || exponent >> 33 != 0 {
         return None;
     }
-    RsaPublicKeyComponents { n, e }.to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256).ok()?;
-    Some(Numbers::Rsa { n, e }.decoding())
+    (!roca::has_fingerprint(&n)).then_some(Numbers::Rsa { n, e })
 }
 
-/// Coordinates have the exact length of the field (RFC 7518 section 6.2.1.2), and the point is on the curve.
-fn ec(
-    jwk: &Map<String, Value>,
-    length: usize,
-    curve: &'static signature::EcdsaVerificationAlgorithm,
-) -> Option<DecodingKey> {
+/// Coordinates have the exact length of the field (RFC 7518 section 6.2.1.2); the curve has the point if it parses.
+fn ec(jwk: &Map<String, Value>, length: usize) -> Option<Numbers> {
     let (x, y) = (number(jwk, "x")?, number(jwk, "y")?);
-    if x.len() != length || y.len() != length {
-        return None;
-    }
-    let point: Vec<u8> = std::iter::once(4).chain(x).chain(y).collect();
-    ParsedPublicKey::new(curve, &point).ok()?;
-    Some(Numbers::Ec(&point).decoding())
+    let exact = x.len() == length && y.len() == length;
+    exact.then(|| Numbers::Ec(std::iter::once(4).chain(x).chain(y).collect()))
 }
 
 /// 32 bytes (RFC 8037 section 2).
-fn ed25519(x: &[u8]) -> Option<DecodingKey> {
-    if x.len() != 32 {
-        return None;
-    }
-    ParsedPublicKey::new(&signature::ED25519, x).ok()?;
-    Some(Numbers::Ed(x).decoding())
+fn ed25519(x: Vec<u8>) -> Option<Numbers> {
+    (x.len() == 32).then_some(Numbers::Ed(x))
 }
 
 fn has_secret(jwk: &Value) -> bool {

@@ -1,7 +1,7 @@
 //! What kind of token stands before us: by what the caller says, and by what the token says of itself.
 
 use super::claims;
-use super::verify::{self, VerifiedToken};
+use super::verify::{Unverified, VerifiedToken};
 use crate::exchange::Grant;
 use crate::exchange::parse::Parsed;
 use crate::oauth::urn::TokenType;
@@ -12,13 +12,10 @@ use crate::policy::reason::{Reason, Refusal};
 const ID_JAG: &str = "oauth-id-jag+jwt";
 
 /// What the subject token is to be. An assertion says so itself, in its header: [`is`] holds it to that.
-pub(super) fn of(parsed: &Parsed) -> TokenType {
-    let declares_id_jag = || {
-        let typ = verify::peek(parsed.subject_token().expose()).ok().and_then(|peeked| peeked.typ);
-        typ.is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG))
-    };
+pub(super) fn of(parsed: &Parsed, token: &Unverified) -> TokenType {
+    let declares_id_jag = token.typ().is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG));
     match (parsed.grant(), parsed.subject_token_type()) {
-        (Grant::JwtBearer, _) if declares_id_jag() => TokenType::IdJag,
+        (Grant::JwtBearer, _) if declares_id_jag => TokenType::IdJag,
         (_, kind) => kind,
     }
 }

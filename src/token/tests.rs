@@ -1,5 +1,6 @@
 //! Tokens made here and held against every check.
 
+mod signatures;
 mod subject;
 
 use std::sync::LazyLock;
@@ -12,9 +13,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::json;
-use super::jws::{JwsError, MAX_TOKEN_BYTES, Unverified};
+use super::jws::{self, JwsError, MAX_TOKEN_BYTES};
 use super::keys::KeySet;
-use super::verify::{Expectations, TokenError, peek, verify};
+use super::verify::{Expectations, TokenError, peek, verify, verify_shared};
 use crate::issue::key::{KeyKind, SigningKey, generate};
 use crate::secret::Secret;
 
@@ -98,6 +99,42 @@ fn sign(header: &str, claims: &str, index: usize, algorithm: Algorithm) -> Strin
 
 fn rs256(header: &Value, claims: &Value) -> String {
     sign(&header.to_string(), &claims.to_string(), 0, Algorithm::RS256)
+}
+
+#[test]
+fn a_shared_secret_and_a_key_are_never_taken_for_each_other() {
+    let secret = Secret::new("0123456789abcdef0123456789abcdef");
+    let made = |algorithm: Algorithm, key: &[u8]| {
+        let header = json!({"alg": format!("{algorithm:?}")}).to_string();
+        let message =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
+        let key = EncodingKey::from_secret(key);
+        let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
+        format!("{message}.{code}")
+    };
+    let hmac = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+    let check = |token: &str, algorithms: &[Algorithm]| {
+        let expect = Expectations { issuer: ISSUER, algorithms, leeway: SignedDuration::ZERO };
+        verify_shared(&Secret::new(token), &secret, &expect, now()).map(|token| token.subject().to_owned())
+    };
+    for algorithm in hmac {
+        let right = made(algorithm, secret.expose().as_bytes());
+        assert_eq!(check(&right, &hmac), Ok("alice".to_owned()), "{algorithm:?}");
+        assert_eq!(check(&right, &[Algorithm::RS256]), Err(TokenError::AlgorithmNotAllowed), "{algorithm:?}");
+        assert_eq!(
+            check(&made(algorithm, b"another"), &hmac),
+            Err(JwsError::Signature.into()),
+            "{algorithm:?}"
+        );
+        let (message, code) = right.rsplit_once('.').unwrap();
+        for (name, code) in [("none", ""), ("half", &code[..20]), ("no base64", "***")] {
+            let cut = format!("{message}.{code}");
+            assert_eq!(check(&cut, &hmac), Err(JwsError::Signature.into()), "{algorithm:?}, {name}");
+        }
+        // However the algorithms are configured, a key set takes no code, and a secret no signature.
+        assert_eq!(outcome(&right, &hmac), Err(TokenError::KeyUnknown), "{algorithm:?}");
+    }
+    assert_eq!(check(&rs256(&header(), &claims()), ALGORITHMS), Err(JwsError::KeyMismatch.into()));
 }
 
 fn now() -> Timestamp {
@@ -246,12 +283,16 @@ fn repeated_members_are_refused() {
     let inner = text.replacen(r#""roles":"#, r#""roles":["administrator"],"roles":"#, 1);
     let escaped = text.replacen('{', r#"{"\u0072ealm_access":{},"#, 1);
     let again = header().to_string().replacen('{', r#"{"kid":"x","#, 1);
+    let algorithm = header().to_string().replacen('{', r#"{"alg":"none","#, 1);
+    let subject = text.replacen('{', r#"{"sub":"admin","#, 1);
     let unknown = header().to_string().replacen('{', r#"{"x":1,"x":2,"#, 1);
     let header = header().to_string();
     for (name, header, claims) in [
         ("a claim twice", header.as_str(), twice.as_str()),
         ("a member of a claim twice", &header, &inner),
         ("a claim twice, once escaped", &header, &escaped),
+        ("sub twice", &header, &subject),
+        ("alg twice", &algorithm, &text),
         ("kid twice", &again, &text),
         ("an unknown header member twice", &unknown, &text),
     ] {
@@ -331,18 +372,32 @@ fn forgeries_are_refused() {
 fn a_key_that_does_not_fit_verifies_nothing() {
     let token = rs256(&header(), &claims());
     let other = CORP.keys.find(Some(kid(1)), Algorithm::ES256).unwrap();
-    assert_eq!(Unverified::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
+    assert_eq!(jws::Unverified::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
+}
+
+#[test]
+fn an_empty_shared_secret_is_nobodys() {
+    let message = ["eyJhbGciOiJIUzI1NiJ9".to_owned(), URL_SAFE_NO_PAD.encode(claims().to_string())].join(".");
+    let expect =
+        Expectations { issuer: ISSUER, algorithms: &[Algorithm::HS256], leeway: SignedDuration::ZERO };
+    let outcome = |secret: &str| {
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+        let token = Secret::new(format!("{message}.{code}"));
+        verify_shared(&token, &Secret::new(secret), &expect, now()).map(|_| ())
+    };
+    assert_eq!(outcome("s3cret"), Ok(()));
+    assert_eq!(outcome(""), Err(TokenError::Jws(JwsError::KeyMismatch)));
 }
 
 #[test]
 fn peek_reads_who_could_verify_it() {
     let seen = peek(&rs256(&header(), &claims())).unwrap();
-    assert_eq!(
-        (seen.issuer.as_str(), seen.kid.as_deref(), seen.algorithm),
-        (ISSUER, Some(kid(0)), Algorithm::RS256)
-    );
-    assert_eq!(peek(&rs256(&header(), &without(claims(), "iss"))), Err(TokenError::ClaimMissing("iss")));
-    assert_eq!(peek("garbage"), Err(TokenError::Jws(JwsError::Malformed)));
+    assert_eq!((seen.issuer(), seen.kid(), seen.algorithm()), (ISSUER, Some(kid(0)), Algorithm::RS256));
+    assert!(!format!("{seen:?}").contains("alice"));
+    let refused = |token: &str| peek(token).unwrap_err();
+    assert_eq!(refused(&rs256(&header(), &without(claims(), "iss"))), TokenError::ClaimMissing("iss"));
+    assert_eq!(refused("garbage"), TokenError::Jws(JwsError::Malformed));
 }
 
 #[test]

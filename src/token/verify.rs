@@ -6,22 +6,16 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::claims::{self, WrongType};
-use super::jws::{Header, JwsError, Unverified};
-use super::keys::KeySet;
+use super::jws::{self, Header, JwsError};
+use super::keys::{KeySet, PublicKey};
 use crate::policy::reason::Reason;
 use crate::secret::Secret;
 
-/// What an unverified token says about who can verify it. Good for choosing keys, for nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peek {
-    /// `iss`
-    pub issuer: String,
-    /// The header's `kid`.
-    pub kid: Option<String>,
-    /// The header's `alg`.
-    pub algorithm: Algorithm,
-    /// The header's `typ`.
-    pub typ: Option<String>,
+/// A token that was read, with nothing in it believed: good for choosing keys, for nothing else. What it says of itself
+/// becomes a [`VerifiedToken`] by [`Unverified::verify`] only.
+pub struct Unverified {
+    jws: jws::Unverified,
+    claims: Map<String, Value>,
 }
 
 /// What a token is held to.
@@ -36,10 +30,12 @@ pub struct Expectations<'a> {
     pub leeway: SignedDuration,
 }
 
-/// A token whose signature, issuer and times were checked. Only [`verify`] and [`verify_shared`] make one.
+/// A token whose issuer and times were checked, and its signature or, if it is opaque, that its issuer says that it is
+/// active. Only [`Unverified::verify`], [`Unverified::verify_shared`] and [`introspected`](super::introspected) make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
-    header: Header,
+    /// `None`: an opaque token, which has no header.
+    header: Option<Header>,
     claims: Map<String, Value>,
     subject: String,
     expires: Timestamp,
@@ -75,63 +71,117 @@ pub enum TokenError {
     ClaimType(#[from] WrongType),
 }
 
-/// Reads who issued a token and with which key, without believing it.
-pub fn peek(token: &str) -> Result<Peek, TokenError> {
-    let Unverified { header, claims, .. } = Unverified::read(token)?;
-    let issuer = required(&claims, "iss")?.to_owned();
-    Ok(Peek { issuer, kid: header.kid, algorithm: header.algorithm, typ: header.typ })
+/// Reads a token, without believing it; it must have an `iss`.
+pub fn peek(token: &str) -> Result<Unverified, TokenError> {
+    let jws = jws::Unverified::read(token)?;
+    let claims = jws.claims()?;
+    required(&claims, "iss")?;
+    Ok(Unverified { jws, claims })
 }
 
-/// Checks a token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`
-/// (RFC 7519 section 7.2, RFC 8725). A token without `kid` is accepted only if exactly one key fits its algorithm.
+/// [`peek`] and [`Unverified::verify`] in one, for whoever has the keys at hand.
 pub fn verify(
     token: &Secret,
     keys: &KeySet,
     expect: &Expectations<'_>,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    let unverified = Unverified::read(token.expose())?;
-    let algorithm = unverified.header.algorithm;
-    if !expect.algorithms.contains(&algorithm) {
-        return Err(TokenError::AlgorithmNotAllowed);
-    }
-    let key = keys.find(unverified.header.kid.as_deref(), algorithm).ok_or(TokenError::KeyUnknown)?;
-    let (header, claims) = unverified.verify(key)?;
-    checked(header, claims, expect, now)
+    peek(token.expose())?.verify(keys, expect, now)
 }
 
-/// The same for a token whose sender shares a secret with us (`client_secret_jwt`): HS256, HS384 or HS512, and nothing
-/// else. Never with anything that is or was in a key set.
+/// [`peek`] and [`Unverified::verify_shared`] in one.
 pub fn verify_shared(
     token: &Secret,
     secret: &Secret,
     expect: &Expectations<'_>,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    let unverified = Unverified::read(token.expose())?;
-    if !expect.algorithms.contains(&unverified.header.algorithm) {
-        return Err(TokenError::AlgorithmNotAllowed);
-    }
-    let (header, claims) = unverified.verify_shared(secret)?;
-    checked(header, claims, expect, now)
+    peek(token.expose())?.verify_shared(secret, expect, now)
 }
 
-/// Issuer, times and subject of a token whose signature is right.
-fn checked(
-    header: Header,
+/// Checks the signature of a compact JWS whose payload may be anything, and returns the payload. Nothing is known of
+/// what it means: [`verify`] is for tokens.
+pub fn verify_payload(
+    jws: &str,
+    keys: &KeySet,
+    algorithms: &[Algorithm],
+) -> Result<(Header, Vec<u8>), TokenError> {
+    let unverified = jws::Unverified::read(jws)?;
+    let payload = unverified.payload()?;
+    unverified.verify(key_for(&unverified.header, keys, algorithms)?)?;
+    Ok((unverified.header, payload))
+}
+
+impl Unverified {
+    /// `iss`, never empty.
+    pub fn issuer(&self) -> &str {
+        self.claims.get("iss").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The header's `kid`.
+    pub fn kid(&self) -> Option<&str> {
+        self.jws.header.kid.as_deref()
+    }
+
+    /// The header's `alg`.
+    pub fn algorithm(&self) -> Algorithm {
+        self.jws.header.algorithm
+    }
+
+    /// The header's `typ`.
+    pub fn typ(&self) -> Option<&str> {
+        self.jws.header.typ.as_deref()
+    }
+
+    /// Checks the token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`
+    /// (RFC 7519 section 7.2, RFC 8725). A token without `kid` is accepted only if exactly one key fits its algorithm.
+    pub fn verify(
+        self,
+        keys: &KeySet,
+        expect: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        self.jws.verify(key_for(&self.jws.header, keys, expect.algorithms)?)?;
+        self.checked(expect, now)
+    }
+
+    /// The same for a token whose sender shares a secret with us (`client_secret_jwt`): HS256, HS384 or HS512, and
+    /// nothing else. Never with anything that is or was in a key set.
+    pub fn verify_shared(
+        self,
+        secret: &Secret,
+        expect: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        if !expect.algorithms.contains(&self.jws.header.algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed);
+        }
+        self.jws.verify_shared(secret)?;
+        self.checked(expect, now)
+    }
+
+    fn checked(self, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+        held(Some(self.jws.header), self.claims, expect.issuer, expect.leeway, now)
+    }
+}
+
+/// The checks of every token, whatever vouches for its claims: issuer, times and subject.
+pub(super) fn held(
+    header: Option<Header>,
     claims: Map<String, Value>,
-    expect: &Expectations<'_>,
+    expected_issuer: &str,
+    leeway: SignedDuration,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    if required(&claims, "iss")? != expect.issuer {
+    if required(&claims, "iss")? != expected_issuer {
         return Err(TokenError::Issuer);
     }
     let expires = claims::time(&claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
     // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
-    if now.saturating_sub(expect.leeway).unwrap_or(Timestamp::MAX) >= expires {
+    if now.saturating_sub(leeway).unwrap_or(Timestamp::MAX) >= expires {
         return Err(TokenError::Expired);
     }
-    let latest = now.saturating_add(expect.leeway).unwrap_or(now);
+    let latest = now.saturating_add(leeway).unwrap_or(now);
     let issued = claims::time(&claims, "iat")?;
     for (name, time) in [("nbf", claims::time(&claims, "nbf")?), ("iat", issued)] {
         if time.is_some_and(|time| time > latest) {
@@ -142,10 +192,32 @@ fn checked(
     Ok(VerifiedToken { header, claims, subject, expires, issued })
 }
 
+impl std::fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unverified").finish_non_exhaustive()
+    }
+}
+
+/// The issuer's list decides on the algorithm, never the token alone.
+fn key_for<'k>(
+    header: &Header,
+    keys: &'k KeySet,
+    algorithms: &[Algorithm],
+) -> Result<&'k PublicKey, TokenError> {
+    if !algorithms.contains(&header.algorithm) {
+        return Err(TokenError::AlgorithmNotAllowed);
+    }
+    keys.find(header.kid.as_deref(), header.algorithm).ok_or(TokenError::KeyUnknown)
+}
+
 impl VerifiedToken {
     /// A token that was verified before and is remembered with the exchange that it was for; it counts until `expires`.
     /// `None` if it has no `sub`, which no verified token has.
-    pub(crate) fn remembered(header: Header, claims: Map<String, Value>, expires: Timestamp) -> Option<Self> {
+    pub(crate) fn remembered(
+        header: Option<Header>,
+        claims: Map<String, Value>,
+        expires: Timestamp,
+    ) -> Option<Self> {
         let subject = required(&claims, "sub").ok()?.to_owned();
         let issued = claims::time(&claims, "iat").ok()?;
         Some(Self { header, claims, subject, expires, issued })
@@ -173,23 +245,28 @@ impl VerifiedToken {
 
     /// The header's `kid`.
     pub fn kid(&self) -> Option<&str> {
-        self.header.kid.as_deref()
+        self.header.as_ref()?.kid.as_deref()
     }
 
     /// The header's `typ`.
     pub fn typ(&self) -> Option<&str> {
-        self.header.typ.as_deref()
+        self.header.as_ref()?.typ.as_deref()
     }
 
-    /// The header's `alg`, which was on the issuer's list.
-    pub fn algorithm(&self) -> Algorithm {
-        self.header.algorithm
+    /// The header's `alg`, which was on the issuer's list; an opaque token has none.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.header.as_ref().map(|header| header.algorithm)
+    }
+
+    /// Whether the issuer was asked about it, as it is no JWT.
+    pub fn is_opaque(&self) -> bool {
+        self.header.is_none()
     }
 }
 
 impl std::fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifiedToken").field("kid", &self.header.kid).finish_non_exhaustive()
+        f.debug_struct("VerifiedToken").field("kid", &self.kid()).finish_non_exhaustive()
     }
 }
 

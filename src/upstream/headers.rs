@@ -351,6 +351,26 @@ mod tests {
     }
 
     #[test]
+    fn the_header_with_a_certificate_needs_trust() {
+        let passed = |trusted: bool| {
+            let facts =
+                Facts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted)
+                    .with_certificate_header(Some(HeaderName::from_static("my-client-cert")));
+            let connection = Connection::new(facts, drain::channel().1, ());
+            let names =
+                ["my-client-cert", "my_client_cert", "my-client_cert", "client-cert", "client-cert-chain"];
+            let mut headers: HeaderMap = names
+                .into_iter()
+                .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x")))
+                .collect();
+            to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), &connection);
+            names.into_iter().filter(|name| headers.contains_key(*name)).collect::<Vec<_>>()
+        };
+        assert_eq!(passed(false), [""; 0]);
+        assert_eq!(passed(true), ["my-client-cert", "client-cert", "client-cert-chain"]);
+    }
+
+    #[test]
     fn cookies_become_one_line() {
         for (name, crumbs, joined) in [
             ("none", &[][..], None),

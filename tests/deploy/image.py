@@ -56,7 +56,10 @@ def lay_out(image, binary, ports):
         volume(image / "etc/cambio" / folder, {name: replace(text, ports) for name, text in document["data"].items()}, 0o644)
     key = run(image, ["keys", "generate"]).communicate(timeout=30)[0]
     assert b"PRIVATE KEY" in key, "cambio keys generate gave no key"
-    volume(image / "etc/cambio/keys", {"corp.pem": key.decode()}, 0o440)
+    with tempfile.TemporaryDirectory(prefix="cambio-keys-") as keys:
+        subprocess.run([binary, "keys", "generate", "--dir", keys], stdout=subprocess.DEVNULL, check=True, timeout=30)
+        files = {file.name: file.read_text() for file in pathlib.Path(keys).iterdir()}
+    volume(image / "etc/cambio/keys", files, 0o440)
 
 
 def replace(text, ports):

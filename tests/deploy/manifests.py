@@ -95,7 +95,7 @@ class Manifests(unittest.TestCase):
             return posixpath.normpath(posixpath.join(mounts["platform"]["mountPath"], path))
 
         self.assertEqual(mounted(self.config["audiences"]), mounts["audiences"]["mountPath"])
-        self.assertEqual(mounted(self.config["realms"]["corp"]["signingKey"]), mounts["keys"]["mountPath"] + "/corp.pem")
+        self.assertEqual(mounted(self.config["realms"]["corp"]["signingKeys"]), mounts["keys"]["mountPath"])
         self.assertEqual(volumes["platform"]["configMap"]["name"], "cambio")
         self.assertEqual(volumes["audiences"]["configMap"]["name"], "cambio-audiences")
         self.assertEqual(volumes["keys"]["secret"], {"secretName": "cambio-signing-keys", "defaultMode": 0o440})

@@ -204,8 +204,9 @@ async fn a_session_that_ended_upstream_is_over() {
 
 #[tokio::test]
 async fn it_ends_with_its_time() {
-    let world =
-        plan().await.configure("keyFiles: [seal.key]", "keyFiles: [seal.key], lifetime: 20m").start().await;
+    let file =
+        format!("{BACK_END_API}{PERMITTED}").replace("lifetime: 5m", "lifetime: 5m, refreshLifetime: 20m");
+    let world = plan().await.audience("back-end-api", &file).start().await;
     let answer = exchanged(&world, &[]).await;
     assert_eq!(answer.json()["refresh_expires_in"], 1200);
     let token = refresh_token(&answer);

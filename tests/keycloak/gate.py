@@ -28,6 +28,8 @@ class Setup:
     realm: dict = field(default_factory=dict)
     listen: dict = field(default_factory=dict)
     upstream: dict = field(default_factory=dict)
+    # Whole sections beside the usual ones, for instance `store`.
+    more: dict = field(default_factory=dict)
     key: str = "RSA"
 
 
@@ -144,6 +146,7 @@ class Gate:
             },
             "audit": {"output": str(self.audit_file)},
             "runtime": {"threads": 2},
+            **self._setup.more,
         }
 
     def _ready(self) -> bool:

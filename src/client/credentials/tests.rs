@@ -137,6 +137,46 @@ fn debug_shows_no_proof() {
     }
 }
 
+#[test]
+fn an_assertion_of_a_platform_is_sent_with_the_client_that_was_judged() {
+    let jwt = assertion(r#"{"iss":"https://k8s","sub":"system:serviceaccount:a:b"}"#);
+    for (name, body, expected) in [
+        ("named by the caller", format!("{jwt}&client_id=app"), "client_id=app&client_assertion_type="),
+        (
+            "named by the registry",
+            format!("{}&client_id=", assertion(r#"{"iss":"https://k8s","sub":"known"}"#)),
+            "client_id=batch&",
+        ),
+        ("a client's own", assertion(r#"{"iss":"app","sub":"app"}"#), "client_assertion_type="),
+        (
+            "a JWT-SVID",
+            format!("{}&client_id=app", jwt.replace(CLIENT_ASSERTION_JWT, CLIENT_ASSERTION_SPIFFE)),
+            "client_id=app&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-spiffe&",
+        ),
+    ] {
+        let form = Form::parse(body.as_bytes()).unwrap();
+        let read = Credentials::read(&HeaderMap::new(), &form, &known()).unwrap();
+        let mut sent = Form::new();
+        read.write(&mut sent);
+        assert!(sent.encode().starts_with(expected), "{name}: {}", sent.encode());
+    }
+    assert_eq!(read(&[], &jwt).unwrap_err().reason, Reason::CredentialsMalformed, "named by nobody");
+}
+
+/// One workload of a cluster is the client batch.
+fn known() -> Workloads {
+    use crate::config::TokenChecks;
+    use crate::config::clients::{Method as Registered, Platform, Workload};
+    let method = Registered::Workload(Workload {
+        platform: Platform::Kubernetes,
+        issuer: "k8s".to_owned(),
+        url: "https://k8s".to_owned(),
+        subject: "known".to_owned(),
+        tokens: TokenChecks { algorithms: Vec::new(), leeway: jiff::SignedDuration::ZERO, rules: Vec::new() },
+    });
+    Workloads::of(&std::collections::BTreeMap::from([("batch".to_owned(), vec![method])]))
+}
+
 proptest! {
     #[test]
     fn reading_never_panics(header in "(?i:basic|bearer) [A-Za-z0-9+/=]{0,40}", body in "[a-z_=&%0-9]{0,60}") {

@@ -1,5 +1,7 @@
 //! An audience file as written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -112,14 +114,62 @@ pub struct Roles {
     /// Realm roles that may stay, by name.
     #[serde(default)]
     pub realm: Vec<String>,
-    /// Further client roles of the audience, made from others (`issuance: reissue` only).
+    /// Further client roles of the audience, made from others. This and what follows needs an issuance that signs: any
+    /// but `forward`.
     #[serde(default)]
     pub map: Vec<RoleMapping>,
+    /// Client roles of the audience that every token has.
+    #[serde(default, rename = "static")]
+    pub fixed: Vec<String>,
+    /// Client roles of the audience for a token to which nothing else gave one.
+    #[serde(default)]
+    pub default: Vec<String>,
+    /// Where `mint` sees the roles of the realm's own users.
+    #[serde(default)]
+    pub source: RoleOrigin,
+    /// Which claims name the roles.
+    #[serde(default)]
+    pub output: RoleClaims,
+    /// The flat claim's name, where `output` has one: `roles` if left out.
+    pub claim: Option<String>,
+}
+
+/// Where `mint` sees the roles of the realm's own users.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RoleOrigin {
+    /// In the subject token's `realm_access` and `resource_access`.
+    #[default]
+    Token,
+    /// In the upstream's admin API (`realms.*.directory`): roles that were taken away are gone at once.
+    Directory,
+}
+
+/// Which claims name the roles.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RoleClaims {
+    /// `realm_access.roles` and `resource_access.AUDIENCE.roles`, as Keycloak writes them.
+    #[default]
+    Keycloak,
+    /// A list of names in one claim: the realm roles that may stay and the audience's roles. For one audience only.
+    Claim,
+    /// Both.
+    Both,
 }
 
 impl Default for Roles {
     fn default() -> Self {
-        Self { own: true, realm: Vec::new(), map: Vec::new() }
+        Self {
+            own: true,
+            realm: Vec::new(),
+            map: Vec::new(),
+            fixed: Vec::new(),
+            default: Vec::new(),
+            source: RoleOrigin::default(),
+            output: RoleClaims::default(),
+            claim: None,
+        }
     }
 }
 
@@ -131,12 +181,16 @@ fn yes() -> bool {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RoleMapping {
-    /// One of the audience's own client roles, which is renamed, or `realm:` and the name of a realm role.
+    /// One of the audience's own client roles, which is renamed; or `realm:ROLE`, `client:ID/ROLE`, `group:PATH` (a value
+    /// of the claim `groups`, letter for letter, with its slashes) or `scope:TOKEN` (of the subject token).
     pub from: Option<String>,
     /// A CEL expression over the subject token's `claims`: whenever it is true, the role is given.
     pub when: Option<String>,
     /// The client role of the audience that is given.
     pub to: String,
+    /// Names of the issuers about whose tokens the line is. Without it, the audience's realm: a foreign token gives no
+    /// role unless a line names its issuer.
+    pub issuers: Option<Vec<String>>,
 }
 
 /// What the new token may be besides its roles.
@@ -146,17 +200,62 @@ pub struct Token {
     /// Longest time between issue and expiry, `10s` to `24h`; the upper limit can't be configured away.
     #[serde(default = "period::<300>")]
     pub lifetime: Period,
-    /// Whether the new token must expire no later than the subject token.
+    /// Whether the new token must expire no later than the subject token. A minted one never does.
     #[serde(default)]
     pub within_subject: bool,
-    /// Claims beyond the standard ones that a reissued token may carry, or `["*"]` (`issuance: reissue` only).
+    /// Claims beyond the standard ones that a token that Cambio signs may carry, or `["*"]`; not with `forward`.
     #[serde(default)]
     pub claims: Vec<String>,
+    /// Claims that Cambio adds to access tokens that it signs: name and CEL expression over `claims`, `client`,
+    /// `audience` and `scopes`, whose answer is a string, boolean, number, or a list or map of them.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+    /// The form of minted access tokens.
+    #[serde(default)]
+    pub profile: Profile,
+    /// The `sub` of tokens that are minted for foreign subjects; the realm's own keep theirs.
+    #[serde(default)]
+    pub subject: Subject,
+    /// How long after the first exchange refresh tokens are good, however often they are used; at most `720h`.
+    #[serde(default = "period::<1800>")]
+    pub refresh_lifetime: Period,
+}
+
+/// The form of minted access tokens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Profile {
+    /// Keycloak's: `typ`, `azp`, `sid`, `acr`.
+    #[default]
+    Keycloak,
+    /// RFC 9068: `at+jwt` in the header, `client_id`.
+    Rfc9068,
+}
+
+/// The `sub` of tokens that are minted for foreign subjects.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Subject {
+    /// The issuer's name in `cambio.yaml`, `#`, and the subject token's `sub`.
+    #[default]
+    Qualified,
+    /// What `issuers.*.claimMappings.username` gives.
+    Mapped,
+    /// The subject token's `sub` as it is: it could be that of somebody else in the realm.
+    Keep,
 }
 
 impl Default for Token {
     fn default() -> Self {
-        Self { lifetime: period::<300>(), within_subject: false, claims: Vec::new() }
+        Self {
+            lifetime: period::<300>(),
+            within_subject: false,
+            claims: Vec::new(),
+            set: BTreeMap::new(),
+            profile: Profile::default(),
+            subject: Subject::default(),
+            refresh_lifetime: period::<1800>(),
+        }
     }
 }
 

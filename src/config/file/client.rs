@@ -9,7 +9,7 @@ use super::value::{Period, period};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientAuthentication {
-    /// Who judges the credentials of clients that are not in `clients`, where Cambio answers by itself.
+    /// Who judges the credentials of clients that are not in `clients`.
     #[serde(default)]
     pub unregistered: Unregistered,
     /// How long the upstream's yes to a client's exact credentials is remembered, at most `5m`; `0s` turns that off. A

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientAuthentication, ClientMethod};
+use super::introspection::{IssuerIntrospection, RealmIntrospection};
 use super::value::{Period, period};
 
 /// One authority of the upstream.
@@ -33,16 +34,23 @@ pub struct Realm {
     pub claim_validation_rules: Vec<ClaimValidationRule>,
     /// PEM file with the private key that signs reissued tokens (RSA of at least 2048 bits, EC P-256 or P-384, Ed25519).
     /// Needed as soon as one audience of the realm has `issuance: reissue`, which is the default. `cambio keys generate`
-    /// makes an RSA key (RS256), because many resource servers accept RS256 only.
+    /// makes an RSA key (RS256), because many resource servers accept RS256 only. One file can't be rotated without
+    /// tokens being refused for a while: `signingKeys` can.
     pub signing_key: Option<String>,
+    /// Folder with the keys that sign reissued tokens, instead of `signingKey`: one that signs, one that is published
+    /// and will sign next, and retired ones until their tokens have expired. `cambio keys generate --dir` makes it,
+    /// `cambio keys rotate --dir` turns it; both are followed without a restart.
+    pub signing_keys: Option<String>,
+    /// Cambio's own client at the upstream. Needed as soon as a permission of the realm has `stillActive: true`.
+    pub introspection: Option<RealmIntrospection>,
     /// How the realm's keys are kept.
     #[serde(default)]
     pub jwks: Jwks,
-    /// Clients whose credentials Cambio judges itself where it answers by itself (`mint`, and the endpoints for its own
-    /// tokens): client id → methods, of which one suffices. Where the upstream exchanges, the upstream judges.
+    /// Clients whose credentials Cambio judges itself: client id → methods, of which one suffices. Where the upstream
+    /// exchanges, it judges them as well.
     #[serde(default)]
     pub clients: BTreeMap<String, Vec<ClientMethod>>,
-    /// Clients that are not in `clients`.
+    /// Clients that are not in `clients`, where Cambio answers by itself (`mint`, and the endpoints for its own tokens).
     pub client_authentication: Option<ClientAuthentication>,
     /// Other ways by which one token becomes another: each is refused unless it is opened here. What comes through an
     /// open door is not judged.
@@ -56,6 +64,13 @@ pub struct Realm {
     /// What happens to parameters of an exchange that Cambio does not know.
     #[serde(default)]
     pub unknown_parameters: UnknownParameters,
+}
+
+impl Realm {
+    /// Whether the realm has a key of Cambio's.
+    pub fn can_sign(&self) -> bool {
+        self.signing_key.is_some() || self.signing_keys.is_some()
+    }
 }
 
 fn algorithms() -> Vec<String> {
@@ -101,12 +116,9 @@ pub struct Directory {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RefreshTokens {
     /// Files with 32 random bytes in base64; `cambio seal-key` makes one. The first key seals, all of them open, so a new
-    /// key goes in front, and an old one goes when `lifetime` is over. Replicas have the same files.
+    /// key goes in front, and an old one goes when the longest `token.refreshLifetime` of the audiences' files is over.
+    /// Replicas have the same files.
     pub key_files: Vec<String>,
-    /// Time from the exchange to the end of the last refresh token that follows from it, `1m` to `720h`. Using one does
-    /// not prolong it.
-    #[serde(default = "period::<28_800>")]
-    pub lifetime: Period,
 }
 
 /// Other ways by which one token becomes another.
@@ -210,6 +222,8 @@ pub struct TrustedIssuer {
     /// CEL expressions over `claims` that must hold for a subject token.
     #[serde(default)]
     pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// Its introspection endpoint. With it, the issuer's opaque tokens can be subject tokens, too.
+    pub introspection: Option<IssuerIntrospection>,
     /// How local names are made from claims.
     #[serde(default)]
     pub claim_mappings: ClaimMappings,

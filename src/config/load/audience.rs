@@ -10,7 +10,8 @@ use super::platform::all;
 use super::problem::{At, Report};
 use crate::config::file::audience as file;
 use crate::config::file::issuer::Realm;
-use crate::policy::model::{Audience, Issuance, Names};
+use crate::policy::expression::Expression;
+use crate::policy::model::{Audience, Issuance, Names, Permission, SubjectRule};
 
 /// An audience and the realm that it belongs to.
 pub(super) struct Placed {
@@ -18,10 +19,11 @@ pub(super) struct Placed {
     pub(super) audience: Audience,
 }
 
-/// Checks one file. Without `realms` (they could not be read) what refers to them is not checked.
+/// Checks one file. Without `realms` and `usernames` (they could not be read) what refers to them is not checked.
 pub(super) fn audience(
     file: &file::Audience,
     realms: Option<&BTreeMap<String, Realm>>,
+    usernames: Option<&BTreeMap<String, Expression>>,
     at: &At<'_>,
     report: &mut Report,
 ) -> Option<Placed> {
@@ -41,8 +43,12 @@ pub(super) fn audience(
         let issuance = issuance(one.issuance.unwrap_or(file.issuance));
         permission::permission(one, issuance, placed, &permissions_at.item(index), report)
     }));
-    let roles = roles::roles(&file.roles, &issuances, &at.field("roles"), report);
-    let token = token::token(&file.token, &issuances, &at.field("token"), report);
+    let roles = roles::roles(&file.roles, &issuances, placed, &at.field("roles"), report);
+    let output = roles.as_ref().map(|roles| &roles.output);
+    let token = token::token(&file.token, &issuances, output, &at.field("token"), report);
+    if let (Some(permissions), Some(token), Some((own, _))) = (&permissions, &token, placed) {
+        subjects(permissions, token.subject, (own, usernames), &at.field("token").field("subject"), report);
+    }
     Some(Placed {
         realm: placed?.0.to_owned(),
         audience: Audience {
@@ -55,6 +61,38 @@ pub(super) fn audience(
             issuance: issuance(file.issuance),
         },
     })
+}
+
+/// Whom minted tokens are about: mapped needs a mapping at each issuer, and keep a warning.
+fn subjects(
+    permissions: &[Permission],
+    rule: SubjectRule,
+    (own, usernames): (&str, Option<&BTreeMap<String, Expression>>),
+    at: &At<'_>,
+    report: &mut Report,
+) {
+    let mints = permissions.iter().filter(|one| one.issuance == Some(Issuance::Mint));
+    let foreign: BTreeSet<&String> = mints
+        .filter_map(|one| match &one.issuers {
+            Names::Listed(names) => Some(names),
+            Names::Any => None,
+        })
+        .flatten()
+        .filter(|name| *name != own)
+        .collect();
+    match rule {
+        SubjectRule::Keep if !foreign.is_empty() => at.warning(
+            report,
+            "keep: a subject of a foreign issuer has the sub that it has there, which could be that of somebody else \
+             in the realm",
+        ),
+        SubjectRule::Mapped => {
+            for name in foreign.into_iter().filter(|name| usernames.is_some_and(|all| !all.contains_key(*name))) {
+                at.problem(report, format!("mapped: set issuers.{name}.claimMappings.username in cambio.yaml"));
+            }
+        }
+        SubjectRule::Keep | SubjectRule::Qualified => {}
+    }
 }
 
 /// The ways in which a file has tokens made, each with the place that asks for it.
@@ -72,6 +110,11 @@ impl<'a> Issuances<'a> {
         Self(default.into_iter().chain(own).collect())
     }
 
+    /// Whether one of them is this.
+    fn have(&self, issuance: Issuance) -> bool {
+        self.0.iter().any(|(one, _)| *one == issuance)
+    }
+
     /// Whether any of them lets us change the token.
     fn sign(&self) -> bool {
         self.0.iter().any(|(issuance, _)| issuance.signs())
@@ -80,10 +123,12 @@ impl<'a> Issuances<'a> {
     /// Refuses what needs a key and has none, and says what it means to mint.
     fn check(&self, placed: Option<(&str, &Realm)>, report: &mut Report) {
         if let Some((name, realm)) = placed
-            && realm.signing_key.is_none()
+            && !realm.can_sign()
         {
             for (issuance, at) in self.0.iter().filter(|(issuance, _)| issuance.signs()) {
-                let way = format!("set realms.{name}.signingKey in cambio.yaml, or `issuance: forward` here");
+                let way = format!(
+                    "set realms.{name}.signingKeys or signingKey in cambio.yaml, or `issuance: forward` here"
+                );
                 let message =
                     format!("{} needs a key that the realm does not have: {way}", issuance.as_str());
                 at.problem(report, message);

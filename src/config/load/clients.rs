@@ -16,6 +16,7 @@ use super::value::period;
 use crate::client::certificate::{CertificateName, DistinguishedName};
 use crate::client::secret::SecretHash;
 use crate::config::clients::{ClientKeys, Clients, Method, Platform, Unregistered, Workload, Workloads};
+use crate::config::file::Listen;
 use crate::config::file::client::{self as file, ClientMethod};
 use crate::config::file::issuer::Realm;
 use crate::secret::Secret;
@@ -67,6 +68,36 @@ pub(super) fn clients(
         unregistered: unregistered?,
         audiences: vec![realm.issuer.clone(), token_endpoint(&realm.issuer, path)],
     })
+}
+
+/// A method by certificate can't be met where no certificate ever comes.
+pub(super) fn certificates_come(
+    realms: &BTreeMap<String, Realm>,
+    listen: &Listen,
+    at: &At<'_>,
+    report: &mut Report,
+) {
+    let asked = listen.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
+    let header = listen.client_certificate_header.as_ref();
+    let vouched =
+        asked.is_some_and(|asked| asked.ca.is_some()) || header.is_some_and(|header| header.ca.is_some());
+    for (name, realm) in realms {
+        let at = at.field(name).field("clients");
+        for (id, methods) in &realm.clients {
+            for (index, method) in methods.iter().enumerate() {
+                let message = match method.method {
+                    file::Method::TlsClientAuth if !vouched => {
+                        "needs listen.tls.clientCertificates.ca or listen.clientCertificateHeader.ca, which vouches for names"
+                    }
+                    file::Method::SelfSignedTlsClientAuth if asked.is_none() && header.is_none() => {
+                        "needs listen.tls.clientCertificates or listen.clientCertificateHeader, by which certificates come"
+                    }
+                    _ => continue,
+                };
+                at.field(id).item(index).field("method").problem(report, message);
+            }
+        }
+    }
 }
 
 /// The public URL of a realm's token endpoint.

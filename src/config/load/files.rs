@@ -79,7 +79,18 @@ pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut Report) 
         return None;
     }
     let file = report.resolve(path);
-    let bytes = match read_noted(&file, report) {
+    contents(&file, path, holds, at, report).map(|_| file)
+}
+
+/// The bytes of a file that is written as `path`, with the PEM block that is needed.
+pub(super) fn contents(
+    file: &Path,
+    path: &str,
+    holds: Holds,
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let bytes = match read_noted(file, report) {
         Ok(bytes) => bytes,
         Err(error) => {
             at.problem(report, format!("the file {} {error}", at.shown(path)));
@@ -91,9 +102,9 @@ pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut Report) 
         return None;
     }
     if holds == Holds::PrivateKey {
-        warn_if_public(&file, &format!("the private key {}", at.shown(path)), at, report);
+        warn_if_public(file, &format!("the private key {}", at.shown(path)), at, report);
     }
-    Some(file)
+    Some(bytes)
 }
 
 /// Says that a secret file is readable by everybody. Not a refusal: a mounted Kubernetes secret is 0644 by default.

@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 
 use super::clients;
 use super::files::{Holds, named};
+use super::introspection;
 use super::platform::{all, optional};
 use super::problem::{At, Report};
 use super::refresh;
@@ -17,11 +18,10 @@ use crate::config::file::value::Period;
 use crate::config::{
     ClaimRule, Directory, Doors, JwksLimits, JwtBearerDoor, KeySource, Realm, TokenChecks, TrustedIssuer,
 };
+use crate::issue::ring::{KeyRing, MAX_LEEWAY};
 use crate::policy::expression::Expression;
+use crate::token::jws;
 
-/// The largest clock difference that is tolerated: what RFC 7519 calls "a few minutes" is too much for tokens that
-/// live for five.
-const MAX_LEEWAY: Duration = Duration::from_secs(60);
 /// A week.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A day.
@@ -60,18 +60,30 @@ pub(super) fn realms(
             at.problem(report, format!("{:?} is or lies within the path of the realm {name}", realm.path));
         }
     }
-    one_key_per_realm(&realms, at, report);
+    one_key_per_realm(&realms, written, at, report);
     Some(realms)
 }
 
 /// A key that signs for two realms would let one of them speak for the other.
-fn one_key_per_realm(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut Report) {
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+fn one_key_per_realm(
+    realms: &BTreeMap<String, Realm>,
+    written: Written<'_>,
+    at: &At<'_>,
+    report: &mut Report,
+) {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for realm in realms.values() {
-        let digest = realm.signing_key.as_ref().and_then(|path| report.files.get(path).cloned().flatten());
-        if let Some(first) = digest.and_then(|digest| seen.insert(digest, &realm.name)) {
-            let message = format!("is the key of the realm {first}, too: each realm needs its own");
-            at.field(&realm.name).field("signingKey").problem(report, message);
+        let shared = realm.signing.iter().flat_map(KeyRing::all).find_map(|key| {
+            let first = seen.insert(key.kid, &realm.name)?;
+            Some((key.kid, first))
+        });
+        if let Some((kid, first)) = shared {
+            let file = written.realms.get(&realm.name).is_some_and(|realm| realm.signing_key.is_some());
+            let at = at.field(&realm.name).field(if file { "signingKey" } else { "signingKeys" });
+            at.problem(
+                report,
+                format!("has the key {kid} of the realm {first}, too: each realm needs its own"),
+            );
         }
     }
 }
@@ -94,8 +106,9 @@ fn realm(
     };
     let subject_issuers = subject_issuers(file, written, &at.field("subjectIssuers"), report);
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
-    let signing_key = optional(file.signing_key.as_ref(), |path| {
-        named(path, Holds::PrivateKey, &at.field("signingKey"), report)
+    let signing = super::keys::signing(file, at, report);
+    let introspection = optional(file.introspection.as_ref(), |client| {
+        introspection::realm(client, &at.field("introspection"), report)
     });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
     let directory = optional(file.directory.as_ref(), |directory| {
@@ -113,7 +126,8 @@ fn realm(
         subject_issuers: subject_issuers?,
         tokens: tokens?,
         jwks: jwks?,
-        signing_key: signing_key?,
+        signing: signing?,
+        introspection: introspection?,
         doors: doors(&file.doors, &at.field("doors"), report),
         directory: directory?,
         clients: clients?,
@@ -179,6 +193,9 @@ fn trusted_issuer(
     });
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    let introspection = optional(file.introspection.as_ref(), |endpoint| {
+        introspection::issuer(endpoint, &at.field("introspection"), report)
+    });
     let username = optional(file.claim_mappings.username.as_ref(), |mapping| {
         let at = at.field("claimMappings").field("username").field("expression");
         expression(&mapping.expression, &at, report)
@@ -192,6 +209,7 @@ fn trusted_issuer(
         ca: ca?,
         tokens: tokens?,
         jwks: jwks?,
+        introspection: introspection?,
         username: username?,
     })
 }
@@ -291,7 +309,7 @@ fn token_checks(
     }
     let algorithms =
         all(algorithms.iter().enumerate().map(|(i, name)| algorithm(name, &names.item(i), report)));
-    let leeway = period(leeway, Duration::ZERO..=MAX_LEEWAY, &at.field("leeway"), report);
+    let leeway = period(leeway, Duration::ZERO..=MAX_LEEWAY.unsigned_abs(), &at.field("leeway"), report);
     let rules_at = at.field("claimValidationRules");
     let rules = all(rules.iter().enumerate().map(|(index, rule)| {
         let at = rules_at.item(index);
@@ -306,27 +324,16 @@ fn token_checks(
 }
 
 pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
-    let algorithm = match name {
-        "RS256" => Algorithm::RS256,
-        "RS384" => Algorithm::RS384,
-        "RS512" => Algorithm::RS512,
-        "PS256" => Algorithm::PS256,
-        "PS384" => Algorithm::PS384,
-        "PS512" => Algorithm::PS512,
-        "ES256" => Algorithm::ES256,
-        "ES384" => Algorithm::ES384,
-        "EdDSA" => Algorithm::EdDSA,
-        other => {
-            let why = match other {
-                "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm and never accepted",
-                "none" => "is no signature and never accepted",
-                _ => "is not RS256/384/512, PS256/384/512, ES256/384 or EdDSA",
-            };
-            at.problem(report, format!("{} {why}", at.shown(other)));
-            return None;
-        }
-    };
-    Some(algorithm)
+    let algorithm = jws::algorithm(name);
+    if algorithm.is_none() {
+        let why = match name {
+            "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm and never accepted",
+            "none" => "is no signature and never accepted",
+            _ => "is not RS256/384/512, PS256/384/512, ES256/384 or EdDSA",
+        };
+        at.problem(report, format!("{} {why}", at.shown(name)));
+    }
+    algorithm
 }
 
 fn jwks(file: &file::Jwks, at: &At<'_>, report: &mut Report) -> Option<JwksLimits> {

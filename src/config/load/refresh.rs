@@ -1,21 +1,13 @@
 //! `realms.*.refreshTokens`.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use jiff::SignedDuration;
 
 use super::files::{read_noted, warn_if_public};
 use super::problem::{At, Report};
-use super::value::period;
 use crate::config::RefreshTokens;
 use crate::config::file::issuer as file;
 use crate::seal::{Seal, SealError};
 
-/// Shorter than an access token lives, a refresh token is of no use.
-const SHORTEST: Duration = Duration::from_secs(60);
-/// Thirty days.
-const LONGEST: Duration = Duration::from_secs(720 * 3600);
 /// More keys than a rotation ever needs.
 const MOST_KEYS: usize = 8;
 
@@ -24,7 +16,6 @@ pub(super) fn refresh_tokens(
     at: &At<'_>,
     report: &mut Report,
 ) -> Option<RefreshTokens> {
-    let lifetime = period(&file.lifetime, SHORTEST..=LONGEST, &at.field("lifetime"), report);
     let at = at.field("keyFiles");
     if file.key_files.is_empty() || file.key_files.len() > MOST_KEYS {
         at.problem(report, format!("takes 1 to {MOST_KEYS} files, the one that seals first"));
@@ -50,10 +41,7 @@ pub(super) fn refresh_tokens(
         return None;
     }
     match Seal::from_texts(keys.iter().map(|key| key.as_slice())) {
-        Ok(seal) => {
-            let lifetime = SignedDuration::try_from(lifetime?).ok()?;
-            Some(RefreshTokens { seal: Arc::new(seal), lifetime })
-        }
+        Ok(seal) => Some(RefreshTokens { seal: Arc::new(seal) }),
         Err(SealError::Keys) => {
             at.problem(report, "has the same key twice");
             None

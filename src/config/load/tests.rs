@@ -1,4 +1,5 @@
 mod audience;
+mod clients;
 mod issuance;
 mod main_file;
 
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::issue::key::{KeyKind, generate};
 
 /// A folder that goes away with the test.
 pub(in crate::config) struct Folder(PathBuf);
@@ -55,6 +57,11 @@ impl Environment for TestEnvironment {
             _ => None,
         }
     }
+}
+
+/// A new private key.
+pub(in crate::config) fn pem() -> String {
+    generate(KeyKind::P256).unwrap().expose().to_owned()
 }
 
 /// The smallest good `cambio.yaml`.
@@ -187,47 +194,6 @@ fn the_environment_is_expanded_and_never_quoted() {
 }
 
 #[test]
-fn signing_keys_are_looked_at() {
-    let pem = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
-    for (name, text, expected) in [
-        ("PKCS#8", pem("PRIVATE KEY"), None),
-        ("PKCS#1", pem("RSA PRIVATE KEY"), None),
-        ("SEC 1", pem("EC PRIVATE KEY"), None),
-        ("public", pem("PUBLIC KEY"), Some("holds no PEM private key")),
-        ("encrypted", pem("ENCRYPTED PRIVATE KEY"), Some("holds an encrypted private key")),
-        ("empty", String::new(), Some("holds no PEM private key")),
-    ] {
-        let folder = Folder::new();
-        folder.write("cambio.yaml", format!("{MAIN}    signingKey: corp.pem\n")).write("corp.pem", text);
-        folder.write("audiences/a.yaml", AUDIENCE.replace("forward", "reissue"));
-        match (folder.problems().as_slice(), expected) {
-            ([], None) => {
-                let config = load(&folder.path("cambio.yaml"), &()).unwrap();
-                assert_eq!(config.realms["corp"].signing_key, Some(folder.path("corp.pem")), "{name}");
-                assert!(config.sources.files.contains_key(&folder.path("corp.pem")), "{name}");
-                let shown = crate::config::summary(&config).to_string();
-                assert!(shown.contains("corp.pem") && !shown.contains("AAAA"), "{name}: {shown}");
-            }
-            ([one], Some(part)) => assert!(one.contains(part), "{name}: {one}"),
-            (got, _) => panic!("{name}: {got:#?}"),
-        }
-    }
-}
-
-#[test]
-fn two_realms_need_two_keys() {
-    let folder = Folder::new();
-    let second = "  b: { issuer: 'https://a/realms/b', subjectIssuers: [b], signingKey: ./b.pem }\n";
-    folder.write("cambio.yaml", format!("{MAIN}    signingKey: a.pem\n{second}"));
-    folder.write("a.pem", "-----BEGIN PRIVATE KEY-----").write("b.pem", "-----BEGIN PRIVATE KEY-----");
-    let got = folder.problems();
-    assert_eq!(got.len(), 1, "{got:#?}");
-    assert!(got[0].contains("signingKey: is the key of the realm b, too"), "{got:#?}");
-    folder.write("b.pem", "-----BEGIN PRIVATE KEY-----\n");
-    assert_eq!(folder.problems(), [""; 0]);
-}
-
-#[test]
 fn a_problem_is_one_line() {
     let folder = Folder::new();
     folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", "\"a\\nb\\e[31m\": 1\n");
@@ -292,10 +258,10 @@ fn the_config_maps_for_kubernetes_load() {
     let maps: Vec<ConfigMap> = serde_saphyr::from_multiple(&fs::read_to_string(path).unwrap()).unwrap();
     // Laid out as the Deployment mounts them.
     let folder = Folder::new();
-    for mounted in ["platform", "keys"] {
-        fs::create_dir(folder.path(mounted)).unwrap();
-    }
-    folder.write("keys/corp.pem", "-----BEGIN PRIVATE KEY-----");
+    fs::create_dir(folder.path("platform")).unwrap();
+    let words = format!("generate --type p256 --dir {}", folder.path("keys").display());
+    let words = words.split(' ').map(std::ffi::OsString::from);
+    crate::cli::keys::run_at(words, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new()).unwrap();
     for (name, text) in maps.into_iter().flat_map(|map| map.data) {
         let mounted = if name == "cambio.yaml" { "platform" } else { "audiences" };
         folder.write(&format!("{mounted}/{name}"), &text);

@@ -138,7 +138,8 @@ fn bad_port(authority: &http::uri::Authority) -> bool {
     after_host.contains(':') && authority.port_u16().is_none_or(|port| port == 0)
 }
 
-fn parse_period(text: &str) -> Option<Duration> {
+/// A duration as the files write it, such as `1h30m`.
+pub fn parse_period(text: &str) -> Option<Duration> {
     let (mut rest, mut total) = (text, Duration::ZERO);
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -11,6 +11,8 @@ pub fn markdown() -> String {
     document(&super::config(), &mut out);
     out.push_str("\n## Audience files\n");
     document(&super::audience(), &mut out);
+    out.push_str("\n## `keys.yaml`\n");
+    document(&super::keys(), &mut out);
     out
 }
 
@@ -21,7 +23,8 @@ const INTRODUCTION: &str = "\
 Cambio reads two kinds of YAML files: `cambio.yaml`, which belongs to the platform team, and one file per audience, which
 belongs to the team that runs that application. `cambio check` reads them all and names every problem with file, line,
 column and key (in a file with unknown keys or wrong types, values are checked once these are mended);
-`cambio schema config` and `cambio schema audience` print JSON Schemas for editors.
+`cambio schema config` and `cambio schema audience` print JSON Schemas for editors. A folder of signing keys has a
+`keys.yaml`, which `cambio keys` writes ([operations](operations.md#signing-keys)).
 
 Rules for all files:
 
@@ -87,17 +90,17 @@ fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
 }
 
 /// The schema of a mapping within, and how its path goes on.
-fn nested<'a>(root: &'a Value, schema: &'a Value) -> Option<(&'static str, &'a Value)> {
+fn nested<'a>(root: &'a Value, schema: &'a Value) -> Option<(String, &'a Value)> {
     if schema["properties"].is_object() {
-        return Some(("", schema));
+        return Some((String::new(), schema));
     }
     let (suffix, inner) = match (&schema["additionalProperties"], &schema["items"]) {
         (inner @ Value::Object(_), _) => (".<name>", inner),
         (_, inner @ Value::Object(_)) => ("[]", inner),
         _ => return None,
     };
-    let inner = resolve(root, inner);
-    inner["properties"].is_object().then_some((suffix, inner))
+    let (further, inner) = nested(root, resolve(root, inner))?;
+    Some((format!("{suffix}{further}"), inner))
 }
 
 fn kind(root: &Value, schema: &Value) -> String {

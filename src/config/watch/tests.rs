@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::config::load::load;
-use crate::config::load::tests::{AUDIENCE, Folder, MAIN, TestEnvironment};
+use crate::config::load::tests::{AUDIENCE, Folder, MAIN, TestEnvironment, pem};
 
 fn watched(folder: &Folder) -> Watch {
     let path = folder.path("cambio.yaml");
@@ -19,7 +19,7 @@ fn sees(watch: &mut Watch) -> bool {
 fn sees_contents_and_folder() {
     let folder = Folder::new();
     folder.write("cambio.yaml", format!("{MAIN}    signingKey: corp.pem\n"));
-    folder.write("corp.pem", "-----BEGIN PRIVATE KEY-----").write("audiences/a.yaml", AUDIENCE);
+    folder.write("corp.pem", pem()).write("audiences/a.yaml", AUDIENCE);
     let mut watch = watched(&folder);
     assert!(!sees(&mut watch), "nothing");
     folder.write("audiences/a.yaml", AUDIENCE);
@@ -32,7 +32,7 @@ fn sees_contents_and_folder() {
     assert!(sees(&mut watch), "audience removed");
     folder.write("audiences/.b.yaml", AUDIENCE);
     assert!(!sees(&mut watch), "hidden file");
-    folder.write("corp.pem", "-----BEGIN PRIVATE KEY-----\n");
+    folder.write("corp.pem", pem());
     assert!(sees(&mut watch), "key changed");
     folder.write("cambio.yaml", MAIN);
     assert!(sees(&mut watch), "main file changed");
@@ -94,7 +94,7 @@ fn follows_the_files_of_a_failed_attempt() {
     assert!(outcome.is_err());
     watch.follow(sources);
     assert!(!sees(&mut watch));
-    folder.write("corp.pem", "-----BEGIN PRIVATE KEY-----");
+    folder.write("corp.pem", pem());
     assert!(sees(&mut watch));
 }
 

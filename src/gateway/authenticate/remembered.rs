@@ -1,6 +1,7 @@
 //! Proofs that are good for a while, by a keyed hash of what they depend on: neither secrets nor a digest that could be
 //! guessed at stay in memory. Another secret, or another configured hash, is another key.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::policy::reason::Refusal;
 const MOST: u64 = 10_000;
 /// Longest time that any is, whatever the clock does.
 const LONGEST: Duration = Duration::from_secs(300);
+
+/// A proof on its way; boxed, because the cache copies it.
+pub(super) type Finding<'f> = Pin<Box<dyn Future<Output = Result<Proven, Refusal>> + Send + 'f>>;
 
 /// Proofs by keyed hash.
 pub(super) struct Remembered {
@@ -36,16 +40,18 @@ impl Remembered {
         Self { key, proofs: Cache::builder().max_capacity(MOST).time_to_live(LONGEST).build() }
     }
 
-    /// The proof that depends on `parts` alone: remembered, or found by `find`, of which one runs at a time for the same
-    /// parts. Refusals are shared by those who wait for it, and not remembered.
-    pub(super) async fn or_else(
+    /// The proof that depends on `parts` alone: remembered, or found by what `find` makes, of which one runs at a time for
+    /// the same parts. Refusals are shared by those who wait for it, and not remembered.
+    pub(super) async fn or_else<'f>(
         &self,
         parts: &[&str],
         keep: SignedDuration,
         now: impl Fn() -> Timestamp,
-        find: impl Future<Output = Result<Proven, Refusal>> + Send,
+        find: impl FnOnce() -> Finding<'f>,
     ) -> Result<Proven, Refusal> {
-        let Some(digest) = self.digest(parts).filter(|_| keep.is_positive()) else { return find.await };
+        let Some(digest) = self.digest(parts).filter(|_| keep.is_positive()) else {
+            return find().await;
+        };
         if let Some(entry) = self.proofs.get(&digest).await {
             if entry.holds_at(now()) {
                 return Ok(entry.proven);
@@ -53,8 +59,9 @@ impl Remembered {
             self.proofs.invalidate(&digest).await;
         }
         let from = now();
-        let made = async {
-            let proven = find.await?;
+        let found = find();
+        let made = async move {
+            let proven = found.await?;
             Ok(Entry { proven, from, until: from.saturating_add(keep).unwrap_or(from) })
         };
         let entry = self.proofs.try_get_with(digest, made).await;

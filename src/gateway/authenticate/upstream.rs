@@ -37,7 +37,7 @@ pub(super) async fn judge(
     cache_for: Duration,
 ) -> Result<Proven, Refusal> {
     let Presented::Secret(secret) = credentials.presented() else {
-        return ask(visit, realm, credentials, head).await;
+        return Box::pin(ask(visit, realm, credentials, head)).await;
     };
     let header = credentials.authorization().and_then(|header| header.to_str().ok()).unwrap_or_default();
     let parts = [
@@ -55,7 +55,7 @@ pub(super) async fn judge(
         .gateway
         .authenticator
         .remembered
-        .or_else(&parts, keep, now, ask(visit, realm, credentials, head))
+        .or_else(&parts, keep, now, || Box::pin(ask(visit, realm, credentials, head)))
         .await
 }
 

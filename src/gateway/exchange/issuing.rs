@@ -9,9 +9,9 @@ use crate::body::Body;
 use crate::client::credentials::Method;
 use crate::gateway::door::Visit;
 use crate::gateway::exit::Exit;
+use crate::gateway::signing::signer;
 use crate::gateway::state::RealmState;
 use crate::issue::answer::Answer;
-use crate::issue::key::SigningKey;
 use crate::issue::refresh::{Session, take_session};
 use crate::issue::translate::LocalSubject;
 use crate::issue::{self, Conformed, Verified};
@@ -97,11 +97,9 @@ async fn translated(
         Asked::Answered(answer, body) => {
             let mut exchanged = Answer::read(answer.status.as_u16(), &body)?;
             let session = session(permit, &mut exchanged)?;
-            let session =
-                session.map(|one| Session { local_subject: Some(local.as_str().to_owned()), ..one });
             let token = verified(visit, realm, &exchanged).await?;
             let token = Verified::new(&token, &realm.config.issuer);
-            let (signer, now) = (signing_key(realm)?, visit.gateway.clock.now());
+            let (signer, now) = (signer(realm)?, visit.gateway.clock.now());
             let conformed = issue::translate::conform(permit, &local, exchanged, &token, signer, now)?;
             Ok(Outcome::Issued(answer, conformed, session))
         }
@@ -124,7 +122,7 @@ async fn conform(
     let conformed = match permit.issuance() {
         Issuance::Forward => issue::forward::conform(permit, answer, &token, now)?,
         Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
-            issue::reissue::conform(permit, answer, &token, signing_key(realm)?, now)?
+            issue::reissue::conform(permit, answer, &token, signer(realm)?, now)?
         }
     };
     Ok((conformed, session))
@@ -150,7 +148,7 @@ pub(super) async fn verified(
     };
     let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
     let keys =
-        realm.jwks.keys(peeked.kid.as_deref()).await.map_err(|error| {
+        realm.jwks.keys(peeked.kid()).await.map_err(|error| {
             Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", realm.config.name))
         })?;
     let expect = Expectations {
@@ -158,9 +156,5 @@ pub(super) async fn verified(
         algorithms: &realm.config.tokens.algorithms,
         leeway: realm.config.tokens.leeway,
     };
-    verify::verify(answer.token(), &keys, &expect, visit.gateway.clock.now()).map_err(untrusted)
-}
-
-pub(super) fn signing_key(realm: &RealmState) -> Result<&SigningKey, Refusal> {
-    realm.signing.as_ref().ok_or_else(|| Refusal::new(Reason::SigningFailed, "the realm has no signing key"))
+    peeked.verify(&keys, &expect, visit.gateway.clock.now()).map_err(untrusted)
 }

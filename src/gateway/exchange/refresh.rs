@@ -9,16 +9,17 @@ use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ask::{Asked, ask};
-use super::issuing::{Outcome, issue, signing_key, verified};
+use super::issuing::{Outcome, issue, verified};
 use super::{authenticate, respond};
 use crate::body::Body;
 use crate::client::Authenticated;
-use crate::client::credentials::Method;
+use crate::client::credentials::{Credentials, Method};
 use crate::config::RefreshTokens;
 use crate::exchange::refresh::{Refresh, parse};
 use crate::gateway::door::Visit;
 use crate::gateway::exit::Exit;
 use crate::gateway::life::Family;
+use crate::gateway::signing::signer;
 use crate::gateway::state::RealmState;
 use crate::issue::answer::Answer;
 use crate::issue::refresh::{Answers, Session, conform, take_refreshed, take_session};
@@ -45,14 +46,18 @@ pub(super) fn first(
     let tokens = configured(realm)?;
     refreshable(permit, session.is_some())?;
     let now = visit.gateway.clock.now();
-    let session = session.unwrap_or(Session { token: None, expires_in: None, local_subject: None });
-    let ends = ends(now, tokens.lifetime, session.expires_in);
+    let session = session.unwrap_or(Session { token: None, expires_in: None });
+    let ends = ends(now, (now, permit.refresh_lifetime()), session.expires_in);
     let family = uuid::Uuid::new_v4().to_string();
     let handed = Handed {
         scope: &conformed.facts().scope_granted,
         token: issued(&conformed),
         upstream: session.token,
-        local_subject: session.local_subject,
+        // The contract leaves the subject open where the identity provider says which local user it is.
+        local_subject: match permit.contract().subject {
+            Some(_) => None,
+            None => conformed.facts().subject.clone(),
+        },
     };
     let renewal = Renewal::first(permit, &realm.config.name, family, handed, (now, ends));
     exit.family(&renewal);
@@ -97,7 +102,8 @@ pub async fn judge(
                 upstream: session.and_then(|session| session.token),
                 local_subject: None,
             };
-            let next = renewal.next(handed, now, ends(now, tokens.lifetime, expires_in));
+            let ends = ends(now, (renewal.began(), permit.refresh_lifetime()), expires_in);
+            let next = renewal.next(handed, now, ends);
             let conformed = hand_out(tokens, &next, conformed, now, Answers::Refresh)?;
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
@@ -159,6 +165,9 @@ fn permit(
     })?;
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
     let permit = Permit::renew(authenticated, renewal, (refresh.scope(), &checks), policy, now)?;
+    if ends(now, (renewal.began(), permit.refresh_lifetime()), None) <= now {
+        return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
+    }
     refreshable(&permit, renewal.upstream().is_some())?;
     Ok(permit)
 }
@@ -205,8 +214,24 @@ async fn asked_again(
         token = verified(visit, realm, &answer).await?;
     }
     let token = Verified::new(&token, &realm.config.issuer);
-    let (signer, now) = (signing_key(realm)?, visit.gateway.clock.now());
+    let (signer, now) = (signer(realm)?, visit.gateway.clock.now());
     Ok(Outcome::Issued(parts, conform(permit, answer, &token, signer, now)?, Some(session)))
+}
+
+/// Has the identity provider revoke its own refresh token, by the path that the caller called. Says what it answers where
+/// it refuses.
+pub(in crate::gateway) async fn revoke_upstream(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    (credentials, mut form): (&Credentials, Form),
+    head: Parts,
+    exit: &mut Exit<'_>,
+) -> Result<Option<(Response<Body>, Refusal)>, Refusal> {
+    credentials.write(&mut form);
+    match ask(visit, realm, credentials, form.encode(), head, exit).await? {
+        Asked::Answered(..) => Ok(None),
+        Asked::Refused(response, why) => Ok(Some((response, why))),
+    }
 }
 
 /// Whether what was allowed can be asked again. What is minted is asked of nobody, so nobody could say that the subject
@@ -235,10 +260,12 @@ fn configured(realm: &RealmState) -> Result<&RefreshTokens, Refusal> {
     })
 }
 
-/// When a family ends that begins, or goes on, now.
-fn ends(now: Timestamp, lifetime: SignedDuration, upstream: Option<i64>) -> Timestamp {
-    let upstream = upstream.map_or(SignedDuration::MAX, SignedDuration::from_secs);
-    now.checked_add(lifetime.min(upstream)).unwrap_or(Timestamp::MAX)
+/// When a family ends: by what the audience's owner says, counted from the exchange, and by what the identity provider
+/// says now.
+fn ends(now: Timestamp, (began, lifetime): (Timestamp, SignedDuration), upstream: Option<i64>) -> Timestamp {
+    let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
+    let upstream = upstream.map_or(Timestamp::MAX, |seconds| after(now, SignedDuration::from_secs(seconds)));
+    after(began, lifetime).min(upstream)
 }
 
 fn issued(conformed: &Conformed) -> Option<IssuedToken> {

@@ -5,11 +5,13 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::client::Authenticated;
+use crate::client::verify::{UpstreamSays, by_upstream};
 use crate::config::TokenChecks;
 use crate::exchange::Grant;
 use crate::exchange::parse::{Accepts, parse};
 use crate::issue::answer::Answer;
 use crate::issue::key::{KeyKind, SigningKey, generate};
+use crate::issue::mint::{self, Mint};
 use crate::issue::{Verified, forward, reissue};
 use crate::oauth::form::Form;
 use crate::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
@@ -105,6 +107,36 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
     assert_eq!(reissued.claims().get("realm_access"), None);
     assert_eq!(reissued.claims()["scope"], json!("email"));
     assert_eq!(reissued.claims()["exp"], json!(NOW + 300));
+}
+
+#[test]
+fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
+    let (keycloak, ours) = (key(), key());
+    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Mint), "corp", now()).unwrap();
+    let credentials = permit.validated().authenticated().parsed().credentials();
+    let proof = by_upstream(credentials, 200, &UpstreamSays { active: Some(false), error: None }).unwrap();
+    let with = Mint { directory: None, signer: &ours, issuer: ISSUER, now: now(), jti: "cambio:1" };
+    let conformed = mint::conform(&permit, &proof, &with).unwrap();
+    let body: Value = serde_json::from_slice(conformed.body()).unwrap();
+    let token = body["access_token"].as_str().unwrap();
+    let minted = verified(token, &ours);
+    assert_eq!((minted.kid(), minted.typ()), (Some(ours.kid()), Some("JWT")));
+    assert_eq!(minted.claims()["aud"], json!("back-end-api"));
+    assert_eq!(minted.claims().get("resource_access"), None, "the subject token has no role there");
+    assert_eq!(
+        String::from_utf8(conformed.body().to_vec()).unwrap().replace(token, "T"),
+        format!(
+            r#"{{"access_token":"T","expires_in":300,"refresh_expires_in":0,"token_type":"Bearer","not-before-policy":0,"session_state":"s","scope":"email","issued_token_type":"{}"}}"#,
+            TokenType::AccessToken.urn()
+        )
+    );
+    let facts = conformed.facts();
+    assert_eq!(
+        (facts.lifetime, facts.jti.as_deref(), facts.kid.as_str()),
+        (300, Some("cambio:1"), ours.kid())
+    );
+    assert_eq!(facts.subject.as_deref(), Some("user-1"));
+    assert_eq!(facts.roles_before.clients["front-end-app"].len(), 2);
 }
 
 #[test]

@@ -82,8 +82,11 @@ fn the_role_refusal_names_the_roles_and_the_ways_out() {
 fn a_mapping_gives_no_room_to_a_forwarded_token() {
     let mut target = forwarding();
     target.roles.own = false;
-    target.roles.map =
-        vec![RoleMapping { from: RoleSource::Own("x".to_owned()), to: "backend_user".to_owned() }];
+    target.roles.map = vec![RoleMapping {
+        from: RoleSource::Own("x".to_owned()),
+        to: "backend_user".to_owned(),
+        issuers: None,
+    }];
     assert_eq!(check_with(target, &[]).unwrap_err().reason, Reason::AnswerRoles);
 }
 

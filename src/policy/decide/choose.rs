@@ -8,7 +8,7 @@
 //! demands, and another permission can only add ways and never take one.
 
 use super::judge::{Applied, Judge};
-use crate::policy::model::{Demands, Issuance, Names};
+use crate::policy::model::{Audience, Demands, Issuance, Names};
 use crate::policy::reason::{Reason, Refusal};
 
 /// The way taken.
@@ -53,6 +53,9 @@ pub(super) fn choose(
             continue;
         }
         for kind in Kind::ALL {
+            if kind == Kind::Mint && !alike(audiences) {
+                continue;
+            }
             let offers = |applied: &[Applied<'_>]| {
                 counted(applied, demands).map(|one| one.issuance).filter(|one| Kind::of(*one) == kind).max()
             };
@@ -82,6 +85,16 @@ pub(super) fn scopes(applied: &[Applied<'_>], demands: Demands) -> Names {
     counted(applied, demands).fold(nothing, |all, one| all.union(one.scopes))
 }
 
+/// Whether what these audiences have minted has the same form.
+fn alike(audiences: &[(Judge<'_>, Vec<Applied<'_>>)]) -> bool {
+    let form = |(judge, _): &(Judge<'_>, _)| {
+        let Audience { token, roles, .. } = judge.audience();
+        (token.profile, token.subject, roles.directory)
+    };
+    let mut forms = audiences.iter().map(form);
+    forms.next().is_none_or(|first| forms.all(|other| other == first))
+}
+
 fn conflict(audiences: &[(Judge<'_>, Vec<Applied<'_>>)]) -> Refusal {
     let each = audiences.iter().map(|(judge, applied)| {
         let mut issuances: Vec<_> = applied.iter().map(|one| one.issuance.as_str()).collect();
@@ -93,7 +106,8 @@ fn conflict(audiences: &[(Judge<'_>, Vec<Applied<'_>>)]) -> Refusal {
     Refusal::new(
         Reason::IssuanceConflict,
         format!(
-            "one token can't be made in different ways, and this client may have {each}: ask for one audience at a time"
+            "one token can't be made in different ways, and this client may have {each} (minted together, they need \
+             the same token.profile, token.subject and roles.source): ask for one audience at a time"
         ),
     )
 }

@@ -4,12 +4,14 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use serde_json::{Map, Value};
 
 use super::Request;
 use crate::oauth::urn::TokenType;
 use crate::policy::expression::{Scene, Variables};
 use crate::policy::model::{Audience, Demands, Issuance, Names, Permission};
 use crate::policy::reason::{Reason, Refusal};
+use crate::policy::roles::{RoleTerms, Subject};
 
 /// A permission that applies.
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +164,27 @@ impl<'a> Judge<'a> {
             }
             .scene()
         })
+    }
+
+    /// The role rules as they apply.
+    pub(super) fn roles(&self, realm: &str, issuance: Issuance) -> Result<RoleTerms, Refusal> {
+        let Request { issuer, own, claims, .. } = *self.request;
+        RoleTerms::resolve(self.audience, issuance, Subject { realm, issuer, own, claims }, || self.scene())
+    }
+
+    /// The claims that the file adds.
+    pub(super) fn set(&self) -> Result<Map<String, Value>, Refusal> {
+        let templates = self.audience.token.set.iter();
+        templates
+            .map(|(name, template)| match template.value_in(self.scene()) {
+                Ok(value) => Ok((name.clone(), value)),
+                Err(error) => {
+                    let source = template.source();
+                    let text = format!("token.set.{name} can't be evaluated ({error}): {source}");
+                    Err(self.refuse(Reason::ClaimTemplateFailed, &text))
+                }
+            })
+            .collect()
     }
 
     fn short_of(&self, reach: Reach, position: usize) -> Refusal {

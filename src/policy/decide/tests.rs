@@ -212,7 +212,7 @@ fn role_expressions_are_decided_with_the_request() {
     let judged = |source: &str, issuance: Issuance| {
         let mut target = audience("back-end-api", vec![permission()]);
         let from = RoleSource::When(cel(source));
-        target.roles.map = vec![RoleMapping { from, to: "reader".to_owned() }];
+        target.roles.map = vec![RoleMapping { from, to: "reader".to_owned(), issuers: None }];
         target.issuance = issuance;
         decide(&policy([target]), "corp", &request(&audiences, &claims), now())
             .map(|decision| {

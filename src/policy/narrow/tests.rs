@@ -178,7 +178,14 @@ prop_compose! {
     ) -> Contract {
         let base = contract(audience("back-end-api", vec![permission()]));
         Contract {
-            roles: vec![RoleTerms { audience: "back-end-api".to_owned(), own, renamed, from_realm, given }],
+            roles: vec![RoleTerms {
+                audience: "back-end-api".to_owned(),
+                own,
+                renamed,
+                from_realm,
+                given,
+                ..RoleTerms::default()
+            }],
             realm_roles,
             scope_permitted: listed(&permitted),
             scope_requested: requested.map(|tokens| tokens.into_iter().map(str::to_owned).collect()),

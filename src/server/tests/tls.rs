@@ -222,3 +222,144 @@ async fn the_upstream_may_ask_for_a_certificate() {
     config.ca = Some(folder.write("empty.pem", ""));
     assert!(crate::upstream::Upstream::new(&config).is_err());
 }
+
+/// Says who showed what.
+struct Telling;
+
+impl crate::server::Handler for Telling {
+    async fn handle(
+        &self,
+        _: Request<hyper::body::Incoming>,
+        connection: &Arc<crate::server::Connection>,
+    ) -> http::Response<crate::body::Body> {
+        let told = connection.client_certificate().map_or_else(
+            || "nobody".to_owned(),
+            |shown| {
+                format!(
+                    "{} {}",
+                    shown.subject().as_str(),
+                    if shown.is_trusted() { "trusted" } else { "strange" }
+                )
+            },
+        );
+        http::Response::new(crate::body::Body::full(told))
+    }
+}
+
+/// A certificate by `issuer`, or by itself, and its key.
+fn identity(
+    name: &str,
+    issuer: Option<&rcgen::Issuer<'_, &rcgen::KeyPair>>,
+    change: impl FnOnce(&mut rcgen::CertificateParams),
+) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::default();
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+    change(&mut parameters);
+    let made = match issuer {
+        Some(issuer) => parameters.signed_by(&key, issuer).unwrap(),
+        None => parameters.self_signed(&key).unwrap(),
+    };
+    (made.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+}
+
+#[tokio::test]
+async fn callers_may_show_certificates() {
+    use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, Issuer};
+    let folder = Folder::new();
+    let mut listen = listen_config();
+    let pair = folder.pair("tls");
+    listen.tls = Some(pair.clone());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = folder.write("ca.pem", &authority.self_signed(&key).unwrap().pem());
+    let issuer = Issuer::new(authority, &key);
+    let plain = |_: &mut rcgen::CertificateParams| {};
+    let right = identity("batch", Some(&issuer), plain);
+    let own = identity("batch", None, plain);
+    let old = identity("batch", Some(&issuer), |p| p.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    let server = identity("batch", Some(&issuer), |p| {
+        p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    });
+    // A certificate that somebody else's key goes with.
+    let stolen = (right.0.clone(), own.1.clone_key());
+
+    let asks = |ca: Option<&PathBuf>| Some(crate::config::ClientCertificates { ca: ca.cloned() });
+    for (name, asked, shown, expected) in [
+        ("not asked", None, Some(&right), Some("nobody")),
+        ("none", asks(Some(&ca)), None, Some("nobody")),
+        ("by the authority", asks(Some(&ca)), Some(&right), Some("CN=batch trusted")),
+        ("by itself", asks(Some(&ca)), Some(&own), Some("CN=batch strange")),
+        ("expired", asks(Some(&ca)), Some(&old), Some("CN=batch strange")),
+        ("of a server", asks(Some(&ca)), Some(&server), Some("CN=batch strange")),
+        ("without the key", asks(Some(&ca)), Some(&stolen), None),
+        ("any issuer, none", asks(None), None, Some("nobody")),
+        ("any issuer", asks(None), Some(&right), Some("CN=batch strange")),
+        ("any issuer, without the key", asks(None), Some(&stolen), None),
+    ] {
+        for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+            listen.client_certificates = asked.clone();
+            let gate = serve(&listen, Telling);
+            let builder = ClientConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_root_certificates(roots(&pair.certificate));
+            let config = match shown {
+                None => builder.with_no_client_auth(),
+                Some((certificate, key)) => {
+                    // Shown whatever the server hints at, and whether the key fits or not.
+                    let key = provider().key_provider.load_private_key(key.clone_key()).unwrap();
+                    let certified = rustls::sign::CertifiedKey::new(vec![certificate.clone()], key);
+                    builder.with_client_cert_resolver(Arc::new(Always(Arc::new(certified))))
+                }
+            };
+            let config = Arc::new(config);
+            // The second connection resumes the session of the first.
+            for turn in ["first", "resumed"] {
+                let told = tell(gate.address, &config).await;
+                assert_eq!(told.as_deref(), expected, "{name}, {version:?}, {turn}");
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Always(Arc<rustls::sign::CertifiedKey>);
+
+impl rustls::client::ResolvesClientCert for Always {
+    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// The body of the answer, if there is one.
+async fn tell(address: std::net::SocketAddr, config: &Arc<ClientConfig>) -> Option<String> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = soon(TlsConnector::from(Arc::clone(config)).connect(name, stream)).await.ok()?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.ok()?;
+    let mut answer = String::new();
+    let _ = soon(stream.read_to_string(&mut answer)).await;
+    answer.starts_with("HTTP/1.1 200").then(|| answer.rsplit_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+#[test]
+fn a_new_authority_is_used_and_a_bad_one_is_not() {
+    let folder = Folder::new();
+    let (pair, ca) = (folder.pair("tls"), folder.pair("ca").certificate);
+    let clients = crate::config::ClientCertificates { ca: Some(ca.clone()) };
+    let certificate = Certificate::load(&pair, Some(&clients)).unwrap();
+    assert!(matches!(certificate.reload(), Reload::Unchanged));
+    std::fs::write(&ca, "rubbish").unwrap();
+    assert!(matches!(certificate.reload(), Reload::TurnedDown(_)));
+    folder.pair("ca");
+    assert!(matches!(certificate.reload(), Reload::Used));
+    std::fs::write(&ca, "").unwrap();
+    assert!(Certificate::load(&pair, Some(&clients)).is_err());
+}

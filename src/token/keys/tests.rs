@@ -36,6 +36,10 @@ fn odd(bits: usize) -> Vec<u8> {
     bytes
 }
 
+fn fitting(key: &Value) -> Vec<Algorithm> {
+    parse(std::slice::from_ref(key)).unwrap().keys[0].algorithms().collect()
+}
+
 #[test]
 fn each_type_fits_its_own_algorithms_only() {
     let cases = [
@@ -47,8 +51,8 @@ fn each_type_fits_its_own_algorithms_only() {
     for (kind, algorithms) in cases {
         let key = jwk(kind);
         let stated = key["alg"].as_str().unwrap().parse().unwrap();
-        assert_eq!(parse(std::slice::from_ref(&key)).unwrap().keys[0].algorithms, [stated], "{kind:?}");
-        assert_eq!(parse(&[without(&key, "alg")]).unwrap().keys[0].algorithms, algorithms, "{kind:?}");
+        assert_eq!(fitting(&key), [stated], "{kind:?}");
+        assert_eq!(fitting(&without(&key, "alg")), algorithms, "{kind:?}");
     }
 }
 
@@ -67,6 +71,8 @@ fn admission() {
         ("rsa as published", rsa.clone(), true),
         ("use absent", without(&rsa, "use"), true),
         ("use enc", with(&rsa, "use", json!("enc")), false),
+        ("use jwt-svid, of a SPIFFE bundle", with(&rsa, "use", json!("jwt-svid")), true),
+        ("use x509-svid, of the same", with(&rsa, "use", json!("x509-svid")), false),
         ("use of another type", with(&rsa, "use", json!(["sig"])), false),
         ("key_ops with verify", with(&rsa, "key_ops", json!(["verify", "encrypt"])), true),
         ("key_ops without verify", with(&rsa, "key_ops", json!(["encrypt"])), false),
@@ -86,6 +92,7 @@ fn admission() {
         ("empty modulus", with(&bare, "n", json!("")), false),
         ("padded modulus", with(&bare, "n", json!(format!("{}=", bare["n"].as_str().unwrap()))), false),
         ("modulus absent", without(&bare, "n"), false),
+        ("modulus of a flawed smart card (ROCA)", with(&bare, "n", base64(&roca::flawed(2048))), false),
         ("exponent 3", with(&bare, "e", base64(&[3])), true),
         ("exponent 1", with(&bare, "e", base64(&[1])), false),
         ("even exponent", with(&bare, "e", base64(&[1, 0, 0])), false),
@@ -109,7 +116,7 @@ fn admission() {
         ("X25519", with(&without(&ed, "alg"), "crv", json!("X25519")), false),
         ("unknown kty", with(&rsa, "kty", json!("AKP")), false),
         ("symmetric", json!({"kty": "oct", "k": "AAAA", "kid": "a", "alg": "HS256"}), false),
-        ("empty symmetric", json!({"kty": "oct", "k": ""}), false),
+        ("empty symmetric", json!({"kty": "oct", "k": "", "kid": "a", "alg": "HS256"}), false),
         ("published private key", with(&ec, "d", base64(&[1; 32])), false),
     ];
     for (name, key, admitted) in cases {
@@ -185,6 +192,9 @@ fn a_key_is_found_only_without_a_choice() {
     assert_eq!(found(Some(""), Algorithm::ES256), None, "an empty kid is a kid");
     assert_eq!(found(None, Algorithm::EdDSA), None, "two fit");
     assert_eq!(found(None, Algorithm::ES256), Some(kid(&ec)));
+    let stated = parse(&[jwk(KeyKind::Rsa)]).unwrap();
+    assert!(stated.find(None, Algorithm::RS256).is_some());
+    assert!(stated.find(None, Algorithm::PS256).is_none(), "alg other than the token's");
     let nameless = parse(&[without(&one, "kid")]).unwrap();
     assert!(nameless.find(None, Algorithm::EdDSA).is_some());
     assert!(nameless.find(Some(&kid(&one)), Algorithm::EdDSA).is_none());

@@ -213,7 +213,9 @@ const ROWS: &[Row] = &[
         "no key",
         FORWARD,
         "issuance: reissue",
-        &[":6:11: issuance: reissue needs a key that the realm does not have: set realms.corp.signingKey"],
+        &[
+            ":6:11: issuance: reissue needs a key that the realm does not have: set realms.corp.signingKeys or signingKey",
+        ],
     ),
     ("no key by default", FORWARD, "token: {}", &[":1:1: issuance: reissue needs a key"]),
     (

@@ -1,6 +1,6 @@
 //! Who may be named under which issuance.
 
-use super::{AUDIENCE, Folder, MAIN, TestEnvironment, load};
+use super::{AUDIENCE, Folder, MAIN, TestEnvironment, load, pem};
 use crate::config::Config;
 
 /// A realm with a key that trusts another realm and a foreign issuer.
@@ -12,7 +12,7 @@ fn folder(permission: &str) -> Folder {
         + "issuers: { partner: { issuer: { url: 'https://p.example', audiences: [a] } } }\n";
     folder.write("cambio.yaml", main);
     folder.write("seal.key", crate::seal::generate().unwrap().expose());
-    folder.write("corp.pem", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n");
+    folder.write("corp.pem", pem());
     let audience = AUDIENCE.replace("owner:", "realm: corp\nowner:").replace("scopes: [email]", permission);
     folder.write("audiences/a.yaml", audience);
     folder
@@ -82,7 +82,7 @@ fn refresh_tokens_need_keys_to_seal_them() {
     folder.write("other.key", format!("{}\n", key.expose())).write("short.key", "AAAA");
     for (name, section, expected) in [
         ("one key", good, &[][..]),
-        ("two keys", "{ keyFiles: [other.key, seal.key], lifetime: 720h }", &[]),
+        ("two keys", "{ keyFiles: [other.key, seal.key] }", &[]),
         ("none", "{ keyFiles: [] }", &["keyFiles: takes 1 to 8 files"]),
         ("no file", "{ keyFiles: [no.key] }", &["keyFiles[0]: the file \"no.key\" can't be read"]),
         (
@@ -91,11 +91,6 @@ fn refresh_tokens_need_keys_to_seal_them() {
             &["keyFiles[1]: the file \"short.key\" is not 32 random"],
         ),
         ("the same twice", "{ keyFiles: [seal.key, same.key] }", &["keyFiles: has the same key twice"]),
-        (
-            "too long",
-            "{ keyFiles: [seal.key], lifetime: 721h }",
-            &["lifetime: \"721h\" is not between 60s and 720h"],
-        ),
     ] {
         folder.write("cambio.yaml", main.replace(good, section));
         let problems = folder.problems();
@@ -130,4 +125,156 @@ fn demands_are_read() {
     let demands: Vec<_> =
         permissions.iter().map(|one| (one.demands.one_time, one.demands.still_active)).collect();
     assert_eq!(demands, [(true, false), (false, true)]);
+}
+
+/// The audience file with these permissions and further keys.
+fn problems(permission: &str, more: &str) -> Vec<String> {
+    let folder = folder(permission);
+    let text = std::fs::read_to_string(folder.path("audiences/a.yaml")).unwrap();
+    folder.write("audiences/a.yaml", text.strip_suffix("issuance: forward\n").unwrap().to_owned() + more);
+    folder.problems()
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
+fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
+    const MINT: &str = "issuance: mint\n    issuers: [corp, partner]";
+    let reserved = "can't be set: the claim says what the token is";
+    for (name, permission, more, expected) in [
+        (
+            "all of it",
+            MINT,
+            "roles:\n  map:\n  - { from: clerk, to: reader }\n  - { from: 'realm:auditor', to: reader }\n  - { from: \
+             'client:other-app/approver', to: reader }\n  - { from: 'group:/staff/payments', to: payer, issuers: [corp, \
+             partner] }\n  - { from: 'scope:payments', to: payer }\n  - { when: \"'a' in claims.groups\", to: x, issuers: \
+             ['*'] }\n  static: [user]\n  output: both\n  claim: perms\ntoken: { profile: rfc9068, set: { tenant: \
+             'claims.org' }, refreshLifetime: 720h }\n",
+            &[][..],
+        ),
+        (
+            "sources that are none",
+            MINT,
+            "roles: { map: [{ from: 'client:x', to: a }, { from: 'group:', to: a }, { from: 'scope:a b', to: a }] }\n",
+            &[
+                "map[0].from: must be client:ID/ROLE",
+                "map[1].from: must be a name",
+                "map[2].from: is no scope token",
+            ],
+        ),
+        (
+            "an own role in a foreign token",
+            MINT,
+            "roles: { map: [{ from: clerk, to: a, issuers: [partner] }] }\n",
+            &["map[0].issuers: a role of the audience itself stands in the realm's own tokens only"],
+        ),
+        (
+            "a line about a stranger",
+            MINT,
+            "roles: { map: [{ from: 'group:x', to: a, issuers: [nobody] }] }\n",
+            &["map[0].issuers[0]: \"nobody\" is not among realms.corp.subjectIssuers"],
+        ),
+        (
+            "a default that never comes",
+            MINT,
+            "roles: { static: [a], default: [b] }\n",
+            &["roles.default: never comes to pass"],
+        ),
+        (
+            "no directory",
+            MINT,
+            "roles: { source: directory }\n",
+            &["roles.source: set realms.corp.directory"],
+        ),
+        (
+            "a flat claim that nobody writes",
+            MINT,
+            "roles: { claim: x }\n",
+            &["roles.claim: needs `output: claim`"],
+        ),
+        (
+            "sub as role claim",
+            MINT,
+            "roles: { output: claim, claim: sub }\n",
+            &["roles.claim: \"sub\" says something else"],
+        ),
+        (
+            "a claim written twice",
+            MINT,
+            "roles: { output: claim }\ntoken: { claims: [roles] }\n",
+            &["token.claims[0]: is the claim that roles.claim writes"],
+        ),
+        (
+            "claims that can't be set",
+            MINT,
+            "token: { set: { act: '1', realm_access: '1', sub: '1' } }\n",
+            &[reserved, reserved, reserved],
+        ),
+        (
+            "the flat claim of roles can't be set",
+            MINT,
+            "roles: { output: claim, claim: perms }\ntoken: { set: { perms: '1' } }\n",
+            &[reserved],
+        ),
+        (
+            "a template that is none",
+            MINT,
+            "token: { set: { a: 'claims.' } }\n",
+            &["token.set.a: does not compile"],
+        ),
+        (
+            "a name that nobody maps",
+            MINT,
+            "token: { subject: mapped }\n",
+            &["token.subject: mapped: set issuers.partner.claimMappings.username"],
+        ),
+        (
+            "a life that is too long",
+            MINT,
+            "token: { refreshLifetime: 721h }\n",
+            &["is not between 10s and 720h"],
+        ),
+        (
+            "what a forwarded token can't have",
+            "issuance: forward",
+            "roles: { static: [a], output: claim }\ntoken: { set: { a: '1' } }\n",
+            &[
+                "roles.output: needs `issuance: reissue`",
+                "roles.static: needs",
+                "token.set: needs `issuance: reissue`",
+            ],
+        ),
+        (
+            "what only mint decides",
+            "issuance: reissue",
+            "token: { profile: rfc9068, subject: keep }\nroles: { source: directory }\n",
+            &[
+                "token.profile: needs `issuance: mint`",
+                "token.subject: needs",
+                "roles.source: set",
+                "roles.source: needs",
+            ],
+        ),
+    ] {
+        let mut got = problems(permission, more);
+        for part in expected {
+            match got.iter().position(|one| one.contains(part)) {
+                Some(index) => drop(got.remove(index)),
+                None => panic!("{name}: no {part} in {got:#?}"),
+            }
+        }
+        assert!(got.is_empty(), "{name}: {got:#?}");
+    }
+}
+
+#[test]
+fn a_subject_that_could_be_somebody_else_is_worth_a_warning() {
+    let warned = |permission: &str| {
+        let folder = folder(permission);
+        let text = std::fs::read_to_string(folder.path("audiences/a.yaml")).unwrap();
+        folder.write("audiences/a.yaml", text + "token: { subject: keep }\n");
+        let config = load(&folder.path("cambio.yaml"), &TestEnvironment).unwrap();
+        config.warnings.iter().any(|one| one.key == "token.subject")
+    };
+    assert!(warned("issuance: mint\n    issuers: [partner]"));
+    assert!(!warned("issuance: mint"));
 }

@@ -44,6 +44,38 @@ const ROWS: &[Row] = &[
             ":3:41: store.redis.ca: the file \"cambio.yaml\" holds no PEM certificate",
         ],
     ),
+    // introspection
+    (
+        "introspection, all wrong",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    introspection: { clientId: '', clientSecretFile: no.secret }",
+        &[
+            ":7:32: realms.corp.introspection.clientId: is empty",
+            ":7:54: realms.corp.introspection.clientSecretFile: … can't be read",
+        ],
+    ),
+    (
+        "introspection, a secret of more than one line",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    introspection: { clientId: cambio, clientSecretFile: cambio.yaml }",
+        &[":7:58: realms.corp.introspection.clientSecretFile: … must hold the secret in one line"],
+    ),
+    (
+        "introspection of an issuer",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, introspection: { url: 'https://u:hunter2@p/i', clientId: c, clientSecretFile: '', cacheFor: 6m, method: basik } } }\nrealms:",
+        &[":3:167: issuers.p.introspection.method: … did you mean \"basic\"?"],
+    ),
+    (
+        "introspection of an issuer, values",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, introspection: { url: 'https://u:hunter2@p/i', clientId: c, clientSecretFile: '', cacheFor: 6m, method: post } } }\nrealms:",
+        &[
+            ":3:85: issuers.p.introspection.url: the URL has credentials in it",
+            ":3:141: issuers.p.introspection.clientSecretFile: names no file",
+            ":3:155: issuers.p.introspection.cacheFor: … is not between",
+        ],
+    ),
     // YAML
     ("tab", "  corp:", "\tcorp:", &[":"]),
     ("unclosed", SUBJECTS, "subjectIssuers: [corp", &[":"]),

@@ -1,0 +1,141 @@
+//! What is printed: one line for each check, in the order of the checks, and a verdict. Never the token, and claims only
+//! when asked for.
+
+use std::fmt::{Display, Write};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::policy::reason::{Reason, Refusal};
+use crate::token::jws::JwsError;
+use crate::token::keys::KeySet;
+use crate::token::verify::{Expectations, TokenError, VerifiedToken};
+
+/// Claims that may be shown: who, by whom, for whom, when.
+const SHOWN: [&str; 7] = ["iss", "sub", "aud", "azp", "iat", "nbf", "exp"];
+/// Steps in the order in which a token is checked after it was read.
+const STEPS: [&str; 6] = ["form", "alg", "key", "signature", "iss", "times"];
+
+pub(super) struct Report(String);
+
+impl Report {
+    pub(super) fn new() -> Self {
+        Self(String::new())
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn ok(&mut self, check: &str, text: &str) {
+        self.line("ok", check, text);
+    }
+
+    pub(super) fn failed(&mut self, check: &str, text: &str) {
+        self.line("failed", check, text);
+    }
+
+    pub(super) fn unchecked(&mut self, check: &str, text: &str) {
+        self.line("skipped", check, text);
+    }
+
+    pub(super) fn keys(&mut self, keys: &KeySet, source: &dyn Display) {
+        let plural = if keys.len() == 1 { "" } else { "s" };
+        self.ok("keys", &format!("{} usable key{plural} of {source}", keys.len()));
+    }
+
+    pub(super) fn key(&mut self, kid: Option<&str>) {
+        match kid {
+            // Whatever the token has written there is shown in quotes, and not at length.
+            Some(kid) => self.ok("key", &format!("{:?}", kid.chars().take(128).collect::<String>())),
+            None => self.ok("key", "no kid, and one key fits the alg"),
+        }
+    }
+
+    /// Every check of `token::verify` was passed.
+    pub(super) fn verified(&mut self, token: &VerifiedToken, expect: &Expectations<'_>, now: Timestamp) {
+        self.ok("form", "a compact JWS with claims");
+        self.ok("alg", &format!("{:?}", token.algorithm()));
+        self.key(token.kid());
+        self.ok("signature", "by this key");
+        self.ok("iss", &format!("{:?}", expect.issuer.chars().take(256).collect::<String>()));
+        let leeway = expect.leeway.as_secs();
+        self.ok("times", &format!("exp, nbf and iat hold at {now}, leeway {leeway} s"));
+        self.ok("sub", "there");
+    }
+
+    /// A check of `token::verify` failed; those before it were passed.
+    pub(super) fn failed_token(&mut self, error: TokenError) {
+        let step = match error {
+            TokenError::Jws(JwsError::KeyMismatch) | TokenError::KeyUnknown => "key",
+            TokenError::Jws(JwsError::Algorithm) | TokenError::AlgorithmNotAllowed => "alg",
+            TokenError::Jws(JwsError::Signature) => "signature",
+            TokenError::Jws(_) => "form",
+            TokenError::Issuer => "iss",
+            TokenError::Expired | TokenError::NotYetValid(_) => "times",
+            TokenError::ClaimMissing("sub") => "sub",
+            TokenError::ClaimMissing(name) | TokenError::ClaimType(crate::token::claims::WrongType(name)) => {
+                name
+            }
+        };
+        // An alg that is not known, and an iss that is not there, fail while the token is read.
+        let early = matches!(error, TokenError::Jws(JwsError::Algorithm)) || step == "form";
+        let passed = match step {
+            _ if early => 0,
+            "sub" => STEPS.len(),
+            "exp" | "nbf" | "iat" => STEPS.len() - 1,
+            step => STEPS.iter().position(|one| *one == step).unwrap_or_default(),
+        };
+        let missing_issuer = step == "iss" && !matches!(error, TokenError::Issuer);
+        for step in STEPS.iter().take(if missing_issuer { 0 } else { passed }) {
+            self.ok(step, "");
+        }
+        self.failed(step, &format!("{error} ({})", error.reason()));
+    }
+
+    /// The checks of `token::accept`, and which of them failed. `judged` says whether `aud` was held against anything
+    /// but the token's own word.
+    pub(super) fn accepted(&mut self, refusal: Option<&Refusal>, judged: bool, rules: usize) {
+        const STEPS: [&str; 4] = ["kind", "aud", "bound", "rules"];
+        let failed = refusal.map(|refusal| match refusal.reason {
+            Reason::SubjectTokenAudience => 1,
+            Reason::SubjectTokenBound | Reason::SubjectTokenDelegated => 2,
+            Reason::SubjectTokenRule => 3,
+            _ => 0,
+        });
+        for (at, step) in STEPS.iter().enumerate().take(failed.unwrap_or(STEPS.len())) {
+            match at {
+                0 => self.ok(step, "an access token or an ID token"),
+                1 if judged => self.ok(step, "it is for whom it must be"),
+                1 => self.unchecked(
+                    step,
+                    "the party in azp was taken for the client; --client says who presents it",
+                ),
+                2 => self.ok(step, "no cnf, no act, no may_act"),
+                _ => self.ok(step, &format!("{rules} of the configuration hold")),
+            }
+        }
+        if let (Some(refusal), Some(step)) = (refusal, failed.and_then(|at| STEPS.get(at))) {
+            self.failed(step, &format!("{} ({})", refusal.detail, refusal.reason));
+        }
+    }
+
+    pub(super) fn claims(&mut self, claims: &Map<String, Value>) {
+        for (name, value) in claims.iter().filter(|(name, _)| SHOWN.contains(&name.as_str())) {
+            let time = value.as_i64().and_then(|seconds| Timestamp::from_second(seconds).ok());
+            match time {
+                Some(time) => self.line("claim", name, &format!("{value} ({time})")),
+                None => self.line("claim", name, &value.to_string()),
+            }
+        }
+    }
+
+    pub(super) fn verdict(&mut self, valid: bool) {
+        self.0.push_str(if valid { "valid\n" } else { "invalid\n" });
+    }
+
+    fn line(&mut self, outcome: &str, check: &str, text: &str) {
+        let line = format!("{outcome:<8} {check:<10} {text}");
+        let _ = writeln!(self.0, "{}", line.trim_end());
+    }
+}

@@ -1,0 +1,55 @@
+//! Asking others about subject tokens: an opaque one's issuer what it is, the identity provider whether one of its own
+//! is still active (RFC 7662).
+
+use super::door::Visit;
+use super::state::RealmState;
+use crate::client::Authenticated;
+use crate::policy::reason::{Reason, Refusal};
+use crate::secret::Secret;
+use crate::token::{Validated, validate_introspected};
+
+/// An opaque subject token, checked by what its issuer says about it. What issuer that is, the configuration says, or
+/// `subject_issuer` where there are several.
+///
+/// # Errors
+/// No issuer can be asked, it does not answer, or what it says does not hold.
+pub async fn subject(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    authenticated: Authenticated,
+) -> Result<Validated, Refusal> {
+    let parsed = authenticated.parsed();
+    let (checks, issuer) = visit.state.opaque_issuer(&realm.config, parsed.subject_issuer())?;
+    let answer = issuer.ask(parsed.subject_token()).await.map_err(|error| {
+        tracing::warn!(issuer = checks.issuer_name, %error, "the issuer could not be asked about an opaque token");
+        Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {}: {error}", checks.issuer_name))
+    })?;
+    validate_introspected(authenticated, &answer, &checks, visit.gateway.clock.now())
+}
+
+/// Whether the identity provider says that one of the realm's own tokens is still active. It is asked each time.
+///
+/// # Errors
+/// It says no, or does not say.
+pub async fn still_active(visit: Visit<'_>, realm: &RealmState, token: &Secret) -> Result<(), Refusal> {
+    let name = &realm.config.name;
+    let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);
+    let Some(client) = &realm.config.introspection else {
+        return Err(unavailable(format!("stillActive: write realms.{name}.introspection in cambio.yaml")));
+    };
+    let asked = realm.introspection.ask(&visit.gateway.upstream, client, token).await;
+    match asked {
+        Ok(answer) if answer.is_active() => Ok(()),
+        Ok(_) => Err(Refusal::new(
+            Reason::SubjectTokenInactive,
+            format!(
+                "stillActive: realm {name} says that the token is not active; Keycloak says so, too, when the client {:?} is not in the token's aud",
+                client.id
+            ),
+        )),
+        Err(error) => {
+            tracing::warn!(realm = name, %error, "the identity provider could not be asked whether a token is active");
+            Err(unavailable(format!("stillActive: realm {name}: {error}")))
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Registered clients at the front door.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cambio::client::secret::SecretHash;
+use cambio::secret::Secret;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields};
+use crate::support::{client, form};
+
+const REALM: &str = "    subjectIssuers: [corp, partner]\n";
+
+/// front-end-app is registered with its secret at the identity provider, and others with none.
+async fn start() -> World {
+    let hash = SecretHash::sha256(&Secret::new("front-end-secret"));
+    let clients = format!(
+        "    clients:\n      front-end-app: [{{ method: client_secret, secretHash: '{hash}' }}]\n      \
+         single-page-app: [{{ method: none }}]\n"
+    );
+    Plan::new().await.configure(REALM, &format!("{REALM}{clients}")).start().await
+}
+
+/// An exchange by Basic.
+async fn by_basic(world: &World, token: &str, pair: &str) -> client::Answer {
+    let body = form::changed(&exchange_fields(token), &[("client_id", "-"), ("client_secret", "-")]);
+    let basic = format!("Basic {}", STANDARD.encode(pair));
+    let mut request = client::form_request(TOKEN_PATH, &body);
+    request.headers_mut().insert("authorization", basic.parse().unwrap());
+    client::send(world.address(), request).await
+}
+
+#[tokio::test]
+async fn a_registered_client_is_held_to_its_registry() {
+    let world = start().await;
+    let token = world.alice().await;
+    let exchanged = world.idp.faults().exchanged();
+    for (name, changes, status, reason) in [
+        ("right", &[][..], StatusCode::OK, ""),
+        ("wrong", &[("client_secret", "gue55")], StatusCode::UNAUTHORIZED, "client_unauthenticated"),
+        ("without", &[("client_secret", "-")], StatusCode::UNAUTHORIZED, "client_unauthenticated"),
+        (
+            "a public one, with a secret",
+            &[("client_id", "single-page-app")],
+            StatusCode::UNAUTHORIZED,
+            "client_unauthenticated",
+        ),
+    ] {
+        let before = world.audit_so_far();
+        let answer = world.exchange(&token, changes).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        let line = world.audit_after(before).await;
+        assert_eq!(line["reason"].as_str().unwrap_or_default(), reason, "{name}: {line}");
+        assert_eq!(answer.header("www-authenticate"), "", "{name}: it did not use the Authorization header");
+        assert!(
+            !line.to_string().contains("gue55") && !line.to_string().contains("front-end-secret"),
+            "{line}"
+        );
+    }
+    assert_eq!(world.idp.faults().exchanged(), exchanged + 1, "only the right one went upstream");
+    let labels = "method=\"client_secret\",outcome=\"allowed\",realm=\"corp\"";
+    assert!(
+        (world.metric(&format!("cambio_client_authentications_total{{{labels}}}")).await - 1.0).abs() < 0.1
+    );
+}
+
+#[tokio::test]
+async fn who_came_with_basic_is_challenged() {
+    let world = start().await;
+    let token = world.alice().await;
+    assert_eq!(by_basic(&world, &token, "front-end-app:front-end-secret").await.status, StatusCode::OK);
+    let encoded = by_basic(&world, &token, "front%2Dend-app:front%2Dend-secret").await;
+    assert_eq!(encoded.status, StatusCode::OK, "RFC 6749 section 2.3.1");
+    for pair in ["front-end-app:wrong", "front-end-app:", "single-page-app:x"] {
+        let answer = by_basic(&world, &token, pair).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{pair}");
+        assert_eq!(answer.header("www-authenticate"), "Basic realm=\"corp\"", "{pair}");
+        assert_eq!(answer.json()["error"], "invalid_client", "{pair}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_is_reloaded_with_its_files() {
+    let world = Plan::new().await;
+    let hash = |secret: &str| SecretHash::sha256(&Secret::new(secret));
+    world.folder.write("front-end.hash", &hash("another"));
+    let clients =
+        "    clients: { front-end-app: [{ method: client_secret, secretHashFile: front-end.hash }] }\n";
+    let world = world.configure(REALM, &format!("{REALM}{clients}")).start().await;
+    let token = world.alice().await;
+    assert_eq!(world.exchange(&token, &[]).await.status, StatusCode::UNAUTHORIZED);
+    world.rewrite("front-end.hash", &hash("front-end-secret")).await;
+    assert_eq!(world.exchange(&token, &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_assertion_is_good_for_one_exchange() {
+    let plan = Plan::new().await;
+    let key = plan.idp.signing_key("partner").unwrap();
+    plan.folder.write("front-end.jwks", &json!({ "keys": [key.jwk()] }).to_string());
+    let method = "{ method: private_key_jwt, jwksFile: front-end.jwks, algorithms: [RS256] }";
+    let clients = format!("    clients: {{ front-end-app: [{method}] }}\n");
+    let world = plan.configure(REALM, &format!("{REALM}{clients}")).start().await;
+    let token = world.alice().await;
+    let claims = |jti: &str, aud: &str| {
+        json!({
+            "iss": "front-end-app", "sub": "front-end-app", "aud": aud, "jti": jti,
+            "exp": world.now() + 60, "iat": world.now(),
+        })
+    };
+    let issuer = "http://sso.example.org/realms/corp";
+    // The demo's identity provider takes no assertions: that it was asked shows that ours took it.
+    for (name, jti, aud, reason) in [
+        ("first", "1", issuer, "upstream_refused"),
+        ("again", "1", issuer, "client_assertion_replayed"),
+        ("another", "2", issuer, "upstream_refused"),
+        ("for another", "3", "https://other.example.org", "client_unauthenticated"),
+    ] {
+        let before = world.audit_so_far();
+        let jwt = key.sign(claims(jti, aud).as_object().unwrap()).unwrap();
+        let changes = [
+            ("client_id", "-"),
+            ("client_secret", "-"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", jwt.as_str()),
+        ];
+        let answer = world.exchange(&token, &changes).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}: {}", answer.text());
+        assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_clients_keys_nobody_is_believed() {
+    let method = "{ method: private_key_jwt, jwksURL: 'http://127.0.0.1:9/jwks', algorithms: [RS256] }";
+    let clients = format!("    clients: {{ front-end-app: [{method}] }}\n");
+    let world = Plan::new().await.configure(REALM, &format!("{REALM}{clients}")).start().await;
+    let token = world.alice().await;
+    let claims =
+        json!({ "iss": "front-end-app", "sub": "front-end-app", "exp": world.now() + 60, "jti": "1" });
+    let jwt = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
+    let changes = [
+        ("client_id", "-"),
+        ("client_secret", "-"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", jwt.as_str()),
+    ];
+    let before = world.audit_so_far();
+    let answer = world.exchange(&token, &changes).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
+    assert_eq!(world.audit_after(before).await["reason"], "client_authentication_unavailable");
+}
