@@ -21,6 +21,7 @@ use cambio::permit::Permit;
 use cambio::policy::decide::{Request, decide};
 use cambio::policy::model::{Audience, Demands, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
 use cambio::secret::Secret;
+use cambio::token::binding::Evidence;
 use cambio::token::keys::KeySet;
 use cambio::token::verify::{Expectations, VerifiedToken, verify};
 use cambio::token::{AudienceRule, SubjectChecks, validate};
@@ -102,6 +103,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Reque
         claims,
         subject: "6f1f2f1e-0f6b-4a53-9d0f-5b3f7c1f2a77",
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
+        binding: claims.get("cnf"),
     }
 }
 
@@ -154,7 +156,7 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
         audience: AudienceRule::Client,
     };
     let authenticated = Authenticated::by_upstream(parse(grant, form, head, &Accepts::default()).unwrap());
-    let validated = validate(authenticated, keys, &checks, now()).unwrap();
+    let validated = validate(authenticated, keys, &checks, Evidence::default(), now()).unwrap();
     Permit::decide(validated, policy, "corp", now()).map_err(|refused| refused.refusal).unwrap()
 }
 

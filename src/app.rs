@@ -50,6 +50,9 @@ pub enum StartError {
     /// TLS can't be set up, towards callers, the identity provider or an issuer.
     #[error("{0}")]
     Tls(String),
+    /// A key of `DPoP` nonces can't be had.
+    #[error("{0}")]
+    Nonce(String),
     /// A metric could not be registered.
     #[error("{0}")]
     Metrics(#[from] MetricsError),

@@ -1,6 +1,7 @@
 //! The checked configuration: what `cambio.yaml` and the audience files mean once nothing in them is in doubt.
 
 pub mod clients;
+mod dpop;
 pub mod file;
 mod introspection;
 pub mod load;
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
+pub use self::dpop::{Dpop, NonceSource};
 pub use self::introspection::{Introspection, OwnClient, SecretMethod};
 pub use self::store::{Redis, Store};
 pub use self::summary::summary;
@@ -163,6 +165,8 @@ pub struct Realm {
     pub introspection: Option<OwnClient>,
     /// Which other doors are open.
     pub doors: Doors,
+    /// What it asks of `DPoP` proofs.
+    pub dpop: Dpop,
     /// How the roles of its users are asked for, for minted tokens.
     pub directory: Option<Directory>,
     /// Who may call it, where Cambio authenticates clients itself.
@@ -181,12 +185,10 @@ pub struct RefreshTokens {
 }
 
 /// Cambio's own client at a realm, which may see users and their roles.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Directory {
-    /// Its client id.
-    pub client_id: String,
-    /// The file with its secret.
-    pub client_secret_file: PathBuf,
+    /// The client.
+    pub client: OwnClient,
     /// How long an answer is used.
     pub cache_for: Duration,
 }

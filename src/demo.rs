@@ -7,6 +7,7 @@
 
 mod admin;
 mod answer;
+mod bound;
 mod directory;
 mod endpoints;
 mod exchange;

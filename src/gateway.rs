@@ -19,6 +19,7 @@ pub mod introspection;
 pub mod life;
 pub mod lock;
 pub mod once;
+mod proof;
 mod publish;
 pub mod published;
 pub mod respond;

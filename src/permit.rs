@@ -3,6 +3,7 @@
 pub mod renewal;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use self::renewal::Renewal;
 use crate::client::Authenticated;
@@ -11,6 +12,7 @@ use crate::policy::contract::Contract;
 use crate::policy::decide::{Decision, Request, decide};
 use crate::policy::model::{Demands, Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::binding::{Binding, Evidence};
 use crate::token::{SubjectChecks, Validated, validate_again};
 
 /// The proof that a request was judged and allowed, with the contract that its answer must meet.
@@ -38,7 +40,9 @@ impl Permit {
         realm: &str,
         now: Timestamp,
     ) -> Result<Self, Box<Refused>> {
-        match decide(policy, realm, &request(&validated, validated.scope()), now) {
+        let binding = validated.binding().claim();
+        let request = request(&validated, validated.scope(), binding.as_ref());
+        match decide(policy, realm, &request, now) {
             Ok(decision) => Ok(Self { validated, decision }),
             Err(refusal) => Err(Box::new(Refused { refusal, validated })),
         }
@@ -50,7 +54,7 @@ impl Permit {
     pub fn renew(
         authenticated: Authenticated,
         renewal: &Renewal,
-        (asked, checks): (Option<&Scope>, &SubjectChecks<'_>),
+        (asked, checks, evidence): (Option<&Scope>, &SubjectChecks<'_>, Evidence<'_>),
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
@@ -62,8 +66,12 @@ impl Permit {
             ));
         }
         let subject = renewal.subject_token().ok_or_else(unreadable)?;
-        let validated = validate_again(authenticated, subject, asked.cloned(), checks)?;
-        let judge = |scope: Option<&Scope>| decide(policy, renewal.realm(), &request(&validated, scope), now);
+        let bound = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
+        let validated = validate_again(authenticated, (subject, bound), asked.cloned(), (checks, evidence))?;
+        let binding = validated.binding().claim();
+        let judge = |scope: Option<&Scope>| {
+            decide(policy, renewal.realm(), &request(&validated, scope, binding.as_ref()), now)
+        };
         let wanted = asked.unwrap_or(&granted);
         let (mut decision, scope) = match judge(Some(wanted)) {
             Err(refusal) if asked.is_none() && refusal.reason == Reason::ScopeNotPermitted => {
@@ -84,7 +92,6 @@ impl Permit {
         }
         // Said even where it is empty: "nothing was asked for" would mean all that is permitted.
         decision.contract.scope_requested = Some(scope);
-        decision.contract.binding = renewal.binding().cloned();
         if let Some(local) = renewal.local_subject() {
             decision.contract = decision.contract.for_local_subject(local)?;
         }
@@ -137,7 +144,11 @@ impl Permit {
     }
 }
 
-fn request<'a>(validated: &'a Validated, scope: Option<&'a Scope>) -> Request<'a> {
+fn request<'a>(
+    validated: &'a Validated,
+    scope: Option<&'a Scope>,
+    binding: Option<&'a Value>,
+) -> Request<'a> {
     let (parsed, subject) = (validated.authenticated().parsed(), validated.subject());
     Request {
         client: parsed.credentials().client_id(),
@@ -151,6 +162,7 @@ fn request<'a>(validated: &'a Validated, scope: Option<&'a Scope>) -> Request<'a
         claims: subject.claims(),
         subject: subject.subject(),
         subject_expires: subject.expires(),
+        binding,
     }
 }
 

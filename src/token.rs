@@ -1,7 +1,9 @@
 //! Stage 3: the subject token, checked: its signature and times, whom it is for, what kind of token it is, and that
-//! nothing about it asks for a proof or a delegation that we can't give.
+//! the caller is the one that it is bound to, and that nothing about it asks for a delegation that we can't give.
 
+pub mod binding;
 pub mod claims;
+pub mod dpop;
 mod id_jag;
 pub mod introspected;
 pub mod json;
@@ -20,6 +22,7 @@ use crate::oauth::urn::TokenType;
 use crate::policy::expression::Variables;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
+use binding::{Binding, Evidence};
 use introspected::Answer;
 use keys::KeySet;
 use verify::{Expectations, Unverified, VerifiedToken};
@@ -40,6 +43,7 @@ pub struct Validated {
     own: bool,
     kind: TokenType,
     asked: Asked,
+    binding: Binding,
 }
 
 /// What is asked for, by the request or by the subject token in its place.
@@ -76,9 +80,10 @@ pub fn validate(
     authenticated: Authenticated,
     keys: &KeySet,
     checks: &SubjectChecks<'_>,
+    evidence: Evidence<'_>,
     now: Timestamp,
 ) -> Result<Validated, Refusal> {
-    Presented::read(authenticated)?.validate(keys, checks, now)
+    Presented::read(authenticated)?.validate(keys, checks, evidence, now)
 }
 
 impl Presented {
@@ -98,19 +103,22 @@ impl Presented {
         self,
         keys: &KeySet,
         checks: &SubjectChecks<'_>,
+        evidence: Evidence<'_>,
         now: Timestamp,
     ) -> Result<Validated, Refusal> {
         let Self { authenticated, subject } = self;
         let parsed = authenticated.parsed();
         let kind = kind::of(parsed, &subject);
         let subject = subject.verify(keys, &checks.expectations(), now).map_err(refusal)?;
-        accept(&subject, kind, authenticated.client_id(), checks)?;
+        accept(&subject, kind, authenticated.client_id(), checks, evidence)?;
         let asked = match kind {
             TokenType::IdJag => id_jag::asked(parsed, &subject)?,
             _ => Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() },
         };
         let own = matches!(checks.audience, AudienceRule::Client);
-        Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
+        let binding = Binding::read(subject.claims())?.strengthened(evidence);
+        let issuer = checks.issuer_name.to_owned();
+        Ok(Validated { authenticated, subject, issuer, own, kind, asked, binding })
     }
 }
 
@@ -119,30 +127,37 @@ pub fn validate_introspected(
     authenticated: Authenticated,
     answer: &Answer,
     checks: &SubjectChecks<'_>,
+    evidence: Evidence<'_>,
     now: Timestamp,
 ) -> Result<Validated, Refusal> {
     let parsed = authenticated.parsed();
     let kind = parsed.subject_token_type();
-    let subject = check_introspected(answer, kind, authenticated.client_id(), checks, now)?;
+    let subject = check_introspected(answer, kind, authenticated.client_id(), checks, evidence, now)?;
     let asked = Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() };
-    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own: false, kind, asked })
+    let binding = Binding::read(subject.claims())?.strengthened(evidence);
+    let issuer = checks.issuer_name.to_owned();
+    Ok(Validated { authenticated, subject, issuer, own: false, kind, asked, binding })
 }
 
-/// The same for a subject token that was checked when its exchange was allowed, and is remembered with it. Signature and
-/// times are what they were; what the configuration may have changed since is checked again.
+/// The same for a subject token that was checked when its exchange was allowed, and is remembered with it and with what
+/// the issued token was bound to. Signature and times are what they were; what the configuration may have changed since is
+/// checked again, and the caller proves to be the one again.
 pub(crate) fn validate_again(
     authenticated: Authenticated,
-    (subject, kind): (VerifiedToken, TokenType),
+    ((subject, kind), bound): ((VerifiedToken, TokenType), Binding),
     scope: Option<Scope>,
-    checks: &SubjectChecks<'_>,
+    (checks, evidence): (&SubjectChecks<'_>, Evidence<'_>),
 ) -> Result<Validated, Refusal> {
     if claims::string(subject.claims(), "iss") != Ok(Some(checks.issuer)) {
         return Err(Refusal::new(Reason::SubjectTokenIssuerUntrusted, "the issuer has another iss now"));
     }
-    fit(&subject, authenticated.client_id(), checks)?;
+    fit(&subject, authenticated.client_id(), checks, evidence)?;
+    bound.proved_by(evidence)?;
+    let binding = bound.strengthened(evidence);
     let asked = Asked { resources: Vec::new(), scope };
     let own = matches!(checks.audience, AudienceRule::Client);
-    Ok(Validated { authenticated, subject, issuer: checks.issuer_name.to_owned(), own, kind, asked })
+    let issuer = checks.issuer_name.to_owned();
+    Ok(Validated { authenticated, subject, issuer, own, kind, asked, binding })
 }
 
 impl Validated {
@@ -180,6 +195,11 @@ impl Validated {
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
+
+    /// What a token that is made from the subject token is bound to.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
 }
 
 impl<'a> SubjectChecks<'a> {
@@ -196,23 +216,25 @@ pub fn check(
     client: &str,
     keys: &KeySet,
     checks: &SubjectChecks<'_>,
+    evidence: Evidence<'_>,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
     let token = verify::verify(token, keys, &checks.expectations(), now).map_err(refusal)?;
-    accept(&token, kind, client, checks)?;
+    accept(&token, kind, client, checks, evidence)?;
     Ok(token)
 }
 
-/// What is asked of a verified token: that it is of this kind, is for the client or an accepted audience, asks for no
-/// proof and no delegation, and meets the issuer's rules. The checks are made in this order.
+/// What is asked of a verified token: that it is of this kind, is for the client or an accepted audience, is
+/// bound to nobody else, asks for no delegation, and meets the issuer's rules. The checks are made in this order.
 pub fn accept(
     token: &VerifiedToken,
     kind: TokenType,
     client: &str,
     checks: &SubjectChecks<'_>,
+    evidence: Evidence<'_>,
 ) -> Result<(), Refusal> {
     kind::is(token, kind, matches!(checks.audience, AudienceRule::Client))?;
-    fit(token, client, checks)
+    fit(token, client, checks, evidence)
 }
 
 /// The same for an opaque token, by what its issuer says about it.
@@ -221,6 +243,7 @@ pub fn check_introspected(
     kind: TokenType,
     client: &str,
     checks: &SubjectChecks<'_>,
+    evidence: Evidence<'_>,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
     if kind != TokenType::AccessToken {
@@ -230,14 +253,20 @@ pub fn check_introspected(
         ));
     }
     let token = answer.token(checks.issuer, checks.checks.leeway, now)?;
-    fit(&token, client, checks)?;
+    fit(&token, client, checks, evidence)?;
     Ok(token)
 }
 
 /// Whom a token is for, and what else it must and must not say.
-fn fit(token: &VerifiedToken, client: &str, checks: &SubjectChecks<'_>) -> Result<(), Refusal> {
+fn fit(
+    token: &VerifiedToken,
+    client: &str,
+    checks: &SubjectChecks<'_>,
+    evidence: Evidence<'_>,
+) -> Result<(), Refusal> {
     audience_is(token.claims(), client, checks.audience)?;
-    unbound_and_undelegated(token.claims())?;
+    Binding::read(token.claims())?.proved_by(evidence)?;
+    undelegated(token.claims())?;
     rules_hold(token.claims(), client, &checks.checks.rules)
 }
 
@@ -262,18 +291,11 @@ fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>
     if held { Ok(()) } else { Err(Refusal::new(Reason::SubjectTokenAudience, detail)) }
 }
 
-/// `cnf` (RFC 7800, whatever its value) asks for a proof that we don't check; `act` and `may_act` (RFC 8693 sections
-/// 4.1 and 4.4) are delegation, whether or not an actor token came.
-fn unbound_and_undelegated(claims: &Map<String, Value>) -> Result<(), Refusal> {
-    let names = [
-        ("cnf", Reason::SubjectTokenBound),
-        ("act", Reason::SubjectTokenDelegated),
-        ("may_act", Reason::SubjectTokenDelegated),
-    ];
-    names
-        .into_iter()
-        .find(|(name, _)| claims.contains_key(*name))
-        .map_or(Ok(()), |(name, reason)| Err(Refusal::new(reason, format!("the token has {name}"))))
+/// `act` and `may_act` (RFC 8693 sections 4.1 and 4.4) are delegation, whether or not an actor token came.
+fn undelegated(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    ["act", "may_act"].into_iter().find(|name| claims.contains_key(*name)).map_or(Ok(()), |name| {
+        Err(Refusal::new(Reason::SubjectTokenDelegated, format!("the token has {name}")))
+    })
 }
 
 /// The issuer's claim validation rules.

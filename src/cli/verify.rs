@@ -18,6 +18,7 @@ use crate::jwks::Source;
 use crate::jwks::fetch::Fetcher;
 use crate::oauth::urn::TokenType;
 use crate::secret::Secret;
+use crate::token::binding::Evidence;
 use crate::token::jws::{MAX_TOKEN_BYTES, SUPPORTED};
 use crate::token::keys::KeySet;
 use crate::token::verify::{self, Expectations, Unverified};
@@ -170,7 +171,7 @@ fn by_config(
     // Whose token it is depends on who presents it. Without that knowledge, its own party is believed.
     let party = token.claims().get("azp").and_then(serde_json::Value::as_str).unwrap_or_default();
     let client = arguments.client.as_deref().unwrap_or(party);
-    let accepted = accept(&token, TokenType::Jwt, client, &checks);
+    let accepted = accept(&token, TokenType::Jwt, client, &checks, Evidence::default());
     let judged = matches!(checks.audience, AudienceRule::AnyOf(_)) || arguments.client.is_some();
     report.accepted(accepted.as_ref().err(), judged, checks.checks.rules.len());
     if accepted.is_ok() && arguments.claims {

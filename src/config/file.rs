@@ -5,6 +5,7 @@
 
 pub mod audience;
 pub mod client;
+pub mod dpop;
 pub mod introspection;
 pub mod issuer;
 pub mod keys;

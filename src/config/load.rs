@@ -6,6 +6,7 @@
 
 mod audience;
 mod clients;
+mod dpop;
 mod environment;
 pub(super) mod files;
 mod introspection;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::demo::answer::Answer;
+use crate::demo::bound;
 use crate::demo::directory::{Client, User};
 use crate::demo::faults::Tamper;
 use crate::demo::form::Fields;
@@ -14,8 +15,9 @@ use crate::oauth::urn::TokenType;
 
 impl View<'_> {
     /// Exchanges a subject token. `actor_token` and `resource` are not looked at, and realm roles stay.
-    pub(super) fn exchange(&self, client: &'static Client, fields: &Fields) -> Answer {
-        match self.judge(client, fields) {
+    /// `key` is that of the caller's `DPoP` proof.
+    pub(super) fn exchange(&self, client: &'static Client, fields: &Fields, key: Option<String>) -> Answer {
+        match self.judge(client, fields, key) {
             Ok((grant, requested)) => {
                 self.state.faults.count_exchange();
                 self.issue(&grant, requested, fields).unwrap_or_else(|_| Answer::unknown_error())
@@ -24,7 +26,12 @@ impl View<'_> {
         }
     }
 
-    fn judge(&self, client: &'static Client, fields: &Fields) -> Result<(Grant, TokenType), Answer> {
+    fn judge(
+        &self,
+        client: &'static Client,
+        fields: &Fields,
+        key: Option<String>,
+    ) -> Result<(Grant, TokenType), Answer> {
         if fields.one("requested_subject").is_some() || fields.one("requested_issuer").is_some() {
             return Err(Answer::error(403, "access_denied", "Client not allowed to exchange"));
         }
@@ -42,12 +49,14 @@ impl View<'_> {
         if audiences.iter().any(|audience| self.realm.client(audience).is_none()) {
             return Err(Answer::error(400, "invalid_client", "Audience not found"));
         }
-        let claims = self.read_token(token).filter(|claims| text(claims, "typ") == Some("Bearer"));
+        let claims = self.read_token(token);
+        let claims = claims.filter(|claims| matches!(text(claims, "typ"), Some("Bearer" | "DPoP")));
         let (claims, user) = claims
             .and_then(|claims| Some((self.realm.subject(text(&claims, "sub")?)?, claims)))
             .map(|(user, claims)| (claims, user))
             .ok_or_else(|| Answer::error(400, "invalid_request", "Invalid token"))?;
         check_holder(client, &claims, !audiences.is_empty())?;
+        bound::check(&claims, key.as_deref())?;
         check_roles(user, &audiences)?;
         if fields.one("scope").is_some_and(|s| s.split(' ').any(|s| s == "offline_access")) {
             let description = "Offline tokens not allowed for the user or client";
@@ -57,7 +66,7 @@ impl View<'_> {
         let session = text(&claims, "sid").unwrap_or_default().to_owned();
         // Without a subject_token_type, the request falls to the legacy exchange.
         let origin = if subject_type.is_some() { "onrtte" } else { "onrtna" };
-        Ok((Grant { session, scope, audiences, ..new_grant(client, user, origin) }, requested))
+        Ok((Grant { session, scope, audiences, key, ..new_grant(client, user, origin) }, requested))
     }
 
     fn issue(&self, grant: &Grant, requested: TokenType, fields: &Fields) -> Result<Answer, KeyError> {
@@ -66,6 +75,9 @@ impl View<'_> {
             TokenType::IdToken => self.id_claims(grant),
             _ => self.access_claims(grant),
         };
+        if let (Some(key), TokenType::AccessToken) = (&grant.key, requested) {
+            bound::bind(&mut claims, key);
+        }
         for tamper in &tampers {
             tamper_claims(tamper, &mut claims, self.now.as_second());
         }
@@ -83,7 +95,7 @@ impl View<'_> {
             "access_token": token,
             "expires_in": if lifetime > 0 { lifetime } else { ACCESS_LIFETIME },
             "refresh_expires_in": if refresh { REFRESH_LIFETIME } else { 0 },
-            "token_type": if requested == TokenType::IdToken { "N_A" } else { "Bearer" },
+            "token_type": if requested == TokenType::IdToken { "N_A" } else { bound::token_type(&claims) },
             "not-before-policy": 0,
             "session_state": grant.session,
             "scope": text(&claims, "scope").unwrap_or(&grant.scope),
@@ -159,6 +171,8 @@ fn tamper_claims(tamper: &Tamper, claims: &mut Map<String, Value>, now: i64) {
             let scopes = format!("{} {scope}", text(claims, "scope").unwrap_or_default());
             claims.insert("scope".to_owned(), Value::from(scopes));
         }
+        Tamper::Key(None) => bound::unbind(claims),
+        Tamper::Key(Some(key)) => bound::bind(claims, key),
         Tamper::Subject(subject) => drop(claims.insert("sub".to_owned(), Value::from(*subject))),
         Tamper::DropIssuedTokenType | Tamper::ForeignKey | Tamper::RefreshToken | Tamper::TokenType(_) => {}
     }

@@ -57,6 +57,8 @@ pub enum Tamper {
     DropIssuedTokenType,
     /// Signed by a key that is not the realm's, under the realm's `kid`.
     ForeignKey,
+    /// The token is bound to this key, or to none.
+    Key(Option<&'static str>),
     /// The token lives this many seconds.
     Lifetime(i64),
     /// A realm role more.

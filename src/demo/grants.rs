@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::demo::answer::Answer;
+use crate::demo::bound;
 use crate::demo::directory::{Client, realms};
 use crate::demo::form::Fields;
 use crate::demo::state::View;
@@ -34,7 +35,12 @@ impl View<'_> {
             "refresh_token" => Self::refresh,
             urn::GRANT_CIBA => Self::ciba,
             urn::GRANT_JWT_BEARER => Self::jwt_bearer,
-            urn::GRANT_TOKEN_EXCHANGE => Self::exchange,
+            urn::GRANT_TOKEN_EXCHANGE => {
+                return match self.client(headers, fields) {
+                    Ok(client) => self.exchange(client, fields, bound::key(headers)),
+                    Err(refused) => refused,
+                };
+            }
             _ => return Answer::error(400, "unsupported_grant_type", "Unsupported grant_type"),
         };
         match self.client(headers, fields) {
@@ -191,6 +197,7 @@ pub(super) fn new_grant(
         origin,
         audiences: Vec::new(),
         nonce: None,
+        key: None,
     }
 }
 

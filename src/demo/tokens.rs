@@ -29,6 +29,8 @@ pub(super) struct Grant {
     /// Only these audiences' client roles; none means all.
     pub(super) audiences: Vec<String>,
     pub(super) nonce: Option<String>,
+    /// The thumbprint of the key that an access token is bound to.
+    pub(super) key: Option<String>,
 }
 
 /// The scope that is granted when `asked` is asked for, or the scopes that are unknown.

@@ -27,6 +27,7 @@ impl Answer {
 }
 
 /// What the caller is told.
+#[expect(clippy::too_many_lines, reason = "one table, a line for each reason")]
 pub fn answer(reason: Reason) -> Answer {
     match reason {
         Reason::PathNotCanonical => bad_request("Path is not canonical"),
@@ -82,7 +83,6 @@ pub fn answer(reason: Reason) -> Answer {
         Reason::TokenOfAnotherClient => {
             error(StatusCode::BAD_REQUEST, ErrorCode::InvalidToken, "Unmatching clients")
         }
-        Reason::DpopUnsupported => bad_request("DPoP is not supported for token exchange"),
         Reason::ExchangeElsewhere => bad_request("This grant_type is served at the token endpoint only"),
         Reason::DoorClosed => forbidden("This grant is closed by policy"),
         Reason::SubjectTokenTypeUnsupported => bad_request("Invalid token type, must be access token"),
@@ -123,6 +123,7 @@ pub fn answer(reason: Reason) -> Answer {
         Reason::KeysUnavailable
         | Reason::IntrospectionUnavailable
         | Reason::StoreUnavailable
+        | Reason::DirectoryUnavailable
         | Reason::ClientAuthenticationUnavailable => away(StatusCode::SERVICE_UNAVAILABLE),
         // One answer for every denial: who may exchange for what is no caller's business. The Answer* reasons among them
         // mean that the identity provider would grant more than the audience's owner does.

@@ -92,10 +92,6 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     }
     refuse_unknown_parameters(grant, &form, accepts)?;
     let credentials = Credentials::read(&head.headers, &form, &accepts.workloads)?;
-    if head.headers.contains_key("dpop") {
-        // The issued token would be bound to the key of a proof that is bound to this request, not to ours.
-        return Err(Refusal::new(Reason::DpopUnsupported, "a DPoP header"));
-    }
     if let Some(name) = ["actor_token", "actor_token_type"].into_iter().find(|name| form.one(name).is_some())
     {
         return Err(Refusal::new(Reason::ActorTokenUnsupported, name));
@@ -121,9 +117,9 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
     Ok(Parsed {
         grant,
-        subject_issuer,
         subject_token,
         subject_token_type,
+        subject_issuer,
         requested,
         audiences,
         resources,

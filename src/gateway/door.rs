@@ -47,11 +47,12 @@ impl Visit<'_> {
             Ok((body, trailers)) => visit.inside(head, (body, trailers), &mut exit).await,
             Err(refusal) => Err(refusal),
         };
-        answered.unwrap_or_else(|refusal| {
+        let response = answered.unwrap_or_else(|refusal| {
             let response = exit.answer(refusal.reason);
             exit.refused(&refusal, response.status());
             response
-        })
+        });
+        exit.dressed(response)
     }
 
     /// The realm whose token endpoint this is; `None` where none is configured.

@@ -2,6 +2,7 @@
 
 mod ask;
 mod issuing;
+mod minted;
 pub mod refresh;
 
 use http::header::{
@@ -12,18 +13,25 @@ use http::{Response, response};
 
 use self::issuing::{Outcome, issue};
 use super::authenticate;
+use super::certificate;
 use super::door::Visit;
 use super::exit::Exit;
 use super::introspection;
+use super::life;
+use super::proof::proof;
 use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
+use crate::client::certificate::ClientCertificate;
 use crate::exchange::Grant;
 use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
+use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::binding::Evidence;
+use crate::token::dpop::Place;
 use crate::token::introspected::is_opaque;
 use crate::token::{Presented, Validated};
 
@@ -41,12 +49,23 @@ pub async fn judge(
     let parsed = parse(grant, form, &head, &realm.accepts)?;
     exit.parsed(&parsed);
     let authenticated = authenticate(visit, realm, parsed, &head).await?;
-    let validated = check_subject(visit, realm, authenticated).await?;
+    let presented = (authenticated.parsed().subject_token(), Place::TokenEndpoint);
+    let proof = proof(visit, realm, &head, presented, exit).await?;
+    let certificate = certificate::of(visit, &head)?;
+    let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
+    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let validated = check_subject(visit, realm, authenticated, evidence).await?;
     exit.validated(&validated);
     let permit =
         Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
             .map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
+    if permit.issuance() != Issuance::Mint && is_ours(realm, &permit) {
+        return Err(Refusal::new(
+            Reason::SubjectTokenOurs,
+            format!("write issuance: mint for it, not {}", permit.issuance().as_str()),
+        ));
+    }
 
     match issue(visit, realm, &permit, head, exit).await? {
         Outcome::Issued(answer, conformed, session) => {
@@ -82,12 +101,21 @@ async fn check_subject(
     visit: Visit<'_>,
     realm: &RealmState,
     authenticated: Authenticated,
+    evidence: Evidence<'_>,
 ) -> Result<Validated, Refusal> {
     if is_opaque(authenticated.parsed().subject_token().expose()) {
-        return Box::pin(introspection::subject(visit, realm, authenticated)).await;
+        return Box::pin(introspection::subject(visit, realm, authenticated, evidence)).await;
     }
     let presented = Presented::read(authenticated)?;
-    let issuer = presented.subject().issuer();
+    let (issuer, now) = (presented.subject().issuer(), visit.gateway.clock.now());
+    let own = &realm.config;
+    if issuer == own.issuer
+        && own.subject_issuers.contains(&own.name)
+        && let Some((checks, keys)) = realm.ours(presented.subject().kid())
+    {
+        let validated = presented.validate(keys, &checks, evidence, now)?;
+        return life::unrevoked(visit, realm, validated).await;
+    }
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {
         return Err(Refusal::new(
             Reason::SubjectTokenIssuerUntrusted,
@@ -98,7 +126,13 @@ async fn check_subject(
         .keys(presented.subject().kid())
         .await
         .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", checks.issuer_name)))?;
-    presented.validate(&keys, &checks, visit.gateway.clock.now())
+    presented.validate(&keys, &checks, evidence, now)
+}
+
+/// Whether we signed the subject token, which the identity provider then does not know.
+fn is_ours(realm: &RealmState, permit: &Permit) -> bool {
+    let validated = permit.validated();
+    validated.is_own() && realm.ours(validated.subject().kid()).is_some()
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).

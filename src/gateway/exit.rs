@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::respond;
 use super::state::RealmState;
@@ -24,6 +24,7 @@ use crate::permit::renewal::Renewal;
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
 use crate::token::Validated;
+use crate::token::dpop::NONCE_HEADER;
 
 /// What is known so far of a request that will be audited. Dropped without an exit, it says that the caller hung up.
 pub struct Exit<'a> {
@@ -38,6 +39,7 @@ pub struct Exit<'a> {
     passes: bool,
     written: bool,
     grant: Option<Grant>,
+    nonce: Option<HeaderValue>,
 }
 
 /// Where exits are told.
@@ -117,6 +119,7 @@ impl<'a> Exit<'a> {
             passes: false,
             written: false,
             grant: None,
+            nonce: None,
         }
     }
 
@@ -195,6 +198,19 @@ impl<'a> Exit<'a> {
     pub fn client(&mut self, credentials: &Credentials) {
         self.line.client = Some(clip(credentials.client_id()));
         self.line.client_authentication = Some(credentials.method().name());
+    }
+
+    /// The nonce for the caller's next `DPoP` proof.
+    pub fn next_nonce(&mut self, nonce: Option<HeaderValue>) {
+        self.nonce = nonce;
+    }
+
+    /// The answer with what goes with every answer to this request: the next nonce (RFC 9449 section 8.2).
+    pub fn dressed(&mut self, mut answer: Response<Body>) -> Response<Body> {
+        if let Some(nonce) = self.nonce.take() {
+            answer.headers_mut().insert(NONCE_HEADER, nonce);
+        }
+        answer
     }
 
     /// What was asked for.

@@ -6,6 +6,7 @@ use super::state::RealmState;
 use crate::client::Authenticated;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
+use crate::token::binding::Evidence;
 use crate::token::{Validated, validate_introspected};
 
 /// An opaque subject token, checked by what its issuer says about it. What issuer that is, the configuration says, or
@@ -17,6 +18,7 @@ pub async fn subject(
     visit: Visit<'_>,
     realm: &RealmState,
     authenticated: Authenticated,
+    evidence: Evidence<'_>,
 ) -> Result<Validated, Refusal> {
     let parsed = authenticated.parsed();
     let (checks, issuer) = visit.state.opaque_issuer(&realm.config, parsed.subject_issuer())?;
@@ -24,7 +26,7 @@ pub async fn subject(
         tracing::warn!(issuer = checks.issuer_name, %error, "the issuer could not be asked about an opaque token");
         Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {}: {error}", checks.issuer_name))
     })?;
-    validate_introspected(authenticated, &answer, &checks, visit.gateway.clock.now())
+    validate_introspected(authenticated, &answer, &checks, evidence, visit.gateway.clock.now())
 }
 
 /// Whether the identity provider says that one of the realm's own tokens is still active. It is asked each time.

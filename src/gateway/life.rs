@@ -27,8 +27,8 @@ use crate::policy::reason::{Reason, Refusal};
 use crate::route::Own;
 use crate::secret::Secret;
 use crate::store::{Key, Kind, StoreError};
-use crate::token::claims;
 use crate::token::verify::{self, Expectations, VerifiedToken};
+use crate::token::{Validated, claims};
 
 /// Everything that our keys sign with.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
@@ -39,6 +39,22 @@ const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorith
 /// [`Reason::StoreUnavailable`]: then nobody may rely on the token.
 pub async fn is_revoked(visit: Visit<'_>, realm: &RealmState, jti: &str) -> Result<bool, Refusal> {
     visit.gateway.store.is_marked(&revoked(&realm.config.name, jti)).await.map_err(away)
+}
+
+/// The request again, if its subject token, one of ours, was not revoked.
+///
+/// # Errors
+/// It was, or that can't be told.
+pub(super) async fn unrevoked(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    validated: Validated,
+) -> Result<Validated, Refusal> {
+    let token = validated.authenticated().parsed().subject_token();
+    if is_revoked(visit, realm, &id(token, validated.subject())).await? {
+        return Err(Refusal::new(Reason::SubjectTokenInactive, "a token of ours that was revoked"));
+    }
+    Ok(validated)
 }
 
 /// Answers a request to one of these endpoints.

@@ -12,10 +12,12 @@ use crate::clock::Clock;
 use crate::config::clients::{ClientKeys, Method};
 use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks, TrustedIssuer};
 use crate::exchange::parse::Accepts;
+use crate::gateway::proof::nonce_key;
 use crate::gateway::published::Published;
 use crate::introspection::Introspector;
 use crate::issue::ring::KeyRing;
 use crate::jwks::fetch::{FetchError, Fetcher};
+use crate::jwks::source::PublicAddress;
 use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
 use crate::oauth::urn::TokenType;
@@ -23,7 +25,10 @@ use crate::policy::model::{Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::RouteTable;
 use crate::tls::peers::Peers;
+use crate::token::dpop::nonce::NonceKey;
+use crate::token::keys::KeySet;
 use crate::token::{AudienceRule, SubjectChecks};
+use crate::upstream::directory::Directory;
 use crate::upstream::introspect::Endpoint;
 
 /// One generation.
@@ -49,14 +54,20 @@ pub struct RealmState {
     pub signing: Option<KeyRing>,
     /// Whether the identity provider was seen to publish the `kid` of the key that we sign with.
     pub(super) collides: AtomicBool,
+    /// How tokens that we signed are checked; `None` where we sign none.
+    own_checks: Option<TokenChecks>,
     /// What its policy leaves to be asked for.
     pub accepts: Accepts,
     /// Where the identity provider is asked whether its tokens are active.
     pub introspection: Endpoint,
+    /// Where the roles of its users are asked for.
+    pub directory: Option<Directory>,
     /// What is published for it.
     pub published: Published,
     /// Keys of its clients, by their URL.
     client_keys: BTreeMap<String, Arc<KeyCache>>,
+    /// The key of its `DPoP` nonces, where it demands them.
+    pub nonces: Option<NonceKey>,
 }
 
 /// Where subject tokens of one issuer are checked.
@@ -136,10 +147,19 @@ impl State {
                 jwks: keys.jwks.clone(),
                 signing: realm.signing.clone(),
                 collides: AtomicBool::new(false),
+                own_checks: realm.signing.as_ref().map(|ring| TokenChecks {
+                    algorithms: ring.all().filter_map(|key| key.algorithm.parse().ok()).collect(),
+                    ..realm.tokens.clone()
+                }),
                 accepts: accepts(realm, &config.policy),
                 introspection: Endpoint::of(realm).map_err(|error| StartError::Tls(error.to_string()))?,
+                directory: directory(realm)?,
                 published: Published::new(),
                 client_keys: client_keys(realm, previous, clock, metrics)?,
+                nonces: nonce_key(
+                    &realm.dpop,
+                    previous.and_then(|state| state.realm(&realm.name)?.nonces.as_ref()),
+                )?,
             });
             let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
             issuers.insert(
@@ -177,6 +197,11 @@ impl State {
     /// What is believed of the certificates of `listen.clientCertificateHeader`.
     pub fn header_peers(&self) -> &Peers {
         &self.header_peers
+    }
+
+    /// The realm of this name.
+    pub fn realm(&self, name: &str) -> Option<&RealmState> {
+        self.realms.iter().find(|realm| realm.config.name == name)
     }
 
     /// How a subject token of this `iss` is checked at a realm, and where its keys are; `None` if it is not trusted.
@@ -244,6 +269,11 @@ impl State {
                 format!("it is no JWT, and no issuer among subjectIssuers of realm {at} has introspection"),
             )),
         }
+    }
+
+    /// The tolerance for the times of an issuer's tokens.
+    pub fn leeway(&self, issuer: &str) -> Option<jiff::SignedDuration> {
+        self.issuers.get(issuer).map(|issuer| issuer.checks.leeway)
     }
 
     /// Every key cache with the name of its issuer.
@@ -316,6 +346,28 @@ impl KeyCache {
         let fresh = jwks.clone();
         let task = tokio::spawn(async move { fresh.keep_fresh().await });
         Ok(Self { jwks, made_from, task })
+    }
+}
+
+fn directory(realm: &Realm) -> Result<Option<Directory>, StartError> {
+    let Some(config) = &realm.directory else { return Ok(None) };
+    let public = PublicAddress::of(&realm.issuer).map_err(|error| StartError::Tls(error.to_string()))?;
+    Ok(Some(Directory::new(config, &realm.path, public)))
+}
+
+impl RealmState {
+    /// How a token with this `kid` is checked that we signed ourselves, and by which keys; `None` if the `kid` is not
+    /// ours alone.
+    pub fn ours(&self, kid: Option<&str>) -> Option<(SubjectChecks<'_>, &Arc<KeySet>)> {
+        let (ring, checks) = (self.signing.as_ref()?, self.own_checks.as_ref()?);
+        let kid = kid.filter(|kid| ring.owns(kid))?;
+        // A kid that the identity provider publishes, too, is taken for its own.
+        if self.jwks.held().is_some_and(|upstream| upstream.publishes(kid)) {
+            return None;
+        }
+        let Realm { name, issuer, .. } = &self.config;
+        let checks = SubjectChecks { issuer_name: name, issuer, checks, audience: AudienceRule::Client };
+        Some((checks, ring.key_set()))
     }
 }
 

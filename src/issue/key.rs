@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 
 use super::reissue::Signer;
 use crate::secret::Secret;
-use crate::token::keys::KeySet;
+use crate::token::keys::{KeySet, thumbprint};
 use crate::token::verify::{Expectations, verify};
 
 /// The kinds of keys that can be made.
@@ -182,24 +182,6 @@ pub fn generate(kind: KeyKind) -> Result<Secret, KeyError> {
         KeyKind::Ed25519 => Ed25519KeyPair::generate_pkcs8v1(&random),
     };
     Ok(pem(document.map_err(|_| KeyError::Generation)?.as_ref()))
-}
-
-/// The RFC 7638 thumbprint of a public JWK of type RSA, EC or OKP, with SHA-256 and in base64url.
-pub fn thumbprint(jwk: &Value) -> Option<String> {
-    let names: &[&str] = match jwk.get("kty")?.as_str()? {
-        "RSA" => &["e", "kty", "n"],
-        "EC" => &["crv", "kty", "x", "y"],
-        "OKP" => &["crv", "kty", "x"],
-        _ => return None,
-    };
-    // RFC 7638 section 3.3: the required members only, in lexicographic order, without white space.
-    let members: Option<Vec<String>> = names
-        .iter()
-        .map(|name| Some(format!("\"{name}\":{}", Value::from(jwk.get(name)?.as_str()?))))
-        .collect();
-    let canonical = format!("{{{}}}", members?.join(","));
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes());
-    Some(URL_SAFE_NO_PAD.encode(digest))
 }
 
 fn parse(der: &PrivateKeyDer<'_>) -> Option<(Pair, Algorithm)> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::client::Proven;
+use crate::exchange::Grant;
 use crate::permit::Permit;
 use crate::policy::contract::Issued;
 use crate::policy::mint::Ingredients;
@@ -40,7 +41,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_state: Option<&'a str>,
     scope: &'a str,
-    issued_token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
 /// Makes the token that the permit allows, for a client that proved who it is: nobody else will ask it.
@@ -84,7 +86,11 @@ pub fn conform<S: Signer>(permit: &Permit, proof: &Proven, mint: &Mint<'_, S>) -
         not_before_policy: 0,
         session_state: minted.claims.get("sid").and_then(serde_json::Value::as_str),
         scope: &scope,
-        issued_token_type,
+        issued_token_type: match permit.validated().authenticated().parsed().grant() {
+            Grant::TokenExchange => Some(issued_token_type),
+            // The answer of RFC 6749, which this grant's callers know.
+            Grant::JwtBearer => None,
+        },
     };
     let body = serde_json::to_vec(&body)
         .map_err(|_| Refusal::new(Reason::Internal, "the answer can't be written"))?;

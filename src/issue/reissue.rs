@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::exchange::Grant;
 use crate::permit::Permit;
-use crate::policy::contract::{Contract, Issued};
+use crate::policy::contract::{Contract, DPOP, Issued, is_bound_to_key};
 use crate::policy::reason::{Reason, Refusal};
 
 use super::answer::Answer;
@@ -45,8 +45,10 @@ pub(super) fn to_contract(
     let issued = answer.issued(token);
     let narrowed = contract.narrow(&issued, now)?;
     let scope = narrowed.scope.to_string();
+    let bound_to_key = is_bound_to_key(&narrowed.claims);
+    let token_type = if bound_to_key { Some(DPOP) } else { issued.token_type };
     // The last lock: whatever narrowing does, what leaves passes the check.
-    contract.check(&Issued { claims: &narrowed.claims, scope: Some(&scope), ..issued })?;
+    contract.check(&Issued { claims: &narrowed.claims, scope: Some(&scope), token_type, ..issued })?;
     let reissued = signer
         .sign(&narrowed.claims, contract.header_typ())
         .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
@@ -72,5 +74,8 @@ pub(super) fn to_contract(
     answer.set("access_token", Value::String(reissued));
     answer.set("expires_in", Value::from(narrowed.expires.saturating_sub(now.as_second())));
     answer.set("scope", Value::String(scope));
+    if bound_to_key {
+        answer.set("token_type", Value::from(DPOP));
+    }
     Ok(Conformed { body: answer.write()?, facts })
 }

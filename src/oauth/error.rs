@@ -7,7 +7,7 @@ pub enum ErrorCode {
     AccessDenied,
     /// Client authentication failed or is missing.
     InvalidClient,
-    /// The DPoP proof is invalid (RFC 9449 section 5).
+    /// The `DPoP` proof is invalid (RFC 9449 section 5).
     InvalidDpopProof,
     /// The grant is invalid, expired or revoked.
     InvalidGrant,
@@ -27,7 +27,7 @@ pub enum ErrorCode {
     UnauthorizedClient,
     /// The grant type is not supported.
     UnsupportedGrantType,
-    /// The DPoP proof must carry the nonce in the answer's `DPoP-Nonce` (RFC 9449 section 8).
+    /// The `DPoP` proof must carry the nonce in the answer's `DPoP-Nonce` (RFC 9449 section 8).
     UseDpopNonce,
 }
 

@@ -119,13 +119,14 @@ impl Renewal {
     /// The one that takes this one's place. Neither what it may ask for nor its end changes (RFC 6749 section 6), but
     /// that the end may come sooner.
     #[must_use]
-    pub fn next(self, handed: Handed<'_>, now: Timestamp, expires: Timestamp) -> Self {
+    pub fn next(self, permit: &Permit, handed: Handed<'_>, (now, expires): (Timestamp, Timestamp)) -> Self {
         Self {
             generation: self.generation.saturating_add(1),
             issued: now.as_second(),
             expires: self.expires.min(expires.as_second()),
             upstream: handed.upstream.or(self.upstream),
             token: handed.token,
+            binding: permit.contract().binding.clone(),
             ..self
         }
     }
@@ -234,7 +235,7 @@ impl Renewal {
         self.token.as_ref()
     }
 
-    /// The `cnf` of the subject token.
+    /// The `cnf` of the access token, which the caller proves again.
     pub fn binding(&self) -> Option<&Value> {
         self.binding.as_ref()
     }

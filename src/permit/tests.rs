@@ -68,7 +68,8 @@ fn renew(
     let checks =
         SubjectChecks { issuer_name: "corp", issuer, checks: &checks, audience: AudienceRule::Client };
     let policy = policy([audience("back-end-api", vec![permission])]);
-    Permit::renew(authenticated, renewal, (refresh.scope(), &checks), &policy, now())
+    let evidence = Evidence::default();
+    Permit::renew(authenticated, renewal, (refresh.scope(), &checks, evidence), &policy, now())
 }
 
 #[test]
@@ -152,7 +153,12 @@ fn the_contract_is_about_the_subject_that_was_granted() {
     assert_eq!(permit.contract().subject.as_deref(), Some("alice"));
     assert_eq!(permit.contract().requested, TokenType::AccessToken);
     assert!(permit.refresh());
-    let changes = [("binding", json!({"jkt": "x"}))];
-    let permit = renew(&renewal(&changes), refreshing(), "", (ISSUER, &[])).unwrap();
-    assert_eq!(permit.contract().binding, Some(json!({"jkt": "x"})));
+}
+
+#[test]
+fn what_was_bound_is_proved_again() {
+    let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let bound = renewal(&[("binding", json!({"x5t#S256": thumbprint}))]);
+    let refused = renew(&bound, refreshing(), "", (ISSUER, &[])).unwrap_err();
+    assert_eq!(refused.reason, Reason::SubjectTokenBound);
 }

@@ -15,6 +15,10 @@ use crate::oauth::urn::TokenType;
 use crate::policy::model::{Issuance, Names, Profile, RoleOutput};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::{RoleTerms, Roles};
+use crate::token::binding::Binding;
+
+/// `token_type` of a token that is bound to a key (RFC 9449 section 5), and Keycloak's claim `typ` in it.
+pub(crate) const DPOP: &str = "DPoP";
 
 /// What the token that answers one request must look like.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +50,7 @@ pub struct Contract {
     pub lifetime: SignedDuration,
     /// The subject token's expiry, where the contract holds the new token within it.
     pub expires_by: Option<Timestamp>,
-    /// The subject token's `cnf`.
+    /// The `cnf` of the new token; `None` where nothing asks for one.
     pub binding: Option<Value>,
     /// Claims beyond the standard ones that a token that we sign may carry.
     pub claims: Names,
@@ -77,6 +81,9 @@ impl Contract {
     /// Whether the issued token may be handed out as it is. The refusal names what exceeds the contract and the ways out.
     pub fn check(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
         self.check_unchangeable(issued)?;
+        if self.binding.is_some() && !issued.claims.contains_key("cnf") {
+            return Err(refuse(Reason::AnswerBinding, "the issued token has no cnf: it is bound to nobody"));
+        }
         let audience = audience(issued.claims)?;
         if audience != self.audience() {
             return Err(refuse(
@@ -108,7 +115,7 @@ impl Contract {
     }
 
     /// What no narrowing can mend: another token type, subject, issuer or client, an audience that is missing,
-    /// a delegation that nobody asked for, a weaker binding.
+    /// a delegation that nobody asked for, a binding to somebody else.
     pub(in crate::policy) fn check_unchangeable(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
         self.check_type(issued)?;
         let claim = |name: &str| issued.claims.get(name);
@@ -134,10 +141,13 @@ impl Contract {
         if !missing.is_empty() {
             return Err(refuse(Reason::AnswerAudience, format!("aud lacks {}", join(&missing))));
         }
-        if let Some(binding) = &self.binding
-            && claim("cnf") != Some(binding)
+        if let (Some(binding), Some(cnf)) = (&self.binding, claim("cnf"))
+            && !is_same(cnf, binding)
         {
-            return Err(refuse(Reason::AnswerBinding, "cnf is not the subject token's"));
+            return Err(refuse(
+                Reason::AnswerBinding,
+                "cnf is neither the subject token's nor that of the caller's DPoP proof",
+            ));
         }
         Ok(())
     }
@@ -162,21 +172,20 @@ impl Contract {
                 format!("issued_token_type is not {}", self.requested.name()),
             ));
         }
-        let bound_to_key = issued.claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+        let bound_to_key = is_bound_to_key(issued.claims);
         let typ = issued.claims.get("typ").and_then(Value::as_str);
         let token_type = issued.token_type.unwrap_or_default();
         let fits = match self.requested {
             TokenType::AccessToken if self.is_rfc9068() => {
-                let expected = if bound_to_key { "DPoP" } else { "Bearer" };
+                let expected = if bound_to_key { DPOP } else { "Bearer" };
                 typ.is_none() && token_type.eq_ignore_ascii_case(expected)
             }
-            // Keycloak writes typ DPoP and token_type DPoP where the new token is bound to the caller's key.
-            TokenType::AccessToken => {
-                (typ == Some("Bearer") && token_type.eq_ignore_ascii_case("Bearer"))
-                    || (bound_to_key
-                        && matches!(typ, Some("Bearer" | "DPoP"))
-                        && token_type.eq_ignore_ascii_case("DPoP"))
+            // RFC 9449 section 5: who gets DPoP for token_type must show a key, and who must show one is told so.
+            // Keycloak writes typ DPoP into such a token.
+            TokenType::AccessToken if bound_to_key => {
+                matches!(typ, Some("Bearer" | DPOP)) && token_type.eq_ignore_ascii_case(DPOP)
             }
+            TokenType::AccessToken => typ == Some("Bearer") && token_type.eq_ignore_ascii_case("Bearer"),
             // RFC 8693 section 2.2.1: not an access token.
             TokenType::IdToken => typ == Some("ID") && token_type.eq_ignore_ascii_case("N_A"),
             TokenType::Jwt
@@ -284,6 +293,16 @@ impl Contract {
         }
         Ok(())
     }
+}
+
+/// Whether two values of `cnf` bind to the same: Keycloak writes a note beside the key.
+fn is_same(cnf: &Value, other: &Value) -> bool {
+    cnf == other || matches!((Binding::of(cnf), Binding::of(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Whether claims bind their token to a key that is shown by `DPoP` proofs (RFC 9449 section 6.1).
+pub(crate) fn is_bound_to_key(claims: &Map<String, Value>) -> bool {
+    claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some())
 }
 
 /// A `NumericDate` claim in whole seconds.

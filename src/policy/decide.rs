@@ -54,6 +54,8 @@ pub struct Request<'a> {
     pub subject: &'a str,
     /// The subject token's `exp`.
     pub subject_expires: Timestamp,
+    /// The `cnf` that binds the new token: what the subject token is bound to, or the key that the caller has shown.
+    pub binding: Option<&'a Value>,
 }
 
 /// An allowed request.
@@ -222,7 +224,8 @@ fn merge(
             lifetime: token.lifetime.max(SignedDuration::ZERO),
             // What we mint never outlives the token that it was made from.
             expires_by: (token.within_subject || mints).then_some(request.subject_expires),
-            binding: request.claims.get("cnf").cloned(),
+            // An ID token is no access token: it speaks to the client, and nobody presents it with a proof.
+            binding: request.binding.filter(|_| request.requested_token != TokenType::IdToken).cloned(),
             claims: token.claims.clone(),
             set,
             profile: if mints { token.profile } else { Profile::Keycloak },

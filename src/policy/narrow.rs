@@ -1,12 +1,13 @@
 //! Cutting an issued token down to its contract, for `reissue` and `translate`. Nothing is added but the roles and claims
-//! that the audience's file names; what the identity provider did not grant stays ungranted.
+//! that the audience's file names, and the binding to the caller; what the identity provider did not grant stays
+//! ungranted.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
-use crate::policy::contract::{Contract, Issued, scope, seconds, text_scope};
+use crate::policy::contract::{Contract, DPOP, Issued, is_bound_to_key, scope, seconds, text_scope};
 use crate::policy::model::Names;
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
@@ -117,6 +118,7 @@ impl Contract {
             claims.insert("scope".to_owned(), Value::String(granted.to_string()));
         }
         self.add_claims(&mut claims, &roles);
+        self.bind(&mut claims);
         let dropped = issued.claims.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
         Ok(Narrowed { claims, scope: granted, roles_before: before, roles, dropped, expires })
     }
@@ -127,6 +129,20 @@ impl Contract {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
         roles.write(&self.role_output, claims);
+    }
+
+    /// Binds an access token that the identity provider did not bind; one that it did has the same `cnf`, or was refused.
+    fn bind(&self, claims: &mut Map<String, Value>) {
+        if self.requested == TokenType::IdToken {
+            claims.remove("cnf");
+            return;
+        }
+        if let Some(binding) = &self.binding {
+            claims.entry("cnf").or_insert_with(|| binding.clone());
+        }
+        if is_bound_to_key(claims) {
+            claims.insert("typ".to_owned(), Value::from(DPOP));
+        }
     }
 
     fn keeps(&self, claim: &str, granted: &Scope) -> bool {

@@ -84,6 +84,7 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         claims,
         subject: "user-1",
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
+        binding: claims.get("cnf"),
     }
 }
 

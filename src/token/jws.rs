@@ -42,6 +42,9 @@ pub enum JwsError {
     /// The key can't have made a signature of this algorithm.
     #[error("the key does not fit the token's alg")]
     KeyMismatch,
+    /// The header has no `jwk`, or one that is no object.
+    #[error("the header has no jwk")]
+    KeyMissing,
     /// The signature is not by this key.
     #[error("the signature is wrong")]
     Signature,
@@ -67,7 +70,7 @@ pub fn algorithm(name: &str) -> Option<Algorithm> {
 }
 
 /// The part of a JOSE header that is looked at. `jku`, `jwk`, `x5u` and `x5c` are not: a token never chooses
-/// the key by which it is checked.
+/// the key by which it is checked. Only a proof of possession does ([`Unverified::read_with_key`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The signature algorithm. It is only ever compared with the issuer's list.
@@ -105,6 +108,17 @@ impl Unverified {
             signature: URL_SAFE_NO_PAD.decode(signature).ok(),
             message: message.into(),
         })
+    }
+
+    /// A proof of possession (RFC 9449 section 4.2) with the key that it brings in its header: whose signature it is, is
+    /// all that such a key can tell.
+    pub(super) fn read_with_key(proof: &str) -> Result<(Self, Map<String, Value>), JwsError> {
+        let unverified = Self::read(proof)?;
+        let header = proof.split('.').next().ok_or(JwsError::Malformed)?;
+        match part(header)?.remove("jwk") {
+            Some(Value::Object(jwk)) => Ok((unverified, jwk)),
+            _ => Err(JwsError::KeyMissing),
+        }
     }
 
     /// The payload as JWT claims.

@@ -8,6 +8,7 @@ mod roca;
 
 use std::collections::BTreeSet;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -170,7 +171,7 @@ fn may_sign(jwk: &Map<String, Value>) -> bool {
 }
 
 /// The key, if it may and can verify at least one of the algorithms.
-fn admit(jwk: &Map<String, Value>) -> Option<PublicKey> {
+pub(super) fn admit(jwk: &Map<String, Value>) -> Option<PublicKey> {
     if !may_sign(jwk) || has_private_part(jwk) {
         return None;
     }
@@ -220,6 +221,24 @@ fn ec(jwk: &Map<String, Value>, length: usize) -> Option<Numbers> {
 /// 32 bytes (RFC 8037 section 2).
 fn ed25519(x: Vec<u8>) -> Option<Numbers> {
     (x.len() == 32).then_some(Numbers::Ed(x))
+}
+
+/// The RFC 7638 thumbprint of a public JWK of type RSA, EC or OKP, with SHA-256 and in base64url.
+pub fn thumbprint(jwk: &Value) -> Option<String> {
+    let names: &[&str] = match jwk.get("kty")?.as_str()? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    // RFC 7638 section 3.3: the required members only, in lexicographic order, without white space.
+    let members: Option<Vec<String>> = names
+        .iter()
+        .map(|name| Some(format!("\"{name}\":{}", Value::from(jwk.get(name)?.as_str()?))))
+        .collect();
+    let canonical = format!("{{{}}}", members?.join(","));
+    let digest = digest(&SHA256, canonical.as_bytes());
+    Some(URL_SAFE_NO_PAD.encode(digest))
 }
 
 fn has_secret(jwk: &Value) -> bool {

@@ -45,6 +45,8 @@ pub(super) fn is(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<()
     }
     let access = match claim {
         Some("Bearer") => true,
+        // What Keycloak writes into an access token that is bound to a key.
+        Some("DPoP") => claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some()),
         Some(_) => false,
         None => access_profile || !own && !id_marks,
     };

@@ -279,7 +279,9 @@ impl TokenError {
             }
             Self::Jws(JwsError::Algorithm) | Self::AlgorithmNotAllowed => Reason::SubjectTokenAlgorithm,
             Self::Jws(JwsError::Critical) => Reason::SubjectTokenCritical,
-            Self::Jws(JwsError::KeyMismatch) | Self::KeyUnknown => Reason::SubjectTokenKeyUnknown,
+            Self::Jws(JwsError::KeyMismatch | JwsError::KeyMissing) | Self::KeyUnknown => {
+                Reason::SubjectTokenKeyUnknown
+            }
             Self::Jws(JwsError::Signature) => Reason::SubjectTokenSignature,
             Self::Issuer => Reason::SubjectTokenIssuerUntrusted,
             Self::Expired => Reason::SubjectTokenExpired,

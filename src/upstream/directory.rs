@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::body::{Body, read_bounded};
-use crate::config;
+use crate::config::{self, OwnClient};
 use crate::jwks::source::PublicAddress;
 use crate::oauth::form::Form;
 use crate::secret::Secret;
@@ -51,8 +51,7 @@ pub enum DirectoryError {
 /// A realm's users and their roles, through Cambio's own client.
 #[derive(Debug)]
 pub struct Directory {
-    client_id: String,
-    client_secret: Secret,
+    client: OwnClient,
     token_path: String,
     admin_path: String,
     public: PublicAddress,
@@ -63,13 +62,12 @@ pub struct Directory {
 
 impl Directory {
     /// A directory of the realm at `path` with this public address.
-    pub fn new(config: &config::Directory, client_secret: Secret, path: &str, public: PublicAddress) -> Self {
+    pub fn new(config: &config::Directory, path: &str, public: PublicAddress) -> Self {
         // /realms/corp is administered at /admin/realms/corp, /auth/realms/corp at /auth/admin/realms/corp.
         let split = path.rfind("/realms/").unwrap_or(0);
         let (before, realm) = path.split_at(split);
         Self {
-            client_id: config.client_id.clone(),
-            client_secret,
+            client: config.client.clone(),
             token_path: format!("{path}/protocol/openid-connect/token"),
             admin_path: format!("{before}/admin{realm}"),
             public,
@@ -98,7 +96,8 @@ impl Directory {
             }
         };
         let key = (subject.to_owned(), Some(client.to_owned()));
-        self.roles.try_get_with(key, ask).await.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
     /// The realm roles that a user holds, directly, by groups or by composite roles.
@@ -110,7 +109,8 @@ impl Directory {
     ) -> Result<RoleSet, DirectoryError> {
         let ask = self.mapped(upstream, subject, "realm", now);
         let key = (subject.to_owned(), None);
-        self.roles.try_get_with(key, ask).await.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
     async fn mapped(
@@ -162,12 +162,12 @@ impl Directory {
     ) -> Result<T, DirectoryError> {
         let mut fresh = false;
         loop {
-            let token = match self.token.load_full().filter(|token| !fresh && token.1 > now) {
-                Some(token) => token,
-                None => {
-                    fresh = true;
-                    self.new_token(upstream, now).await?
-                }
+            let held = self.token.load_full().filter(|token| !fresh && token.1 > now);
+            let token = if let Some(token) = held {
+                token
+            } else {
+                fresh = true;
+                self.new_token(upstream, now).await?
             };
             let mut request = self.request(Method::GET, &path, Body::empty())?;
             request.headers_mut().insert(AUTHORIZATION, bearer(&token.0)?);
@@ -193,8 +193,8 @@ impl Directory {
         }
         let mut form = Form::new();
         form.push("grant_type", "client_credentials");
-        form.push("client_id", &self.client_id);
-        form.push("client_secret", self.client_secret.expose());
+        form.push("client_id", &self.client.id);
+        form.push("client_secret", self.client.secret.expose());
         let mut request = self.request(Method::POST, &self.token_path, Body::full(form.encode()))?;
         request
             .headers_mut()

@@ -76,15 +76,15 @@ async fn requests_that_are_refused() {
     }
 }
 
-/// A proof is a header, and bound to the caller's connection, not to ours.
+/// What is no proof is told before anything is said about the token.
 #[tokio::test]
-async fn a_dpop_proof_is_refused() {
+async fn a_dpop_header_that_is_no_proof_is_refused() {
     let world = start().await;
     let alice = world.alice().await;
     let mut request = client::form_request(TOKEN_PATH, &exchange_fields(&alice));
     request.headers_mut().insert("dpop", "a.b.c".parse().unwrap());
     let answer = client::send(world.address(), request).await;
-    check(&world, "DPoP proof", 0, &answer, "dpop_unsupported", &alice).await;
+    check(&world, "DPoP proof", 0, &answer, "dpop_proof_invalid", &alice).await;
 }
 
 /// Keycloak's own words where it knows the case: a client that meets them sees no difference.
@@ -284,7 +284,7 @@ fn every_reason_is_provoked_somewhere() {
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
     // A fault of ours or of a library, or what the demo's identity provider can't do: unit tests make these.
-    let elsewhere = BTreeSet::from(["answer_binding", "signing_failed"]);
+    let elsewhere = BTreeSet::from(["signing_failed"]);
     for reason in Reason::ALL {
         // The list above names its members once.
         let excused = elsewhere.contains(reason.as_str());

@@ -243,3 +243,18 @@ async fn tokens_of_the_identity_provider_are_its_to_answer_for() {
     assert_eq!(client::send(world.address(), posted.body(Bytes::new()).unwrap()).await.status, 200);
     assert_eq!(world.audit_so_far(), before);
 }
+
+#[tokio::test]
+async fn a_revoked_token_of_ours_is_no_subject_token() {
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: mint }\n";
+    let world = plan().await.audience("other-api", other).start().await;
+    let issued = exchanged(&world, &[]).await.access_token();
+    let changes =
+        [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+    let answer = world.exchange(&issued, &changes).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(about(&world, REVOKE, "front-end-app", &issued).await.status, 200);
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&issued, &changes).await.status, 400);
+    assert_eq!(world.audit_after(before).await["reason"], "subject_token_inactive");
+}

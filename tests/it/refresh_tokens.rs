@@ -311,3 +311,30 @@ async fn a_translated_token_is_refreshed_for_the_same_local_user() {
     let answer = refresh(&world, &refresh_token(&answer), &[]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
+
+/// Nobody is asked upstream: the claims of then, the files of now.
+#[tokio::test]
+async fn a_minted_token_is_issued_again_for_a_foreign_subject() {
+    let file = format!(
+        "{BACK_END_API}permissions:\n  - {{ clients: [front-end-app], issuers: [partner], issuance: mint, oneTime: true, \
+         scopes: [email], requestedTokens: [refresh_token] }}\n"
+    );
+    let world = plan().await.audience("back-end-api", &file).start().await;
+    let path = "/realms/partner/protocol/openid-connect/token";
+    let carol =
+        login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let answer = world.exchange(&carol, &[("requested_token_type", REFRESH_TOKEN)]).await;
+    let before = token::claims(&answer.access_token());
+    assert_eq!(answer.json()["issued_token_type"], REFRESH_TOKEN);
+    world.clock.advance(SignedDuration::from_mins(10));
+    let wrong = refresh(&world, &refresh_token(&answer), &[("client_secret", "wrong")]).await;
+    assert_eq!(wrong.status, 401, "{}", wrong.text());
+    let answer = refresh(&world, &refresh_token(&answer), &[]).await;
+    let after = token::claims(&answer.access_token());
+    for claim in ["sub", "aud", "azp", "iss"] {
+        assert_eq!(after[claim], before[claim], "{claim}");
+    }
+    assert_ne!(after["jti"], before["jti"]);
+    assert_eq!(after["exp"].as_i64().unwrap() - world.now(), 300);
+    assert_eq!(refresh(&world, &refresh_token(&answer), &[]).await.status, 200);
+}

@@ -9,6 +9,7 @@ pub mod echo;
 pub mod files;
 pub mod form;
 pub mod golden;
+pub mod proof;
 pub mod raw;
 pub mod token;
 pub mod world;

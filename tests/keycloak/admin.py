@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import forgery
 import realms
+import secrecy
 from http1 import Answer
 from peer import Peer, parsed
 from server import BOOTSTRAP_ADMIN
@@ -49,7 +51,46 @@ class Admin:
         self.must("POST", "", realms.partner())
         for profile, client_roles, realm_roles in realms.ordinary_users():
             self._create_user("corp", profile, client_roles, realm_roles)
-        self._trust_partner()
+        self.import_signing_key("partner", forgery.pem(forgery.PARTNER_KEY))
+        alice, petra = self.user("corp", realms.ALICE.name), self.user("partner", realms.PETRA.name)
+        port = self._peer.address[1]
+        self.trust(
+            "partner",
+            f"http://{realms.PARTNER_PUBLIC}/realms/partner",
+            f"http://127.0.0.1:{port}/realms/partner/protocol/openid-connect/certs",
+        )
+        self.link(alice["id"], "partner", petra["id"], petra["username"])
+
+    def trust(self, alias: str, issuer: str, jwks_url: str) -> None:
+        """Corp takes assertions of a foreign issuer."""
+        document = realms.identity_provider(alias, issuer, jwks_url)
+        self.must("POST", "/corp/identity-provider/instances", document)
+
+    def link(self, user: str, alias: str, subject: str, name: str) -> None:
+        """A subject of a foreign issuer is this user at corp."""
+        path = f"/corp/users/{user}/federated-identity/{alias}"
+        self.must("POST", path, {"userId": subject, "userName": name})
+
+    def partner_client(self, audience: str) -> realms.Client:
+        """A client of `partner` whose tokens are for this audience alone: an issuer of corp."""
+        client = realms.partner_app_for(audience)
+        if not self.read(f"/partner/clients?clientId={client.id}"):
+            self.create_client("partner", realms.partner_client(client, audience))
+        return client
+
+    def create_client(self, realm: str, document: dict) -> None:
+        self.must("POST", f"/{realm}/clients", document)
+
+    def service_account(self, realm: str, client_id: str, roles: list[str]) -> realms.Client:
+        """A client that acts for itself, with roles of the realm's management."""
+        client = realms.Client(client_id, f"{client_id}-secret-3f70")
+        secrecy.note_value(client.secret or "")
+        self.create_client(realm, realms.for_itself(client))
+        user = self.read(f"/{realm}/clients/{self.client(realm, client_id)['id']}/service-account-user")
+        management = self.client(realm, "realm-management")["id"]
+        granted = [self.read(f"/{realm}/clients/{management}/roles/{name}") for name in roles]
+        self.must("POST", f"/{realm}/users/{user['id']}/role-mappings/clients/{management}", granted)
+        return client
 
     def client(self, realm: str, client_id: str) -> dict:
         (client,) = self.read(f"/{realm}/clients?clientId={client_id}")
@@ -66,28 +107,26 @@ class Admin:
         """The exchanges that Keycloak performed since they were last forgotten, as it recorded them itself."""
         return self.read(f"/{realm}/events?type=TOKEN_EXCHANGE&max=5000")
 
-    def add_signing_key(self, realm: str, priority: int) -> None:
-        """Rotate: a new RSA key that signs from now on. The older key stays in the key set."""
-        identifier = self.read(f"/{realm}")["id"]
-        self.must(
-            "POST",
-            f"/{realm}/components",
-            {
-                "name": f"rsa-{priority}",
-                "providerId": "rsa-generated",
-                "providerType": "org.keycloak.keys.KeyProvider",
-                "parentId": identifier,
-                "config": {"priority": [str(priority)], "algorithm": ["RS256"], "keySize": ["2048"]},
-            },
+    def import_signing_key(self, realm: str, pem: str) -> None:
+        """Sign with this RSA key from now on: a test that has it can make false tokens with true signatures."""
+        self._add_key(
+            realm, "imported", "rsa", {"priority": ["150"], "algorithm": ["RS256"], "privateKey": [pem]}
         )
 
-    def _trust_partner(self) -> None:
-        """Corp takes assertions of `partner`, and knows petra there as alice here."""
-        port = self._peer.address[1]
-        self.must("POST", "/corp/identity-provider/instances", realms.partner_as_identity_provider(port))
-        alice, petra = self.user("corp", realms.ALICE.name), self.user("partner", realms.PETRA.name)
-        link = {"userId": petra["id"], "userName": petra["username"]}
-        self.must("POST", f"/corp/users/{alice['id']}/federated-identity/partner", link)
+    def add_signing_key(self, realm: str, priority: int) -> None:
+        """Rotate: a new RSA key that signs from now on. The older key stays in the key set."""
+        config = {"priority": [str(priority)], "algorithm": ["RS256"], "keySize": ["2048"]}
+        self._add_key(realm, f"rsa-{priority}", "rsa-generated", config)
+
+    def _add_key(self, realm: str, name: str, provider: str, config: dict[str, list[str]]) -> None:
+        document = {
+            "name": name,
+            "providerId": provider,
+            "providerType": "org.keycloak.keys.KeyProvider",
+            "parentId": self.read(f"/{realm}")["id"],
+            "config": config,
+        }
+        self.must("POST", f"/{realm}/components", document)
 
     def _create_user(
         self, realm: str, profile: dict, client_roles: dict[str, list[str]], realm_roles: list[str]

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 # Before these are imported: their assertions are to show both sides when they fail.
-pytest.register_assert_rewrite("compare", "admin", "login", "oidc", "process")
+pytest.register_assert_rewrite("compare", "admin", "foreign", "login", "oidc", "process")
 
+import foreign
 import server
 from admin import Admin
+from foreign import External, Provider
 from gate import Gate, Gates, Setup, audience, permission
 from peer import Peer
 from server import Keycloak
@@ -95,6 +97,32 @@ def through(gate: Gate) -> Peer:
 def direct(keycloak: Keycloak, gate: Gate) -> Peer:
     """Keycloak asked straight, under Cambio's public name: tokens are the same on both ways."""
     return keycloak.peer(gate.authority)
+
+
+@pytest.fixture(scope="session")
+def provider(run: Path) -> Iterator[Provider]:
+    """A second identity provider, foreign to Keycloak."""
+    instance = Provider(run / "abroad")
+    try:
+        yield instance.start()
+    finally:
+        instance.stop()
+
+
+@pytest.fixture(scope="session")
+def externals(keycloak: Keycloak, provider: Provider) -> dict[str, External]:
+    """The foreign issuers that corp trusts, by name: in both, the user is alice at corp."""
+    admin = Admin(keycloak.peer())
+    return {
+        external.name: external
+        for external in (foreign.partner(keycloak, admin), foreign.abroad(provider, admin))
+    }
+
+
+@pytest.fixture(params=["partner", "abroad"])
+def external(request: pytest.FixtureRequest, externals: dict[str, External]) -> External:
+    """Each foreign issuer in turn."""
+    return externals[request.param]
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import http1
 import names
-from peer import Peer
+import oidc
+from foreign import External
+from peer import Peer, parsed
 from process import Program, free_port, poll
 
 # What a permission grants when a test has nothing special to say.
@@ -28,9 +30,13 @@ class Setup:
     realm: dict = field(default_factory=dict)
     listen: dict = field(default_factory=dict)
     upstream: dict = field(default_factory=dict)
+    # Foreign issuers that corp takes subject tokens of: real ones, and what their sections have beyond the usual.
+    externals: list[External] = field(default_factory=list)
+    issuers: dict[str, dict] = field(default_factory=dict)
     # Whole sections beside the usual ones, for instance `store`.
     more: dict = field(default_factory=dict)
-    key: str = "RSA"
+    # The type of the one signing key; a folder of keys, which can be rotated, when it is None.
+    key: str | None = "RSA"
 
 
 def permission(*clients: str, **more: object) -> dict:
@@ -85,7 +91,10 @@ class Gate:
 
     def start(self) -> Gate:
         """Write the configuration, start, and wait for readiness."""
-        (self._folder / "realm.pem").write_bytes(private_key(self._setup.key))
+        if self._setup.key:
+            (self._folder / "realm.pem").write_bytes(private_key(self._setup.key))
+        else:
+            self._keys("generate")
         (self._folder / "cambio.yaml").write_text(json.dumps(self._configuration(), indent=2))
         for name, document in self._setup.audiences.items():
             self._write(name, document)
@@ -108,12 +117,31 @@ class Gate:
         self._write(name, document)
         poll(f"audience {name} loaded", lambda: self.loaded() != before, deadline=20)
 
+    def rotate_keys(self) -> None:
+        """The next key signs from now on; returns when Cambio has seen it."""
+        before = self.loaded()
+        self._keys("rotate", "--min-published", "0s")
+        poll("the rotated keys are loaded", lambda: self.loaded() != before, deadline=20)
+
     def loaded(self) -> str:
         """What the admin listener says is loaded, hashes included."""
         return self.admin(names.LOADED).text
 
     def admin(self, path: str) -> http1.Answer:
         return Peer(("127.0.0.1", self._admin), f"127.0.0.1:{self._admin}").get(path)
+
+    def line_of(self, answer: http1.Answer) -> dict:
+        """The audit line of an answer: a refusal names it, and a token that was issued is named in it."""
+        if answer.status == 200:
+            name, value = names.AUDIT_ISSUED_JTI, oidc.claims_of(parsed(answer)["access_token"])["jti"]
+        else:
+            name, value = names.AUDIT_ID, answer.header(names.CORRELATION_ID)
+        (line,) = [line for line in self.audit() if line.get(name) == value]
+        return line
+
+    def reason_of(self, answer: http1.Answer) -> str | None:
+        """Why a request was refused; None when it was not."""
+        return self.line_of(answer).get(names.AUDIT_REASON)
 
     def metrics(self) -> dict[str, float]:
         """Every sample, by its name with labels as printed."""
@@ -126,6 +154,11 @@ class Gate:
             return []
         return [json.loads(line) for line in self.audit_file.read_text().splitlines()]
 
+    def _keys(self, command: str, *more: str) -> None:
+        argv = [str(self._binary), "keys", command, "--dir", str(self._folder / "keys"), *more]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+
     def _write(self, name: str, document: dict) -> None:
         # Written beside and moved over, so that the watcher never reads half a file.
         draft = self._folder / f"{name}.draft"
@@ -135,15 +168,26 @@ class Gate:
     def _configuration(self) -> dict:
         # JSON is YAML, and needs no library.
         host, port = self._upstream
-        corp = {"issuer": self.peer.issuer("corp"), "subjectIssuers": ["corp"], "signingKey": "realm.pem"}
+        issuer = self.peer.issuer("corp")
+        issuers = {external.name: external.configuration(issuer) for external in self._setup.externals}
+        for name, section in self._setup.issuers.items():
+            issuers[name] = {**issuers.get(name, {}), **section}
+        realms = {
+            "corp": {
+                "issuer": issuer,
+                "subjectIssuers": ["corp", *issuers],
+                **({"signingKey": "realm.pem"} if self._setup.key else {"signingKeys": "keys"}),
+                **self._setup.realm,
+            },
+            "partner": {"issuer": self.peer.issuer("partner"), "subjectIssuers": ["partner"]},
+        }
         return {
             "upstream": {"url": f"http://{host}:{port}", **self._setup.upstream},
             "listen": {"address": self.authority, **self._setup.listen},
             "admin": {"address": f"127.0.0.1:{self._admin}"},
-            "realms": {
-                "corp": {**corp, **self._setup.realm},
-                "partner": {"issuer": self.peer.issuer("partner"), "subjectIssuers": ["partner"]},
-            },
+            # No name may be both a realm and an issuer.
+            "realms": {name: realm for name, realm in realms.items() if name not in issuers},
+            **({"issuers": issuers} if issuers else {}),
             "audit": {"output": str(self.audit_file)},
             "runtime": {"threads": 2},
             **self._setup.more,

@@ -81,6 +81,12 @@ def exchange(
     return answer
 
 
+def jwt_bearer_form(client: Client, assertion: str, /, **more: str) -> Form:
+    """The JWT authorization grant (RFC 7523 section 2.1). A keyword replaces the field of its name, or adds it."""
+    fields = {"grant_type": JWT_BEARER_GRANT, **dict(credentials(client)), "assertion": assertion, **more}
+    return list(fields.items())
+
+
 def is_exchange_success(answer: Answer) -> bool:
     """Whether an answer hands out a token: any 2xx with a token in it counts, whatever its media type."""
     return 200 <= answer.status < 300 and (

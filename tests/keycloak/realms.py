@@ -12,9 +12,10 @@ EXCHANGE = {
     "standard.token.exchange.enabled": "true",
     "standard.token.exchange.enableRefreshRequestedTokenType": "SAME_SESSION",
 }
+# The two identity providers of corp whose tokens its clients may bring (several are joined by "##").
 JWT_AUTHORIZATION = {
     "oauth2.jwt.authorization.grant.enabled": "true",
-    "oauth2.jwt.authorization.grant.idp": "partner",
+    "oauth2.jwt.authorization.grant.idp": "partner##abroad",
 }
 REDIRECT = "http://app.example.test/callback"
 WEB_ORIGIN = "http://app.example.test"
@@ -92,7 +93,7 @@ def corp() -> dict:
             },
         },
         "clients": [
-            _confidential(FRONT_END, EXCHANGE, serviceAccountsEnabled=True),
+            _confidential(FRONT_END, {**EXCHANGE, **JWT_AUTHORIZATION}, serviceAccountsEnabled=True),
             _confidential(NARROW, EXCHANGE, fullScopeAllowed=False),
             _confidential(STRANGER, EXCHANGE),
             _confidential(ODD, EXCHANGE, serviceAccountsEnabled=True),
@@ -118,37 +119,80 @@ def corp() -> dict:
     }
 
 
+def by_key(client: str, jwks: str) -> dict:
+    """A client of corp that authenticates by its key (private_key_jwt, ES256)."""
+    attributes = {
+        "use.jwks.string": "true",
+        "jwks.string": jwks,
+        "token.endpoint.auth.signing.alg": "ES256",
+    }
+    settings = _confidential(Client(client, None), {**EXCHANGE, **JWT_AUTHORIZATION, **attributes})
+    return {**settings, "clientAuthenticatorType": "client-jwt"}
+
+
+def by_secret_jwt(client: str, secret: str) -> dict:
+    """A client of corp that signs with its secret (client_secret_jwt)."""
+    settings = _confidential(Client(client, secret), {**EXCHANGE, **JWT_AUTHORIZATION})
+    return {**settings, "clientAuthenticatorType": "client-secret-jwt"}
+
+
+def for_itself(client: Client) -> dict:
+    """A client with a service account."""
+    return _confidential(client, {}, serviceAccountsEnabled=True)
+
+
 def partner() -> dict:
     """The realm `partner`. Its tokens name corp's issuer, so that corp's JWT authorization grant takes them."""
-    mapper = {
-        "name": "corp",
-        "protocol": "openid-connect",
-        "protocolMapper": "oidc-audience-mapper",
-        "config": {
-            "included.custom.audience": f"http://{CORP_PUBLIC}/realms/corp",
-            "access.token.claim": "true",
-        },
-    }
-    app = _confidential(PARTNER_APP, EXCHANGE, protocolMappers=[mapper])
+    app = partner_client(PARTNER_APP, f"http://{CORP_PUBLIC}/realms/corp")
     return {**_realm("partner"), "clients": [app], "users": [_profile(PETRA)]}
 
 
-def partner_as_identity_provider(keycloak_port: int) -> dict:
-    """`partner` as an identity provider of `corp`, for the JWT authorization grant (RFC 7523)."""
-    issuer = f"http://{PARTNER_PUBLIC}/realms/partner"
+def partner_client(client: Client, audience: str) -> dict:
+    """A client of `partner` whose tokens have one `aud`, the audience, and the groups of their user."""
+    corp = {
+        "name": "corp",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-audience-mapper",
+        "config": {"included.custom.audience": audience, "access.token.claim": "true"},
+    }
+    groups = {
+        "name": "groups",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-hardcoded-claim-mapper",
+        "config": {
+            "claim.name": "groups",
+            "claim.value": '["approver"]',
+            "jsonType.label": "JSON",
+            "access.token.claim": "true",
+            "id.token.claim": "true",
+        },
+    }
+    return _confidential(client, EXCHANGE, protocolMappers=[corp, groups])
+
+
+def partner_app_for(audience: str) -> Client:
+    """The client of `partner` whose tokens are for this issuer of corp: each gate has an issuer of its own."""
+    if audience == f"http://{CORP_PUBLIC}/realms/corp":
+        return PARTNER_APP
+    host = audience.split("/")[2].replace(":", "-")
+    return Client(f"partner-app-{host}", PARTNER_APP.secret)
+
+
+def identity_provider(alias: str, issuer: str, jwks_url: str) -> dict:
+    """A foreign issuer as an identity provider of `corp`, for the JWT authorization grant (RFC 7523)."""
     return {
-        "alias": "partner",
+        "alias": alias,
         "providerId": "oidc",
         "enabled": True,
         "config": {
             "issuer": issuer,
-            "authorizationUrl": f"{issuer}/protocol/openid-connect/auth",
-            "tokenUrl": f"{issuer}/protocol/openid-connect/token",
+            "authorizationUrl": f"{issuer}/auth",
+            "tokenUrl": f"{issuer}/token",
             "clientId": "corp",
-            "clientSecret": "corp-at-partner-secret-77f0",
+            "clientSecret": f"corp-at-{alias}-secret-77f0",
             "validateSignature": "true",
             "useJwksUrl": "true",
-            "jwksUrl": f"http://127.0.0.1:{keycloak_port}/realms/partner/protocol/openid-connect/certs",
+            "jwksUrl": jwks_url,
             "jwtAuthorizationGrantEnabled": "true",
             "jwtAuthorizationGrantAssertionReuseAllowed": "true",
             "jwtAuthorizationGrantMaxAllowedAssertionExpiration": "7200",

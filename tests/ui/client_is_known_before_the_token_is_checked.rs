@@ -5,7 +5,7 @@ use cambio::token::keys::KeySet;
 use cambio::token::{SubjectChecks, validate};
 
 fn skip(parsed: Parsed, keys: &KeySet, checks: &SubjectChecks<'_>) {
-    let _ = validate(parsed, keys, checks, Default::default());
+    let _ = validate(parsed, keys, checks, Default::default(), Default::default());
 }
 
 fn main() {}

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientAuthentication, ClientMethod};
+use super::dpop::Dpop;
 use super::introspection::{IssuerIntrospection, RealmIntrospection};
 use super::value::{Period, period};
 
@@ -52,6 +53,9 @@ pub struct Realm {
     pub clients: BTreeMap<String, Vec<ClientMethod>>,
     /// Clients that are not in `clients`, where Cambio answers by itself (`mint`, and the endpoints for its own tokens).
     pub client_authentication: Option<ClientAuthentication>,
+    /// What is asked of the `DPoP` proofs that callers send with exchanges (RFC 9449).
+    #[serde(default)]
+    pub dpop: Dpop,
     /// Other ways by which one token becomes another: each is refused unless it is opened here. What comes through an
     /// open door is not judged.
     #[serde(default)]

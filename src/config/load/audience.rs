@@ -43,6 +43,9 @@ pub(super) fn audience(
         let issuance = issuance(one.issuance.unwrap_or(file.issuance));
         permission::permission(one, issuance, placed, &permissions_at.item(index), report)
     }));
+    if let Some(placed) = placed {
+        still_active(file, placed, at, report);
+    }
     let roles = roles::roles(&file.roles, &issuances, placed, &at.field("roles"), report);
     let output = roles.as_ref().map(|roles| &roles.output);
     let token = token::token(&file.token, &issuances, output, &at.field("token"), report);
@@ -61,6 +64,22 @@ pub(super) fn audience(
             issuance: issuance(file.issuance),
         },
     })
+}
+
+/// Asking whether a token is still active needs a client of Cambio's own, and a realm that knows the token.
+fn still_active(file: &file::Audience, (name, realm): (&str, &Realm), at: &At<'_>, report: &mut Report) {
+    for (index, one) in file.permissions.iter().enumerate().filter(|(_, one)| one.still_active) {
+        let at = at.field("permissions").item(index).field("stillActive");
+        if realm.introspection.is_none() {
+            at.problem(report, format!("needs realms.{name}.introspection in cambio.yaml"));
+        }
+        if one.issuers.iter().flatten().any(|issuer| issuer != name) {
+            let way = format!(
+                "only realm {name} can be asked, about its own tokens: put other issuers into a permission without it"
+            );
+            at.problem(report, way);
+        }
+    }
 }
 
 /// Whom minted tokens are about: mapped needs a mapping at each issuer, and keep a warning.

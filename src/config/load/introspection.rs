@@ -37,7 +37,7 @@ pub(super) fn realm(file: &file::RealmIntrospection, at: &At<'_>, report: &mut R
     client(&file.client_id, &file.client_secret_file, at, report)
 }
 
-fn client(id: &str, secret_file: &str, at: &At<'_>, report: &mut Report) -> Option<OwnClient> {
+pub(super) fn client(id: &str, secret_file: &str, at: &At<'_>, report: &mut Report) -> Option<OwnClient> {
     if id.is_empty() {
         at.field("clientId").problem(report, "is empty");
     }

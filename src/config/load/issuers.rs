@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
 use super::clients;
+use super::dpop::dpop;
 use super::files::{Holds, named};
 use super::introspection;
 use super::platform::{all, optional};
@@ -111,6 +112,7 @@ fn realm(
         introspection::realm(client, &at.field("introspection"), report)
     });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
+    let dpop = dpop(&file.dpop, &at.field("dpop"), report);
     let directory = optional(file.directory.as_ref(), |directory| {
         self::directory(directory, &at.field("directory"), report)
     });
@@ -129,6 +131,7 @@ fn realm(
         signing: signing?,
         introspection: introspection?,
         doors: doors(&file.doors, &at.field("doors"), report),
+        dpop: dpop?,
         directory: directory?,
         clients: clients?,
         refresh_tokens: refresh_tokens?,
@@ -137,12 +140,9 @@ fn realm(
 }
 
 fn directory(file: &file::Directory, at: &At<'_>, report: &mut Report) -> Option<Directory> {
-    if file.client_id.is_empty() {
-        at.field("clientId").problem(report, "is empty");
-    }
-    let secret = named(&file.client_secret_file, Holds::Anything, &at.field("clientSecretFile"), report);
+    let client = introspection::client(&file.client_id, &file.client_secret_file, at, report);
     let cache_for = period(&file.cache_for, Duration::ZERO..=HOUR, &at.field("cacheFor"), report);
-    Some(Directory { client_id: file.client_id.clone(), client_secret_file: secret?, cache_for: cache_for? })
+    Some(Directory { client: client?, cache_for: cache_for? })
 }
 
 pub(super) fn issuers(

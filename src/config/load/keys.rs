@@ -12,9 +12,10 @@ use super::problem::{At, Problem, Report};
 use crate::config::file::issuer::Realm;
 use crate::config::file::keys as file;
 use crate::config::schema;
-use crate::issue::key::{SigningKey, thumbprint};
+use crate::issue::key::SigningKey;
 use crate::issue::ring::{KeyRing, KeyState, Retired};
 use crate::token::keys::KeySet;
+use crate::token::keys::thumbprint;
 
 /// Name of the manifest in a folder of signing keys.
 pub const MANIFEST: &str = "keys.yaml";

@@ -5,12 +5,14 @@ use http::request::Parts;
 use http::{Response, StatusCode, response};
 
 use super::ask::{Asked, ask};
+use super::minted;
 use crate::body::Body;
 use crate::client::credentials::Method;
 use crate::gateway::door::Visit;
 use crate::gateway::exit::Exit;
 use crate::gateway::signing::signer;
 use crate::gateway::state::RealmState;
+use crate::gateway::{introspection, once};
 use crate::issue::answer::Answer;
 use crate::issue::refresh::{Session, take_session};
 use crate::issue::translate::LocalSubject;
@@ -18,6 +20,7 @@ use crate::issue::{self, Conformed, Verified};
 use crate::permit::Permit;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::dpop;
 use crate::token::verify::{self, Expectations, TokenError, VerifiedToken};
 
 /// What became of an allowed exchange.
@@ -37,14 +40,60 @@ pub(super) async fn issue(
     head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Outcome, Refusal> {
+    if permit.issuance() == Issuance::Mint {
+        let proof = minted::proof(visit, realm, permit, &head).await?;
+        let directory = match permit.contract().directory() {
+            // Rare, and large: in a box of its own.
+            Some(question) => Some(Box::pin(minted::directory(visit, realm, question)).await?),
+            None => None,
+        };
+        meet_demands(visit, realm, permit).await?;
+        let conformed = minted::mint(visit, realm, permit, &proof, directory.as_ref())?;
+        return Ok(Outcome::Issued(minted::head(), conformed, None));
+    }
+    meet_demands(visit, realm, permit).await?;
     match permit.issuance() {
         Issuance::Forward | Issuance::Reissue => exchanged(visit, realm, permit, head, exit).await,
         Issuance::Translate => translated(visit, realm, permit, head, exit).await,
-        Issuance::Mint => Err(Refusal::new(Reason::Internal, "issuance mint is not served")),
+        Issuance::Mint => Err(Refusal::new(Reason::Internal, "minted tokens are made above")),
     }
 }
 
-/// The identity provider exchanges; what was judged is what is sent, serialised anew.
+/// Mints for an exchange that was made before, whose subject token met the demands then.
+pub(super) async fn minted_again(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    permit: &Permit,
+    head: &Parts,
+) -> Result<Outcome, Refusal> {
+    let proof = minted::proof(visit, realm, permit, head).await?;
+    let directory = match permit.contract().directory() {
+        Some(question) => Some(Box::pin(minted::directory(visit, realm, question)).await?),
+        None => None,
+    };
+    let conformed = minted::mint(visit, realm, permit, &proof, directory.as_ref())?;
+    Ok(Outcome::Issued(minted::head(), conformed, None))
+}
+
+/// What the permissions ask of the subject token besides, the spending of it last.
+async fn meet_demands(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Result<(), Refusal> {
+    let (demands, validated) = (permit.demands(), permit.validated());
+    if demands.still_active {
+        let token = validated.authenticated().parsed().subject_token();
+        Box::pin(introspection::still_active(visit, realm, token)).await?;
+    }
+    if demands.one_time {
+        let subject = validated.subject();
+        let issuer = subject.claims().get("iss").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let leeway = visit.state.leeway(validated.issuer()).unwrap_or_default();
+        Box::pin(once::spend(visit, issuer, subject, leeway)).await?;
+    }
+    Ok(())
+}
+
+/// The identity provider exchanges; what was judged is what is sent, serialised anew. The caller's `DPoP` proof goes with
+/// it: Keycloak demands it with a bound subject token and binds by it, its `htu` is the public URL at both, and one call
+/// is what its `jti` is good for there.
 async fn exchanged(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -64,14 +113,16 @@ async fn exchanged(
 }
 
 /// A foreign token becomes one of the identity provider's own by the grant that it supports (RFC 7523), for the client
-/// that asks; that token is exchanged for the audience. Two calls, so the client's credentials must be good for two.
+/// that asks; that token is exchanged for the audience. Two calls, so the client's credentials must be good for two. A
+/// `DPoP` proof never is, so it stays here, and we bind the new token ourselves.
 async fn translated(
     visit: Visit<'_>,
     realm: &RealmState,
     permit: &Permit,
-    head: Parts,
+    mut head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Outcome, Refusal> {
+    head.headers.remove(dpop::HEADER);
     let parsed = permit.validated().authenticated().parsed();
     let credentials = parsed.credentials();
     if credentials.method() == Method::Assertion {

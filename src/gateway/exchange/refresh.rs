@@ -9,16 +9,19 @@ use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ask::{Asked, ask};
-use super::issuing::{Outcome, issue, verified};
+use super::issuing::{Outcome, minted_again, verified};
 use super::{authenticate, respond};
 use crate::body::Body;
 use crate::client::Authenticated;
+use crate::client::certificate::ClientCertificate;
 use crate::client::credentials::{Credentials, Method};
 use crate::config::RefreshTokens;
 use crate::exchange::refresh::{Refresh, parse};
+use crate::gateway::certificate;
 use crate::gateway::door::Visit;
 use crate::gateway::exit::Exit;
 use crate::gateway::life::Family;
+use crate::gateway::proof::proof;
 use crate::gateway::signing::signer;
 use crate::gateway::state::RealmState;
 use crate::issue::answer::Answer;
@@ -30,7 +33,9 @@ use crate::permit::renewal::{Handed, IssuedToken, Renewal};
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
+use crate::token::binding::Evidence;
 use crate::token::claims;
+use crate::token::dpop::Place;
 
 /// The answer to an exchange, with the first refresh token of a family if one was asked for and permitted.
 pub(super) fn first(
@@ -53,10 +58,10 @@ pub(super) fn first(
         scope: &conformed.facts().scope_granted,
         token: issued(&conformed),
         upstream: session.token,
-        // The contract leaves the subject open where the identity provider says which local user it is.
-        local_subject: match permit.contract().subject {
-            Some(_) => None,
-            None => conformed.facts().subject.clone(),
+        // The identity provider said which local user it is, and that does not change.
+        local_subject: match permit.issuance() {
+            Issuance::Translate => conformed.facts().subject.clone(),
+            Issuance::Forward | Issuance::Reissue | Issuance::Mint => None,
         },
     };
     let renewal = Renewal::first(permit, &realm.config.name, family, handed, (now, ends));
@@ -84,12 +89,16 @@ pub async fn judge(
     let family = Family::new(&renewal);
     family.check_unused(visit).await?;
     let authenticated = authenticated(visit, realm, &refresh, &renewal, &head).await?;
-    let permit = permit(visit, realm, authenticated, &renewal, &refresh)?;
+    let proof = proof(visit, realm, &head, (refresh.token(), Place::TokenEndpoint), exit).await?;
+    let certificate = certificate::of(visit, &head)?;
+    let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
+    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let permit = permit(visit, realm, authenticated, (&renewal, &refresh, evidence))?;
     exit.permitted(&permit);
 
     let outcome = match renewal.upstream() {
         Some(token) => asked_again(visit, realm, &permit, (&refresh, token), head, exit).await?,
-        None => issue(visit, realm, &permit, head, exit).await?,
+        None => minted_again(visit, realm, &permit, &head).await?,
     };
     match outcome {
         Outcome::Issued(answer, conformed, session) => {
@@ -103,7 +112,7 @@ pub async fn judge(
                 local_subject: None,
             };
             let ends = ends(now, (renewal.began(), permit.refresh_lifetime()), expires_in);
-            let next = renewal.next(handed, now, ends);
+            let next = renewal.next(&permit, handed, (now, ends));
             let conformed = hand_out(tokens, &next, conformed, now, Answers::Refresh)?;
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
@@ -153,8 +162,7 @@ fn permit(
     visit: Visit<'_>,
     realm: &RealmState,
     authenticated: Authenticated,
-    renewal: &Renewal,
-    refresh: &Refresh,
+    (renewal, refresh, evidence): (&Renewal, &Refresh, Evidence<'_>),
 ) -> Result<Permit, Refusal> {
     let name = renewal.subject_issuer();
     let (checks, _) = visit.state.named_subject_issuer(&realm.config, name).ok_or_else(|| {
@@ -164,7 +172,7 @@ fn permit(
         )
     })?;
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
-    let permit = Permit::renew(authenticated, renewal, (refresh.scope(), &checks), policy, now)?;
+    let permit = Permit::renew(authenticated, renewal, (refresh.scope(), &checks, evidence), policy, now)?;
     if ends(now, (renewal.began(), permit.refresh_lifetime()), None) <= now {
         return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
     }

@@ -20,6 +20,7 @@ use crate::policy::model::{Issuance, Policy};
 use crate::policy::reason::Reason;
 use crate::policy::samples::{ISSUER, NOW, audience, keycloak_claims, now, object, permission, policy};
 use crate::secret::Secret;
+use crate::token::binding::Evidence;
 use crate::token::keys::KeySet;
 use crate::token::verify::{Expectations, VerifiedToken, verify};
 use crate::token::{AudienceRule, SubjectChecks, Validated, validate};
@@ -71,7 +72,7 @@ fn validated(keycloak: &SigningKey) -> Validated {
         checks: &checks,
         audience: AudienceRule::Client,
     };
-    validate(authenticated, &keys(keycloak), &checks, now()).unwrap()
+    validate(authenticated, &keys(keycloak), &checks, Evidence::default(), now()).unwrap()
 }
 
 fn answer(keycloak: &SigningKey) -> Answer {

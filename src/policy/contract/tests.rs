@@ -126,6 +126,23 @@ fn bindings_and_the_subjects_expiry() {
     let mut with_key = claims.clone();
     with_key.insert("cnf".to_owned(), json!({"jkt": "k"}));
     assert_eq!(bound.check(&Issued { token_type: Some("DPoP"), ..issued(&with_key) }), Ok(()));
+    let bearer = bound.check(&issued(&with_key)).unwrap_err();
+    assert_eq!(bearer.reason, Reason::AnswerTokenType, "a bound token is no Bearer token");
+
+    // Keycloak's note beside the key changes nothing; another key, or one confirmation more, is another binding.
+    let (one, other) =
+        ("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    bound.binding = Some(json!({"jkt": one}));
+    for (name, cnf, expected) in [
+        ("with Keycloak's note", json!({"jkt": one, "kc-jkt-type": "DPoP"}), None),
+        ("another key", json!({"jkt": other}), Some(Reason::AnswerBinding)),
+        ("a certificate besides", json!({"jkt": one, "x5t#S256": other}), Some(Reason::AnswerBinding)),
+        ("something unknown besides", json!({"jkt": one, "kid": "x"}), Some(Reason::AnswerBinding)),
+    ] {
+        with_key.insert("cnf".to_owned(), cnf);
+        let found = bound.check(&Issued { token_type: Some("DPoP"), ..issued(&with_key) });
+        assert_eq!(found.err().map(|refusal| refusal.reason), expected, "{name}");
+    }
 
     let mut target = forwarding();
     target.token.within_subject = true;

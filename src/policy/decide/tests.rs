@@ -177,7 +177,7 @@ fn audiences_and_resources_are_found_or_refused() {
 
 #[test]
 fn several_audiences_all_agree_and_the_contract_suits_each() {
-    let claims = object(json!({"cnf": {"jkt": "k"}}));
+    let (claims, binding) = (object(json!({})), json!({"jkt": "k"}));
     let mut a = audience("a", vec![Permission { scopes: listed(&["email", "x"]), ..permission() }]);
     a.roles.realm = set(&["auditor", "staff"]);
     a.token.claims = Names::Any;
@@ -187,7 +187,7 @@ fn several_audiences_all_agree_and_the_contract_suits_each() {
     b.token.lifetime = SignedDuration::from_secs(60);
     b.token.within_subject = true;
     let audiences = names(&["a", "b"]);
-    let request = request(&audiences, &claims);
+    let request = Request { binding: Some(&binding), ..request(&audiences, &claims) };
     let contract = decide(&policy([a.clone(), b.clone()]), "corp", &request, now()).unwrap().contract;
     assert_eq!(contract.audiences, set(&["a", "b"]));
     assert_eq!(contract.realm_roles, set(&["auditor"]));
@@ -196,7 +196,7 @@ fn several_audiences_all_agree_and_the_contract_suits_each() {
     assert_eq!(contract.lifetime, SignedDuration::from_secs(60));
     assert_eq!(contract.expires_by, Some(request.subject_expires));
     assert_eq!(contract.issuance, Issuance::Reissue);
-    assert_eq!(contract.binding, Some(json!({"jkt": "k"})));
+    assert_eq!(contract.binding, Some(binding.clone()));
     assert_eq!(contract.roles.iter().map(|terms| terms.audience.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 
     b.permissions.clear();

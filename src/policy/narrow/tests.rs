@@ -217,6 +217,38 @@ prop_compose! {
     }
 }
 
+#[test]
+fn a_token_is_bound_where_the_identity_provider_did_not() {
+    let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let (key, noted) = (json!({"jkt": jkt}), json!({"jkt": jkt, "kc-jkt-type": "DPoP"}));
+    let certificate = json!({"x5t#S256": jkt});
+    let other = Err(Reason::AnswerBinding);
+    for (name, binding, cnf, expected) in [
+        ("nothing asked", None, None, Ok((None, "Bearer"))),
+        ("nothing asked, bound all the same", None, Some(&certificate), Ok((Some(&certificate), "Bearer"))),
+        ("a key", Some(&key), None, Ok((Some(&key), "DPoP"))),
+        ("a key, bound already", Some(&key), Some(&noted), Ok((Some(&noted), "DPoP"))),
+        ("a key, bound to another", Some(&key), Some(&certificate), other),
+        ("a certificate", Some(&certificate), None, Ok((Some(&certificate), "Bearer"))),
+        ("a certificate, bound to a key", Some(&certificate), Some(&key), other),
+    ] {
+        let mut contract = contract(audience("back-end-api", vec![permission()]));
+        contract.binding = binding.cloned();
+        let mut claims = keycloak_claims();
+        claims.extend(cnf.map(|cnf| ("cnf".to_owned(), cnf.clone())));
+        let token_type = if cnf.is_some_and(|cnf| cnf.get("jkt").is_some()) { "DPoP" } else { "Bearer" };
+        let found = contract.narrow(&Issued { token_type: Some(token_type), ..issued(&claims) }, now());
+        match (found, expected) {
+            (Ok(narrowed), Ok((cnf, typ))) => {
+                assert_eq!(narrowed.claims.get("cnf"), cnf, "{name}");
+                assert_eq!(narrowed.claims["typ"], typ, "{name}");
+            }
+            (Err(refusal), Err(reason)) => assert_eq!(refusal.reason, reason, "{name}"),
+            (found, expected) => panic!("{name}: {found:?} for {expected:?}"),
+        }
+    }
+}
+
 fn again<'a>(narrowed: &'a Narrowed, scope: &'a str) -> Issued<'a> {
     Issued { scope: Some(scope), ..issued(&narrowed.claims) }
 }

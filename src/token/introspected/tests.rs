@@ -6,6 +6,7 @@ use super::*;
 use crate::config::{ClaimRule, TokenChecks};
 use crate::oauth::urn::TokenType;
 use crate::policy::expression::Expression;
+use crate::token::binding::Evidence;
 use crate::token::{AudienceRule, SubjectChecks, check_introspected};
 
 const ISSUER: &str = "https://login.partner.example";
@@ -51,7 +52,8 @@ fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
     };
     let answer = Answer::read(answer.to_string().as_bytes()).map_err(|_| Reason::Internal)?;
     let now = Timestamp::from_second(NOW).unwrap();
-    check_introspected(&answer, kind, "front-end-app", &checks, now).map_err(|refusal| refusal.reason)
+    check_introspected(&answer, kind, "front-end-app", &checks, Evidence::default(), now)
+        .map_err(|refusal| refusal.reason)
 }
 
 #[test]

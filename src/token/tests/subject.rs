@@ -14,7 +14,13 @@ use crate::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::policy::expression::Expression;
 use crate::policy::reason::Reason;
 use crate::secret::Secret;
+use crate::token::binding::Evidence;
+use crate::token::dpop::DpopProof;
 use crate::token::{AudienceRule, SubjectChecks, check, validate};
+
+/// The key and the certificate that the caller of every row shows.
+const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+const X5T: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
 
 /// What a row of `subject_tokens` changes.
 struct Row {
@@ -77,6 +83,16 @@ fn subject_tokens() {
         row("azp of a wrong type", with(own(), "azp", json!(["front-end-app"])), wrong),
         row("cnf", with(own(), "cnf", json!({"jkt": "x"})), bound),
         row("cnf null", with(own(), "cnf", Value::Null), bound),
+        row("bound to a key", with(own(), "cnf", json!({"jkt": JKT})), Ok(())),
+        row(
+            "as Keycloak writes it",
+            with(with(own(), "typ", json!("DPoP")), "cnf", json!({"jkt": JKT, "kc-jkt-type": "DPoP"})),
+            Ok(()),
+        ),
+        row("typ DPoP without a key", with(own(), "typ", json!("DPoP")), wrong),
+        row("bound to another key", with(own(), "cnf", json!({"jkt": X5T})), bound),
+        row("bound to a certificate", with(own(), "cnf", json!({"x5t#S256": X5T})), Ok(())),
+        row("bound to another certificate", with(own(), "cnf", json!({"x5t#S256": JKT})), bound),
         row("act", with(own(), "act", json!({"sub": "x"})), delegated),
         row("empty may_act", with(own(), "may_act", json!({})), delegated),
         abroad(row("foreign access token", foreign(), Ok(()))),
@@ -102,11 +118,13 @@ fn subject_tokens() {
         rules: Vec::new(),
     };
     let accepted = ["https://sso.example.org".to_owned()];
+    let proof = DpopProof::of(JKT);
+    let evidence = Evidence { dpop: Some(&proof), certificate_thumbprint: Some(X5T) };
     for Row { name, header, claims, kind, foreign, expected } in rows {
         let audience = if foreign { AudienceRule::AnyOf(&accepted) } else { AudienceRule::Client };
         let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience };
         let token = Secret::new(rs256(&header, &claims));
-        let found = check(&token, kind, "front-end-app", &CORP.keys, &checks, now());
+        let found = check(&token, kind, "front-end-app", &CORP.keys, &checks, evidence, now());
         assert_eq!(found.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }
@@ -123,7 +141,8 @@ fn no_client_is_nobodys_party() {
     };
     let claims = with(with(claims(), "azp", json!("")), "aud", json!(["", "account"]));
     let token = Secret::new(rs256(&header(), &claims));
-    let refused = check(&token, TokenType::AccessToken, "", &CORP.keys, &checks, now()).unwrap_err();
+    let refused = check(&token, TokenType::AccessToken, "", &CORP.keys, &checks, Evidence::default(), now())
+        .unwrap_err();
     assert_eq!(refused.reason, Reason::SubjectTokenAudience);
 }
 
@@ -153,7 +172,15 @@ fn claim_rules_must_hold() {
             audience: AudienceRule::Client,
         };
         let token = Secret::new(rs256(&header(), &claims()));
-        let found = check(&token, TokenType::AccessToken, "front-end-app", &CORP.keys, &checks, now());
+        let found = check(
+            &token,
+            TokenType::AccessToken,
+            "front-end-app",
+            &CORP.keys,
+            &checks,
+            Evidence::default(),
+            now(),
+        );
         match (found, expected) {
             (Ok(_), Ok(())) => {}
             (Err(refusal), Err(text)) => {
@@ -190,14 +217,27 @@ fn a_request_is_checked_with_its_own_token_type_and_client() {
         checks: &checks,
         audience: AudienceRule::Client,
     };
-    let validated =
-        validate(request("front-end-app", TokenType::AccessToken), &CORP.keys, &checks, now()).unwrap();
+    let validated = validate(
+        request("front-end-app", TokenType::AccessToken),
+        &CORP.keys,
+        &checks,
+        Evidence::default(),
+        now(),
+    )
+    .unwrap();
     assert_eq!(validated.issuer(), "corp");
+    assert!(validated.binding().is_none());
     assert_eq!(validated.subject().subject(), "alice");
     assert_eq!(validated.authenticated().client_id(), "front-end-app");
     let debug = format!("{validated:?}");
     assert!(!debug.contains("alice") && !debug.contains("s3cret") && !debug.contains("eyJ"), "{debug}");
 
-    let refused = validate(request("other-app", TokenType::AccessToken), &CORP.keys, &checks, now());
+    let refused = validate(
+        request("other-app", TokenType::AccessToken),
+        &CORP.keys,
+        &checks,
+        Evidence::default(),
+        now(),
+    );
     assert_eq!(refused.unwrap_err().reason, Reason::SubjectTokenAudience);
 }

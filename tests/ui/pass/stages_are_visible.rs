@@ -14,7 +14,7 @@ fn client(parsed: Parsed) -> Authenticated {
 }
 
 fn subject(authenticated: Authenticated, keys: &KeySet, checks: &SubjectChecks<'_>) -> Option<Validated> {
-    validate(authenticated, keys, checks, Default::default()).ok()
+    validate(authenticated, keys, checks, Default::default(), Default::default()).ok()
 }
 
 fn permit(validated: Validated, policy: &Policy) -> Option<Permit> {

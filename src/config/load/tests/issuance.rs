@@ -3,16 +3,23 @@
 use super::{AUDIENCE, Folder, MAIN, TestEnvironment, load, pem};
 use crate::config::Config;
 
+/// What corp has besides: a key, and clients of Cambio's own to ask by.
+const OF_CORP: &str = "subjectIssuers: [corp, lab, partner]
+    signingKey: corp.pem
+    refreshTokens: { keyFiles: [seal.key] }
+    introspection: { clientId: cambio, clientSecretFile: secret }
+    directory: { clientId: cambio, clientSecretFile: secret }";
+
 /// A realm with a key that trusts another realm and a foreign issuer.
 fn folder(permission: &str) -> Folder {
     let folder = Folder::new();
-    let main = MAIN
-        .replace("subjectIssuers: [corp]", "subjectIssuers: [corp, lab, partner]\n    signingKey: corp.pem\n    refreshTokens: { keyFiles: [seal.key] }")
+    let main = MAIN.replace("subjectIssuers: [corp]", OF_CORP)
         + "  lab: { issuer: 'https://sso.example.org/realms/lab', subjectIssuers: [lab] }\n"
         + "issuers: { partner: { issuer: { url: 'https://p.example', audiences: [a] } } }\n";
     folder.write("cambio.yaml", main);
     folder.write("seal.key", crate::seal::generate().unwrap().expose());
     folder.write("corp.pem", pem());
+    folder.write("secret", "s3cret");
     let audience = AUDIENCE.replace("owner:", "realm: corp\nowner:").replace("scopes: [email]", permission);
     folder.write("audiences/a.yaml", audience);
     folder
@@ -180,12 +187,6 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             &["roles.default: never comes to pass"],
         ),
         (
-            "no directory",
-            MINT,
-            "roles: { source: directory }\n",
-            &["roles.source: set realms.corp.directory"],
-        ),
-        (
             "a flat claim that nobody writes",
             MINT,
             "roles: { claim: x }\n",
@@ -247,12 +248,7 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             "what only mint decides",
             "issuance: reissue",
             "token: { profile: rfc9068, subject: keep }\nroles: { source: directory }\n",
-            &[
-                "token.profile: needs `issuance: mint`",
-                "token.subject: needs",
-                "roles.source: set",
-                "roles.source: needs",
-            ],
+            &["token.profile: needs `issuance: mint`", "token.subject: needs", "roles.source: needs"],
         ),
     ] {
         let mut got = problems(permission, more);
@@ -277,4 +273,37 @@ fn a_subject_that_could_be_somebody_else_is_worth_a_warning() {
     };
     assert!(warned("issuance: mint\n    issuers: [partner]"));
     assert!(!warned("issuance: mint"));
+}
+
+#[test]
+fn what_is_asked_for_needs_somebody_to_ask_as() {
+    for (name, key, permission, expected) in [
+        (
+            "stillActive",
+            "introspection",
+            "issuance: mint\n    stillActive: true",
+            "needs realms.corp.introspection",
+        ),
+        (
+            "stillActive about foreign tokens",
+            "",
+            "issuance: mint\n    issuers: [corp, partner]\n    stillActive: true",
+            "only realm corp can be asked",
+        ),
+        (
+            "the directory",
+            "directory",
+            "issuance: mint\nroles: { source: directory }",
+            "set realms.corp.directory",
+        ),
+    ] {
+        let folder = folder(permission);
+        let main = std::fs::read_to_string(folder.path("cambio.yaml")).unwrap();
+        let without: Vec<&str> =
+            main.lines().filter(|line| key.is_empty() || !line.trim_start().starts_with(key)).collect();
+        folder.write("cambio.yaml", without.join("\n"));
+        let problems = load(&folder.path("cambio.yaml"), &TestEnvironment).unwrap_err();
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains(expected), "{name}: {told:?}");
+    }
 }

@@ -377,6 +377,37 @@ const ROWS: &[Row] = &[
         "subjectIssuers: [corp]\n    leeway: 61s",
         &[":7:13: realms.corp.leeway: \"61s\" is not between 0s and 60s"],
     ),
+    (
+        "DPoP",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dpop: { nonce: required, window: 30s, algorithms: [ES256] }",
+        &[],
+    ),
+    ("DPoP without nonce", SUBJECTS, "subjectIssuers: [corp]\n    dpop: { nonce: off }", &[]),
+    (
+        "DPoP window",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dpop: { window: 1s }",
+        &[":7:21: realms.corp.dpop.window: \"1s\" is not between 5s and 600s"],
+    ),
+    (
+        "DPoP algorithm",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dpop: { algorithms: [HS256] }",
+        &[":7:26: realms.corp.dpop.algorithms[0]: \"HS256\" is a shared-secret algorithm"],
+    ),
+    (
+        "no DPoP algorithm",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dpop: { algorithms: [] }",
+        &[":7:25: realms.corp.dpop.algorithms: is empty"],
+    ),
+    (
+        "nonce key that is not there",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dpop: { nonce: required, nonceKeyFile: nonce.key }",
+        &[":7:44: realms.corp.dpop.nonceKeyFile: the file \"nonce.key\" can't be read"],
+    ),
     ("no leeway", SUBJECTS, "subjectIssuers: [corp]\n    leeway: 0s", &[]),
     (
         "CEL",

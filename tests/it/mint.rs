@@ -1,0 +1,238 @@
+//! Tokens that Cambio issues by itself: for foreign subjects and for the realm's own, without asking anybody.
+
+use cambio::demo::Endpoint;
+use serde_json::json;
+
+use crate::support::files::BACK_END_API;
+use crate::support::world::{ACCESS_TOKEN, CERTS_PATH, ID_TOKEN, Plan, TOKEN_PATH, World, login};
+use crate::support::{client, form, token};
+
+const ROLES: &str = "roles:
+  own: true
+  map:
+    - { to: reader, when: '\"partner_user\" in claims.resource_access[\"partner-app\"].roles', issuers: [partner] }
+";
+
+/// An audience's file with these permissions.
+fn file(permissions: &str, rest: &str) -> String {
+    let head = BACK_END_API.replace("roles: { own: true }\n", "");
+    format!("{head}permissions:\n{permissions}{rest}")
+}
+
+const MINT: &str =
+    "  - { clients: [front-end-app], issuers: [corp, partner], issuance: mint, scopes: [email, profile],
+      subjectTokens: [access_token, id_token, jwt], requestedTokens: [access_token, id_token] }
+";
+
+async fn world(permissions: &str, rest: &str) -> World {
+    Plan::new().await.audience("back-end-api", &file(permissions, rest)).start().await
+}
+
+async fn carol(world: &World) -> String {
+    let path = "/realms/partner/protocol/openid-connect/token";
+    login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token()
+}
+
+#[tokio::test]
+async fn a_foreign_token_becomes_one_of_ours_with_mapped_roles() {
+    let world = world(MINT, ROLES).await;
+    let carol = carol(&world).await;
+    let before = world.audit_so_far();
+    let answer = world.exchange(&carol, &[]).await;
+    let issued = answer.access_token();
+    let claims = token::claims(&issued);
+    assert_eq!(claims["iss"], "http://sso.example.org/realms/corp");
+    assert_eq!(
+        claims["sub"], "partner#c0ffee00-1d2e-4f30-8a40-5b6c7d8e9f00",
+        "qualified: never a local user's"
+    );
+    assert_eq!((&claims["azp"], &claims["aud"]), (&json!("front-end-app"), &json!("back-end-api")));
+    assert_eq!(claims["typ"], "Bearer");
+    assert_eq!(token::client_roles(&claims, "back-end-api"), ["reader"], "the foreign roles are not ours");
+    assert_eq!(token::role_clients(&claims), ["back-end-api"]);
+    assert_eq!(token::realm_roles(&claims), [""; 0]);
+    assert_eq!(answer.json()["issued_token_type"], ACCESS_TOKEN);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let certs = client::get(world.address(), CERTS_PATH).await.json();
+    let kid = token::header(&issued)["kid"].clone();
+    assert!(certs["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid));
+    let line = world.audit_after(before).await;
+    assert_eq!((&line["outcome"], &line["issuance"]), (&json!("allowed"), &json!("mint")), "{line}");
+    assert_eq!(line["issued_jti"], claims["jti"]);
+}
+
+#[tokio::test]
+async fn the_realms_own_token_keeps_its_subject_and_the_audiences_roles() {
+    let world = world(MINT, "").await;
+    let alice = world.alice().await;
+    let before = token::claims(&alice);
+    let answer = world.exchange(&alice, &[("scope", "email")]).await;
+    let claims = token::claims(&answer.access_token());
+    assert_eq!(claims["sub"], before["sub"]);
+    assert_eq!(claims["sid"], before["sid"]);
+    assert_eq!(token::client_roles(&claims, "back-end-api"), ["backend_user"]);
+    assert_eq!(token::realm_roles(&claims), [""; 0]);
+    assert_eq!(claims["scope"], "email");
+    assert!(claims["exp"].as_i64() <= before["exp"].as_i64(), "never after the subject token");
+
+    let id = world.exchange(&alice, &[("requested_token_type", ID_TOKEN)]).await;
+    let claims = token::claims(&id.access_token());
+    assert_eq!((&claims["typ"], &claims["aud"]), (&json!("ID"), &json!("front-end-app")));
+    assert_eq!(id.json()["token_type"], "N_A");
+    assert_eq!(token::role_clients(&claims), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_identity_provider_is_asked_for_the_client_alone_and_only_now_and_then() {
+    let world = world(MINT, ROLES).await;
+    let carol = carol(&world).await;
+    assert_eq!(world.exchange(&carol, &[]).await.status, 200);
+    world.idp.faults().forget();
+    for _ in 0..3 {
+        assert_eq!(world.exchange(&carol, &[]).await.status, 200);
+    }
+    let posts = world.idp.faults().received().iter().filter(|request| request.method == "POST").count();
+    assert_eq!(posts, 0, "the client's secret was right a moment ago");
+    let before = world.audit_so_far();
+    let answer = world.exchange(&carol, &[("client_secret", "wrong")]).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(world.audit_after(before).await["reason"], "client_unauthenticated");
+}
+
+#[tokio::test]
+async fn a_registered_client_is_known_without_the_identity_provider() {
+    let plan = Plan::new().await;
+    let hash = cambio::secret::Secret::new("front-end-secret").sha256();
+    let registry = format!(
+        "    signingKey: corp.pem\n    clients:\n      front-end-app:\n        - {{ method: client_secret, secretHash: \"sha256:{hash}\" }}\n"
+    );
+    let plan = plan.configure("    signingKey: corp.pem\n", &registry);
+    let world = plan.audience("back-end-api", &file(MINT, ROLES)).start().await;
+    let carol = carol(&world).await;
+    assert_eq!(world.exchange(&carol, &[]).await.status, 200);
+    world.idp.faults().forget();
+    assert_eq!(world.exchange(&carol, &[]).await.status, 200);
+    assert!(world.idp.faults().received().iter().all(|request| request.method != "POST"));
+    for (name, changes) in
+        [("a wrong secret", [("client_secret", "wrong")]), ("no secret", [("client_secret", "-")])]
+    {
+        let before = world.audit_so_far();
+        assert_eq!(world.exchange(&carol, &changes).await.status, 401, "{name}");
+        assert_eq!(world.audit_after(before).await["reason"], "client_unauthenticated", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn roles_are_those_that_the_identity_provider_holds_now() {
+    let plan = Plan::new().await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    let world = plan
+        .configure(
+            "    signingKey: corp.pem",
+            "    signingKey: corp.pem\n    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
+        )
+        .audience("back-end-api", &file(MINT, "roles: { own: true, source: directory, realm: [auditor] }\n"))
+        .start()
+        .await;
+    let alice = world.alice().await;
+    let claims = token::claims(&world.exchange(&alice, &[]).await.access_token());
+    assert_eq!(token::client_roles(&claims, "back-end-api"), ["backend_user"]);
+    assert_eq!(token::realm_roles(&claims), ["auditor"]);
+    let asked: Vec<String> =
+        world.idp.faults().received().iter().map(|request| request.target.clone()).collect();
+    assert!(asked.iter().any(|target| target.contains("/role-mappings/realm/composite")), "{asked:?}");
+
+    // A directory that is away stops what needs it.
+    world.idp.faults().set(Endpoint::Admin, cambio::demo::Fault::CloseAtOnce);
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&alice, &[]).await.status, 503);
+    assert_eq!(world.audit_after(before).await["reason"], "directory_unavailable");
+}
+
+#[tokio::test]
+async fn a_token_of_ours_is_exchanged_again_by_mint_only() {
+    let again = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: ISSUANCE }\n";
+    for (issuance, status, reason) in [("mint", 200, None), ("reissue", 400, Some("subject_token_ours"))] {
+        let plan = Plan::new().await.audience("back-end-api", &file(MINT, ""));
+        let world = plan.audience("other-api", &again.replace("ISSUANCE", issuance)).start().await;
+        let first = world.exchange(&world.alice().await, &[]).await.access_token();
+        let before = world.audit_so_far();
+        let changes =
+            [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+        let answer = world.exchange(&first, &changes).await;
+        assert_eq!(answer.status, status, "{issuance}: {}", answer.text());
+        let line = world.audit_after(before).await;
+        assert_eq!(line["reason"].as_str(), reason, "{issuance}: {line}");
+        if status == 200 {
+            let claims = token::claims(&answer.access_token());
+            assert_eq!((&claims["aud"], &claims["azp"]), (&json!("other-api"), &json!("back-end-api")));
+            assert_eq!(claims["sub"], token::claims(&first)["sub"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_may_be_used_once_is_used_once() {
+    let world = world(&MINT.replace("issuance: mint,", "issuance: mint, oneTime: true,"), ROLES).await;
+    let carol = carol(&world).await;
+    assert_eq!(world.exchange(&carol, &[]).await.status, 200);
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&carol, &[]).await.status, 400);
+    assert_eq!(world.audit_after(before).await["reason"], "subject_token_used");
+}
+
+#[tokio::test]
+async fn the_jwt_authorization_grant_mints_too() {
+    let plan = Plan::new().await;
+    let plan = plan
+        .configure("    signingKey: corp.pem", "    signingKey: corp.pem\n    doors: { jwtBearer: judged }");
+    let world = plan.audience("back-end-api", &file(MINT, ROLES)).start().await;
+    let carol = carol(&world).await;
+    let fields = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+        ("assertion", carol.as_str()),
+        ("resource", "https://api.example.org"),
+        ("client_id", "front-end-app"),
+        ("client_secret", "front-end-secret"),
+    ];
+    let answer = client::post(world.address(), TOKEN_PATH, &fields).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.json().get("issued_token_type").is_none());
+    assert_eq!(token::claims(&answer.access_token())["aud"], "back-end-api");
+    let wrong = form::changed(&fields, &[("resource", "https://unknown.example.org")]);
+    let answer = client::post(world.address(), TOKEN_PATH, &wrong).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (400, &json!("invalid_target")));
+}
+
+#[tokio::test]
+async fn expressions_that_fail_refuse() {
+    let rows = [
+        ("claims", "token: { set: { tenant: 'claims.organisation' } }\n", "claim_template_failed"),
+        ("subject", "token: { subject: mapped }\n", "subject_mapping_failed"),
+    ];
+    for (name, rest, reason) in rows {
+        let head = BACK_END_API.replace("token: { lifetime: 5m }\n", "");
+        let plan = Plan::new().await.configure(
+            "    issuer: { url: \"http://sso.example.org/realms/partner\"",
+            "    claimMappings: { username: { expression: claims.nickname } }\n    issuer: { url: \"http://sso.example.org/realms/partner\"",
+        );
+        let text = format!("{head}permissions:\n{MINT}{rest}");
+        let world = plan.audience("back-end-api", &text).start().await;
+        let before = world.audit_so_far();
+        let answer = world.exchange(&carol(&world).await, &[]).await;
+        assert!(answer.status.is_client_error(), "{name}: {}", answer.text());
+        assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn one_token_can_not_be_made_in_two_ways() {
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [front-end-app], issuers: [partner], issuance: translate }\n";
+    let plan = Plan::new().await.audience("back-end-api", &file(MINT, ""));
+    let world = plan.audience("other-api", other).start().await;
+    let before = world.audit_so_far();
+    let carol = carol(&world).await;
+    let answer = world.exchange(&carol, &[("audience", "back-end-api"), ("audience", "other-api")]).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(world.audit_after(before).await["reason"], "issuance_conflict");
+}
