@@ -19,6 +19,10 @@ use crate::config::AuditOutput;
 pub enum Event {
     /// A token exchange was judged.
     TokenExchange,
+    /// A refresh token of ours was used.
+    TokenRefresh,
+    /// A token of ours was to be revoked.
+    TokenRevocation,
     /// A token request was refused before it was known to be an exchange.
     RequestRefused,
     /// A request passed ungoverned through a door that the configuration opens.
@@ -89,6 +93,10 @@ pub struct Line {
     pub issued_jti: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_kid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_family: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_generation: Option<u32>,
     pub policy_hash: String,
 }
 

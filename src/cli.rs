@@ -5,6 +5,7 @@ pub mod client_secret;
 pub mod demo;
 pub mod keys;
 pub mod schema;
+pub mod seal_key;
 pub mod serve;
 pub mod verify;
 
@@ -33,6 +34,7 @@ Commands:
   keys    list --dir FOLDER [--json]         show a folder's keys: id, algorithm, state, since when
   keys    rotate --dir FOLDER [--type TYPE] [--min-published 10m] [--now]
                                              the next key signs, the active one retires, a new one is next
+  seal-key [--out FILE]                      make a key for refreshTokens.keyFiles
   client-secret [--argon2id]                 hash a client's secret from standard input, or make one and print its hash
   demo    [--once]                           show the main job on an embedded identity provider
 
@@ -72,6 +74,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("keys") => {
             keys::run(arguments).map(|()| ExitCode::SUCCESS).map_err(|error| CliError(error.to_string()))
         }
+        Some("seal-key") => seal_key::run(arguments),
         Some("client-secret") => client_secret::run(arguments).map(|()| ExitCode::SUCCESS),
         Some("demo") => demo::run(arguments),
         Some("verify") => return verify::run(arguments),

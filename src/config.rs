@@ -13,6 +13,7 @@ pub mod watch;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -27,6 +28,7 @@ pub use self::summary::summary;
 use crate::issue::ring::KeyRing;
 use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
+use crate::seal::Seal;
 
 /// Everything that Cambio runs by.
 #[derive(Clone, Debug)]
@@ -169,8 +171,17 @@ pub struct Realm {
     pub directory: Option<Directory>,
     /// Who may call it, where Cambio authenticates clients itself.
     pub clients: clients::Clients,
+    /// Refresh tokens of our own.
+    pub refresh_tokens: Option<RefreshTokens>,
     /// Whether parameters that we don't know go upstream with an exchange.
     pub forward_unknown_parameters: bool,
+}
+
+/// Refresh tokens of our own.
+#[derive(Clone, Debug)]
+pub struct RefreshTokens {
+    /// The keys that seal and open them.
+    pub seal: Arc<Seal>,
 }
 
 /// Cambio's own client at a realm, which may see users and their roles.

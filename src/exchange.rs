@@ -3,6 +3,7 @@
 pub mod classify;
 mod lenient;
 pub mod parse;
+pub mod refresh;
 
 /// A grant by which one token becomes another, and that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

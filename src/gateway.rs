@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod exit;
 pub mod hold;
 pub mod introspection;
+pub mod life;
 pub mod lock;
 pub mod once;
 mod proof;
@@ -79,6 +80,10 @@ impl Handler for Gateway {
             Route::Keys(realm) => (Way::Keys, self.keys(state.realms.get(realm), &head, connection).await),
             Route::Discovery(realm) => {
                 (Way::Discovery, self.discovery(state.realms.get(realm), &head, connection).await)
+            }
+            Route::Own { realm, endpoint } => {
+                let visit = Visit { gateway: self, state: &state, connection };
+                Box::pin(life::answer(visit, (realm, endpoint), head, body)).await
             }
             Route::Door { .. } => {
                 let visit = Visit { gateway: self, state: &state, connection };

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod forward;
 pub mod key;
 pub mod mint;
+pub mod refresh;
 pub mod reissue;
 pub mod ring;
 pub mod translate;

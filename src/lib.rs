@@ -23,6 +23,7 @@ pub mod introspection;
 pub mod issue;
 pub mod jwks;
 pub mod metrics;
+pub mod seal;
 pub mod store;
 pub mod tls;
 pub mod upstream;

@@ -68,12 +68,15 @@ pub enum Way {
     Discovery,
     /// A token endpoint.
     Token,
+    /// Introspection, userinfo or revocation.
+    Own,
     /// Refused by its head alone.
     Rejected,
 }
 
 impl Way {
-    const ALL: [Self; 6] = [Self::Pass, Self::Form, Self::Keys, Self::Discovery, Self::Token, Self::Rejected];
+    const ALL: [Self; 7] =
+        [Self::Pass, Self::Form, Self::Keys, Self::Discovery, Self::Token, Self::Own, Self::Rejected];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -82,7 +85,32 @@ impl Way {
             Self::Keys => "keys",
             Self::Discovery => "discovery",
             Self::Token => "token",
+            Self::Own => "own",
             Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// Where a token of our own was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnEndpoint {
+    /// RFC 7662.
+    Introspection,
+    /// `OpenID` Connect Core section 5.3.
+    Userinfo,
+    /// RFC 7009.
+    Revocation,
+    /// The token endpoint, with a refresh token.
+    Refresh,
+}
+
+impl OwnEndpoint {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Introspection => "introspection",
+            Self::Userinfo => "userinfo",
+            Self::Revocation => "revocation",
+            Self::Refresh => "refresh",
         }
     }
 }
@@ -123,6 +151,12 @@ impl Metrics {
     /// A request passed through an open door.
     pub fn door_passed(&self, realm: &str, door: &str) {
         self.judgement.open_doors.with_label_values(&[realm, door]).inc();
+    }
+
+    /// A token of our own was used at one of the realm's endpoints.
+    pub fn own_token_request(&self, realm: &str, endpoint: OwnEndpoint, outcome: Outcome) {
+        let labels = [realm, endpoint.as_str(), outcome.as_str()];
+        self.judgement.own_token_requests.with_label_values(&labels).inc();
     }
 
     /// An answer was withheld by the answer lock.

@@ -1,15 +1,22 @@
 //! Stage 4: the only maker of a permit.
 
-use jiff::{SignedDuration, Timestamp};
+pub mod renewal;
 
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use self::renewal::Renewal;
+use crate::client::Authenticated;
+use crate::oauth::scope::Scope;
 use crate::policy::contract::Contract;
 use crate::policy::decide::{Decision, Request, decide};
 use crate::policy::model::{Demands, Issuance, Policy};
-use crate::policy::reason::Refusal;
-use crate::token::Validated;
+use crate::policy::reason::{Reason, Refusal};
+use crate::token::binding::{Binding, Evidence};
+use crate::token::{SubjectChecks, Validated, validate_again};
 
 /// The proof that a request was judged and allowed, with the contract that its answer must meet.
-/// Only [`Permit::decide`] makes one.
+/// Only [`Permit::decide`] and [`Permit::renew`] make one.
 #[derive(Debug)]
 pub struct Permit {
     validated: Validated,
@@ -33,27 +40,62 @@ impl Permit {
         realm: &str,
         now: Timestamp,
     ) -> Result<Self, Box<Refused>> {
-        let parsed = validated.authenticated().parsed();
-        let subject = validated.subject();
         let binding = validated.binding().claim();
-        let request = Request {
-            client: parsed.credentials().client_id(),
-            issuer: validated.issuer(),
-            own: validated.is_own(),
-            subject_token: validated.kind(),
-            requested_token: parsed.requested(),
-            audiences: parsed.audiences(),
-            resources: validated.resources(),
-            scope: validated.scope(),
-            claims: subject.claims(),
-            subject: subject.subject(),
-            subject_expires: subject.expires(),
-            binding: binding.as_ref(),
-        };
+        let request = request(&validated, validated.scope(), binding.as_ref());
         match decide(policy, realm, &request, now) {
             Ok(decision) => Ok(Self { validated, decision }),
             Err(refusal) => Err(Box::new(Refused { refusal, validated })),
         }
+    }
+
+    /// Judges an exchange that was allowed before, against what the audiences' owners say now. What they no longer permit
+    /// of the scope that was granted is left out, unless the refresh asks for it by name; what was not granted then is not
+    /// granted now, whatever they permit.
+    pub fn renew(
+        authenticated: Authenticated,
+        renewal: &Renewal,
+        (asked, checks, evidence): (Option<&Scope>, &SubjectChecks<'_>, Evidence<'_>),
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let granted = renewal.scope();
+        if asked.is_some_and(|asked| !asked.is_subset(&granted)) {
+            return Err(Refusal::new(
+                Reason::ScopeNotPermitted,
+                "the refresh asks for more than was granted",
+            ));
+        }
+        let subject = renewal.subject_token().ok_or_else(unreadable)?;
+        let bound = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
+        let validated = validate_again(authenticated, (subject, bound), asked.cloned(), (checks, evidence))?;
+        let binding = validated.binding().claim();
+        let judge = |scope: Option<&Scope>| {
+            decide(policy, renewal.realm(), &request(&validated, scope, binding.as_ref()), now)
+        };
+        let wanted = asked.unwrap_or(&granted);
+        let (mut decision, scope) = match judge(Some(wanted)) {
+            Err(refusal) if asked.is_none() && refusal.reason == Reason::ScopeNotPermitted => {
+                let permitted = judge(None)?.contract.scope_permitted;
+                let left = wanted.filtered(|token| permitted.contains(token));
+                (judge(Some(&left))?, left)
+            }
+            decision => (decision?, wanted.clone()),
+        };
+        let (made, now_made) = (renewal.issuance(), decision.contract.issuance.as_str());
+        if made != now_made {
+            return Err(Refusal::new(
+                Reason::RefreshTokenInvalid,
+                format!(
+                    "it came with issuance {made}, and the permissions say {now_made} now: exchange anew"
+                ),
+            ));
+        }
+        // Said even where it is empty: "nothing was asked for" would mean all that is permitted.
+        decision.contract.scope_requested = Some(scope);
+        if let Some(local) = renewal.local_subject() {
+            decision.contract = decision.contract.for_local_subject(local)?;
+        }
+        Ok(Self { validated, decision })
     }
 
     /// What the answer must look like.
@@ -101,3 +143,32 @@ impl Permit {
         &self.validated
     }
 }
+
+fn request<'a>(
+    validated: &'a Validated,
+    scope: Option<&'a Scope>,
+    binding: Option<&'a Value>,
+) -> Request<'a> {
+    let (parsed, subject) = (validated.authenticated().parsed(), validated.subject());
+    Request {
+        client: parsed.credentials().client_id(),
+        issuer: validated.issuer(),
+        own: validated.is_own(),
+        subject_token: validated.kind(),
+        requested_token: parsed.requested(),
+        audiences: parsed.audiences(),
+        resources: validated.resources(),
+        scope,
+        claims: subject.claims(),
+        subject: subject.subject(),
+        subject_expires: subject.expires(),
+        binding,
+    }
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(Reason::RefreshTokenInvalid, "the refresh token holds no subject token")
+}
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,13 @@ pub enum Route {
     Keys(usize),
     /// The discovery document of the realm with this index.
     Discovery(usize),
+    /// An endpoint of a realm that tells about tokens, or revokes them: those of ours are ours to answer for.
+    Own {
+        /// Index of the realm.
+        realm: usize,
+        /// Which one.
+        endpoint: Own,
+    },
     /// A token endpoint: read the body and classify it.
     Door {
         /// Index of the realm; none if it is not configured, and then nothing may be exchanged there.
@@ -49,8 +56,34 @@ pub struct RouteTable {
     realm_prefixes: BTreeSet<String>,
 }
 
+/// An endpoint that takes tokens, besides the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// RFC 7662.
+    Introspection,
+    /// RFC 7009.
+    Revocation,
+    /// OpenID Connect Core section 5.3.
+    Userinfo,
+}
+
+impl Own {
+    /// All of them, with their paths.
+    const ALL: [(Self, &str); 3] = [
+        (Self::Introspection, "/protocol/openid-connect/token/introspect"),
+        (Self::Revocation, "/protocol/openid-connect/revoke"),
+        (Self::Userinfo, "/protocol/openid-connect/userinfo"),
+    ];
+
+    /// Whether it is served with this method; with others, the identity provider answers.
+    fn takes(self, method: &Method) -> bool {
+        *method == Method::POST || (self == Self::Userinfo && *method == Method::GET)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Endpoint {
+    Own(Own, usize),
     Token(usize),
     Certs(usize),
     Discovery(usize),
@@ -67,6 +100,9 @@ impl RouteTable {
             table.endpoints.insert(format!("{path}{TOKEN}"), Endpoint::Token(index));
             table.endpoints.insert(format!("{path}{CERTS}"), Endpoint::Certs(index));
             table.endpoints.insert(format!("{path}{DISCOVERY}"), Endpoint::Discovery(index));
+            for (own, at) in Own::ALL {
+                table.endpoints.insert(format!("{path}{at}"), Endpoint::Own(own, index));
+            }
             // The unconfigured neighbours of a realm at /sso/realms/corp are at /sso/realms/*.
             if let Some((prefix, _)) = path.rsplit_once('/').filter(|(prefix, _)| prefix.ends_with("/realms"))
             {
@@ -86,11 +122,16 @@ impl RouteTable {
             Some(Endpoint::Token(realm)) => return door(Some(*realm), head),
             Some(Endpoint::Certs(realm)) if is_plain_read(head) => return Route::Keys(*realm),
             Some(Endpoint::Discovery(realm)) if is_plain_read(head) => return Route::Discovery(*realm),
+            Some(Endpoint::Own(endpoint, realm))
+                if endpoint.takes(&head.method) && !asks_for_tunnel(head) =>
+            {
+                return Route::Own { realm: *realm, endpoint: *endpoint };
+            }
             None if self.is_door_of_unconfigured_realm(path) => return door(None, head),
             None if disguise::may_be_read_as_door(path) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
-            Some(Endpoint::Certs(_) | Endpoint::Discovery(_)) | None => {}
+            Some(Endpoint::Certs(_) | Endpoint::Discovery(_) | Endpoint::Own(..)) | None => {}
         }
         if may_have_body(head) && is_formish(&head.headers) { Route::Form } else { Route::Pass }
     }

@@ -34,8 +34,7 @@ pub struct Presented {
     subject: Unverified,
 }
 
-/// A request whose subject token was checked. Only [`Presented::validate`] and
-/// [`validate_introspected`] make one.
+/// A request whose subject token was checked, now or when the exchange that is renewed was allowed.
 #[derive(Debug)]
 pub struct Validated {
     authenticated: Authenticated,
@@ -138,6 +137,27 @@ pub fn validate_introspected(
     let binding = Binding::read(subject.claims())?.strengthened(evidence);
     let issuer = checks.issuer_name.to_owned();
     Ok(Validated { authenticated, subject, issuer, own: false, kind, asked, binding })
+}
+
+/// The same for a subject token that was checked when its exchange was allowed, and is remembered with it and with what
+/// the issued token was bound to. Signature and times are what they were; what the configuration may have changed since is
+/// checked again, and the caller proves to be the one again.
+pub(crate) fn validate_again(
+    authenticated: Authenticated,
+    ((subject, kind), bound): ((VerifiedToken, TokenType), Binding),
+    scope: Option<Scope>,
+    (checks, evidence): (&SubjectChecks<'_>, Evidence<'_>),
+) -> Result<Validated, Refusal> {
+    if claims::string(subject.claims(), "iss") != Ok(Some(checks.issuer)) {
+        return Err(Refusal::new(Reason::SubjectTokenIssuerUntrusted, "the issuer has another iss now"));
+    }
+    fit(&subject, authenticated.client_id(), checks, evidence)?;
+    bound.proved_by(evidence)?;
+    let binding = bound.strengthened(evidence);
+    let asked = Asked { resources: Vec::new(), scope };
+    let own = matches!(checks.audience, AudienceRule::Client);
+    let issuer = checks.issuer_name.to_owned();
+    Ok(Validated { authenticated, subject, issuer, own, kind, asked, binding })
 }
 
 impl Validated {

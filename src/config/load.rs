@@ -14,6 +14,7 @@ mod issuers;
 pub mod keys;
 mod platform;
 mod problem;
+mod refresh;
 mod shape;
 mod store;
 mod tree;

@@ -50,6 +50,9 @@ fn realm(realm: &Realm) -> Value {
         "subjectIssuers": realm.subject_issuers,
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
+        "refreshTokens": realm.refresh_tokens.as_ref().map(|tokens| {
+            json!({ "keys": tokens.seal.len() })
+        }),
         "signingKeys": realm.signing.iter().flat_map(KeyRing::all).map(signing_key).collect::<Vec<_>>(),
         "clients": clients(&realm.clients),
         "unregisteredClients": match realm.clients.unregistered {

@@ -52,6 +52,28 @@ impl View<'_> {
         Answer::ok(&Value::from(known.collect::<serde_json::Map<_, _>>()))
     }
 
+    /// RFC 7009; a token that is not known needs no revocation, and gets a 200 that says so, as Keycloak's does.
+    pub(super) fn revoke(&self, headers: &HeaderMap, fields: &Fields) -> Answer {
+        let client = match self.client(headers, fields) {
+            Ok(client) => client,
+            Err(refused) => return refused,
+        };
+        let Some(token) = fields.one("token") else {
+            return Answer::error(400, "invalid_request", "Token not provided");
+        };
+        let claims = self.read_refresh_token(token).or_else(|| self.read_token(token));
+        let Some(claims) = claims else { return Answer::error(200, "invalid_token", "Invalid token") };
+        if claims.get("azp").is_none_or(|azp| azp != client.id) {
+            return Answer::error(400, "invalid_token", "Unmatching clients");
+        }
+        if let (Some("Refresh"), Some(session)) =
+            (claims.get("typ").and_then(Value::as_str), claims.get("sid").and_then(Value::as_str))
+        {
+            self.state.end_session(session);
+        }
+        Answer { status: StatusCode::OK, headers: Vec::new(), body: bytes::Bytes::new() }
+    }
+
     /// Ends the session of a refresh token.
     pub(super) fn logout(&self, headers: &HeaderMap, fields: &Fields) -> Answer {
         if let Err(refused) = self.client(headers, fields) {
@@ -83,6 +105,7 @@ impl View<'_> {
             "token_endpoint": at("token"),
             "introspection_endpoint": at("token/introspect"),
             "userinfo_endpoint": at("userinfo"),
+            "revocation_endpoint": at("revoke"),
             "end_session_endpoint": at("logout"),
             "jwks_uri": at("certs"),
             "grant_types_supported": [

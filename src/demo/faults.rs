@@ -23,6 +23,8 @@ pub enum Endpoint {
     Introspect,
     /// Logout.
     Logout,
+    /// Revocation (RFC 7009).
+    Revoke,
     /// The token endpoint.
     Token,
     /// The userinfo endpoint.

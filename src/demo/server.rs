@@ -188,9 +188,10 @@ impl View<'_> {
             Endpoint::Discovery => self.discovery(),
             Endpoint::Introspect if post => self.introspect(&request.headers, &fields),
             Endpoint::Logout if post => self.logout(&request.headers, &fields),
+            Endpoint::Revoke if post => self.revoke(&request.headers, &fields),
             Endpoint::Token if post => self.token(&request.headers, &fields),
             Endpoint::Userinfo => self.userinfo(&request.headers),
-            Endpoint::Introspect | Endpoint::Logout | Endpoint::Token => {
+            Endpoint::Introspect | Endpoint::Logout | Endpoint::Revoke | Endpoint::Token => {
                 Answer::error(405, "HTTP 405 Method Not Allowed", "")
             }
         }
@@ -212,6 +213,7 @@ fn route(target: &str, lenient: bool) -> Option<(String, Endpoint)> {
         "protocol/openid-connect/auth" => Endpoint::Auth,
         "protocol/openid-connect/certs" => Endpoint::Certs,
         "protocol/openid-connect/logout" => Endpoint::Logout,
+        "protocol/openid-connect/revoke" => Endpoint::Revoke,
         "protocol/openid-connect/token" => Endpoint::Token,
         "protocol/openid-connect/token/introspect" => Endpoint::Introspect,
         "protocol/openid-connect/userinfo" => Endpoint::Userinfo,

@@ -31,7 +31,7 @@ impl Answer {
 pub fn answer(reason: Reason) -> Answer {
     match reason {
         Reason::PathNotCanonical => bad_request("Path is not canonical"),
-        Reason::FramingRefused => bad_request("Malformed request"),
+        Reason::FramingRefused | Reason::TokenAmbiguous => bad_request("Malformed request"),
         Reason::MethodNotAllowed => {
             error(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, "Method not allowed")
         }
@@ -80,6 +80,9 @@ pub fn answer(reason: Reason) -> Answer {
             ErrorCode::InvalidGrant,
             "Maximum allowed refresh token reuse exceeded",
         ),
+        Reason::TokenOfAnotherClient => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidToken, "Unmatching clients")
+        }
         Reason::ExchangeElsewhere => bad_request("This grant_type is served at the token endpoint only"),
         Reason::DoorClosed => forbidden("This grant is closed by policy"),
         Reason::SubjectTokenTypeUnsupported => bad_request("Invalid token type, must be access token"),
@@ -161,6 +164,20 @@ pub fn grant_answer(reason: Reason) -> Answer {
     match answer(reason) {
         Answer { status: StatusCode::BAD_REQUEST, description: "Invalid token", .. } => {
             error(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, "Invalid assertion")
+        }
+        other => other,
+    }
+}
+
+/// What the caller of a refresh is told: where the owner's permission has gone or the subject is not trusted any more, the
+/// grant is over (RFC 6749 section 5.2), and clients that know this code let their users log in again.
+pub fn refresh_answer(reason: Reason) -> Answer {
+    match answer(reason) {
+        Answer { status: StatusCode::FORBIDDEN, description, .. } => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, description)
+        }
+        Answer { status: StatusCode::BAD_REQUEST, description: "Invalid token", .. } => {
+            error(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, "Invalid refresh token")
         }
         other => other,
     }
@@ -261,6 +278,21 @@ mod tests {
             (Reason::ClientNotPermitted, "access_denied"),
         ] {
             assert_eq!(grant_answer(reason).code, code, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_permission_that_has_gone_ends_the_grant() {
+        for (reason, code) in [
+            (Reason::ClientNotPermitted, "invalid_grant"),
+            (Reason::RefreshTokenInvalid, "invalid_grant"),
+            (Reason::RefreshTokenReused, "invalid_grant"),
+            (Reason::SubjectTokenIssuerUntrusted, "invalid_grant"),
+            (Reason::ScopeNotPermitted, "invalid_scope"),
+            (Reason::ClientUnauthenticated, "invalid_client"),
+            (Reason::StoreUnavailable, "temporarily_unavailable"),
+        ] {
+            assert_eq!(refresh_answer(reason).code, code, "{reason}");
         }
     }
 

@@ -5,8 +5,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
 use super::Grant;
-pub use super::lenient::carries_governed_grant;
-use super::lenient::{Governed, readable};
+use super::lenient::{Governed, readings};
+pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
+use super::refresh;
 use crate::config::{Doors, JwtBearerDoor};
 use crate::oauth::form::Form;
 use crate::policy::reason::{Reason, Refusal};
@@ -76,6 +77,8 @@ pub enum Classified {
     Refused(Refusal),
     /// One token is to become another: to be parsed, judged and serialised anew.
     Exchange(Grant, Form),
+    /// A refresh token of ours is to be used: to be parsed, judged and answered by us.
+    Refresh(Form),
 }
 
 /// Reads a token request as RFC 6749 writes it, and nothing else.
@@ -111,12 +114,26 @@ fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
         return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
     }
     // Whatever governed grant any parser could read is the one that we read; spelt otherwise, it is refused.
-    if readable(body).into_iter().any(|other| Some(other) != governed) {
+    let readable = readings(body);
+    if readable.grants.into_iter().any(|other| Some(other) != governed) {
         return Err(Refusal::new(Reason::GrantTypeAmbiguous, "some parser could read a governed grant"));
     }
     if grant.is_none() {
         return Err(Refusal::new(Reason::GrantTypeMissing, "grant_type"));
     }
+    if grant.as_deref() == Some(refresh::GRANT) && form.one("refresh_token").is_some_and(refresh::is_ours) {
+        return Ok(Classified::Refresh(form));
+    }
+    // Judged exchanges are serialised anew; what goes on as it came must not carry what only we may read.
+    let refused =
+        || Refusal::new(Reason::RefreshTokenInvalid, "some parser could read a refresh token of ours");
+    match classified(governed, form, doors)? {
+        Classified::Other | Classified::Open(_) if readable.our_refresh_token => Err(refused()),
+        classified => Ok(classified),
+    }
+}
+
+fn classified(governed: Option<Governed>, form: Form, doors: Doors) -> Result<Classified, Refusal> {
     match governed {
         None => Ok(Classified::Other),
         Some(Governed::JwtBearer) if doors.jwt_bearer == JwtBearerDoor::Judged => {

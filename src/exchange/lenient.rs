@@ -3,6 +3,11 @@
 //! It errs to one side. A governed grant that stands behind `grant_type`, whatever separates the two and however both
 //! are escaped, padded or wrapped, is found; bodies without the grant's full name are not.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use super::refresh::PREFIX;
 use crate::oauth::urn;
 
 /// A grant by which one token becomes another.
@@ -27,33 +32,92 @@ impl Governed {
     }
 }
 
-/// Whether any parser could read a governed grant in `body`: for forms sent to paths that are no token endpoint.
-pub fn carries_governed_grant(body: &[u8]) -> bool {
-    !readable(body).is_empty()
+/// What any parser could read in a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Readings {
+    /// Governed grants.
+    pub(super) grants: Vec<Governed>,
+    /// A refresh token of ours, wherever it stands.
+    pub(super) our_refresh_token: bool,
 }
 
-/// The governed grants that any parser could read in `body`.
-pub(super) fn readable(body: &[u8]) -> Vec<Governed> {
-    let mut found = Vec::new();
-    // Escaped text within escaped text: each layer is looked at, since a parser may stop at any of them.
+/// Whether any parser could read a governed grant in `body`: for forms sent to paths that are no token endpoint.
+pub fn carries_governed_grant(body: &[u8]) -> bool {
+    !readings(body).grants.is_empty()
+}
+
+/// Whether any parser could read a token of ours in `body`, in whatever parameter it stands: a refresh token of ours, or
+/// a JWS whose header has a `kid` that is ours.
+pub fn carries_token_of_ours(body: &[u8], owns: impl Fn(&str) -> bool) -> bool {
     let mut layer = body.to_vec();
     for _ in 0..MAX_LAYERS {
-        let text = visible(&layer);
-        // Some parsers drop white space and control characters within names and values, too.
-        let dense: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
-        for grant in Governed::ALL {
-            if !found.contains(&grant) && is_in(&text, &dense, grant.urn().as_bytes()) {
-                found.push(grant);
-            }
+        let dense: Vec<u8> = layer.iter().copied().filter(u8::is_ascii_graphic).collect();
+        let refresh = memchr::memmem::find(&dense.to_ascii_lowercase(), PREFIX.as_bytes()).is_some();
+        if refresh || kids(&dense).any(|kid| owns(&kid)) {
+            return true;
         }
         let decoded = unescape(&layer);
         if decoded.len() == layer.len() {
-            return found;
+            return false;
         }
         layer = decoded;
     }
-    // Nobody escapes so often with good intentions.
-    Governed::ALL.to_vec()
+    true
+}
+
+/// The `kid` of everything that looks like the header of a compact JWS: base64url of `{"…`, and a dot.
+fn kids(text: &[u8]) -> impl Iterator<Item = String> {
+    #[derive(Deserialize)]
+    struct Header {
+        kid: String,
+    }
+    memchr::memmem::find_iter(text, b"ey").filter_map(move |at| {
+        let rest = text.get(at..)?;
+        let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let length = rest.iter().take(MAX_HEADER).take_while(|byte| base64url(byte)).count();
+        if rest.get(length) != Some(&b'.') {
+            return None;
+        }
+        let header = URL_SAFE_NO_PAD.decode(rest.get(..length)?).ok()?;
+        serde_json::from_slice::<Header>(&header).ok().map(|header| header.kid)
+    })
+}
+
+/// What any parser could read in `body`.
+pub(super) fn readings(body: &[u8]) -> Readings {
+    let mut read = Readings::default();
+    let ended = each_layer(body, |text, dense| {
+        for grant in Governed::ALL {
+            if !read.grants.contains(&grant) && is_in(text, dense, grant.urn().as_bytes()) {
+                read.grants.push(grant);
+            }
+        }
+        read.our_refresh_token |= memchr::memmem::find(dense, PREFIX.as_bytes()).is_some();
+    });
+    if ended {
+        read
+    } else {
+        // Nobody escapes so often with good intentions.
+        Readings { grants: Governed::ALL.to_vec(), our_refresh_token: true }
+    }
+}
+
+/// Escaped text within escaped text: each layer is looked at, since a parser may stop at any of them. Some parsers drop
+/// white space and control characters within names and values, too: each layer comes as it is and without them. Says
+/// whether the last layer was reached.
+fn each_layer(body: &[u8], mut look: impl FnMut(&[u8], &[u8])) -> bool {
+    let mut layer = body.to_vec();
+    for _ in 0..MAX_LAYERS {
+        let text = visible(&layer);
+        let dense: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
+        look(&text, &dense);
+        let decoded = unescape(&layer);
+        if decoded.len() == layer.len() {
+            return true;
+        }
+        layer = decoded;
+    }
+    false
 }
 
 /// Whether some parser could take `name` for `known`: in another case, escaped again, padded, as an array
@@ -69,6 +133,9 @@ pub(super) fn resembles(name: &str, known: &str) -> bool {
     let php = text.iter().map(|byte| if is_underscore(*byte) { b'_' } else { *byte });
     cut.iter().copied().filter(u8::is_ascii_graphic).eq(known.bytes()) || php.eq(known.bytes())
 }
+
+/// Longest header of a JWS that is looked at, in base64url. Ours have about 150 characters.
+const MAX_HEADER: usize = 2048;
 
 /// No body of an ordinary client is escaped more than twice.
 const MAX_LAYERS: usize = 8;
@@ -234,6 +301,30 @@ mod tests {
             ("broken escapes", "a=%%%&b=%4&c=%zz".into()),
         ] {
             assert!(!carries_governed_grant(body.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn finds_a_token_of_ours_wherever_a_parser_could() {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let token = format!("{}.e30.AA", encode(r#"{"alg":"ES256","kid":"ours","typ":"JWT"}"#));
+        let other = format!("{}.e30.AA", encode(r#"{"alg":"ES256","kid":"theirs"}"#));
+        for (name, body, expected) in [
+            ("plain", format!("token={token}&client_id=a"), true),
+            ("another name", format!("a={token}"), true),
+            ("JSON", format!("{{\"token\": \"{token}\"}}"), true),
+            ("escaped dots", format!("token={}", token.replace('.', "%2E")), true),
+            ("escaped twice", format!("token={}", token.replace('.', "%252e")), true),
+            ("broken over lines", format!("token={}", token.replace('.', "\r\n.")), true),
+            ("other members", format!("{}.e30.AA", encode(r#"{"typ":"x","b":[1],"kid":"ours"}"#)), true),
+            ("a refresh token", "token=cambio%5Frt_x".into(), true),
+            ("another kid", format!("token={other}"), false),
+            ("both", format!("token={other}&b={token}"), true),
+            ("no JWS", "token=eyJhbGciOiJFUzI1NiJ9".into(), false),
+            ("opaque", "token=0f9a-11&token_type_hint=access_token".into(), false),
+            ("escaped beyond reason", format!("a=%{}41", "25".repeat(20)), true),
+        ] {
+            assert_eq!(carries_token_of_ours(body.as_bytes(), |kid| kid == "ours"), expected, "{name}");
         }
     }
 

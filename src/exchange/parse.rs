@@ -9,6 +9,7 @@ use http::request::Parts;
 use super::Grant;
 use super::classify::bounded;
 use super::lenient::resembles;
+use super::refresh::Refresh;
 use crate::client::credentials::Credentials;
 use crate::config::clients::Workloads;
 use crate::oauth::form::Form;
@@ -129,6 +130,22 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
 }
 
 impl Parsed {
+    /// The exchange for these audiences that a refresh token of ours stands for, asked by whoever refreshes it.
+    pub(crate) fn again(refresh: &Refresh, kind: TokenType, audiences: Vec<String>, scope: Scope) -> Self {
+        Self {
+            grant: Grant::TokenExchange,
+            subject_token: refresh.token().clone(),
+            subject_token_type: kind,
+            subject_issuer: None,
+            requested: TokenType::RefreshToken,
+            audiences,
+            resources: Vec::new(),
+            scope: Some(scope),
+            credentials: refresh.credentials().clone(),
+            extra: Vec::new(),
+        }
+    }
+
     /// By which grant one token is to become another.
     pub fn grant(&self) -> Grant {
         self.grant

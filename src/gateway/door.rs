@@ -76,13 +76,11 @@ impl Visit<'_> {
             Classified::Refused(refusal) => Err(refusal),
             Classified::Exchange(grant, form) => {
                 exit.is_exchange(grant);
-                let realm = realm.ok_or_else(|| {
-                    Refusal::new(
-                        Reason::RealmUnknown,
-                        "list the realm under `realms` in cambio.yaml to govern its exchanges",
-                    )
-                })?;
-                exchange::judge(self, realm, (grant, form), head, exit).await
+                exchange::judge(self, known(realm)?, (grant, form), head, exit).await
+            }
+            Classified::Refresh(form) => {
+                exit.is_refresh();
+                exchange::refresh::judge(self, known(realm)?, &form, head, exit).await
             }
             Classified::Other => {
                 exit.passes();
@@ -119,6 +117,16 @@ impl Visit<'_> {
         head.headers.remove(RANGE);
         self.gateway.send(Request::from_parts(head, body), self.connection).await
     }
+}
+
+/// The realm, if the configuration knows it.
+fn known(realm: Option<&RealmState>) -> Result<&RealmState, Refusal> {
+    realm.ok_or_else(|| {
+        Refusal::new(
+            Reason::RealmUnknown,
+            "list the realm under `realms` in cambio.yaml to govern its exchanges",
+        )
+    })
 }
 
 /// A token signed by a key that we don't publish yet means that the identity provider has rotated: the keys are

@@ -3,6 +3,7 @@
 mod ask;
 mod issuing;
 mod minted;
+pub mod refresh;
 
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
@@ -16,6 +17,7 @@ use super::certificate;
 use super::door::Visit;
 use super::exit::Exit;
 use super::introspection;
+use super::life;
 use super::proof::proof;
 use super::state::RealmState;
 use crate::body::Body;
@@ -66,7 +68,8 @@ pub async fn judge(
     }
 
     match issue(visit, realm, &permit, head, exit).await? {
-        Outcome::Issued(answer, conformed) => {
+        Outcome::Issued(answer, conformed, session) => {
+            let conformed = refresh::first(visit, realm, &permit, (conformed, session), exit)?;
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
             Ok(respond(answer, conformed))
@@ -110,7 +113,8 @@ async fn check_subject(
         && own.subject_issuers.contains(&own.name)
         && let Some((checks, keys)) = realm.ours(presented.subject().kid())
     {
-        return presented.validate(keys, &checks, evidence, now);
+        let validated = presented.validate(keys, &checks, evidence, now)?;
+        return life::unrevoked(visit, realm, validated).await;
     }
     let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {
         return Err(Refusal::new(

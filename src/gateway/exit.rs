@@ -10,13 +10,17 @@ use super::respond;
 use super::state::RealmState;
 use crate::audit::{Audit, Event, Line};
 use crate::body::Body;
+use crate::client::credentials::Credentials;
 use crate::clock::Clock;
 use crate::exchange::Grant;
 use crate::exchange::classify::Door;
 use crate::exchange::parse::Parsed;
+use crate::exchange::refresh::Refresh;
 use crate::issue::Facts;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::{Metrics, Outcome, OwnEndpoint};
+use crate::oauth::urn::TokenType;
 use crate::permit::Permit;
+use crate::permit::renewal::Renewal;
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
 use crate::token::Validated;
@@ -101,6 +105,8 @@ impl<'a> Exit<'a> {
             lifetime_seconds: None,
             issued_jti: None,
             issued_kid: None,
+            refresh_family: None,
+            refresh_generation: None,
             policy_hash: policy_hash.to_owned(),
         };
         Self {
@@ -140,11 +146,58 @@ impl<'a> Exit<'a> {
 
     /// What the caller is told of a refusal.
     pub fn answer(&self, reason: Reason) -> Response<Body> {
-        let mut response = respond::refusal_of(self.grant, reason, &self.line.id);
+        let mut response = if self.line.event == Event::TokenRefresh {
+            respond::refresh_refusal(reason, &self.line.id)
+        } else {
+            respond::refusal_of(self.grant, reason, &self.line.id)
+        };
         if self.authorization {
             respond::challenge(&mut response, self.line.realm.as_deref().unwrap_or_default());
         }
         response
+    }
+
+    /// A refresh token of ours is used.
+    pub fn is_refresh(&mut self) {
+        self.line.event = Event::TokenRefresh;
+    }
+
+    /// A token of ours is to be revoked.
+    pub fn is_revocation(&mut self) {
+        self.line.event = Event::TokenRevocation;
+    }
+
+    /// Who uses a refresh token of ours, and what is asked for.
+    pub fn refreshing(&mut self, refresh: &Refresh) {
+        self.client(refresh.credentials());
+        self.line.scope_requested = refresh.scope().map(|scope| clip(&scope.to_string()));
+    }
+
+    /// Which refresh token of ours it is about.
+    pub fn family(&mut self, renewal: &Renewal) {
+        self.line.refresh_family = Some(renewal.family().to_owned());
+        self.line.refresh_generation = Some(renewal.generation());
+    }
+
+    /// Whose exchange is renewed, and for whom.
+    pub fn renewing(&mut self, renewal: &Renewal) {
+        self.line.subject = Some(renewal.subject_id().to_owned());
+        self.line.subject_issuer = Some(renewal.subject_issuer().to_owned());
+        self.line.subject_token_type = renewal.subject_kind().map(TokenType::name);
+        self.line.audience = renewal.audiences().to_vec();
+    }
+
+    /// The token of ours that is revoked.
+    pub fn revoked(&mut self, subject: &str, jti: &str, kid: Option<&str>) {
+        self.line.subject = Some(subject.to_owned());
+        self.line.issued_jti = Some(jti.to_owned());
+        self.line.issued_kid = kid.map(str::to_owned);
+    }
+
+    /// Who asks.
+    pub fn client(&mut self, credentials: &Credentials) {
+        self.line.client = Some(clip(credentials.client_id()));
+        self.line.client_authentication = Some(credentials.method().name());
     }
 
     /// The nonce for the caller's next `DPoP` proof.
@@ -162,9 +215,8 @@ impl<'a> Exit<'a> {
 
     /// What was asked for.
     pub fn parsed(&mut self, parsed: &Parsed) {
+        self.client(parsed.credentials());
         let line = &mut self.line;
-        line.client = Some(clip(parsed.credentials().client_id()));
-        line.client_authentication = Some(parsed.credentials().method().name());
         line.subject_token_type = Some(parsed.subject_token_type().name());
         line.subject_token_sha256 = Some(parsed.subject_token().sha256());
         line.audience = parsed.audiences().iter().map(|name| clip(name)).collect();
@@ -229,7 +281,7 @@ impl<'a> Exit<'a> {
             return;
         }
         if refusal.reason == Reason::AnswerLocked {
-            if self.line.event != Event::TokenExchange {
+            if !matches!(self.line.event, Event::TokenExchange | Event::TokenRefresh) {
                 self.line.event = Event::AnswerWithheld;
             }
             self.metrics.answer_withheld();
@@ -305,6 +357,17 @@ impl<'a> Exit<'a> {
             (Event::TokenExchange, _) => {
                 let realm = self.line.realm.as_deref().unwrap_or("");
                 self.metrics.exchanged(realm, outcome, reason, took);
+            }
+            (event @ (Event::TokenRefresh | Event::TokenRevocation), reason) => {
+                let realm = self.line.realm.as_deref().unwrap_or("");
+                let endpoint = match event {
+                    Event::TokenRefresh => OwnEndpoint::Refresh,
+                    _ => OwnEndpoint::Revocation,
+                };
+                self.metrics.own_token_request(realm, endpoint, outcome);
+                if let Some(reason) = reason {
+                    self.metrics.rejected(reason);
+                }
             }
             // Its own counter has it.
             (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}

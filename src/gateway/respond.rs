@@ -24,6 +24,11 @@ pub fn refusal_of(grant: Option<Grant>, reason: Reason, id: &str) -> Response<Bo
     }
 }
 
+/// The same for the use of a refresh token of ours.
+pub fn refresh_refusal(reason: Reason, id: &str) -> Response<Body> {
+    with_id(&keycloak::refresh_answer(reason), id)
+}
+
 /// What a client that sent an `Authorization` header is told with 401 (RFC 6749 section 5.2). `realm` is a name of the
 /// configuration: letters, digits, `.`, `_` and `-`.
 pub fn challenge(response: &mut Response<Body>, realm: &str) {
@@ -50,6 +55,13 @@ pub fn fault(reason: Reason, path: &str) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
     tracing::warn!(%id, path, %reason, "not answered");
     refusal(reason, &id)
+}
+
+/// An answer that says nothing but that all is well (RFC 7009 section 2.2).
+pub fn empty() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// A JSON answer that no cache may keep (RFC 6749 section 5.1).

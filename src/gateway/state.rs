@@ -210,8 +210,18 @@ impl State {
         realm: &'s Realm,
         iss: &str,
     ) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
-        realm.subject_issuers.iter().find_map(|name| {
-            let issuer = self.issuers.get(name).filter(|issuer| issuer.url == iss)?;
+        let of = |name: &&String| self.issuers.get(*name).is_some_and(|issuer| issuer.url == iss);
+        self.named_subject_issuer(realm, realm.subject_issuers.iter().find(of)?)
+    }
+
+    /// The same for an issuer by its name in the configuration.
+    pub fn named_subject_issuer<'s>(
+        &'s self,
+        realm: &'s Realm,
+        name: &str,
+    ) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
+        realm.subject_issuers.iter().filter(|known| *known == name).find_map(|name| {
+            let issuer = self.issuers.get(name)?;
             let audience = match &issuer.audiences {
                 Some(audiences) => AudienceRule::AnyOf(audiences),
                 None if *name == realm.name => AudienceRule::Client,

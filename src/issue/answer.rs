@@ -71,10 +71,17 @@ impl Answer {
 
     /// Sets a member where it stands, or adds it at the end.
     pub(super) fn set(&mut self, name: &str, value: Value) {
-        match self.members.position(name).and_then(|index| self.members.0.get_mut(index)) {
-            Some(member) => member.1 = value,
-            None => self.members.0.push((name.to_owned(), value)),
-        }
+        self.members.set(name, value);
+    }
+
+    /// A member's text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.members.text(name)
+    }
+
+    /// Takes a member out.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.take(name)
     }
 
     /// Takes a member away.
@@ -97,9 +104,22 @@ impl std::fmt::Debug for Answer {
 
 /// A JSON object that remembers its order: `serde_json`'s own map sorts, and takes the last of two equal names.
 #[derive(Clone)]
-struct Members(Vec<(String, Value)>);
+pub(super) struct Members(Vec<(String, Value)>);
 
 impl Members {
+    /// Sets a member where it stands, or adds it at the end.
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        match self.position(name).and_then(|index| self.0.get_mut(index)) {
+            Some(member) => member.1 = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    /// Takes a member out.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.position(name).map(|index| self.0.remove(index).1)
+    }
+
     fn position(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|(member, _)| member == name)
     }

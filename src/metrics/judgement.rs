@@ -12,6 +12,7 @@ pub(super) struct Judgement {
     exchanges: IntCounterVec,
     exchange_seconds: HistogramVec,
     pub(super) client_authentications: IntCounterVec,
+    pub(super) own_token_requests: IntCounterVec,
     pub(super) open_doors: IntCounterVec,
     pub(super) answers_withheld: IntCounter,
     pub(super) audit_failures: IntCounter,
@@ -29,6 +30,12 @@ impl Judgement {
                 "cambio_exchange_duration_seconds",
                 "Time from an exchange's head to its answer, by realm.",
                 &["realm"],
+            )?,
+            own_token_requests: make.counters(
+                "cambio_own_token_requests_total",
+                "Requests about tokens of our own, by realm, endpoint and outcome: introspection, userinfo, revocation \
+                 and refresh. An inactive or refused token is denied.",
+                &["realm", "endpoint", "outcome"],
             )?,
             client_authentications: make.counters(
                 "cambio_client_authentications_total",

@@ -17,6 +17,8 @@ pub enum ErrorCode {
     InvalidScope,
     /// The audience or resource is unknown or not acceptable (RFC 8693 section 2.2.2).
     InvalidTarget,
+    /// The token is not valid here (RFC 6750 section 3.1).
+    InvalidToken,
     /// The server met a condition that it did not expect.
     ServerError,
     /// The server can't answer now (overload, or the identity provider is away).
@@ -40,6 +42,7 @@ impl ErrorCode {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidToken => "invalid_token",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",

@@ -66,6 +66,11 @@ const BY_SCOPE: [(&str, &[&str]); 4] = [
 /// Claims that a list of further claims, `"*"` included, does not let through.
 const NEVER_LISTED: [&str; 4] = ["act", "may_act", "realm_access", "resource_access"];
 
+/// Whether a claim tells about the user, by one of the standard scopes.
+pub fn is_profile_claim(name: &str) -> bool {
+    BY_SCOPE.iter().any(|(_, claims)| claims.contains(&name))
+}
+
 /// A token's claims within its contract.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Narrowed {

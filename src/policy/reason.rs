@@ -58,6 +58,8 @@ reasons! {
     DpopNonceRequired = "dpop_nonce_required": "The realm demands a nonce in the dpop proof, and there is none or an old one.",
     RefreshTokenInvalid = "refresh_token_invalid": "The refresh token is not one of ours, has expired, or was issued to another client.",
     RefreshTokenReused = "refresh_token_reused": "The refresh token was used before; its whole family is revoked.",
+    TokenOfAnotherClient = "token_of_another_client": "A token of ours is revoked by the client that it was issued to only.",
+    TokenAmbiguous = "token_ambiguous": "Some parser could read a token of ours here, but the request does not carry it in its one canonical form.",
     ExchangeElsewhere = "exchange_elsewhere": "A form with a governed grant was sent to a path that is no token endpoint.",
     // Doors that are not open.
     RealmUnknown = "realm_unknown": "The realm is not configured, so nothing may be exchanged there.",

@@ -211,6 +211,18 @@ fn key_for<'k>(
 }
 
 impl VerifiedToken {
+    /// A token that was verified before and is remembered with the exchange that it was for; it counts until `expires`.
+    /// `None` if it has no `sub`, which no verified token has.
+    pub(crate) fn remembered(
+        header: Option<Header>,
+        claims: Map<String, Value>,
+        expires: Timestamp,
+    ) -> Option<Self> {
+        let subject = required(&claims, "sub").ok()?.to_owned();
+        let issued = claims::time(&claims, "iat").ok()?;
+        Some(Self { header, claims, subject, expires, issued })
+    }
+
     /// Every claim, standard ones included.
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims

@@ -54,7 +54,14 @@ fn every_field_is_documented_and_no_other() {
 fn every_event_is_documented() {
     let text = std::fs::read_to_string(FILE).unwrap();
     let events = text.lines().find(|line| line.starts_with("| `event` |")).unwrap();
-    for event in [Event::TokenExchange, Event::RequestRefused, Event::DoorPassed, Event::AnswerWithheld] {
+    for event in [
+        Event::TokenExchange,
+        Event::RequestRefused,
+        Event::DoorPassed,
+        Event::AnswerWithheld,
+        Event::TokenRefresh,
+        Event::TokenRevocation,
+    ] {
         let name = serde_json::to_value(event).unwrap();
         assert!(events.contains(&format!("`{}`", name.as_str().unwrap())), "{name}");
     }
@@ -115,6 +122,8 @@ fn full_line() -> Line {
         lifetime_seconds: Some(1),
         issued_jti: text(),
         issued_kid: text(),
+        refresh_family: text(),
+        refresh_generation: Some(1),
         policy_hash: String::from("x"),
     }
 }

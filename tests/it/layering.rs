@@ -18,6 +18,7 @@ const ROWS: [(&str, &[&str]); 4] = [
             "issue",
             "jwks",
             "metrics",
+            "seal",
             "store",
             "tls",
             "upstream",

@@ -63,6 +63,8 @@ pub struct Realm {
     /// Cambio's own client at the realm, by which it asks for the roles of users; needed where an audience file has
     /// `roles.source: directory`.
     pub directory: Option<Directory>,
+    /// Refresh tokens of Cambio's own. Needed where an audience's file has `refresh_token` among `requestedTokens`.
+    pub refresh_tokens: Option<RefreshTokens>,
     /// What happens to parameters of an exchange that Cambio does not know.
     #[serde(default)]
     pub unknown_parameters: UnknownParameters,
@@ -111,6 +113,16 @@ pub struct Directory {
     /// How long an answer is used, `0s` to `1h`: a role that is taken away in Keycloak is in minted tokens for so long.
     #[serde(default = "period::<60>")]
     pub cache_for: Period,
+}
+
+/// Refresh tokens of Cambio's own: sealed, for one client at one realm, good for one use each.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefreshTokens {
+    /// Files with 32 random bytes in base64; `cambio seal-key` makes one. The first key seals, all of them open, so a new
+    /// key goes in front, and an old one goes when the longest `token.refreshLifetime` of the audiences' files is over.
+    /// Replicas have the same files.
+    pub key_files: Vec<String>,
 }
 
 /// Other ways by which one token becomes another.

@@ -101,14 +101,17 @@ pub(super) fn contents(
         at.problem(report, format!("the file {} {message}", at.shown(path)));
         return None;
     }
-    if holds == Holds::PrivateKey && fs::metadata(file).is_ok_and(|data| data.mode() & 0o007 != 0) {
-        // Not a refusal: a mounted Kubernetes secret is 0644 by default.
-        at.warning(
-            report,
-            format!("the private key {} can be read by every user of this machine", at.shown(path)),
-        );
+    if holds == Holds::PrivateKey {
+        warn_if_public(file, &format!("the private key {}", at.shown(path)), at, report);
     }
     Some(bytes)
+}
+
+/// Says that a secret file is readable by everybody. Not a refusal: a mounted Kubernetes secret is 0644 by default.
+pub(super) fn warn_if_public(file: &Path, what: &str, at: &At<'_>, report: &mut Report) {
+    if fs::metadata(file).is_ok_and(|data| data.mode() & 0o007 != 0) {
+        at.warning(report, format!("{what} can be read by every user of this machine"));
+    }
 }
 
 /// A certificate and its key.

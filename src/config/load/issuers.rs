@@ -12,6 +12,7 @@ use super::files::{Holds, named};
 use super::introspection;
 use super::platform::{all, optional};
 use super::problem::{At, Report};
+use super::refresh;
 use super::value::{HOUR, is_label, is_plain_and_remote, period, url};
 use crate::config::file::issuer as file;
 use crate::config::file::value::Period;
@@ -116,6 +117,9 @@ fn realm(
         self::directory(directory, &at.field("directory"), report)
     });
     let clients = clients::clients(file, path.as_deref().unwrap_or_default(), written, at, report);
+    let refresh_tokens = optional(file.refresh_tokens.as_ref(), |tokens| {
+        refresh::refresh_tokens(tokens, &at.field("refreshTokens"), report)
+    });
     issuer?;
     Some(Realm {
         name: name.to_owned(),
@@ -130,6 +134,7 @@ fn realm(
         dpop: dpop?,
         directory: directory?,
         clients: clients?,
+        refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
     })
 }

@@ -40,6 +40,7 @@ fn short(classified: &Classified) -> String {
         Classified::Open(door) => format!("open {}", door.name()),
         Classified::Refused(refusal) => refusal.reason.as_str().into(),
         Classified::Exchange(..) => "exchange".into(),
+        Classified::Refresh(_) => "refresh".into(),
     }
 }
 
@@ -293,7 +294,7 @@ proptest! {
         match classify(&form_head(), &body, &OPEN) {
             Classified::Open(door) => prop_assert!(wanted(door) || body.contains(&b'%')),
             Classified::Other => prop_assert!(!lenient_reader_finds_an_exchange(&body)),
-            Classified::Refused(_) | Classified::Exchange(..) => {}
+            Classified::Refused(_) | Classified::Exchange(..) | Classified::Refresh(_) => {}
         }
     }
 
@@ -320,5 +321,73 @@ proptest! {
         let body = order.iter().map(|at| fields[*at].as_str()).collect::<Vec<_>>().join("&");
         let classified = classify(&head("/", &[("content-type", content_type)]), body.as_bytes(), &CLOSED);
         prop_assert_eq!(classified, Classified::Other, "{}", body);
+    }
+}
+
+#[test]
+fn a_refresh_token_of_ours_is_ours_to_answer_or_goes_nowhere() {
+    for (name, body, expected) in [
+        ("ours", "grant_type=refresh_token&refresh_token=cambio_rt_x&client_id=a".to_owned(), "refresh"),
+        ("escaped", "grant_type=refresh_token&refresh_token=cambio%5Frt%5Fx".into(), "refresh"),
+        ("the upstream's", "grant_type=refresh_token&refresh_token=eyJ.x.y".into(), "other"),
+        (
+            "the upstream's, with ours as scope",
+            "grant_type=refresh_token&refresh_token=e&scope=cambio_rt_x".into(),
+            "refresh_token_invalid",
+        ),
+        (
+            "another case of the name",
+            "grant_type=refresh_token&Refresh_Token=cambio_rt_x".into(),
+            "refresh_token_invalid",
+        ),
+        (
+            "another case of the prefix",
+            "grant_type=refresh_token&refresh_token=Cambio_RT_x".into(),
+            "refresh_token_invalid",
+        ),
+        (
+            "space before it",
+            "grant_type=refresh_token&refresh_token=+cambio_rt_x".into(),
+            "refresh_token_invalid",
+        ),
+        (
+            "space within",
+            "grant_type=refresh_token&refresh_token=cambio%20_rt_x".into(),
+            "refresh_token_invalid",
+        ),
+        (
+            "escaped twice",
+            "grant_type=refresh_token&refresh_token=cambio%255Frt_x".into(),
+            "refresh_token_invalid",
+        ),
+        ("another grant", "grant_type=password&refresh_token=cambio_rt_x".into(), "refresh_token_invalid"),
+        (
+            "another case of the grant",
+            "grant_type=Refresh_Token&refresh_token=cambio_rt_x".into(),
+            "refresh_token_invalid",
+        ),
+        (
+            "twice",
+            "grant_type=refresh_token&refresh_token=e&refresh_token=cambio_rt_x".into(),
+            "parameter_repeated",
+        ),
+        ("no grant", "refresh_token=cambio_rt_x".into(), "grant_type_missing"),
+        (
+            "a door",
+            format!("grant_type={}&auth_req_id=cambio_rt_x", urn::GRANT_CIBA),
+            "refresh_token_invalid",
+        ),
+        (
+            "as the subject of an exchange",
+            format!("grant_type={EXCHANGE}&subject_token=cambio_rt_x"),
+            "exchange",
+        ),
+        (
+            "an exchange in disguise",
+            format!("grant_type=refresh_token&refresh_token=cambio_rt_x&x=grant_type={EXCHANGE}"),
+            "grant_type_ambiguous",
+        ),
+    ] {
+        assert_eq!(short(&classify(&form_head(), body.as_bytes(), &OPEN)), expected, "{name}");
     }
 }

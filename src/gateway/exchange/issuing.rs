@@ -14,6 +14,7 @@ use crate::gateway::signing::signer;
 use crate::gateway::state::RealmState;
 use crate::gateway::{introspection, once};
 use crate::issue::answer::Answer;
+use crate::issue::refresh::{Session, take_session};
 use crate::issue::translate::LocalSubject;
 use crate::issue::{self, Conformed, Verified};
 use crate::permit::Permit;
@@ -24,8 +25,9 @@ use crate::token::verify::{self, Expectations, TokenError, VerifiedToken};
 
 /// What became of an allowed exchange.
 pub(super) enum Outcome {
-    /// A token that meets its contract, and the head of the answer that it goes out with.
-    Issued(response::Parts, Conformed),
+    /// A token that meets its contract, the head of the answer that it goes out with, and, where a refresh token was
+    /// asked for, what lets us ask the identity provider again.
+    Issued(response::Parts, Conformed, Option<Session>),
     /// The identity provider's refusal, which is passed on as it is.
     Refused(Response<Body>, Refusal),
 }
@@ -47,7 +49,7 @@ pub(super) async fn issue(
         };
         meet_demands(visit, realm, permit).await?;
         let conformed = minted::mint(visit, realm, permit, &proof, directory.as_ref())?;
-        return Ok(Outcome::Issued(minted::head(), conformed));
+        return Ok(Outcome::Issued(minted::head(), conformed, None));
     }
     meet_demands(visit, realm, permit).await?;
     match permit.issuance() {
@@ -55,6 +57,22 @@ pub(super) async fn issue(
         Issuance::Translate => translated(visit, realm, permit, head, exit).await,
         Issuance::Mint => Err(Refusal::new(Reason::Internal, "minted tokens are made above")),
     }
+}
+
+/// Mints for an exchange that was made before, whose subject token met the demands then.
+pub(super) async fn minted_again(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    permit: &Permit,
+    head: &Parts,
+) -> Result<Outcome, Refusal> {
+    let proof = minted::proof(visit, realm, permit, head).await?;
+    let directory = match permit.contract().directory() {
+        Some(question) => Some(Box::pin(minted::directory(visit, realm, question)).await?),
+        None => None,
+    };
+    let conformed = minted::mint(visit, realm, permit, &proof, directory.as_ref())?;
+    Ok(Outcome::Issued(minted::head(), conformed, None))
 }
 
 /// What the permissions ask of the subject token besides, the spending of it last.
@@ -88,8 +106,8 @@ async fn exchanged(
     match ask(visit, realm, parsed.credentials(), form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
         Asked::Answered(answer, body) => {
-            let conformed = conform(visit, realm, permit, answer.status, &body).await?;
-            Ok(Outcome::Issued(answer, conformed))
+            let (conformed, session) = conform(visit, realm, permit, answer.status, &body).await?;
+            Ok(Outcome::Issued(answer, conformed, session))
         }
     }
 }
@@ -128,12 +146,13 @@ async fn translated(
     match ask(visit, realm, credentials, form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
         Asked::Answered(answer, body) => {
-            let exchanged = Answer::read(answer.status.as_u16(), &body)?;
+            let mut exchanged = Answer::read(answer.status.as_u16(), &body)?;
+            let session = session(permit, &mut exchanged)?;
             let token = verified(visit, realm, &exchanged).await?;
             let token = Verified::new(&token, &realm.config.issuer);
             let (signer, now) = (signer(realm)?, visit.gateway.clock.now());
             let conformed = issue::translate::conform(permit, &local, exchanged, &token, signer, now)?;
-            Ok(Outcome::Issued(answer, conformed))
+            Ok(Outcome::Issued(answer, conformed, session))
         }
     }
 }
@@ -145,21 +164,32 @@ async fn conform(
     permit: &Permit,
     status: StatusCode,
     body: &Bytes,
-) -> Result<Conformed, Refusal> {
-    let answer = Answer::read(status.as_u16(), body)?;
+) -> Result<(Conformed, Option<Session>), Refusal> {
+    let mut answer = Answer::read(status.as_u16(), body)?;
+    let session = session(permit, &mut answer)?;
     let token = verified(visit, realm, &answer).await?;
     let token = Verified::new(&token, &realm.config.issuer);
     let now = visit.gateway.clock.now();
-    match permit.issuance() {
-        Issuance::Forward => issue::forward::conform(permit, answer, &token, now),
+    let conformed = match permit.issuance() {
+        Issuance::Forward => issue::forward::conform(permit, answer, &token, now)?,
         Issuance::Reissue | Issuance::Translate | Issuance::Mint => {
-            issue::reissue::conform(permit, answer, &token, signer(realm)?, now)
+            issue::reissue::conform(permit, answer, &token, signer(realm)?, now)?
         }
-    }
+    };
+    Ok((conformed, session))
+}
+
+/// What lets us ask again, where that was asked for.
+fn session(permit: &Permit, answer: &mut Answer) -> Result<Option<Session>, Refusal> {
+    permit.refresh().then(|| take_session(answer)).transpose()
 }
 
 /// The token of an answer, verified with the realm's keys.
-async fn verified(visit: Visit<'_>, realm: &RealmState, answer: &Answer) -> Result<VerifiedToken, Refusal> {
+pub(super) async fn verified(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    answer: &Answer,
+) -> Result<VerifiedToken, Refusal> {
     let untrusted = |error: TokenError| {
         let reason = match error {
             TokenError::Expired => Reason::AnswerLifetime,

@@ -54,18 +54,10 @@ pub(super) fn permission(
         }
     }
     token_types(file, issuance, at, report);
-    if let (Some((own, _)), Some(issuers)) = (realm, &issuers)
+    if let (Some(realm), Some(issuers)) = (realm, &issuers)
         && requested_tokens.contains(&TokenType::RefreshToken)
-        && !refreshable(issuance, issuers.contains(own))
     {
-        let message = match issuance {
-            Issuance::Mint => {
-                "refresh_token can't be had with minted tokens for the realm's own: a session that has ended would go \
-                 on; write a permission of their own for the foreign issuers"
-            }
-            _ => "refresh_token can't be had with `issuance: forward`",
-        };
-        at.field("requestedTokens").problem(report, message);
+        refresh_tokens(issuance, issuers, realm, &at.field("requestedTokens"), report);
     }
     let condition =
         optional(file.condition.as_ref(), |source| expression(source, &at.field("condition"), report));
@@ -81,6 +73,28 @@ pub(super) fn permission(
         condition: condition?,
         expires: expires?,
     })
+}
+
+/// Whether refresh tokens can come with what the permission allows.
+fn refresh_tokens(
+    issuance: Issuance,
+    issuers: &Names,
+    (own, realm): (&str, &Realm),
+    at: &At<'_>,
+    report: &mut Report,
+) {
+    if !refreshable(issuance, issuers.contains(own)) {
+        let message = match issuance {
+            Issuance::Mint => {
+                "refresh_token can't be had with minted tokens for the realm's own: a session that has ended would go \
+                 on; write a permission of their own for the foreign issuers"
+            }
+            _ => "refresh_token can't be had with `issuance: forward`",
+        };
+        at.problem(report, message);
+    } else if realm.refresh_tokens.is_none() {
+        at.problem(report, format!("refresh_token needs realms.{own}.refreshTokens"));
+    }
 }
 
 /// The subject issuers of a permission: those of the realm's whose tokens its issuance exchanges.

@@ -6,6 +6,7 @@ use crate::config::Config;
 /// What corp has besides: a key, and clients of Cambio's own to ask by.
 const OF_CORP: &str = "subjectIssuers: [corp, lab, partner]
     signingKey: corp.pem
+    refreshTokens: { keyFiles: [seal.key] }
     introspection: { clientId: cambio, clientSecretFile: secret }
     directory: { clientId: cambio, clientSecretFile: secret }";
 
@@ -16,6 +17,7 @@ fn folder(permission: &str) -> Folder {
         + "  lab: { issuer: 'https://sso.example.org/realms/lab', subjectIssuers: [lab] }\n"
         + "issuers: { partner: { issuer: { url: 'https://p.example', audiences: [a] } } }\n";
     folder.write("cambio.yaml", main);
+    folder.write("seal.key", crate::seal::generate().unwrap().expose());
     folder.write("corp.pem", pem());
     folder.write("secret", "s3cret");
     let audience = AUDIENCE.replace("owner:", "realm: corp\nowner:").replace("scopes: [email]", permission);
@@ -75,6 +77,39 @@ fn what_each_issuance_refuses() {
             text => assert!(problems.len() == 1 && problems[0].contains(text), "{name}: {problems:#?}"),
         }
     }
+}
+
+#[test]
+fn refresh_tokens_need_keys_to_seal_them() {
+    let folder = folder("issuance: reissue\n    requestedTokens: [refresh_token]");
+    let main = std::fs::read_to_string(folder.path("cambio.yaml")).unwrap();
+    let good = "{ keyFiles: [seal.key] }";
+    let key = crate::seal::generate().unwrap();
+    folder.write("same.key", std::fs::read(folder.path("seal.key")).unwrap());
+    folder.write("other.key", format!("{}\n", key.expose())).write("short.key", "AAAA");
+    for (name, section, expected) in [
+        ("one key", good, &[][..]),
+        ("two keys", "{ keyFiles: [other.key, seal.key] }", &[]),
+        ("none", "{ keyFiles: [] }", &["keyFiles: takes 1 to 8 files"]),
+        ("no file", "{ keyFiles: [no.key] }", &["keyFiles[0]: the file \"no.key\" can't be read"]),
+        (
+            "no key",
+            "{ keyFiles: [seal.key, short.key] }",
+            &["keyFiles[1]: the file \"short.key\" is not 32 random"],
+        ),
+        ("the same twice", "{ keyFiles: [seal.key, same.key] }", &["keyFiles: has the same key twice"]),
+    ] {
+        folder.write("cambio.yaml", main.replace(good, section));
+        let problems = folder.problems();
+        assert_eq!(problems.len(), expected.len(), "{name}: {problems:#?}");
+        assert!(problems.iter().zip(expected).all(|(got, part)| got.contains(part)), "{name}: {problems:#?}");
+    }
+    folder.write("cambio.yaml", main.replace(&format!("    refreshTokens: {good}\n"), ""));
+    let problems = folder.problems();
+    assert!(
+        problems.len() == 1 && problems[0].contains("refresh_token needs realms.corp.refreshTokens"),
+        "{problems:#?}"
+    );
 }
 
 #[test]

@@ -1,0 +1,294 @@
+//! Refresh tokens of our own: handed out beside an access token, and used once each to have the exchange judged again.
+//!
+//! Where the identity provider took part, it is asked again with its own refresh token, so a session that has ended there
+//! ends here. A refresh token that is used a second time was copied: its whole family is revoked (RFC 9700 section
+//! 4.14.2). It counts as used when the answer is ready, so one that failed for a passing reason can be tried again.
+
+use http::Response;
+use http::request::Parts;
+use jiff::{SignedDuration, Timestamp};
+
+use super::ask::{Asked, ask};
+use super::issuing::{Outcome, minted_again, verified};
+use super::{authenticate, respond};
+use crate::body::Body;
+use crate::client::Authenticated;
+use crate::client::certificate::ClientCertificate;
+use crate::client::credentials::{Credentials, Method};
+use crate::config::RefreshTokens;
+use crate::exchange::refresh::{Refresh, parse};
+use crate::gateway::certificate;
+use crate::gateway::door::Visit;
+use crate::gateway::exit::Exit;
+use crate::gateway::life::Family;
+use crate::gateway::proof::proof;
+use crate::gateway::signing::signer;
+use crate::gateway::state::RealmState;
+use crate::issue::answer::Answer;
+use crate::issue::refresh::{Answers, Session, conform, take_refreshed, take_session};
+use crate::issue::{Conformed, Verified};
+use crate::oauth::form::Form;
+use crate::permit::Permit;
+use crate::permit::renewal::{Handed, IssuedToken, Renewal};
+use crate::policy::model::Issuance;
+use crate::policy::reason::{Reason, Refusal};
+use crate::secret::Secret;
+use crate::token::binding::Evidence;
+use crate::token::claims;
+use crate::token::dpop::Place;
+
+/// The answer to an exchange, with the first refresh token of a family if one was asked for and permitted.
+pub(super) fn first(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    permit: &Permit,
+    (conformed, session): (Conformed, Option<Session>),
+    exit: &mut Exit<'_>,
+) -> Result<Conformed, Refusal> {
+    if !permit.refresh() {
+        return Ok(conformed);
+    }
+    let tokens = configured(realm)?;
+    refreshable(permit, session.is_some())?;
+    let now = visit.gateway.clock.now();
+    let session = session.unwrap_or(Session { token: None, expires_in: None });
+    let ends = ends(now, (now, permit.refresh_lifetime()), session.expires_in);
+    let family = uuid::Uuid::new_v4().to_string();
+    let handed = Handed {
+        scope: &conformed.facts().scope_granted,
+        token: issued(&conformed),
+        upstream: session.token,
+        // The identity provider said which local user it is, and that does not change.
+        local_subject: match permit.issuance() {
+            Issuance::Translate => conformed.facts().subject.clone(),
+            Issuance::Forward | Issuance::Reissue | Issuance::Mint => None,
+        },
+    };
+    let renewal = Renewal::first(permit, &realm.config.name, family, handed, (now, ends));
+    exit.family(&renewal);
+    hand_out(tokens, &renewal, conformed, now, Answers::Exchange)
+}
+
+/// Judges the exchange that a refresh token of ours stands for again, has it performed, and answers with a new one.
+///
+/// # Errors
+/// The refusal; the caller answers and audits it.
+pub async fn judge(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    form: &Form,
+    head: Parts,
+    exit: &mut Exit<'_>,
+) -> Result<Response<Body>, Refusal> {
+    let refresh = parse(form, &head, &realm.config.clients.workloads)?;
+    exit.refreshing(&refresh);
+    let tokens = configured(realm)?;
+    let renewal = open(tokens, realm, &refresh, visit.gateway.clock.now())?;
+    exit.family(&renewal);
+    exit.renewing(&renewal);
+    let family = Family::new(&renewal);
+    family.check_unused(visit).await?;
+    let authenticated = authenticated(visit, realm, &refresh, &renewal, &head).await?;
+    let proof = proof(visit, realm, &head, (refresh.token(), Place::TokenEndpoint), exit).await?;
+    let certificate = certificate::of(visit, &head)?;
+    let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
+    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let permit = permit(visit, realm, authenticated, (&renewal, &refresh, evidence))?;
+    exit.permitted(&permit);
+
+    let outcome = match renewal.upstream() {
+        Some(token) => asked_again(visit, realm, &permit, (&refresh, token), head, exit).await?,
+        None => minted_again(visit, realm, &permit, &head).await?,
+    };
+    match outcome {
+        Outcome::Issued(answer, conformed, session) => {
+            family.use_up(visit).await?;
+            let now = visit.gateway.clock.now();
+            let expires_in = session.as_ref().and_then(|session| session.expires_in);
+            let handed = Handed {
+                scope: &conformed.facts().scope_granted,
+                token: issued(&conformed),
+                upstream: session.and_then(|session| session.token),
+                local_subject: None,
+            };
+            let ends = ends(now, (renewal.began(), permit.refresh_lifetime()), expires_in);
+            let next = renewal.next(&permit, handed, (now, ends));
+            let conformed = hand_out(tokens, &next, conformed, now, Answers::Refresh)?;
+            exit.issued(conformed.facts());
+            exit.allowed(answer.status)?;
+            Ok(respond(answer, conformed))
+        }
+        Outcome::Refused(response, why) => {
+            exit.refused(&why, response.status());
+            Ok(response)
+        }
+    }
+}
+
+/// What the refresh token stands for.
+fn open(
+    tokens: &RefreshTokens,
+    realm: &RealmState,
+    refresh: &Refresh,
+    now: Timestamp,
+) -> Result<Renewal, Refusal> {
+    let invalid = |detail: String| Refusal::new(Reason::RefreshTokenInvalid, detail);
+    let client = refresh.credentials().client_id();
+    let renewal = tokens.seal.open(refresh.token(), &realm.config.name, client);
+    let renewal = renewal.map_err(|error| invalid(error.to_string()))?;
+    if renewal.has_expired(now) { Err(invalid("it has expired".to_owned())) } else { Ok(renewal) }
+}
+
+/// Where the identity provider is asked again, it judges the credentials of clients that we don't know. Where it is not,
+/// somebody must prove them before anything is issued.
+async fn authenticated(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    refresh: &Refresh,
+    renewal: &Renewal,
+    head: &Parts,
+) -> Result<Authenticated, Refusal> {
+    let parsed = renewal.asked_again(refresh);
+    let parsed = parsed.ok_or_else(|| Refusal::new(Reason::RefreshTokenInvalid, "it can't be read"))?;
+    if renewal.upstream().is_some() {
+        return super::authenticate(visit, realm, parsed, head).await;
+    }
+    let proof = authenticate::client(visit, realm, parsed.credentials(), head).await?;
+    Authenticated::proven(parsed, proof)
+}
+
+/// The exchange judged again by what is configured now.
+fn permit(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    authenticated: Authenticated,
+    (renewal, refresh, evidence): (&Renewal, &Refresh, Evidence<'_>),
+) -> Result<Permit, Refusal> {
+    let name = renewal.subject_issuer();
+    let (checks, _) = visit.state.named_subject_issuer(&realm.config, name).ok_or_else(|| {
+        Refusal::new(
+            Reason::SubjectTokenIssuerUntrusted,
+            format!("{name} is no longer among subjectIssuers of realm {}", realm.config.name),
+        )
+    })?;
+    let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
+    let permit = Permit::renew(authenticated, renewal, (refresh.scope(), &checks, evidence), policy, now)?;
+    if ends(now, (renewal.began(), permit.refresh_lifetime()), None) <= now {
+        return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
+    }
+    refreshable(&permit, renewal.upstream().is_some())?;
+    Ok(permit)
+}
+
+/// The identity provider refreshes its own token for the client. What comes is for all that the client may have, or
+/// lacks the audience: then it is exchanged, as the first one was.
+async fn asked_again(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    permit: &Permit,
+    (refresh, token): (&Refresh, &Secret),
+    head: Parts,
+    exit: &mut Exit<'_>,
+) -> Result<Outcome, Refusal> {
+    let credentials = refresh.credentials();
+    let form = refresh.upstream_form(token);
+    let (mut parts, mut answer) = match ask(visit, realm, credentials, form, head.clone(), exit).await? {
+        Asked::Refused(response, why) => return Ok(Outcome::Refused(response, why)),
+        Asked::Answered(parts, body) => {
+            let answer = Answer::read(parts.status.as_u16(), &body)?;
+            (parts, answer)
+        }
+    };
+    let mut session = take_refreshed(&mut answer);
+    let mut token = verified(visit, realm, &answer).await?;
+    let audiences = claims::audiences(token.claims()).unwrap_or_default();
+    if !permit.audiences().iter().all(|wanted| audiences.contains(&wanted.as_str())) {
+        if credentials.method() == Method::Assertion {
+            return Err(Refusal::new(
+                Reason::CredentialsSingleUse,
+                "the refreshed token lacks the audience, so it must be exchanged, and the assertion is spent",
+            ));
+        }
+        let parsed = permit.validated().authenticated().parsed();
+        let form = parsed.upstream_form_for(answer.token(), permit.audiences());
+        match ask(visit, realm, credentials, form, head, exit).await? {
+            Asked::Refused(response, why) => return Ok(Outcome::Refused(response, why)),
+            Asked::Answered(exchanged, body) => {
+                answer = Answer::read(exchanged.status.as_u16(), &body)?;
+                parts = exchanged;
+            }
+        }
+        session = take_session(&mut answer)?;
+        token = verified(visit, realm, &answer).await?;
+    }
+    let token = Verified::new(&token, &realm.config.issuer);
+    let (signer, now) = (signer(realm)?, visit.gateway.clock.now());
+    Ok(Outcome::Issued(parts, conform(permit, answer, &token, signer, now)?, Some(session)))
+}
+
+/// Has the identity provider revoke its own refresh token, by the path that the caller called. Says what it answers where
+/// it refuses.
+pub(in crate::gateway) async fn revoke_upstream(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    (credentials, mut form): (&Credentials, Form),
+    head: Parts,
+    exit: &mut Exit<'_>,
+) -> Result<Option<(Response<Body>, Refusal)>, Refusal> {
+    credentials.write(&mut form);
+    match ask(visit, realm, credentials, form.encode(), head, exit).await? {
+        Asked::Answered(..) => Ok(None),
+        Asked::Refused(response, why) => Ok(Some((response, why))),
+    }
+}
+
+/// Whether what was allowed can be asked again. What is minted is asked of nobody, so nobody could say that the subject
+/// token is still active.
+fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal> {
+    let refused = |detail: &str| Err(Refusal::new(Reason::RefreshTokenRefused, detail));
+    match permit.issuance() {
+        Issuance::Mint if permit.demands().still_active => refused(
+            "with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again",
+        ),
+        Issuance::Mint if permit.validated().is_own() => {
+            refused("issuance mint has refresh tokens for foreign subjects only")
+        }
+        Issuance::Mint => Ok(()),
+        Issuance::Reissue | Issuance::Translate if upstream => Ok(()),
+        Issuance::Reissue | Issuance::Translate | Issuance::Forward => {
+            refused("the identity provider gave no refresh token")
+        }
+    }
+}
+
+fn configured(realm: &RealmState) -> Result<&RefreshTokens, Refusal> {
+    realm.config.refresh_tokens.as_ref().ok_or_else(|| {
+        let name = &realm.config.name;
+        Refusal::new(Reason::RefreshTokenInvalid, format!("realms.{name}.refreshTokens is not configured"))
+    })
+}
+
+/// When a family ends: by what the audience's owner says, counted from the exchange, and by what the identity provider
+/// says now.
+fn ends(now: Timestamp, (began, lifetime): (Timestamp, SignedDuration), upstream: Option<i64>) -> Timestamp {
+    let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
+    let upstream = upstream.map_or(Timestamp::MAX, |seconds| after(now, SignedDuration::from_secs(seconds)));
+    after(began, lifetime).min(upstream)
+}
+
+fn issued(conformed: &Conformed) -> Option<IssuedToken> {
+    let facts = conformed.facts();
+    Some(IssuedToken { jti: facts.jti.clone()?, expires: facts.expires })
+}
+
+fn hand_out(
+    tokens: &RefreshTokens,
+    renewal: &Renewal,
+    conformed: Conformed,
+    now: Timestamp,
+    answers: Answers,
+) -> Result<Conformed, Refusal> {
+    let token =
+        tokens.seal.seal(renewal).map_err(|error| Refusal::new(Reason::SigningFailed, error.to_string()))?;
+    conformed.with_refresh_token(&token, renewal.expires().saturating_sub(now.as_second()), answers)
+}
