@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ class Setup:
     issuers: dict[str, dict] = field(default_factory=dict)
     # Whole sections beside the usual ones, for instance `store`.
     more: dict = field(default_factory=dict)
+    # The authority that callers name in Host, where it is not the gate's own address: several gates may share it.
+    public: str | None = None
     # The type of the one signing key; a folder of keys, which can be rotated, when it is None.
     key: str | None = "RSA"
 
@@ -74,7 +77,7 @@ class Gate:
 
     @property
     def authority(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return self._setup.public or f"127.0.0.1:{self._port}"
 
     @property
     def peer(self) -> Peer:
@@ -98,6 +101,10 @@ class Gate:
         (self._folder / "cambio.yaml").write_text(json.dumps(self._configuration(), indent=2))
         for name, document in self._setup.audiences.items():
             self._write(name, document)
+        return self.start_again()
+
+    def start_again(self) -> Gate:
+        """Start with the configuration and the keys that are there, and wait for readiness."""
         argv = [str(self._binary), *names.SERVE, str(self._folder / "cambio.yaml")]
         self._program = Program(argv, self.log, {"RUST_BACKTRACE": "1"}, self._folder)
         self._program.wait_until("ready", self._ready, deadline=20)
@@ -110,6 +117,13 @@ class Gate:
         status = self._program.stop(deadline=15)
         self._program = None
         return status
+
+    def kill(self) -> None:
+        """SIGKILL: it gets to do nothing any more."""
+        assert self._program
+        self._program.signal(signal.SIGKILL)
+        self._program.stop()
+        self._program = None
 
     def write_audience(self, name: str, document: dict) -> None:
         """The owner writes the audience's file; returns when Cambio has loaded it."""
@@ -183,7 +197,7 @@ class Gate:
         }
         return {
             "upstream": {"url": f"http://{host}:{port}", **self._setup.upstream},
-            "listen": {"address": self.authority, **self._setup.listen},
+            "listen": {"address": f"127.0.0.1:{self._port}", **self._setup.listen},
             "admin": {"address": f"127.0.0.1:{self._admin}"},
             # No name may be both a realm and an issuer.
             "realms": {name: realm for name, realm in realms.items() if name not in issuers},
