@@ -38,6 +38,8 @@ class Setup:
     more: dict = field(default_factory=dict)
     # The authority that callers name in Host, where it is not the gate's own address: several gates may share it.
     public: str | None = None
+    # Whether `listen.tls` is set, so that the realm's issuer is https.
+    tls: bool = False
     # The type of the one signing key; a folder of keys, which can be rotated, when it is None.
     key: str | None = "RSA"
 
@@ -82,6 +84,10 @@ class Gate:
     @property
     def peer(self) -> Peer:
         return Peer(self.address, self.authority)
+
+    def issuer(self, realm: str) -> str:
+        issuer = self.peer.issuer(realm)
+        return issuer.replace("http://", "https://", 1) if self._setup.tls else issuer
 
     @property
     def pid(self) -> int:
@@ -182,7 +188,7 @@ class Gate:
     def _configuration(self) -> dict:
         # JSON is YAML, and needs no library.
         host, port = self._upstream
-        issuer = self.peer.issuer("corp")
+        issuer = self.issuer("corp")
         issuers = {external.name: external.configuration(issuer) for external in self._setup.externals}
         for name, section in self._setup.issuers.items():
             issuers[name] = {**issuers.get(name, {}), **section}
@@ -230,6 +236,13 @@ class Gates:
     def stop(self) -> None:
         for gate in self.made:
             gate.stop()
+
+    def hash_secret(self, secret: str) -> str:
+        """What `cambio client-secret` makes of a client's secret: Argon2id."""
+        done = subprocess.run(
+            [str(self.binary), "client-secret"], input=secret, capture_output=True, text=True, timeout=30, check=True
+        )  # fmt: skip
+        return done.stdout.strip()
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """One of Cambio's other commands, to its end."""
