@@ -199,7 +199,7 @@ EXCHANGE: list[Row] = [
     Row("no client", _changed(lambda d: replace(d, authenticate=lambda ready: ready)), '401 invalid_client "Invalid client or Invalid client credentials"'),
     Row("two audiences, of which one does not permit it", _changed(lambda d: replace(d, fields=(*d.fields, ("audience", "other-api")))), ISSUED, DENIED, "Every audience that is named has an owner who is asked."),
     Row("a `DPoP` proof", _changed(_with_proof), ISSUED),
-    Row("a `DPoP` header that is no proof", _changed(lambda d: replace(d, lines=(("DPoP", "x"),))), '400 invalid_request "DPoP header verification failure"', '400 invalid_dpop_proof "DPoP proof is invalid"', "RFC 9449 section 5 names this code for it."),
+    Row("a `DPoP` header that is no proof", _changed(lambda d: replace(d, lines=(("DPoP", "x"),))), '400 invalid_request "DPoP header verification failure"', '400 invalid_dpop_proof "DPoP proof is invalid"', "The code of RFC 9449 section 5."),
     Row("missing `grant_type`", _set(grant_type=None), MISSING_GRANT),
     Row("unknown `grant_type`", _set(grant_type="nonsense"), '400 unsupported_grant_type "Unsupported grant_type"'),
     Row("a parameter twice", _repeated("subject_token"), '400 invalid_request "duplicated parameter"'),

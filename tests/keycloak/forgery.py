@@ -69,11 +69,11 @@ def _unsigned(genuine: Genuine) -> str:
     return secrecy.note_value(f"{oidc.encode_segment(header)}.{genuine.token.split('.')[1]}.")
 
 
-def _by_public_key(genuine: Genuine) -> str:
-    """HS256 with the public key as the secret: the confusion of algorithms."""
-    header = oidc.encode_segment({**oidc.header_of(genuine.token), "alg": "HS256"})
-    message = f"{header}.{genuine.token.split('.')[1]}"
-    public = genuine.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+def by_public_key(token: str, key: rsa.RSAPrivateKey) -> str:
+    """A token as HS256 with the public key as the secret: the confusion of algorithms."""
+    header = oidc.encode_segment({**oidc.header_of(token), "alg": "HS256"})
+    message = f"{header}.{token.split('.')[1]}"
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     signature = hmac.digest(public, message.encode(), hashlib.sha256)
     return secrecy.note_value(f"{message}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}")
 
@@ -104,7 +104,7 @@ FORGERIES: list[Forgery] = [
     Forgery("issued in the future", lambda g: g.resigned(iat=now(FAR)), "subject_token_not_yet_valid", '400 invalid_grant "Token was issued in the future"'),
     Forgery("without sub", lambda g: g.resigned(sub=None), "subject_token_claims", '400 invalid_grant "Missing claim: sub"'),
     Forgery("unsigned", _unsigned, "subject_token_algorithm", '400 invalid_grant "Invalid signature algorithm"'),
-    Forgery("HS256 by the public key", _by_public_key, "subject_token_algorithm", '400 invalid_grant "Invalid signature algorithm"'),
+    Forgery("HS256 by the public key", lambda g: by_public_key(g.token, g.key), "subject_token_algorithm", '400 invalid_grant "Invalid signature algorithm"'),
     # Keycloak takes it: it does not look at `crit`.
     Forgery("with crit", lambda g: g.resigned(header={"crit": ["exp"]}), "subject_token_critical", "200 access_token"),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,10 @@ class Setup:
     issuers: dict[str, dict] = field(default_factory=dict)
     # Whole sections beside the usual ones, for instance `store`.
     more: dict = field(default_factory=dict)
+    # The authority that callers name in Host, where it is not the gate's own address: several gates may share it.
+    public: str | None = None
+    # Whether `listen.tls` is set, so that the realm's issuer is https.
+    tls: bool = False
     # The type of the one signing key; a folder of keys, which can be rotated, when it is None.
     key: str | None = "RSA"
 
@@ -74,11 +79,15 @@ class Gate:
 
     @property
     def authority(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return self._setup.public or f"127.0.0.1:{self._port}"
 
     @property
     def peer(self) -> Peer:
         return Peer(self.address, self.authority)
+
+    def issuer(self, realm: str) -> str:
+        issuer = self.peer.issuer(realm)
+        return issuer.replace("http://", "https://", 1) if self._setup.tls else issuer
 
     @property
     def pid(self) -> int:
@@ -98,6 +107,10 @@ class Gate:
         (self._folder / "cambio.yaml").write_text(json.dumps(self._configuration(), indent=2))
         for name, document in self._setup.audiences.items():
             self._write(name, document)
+        return self.start_again()
+
+    def start_again(self) -> Gate:
+        """Start with the configuration and the keys that are there, and wait for readiness."""
         argv = [str(self._binary), *names.SERVE, str(self._folder / "cambio.yaml")]
         self._program = Program(argv, self.log, {"RUST_BACKTRACE": "1"}, self._folder)
         self._program.wait_until("ready", self._ready, deadline=20)
@@ -110,6 +123,13 @@ class Gate:
         status = self._program.stop(deadline=15)
         self._program = None
         return status
+
+    def kill(self) -> None:
+        """SIGKILL: it gets to do nothing any more."""
+        assert self._program
+        self._program.signal(signal.SIGKILL)
+        self._program.stop()
+        self._program = None
 
     def write_audience(self, name: str, document: dict) -> None:
         """The owner writes the audience's file; returns when Cambio has loaded it."""
@@ -168,7 +188,7 @@ class Gate:
     def _configuration(self) -> dict:
         # JSON is YAML, and needs no library.
         host, port = self._upstream
-        issuer = self.peer.issuer("corp")
+        issuer = self.issuer("corp")
         issuers = {external.name: external.configuration(issuer) for external in self._setup.externals}
         for name, section in self._setup.issuers.items():
             issuers[name] = {**issuers.get(name, {}), **section}
@@ -183,7 +203,7 @@ class Gate:
         }
         return {
             "upstream": {"url": f"http://{host}:{port}", **self._setup.upstream},
-            "listen": {"address": self.authority, **self._setup.listen},
+            "listen": {"address": f"127.0.0.1:{self._port}", **self._setup.listen},
             "admin": {"address": f"127.0.0.1:{self._admin}"},
             # No name may be both a realm and an issuer.
             "realms": {name: realm for name, realm in realms.items() if name not in issuers},
@@ -216,6 +236,13 @@ class Gates:
     def stop(self) -> None:
         for gate in self.made:
             gate.stop()
+
+    def hash_secret(self, secret: str) -> str:
+        """What `cambio client-secret` makes of a client's secret: Argon2id."""
+        done = subprocess.run(
+            [str(self.binary), "client-secret"], input=secret, capture_output=True, text=True, timeout=30, check=True
+        )  # fmt: skip
+        return done.stdout.strip()
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """One of Cambio's other commands, to its end."""

@@ -34,7 +34,17 @@ class Redis:
         return {"redis": {"url": self.url, **secret, **more}}
 
     def start(self) -> Redis:
-        argv = ["redis-server", "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        argv = [
+            "redis-server",
+            "--port",
+            str(self._port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         self._program = Program([*argv, *self._arguments], self._folder / "redis.log", cwd=self._folder)
         self._program.wait_until("answering", self._answers, deadline=10)
         return self
@@ -55,7 +65,10 @@ class Redis:
 
     def ask(self, *words: str) -> str | int | list | None:
         """One command's reply; an error reply is an AssertionError."""
-        with socket.create_connection(("127.0.0.1", self._port), timeout=5) as peer, peer.makefile("rwb") as stream:
+        with (
+            socket.create_connection(("127.0.0.1", self._port), timeout=5) as peer,
+            peer.makefile("rwb") as stream,
+        ):
             if self._password:
                 _send(stream, "AUTH", self._password)
                 _reply(stream)

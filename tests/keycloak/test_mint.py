@@ -136,10 +136,11 @@ def test_roles(make, name: str, roles: dict, granted: set[str]) -> None:
     [("keycloak", {"backend_user"}, None), ("claim", set(), ["backend_user"]), ("both", {"backend_user"}, ["backend_user"])],
 )  # fmt: skip
 def test_the_shape_of_roles(make, output: str, nested: set[str], flat: list[str] | None) -> None:
-    gate = make(roles={"own": True, "output": output, "claim": "roles"})
+    named = {} if output == "keycloak" else {"claim": "permissions"}
+    gate = make(roles={"own": True, "output": output, **named})
     token = minted(gate, login(gate)["access_token"])["access_token"]
     assert oidc.client_roles(token).get("back-end-api", set()) == nested
-    assert oidc.claims_of(token).get("roles") == flat
+    assert oidc.claims_of(token).get("permissions") == flat
 
 
 def test_roles_from_the_directory(keycloak: Keycloak, make, tmp_path: Path) -> None:
