@@ -1,7 +1,8 @@
 //! The story that `cambio demo` tells, with real HTTP: an exchange is refused until the audience's owner permits it,
-//! and then says no more than the owner lists.
+//! and then says no more than the owner lists; the same for another company's token.
 
 mod client;
+mod foreign;
 mod roles;
 mod stage;
 mod teller;
@@ -10,6 +11,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
+use crate::demo::walk::client::Call;
 use crate::demo::walk::roles::Roles;
 use crate::demo::walk::stage::{NOBODY, PERMITTED, Stage};
 use crate::demo::walk::teller::Teller;
@@ -80,7 +82,7 @@ async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<(), WalkError> {
     let token = token.unwrap_or_default();
 
     teller.step("front-end-app wants a token for back-end-api. Its owner has permitted nobody yet.")?;
-    refused(stage, teller, &token).await?;
+    refused(stage, teller, &stage.exchange(&token), NO_CLIENT).await?;
 
     teller
         .step("The owner of back-end-api permits front-end-app, in the file that the owner's team keeps:")?;
@@ -110,13 +112,18 @@ async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<(), WalkError> {
     let kid = reply.access_token().as_deref().and_then(roles::kid);
     teller.check("its key is published", kid.is_some_and(|kid| kids.contains(&kid)))?;
 
-    teller.step("The owner takes the permission back:")?;
-    teller.indented(NOBODY)?;
-    stage.write_permissions(NOBODY).await?;
-    refused(stage, teller, &token).await?;
+    let carol = foreign::tell(stage, teller).await?;
 
     teller.step(
-        "The same exchange at the identity provider itself, past Cambio, shows what would have leaked.",
+        "The owner takes the permissions back. Neither Alice's token nor Carol's is exchanged any more.",
+    )?;
+    teller.indented(NOBODY)?;
+    stage.write_permissions(NOBODY).await?;
+    refused(stage, teller, &stage.exchange(&token), NO_CLIENT).await?;
+    refused(stage, teller, &stage.foreign_exchange(&carol), NO_CLIENT).await?;
+
+    teller.step(
+        "Alice's exchange at the identity provider itself, past Cambio, shows what would have leaked.",
     )?;
     let direct = stage.exchange_directly(&token);
     teller.curl(&direct, None)?;
@@ -129,14 +136,20 @@ async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<(), WalkError> {
     })
 }
 
-async fn refused(stage: &Stage, teller: &mut Teller<'_>, token: &str) -> Result<(), WalkError> {
-    let exchange = stage.exchange(token);
-    teller.curl(&exchange, None)?;
-    let (reply, line) = stage.audited(&exchange).await?;
+/// Nobody has permitted the client.
+const NO_CLIENT: (&str, &str) = ("client_not_permitted", "refused: the client has no permission");
+
+/// An exchange that is refused with this reason, and what that shows.
+async fn refused(
+    stage: &Stage,
+    teller: &mut Teller<'_>,
+    exchange: &Call,
+    (reason, shows): (&str, &str),
+) -> Result<(), WalkError> {
+    teller.curl(exchange, None)?;
+    let (reply, line) = stage.audited(exchange).await?;
     teller.reply(&reply)?;
     teller.audit(&line)?;
     let why = line.get("reason").and_then(Value::as_str);
-    teller.check("refused: the client has no permission", {
-        reply.status != 200 && reply.access_token().is_none() && why == Some("client_not_permitted")
-    })
+    teller.check(shows, reply.status != 200 && reply.access_token().is_none() && why == Some(reason))
 }

@@ -8,7 +8,19 @@ async fn the_story_goes_as_told() {
     let verdict = walk::run(true, &mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
     assert_eq!(verdict, Verdict::AsTold, "{text}");
-    assert!(text.contains("TOKEN=$(curl -s http://127.0.0.1:"), "{text}");
-    assert!(text.contains("client_not_permitted"), "{text}");
+    for told in [
+        "TOKEN=$(curl -s http://127.0.0.1:",
+        "CAROL=$(curl -s http://127.0.0.1:",
+        "subject_token=\"$TOKEN\"",
+        "subject_token=\"$CAROL\"",
+        "client_not_permitted",
+        "issuer_not_permitted",
+        "issuance  reissue",
+        "issuance  mint",
+        "issuance  translate",
+        "its sub        partner#",
+    ] {
+        assert!(text.contains(told), "{told}:\n{text}");
+    }
     assert!(!text.contains("eyJ"), "no token is printed:\n{text}");
 }

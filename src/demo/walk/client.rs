@@ -25,6 +25,8 @@ pub(super) struct Call {
     pub(super) host: Option<String>,
     pub(super) path: &'static str,
     pub(super) fields: Vec<(&'static str, String)>,
+    /// The shell's variable that stands for the subject token in the line to paste.
+    pub(super) variable: &'static str,
 }
 
 /// What came back.
@@ -35,16 +37,16 @@ pub(super) struct Reply {
 }
 
 impl Call {
-    /// The line to paste. A token is the shell's variable `TOKEN`, which the first line of the story sets.
-    pub(super) fn curl(&self, variable: Option<&str>) -> String {
+    /// The line to paste. A token is a variable of the shell, which a login's line sets: `sets` names it there.
+    pub(super) fn curl(&self, sets: Option<&str>) -> String {
         let host = self.host.iter().map(|host| format!(" -H 'Host: {host}'"));
         let fields = self.fields.iter().map(|(name, value)| match *name {
-            "subject_token" => " \\\n    -d subject_token=\"$TOKEN\"".to_owned(),
+            "subject_token" => format!(" \\\n    -d subject_token=\"${}\"", self.variable),
             name => format!(" \\\n    -d {name}={value}"),
         });
         let parts: Vec<_> = host.chain(fields).collect();
         let line = format!("curl -s http://{}{}{}", self.address, self.path, parts.concat());
-        match variable {
+        match sets {
             Some(name) => {
                 format!("{name}=$({line} \\\n    | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')")
             }

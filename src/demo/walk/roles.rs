@@ -42,6 +42,12 @@ pub(super) fn kid(token: &str) -> Option<String> {
     part(token, 0)?.get("kid")?.as_str().map(str::to_owned)
 }
 
+/// A textual claim of a JWT; empty if it has none.
+pub(super) fn claim(token: &str, name: &str) -> String {
+    let text = |claims: Value| Some(claims.get(name)?.as_str()?.to_owned());
+    part(token, 1).and_then(text).unwrap_or_default()
+}
+
 fn roles(holder: &Value) -> Vec<String> {
     let names = holder.get("roles").and_then(Value::as_array).into_iter().flatten();
     names.filter_map(Value::as_str).map(str::to_owned).collect()

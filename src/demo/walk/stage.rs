@@ -19,14 +19,25 @@ use crate::oauth::urn::{self, TokenType};
 
 /// What the owner writes to permit front-end-app.
 pub(super) const PERMITTED: &str =
-    "permissions:\n  - { clients: [front-end-app], scopes: [email, profile] }\n";
+    "permissions:\n  - { clients: [front-end-app], scopes: [email, profile] }\nroles: { own: true }\n";
+/// What the owner writes to permit it for partner's tokens, too.
+pub(super) const PARTNER: &str = r#"permissions:
+  - { clients: [front-end-app], scopes: [email, profile] }
+  - { clients: [front-end-app], issuers: [partner], issuance: mint }
+roles:
+  own: true
+  map:
+    - to: backend_reader
+      when: '"partner_user" in claims.resource_access["partner-app"].roles'
+      issuers: [partner]
+"#;
 /// What the owner writes to permit nobody.
 pub(super) const NOBODY: &str = "permissions: []\n";
 
 /// The rest of the owner's file.
-const AUDIENCE: &str =
-    "audience: back-end-api\nowner: payments-team\nroles: { own: true }\ntoken: { lifetime: 5m }\n";
+const AUDIENCE: &str = "audience: back-end-api\nowner: payments-team\ntoken: { lifetime: 5m }\n";
 const TOKEN_PATH: &str = "/realms/corp/protocol/openid-connect/token";
+const PARTNER_PATH: &str = "/realms/partner/protocol/openid-connect/token";
 const CERTS_PATH: &str = "/realms/corp/protocol/openid-connect/certs";
 /// A changed file is in force well within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -79,7 +90,8 @@ impl Stage {
     /// What to do while it runs on.
     pub(super) fn farewell(&self) -> String {
         format!(
-            "\nStill serving. Paste step 1, then any other; step 4 needs the permission of step 3 again, in\n  \
+            "\nStill serving. Paste steps 1 and 6, which set the shell's TOKEN and CAROL, then any other. What was \
+             allowed\nneeds the permissions of its step again, in\n  \
              {audience}\nLook at http://{admin}/metrics, http://{admin}/config and the audit lines in\n  \
              {audit}\nCtrl-C ends it and removes the files.",
             audience = self.folder.join("audiences/back-end-api.yaml").display(),
@@ -96,6 +108,7 @@ impl Stage {
         let _ = fs::remove_dir_all(&self.folder);
     }
 
+    /// Alice's login at corp, through Cambio.
     pub(super) fn login(&self) -> Call {
         let fields = [
             ("grant_type", "password"),
@@ -107,6 +120,24 @@ impl Stage {
         self.call(TOKEN_PATH, &fields)
     }
 
+    /// Carol's login at partner, with which neither corp nor Cambio has to do.
+    pub(super) fn foreign_login(&self) -> Call {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", "partner-app"),
+            ("client_secret", "partner-secret"),
+            ("username", "carol"),
+            ("password", "carol-password"),
+        ];
+        Call { address: self.idp.address(), ..self.call(PARTNER_PATH, &fields) }
+    }
+
+    /// The exchange of Carol's token.
+    pub(super) fn foreign_exchange(&self, token: &str) -> Call {
+        Call { variable: "CAROL", ..self.exchange(token) }
+    }
+
+    /// The exchange of Alice's token.
     pub(super) fn exchange(&self, token: &str) -> Call {
         let fields = [
             ("grant_type", urn::GRANT_TOKEN_EXCHANGE),
@@ -145,7 +176,7 @@ impl Stage {
 
     /// Writes the owner's file and waits until it is in force.
     pub(super) async fn write_permissions(&self, permissions: &str) -> Result<(), WalkError> {
-        let loaded = Call { address: self.cambio.admin, host: None, path: "/config", fields: Vec::new() };
+        let loaded = Call { address: self.cambio.admin, ..self.call("/config", &[]) };
         let before = loaded.send().await?.body;
         let fresh = self.folder.join("back-end-api.new");
         fs::write(&fresh, format!("{AUDIENCE}{permissions}"))?;
@@ -162,7 +193,7 @@ impl Stage {
 
     fn call(&self, path: &'static str, fields: &[(&'static str, &str)]) -> Call {
         let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Call { address: self.cambio.address, host: None, path, fields }
+        Call { address: self.cambio.address, host: None, path, fields, variable: "TOKEN" }
     }
 
     fn audit_lines(&self) -> Result<Vec<Value>, WalkError> {
@@ -176,8 +207,9 @@ fn configuration(upstream: SocketAddr, public: u16, admin: u16) -> String {
         "upstream: {{ url: \"http://{upstream}\" }}\n\
          listen: {{ address: \"127.0.0.1:{public}\" }}\n\
          admin: {{ address: \"127.0.0.1:{admin}\" }}\n\
-         realms:\n  corp:\n    issuer: http://127.0.0.1:{public}/realms/corp\n    subjectIssuers: [corp]\n    \
+         realms:\n  corp:\n    issuer: http://127.0.0.1:{public}/realms/corp\n    subjectIssuers: [corp, partner]\n    \
          signingKey: corp.pem\n\
+         issuers:\n  partner:\n    issuer: {{ url: \"http://{upstream}/realms/partner\", audiences: [\"https://sso.example.org\"] }}\n\
          audiences: ./audiences\n\
          audit: {{ output: audit.jsonl }}\n"
     )

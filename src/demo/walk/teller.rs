@@ -42,8 +42,8 @@ impl<'a> Teller<'a> {
     }
 
     /// The request as a line to paste.
-    pub(super) fn curl(&mut self, call: &Call, variable: Option<&str>) -> Result<(), WalkError> {
-        Ok(writeln!(self.out, "   {}", call.curl(variable))?)
+    pub(super) fn curl(&mut self, call: &Call, sets: Option<&str>) -> Result<(), WalkError> {
+        Ok(writeln!(self.out, "   {}", call.curl(sets))?)
     }
 
     /// Status and, for a refusal, the error.
@@ -85,6 +85,11 @@ impl<'a> Teller<'a> {
             writeln!(self.out, "     {client:14} {}", names(held))?;
         }
         Ok(())
+    }
+
+    /// A claim of a token.
+    pub(super) fn claim(&mut self, name: &str, value: &str) -> Result<(), WalkError> {
+        Ok(writeln!(self.out, "   its {name:10} {value}")?)
     }
 
     /// What the step shows, and whether it did.
