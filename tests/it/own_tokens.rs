@@ -106,12 +106,14 @@ async fn a_revoked_token_is_of_no_use_anywhere() {
     assert!(is_active(&world, "back-end-api", &issued).await);
     assert_eq!(userinfo(&world, &format!("Bearer {issued}")).await.status, 200);
 
+    let before = world.audit_so_far();
     let refused = about(&world, REVOKE, "back-end-api", &issued).await;
     assert_eq!(
         (refused.status.as_u16(), &refused.json()["error"]),
         (400, &json!("invalid_token")),
         "another's"
     );
+    assert_eq!(world.audit_after(before).await["reason"], "token_of_another_client");
     let wrong = [("client_id", "front-end-app"), ("client_secret", "wrong"), ("token", &issued)];
     assert_eq!(client::post(world.address(), REVOKE, &wrong).await.status, 401);
     assert!(is_active(&world, "back-end-api", &issued).await, "still");
@@ -257,4 +259,40 @@ async fn a_revoked_token_of_ours_is_no_subject_token() {
     let before = world.audit_so_far();
     assert_eq!(world.exchange(&issued, &changes).await.status, 400);
     assert_eq!(world.audit_after(before).await["reason"], "subject_token_inactive");
+}
+
+/// Nobody is told that a token is active when that can't be known; what needs no store goes on.
+#[tokio::test]
+async fn without_the_store_nothing_is_said_of_tokens_of_ours() {
+    let store = "store: { redis: { url: \"redis://127.0.0.1:1\", timeout: 200ms } }\nupstream:";
+    let plan = plan().await.configure("upstream:\n", &format!("{store}\n"));
+    let world = plan.audience("back-end-api", &format!("{BACK_END_API}{PERMITTED}")).start().await;
+    let answer = exchanged(&world, &[("scope", "openid")]).await;
+    let issued = answer.access_token();
+    for path in [INTROSPECT, REVOKE] {
+        let client = if path == REVOKE { "front-end-app" } else { "back-end-api" };
+        let answer = about(&world, path, client, &issued).await;
+        let told = (answer.status.as_u16(), answer.json()["error"].clone());
+        assert_eq!(told, (503, json!("temporarily_unavailable")), "{path}");
+    }
+    assert_eq!(userinfo(&world, &format!("Bearer {issued}")).await.status, 503);
+    let before = world.audit_so_far();
+    assert_eq!(refresh(&world, &refresh_token(&answer), &[]).await.status, 503);
+    assert_eq!(world.audit_after(before).await["reason"], "store_unavailable");
+    let alice = world.alice().await;
+    assert_eq!(about(&world, INTROSPECT, "front-end-app", &alice).await.status, 200, "the upstream's");
+}
+
+#[tokio::test]
+async fn where_nobody_can_say_that_a_token_is_active_it_is_not_exchanged() {
+    let still =
+        BACK_END_API.to_owned() + "permissions:\n  - { clients: [front-end-app], stillActive: true }\n";
+    let plan = plan().await.configure(
+        "    signingKey: corp.pem",
+        "    signingKey: corp.pem\n    introspection: { clientId: back-end-api, clientSecretFile: wrong.secret }",
+    );
+    plan.folder.write("wrong.secret", "wrong");
+    let world = plan.audience("back-end-api", &still).start().await;
+    assert_eq!(world.exchange(&world.alice().await, &[]).await.status, 503);
+    assert_eq!(world.audit(1).await.pop().unwrap()["reason"], "introspection_unavailable");
 }

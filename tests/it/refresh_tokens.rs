@@ -238,6 +238,8 @@ async fn nobody_else_has_any_use_for_it() {
         assert_eq!(error(&answer), (status, code.to_owned()), "{name}: {}", answer.text());
     }
     assert_eq!(refresh(&world, &token, &[]).await.status, 200, "and none of them used it up");
+    let reasons: Vec<_> = world.audit(8).await.iter().map(|line| line["reason"].clone()).collect();
+    assert!(reasons.contains(&json!("refresh_token_invalid")), "{reasons:?}");
 
     let path = "/realms/partner/protocol/openid-connect/token";
     let fields = [("grant_type", "refresh_token"), ("client_id", "front-end-app"), ("refresh_token", &token)];
