@@ -80,6 +80,6 @@ pub(super) fn nonce_key(config: &Dpop, previous: Option<&NonceKey>) -> Result<Op
         }
     };
     let secret = zeroize::Zeroizing::new(secret);
-    let key = NonceKey::new(secret.trim_ascii_end());
+    let key = NonceKey::new(&secret);
     key.map(Some).ok_or_else(|| StartError::Nonce("a nonceKeyFile holds fewer than 32 bytes".to_owned()))
 }

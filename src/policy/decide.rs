@@ -222,8 +222,10 @@ fn merge(
             scope_permitted: scopes,
             scope_requested: requested.cloned(),
             lifetime: token.lifetime.max(SignedDuration::ZERO),
-            // What we mint never outlives the token that it was made from.
-            expires_by: (token.within_subject || mints).then_some(request.subject_expires),
+            // Nobody but us holds what is made of a foreign token, or is minted, to the life of the token that it was
+            // made from: the identity provider's grant does not.
+            expires_by: (token.within_subject || mints || issuance == Issuance::Translate)
+                .then_some(request.subject_expires),
             // An ID token is no access token: it speaks to the client, and nobody presents it with a proof.
             binding: request.binding.filter(|_| request.requested_token != TokenType::IdToken).cloned(),
             claims: token.claims.clone(),

@@ -200,7 +200,8 @@ pub struct Token {
     /// Longest time between issue and expiry, `10s` to `24h`; the upper limit can't be configured away.
     #[serde(default = "period::<300>")]
     pub lifetime: Period,
-    /// Whether the new token must expire no later than the subject token. A minted one never does.
+    /// Whether the new token must expire no later than the subject token. One that is minted, or made by `translate`,
+    /// always does.
     #[serde(default)]
     pub within_subject: bool,
     /// Claims beyond the standard ones that a token that Cambio signs may carry, or `["*"]`; not with `forward`.

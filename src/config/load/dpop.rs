@@ -27,7 +27,7 @@ pub(super) fn dpop(file: &file::Dpop, at: &At<'_>, report: &mut Report) -> Optio
     let key_at = at.field("nonceKeyFile");
     let key = optional(file.nonce_key_file.as_ref(), |path| {
         let path = named(path, Holds::Anything, &key_at, report)?;
-        let usable = read(&path).is_ok_and(|bytes| NonceKey::new(bytes.trim_ascii_end()).is_some());
+        let usable = read(&path).is_ok_and(|bytes| NonceKey::new(&bytes).is_some());
         if !usable {
             key_at.problem(report, "holds fewer than 32 bytes");
         }
