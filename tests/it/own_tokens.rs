@@ -14,6 +14,7 @@ use crate::support::{client, form, golden, token};
 const INTROSPECT: &str = "/realms/corp/protocol/openid-connect/token/introspect";
 const REVOKE: &str = "/realms/corp/protocol/openid-connect/revoke";
 const USERINFO: &str = "/realms/corp/protocol/openid-connect/userinfo";
+const FORM: &str = "application/x-www-form-urlencoded";
 const PERMITTED: &str = "permissions:
   - { clients: [front-end-app], scopes: [openid, email, profile], requestedTokens: [access_token, refresh_token] }
 ";
@@ -197,7 +198,6 @@ async fn a_token_of_ours_is_told_apart_in_every_reading() {
     let request = |path: &str, kind: &str, body: String| {
         Request::post(path).header("content-type", kind).body(Bytes::from(body)).unwrap()
     };
-    const FORM: &str = "application/x-www-form-urlencoded";
     let auth = "client_id=front-end-app&client_secret=front-end-secret";
     let dotless = issued.replace('.', "%252E");
     let rows = [
