@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cambio::cli::check;
+use cambio::cli::{check, keys};
 use cambio::issue::key::{KeyKind, generate};
 
 use crate::support::files::Folder;
@@ -71,4 +71,37 @@ fn the_examples_of_the_documentation_load() {
         let (good, text) = checked(example);
         assert!(good, "{example}\n{text}");
     }
+}
+
+/// The files of the README, in the order that a newcomer makes them: two, then the additions for a partner's tokens.
+#[test]
+fn the_files_of_the_readme_load() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [main, audience, trusted, permitted] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+    let folder = Folder::new();
+    let keys = folder.path("keys").display().to_string();
+    let words = ["generate", "--type", "p256", "--dir", &keys].map(std::ffi::OsString::from);
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    assert!(keys::run_at(words.into_iter(), now, &mut Vec::new(), &mut Vec::new()).is_ok());
+    let expect = |end: &str| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let today = "2026-11-25".parse().unwrap();
+        let good = check::run(&folder.path("cambio.yaml"), &(), today, &mut out, &mut err).unwrap();
+        let text = String::from_utf8([out, err].concat()).unwrap();
+        assert!(good && text.contains(end), "{text}");
+    };
+    folder.write("cambio.yaml", main);
+    folder.write("audiences/back-end-api.yaml", audience);
+    expect("audience back-end-api in corp: owner payments-team, 1 permission, reissue\n");
+
+    let own = trusted.lines().find(|line| line.contains("subjectIssuers")).unwrap().trim();
+    let (_, issuers) = trusted.split_once("issuers:\n").unwrap();
+    let main = main.replace("subjectIssuers: [corp]", own.split("  ").next().unwrap());
+    folder.write("cambio.yaml", &format!("{main}issuers:\n{issuers}"));
+    let (head, _) = audience.split_once("permissions:\n").unwrap();
+    folder.write("audiences/back-end-api.yaml", &format!("{head}{permitted}token: {{ lifetime: 5m }}\n"));
+    expect("audience back-end-api in corp: owner payments-team, 2 permissions, reissue and mint\n");
 }

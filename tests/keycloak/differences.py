@@ -290,7 +290,7 @@ STANDING: list[tuple[str, list[Standing]]] = [
         Standing("Introspection, or userinfo, with a reissued token", "such tokens do not exist", "`active: false`, or 401", "Keycloak knows its own signatures only. Resource servers verify a reissued token by its signature; an audience that introspects needs `issuance: forward`.", "test_keycloak_knows_forwarded_tokens_and_no_reissued_ones"),
         Standing("`issuance: forward` for a user with more realm roles than the audience lists", "200", "403; the audit line names the role", "A token that Keycloak signed can't be narrowed, so it is withheld.", "test_forward_refuses_an_answer_that_says_more_than_the_contract"),
         Standing("Exchange in a realm that the configuration does not name", "200", "403", "Nobody's permission covers it. The realm's logins pass.", "test_an_exchange_in_a_realm_that_is_not_governed_is_refused"),
-        Standing("jwt-bearer, uma-ticket, CIBA", "as the realm is set up", "403", "They turn one token into another too. `doors` opens each of them for a realm.", "test_a_back_door_that_works_is_shut_and_works_when_it_is_opened"),
+        Standing("jwt-bearer, uma-ticket, CIBA", "as the realm is set up", "403", "They turn one token into another too. `doors` opens each of them for a realm, and can have jwt-bearer judged as an exchange is.", "test_a_back_door_that_works_is_shut_and_works_when_it_is_opened"),
         Standing("A form with one of these grants on another path", "whatever that path answers", "400", "Some server might take it for a token request.", "test_a_form_with_the_exchange_grant_is_refused_on_every_other_path"),
     ]),
     ("Keys and discovery", [

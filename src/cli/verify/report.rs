@@ -55,7 +55,7 @@ impl Report {
     /// Every check of `token::verify` was passed.
     pub(super) fn verified(&mut self, token: &VerifiedToken, expect: &Expectations<'_>, now: Timestamp) {
         self.ok("form", "a compact JWS with claims");
-        self.ok("alg", &format!("{:?}", token.algorithm()));
+        self.ok("alg", &token.algorithm().map_or_else(String::new, |algorithm| format!("{algorithm:?}")));
         self.key(token.kid());
         self.ok("signature", "by this key");
         self.ok("iss", &format!("{:?}", expect.issuer.chars().take(256).collect::<String>()));

@@ -175,6 +175,7 @@ fn by_a_configuration() {
 fn claims_are_shown_when_asked_for_and_only_the_usual_ones() {
     let scene = Scene::new("claims");
     let (_, out) = scene.call(&["--config", "@cambio.yaml", "--claims"], &scene.token(&claims()));
+    assert!(out.contains("ok       alg        ES256\n"), "{out}");
     assert!(out.contains("claim    sub        \"alice\""), "{out}");
     assert!(out.contains("claim    exp        1800000060 (2027-01-15T08:01:00Z)"), "{out}");
     assert!(!out.contains("alice@"), "{out}");
