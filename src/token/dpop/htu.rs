@@ -122,6 +122,8 @@ fn nibble(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -224,7 +226,7 @@ mod tests {
             url.push(if chosen() { letter.to_ascii_uppercase() } else { letter });
         }
         if *port != if *secure { 443 } else { 80 } || chosen() {
-            url.push_str(&format!(":{port}"));
+            let _ = write!(url, ":{port}");
         }
         for segment in path {
             if chosen() {
@@ -237,7 +239,7 @@ mod tests {
                 match letter {
                     letter if in_escape && chosen() => url.push(letter.to_ascii_lowercase()),
                     letter if !in_escape && letter.is_ascii_alphanumeric() && chosen() => {
-                        url.push_str(&format!("%{:02x}", u32::from(letter)));
+                        let _ = write!(url, "%{:02x}", u32::from(letter));
                     }
                     letter => url.push(letter),
                 }
