@@ -4,7 +4,7 @@
 //! issuer and type and the requested type, have not expired and whose condition holds, permit together the union of
 //! their scopes, and everything asked for must be in it. So another permission never takes away what was allowed, and
 //! a removed one never allows more. A condition that can't be evaluated permits nothing and harms no other permission.
-//! Which way the answer is made, and what is asked of the subject token besides, [`choose`] tells.
+//! Which way the answer is made, and what is asked of the subject token besides, the module `choose` tells.
 //!
 //! Several audiences: each must allow by itself, and the one token for them all satisfies every one of them. It has the
 //! shortest lifetime, the realm roles, scopes and claims that all of them let stay, and each audience's own roles.

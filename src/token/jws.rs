@@ -70,7 +70,7 @@ pub fn algorithm(name: &str) -> Option<Algorithm> {
 }
 
 /// The part of a JOSE header that is looked at. `jku`, `jwk`, `x5u` and `x5c` are not: a token never chooses
-/// the key by which it is checked. Only a proof of possession does ([`Unverified::read_with_key`]).
+/// the key by which it is checked. Only a proof of possession does (a `DPoP` proof names its own).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The signature algorithm. It is only ever compared with the issuer's list.
