@@ -118,11 +118,16 @@ impl Audit {
     /// # Errors
     /// When the file can't be opened.
     pub fn open(output: &AuditOutput) -> io::Result<Self> {
+        let mut torn = false;
         let sink = match output {
             AuditOutput::Stdout => Sink::Stdout,
-            AuditOutput::File(path) => Sink::File { path: path.clone(), file: append(path)? },
+            AuditOutput::File(path) => {
+                let file = append(path)?;
+                torn = ends_torn(path)?;
+                Sink::File { path: path.clone(), file }
+            }
         };
-        Ok(Self { sink: Mutex::new(sink), torn: AtomicBool::new(false) })
+        Ok(Self { sink: Mutex::new(sink), torn: AtomicBool::new(torn) })
     }
 
     /// Opens the file again by its name, so that a log rotation can move the old one away.
@@ -131,7 +136,9 @@ impl Audit {
     /// When the file can't be opened; lines go on to the old one.
     pub fn reopen(&self) -> io::Result<()> {
         if let Sink::File { path, file } = &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
-            *file = append(path)?;
+            let opened = append(path)?;
+            self.torn.fetch_or(ends_torn(path)?, Ordering::Relaxed);
+            *file = opened;
         }
         Ok(())
     }
@@ -165,4 +172,36 @@ impl std::fmt::Debug for Audit {
 fn append(path: &PathBuf) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+}
+
+/// Whether the last line has no end: whoever wrote it was killed in the middle. A pipe has no last line; a file that may
+/// not be read is taken for torn, which costs an empty line.
+fn ends_torn(path: &PathBuf) -> io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let data = std::fs::metadata(path)?;
+    if !data.is_file() || data.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut last, data.len() - 1));
+    Ok(read.is_err() || last != *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_has_no_end_is_found_when_the_file_is_opened() {
+        let path = std::env::temp_dir().join(format!("cambio-audit-{}", uuid::Uuid::new_v4()));
+        for (text, torn) in [("", false), ("{}\n", false), ("{}\n{\"time\":", true)] {
+            std::fs::write(&path, text).unwrap();
+            let audit = Audit::open(&AuditOutput::File(path.clone())).unwrap();
+            assert_eq!(audit.torn.load(Ordering::Relaxed), torn, "{text}");
+            audit.torn.store(false, Ordering::Relaxed);
+            audit.reopen().unwrap();
+            assert_eq!(audit.torn.load(Ordering::Relaxed), torn, "{text}, opened again");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 }

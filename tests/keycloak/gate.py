@@ -71,6 +71,7 @@ class Gate:
         self._audiences.mkdir()
         self.log = folder / "cambio.log"
         self.audit_file = folder / "audit.log"
+        self.kills = 0
         self.name = folder.name
 
     @property
@@ -127,6 +128,7 @@ class Gate:
     def kill(self) -> None:
         """SIGKILL: it gets to do nothing any more."""
         assert self._program
+        self.kills += 1
         self._program.signal(signal.SIGKILL)
         self._program.stop()
         self._program = None
@@ -172,7 +174,14 @@ class Gate:
         """The audit lines so far."""
         if not self.audit_file.exists():
             return []
-        return [json.loads(line) for line in self.audit_file.read_text().splitlines()]
+        return [json.loads(line) for line in self._whole_lines()]
+
+    def _whole_lines(self) -> list[str]:
+        """The lines but for those at which a gate was killed: each of them lacks its end and stands alone."""
+        lines = self.audit_file.read_text().splitlines()
+        torn = [line for line in lines if not line.endswith("}")]
+        assert len(torn) <= self.kills, torn
+        return [line for line in lines if line.endswith("}")]
 
     def _keys(self, command: str, *more: str) -> None:
         argv = [str(self._binary), "keys", command, "--dir", str(self._folder / "keys"), *more]
