@@ -111,7 +111,7 @@ async fn check_subject(
     let own = &realm.config;
     if issuer == own.issuer
         && own.subject_issuers.contains(&own.name)
-        && let Some((checks, keys)) = realm.ours(presented.subject().kid())
+        && let Some((checks, keys)) = realm.ours(presented.subject().kid(), now)
     {
         let validated = presented.validate(keys, &checks, evidence, now)?;
         return life::unrevoked(visit, realm, validated).await;
@@ -132,7 +132,7 @@ async fn check_subject(
 /// Whether we signed the subject token, which the identity provider then does not know.
 fn is_ours(realm: &RealmState, permit: &Permit) -> bool {
     let validated = permit.validated();
-    validated.is_own() && realm.ours(validated.subject().kid()).is_some()
+    validated.is_own() && validated.subject().kid().is_some_and(|kid| realm.is_ours(kid))
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).
