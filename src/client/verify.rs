@@ -155,9 +155,15 @@ pub fn verify(
 ) -> Result<Judged, Refusal> {
     let client = credentials.client_id();
     let Some(methods) = clients.methods(client) else {
-        return match clients.unregistered {
-            Unregistered::Upstream { .. } => Ok(Judged::ByUpstream),
-            Unregistered::Refused => Err(unauthenticated(
+        return match (clients.unregistered, credentials.presented()) {
+            // The identity provider finds the client by the assertion: its yes is not about `client_id`.
+            (Unregistered::Upstream { .. }, Presented::Assertion(assertion)) if !assertion.is_own() => {
+                Err(unauthenticated(
+                    "the assertion does not name its client by iss and sub: list the client in realms.*.clients with the workload that it is",
+                ))
+            }
+            (Unregistered::Upstream { .. }, _) => Ok(Judged::ByUpstream),
+            (Unregistered::Refused, _) => Err(unauthenticated(
                 "the client is not among realms.*.clients, and clientAuthentication.unregistered is refuse",
             )),
         };

@@ -28,6 +28,7 @@ use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
+use crate::policy::mint::SUBJECT_ISSUER;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
 use crate::token::binding::Evidence;
@@ -60,11 +61,8 @@ pub async fn judge(
         Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
             .map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
-    if permit.issuance() != Issuance::Mint && is_ours(realm, &permit) {
-        return Err(Refusal::new(
-            Reason::SubjectTokenOurs,
-            format!("write issuance: mint for it, not {}", permit.issuance().as_str()),
-        ));
+    if is_ours(realm, &permit) {
+        of_the_realm(&permit)?;
     }
 
     match issue(visit, realm, &permit, head, exit).await? {
@@ -111,7 +109,7 @@ async fn check_subject(
     let own = &realm.config;
     if issuer == own.issuer
         && own.subject_issuers.contains(&own.name)
-        && let Some((checks, keys)) = realm.ours(presented.subject().kid())
+        && let Some((checks, keys)) = realm.ours(presented.subject().kid(), now)
     {
         let validated = presented.validate(keys, &checks, evidence, now)?;
         return life::unrevoked(visit, realm, validated).await;
@@ -132,7 +130,21 @@ async fn check_subject(
 /// Whether we signed the subject token, which the identity provider then does not know.
 fn is_ours(realm: &RealmState, permit: &Permit) -> bool {
     let validated = permit.validated();
-    validated.is_own() && realm.ours(validated.subject().kid()).is_some()
+    validated.is_own() && validated.subject().kid().is_some_and(|kid| realm.is_ours(kid))
+}
+
+/// Whether a token that we signed may be exchanged.
+fn of_the_realm(permit: &Permit) -> Result<(), Refusal> {
+    let refused = |detail: String| Err(Refusal::new(Reason::SubjectTokenOurs, detail));
+    if permit.validated().subject().claims().contains_key(SUBJECT_ISSUER) {
+        return refused(
+            "it was minted for a subject of another issuer, who is no user of the realm: exchange that issuer's token".to_owned(),
+        );
+    }
+    match permit.issuance() {
+        Issuance::Mint => Ok(()),
+        other => refused(format!("write issuance: mint for it, not {}", other.as_str())),
+    }
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).

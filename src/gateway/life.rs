@@ -128,8 +128,10 @@ fn verified(visit: Visit<'_>, realm: &RealmState, token: &Secret) -> Option<Veri
     let ring = realm.signing.as_ref()?;
     let expect =
         Expectations { issuer: &realm.config.issuer, algorithms: &ALGORITHMS, leeway: SignedDuration::ZERO };
-    let read = verify::peek(token.expose()).ok()?;
-    read.verify(ring.key_set(), &expect, visit.gateway.clock.now()).ok()
+    let (read, now) = (verify::peek(token.expose()).ok()?, visit.gateway.clock.now());
+    // The holder of an old key must not be able to make tokens with it.
+    read.kid().filter(|kid| ring.holds(kid, now))?;
+    read.verify(ring.key_set(), &expect, now).ok()
 }
 
 /// What names a token in the store: its `jti`, or its digest where it has none.

@@ -357,17 +357,19 @@ fn directory(realm: &Realm) -> Result<Option<Directory>, StartError> {
 
 impl RealmState {
     /// How a token with this `kid` is checked that we signed ourselves, and by which keys; `None` if the `kid` is not
-    /// ours alone.
-    pub fn ours(&self, kid: Option<&str>) -> Option<(SubjectChecks<'_>, &Arc<KeySet>)> {
+    /// ours alone, or of a key whose time is over.
+    pub fn ours(&self, kid: Option<&str>, now: jiff::Timestamp) -> Option<(SubjectChecks<'_>, &Arc<KeySet>)> {
         let (ring, checks) = (self.signing.as_ref()?, self.own_checks.as_ref()?);
-        let kid = kid.filter(|kid| ring.owns(kid))?;
-        // A kid that the identity provider publishes, too, is taken for its own.
-        if self.jwks.held().is_some_and(|upstream| upstream.publishes(kid)) {
-            return None;
-        }
+        kid.filter(|kid| ring.holds(kid, now)).filter(|kid| self.is_ours(kid))?;
         let Realm { name, issuer, .. } = &self.config;
         let checks = SubjectChecks { issuer_name: name, issuer, checks, audience: AudienceRule::Client };
         Some((checks, ring.key_set()))
+    }
+
+    /// Whether a `kid` is ours alone: one that the identity provider publishes, too, is taken for its own.
+    pub fn is_ours(&self, kid: &str) -> bool {
+        self.signing.as_ref().is_some_and(|ring| ring.owns(kid))
+            && !self.jwks.held().is_some_and(|upstream| upstream.publishes(kid))
     }
 }
 

@@ -128,10 +128,15 @@ impl KeyRing {
         })
     }
 
-    /// All of ours, for verifying our own tokens. A key whose time is over is among them: whatever it signed has
-    /// expired, and is better called expired than unknown.
+    /// All of ours, those included whose time is over: ask [`Self::holds`] first.
     pub fn key_set(&self) -> &Arc<KeySet> {
         &self.set
+    }
+
+    /// Whether a `kid` is one of ours whose tokens may still hold. Whatever a retired key signed in its time has expired
+    /// when its time is over; what it signs then, somebody else made with it.
+    pub fn holds(&self, kid: &str, now: Timestamp) -> bool {
+        self.owns(kid) && self.published(now).any(|key| key.kid == kid)
     }
 
     /// Whether a `kid` is one of ours.

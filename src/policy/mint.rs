@@ -17,6 +17,10 @@ use crate::policy::narrow::{Narrowed, comes_with};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
 
+/// The claim of a token for a foreign subject that has its issuer's `iss`. Such a token has the realm's `iss`, but its
+/// subject is none of the realm's, whatever `sub` says: it must not be exchanged as one.
+pub const SUBJECT_ISSUER: &str = "subject_issuer";
+
 /// What a token is made from besides its contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Ingredients<'a> {
@@ -47,7 +51,7 @@ pub struct Question<'a> {
 const SESSION: [&str; 5] = ["acr", "amr", "auth_time", "session_state", "sid"];
 
 /// Claims that are written anew, or not at all: they say who issued this token, to whom, about whom, bound to what.
-const NEVER_COPIED: [&str; 21] = [
+const NEVER_COPIED: [&str; 22] = [
     "act",
     "at_hash",
     "aud",
@@ -67,6 +71,7 @@ const NEVER_COPIED: [&str; 21] = [
     "s_hash",
     "scope",
     "sub",
+    SUBJECT_ISSUER,
     "typ",
     "realm_access",
 ];
@@ -122,6 +127,10 @@ impl Contract {
         set("iat", Value::from(from.now.as_second()));
         set("exp", Value::from(expires));
         set("jti", Value::from(from.jti));
+        if !self.own {
+            let issuer = from.subject.get("iss").cloned();
+            set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token has no iss"))?);
+        }
         if let Some(binding) = &self.binding {
             set("cnf", binding.clone());
         }

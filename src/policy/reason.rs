@@ -88,7 +88,7 @@ reasons! {
     SubjectTokenRule = "subject_token_rule": "A claim validation rule of the issuer does not hold.",
     SubjectTokenBound = "subject_token_bound": "The subject token is sender-constrained (cnf), and the caller has not proved that it is the one.",
     SubjectTokenDelegated = "subject_token_delegated": "The subject token carries act or may_act, and delegation is not configured.",
-    SubjectTokenOurs = "subject_token_ours": "A token that Cambio signed can be exchanged by issuance mint only: the identity provider does not know it.",
+    SubjectTokenOurs = "subject_token_ours": "A token that Cambio signed can be exchanged by issuance mint only, since the identity provider does not know it; one that it minted for another issuer's subject, not at all.",
     SubjectTokenInactive = "subject_token_inactive": "The subject token was revoked, or its issuer says that it is not active.",
     SubjectTokenUsed = "subject_token_used": "The permission allows one exchange of a subject token, and there was one.",
     SubjectMappingFailed = "subject_mapping_failed": "The issuer's claimMappings.username gives no name for this subject.",

@@ -171,6 +171,29 @@ async fn a_token_of_ours_is_exchanged_again_by_mint_only() {
     }
 }
 
+/// Otherwise whoever may have a token for one audience could enter every other one as a user of the realm: the first
+/// audience's owner says what `sub` is, and the second permits tokens of the realm only.
+#[tokio::test]
+async fn a_token_minted_for_a_foreign_subject_is_not_taken_for_the_realms_own() {
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuers: ISSUERS, issuance: mint }\n";
+    for (subject, issuers) in
+        [("qualified", "[corp]"), ("keep", "[corp]"), ("keep", "[corp, partner]"), ("keep", "[\"*\"]")]
+    {
+        let first = file(MINT, ROLES).replace("lifetime: 5m", &format!("lifetime: 5m, subject: {subject}"));
+        let plan = Plan::new().await.audience("back-end-api", &first);
+        let world = plan.audience("other-api", &other.replace("ISSUERS", issuers)).start().await;
+        let minted = world.exchange(&carol(&world).await, &[]).await.access_token();
+        let before = world.audit_so_far();
+        let changes =
+            [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+        let answer = world.exchange(&minted, &changes).await;
+        assert_eq!(answer.status, 400, "{subject} {issuers}: {}", answer.text());
+        assert_eq!(world.audit_after(before).await["reason"], "subject_token_ours", "{subject} {issuers}");
+        let issuer = json!("http://sso.example.org/realms/partner");
+        assert_eq!(token::claims(&minted)["subject_issuer"], issuer, "{subject}");
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_may_be_used_once_is_used_once() {
     let world = world(&MINT.replace("issuance: mint,", "issuance: mint, oneTime: true,"), ROLES).await;

@@ -153,6 +153,45 @@ async fn a_retired_key_goes_when_its_time_is_over_without_a_reload() {
     assert_eq!(world.reloads().await, reloads);
 }
 
+/// Whoever finds an old key's private half later can make tokens that expire tomorrow: they are nobody's.
+#[tokio::test]
+async fn what_a_retired_key_signs_after_its_time_is_not_taken() {
+    let plan = Plan::new().await.configure("signingKey: corp.pem", "signingKeys: ./keys");
+    let plan = plan.audience(
+        "back-end-api",
+        "audience: back-end-api\nowner: a\npermissions:\n  - { clients: [front-end-app], issuance: mint }\n",
+    );
+    let start = "2026-11-02T08:00:00Z".parse::<Timestamp>().unwrap().as_second();
+    keys(&plan.folder.path("keys"), start, "generate --type p256");
+    let world = plan.start().await;
+    let active = states(&world).await.into_iter().find(|(state, _)| state == "active").unwrap().1;
+    let folder = std::fs::read_dir(world.folder.path("keys")).unwrap();
+    let stolen = folder
+        .filter_map(|entry| SigningKey::from_pem(&std::fs::read(entry.unwrap().path()).unwrap()).ok())
+        .find(|key| key.kid() == active)
+        .unwrap();
+    let forged = |world: &World| {
+        let claims = serde_json::json!({
+            "iss": ISSUER, "sub": "root", "azp": "front-end-app", "aud": "front-end-app", "typ": "Bearer",
+            "jti": "1", "iat": world.now(), "exp": world.now() + 300,
+        });
+        stolen.sign(claims.as_object().unwrap(), "JWT").unwrap()
+    };
+    rotate(&world, "rotate --now").await;
+    world.exchange(&forged(&world), &[]).await.access_token();
+    world.clock.advance(SignedDuration::from_hours(25));
+    let before = world.audit_so_far();
+    let answer = world.exchange(&forged(&world), &[]).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(world.audit_after(before).await["reason"], "subject_token_algorithm", "no key of the realm");
+    let introspect = "/realms/corp/protocol/openid-connect/token/introspect";
+    let token = forged(&world);
+    let fields =
+        [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("token", token.as_str())];
+    let told = client::post(world.address(), introspect, &fields).await.json();
+    assert_eq!(told["active"], false, "{told}");
+}
+
 /// A folder that can't be used changes nothing; the next good one does.
 #[tokio::test]
 async fn a_broken_folder_keeps_the_last_good_keys() {

@@ -228,6 +228,25 @@ async fn assertions_are_never_remembered() {
     }
 }
 
+/// It finds the client by the assertion, whatever `client_id` says: its yes is about nobody in particular.
+#[tokio::test]
+async fn an_assertion_that_does_not_name_its_client_proves_none_by_the_identity_provider() {
+    let world = World::new("").await;
+    let faults = world.idp.faults();
+    faults
+        .set(Endpoint::Introspect, Fault::Answer(200, "application/json", r#"{"active":false}"#.to_owned()));
+    for (name, claims) in [
+        ("a workload", json!({ "iss": "https://cluster.example", "sub": "system:serviceaccount:a:weak" })),
+        ("another's assertion", json!({ "iss": "https://login.example", "sub": "weak-app" })),
+    ] {
+        let jwt = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
+        let form = format!(
+            "client_id=front-end-app&client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}"
+        );
+        assert_eq!(world.told(&form).await, (NO.to_owned(), false), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_identity_provider_that_is_away_says_nothing() {
     let world = World::new("").await;
