@@ -100,6 +100,9 @@ pub struct Line {
     pub policy_hash: String,
 }
 
+/// Bytes that hold an ordinary line.
+const ORDINARY: usize = 2048;
+
 /// Where audit lines go. Writing is synchronous and whole lines only.
 pub struct Audit {
     sink: Mutex<Sink>,
@@ -148,7 +151,10 @@ impl Audit {
     /// # Errors
     /// When it can't be written: the exchange must then be refused.
     pub fn write(&self, line: &Line) -> io::Result<()> {
-        let mut text = if self.torn.load(Ordering::Relaxed) { vec![b'\n'] } else { Vec::new() };
+        let mut text = Vec::with_capacity(ORDINARY);
+        if self.torn.load(Ordering::Relaxed) {
+            text.push(b'\n');
+        }
         serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
         let written = match &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {

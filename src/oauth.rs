@@ -1,5 +1,6 @@
 //! Wire vocabulary of OAuth 2.0 and token exchange: names and syntax, no behaviour.
 
+pub(crate) mod bytes;
 pub mod error;
 pub mod form;
 pub mod scope;

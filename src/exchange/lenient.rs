@@ -3,11 +3,17 @@
 //! It errs to one side. A governed grant that stands behind `grant_type`, whatever separates the two and however both
 //! are escaped, padded or wrapped, is found; bodies without the grant's full name are not.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memchr2;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::refresh::PREFIX;
+use crate::oauth::bytes::all;
 use crate::oauth::urn;
 
 /// A grant by which one token becomes another.
@@ -56,11 +62,10 @@ pub fn carries_token_of_ours(body: &[u8], owns: impl Fn(&str) -> bool) -> bool {
         if refresh || kids(&dense).any(|kid| owns(&kid)) {
             return true;
         }
-        let decoded = unescape(&layer);
-        if decoded.len() == layer.len() {
-            return false;
+        match unescape(&layer) {
+            Some(decoded) => layer = decoded,
+            None => return false,
         }
-        layer = decoded;
     }
     true
 }
@@ -87,12 +92,15 @@ fn kids(text: &[u8]) -> impl Iterator<Item = String> {
 pub(super) fn readings(body: &[u8]) -> Readings {
     let mut read = Readings::default();
     let ended = each_layer(body, |text, dense| {
-        for grant in Governed::ALL {
-            if !read.grants.contains(&grant) && is_in(text, dense, grant.urn().as_bytes()) {
-                read.grants.push(grant);
+        // One look for what all of them have; nearly every body has it in one layer, or in none.
+        if COMMON.find(dense).is_some() {
+            for grant in Governed::ALL {
+                if !read.grants.contains(&grant) && is_in(text, dense, grant.urn().as_bytes()) {
+                    read.grants.push(grant);
+                }
             }
         }
-        read.our_refresh_token |= memchr::memmem::find(dense, PREFIX.as_bytes()).is_some();
+        read.our_refresh_token |= REFRESH.find(dense).is_some();
     });
     if ended {
         read
@@ -106,16 +114,14 @@ pub(super) fn readings(body: &[u8]) -> Readings {
 /// white space and control characters within names and values, too: each layer comes as it is and without them. Says
 /// whether the last layer was reached.
 fn each_layer(body: &[u8], mut look: impl FnMut(&[u8], &[u8])) -> bool {
-    let mut layer = body.to_vec();
+    let mut layer = Cow::Borrowed(body);
     for _ in 0..MAX_LAYERS {
         let text = visible(&layer);
-        let dense: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
-        look(&text, &dense);
-        let decoded = unescape(&layer);
-        if decoded.len() == layer.len() {
-            return true;
+        look(&text, &dense(&text));
+        match unescape(&layer) {
+            Some(decoded) => layer = Cow::Owned(decoded),
+            None => return true,
         }
-        layer = decoded;
     }
     false
 }
@@ -125,7 +131,10 @@ fn each_layer(body: &[u8], mut look: impl FnMut(&[u8], &[u8])) -> bool {
 pub(super) fn resembles(name: &str, known: &str) -> bool {
     let mut layer = name.as_bytes().to_vec();
     for _ in 0..MAX_LAYERS {
-        layer = unescape(&layer);
+        match unescape(&layer) {
+            Some(decoded) => layer = decoded,
+            None => break,
+        }
     }
     let text = visible(&layer);
     let text = text.trim_ascii().split(|byte| b"&;=".contains(byte)).next().unwrap_or_default();
@@ -137,12 +146,19 @@ pub(super) fn resembles(name: &str, known: &str) -> bool {
 /// Longest header of a JWS that is looked at, in base64url. Ours have about 150 characters.
 const MAX_HEADER: usize = 2048;
 
+/// What the URNs of all governed grants have in them.
+static COMMON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":grant-type:"));
+static REFRESH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
+
 /// No body of an ordinary client is escaped more than twice.
 const MAX_LAYERS: usize = 8;
 
 /// ASCII in lower case with LF at the end of a line; what pads it (NUL of UTF-16 and UTF-32, byte order marks, invisible
 /// characters) is dropped.
 fn visible(bytes: &[u8]) -> Vec<u8> {
+    if bytes.is_ascii() && memchr2(0, b'\r', bytes).is_none() {
+        return bytes.to_ascii_lowercase();
+    }
     let mut text = Vec::with_capacity(bytes.len());
     let mut kept = bytes.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).peekable();
     while let Some(byte) = kept.next() {
@@ -153,6 +169,14 @@ fn visible(bytes: &[u8]) -> Vec<u8> {
         }
     }
     text
+}
+
+/// The text without white space and control characters.
+fn dense(text: &[u8]) -> Cow<'_, [u8]> {
+    if all(text, |byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
+    text.iter().copied().filter(u8::is_ascii_graphic).collect()
 }
 
 /// `dense` is the text without white space; it has the grant wherever the text has it, and mostly neither has.
@@ -211,22 +235,38 @@ fn is_underscore(byte: u8) -> bool {
     b"_. +[".contains(&byte)
 }
 
-/// One layer of escapes less: `%HH`, `%uHHHH`, `\uHHHH`, and the two-byte overlong forms that these may spell.
-fn unescape(bytes: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(bytes.len());
+/// One layer of escapes less: `%HH`, `%uHHHH`, `\uHHHH`, and the two-byte overlong forms that these may spell. `None`
+/// if there are none.
+fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
+    let ascii = bytes.is_ascii();
+    let begins = |rest: &[u8]| {
+        if ascii {
+            return memchr2(b'%', b'\\', rest);
+        }
+        rest.iter().position(|byte| matches!(byte, b'%' | b'\\' | 0xC0 | 0xC1))
+    };
     let mut rest = bytes;
-    while let Some((&byte, after)) = rest.split_first() {
-        let (value, length) = match (byte, after) {
-            (b'%' | b'\\', [b'u' | b'U', b'0', b'0', high, low, ..]) => (hex(*high, *low), 6),
-            (b'%', [high, low, ..]) => (hex(*high, *low), 3),
+    let mut decoded = Vec::new();
+    while let Some((before, escape)) = begins(rest).and_then(|at| rest.split_at_checked(at)) {
+        if decoded.is_empty() {
+            decoded.reserve_exact(bytes.len());
+        }
+        decoded.extend_from_slice(before);
+        let (value, length) = match escape {
+            [b'%' | b'\\', b'u' | b'U', b'0', b'0', high, low, ..] => (hex(*high, *low), 6),
+            [b'%', high, low, ..] => (hex(*high, *low), 3),
             // Overlong ASCII: 0xC0 0x80 to 0xC1 0xBF.
-            (0xC0 | 0xC1, [tail @ 0x80..=0xBF, ..]) => (Some((byte & 1) << 6 | (tail & 0x3F)), 2),
+            [lead @ (0xC0 | 0xC1), tail @ 0x80..=0xBF, ..] => (Some((lead & 1) << 6 | (tail & 0x3F)), 2),
             _ => (None, 1),
         };
-        decoded.push(value.unwrap_or(byte));
-        rest = rest.get(if value.is_some() { length } else { 1 }..).unwrap_or_default();
+        decoded.extend(value.or(escape.first().copied()));
+        rest = escape.get(if value.is_some() { length } else { 1 }..).unwrap_or_default();
     }
-    decoded
+    if rest.len() == bytes.len() {
+        return None;
+    }
+    decoded.extend_from_slice(rest);
+    (decoded.len() < bytes.len()).then_some(decoded)
 }
 
 fn hex(high: u8, low: u8) -> Option<u8> {
@@ -236,6 +276,8 @@ fn hex(high: u8, low: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const URN: &str = urn::GRANT_TOKEN_EXCHANGE;
@@ -325,6 +367,53 @@ mod tests {
             ("escaped beyond reason", format!("a=%{}41", "25".repeat(20)), true),
         ] {
             assert_eq!(carries_token_of_ours(body.as_bytes(), |kid| kid == "ours"), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn all_grants_have_what_is_looked_for_first() {
+        assert!(Governed::ALL.into_iter().all(|grant| COMMON.find(grant.urn().as_bytes()).is_some()));
+    }
+
+    /// [`unescape`] and [`visible`] byte by byte, without a short cut.
+    fn slowly(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let mut decoded = Vec::new();
+        let mut rest = bytes;
+        while let Some((&byte, after)) = rest.split_first() {
+            let (value, length) = match (byte, after) {
+                (b'%' | b'\\', [b'u' | b'U', b'0', b'0', high, low, ..]) => (hex(*high, *low), 6),
+                (b'%', [high, low, ..]) => (hex(*high, *low), 3),
+                (0xC0 | 0xC1, [tail @ 0x80..=0xBF, ..]) => (Some((byte & 1) << 6 | (tail & 0x3F)), 2),
+                _ => (None, 1),
+            };
+            decoded.push(value.unwrap_or(byte));
+            rest = &rest[if value.is_some() { length } else { 1 }..];
+        }
+        let kept: Vec<u8> = bytes.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).collect();
+        let ends = |at: usize| kept[at] == b'\r' && kept.get(at + 1) == Some(&b'\n');
+        let lines = (0..kept.len()).filter(|at| !ends(*at)).map(|at| match kept[at] {
+            b'\r' => b'\n',
+            byte => byte.to_ascii_lowercase(),
+        });
+        (decoded, lines.collect())
+    }
+
+    proptest! {
+        #[test]
+        fn short_cuts_change_nothing(
+            pieces in proptest::collection::vec(prop_oneof![
+                "[%u\\\\04aU]{1,6}".prop_map(String::into_bytes),
+                "[ -~]{1,40}".prop_map(String::into_bytes),
+                proptest::collection::vec(proptest::sample::select(b"\0\r\n\xC0\xC1\x80\xBF\xFFaZ".to_vec()), 1..5),
+            ], 0..12)
+        ) {
+            let bytes = pieces.concat();
+            let (decoded, text) = slowly(&bytes);
+            prop_assert_eq!(unescape(&bytes), (decoded.len() < bytes.len()).then_some(decoded));
+            let shown = visible(&bytes);
+            prop_assert_eq!(&shown, &text);
+            let thin: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
+            prop_assert_eq!(dense(&shown).into_owned(), thin);
         }
     }
 

@@ -81,7 +81,7 @@ impl<'a> Exit<'a> {
             status: 0,
             duration_ms: 0.0,
             peer: request.peer.to_string(),
-            method: request.method.as_str().chars().take(METHOD).collect(),
+            method: first(request.method.as_str(), METHOD),
             path: clip(request.uri.path()),
             trace_id: request.headers.and_then(trace_id),
             realm: realm.map(|realm| realm.config.name.clone()),
@@ -287,7 +287,7 @@ impl<'a> Exit<'a> {
             self.metrics.answer_withheld();
             tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
         }
-        self.line.detail = refusal.detail.chars().take(DETAIL).collect();
+        self.line.detail = first(&refusal.detail, DETAIL);
         let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
         // A refusal stands even when its line can't be written; the metric of failed lines tells.
         let _ = self.end(outcome, Some(refusal.reason), status);
@@ -392,7 +392,13 @@ impl Drop for Exit<'_> {
 }
 
 fn clip(text: &str) -> String {
-    text.chars().take(KEPT).collect()
+    first(text, KEPT)
+}
+
+/// The first characters of a text.
+fn first(text: &str, count: usize) -> String {
+    // So many bytes hold no more characters.
+    if text.len() <= count { text.to_owned() } else { text.chars().take(count).collect() }
 }
 
 /// Roles as an audit line shows them.

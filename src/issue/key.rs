@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::reissue::Signer;
@@ -105,10 +106,18 @@ impl SigningKey {
 
     /// Signs claims as a compact JWS (RFC 7515) whose header is `alg`, `typ` and `kid`.
     pub fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, KeyError> {
-        let header = json!({"alg": name(self.algorithm), "typ": typ, "kid": self.kid});
+        #[derive(Serialize)]
+        struct Header<'h> {
+            alg: &'static str,
+            kid: &'h str,
+            typ: &'h str,
+        }
+        let header = Header { alg: name(self.algorithm), kid: &self.kid, typ };
         let header = serde_json::to_vec(&header).map_err(|_| KeyError::Signing)?;
         let claims = serde_json::to_vec(claims).map_err(|_| KeyError::Signing)?;
-        let mut token = URL_SAFE_NO_PAD.encode(header);
+        // Three parts in base64url, an RSA signature being the longest of those that are made.
+        let mut token = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 700);
+        URL_SAFE_NO_PAD.encode_string(header, &mut token);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = self.signature(token.as_bytes())?;

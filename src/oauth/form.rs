@@ -2,10 +2,16 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr_iter, memchr2};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::bytes::all;
 
 /// Keycloak's own limit; more fields are padding to hide one.
 const MAX_FIELDS: usize = 1000;
+
+/// So many names are compared with each other rather than hashed.
+const FEW_FIELDS: usize = 16;
 
 /// What need not be escaped besides letters and digits: the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -44,7 +50,7 @@ impl Form {
     /// and nothing between two `&` is no field.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
         let text = std::str::from_utf8(bytes).map_err(|_| FormError::Utf8)?;
-        if text.bytes().any(|byte| byte.is_ascii_control() || byte == b';') {
+        if !all(bytes, |byte| !byte.is_ascii_control() && byte != b';') {
             return Err(FormError::Character);
         }
         let mut fields = Vec::new();
@@ -88,8 +94,15 @@ impl Form {
 
     /// The first name that stands twice, with or without a value, and is not in `may_repeat`.
     pub fn repeated(&self, may_repeat: &[&str]) -> Option<&str> {
+        let names = || self.fields().map(|(name, _)| name);
+        if self.0.len() <= FEW_FIELDS {
+            let repeated = names().enumerate().find(|(at, name)| {
+                !may_repeat.contains(name) && names().take(*at).any(|before| before == *name)
+            });
+            return repeated.map(|(_, name)| name);
+        }
         let mut seen = std::collections::HashSet::with_capacity(self.0.len());
-        self.fields().map(|(name, _)| name).find(|name| !seen.insert(*name) && !may_repeat.contains(name))
+        names().find(|name| !seen.insert(*name) && !may_repeat.contains(name))
     }
 
     /// The form as bytes of its media type; reading them gives the same form again.
@@ -115,6 +128,9 @@ impl std::fmt::Debug for Form {
 
 /// One name or value from its encoded text.
 pub fn decode(text: &str) -> Result<String, FormError> {
+    if memchr2(b'%', b'+', text.as_bytes()).is_none() {
+        return Ok(text.to_owned());
+    }
     if !percent_signs_are_whole(text.as_bytes()) {
         return Err(FormError::PercentEncoding);
     }
@@ -130,7 +146,7 @@ pub fn encode(text: &str) -> String {
 
 fn percent_signs_are_whole(bytes: &[u8]) -> bool {
     let hex = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_hexdigit);
-    bytes.iter().enumerate().all(|(index, byte)| *byte != b'%' || (hex(index + 1) && hex(index + 2)))
+    memchr_iter(b'%', bytes).all(|index| hex(index + 1) && hex(index + 2))
 }
 
 #[cfg(test)]

@@ -7,12 +7,15 @@
 mod answer;
 mod check;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::{Key, Map as CelMap};
 use cel::{Context, Env, ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::{Map, Value};
+
+use check::Claims;
 
 /// Longest source in bytes: with `PARSER_STACK` the bound on how deep the parser can recurse.
 pub const MAX_SOURCE: usize = 2048;
@@ -30,6 +33,7 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()
 pub struct Expression {
     source: String,
     syntax: Arc<IdedExpr>,
+    claims: Claims,
 }
 
 /// What an expression may look at.
@@ -45,9 +49,11 @@ pub struct Variables<'a> {
     pub scopes: &'a [String],
 }
 
-/// [`Variables`] in CEL's own form: made once, then any number of expressions run on them.
-pub struct Scene {
-    context: Context<'static, 'static>,
+/// [`Variables`] for any number of expressions. An expression that names its claims has these converted to CEL's own form
+/// and no others; for those that look at all of them that is done once.
+pub struct Scene<'a> {
+    variables: Variables<'a>,
+    whole: OnceCell<Context<'static, 'static>>,
 }
 
 /// Why an expression did not compile or gave no answer. The text names no claim values.
@@ -62,7 +68,8 @@ impl Expression {
         if source.len() > MAX_SOURCE {
             return Err(ExpressionError(format!("longer than {MAX_SOURCE} bytes")));
         }
-        Ok(Self { source: source.to_owned(), syntax: Arc::new(parse(source)?) })
+        let (syntax, claims) = parse(source)?;
+        Ok(Self { source: source.to_owned(), syntax: Arc::new(syntax), claims })
     }
 
     /// Runs the expression; anything but a boolean is an error.
@@ -77,12 +84,12 @@ impl Expression {
 
     /// Runs the expression and gives its answer as JSON: a string, a boolean, a number, or lists and maps (with strings
     /// for keys) of them, no deeper and no larger than a claim needs to be. Anything else is an error.
-    pub fn value_in(&self, scene: &Scene) -> Result<Value, ExpressionError> {
+    pub fn value_in(&self, scene: &Scene<'_>) -> Result<Value, ExpressionError> {
         answer::to_json(&self.run(scene)?)
     }
 
     /// Like [`Expression::text`], for several expressions about the same variables.
-    pub fn text_in(&self, scene: &Scene) -> Result<String, ExpressionError> {
+    pub fn text_in(&self, scene: &Scene<'_>) -> Result<String, ExpressionError> {
         match self.run(scene)? {
             CelValue::String(text) => Ok(text.as_ref().clone()),
             other => Err(ExpressionError(format!("gives a {}, not a string", other.type_of()))),
@@ -90,7 +97,7 @@ impl Expression {
     }
 
     /// Like [`Expression::holds`], for several expressions about the same variables.
-    pub fn holds_in(&self, scene: &Scene) -> Result<bool, ExpressionError> {
+    pub fn holds_in(&self, scene: &Scene<'_>) -> Result<bool, ExpressionError> {
         match self.run(scene)? {
             CelValue::Bool(answer) => Ok(answer),
             other => Err(ExpressionError(format!("gives a {}, not a boolean", other.type_of()))),
@@ -102,8 +109,18 @@ impl Expression {
         &self.source
     }
 
-    fn run(&self, scene: &Scene) -> Result<CelValue, ExpressionError> {
-        scene.context.resolve(&self.syntax).map_err(|error| ExpressionError(self.describe(&error)))
+    fn run(&self, scene: &Scene<'_>) -> Result<CelValue, ExpressionError> {
+        let outcome = match &self.claims {
+            Claims::Named(names) => {
+                let members = names.iter().filter_map(|name| scene.variables.claims.get_key_value(name));
+                scene.variables.context(members).resolve(&self.syntax)
+            }
+            Claims::All => {
+                let all = || scene.variables.context(scene.variables.claims.iter());
+                scene.whole.get_or_init(all).resolve(&self.syntax)
+            }
+        };
+        outcome.map_err(|error| ExpressionError(self.describe(&error)))
     }
 
     /// An error in words. The library's own text prints the values at hand, which are claims.
@@ -132,22 +149,27 @@ impl std::fmt::Debug for Expression {
     }
 }
 
-impl Variables<'_> {
-    /// Converts to CEL's values, once.
-    pub fn scene(&self) -> Scene {
+impl<'a> Variables<'a> {
+    /// A scene for expressions about these variables.
+    pub fn scene(self) -> Scene<'a> {
+        Scene { variables: self, whole: OnceCell::new() }
+    }
+
+    /// Converts to CEL's values, of the claims only these.
+    fn context<'m>(self, claims: impl Iterator<Item = (&'m String, &'m Value)>) -> Context<'static, 'static> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-        context.add_variable_from_value("claims", object(self.claims));
+        context.add_variable_from_value("claims", object(claims));
         context.add_variable_from_value("client", self.client);
         context.add_variable_from_value("audience", self.audience);
         let scopes = self.scopes.iter().map(|scope| CelValue::from(scope.as_str())).collect();
         context.add_variable_from_value("scopes", CelValue::List(Arc::new(scopes)));
-        Scene { context }
+        context
     }
 }
 
 /// Parses and checks, on a thread of its own for the sake of its stack. The ANTLR runtime also has assertions about its
 /// own state; input that trips one is then a problem in a configuration file, not the end of a reload.
-fn parse(source: &str) -> Result<IdedExpr, ExpressionError> {
+fn parse(source: &str) -> Result<(IdedExpr, Claims), ExpressionError> {
     std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(PARSER_STACK)
@@ -158,13 +180,13 @@ fn parse(source: &str) -> Result<IdedExpr, ExpressionError> {
     })
 }
 
-fn parse_here(source: &str) -> Result<IdedExpr, ExpressionError> {
+fn parse_here(source: &str) -> Result<(IdedExpr, Claims), ExpressionError> {
     let syntax = ENVIRONMENT.parser().parse(source).map_err(|errors| {
         let message = errors.errors.first().map_or("", |error| error.msg.as_str());
         ExpressionError(format!("is no CEL: {message}"))
     })?;
-    check::check(&syntax)?;
-    Ok(syntax)
+    let claims = check::check(&syntax)?;
+    Ok((syntax, claims))
 }
 
 /// JSON in CEL: whole numbers are `int` where they fit (a claim compares and adds like a literal), objects are maps.
@@ -180,13 +202,13 @@ fn value(json: &Value) -> CelValue {
             .unwrap_or(CelValue::Null),
         Value::String(text) => CelValue::from(text.as_str()),
         Value::Array(items) => CelValue::List(Arc::new(items.iter().map(value).collect())),
-        Value::Object(members) => object(members),
+        Value::Object(members) => object(members.iter()),
     }
 }
 
-fn object(members: &Map<String, Value>) -> CelValue {
+fn object<'m>(members: impl Iterator<Item = (&'m String, &'m Value)>) -> CelValue {
     let map: HashMap<Key, CelValue> =
-        members.iter().map(|(name, member)| (Key::from(name.clone()), value(member))).collect();
+        members.map(|(name, member)| (Key::from(name.clone()), value(member))).collect();
     CelValue::Map(CelMap { map: Arc::new(map) })
 }
 
@@ -250,6 +272,23 @@ mod tests {
             ("claims.missing == 1 || true", true),
         ] {
             assert_eq!(holds(source), Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn only_claims_that_are_named_are_converted() {
+        let named = |names: &[&str]| Claims::Named(names.iter().map(|name| (*name).to_owned()).collect());
+        for (source, expected) in [
+            ("claims.acr == '1' && has(claims.missing)", named(&["acr", "missing"])),
+            ("claims.groups.exists(g, g == claims.acr)", named(&["acr", "groups"])),
+            ("claims.nested.a.b == 7", named(&["nested"])),
+            ("claims.groups.exists(claims, claims == 'ops')", named(&["groups"])),
+            ("client == 'a'", named(&[])),
+            ("claims['acr'] == '1' && claims.email == ''", Claims::All),
+            ("claims.groups.exists(g, g in claims)", Claims::All),
+            ("size(claims) == 3", Claims::All),
+        ] {
+            assert_eq!(Expression::compile(source).unwrap().claims, expected, "{source}");
         }
     }
 

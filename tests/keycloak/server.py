@@ -26,6 +26,11 @@ class Keycloak:
         self._management = free_port()
 
     @property
+    def pid(self) -> int:
+        assert self._program
+        return self._program.pid
+
+    @property
     def address(self) -> tuple[str, int]:
         return ("127.0.0.1", self.port)
 

@@ -44,8 +44,8 @@ pub(super) struct Judge<'a> {
     audience: &'a Audience,
     scopes: &'a [String],
     today: Date,
-    /// The claims in CEL's form, made when the first expression wants them.
-    scene: OnceCell<Scene>,
+    /// What expressions look at, made when the first one wants it.
+    scene: OnceCell<Scene<'a>>,
 }
 
 impl<'a> Judge<'a> {
@@ -154,7 +154,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What the file's expressions look at.
-    pub(super) fn scene(&self) -> &Scene {
+    pub(super) fn scene(&self) -> &Scene<'a> {
         self.scene.get_or_init(|| {
             Variables {
                 claims: self.request.claims,

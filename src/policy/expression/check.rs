@@ -1,11 +1,15 @@
 //! What an expression may be, read off its syntax tree.
 
+use std::collections::BTreeSet;
+
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
 use super::ExpressionError;
 
+const CLAIMS: &str = "claims";
+
 /// What [`super::Variables`] has.
-const VARIABLES: [&str; 4] = ["claims", "client", "audience", "scopes"];
+const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", "scopes"];
 
 /// Types, which CEL reads as identifiers: `type(claims.x) == string`.
 const TYPES: [&str; 10] =
@@ -54,15 +58,27 @@ const MAX_DEPTH: usize = 50;
 /// How many comprehensions may stand within each other: the work grows with the claims to this power.
 const MAX_COMPREHENSIONS: usize = 2;
 
+/// The claims that an expression looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Claims {
+    /// Each is written out as `claims.NAME`.
+    Named(BTreeSet<String>),
+    /// It looks at `claims` as a whole, or at a name that it computes.
+    All,
+}
+
 /// Refuses whatever names something that does not exist, and whatever is nested too deep.
-pub(super) fn check(expression: &IdedExpr) -> Result<(), ExpressionError> {
-    Walk { locals: Vec::new(), comprehensions: 0 }.visit(expression, 0)
+pub(super) fn check(expression: &IdedExpr) -> Result<Claims, ExpressionError> {
+    let mut walk = Walk { locals: Vec::new(), comprehensions: 0, claims: Claims::Named(BTreeSet::new()) };
+    walk.visit(expression, 0)?;
+    Ok(walk.claims)
 }
 
 struct Walk<'a> {
     /// Variables of the comprehensions around.
     locals: Vec<&'a str>,
     comprehensions: usize,
+    claims: Claims,
 }
 
 impl<'a> Walk<'a> {
@@ -75,7 +91,15 @@ impl<'a> Walk<'a> {
             Expr::Unspecified => Err(ExpressionError("is incomplete".to_owned())),
             Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.identifier(name),
-            Expr::Select(select) => self.visit(&select.operand, below),
+            Expr::Select(select) => match (&select.operand.expr, &mut self.claims) {
+                (Expr::Ident(name), Claims::Named(names))
+                    if name == CLAIMS && !self.locals.contains(&CLAIMS) =>
+                {
+                    names.insert(select.field.clone());
+                    Ok(())
+                }
+                _ => self.visit(&select.operand, below),
+            },
             Expr::List(list) => list.elements.iter().try_for_each(|element| self.visit(element, below)),
             Expr::Struct(_) => Err(ExpressionError("structs are not supported".to_owned())),
             Expr::Map(map) => map.entries.iter().try_for_each(|entry| match &entry.expr {
@@ -115,7 +139,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn identifier(&self, name: &str) -> Result<(), ExpressionError> {
+    fn identifier(&mut self, name: &str) -> Result<(), ExpressionError> {
+        if name == CLAIMS && !self.locals.contains(&name) {
+            self.claims = Claims::All;
+        }
         if VARIABLES.contains(&name) || TYPES.contains(&name) || self.locals.contains(&name) {
             Ok(())
         } else {

@@ -62,7 +62,7 @@ impl RoleTerms {
         audience: &Audience,
         issuance: Issuance,
         subject: Subject<'_>,
-        scene: impl Fn() -> &'s Scene,
+        scene: impl Fn() -> &'s Scene<'s>,
     ) -> Result<Self, Refusal> {
         let rules = &audience.roles;
         // Nothing of what we mint for a foreign subject is the identity provider's.
@@ -86,7 +86,7 @@ impl RoleTerms {
         audience: &Audience,
         subject: Subject<'_>,
         directory: bool,
-        scene: &impl Fn() -> &'s Scene,
+        scene: &impl Fn() -> &'s Scene<'s>,
     ) -> Result<(), Refusal> {
         let to = &line.to;
         let about_realm = line.is_about(subject.realm, subject.realm);
