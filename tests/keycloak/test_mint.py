@@ -254,7 +254,7 @@ def test_a_session_that_ended_ends_the_exchange_where_the_owner_asks(make, tmp_p
     secret.write_text(OTHER.secret or "")
     # other-api is in alice's tokens' aud, so that Keycloak tells it the truth.
     ask = {"clientId": OTHER.id, "clientSecretFile": str(secret)}
-    gate = make(realm={"introspection": ask}, permission={"stillActive": True})
+    gate = make(realm={"introspection": ask}, permission={"stillActive": True, "issuers": ["corp"]})
     tokens = login(gate)
     minted(gate, tokens["access_token"])
     out = gate.peer.form(
