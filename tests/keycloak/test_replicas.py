@@ -13,6 +13,7 @@ import pytest
 import gate as gates_module
 import oidc
 import secrecy
+from balancer import Balancer
 from differences import told
 from foreign import External
 from gate import Gate, Gates, Setup, audience, permission
@@ -142,6 +143,26 @@ def test_a_token_revoked_at_one_is_inactive_at_the_other(replicas: Replicas) -> 
     for gate in (other, one):
         assert introspected(gate.peer, token) == {"active": False}
         assert gate.peer.get(oidc.endpoint("corp", "userinfo"), oidc.bearer(token)).status == 401
+
+
+def test_behind_one_address_they_are_as_one(replicas: Replicas, run: Path) -> None:
+    """Callers do not know which of them answers: nginx takes them in turn."""
+    balancer = Balancer(
+        run / f"balancer-{replicas.one.name}", *(gate.peer.address[1] for gate in replicas.both())
+    ).start()
+    peer = Peer(("127.0.0.1", balancer.port), CORP_PUBLIC)
+    try:
+        token = oidc.login(peer, FRONT_END, ALICE)["access_token"]
+        answers = [oidc.exchange(peer, FRONT_END, token, "back-end-api") for _ in range(6)]
+        assert len({answer.header("x-gate") for answer in answers}) == 2, "both were asked"
+        assert [answer.status for answer in answers] == [200] + [400] * 5
+        issued = parsed(answers[0])["access_token"]
+        assert all(introspected(peer, issued)["active"] for _ in range(4))
+        form = [*oidc.credentials(FRONT_END), ("token", issued)]
+        assert peer.form(oidc.endpoint("corp", "revoke"), form).status == 200
+        assert not any(introspected(peer, issued)["active"] for _ in range(4))
+    finally:
+        balancer.stop()
 
 
 def test_no_token_is_in_the_store(replicas: Replicas) -> None:
