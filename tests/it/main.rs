@@ -16,6 +16,7 @@ mod docs;
 mod drain;
 mod exchange_allowed;
 mod exchange_denied;
+mod id_jag;
 mod jwks_rotation;
 mod layering;
 mod malformed;
