@@ -8,6 +8,7 @@ use crate::support::world::{Plan, TOKEN_PATH, World};
 use crate::support::{client, form, token};
 
 const ISSUER: &str = "https://idp.wiki.example";
+const TYP: &str = "oauth-id-jag+jwt";
 const AUDIENCE: &str = "http://sso.example.org/realms/corp";
 
 /// A world that trusts the identity provider whose key is returned.
@@ -60,7 +61,7 @@ async fn present(world: &World, signed: &str, changes: &[(&str, &str)]) -> clien
 async fn it_names_its_resource_and_scope_itself() {
     let (world, key) = world().await;
     let claims = assertion(&world, &json!({}));
-    let signed = key.sign(claims.as_object().unwrap(), "oauth-id-jag+jwt").unwrap();
+    let signed = key.sign(claims.as_object().unwrap(), TYP).unwrap();
     let answer = present(&world, &signed, &[]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let issued = token::claims(&answer.access_token());
@@ -72,7 +73,6 @@ async fn it_names_its_resource_and_scope_itself() {
 #[tokio::test]
 async fn what_is_not_one_is_refused() {
     let (world, key) = world().await;
-    const TYP: &str = "oauth-id-jag+jwt";
     let more = [("scope", "email profile")];
     let elsewhere = [("resource", "https://other.example.org")];
     let rows: [(&str, &str, Value, &[(&str, &str)], &str); 8] = [
