@@ -226,8 +226,8 @@ fn merge(
             // made from: the identity provider's grant does not.
             expires_by: (token.within_subject || mints || issuance == Issuance::Translate)
                 .then_some(request.subject_expires),
-            // An ID token is no access token: it speaks to the client, and nobody presents it with a proof.
-            binding: request.binding.filter(|_| request.requested_token != TokenType::IdToken).cloned(),
+            // ID tokens, too: one without it could be exchanged for an access token that is bound to nobody.
+            binding: request.binding.cloned(),
             claims: token.claims.clone(),
             set,
             profile: if mints { token.profile } else { Profile::Keycloak },

@@ -132,16 +132,12 @@ impl Contract {
         roles.write(&self.role_output, claims);
     }
 
-    /// Binds an access token that the identity provider did not bind; one that it did has the same `cnf`, or was refused.
+    /// Binds a token that the identity provider did not bind; one that it did has the same `cnf`, or was refused.
     fn bind(&self, claims: &mut Map<String, Value>) {
-        if self.requested == TokenType::IdToken {
-            claims.remove("cnf");
-            return;
-        }
         if let Some(binding) = &self.binding {
             claims.entry("cnf").or_insert_with(|| binding.clone());
         }
-        if is_bound_to_key(claims) {
+        if is_bound_to_key(claims) && self.requested != TokenType::IdToken {
             claims.insert("typ".to_owned(), Value::from(DPOP));
         }
     }

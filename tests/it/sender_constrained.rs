@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::support::client::{self, Answer};
 use crate::support::files::{BACK_END_API, PERMITTED};
 use crate::support::proof::Holder;
-use crate::support::token;
-use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields};
+use crate::support::world::{ID_TOKEN, Plan, TOKEN_PATH, World, exchange_fields};
+use crate::support::{form, token};
 
 /// front-end-app's exchange with these `DPoP` headers.
 async fn exchange(world: &World, token: &str, proofs: &[&str]) -> Answer {
@@ -66,6 +66,34 @@ async fn a_minted_token_is_bound_as_well() {
         assert_eq!(token::claims(&answer.access_token())["cnf"], json!({"jkt": holder.jkt}));
         assert_eq!(answer.json()["token_type"], "DPoP");
     }
+}
+
+/// An access token that became an ID token would otherwise come back as one that is bound to nobody.
+#[tokio::test]
+async fn an_id_token_does_not_unbind() {
+    let permissions = "permissions:\n  - { clients: [front-end-app], issuance: mint, scopes: [email, profile],\n      subjectTokens: [access_token, id_token], requestedTokens: [access_token, id_token] }\n";
+    let plan = Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{permissions}"));
+    let world = plan.start().await;
+    let holder = Holder::new();
+    let subject = bound(&world, json!({"jkt": holder.jkt})).await;
+    let with = async |token: &str, changes: &[(&str, &str)], proof: Option<String>| {
+        let fields = form::changed(&exchange_fields(token), changes);
+        let mut request = client::form_request(TOKEN_PATH, &fields);
+        if let Some(proof) = proof {
+            request.headers_mut().insert("dpop", proof.parse().unwrap());
+        }
+        client::send(world.address(), request).await
+    };
+    let id =
+        with(&subject, &[("requested_token_type", ID_TOKEN)], Some(holder.proof(world.now(), &[]))).await;
+    let id = id.access_token();
+    assert_eq!(token::claims(&id)["cnf"], json!({"jkt": holder.jkt}));
+    let before = world.audit_so_far();
+    let refused = with(&id, &[("subject_token_type", ID_TOKEN)], None).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(world.audit_after(before).await["reason"], "subject_token_bound");
+    let back = with(&id, &[("subject_token_type", ID_TOKEN)], Some(holder.proof(world.now(), &[]))).await;
+    assert_eq!(token::claims(&back.access_token())["cnf"], json!({"jkt": holder.jkt}));
 }
 
 #[tokio::test]
