@@ -1,14 +1,10 @@
 //! Refresh tokens beside issued tokens: the identity provider's is taken out of its answer, and ours goes in.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
+use super::Conformed;
 use super::answer::{Answer, Members};
-use super::reissue::{Signer, to_contract};
-use super::{Conformed, Verified};
-use crate::exchange::Grant;
 use crate::oauth::urn::TokenType;
-use crate::permit::Permit;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 
@@ -50,18 +46,6 @@ pub fn take_refreshed(answer: &mut Answer) -> Session {
     // An answer to a refresh gives an access token and does not say so.
     answer.set("issued_token_type", Value::from(TokenType::AccessToken.urn()));
     session
-}
-
-/// Narrows what the identity provider gave for its own refresh token to the permit's contract, which is that of the
-/// renewed exchange, and signs it. `token` is [`Answer::token`], verified with the realm's keys.
-pub fn conform(
-    permit: &Permit,
-    answer: Answer,
-    token: &Verified<'_>,
-    signer: &impl Signer,
-    now: Timestamp,
-) -> Result<Conformed, Refusal> {
-    to_contract(permit.contract(), answer, token, signer, now, Grant::TokenExchange)
 }
 
 impl Conformed {
