@@ -263,7 +263,7 @@ pub struct JwksLimits {
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, each with a name")]
 pub struct Doors {
     /// The RFC 7523 JWT authorization grant.
-    pub jwt_bearer: JwtBearerDoor,
+    pub jwt_bearer: GovernedDoor,
     /// The UMA ticket grant.
     pub uma_ticket: bool,
     /// Client-initiated backchannel authentication.
@@ -274,9 +274,9 @@ pub struct Doors {
     pub requested_subject: bool,
 }
 
-/// What becomes of the RFC 7523 JWT authorization grant.
+/// What becomes of a way besides the standard exchange that can be judged like one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum JwtBearerDoor {
+pub enum GovernedDoor {
     /// Refused.
     #[default]
     Closed,

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::clients::{Clients, Method, Unregistered};
-use super::{AuditOutput, Config, JwtBearerDoor, KeySource, Realm, Store, TrustedIssuer};
+use super::{AuditOutput, Config, GovernedDoor, KeySource, Realm, Store, TrustedIssuer};
 use crate::issue::ring::{KeyRing, PublicHalf};
 use crate::policy::model::{Audience, Names};
 
@@ -62,9 +62,9 @@ fn realm(realm: &Realm) -> Value {
         "introspection": realm.introspection.as_ref().map(|client| &client.id),
         "doors": {
             "jwtBearer": match doors.jwt_bearer {
-                JwtBearerDoor::Closed => "closed",
-                JwtBearerDoor::Open => "open",
-                JwtBearerDoor::Judged => "judged",
+                GovernedDoor::Closed => "closed",
+                GovernedDoor::Open => "open",
+                GovernedDoor::Judged => "judged",
             },
             "umaTicket": doors.uma_ticket,
             "ciba": doors.ciba,

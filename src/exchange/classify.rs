@@ -8,7 +8,7 @@ use super::Grant;
 use super::lenient::{Governed, readings};
 pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
 use super::refresh;
-use crate::config::{Doors, JwtBearerDoor};
+use crate::config::{Doors, GovernedDoor};
 use crate::oauth::form::Form;
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::media_type::MediaType;
@@ -57,7 +57,7 @@ impl Door {
 
     fn is_open(self, doors: Doors) -> bool {
         match self {
-            Self::JwtBearer => doors.jwt_bearer == JwtBearerDoor::Open,
+            Self::JwtBearer => doors.jwt_bearer == GovernedDoor::Open,
             Self::UmaTicket => doors.uma_ticket,
             Self::Ciba => doors.ciba,
             Self::RequestedIssuer => doors.requested_issuer,
@@ -136,7 +136,7 @@ fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
 fn classified(governed: Option<Governed>, form: Form, doors: Doors) -> Result<Classified, Refusal> {
     match governed {
         None => Ok(Classified::Other),
-        Some(Governed::JwtBearer) if doors.jwt_bearer == JwtBearerDoor::Judged => {
+        Some(Governed::JwtBearer) if doors.jwt_bearer == GovernedDoor::Judged => {
             Ok(Classified::Exchange(Grant::JwtBearer, form))
         }
         Some(Governed::JwtBearer) => pass_through(&[Door::JwtBearer], doors),

@@ -13,7 +13,7 @@ use super::published::question;
 use super::state::RealmState;
 use super::{Gateway, lock, respond};
 use crate::body::{Body, read_bounded};
-use crate::config::JwtBearerDoor;
+use crate::config::GovernedDoor;
 use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE};
 use crate::policy::reason::Reason;
 use crate::server::Connection;
@@ -34,7 +34,7 @@ enum Fetched {
 fn offers(realm: &RealmState, now: Timestamp) -> Offers {
     let mut offers = Offers::default();
     offers.add("grant_types_supported", GRANT_TOKEN_EXCHANGE);
-    if realm.config.doors.jwt_bearer == JwtBearerDoor::Judged {
+    if realm.config.doors.jwt_bearer == GovernedDoor::Judged {
         offers.add("grant_types_supported", GRANT_JWT_BEARER);
     }
     for key in realm.signing.iter().flat_map(|ring| ring.published(now)) {

@@ -129,9 +129,10 @@ pub struct RefreshTokens {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Doors {
-    /// The JWT authorization grant (RFC 7523).
+    /// The JWT authorization grant (RFC 7523). Where it is judged, the assertion is the subject token, and the parameters
+    /// `audience` and `resource` name the target.
     #[serde(default)]
-    pub jwt_bearer: JwtBearerDoor,
+    pub jwt_bearer: GovernedDoor,
     /// The UMA ticket grant.
     #[serde(default)]
     pub uma_ticket: Door,
@@ -157,17 +158,16 @@ pub enum Door {
     Open,
 }
 
-/// What becomes of the JWT authorization grant.
+/// What becomes of a door that can be judged.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum JwtBearerDoor {
+pub enum GovernedDoor {
     /// Requests are refused.
     #[default]
     Closed,
     /// Requests pass to the upstream.
     Open,
-    /// Requests are judged by the audiences' files, as token exchanges are: the assertion is the subject token, and the
-    /// parameters `audience` and `resource` name the target.
+    /// Requests are judged by the audiences' files, as token exchanges are.
     Judged,
 }
 

@@ -17,7 +17,7 @@ use super::value::{HOUR, is_label, is_plain_and_remote, period, url};
 use crate::config::file::issuer as file;
 use crate::config::file::value::Period;
 use crate::config::{
-    ClaimRule, Directory, Doors, JwksLimits, JwtBearerDoor, KeySource, Realm, TokenChecks, TrustedIssuer,
+    ClaimRule, Directory, Doors, GovernedDoor, JwksLimits, KeySource, Realm, TokenChecks, TrustedIssuer,
 };
 use crate::issue::ring::{KeyRing, MAX_LEEWAY};
 use crate::policy::expression::Expression;
@@ -359,11 +359,11 @@ fn doors(file: &file::Doors, at: &At<'_>, report: &mut Report) -> Doors {
         open
     };
     let jwt_bearer = match file.jwt_bearer {
-        file::JwtBearerDoor::Closed => JwtBearerDoor::Closed,
-        file::JwtBearerDoor::Open => JwtBearerDoor::Open,
-        file::JwtBearerDoor::Judged => JwtBearerDoor::Judged,
+        file::GovernedDoor::Closed => GovernedDoor::Closed,
+        file::GovernedDoor::Open => GovernedDoor::Open,
+        file::GovernedDoor::Judged => GovernedDoor::Judged,
     };
-    warned(jwt_bearer == JwtBearerDoor::Open, "jwtBearer");
+    warned(jwt_bearer == GovernedDoor::Open, "jwtBearer");
     let mut open = |door: file::Door, name: &str| warned(door == file::Door::Open, name);
     Doors {
         jwt_bearer,

@@ -8,14 +8,14 @@ use crate::oauth::urn;
 const FORM: &str = "application/x-www-form-urlencoded";
 const EXCHANGE: &str = urn::GRANT_TOKEN_EXCHANGE;
 const CLOSED: Doors = Doors {
-    jwt_bearer: JwtBearerDoor::Closed,
+    jwt_bearer: GovernedDoor::Closed,
     uma_ticket: false,
     ciba: false,
     requested_issuer: false,
     requested_subject: false,
 };
 const OPEN: Doors = Doors {
-    jwt_bearer: JwtBearerDoor::Open,
+    jwt_bearer: GovernedDoor::Open,
     uma_ticket: true,
     ciba: true,
     requested_issuer: true,
