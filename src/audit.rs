@@ -67,6 +67,18 @@ pub struct Line {
     pub subject_token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_token_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_token_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actors: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impersonation: Option<Impersonation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -98,6 +110,16 @@ pub struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_generation: Option<u32>,
     pub policy_hash: String,
+}
+
+/// Whom a request wants to become.
+#[derive(Clone, Debug, Serialize)]
+pub struct Impersonation {
+    /// The parameter `requested_subject`.
+    pub requested: String,
+    /// The `sub` that the new token is to have, once the user is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
 }
 
 /// Bytes that hold an ordinary line.

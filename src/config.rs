@@ -260,7 +260,6 @@ pub struct JwksLimits {
 
 /// Ways besides the standard exchange by which one token becomes another; closed unless opened in writing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, each with a name")]
 pub struct Doors {
     /// The RFC 7523 JWT authorization grant.
     pub jwt_bearer: GovernedDoor,
@@ -271,7 +270,7 @@ pub struct Doors {
     /// Token exchange with `requested_issuer` (Keycloak V1).
     pub requested_issuer: bool,
     /// Token exchange with `requested_subject` (Keycloak V1 impersonation).
-    pub requested_subject: bool,
+    pub requested_subject: GovernedDoor,
 }
 
 /// What becomes of a way besides the standard exchange that can be judged like one.

@@ -12,6 +12,7 @@ use crate::policy::contract::Contract;
 use crate::policy::decide::{Decision, Request, decide};
 use crate::policy::model::{Demands, Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::actor::ActorToken;
 use crate::token::binding::{Binding, Evidence};
 use crate::token::{SubjectChecks, Validated, validate_again};
 
@@ -21,6 +22,15 @@ use crate::token::{SubjectChecks, Validated, validate_again};
 pub struct Permit {
     validated: Validated,
     decision: Decision,
+}
+
+/// How the tokens of an exchange that is renewed are checked again.
+#[derive(Clone, Copy, Debug)]
+pub struct Checks<'a> {
+    /// The subject token.
+    pub subject: SubjectChecks<'a>,
+    /// The actor token, if there was one.
+    pub actor: Option<SubjectChecks<'a>>,
 }
 
 /// A request that policy does not allow, and why: `refusal.detail` says what is missing in which audience's file.
@@ -54,7 +64,7 @@ impl Permit {
     pub fn renew(
         authenticated: Authenticated,
         renewal: &Renewal,
-        (asked, checks, evidence): (Option<&Scope>, &SubjectChecks<'_>, Evidence<'_>),
+        (asked, checks, evidence): (Option<&Scope>, &Checks<'_>, Evidence<'_>),
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
@@ -67,7 +77,14 @@ impl Permit {
         }
         let subject = renewal.subject_token().ok_or_else(unreadable)?;
         let bound = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
-        let validated = validate_again(authenticated, (subject, bound), asked.cloned(), (checks, evidence))?;
+        let mut validated =
+            validate_again(authenticated, (subject, bound), asked.cloned(), (&checks.subject, evidence))?;
+        if renewal.actor_issuer().is_some() {
+            let actor = renewal.actor_token().zip(checks.actor.as_ref()).ok_or_else(unreadable)?;
+            let client = validated.authenticated().client_id();
+            let actor = ActorToken::check_again(actor.0, client, actor.1, evidence)?;
+            validated = validated.with_actor(actor);
+        }
         let binding = validated.binding().claim();
         let judge = |scope: Option<&Scope>| {
             decide(policy, renewal.realm(), &request(&validated, scope, binding.as_ref()), now)

@@ -1,6 +1,7 @@
 //! Stage 3: the subject token, checked: its signature and times, whom it is for, what kind of token it is, and that
-//! the caller is the one that it is bound to, and that nothing about it asks for a delegation that we can't give.
+//! the caller is the one that it is bound to; and the actor token, where one came.
 
+pub mod actor;
 pub mod binding;
 pub mod claims;
 pub mod dpop;
@@ -12,6 +13,8 @@ pub mod keys;
 mod kind;
 pub mod verify;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -22,6 +25,7 @@ use crate::oauth::urn::TokenType;
 use crate::policy::expression::Variables;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
+use actor::ActorToken;
 use binding::{Binding, Evidence};
 use introspected::Answer;
 use keys::KeySet;
@@ -44,6 +48,9 @@ pub struct Validated {
     kind: TokenType,
     asked: Asked,
     binding: Binding,
+    is_held: bool,
+    settled: bool,
+    actor: Option<ActorToken>,
 }
 
 /// What is asked for, by the request or by the subject token in its place.
@@ -58,6 +65,9 @@ struct Asked {
 pub enum AudienceRule<'a> {
     /// The realm's own token: the client is in `aud`, or the token was issued to it (`azp`).
     Client,
+    /// The same, or the token was issued to one of these clients (`azp`). Which of them the caller may come with, a
+    /// permission has to say.
+    ClientOr(&'a BTreeSet<String>),
     /// A foreign token: one of these is in `aud`.
     AnyOf(&'a [String]),
 }
@@ -115,10 +125,8 @@ impl Presented {
             TokenType::IdJag => id_jag::asked(parsed, &subject)?,
             _ => Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() },
         };
-        let own = matches!(checks.audience, AudienceRule::Client);
         let binding = Binding::read(subject.claims())?.strengthened(evidence);
-        let issuer = checks.issuer_name.to_owned();
-        Ok(Validated { authenticated, subject, issuer, own, kind, asked, binding })
+        Validated::of(authenticated, (subject, kind), asked, binding, checks)
     }
 }
 
@@ -135,8 +143,7 @@ pub fn validate_introspected(
     let subject = check_introspected(answer, kind, authenticated.client_id(), checks, evidence, now)?;
     let asked = Asked { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() };
     let binding = Binding::read(subject.claims())?.strengthened(evidence);
-    let issuer = checks.issuer_name.to_owned();
-    Ok(Validated { authenticated, subject, issuer, own: false, kind, asked, binding })
+    Validated::of(authenticated, (subject, kind), asked, binding, checks)
 }
 
 /// The same for a subject token that was checked when its exchange was allowed, and is remembered with it and with what
@@ -155,12 +162,34 @@ pub(crate) fn validate_again(
     bound.proved_by(evidence)?;
     let binding = bound.strengthened(evidence);
     let asked = Asked { resources: Vec::new(), scope };
-    let own = matches!(checks.audience, AudienceRule::Client);
-    let issuer = checks.issuer_name.to_owned();
-    Ok(Validated { authenticated, subject, issuer, own, kind, asked, binding })
+    Validated::of(authenticated, (subject, kind), asked, binding, checks)
 }
 
 impl Validated {
+    fn of(
+        authenticated: Authenticated,
+        (subject, kind): (VerifiedToken, TokenType),
+        asked: Asked,
+        binding: Binding,
+        checks: &SubjectChecks<'_>,
+    ) -> Result<Self, Refusal> {
+        let own = checks.audience.is_own();
+        let is_held = !own || is_held_by(subject.claims(), authenticated.client_id())?;
+        let issuer = checks.issuer_name.to_owned();
+        Ok(Self {
+            authenticated,
+            subject,
+            issuer,
+            own,
+            kind,
+            asked,
+            binding,
+            is_held,
+            settled: false,
+            actor: None,
+        })
+    }
+
     /// The request and its client.
     pub fn authenticated(&self) -> &Authenticated {
         &self.authenticated
@@ -174,6 +203,12 @@ impl Validated {
     /// Whether the subject token is the realm's own. Those of another realm are foreign, like those of any issuer.
     pub fn is_own(&self) -> bool {
         self.own
+    }
+
+    /// Whether the subject token was issued to or for the client that presents it, as far as the realm's own are
+    /// concerned. If not, a permission must name the client that it was issued to.
+    pub fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// What the subject token is.
@@ -202,6 +237,13 @@ impl Validated {
     }
 }
 
+impl AudienceRule<'_> {
+    /// Whether it is that of the realm's own tokens.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Client | Self::ClientOr(_))
+    }
+}
+
 impl<'a> SubjectChecks<'a> {
     /// What the token is held to before its claims are judged.
     pub fn expectations(&self) -> Expectations<'a> {
@@ -224,7 +266,8 @@ pub fn check(
 }
 
 /// What is asked of a verified token: that it is of this kind, is for the client or an accepted audience, is
-/// bound to nobody else, asks for no delegation, and meets the issuer's rules. The checks are made in this order.
+/// bound to nobody else, and meets the issuer's rules. The checks are made in this order. What `act` and `may_act` ask
+/// for, policy judges.
 pub fn accept(
     token: &VerifiedToken,
     kind: TokenType,
@@ -232,7 +275,7 @@ pub fn accept(
     checks: &SubjectChecks<'_>,
     evidence: Evidence<'_>,
 ) -> Result<(), Refusal> {
-    kind::is(token, kind, matches!(checks.audience, AudienceRule::Client))?;
+    kind::is(token, kind, checks.audience.is_own())?;
     fit(token, client, checks, evidence)
 }
 
@@ -274,18 +317,20 @@ fn refusal(error: verify::TokenError) -> Refusal {
 }
 
 fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>) -> Result<(), Refusal> {
-    let types = |error: claims::WrongType| Refusal::new(Reason::SubjectTokenClaims, error.to_string());
-    let audiences = claims::audiences(claims).map_err(types)?;
-    let party = claims::string(claims, "azp").map_err(types)?;
+    const NOT_HELD: &str = "the client is neither in aud nor azp";
     let (held, detail) = match rule {
-        AudienceRule::Client => (
-            !client.is_empty() && (audiences.contains(&client) || party == Some(client)),
-            "the client is neither in aud nor azp",
-        ),
-        AudienceRule::AnyOf(accepted) => (
-            audiences.iter().any(|audience| accepted.iter().any(|one| one == audience)),
-            "no accepted audience is in aud",
-        ),
+        AudienceRule::Client => (is_held_by(claims, client)?, NOT_HELD),
+        AudienceRule::ClientOr(others) => {
+            let others = claims::string(claims, "azp")
+                .map_err(wrong_type)?
+                .is_some_and(|party| others.contains(party));
+            (is_held_by(claims, client)? || others, NOT_HELD)
+        }
+        AudienceRule::AnyOf(accepted) => {
+            let audiences = claims::audiences(claims).map_err(wrong_type)?;
+            let held = audiences.iter().any(|audience| accepted.iter().any(|one| one == audience));
+            (held, "no accepted audience is in aud")
+        }
     };
     if held { Ok(()) } else { Err(Refusal::new(Reason::SubjectTokenAudience, detail)) }
 }
@@ -295,6 +340,17 @@ fn undelegated(claims: &Map<String, Value>) -> Result<(), Refusal> {
     ["act", "may_act"].into_iter().find(|name| claims.contains_key(*name)).map_or(Ok(()), |name| {
         Err(Refusal::new(Reason::SubjectTokenDelegated, format!("the token has {name}")))
     })
+}
+
+/// Whether a token of the realm was issued for the client, or to it.
+fn is_held_by(claims: &Map<String, Value>, client: &str) -> Result<bool, Refusal> {
+    let audiences = claims::audiences(claims).map_err(wrong_type)?;
+    let party = claims::string(claims, "azp").map_err(wrong_type)?;
+    Ok(!client.is_empty() && (audiences.contains(&client) || party == Some(client)))
+}
+
+fn wrong_type(error: claims::WrongType) -> Refusal {
+    Refusal::new(Reason::SubjectTokenClaims, error.to_string())
 }
 
 /// The issuer's claim validation rules.

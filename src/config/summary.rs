@@ -61,17 +61,21 @@ fn realm(realm: &Realm) -> Value {
         },
         "introspection": realm.introspection.as_ref().map(|client| &client.id),
         "doors": {
-            "jwtBearer": match doors.jwt_bearer {
-                GovernedDoor::Closed => "closed",
-                GovernedDoor::Open => "open",
-                GovernedDoor::Judged => "judged",
-            },
+            "jwtBearer": governed(doors.jwt_bearer),
             "umaTicket": doors.uma_ticket,
             "ciba": doors.ciba,
             "requestedIssuer": doors.requested_issuer,
-            "requestedSubject": doors.requested_subject,
+            "requestedSubject": governed(doors.requested_subject),
         },
     })
+}
+
+fn governed(door: GovernedDoor) -> &'static str {
+    match door {
+        GovernedDoor::Closed => "closed",
+        GovernedDoor::Open => "open",
+        GovernedDoor::Judged => "judged",
+    }
 }
 
 fn signing_key(key: PublicHalf<'_>) -> Value {

@@ -90,6 +90,12 @@ pub fn answer(reason: Reason) -> Answer {
             bad_request("requested_token_type unsupported")
         }
         Reason::ActorTokenUnsupported => bad_request("actor_token is not supported"),
+        Reason::ActorTokenInvalid => bad_request("Invalid actor token"),
+        Reason::OfflineNotPermitted => Answer {
+            status: StatusCode::BAD_REQUEST,
+            code: "not_allowed",
+            description: "Offline tokens not allowed for the user or client",
+        },
         Reason::ResourceUnknown => {
             error(StatusCode::BAD_REQUEST, ErrorCode::InvalidTarget, "Resource not found")
         }
@@ -131,6 +137,14 @@ pub fn answer(reason: Reason) -> Answer {
         | Reason::AudienceUnknown
         | Reason::ClientNotPermitted
         | Reason::IssuerNotPermitted
+        | Reason::MayActViolated
+        | Reason::ActorRequired
+        | Reason::ActorNotPermitted
+        | Reason::DelegationTooDeep
+        | Reason::DelegationCycle
+        | Reason::ImpersonationNotPermitted
+        | Reason::ImpersonationProtected
+        | Reason::ImpersonationSubjectUnknown
         | Reason::SubjectTokenTypeNotPermitted
         | Reason::RequestedTokenTypeNotPermitted
         | Reason::ConditionNotMet

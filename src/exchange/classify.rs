@@ -61,7 +61,7 @@ impl Door {
             Self::UmaTicket => doors.uma_ticket,
             Self::Ciba => doors.ciba,
             Self::RequestedIssuer => doors.requested_issuer,
-            Self::RequestedSubject => doors.requested_subject,
+            Self::RequestedSubject => doors.requested_subject == GovernedDoor::Open,
         }
     }
 }
@@ -146,6 +146,9 @@ fn classified(governed: Option<Governed>, form: Form, doors: Doors) -> Result<Cl
             let legacy: Vec<Door> = [Door::RequestedIssuer, Door::RequestedSubject]
                 .into_iter()
                 .filter(|door| form.one(door.name()).is_some())
+                .filter(|door| {
+                    *door != Door::RequestedSubject || doors.requested_subject != GovernedDoor::Judged
+                })
                 .collect();
             if legacy.is_empty() {
                 Ok(Classified::Exchange(Grant::TokenExchange, form))

@@ -22,7 +22,7 @@ use crate::secret::Secret;
 const MAX_TARGETS: usize = 10;
 
 /// What a token exchange may carry; everything else is unknown.
-const EXCHANGE: [&str; 14] = [
+const EXCHANGE: [&str; 15] = [
     "actor_token",
     "actor_token_type",
     "audience",
@@ -31,6 +31,7 @@ const EXCHANGE: [&str; 14] = [
     "client_id",
     "client_secret",
     "grant_type",
+    "requested_subject",
     "requested_token_type",
     "resource",
     "scope",
@@ -57,6 +58,7 @@ const LEGACY: [&str; 3] = ["requested_issuer", "requested_subject", "subject_iss
 
 /// What the policy of a realm leaves to be asked for, whoever asks: the rest is refused before anything is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each with a name")]
 pub struct Accepts {
     /// Parameters that are not known are kept and go to the identity provider, else they are refused.
     pub unknown_parameters: bool,
@@ -64,8 +66,14 @@ pub struct Accepts {
     pub subject_tokens: BTreeSet<TokenType>,
     /// Tokens of other issuers: `subject_issuer` may say whose an opaque one is.
     pub foreign: bool,
-    /// `requested_token_type` may be a refresh token.
-    pub refresh: bool,
+    /// Requested token types besides access and ID tokens, which always may be asked for.
+    pub requested_tokens: BTreeSet<TokenType>,
+    /// Clients of the realm whose tokens others may come with.
+    pub subject_clients: BTreeSet<String>,
+    /// There may be an actor token.
+    pub actors: bool,
+    /// `requested_subject` may name whom the new token is about.
+    pub impersonation: bool,
     /// Client assertions that don't name their client.
     pub workloads: Arc<Workloads>,
 }
@@ -77,12 +85,21 @@ pub struct Parsed {
     subject_token: Secret,
     subject_token_type: TokenType,
     subject_issuer: Option<String>,
+    actor: Option<Actor>,
+    requested_subject: Option<String>,
     requested: TokenType,
     audiences: Vec<String>,
     resources: Vec<String>,
     scope: Option<Scope>,
     credentials: Credentials,
     extra: Vec<(String, String)>,
+}
+
+/// The token of whoever is to act for the subject, and what the caller says that it is.
+#[derive(Clone)]
+struct Actor {
+    token: Secret,
+    kind: TokenType,
 }
 
 /// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
@@ -92,10 +109,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     }
     refuse_unknown_parameters(grant, &form, accepts)?;
     let credentials = Credentials::read(&head.headers, &form, &accepts.workloads)?;
-    if let Some(name) = ["actor_token", "actor_token_type"].into_iter().find(|name| form.one(name).is_some())
-    {
-        return Err(Refusal::new(Reason::ActorTokenUnsupported, name));
-    }
+    let actor = actor(&form, accepts)?;
     let (subject_token, subject_token_type) = match grant {
         Grant::TokenExchange => (
             required(&form, "subject_token")?,
@@ -113,13 +127,16 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
         let client = bounded(credentials.client_id());
         return Err(Refusal::new(Reason::AudienceMissing, format!("client {client} names no audience")));
     }
-    let subject_issuer = form.one("subject_issuer").map(str::to_owned);
+    let named = |name: &str| form.one(name).map(str::to_owned);
+    let (subject_issuer, requested_subject) = (named("subject_issuer"), named("requested_subject"));
     let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
     Ok(Parsed {
         grant,
         subject_token,
         subject_token_type,
         subject_issuer,
+        actor,
+        requested_subject,
         requested,
         audiences,
         resources,
@@ -137,6 +154,8 @@ impl Parsed {
             subject_token: refresh.token().clone(),
             subject_token_type: kind,
             subject_issuer: None,
+            actor: None,
+            requested_subject: None,
             requested: TokenType::RefreshToken,
             audiences,
             resources: Vec::new(),
@@ -164,6 +183,17 @@ impl Parsed {
     /// Whose opaque token the subject token is, as the caller says: an issuer's name or URL.
     pub fn subject_issuer(&self) -> Option<&str> {
         self.subject_issuer.as_deref()
+    }
+
+    /// The token of whoever is to act for the subject, and what the caller says that it is (RFC 8693 section 2.1);
+    /// nothing in it is verified yet.
+    pub fn actor(&self) -> Option<(&Secret, TokenType)> {
+        self.actor.as_ref().map(|actor| (&actor.token, actor.kind))
+    }
+
+    /// Whom the new token is to be about in the place of the subject: an id or a name of a user of the realm.
+    pub fn requested_subject(&self) -> Option<&str> {
+        self.requested_subject.as_deref()
     }
 
     /// The token type that is asked for; an access token if the caller says nothing.
@@ -281,11 +311,39 @@ fn subject_type(urn: &str, accepts: &Accepts) -> Result<TokenType, Refusal> {
     }
 }
 
+/// The actor token (RFC 8693 section 2.1): with a type, or no type without it.
+fn actor(form: &Form, accepts: &Accepts) -> Result<Option<Actor>, Refusal> {
+    let (token, kind) = match (form.one("actor_token"), form.one("actor_token_type")) {
+        (None, None) => return Ok(None),
+        (_, _) if !accepts.actors => {
+            return Err(Refusal::new(
+                Reason::ActorTokenUnsupported,
+                "no permission of the realm has delegation",
+            ));
+        }
+        (Some(_), None) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token_type")),
+        (None, Some(_)) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token")),
+        (Some(token), Some(kind)) => (token, TokenType::from_urn(kind)),
+    };
+    match kind {
+        Some(kind @ (TokenType::AccessToken | TokenType::IdToken | TokenType::Jwt)) => {
+            Ok(Some(Actor { token: Secret::new(token), kind }))
+        }
+        other => {
+            Err(Refusal::new(Reason::ActorTokenInvalid, format!("actor_token_type is {}", described(other))))
+        }
+    }
+}
+
 fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
     match form.one("requested_token_type").map(TokenType::from_urn) {
         None => Ok(TokenType::AccessToken),
         Some(Some(kind @ (TokenType::AccessToken | TokenType::IdToken))) => Ok(kind),
-        Some(Some(TokenType::RefreshToken)) if accepts.refresh => Ok(TokenType::RefreshToken),
+        Some(Some(kind @ (TokenType::Jwt | TokenType::RefreshToken)))
+            if accepts.requested_tokens.contains(&kind) =>
+        {
+            Ok(kind)
+        }
         Some(Some(TokenType::RefreshToken)) => {
             Err(Refusal::new(Reason::RefreshTokenRefused, "requested_token_type is refresh_token"))
         }
@@ -296,6 +354,7 @@ fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> 
 fn refuse_unknown_parameters(grant: Grant, form: &Form, accepts: &Accepts) -> Result<(), Refusal> {
     let refused = |name: &str, value: &str| {
         (name == "subject_issuer" && !value.is_empty() && !accepts.foreign)
+            || (name == "requested_subject" && !value.is_empty() && !accepts.impersonation)
             || (is_unknown(grant, name, value)
                 && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))
     };

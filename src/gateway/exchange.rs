@@ -4,6 +4,7 @@ mod ask;
 mod issuing;
 mod minted;
 pub mod refresh;
+mod tokens;
 
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
@@ -16,8 +17,6 @@ use super::authenticate;
 use super::certificate;
 use super::door::Visit;
 use super::exit::Exit;
-use super::introspection;
-use super::life;
 use super::proof::proof;
 use super::state::RealmState;
 use crate::body::Body;
@@ -28,13 +27,10 @@ use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
 use crate::oauth::form::Form;
 use crate::permit::Permit;
-use crate::policy::mint::SUBJECT_ISSUER;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
 use crate::token::binding::Evidence;
 use crate::token::dpop::Place;
-use crate::token::introspected::is_opaque;
-use crate::token::{Presented, Validated};
 
 /// Judges an exchange, has it performed, and holds the answer to its contract.
 ///
@@ -55,14 +51,14 @@ pub async fn judge(
     let certificate = certificate::of(visit, &head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
     let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
-    let validated = check_subject(visit, realm, authenticated, evidence).await?;
+    let validated = tokens::check(visit, realm, authenticated, evidence).await?;
     exit.validated(&validated);
     let permit =
         Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
             .map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
     if is_ours(realm, &permit) {
-        of_the_realm(&permit)?;
+        by_ourselves(&permit)?;
     }
 
     match issue(visit, realm, &permit, head, exit).await? {
@@ -94,56 +90,21 @@ async fn authenticate(
     Authenticated::proven(parsed, proof)
 }
 
-/// The subject token against the keys and rules of its issuer.
-async fn check_subject(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    authenticated: Authenticated,
-    evidence: Evidence<'_>,
-) -> Result<Validated, Refusal> {
-    if is_opaque(authenticated.parsed().subject_token().expose()) {
-        return Box::pin(introspection::subject(visit, realm, authenticated, evidence)).await;
-    }
-    let presented = Presented::read(authenticated)?;
-    let (issuer, now) = (presented.subject().issuer(), visit.gateway.clock.now());
-    let own = &realm.config;
-    if issuer == own.issuer
-        && own.subject_issuers.contains(&own.name)
-        && let Some((checks, keys)) = realm.ours(presented.subject().kid(), now)
-    {
-        let validated = presented.validate(keys, &checks, evidence, now)?;
-        return life::unrevoked(visit, realm, validated).await;
-    }
-    let Some((checks, jwks)) = visit.state.subject_issuer(&realm.config, issuer) else {
-        return Err(Refusal::new(
-            Reason::SubjectTokenIssuerUntrusted,
-            format!("issuer {:?} is not among subjectIssuers of realm {}", clip(issuer), realm.config.name),
-        ));
-    };
-    let keys = jwks
-        .keys(presented.subject().kid())
-        .await
-        .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", checks.issuer_name)))?;
-    presented.validate(&keys, &checks, evidence, now)
-}
-
 /// Whether we signed the subject token, which the identity provider then does not know.
 fn is_ours(realm: &RealmState, permit: &Permit) -> bool {
     let validated = permit.validated();
-    validated.is_own() && validated.subject().kid().is_some_and(|kid| realm.is_ours(kid))
+    validated.is_settled()
+        || validated.is_own() && validated.subject().kid().is_some_and(|kid| realm.is_ours(kid))
 }
 
-/// Whether a token that we signed may be exchanged.
-fn of_the_realm(permit: &Permit) -> Result<(), Refusal> {
-    let refused = |detail: String| Err(Refusal::new(Reason::SubjectTokenOurs, detail));
-    if permit.validated().subject().claims().contains_key(SUBJECT_ISSUER) {
-        return refused(
-            "it was minted for a subject of another issuer, who is no user of the realm: exchange that issuer's token".to_owned(),
-        );
-    }
+/// A token that we signed is exchanged by us alone.
+fn by_ourselves(permit: &Permit) -> Result<(), Refusal> {
     match permit.issuance() {
         Issuance::Mint => Ok(()),
-        other => refused(format!("write issuance: mint for it, not {}", other.as_str())),
+        other => Err(Refusal::new(
+            Reason::SubjectTokenOurs,
+            format!("write issuance: mint for it, not {}", other.as_str()),
+        )),
     }
 }
 

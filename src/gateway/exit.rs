@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::respond;
 use super::state::RealmState;
-use crate::audit::{Audit, Event, Line};
+use crate::audit::{Audit, Event, Impersonation, Line};
 use crate::body::Body;
 use crate::client::credentials::Credentials;
 use crate::clock::Clock;
@@ -92,6 +92,12 @@ impl<'a> Exit<'a> {
             subject_issuer: None,
             subject_token_type: None,
             subject_token_sha256: None,
+            actor: None,
+            actor_issuer: None,
+            actor_token_type: None,
+            actor_token_sha256: None,
+            actors: Vec::new(),
+            impersonation: None,
             audience: Vec::new(),
             resource: Vec::new(),
             scope_requested: None,
@@ -184,6 +190,8 @@ impl<'a> Exit<'a> {
         self.line.subject = Some(renewal.subject_id().to_owned());
         self.line.subject_issuer = Some(renewal.subject_issuer().to_owned());
         self.line.subject_token_type = renewal.subject_kind().map(TokenType::name);
+        self.line.actor = renewal.actor_id().map(clip);
+        self.line.actor_issuer = renewal.actor_issuer().map(str::to_owned);
         self.line.audience = renewal.audiences().to_vec();
     }
 
@@ -219,6 +227,12 @@ impl<'a> Exit<'a> {
         let line = &mut self.line;
         line.subject_token_type = Some(parsed.subject_token_type().name());
         line.subject_token_sha256 = Some(parsed.subject_token().sha256());
+        if let Some((token, kind)) = parsed.actor() {
+            line.actor_token_type = Some(kind.name());
+            line.actor_token_sha256 = Some(token.sha256());
+        }
+        line.impersonation =
+            parsed.requested_subject().map(|name| Impersonation { requested: clip(name), subject: None });
         line.audience = parsed.audiences().iter().map(|name| clip(name)).collect();
         line.resource = parsed.resources().iter().map(|name| clip(name)).collect();
         line.scope_requested = parsed.scope().map(|scope| clip(&scope.to_string()));
@@ -229,6 +243,17 @@ impl<'a> Exit<'a> {
     pub fn validated(&mut self, validated: &Validated) {
         self.line.subject = Some(validated.subject().subject().to_owned());
         self.line.subject_issuer = Some(validated.issuer().to_owned());
+        if let Some(actor) = validated.actor() {
+            self.line.actor = Some(clip(actor.token().subject()));
+            self.line.actor_issuer = Some(actor.issuer().to_owned());
+        }
+    }
+
+    /// Whom the new token is to be about in the place of the subject.
+    pub fn impersonates(&mut self, subject: &str) {
+        if let Some(impersonation) = &mut self.line.impersonation {
+            impersonation.subject = Some(subject.to_owned());
+        }
     }
 
     /// What was permitted.

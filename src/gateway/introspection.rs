@@ -7,7 +7,8 @@ use crate::client::Authenticated;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::token::binding::Evidence;
-use crate::token::{Validated, validate_introspected};
+use crate::token::introspected::Answer;
+use crate::token::{SubjectChecks, Validated, validate_introspected};
 
 /// An opaque subject token, checked by what its issuer says about it. What issuer that is, the configuration says, or
 /// `subject_issuer` where there are several.
@@ -21,12 +22,26 @@ pub async fn subject(
     evidence: Evidence<'_>,
 ) -> Result<Validated, Refusal> {
     let parsed = authenticated.parsed();
-    let (checks, issuer) = visit.state.opaque_issuer(&realm.config, parsed.subject_issuer())?;
-    let answer = issuer.ask(parsed.subject_token()).await.map_err(|error| {
+    let (answer, checks) = ask(visit, realm, parsed.subject_token(), parsed.subject_issuer()).await?;
+    validate_introspected(authenticated, &answer, &checks, evidence, visit.gateway.clock.now())
+}
+
+/// What the issuer of an opaque token says about it, and how that is checked.
+///
+/// # Errors
+/// No issuer can be asked, or it does not answer.
+pub async fn ask<'v>(
+    visit: Visit<'v>,
+    realm: &'v RealmState,
+    token: &Secret,
+    issuer: Option<&str>,
+) -> Result<(Answer, SubjectChecks<'v>), Refusal> {
+    let (checks, issuer) = visit.state.opaque_issuer(&realm.config, issuer)?;
+    let answer = issuer.ask(token).await.map_err(|error| {
         tracing::warn!(issuer = checks.issuer_name, %error, "the issuer could not be asked about an opaque token");
         Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {}: {error}", checks.issuer_name))
     })?;
-    validate_introspected(authenticated, &answer, &checks, evidence, visit.gateway.clock.now())
+    Ok((answer, checks))
 }
 
 /// Whether the identity provider says that one of the realm's own tokens is still active. It is asked each time.

@@ -135,7 +135,7 @@ fn verified(visit: Visit<'_>, realm: &RealmState, token: &Secret) -> Option<Veri
 }
 
 /// What names a token in the store: its `jti`, or its digest where it has none.
-fn id(token: &Secret, verified: &VerifiedToken) -> String {
+pub(super) fn id(token: &Secret, verified: &VerifiedToken) -> String {
     match claims::string(verified.claims(), "jti") {
         Ok(Some(jti)) if !jti.is_empty() => jti.to_owned(),
         _ => token.sha256(),

@@ -20,7 +20,6 @@ use crate::jwks::fetch::{FetchError, Fetcher};
 use crate::jwks::source::PublicAddress;
 use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
-use crate::oauth::urn::TokenType;
 use crate::policy::model::{Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::RouteTable;
@@ -207,24 +206,25 @@ impl State {
     /// How a subject token of this `iss` is checked at a realm, and where its keys are; `None` if it is not trusted.
     pub fn subject_issuer<'s>(
         &'s self,
-        realm: &'s Realm,
+        realm: &'s RealmState,
         iss: &str,
     ) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
         let of = |name: &&String| self.issuers.get(*name).is_some_and(|issuer| issuer.url == iss);
-        self.named_subject_issuer(realm, realm.subject_issuers.iter().find(of)?)
+        self.named_subject_issuer(realm, realm.config.subject_issuers.iter().find(of)?)
     }
 
     /// The same for an issuer by its name in the configuration.
     pub fn named_subject_issuer<'s>(
         &'s self,
-        realm: &'s Realm,
+        realm: &'s RealmState,
         name: &str,
     ) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
+        let (others, realm) = (&realm.accepts.subject_clients, &realm.config);
         realm.subject_issuers.iter().filter(|known| *known == name).find_map(|name| {
             let issuer = self.issuers.get(name)?;
             let audience = match &issuer.audiences {
                 Some(audiences) => AudienceRule::AnyOf(audiences),
-                None if *name == realm.name => AudienceRule::Client,
+                None if *name == realm.name => AudienceRule::ClientOr(others),
                 // Another realm's client of the same name is somebody else: its tokens must be for this realm.
                 None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
             };
@@ -362,7 +362,8 @@ impl RealmState {
         let (ring, checks) = (self.signing.as_ref()?, self.own_checks.as_ref()?);
         kid.filter(|kid| ring.holds(kid, now)).filter(|kid| self.is_ours(kid))?;
         let Realm { name, issuer, .. } = &self.config;
-        let checks = SubjectChecks { issuer_name: name, issuer, checks, audience: AudienceRule::Client };
+        let audience = AudienceRule::ClientOr(&self.accepts.subject_clients);
+        let checks = SubjectChecks { issuer_name: name, issuer, checks, audience };
         Some((checks, ring.key_set()))
     }
 
@@ -388,7 +389,7 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
             accepts.foreign = true;
             accepts.subject_tokens.extend(&permission.subject_tokens);
         }
-        accepts.refresh |= permission.requested_tokens.contains(&TokenType::RefreshToken);
+        accepts.requested_tokens.extend(&permission.requested_tokens);
     }
     accepts
 }

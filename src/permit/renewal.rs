@@ -32,7 +32,9 @@ pub struct Renewal {
     issuance: String,
     audiences: Vec<String>,
     scope: String,
-    subject: Subject,
+    subject: Remembered,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    actor: Option<Remembered>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     local_subject: Option<String>,
     #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
@@ -43,10 +45,10 @@ pub struct Renewal {
     binding: Option<Value>,
 }
 
-/// The subject token of the exchange, as it was when it was checked.
+/// The subject token or the actor token of the exchange, as it was when it was checked.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Subject {
+struct Remembered {
     /// The issuer's name in the configuration.
     issuer: String,
     /// What kind of token it is, by its short name.
@@ -101,14 +103,10 @@ impl Renewal {
             issuance: permit.issuance().as_str().to_owned(),
             audiences: permit.audiences().to_vec(),
             scope: handed.scope.to_string(),
-            subject: Subject {
-                issuer: validated.issuer().to_owned(),
-                kind: validated.kind().name().to_owned(),
-                algorithm: subject.algorithm(),
-                kid: subject.kid().map(str::to_owned),
-                typ: subject.typ().map(str::to_owned),
-                claims: subject.claims().clone(),
-            },
+            subject: Remembered::new(subject, validated.issuer(), validated.kind()),
+            actor: validated
+                .actor()
+                .map(|actor| Remembered::new(actor.token(), actor.issuer(), TokenType::Jwt)),
             local_subject: handed.local_subject,
             upstream: handed.upstream,
             token: handed.token,
@@ -208,10 +206,22 @@ impl Renewal {
 
     /// The subject token, as it was when it was checked, and what kind of token it is. It counts until the family ends.
     pub(super) fn subject_token(&self) -> Option<(VerifiedToken, TokenType)> {
-        let Subject { algorithm, kid, typ, claims, .. } = &self.subject;
-        // An opaque token, about which its issuer was asked, has no header.
-        let header = algorithm.map(|algorithm| Header { algorithm, kid: kid.clone(), typ: typ.clone() });
-        Some((VerifiedToken::remembered(header, claims.clone(), self.ends())?, self.subject_kind()?))
+        Some((self.subject.token(self.ends())?, self.subject_kind()?))
+    }
+
+    /// The issuer of the actor token, by its name in the configuration, if there was one.
+    pub fn actor_issuer(&self) -> Option<&str> {
+        self.actor.as_ref().map(|actor| actor.issuer.as_str())
+    }
+
+    /// The `sub` of the actor token.
+    pub fn actor_id(&self) -> Option<&str> {
+        self.actor.as_ref()?.claims.get("sub").and_then(Value::as_str)
+    }
+
+    /// The actor token, as the subject token.
+    pub(super) fn actor_token(&self) -> Option<VerifiedToken> {
+        self.actor.as_ref()?.token(self.ends())
     }
 
     /// The `sub` that the identity provider has for a foreign subject.
@@ -248,6 +258,27 @@ impl Renewal {
     /// What was sealed. Bytes that did not come out of a seal prove nothing: only `seal` calls this.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
+    }
+}
+
+impl Remembered {
+    fn new(token: &VerifiedToken, issuer: &str, kind: TokenType) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            kind: kind.name().to_owned(),
+            algorithm: token.algorithm(),
+            kid: token.kid().map(str::to_owned),
+            typ: token.typ().map(str::to_owned),
+            claims: token.claims().clone(),
+        }
+    }
+
+    /// The token, good until `ends`.
+    fn token(&self, ends: Timestamp) -> Option<VerifiedToken> {
+        let Self { algorithm, kid, typ, claims, .. } = self;
+        // An opaque token, about which its issuer was asked, has no header.
+        let header = algorithm.map(|algorithm| Header { algorithm, kid: kid.clone(), typ: typ.clone() });
+        VerifiedToken::remembered(header, claims.clone(), ends)
     }
 }
 

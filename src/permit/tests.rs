@@ -69,7 +69,13 @@ fn renew(
         SubjectChecks { issuer_name: "corp", issuer, checks: &checks, audience: AudienceRule::Client };
     let policy = policy([audience("back-end-api", vec![permission])]);
     let evidence = Evidence::default();
-    Permit::renew(authenticated, renewal, (refresh.scope(), &checks, evidence), &policy, now())
+    Permit::renew(
+        authenticated,
+        renewal,
+        (refresh.scope(), &Checks { subject: checks, actor: None }, evidence),
+        &policy,
+        now(),
+    )
 }
 
 #[test]

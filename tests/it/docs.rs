@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cambio::audit::{Event, Line};
+use cambio::audit::{Event, Impersonation, Line};
 use cambio::client::credentials::Method;
 use cambio::dialect::keycloak;
 use cambio::exchange::classify::Door;
@@ -109,6 +109,12 @@ fn full_line() -> Line {
         subject_issuer: text(),
         subject_token_type: Some("x"),
         subject_token_sha256: text(),
+        actor: text(),
+        actor_issuer: text(),
+        actor_token_type: Some("x"),
+        actor_token_sha256: text(),
+        actors: vec![String::from("x")],
+        impersonation: Some(Impersonation { requested: String::from("x"), subject: text() }),
         audience: vec![String::from("x")],
         resource: vec![String::from("x")],
         scope_requested: text(),

@@ -142,9 +142,10 @@ pub struct Doors {
     /// Token exchange with `requested_issuer` (Keycloak's first version).
     #[serde(default)]
     pub requested_issuer: Door,
-    /// Token exchange with `requested_subject`, impersonation (Keycloak's first version).
+    /// Token exchange with `requested_subject`, impersonation (Keycloak's first version). Where it is judged, an audience's
+    /// permission says under `impersonation` who may become whom.
     #[serde(default)]
-    pub requested_subject: Door,
+    pub requested_subject: GovernedDoor,
 }
 
 /// Whether a door is open.

@@ -358,19 +358,23 @@ fn doors(file: &file::Doors, at: &At<'_>, report: &mut Report) -> Doors {
         }
         open
     };
-    let jwt_bearer = match file.jwt_bearer {
-        file::GovernedDoor::Closed => GovernedDoor::Closed,
-        file::GovernedDoor::Open => GovernedDoor::Open,
-        file::GovernedDoor::Judged => GovernedDoor::Judged,
+    let mut governed = |door: file::GovernedDoor, name: &str| {
+        warned(door == file::GovernedDoor::Open, name);
+        match door {
+            file::GovernedDoor::Closed => GovernedDoor::Closed,
+            file::GovernedDoor::Open => GovernedDoor::Open,
+            file::GovernedDoor::Judged => GovernedDoor::Judged,
+        }
     };
-    warned(jwt_bearer == GovernedDoor::Open, "jwtBearer");
+    let jwt_bearer = governed(file.jwt_bearer, "jwtBearer");
+    let requested_subject = governed(file.requested_subject, "requestedSubject");
     let mut open = |door: file::Door, name: &str| warned(door == file::Door::Open, name);
     Doors {
         jwt_bearer,
         uma_ticket: open(file.uma_ticket, "umaTicket"),
         ciba: open(file.ciba, "ciba"),
         requested_issuer: open(file.requested_issuer, "requestedIssuer"),
-        requested_subject: open(file.requested_subject, "requestedSubject"),
+        requested_subject,
     }
 }
 

@@ -12,14 +12,14 @@ const CLOSED: Doors = Doors {
     uma_ticket: false,
     ciba: false,
     requested_issuer: false,
-    requested_subject: false,
+    requested_subject: GovernedDoor::Closed,
 };
 const OPEN: Doors = Doors {
     jwt_bearer: GovernedDoor::Open,
     uma_ticket: true,
     ciba: true,
     requested_issuer: true,
-    requested_subject: true,
+    requested_subject: GovernedDoor::Open,
 };
 
 fn head(target: &str, headers: &[(&str, &str)]) -> Parts {

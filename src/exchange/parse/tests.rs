@@ -297,7 +297,7 @@ fn what_policy_leaves_open_can_be_asked_for() {
     let open = Accepts {
         subject_tokens: BTreeSet::from([TokenType::IdToken]),
         foreign: true,
-        refresh: true,
+        requested_tokens: BTreeSet::from([TokenType::RefreshToken]),
         ..Accepts::default()
     };
     let closed = Accepts::default();
@@ -314,4 +314,62 @@ fn what_policy_leaves_open_can_be_asked_for() {
     let refresh = [("requested_token_type", TokenType::RefreshToken.urn())];
     assert_eq!(with(&refresh, &open).unwrap().requested(), TokenType::RefreshToken);
     assert_eq!(with(&refresh, &closed).unwrap_err(), Reason::RefreshTokenRefused);
+}
+
+#[test]
+fn actors() {
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Result<Option<TokenType>, Reason>);
+    let id = TokenType::IdToken.urn();
+    let open = Accepts { actors: true, ..Accepts::default() };
+    let rows: [Row<'_>; 9] = [
+        ("none", &[], Ok(None)),
+        ("without values", &[("actor_token", ""), ("actor_token_type", "")], Ok(None)),
+        (
+            "access token",
+            &[("actor_token", "a.b.c"), ("actor_token_type", ACCESS)],
+            Ok(Some(TokenType::AccessToken)),
+        ),
+        ("ID token", &[("actor_token", "a.b.c"), ("actor_token_type", id)], Ok(Some(TokenType::IdToken))),
+        ("no type", &[("actor_token", "a.b.c")], Err(Reason::ParameterMissing)),
+        ("no token", &[("actor_token_type", ACCESS)], Err(Reason::ParameterMissing)),
+        (
+            "refresh token",
+            &[("actor_token", "a.b.c"), ("actor_token_type", TokenType::RefreshToken.urn())],
+            Err(Reason::ActorTokenInvalid),
+        ),
+        ("nonsense", &[("actor_token", "a.b.c"), ("actor_token_type", "x")], Err(Reason::ActorTokenInvalid)),
+        (
+            "twice",
+            &[("actor_token", "a"), ("actor_token", "b"), ("actor_token_type", ACCESS)],
+            Err(Reason::ParameterRepeated),
+        ),
+    ];
+    for (name, changes, expected) in rows {
+        let parsed = parse(Grant::TokenExchange, exchange(changes), &head(&[]), &open);
+        let kind =
+            parsed.map(|parsed| parsed.actor().map(|(_, kind)| kind)).map_err(|refusal| refusal.reason);
+        assert_eq!(kind, expected, "{name}");
+        let form = |parsed: Parsed| parsed.upstream_form(&[]);
+        if let Ok(parsed) = parse(Grant::TokenExchange, exchange(changes), &head(&[]), &open) {
+            assert!(!form(parsed).contains("actor"), "{name}: the identity provider would ignore it");
+        }
+    }
+}
+
+#[test]
+fn requested_subjects() {
+    let read = |accepts: &Accepts| {
+        let form = exchange(&[("requested_subject", "bob")]);
+        parse(Grant::TokenExchange, form, &head(&[]), accepts)
+            .map(|parsed| (parsed.requested_subject().map(str::to_owned), parsed.upstream_form(&[])))
+            .map_err(|refusal| refusal.reason)
+    };
+    let (named, form) = read(&Accepts { impersonation: true, ..Accepts::default() }).unwrap();
+    assert_eq!(named.as_deref(), Some("bob"));
+    assert!(!form.contains("requested_subject"));
+    assert_eq!(read(&Accepts::default()), Err(Reason::ParameterUnknown));
+    assert_eq!(
+        read(&Accepts { unknown_parameters: true, ..Accepts::default() }),
+        Err(Reason::ParameterUnknown)
+    );
 }

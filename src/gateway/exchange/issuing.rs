@@ -20,6 +20,7 @@ use crate::issue::{self, Conformed, Verified};
 use crate::permit::Permit;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::actor::about_the_actor;
 use crate::token::dpop;
 use crate::token::verify::{self, Expectations, TokenError, VerifiedToken};
 
@@ -79,8 +80,12 @@ pub(super) async fn minted_again(
 async fn meet_demands(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Result<(), Refusal> {
     let (demands, validated) = (permit.demands(), permit.validated());
     if demands.still_active {
-        let token = validated.authenticated().parsed().subject_token();
-        Box::pin(introspection::still_active(visit, realm, token)).await?;
+        let parsed = validated.authenticated().parsed();
+        Box::pin(introspection::still_active(visit, realm, parsed.subject_token())).await?;
+        let own = validated.actor().is_some_and(|actor| actor.issuer() == realm.config.name);
+        if let Some((token, _)) = parsed.actor().filter(|_| own) {
+            Box::pin(introspection::still_active(visit, realm, token)).await.map_err(about_the_actor)?;
+        }
     }
     if demands.one_time {
         let subject = validated.subject();

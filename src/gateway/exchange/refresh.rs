@@ -29,8 +29,8 @@ use crate::issue::refresh::{Answers, Session, take_refreshed, take_session};
 use crate::issue::reissue::conform;
 use crate::issue::{Conformed, Verified};
 use crate::oauth::form::Form;
-use crate::permit::Permit;
 use crate::permit::renewal::{Handed, IssuedToken, Renewal};
+use crate::permit::{Checks, Permit};
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
@@ -165,13 +165,18 @@ fn permit(
     authenticated: Authenticated,
     (renewal, refresh, evidence): (&Renewal, &Refresh, Evidence<'_>),
 ) -> Result<Permit, Refusal> {
-    let name = renewal.subject_issuer();
-    let (checks, _) = visit.state.named_subject_issuer(&realm.config, name).ok_or_else(|| {
-        Refusal::new(
-            Reason::SubjectTokenIssuerUntrusted,
-            format!("{name} is no longer among subjectIssuers of realm {}", realm.config.name),
-        )
-    })?;
+    let checks = |name: &str| {
+        visit.state.named_subject_issuer(realm, name).map(|(checks, _)| checks).ok_or_else(|| {
+            Refusal::new(
+                Reason::SubjectTokenIssuerUntrusted,
+                format!("{name} is no longer among subjectIssuers of realm {}", realm.config.name),
+            )
+        })
+    };
+    let checks = Checks {
+        subject: checks(renewal.subject_issuer())?,
+        actor: renewal.actor_issuer().map(checks).transpose()?,
+    };
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
     let permit = Permit::renew(authenticated, renewal, (refresh.scope(), &checks, evidence), policy, now)?;
     if ends(now, (renewal.began(), permit.refresh_lifetime()), None) <= now {
@@ -250,6 +255,9 @@ fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal> {
     match permit.issuance() {
         Issuance::Mint if permit.demands().still_active => refused(
             "with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again",
+        ),
+        Issuance::Mint if permit.validated().is_settled() => refused(
+            "exchange the other issuer's token for one: a token that was minted can't be renewed for longer",
         ),
         Issuance::Mint if permit.validated().is_own() => {
             refused("issuance mint has refresh tokens for foreign subjects only")

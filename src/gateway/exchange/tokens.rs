@@ -1,0 +1,127 @@
+//! The tokens that came with an exchange, against the keys and rules of their issuers.
+
+use super::clip;
+use crate::client::Authenticated;
+use crate::gateway::door::Visit;
+use crate::gateway::state::RealmState;
+use crate::gateway::{introspection, life};
+use crate::jwks::Jwks;
+use crate::oauth::urn::TokenType;
+use crate::policy::mint::SUBJECT_ISSUER;
+use crate::policy::reason::{Reason, Refusal};
+use crate::secret::Secret;
+use crate::token::actor::{ActorToken, about_the_actor};
+use crate::token::binding::Evidence;
+use crate::token::introspected::is_opaque;
+use crate::token::{Presented, SubjectChecks, Validated, verify};
+
+/// Checks the subject token, and the actor token if one came.
+///
+/// # Errors
+/// One of them does not hold, or that can't be found out.
+pub(super) async fn check(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    authenticated: Authenticated,
+    evidence: Evidence<'_>,
+) -> Result<Validated, Refusal> {
+    let validated = subject(visit, realm, authenticated, evidence).await?;
+    let parsed = validated.authenticated().parsed();
+    match parsed.actor() {
+        None => Ok(validated),
+        // Rare: in a box of its own.
+        Some(token) => {
+            let client = validated.authenticated().client_id();
+            let actor = Box::pin(actor(visit, realm, (token, client), evidence)).await?;
+            Ok(validated.with_actor(actor))
+        }
+    }
+}
+
+async fn subject(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    authenticated: Authenticated,
+    evidence: Evidence<'_>,
+) -> Result<Validated, Refusal> {
+    if is_opaque(authenticated.parsed().subject_token().expose()) {
+        return Box::pin(introspection::subject(visit, realm, authenticated, evidence)).await;
+    }
+    let presented = Presented::read(authenticated)?;
+    let (issuer, kid) = (presented.subject().issuer(), presented.subject().kid());
+    let now = visit.gateway.clock.now();
+    if takes_its_own(realm, issuer)
+        && let Some((checks, keys)) = realm.ours(kid, now)
+    {
+        let validated = presented.validate(keys, &checks, evidence, now)?;
+        let validated = life::unrevoked(visit, realm, validated).await?;
+        return match validated.subject().claims().get(SUBJECT_ISSUER).cloned() {
+            None => Ok(validated),
+            // Until policy knows whose subject it is.
+            Some(_) => {
+                Err(Refusal::new(Reason::SubjectTokenOurs, "it was minted for a subject of another issuer"))
+            }
+        };
+    }
+    let (checks, jwks) = trusted(visit, realm, issuer)?;
+    let keys = keys(jwks, kid, checks.issuer_name).await?;
+    presented.validate(&keys, &checks, evidence, now)
+}
+
+async fn actor(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    ((token, kind), client): ((&Secret, TokenType), &str),
+    evidence: Evidence<'_>,
+) -> Result<ActorToken, Refusal> {
+    let now = visit.gateway.clock.now();
+    if is_opaque(token.expose()) {
+        let (answer, checks) =
+            introspection::ask(visit, realm, token, None).await.map_err(about_the_actor)?;
+        return ActorToken::check_introspected(&answer, kind, client, &checks, evidence, now);
+    }
+    let peeked = verify::peek(token.expose())
+        .map_err(|error| about_the_actor(Refusal::new(error.reason(), error.to_string())))?;
+    let (issuer, key_id) = (peeked.issuer(), peeked.kid());
+    if takes_its_own(realm, issuer)
+        && let Some((checks, keys)) = realm.ours(key_id, now)
+    {
+        let actor = ActorToken::check((token, kind), client, keys, &checks, evidence, now)?;
+        if actor.claims().contains_key(SUBJECT_ISSUER) {
+            let detail = "minted for a subject of another issuer, who is no user of the realm";
+            return Err(Refusal::new(Reason::ActorTokenInvalid, detail));
+        }
+        if life::is_revoked(visit, realm, &life::id(token, actor.token())).await? {
+            return Err(Refusal::new(Reason::ActorTokenInvalid, "a token of ours that was revoked"));
+        }
+        return Ok(actor);
+    }
+    let (checks, jwks) = trusted(visit, realm, issuer).map_err(about_the_actor)?;
+    let keys = keys(jwks, key_id, checks.issuer_name).await?;
+    ActorToken::check((token, kind), client, &keys, &checks, evidence, now)
+}
+
+fn takes_its_own(realm: &RealmState, issuer: &str) -> bool {
+    issuer == realm.config.issuer && realm.config.subject_issuers.contains(&realm.config.name)
+}
+
+fn trusted<'v>(
+    visit: Visit<'v>,
+    realm: &'v RealmState,
+    issuer: &str,
+) -> Result<(SubjectChecks<'v>, &'v Jwks), Refusal> {
+    visit.state.subject_issuer(realm, issuer).ok_or_else(|| {
+        Refusal::new(
+            Reason::SubjectTokenIssuerUntrusted,
+            format!("issuer {:?} is not among subjectIssuers of realm {}", clip(issuer), realm.config.name),
+        )
+    })
+}
+
+async fn keys(
+    jwks: &Jwks,
+    kid: Option<&str>,
+    issuer: &str,
+) -> Result<std::sync::Arc<crate::token::keys::KeySet>, Refusal> {
+    jwks.keys(kid).await.map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{issuer}: {error}")))
+}
