@@ -8,6 +8,7 @@ use serde_json::Value;
 use self::renewal::Renewal;
 use crate::client::Authenticated;
 use crate::oauth::scope::Scope;
+use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
 use crate::policy::decide::{Decision, Request, decide};
 use crate::policy::model::{Demands, Issuance, Policy};
@@ -52,7 +53,21 @@ impl Permit {
     ) -> Result<Self, Box<Refused>> {
         let binding = validated.binding().claim();
         let request = request(&validated, validated.scope(), binding.as_ref());
-        match decide(policy, realm, &request, now) {
+        let decided = if validated.authenticated().parsed().prefers_refresh() {
+            match decide(policy, realm, &Request { requested_token: TokenType::RefreshToken, ..request }, now)
+            {
+                Ok(decision)
+                    if !(decision.contract.issuance == Issuance::Mint && decision.demands.still_active) =>
+                {
+                    Ok(decision)
+                }
+                Err(refusal) if refusal.reason != Reason::RequestedTokenTypeNotPermitted => Err(refusal),
+                _ => decide(policy, realm, &request, now),
+            }
+        } else {
+            decide(policy, realm, &request, now)
+        };
+        match decided {
             Ok(decision) => Ok(Self { validated, decision }),
             Err(refusal) => Err(Box::new(Refused { refusal, validated })),
         }
@@ -138,6 +153,15 @@ impl Permit {
     /// How long after this exchange refresh tokens may be good, however often they are used.
     pub fn refresh_lifetime(&self) -> SignedDuration {
         self.decision.refresh_lifetime
+    }
+
+    /// What the identity provider is asked for. It issues no JWT of no profile: an access token becomes one with us.
+    pub fn upstream_type(&self) -> TokenType {
+        match self.contract().requested {
+            _ if self.refresh() => TokenType::RefreshToken,
+            TokenType::Jwt => TokenType::AccessToken,
+            requested => requested,
+        }
     }
 
     /// The audiences, named or meant by a resource, each once: what goes upstream.

@@ -21,6 +21,9 @@ use crate::secret::Secret;
 /// Most audiences, and most resources, that one exchange may name: nobody needs more, and each costs a judgement.
 const MAX_TARGETS: usize = 10;
 
+/// The scope that asks for a refresh token (OpenID Connect Core 1.0 section 11).
+const OFFLINE_ACCESS: &str = "offline_access";
+
 /// What a token exchange may carry; everything else is unknown.
 const EXCHANGE: [&str; 15] = [
     "actor_token",
@@ -68,6 +71,8 @@ pub struct Accepts {
     pub foreign: bool,
     /// Requested token types besides access and ID tokens, which always may be asked for.
     pub requested_tokens: BTreeSet<TokenType>,
+    /// An exchange that does not say what it wants gets a refresh token besides, if that is permitted.
+    pub prefers_refresh: bool,
     /// Clients of the realm whose tokens others may come with.
     pub subject_clients: BTreeSet<String>,
     /// There may be an actor token.
@@ -88,6 +93,7 @@ pub struct Parsed {
     actor: Option<Actor>,
     requested_subject: Option<String>,
     requested: TokenType,
+    prefers_refresh: bool,
     audiences: Vec<String>,
     resources: Vec<String>,
     scope: Option<Scope>,
@@ -121,6 +127,10 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let requested = requested_type(&form, accepts)?;
     let scope = form.one("scope").map(Scope::parse).transpose();
     let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
+    let offline = scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE_ACCESS));
+    let prefers_refresh = requested == TokenType::AccessToken
+        && accepts.requested_tokens.contains(&TokenType::RefreshToken)
+        && (offline || accepts.prefers_refresh && form.one("requested_token_type").is_none());
     let (audiences, resources) = (targets(&form, "audience")?, targets(&form, "resource")?);
     // An ID-JAG may name its resource itself, so a grant without a target is judged later.
     if grant == Grant::TokenExchange && audiences.is_empty() && resources.is_empty() {
@@ -138,6 +148,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
         actor,
         requested_subject,
         requested,
+        prefers_refresh,
         audiences,
         resources,
         scope,
@@ -157,6 +168,7 @@ impl Parsed {
             actor: None,
             requested_subject: None,
             requested: TokenType::RefreshToken,
+            prefers_refresh: false,
             audiences,
             resources: Vec::new(),
             scope: Some(scope),
@@ -201,6 +213,12 @@ impl Parsed {
         self.requested
     }
 
+    /// Whether a refresh token is welcome besides the access token that is asked for: the scope has `offline_access`
+    /// (OpenID Connect Core section 11), or the dialect's callers know it so.
+    pub fn prefers_refresh(&self) -> bool {
+        self.prefers_refresh
+    }
+
     /// The audiences that are named, each once, in order. In a token exchange not empty unless `resources` is not.
     pub fn audiences(&self) -> &[String] {
         &self.audiences
@@ -226,15 +244,15 @@ impl Parsed {
         &self.extra
     }
 
-    /// The exchange serialised anew for the identity provider, with `audiences` in the place of audiences and resources.
+    /// The exchange serialised anew for the identity provider, which is asked for a token of this type, with `audiences` in the place of audiences and resources.
     /// Goes with `credentials().authorization()` as its `Authorization` header.
-    pub fn upstream_form(&self, audiences: &[String]) -> String {
-        self.exchange_form(&self.subject_token, self.subject_token_type, audiences)
+    pub fn upstream_form(&self, requested: TokenType, audiences: &[String]) -> String {
+        self.exchange_form((&self.subject_token, self.subject_token_type), requested, audiences)
     }
 
     /// The same exchange with an access token that the identity provider gave for the subject token.
-    pub fn upstream_form_for(&self, subject: &Secret, audiences: &[String]) -> String {
-        self.exchange_form(subject, TokenType::AccessToken, audiences)
+    pub fn upstream_form_for(&self, subject: &Secret, requested: TokenType, audiences: &[String]) -> String {
+        self.exchange_form((subject, TokenType::AccessToken), requested, audiences)
     }
 
     /// The JWT authorization grant that makes the subject token one of the identity provider's own (RFC 7523 section
@@ -250,12 +268,17 @@ impl Parsed {
         form.encode()
     }
 
-    fn exchange_form(&self, subject: &Secret, kind: TokenType, audiences: &[String]) -> String {
+    fn exchange_form(
+        &self,
+        (subject, kind): (&Secret, TokenType),
+        requested: TokenType,
+        audiences: &[String],
+    ) -> String {
         let mut form = Form::new();
         form.push("grant_type", GRANT_TOKEN_EXCHANGE);
         form.push("subject_token", subject.expose());
         form.push("subject_token_type", kind.urn());
-        form.push("requested_token_type", self.requested.urn());
+        form.push("requested_token_type", requested.urn());
         for audience in audiences {
             form.push("audience", audience);
         }

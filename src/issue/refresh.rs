@@ -20,8 +20,10 @@ pub struct Session {
 /// What the answer that a refresh token of ours goes out with answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
-    /// An exchange: `issued_token_type` says that there is a refresh token, as Keycloak has it.
+    /// An exchange that asked for a refresh token: `issued_token_type` says that there is one, as Keycloak has it.
     Exchange,
+    /// An exchange that asked for an access token, and is given a refresh token besides.
+    Besides,
     /// A refresh, whose answer has no `issued_token_type` (RFC 6749 section 5.1).
     Refresh,
 }
@@ -65,6 +67,7 @@ impl Conformed {
             Answers::Exchange => {
                 members.set("issued_token_type", Value::from(TokenType::RefreshToken.urn()));
             }
+            Answers::Besides => {}
             Answers::Refresh => drop(members.take("issued_token_type")),
         }
         Ok(Self { body: serde_json::to_vec(&members).map_err(unreadable)?, facts })

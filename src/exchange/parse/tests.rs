@@ -159,7 +159,7 @@ fn the_upstream_gets_what_was_judged() {
     let form = exchange(&[("scope", "b a"), ("x", "1 & 2"), ("audience", ""), ("resource", "https://api")]);
     let parsed = parse(Grant::TokenExchange, form, &head(&[]), &accepts(true)).unwrap();
     assert_eq!(
-        parsed.upstream_form(&["back-end-api".to_owned()]),
+        parsed.upstream_form(parsed.requested(), &["back-end-api".to_owned()]),
         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=s3cret.token\
          &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token\
          &requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token\
@@ -238,7 +238,7 @@ proptest! {
         let authorization = authorization.as_deref().map(|value| ("authorization", value));
         let first = parse(Grant::TokenExchange, form, &head(authorization.as_slice()), &accepts(true)).unwrap();
 
-        let sent = Form::parse(first.upstream_form(first.audiences()).as_bytes()).unwrap();
+        let sent = Form::parse(first.upstream_form(first.requested(), first.audiences()).as_bytes()).unwrap();
         prop_assert_eq!(sent.repeated(&["audience"]), None);
         let mut sent_head = head(&[]);
         sent_head.headers = first.credentials().authorization()
@@ -349,7 +349,7 @@ fn actors() {
         let kind =
             parsed.map(|parsed| parsed.actor().map(|(_, kind)| kind)).map_err(|refusal| refusal.reason);
         assert_eq!(kind, expected, "{name}");
-        let form = |parsed: Parsed| parsed.upstream_form(&[]);
+        let form = |parsed: Parsed| parsed.upstream_form(parsed.requested(), &[]);
         if let Ok(parsed) = parse(Grant::TokenExchange, exchange(changes), &head(&[]), &open) {
             assert!(!form(parsed).contains("actor"), "{name}: the identity provider would ignore it");
         }
@@ -361,7 +361,9 @@ fn requested_subjects() {
     let read = |accepts: &Accepts| {
         let form = exchange(&[("requested_subject", "bob")]);
         parse(Grant::TokenExchange, form, &head(&[]), accepts)
-            .map(|parsed| (parsed.requested_subject().map(str::to_owned), parsed.upstream_form(&[])))
+            .map(|parsed| {
+                (parsed.requested_subject().map(str::to_owned), parsed.upstream_form(parsed.requested(), &[]))
+            })
             .map_err(|refusal| refusal.reason)
     };
     let (named, form) = read(&Accepts { impersonation: true, ..Accepts::default() }).unwrap();
@@ -372,4 +374,25 @@ fn requested_subjects() {
         read(&Accepts { unknown_parameters: true, ..Accepts::default() }),
         Err(Reason::ParameterUnknown)
     );
+}
+
+#[test]
+fn a_refresh_token_is_welcome_where_the_dialect_or_the_scope_says_so() {
+    let refresh = BTreeSet::from([TokenType::RefreshToken]);
+    let (plain, liked) = (
+        Accepts { requested_tokens: refresh.clone(), ..Accepts::default() },
+        Accepts { requested_tokens: refresh, prefers_refresh: true, ..Accepts::default() },
+    );
+    let id = TokenType::IdToken.urn();
+    for (name, changes, accepts, welcome) in [
+        ("nothing said", &[][..], &plain, false),
+        ("offline_access", &[("scope", "email offline_access")], &plain, true),
+        ("offline_access that nobody permits", &[("scope", "offline_access")], &Accepts::default(), false),
+        ("by the dialect", &[], &liked, true),
+        ("an access token by name", &[("requested_token_type", ACCESS)], &liked, false),
+        ("an ID token", &[("requested_token_type", id), ("scope", "offline_access")], &liked, false),
+    ] {
+        let parsed = parse(Grant::TokenExchange, exchange(changes), &head(&[]), accepts).unwrap();
+        assert_eq!(parsed.prefers_refresh(), welcome, "{name}");
+    }
 }

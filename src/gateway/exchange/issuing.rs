@@ -107,7 +107,7 @@ async fn exchanged(
     exit: &mut Exit<'_>,
 ) -> Result<Outcome, Refusal> {
     let parsed = permit.validated().authenticated().parsed();
-    let form = parsed.upstream_form(permit.audiences());
+    let form = parsed.upstream_form(permit.upstream_type(), permit.audiences());
     match ask(visit, realm, parsed.credentials(), form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
         Asked::Answered(answer, body) => {
@@ -147,7 +147,7 @@ async fn translated(
     };
     let token = verified(visit, realm, &granted).await?;
     let local = LocalSubject::of(permit, &Verified::new(&token, &realm.config.issuer))?;
-    let form = parsed.upstream_form_for(granted.token(), permit.audiences());
+    let form = parsed.upstream_form_for(granted.token(), permit.upstream_type(), permit.audiences());
     match ask(visit, realm, credentials, form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
         Asked::Answered(answer, body) => {

@@ -29,6 +29,7 @@ use crate::issue::refresh::{Answers, Session, take_refreshed, take_session};
 use crate::issue::reissue::conform;
 use crate::issue::{Conformed, Verified};
 use crate::oauth::form::Form;
+use crate::oauth::urn::TokenType;
 use crate::permit::renewal::{Handed, IssuedToken, Renewal};
 use crate::permit::{Checks, Permit};
 use crate::policy::model::Issuance;
@@ -67,7 +68,9 @@ pub(super) fn first(
     };
     let renewal = Renewal::first(permit, &realm.config.name, family, handed, (now, ends));
     exit.family(&renewal);
-    hand_out(tokens, &renewal, conformed, now, Answers::Exchange)
+    let asked = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
+    let answers = if asked { Answers::Exchange } else { Answers::Besides };
+    hand_out(tokens, &renewal, conformed, now, answers)
 }
 
 /// Judges the exchange that a refresh token of ours stands for again, has it performed, and answers with a new one.
@@ -216,7 +219,7 @@ async fn asked_again(
             ));
         }
         let parsed = permit.validated().authenticated().parsed();
-        let form = parsed.upstream_form_for(answer.token(), permit.audiences());
+        let form = parsed.upstream_form_for(answer.token(), permit.upstream_type(), permit.audiences());
         match ask(visit, realm, credentials, form, head, exit).await? {
             Asked::Refused(response, why) => return Ok(Outcome::Refused(response, why)),
             Asked::Answered(exchanged, body) => {
