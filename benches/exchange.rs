@@ -68,6 +68,9 @@ fn policy() -> Policy {
         scopes: listed(&["email", "profile"]),
         issuance: None,
         demands: Demands::default(),
+        delegation: None,
+        impersonation: None,
+        lifetime: None,
         condition: None,
         expires: None,
     };
@@ -104,6 +107,13 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Reque
         subject: "6f1f2f1e-0f6b-4a53-9d0f-5b3f7c1f2a77",
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
         binding: claims.get("cnf"),
+        realm_issuer: "https://sso.example.org/realms/corp",
+        actor: None,
+        settled: false,
+        impersonate: None,
+        carried: &[],
+        defaults: &[],
+        drop_offline: false,
     }
 }
 

@@ -106,7 +106,9 @@ impl Permit {
         };
         let wanted = asked.unwrap_or(&granted);
         let (mut decision, scope) = match judge(Some(wanted)) {
-            Err(refusal) if asked.is_none() && refusal.reason == Reason::ScopeNotPermitted => {
+            Err(Refusal { reason: Reason::ScopeNotPermitted | Reason::OfflineNotPermitted, .. })
+                if asked.is_none() =>
+            {
                 let permitted = judge(None)?.contract.scope_permitted;
                 let left = wanted.filtered(|token| permitted.contains(token));
                 (judge(Some(&left))?, left)
@@ -204,6 +206,18 @@ fn request<'a>(
         subject: subject.subject(),
         subject_expires: subject.expires(),
         binding,
+        realm_issuer: subject
+            .claims()
+            .get("iss")
+            .and_then(Value::as_str)
+            .filter(|_| validated.is_own())
+            .unwrap_or_default(),
+        actor: None,
+        settled: false,
+        impersonate: None,
+        carried: &[],
+        defaults: &[],
+        drop_offline: false,
     }
 }
 

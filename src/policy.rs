@@ -2,12 +2,14 @@
 
 pub mod contract;
 pub mod decide;
+pub mod delegation;
 pub mod expression;
 pub mod mint;
 pub mod model;
 pub mod narrow;
 pub mod reason;
 pub mod roles;
+pub mod scopes;
 pub mod subject;
 
 #[cfg(test)]

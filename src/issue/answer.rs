@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use crate::policy::contract::Issued;
+use crate::policy::contract::{Contract, Issued};
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 
@@ -67,6 +67,13 @@ impl Answer {
             self.set("refresh_expires_in", Value::from(0));
         }
         dropped
+    }
+
+    /// Says what the caller asked for, where the identity provider was asked for the same by another name.
+    pub(super) fn rename_token(&mut self, contract: &Contract) {
+        if contract.requested != contract.upstream_type() {
+            self.set("issued_token_type", Value::from(contract.requested.urn()));
+        }
     }
 
     /// Sets a member where it stands, or adds it at the end.

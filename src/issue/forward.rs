@@ -31,7 +31,7 @@ pub(super) fn to_contract(
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
     let issued = answer.issued(token);
-    contract.check(&issued)?;
+    contract.check(&contract.renamed(issued))?;
     let number = |name: &str| token.claims.get(name).and_then(Value::as_i64).unwrap_or_default();
     let (issued_at, expires) = (number("iat"), number("exp"));
     if expires <= now.as_second() {
@@ -53,5 +53,6 @@ pub(super) fn to_contract(
         dropped_claims: Vec::new(),
         dropped_members: answer.drop_other_tokens(),
     };
+    answer.rename_token(contract);
     Ok(Conformed { body: answer.write()?, facts })
 }

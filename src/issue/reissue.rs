@@ -48,7 +48,8 @@ pub(super) fn to_contract(
     let bound_to_key = is_bound_to_key(&narrowed.claims);
     let token_type = if bound_to_key { Some(DPOP) } else { issued.token_type };
     // The last lock: whatever narrowing does, what leaves passes the check.
-    contract.check(&Issued { claims: &narrowed.claims, scope: Some(&scope), token_type, ..issued })?;
+    let issued = Issued { claims: &narrowed.claims, scope: Some(&scope), token_type, ..issued };
+    contract.check(&contract.renamed(issued))?;
     let reissued = signer
         .sign(&narrowed.claims, contract.header_typ())
         .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
@@ -67,6 +68,7 @@ pub(super) fn to_contract(
         dropped_claims: narrowed.dropped,
         dropped_members: answer.drop_other_tokens(),
     };
+    answer.rename_token(contract);
     if grant == Grant::JwtBearer {
         // The answer of RFC 6749 section 5.1, which this grant's callers know.
         answer.remove("issued_token_type");

@@ -23,6 +23,7 @@ fn renewal(changes: &[(&str, Value)]) -> Renewal {
             "issuer": "corp", "kind": "access_token", "algorithm": "RS256", "kid": "k", "typ": "JWT",
             "claims": {
                 "iss": ISSUER, "sub": "alice", "azp": "front-end-app", "exp": NOW - 30, "iat": NOW - 330, "level": 3,
+                "scope": "email profile",
             },
         },
     });
@@ -125,6 +126,17 @@ fn an_empty_scope_grants_nothing_and_not_everything() {
     let any = Permission { scopes: Names::Any, ..refreshing() };
     let permit = renew(&renewal(&[("scope", json!(""))]), any, "", (ISSUER, &[])).unwrap();
     assert_eq!(permit.contract().scope_requested, Some(Scope::default()));
+}
+
+#[test]
+fn offline_access_that_was_taken_away_is_left_out_like_any_scope() {
+    let granted = renewal(&[("scope", json!("email offline_access"))]);
+    for (scopes, expected) in
+        [(Names::Any, "email"), (listed(&["email", "offline_access"]), "email offline_access")]
+    {
+        let permit = renew(&granted, Permission { scopes, ..refreshing() }, "", (ISSUER, &[])).unwrap();
+        assert_eq!(permit.contract().scope_requested.as_ref().unwrap().to_string(), expected);
+    }
 }
 
 #[test]

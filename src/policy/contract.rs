@@ -5,7 +5,7 @@
 //! A contract limits the claims that are named here. A forwarded token's further claims (Keycloak's protocol mappers
 //! write them) stay as the identity provider made them; `reissue` drops those that the audience does not list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use crate::oauth::urn::TokenType;
 use crate::policy::model::{Issuance, Names, Profile, RoleOutput};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::{RoleTerms, Roles};
+use crate::policy::scopes::Scopes;
 use crate::token::binding::Binding;
 
 /// `token_type` of a token that is bound to a key (RFC 9449 section 5), and Keycloak's claim `typ` in it.
@@ -30,6 +31,15 @@ pub struct Contract {
     pub subject: Option<String>,
     /// Whether the subject token is the realm's own.
     pub own: bool,
+    /// Whether the subject is one of another issuer, and the subject token one that we minted for him.
+    pub settled: bool,
+    /// What is known of the subject, where the subject token is about somebody else, who becomes him.
+    pub person: Option<Map<String, Value>>,
+    /// Exactly the `act`: who acts for the subject (RFC 8693 section 4.1).
+    pub act: Option<Value>,
+    /// The `may_act` of the subject token, exactly (RFC 8693 section 4.4). Where that has none, the identity provider may
+    /// write one: it permits nobody what others may not.
+    pub may_act: Option<Value>,
     /// The token type asked for.
     pub requested: TokenType,
     /// Exactly the `aud` of an access token.
@@ -43,17 +53,21 @@ pub struct Contract {
     /// Whether the identity provider's admin API has to be asked for the subject's roles ([`Contract::directory`]).
     pub from_directory: bool,
     /// Scope tokens that may be granted.
-    pub scope_permitted: Names,
+    pub scope_permitted: Scopes,
     /// Scope tokens asked for; `None` when none were.
     pub scope_requested: Option<Scope>,
     /// Longest time from `iat` to `exp`.
     pub lifetime: SignedDuration,
-    /// The subject token's expiry, where the contract holds the new token within it.
+    /// The expiry of the subject token, or of the actor's if that is earlier, where the contract holds the new token within it.
     pub expires_by: Option<Timestamp>,
     /// The `cnf` of the new token; `None` where nothing asks for one.
     pub binding: Option<Value>,
     /// Claims beyond the standard ones that a token that we sign may carry.
     pub claims: Names,
+    /// Claims that it may carry for the dialect's sake.
+    pub carried: BTreeSet<String>,
+    /// Texts of claims of a minted token about whose subject nothing else is known.
+    pub defaults: BTreeMap<String, String>,
     /// Claims that we add to an access token.
     pub set: Map<String, Value>,
     /// The form of an access token.
@@ -80,7 +94,17 @@ pub struct Issued<'a> {
 impl Contract {
     /// Whether the issued token may be handed out as it is. The refusal names what exceeds the contract and the ways out.
     pub fn check(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
-        self.check_unchangeable(issued)?;
+        self.check_unchangeable(issued, self.requested)?;
+        // Lost, it would have been somebody else's act.
+        if issued.claims.get("act") != self.act.as_ref() {
+            return Err(refuse(
+                Reason::AnswerSubject,
+                "act is not the chain of actors that the contract has",
+            ));
+        }
+        if self.may_act.is_some() && !issued.claims.contains_key("may_act") {
+            return Err(refuse(Reason::AnswerSubject, "the subject token's may_act is gone"));
+        }
         if self.binding.is_some() && !issued.claims.contains_key("cnf") {
             return Err(refuse(Reason::AnswerBinding, "the issued token has no cnf: it is bound to nobody"));
         }
@@ -114,10 +138,14 @@ impl Contract {
         }
     }
 
-    /// What no narrowing can mend: another token type, subject, issuer or client, an audience that is missing,
-    /// a delegation that nobody asked for, a binding to somebody else.
-    pub(in crate::policy) fn check_unchangeable(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
-        self.check_type(issued)?;
+    /// What no narrowing can mend: another token type than `expected`, another subject, issuer or client, an audience
+    /// that is missing, a delegation that nobody asked for, a binding to somebody else.
+    pub(in crate::policy) fn check_unchangeable(
+        &self,
+        issued: &Issued<'_>,
+        expected: TokenType,
+    ) -> Result<(), Refusal> {
+        self.check_type(issued, expected)?;
         let claim = |name: &str| issued.claims.get(name);
         if claim("iss").and_then(Value::as_str) != Some(issued.issuer) {
             return Err(refuse(Reason::AnswerSubject, "iss is not the realm's"));
@@ -126,11 +154,20 @@ impl Contract {
         if self.subject.is_none() || claim("sub").and_then(Value::as_str) != self.subject.as_deref() {
             return Err(refuse(Reason::AnswerSubject, "sub is not the one that the contract is about"));
         }
-        if claim("act").is_some() || claim("may_act").is_some() {
+        // The identity provider is not told of a new actor, so it may have the earlier ones only.
+        let earlier = self.act.as_ref().and_then(|act| act.get("act"));
+        if let Some(act) = claim("act").filter(|act| Some(*act) != self.act.as_ref())
+            && Some(act) != earlier
+        {
             return Err(refuse(
                 Reason::AnswerSubject,
-                "the issued token carries act or may_act, which nobody asked for",
+                "the issued token carries an act that nobody asked for",
             ));
+        }
+        if let (Some(may_act), Some(expected)) = (claim("may_act"), &self.may_act)
+            && may_act != expected
+        {
+            return Err(refuse(Reason::AnswerSubject, "may_act is not the subject token's"));
         }
         let party = if self.is_rfc9068() { "client_id" } else { "azp" };
         if claim(party).and_then(Value::as_str) != Some(self.client.as_str()) {
@@ -162,20 +199,40 @@ impl Contract {
 
     /// Whether the token is an RFC 9068 access token.
     pub fn is_rfc9068(&self) -> bool {
-        self.profile == Profile::Rfc9068 && self.requested == TokenType::AccessToken
+        self.profile == Profile::Rfc9068 && self.upstream_type() == TokenType::AccessToken
     }
 
-    fn check_type(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
-        if issued.issued_token_type != Some(self.requested.urn()) {
+    /// Whether the token is about somebody else than the subject token.
+    pub fn is_impersonation(&self) -> bool {
+        self.person.is_some()
+    }
+
+    /// What the identity provider is asked for: a JWT is an access token by another name.
+    pub fn upstream_type(&self) -> TokenType {
+        match self.requested {
+            TokenType::Jwt => TokenType::AccessToken,
+            other => other,
+        }
+    }
+
+    /// An answer of the identity provider's with the name that the caller is told for it.
+    pub(crate) fn renamed<'a>(&self, issued: Issued<'a>) -> Issued<'a> {
+        let asked = issued.issued_token_type == Some(self.upstream_type().urn());
+        let issued_token_type = if asked { Some(self.requested.urn()) } else { issued.issued_token_type };
+        Issued { issued_token_type, ..issued }
+    }
+
+    fn check_type(&self, issued: &Issued<'_>, expected: TokenType) -> Result<(), Refusal> {
+        if issued.issued_token_type != Some(expected.urn()) {
             return Err(refuse(
                 Reason::AnswerTokenType,
-                format!("issued_token_type is not {}", self.requested.name()),
+                format!("issued_token_type is not {}", expected.name()),
             ));
         }
         let bound_to_key = is_bound_to_key(issued.claims);
         let typ = issued.claims.get("typ").and_then(Value::as_str);
         let token_type = issued.token_type.unwrap_or_default();
-        let fits = match self.requested {
+        let fits = match self.upstream_type() {
             TokenType::AccessToken if self.is_rfc9068() => {
                 let expected = if bound_to_key { DPOP } else { "Bearer" };
                 typ.is_none() && token_type.eq_ignore_ascii_case(expected)

@@ -6,14 +6,19 @@
 //! a removed one never allows more. A condition that can't be evaluated permits nothing and harms no other permission.
 //! Which way the answer is made, and what is asked of the subject token besides, the module `choose` tells.
 //!
+//! What the subject token says about delegation binds before any permission is looked at. Of the permissions, those count
+//! that let this actor act and these earlier ones have acted; and for impersonation those that are about it, and no others.
+//!
 //! Several audiences: each must allow by itself, and the one token for them all satisfies every one of them. It has the
 //! shortest lifetime, the realm roles, scopes and claims that all of them let stay, and each audience's own roles.
 
 mod choose;
 mod judge;
+mod merge;
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -21,13 +26,16 @@ use serde_json::{Map, Value};
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
-use crate::policy::model::{Audience, Demands, Issuance, Names, Policy, Profile, RoleOutput};
+pub use crate::policy::delegation::Actor;
+use crate::policy::delegation::Delegated;
+use crate::policy::model::{Audience, Demands, Names, Policy};
 use crate::policy::reason::{Reason, Refusal};
-use crate::policy::roles::RoleTerms;
+use crate::policy::scopes::OFFLINE;
 use crate::policy::subject;
-use choose::{Choice, choose};
-use judge::Judge;
+use choose::choose;
 pub use judge::refreshable;
+use judge::{Asked, Judge};
+use merge::{Terms, merge};
 
 /// What is asked for, by whom and with what.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +64,31 @@ pub struct Request<'a> {
     pub subject_expires: Timestamp,
     /// The `cnf` that binds the new token: what the subject token is bound to, or the key that the caller has shown.
     pub binding: Option<&'a Value>,
+    /// The realm's `iss`.
+    pub realm_issuer: &'a str,
+    /// Who acts for the subject.
+    pub actor: Option<Actor<'a>>,
+    /// Whether the subject is one of another issuer and the token one that we minted for him: `sub` is his already.
+    pub settled: bool,
+    /// Whom the new token is to be about in the place of the subject.
+    pub impersonate: Option<Impersonated<'a>>,
+    /// Claims that a token that we sign may carry besides those that the audience's file lists.
+    pub carried: &'a [&'a str],
+    /// Claims that a minted token has with this text where the subject token has none.
+    pub defaults: &'a [(&'a str, &'a str)],
+    /// Whether the scope [`OFFLINE`] is left out where it is not permitted, and not refused.
+    pub drop_offline: bool,
+}
+
+/// A user of the realm whom the subject is to become, as the directory knows him.
+#[derive(Clone, Copy, Debug)]
+pub struct Impersonated<'a> {
+    /// His `sub`.
+    pub subject: &'a str,
+    /// What is known of him: `sub`, `preferred_username`, `email`…
+    pub claims: &'a Map<String, Value>,
+    /// Whether he has an administrator's role, so that nobody may become him.
+    pub protected: bool,
 }
 
 /// An allowed request.
@@ -75,15 +108,8 @@ pub struct Decision {
     pub refresh_lifetime: SignedDuration,
 }
 
-/// What one audience says about the token.
-struct Terms<'a> {
-    audience: &'a Audience,
-    scopes: Names,
-    roles: RoleTerms,
-    set: Map<String, Value>,
-}
-
-/// Judges a request in a realm.
+/// Judges a request in a realm. Where the scope [`OFFLINE`] is not permitted and [`Request::drop_offline`] says so, it is
+/// as if it had not been asked for.
 pub fn decide(
     policy: &Policy,
     realm: &str,
@@ -91,16 +117,42 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     let audiences = targets(policy, realm, request)?;
-    let requested = request.scope.filter(|scope| !scope.is_empty());
-    let scopes: Vec<String> = requested.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
+    let delegated = Delegated::of(request)?;
     let today = now.to_zoned_datetime(TimeZone::UTC).date();
+    let asked = request.scope.filter(|scope| !scope.is_empty());
+    let judged = judge(policy, (realm, &audiences), request, (asked, &delegated), today);
+    let offline = asked.filter(|asked| request.drop_offline && asked.contains(OFFLINE));
+    match (judged, offline) {
+        (Err(_), Some(asked)) => {
+            let rest = asked.filtered(|token| token != OFFLINE);
+            judge(policy, (realm, &audiences), request, (Some(&rest), &delegated), today)
+        }
+        (judged, _) => judged,
+    }
+}
+
+/// The same for a scope; an empty one asks for nothing, and `None` for whatever is permitted.
+fn judge(
+    policy: &Policy,
+    (realm, audiences): (&str, &[&Audience]),
+    request: &Request<'_>,
+    (scope, delegated): (Option<&Scope>, &Delegated),
+    today: Date,
+) -> Result<Decision, Refusal> {
+    let scopes: Vec<String> = scope.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
+    let held = held(audiences, request);
+    let asked = Asked { scopes: &scopes, held: held.as_ref(), delegated, today };
     let mut judged = Vec::with_capacity(audiences.len());
-    for audience in &audiences {
-        let judge = Judge::new(request, audience, &scopes, today);
+    for audience in audiences {
+        let judge = Judge::new(request, audience, asked);
         let applied = judge.applied()?;
         judged.push((judge, applied));
     }
     let choice = choose(&scopes, &judged)?;
+    if let Some(requested) = request.impersonate.filter(|requested| requested.protected) {
+        let detail = format!("the user {} has a role of realms.{realm}.adminRoles", requested.subject);
+        return Err(Refusal::new(Reason::ImpersonationProtected, detail));
+    }
     let subject = minted_subject(policy, request, &judged)?;
     let mut terms = Vec::with_capacity(judged.len());
     let mut permissions = Vec::new();
@@ -111,12 +163,13 @@ pub fn decide(
         terms.push(Terms {
             audience,
             scopes: choose::scopes(applied, choice.demands),
+            lifetime: choose::lifetime(applied, choice.demands, audience.token.lifetime),
             roles: judge.roles(realm, choice.issuance)?,
             set: judge.set()?,
         });
     }
     Ok(Decision {
-        contract: merge(request, requested, &choice, subject, terms)?,
+        contract: merge(request, scope, &choice, subject, delegated, terms)?,
         audiences: audiences.iter().map(|audience| audience.name.clone()).collect(),
         permissions,
         demands: choice.demands,
@@ -127,6 +180,18 @@ pub fn decide(
             .min()
             .unwrap_or(SignedDuration::ZERO),
     })
+}
+
+/// The scope of a subject token that the realm issued, where a permission means it by `"*"`. An ID token has none, and
+/// neither has a token whose scope can't be read.
+fn held(audiences: &[&Audience], request: &Request<'_>) -> Option<Scope> {
+    let ours = (request.own || request.settled) && request.subject_token != TokenType::IdToken;
+    let meant = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
+    if !ours || !meant() {
+        return None;
+    }
+    let text = request.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
+    Some(Scope::parse(text).unwrap_or_default())
 }
 
 /// The audiences meant by `audience` and `resource`. A resource that two files list means both of them.
@@ -175,92 +240,13 @@ fn minted_subject(
     judged: &[(Judge<'_>, Vec<judge::Applied<'_>>)],
 ) -> Result<Option<String>, Refusal> {
     match judged.first() {
+        Some(_) if request.settled => Ok(Some(request.subject.to_owned())),
         Some((judge, _)) if !request.own => {
             let rule = judge.audience().token.subject;
             subject::minted(rule, request, policy.usernames.get(request.issuer)).map(Some)
         }
         _ => Ok(None),
     }
-}
-
-/// One contract that satisfies every audience.
-fn merge(
-    request: &Request<'_>,
-    requested: Option<&Scope>,
-    choice: &Choice,
-    minted_subject: Option<String>,
-    terms: Vec<Terms<'_>>,
-) -> Result<Contract, Refusal> {
-    let several = terms.len() > 1;
-    let (issuance, signs, mints) =
-        (choice.issuance, choice.issuance.signs(), choice.issuance == Issuance::Mint);
-    let subject = match issuance {
-        Issuance::Translate => None,
-        _ if request.own => Some(request.subject.to_owned()),
-        _ => minted_subject,
-    };
-    let mut merged: Option<Contract> = None;
-    for Terms { audience, scopes, roles, set } in terms {
-        let (token, output) = (&audience.token, &audience.roles.output);
-        if several && output.claim.is_some() {
-            let text = "roles.output names a flat claim, in which the roles of several audiences can't be told apart";
-            return Err(conflict(audience, text));
-        }
-        let one = Contract {
-            client: request.client.to_owned(),
-            subject: subject.clone(),
-            own: request.own,
-            requested: match request.requested_token {
-                TokenType::RefreshToken => TokenType::AccessToken,
-                other => other,
-            },
-            audiences: BTreeSet::from([audience.name.clone()]),
-            roles: vec![roles],
-            realm_roles: audience.roles.realm.clone(),
-            role_output: if signs { output.clone() } else { RoleOutput::default() },
-            from_directory: mints && request.own && audience.roles.directory,
-            scope_permitted: scopes,
-            scope_requested: requested.cloned(),
-            lifetime: token.lifetime.max(SignedDuration::ZERO),
-            // Nobody but us holds what is made of a foreign token, or is minted, to the life of the token that it was
-            // made from: the identity provider's grant does not.
-            expires_by: (token.within_subject || mints || issuance == Issuance::Translate)
-                .then_some(request.subject_expires),
-            // ID tokens, too: one without it could be exchanged for an access token that is bound to nobody.
-            binding: request.binding.cloned(),
-            claims: token.claims.clone(),
-            set,
-            profile: if mints { token.profile } else { Profile::Keycloak },
-            issuance,
-        };
-        merged = Some(match merged {
-            None => one,
-            Some(all) if all.set != one.set => {
-                return Err(conflict(audience, "token.set gives other claims than that of another audience"));
-            }
-            Some(mut all) => {
-                all.audiences.extend(one.audiences);
-                all.roles.extend(one.roles);
-                all.realm_roles = &all.realm_roles & &one.realm_roles;
-                all.scope_permitted = all.scope_permitted.intersection(&one.scope_permitted);
-                all.lifetime = all.lifetime.min(one.lifetime);
-                all.expires_by = all.expires_by.or(one.expires_by);
-                all.claims = all.claims.intersection(&one.claims);
-                all
-            }
-        });
-    }
-    let mut contract =
-        merged.ok_or_else(|| Refusal::new(Reason::AudienceMissing, "the request names no audience"))?;
-    if !signs {
-        contract.set = Map::new();
-    }
-    Ok(contract)
-}
-
-fn conflict(audience: &Audience, text: &str) -> Refusal {
-    let Audience { name, owner, .. } = audience;
-    Refusal::new(Reason::IssuanceConflict, format!("audiences file of {name} (owner {owner}): {text}"))
 }
 
 #[cfg(test)]

@@ -53,7 +53,17 @@ pub struct Variables<'a> {
 /// and no others; for those that look at all of them that is done once.
 pub struct Scene<'a> {
     variables: Variables<'a>,
+    others: Vec<(Other, &'a Map<String, Value>)>,
     whole: OnceCell<Context<'static, 'static>>,
+}
+
+/// Somebody whose claims an expression may look at besides the subject's, where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// `actor`: the actor token's claims.
+    Actor,
+    /// `requested`: what is known of the requested subject.
+    Requested,
 }
 
 /// Why an expression did not compile or gave no answer. The text names no claim values.
@@ -65,10 +75,15 @@ impl Expression {
     /// Compiles CEL; refuses a reference to a variable that [`Variables`] does not have or to a function that CEL
     /// does not have, and whatever is longer, deeper or more nested than a rule needs to be.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
+        Self::compile_about(source, &[])
+    }
+
+    /// The same, with these variables besides. Where one of them is not there at run time, the expression fails.
+    pub fn compile_about(source: &str, others: &[Other]) -> Result<Self, ExpressionError> {
         if source.len() > MAX_SOURCE {
             return Err(ExpressionError(format!("longer than {MAX_SOURCE} bytes")));
         }
-        let (syntax, claims) = parse(source)?;
+        let (syntax, claims) = parse(source, others)?;
         Ok(Self { source: source.to_owned(), syntax: Arc::new(syntax), claims })
     }
 
@@ -113,10 +128,10 @@ impl Expression {
         let outcome = match &self.claims {
             Claims::Named(names) => {
                 let members = names.iter().filter_map(|name| scene.variables.claims.get_key_value(name));
-                scene.variables.context(members).resolve(&self.syntax)
+                scene.context(members).resolve(&self.syntax)
             }
             Claims::All => {
-                let all = || scene.variables.context(scene.variables.claims.iter());
+                let all = || scene.context(scene.variables.claims.iter());
                 scene.whole.get_or_init(all).resolve(&self.syntax)
             }
         };
@@ -152,7 +167,7 @@ impl std::fmt::Debug for Expression {
 impl<'a> Variables<'a> {
     /// A scene for expressions about these variables.
     pub fn scene(self) -> Scene<'a> {
-        Scene { variables: self, whole: OnceCell::new() }
+        Scene { variables: self, others: Vec::new(), whole: OnceCell::new() }
     }
 
     /// Converts to CEL's values, of the claims only these.
@@ -167,25 +182,56 @@ impl<'a> Variables<'a> {
     }
 }
 
+impl<'a> Scene<'a> {
+    /// The same with the claims of somebody else, if he is there.
+    #[must_use]
+    pub fn with(mut self, other: Other, claims: Option<&'a Map<String, Value>>) -> Self {
+        self.whole = OnceCell::new();
+        self.others.extend(claims.map(|claims| (other, claims)));
+        self
+    }
+
+    fn context<'m>(
+        &self,
+        claims: impl Iterator<Item = (&'m String, &'m Value)>,
+    ) -> Context<'static, 'static> {
+        let mut context = self.variables.context(claims);
+        for (other, claims) in &self.others {
+            context.add_variable_from_value(other.variable(), object(claims.iter()));
+        }
+        context
+    }
+}
+
+impl Other {
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Actor => "actor",
+            Self::Requested => "requested",
+        }
+    }
+}
+
 /// Parses and checks, on a thread of its own for the sake of its stack. The ANTLR runtime also has assertions about its
 /// own state; input that trips one is then a problem in a configuration file, not the end of a reload.
-fn parse(source: &str) -> Result<(IdedExpr, Claims), ExpressionError> {
+fn parse(source: &str, others: &[Other]) -> Result<(IdedExpr, Claims), ExpressionError> {
     std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(PARSER_STACK)
-            .spawn_scoped(scope, || parse_here(source))
+            .spawn_scoped(scope, || parse_here(source, others))
             .map_err(|error| ExpressionError(format!("can't be compiled: {error}")))?
             .join()
             .unwrap_or_else(|_| Err(ExpressionError("is no CEL: the parser gave up".to_owned())))
     })
 }
 
-fn parse_here(source: &str) -> Result<(IdedExpr, Claims), ExpressionError> {
+fn parse_here(source: &str, others: &[Other]) -> Result<(IdedExpr, Claims), ExpressionError> {
     let syntax = ENVIRONMENT.parser().parse(source).map_err(|errors| {
         let message = errors.errors.first().map_or("", |error| error.msg.as_str());
         ExpressionError(format!("is no CEL: {message}"))
     })?;
-    let claims = check::check(&syntax)?;
+    let others: Vec<_> = others.iter().map(|other| other.variable()).collect();
+    let claims = check::check(&syntax, &others)?;
     Ok((syntax, claims))
 }
 
@@ -405,6 +451,24 @@ mod tests {
             let error = value(source).expect_err(source);
             assert!(error.0.contains(text), "{source}: {error}");
             assert!(!error.0.contains("staff"), "{source}: {error}");
+        }
+    }
+
+    #[test]
+    fn somebody_else_is_there_where_he_may_be_and_is() {
+        let (claims, other) = (claims(), claims().into_iter().take(1).collect::<Map<_, _>>());
+        let plain = || Variables { claims: &claims, client: "c", audience: "a", scopes: &[] }.scene();
+        let actor = Expression::compile_about("actor.acr == claims.acr", &[Other::Actor]).unwrap();
+        assert_eq!(actor.holds_in(&plain().with(Other::Actor, Some(&other))), Ok(true));
+        assert!(actor.holds_in(&plain()).is_err(), "nobody acts");
+        assert!(actor.holds_in(&plain().with(Other::Requested, Some(&other))).is_err(), "somebody else does");
+        let whole = Expression::compile_about("size(claims) > size(requested)", &[Other::Requested]).unwrap();
+        assert_eq!(whole.holds_in(&plain().with(Other::Requested, Some(&other))), Ok(true));
+        for (source, others) in
+            [("actor.x", &[][..]), ("requested.x", &[Other::Actor]), ("actor.x", &[Other::Requested])]
+        {
+            let error = Expression::compile_about(source, others).unwrap_err();
+            assert!(error.0.contains("there is no variable"), "{source}: {error}");
         }
     }
 

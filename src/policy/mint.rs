@@ -116,10 +116,17 @@ impl Contract {
         let scope = self.minted_scope(from.subject);
 
         let mut claims = Map::new();
-        for (name, value) in from.subject.iter().filter(|(name, _)| self.copies(name, &scope)) {
+        let person = self.person.as_ref().unwrap_or(from.subject);
+        for (name, value) in person.iter().filter(|(name, _)| self.copies(name, &scope)) {
             claims.insert(name.clone(), value.clone());
         }
+        for (name, text) in &self.defaults {
+            if !person.contains_key(name) && !is_reserved(name) {
+                claims.insert(name.clone(), Value::from(text.as_str()));
+            }
+        }
         self.add_claims(&mut claims, &roles);
+        self.delegate(&mut claims, &Map::new());
         let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
         set("iss", Value::from(from.issuer));
         set("sub", Value::from(subject.as_str()));
@@ -128,8 +135,9 @@ impl Contract {
         set("exp", Value::from(expires));
         set("jti", Value::from(from.jti));
         if !self.own {
-            let issuer = from.subject.get("iss").cloned();
-            set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token has no iss"))?);
+            let name = if self.settled { SUBJECT_ISSUER } else { "iss" };
+            let issuer = from.subject.get(name).cloned();
+            set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token names no issuer"))?);
         }
         if let Some(binding) = &self.binding {
             set("cnf", binding.clone());
@@ -189,7 +197,7 @@ impl Contract {
     /// What was asked for; else what the realm's own token has. The scope of a foreign one means something else.
     fn minted_scope(&self, subject: &Map<String, Value>) -> Scope {
         let had = || {
-            let text = subject.get("scope").and_then(Value::as_str).filter(|_| self.own);
+            let text = subject.get("scope").and_then(Value::as_str).filter(|_| self.own || self.settled);
             text.and_then(|text| Scope::parse(text).ok()).unwrap_or_default()
         };
         match &self.scope_requested {
@@ -206,9 +214,13 @@ impl Contract {
             return false;
         }
         if self.own {
-            SESSION.contains(&claim) || self.lists(claim) || comes_with(claim, granted)
+            // The session is not that of whom somebody becomes.
+            let session = SESSION.contains(&claim);
+            session && !self.is_impersonation() || !session && self.lists(claim) || comes_with(claim, granted)
         } else {
-            let spelt_out = !SESSION.contains(&claim) || matches!(self.claims, Names::Listed(_));
+            let spelt_out = !SESSION.contains(&claim)
+                || matches!(self.claims, Names::Listed(_))
+                || self.carried.contains(claim);
             !NEVER_FROM_OUTSIDE.contains(&claim) && spelt_out && self.lists(claim)
         }
     }

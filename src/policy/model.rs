@@ -112,8 +112,57 @@ pub struct Permission {
     pub demands: Demands,
     /// A CEL expression that must be true.
     pub condition: Option<Expression>,
+    /// Who may act for the subject; `None`: nobody, neither a new actor nor an earlier one.
+    pub delegation: Option<Delegation>,
+    /// Who may become whom. With it, the permission is about nothing else; without it, about no impersonation.
+    pub impersonation: Option<Impersonation>,
+    /// Longest time between issue and expiry; `None`: as [`TokenRules::lifetime`] says.
+    pub lifetime: Option<SignedDuration>,
     /// The last day (UTC) on which the permission holds.
     pub expires: Option<Date>,
+}
+
+/// Who may act for the subject of an exchange.
+#[derive(Clone, Debug)]
+pub struct Delegation {
+    /// Whether an actor token must come, or must not.
+    pub actor: ActorRule,
+    /// Names of the issuers whose tokens may be actor tokens.
+    pub issuers: Names,
+    /// A CEL expression over the actor's claims, too, that must be true where there is an actor token.
+    pub condition: Option<Expression>,
+    /// Whether an actor may act for a subject whose token has no `may_act`.
+    pub without_may_act: bool,
+    /// The longest chain of actors in the new token.
+    pub depth: usize,
+}
+
+impl Delegation {
+    /// Whether a new actor may come.
+    pub fn takes_actors(&self) -> bool {
+        self.actor != ActorRule::Forbidden
+    }
+}
+
+/// Whether an actor token comes with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ActorRule {
+    /// It must.
+    Required,
+    /// It may.
+    #[default]
+    Optional,
+    /// It must not: earlier actors go on, and none joins them.
+    Forbidden,
+}
+
+/// Who may become whom.
+#[derive(Clone, Debug)]
+pub struct Impersonation {
+    /// A CEL expression over the subject token's claims that must be true.
+    pub who: Expression,
+    /// A CEL expression over the claims of the requested subject, too, that must be true.
+    pub whom: Expression,
 }
 
 /// What a permission asks of a subject token that its signature does not tell.

@@ -93,7 +93,7 @@ impl Contract {
     /// The issued token's claims, cut down to the contract. Refused is what can't be cut: see
     /// [`Contract::check`]; and [`Reason::AnswerLifetime`] when the contract leaves no time after `now`.
     pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
-        self.check_unchangeable(issued)?;
+        self.check_unchangeable(issued, self.upstream_type())?;
         let before = Roles::read(issued.claims)?;
         // An ID token has no scope claim; the answer around it says what was granted.
         let granted = match (issued.claims.get("scope"), issued.scope) {
@@ -119,6 +119,7 @@ impl Contract {
             claims.insert("scope".to_owned(), Value::String(granted.to_string()));
         }
         self.add_claims(&mut claims, &roles);
+        self.delegate(&mut claims, issued.claims);
         self.bind(&mut claims);
         let dropped = issued.claims.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
         Ok(Narrowed { claims, scope: granted, roles_before: before, roles, dropped, expires })
@@ -130,6 +131,14 @@ impl Contract {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
         roles.write(&self.role_output, claims);
+    }
+
+    /// Who acts for the subject, and who may: ID tokens say so, too. `issued` is what the identity provider wrote.
+    pub(in crate::policy) fn delegate(&self, claims: &mut Map<String, Value>, issued: &Map<String, Value>) {
+        let may_act = self.may_act.as_ref().or_else(|| issued.get("may_act"));
+        for (name, value) in [("act", self.act.as_ref()), ("may_act", may_act)] {
+            claims.extend(value.map(|value| (name.to_owned(), value.clone())));
+        }
     }
 
     /// Binds a token that the identity provider did not bind; one that it did has the same `cnf`, or was refused.
@@ -151,10 +160,11 @@ impl Contract {
 
     /// `"*"` brings every claim but those of a standard scope that was not granted; a name written out brings its claim.
     pub(in crate::policy) fn lists(&self, claim: &str) -> bool {
-        match &self.claims {
+        let listed = match &self.claims {
             Names::Listed(names) => names.contains(claim),
             Names::Any => !BY_SCOPE.iter().any(|(_, claims)| claims.contains(&claim)),
-        }
+        };
+        listed || self.carried.contains(claim)
     }
 
     /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says

@@ -43,6 +43,9 @@ pub(crate) fn permission() -> Permission {
         issuance: None,
         demands: Demands::default(),
         condition: None,
+        delegation: None,
+        impersonation: None,
+        lifetime: None,
         expires: None,
     }
 }
@@ -85,6 +88,13 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         subject: "user-1",
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
         binding: claims.get("cnf"),
+        realm_issuer: ISSUER,
+        actor: None,
+        settled: false,
+        impersonate: None,
+        carried: &[],
+        defaults: &[],
+        drop_offline: false,
     }
 }
 

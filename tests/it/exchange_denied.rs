@@ -56,6 +56,7 @@ const REQUESTS: &[(&str, &[Change], &str)] = &[
     ("one audience without a file", &[("audience", "back-end-api"), ("audience", "other-api")], "audience_unknown"),
     ("two spaces in scope", &[("scope", "a  b")], "scope_malformed"),
     ("scope beyond the permission", &[("scope", "email profile")], "scope_not_permitted"),
+    ("offline access by no name", &[("scope", "email offline_access")], "offline_not_permitted"),
     ("requested ID token", &[("requested_token_type", ID_TOKEN)], "requested_token_type_not_permitted"),
     ("impersonation", &[("requested_subject", "bob")], "door_closed"),
     ("brokering", &[("requested_issuer", "github")], "door_closed"),

@@ -62,12 +62,73 @@ pub struct Permission {
     /// with `forward`, nor with `mint` for the realm's own tokens.
     #[serde(default = "access_token_requested")]
     pub requested_tokens: Vec<RequestedTokenType>,
-    /// Scopes that may be asked for and granted, or `["*"]`. Without it, none.
+    /// Scopes that may be asked for and granted, whether the subject token has them or not. `["*"]` widens nothing: it means
+    /// those that the subject token has, where that is an access token of the realm, and never `offline_access`, which
+    /// has to be named. Without it, none.
     pub scopes: Option<Vec<String>>,
     /// A CEL expression over `claims`, `client`, `audience` and `scopes` that must be true.
     pub condition: Option<String>,
+    /// Who may act for the subject (RFC 8693 sections 1.1, 4.1 and 4.4); not with `forward`. Without it, no actor token,
+    /// and no subject token that has `act`. Whatever stands here, a subject token's `may_act` must authorise the exchange.
+    pub delegation: Option<Delegation>,
+    /// Who may become whom: with it, the permission is about requests that have `requested_subject`, and about no others;
+    /// without it, about none that have it. Needs `issuance: mint` and, under `roles`, `source: directory`; the realm's
+    /// own subject tokens only.
+    pub impersonation: Option<Impersonation>,
+    /// Longest time between issue and expiry, `10s` to `24h`, in the place of `token.lifetime`. Where several permissions
+    /// apply, the longest.
+    pub lifetime: Option<Period>,
     /// The last day (UTC) on which the permission holds, for instance `2027-06-30`.
     pub expires: Option<String>,
+}
+
+/// Who may act for the subject.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Delegation {
+    /// Whether an actor token must come.
+    #[serde(default)]
+    pub actor: ActorRule,
+    /// Names of the issuers whose tokens may be actor tokens, out of the realm's `subjectIssuers`, or `["*"]` for all of
+    /// them. Without it, the audience's realm.
+    pub issuers: Option<Vec<String>>,
+    /// A CEL expression over `actor` (the actor token's claims) and what a permission's `condition` has, that must be true
+    /// where there is an actor token.
+    pub condition: Option<String>,
+    /// Whether an actor may act for a subject whose token has no `may_act`: then `condition`, which it needs, says who.
+    #[serde(default)]
+    pub without_may_act: bool,
+    /// The longest chain of actors in the new token, 1 to 8.
+    #[serde(default = "four")]
+    pub depth: u64,
+}
+
+fn four() -> u64 {
+    4
+}
+
+/// Whether an actor token comes with a request.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ActorRule {
+    /// It must.
+    Required,
+    /// It may.
+    #[default]
+    Optional,
+    /// It must not: the subject token's earlier actors go on, and none joins them.
+    Forbidden,
+}
+
+/// Who may become whom.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Impersonation {
+    /// A CEL expression over `claims` (the subject token's), `client`, `audience` and `scopes` that must be true.
+    pub who: String,
+    /// A CEL expression over `requested` (what the directory knows of the user: `sub`, `username`, `email`…) and the same
+    /// besides, that must be true.
+    pub whom: String,
 }
 
 fn access_token() -> Vec<SubjectTokenType> {
@@ -102,6 +163,8 @@ pub enum RequestedTokenType {
     IdToken,
     /// An OAuth 2.0 refresh token, with an access token.
     RefreshToken,
+    /// An access token, called a JWT.
+    Jwt,
 }
 
 /// Which roles the new token has.

@@ -1,5 +1,6 @@
 //! Audience files.
 
+mod delegation;
 mod permission;
 mod roles;
 mod token;
@@ -41,7 +42,8 @@ pub(super) fn audience(
     }
     let permissions = all(file.permissions.iter().enumerate().map(|(index, one)| {
         let issuance = issuance(one.issuance.unwrap_or(file.issuance));
-        permission::permission(one, issuance, placed, &permissions_at.item(index), report)
+        let directory = file.roles.source == file::RoleOrigin::Directory;
+        permission::permission(one, (issuance, directory), placed, &permissions_at.item(index), report)
     }));
     if let Some(placed) = placed {
         still_active(file, placed, at, report);

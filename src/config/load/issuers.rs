@@ -20,7 +20,7 @@ use crate::config::{
     ClaimRule, Directory, Doors, GovernedDoor, JwksLimits, KeySource, Realm, TokenChecks, TrustedIssuer,
 };
 use crate::issue::ring::{KeyRing, MAX_LEEWAY};
-use crate::policy::expression::Expression;
+use crate::policy::expression::{Expression, Other};
 use crate::token::jws;
 
 /// A week.
@@ -222,11 +222,21 @@ pub(super) fn issuer_checks(file: &file::TrustedIssuer) -> Option<TokenChecks> {
 
 /// A CEL expression that compiles.
 pub(super) fn expression(source: &str, at: &At<'_>, report: &mut Report) -> Option<Expression> {
+    expression_about(source, &[], at, report)
+}
+
+/// The same, with further variables.
+pub(super) fn expression_about(
+    source: &str,
+    others: &[Other],
+    at: &At<'_>,
+    report: &mut Report,
+) -> Option<Expression> {
     if source.trim().is_empty() {
         at.problem(report, "is empty");
         return None;
     }
-    match Expression::compile(source) {
+    match Expression::compile_about(source, others) {
         Ok(expression) => Some(expression),
         Err(error) => {
             at.problem(report, format!("does not compile: {}", error.to_string().replace('\n', " ")));

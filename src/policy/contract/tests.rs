@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::policy::model::{Audience, RoleMapping, RoleSource};
-use crate::policy::samples::{NOW, audience, contract, issued, keycloak_claims, permission, set};
+use crate::policy::samples::{NOW, audience, contract, issued, keycloak_claims, now, permission, set};
 
 fn forwarding() -> Audience {
     let mut target = audience("back-end-api", vec![permission()]);
@@ -54,7 +54,7 @@ fn every_reason_of_the_answer() {
         ("no sub", vec![("sub", Value::Null)], Some(Reason::AnswerSubject)),
         ("another iss", vec![("iss", json!("https://evil.example"))], Some(Reason::AnswerSubject)),
         ("act", vec![("act", json!({"sub": "x"}))], Some(Reason::AnswerSubject)),
-        ("may_act", vec![("may_act", json!({"sub": "x"}))], Some(Reason::AnswerSubject)),
+        ("may_act, which only takes away", vec![("may_act", json!({"sub": "x"}))], None),
         ("an ID token", vec![("typ", json!("ID"))], Some(Reason::AnswerTokenType)),
         ("a refresh token", vec![("typ", json!("Refresh"))], Some(Reason::AnswerTokenType)),
         ("typ DPoP without a key", vec![("typ", json!("DPoP"))], Some(Reason::AnswerTokenType)),
@@ -62,6 +62,67 @@ fn every_reason_of_the_answer() {
     ] {
         assert_eq!(check_with(forwarding(), &change).err().map(|refusal| refusal.reason), expected, "{name}");
     }
+}
+
+#[test]
+fn act_and_may_act_are_exactly_those_of_the_contract() {
+    let (earlier, other) = (json!({"sub": "a"}), json!({"sub": "b"}));
+    let act = json!({"sub": "gateway", "act": earlier});
+    let answer = Some(Reason::AnswerSubject);
+    for (name, expected_act, expected_may_act, written, narrow, check) in [
+        ("nothing", None, None, json!({}), None, None),
+        ("an act that nobody asked for", None, None, json!({"act": act}), answer, answer),
+        ("no act", Some(&act), None, json!({}), None, answer),
+        ("the act", Some(&act), None, json!({"act": act}), None, None),
+        ("the earlier one only", Some(&act), None, json!({"act": earlier}), None, answer),
+        ("another act", Some(&act), None, json!({"act": other}), answer, answer),
+        ("null", Some(&act), None, json!({"act": null}), answer, answer),
+        ("no may_act", None, Some(&other), json!({}), None, answer),
+        ("the may_act", None, Some(&other), json!({"may_act": other}), None, None),
+        ("another may_act", None, Some(&other), json!({"may_act": act}), answer, answer),
+        ("a may_act of the identity provider's", None, None, json!({"may_act": other}), None, None),
+    ] {
+        let contract = Contract {
+            act: expected_act.cloned(),
+            may_act: expected_may_act.cloned(),
+            ..contract(audience("back-end-api", vec![permission()]))
+        };
+        let mut claims = keycloak_claims();
+        claims["realm_access"] = json!({"roles": []});
+        claims.extend(written.as_object().unwrap().clone());
+        let reason = |refusal: Refusal| refusal.reason;
+        assert_eq!(contract.check(&issued(&claims)).err().map(reason), check, "{name}");
+        let narrowed = contract.narrow(&issued(&claims), now());
+        assert_eq!(narrowed.as_ref().err().map(|refusal| refusal.reason), narrow, "{name}");
+        if let Ok(narrowed) = narrowed {
+            assert_eq!(contract.check(&issued(&narrowed.claims)), Ok(()), "{name}");
+            let may_act = expected_may_act.or(written.get("may_act"));
+            assert_eq!(narrowed.claims.get("may_act"), may_act, "{name}: a restriction stays");
+        }
+    }
+}
+
+#[test]
+fn a_jwt_is_an_access_token_by_another_name() {
+    let mut contract = contract(audience("back-end-api", vec![permission()]));
+    contract.requested = TokenType::Jwt;
+    let mut claims = keycloak_claims();
+    claims.remove("realm_access");
+    let answer = issued(&claims);
+    assert_eq!(
+        (contract.upstream_type(), contract.audience()),
+        (TokenType::AccessToken, set(&["back-end-api"]))
+    );
+    assert_eq!(
+        contract.check(&answer).unwrap_err().reason,
+        Reason::AnswerTokenType,
+        "the caller is told otherwise"
+    );
+    assert_eq!(contract.check(&contract.renamed(answer)), Ok(()));
+    assert!(contract.narrow(&answer, now()).is_ok());
+    let id_token = Issued { issued_token_type: Some(TokenType::IdToken.urn()), ..answer };
+    assert_eq!(contract.narrow(&id_token, now()).unwrap_err().reason, Reason::AnswerTokenType);
+    assert_eq!(contract.check(&contract.renamed(id_token)).unwrap_err().reason, Reason::AnswerTokenType);
 }
 
 #[test]

@@ -7,9 +7,12 @@
 //! without demands allows stays free of them whatever stands beside it, what only a demanding one allows has its
 //! demands, and another permission can only add ways and never take one.
 
+use jiff::SignedDuration;
+
 use super::judge::{Applied, Judge};
-use crate::policy::model::{Audience, Demands, Issuance, Names};
+use crate::policy::model::{Audience, Demands, Issuance};
 use crate::policy::reason::{Reason, Refusal};
+use crate::policy::scopes::Scopes;
 
 /// The way taken.
 #[derive(Debug)]
@@ -80,9 +83,13 @@ pub(super) fn counted<'s, 'a>(
 }
 
 /// Their scopes together.
-pub(super) fn scopes(applied: &[Applied<'_>], demands: Demands) -> Names {
-    let nothing = Names::Listed(std::collections::BTreeSet::new());
-    counted(applied, demands).fold(nothing, |all, one| all.union(one.scopes))
+pub(super) fn scopes(applied: &[Applied<'_>], demands: Demands) -> Scopes {
+    counted(applied, demands).fold(Scopes::none(), |all, one| all.union(&one.scopes.scopes()))
+}
+
+/// The longest life that one of them allows; `usual` where it says nothing.
+pub(super) fn lifetime(applied: &[Applied<'_>], demands: Demands, usual: SignedDuration) -> SignedDuration {
+    counted(applied, demands).map(|one| one.lifetime.unwrap_or(usual)).max().unwrap_or(usual)
 }
 
 /// Whether what these audiences have minted has the same form.

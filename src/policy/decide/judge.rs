@@ -1,17 +1,20 @@
 //! One audience's answer to one request: which of its permissions apply.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::Request;
+use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
-use crate::policy::expression::{Scene, Variables};
-use crate::policy::model::{Audience, Demands, Issuance, Names, Permission};
+use crate::policy::delegation::Delegated;
+use crate::policy::expression::{Expression, Other, Scene, Variables};
+use crate::policy::model::{ActorRule, Audience, Demands, Issuance, Permission};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::{RoleTerms, Subject};
+use crate::policy::scopes::{OFFLINE, Offer};
 
 /// A permission that applies.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +22,13 @@ pub(super) struct Applied<'a> {
     /// Position in the audience's file, from 1.
     pub(super) position: usize,
     /// Its scopes.
-    pub(super) scopes: &'a Names,
+    pub(super) scopes: Offer<'a>,
     /// How it has the answer made.
     pub(super) issuance: Issuance,
     /// What it asks of the subject token besides.
     pub(super) demands: Demands,
+    /// Its longest life of the new token.
+    pub(super) lifetime: Option<SignedDuration>,
 }
 
 /// How far a permission goes with a request, in the order in which it is asked.
@@ -34,7 +39,14 @@ enum Reach {
     SubjectToken,
     RequestedToken,
     Expired,
-    /// Everything but scope and condition.
+    /// It is about no impersonation.
+    Impersonation,
+    /// It has no earlier actors go on.
+    Delegated,
+    ActorRequired,
+    Actor,
+    TooDeep,
+    /// Everything but scope and conditions.
     Covers,
 }
 
@@ -42,21 +54,29 @@ enum Reach {
 pub(super) struct Judge<'a> {
     request: &'a Request<'a>,
     audience: &'a Audience,
-    scopes: &'a [String],
-    today: Date,
+    asked: Asked<'a>,
     /// What expressions look at, made when the first one wants it.
     scene: OnceCell<Scene<'a>>,
+    /// What expressions about the one look at whom the new token is about, where that is not the subject.
+    becoming: OnceCell<Scene<'a>>,
+}
+
+/// What is the same for every audience of a request.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The scope tokens asked for.
+    pub(super) scopes: &'a [String],
+    /// The subject token's scope, where that is the realm's word.
+    pub(super) held: Option<&'a Scope>,
+    /// What the new token says about acting.
+    pub(super) delegated: &'a Delegated,
+    /// The day (UTC).
+    pub(super) today: Date,
 }
 
 impl<'a> Judge<'a> {
-    /// `scopes` are the scope tokens asked for.
-    pub(super) fn new(
-        request: &'a Request<'a>,
-        audience: &'a Audience,
-        scopes: &'a [String],
-        today: Date,
-    ) -> Self {
-        Self { request, audience, scopes, today, scene: OnceCell::new() }
+    pub(super) fn new(request: &'a Request<'a>, audience: &'a Audience, asked: Asked<'a>) -> Self {
+        Self { request, audience, asked, scene: OnceCell::new(), becoming: OnceCell::new() }
     }
 
     /// Whose answer it is.
@@ -67,7 +87,7 @@ impl<'a> Judge<'a> {
     /// The permissions that apply, which together cover every scope asked for.
     pub(super) fn applied(&self) -> Result<Vec<Applied<'a>>, Refusal> {
         let mut applied = Vec::new();
-        let mut possible = nothing();
+        let mut possible: Vec<Offer<'a>> = Vec::new();
         let mut unmet: Option<(Reason, String)> = None;
         let mut furthest: Option<(Reach, usize)> = None;
         for (permission, position) in self.audience.permissions.iter().zip(1..) {
@@ -78,13 +98,15 @@ impl<'a> Judge<'a> {
             if reach < Reach::Covers {
                 continue;
             }
-            possible = possible.union(&permission.scopes);
-            match self.condition(permission, position) {
+            let scopes = Offer::new(&permission.scopes, self.asked.held);
+            possible.push(scopes);
+            match self.conditions(permission, position) {
                 Ok(()) => applied.push(Applied {
                     position,
-                    scopes: &permission.scopes,
+                    scopes,
                     issuance: self.audience.issuance_of(permission),
                     demands: permission.demands,
+                    lifetime: permission.lifetime,
                 }),
                 // A condition that gave an answer says more than one that could not.
                 Err((reason, text)) => {
@@ -96,7 +118,7 @@ impl<'a> Judge<'a> {
             }
         }
         let uncovered = |covers: &dyn Fn(&str) -> bool| -> Vec<String> {
-            self.scopes.iter().filter(|scope| !covers(scope)).cloned().collect()
+            self.asked.scopes.iter().filter(|scope| !covers(scope)).cloned().collect()
         };
         let beyond = uncovered(&|scope| applied.iter().any(|one: &Applied<'_>| one.scopes.contains(scope)));
         if !applied.is_empty() && beyond.is_empty() {
@@ -106,13 +128,15 @@ impl<'a> Judge<'a> {
         if reach < Reach::Covers {
             return Err(self.short_of(reach, position));
         }
-        let impossible = uncovered(&|scope| possible.contains(scope));
+        let impossible = uncovered(&|scope| possible.iter().any(|one| one.contains(scope)));
         match unmet {
             Some((reason, text)) if impossible.is_empty() => Err(self.refuse(reason, &text)),
             _ => {
-                let missing = if impossible.is_empty() { beyond } else { impossible }.join(", ");
-                let text = format!("add [{missing}] to scopes of permission {position}");
-                Err(self.refuse(Reason::ScopeNotPermitted, &text))
+                let missing = if impossible.is_empty() { beyond } else { impossible };
+                let offline = missing.iter().any(|scope| scope == OFFLINE);
+                let reason = if offline { Reason::OfflineNotPermitted } else { Reason::ScopeNotPermitted };
+                let text = format!("add [{}] to scopes of permission {position}", missing.join(", "));
+                Err(self.refuse(reason, &text))
             }
         }
     }
@@ -120,9 +144,11 @@ impl<'a> Judge<'a> {
     fn reach(&self, permission: &Permission) -> Reach {
         let request = self.request;
         let issuance = self.audience.issuance_of(permission);
-        if !permission.clients.contains(request.client) {
+        // What is about impersonation is about nothing else.
+        let plain = request.impersonate.is_none();
+        if !permission.clients.contains(request.client) || plain && permission.impersonation.is_some() {
             Reach::Client
-        } else if !permission.issuers.contains(request.issuer) || !issuance.takes(request.own) {
+        } else if !permission.issuers.contains(request.issuer) || !takes(issuance, request) {
             Reach::Issuer
         } else if !permission.subject_tokens.contains(&request.subject_token) {
             Reach::SubjectToken
@@ -130,53 +156,112 @@ impl<'a> Judge<'a> {
             || request.requested_token == TokenType::RefreshToken && !refreshable(issuance, request.own)
         {
             Reach::RequestedToken
-        } else if permission.expires.is_some_and(|last_day| self.today > last_day) {
+        } else if permission.expires.is_some_and(|last_day| self.asked.today > last_day) {
             Reach::Expired
+        } else if !plain && !self.impersonates(permission, issuance) {
+            Reach::Impersonation
         } else {
-            Reach::Covers
+            self.reach_of_delegation(permission, issuance)
         }
     }
 
-    fn condition(&self, permission: &Permission, position: usize) -> Result<(), (Reason, String)> {
-        let Some(condition) = &permission.condition else { return Ok(()) };
-        let source = condition.source();
-        match condition.holds_in(self.scene()) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err((
-                Reason::ConditionNotMet,
-                format!("the condition of permission {position} does not hold: {source}"),
-            )),
-            Err(error) => Err((
-                Reason::ConditionFailed,
-                format!("the condition of permission {position} can't be evaluated ({error}): {source}"),
-            )),
+    /// Whether it is about impersonation. The new token is about a user of the realm, made by us and with the roles that
+    /// the directory knows: whatever else the subject token gives is somebody else's.
+    fn impersonates(&self, permission: &Permission, issuance: Issuance) -> bool {
+        let theirs = self.request.own && issuance == Issuance::Mint && self.audience.roles.directory;
+        permission.impersonation.is_some() && theirs
+    }
+
+    /// How far it goes with the actor and with those that there were before.
+    fn reach_of_delegation(&self, permission: &Permission, issuance: Issuance) -> Reach {
+        let Delegated { act, may_act, depth } = self.asked.delegated;
+        let Some(rule) = &permission.delegation else {
+            return match (self.request.actor, act) {
+                (Some(_), _) => Reach::Actor,
+                (None, Some(_)) => Reach::Delegated,
+                (None, None) => Reach::Covers,
+            };
+        };
+        // The identity provider does not write `act`.
+        if act.is_some() && !issuance.signs() {
+            return Reach::Delegated;
+        }
+        match (rule.actor, self.request.actor) {
+            (ActorRule::Required, None) => Reach::ActorRequired,
+            (ActorRule::Forbidden, Some(_)) => Reach::Actor,
+            (_, Some(actor)) if !rule.issuers.contains(actor.issuer) => Reach::Actor,
+            (_, Some(_)) if may_act.is_none() && !rule.without_may_act => Reach::Actor,
+            _ if *depth > rule.depth => Reach::TooDeep,
+            _ => Reach::Covers,
         }
     }
 
-    /// What the file's expressions look at.
-    pub(super) fn scene(&self) -> &Scene<'a> {
-        self.scene.get_or_init(|| {
-            Variables {
-                claims: self.request.claims,
-                client: self.request.client,
-                audience: &self.audience.name,
-                scopes: self.scopes,
+    /// Whether all that the permission asks by expressions holds.
+    fn conditions(&self, permission: &Permission, position: usize) -> Result<(), (Reason, String)> {
+        let holds = |condition: &Expression, key: &str, reason: Reason| {
+            let source = condition.source();
+            match condition.holds_in(self.scene()) {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    Err((reason, format!("the {key} of permission {position} does not hold: {source}")))
+                }
+                Err(error) => Err((
+                    Reason::ConditionFailed,
+                    format!("the {key} of permission {position} can't be evaluated ({error}): {source}"),
+                )),
             }
-            .scene()
+        };
+        if let Some(condition) = &permission.condition {
+            holds(condition, "condition", Reason::ConditionNotMet)?;
+        }
+        let actors = permission.delegation.as_ref().filter(|_| self.request.actor.is_some());
+        if let Some(condition) = actors.and_then(|rule| rule.condition.as_ref()) {
+            holds(condition, "delegation.condition", Reason::ActorNotPermitted)?;
+        }
+        if let Some(rule) = &permission.impersonation {
+            holds(&rule.who, "impersonation.who", Reason::ImpersonationNotPermitted)?;
+            holds(&rule.whom, "impersonation.whom", Reason::ImpersonationNotPermitted)?;
+        }
+        Ok(())
+    }
+
+    /// What the permissions' expressions look at.
+    fn scene(&self) -> &Scene<'a> {
+        self.scene.get_or_init(|| {
+            let Request { claims, actor, impersonate, .. } = *self.request;
+            self.scene_about(claims)
+                .with(Other::Actor, actor.map(|actor| actor.claims))
+                .with(Other::Requested, impersonate.map(|requested| requested.claims))
         })
+    }
+
+    /// What the expressions look at that say what the new token has: whom it is about.
+    fn becoming(&self) -> &Scene<'a> {
+        match self.request.impersonate {
+            Some(requested) => self.becoming.get_or_init(|| self.scene_about(requested.claims)),
+            None => self.scene(),
+        }
+    }
+
+    fn scene_about(&self, claims: &'a Map<String, Value>) -> Scene<'a> {
+        let (audience, scopes) = (self.audience.name.as_str(), self.asked.scopes);
+        Variables { claims, client: self.request.client, audience, scopes }.scene()
     }
 
     /// The role rules as they apply.
     pub(super) fn roles(&self, realm: &str, issuance: Issuance) -> Result<RoleTerms, Refusal> {
-        let Request { issuer, own, claims, .. } = *self.request;
-        RoleTerms::resolve(self.audience, issuance, Subject { realm, issuer, own, claims }, || self.scene())
+        let Request { issuer, own, claims, impersonate, .. } = *self.request;
+        let claims = impersonate.map_or(claims, |requested| requested.claims);
+        RoleTerms::resolve(self.audience, issuance, Subject { realm, issuer, own, claims }, || {
+            self.becoming()
+        })
     }
 
     /// The claims that the file adds.
     pub(super) fn set(&self) -> Result<Map<String, Value>, Refusal> {
         let templates = self.audience.token.set.iter();
         templates
-            .map(|(name, template)| match template.value_in(self.scene()) {
+            .map(|(name, template)| match template.value_in(self.becoming()) {
                 Ok(value) => Ok((name.clone(), value)),
                 Err(error) => {
                     let source = template.source();
@@ -206,6 +291,28 @@ impl<'a> Judge<'a> {
                     request.requested_token.name()
                 ),
             ),
+            Reach::Impersonation => self.refuse(
+                Reason::ImpersonationNotPermitted,
+                &format!(
+                    "add a permission with impersonation for client {}, with issuance: mint and, under roles, source: \
+                     directory: permission {position} is about no impersonation",
+                    request.client
+                ),
+            ),
+            Reach::Delegated => self.refuse(
+                Reason::SubjectTokenDelegated,
+                &format!("the subject token has act: add delegation to permission {position}, which must not forward"),
+            ),
+            Reach::ActorRequired => self
+                .refuse(Reason::ActorRequired, &format!("permission {position} says delegation.actor: required")),
+            Reach::Actor => self.refuse(Reason::ActorNotPermitted, &self.actor_missing(position)),
+            Reach::TooDeep => self.refuse(
+                Reason::DelegationTooDeep,
+                &format!(
+                    "the new token would have {} actors: raise delegation.depth of permission {position}",
+                    self.asked.delegated.depth
+                ),
+            ),
             Reach::Expired | Reach::Covers => {
                 self.refuse(Reason::PermissionExpired, &format!("renew expires of permission {position}"))
             }
@@ -217,8 +324,15 @@ impl<'a> Judge<'a> {
         let issuer = self.request.issuer;
         let permission = self.audience.permissions.get(position.saturating_sub(1));
         let issuance = permission.map_or(self.audience.issuance, |one| self.audience.issuance_of(one));
-        if issuance.takes(self.request.own) {
+        if takes(issuance, self.request) {
             return format!("add {issuer} to issuers of permission {position}");
+        }
+        if self.request.settled {
+            return format!(
+                "permission {position} has issuance: {}, which can't exchange a token that Cambio minted: add a \
+                 permission with issuers: [{issuer}] and issuance: mint",
+                issuance.as_str()
+            );
         }
         let (tokens, ways) = if self.request.own {
             ("foreign tokens", "forward, reissue or mint")
@@ -230,6 +344,24 @@ impl<'a> Judge<'a> {
              [{issuer}] and issuance: {ways}",
             issuance.as_str()
         )
+    }
+
+    /// What keeps the actor out.
+    fn actor_missing(&self, position: usize) -> String {
+        let permission = self.audience.permissions.get(position.saturating_sub(1));
+        let rule = permission.and_then(|permission| permission.delegation.as_ref());
+        match (rule, self.request.actor) {
+            (Some(rule), _) if !rule.takes_actors() => {
+                format!("permission {position} says delegation.actor: forbidden")
+            }
+            (Some(rule), Some(actor)) if !rule.issuers.contains(actor.issuer) => {
+                format!("add {} to delegation.issuers of permission {position}", actor.issuer)
+            }
+            (Some(_), _) => format!(
+                "the subject token has no may_act, and permission {position} does not say delegation.withoutMayAct"
+            ),
+            (None, _) => format!("add delegation to permission {position}"),
+        }
     }
 
     /// A refusal that says in whose file something is missing.
@@ -249,6 +381,7 @@ pub fn refreshable(issuance: Issuance, own: bool) -> bool {
     }
 }
 
-fn nothing() -> Names {
-    Names::Listed(BTreeSet::new())
+/// Whether tokens are exchanged that way. What we minted for a foreign subject only we know.
+fn takes(issuance: Issuance, request: &Request<'_>) -> bool {
+    issuance.takes(request.own) && (!request.settled || issuance == Issuance::Mint)
 }

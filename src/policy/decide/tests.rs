@@ -1,11 +1,14 @@
+mod delegated;
+mod impersonated;
 mod ways;
 
 use serde_json::json;
 
 use super::*;
-use crate::policy::expression::Expression;
-use crate::policy::model::{Permission, RoleMapping, RoleSource};
+use crate::policy::expression::{Expression, Other};
+use crate::policy::model::{Issuance, Permission, RoleMapping, RoleSource};
 use crate::policy::samples::{audience, listed, now, object, permission, policy, request, set};
+use crate::policy::scopes::Scopes;
 
 fn cel(source: &str) -> Expression {
     Expression::compile(source).unwrap()
@@ -21,7 +24,8 @@ fn names(names: &[&str]) -> Vec<String> {
 
 /// The reason, or allowed, for front-end-app's request with a scope.
 fn judge(permissions: Vec<Permission>, asked: &str) -> Result<Decision, Refusal> {
-    let (claims, audiences, asked) = (object(json!({"acr": "1"})), names(&["back-end-api"]), scope(asked));
+    let (claims, audiences, asked) =
+        (object(json!({"acr": "1", "scope": "openid email"})), names(&["back-end-api"]), scope(asked));
     let request = Request { scope: Some(&asked), ..request(&audiences, &claims) };
     decide(&policy([audience("back-end-api", permissions)]), "corp", &request, now())
 }
@@ -42,12 +46,18 @@ fn every_reason_of_policy_and_the_entry_that_is_missing() {
     let failing = Permission { condition: Some(cel("claims.missing == '2'")), ..permission() };
     let met = Permission { condition: Some(cel("claims.acr == '1'")), ..permission() };
     let any = Permission { clients: Names::Any, issuers: Names::Any, scopes: Names::Any, ..permission() };
-    let wide_unmet = Permission { scopes: Names::Any, ..unmet.clone() };
+    let wide_unmet = Permission { scopes: listed(&["email", "payments"]), ..unmet.clone() };
     let refused = |reason: Reason, text: &'static str| Err((reason, text));
     for (name, permissions, asked, expected) in [
         ("permitted", vec![permission()], "email", Ok(())),
         ("permitted without scope", vec![permission()], "", Ok(())),
-        ("permitted by *", vec![any], "anything", Ok(())),
+        ("permitted by *", vec![any.clone()], "openid", Ok(())),
+        (
+            "* is what the subject token has",
+            vec![any],
+            "payments",
+            refused(Reason::ScopeNotPermitted, "payments"),
+        ),
         ("permitted on the last day", vec![last_day], "email", Ok(())),
         ("permitted by condition", vec![met], "email", Ok(())),
         (
@@ -141,7 +151,7 @@ fn permissions_add_up() {
     let email = Permission { scopes: listed(&["email"]), ..permission() };
     let profile = Permission { scopes: listed(&["profile"]), ..permission() };
     let decision = judge(vec![email, profile], "email profile").unwrap();
-    assert_eq!(decision.contract.scope_permitted, listed(&["email", "profile"]));
+    assert_eq!(decision.contract.scope_permitted, Scopes::from(listed(&["email", "profile"])));
     assert_eq!(decision.permissions, [("back-end-api".to_owned(), 1), ("back-end-api".to_owned(), 2)]);
 }
 
@@ -191,7 +201,7 @@ fn several_audiences_all_agree_and_the_contract_suits_each() {
     let contract = decide(&policy([a.clone(), b.clone()]), "corp", &request, now()).unwrap().contract;
     assert_eq!(contract.audiences, set(&["a", "b"]));
     assert_eq!(contract.realm_roles, set(&["auditor"]));
-    assert_eq!(contract.scope_permitted, listed(&["email"]));
+    assert_eq!(contract.scope_permitted, Scopes::from(listed(&["email"])));
     assert_eq!(contract.claims, listed(&["department"]));
     assert_eq!(contract.lifetime, SignedDuration::from_secs(60));
     assert_eq!(contract.expires_by, Some(request.subject_expires));

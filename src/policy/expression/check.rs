@@ -8,7 +8,7 @@ use super::ExpressionError;
 
 const CLAIMS: &str = "claims";
 
-/// What [`super::Variables`] has.
+/// What [`super::Variables`] always has.
 const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", "scopes"];
 
 /// Types, which CEL reads as identifiers: `type(claims.x) == string`.
@@ -68,13 +68,16 @@ pub(super) enum Claims {
 }
 
 /// Refuses whatever names something that does not exist, and whatever is nested too deep.
-pub(super) fn check(expression: &IdedExpr) -> Result<Claims, ExpressionError> {
-    let mut walk = Walk { locals: Vec::new(), comprehensions: 0, claims: Claims::Named(BTreeSet::new()) };
+/// `others`: variables besides.
+pub(super) fn check(expression: &IdedExpr, others: &[&str]) -> Result<Claims, ExpressionError> {
+    let claims = Claims::Named(BTreeSet::new());
+    let mut walk = Walk { others, locals: Vec::new(), comprehensions: 0, claims };
     walk.visit(expression, 0)?;
     Ok(walk.claims)
 }
 
 struct Walk<'a> {
+    others: &'a [&'a str],
     /// Variables of the comprehensions around.
     locals: Vec<&'a str>,
     comprehensions: usize,
@@ -143,7 +146,8 @@ impl<'a> Walk<'a> {
         if name == CLAIMS && !self.locals.contains(&name) {
             self.claims = Claims::All;
         }
-        if VARIABLES.contains(&name) || TYPES.contains(&name) || self.locals.contains(&name) {
+        let known: [&[&str]; 4] = [&VARIABLES, self.others, &TYPES, &self.locals];
+        if known.iter().any(|names| names.contains(&name)) {
             Ok(())
         } else {
             Err(ExpressionError(format!("there is no variable {name}")))

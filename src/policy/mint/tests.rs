@@ -9,7 +9,7 @@ use super::*;
 use crate::policy::contract::Issued;
 use crate::policy::decide::{Request, decide};
 use crate::policy::expression::Expression;
-use crate::policy::model::{Audience, Profile, RoleMapping, RoleOutput, RoleSource};
+use crate::policy::model::{ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource};
 use crate::policy::samples::{
     ISSUER, NOW, audience, keycloak_claims, listed, now, object, permission, policy, request, set,
 };
@@ -164,6 +164,128 @@ fn a_foreign_token_brings_what_the_file_says_and_no_more() {
     for absent in ["sid", "groups", "roles"] {
         assert!(!some.contains_key(absent), "{absent}");
     }
+}
+
+#[test]
+fn who_acts_and_who_may_is_in_every_token() {
+    let mut claims = keycloak_claims();
+    claims.extend(object(json!({"act": {"sub": "a"}, "may_act": {"client_id": "front-end-app"}})));
+    for kind in [TokenType::AccessToken, TokenType::IdToken, TokenType::Jwt] {
+        let mut target = minting();
+        target.token.claims = Names::Any;
+        target.permissions[0].requested_tokens.insert(kind);
+        target.permissions[0].delegation = Some(Delegation {
+            actor: ActorRule::Forbidden,
+            issuers: listed(&[]),
+            condition: None,
+            without_may_act: false,
+            depth: 1,
+        });
+        for (own, iss) in [(true, None), (false, Some(claims["iss"].clone()))] {
+            let minted = mint(&target, &Asked { own, kind, ..OWN }, &claims).unwrap();
+            // The samples' foreign token has the realm's iss, in which nothing changes.
+            assert_eq!(minted.claims["act"], json!({"sub": "a"}), "{iss:?}");
+            assert_eq!(minted.claims["may_act"], json!({"client_id": "front-end-app"}));
+        }
+    }
+}
+
+#[test]
+fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
+    let mut claims = keycloak_claims();
+    claims
+        .extend(object(json!({"groups": ["support"], "auth_time": 5, "amr": ["pwd"], "act": {"sub": "a"}})));
+    let person = object(json!({
+        "sub": "user-2", "username": "customer-7", "preferred_username": "customer-7", "email": "c@example.org"
+    }));
+    let mut target = minting();
+    target.token.claims = listed(&["department", "groups", "acr", "sid"]);
+    let base = contract(&target, &OWN, &keycloak_claims()).unwrap();
+    let contract = Contract {
+        subject: Some("user-2".to_owned()),
+        person: Some(person),
+        from_directory: true,
+        act: claims.get("act").cloned(),
+        ..base
+    };
+    let held = Roles {
+        clients: BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]),
+        ..Roles::default()
+    };
+    let from = Ingredients { subject: &claims, directory: Some(&held), issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&from).unwrap();
+    assert_eq!(
+        Value::Object(minted.claims),
+        json!({
+            "iss": ISSUER, "sub": "user-2", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
+            "typ": "Bearer", "azp": "front-end-app", "scope": "email profile", "act": {"sub": "a"},
+            "resource_access": {"back-end-api": {"roles": ["reader"]}},
+            "email": "c@example.org", "preferred_username": "customer-7"
+        })
+    );
+}
+
+#[test]
+fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
+    let partner = "https://login.partner.example";
+    let mut claims = keycloak_claims();
+    claims
+        .extend(object(json!({"sub": "partner#42", SUBJECT_ISSUER: partner, "scope": "email", "sid": "s"})));
+    let (audiences, target) = ([String::from("back-end-api")], minting());
+    let request = Request {
+        own: false,
+        settled: true,
+        issuer: "partner",
+        subject: "partner#42",
+        ..request(&audiences, &claims)
+    };
+    let decided = |target: Audience| decide(&policy([target]), "corp", &request, now());
+    let contract = decided(target.clone()).unwrap().contract;
+    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&from).unwrap();
+    assert_eq!(
+        (&minted.claims["sub"], &minted.claims[SUBJECT_ISSUER]),
+        (&json!("partner#42"), &json!(partner))
+    );
+    assert_eq!((&minted.claims["iss"], minted.scope.to_string().as_str()), (&json!(ISSUER), "email"));
+    assert!(!minted.claims.contains_key("sid") && minted.roles == Roles::default());
+
+    let translating = Audience { issuance: Issuance::Translate, ..target };
+    let refusal = decided(translating).unwrap_err();
+    assert_eq!(refusal.reason, Reason::IssuerNotPermitted);
+    assert!(refusal.detail.contains("which can't exchange a token that Cambio minted"), "{}", refusal.detail);
+}
+
+#[test]
+fn a_dialect_carries_claims_over_and_has_defaults() {
+    let mut claims = foreign_claims();
+    claims.extend(object(json!({"locale": "fr"})));
+    let audiences = [String::from("back-end-api")];
+    let request = Request {
+        own: false,
+        issuer: "partner",
+        carried: &["email", "locale", "acr", "act", "sid", "realm_access"],
+        defaults: &[
+            ("locale", "en"),
+            ("zoneinfo", "Europe/Berlin"),
+            ("sub", "x"),
+            ("aud", "y"),
+            ("sid", "z"),
+        ],
+        ..request(&audiences, &claims)
+    };
+    let mut target = minting();
+    target.token.claims = Names::Any;
+    let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
+    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&from).unwrap().claims;
+    let text = |name: &str| minted.get(name).and_then(Value::as_str);
+    assert_eq!((text("email"), text("locale"), text("acr")), (Some("u@example.org"), Some("fr"), Some("1")));
+    assert_eq!(
+        (text("zoneinfo"), text("sub"), text("aud")),
+        (Some("Europe/Berlin"), Some("partner#user-1"), Some("back-end-api"))
+    );
+    assert!(["act", "sid", "realm_access"].iter().all(|name| !minted.contains_key(*name)));
 }
 
 #[test]

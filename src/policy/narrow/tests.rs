@@ -73,7 +73,7 @@ fn claims_follow_the_scope() {
     ] {
         let contract = Contract {
             scope_requested: requested,
-            scope_permitted: permitted,
+            scope_permitted: permitted.into(),
             claims: listed_claims,
             ..base.clone()
         };
@@ -187,7 +187,7 @@ prop_compose! {
                 ..RoleTerms::default()
             }],
             realm_roles,
-            scope_permitted: listed(&permitted),
+            scope_permitted: listed(&permitted).into(),
             scope_requested: requested.map(|tokens| tokens.into_iter().map(str::to_owned).collect()),
             lifetime: SignedDuration::from_secs(lifetime),
             expires_by: by.map(|seconds| Timestamp::from_second(NOW + seconds).unwrap()),

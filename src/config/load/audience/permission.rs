@@ -2,22 +2,25 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 
-use super::names;
+use super::token::MIN_LIFETIME;
+use super::{delegation, names};
 use crate::config::file::audience as file;
 use crate::config::file::issuer::Realm;
 use crate::config::load::issuers::expression;
 use crate::config::load::platform::optional;
 use crate::config::load::problem::{At, Report};
+use crate::config::load::value::period;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::decide::refreshable;
-use crate::policy::model::{Demands, Issuance, Names, Permission};
+use crate::policy::model::{Demands, Issuance, MAX_LIFETIME, Names, Permission};
 
 pub(super) fn permission(
     file: &file::Permission,
-    issuance: Issuance,
+    (issuance, directory): (Issuance, bool),
     realm: Option<(&str, &Realm)>,
     at: &At<'_>,
     report: &mut Report,
@@ -62,6 +65,21 @@ pub(super) fn permission(
     let condition =
         optional(file.condition.as_ref(), |source| expression(source, &at.field("condition"), report));
     let expires = optional(file.expires.as_ref(), |text| date(text, &at.field("expires"), report));
+    let delegation = optional(file.delegation.as_ref(), |one| {
+        delegation::delegation(one, issuance, realm, &at.field("delegation"), report)
+    });
+    let impersonation = optional(file.impersonation.as_ref(), |one| {
+        let at = at.field("impersonation");
+        if let (Some((own, _)), Some(issuers)) = (realm, &issuers) {
+            delegation::realm_only(issuers, own, &at, report);
+        }
+        delegation::impersonation(one, issuance, directory, &at, report)
+    });
+    let lifetime = optional(file.lifetime.as_ref(), |lifetime| {
+        let longest = MAX_LIFETIME.unsigned_abs();
+        let lifetime = period(lifetime, MIN_LIFETIME..=longest, &at.field("lifetime"), report)?;
+        SignedDuration::try_from(lifetime).ok()
+    });
     Some(Permission {
         clients: clients?,
         issuers: issuers?,
@@ -71,6 +89,9 @@ pub(super) fn permission(
         issuance: Some(issuance),
         demands: Demands { one_time: file.one_time, still_active: file.still_active },
         condition: condition?,
+        delegation: delegation?,
+        impersonation: impersonation?,
+        lifetime: lifetime?,
         expires: expires?,
     })
 }
@@ -196,5 +217,6 @@ fn requested_type(kind: file::RequestedTokenType) -> TokenType {
         file::RequestedTokenType::AccessToken => TokenType::AccessToken,
         file::RequestedTokenType::IdToken => TokenType::IdToken,
         file::RequestedTokenType::RefreshToken => TokenType::RefreshToken,
+        file::RequestedTokenType::Jwt => TokenType::Jwt,
     }
 }

@@ -16,7 +16,7 @@ use crate::policy::mint::is_reserved;
 use crate::policy::model::{Issuance, MAX_LIFETIME, Names, Profile, RoleOutput, SubjectRule, TokenRules};
 
 /// A shorter life than this is over before the token arrives.
-const MIN_LIFETIME: Duration = Duration::from_secs(10);
+pub(super) const MIN_LIFETIME: Duration = Duration::from_secs(10);
 /// The longest life of a family of refresh tokens: 30 days.
 const MAX_REFRESH: Duration = Duration::from_secs(30 * 24 * 3600);
 

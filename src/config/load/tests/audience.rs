@@ -103,7 +103,9 @@ const ROWS: &[Row] = &[
         "no such token",
         SCOPES,
         "requestedTokens: [saml2]",
-        &[":5:23: permissions[0].requestedTokens[0]: must be access_token or id_token or refresh_token"],
+        &[
+            ":5:23: permissions[0].requestedTokens[0]: must be access_token or id_token or refresh_token or jwt",
+        ],
     ),
     (
         "translate of own tokens, without a key",
@@ -131,6 +133,35 @@ const ROWS: &[Row] = &[
         &[":5:21: permissions[0].subjectTokens[0]: must be"],
     ),
     ("no token type", SCOPES, "subjectTokens: []", &[":5:20: permissions[0].subjectTokens: is empty"]),
+    ("a JWT", SCOPES, "requestedTokens: [jwt]", &[]),
+    ("this client's life", SCOPES, "lifetime: 1h", &[]),
+    (
+        "this client's long life",
+        SCOPES,
+        "lifetime: 25h",
+        &[":5:15: permissions[0].lifetime: \"25h\" is not between 10s and 24h"],
+    ),
+    (
+        "delegation that the upstream would ignore",
+        SCOPES,
+        "delegation: {}",
+        &[":5:17: permissions[0].delegation: can't be had with `issuance: forward`"],
+    ),
+    (
+        "impersonation by the upstream",
+        SCOPES,
+        "impersonation: { who: 'true', whom: 'true' }",
+        &[
+            ":5:20: permissions[0].impersonation: needs `issuance: mint`",
+            ":5:20: permissions[0].impersonation: needs `source: directory`",
+        ],
+    ),
+    (
+        "impersonation of anybody",
+        SCOPES,
+        "impersonation: { who: 'true' }",
+        &[":5:20: permissions[0].impersonation.whom: is missing"],
+    ),
     ("date", SCOPES, "expires: 2027-06-30", &[]),
     (
         "no such day",

@@ -80,6 +80,81 @@ fn what_each_issuance_refuses() {
 }
 
 #[test]
+fn who_may_act_is_said_in_full() {
+    let acting = |rest: &str| format!("issuance: reissue\n    delegation: {{ {rest} }}");
+    for (name, delegation, expected) in [
+        ("all by default", "", &[][..]),
+        (
+            "all said",
+            "actor: required, issuers: [partner, corp], condition: \"actor.azp == 'x'\", withoutMayAct: true, depth: 8",
+            &[],
+        ),
+        ("earlier ones alone", "actor: forbidden, depth: 1", &[]),
+        ("a slip", "actr: optional", &["delegation.actr: unknown key"]),
+        (
+            "whose token",
+            "issuers: [nobody]",
+            &["delegation.issuers[0]: \"nobody\" is not among realms.corp.subjectIssuers"],
+        ),
+        ("nobody's token", "issuers: []", &["delegation.issuers: is empty"]),
+        ("who", "withoutMayAct: true", &["delegation.withoutMayAct: needs a condition"]),
+        ("how deep", "depth: 9", &["delegation.depth: 9 is not between 1 and 8"]),
+        ("not deep", "depth: 0", &["delegation.depth: 0 is not between 1 and 8"]),
+        (
+            "no actor, and who",
+            "actor: forbidden, condition: 'true'",
+            &["delegation.condition: is about actor tokens"],
+        ),
+        (
+            "about whom",
+            "condition: requested.sub == 'x'",
+            &["delegation.condition: does not compile: there is no variable requested"],
+        ),
+    ] {
+        let problems = folder(&acting(delegation)).problems();
+        assert_eq!(problems.len(), expected.len(), "{name}: {problems:#?}");
+        assert!(problems.iter().zip(expected).all(|(got, part)| got.contains(part)), "{name}: {problems:#?}");
+    }
+    let config = loaded(&acting("issuers: ['*']"));
+    let delegation = config.policy.realms["corp"]["back-end-api"].permissions[0].delegation.as_ref().unwrap();
+    assert!(["corp", "lab", "partner"].iter().all(|name| delegation.issuers.contains(name)));
+    assert!(!delegation.issuers.contains("nobody"), "every issuer is every one that the realm trusts");
+    let problems = folder("issuance: reissue\n    condition: actor.azp == 'x'").problems();
+    assert!(problems.len() == 1 && problems[0].contains("there is no variable actor"), "{problems:#?}");
+}
+
+#[test]
+fn who_may_become_whom_is_said_in_full() {
+    let becoming = |rest: &str, whom: &str| {
+        format!(
+            "issuance: mint\n    {rest}impersonation: {{ who: claims.vip, whom: {whom} }}\nroles: {{ source: directory }}\n#"
+        )
+    };
+    for (name, permission, expected) in [
+        ("all said", becoming("", "requested.vip"), &[][..]),
+        (
+            "foreign ones",
+            becoming("issuers: [corp, lab]\n    ", "requested.vip"),
+            &["impersonation: is within the realm"],
+        ),
+        (
+            "an actor",
+            becoming("", "actor.vip"),
+            &["impersonation.whom: does not compile: there is no variable actor"],
+        ),
+        (
+            "the subject token's roles",
+            becoming("", "requested.vip").replace("directory", "token"),
+            &["impersonation: needs `source: directory`"],
+        ),
+    ] {
+        let problems = folder(&permission).problems();
+        assert_eq!(problems.len(), expected.len(), "{name}: {problems:#?}");
+        assert!(problems.iter().zip(expected).all(|(got, part)| got.contains(part)), "{name}: {problems:#?}");
+    }
+}
+
+#[test]
 fn refresh_tokens_need_keys_to_seal_them() {
     let folder = folder("issuance: reissue\n    requestedTokens: [refresh_token]");
     let main = std::fs::read_to_string(folder.path("cambio.yaml")).unwrap();

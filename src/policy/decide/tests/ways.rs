@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use crate::policy::model::{ActorRule, Delegation, Impersonation};
 
 const ONE_TIME: Demands = Demands { one_time: true, still_active: false };
 const STILL_ACTIVE: Demands = Demands { one_time: false, still_active: true };
@@ -100,7 +101,7 @@ fn demands_hold_for_what_only_a_demanding_permission_allows() {
     ] {
         let decision = judge(permissions, asked).unwrap();
         assert_eq!(decision.demands, expected, "{name}");
-        assert_eq!(decision.contract.scope_permitted, listed(scopes), "{name}");
+        assert_eq!(decision.contract.scope_permitted, Scopes::from(listed(scopes)), "{name}");
         let positions: Vec<_> = decision.permissions.iter().map(|(_, position)| *position).collect();
         assert_eq!(positions, applied, "{name}");
     }
@@ -166,6 +167,29 @@ fn some_names(of: &'static [&'static str]) -> impl Strategy<Value = Names> {
     prop_oneof![1 => Just(Names::Any), 4 => subsequence(of, 0..=of.len()).prop_map(|names| listed(&names))]
 }
 
+fn some_delegation() -> impl Strategy<Value = Option<Delegation>> {
+    let rules = select(vec![ActorRule::Required, ActorRule::Optional, ActorRule::Forbidden]);
+    let conditions =
+        select(vec![None, Some("actor.azp == 'gateway'"), Some("actor.azp == 'x'"), Some("actor.x")]);
+    let some = (rules, some_names(&["corp", "partner"]), conditions, any::<bool>(), 1..3usize).prop_map(
+        |(actor, issuers, source, without_may_act, depth)| {
+            let about = |source| Expression::compile_about(source, &[Other::Actor]).unwrap();
+            Delegation { actor, issuers, condition: source.map(about), without_may_act, depth }
+        },
+    );
+    proptest::option::of(some)
+}
+
+fn some_impersonation() -> impl Strategy<Value = Option<Impersonation>> {
+    let who = select(vec!["claims.acr == '1'", "claims.acr == '2'", "claims.x"]);
+    let whom = select(vec!["requested.sub == 'user-2'", "requested.x"]);
+    let some = (who, whom).prop_map(|(who, whom)| Impersonation {
+        who: cel(who),
+        whom: Expression::compile_about(whom, &[Other::Requested]).unwrap(),
+    });
+    proptest::option::weighted(0.3, some)
+}
+
 fn some_permission() -> impl Strategy<Value = Permission> {
     let conditions = select(vec![
         None,
@@ -188,13 +212,24 @@ fn some_permission() -> impl Strategy<Value = Permission> {
         some_names(&["corp", "partner"]),
         types.clone(),
         types,
-        some_names(&["email", "profile", "x"]),
+        some_names(&["email", "profile", "x", "offline_access"]),
         conditions,
         expires,
         (issuances, select(Demands::ALL.to_vec())),
+        (some_delegation(), some_impersonation(), proptest::option::of(10..1000i64)),
     )
         .prop_map(
-            |(clients, issuers, subject, requested, scopes, source, expires, (issuance, demands))| {
+            |(
+                clients,
+                issuers,
+                subject,
+                requested,
+                scopes,
+                source,
+                expires,
+                (issuance, demands),
+                (delegation, impersonation, lifetime),
+            )| {
                 Permission {
                     clients,
                     issuers,
@@ -204,6 +239,9 @@ fn some_permission() -> impl Strategy<Value = Permission> {
                     issuance,
                     demands,
                     condition: source.map(cel),
+                    delegation,
+                    impersonation,
+                    lifetime: lifetime.map(SignedDuration::from_secs),
                     expires: expires.map(|day| day.parse().unwrap()),
                 }
             },
@@ -216,19 +254,70 @@ fn some_growth() -> impl Strategy<Value = (Vec<Permission>, Vec<Permission>, Per
     (some(), some(), some_permission(), any::<bool>(), 0..4usize)
 }
 
-/// A request for both audiences, or for `a` alone.
-fn asked(
-    a: &[Permission],
-    b: &[Permission],
+/// What a request is like besides its scopes.
+#[expect(clippy::struct_excessive_bools, reason = "each is there or is not")]
+#[derive(Clone, Copy, Debug)]
+struct Way {
     own: bool,
     both: bool,
-    scopes: &str,
-) -> Result<Decision, Refusal> {
-    let (claims, asked) = (object(json!({"acr": "1"})), scope(scopes));
-    let audiences = names(if both { &["a", "b"] } else { &["a"] });
-    let issuer = if own { "corp" } else { "partner" };
-    let request = Request { scope: Some(&asked), own, issuer, ..request(&audiences, &claims) };
-    decide(&policy([audience("a", a.to_vec()), audience("b", b.to_vec())]), "corp", &request, now())
+    drop_offline: bool,
+    acts: bool,
+    acted: bool,
+    may_act: bool,
+    becomes: bool,
+}
+
+impl Way {
+    fn issuer(self) -> &'static str {
+        if self.own { "corp" } else { "partner" }
+    }
+}
+
+prop_compose! {
+    fn some_way()(
+        (own, both, drop_offline) in any::<(bool, bool, bool)>(),
+        (acts, acted, may_act) in any::<(bool, bool, bool)>(),
+        becomes in proptest::bool::weighted(0.3),
+    ) -> Way {
+        Way { own, both, drop_offline, acts, acted, may_act, becomes }
+    }
+}
+
+/// A request for both audiences, or for `a` alone.
+fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<Decision, Refusal> {
+    let mut claims = object(json!({"acr": "1", "scope": "email x"}));
+    if way.acted {
+        claims.insert("act".to_owned(), json!({"sub": "earlier", "iss": "https://a.example"}));
+    }
+    if way.may_act {
+        let may_act = json!({"sub": "sa-gateway", "iss": "https://a.example", "client_id": "front-end-app"});
+        claims.insert("may_act".to_owned(), may_act);
+    }
+    let (gateway, person) = (object(json!({"azp": "gateway"})), object(json!({"sub": "user-2"})));
+    let actor = way.acts.then_some(Actor {
+        issuer: "corp",
+        iss: "https://a.example",
+        claims: &gateway,
+        subject: "sa-gateway",
+        expires: now() + SignedDuration::from_secs(60),
+    });
+    let requested = Impersonated { subject: "user-2", claims: &person, protected: false };
+    let (asked, audiences) = (scope(scopes), names(if way.both { &["a", "b"] } else { &["a"] }));
+    let request = Request {
+        scope: Some(&asked),
+        own: way.own,
+        issuer: way.issuer(),
+        actor,
+        impersonate: way.becomes.then_some(requested),
+        drop_offline: way.drop_offline,
+        ..request(&audiences, &claims)
+    };
+    let audience = |name, permissions: &[Permission]| {
+        let mut audience = audience(name, permissions.to_vec());
+        audience.roles.directory = true;
+        audience
+    };
+    decide(&policy([audience("a", a), audience("b", b)]), "corp", &request, now())
 }
 
 fn rank(demands: Demands) -> usize {
@@ -242,20 +331,20 @@ proptest! {
     #[test]
     fn a_permission_more_never_denies_and_one_less_never_allows(
         (a, b, more, at_a, at) in some_growth(),
-        own: bool,
-        both: bool,
-        scopes in subsequence(vec!["email", "profile", "x"], 0..=3),
+        way in some_way(),
+        scopes in subsequence(vec!["email", "profile", "x", OFFLINE], 0..=3),
     ) {
         let scopes = scopes.join(" ");
-        if let Ok(before) = asked(&a, &b, own, both, &scopes) {
+        if let Ok(before) = asked(&a, &b, way, &scopes) {
             let (mut a, mut b) = (a, b);
             let grown = if at_a { &mut a } else { &mut b };
             grown.insert(at.min(grown.len()), more);
-            let after = asked(&a, &b, own, both, &scopes).expect("one permission more denies");
+            let after = asked(&a, &b, way, &scopes).expect("one permission more denies");
             prop_assert!(rank(after.demands) <= rank(before.demands), "it demands more");
             // What was asked for is granted before and after; what nobody asked for may go with the demands.
-            if after.demands == before.demands {
-                for token in ["email", "profile", "x"] {
+            if after.demands == before.demands && after.contract.scope_requested == before.contract.scope_requested {
+                prop_assert!(before.contract.lifetime <= after.contract.lifetime, "it lives less long");
+                for token in ["email", "profile", "x", OFFLINE] {
                     let (before, after) = (&before.contract.scope_permitted, &after.contract.scope_permitted);
                     prop_assert!(!before.contains(token) || after.contains(token));
                 }
@@ -268,12 +357,10 @@ proptest! {
     #[test]
     fn what_is_allowed_is_covered_by_permissions_that_hold(
         (a, b, _, _, _) in some_growth(),
-        own: bool,
-        both: bool,
-        scopes in subsequence(vec!["email", "profile", "x"], 0..=3),
+        way in some_way(),
+        scopes in subsequence(vec!["email", "profile", "x", OFFLINE], 0..=3),
     ) {
-        let issuer = if own { "corp" } else { "partner" };
-        if let Ok(decision) = asked(&a, &b, own, both, &scopes.join(" ")) {
+        if let Ok(decision) = asked(&a, &b, way, &scopes.join(" ")) {
             for name in &decision.audiences {
                 let all = if name == "a" { &a } else { &b };
                 let held: Vec<_> = decision
@@ -285,12 +372,15 @@ proptest! {
                 prop_assert!(!held.is_empty());
                 for permission in &held {
                     prop_assert!(permission.clients.contains("front-end-app"));
-                    prop_assert!(permission.issuers.contains(issuer));
-                    prop_assert!(permission.issuance.unwrap_or(Issuance::Reissue).takes(own));
+                    prop_assert!(permission.issuers.contains(way.issuer()));
+                    prop_assert!(permission.issuance.unwrap_or(Issuance::Reissue).takes(way.own));
+                    prop_assert_eq!(permission.impersonation.is_some(), way.becomes);
+                    prop_assert!(permission.delegation.is_some() || !way.acts && !way.acted);
                     prop_assert!(permission.demands.within(decision.demands));
                 }
                 let permitted = &decision.contract.scope_permitted;
-                for token in &scopes {
+                let requested = decision.contract.scope_requested.clone().unwrap_or_default();
+                for token in requested.iter() {
                     prop_assert!(held.iter().any(|permission| permission.scopes.contains(token)));
                     prop_assert!(permitted.contains(token));
                 }
