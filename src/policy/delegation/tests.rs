@@ -1,3 +1,5 @@
+mod chains;
+
 use serde_json::json;
 
 use super::*;
