@@ -21,8 +21,16 @@ use crate::policy::scopes::OFFLINE;
 const CLIENTS: [&str; 3] = ["front-end-app", "gateway", "batch"];
 const SCOPES: [&str; 4] = ["email", "payments", "x", OFFLINE];
 /// Two issuers have the same `sub`.
-const ACTORS: [(&str, &str); 5] =
-    [("corp", "user-1"), ("corp", "a"), ("corp", "b"), ("partner", "a"), ("partner", "user-1")];
+const ACTORS: [(&str, &str); 8] = [
+    ("corp", "user-1"),
+    ("corp", "a"),
+    ("corp", "b"),
+    ("corp", "c"),
+    ("corp", "d"),
+    ("partner", "a"),
+    ("partner", "b"),
+    ("partner", "user-1"),
+];
 
 /// One exchange.
 #[derive(Clone, Debug)]
@@ -42,20 +50,20 @@ fn iss(issuer: &str) -> &'static str {
 }
 
 fn some_names(of: &'static [&'static str]) -> impl Strategy<Value = Names> {
-    prop_oneof![1 => Just(Names::Any), 2 => subsequence(of, 0..=of.len()).prop_map(|names| listed(&names))]
+    prop_oneof![3 => Just(Names::Any), 2 => subsequence(of, 0..=of.len()).prop_map(|names| listed(&names))]
 }
 
 fn some_delegation() -> impl Strategy<Value = Option<Delegation>> {
     let rules =
         select(vec![ActorRule::Optional, ActorRule::Optional, ActorRule::Required, ActorRule::Forbidden]);
     let conditions = select(vec![None, None, Some("actor.azp == 'gateway'"), Some("actor.sub != 'b'")]);
-    let some = (rules, some_names(&["corp", "partner"]), conditions, any::<bool>(), 1..=MAX_DEPTH).prop_map(
-        |(actor, issuers, source, without_may_act, depth)| {
-            let about = |source| Expression::compile_about(source, &[Other::Actor]).unwrap();
-            Delegation { actor, issuers, condition: source.map(about), without_may_act, depth }
-        },
-    );
-    proptest::option::weighted(0.8, some)
+    let some =
+        (rules, some_names(&["corp", "partner"]), conditions, proptest::bool::weighted(0.8), 1..=MAX_DEPTH)
+            .prop_map(|(actor, issuers, source, without_may_act, depth)| {
+                let about = |source| Expression::compile_about(source, &[Other::Actor]).unwrap();
+                Delegation { actor, issuers, condition: source.map(about), without_may_act, depth }
+            });
+    proptest::option::weighted(0.9, some)
 }
 
 fn some_permission() -> impl Strategy<Value = Permission> {
@@ -80,14 +88,14 @@ fn some_permission() -> impl Strategy<Value = Permission> {
 }
 
 fn some_hop() -> impl Strategy<Value = Hop> {
-    let asked = proptest::option::of(subsequence(SCOPES.to_vec(), 0..=3));
+    let asked = proptest::option::weighted(0.4, subsequence(SCOPES.to_vec(), 0..=2));
     (
         select(CLIENTS.to_vec()),
         subsequence(CLIENTS.to_vec(), 1..=2),
-        proptest::option::of((select(ACTORS.to_vec()), 1..500i64)),
+        proptest::option::of((select(ACTORS.to_vec()), 100..500i64)),
         proptest::option::weighted(0.1, select(vec!["user-2", "a", "b"])),
         asked,
-        proptest::collection::vec(some_permission(), 1..4),
+        proptest::collection::vec(some_permission(), 2..6),
         0..5i64,
     )
         .prop_map(|(client, audiences, actor, becomes, asked, permissions, later)| Hop {
@@ -119,7 +127,7 @@ fn some_may_act() -> impl Strategy<Value = Option<Value>> {
             }
             Value::Object(may_act)
         });
-    proptest::option::weighted(0.4, one)
+    proptest::option::weighted(0.3, one)
 }
 
 prop_compose! {
@@ -227,7 +235,7 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_grows_from_hop_to_hop(
         first in some_token(),
-        hops in proptest::collection::vec(some_hop(), 1..12),
+        hops in proptest::collection::vec(some_hop(), 4..16),
     ) {
         let (mut history, mut now) = (vec![first], NOW);
         for hop in &hops {
