@@ -17,7 +17,7 @@ use cambio::exchange::parse::{Accepts, parse};
 use cambio::issue::key::{KeyKind, SigningKey, generate};
 use cambio::issue::{Verified, answer::Answer, reissue};
 use cambio::oauth::urn::TokenType;
-use cambio::permit::Permit;
+use cambio::permit::{Circumstances, Permit};
 use cambio::policy::decide::{Request, decide};
 use cambio::policy::model::{Audience, Demands, Issuance, Names, Permission, Policy, RoleRules, TokenRules};
 use cambio::secret::Secret;
@@ -167,7 +167,8 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
     };
     let authenticated = Authenticated::by_upstream(parse(grant, form, head, &Accepts::default()).unwrap());
     let validated = validate(authenticated, keys, &checks, Evidence::default(), now()).unwrap();
-    Permit::decide(validated, policy, "corp", now()).map_err(|refused| refused.refusal).unwrap()
+    let circumstances = Circumstances { realm: "corp", realm_issuer: ISSUER, ..Circumstances::default() };
+    Permit::decide(validated, policy, &circumstances, now()).map_err(|refused| refused.refusal).unwrap()
 }
 
 /// One signature by the library that parses the key each time, and by a key that stays parsed

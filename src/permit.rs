@@ -10,7 +10,7 @@ use crate::client::Authenticated;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
-use crate::policy::decide::{Decision, Request, decide};
+use crate::policy::decide::{Actor, Decision, Impersonated, Request, decide};
 use crate::policy::model::{Demands, Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
 use crate::token::actor::ActorToken;
@@ -23,6 +23,23 @@ use crate::token::{SubjectChecks, Validated, validate_again};
 pub struct Permit {
     validated: Validated,
     decision: Decision,
+}
+
+/// Where a request is judged, and what is known besides its tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances<'a> {
+    /// The realm's name in the configuration.
+    pub realm: &'a str,
+    /// The realm's `iss`.
+    pub realm_issuer: &'a str,
+    /// The user that the request wants to become, as the directory knows him.
+    pub impersonate: Option<Impersonated<'a>>,
+    /// Claims that the dialect carries over into a token that we sign.
+    pub carried: &'a [&'a str],
+    /// Claims that the dialect gives a minted token where the subject token has none.
+    pub defaults: &'a [(&'a str, &'a str)],
+    /// Whether the dialect leaves out `offline_access` where it is not permitted.
+    pub drop_offline: bool,
 }
 
 /// How the tokens of an exchange that is renewed are checked again.
@@ -48,11 +65,17 @@ impl Permit {
     pub fn decide(
         validated: Validated,
         policy: &Policy,
-        realm: &str,
+        circumstances: &Circumstances<'_>,
         now: Timestamp,
     ) -> Result<Self, Box<Refused>> {
-        let binding = validated.binding().claim();
-        let request = request(&validated, validated.scope(), binding.as_ref());
+        let (binding, realm) = (validated.binding().claim(), circumstances.realm);
+        if validated.authenticated().parsed().requested_subject().is_some()
+            != circumstances.impersonate.is_some()
+        {
+            let refusal = Refusal::new(Reason::Internal, "who is to be impersonated was not looked up");
+            return Err(Box::new(Refused { refusal, validated }));
+        }
+        let request = request(&validated, validated.scope(), binding.as_ref(), circumstances);
         let decided = if validated.authenticated().parsed().prefers_refresh() {
             match decide(policy, realm, &Request { requested_token: TokenType::RefreshToken, ..request }, now)
             {
@@ -80,7 +103,7 @@ impl Permit {
         authenticated: Authenticated,
         renewal: &Renewal,
         (asked, checks, evidence): (Option<&Scope>, &Checks<'_>, Evidence<'_>),
-        policy: &Policy,
+        (policy, circumstances): (&Policy, &Circumstances<'_>),
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let granted = renewal.scope();
@@ -102,7 +125,8 @@ impl Permit {
         }
         let binding = validated.binding().claim();
         let judge = |scope: Option<&Scope>| {
-            decide(policy, renewal.realm(), &request(&validated, scope, binding.as_ref()), now)
+            let request = request(&validated, scope, binding.as_ref(), circumstances);
+            decide(policy, renewal.realm(), &request, now)
         };
         let wanted = asked.unwrap_or(&granted);
         let (mut decision, scope) = match judge(Some(wanted)) {
@@ -191,6 +215,7 @@ fn request<'a>(
     validated: &'a Validated,
     scope: Option<&'a Scope>,
     binding: Option<&'a Value>,
+    circumstances: &Circumstances<'a>,
 ) -> Request<'a> {
     let (parsed, subject) = (validated.authenticated().parsed(), validated.subject());
     Request {
@@ -206,18 +231,19 @@ fn request<'a>(
         subject: subject.subject(),
         subject_expires: subject.expires(),
         binding,
-        realm_issuer: subject
-            .claims()
-            .get("iss")
-            .and_then(Value::as_str)
-            .filter(|_| validated.is_own())
-            .unwrap_or_default(),
-        actor: None,
-        settled: false,
-        impersonate: None,
-        carried: &[],
-        defaults: &[],
-        drop_offline: false,
+        realm_issuer: circumstances.realm_issuer,
+        actor: validated.actor().map(|actor| Actor {
+            issuer: actor.issuer(),
+            iss: actor.iss(),
+            claims: actor.claims(),
+            subject: actor.token().subject(),
+            expires: actor.token().expires(),
+        }),
+        settled: validated.is_settled(),
+        impersonate: circumstances.impersonate,
+        carried: circumstances.carried,
+        defaults: circumstances.defaults,
+        drop_offline: circumstances.drop_offline,
     }
 }
 

@@ -308,7 +308,6 @@ fn fit(
 ) -> Result<(), Refusal> {
     audience_is(token.claims(), client, checks.audience)?;
     Binding::read(token.claims())?.proved_by(evidence)?;
-    undelegated(token.claims())?;
     rules_hold(token.claims(), client, &checks.checks.rules)
 }
 
@@ -333,13 +332,6 @@ fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>
         }
     };
     if held { Ok(()) } else { Err(Refusal::new(Reason::SubjectTokenAudience, detail)) }
-}
-
-/// `act` and `may_act` (RFC 8693 sections 4.1 and 4.4) are delegation, whether or not an actor token came.
-fn undelegated(claims: &Map<String, Value>) -> Result<(), Refusal> {
-    ["act", "may_act"].into_iter().find(|name| claims.contains_key(*name)).map_or(Ok(()), |name| {
-        Err(Refusal::new(Reason::SubjectTokenDelegated, format!("the token has {name}")))
-    })
 }
 
 /// Whether a token of the realm was issued for the client, or to it.

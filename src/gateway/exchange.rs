@@ -53,9 +53,9 @@ pub async fn judge(
     let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
     let validated = tokens::check(visit, realm, authenticated, evidence).await?;
     exit.validated(&validated);
-    let permit =
-        Permit::decide(validated, &visit.state.config.policy, &realm.config.name, visit.gateway.clock.now())
-            .map_err(|refused| refused.refusal)?;
+    let circumstances = realm.circumstances();
+    let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
+    let permit = Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
     if is_ours(realm, &permit) {
         by_ourselves(&permit)?;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::app::StartError;
 use crate::clock::Clock;
 use crate::config::clients::{ClientKeys, Method};
-use crate::config::{Config, JwksLimits, KeyPair, Realm, TokenChecks, TrustedIssuer};
+use crate::config::{Config, GovernedDoor, JwksLimits, KeyPair, Realm, TokenChecks, TrustedIssuer};
 use crate::exchange::parse::Accepts;
 use crate::gateway::proof::nonce_key;
 use crate::gateway::published::Published;
@@ -20,7 +20,8 @@ use crate::jwks::fetch::{FetchError, Fetcher};
 use crate::jwks::source::PublicAddress;
 use crate::jwks::{Jwks, Observer, Source};
 use crate::metrics::Metrics;
-use crate::policy::model::{Issuance, Policy};
+use crate::permit::Circumstances;
+use crate::policy::model::{Delegation, Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::RouteTable;
 use crate::tls::peers::Peers;
@@ -374,10 +375,22 @@ impl RealmState {
     }
 }
 
+impl RealmState {
+    /// Where its requests are judged.
+    pub fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances {
+            realm: &self.config.name,
+            realm_issuer: &self.config.issuer,
+            ..Circumstances::default()
+        }
+    }
+}
+
 /// What the audience files of a realm leave to be asked for.
 fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
     let mut accepts = Accepts {
         unknown_parameters: realm.forward_unknown_parameters,
+        impersonation: realm.doors.requested_subject == GovernedDoor::Judged,
         workloads: Arc::clone(&realm.clients.workloads),
         ..Accepts::default()
     };
@@ -390,6 +403,7 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
             accepts.subject_tokens.extend(&permission.subject_tokens);
         }
         accepts.requested_tokens.extend(&permission.requested_tokens);
+        accepts.actors |= permission.delegation.as_ref().is_some_and(Delegation::takes_actors);
     }
     accepts
 }

@@ -70,11 +70,12 @@ fn renew(
         SubjectChecks { issuer_name: "corp", issuer, checks: &checks, audience: AudienceRule::Client };
     let policy = policy([audience("back-end-api", vec![permission])]);
     let evidence = Evidence::default();
+    let circumstances = Circumstances { realm: "corp", realm_issuer: issuer, ..Circumstances::default() };
     Permit::renew(
         authenticated,
         renewal,
         (refresh.scope(), &Checks { subject: checks, actor: None }, evidence),
-        &policy,
+        (&policy, &circumstances),
         now(),
     )
 }

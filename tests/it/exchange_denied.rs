@@ -147,7 +147,7 @@ fn tokens(world: &World) -> Vec<(&'static str, Value, &'static str)> {
         ("for others", json!({"aud": ["other-api"], "azp": "other-api"}), "subject_token_audience"),
         ("sender-constrained", json!({"cnf": {"jkt": "x"}}), "subject_token_bound"),
         ("delegated", json!({"act": {"sub": "x"}}), "subject_token_delegated"),
-        ("may be delegated", json!({"may_act": {}}), "subject_token_delegated"),
+        ("may be delegated", json!({"may_act": {}}), "may_act_violated"),
     ]
 }
 

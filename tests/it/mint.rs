@@ -176,9 +176,13 @@ async fn a_token_of_ours_is_exchanged_again_by_mint_only() {
 #[tokio::test]
 async fn a_token_minted_for_a_foreign_subject_is_not_taken_for_the_realms_own() {
     let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuers: ISSUERS, issuance: mint }\n";
-    for (subject, issuers) in
-        [("qualified", "[corp]"), ("keep", "[corp]"), ("keep", "[corp, partner]"), ("keep", "[\"*\"]")]
-    {
+    for (subject, issuers, permitted) in [
+        ("qualified", "[corp]", false),
+        ("keep", "[corp]", false),
+        ("qualified", "[corp, partner]", true),
+        ("keep", "[corp, partner]", true),
+        ("keep", "[\"*\"]", true),
+    ] {
         let first = file(MINT, ROLES).replace("lifetime: 5m", &format!("lifetime: 5m, subject: {subject}"));
         let plan = Plan::new().await.audience("back-end-api", &first);
         let world = plan.audience("other-api", &other.replace("ISSUERS", issuers)).start().await;
@@ -187,11 +191,37 @@ async fn a_token_minted_for_a_foreign_subject_is_not_taken_for_the_realms_own() 
         let changes =
             [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
         let answer = world.exchange(&minted, &changes).await;
-        assert_eq!(answer.status, 400, "{subject} {issuers}: {}", answer.text());
-        assert_eq!(world.audit_after(before).await["reason"], "subject_token_ours", "{subject} {issuers}");
-        let issuer = json!("http://sso.example.org/realms/partner");
-        assert_eq!(token::claims(&minted)["subject_issuer"], issuer, "{subject}");
+        let line = world.audit_after(before).await;
+        assert_eq!(line["subject_issuer"], "partner", "{subject} {issuers}: {line}");
+        let minted = token::claims(&minted);
+        if permitted {
+            let claims = token::claims(&answer.access_token());
+            assert_eq!(claims["sub"], minted["sub"], "{subject} {issuers}");
+            assert_eq!(claims["subject_issuer"], minted["subject_issuer"], "{subject} {issuers}");
+            assert_eq!(token::role_clients(&claims), [""; 0], "{subject} {issuers}");
+        } else {
+            assert_eq!(answer.status, 403, "{subject} {issuers}: {}", answer.text());
+            assert_eq!(line["reason"], "issuer_not_permitted", "{subject} {issuers}");
+        }
     }
+}
+
+/// The issuer has gone, and what was made of its tokens with it.
+#[tokio::test]
+async fn a_token_minted_for_a_subject_of_an_issuer_that_is_not_trusted_any_more_is_refused() {
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuers: [\"*\"], issuance: mint }\n";
+    let anybody = MINT.replace("[corp, partner]", "[\"*\"]");
+    let plan = Plan::new().await.audience("back-end-api", &file(&anybody, "")).audience("other-api", other);
+    let world = plan.start().await;
+    let minted = world.exchange(&carol(&world).await, &[]).await.access_token();
+    let changes =
+        [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+    assert_eq!(world.exchange(&minted, &changes).await.status, 200);
+    let without = world.folder.read("cambio.yaml").replace("[corp, partner]", "[corp]");
+    world.rewrite("cambio.yaml", &without).await;
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&minted, &changes).await.status, 400);
+    assert_eq!(world.audit_after(before).await["reason"], "subject_token_issuer_untrusted");
 }
 
 #[tokio::test]

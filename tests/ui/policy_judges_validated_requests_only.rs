@@ -5,7 +5,7 @@ use cambio::permit::Permit;
 use cambio::policy::model::Policy;
 
 fn skip(authenticated: Authenticated, policy: &Policy) {
-    let _ = Permit::decide(authenticated, policy, "corp", Default::default());
+    let _ = Permit::decide(authenticated, policy, &Default::default(), Default::default());
 }
 
 fn main() {}

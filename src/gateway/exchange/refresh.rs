@@ -181,7 +181,13 @@ fn permit(
         actor: renewal.actor_issuer().map(checks).transpose()?,
     };
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
-    let permit = Permit::renew(authenticated, renewal, (refresh.scope(), &checks, evidence), policy, now)?;
+    let permit = Permit::renew(
+        authenticated,
+        renewal,
+        (refresh.scope(), &checks, evidence),
+        (policy, &realm.circumstances()),
+        now,
+    )?;
     if ends(now, (renewal.began(), permit.refresh_lifetime()), None) <= now {
         return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
     }

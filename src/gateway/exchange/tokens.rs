@@ -1,5 +1,7 @@
 //! The tokens that came with an exchange, against the keys and rules of their issuers.
 
+use serde_json::Value;
+
 use super::clip;
 use crate::client::Authenticated;
 use crate::gateway::door::Visit;
@@ -57,15 +59,27 @@ async fn subject(
         let validated = life::unrevoked(visit, realm, validated).await?;
         return match validated.subject().claims().get(SUBJECT_ISSUER).cloned() {
             None => Ok(validated),
-            // Until policy knows whose subject it is.
-            Some(_) => {
-                Err(Refusal::new(Reason::SubjectTokenOurs, "it was minted for a subject of another issuer"))
-            }
+            Some(origin) => settled(visit, realm, validated, &origin),
         };
     }
     let (checks, jwks) = trusted(visit, realm, issuer)?;
     let keys = keys(jwks, kid, checks.issuer_name).await?;
     presented.validate(&keys, &checks, evidence, now)
+}
+
+/// A token that we minted for another issuer's subject: it is about that subject for as long as that issuer is trusted.
+fn settled(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    validated: Validated,
+    origin: &Value,
+) -> Result<Validated, Refusal> {
+    let origin = origin.as_str().unwrap_or_default();
+    let (checks, _) = trusted(visit, realm, origin)?;
+    if checks.issuer_name == realm.config.name {
+        return Err(Refusal::new(Reason::Internal, "a foreign subject of the realm itself"));
+    }
+    validated.originating_from(checks.issuer_name)
 }
 
 async fn actor(

@@ -15,7 +15,7 @@ use crate::issue::mint::{self, Mint};
 use crate::issue::{Verified, forward, reissue};
 use crate::oauth::form::Form;
 use crate::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
-use crate::permit::Permit;
+use crate::permit::{Circumstances, Permit};
 use crate::policy::model::{Issuance, Policy};
 use crate::policy::reason::Reason;
 use crate::policy::samples::{ISSUER, NOW, audience, keycloak_claims, now, object, permission, policy};
@@ -24,6 +24,15 @@ use crate::token::binding::Evidence;
 use crate::token::keys::KeySet;
 use crate::token::verify::{Expectations, VerifiedToken, verify};
 use crate::token::{AudienceRule, SubjectChecks, Validated, validate};
+
+const CORP: Circumstances<'static> = Circumstances {
+    realm: "corp",
+    realm_issuer: ISSUER,
+    impersonate: None,
+    carried: &[],
+    defaults: &[],
+    drop_offline: false,
+};
 
 fn key() -> SigningKey {
     SigningKey::from_pem(generate(KeyKind::P256).unwrap().expose().as_bytes()).unwrap()
@@ -92,7 +101,7 @@ fn permitting(issuance: Issuance) -> Policy {
 #[test]
 fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
     let (keycloak, ours) = (key(), key());
-    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Reissue), "corp", now()).unwrap();
+    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Reissue), &CORP, now()).unwrap();
     assert_eq!(permit.issuance(), Issuance::Reissue);
     assert_eq!((permit.client(), permit.audiences()), ("front-end-app", &["back-end-api".to_owned()][..]));
     assert_eq!(permit.permissions(), [("back-end-api".to_owned(), 1)]);
@@ -113,7 +122,7 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
 #[test]
 fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
     let (keycloak, ours) = (key(), key());
-    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Mint), "corp", now()).unwrap();
+    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Mint), &CORP, now()).unwrap();
     let credentials = permit.validated().authenticated().parsed().credentials();
     let proof = by_upstream(credentials, 200, &UpstreamSays { active: Some(false), error: None }).unwrap();
     let with = Mint { directory: None, signer: &ours, issuer: ISSUER, now: now(), jti: "cambio:1" };
@@ -143,7 +152,7 @@ fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
 #[test]
 fn forward_refuses_what_it_can_not_narrow() {
     let keycloak = key();
-    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Forward), "corp", now()).unwrap();
+    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Forward), &CORP, now()).unwrap();
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
     let refusal = forward::conform(&permit, answer, &Verified::new(&issued, ISSUER), now()).unwrap_err();
@@ -153,7 +162,7 @@ fn forward_refuses_what_it_can_not_narrow() {
 #[test]
 fn without_the_owners_permission_it_is_refused_and_the_request_comes_back_for_audit() {
     let refused =
-        Permit::decide(validated(&key()), &policy([audience("back-end-api", vec![])]), "corp", now())
+        Permit::decide(validated(&key()), &policy([audience("back-end-api", vec![])]), &CORP, now())
             .unwrap_err();
     assert_eq!(refused.refusal.reason, Reason::ClientNotPermitted);
     assert_eq!(refused.validated.subject().subject(), "user-1");

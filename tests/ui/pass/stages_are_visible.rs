@@ -18,7 +18,7 @@ fn subject(authenticated: Authenticated, keys: &KeySet, checks: &SubjectChecks<'
 }
 
 fn permit(validated: Validated, policy: &Policy) -> Option<Permit> {
-    Permit::decide(validated, policy, "corp", Default::default()).ok()
+    Permit::decide(validated, policy, &Default::default(), Default::default()).ok()
 }
 
 fn issued(token: &VerifiedToken) -> Verified<'_> {
