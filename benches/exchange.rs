@@ -61,6 +61,7 @@ fn listed(names: &[&str]) -> Names {
 /// A realm of 100 audiences with 20 permissions each, of which the last is ours.
 fn policy() -> Policy {
     let permission = |number: usize| Permission {
+        subject_clients: Names::default(),
         clients: listed(&[&format!("client-{number}")]),
         issuers: listed(&["corp"]),
         subject_tokens: BTreeSet::from([TokenType::AccessToken]),
@@ -95,6 +96,7 @@ fn policy() -> Policy {
 
 fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {
     Request {
+        held: true,
         client: "client-19",
         issuer: "corp",
         own: true,

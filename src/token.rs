@@ -13,8 +13,6 @@ pub mod keys;
 mod kind;
 pub mod verify;
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -23,6 +21,7 @@ use crate::config::{ClaimRule, TokenChecks};
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::expression::Variables;
+use crate::policy::model::Names;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 use actor::ActorToken;
@@ -67,7 +66,7 @@ pub enum AudienceRule<'a> {
     Client,
     /// The same, or the token was issued to one of these clients (`azp`). Which of them the caller may come with, a
     /// permission has to say.
-    ClientOr(&'a BTreeSet<String>),
+    ClientOr(&'a Names),
     /// A foreign token: one of these is in `aud`.
     AnyOf(&'a [String]),
 }

@@ -15,6 +15,7 @@ use crate::config::clients::Workloads;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType};
+use crate::policy::model::Names;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 
@@ -74,7 +75,7 @@ pub struct Accepts {
     /// An exchange that does not say what it wants gets a refresh token besides, if that is permitted.
     pub prefers_refresh: bool,
     /// Clients of the realm whose tokens others may come with.
-    pub subject_clients: BTreeSet<String>,
+    pub subject_clients: Names,
     /// There may be an actor token.
     pub actors: bool,
     /// `requested_subject` may name whom the new token is about.

@@ -403,6 +403,7 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
             accepts.subject_tokens.extend(&permission.subject_tokens);
         }
         accepts.requested_tokens.extend(&permission.requested_tokens);
+        accepts.subject_clients = accepts.subject_clients.union(&permission.subject_clients);
         accepts.actors |= permission.delegation.as_ref().is_some_and(Delegation::takes_actors);
     }
     accepts

@@ -39,6 +39,7 @@ use merge::{Terms, merge};
 
 /// What is asked for, by whom and with what.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub struct Request<'a> {
     /// The requesting client's id.
     pub client: &'a str,
@@ -60,6 +61,8 @@ pub struct Request<'a> {
     pub claims: &'a Map<String, Value>,
     /// The subject token's `sub`.
     pub subject: &'a str,
+    /// Whether the realm's own subject token was issued to the client, or for it.
+    pub held: bool,
     /// The subject token's `exp`.
     pub subject_expires: Timestamp,
     /// The `cnf` that binds the new token: what the subject token is bound to, or the key that the caller has shown.

@@ -29,6 +29,8 @@ pub struct Actor<'a> {
     pub claims: &'a Map<String, Value>,
     /// Its `sub`.
     pub subject: &'a str,
+    /// Whether it was issued to the client that came with it, or for it, if it is the realm's own.
+    pub held: bool,
     /// Its `exp`.
     pub expires: Timestamp,
 }

@@ -20,6 +20,13 @@ pub enum Names {
     Listed(BTreeSet<String>),
 }
 
+impl Default for Names {
+    /// None at all.
+    fn default() -> Self {
+        Self::Listed(BTreeSet::new())
+    }
+}
+
 impl Names {
     /// Whether `name` is meant.
     pub fn contains(&self, name: &str) -> bool {
@@ -102,6 +109,9 @@ pub struct Permission {
     pub issuers: Names,
     /// Accepted `subject_token_type`s.
     pub subject_tokens: BTreeSet<TokenType>,
+    /// Clients that the realm's own subject and actor tokens may have been issued to, where they were issued neither to
+    /// nor for the caller.
+    pub subject_clients: Names,
     /// Accepted `requested_token_type`s.
     pub requested_tokens: BTreeSet<TokenType>,
     /// Scope tokens that may be asked for and granted.

@@ -38,6 +38,7 @@ pub(crate) fn permission() -> Permission {
         clients: listed(&["front-end-app"]),
         issuers: listed(&["corp"]),
         subject_tokens: BTreeSet::from([TokenType::AccessToken]),
+        subject_clients: Names::default(),
         requested_tokens: BTreeSet::from([TokenType::AccessToken]),
         scopes: listed(&["email", "profile"]),
         issuance: None,
@@ -76,6 +77,7 @@ pub(crate) fn policy(audiences: impl IntoIterator<Item = Audience>) -> Policy {
 /// What front-end-app asks for.
 pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {
     Request {
+        held: true,
         client: "front-end-app",
         issuer: "corp",
         own: true,

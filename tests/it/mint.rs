@@ -289,3 +289,25 @@ async fn one_token_can_not_be_made_in_two_ways() {
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert_eq!(world.audit_after(before).await["reason"], "issuance_conflict");
 }
+
+/// Terradue's page: a client exchanges a token that another client of the realm was given.
+#[tokio::test]
+async fn a_token_of_another_client_is_exchanged_where_the_owner_names_that_client() {
+    for (name, clients, reason) in [
+        ("nobody's", "", Some("subject_token_audience")),
+        ("another client's", "subjectClients: [reporting-app], ", Some("subject_token_audience")),
+        ("this client's", "subjectClients: [other-api], ", None),
+        ("every client's", "subjectClients: [\"*\"], ", None),
+    ] {
+        let permissions = MINT.replace("issuance: mint,", &format!("issuance: mint, {clients}"));
+        let world = world(&permissions, "").await;
+        let mut claims = token::claims(&world.login("other-api", "other-secret", "alice").await);
+        claims["aud"] = json!("account");
+        let token = world.sign(&claims);
+        let before = world.audit_so_far();
+        let answer = world.exchange(&token, &[]).await;
+        let line = world.audit_after(before).await;
+        assert_eq!(line["reason"].as_str(), reason, "{name}: {line}");
+        assert_eq!(answer.status, if reason.is_none() { 200 } else { 403 }, "{name}");
+    }
+}

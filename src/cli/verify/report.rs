@@ -12,7 +12,7 @@ use crate::token::keys::KeySet;
 use crate::token::verify::{Expectations, TokenError, VerifiedToken};
 
 /// Claims that may be shown: who, by whom, for whom, when.
-const SHOWN: [&str; 7] = ["iss", "sub", "aud", "azp", "iat", "nbf", "exp"];
+const SHOWN: [&str; 9] = ["iss", "sub", "aud", "azp", "act", "may_act", "iat", "nbf", "exp"];
 /// Steps in the order in which a token is checked after it was read.
 const STEPS: [&str; 6] = ["form", "alg", "key", "signature", "iss", "times"];
 
@@ -99,7 +99,7 @@ impl Report {
         const STEPS: [&str; 4] = ["kind", "aud", "bound", "rules"];
         let failed = refusal.map(|refusal| match refusal.reason {
             Reason::SubjectTokenAudience => 1,
-            Reason::SubjectTokenBound | Reason::SubjectTokenDelegated => 2,
+            Reason::SubjectTokenBound => 2,
             Reason::SubjectTokenRule => 3,
             _ => 0,
         });
@@ -111,7 +111,7 @@ impl Report {
                     step,
                     "the party in azp was taken for the client; --client says who presents it",
                 ),
-                2 => self.ok(step, "no cnf, no act, no may_act"),
+                2 => self.ok(step, "no cnf"),
                 _ => self.ok(step, &format!("{rules} of the configuration hold")),
             }
         }

@@ -50,6 +50,9 @@ pub struct Permission {
     /// Accepted types of subject tokens. `forward` and `reissue` take access tokens only.
     #[serde(default = "access_token")]
     pub subject_tokens: Vec<SubjectTokenType>,
+    /// Clients of the realm whose tokens the caller may come with although it is neither in their `aud` nor their `azp`, or
+    /// `["*"]`. Without it, none; with `mint` only, as the upstream refuses such tokens.
+    pub subject_clients: Option<Vec<String>>,
     /// Whether a subject token can be exchanged once only, by its `jti`. A permission without it that covers the request
     /// too lifts this.
     #[serde(default)]

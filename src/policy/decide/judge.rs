@@ -36,6 +36,8 @@ pub(super) struct Applied<'a> {
 enum Reach {
     Client,
     Issuer,
+    /// The subject token is another client's.
+    Holder,
     SubjectToken,
     RequestedToken,
     Expired,
@@ -150,6 +152,8 @@ impl<'a> Judge<'a> {
             Reach::Client
         } else if !permission.issuers.contains(request.issuer) || !takes(issuance, request) {
             Reach::Issuer
+        } else if !request.held && !is_of_a_subject_client(permission, issuance, request.claims) {
+            Reach::Holder
         } else if !permission.subject_tokens.contains(&request.subject_token) {
             Reach::SubjectToken
         } else if !permission.requested_tokens.contains(&request.requested_token)
@@ -190,6 +194,11 @@ impl<'a> Judge<'a> {
             (ActorRule::Required, None) => Reach::ActorRequired,
             (ActorRule::Forbidden, Some(_)) => Reach::Actor,
             (_, Some(actor)) if !rule.issuers.contains(actor.issuer) => Reach::Actor,
+            (_, Some(actor))
+                if !actor.held && !is_of_a_subject_client(permission, issuance, actor.claims) =>
+            {
+                Reach::Actor
+            }
             (_, Some(_)) if may_act.is_none() && !rule.without_may_act => Reach::Actor,
             _ if *depth > rule.depth => Reach::TooDeep,
             _ => Reach::Covers,
@@ -280,6 +289,13 @@ impl<'a> Judge<'a> {
                 &format!("add a permission with clients: [{}]", request.client),
             ),
             Reach::Issuer => self.refuse(Reason::IssuerNotPermitted, &self.issuer_missing(position)),
+            Reach::Holder => self.refuse(
+                Reason::SubjectTokenAudience,
+                &format!(
+                    "the client is neither in aud nor azp of the subject token: add the client that it was issued to to \
+                     subjectClients of permission {position}, which must mint"
+                ),
+            ),
             Reach::SubjectToken => self.refuse(
                 Reason::SubjectTokenTypeNotPermitted,
                 &format!("add {} to subjectTokens of permission {position}", request.subject_token.name()),
@@ -369,6 +385,13 @@ impl<'a> Judge<'a> {
         let Audience { name, owner, .. } = self.audience;
         Refusal::new(reason, format!("audiences file of {name} (owner {owner}): {text}"))
     }
+}
+
+/// Whether a token of the realm was issued to a client whose tokens the permission takes from others. The identity
+/// provider takes no such token.
+fn is_of_a_subject_client(permission: &Permission, issuance: Issuance, claims: &Map<String, Value>) -> bool {
+    let party = claims.get("azp").and_then(Value::as_str);
+    issuance == Issuance::Mint && party.is_some_and(|party| permission.subject_clients.contains(party))
 }
 
 /// Whether a refresh token can come with it. What the identity provider issues alone has none of ours; a token minted

@@ -80,9 +80,20 @@ pub(super) fn permission(
         let lifetime = period(lifetime, MIN_LIFETIME..=longest, &at.field("lifetime"), report)?;
         SignedDuration::try_from(lifetime).ok()
     });
+    let subject_clients = optional(file.subject_clients.as_ref(), |list| {
+        let at = at.field("subjectClients");
+        if issuance != Issuance::Mint {
+            at.problem(
+                report,
+                "needs `issuance: mint`: the upstream exchanges a client's own tokens and those for it only",
+            );
+        }
+        names(list, "tokens of every client", &at, report)
+    });
     Some(Permission {
         clients: clients?,
         issuers: issuers?,
+        subject_clients: subject_clients?.unwrap_or_default(),
         subject_tokens,
         requested_tokens,
         scopes: scopes?,

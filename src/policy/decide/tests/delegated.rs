@@ -27,6 +27,7 @@ fn asked(permissions: Vec<Permission>, claims: &Value, actor: Option<&str>) -> R
     let (claims, audiences) = (object(claims.clone()), names(&["back-end-api"]));
     let gateway = object(json!({"sub": "sa-gateway", "azp": "gateway"}));
     let actor = actor.map(|issuer| Actor {
+        held: true,
         issuer,
         iss: if issuer == "corp" { ISSUER } else { PARTNER },
         claims: &gateway,
@@ -238,5 +239,44 @@ fn offline_access_is_named_or_refused_or_left_out() {
         ("nothing asked", Names::Any, "", true, Ok(None)),
     ] {
         assert_eq!(decided(scopes, asked, drop), expected, "{name}");
+    }
+}
+
+#[test]
+fn whose_token_the_client_may_come_with() {
+    let naming = |clients: &[&str], issuance| Permission {
+        subject_clients: listed(clients),
+        issuance: Some(issuance),
+        ..with(Delegation { without_may_act: true, ..delegation() })
+    };
+    let (mint, reissue) = (Issuance::Mint, Issuance::Reissue);
+    let (claims, audiences) = (object(json!({"azp": "other-app"})), names(&["back-end-api"]));
+    let gateway = object(json!({"sub": "sa-gateway", "azp": "gateway"}));
+    for (name, permission, (held, acts), expected) in [
+        ("its own", naming(&[], reissue), (true, None), Ok(())),
+        ("another's", naming(&[], mint), (false, None), Err(Reason::SubjectTokenAudience)),
+        ("a named one's", naming(&["other-app"], mint), (false, None), Ok(())),
+        ("not upstream", naming(&["other-app"], reissue), (false, None), Err(Reason::SubjectTokenAudience)),
+        ("not the named one's", naming(&["gateway"], mint), (false, None), Err(Reason::SubjectTokenAudience)),
+        ("its own actor", naming(&[], mint), (true, Some(true)), Ok(())),
+        (
+            "another's actor",
+            naming(&["other-app"], mint),
+            (true, Some(false)),
+            Err(Reason::ActorNotPermitted),
+        ),
+        ("a named one's actor", naming(&["gateway"], mint), (true, Some(false)), Ok(())),
+    ] {
+        let actor = acts.map(|held| Actor {
+            issuer: "corp",
+            iss: ISSUER,
+            claims: &gateway,
+            subject: "sa-gateway",
+            held,
+            expires: now() + SignedDuration::from_secs(60),
+        });
+        let request = Request { held, actor, ..request(&audiences, &claims) };
+        let decided = decide(&policy([audience("back-end-api", vec![permission])]), "corp", &request, now());
+        assert_eq!(decided.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }

@@ -231,6 +231,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
                 (delegation, impersonation, lifetime),
             )| {
                 Permission {
+                    subject_clients: Names::default(),
                     clients,
                     issuers,
                     subject_tokens: subject.into_iter().collect(),
@@ -295,6 +296,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     }
     let (gateway, person) = (object(json!({"azp": "gateway"})), object(json!({"sub": "user-2"})));
     let actor = way.acts.then_some(Actor {
+        held: true,
         issuer: "corp",
         iss: "https://a.example",
         claims: &gateway,

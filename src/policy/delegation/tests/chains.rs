@@ -174,6 +174,7 @@ fn exchange(
         subject: text(subject, "sub").unwrap(),
         subject_expires: Timestamp::from_second(subject["exp"].as_i64().unwrap()).unwrap(),
         actor: actor.map(|(issuer, subject, expires)| Actor {
+            held: true,
             issuer,
             iss: iss(issuer),
             claims: &acting,
