@@ -26,9 +26,9 @@ fn file(issuance: &str, delegation: &str) -> String {
     )
 }
 
-/// Whoever the subject token's may_act names.
+/// Whoever the subject token's `may_act` names.
 const OPTIONAL: &str = "    delegation: { actor: optional }\n";
-/// Bob, whether or not the subject token has may_act.
+/// Bob, whether or not the subject token has `may_act`.
 const BOB_MAY: &str = "    delegation: { actor: optional, withoutMayAct: true, condition: \"actor.preferred_username == 'bob'\" }\n";
 
 async fn world(issuance: &str, delegation: &str) -> World {
