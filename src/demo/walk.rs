@@ -1,7 +1,9 @@
 //! The story that `cambio demo` tells, with real HTTP: an exchange is refused until the audience's owner permits it,
-//! and then says no more than the owner lists; the same for another company's token.
+//! and then says no more than the owner lists; the same for another company's token; and for somebody who acts for
+//! somebody else.
 
 mod client;
+mod delegation;
 mod foreign;
 mod roles;
 mod stage;
@@ -113,6 +115,7 @@ async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<(), WalkError> {
     teller.check("its key is published", kid.is_some_and(|kid| kids.contains(&kid)))?;
 
     let carol = foreign::tell(stage, teller).await?;
+    delegation::tell(stage, teller, &token).await?;
 
     teller.step(
         "The owner takes the permissions back. Neither Alice's token nor Carol's is exchanged any more.",
@@ -125,7 +128,7 @@ async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<(), WalkError> {
     teller.step(
         "Alice's exchange at the identity provider itself, past Cambio, shows what would have leaked.",
     )?;
-    let direct = stage.exchange_directly(&token);
+    let direct = stage.directly(stage.exchange(&token));
     teller.curl(&direct, None)?;
     let reply = direct.send().await?;
     teller.reply(&reply)?;

@@ -19,6 +19,10 @@ async fn the_story_goes_as_told() {
         "issuance  mint",
         "issuance  translate",
         "its sub        partner#",
+        "BOB=$(curl -s http://127.0.0.1:",
+        "actor_token=\"$BOB\"",
+        "actor_token_unsupported",
+        "its act        {",
     ] {
         assert!(text.contains(told), "{told}:\n{text}");
     }

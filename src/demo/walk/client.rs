@@ -42,6 +42,7 @@ impl Call {
         let host = self.host.iter().map(|host| format!(" -H 'Host: {host}'"));
         let fields = self.fields.iter().map(|(name, value)| match *name {
             "subject_token" => format!(" \\\n    -d subject_token=\"${}\"", self.variable),
+            "actor_token" => " \\\n    -d actor_token=\"$BOB\"".to_owned(),
             name => format!(" \\\n    -d {name}={value}"),
         });
         let parts: Vec<_> = host.chain(fields).collect();

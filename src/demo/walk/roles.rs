@@ -48,6 +48,11 @@ pub(super) fn claim(token: &str, name: &str) -> String {
     part(token, 1).and_then(text).unwrap_or_default()
 }
 
+/// The claims of a JWT; null if it is none.
+pub(super) fn claims(token: &str) -> Value {
+    part(token, 1).unwrap_or_default()
+}
+
 fn roles(holder: &Value) -> Vec<String> {
     let names = holder.get("roles").and_then(Value::as_array).into_iter().flatten();
     names.filter_map(Value::as_str).map(str::to_owned).collect()

@@ -31,6 +31,16 @@ roles:
       when: '"partner_user" in claims.resource_access["partner-app"].roles'
       issuers: [partner]
 "#;
+/// What the owner writes to permit that Bob acts for others.
+pub(super) const DELEGATED: &str = r#"permissions:
+  - clients: [front-end-app]
+    scopes: [email, profile]
+    delegation:
+      actor: optional
+      withoutMayAct: true
+      condition: "actor.preferred_username == 'bob'"
+roles: { own: true }
+"#;
 /// What the owner writes to permit nobody.
 pub(super) const NOBODY: &str = "permissions: []\n";
 
@@ -90,8 +100,8 @@ impl Stage {
     /// What to do while it runs on.
     pub(super) fn farewell(&self) -> String {
         format!(
-            "\nStill serving. Paste steps 1 and 6, which set the shell's TOKEN and CAROL, then any other. What was \
-             allowed\nneeds the permissions of its step again, in\n  \
+            "\nStill serving. Paste steps 1, 6 and 11, which set the shell's TOKEN, CAROL and BOB, then any other. What \
+             was allowed\nneeds the permissions of its step again, in\n  \
              {audience}\nLook at http://{admin}/metrics, http://{admin}/config and the audit lines in\n  \
              {audit}\nCtrl-C ends it and removes the files.",
             audience = self.folder.join("audiences/back-end-api.yaml").display(),
@@ -118,6 +128,19 @@ impl Stage {
             ("password", "alice-password"),
         ];
         self.call(TOKEN_PATH, &fields)
+    }
+
+    /// Bob's login.
+    pub(super) fn login_of_bob(&self) -> Call {
+        let mut call = self.login();
+        for (name, value) in &mut call.fields {
+            match *name {
+                "username" => "bob".clone_into(value),
+                "password" => "bob-password".clone_into(value),
+                _ => {}
+            }
+        }
+        call
     }
 
     /// Carol's login at partner, with which neither corp nor Cambio has to do.
@@ -150,9 +173,16 @@ impl Stage {
         self.call(TOKEN_PATH, &fields)
     }
 
-    /// The Host stays Cambio's, since the token's issuer follows it.
-    pub(super) fn exchange_directly(&self, token: &str) -> Call {
-        let call = self.exchange(token);
+    /// The exchange of Alice's token, with Bob as the actor.
+    pub(super) fn delegated_exchange(&self, alice: &str, bob: &str) -> Call {
+        let mut call = self.exchange(alice);
+        call.fields.push(("actor_token", bob.to_owned()));
+        call.fields.push(("actor_token_type", TokenType::AccessToken.urn().to_owned()));
+        call
+    }
+
+    /// The same past Cambio. The Host stays Cambio's, since the token's issuer follows it.
+    pub(super) fn directly(&self, call: Call) -> Call {
         Call { host: Some(call.address.to_string()), address: self.idp.address(), ..call }
     }
 
