@@ -280,3 +280,17 @@ fn whose_token_the_client_may_come_with() {
         assert_eq!(decided.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }
+
+#[test]
+fn a_permission_that_does_not_hold_takes_nothing_away() {
+    let (claims, audiences) = (object(json!({})), names(&["back-end-api"]));
+    for condition in ["claims.acr == '2'", "'1' == '2'"] {
+        let unmet =
+            Permission { scopes: listed(&[OFFLINE]), condition: Some(cel(condition)), ..permission() };
+        let asked = scope("email offline_access");
+        let request = Request { scope: Some(&asked), drop_offline: true, ..request(&audiences, &claims) };
+        let policy = policy([audience("back-end-api", vec![permission(), unmet])]);
+        let granted = decide(&policy, "corp", &request, now()).unwrap().contract.scope_requested;
+        assert_eq!(granted, Some(scope("email")), "{condition}");
+    }
+}

@@ -163,58 +163,73 @@ fn a_refresh_token_comes_with_an_access_token_or_not_at_all() {
     }
 }
 
+/// Most often what lets a request pass, or hardly any would be allowed by chance.
+fn mostly<T: Clone + std::fmt::Debug + 'static>(
+    good: T,
+    other: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = T> {
+    prop_oneof![4 => Just(good), 1 => other]
+}
+
 fn some_names(of: &'static [&'static str]) -> impl Strategy<Value = Names> {
-    prop_oneof![1 => Just(Names::Any), 4 => subsequence(of, 0..=of.len()).prop_map(|names| listed(&names))]
+    let some = subsequence(of, 0..=of.len()).prop_map(|names| listed(&names));
+    mostly(listed(of), prop_oneof![Just(Names::Any), some])
 }
 
 fn some_delegation() -> impl Strategy<Value = Option<Delegation>> {
     let rules = select(vec![ActorRule::Required, ActorRule::Optional, ActorRule::Forbidden]);
-    let conditions =
-        select(vec![None, Some("actor.azp == 'gateway'"), Some("actor.azp == 'x'"), Some("actor.x")]);
-    let some = (rules, some_names(&["corp", "partner"]), conditions, any::<bool>(), 1..3usize).prop_map(
-        |(actor, issuers, source, without_may_act, depth)| {
-            let about = |source| Expression::compile_about(source, &[Other::Actor]).unwrap();
-            Delegation { actor, issuers, condition: source.map(about), without_may_act, depth }
-        },
-    );
-    proptest::option::of(some)
+    let conditions = select(vec!["actor.azp == 'gateway'", "actor.azp == 'x'", "actor.x"]);
+    let about = |source| Expression::compile_about(source, &[Other::Actor]).unwrap();
+    let some = (
+        mostly(ActorRule::Optional, rules),
+        some_names(&["corp", "partner"]),
+        mostly(None, conditions.prop_map(move |source| Some(about(source)))),
+        any::<bool>(),
+        1..3usize,
+    )
+        .prop_map(|(actor, issuers, condition, without_may_act, depth)| Delegation {
+            actor,
+            issuers,
+            condition,
+            without_may_act,
+            depth,
+        });
+    proptest::option::weighted(0.7, some)
 }
 
 fn some_impersonation() -> impl Strategy<Value = Option<Impersonation>> {
-    let who = select(vec!["claims.acr == '1'", "claims.acr == '2'", "claims.x"]);
-    let whom = select(vec!["requested.sub == 'user-2'", "requested.x"]);
+    let who = select(vec!["claims.acr == '1'", "claims.acr == '1'", "claims.acr == '2'", "claims.x"]);
+    let whom = select(vec!["requested.sub == 'user-2'", "requested.sub == 'user-2'", "requested.x"]);
     let some = (who, whom).prop_map(|(who, whom)| Impersonation {
         who: cel(who),
         whom: Expression::compile_about(whom, &[Other::Requested]).unwrap(),
     });
-    proptest::option::weighted(0.3, some)
+    proptest::option::weighted(0.4, some)
 }
 
 fn some_permission() -> impl Strategy<Value = Permission> {
-    let conditions = select(vec![
-        None,
-        Some("claims.acr == '1'"),
-        Some("claims.acr == '2'"),
-        Some("claims.x == 1"),
-        Some("'x' in scopes"),
-    ]);
-    let expires = select(vec![None, Some("2020-01-01"), Some("2099-01-01")]);
-    let types = subsequence(vec![TokenType::AccessToken, TokenType::IdToken], 0..=2);
+    let conditions = select(vec!["claims.acr == '1'", "claims.acr == '2'", "claims.x == 1", "'x' in scopes"]);
+    let expires = select(vec!["2020-01-01", "2099-01-01"]);
+    let good = vec![TokenType::AccessToken];
+    let types = mostly(good, subsequence(vec![TokenType::AccessToken, TokenType::IdToken], 0..=2)).boxed();
     let issuances = select(vec![
         None,
         Some(Issuance::Forward),
         Some(Issuance::Reissue),
         Some(Issuance::Translate),
         Some(Issuance::Mint),
+        Some(Issuance::Mint),
+        Some(Issuance::Mint),
     ]);
+    let scopes = subsequence(vec!["email", "profile", "x", OFFLINE], 0..=4);
     (
         some_names(&["front-end-app", "other"]),
         some_names(&["corp", "partner"]),
         types.clone(),
         types,
-        some_names(&["email", "profile", "x", "offline_access"]),
-        conditions,
-        expires,
+        prop_oneof![1 => Just(Names::Any), 4 => scopes.prop_map(|names| listed(&names))],
+        mostly(None, conditions.prop_map(Some)),
+        mostly(None, expires.prop_map(Some)),
         (issuances, select(Demands::ALL.to_vec())),
         (some_delegation(), some_impersonation(), proptest::option::of(10..1000i64)),
     )
@@ -251,7 +266,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
 
 /// Permissions of audiences a and b, and one more at one of them.
 fn some_growth() -> impl Strategy<Value = (Vec<Permission>, Vec<Permission>, Permission, bool, usize)> {
-    let some = || proptest::collection::vec(some_permission(), 0..4);
+    let some = || proptest::collection::vec(some_permission(), 1..6);
     (some(), some(), some_permission(), any::<bool>(), 0..4usize)
 }
 
@@ -276,8 +291,12 @@ impl Way {
 
 prop_compose! {
     fn some_way()(
-        (own, both, drop_offline) in any::<(bool, bool, bool)>(),
-        (acts, acted, may_act) in any::<(bool, bool, bool)>(),
+        own in proptest::bool::weighted(0.7),
+        drop_offline: bool,
+        both in proptest::bool::weighted(0.3),
+        acts in proptest::bool::weighted(0.3),
+        acted in proptest::bool::weighted(0.3),
+        may_act in proptest::bool::weighted(0.3),
         becomes in proptest::bool::weighted(0.3),
     ) -> Way {
         Way { own, both, drop_offline, acts, acted, may_act, becomes }
@@ -327,14 +346,14 @@ fn rank(demands: Demands) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     /// Read backwards, the same pair is a removal: allowed before it, or not allowed after it.
     #[test]
     fn a_permission_more_never_denies_and_one_less_never_allows(
         (a, b, more, at_a, at) in some_growth(),
         way in some_way(),
-        scopes in subsequence(vec!["email", "profile", "x", OFFLINE], 0..=3),
+        scopes in subsequence(vec!["email", "profile", "x", OFFLINE], 0..=2),
     ) {
         let scopes = scopes.join(" ");
         if let Ok(before) = asked(&a, &b, way, &scopes) {
@@ -360,7 +379,7 @@ proptest! {
     fn what_is_allowed_is_covered_by_permissions_that_hold(
         (a, b, _, _, _) in some_growth(),
         way in some_way(),
-        scopes in subsequence(vec!["email", "profile", "x", OFFLINE], 0..=3),
+        scopes in subsequence(vec!["email", "profile", "x", OFFLINE], 0..=2),
     ) {
         if let Ok(decision) = asked(&a, &b, way, &scopes.join(" ")) {
             for name in &decision.audiences {
