@@ -25,6 +25,7 @@ pub use self::dpop::{Dpop, NonceSource};
 pub use self::introspection::{Introspection, OwnClient, SecretMethod};
 pub use self::store::{Redis, Store};
 pub use self::summary::summary;
+use crate::dialect::{Dialect, Place};
 use crate::issue::ring::KeyRing;
 use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
@@ -153,6 +154,10 @@ pub struct Realm {
     pub issuer: String,
     /// Where its endpoints are at the upstream, without a trailing slash, for instance `/realms/corp`.
     pub path: String,
+    /// The shape of requests and answers that its callers know.
+    pub dialect: Dialect,
+    /// The path parameter `realm` of the dialect.
+    pub realm_parameter: String,
     /// Names of realms and issuers whose tokens may be subject tokens here.
     pub subject_issuers: Vec<String>,
     /// How its tokens are checked.
@@ -175,6 +180,13 @@ pub struct Realm {
     pub refresh_tokens: Option<RefreshTokens>,
     /// Whether parameters that we don't know go upstream with an exchange.
     pub forward_unknown_parameters: bool,
+}
+
+impl Realm {
+    /// Where callers find it.
+    pub fn place(&self) -> Place<'_> {
+        Place { path: &self.path, dialect: self.dialect, realm: &self.realm_parameter }
+    }
 }
 
 /// Refresh tokens of our own.

@@ -1,6 +1,7 @@
 //! Stage 1: what a token request is, and its strict reading.
 
 pub mod classify;
+pub mod json;
 mod lenient;
 pub mod parse;
 pub mod refresh;

@@ -89,6 +89,10 @@ impl Handler for Gateway {
                 let visit = Visit { gateway: self, state: &state, connection };
                 (Way::Token, visit.enter(head, body).await)
             }
+            Route::ApiAccess(_) => (Way::Token, {
+                let refusal = Refusal::new(Reason::DoorClosed, "api-access/token");
+                self.reject(&state, &head, connection, &refusal)
+            }),
             Route::Reject(refusal) => (Way::Rejected, self.reject(&state, &head, connection, &refusal)),
         };
         self.metrics.answered(way, response.status(), started.elapsed());
@@ -195,6 +199,7 @@ impl Gateway {
         }
         // Clones by reference count, for the audit line of an answer that is withheld.
         let seen = (head.method.clone(), head.uri.clone());
+        state.to_upstream(&mut head);
         let passed = match self.send(Request::from_parts(head, body), connection).await {
             Ok(response) if is_free(&response, origin) => return response,
             Ok(response) => self.release(response, origin).await.map(|(response, _)| response),
@@ -237,7 +242,8 @@ impl Gateway {
         refusal: &Refusal,
     ) -> Response<Body> {
         let seen = (&head.method, &head.uri, Some(&head.headers));
-        let mut response = self.exit(state, seen, connection, None).end_outside(refusal);
+        let realm = state.table.realm_at(head.uri.path()).and_then(|index| state.realms.get(index));
+        let mut response = self.exit(state, seen, connection, realm).end_outside(refusal);
         if refusal.reason == Reason::FramingRefused && head.version < Version::HTTP_2 {
             // Where a request ends is in doubt, so nothing after it on this connection is believed.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

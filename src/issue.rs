@@ -14,7 +14,9 @@ pub mod translate;
 
 use serde_json::{Map, Value};
 
+use crate::dialect::Dialect;
 use crate::oauth::scope::Scope;
+use crate::policy::reason::Refusal;
 use crate::policy::roles::Roles;
 use crate::token::verify::VerifiedToken;
 
@@ -73,6 +75,15 @@ impl Conformed {
     /// The JSON body.
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The same with the members that a dialect's answers have.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`](crate::policy::reason::Reason::Internal) where the body is no answer.
+    pub fn in_shape(self, dialect: Dialect) -> Result<Self, Refusal> {
+        let body = answer::in_shape(&self.body, dialect.rules().members)?;
+        Ok(Self { body: body.unwrap_or(self.body), facts: self.facts })
     }
 
     /// What audit says about it.

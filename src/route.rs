@@ -11,10 +11,12 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
 pub use self::framing::framing;
+use crate::dialect::Place;
 use crate::policy::reason::{Reason, Refusal};
 
 /// Where every realm of Keycloak has its token endpoint.
 const TOKEN: &str = "/protocol/openid-connect/token";
+const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
 const CERTS: &str = "/protocol/openid-connect/certs";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
@@ -44,6 +46,8 @@ pub enum Route {
         /// Index of the realm; none if it is not configured, and then nothing may be exchanged there.
         realm: Option<usize>,
     },
+    /// The realm with this index gives a client a token for its own service account: read the body and judge it.
+    ApiAccess(usize),
     /// Answer with the refusal.
     Reject(Refusal),
 }
@@ -54,6 +58,10 @@ pub struct RouteTable {
     endpoints: HashMap<String, Endpoint>,
     /// What stands before the name of a realm that is not configured, for instance `/realms/`.
     realm_prefixes: BTreeSet<String>,
+    /// Paths of dialects, and what the identity provider calls them.
+    upstream: HashMap<String, String>,
+    /// The segments of the dialects' doors, folded.
+    doors: Vec<Vec<String>>,
 }
 
 /// An endpoint that takes tokens, besides the token endpoint.
@@ -70,7 +78,7 @@ pub enum Own {
 impl Own {
     /// All of them, with their paths.
     const ALL: [(Self, &str); 3] = [
-        (Self::Introspection, "/protocol/openid-connect/token/introspect"),
+        (Self::Introspection, INTROSPECT),
         (Self::Revocation, "/protocol/openid-connect/revoke"),
         (Self::Userinfo, "/protocol/openid-connect/userinfo"),
     ];
@@ -85,24 +93,29 @@ impl Own {
 enum Endpoint {
     Own(Own, usize),
     Token(usize),
+    ApiAccess(usize),
     Certs(usize),
     Discovery(usize),
 }
 
 impl RouteTable {
-    /// A table for realms at these paths (without a trailing slash); the index of a realm is its place here.
-    pub fn new<'a>(realms: impl IntoIterator<Item = &'a str>) -> Self {
+    /// A table for realms at these places; the index of a realm is its place here.
+    pub fn new<'a>(realms: impl IntoIterator<Item = Place<'a>>) -> Self {
         let mut table = Self {
             endpoints: HashMap::new(),
             realm_prefixes: BTreeSet::from(["/realms/".to_owned(), "/auth/realms/".to_owned()]),
+            upstream: HashMap::new(),
+            doors: Vec::new(),
         };
-        for (index, path) in realms.into_iter().enumerate() {
+        for (index, place) in realms.into_iter().enumerate() {
+            let path = place.path;
             table.endpoints.insert(format!("{path}{TOKEN}"), Endpoint::Token(index));
             table.endpoints.insert(format!("{path}{CERTS}"), Endpoint::Certs(index));
             table.endpoints.insert(format!("{path}{DISCOVERY}"), Endpoint::Discovery(index));
             for (own, at) in Own::ALL {
                 table.endpoints.insert(format!("{path}{at}"), Endpoint::Own(own, index));
             }
+            table.add_dialect(place, index);
             // The unconfigured neighbours of a realm at /sso/realms/corp are at /sso/realms/*.
             if let Some((prefix, _)) = path.rsplit_once('/').filter(|(prefix, _)| prefix.ends_with("/realms"))
             {
@@ -112,6 +125,41 @@ impl RouteTable {
         table
     }
 
+    /// Every path that means something at a realm: no two realms may share one.
+    pub fn paths(place: Place<'_>) -> BTreeSet<String> {
+        Self::new([place]).endpoints.into_keys().collect()
+    }
+
+    /// The realm whose door is at exactly this path.
+    pub fn realm_at(&self, path: &str) -> Option<usize> {
+        match self.endpoints.get(path) {
+            Some(Endpoint::Token(realm) | Endpoint::ApiAccess(realm)) => Some(*realm),
+            _ => None,
+        }
+    }
+
+    /// What the identity provider calls a path of a dialect; `None` where it is the same.
+    pub fn upstream_path(&self, path: &str) -> Option<&str> {
+        self.upstream.get(path).map(String::as_str)
+    }
+
+    fn add_dialect(&mut self, place: Place<'_>, index: usize) {
+        for path in place.token_paths() {
+            self.doors.push(disguise::segments(&path));
+            self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
+            self.endpoints.insert(path, Endpoint::Token(index));
+        }
+        for path in place.introspection_paths() {
+            self.upstream.insert(path.clone(), format!("{}{INTROSPECT}", place.path));
+            self.endpoints.insert(path, Endpoint::Own(Own::Introspection, index));
+        }
+        for path in place.api_access_paths() {
+            self.doors.push(disguise::segments(&path));
+            self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
+            self.endpoints.insert(path, Endpoint::ApiAccess(index));
+        }
+    }
+
     /// Where the request goes.
     pub fn route(&self, head: &Parts) -> Route {
         if let Err(refusal) = framing(head) {
@@ -119,7 +167,8 @@ impl RouteTable {
         }
         let path = head.uri.path();
         match self.endpoints.get(path) {
-            Some(Endpoint::Token(realm)) => return door(Some(*realm), head),
+            Some(Endpoint::Token(realm)) => return door(Route::Door { realm: Some(*realm) }, head),
+            Some(Endpoint::ApiAccess(realm)) => return door(Route::ApiAccess(*realm), head),
             Some(Endpoint::Certs(realm)) if is_plain_read(head) => return Route::Keys(*realm),
             Some(Endpoint::Discovery(realm)) if is_plain_read(head) => return Route::Discovery(*realm),
             Some(Endpoint::Own(endpoint, realm))
@@ -127,8 +176,10 @@ impl RouteTable {
             {
                 return Route::Own { realm: *realm, endpoint: *endpoint };
             }
-            None if self.is_door_of_unconfigured_realm(path) => return door(None, head),
-            None if disguise::may_be_read_as_door(path) => {
+            None if self.is_door_of_unconfigured_realm(path) => {
+                return door(Route::Door { realm: None }, head);
+            }
+            None if disguise::may_be_read_as_door(path, &self.doors) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
             Some(Endpoint::Certs(_) | Endpoint::Discovery(_) | Endpoint::Own(..)) | None => {}
@@ -145,7 +196,7 @@ impl RouteTable {
     }
 }
 
-fn door(realm: Option<usize>, head: &Parts) -> Route {
+fn door(there: Route, head: &Parts) -> Route {
     if head.uri.query().is_some() {
         return reject(Reason::ParameterInQuery, "a query string on a token endpoint");
     }
@@ -156,7 +207,7 @@ fn door(realm: Option<usize>, head: &Parts) -> Route {
         return reject(Reason::MethodNotAllowed, "an upgrade on a token endpoint");
     }
     match head.method {
-        Method::POST => Route::Door { realm },
+        Method::POST => there,
         // The upstream answers CORS preflights, and 405, itself. HTTP/2 does not say in the head whether a body
         // follows, so one that does is looked at.
         Method::GET | Method::HEAD | Method::OPTIONS => match body_in_head(head) {

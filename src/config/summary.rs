@@ -47,6 +47,7 @@ fn realm(realm: &Realm) -> Value {
     json!({
         "issuer": realm.issuer,
         "path": realm.path,
+        "dialect": realm.dialect.name(),
         "subjectIssuers": realm.subject_issuers,
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),

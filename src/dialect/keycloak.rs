@@ -3,30 +3,47 @@
 
 use http::StatusCode;
 
+use super::{Answer, Asked, Members, Refused, Rules};
 use crate::oauth::error::ErrorCode;
 use crate::policy::reason::Reason;
 
-/// An error answer of the token endpoint (RFC 6749 section 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The value of `error`.
-    pub code: &'static str,
-    /// The value of `error_description`.
-    pub description: &'static str,
-}
+/// The dialect.
+pub static RULES: Rules = RULES_OF_KEYCLOAK;
 
-impl Answer {
-    /// The body, `application/json`, its members in Keycloak's order.
-    pub fn body(&self) -> Vec<u8> {
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        format!(r#"{{"error":{},"error_description":{}}}"#, quoted(self.code), quoted(self.description))
-            .into_bytes()
+/// The same, for dialects that differ in little.
+pub(super) const RULES_OF_KEYCLOAK: Rules = Rules {
+    token_paths: &[],
+    introspection_paths: &[],
+    api_access_paths: &[],
+    json: false,
+    subject_token_type: None,
+    subject_tokens: None,
+    requested_tokens: None,
+    subject_issuer: false,
+    audience_of_client: false,
+    drops_offline: false,
+    refreshes: false,
+    required_claims: &[],
+    audience_is_host: false,
+    carried: &[],
+    defaults: &[],
+    refusal,
+    upstream_refusals: true,
+    challenges: false,
+    members: Members::AsTheyAre,
+    cache_control: "no-store",
+};
+
+/// What the caller is told.
+pub fn refusal(refused: &Refused<'_>) -> Answer {
+    match refused.asked {
+        Asked::Exchange => answer(refused.reason),
+        Asked::Assertion => grant_answer(refused.reason),
+        Asked::Refresh => refresh_answer(refused.reason),
     }
 }
 
-/// What the caller is told.
+/// What the caller of a token exchange is told.
 #[expect(clippy::too_many_lines, reason = "one table, a line for each reason")]
 pub fn answer(reason: Reason) -> Answer {
     match reason {
@@ -47,7 +64,7 @@ pub fn answer(reason: Reason) -> Answer {
         }
         Reason::ContentCodingRefused => bad_request("Content coding is not supported"),
         Reason::FormMalformed => bad_request("Malformed form"),
-        Reason::GrantTypeAmbiguous => {
+        Reason::GrantTypeAmbiguous | Reason::GrantTypeUnsupported => {
             error(StatusCode::BAD_REQUEST, ErrorCode::UnsupportedGrantType, "Unsupported grant_type")
         }
         Reason::ParameterRepeated => bad_request("duplicated parameter"),
@@ -198,7 +215,7 @@ pub fn refresh_answer(reason: Reason) -> Answer {
 }
 
 fn error(status: StatusCode, code: ErrorCode, description: &'static str) -> Answer {
-    Answer { status, code: code.as_str(), description }
+    Answer::new(status, code, description)
 }
 
 fn bad_request(description: &'static str) -> Answer {

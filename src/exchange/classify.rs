@@ -98,13 +98,18 @@ fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     if !is_form {
         return Err(Refusal::new(Reason::ContentTypeNotForm, "Content-Type is not that of a form in UTF-8"));
     }
+    content_coding(head)?;
+    Form::parse(body).map_err(|error| Refusal::new(Reason::FormMalformed, error.to_string()))
+}
+
+/// Refuses what some server would decode and another would not.
+pub(super) fn content_coding(head: &Parts) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(CONTENT_ENCODING).iter();
     match (codings.next(), codings.next()) {
-        (None, _) => {}
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => {}
-        _ => return Err(Refusal::new(Reason::ContentCodingRefused, "Content-Encoding is not identity")),
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
+        _ => Err(Refusal::new(Reason::ContentCodingRefused, "Content-Encoding is not identity")),
     }
-    Form::parse(body).map_err(|error| Refusal::new(Reason::FormMalformed, error.to_string()))
 }
 
 fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {

@@ -12,6 +12,7 @@ use super::lenient::resembles;
 use super::refresh::Refresh;
 use crate::client::credentials::Credentials;
 use crate::config::clients::Workloads;
+use crate::dialect::Dialect;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType};
@@ -64,6 +65,8 @@ const LEGACY: [&str; 3] = ["requested_issuer", "requested_subject", "subject_iss
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, each with a name")]
 pub struct Accepts {
+    /// The shape of requests that callers know.
+    pub dialect: Dialect,
     /// Parameters that are not known are kept and go to the identity provider, else they are refused.
     pub unknown_parameters: bool,
     /// Subject token types besides access tokens, which always are.
@@ -72,8 +75,6 @@ pub struct Accepts {
     pub foreign: bool,
     /// Requested token types besides access and ID tokens, which always may be asked for.
     pub requested_tokens: BTreeSet<TokenType>,
-    /// An exchange that does not say what it wants gets a refresh token besides, if that is permitted.
-    pub prefers_refresh: bool,
     /// Clients of the realm whose tokens others may come with.
     pub subject_clients: Names,
     /// There may be an actor token.
@@ -87,6 +88,7 @@ pub struct Accepts {
 /// A request of which every parameter is understood. `Debug` shows no token and no secret.
 #[derive(Clone)]
 pub struct Parsed {
+    dialect: Dialect,
     grant: Grant,
     subject_token: Secret,
     subject_token_type: TokenType,
@@ -118,10 +120,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let credentials = Credentials::read(&head.headers, &form, &accepts.workloads)?;
     let actor = actor(&form, accepts)?;
     let (subject_token, subject_token_type) = match grant {
-        Grant::TokenExchange => (
-            required(&form, "subject_token")?,
-            subject_type(required(&form, "subject_token_type")?, accepts)?,
-        ),
+        Grant::TokenExchange => (required(&form, "subject_token")?, subject_type(&form, accepts)?),
         Grant::JwtBearer => (required(&form, "assertion")?, TokenType::Jwt),
     };
     let subject_token = Secret::new(subject_token);
@@ -131,17 +130,25 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let offline = scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE_ACCESS));
     let prefers_refresh = requested == TokenType::AccessToken
         && accepts.requested_tokens.contains(&TokenType::RefreshToken)
-        && (offline || accepts.prefers_refresh && form.one("requested_token_type").is_none());
-    let (audiences, resources) = (targets(&form, "audience")?, targets(&form, "resource")?);
+        && (offline || accepts.dialect.rules().refreshes);
+    let (mut audiences, resources) = (targets(&form, "audience")?, targets(&form, "resource")?);
     // An ID-JAG may name its resource itself, so a grant without a target is judged later.
     if grant == Grant::TokenExchange && audiences.is_empty() && resources.is_empty() {
-        let client = bounded(credentials.client_id());
-        return Err(Refusal::new(Reason::AudienceMissing, format!("client {client} names no audience")));
+        let client = credentials.client_id();
+        if !accepts.dialect.rules().audience_of_client {
+            let detail = format!("client {} names no audience", bounded(client));
+            return Err(Refusal::new(Reason::AudienceMissing, detail));
+        }
+        audiences.push(client.to_owned());
     }
     let named = |name: &str| form.one(name).map(str::to_owned);
     let (subject_issuer, requested_subject) = (named("subject_issuer"), named("requested_subject"));
+    if grant == Grant::TokenExchange && accepts.dialect.rules().subject_issuer {
+        required(&form, "subject_issuer")?;
+    }
     let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
     Ok(Parsed {
+        dialect: accepts.dialect,
         grant,
         subject_token,
         subject_token_type,
@@ -162,6 +169,7 @@ impl Parsed {
     /// The exchange for these audiences that a refresh token of ours stands for, asked by whoever refreshes it.
     pub(crate) fn again(refresh: &Refresh, kind: TokenType, audiences: Vec<String>, scope: Scope) -> Self {
         Self {
+            dialect: refresh.dialect(),
             grant: Grant::TokenExchange,
             subject_token: refresh.token().clone(),
             subject_token_type: kind,
@@ -176,6 +184,11 @@ impl Parsed {
             credentials: refresh.credentials().clone(),
             extra: Vec::new(),
         }
+    }
+
+    /// The shape of requests and answers that the caller knows.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// By which grant one token is to become another.
@@ -328,9 +341,17 @@ fn targets(form: &Form, name: &str) -> Result<Vec<String>, Refusal> {
 }
 
 /// What the caller says that the subject token is, if the realm exchanges such tokens.
-fn subject_type(urn: &str, accepts: &Accepts) -> Result<TokenType, Refusal> {
-    match TokenType::from_urn(urn) {
-        Some(kind) if kind == TokenType::AccessToken || accepts.subject_tokens.contains(&kind) => Ok(kind),
+fn subject_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
+    let rules = accepts.dialect.rules();
+    if let (None, Some(meant)) = (form.one("subject_token_type"), rules.subject_token_type) {
+        return Ok(meant);
+    }
+    let takes = |kind: &TokenType| {
+        (*kind == TokenType::AccessToken || accepts.subject_tokens.contains(kind))
+            && rules.subject_tokens.is_none_or(|only| only.contains(kind))
+    };
+    match TokenType::from_urn(required(form, "subject_token_type")?) {
+        Some(kind) if takes(&kind) => Ok(kind),
         other => Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, described(other))),
     }
 }
@@ -360,8 +381,12 @@ fn actor(form: &Form, accepts: &Accepts) -> Result<Option<Actor>, Refusal> {
 }
 
 fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
+    let only = accepts.dialect.rules().requested_tokens;
     match form.one("requested_token_type").map(TokenType::from_urn) {
         None => Ok(TokenType::AccessToken),
+        Some(Some(kind)) if only.is_some_and(|only| !only.contains(&kind)) => {
+            Err(Refusal::new(Reason::RequestedTokenTypeUnsupported, described(Some(kind))))
+        }
         Some(Some(kind @ (TokenType::AccessToken | TokenType::IdToken))) => Ok(kind),
         Some(Some(kind @ (TokenType::Jwt | TokenType::RefreshToken)))
             if accepts.requested_tokens.contains(&kind) =>
@@ -377,7 +402,10 @@ fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> 
 
 fn refuse_unknown_parameters(grant: Grant, form: &Form, accepts: &Accepts) -> Result<(), Refusal> {
     let refused = |name: &str, value: &str| {
-        (name == "subject_issuer" && !value.is_empty() && !accepts.foreign)
+        (name == "subject_issuer"
+            && !value.is_empty()
+            && !accepts.foreign
+            && !accepts.dialect.rules().subject_issuer)
             || (name == "requested_subject" && !value.is_empty() && !accepts.impersonation)
             || (is_unknown(grant, name, value)
                 && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))

@@ -16,6 +16,7 @@ use super::{Gateway, exchange};
 use crate::body::Body;
 use crate::config::Doors;
 use crate::exchange::classify::{Classified, Door, classify};
+use crate::exchange::json;
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::Route;
 use crate::server::Connection;
@@ -48,7 +49,7 @@ impl Visit<'_> {
             Err(refusal) => Err(refusal),
         };
         let response = answered.unwrap_or_else(|refusal| {
-            let response = exit.answer(refusal.reason);
+            let response = exit.answer(&refusal);
             exit.refused(&refusal, response.status());
             response
         });
@@ -72,7 +73,9 @@ impl Visit<'_> {
         let closed = Doors::default();
         let realm = self.realm(&head);
         let doors = realm.map_or(&closed, |realm| &realm.config.doors);
-        match classify(&head, &body, doors) {
+        let json = realm.filter(|realm| realm.config.dialect.rules().json);
+        match json.and_then(|_| json::classify(&head, &body)).unwrap_or_else(|| classify(&head, &body, doors))
+        {
             Classified::Refused(refusal) => Err(refusal),
             Classified::Exchange(grant, form) => {
                 exit.is_exchange(grant);
@@ -115,6 +118,7 @@ impl Visit<'_> {
     async fn original(self, mut head: Parts, body: Body) -> Result<Response<Body>, Refusal> {
         head.headers.remove(ACCEPT_ENCODING);
         head.headers.remove(RANGE);
+        self.state.to_upstream(&mut head);
         self.gateway.send(Request::from_parts(head, body), self.connection).await
     }
 }

@@ -22,6 +22,7 @@ use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
 use crate::client::certificate::ClientCertificate;
+use crate::dialect::{self, claims::Came};
 use crate::exchange::Grant;
 use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
@@ -29,8 +30,10 @@ use crate::oauth::form::Form;
 use crate::permit::Permit;
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
+use crate::token::Validated;
 use crate::token::binding::Evidence;
 use crate::token::dpop::Place;
+use crate::upstream::headers::public_origin;
 
 /// Judges an exchange, has it performed, and holds the answer to its contract.
 ///
@@ -52,6 +55,7 @@ pub async fn judge(
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
     let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
     let validated = tokens::check(visit, realm, authenticated, evidence).await?;
+    as_the_page_says(visit, realm, &validated, &head)?;
     exit.validated(&validated);
     let circumstances = realm.circumstances();
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
@@ -64,9 +68,14 @@ pub async fn judge(
     match issue(visit, realm, &permit, head, exit).await? {
         Outcome::Issued(answer, conformed, session) => {
             let conformed = refresh::first(visit, realm, &permit, (conformed, session), exit)?;
+            let conformed = match grant {
+                Grant::TokenExchange => conformed.in_shape(realm.config.dialect)?,
+                // RFC 6749's answer, in every dialect.
+                Grant::JwtBearer => conformed,
+            };
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
-            Ok(respond(answer, conformed))
+            Ok(respond(realm, answer, conformed))
         }
         Outcome::Refused(response, why) => {
             exit.refused(&why, response.status());
@@ -90,6 +99,26 @@ async fn authenticate(
     Authenticated::proven(parsed, proof)
 }
 
+/// Holds the subject token to what the dialect's page demands of it; assertions are no page's.
+fn as_the_page_says(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    validated: &Validated,
+    head: &Parts,
+) -> Result<(), Refusal> {
+    let parsed = validated.authenticated().parsed();
+    if parsed.grant() == Grant::JwtBearer {
+        return Ok(());
+    }
+    let origin = public_origin(head, visit.connection);
+    let came = Came {
+        claims: validated.subject().claims(),
+        host: origin.as_ref().and_then(|origin| origin.host.to_str().ok()),
+        subject_issuer: parsed.subject_issuer(),
+    };
+    dialect::claims::check(realm.config.dialect.rules(), &came)
+}
+
 /// Whether we signed the subject token, which the identity provider then does not know.
 fn is_ours(realm: &RealmState, permit: &Permit) -> bool {
     let validated = permit.validated();
@@ -109,13 +138,14 @@ fn by_ourselves(permit: &Permit) -> Result<(), Refusal> {
 }
 
 /// The identity provider's head with our body; never cached (RFC 6749 section 5.1).
-fn respond(mut answer: response::Parts, conformed: Conformed) -> Response<Body> {
+fn respond(realm: &RealmState, mut answer: response::Parts, conformed: Conformed) -> Response<Body> {
     let (body, _) = conformed.into_parts();
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ETAG] {
         answer.headers.remove(name);
     }
     answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let cache_control = realm.config.dialect.rules().cache_control;
+    answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
     answer.headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     Response::from_parts(answer, Body::full(body))
 }

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use http::header::AUTHORIZATION;
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::respond;
@@ -12,6 +14,7 @@ use crate::audit::{Audit, Event, Impersonation, Line};
 use crate::body::Body;
 use crate::client::credentials::Credentials;
 use crate::clock::Clock;
+use crate::dialect::{self, Asked, Dialect};
 use crate::exchange::Grant;
 use crate::exchange::classify::Door;
 use crate::exchange::parse::Parsed;
@@ -39,6 +42,7 @@ pub struct Exit<'a> {
     passes: bool,
     written: bool,
     grant: Option<Grant>,
+    dialect: Dialect,
     nonce: Option<HeaderValue>,
 }
 
@@ -125,6 +129,7 @@ impl<'a> Exit<'a> {
             passes: false,
             written: false,
             grant: None,
+            dialect: realm.map(|realm| realm.config.dialect).unwrap_or_default(),
             nonce: None,
         }
     }
@@ -137,6 +142,7 @@ impl<'a> Exit<'a> {
     /// The generation of the configuration by which the request is judged.
     pub fn judged_by(&mut self, realm: Option<&RealmState>, policy_hash: &str) {
         self.line.realm = realm.map(|realm| realm.config.name.clone());
+        self.dialect = realm.map(|realm| realm.config.dialect).unwrap_or_default();
         policy_hash.clone_into(&mut self.line.policy_hash);
     }
 
@@ -151,16 +157,36 @@ impl<'a> Exit<'a> {
     }
 
     /// What the caller is told of a refusal.
-    pub fn answer(&self, reason: Reason) -> Response<Body> {
-        let mut response = if self.line.event == Event::TokenRefresh {
-            respond::refresh_refusal(reason, &self.line.id)
-        } else {
-            respond::refusal_of(self.grant, reason, &self.line.id)
-        };
-        if self.authorization {
+    pub fn answer(&self, refusal: &Refusal) -> Response<Body> {
+        let mut response = respond::refusal(self.dialect, refusal, self.asked(), &self.line.id);
+        if self.authorization || self.dialect.rules().challenges {
             respond::challenge(&mut response, self.line.realm.as_deref().unwrap_or_default());
         }
         response
+    }
+
+    /// What the caller is told of a refusal of the identity provider: its own words where the dialect is its own.
+    pub fn told(&self, response: Response<Body>, code: &str) -> Response<Body> {
+        if self.dialect.rules().upstream_refusals {
+            return response;
+        }
+        let reason = dialect::from_upstream(response.status().as_u16(), code);
+        let (mut head, _) = response.into_parts();
+        let (answer, body) = self.answer(&Refusal::new(reason, "")).into_parts();
+        for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE] {
+            head.headers.remove(name);
+        }
+        head.status = answer.status;
+        head.headers.extend(answer.headers);
+        Response::from_parts(head, body)
+    }
+
+    fn asked(&self) -> Asked {
+        match (self.line.event, self.grant) {
+            (Event::TokenRefresh, _) => Asked::Refresh,
+            (_, Some(Grant::JwtBearer)) => Asked::Assertion,
+            (_, Some(Grant::TokenExchange) | None) => Asked::Exchange,
+        }
     }
 
     /// A refresh token of ours is used.
@@ -353,7 +379,7 @@ impl<'a> Exit<'a> {
 
     /// The answer to a request that ended outside the pipeline.
     pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
-        let response = respond::refusal(refusal.reason, &self.line.id);
+        let response = respond::refusal(self.dialect, refusal, Asked::Exchange, &self.line.id);
         self.passes();
         self.refused(refusal, response.status());
         response

@@ -21,6 +21,7 @@ use super::door::Visit;
 use super::respond;
 use super::state::RealmState;
 use crate::body::Body;
+use crate::dialect::Asked;
 use crate::exchange::classify::carries_governed_grant;
 use crate::metrics::{Outcome, OwnEndpoint, Way};
 use crate::policy::reason::{Reason, Refusal};
@@ -150,7 +151,7 @@ fn count(visit: Visit<'_>, realm: &RealmState, endpoint: OwnEndpoint, outcome: O
 /// A refusal at an endpoint that is counted and not audited.
 fn refused(visit: Visit<'_>, realm: &RealmState, endpoint: OwnEndpoint, refusal: &Refusal) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
-    let mut response = respond::refusal(refusal.reason, &id);
+    let mut response = respond::refusal(realm.config.dialect, refusal, Asked::Exchange, &id);
     respond::challenge(&mut response, &realm.config.name);
     let outcome = if response.status().is_server_error() { Outcome::Failed } else { Outcome::Denied };
     count(visit, realm, endpoint, outcome);

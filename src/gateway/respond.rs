@@ -4,29 +4,25 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, WWW_
 use http::{Response, StatusCode};
 
 use crate::body::Body;
-use crate::dialect::keycloak::{self, Answer};
-use crate::exchange::Grant;
-use crate::policy::reason::Reason;
+use crate::dialect::{Asked, Dialect, Refused};
+use crate::policy::reason::{Reason, Refusal};
 
 /// The header that carries the correlation id of an audit line.
 pub const CORRELATION_ID: &str = "x-correlation-id";
 
 /// A refusal in the dialect's shape: status, code and fixed text. The cause is in the audit line with the same id.
-pub fn refusal(reason: Reason, id: &str) -> Response<Body> {
-    with_id(&keycloak::answer(reason), id)
-}
-
-/// The same for a request that is, or is not, known to carry this grant.
-pub fn refusal_of(grant: Option<Grant>, reason: Reason, id: &str) -> Response<Body> {
-    match grant {
-        Some(Grant::JwtBearer) => with_id(&keycloak::grant_answer(reason), id),
-        Some(Grant::TokenExchange) | None => refusal(reason, id),
+pub fn refusal(dialect: Dialect, refusal: &Refusal, asked: Asked, id: &str) -> Response<Body> {
+    let rules = dialect.rules();
+    let answer = (rules.refusal)(&Refused::new(refusal, asked));
+    let mut response = json(answer.status, answer.body());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(rules.cache_control));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(CORRELATION_ID, id);
     }
-}
-
-/// The same for the use of a refresh token of ours.
-pub fn refresh_refusal(reason: Reason, id: &str) -> Response<Body> {
-    with_id(&keycloak::refresh_answer(reason), id)
+    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
 }
 
 /// What a client that sent an `Authorization` header is told with 401 (RFC 6749 section 5.2). `realm` is a name of the
@@ -39,22 +35,11 @@ pub fn challenge(response: &mut Response<Body>, realm: &str) {
     }
 }
 
-fn with_id(answer: &Answer, id: &str) -> Response<Body> {
-    let mut response = json(answer.status, answer.body());
-    if let Ok(id) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(CORRELATION_ID, id);
-    }
-    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-    }
-    response
-}
-
 /// A fault that is no decision: in the log under the id that the caller gets.
 pub fn fault(reason: Reason, path: &str) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
     tracing::warn!(%id, path, %reason, "not answered");
-    refusal(reason, &id)
+    refusal(Dialect::Keycloak, &Refusal::new(reason, ""), Asked::Exchange, &id)
 }
 
 /// An answer that says nothing but that all is well (RFC 7009 section 2.2).

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use http::Uri;
+use http::request::Parts;
 use tokio::task::JoinHandle;
 
 use crate::app::StartError;
@@ -183,10 +185,20 @@ impl State {
             };
             issuers.insert(issuer.name.clone(), state);
         }
-        let table = RouteTable::new(config.realms.values().map(|realm| realm.path.as_str()));
+        let table = RouteTable::new(config.realms.values().map(Realm::place));
         let ca = config.listen.certificate_header.as_ref().and_then(|header| header.ca.as_deref());
         let header_peers = Peers::load(ca).map_err(|error| StartError::Tls(error.to_string()))?;
         Ok(Self { config, table, realms, issuers, header_peers })
+    }
+
+    /// Gives the target of a request the path that the identity provider knows, where a dialect has another.
+    pub fn to_upstream(&self, head: &mut Parts) {
+        let Some(path) = self.table.upstream_path(head.uri.path()) else { return };
+        let target = head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+        let mut parts = std::mem::take(&mut head.uri).into_parts();
+        // Paths of the configuration have no escapes, and the query was one before.
+        parts.path_and_query = target.parse().ok();
+        head.uri = Uri::from_parts(parts).unwrap_or_default();
     }
 
     /// The keys of an issuer, by its name.
@@ -389,6 +401,7 @@ impl RealmState {
 /// What the audience files of a realm leave to be asked for.
 fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
     let mut accepts = Accepts {
+        dialect: realm.dialect,
         unknown_parameters: realm.forward_unknown_parameters,
         impersonation: realm.doors.requested_subject == GovernedDoor::Judged,
         workloads: Arc::clone(&realm.clients.workloads),

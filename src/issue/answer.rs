@@ -4,6 +4,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
+use crate::dialect;
 use crate::policy::contract::{Contract, Issued};
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
@@ -134,6 +135,20 @@ impl Members {
     fn text(&self, name: &str) -> Option<&str> {
         self.position(name).and_then(|index| self.0.get(index)).and_then(|(_, value)| value.as_str())
     }
+}
+
+/// A body with the members that a dialect's answers have.
+pub(super) fn in_shape(body: &[u8], shape: dialect::Members) -> Result<Option<Vec<u8>>, Refusal> {
+    let dialect::Members::Only(members) = shape else { return Ok(None) };
+    let internal = || Refusal::new(Reason::Internal, "the answer can't be written in the dialect's shape");
+    let mut had: Members = serde_json::from_slice(body).map_err(|_| internal())?;
+    let mut told = Members(Vec::new());
+    for member in members {
+        if let Some(value) = member.value(had.take(member.name())) {
+            told.0.push((member.name().to_owned(), value));
+        }
+    }
+    serde_json::to_vec(&told).map(Some).map_err(|_| internal())
 }
 
 impl<'de> Deserialize<'de> for Members {

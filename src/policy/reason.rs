@@ -43,6 +43,7 @@ reasons! {
     FormMalformed = "form_malformed": "The body is not strict application/x-www-form-urlencoded UTF-8.",
     GrantTypeMissing = "grant_type_missing": "The request names no grant.",
     GrantTypeAmbiguous = "grant_type_ambiguous": "Some parser could read a governed grant here, but the request does not say so in its one canonical form.",
+    GrantTypeUnsupported = "grant_type_unsupported": "The body is JSON, which the realm's dialect has for token exchanges, and the grant is another: only forms go to the identity provider.",
     ParameterRepeated = "parameter_repeated": "A parameter other than audience and resource stands in the request twice.",
     ParameterInQuery = "parameter_in_query": "A token request must not carry a query string.",
     ParameterMissing = "parameter_missing": "A required parameter is missing or empty.",

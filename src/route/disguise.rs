@@ -4,20 +4,27 @@
 //! drop trailing dots, in any order. Rather than guess one of these orders we decode everything and look for the names
 //! `protocol`, `openid-connect` and `token` as segments in that order with anything between them: resolving, merging and
 //! cutting only take segments away, so whatever such a server reads as a token endpoint has them. No other endpoint of
-//! Keycloak has, save introspection.
+//! Keycloak has, save introspection. Doors that a dialect has at paths of its own are looked for by all their segments in
+//! the same way.
 
 /// The names that make a token endpoint, in order.
 const NAMES: [&str; 3] = ["protocol", "openid-connect", "token"];
-const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
 
-/// Whether some server could read `path`, which is no canonical token endpoint, as a token endpoint.
-pub(super) fn may_be_read_as_door(path: &str) -> bool {
+/// The segments of a door's path, as [`decode`] spells them.
+pub(super) fn segments(path: &str) -> Vec<String> {
+    decode(path).split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether some server could read `path`, which is no canonical token endpoint, as a token endpoint, or as one of the
+/// `doors` that dialects have.
+pub(super) fn may_be_read_as_door(path: &str, doors: &[Vec<String>]) -> bool {
     if is_clean(path) {
         return false;
     }
     // Introspection only as Keycloak itself writes it; the part before it is looked at like any other path.
-    let before = path.strip_suffix('/').unwrap_or(path).strip_suffix(INTROSPECT);
-    names_a_door(before.unwrap_or(path))
+    let before = path.strip_suffix('/').unwrap_or(path).strip_suffix(super::INTROSPECT);
+    let decoded = decode(before.unwrap_or(path));
+    has_in_order(&decoded, &NAMES) || doors.iter().any(|door| has_in_order(&decoded, door))
 }
 
 /// The text with every escape decoded until none is left, overlong and invalid UTF-8 tolerated, case folded,
@@ -43,9 +50,8 @@ fn is_clean(path: &str) -> bool {
         && !bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"token"))
 }
 
-fn names_a_door(path: &str) -> bool {
-    let decoded = decode(path);
-    let mut names = NAMES.iter().peekable();
+fn has_in_order(decoded: &str, names: &[impl AsRef<str>]) -> bool {
+    let mut names = names.iter().map(AsRef::as_ref).peekable();
     for segment in decoded.split('/') {
         if names.next_if(|name| is_name(segment, name)).is_some() && names.peek().is_none() {
             return true;
@@ -180,7 +186,7 @@ mod tests {
             ("/admin/realms/corp/clients/generate-example-access-token".to_owned(), false),
             ("/auth-server/api-access/token".to_owned(), false),
         ] {
-            assert_eq!(may_be_read_as_door(&path), expected, "{path}");
+            assert_eq!(may_be_read_as_door(&path, &[]), expected, "{path}");
         }
     }
 }

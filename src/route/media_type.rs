@@ -38,12 +38,20 @@ impl MediaType {
 
     /// Whether this is a form in UTF-8: no parameter, or `charset=utf-8` alone.
     pub fn is_plain_form(&self) -> bool {
-        self.essence == "application/x-www-form-urlencoded"
-            && match self.parameters.as_slice() {
-                [] => true,
-                [(name, value)] => name == "charset" && value.eq_ignore_ascii_case("utf-8"),
-                _ => false,
-            }
+        self.essence == "application/x-www-form-urlencoded" && self.is_utf8()
+    }
+
+    /// Whether this is JSON in UTF-8: no parameter, or `charset=utf-8` alone.
+    pub fn is_plain_json(&self) -> bool {
+        self.essence == "application/json" && self.is_utf8()
+    }
+
+    fn is_utf8(&self) -> bool {
+        match self.parameters.as_slice() {
+            [] => true,
+            [(name, value)] => name == "charset" && value.eq_ignore_ascii_case("utf-8"),
+            _ => false,
+        }
     }
 }
 

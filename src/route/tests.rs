@@ -8,7 +8,7 @@ const LENGTH: (&str, &str) = ("content-length", "9");
 const DOOR: &str = "/realms/corp/protocol/openid-connect/token";
 
 fn table() -> RouteTable {
-    RouteTable::new(["/realms/corp", "/sso/realms/partner"])
+    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(Place::of_keycloak))
 }
 
 fn try_head(version: Version, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Parts> {
@@ -34,6 +34,7 @@ fn short(route: &Route) -> String {
         Route::Own { realm, endpoint } => format!("{endpoint:?} {realm}").to_lowercase(),
         Route::Door { realm: Some(realm) } => format!("door {realm}"),
         Route::Door { realm: None } => "door of no realm".into(),
+        Route::ApiAccess(realm) => format!("api access {realm}"),
         Route::Reject(refusal) => refusal.reason.as_str().into(),
     }
 }

@@ -18,9 +18,13 @@ pub struct Realm {
     pub issuer: String,
     /// Where the realm's endpoints are at the upstream, for instance `/realms/corp`. Without it, the path of `issuer`.
     pub path: Option<String>,
-    /// The shape of requests and answers that callers know.
+    /// The shape of requests and answers that callers know: see `docs/dialects.md`.
     #[serde(default)]
     pub dialect: Dialect,
+    /// What stands in the dialect's paths. `realm` is for `forgerock` alone: the name in
+    /// `/oauth2/realms/root/realms/{realm}/access_token`. Without it, the realm's name in this file.
+    #[serde(default)]
+    pub path_parameters: PathParameters,
     /// Names of the realms and issuers whose tokens may be subject tokens here. `"*"` is not accepted.
     pub subject_issuers: Vec<String>,
     /// The only signature algorithms that are accepted: `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`,
@@ -83,11 +87,45 @@ fn algorithms() -> Vec<String> {
 
 /// The shape of requests and answers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Dialect {
     /// Keycloak.
     #[default]
     Keycloak,
+    /// CERN SSO.
+    Cern,
+    /// Terradue IAM.
+    Terradue,
+    /// PACE.
+    Pace,
+    /// Key Bridge.
+    KeyBridge,
+    /// ForgeRock Access Management.
+    Forgerock,
+    /// RFC 8693 as it is written.
+    Rfc8693,
+}
+
+impl From<Dialect> for crate::dialect::Dialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Keycloak => Self::Keycloak,
+            Dialect::Cern => Self::Cern,
+            Dialect::Terradue => Self::Terradue,
+            Dialect::Pace => Self::Pace,
+            Dialect::KeyBridge => Self::KeyBridge,
+            Dialect::Forgerock => Self::Forgerock,
+            Dialect::Rfc8693 => Self::Rfc8693,
+        }
+    }
+}
+
+/// What stands in the dialect's paths.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathParameters {
+    /// The realm as callers call it: letters, digits, `.`, `_`, `-` and `~`.
+    pub realm: Option<String>,
 }
 
 /// What happens to parameters that Cambio does not know.

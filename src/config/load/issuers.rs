@@ -19,8 +19,10 @@ use crate::config::file::value::Period;
 use crate::config::{
     ClaimRule, Directory, Doors, GovernedDoor, JwksLimits, KeySource, Realm, TokenChecks, TrustedIssuer,
 };
+use crate::dialect::Dialect;
 use crate::issue::ring::{KeyRing, MAX_LEEWAY};
 use crate::policy::expression::{Expression, Other};
+use crate::route::RouteTable;
 use crate::token::jws;
 
 /// A week.
@@ -61,8 +63,33 @@ pub(super) fn realms(
             at.problem(report, format!("{:?} is or lies within the path of the realm {name}", realm.path));
         }
     }
+    one_door_per_path(&realms, at, report);
     one_key_per_realm(&realms, written, at, report);
     Some(realms)
+}
+
+/// A path that two realms share would be judged by one of them only.
+fn one_door_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut Report) {
+    let mut seen: BTreeMap<String, &Realm> = BTreeMap::new();
+    for realm in realms.values() {
+        let paths = RouteTable::paths(realm.place());
+        // Realms at one path are told of above.
+        let shared = paths
+            .iter()
+            .find_map(|path| Some((path, seen.get(path).filter(|other| other.path != realm.path)?)));
+        if let Some((path, other)) = shared {
+            let (other, dialect) = (&other.name, realm.dialect.name());
+            let field =
+                if realm.dialect.rules().has_realm_parameter() { "pathParameters" } else { "dialect" };
+            at.field(&realm.name).field(field).problem(
+                report,
+                format!(
+                    "{path} is a path of the realm {other}, too: of {dialect} there can be one realm with it"
+                ),
+            );
+        }
+        seen.extend(paths.into_iter().map(|path| (path, realm)));
+    }
 }
 
 /// A key that signs for two realms would let one of them speak for the other.
@@ -105,6 +132,7 @@ fn realm(
         Some(path) => canonical_path(path, &at.field("path"), report),
         None => issuer.as_ref().and_then(|uri| canonical_path(uri.path(), &at.field("issuer"), report)),
     };
+    let realm_parameter = realm_parameter(name, file, &at.field("pathParameters").field("realm"), report);
     let subject_issuers = subject_issuers(file, written, &at.field("subjectIssuers"), report);
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
     let signing = super::keys::signing(file, at, report);
@@ -125,6 +153,8 @@ fn realm(
         name: name.to_owned(),
         issuer: file.issuer.clone(),
         path: path?,
+        dialect: file.dialect.into(),
+        realm_parameter: realm_parameter?,
         subject_issuers: subject_issuers?,
         tokens: tokens?,
         jwks: jwks?,
@@ -137,6 +167,21 @@ fn realm(
         refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
     })
+}
+
+/// The path parameter `realm`, for dialects that have one.
+fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>, report: &mut Report) -> Option<String> {
+    let dialect = Dialect::from(file.dialect);
+    let Some(realm) = &file.path_parameters.realm else { return Some(name.to_owned()) };
+    if !dialect.rules().has_realm_parameter() {
+        at.problem(report, format!("has no meaning: the paths of {} have no parameter", dialect.name()));
+        return None;
+    }
+    if realm.contains('/') || !is_canonical(&format!("/{realm}")) {
+        at.problem(report, "must be one segment of a path, such as mySubRealm: no slash, no escapes");
+        return None;
+    }
+    Some(realm.clone())
 }
 
 fn directory(file: &file::Directory, at: &At<'_>, report: &mut Report) -> Option<Directory> {
@@ -396,13 +441,7 @@ fn label(name: &str, at: &At<'_>, report: &mut Report) {
 
 /// A path that has one spelling only: the route compares it byte by byte.
 fn canonical_path(path: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
-    let canonical = path.strip_prefix('/').is_some_and(|rest| {
-        rest.split('/').all(|segment| {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
-            !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
-        })
-    });
-    if !canonical {
+    if !is_canonical(path) {
         let wants = "such as /realms/corp: no trailing slash, no empty segment, no escapes";
         at.problem(
             report,
@@ -411,4 +450,13 @@ fn canonical_path(path: &str, at: &At<'_>, report: &mut Report) -> Option<String
         return None;
     }
     Some(path.to_owned())
+}
+
+fn is_canonical(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/').all(|segment| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
+            !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
+        })
+    })
 }

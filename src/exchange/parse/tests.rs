@@ -381,7 +381,7 @@ fn a_refresh_token_is_welcome_where_the_dialect_or_the_scope_says_so() {
     let refresh = BTreeSet::from([TokenType::RefreshToken]);
     let (plain, liked) = (
         Accepts { requested_tokens: refresh.clone(), ..Accepts::default() },
-        Accepts { requested_tokens: refresh, prefers_refresh: true, ..Accepts::default() },
+        Accepts { requested_tokens: refresh, dialect: Dialect::Forgerock, ..Accepts::default() },
     );
     let id = TokenType::IdToken.urn();
     for (name, changes, accepts, welcome) in [
@@ -389,7 +389,7 @@ fn a_refresh_token_is_welcome_where_the_dialect_or_the_scope_says_so() {
         ("offline_access", &[("scope", "email offline_access")], &plain, true),
         ("offline_access that nobody permits", &[("scope", "offline_access")], &Accepts::default(), false),
         ("by the dialect", &[], &liked, true),
-        ("an access token by name", &[("requested_token_type", ACCESS)], &liked, false),
+        ("an access token by name, as its page has it", &[("requested_token_type", ACCESS)], &liked, true),
         ("an ID token", &[("requested_token_type", id), ("scope", "offline_access")], &liked, false),
     ] {
         let parsed = parse(Grant::TokenExchange, exchange(changes), &head(&[]), accepts).unwrap();

@@ -21,7 +21,7 @@ use crate::policy::reason::{Reason, Refusal};
 pub(super) enum Asked {
     /// Its answer and the body, whole.
     Answered(response::Parts, Bytes),
-    /// Its refusal, which may be passed on as it is.
+    /// Its refusal, as the caller may be told of it.
     Refused(Response<Body>, Refusal),
 }
 
@@ -42,6 +42,7 @@ pub(super) async fn ask(
     if let Some(authorization) = credentials.authorization() {
         head.headers.insert(AUTHORIZATION, authorization.clone());
     }
+    visit.state.to_upstream(&mut head);
     let response = visit.gateway.send(Request::from_parts(head, Body::full(form)), visit.connection).await?;
     exit.upstream_status(response.status());
 
@@ -59,7 +60,8 @@ pub(super) async fn ask(
     {
         return Err(Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read"));
     }
-    let why = format!("realm {} answered {}", realm.config.name, error_code(&body));
+    let code = error_code(&body);
+    let why = format!("realm {} answered {code}", realm.config.name);
     if answer.status.is_server_error() || answer.status.is_redirection() || answer.status.is_informational() {
         return Err(Refusal::new(
             Reason::UpstreamGarbage,
@@ -67,7 +69,7 @@ pub(super) async fn ask(
         ));
     }
     Ok(Asked::Refused(
-        Response::from_parts(answer, Body::full(body)),
+        exit.told(Response::from_parts(answer, Body::full(body)), &code),
         Refusal::new(Reason::UpstreamRefused, why),
     ))
 }

@@ -84,7 +84,7 @@ pub async fn judge(
     head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Response<Body>, Refusal> {
-    let refresh = parse(form, &head, &realm.config.clients.workloads)?;
+    let refresh = parse(form, &head, &realm.accepts)?;
     exit.refreshing(&refresh);
     let tokens = configured(realm)?;
     let renewal = open(tokens, realm, &refresh, visit.gateway.clock.now())?;
@@ -118,9 +118,10 @@ pub async fn judge(
             let ends = ends(now, (renewal.began(), permit.refresh_lifetime()), expires_in);
             let next = renewal.next(&permit, handed, (now, ends));
             let conformed = hand_out(tokens, &next, conformed, now, Answers::Refresh)?;
+            let conformed = conformed.in_shape(realm.config.dialect)?;
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
-            Ok(respond(answer, conformed))
+            Ok(respond(realm, answer, conformed))
         }
         Outcome::Refused(response, why) => {
             exit.refused(&why, response.status());

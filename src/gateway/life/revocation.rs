@@ -29,7 +29,7 @@ pub(super) async fn answer(
     match judged(visit, realm, presented, head, &mut exit).await {
         Ok(response) => response,
         Err(refusal) => {
-            let response = exit.answer(refusal.reason);
+            let response = exit.answer(&refusal);
             exit.refused(&refusal, response.status());
             response
         }
