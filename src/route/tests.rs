@@ -2,6 +2,7 @@ use http::Request;
 use proptest::prelude::*;
 
 use super::*;
+use crate::dialect::Dialect;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const LENGTH: (&str, &str) = ("content-length", "9");
@@ -147,6 +148,55 @@ fn http2_does_not_say_whether_a_body_follows() {
     }
 }
 
+#[test]
+fn dialects_have_doors_of_their_own() {
+    let place = |path, dialect, realm| Place { path, dialect, realm };
+    let table = RouteTable::new([
+        place("/realms/corp", Dialect::Forgerock, "mySubRealm"),
+        place("/realms/kb", Dialect::KeyBridge, ""),
+        place("/realms/pace", Dialect::Pace, ""),
+        place("/realms/cern", Dialect::Cern, ""),
+    ]);
+    for (method, path, expected, upstream) in [
+        ("POST", DOOR, "door 0", None),
+        ("POST", "/oauth2/realms/root/realms/mySubRealm/access_token", "door 0", Some(DOOR)),
+        ("POST", "/openam/oauth2/realms/root/realms/mySubRealm/access_token", "door 0", Some(DOOR)),
+        (
+            "POST",
+            "/oauth2/realms/root/realms/mySubRealm/introspect",
+            "introspection 0",
+            Some("/realms/corp/protocol/openid-connect/token/introspect"),
+        ),
+        ("POST", "/oauth2/realms/root/realms/mysubrealm/access_token", "path_not_canonical", None),
+        ("POST", "/oauth2/realms/root/realms/x/../mySubRealm/access_token", "path_not_canonical", None),
+        // Not ours.
+        ("POST", "/oauth2/realms/root/access_token", "pass", None),
+        ("POST", "/oauth2/realms/root/realms/other/access_token", "pass", None),
+        ("POST", "/token/oauth2", "door 1", Some("/realms/kb/protocol/openid-connect/token")),
+        ("POST", "/token/oauth2/", "path_not_canonical", None),
+        ("POST", "/Token/oauth2", "path_not_canonical", None),
+        ("POST", "/token//oauth2", "path_not_canonical", None),
+        ("POST", "/%74oken/oauth2", "path_not_canonical", None),
+        ("PUT", "/token/oauth2", "method_not_allowed", Some("/realms/kb/protocol/openid-connect/token")),
+        (
+            "POST",
+            "/protocol/openid-connect/token",
+            "door 2",
+            Some("/realms/pace/protocol/openid-connect/token"),
+        ),
+        (
+            "POST",
+            "/auth/realms/cern/protocol/openid-connect/token",
+            "door 3",
+            Some("/realms/cern/protocol/openid-connect/token"),
+        ),
+        ("POST", "/auth/realms/corp/protocol/openid-connect/token", "door of no realm", None),
+    ] {
+        assert_eq!(short(&table.route(&head(method, path, &[]))), expected, "{method} {path}");
+        assert_eq!(table.upstream_path(path), upstream, "{path}");
+    }
+}
+
 /// One way in which a path that some server takes for `DOOR` can be written.
 #[derive(Clone, Debug)]
 enum Mangle {
@@ -267,6 +317,32 @@ proptest! {
             Route::Door { realm: None } => {
                 prop_assert!(path.ends_with(TOKEN) && path.starts_with("/realms/"), "{}", path);
             }
+            Route::Reject(_) => {}
+            other => prop_assert!(false, "{path} went to {other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_mangling_of_a_dialects_door_passes(
+        mangles in prop::collection::vec(mangles(), 0..5),
+        (dialect, door) in prop::sample::select(vec![
+            (Dialect::Forgerock, "/oauth2/realms/root/realms/mySubRealm/access_token"),
+            (Dialect::KeyBridge, "/token/oauth2"),
+            (Dialect::Cern, "/auth/realms/corp/protocol/openid-connect/token"),
+            (Dialect::Pace, "/protocol/openid-connect/token"),
+        ]),
+    ) {
+        let mut path = door.to_owned();
+        for mangle in &mangles {
+            mangle.apply(&mut path);
+        }
+        let Some(head) = try_head(Version::HTTP_11, "POST", &path, &[FORM, LENGTH]) else {
+            return Ok(());
+        };
+        let table = RouteTable::new([Place { path: "/realms/corp", dialect, realm: "mySubRealm" }]);
+        match table.route(&head) {
+            Route::Door { realm: Some(0) } => prop_assert!(table.realm_at(&path).is_some()),
+            Route::Door { realm: None } => prop_assert!(path.ends_with(TOKEN), "{path}"),
             Route::Reject(_) => {}
             other => prop_assert!(false, "{path} went to {other:?}"),
         }

@@ -13,6 +13,7 @@ mod clock_jumps;
 mod delegation;
 mod demo_idp;
 mod demo_walk;
+mod dialects;
 mod docs;
 mod drain;
 mod exchange_allowed;

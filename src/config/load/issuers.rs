@@ -78,15 +78,13 @@ fn one_door_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut
             .iter()
             .find_map(|path| Some((path, seen.get(path).filter(|other| other.path != realm.path)?)));
         if let Some((path, other)) = shared {
-            let (other, dialect) = (&other.name, realm.dialect.name());
-            let field =
-                if realm.dialect.rules().has_realm_parameter() { "pathParameters" } else { "dialect" };
-            at.field(&realm.name).field(field).problem(
-                report,
-                format!(
-                    "{path} is a path of the realm {other}, too: of {dialect} there can be one realm with it"
-                ),
-            );
+            let (field, way) = match realm.dialect.rules().has_realm_parameter() {
+                true => ("pathParameters", "give one of them another name in its paths"),
+                false => ("dialect", "one realm alone can have this dialect"),
+            };
+            at.field(&realm.name)
+                .field(field)
+                .problem(report, format!("{path} is a path of the realm {}, too: {way}", other.name));
         }
         seen.extend(paths.into_iter().map(|path| (path, realm)));
     }

@@ -134,8 +134,36 @@ const ROWS: &[Row] = &[
     (
         "unknown dialect",
         SUBJECTS,
-        "subjectIssuers: [corp]\n    dialect: cern",
-        &[":7:14: realms.corp.dialect: must be keycloak"],
+        "subjectIssuers: [corp]\n    dialect: okta",
+        &[":7:14: realms.corp.dialect: must be keycloak or cern"],
+    ),
+    ("dialect", SUBJECTS, "subjectIssuers: [corp]\n    dialect: key-bridge", &[]),
+    (
+        "path parameter",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dialect: forgerock\n    pathParameters: { realm: mySubRealm }",
+        &[],
+    ),
+    (
+        "path parameter that no path has",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    pathParameters: { realm: mySubRealm }",
+        &[":7:30: realms.corp.pathParameters.realm: has no meaning"],
+    ),
+    (
+        "path parameter of two segments",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    dialect: forgerock\n    pathParameters: { realm: a/b }",
+        &[":8:30: realms.corp.pathParameters.realm: must be one segment"],
+    ),
+    (
+        "a path of two realms",
+        "realms:",
+        "realms:\n  a: { issuer: https://sso.example.org/realms/a, subjectIssuers: [a], dialect: pace }\n  b: { issuer: https://sso.example.org/realms/b, subjectIssuers: [b], dialect: pace }",
+        &[
+            "audiences/a.yaml:1:1: realm: is missing",
+            ":5:80: realms.b.dialect: /protocol/openid-connect/token is a path of the realm a",
+        ],
     ),
     (
         "negative",

@@ -1,0 +1,291 @@
+//! Every dialect as its callers know it: where they call, what they leave out, what they are told, and what they get.
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::support::files::BACK_END_API;
+use crate::support::world::{ACCESS_TOKEN, ID_TOKEN, Plan, TOKEN_PATH, World, exchange_fields, login};
+use crate::support::{client, form, golden, token};
+
+const CERN: &str = "/auth/realms/corp/protocol/openid-connect/token";
+const PACE: &str = "/protocol/openid-connect/token";
+const KEY_BRIDGE: &str = "/token/oauth2";
+const FORGEROCK: &str = "/oauth2/realms/root/realms/mySubRealm/access_token";
+const OPENAM: &str = "/openam/oauth2/realms/root/realms/mySubRealm/access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// Whatever is asked for, front-end-app may have it for back-end-api and for itself.
+const MINTED: &str = "permissions:
+  - clients: [front-end-app]
+    issuers: [corp, partner]
+    issuance: mint
+    scopes: [email, profile]
+    subjectTokens: [access_token, id_token, jwt]
+    requestedTokens: [access_token, id_token]
+";
+
+async fn world(dialect: &str, more: &str) -> World {
+    let realm = format!("    signingKey: corp.pem\n    dialect: {dialect}\n{more}");
+    Plan::new()
+        .await
+        .configure("    signingKey: corp.pem\n", &realm)
+        .configure("audiences: [\"https://sso.example.org\"]", "audiences: [sso.example.org]")
+        .audience("back-end-api", &format!("{BACK_END_API}{MINTED}"))
+        .audience("front-end-app", &format!("audience: front-end-app\nowner: front-end-team\n{MINTED}"))
+        .start()
+        .await
+}
+
+/// Carol's token of another issuer, for the host that the suite calls.
+fn carol(world: &World, changes: &[(&str, Value)]) -> String {
+    let now = world.now();
+    let mut claims = json!({
+        "iss": "http://sso.example.org/realms/partner", "aud": "sso.example.org", "iat": now - 10, "exp": now + 300,
+        "sub": "03836e1f-58ed-4d67-baa0-a73bf77b9d5d", "email": "carol@partner.example", "jti": "j",
+        "typ": "Bearer", "name": "Carol",
+    });
+    for (name, value) in changes {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(*name)),
+            value => claims[*name] = value.clone(),
+        }
+    }
+    world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap()
+}
+
+/// Changes to the fields of an exchange, by name.
+type Row = (&'static str, &'static [(&'static str, &'static str)]);
+
+#[rustfmt::skip]
+const REFUSED: &[Row] = &[
+    ("no subject token", &[("subject_token", "-")]),
+    ("a parameter twice", &[("scope", "email"), ("scope", "email")]),
+    ("an unknown parameter", &[("x_custom", "1")]),
+    ("no token", &[("subject_token", "x.y.z")]),
+    ("an unsigned token", &[("subject_token", "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwOi8vc3NvLmV4YW1wbGUub3JnL3JlYWxtcy9jb3JwIn0.")]),
+    ("an untrusted issuer", &[("subject_token", "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUifQ.c2ln")]),
+    ("a SAML assertion", &[("subject_token_type", "urn:ietf:params:oauth:token-type:saml2")]),
+    ("SAML is asked for", &[("requested_token_type", "urn:ietf:params:oauth:token-type:saml2")]),
+    ("an unknown audience", &[("audience", "other-api")]),
+    ("an unknown resource", &[("audience", "-"), ("resource", "https://other.example")]),
+    ("a scope too many", &[("scope", "email admin")]),
+    ("a wrong secret", &[("client_secret", "wrong")]),
+    ("no client", &[("client_id", "-"), ("client_secret", "-")]),
+    ("a client without permission", &[("client_id", "reporting-app"), ("client_secret", "reporting-secret")]),
+    ("another spelling of the grant", &[("grant_type", " urn:ietf:params:oauth:grant-type:token-exchange")]),
+    ("a closed door", &[("grant_type", "urn:ietf:params:oauth:grant-type:uma-ticket")]),
+];
+
+/// What a caller is told, line by line, and what a successful answer has.
+async fn tells(world: &World, path: &str, token: &str, usual: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    let fields = exchange_fields(token);
+    let fields = form::changed(&fields, usual);
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let answer = client::post(world.address(), path, &fields).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    text.push_str(&format!("allowed: {}\n", shape(&answer)));
+    for (name, changes) in REFUSED {
+        let answer = client::post(world.address(), path, &form::changed(&fields, changes)).await;
+        assert!(answer.status.is_client_error(), "{name}: {}", answer.text());
+        let challenge = match answer.header("www-authenticate") {
+            "" => String::new(),
+            challenge => format!(" [{challenge}]"),
+        };
+        text.push_str(&format!("{name}: {} {}{challenge}\n", answer.status.as_u16(), answer.text()));
+    }
+    text
+}
+
+/// The members of an answer in their order, texts that don't vary with their value.
+fn shape(answer: &client::Answer) -> String {
+    let text = answer.text();
+    let members = answer.json();
+    let mut members: Vec<_> = members.as_object().unwrap().iter().collect();
+    members.sort_by_key(|(name, _)| text.find(&format!("\"{name}\":")));
+    let told = members.into_iter().map(|(name, value)| match name.as_str() {
+        "access_token" | "session_state" => name.clone(),
+        _ => format!("{name}={value}"),
+    });
+    format!("{} [{}]", told.collect::<Vec<_>>().join(" "), answer.header("cache-control"))
+}
+
+#[tokio::test]
+async fn every_dialect_tells_as_its_page_does() {
+    let forgerock = "    pathParameters: { realm: mySubRealm }\n";
+    let issuer = ("subject_issuer", "http://sso.example.org/realms/partner");
+    for (dialect, more, path, usual) in [
+        ("keycloak", "", TOKEN_PATH, &[][..]),
+        ("cern", "", CERN, &[("subject_token_type", "-")]),
+        ("terradue", "", TOKEN_PATH, &[("subject_token_type", "-"), ("audience", "-")]),
+        ("pace", "", PACE, &[issuer, ("audience", "")]),
+        ("key-bridge", "", KEY_BRIDGE, &[("audience", "-"), ("resource", "https://api.example.org")]),
+        ("forgerock", forgerock, FORGEROCK, &[("requested_token_type", ACCESS_TOKEN), ("audience", "-")]),
+        ("rfc8693", "", TOKEN_PATH, &[]),
+    ] {
+        let world = world(dialect, more).await;
+        let token = if dialect == "pace" { carol(&world, &[]) } else { world.alice().await };
+        let text = tells(&world, path, &token, usual).await;
+        golden::check(&format!("dialects/{dialect}.txt"), &text);
+    }
+}
+
+async fn json(world: &World, body: &Value) -> client::Answer {
+    let body = Bytes::from(body.to_string());
+    let request = Request::post(PACE).header("content-type", "application/json").body(body).unwrap();
+    client::send(world.address(), request).await
+}
+
+fn pace_request(token: &str) -> Value {
+    json!({
+        "client_id": "front-end-app", "client_secret": "front-end-secret",
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": format!("{token}\n"),
+        "subject_issuer": "http://sso.example.org/realms/partner", "subject_token_type": ACCESS_TOKEN,
+        "audience": "front-end-app", "scope": "email",
+    })
+}
+
+#[tokio::test]
+async fn pace_takes_json_for_exchanges_alone() {
+    let world = world("pace", "").await;
+    let carol = carol(&world, &[]);
+    let answer = json(&world, &pace_request(&carol)).await;
+    let claims = token::claims(&answer.access_token());
+    assert_eq!(claims["aud"], "front-end-app");
+    let told = answer.json();
+    assert_eq!(told.as_object().unwrap().len(), 4, "{told}");
+    assert_eq!((&told["issued_token_type"], &told["token_type"]), (&json!(JWT), &json!("Bearer")));
+    assert!(told["expires_in"].is_u64());
+
+    world.idp.faults().forget();
+    let before = world.audit_so_far();
+    let password = json!({"grant_type": "password", "client_id": "front-end-app", "client_secret": "front-end-secret",
+        "username": "alice", "password": "alice-password"});
+    let answer = json(&world, &password).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (422, &json!("unsupported_grant_type")));
+    assert_eq!(world.audit_after(before).await["reason"], "grant_type_unsupported");
+    assert!(world.idp.faults().received().is_empty(), "nothing of it went upstream");
+
+    // The same as a form is the identity provider's, under its own path.
+    let alice = login(world.address(), PACE, "front-end-app", "front-end-secret", "alice").await;
+    assert_eq!(token::claims(&alice.access_token())["iss"], "http://sso.example.org/realms/corp");
+    assert_eq!(world.idp.faults().received()[0].target, TOKEN_PATH);
+}
+
+#[tokio::test]
+async fn pace_wants_its_claims_its_host_and_the_issuer_by_name() {
+    let world = world("pace", "").await;
+    for (name, changes, status, code) in [
+        ("no e-mail", vec![("email", Value::Null)], 422, "invalid_grant"),
+        ("no iat", vec![("iat", Value::Null)], 422, "invalid_grant"),
+        ("expired", vec![("exp", json!(world.now() - 60))], 422, "invalid_grant"),
+        ("another host", vec![("aud", json!("api.example.org"))], 422, "invalid_grant"),
+        ("another issuer", vec![("iss", json!("https://other.example"))], 403, "invalid_grant"),
+    ] {
+        let answer = json(&world, &pace_request(&carol(&world, &changes))).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (status, &json!(code)), "{name}");
+    }
+    let carol = carol(&world, &[]);
+    for (name, value) in
+        [("subject_issuer", "https://other.example"), ("subject_issuer", ""), ("subject_token_type", JWT)]
+    {
+        let mut request = pace_request(&carol);
+        request[name] = json!(value);
+        let answer = json(&world, &request).await;
+        assert_eq!(answer.status, 422, "{name} {value}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn key_bridge_takes_http_basic() {
+    let world = world("key-bridge", "").await;
+    let alice = world.alice().await;
+    let fields = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("resource", "https://api.example.org"),
+        ("subject_token", &alice),
+        ("subject_token_type", ACCESS_TOKEN),
+    ];
+    let mut request = client::form_request(KEY_BRIDGE, &fields);
+    let basic = "Basic ZnJvbnQtZW5kLWFwcDpmcm9udC1lbmQtc2VjcmV0";
+    request.headers_mut().insert("authorization", basic.parse().unwrap());
+    let answer = client::send(world.address(), request).await;
+    assert_eq!(token::claims(&answer.access_token())["aud"], "back-end-api");
+    assert_eq!(answer.header("cache-control"), "no-cache, no-store");
+    assert_eq!(answer.json()["issued_token_type"], JWT);
+}
+
+#[tokio::test]
+async fn forgerock_is_called_in_two_places_and_tells_of_its_tokens() {
+    let world = world("forgerock", "    pathParameters: { realm: mySubRealm }\n").await;
+    let alice = world.alice().await;
+    let changes = [("audience", "-"), ("requested_token_type", ID_TOKEN)];
+    let fields = form::changed(&exchange_fields(&alice), &changes);
+    let answer = client::post(world.address(), OPENAM, &fields).await;
+    let told = answer.json();
+    assert_eq!(token::claims(&answer.access_token())["aud"], "front-end-app");
+    assert_eq!(
+        (&told["token_type"], &told["refresh_token"], &told["issued_token_type"]),
+        (&json!("Bearer"), &Value::Null, &json!(ID_TOKEN))
+    );
+
+    let missing = form::changed(&exchange_fields(&alice), &[("subject_token_type", "-")]);
+    let answer = client::post(world.address(), FORGEROCK, &missing).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.json(),
+        json!({"error": "invalid_request", "error_description": "Subject token type is required."})
+    );
+
+    let fields = form::changed(&exchange_fields(&alice), &[("audience", "-")]);
+    let issued = client::post(world.address(), FORGEROCK, &fields).await.access_token();
+    for path in [FORGEROCK, OPENAM].map(|path| path.replace("access_token", "introspect")) {
+        let ask = [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("token", &issued)];
+        let told = client::post(world.address(), &path, &ask).await.json();
+        assert_eq!(
+            (&told["active"], &told["client_id"]),
+            (&json!(true), &json!("front-end-app")),
+            "{path}: {told}"
+        );
+        assert_eq!(told["token_type"], "Bearer");
+        // What is not ours goes to the identity provider, under its own path.
+        world.idp.faults().forget();
+        let ask = [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("token", &alice)];
+        let there = format!("{TOKEN_PATH}/introspect");
+        let directly = client::post(world.idp.address(), &there, &ask).await;
+        assert_eq!(client::post(world.address(), &path, &ask).await.body, directly.body, "{path}");
+        let targets: Vec<_> = world.idp.faults().received().iter().map(|one| one.target.clone()).collect();
+        assert_eq!(targets, [there.clone(), there]);
+    }
+}
+
+/// The request lock knows the dialects' doors.
+#[tokio::test]
+async fn a_dialects_door_has_one_spelling() {
+    for (dialect, more, path) in [
+        ("key-bridge", "", KEY_BRIDGE),
+        ("pace", "", PACE),
+        ("forgerock", "    pathParameters: { realm: mySubRealm }\n", FORGEROCK),
+        ("cern", "", CERN),
+    ] {
+        let world = world(dialect, more).await;
+        let alice = world.alice().await;
+        world.idp.faults().forget();
+        for disguised in [
+            format!("{path}/"),
+            format!("/{path}"),
+            format!("{path};x"),
+            format!("/x/..{path}"),
+            path.replace("token", "%74oken"),
+            path.replace("token", "TOKEN"),
+            path.replacen('/', "/./", 2),
+        ] {
+            let answer = client::post(world.address(), &disguised, &exchange_fields(&alice)).await;
+            assert_eq!(answer.status, 400, "{disguised}: {}", answer.text());
+        }
+        let answer = client::post(world.address(), &format!("{path}?a=b"), &exchange_fields(&alice)).await;
+        assert_eq!(answer.status.as_u16(), if dialect == "pace" { 422 } else { 400 }, "{}", answer.text());
+        assert!(world.idp.faults().received().is_empty(), "{dialect}");
+    }
+}
