@@ -63,10 +63,9 @@ impl Member {
     /// Its value, made of what the answer has under this name; `None`: it is left out.
     pub fn value(self, had: Option<serde_json::Value>) -> Option<serde_json::Value> {
         match self {
-            Self::Copied(_) => had,
             Self::OrNull(_) => Some(had.unwrap_or(serde_json::Value::Null)),
             Self::Instead(_, from, to) if had.as_ref().is_some_and(|had| had == from) => Some(to.into()),
-            Self::Instead(..) => had,
+            Self::Copied(_) | Self::Instead(..) => had,
             Self::Text(_, text) => Some(text.into()),
         }
     }

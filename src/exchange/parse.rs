@@ -88,7 +88,6 @@ pub struct Accepts {
 /// A request of which every parameter is understood. `Debug` shows no token and no secret.
 #[derive(Clone)]
 pub struct Parsed {
-    dialect: Dialect,
     grant: Grant,
     subject_token: Secret,
     subject_token_type: TokenType,
@@ -148,7 +147,6 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     }
     let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
     Ok(Parsed {
-        dialect: accepts.dialect,
         grant,
         subject_token,
         subject_token_type,
@@ -169,7 +167,6 @@ impl Parsed {
     /// The exchange for these audiences that a refresh token of ours stands for, asked by whoever refreshes it.
     pub(crate) fn again(refresh: &Refresh, kind: TokenType, audiences: Vec<String>, scope: Scope) -> Self {
         Self {
-            dialect: refresh.dialect(),
             grant: Grant::TokenExchange,
             subject_token: refresh.token().clone(),
             subject_token_type: kind,
@@ -184,11 +181,6 @@ impl Parsed {
             credentials: refresh.credentials().clone(),
             extra: Vec::new(),
         }
-    }
-
-    /// The shape of requests and answers that the caller knows.
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
     }
 
     /// By which grant one token is to become another.

@@ -3,9 +3,8 @@
 use http::request::Parts;
 
 use super::classify::bounded;
-use super::parse::Accepts;
 use crate::client::credentials::Credentials;
-use crate::dialect::Dialect;
+use crate::config::clients::Workloads;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
 use crate::policy::reason::{Reason, Refusal};
@@ -35,7 +34,6 @@ const KNOWN: [&str; 7] = [
 /// A refresh of which every parameter is understood. `Debug` shows no token and no secret.
 #[derive(Clone, Debug)]
 pub struct Refresh {
-    dialect: Dialect,
     token: Secret,
     scope: Option<Scope>,
     credentials: Credentials,
@@ -47,14 +45,14 @@ pub fn is_ours(token: &str) -> bool {
 }
 
 /// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
-pub fn parse(form: &Form, head: &Parts, accepts: &Accepts) -> Result<Refresh, Refusal> {
+pub fn parse(form: &Form, head: &Parts, workloads: &Workloads) -> Result<Refresh, Refusal> {
     if let Some(name) = form.repeated(&[]) {
         return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
     }
     if let Some((name, _)) = form.fields().find(|(name, value)| !value.is_empty() && !KNOWN.contains(name)) {
         return Err(Refusal::new(Reason::ParameterUnknown, bounded(name)));
     }
-    let credentials = Credentials::read(&head.headers, form, &accepts.workloads)?;
+    let credentials = Credentials::read(&head.headers, form, workloads)?;
     let token =
         form.one("refresh_token").ok_or_else(|| Refusal::new(Reason::ParameterMissing, "refresh_token"))?;
     if !is_ours(token) || token.len() > MAX_TOKEN_BYTES {
@@ -62,15 +60,10 @@ pub fn parse(form: &Form, head: &Parts, accepts: &Accepts) -> Result<Refresh, Re
     }
     let scope = form.one("scope").map(Scope::parse).transpose();
     let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
-    Ok(Refresh { dialect: accepts.dialect, token: Secret::new(token), scope, credentials })
+    Ok(Refresh { token: Secret::new(token), scope, credentials })
 }
 
 impl Refresh {
-    /// The shape of requests and answers that the caller knows.
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
     /// The refresh token; nothing in it is opened yet.
     pub fn token(&self) -> &Secret {
         &self.token

@@ -390,9 +390,13 @@ impl RealmState {
 impl RealmState {
     /// Where its requests are judged.
     pub fn circumstances(&self) -> Circumstances<'_> {
+        let rules = self.config.dialect.rules();
         Circumstances {
             realm: &self.config.name,
             realm_issuer: &self.config.issuer,
+            carried: rules.carried,
+            defaults: rules.defaults,
+            drop_offline: rules.drops_offline,
             ..Circumstances::default()
         }
     }

@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::clients::Workloads;
 use crate::config::{ClaimRule, TokenChecks};
-use crate::exchange::parse::Accepts;
 use crate::exchange::refresh::{Refresh, parse};
 use crate::oauth::form::Form;
 use crate::oauth::urn::TokenType;
@@ -36,7 +36,7 @@ fn renewal(changes: &[(&str, Value)]) -> Renewal {
 fn refresh(scope: &str) -> Refresh {
     let body = format!("refresh_token=cambio_rt_x&client_id=front-end-app&scope={scope}");
     let head = Request::post("/token").body(()).unwrap().into_parts().0;
-    parse(&Form::parse(body.as_bytes()).unwrap(), &head, &Accepts::default()).unwrap()
+    parse(&Form::parse(body.as_bytes()).unwrap(), &head, &Workloads::default()).unwrap()
 }
 
 fn refreshing() -> Permission {

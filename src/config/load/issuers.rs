@@ -78,9 +78,10 @@ fn one_door_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut
             .iter()
             .find_map(|path| Some((path, seen.get(path).filter(|other| other.path != realm.path)?)));
         if let Some((path, other)) = shared {
-            let (field, way) = match realm.dialect.rules().has_realm_parameter() {
-                true => ("pathParameters", "give one of them another name in its paths"),
-                false => ("dialect", "one realm alone can have this dialect"),
+            let (field, way) = if realm.dialect.rules().has_realm_parameter() {
+                ("pathParameters", "give one of them another name in its paths")
+            } else {
+                ("dialect", "one realm alone can have this dialect")
             };
             at.field(&realm.name)
                 .field(field)

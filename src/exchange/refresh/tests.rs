@@ -12,7 +12,7 @@ fn head(authorization: Option<&str>) -> Parts {
 }
 
 fn read(body: &str) -> Result<Refresh, Reason> {
-    parse(&Form::parse(body.as_bytes()).unwrap(), &head(None), &Accepts::default())
+    parse(&Form::parse(body.as_bytes()).unwrap(), &head(None), &Workloads::default())
         .map_err(|refusal| refusal.reason)
 }
 
@@ -38,7 +38,7 @@ fn what_goes_upstream_has_the_upstreams_token_and_the_same_client() {
         "grant_type=refresh_token&refresh_token=eyJ.up%2Fstream&client_id=front-end-app&client_secret=s3cret"
     );
     let form = Form::parse(b"grant_type=refresh_token&refresh_token=cambio_rt_x").unwrap();
-    let refresh = parse(&form, &head(Some("Basic YTpi")), &Accepts::default()).unwrap();
+    let refresh = parse(&form, &head(Some("Basic YTpi")), &Workloads::default()).unwrap();
     assert_eq!(refresh.upstream_form(&upstream), "grant_type=refresh_token&refresh_token=eyJ.up%2Fstream");
     assert_eq!(refresh.credentials().authorization().unwrap(), "Basic YTpi");
 }

@@ -84,7 +84,7 @@ pub async fn judge(
     head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Response<Body>, Refusal> {
-    let refresh = parse(form, &head, &realm.accepts)?;
+    let refresh = parse(form, &head, &realm.config.clients.workloads)?;
     exit.refreshing(&refresh);
     let tokens = configured(realm)?;
     let renewal = open(tokens, realm, &refresh, visit.gateway.clock.now())?;
