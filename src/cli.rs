@@ -4,6 +4,7 @@ pub mod check;
 pub mod client_secret;
 pub mod demo;
 pub mod keys;
+pub mod migrate;
 pub mod schema;
 pub mod seal_key;
 pub mod serve;
@@ -36,6 +37,8 @@ Commands:
                                              the next key signs, the active one retires, a new one is next
   seal-key [--out FILE]                      make a key for refreshTokens.keyFiles
   client-secret [--argon2id]                 hash a client's secret from standard input, or make one and print its hash
+  migrate keycloak REALM-EXPORT.json [--out ./audiences] [--realm NAME] [--owner TEAM] [--report FILE] [--force]
+                                             write audience files that grant what Keycloak's legacy exchange (V1) granted
   demo    [--once]                           show the main job on an embedded identity provider
 
 Options:
@@ -76,6 +79,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Some("seal-key") => seal_key::run(arguments),
         Some("client-secret") => client_secret::run(arguments).map(|()| ExitCode::SUCCESS),
+        Some("migrate") => migrate::run(arguments),
         Some("demo") => demo::run(arguments),
         Some("verify") => return verify::run(arguments),
         Some("-h" | "--help" | "help") => return print(USAGE),

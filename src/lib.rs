@@ -9,6 +9,7 @@ pub mod secret;
 pub mod client;
 pub mod dialect;
 pub mod exchange;
+pub mod migrate;
 pub mod permit;
 pub mod policy;
 pub mod route;

@@ -1,0 +1,198 @@
+//! A realm export as Keycloak 26 writes it, as far as it is understood. Fields that hold secrets are not read.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::MigrateError;
+
+/// One realm.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Realm {
+    #[serde(rename = "realm")]
+    pub(super) name: String,
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+    /// Fine-grained admin permissions V2, which know no token exchange and take V1's place.
+    #[serde(default)]
+    pub(super) admin_permissions_enabled: bool,
+    #[serde(default)]
+    pub(super) clients: Vec<Client>,
+    #[serde(default)]
+    pub(super) client_scopes: Vec<ClientScope>,
+    #[serde(default)]
+    pub(super) identity_providers: Vec<IdentityProvider>,
+    #[serde(default)]
+    pub(super) roles: Roles,
+    /// A partial export has service accounts only.
+    #[serde(default)]
+    users: Vec<User>,
+}
+
+/// A user, as far as it is a client's service account.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    service_account_client_id: Option<String>,
+    #[serde(default)]
+    realm_roles: Vec<String>,
+    #[serde(default)]
+    client_roles: BTreeMap<String, Vec<String>>,
+}
+
+/// One client.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Client {
+    #[serde(default)]
+    pub(super) id: String,
+    #[serde(rename = "clientId")]
+    pub(super) name: String,
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+    #[serde(default)]
+    pub(super) bearer_only: bool,
+    #[serde(default, rename = "publicClient")]
+    pub(super) public: bool,
+    pub(super) protocol: Option<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub(super) default_client_scopes: Vec<String>,
+    #[serde(default)]
+    pub(super) optional_client_scopes: Vec<String>,
+    pub(super) authorization_settings: Option<Authorization>,
+}
+
+/// A scope of the realm.
+#[derive(Deserialize)]
+pub(super) struct ClientScope {
+    name: String,
+    #[serde(default)]
+    attributes: BTreeMap<String, Value>,
+}
+
+/// An identity provider that the realm brokers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct IdentityProvider {
+    pub(super) alias: String,
+    #[serde(default)]
+    pub(super) internal_id: String,
+}
+
+/// The realm's client roles, by client id.
+#[derive(Default, Deserialize)]
+pub(super) struct Roles {
+    #[serde(default)]
+    pub(super) client: BTreeMap<String, Vec<Value>>,
+}
+
+/// What `realm-management` decides about: the fine-grained admin permissions V1.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Authorization {
+    pub(super) policy_enforcement_mode: Option<String>,
+    #[serde(default)]
+    pub(super) resources: Vec<Resource>,
+    #[serde(default)]
+    pub(super) policies: Vec<Policy>,
+}
+
+/// What permissions are about.
+#[derive(Deserialize)]
+pub(super) struct Resource {
+    pub(super) name: String,
+}
+
+/// A policy, or a permission that applies policies.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Policy {
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) logic: Option<String>,
+    pub(super) decision_strategy: Option<String>,
+    #[serde(default)]
+    pub(super) config: BTreeMap<String, Value>,
+}
+
+impl Policy {
+    /// A list of names, which Keycloak writes as JSON in a string; nothing where it is anything else.
+    pub(super) fn list(&self, key: &str) -> Option<Vec<String>> {
+        match self.config.get(key) {
+            Some(Value::String(text)) => serde_json::from_str(text).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Client {
+    /// Whether it speaks OpenID Connect, which is what a client without a word about it does.
+    pub(super) fn is_openid(&self) -> bool {
+        self.protocol.as_deref().is_none_or(|protocol| protocol == "openid-connect")
+    }
+
+    /// Whether one of its switches is on.
+    pub(super) fn exchanges(&self) -> bool {
+        self.attribute("standard.token.exchange.enabled") == Some("true")
+    }
+
+    /// Whether it may ask for refresh tokens in a standard exchange.
+    pub(super) fn refreshes(&self) -> bool {
+        self.attribute("standard.token.exchange.enableRefreshRequestedTokenType")
+            .is_some_and(|value| value != "NO")
+    }
+
+    fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).and_then(Value::as_str)
+    }
+}
+
+impl Realm {
+    /// The clients whose service accounts were given a role directly: `ROLE` or `CLIENT/ROLE`.
+    pub(super) fn with_role(&self, role: &str) -> impl Iterator<Item = &str> {
+        let has = move |user: &User| {
+            let of_client = role.split_once('/').is_some_and(|(client, role)| {
+                user.client_roles.get(client).is_some_and(|roles| roles.iter().any(|one| one == role))
+            });
+            of_client || user.realm_roles.iter().any(|one| one == role)
+        };
+        self.users
+            .iter()
+            .filter(move |user| has(user))
+            .filter_map(|user| user.service_account_client_id.as_deref())
+    }
+
+    /// The client that holds the permissions.
+    pub(super) fn management(&self) -> Option<&Authorization> {
+        let name = if self.name == "master" { "master-realm" } else { "realm-management" };
+        self.clients.iter().find(|client| client.name == name)?.authorization_settings.as_ref()
+    }
+
+    /// Whether a scope is named in tokens. `offline_access` is left to whoever wants to write it.
+    pub(super) fn names_in_tokens(&self, scope: &str) -> bool {
+        scope != "offline_access"
+            && self.client_scopes.iter().any(|one| {
+                let is = |key: &str| one.attributes.get(key).and_then(Value::as_str) == Some("true");
+                one.name == scope && is("include.in.token.scope") && !is("is.dynamic.scope")
+            })
+    }
+}
+
+/// Reads one realm. What goes wrong is told by its place alone: the text could be a secret.
+pub(super) fn read(bytes: &[u8]) -> Result<Realm, MigrateError> {
+    let shape = |error: serde_json::Error| MigrateError::Shape { line: error.line(), column: error.column() };
+    let realm: Realm = serde_json::from_slice(bytes).map_err(shape)?;
+    if realm.clients.is_empty() {
+        return Err(MigrateError::NoClients);
+    }
+    Ok(realm)
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,255 @@
+//! What the files don't say, and what is left to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::export::{Client, Realm};
+use super::permissions::{Answer, Grant, Grants};
+use super::write::{audience_obstacle, caller_obstacle, callers};
+
+/// What a finding asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// V1 allowed it, or may have; the files don't.
+    NotCarriedOver,
+    /// Needed before the files do what V1 did.
+    ToDo,
+    /// Good to know: V1 did not allow it either, or it is no permission.
+    Note,
+}
+
+/// Something that a person has to look at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// What it asks for.
+    pub kind: Kind,
+    /// What it is about: a kind of thing and its name.
+    pub about: String,
+    /// What was found, and what to write.
+    pub text: String,
+}
+
+/// All findings, sorted.
+pub(super) fn findings(realm: &Realm, grants: &Grants) -> Vec<Finding> {
+    let mut findings = BTreeSet::new();
+    if let Some(reason) = grants.void {
+        add(&mut findings, Kind::NotCarriedOver, "the realm".to_owned(), reason.to_owned());
+    }
+    for name in &grants.orphans {
+        let text = "is not about one client or identity provider of the export".to_owned();
+        add(&mut findings, Kind::NotCarriedOver, format!("permission {name:?}"), text);
+    }
+    for (audience, grant) in &grants.audiences {
+        of_audience(realm, audience, grant, &mut findings);
+    }
+    for (alias, grant) in &grants.providers {
+        of_provider(realm, alias, grant, &mut findings);
+    }
+    if let Some(grant) = &grants.impersonation {
+        of_impersonation(realm, grant, grants.users_restricted, &mut findings);
+    }
+    of_clients(realm, grants, &mut findings);
+    findings.into_iter().collect()
+}
+
+/// The report: what was carried over, then the findings by kind.
+pub(super) fn text(realm: &Realm, name: &str, grants: &Grants, findings: &[Finding]) -> String {
+    let mut text =
+        format!("realm {:?} of Keycloak, realm {name:?} of cambio.yaml\n\ncarried over\n", realm.name);
+    let mut none = true;
+    for audience in grants.audiences.keys() {
+        let callers = callers(realm, audience, grants);
+        if !callers.is_empty() {
+            none = false;
+            let names = names(callers.iter().map(|one| one.name.as_str()));
+            let _ = writeln!(text, "  for {audience:?}: {names}");
+        }
+    }
+    if none {
+        text.push_str("  nothing\n");
+    }
+    for (kind, title) in
+        [(Kind::NotCarriedOver, "not carried over"), (Kind::ToDo, "to do"), (Kind::Note, "to know")]
+    {
+        let mut of_kind = findings.iter().filter(|one| one.kind == kind).peekable();
+        if of_kind.peek().is_some() {
+            let _ = writeln!(text, "\n{title}");
+        }
+        for one in of_kind {
+            let _ = writeln!(text, "  {}: {}", one.about, one.text);
+        }
+    }
+    text
+}
+
+fn of_audience(realm: &Realm, audience: &str, grant: &Grant, findings: &mut BTreeSet<Finding>) {
+    let about = || format!("audience {audience:?}");
+    if let Some(obstacle) = audience_obstacle(realm, audience) {
+        let kind = if enabled(realm, audience) { Kind::NotCarriedOver } else { Kind::Note };
+        add(findings, kind, about(), obstacle.to_owned());
+        return;
+    }
+    if grant.clients.is_empty() {
+        add(findings, Kind::Note, about(), "its permission allows nobody".to_owned());
+    }
+    for client in realm.clients.iter().filter(|one| grant.clients.get(&one.name) == Some(&Answer::Granted)) {
+        // Keycloak's own clients are in every realm: that they can't exchange is no news.
+        if let Some(obstacle) =
+            caller_obstacle(client).filter(|_| client.name != audience && !built_in(client))
+        {
+            let kind = if client.enabled && !client.bearer_only { Kind::NotCarriedOver } else { Kind::Note };
+            add(findings, kind, about(), format!("client {:?}: {obstacle}", client.name));
+        }
+    }
+    for (reasons, clients) in doubts(realm, grant, audience) {
+        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
+        add(findings, Kind::NotCarriedOver, about(), text);
+    }
+}
+
+fn of_provider(realm: &Realm, alias: &str, grant: &Grant, findings: &mut BTreeSet<Finding>) {
+    let about = || format!("identity provider {alias:?}");
+    let allowed = possible(realm, grant);
+    if !allowed.is_empty() {
+        let text = format!(
+            "V1 let {} exchange its tokens (subject_issuer) and for its tokens (requested_issuer). For the first, name it \
+             under `issuers` and in the realm's `subjectIssuers` in cambio.yaml, and in each audience's file write \
+             `- {{ clients: […], issuers: [NAME], issuance: translate }}` (or mint); the second stays closed unless \
+             `doors.requestedIssuer` opens it",
+            names(allowed.into_iter())
+        );
+        add(findings, Kind::NotCarriedOver, about(), text);
+    }
+    for (reasons, clients) in doubts(realm, grant, "") {
+        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
+        add(findings, Kind::NotCarriedOver, about(), text);
+    }
+}
+
+fn of_impersonation(realm: &Realm, grant: &Grant, restricted: bool, findings: &mut BTreeSet<Finding>) {
+    let about = || "impersonation".to_owned();
+    let allowed = possible(realm, grant);
+    if !allowed.is_empty() {
+        let whom = if restricted { ", of users whom user-impersonated.permission.users allows" } else { "" };
+        let text = format!(
+            "V1 let {} ask for tokens of other users (requested_subject){whom}. Write `impersonation` with `who` and \
+             `whom` into the permissions that need it, and `doors.requestedSubject: judged` in cambio.yaml",
+            names(allowed.into_iter())
+        );
+        add(findings, Kind::NotCarriedOver, about(), text);
+    }
+    for (reasons, clients) in doubts(realm, grant, "") {
+        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
+        add(findings, Kind::NotCarriedOver, about(), text);
+    }
+}
+
+/// The switches of the standard exchange (V2).
+fn of_clients(realm: &Realm, grants: &Grants, findings: &mut BTreeSet<Finding>) {
+    let mut listed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for audience in grants.audiences.keys() {
+        for client in callers(realm, audience, grants) {
+            listed.entry(&client.name).or_default().insert(audience);
+        }
+    }
+    for client in realm.clients.iter().filter(|one| caller_obstacle(one).is_none()) {
+        let about = || format!("client {:?}", client.name);
+        let carried = listed.get(client.name.as_str());
+        if carried.is_some() && !client.exchanges() {
+            let text =
+                "switch on Standard token exchange for it at Keycloak, or write `issuance: mint`".to_owned();
+            add(findings, Kind::ToDo, about(), text);
+        }
+        if client.exchanges() {
+            let others = audiences(realm).filter(|name| {
+                *name != client.name && !carried.is_some_and(|carried| carried.contains(name))
+            });
+            let others: Vec<_> = others.collect();
+            if !others.is_empty() {
+                let text = format!(
+                    "its Standard token exchange (V2) has no permission: it could exchange for every audience in which \
+                     the user has a role. Where it is to go on, list it in the file of: {}",
+                    names(others.into_iter())
+                );
+                add(findings, Kind::NotCarriedOver, about(), text);
+            }
+        }
+        if client.exchanges() && client.refreshes() {
+            let text = "could ask for refresh tokens: set `refreshTokens` of the realm in cambio.yaml, and write \
+                        `requestedTokens: [access_token, refresh_token]` for it";
+            add(findings, Kind::NotCarriedOver, about(), text.to_owned());
+        }
+    }
+    let text = "a client that V1 let exchange its own token for itself, or without `audience`, needed no permission; here \
+                it does: list it in its own file, and name the audience in the request";
+    add(findings, Kind::Note, "every client".to_owned(), text.to_owned());
+}
+
+/// Enabled clients that have roles: what V2 makes tokens for.
+fn audiences(realm: &Realm) -> impl Iterator<Item = &str> {
+    let with_roles =
+        realm.roles.client.iter().filter(|(_, roles)| !roles.is_empty()).map(|(client, _)| client.as_str());
+    with_roles.filter(|name| {
+        realm.clients.iter().any(|one| one.name == *name && one.enabled && one.is_openid() && !built_in(one))
+    })
+}
+
+/// The clients that every realm has.
+fn built_in(client: &Client) -> bool {
+    let name = client.name.as_str();
+    matches!(
+        name,
+        "account"
+            | "account-console"
+            | "admin-cli"
+            | "broker"
+            | "realm-management"
+            | "security-admin-console"
+    ) || name.ends_with("-realm") && client.bearer_only
+}
+
+fn enabled(realm: &Realm, name: &str) -> bool {
+    realm.clients.iter().any(|one| one.name == name && one.enabled)
+}
+
+/// Clients that are certainly allowed and can ask at all.
+fn possible<'a>(realm: &'a Realm, grant: &Grant) -> Vec<&'a str> {
+    let granted = |one: &&Client| {
+        grant.clients.get(&one.name) == Some(&Answer::Granted)
+            && one.enabled
+            && !one.bearer_only
+            && !built_in(one)
+    };
+    realm.clients.iter().filter(granted).map(|one| one.name.as_str()).collect()
+}
+
+/// Clients about which nothing is certain, by the reasons. Clients that can't ask at all are none.
+fn doubts<'a>(
+    realm: &'a Realm,
+    grant: &'a Grant,
+    audience: &str,
+) -> BTreeMap<&'a BTreeSet<String>, Vec<&'a str>> {
+    let mut doubts: BTreeMap<&BTreeSet<String>, Vec<&str>> = BTreeMap::new();
+    for client in realm.clients.iter().filter(|one| one.enabled && !one.bearer_only && !built_in(one)) {
+        if let Some(Answer::Unknown(reasons)) = grant.clients.get(&client.name)
+            && client.name != audience
+        {
+            doubts.entry(reasons).or_default().push(&client.name);
+        }
+    }
+    doubts
+}
+
+fn joined(reasons: &BTreeSet<String>) -> String {
+    reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
+}
+
+/// Names in alphabetical order, quoted so that none can break a line.
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let sorted: BTreeSet<&str> = names.collect();
+    sorted.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+fn add(findings: &mut BTreeSet<Finding>, kind: Kind, about: String, text: String) {
+    findings.insert(Finding { kind, about, text });
+}
