@@ -27,6 +27,7 @@ pub use self::store::{Redis, Store};
 pub use self::summary::summary;
 use crate::dialect::{Dialect, Place};
 use crate::issue::ring::KeyRing;
+use crate::policy::admin_roles::AdminRoles;
 use crate::policy::expression::Expression;
 use crate::policy::model::Policy;
 use crate::seal::Seal;
@@ -174,6 +175,8 @@ pub struct Realm {
     pub dpop: Dpop,
     /// How the roles of its users are asked for, for minted tokens.
     pub directory: Option<Directory>,
+    /// The roles of those whom nobody may become.
+    pub admin_roles: AdminRoles,
     /// Who may call it, where Cambio authenticates clients itself.
     pub clients: clients::Clients,
     /// Refresh tokens of our own.

@@ -1,5 +1,6 @@
 //! Who may exchange whose token for which application, and what the new token may say. Pure: ids, claims, scopes.
 
+pub mod admin_roles;
 pub mod contract;
 pub mod decide;
 pub mod delegation;

@@ -37,6 +37,8 @@ pub struct User {
     pub name: &'static str,
     /// The password to log in with; service accounts have none.
     pub password: Option<&'static str>,
+    /// Whether the user may log in.
+    pub enabled: bool,
     /// Given and family name.
     pub full_name: (&'static str, &'static str),
     /// Realm roles, those that Keycloak gives every user included.
@@ -70,6 +72,11 @@ impl Realm {
 }
 
 impl User {
+    /// The e-mail address.
+    pub(super) fn email(&self) -> String {
+        format!("{}@example.org", self.name)
+    }
+
     /// Whether the user has a role of this client.
     pub(super) fn has_role_of(&self, client: &str) -> bool {
         self.client_roles.iter().any(|(id, roles)| *id == client && !roles.is_empty())
@@ -107,6 +114,7 @@ const CORP: Realm = Realm {
         Client { id: "legacy-app", secret: Some("legacy-secret"), ..CLIENT },
         Client { id: "single-page-app", ..CLIENT },
         Client { id: "cambio", secret: Some("cambio-secret"), ..CLIENT },
+        Client { id: "realm-management", secret: Some("realm-management-secret"), ..CLIENT },
         Client { id: "account", secret: Some("account-secret"), ..CLIENT },
     ],
     users: &[
@@ -114,6 +122,7 @@ const CORP: Realm = Realm {
             id: "5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce",
             name: "alice",
             password: Some("alice-password"),
+            enabled: true,
             full_name: ("Alice", "Adams"),
             realm_roles: &["default-roles-corp", "offline_access", "uma_authorization", "auditor"],
             client_roles: &[
@@ -128,6 +137,7 @@ const CORP: Realm = Realm {
             id: "0b0b7c52-8a1f-4d0e-8a55-3b7f6d2eb0b0",
             name: "bob",
             password: Some("bob-password"),
+            enabled: true,
             full_name: ("Bob", "Brown"),
             realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[
@@ -137,9 +147,30 @@ const CORP: Realm = Realm {
             groups: &[],
         },
         User {
+            id: "ada00000-4b1f-4f6e-8f0e-2a4c9d6b7e10",
+            name: "ada",
+            password: Some("ada-password"),
+            enabled: true,
+            full_name: ("Ada", "Admin"),
+            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
+            client_roles: &[("back-end-api", &["backend_user"]), ("realm-management", &["manage-users"])],
+            groups: &[],
+        },
+        User {
+            id: "d15ab1ed-93c2-4f0a-b1de-0f6a7c8b9d20",
+            name: "dora",
+            password: Some("dora-password"),
+            enabled: false,
+            full_name: ("Dora", "Dean"),
+            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
+            client_roles: &[("back-end-api", &["backend_user"])],
+            groups: &[],
+        },
+        User {
             id: "7a3e5c11-22aa-4f7e-b8c9-5e2ac0e0f001",
             name: "service-account-front-end-app",
             password: None,
+            enabled: true,
             full_name: ("", ""),
             realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"])],
@@ -149,6 +180,7 @@ const CORP: Realm = Realm {
             id: "2f1c9d44-7b6e-4a53-9d10-6c5b4a3f2e1d",
             name: "service-account-cambio",
             password: None,
+            enabled: true,
             full_name: ("", ""),
             realm_roles: &["default-roles-corp"],
             client_roles: &[("realm-management", &["view-users", "view-clients"])],
@@ -170,6 +202,7 @@ const PARTNER: Realm = Realm {
         id: "c0ffee00-1d2e-4f30-8a40-5b6c7d8e9f00",
         name: "carol",
         password: Some("carol-password"),
+        enabled: true,
         full_name: ("Carol", "Clark"),
         realm_roles: &["default-roles-partner", "offline_access", "uma_authorization"],
         client_roles: &[("partner-app", &["partner_user"])],

@@ -95,7 +95,9 @@ impl View<'_> {
 
     fn password(&self, client: &'static Client, fields: &Fields) -> Answer {
         let user = fields.one("username").and_then(|name| self.realm.user(name));
-        let Some(user) = user.filter(|u| u.password.is_some() && u.password == fields.one("password")) else {
+        let Some(user) =
+            user.filter(|u| u.enabled && u.password.is_some() && u.password == fields.one("password"))
+        else {
             return Answer::error(401, "invalid_grant", "Invalid user credentials");
         };
         let scope = match grant_scope(fields.one("scope")) {

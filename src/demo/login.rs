@@ -30,7 +30,9 @@ impl View<'_> {
             return go_back(fields, redirect, &[("error", "invalid_scope")]);
         };
         let user = fields.one("username").and_then(|name| self.realm.user(name));
-        let user = user.filter(|user| user.password.is_some() && user.password == fields.one("password"));
+        let user = user.filter(|user| {
+            user.enabled && user.password.is_some() && user.password == fields.one("password")
+        });
         let Some(user) = user.filter(|_| method == Method::POST) else {
             return page(StatusCode::OK, &login_form(fields));
         };

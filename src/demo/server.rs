@@ -203,7 +203,7 @@ fn route(target: &str, lenient: bool) -> Option<(String, Endpoint)> {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let path = if lenient { normal_path(path) } else { path.to_owned() };
     if let Some((realm, rest)) = path.strip_prefix("/admin/realms/").and_then(|rest| rest.split_once('/'))
-        && (rest == "clients" || rest.starts_with("users/"))
+        && (matches!(rest, "clients" | "users") || rest.starts_with("users/"))
     {
         return Some((realm.to_owned(), Endpoint::Admin));
     }

@@ -1,6 +1,6 @@
 //! What the demo remembers while it runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
@@ -24,6 +24,8 @@ pub(super) struct State {
     keys: Mutex<HashMap<&'static str, Vec<Arc<RealmKey>>>>,
     codes: Mutex<HashMap<String, Code>>,
     ended: Mutex<HashSet<String>>,
+    /// Sessions for which tokens were made, by user.
+    sessions: Mutex<HashMap<&'static str, BTreeSet<String>>>,
 }
 
 /// An authorization code that was not redeemed yet.
@@ -61,6 +63,7 @@ impl State {
             ])),
             codes: Mutex::default(),
             ended: Mutex::default(),
+            sessions: Mutex::default(),
         })
     }
 
@@ -88,6 +91,16 @@ impl State {
     /// A code is good for one use, right or wrong.
     pub(super) fn take_code(&self, name: &str) -> Option<Code> {
         lock(&self.codes).remove(name)
+    }
+
+    pub(super) fn note_session(&self, user: &'static User, session: &str) {
+        lock(&self.sessions).entry(user.id).or_default().insert(session.to_owned());
+    }
+
+    /// The user's sessions that have not ended.
+    pub(super) fn sessions(&self, user: &User) -> Vec<String> {
+        let all = lock(&self.sessions).get(user.id).cloned().unwrap_or_default();
+        all.into_iter().filter(|session| !self.is_ended(session)).collect()
     }
 
     pub(super) fn end_session(&self, session: &str) {

@@ -128,6 +128,7 @@ impl View<'_> {
 
     fn common_claims(&self, grant: &Grant, kind: &str, lifetime: i64) -> Map<String, Value> {
         let now = self.now.as_second();
+        self.state.note_session(grant.user, &grant.session);
         let prefix = if kind == "Bearer" { format!("{}:", grant.origin) } else { String::new() };
         let (given, family) = grant.user.full_name;
         let claims = json!({
@@ -144,7 +145,7 @@ impl View<'_> {
             "preferred_username": grant.user.name,
             "given_name": given,
             "family_name": family,
-            "email": format!("{}@example.org", grant.user.name),
+            "email": grant.user.email(),
         });
         match claims {
             Value::Object(claims) => claims,

@@ -1,5 +1,8 @@
-//! The roles that the identity provider holds for a user, asked for by Keycloak's admin REST API: for minted tokens
-//! whose audience wants more than the subject token says. Cached for a short time; one question at a time per user.
+//! Users and the roles that the identity provider holds for them, asked for by Keycloak's admin REST API: for minted
+//! tokens whose audience wants more than the subject token says, and for impersonation. Roles are cached for a short time,
+//! one question at a time per user.
+
+mod user;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,8 +20,12 @@ use crate::body::{Body, read_bounded};
 use crate::config::{self, OwnClient};
 use crate::jwks::source::PublicAddress;
 use crate::oauth::form::Form;
+use crate::policy::admin_roles::AdminRoles;
+use crate::policy::roles::Roles;
 use crate::secret::Secret;
 use crate::upstream::Upstream;
+
+pub use self::user::User;
 
 /// What may stand in a path segment as it is (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -40,6 +47,11 @@ pub enum DirectoryError {
     /// The identity provider has no such user.
     #[error("the identity provider knows no such user")]
     NoUser,
+    /// It shows us no client of this id, so that its roles can't be told.
+    #[error(
+        "the identity provider shows no client {0:?} to realms.*.directory.clientId: give it view-clients, or take the client out of adminRoles"
+    )]
+    NoClient(String),
     /// It refuses our own client, or lets it see too little.
     #[error("the identity provider answered {0} to {1}")]
     Status(StatusCode, &'static str),
@@ -113,6 +125,31 @@ impl Directory {
         found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
+    /// The roles of a user that tell whether he is an administrator. That a client can't be seen is an error here:
+    /// without view-clients Keycloak shows none, and the user may have roles of it all the same.
+    pub async fn admin_roles(
+        &self,
+        upstream: &Upstream,
+        subject: &str,
+        admin: &AdminRoles,
+        now: Timestamp,
+    ) -> Result<Roles, DirectoryError> {
+        let mut roles = Roles::default();
+        if admin.looks_at_realm() {
+            roles.realm.clone_from(&*self.realm_roles(upstream, subject, now).await?);
+        }
+        for client in admin.clients() {
+            if self.client_uuid(upstream, client, now).await?.is_none() {
+                return Err(DirectoryError::NoClient(client.to_owned()));
+            }
+            let held = self.client_roles(upstream, subject, client, now).await?;
+            if !held.is_empty() {
+                roles.clients.insert(client.to_owned(), held.as_ref().clone());
+            }
+        }
+        Ok(roles)
+    }
+
     async fn mapped(
         &self,
         upstream: &Upstream,
@@ -124,7 +161,7 @@ impl Directory {
         struct Role {
             name: String,
         }
-        let path = format!("{}/users/{}/role-mappings/{place}/composite", self.admin_path, escaped(subject));
+        let path = format!("{}/users/{}/role-mappings/{place}/composite", self.admin_path, segment(subject)?);
         let roles: Vec<Role> = self.get(upstream, path, "a question for a user's roles", now).await?;
         Ok(Arc::new(roles.into_iter().map(|role| role.name).collect()))
     }
@@ -254,6 +291,14 @@ fn bearer(token: &Secret) -> Result<HeaderValue, DirectoryError> {
     Ok(value)
 }
 
+/// A user's id as a segment of a path. Dots alone would lead to another one.
+fn segment(id: &str) -> Result<String, DirectoryError> {
+    if matches!(id, "" | "." | "..") { Err(DirectoryError::NoUser) } else { Ok(escaped(id)) }
+}
+
 fn escaped(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,11 @@ pub struct Realm {
     /// Cambio's own client at the realm, by which it asks for the roles of users; needed where an audience file has
     /// `roles.source: directory`.
     pub directory: Option<Directory>,
+    /// Roles that make a user an administrator, whom nobody may become by `requested_subject`: `realm:ROLE`,
+    /// `client:ID/ROLE` or `client:ID/*`. What is written replaces the default. Roles that a user has by groups or by
+    /// composite roles count.
+    #[serde(default = "admin_roles")]
+    pub admin_roles: Vec<String>,
     /// Refresh tokens of Cambio's own. Needed where an audience's file has `refresh_token` among `requestedTokens`.
     pub refresh_tokens: Option<RefreshTokens>,
     /// What happens to parameters of an exchange that Cambio does not know.
@@ -79,6 +84,10 @@ impl Realm {
     pub fn can_sign(&self) -> bool {
         self.signing_key.is_some() || self.signing_keys.is_some()
     }
+}
+
+fn admin_roles() -> Vec<String> {
+    crate::policy::admin_roles::DEFAULT.map(str::to_owned).into()
 }
 
 fn algorithms() -> Vec<String> {

@@ -21,6 +21,7 @@ use crate::config::{
 };
 use crate::dialect::Dialect;
 use crate::issue::ring::{KeyRing, MAX_LEEWAY};
+use crate::policy::admin_roles::{AdminRoles, NoRole};
 use crate::policy::expression::{Expression, Other};
 use crate::route::RouteTable;
 use crate::token::jws;
@@ -143,6 +144,7 @@ fn realm(
     let directory = optional(file.directory.as_ref(), |directory| {
         self::directory(directory, &at.field("directory"), report)
     });
+    let admin_roles = admin_roles(&file.admin_roles, &at.field("adminRoles"), report);
     let clients = clients::clients(file, path.as_deref().unwrap_or_default(), written, at, report);
     let refresh_tokens = optional(file.refresh_tokens.as_ref(), |tokens| {
         refresh::refresh_tokens(tokens, &at.field("refreshTokens"), report)
@@ -162,6 +164,7 @@ fn realm(
         doors: doors(&file.doors, &at.field("doors"), report),
         dpop: dpop?,
         directory: directory?,
+        admin_roles: admin_roles?,
         clients: clients?,
         refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
@@ -181,6 +184,21 @@ fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>, report: &mut Rep
         return None;
     }
     Some(realm.clone())
+}
+
+/// Those whom nobody may become. An empty list would leave every administrator open.
+fn admin_roles(texts: &[String], at: &At<'_>, report: &mut Report) -> Option<AdminRoles> {
+    if texts.is_empty() {
+        at.problem(report, "is empty: leave it out for the default, or name the roles that protect a user");
+        return None;
+    }
+    AdminRoles::parse(texts.iter().map(String::as_str))
+        .map_err(|wrong| {
+            for place in wrong {
+                at.item(place).problem(report, NoRole.to_string());
+            }
+        })
+        .ok()
 }
 
 fn directory(file: &file::Directory, at: &At<'_>, report: &mut Report) -> Option<Directory> {

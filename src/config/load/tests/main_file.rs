@@ -76,6 +76,27 @@ const ROWS: &[Row] = &[
             ":3:155: issuers.p.introspection.cacheFor: … is not between",
         ],
     ),
+    (
+        "admin roles",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    adminRoles: ['realm:root', 'client:api/*', 'client:api/admin']",
+        &[],
+    ),
+    (
+        "no admin roles",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    adminRoles: []",
+        &[":7:17: realms.corp.adminRoles: is empty: leave it out for the default"],
+    ),
+    (
+        "admin roles that name none",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    adminRoles: ['realm:root', admin, 'client:*/*']",
+        &[
+            ":7:32: realms.corp.adminRoles[1]: must be realm:ROLE, client:ID/ROLE or client:ID/*",
+            ":7:39: realms.corp.adminRoles[2]: must be",
+        ],
+    ),
     // YAML
     ("tab", "  corp:", "\tcorp:", &[":"]),
     ("unclosed", SUBJECTS, "subjectIssuers: [corp", &[":"]),
