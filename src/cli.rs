@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod client_secret;
+pub mod conformance;
 pub mod demo;
 pub mod keys;
 pub mod migrate;
@@ -30,6 +31,8 @@ Commands:
   schema  [config|audience] [--markdown]     print the JSON Schema, or the reference as Markdown
   verify  --jwks FILE [--iss ISS] [--aud AUD…] [--alg LIST] [--jws]    check the token on standard input by a key set
   verify  [--config FILE] [--issuer NAME] [--client ID]    the same by the rules of a realm or issuer
+  conformance --token-endpoint URL --client-id ID [OPTION…]
+                                             put RFC 8693 to any token endpoint, case by case; --help lists its options
   keys    generate [--type TYPE] [--out FILE | --dir FOLDER]
                                              make a signing key: rsa (default), p256, p384 or ed25519; or a folder of them
   keys    list --dir FOLDER [--json]         show a folder's keys: id, algorithm, state, since when
@@ -48,7 +51,8 @@ Options:
   -h, --help       this text
   -V, --version    the version
 
-Exit status: 0 all is well, 1 it is not, 2 no such command; of verify: 0 valid, 1 not, 2 it could not be checked.
+Exit status: 0 all is well, 1 it is not, 2 no such command; of verify: 0 valid, 1 not, 2 it could not be checked;
+of conformance: 0 no MUST was broken, 1 one was, 2 it could not run.
 ";
 
 /// A command line that can't be understood, or a command that failed: the text says what to do.
@@ -67,7 +71,10 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let command = arguments.next();
     let arguments: Vec<_> = arguments.collect();
     if asks_for_help(&arguments) {
-        return print(USAGE);
+        return print(match command.as_ref().and_then(|command| command.to_str()) {
+            Some("conformance") => conformance::HELP,
+            _ => USAGE,
+        });
     }
     let arguments = arguments.into_iter();
     let result = match command.as_ref().and_then(|command| command.to_str()) {
@@ -81,6 +88,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some("client-secret") => client_secret::run(arguments).map(|()| ExitCode::SUCCESS),
         Some("migrate") => migrate::run(arguments),
         Some("demo") => demo::run(arguments),
+        Some("conformance") => return conformance::run(arguments),
         Some("verify") => return verify::run(arguments),
         Some("-h" | "--help" | "help") => return print(USAGE),
         Some("-V" | "--version") => return print(concat!("cambio ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -7,6 +7,7 @@ pub mod secret;
 
 // pure core
 pub mod client;
+pub mod conformance;
 pub mod dialect;
 pub mod exchange;
 pub mod migrate;

@@ -1,6 +1,7 @@
 //! TLS: the client side, towards the identity provider and for fetching keys, and what is believed of callers'
 //! certificates.
 
+mod anybody;
 pub mod peers;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,13 @@ pub fn client(ca: Option<&Path>, client: Option<&KeyPair>) -> Result<ClientConfi
 /// A client configuration that trusts nobody, for sources that need no TLS.
 pub fn nobody() -> Result<ClientConfig, TlsError> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// A client configuration that takes any certificate, for tools whose user asks for that; the gate never does.
+pub fn anybody() -> Result<ClientConfig, TlsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Arc::new(anybody::Anybody::new(&provider));
+    Ok(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
 /// The provider is named, not taken from the process: with two linked, the process' default is a panic.

@@ -10,6 +10,7 @@ mod audit;
 mod check;
 mod clients;
 mod clock_jumps;
+mod conformance;
 mod delegation;
 mod demo_idp;
 mod demo_walk;

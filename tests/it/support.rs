@@ -6,6 +6,7 @@ use cambio::demo::Keys;
 
 pub mod client;
 pub mod echo;
+pub mod exchanger;
 pub mod files;
 pub mod form;
 pub mod golden;

@@ -1,0 +1,166 @@
+//! Requests out, answers in.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::arguments::Arguments;
+use super::{Trouble, trouble};
+use crate::clock::Clock;
+use crate::conformance::answer::{Observation, claims_of};
+use crate::conformance::inputs::Inputs;
+use crate::conformance::request::{Endpoint, Request, introspection};
+use crate::tls;
+use crate::token::keys::KeySet;
+
+/// Largest answer that is read.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// Asks one server.
+pub(super) struct Asker {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+    clock: Clock,
+}
+
+impl Asker {
+    pub(super) fn new(arguments: &Arguments) -> Result<Self, Trouble> {
+        let config = if arguments.insecure {
+            tls::anybody()
+        } else if let Some(ca) = &arguments.ca {
+            tls::client(Some(ca), None)
+        } else {
+            // Where only plain HTTP is asked, no trusted certificates are needed.
+            tls::client(None, None).or_else(|_| tls::nobody())
+        };
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config.map_err(trouble)?)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { client, timeout: arguments.timeout, clock: Clock::System })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Metadata and keys of the server, as far as it is said where they are.
+    pub(super) async fn about(&self, inputs: &mut Inputs, arguments: &Arguments) -> Result<(), Trouble> {
+        let mut keys = arguments.jwks.clone();
+        if let Some(issuer) = &arguments.issuer {
+            let document = self.metadata(issuer).await?;
+            let named = document.get("jwks_uri").and_then(Value::as_str).map(str::to_owned);
+            keys = keys.or(named);
+            inputs.metadata = Some(document);
+        }
+        if let Some(url) = keys {
+            let body = self.get(&url).await?;
+            let set = KeySet::parse(&body).map_err(|error| Trouble(format!("keys from {url}: {error}")))?;
+            inputs.keys = Some(set);
+        }
+        Ok(())
+    }
+
+    /// The document of `OpenID` Connect Discovery, else that of RFC 8414.
+    async fn metadata(&self, issuer: &str) -> Result<Value, Trouble> {
+        let bare = issuer.trim_end_matches('/');
+        let mut places = vec![format!("{bare}/.well-known/openid-configuration")];
+        if let Ok(uri) = bare.parse::<Uri>()
+            && let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())
+        {
+            let path = uri.path().trim_end_matches('/');
+            places.push(format!("{scheme}://{authority}/.well-known/oauth-authorization-server{path}"));
+        }
+        let mut problem = Trouble("--issuer is no URL".to_owned());
+        for place in places {
+            match self.get(&place).await {
+                Ok(body) => {
+                    return serde_json::from_slice(&body)
+                        .map_err(|_| Trouble(format!("{place}: the document is no JSON")));
+                }
+                Err(error) => problem = error,
+            }
+        }
+        Err(problem)
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, Trouble> {
+        let uri: Uri = url.parse().map_err(|_| Trouble(format!("{url} is no URL")))?;
+        let request = http::Request::get(uri).body(Full::default()).map_err(trouble)?;
+        let answer = self.send(request).await.map_err(|error| Trouble(format!("{url}: {error}")))?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(Trouble(format!("{url}: status {}", answer.status)))
+        }
+    }
+
+    /// One request of a case.
+    pub(super) async fn ask(&self, with: &Inputs, request: &Request) -> Result<Observation, String> {
+        let to = match request.endpoint {
+            Endpoint::Token => Some(&with.endpoint),
+            Endpoint::Introspection => with.introspection.as_ref(),
+        };
+        let to = to.ok_or("no such endpoint is named")?;
+        let query = request.query();
+        let uri = if query.is_empty() { to.to_string() } else { format!("{to}?{query}") };
+        let mut builder = http::Request::builder().uri(uri).header(ACCEPT, "application/json");
+        if let Some(value) = request.authorization() {
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|error| error.to_string())?;
+            value.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        let built = if request.get {
+            builder.method(Method::GET).body(Full::default())
+        } else {
+            builder
+                .method(Method::POST)
+                .header(CONTENT_TYPE, request.media_type())
+                .body(Full::from(request.body()))
+        };
+        self.send(built.map_err(|error| error.to_string())?).await
+    }
+
+    /// Asks what an opaque token in an answer says. Without an answer to that, the token stays opaque.
+    pub(super) async fn introspect(&self, with: &Inputs, answer: &mut Observation) {
+        let Some(token) = answer.token().filter(|token| claims_of(token).is_none()) else { return };
+        if with.introspection.is_none() {
+            return;
+        }
+        let told = self.ask(with, &introspection(with, &token)).await.ok().and_then(|told| told.json());
+        answer.introspected = told.filter(|told| told.get("active") == Some(&Value::Bool(true)));
+    }
+
+    async fn send(&self, request: http::Request<Full<Bytes>>) -> Result<Observation, String> {
+        let all = async {
+            let response = self.client.request(request).await.map_err(|error| chain(&error))?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MAX_BYTES).collect().await.map_err(|error| chain(&*error))?;
+            Ok(Observation {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: body.to_bytes().to_vec(),
+                at: self.clock.now(),
+                introspected: None,
+            })
+        };
+        tokio::time::timeout(self.timeout, all).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

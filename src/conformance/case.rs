@@ -1,0 +1,142 @@
+//! A case: what a section asks, how it is tried, and what is made of the answers.
+
+use super::answer::Observation;
+use super::inputs::{Inputs, Need};
+use super::judge::{Seen, clearly_refused};
+use super::request::{Request, exchange};
+use super::verdict::{Judged, Level, Verdict, skip};
+
+/// One requirement and how it is tried.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// Its name, unique.
+    pub id: &'static str,
+    /// Where the requirement stands, for instance `RFC 8693 2.1`.
+    pub section: &'static str,
+    /// How binding it is.
+    pub level: Level,
+    /// The requirement.
+    pub title: &'static str,
+    /// What is sent, seen from the plain exchange.
+    pub sent: &'static str,
+    /// What is expected.
+    pub expected: &'static str,
+    /// What must be given to run it.
+    pub needs: &'static [Need],
+    /// What must work for its answer to say anything.
+    pub premise: Premise,
+    /// How it is tried.
+    pub play: Play,
+}
+
+/// What must work for a case's answer to say anything: who refuses everything refuses what must be refused, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Premise {
+    /// Nothing.
+    None,
+    /// The plain exchange.
+    Exchange,
+    /// The plain exchange with the actor token: the token that it makes has `act`.
+    Delegation,
+}
+
+/// How a case is tried. Functions get what was given and what was seen, and nothing else.
+#[derive(Clone, Copy)]
+pub enum Play {
+    /// Without a request.
+    Look(fn(&Inputs) -> Judged),
+    /// By one request.
+    Ask(fn(&Inputs) -> Request, fn(&Seen<'_>) -> Judged),
+    /// By two; the second may depend on the first answer, which may decide the case.
+    AskTwice(fn(&Inputs) -> Request, fn(&Seen<'_>) -> Result<Request, Verdict>, fn(&Seen<'_>) -> Judged),
+}
+
+/// What comes next in a case.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this, and come back with the answer.
+    Ask(Box<Request>),
+    /// It is over.
+    Done(Verdict),
+}
+
+/// What most cases have.
+pub(super) const CASE: Case = Case {
+    id: "",
+    section: "",
+    level: Level::Must,
+    title: "",
+    sent: "the plain exchange",
+    expected: "",
+    needs: &[],
+    premise: Premise::Exchange,
+    play: Play::Look(|_| Ok(())),
+};
+
+impl Case {
+    /// What comes next, after these answers: one for each request asked for so far.
+    pub fn next(&self, with: &Inputs, seen: &[Observation]) -> Step {
+        match self.play(with, seen) {
+            Ok(request) => Step::Ask(Box::new(request)),
+            Err(verdict) => Step::Done(verdict.of_level(self.level)),
+        }
+    }
+
+    fn play(&self, with: &Inputs, seen: &[Observation]) -> Result<Request, Verdict> {
+        if let Some(need) = self.needs.iter().find(|need| !with.has(**need)) {
+            return Err(Verdict::Skipped(need.missing()));
+        }
+        let mut answers = seen.iter();
+        let mut plain = None;
+        if self.premise != Premise::None {
+            let Some(answer) = answers.next() else { return Ok(exchange(with)) };
+            works(answer)?;
+            plain = Some(answer);
+        }
+        if self.premise == Premise::Delegation {
+            let Some(answer) = answers.next() else {
+                return Ok(exchange(with).actor(&with.token(Need::Actor)));
+            };
+            delegates(answer)?;
+        }
+        let (send, then, judge) = match self.play {
+            Play::Look(judge) => return over(judge(with)),
+            Play::Ask(send, judge) => (send, None, judge),
+            Play::AskTwice(send, then, judge) => (send, Some(then), judge),
+        };
+        let Some(first) = answers.next() else { return Ok(send(with)) };
+        let mut seen = Seen { with, plain, first, answer: first };
+        if let Some(then) = then {
+            match answers.next() {
+                None => return then(&seen),
+                Some(second) => seen.answer = second,
+            }
+        }
+        over(judge(&seen))
+    }
+}
+
+/// Whether the plain exchange works, so that other answers say something.
+fn works(answer: &Observation) -> Judged {
+    if answer.issued() { Ok(()) } else { skip(format!("the plain exchange: {}", answer.told())) }
+}
+
+/// Whether the exchange with the actor token makes a token that names an actor.
+fn delegates(answer: &Observation) -> Judged {
+    match (answer.issued(), clearly_refused(answer), answer.claims()) {
+        (false, Some(told), _) => {
+            Err(Verdict::Unsupported(format!("an exchange with the actor token: {told}")))
+        }
+        (false, None, _) => skip(format!("the exchange with the actor token: {}", answer.told())),
+        (true, _, None) => skip("the token is opaque: needs --introspection-endpoint"),
+        (true, _, Some(claims)) if claims.contains_key("act") => Ok(()),
+        (true, _, Some(_)) => skip("the actor token is ignored (see actor)"),
+    }
+}
+
+fn over(judged: Judged) -> Result<Request, Verdict> {
+    Err(judged.err().unwrap_or(Verdict::Pass))
+}
+
+#[cfg(test)]
+pub(super) mod tests;
