@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::exchanger::{CLIENT, Defect, Exchanger, RESOURCE, SECRET};
 use crate::support::files::Folder;
+use crate::support::world::{Plan, TOKEN_PATH};
+use cambio::clock::Clock;
 
 /// What the command said.
 struct Said {
@@ -148,7 +150,7 @@ const ROWS: &[(Defect, &[&str])] = &[
     (Defect::NoPragma, &["answer-pragma"]),
     (Defect::RepeatedName, &["answer-names-once"]),
     (Defect::TokenSpaces, &["access-token", "token-signature"]),
-    (Defect::SameToken, &["access-token-new", "actor", "audience", "audience-and-resource", "audience-only", "audience-repeated", "resource", "scope-told", "token-id"]),
+    (Defect::SameToken, &["access-token-new", "actor", "audience", "audience-and-resource", "audience-only", "audience-repeated", "scope-told", "token-id"]),
     (Defect::NoExpiresIn, &["expires-in"]),
     (Defect::TextExpiresIn, &["expires-in-number"]),
     (Defect::FalseExpiresIn, &["expires-in-true"]),
@@ -376,4 +378,43 @@ async fn what_can_not_run_is_an_exit_status_of_2_and_no_answer_one_of_1() {
         ["--token-endpoint", "http://127.0.0.1:1/token", "--client-id", CLIENT, "--only", "exchange"];
     let said = command(&nobody, &environment).await;
     assert_eq!((said.code, said.out.contains("ERROR")), (1, true), "{}", said.out);
+}
+
+/// The demo's identity provider ignores what Keycloak ignores; with Cambio in front of it nothing is ignored.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_identity_provider_ignores_cambio_does_not() {
+    let plan = Plan::new().await.timed_by(Clock::System).await;
+    let world = plan.start().await;
+    let secret = ("CAMBIO_CLIENT_SECRET", "front-end-secret".to_owned());
+    let alice = world.alice().await;
+    let environment = [secret, ("CAMBIO_SUBJECT_TOKEN", alice.clone()), ("CAMBIO_ACTOR_TOKEN", alice)];
+    let silent =
+        ["actor", "actor-garbage", "actor-token-type-alone", "actor-token-type-missing", "resource-unknown"];
+    for (name, address, failed) in [
+        ("straight", world.idp.address(), BTreeSet::from(silent)),
+        ("through Cambio", world.address(), BTreeSet::new()),
+    ] {
+        let url = format!("http://{address}{TOKEN_PATH}");
+        let mut arguments = vec![
+            "--token-endpoint",
+            &url,
+            "--host",
+            "sso.example.org",
+            "--client-id",
+            "front-end-app",
+            "--audience",
+            "back-end-api",
+            "--format",
+            "json",
+            "--only",
+            "exchange",
+            "--only",
+            "audience",
+        ];
+        arguments.extend(silent.iter().flat_map(|id| ["--only", id]));
+        let said = command(&arguments, &environment).await;
+        let verdicts = verdicts(&said);
+        assert!(ended(&verdicts, &["pass"]).is_superset(&BTreeSet::from(["exchange", "audience"])), "{name}");
+        assert_eq!(ended(&verdicts, &["fail", "warn", "error", "skipped"]), failed, "{name}");
+    }
 }

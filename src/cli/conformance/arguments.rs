@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::http::Uri;
+use ::http::{HeaderValue, Uri};
 use lexopt::ValueExt;
 use lexopt::prelude::Long;
 
@@ -19,6 +19,7 @@ use crate::secret::Secret;
 /// How the command is called, with all its options.
 pub(super) const HELP: &str = "\
 Usage: cambio conformance --token-endpoint URL --client-id ID [OPTION…]
+  --host NAME                    what Host says, where the server is known by another name than that in URL
   --client-secret-file FILE      the client's secret; else $CAMBIO_CLIENT_SECRET; without either a public client
   --client-auth basic|post       how it usually authenticates; basic unless said
   --subject-token-file FILE      the subject token; else --subject-token-command, else $CAMBIO_SUBJECT_TOKEN
@@ -45,6 +46,7 @@ can see. Exit status: 0 no MUST was broken, 1 one was or a case had no answer, 2
 /// The command line, understood.
 pub(super) struct Arguments {
     endpoint: Uri,
+    pub(super) host: Option<HeaderValue>,
     client: Client,
     /// Where the subject token and the tokens for single cases come from, and what their types are.
     pub(super) tokens: Vec<(Option<Need>, From, String)>,
@@ -99,6 +101,10 @@ pub(super) fn read(
     let tokens = tokens(&mut once, environment)?;
     Ok(Arguments {
         endpoint: url("token-endpoint", &endpoint)?,
+        host: match once.take("host") {
+            None => None,
+            Some(name) => Some(name.parse().map_err(|_| usage("--host is a name, and a port if need be"))?),
+        },
         client: client(&mut once, environment)?,
         tokens,
         audiences,
@@ -159,8 +165,9 @@ impl Arguments {
 const NO_SUBJECT: &str =
     "no subject token: give --subject-token-file, --subject-token-command or $CAMBIO_SUBJECT_TOKEN";
 
-const ONCE: [&str; 12] = [
+const ONCE: [&str; 13] = [
     "token-endpoint",
+    "host",
     "client-id",
     "client-secret-file",
     "client-auth",

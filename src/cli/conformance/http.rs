@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -28,6 +28,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Asks one server.
 pub(super) struct Asker {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    host: Option<HeaderValue>,
     timeout: Duration,
     clock: Clock,
 }
@@ -48,7 +49,8 @@ impl Asker {
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client, timeout: arguments.timeout, clock: Clock::System })
+        let host = arguments.host.clone();
+        Ok(Self { client, host, timeout: arguments.timeout, clock: Clock::System })
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -142,7 +144,10 @@ impl Asker {
         answer.introspected = told.filter(|told| told.get("active") == Some(&Value::Bool(true)));
     }
 
-    async fn send(&self, request: http::Request<Full<Bytes>>) -> Result<Observation, String> {
+    async fn send(&self, mut request: http::Request<Full<Bytes>>) -> Result<Observation, String> {
+        if let Some(host) = &self.host {
+            request.headers_mut().insert(HOST, host.clone());
+        }
         let all = async {
             let response = self.client.request(request).await.map_err(|error| chain(&error))?;
             let (head, body) = response.into_parts();

@@ -92,23 +92,23 @@ pub(super) const CASES: &[Case] = &[
         id: "resource",
         section: "RFC 8693 2.1",
         title: "a resource says whom the token is for, or it is refused",
-        sent: "resource instead of audience, and the same without",
+        sent: "resource instead of audience; then an unknown resource",
         expected: "200 with an aud that follows it, or a clear refusal",
         needs: &[Need::Resource],
         play: AskTwice(
             for_resource,
             |seen| {
                 seen.offered()?;
-                Ok(untargeted(seen.with))
+                Ok(nowhere(seen.with))
             },
             |seen| {
                 let held = claims(seen.first)?;
-                let named = seen.with.resources.first().into_iter().chain(&seen.with.audiences);
-                if named.into_iter().any(|name| is_for(&held, &[name])) || !seen.answer.issued() {
+                let named: Vec<_> = first(&seen.with.resources);
+                if is_for(&held, &named) || !seen.answer.issued() {
                     return Ok(());
                 }
                 let same = audiences(&held) == audiences(&seen.claims()?);
-                ensure(!same, "ignored: the same aud as without resource")
+                ensure(!same, "ignored: the same aud whatever the resource")
             },
         ),
         ..CASE

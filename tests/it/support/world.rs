@@ -60,6 +60,14 @@ impl Plan {
         Self { idp, folder, clock, hand }
     }
 
+    /// Goes by another clock, as commands do that run beside it: everything starts anew on it.
+    pub async fn timed_by(self, clock: Clock) -> Self {
+        let options = Options { port: 0, clock: clock.clone(), keys: Some(keys()) };
+        let idp = Idp::start(options).await.unwrap();
+        self.folder.write("cambio.yaml", &files::cambio_yaml(idp.address()));
+        Self { idp, clock, ..self }
+    }
+
     /// Replaces text in `cambio.yaml`, which must be there once.
     #[track_caller]
     pub fn configure(self, old: &str, new: &str) -> Self {

@@ -1,0 +1,166 @@
+"""What RFC 8693 asks of a token endpoint, put to Keycloak alone and to Cambio in front of it: two tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import oidc
+import secrecy
+from admin import Admin
+from gate import Gate, Gates, Setup, audience, permission
+from peer import Peer
+from process import poll
+from realms import ALICE, BOB, CAROL, EXCHANGE, PARTNER_APP, PETRA, REDIRECT, Client
+from server import Keycloak
+
+TABLES = Path(__file__).parents[2] / "docs" / "conformance"
+APP = Client("conformance-app", "conformance-app-secret-2b6d")
+RESOURCE = "https://api.example.test"
+# Clients whose tokens say something of their own. They are for APP, which may therefore exchange them.
+BRIEF = Client("conformance-brief", "conformance-brief-secret-95e0")
+MAY_ACT = {
+    kind: Client(f"conformance-{kind}", f"conformance-{kind}-secret-1c7a")
+    for kind in ("may-act", "other-may-act", "empty-may-act", "malformed-may-act")
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The tokens that the cases need, by the names of the command's options."""
+
+    tokens: dict[str, str]
+
+    def environment(self) -> dict[str, str]:
+        named = {f"CAMBIO_{name.upper().replace('-', '_')}": token for name, token in self.tokens.items()}
+        return {**named, "CAMBIO_CLIENT_SECRET": APP.secret or ""}
+
+
+def document(client: Client, may_act: str | None = None, **attributes: str) -> dict:
+    """A client for this file: of `conformance-app` its tokens say that they are for it."""
+    mappers = []
+    if client is not APP:
+        mappers.append(mapper("app", "oidc-audience-mapper", {"included.client.audience": APP.id}))
+    if may_act is not None:
+        config = {"claim.name": "may_act", "claim.value": may_act, "jsonType.label": "JSON"}
+        mappers.append(mapper("may_act", "oidc-hardcoded-claim-mapper", config))
+    return {
+        "clientId": client.id,
+        "secret": client.secret,
+        "directAccessGrantsEnabled": True,
+        "redirectUris": [REDIRECT],
+        "attributes": attributes,
+        "protocolMappers": mappers,
+    }
+
+
+def mapper(name: str, kind: str, config: dict[str, str]) -> dict:
+    config = {**config, "access.token.claim": "true"}
+    return {"name": name, "protocol": "openid-connect", "protocolMapper": kind, "config": config}
+
+
+@pytest.fixture(scope="module")
+def clients(keycloak: Keycloak) -> None:
+    admin = Admin(keycloak.peer())
+    actor = admin.user("corp", BOB.name)["id"]
+    admin.create_client("corp", document(APP, **EXCHANGE))
+    admin.create_client("corp", document(BRIEF, **{"access.token.lifespan": "1"}))
+    said = {
+        "may-act": json.dumps({"sub": actor}),
+        "other-may-act": json.dumps({"sub": "somebody-else"}),
+        "empty-may-act": "{}",
+        "malformed-may-act": json.dumps(actor),
+    }
+    for kind, may_act in said.items():
+        admin.create_client("corp", document(MAY_ACT[kind], may_act))
+    for client in (APP, BRIEF, *MAY_ACT.values()):
+        secrecy.note_value(client.secret or "")
+
+
+@pytest.fixture(scope="module")
+def cambio(clients: None, keycloak: Keycloak, gates: Gates) -> Gate:
+    """Cambio in front of Keycloak, with owners who permit what the suite asks for."""
+    granted = permission(APP.id)
+    audiences = {
+        "back-end-api": audience("back-end-api", granted, resources=[RESOURCE]),
+        "other-api": audience("other-api", granted),
+    }
+    return gates.start("conformance", keycloak.address, Setup(audiences))
+
+
+def inputs(peer: Peer) -> Inputs:
+    """Tokens by way of this peer: Keycloak's issuer follows the name by which it is asked."""
+
+    def login(client: Client, user=ALICE) -> dict:
+        return oidc.login(peer, client, user)
+
+    alice, revoked = login(APP), login(APP)
+    ended = peer.form(
+        oidc.endpoint("corp", "logout"),
+        [*oidc.credentials(APP), ("refresh_token", revoked["refresh_token"])],
+    )
+    assert ended.status == 204
+    expired = {name: login(BRIEF, user)["access_token"] for name, user in (("subject", ALICE), ("actor", BOB))}
+    last = max(oidc.claims_of(token)["exp"] for token in expired.values())
+    poll("the brief tokens have expired", lambda: time.time() > last + 1, deadline=10)
+    return Inputs(
+        {
+            "subject-token": alice["access_token"],
+            "id-token": alice["id_token"],
+            "actor-token": login(APP, BOB)["access_token"],
+            "second-actor-token": login(APP, CAROL)["access_token"],
+            "expired-subject-token": expired["subject"],
+            "expired-actor-token": expired["actor"],
+            "revoked-subject-token": revoked["access_token"],
+            "untrusted-subject-token": oidc.login(peer, PARTNER_APP, PETRA, realm="partner")["access_token"],
+            **{f"{kind}-token": login(client)["access_token"] for kind, client in MAY_ACT.items()},
+        }
+    )
+
+
+def suite(gates: Gates, peer: Peer, given: Inputs) -> str:
+    """The table that the command prints of the realm `corp` at this peer."""
+    argv = [
+        str(gates.binary), "conformance",
+        "--token-endpoint", f"{peer.origin}{oidc.endpoint('corp')}",
+        "--client-id", APP.id,
+        "--issuer", peer.issuer("corp"),
+        "--introspection-endpoint", f"{peer.origin}{oidc.endpoint('corp', 'token/introspect')}",
+        "--audience", "back-end-api", "--audience", "other-api",
+        "--resource", RESOURCE,
+        "--scope", "email profile",
+        "--format", "markdown",
+    ]  # fmt: skip
+    environment = {"PATH": os.environ["PATH"], **given.environment()}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert secrecy.found_in(done.stdout + done.stderr) == []
+    return done.stdout
+
+
+def compare(name: str, title: str, about: str, table: str) -> None:
+    """With the document; UPDATE_GOLDEN=1 writes it anew."""
+    text = f"# {title}\n\n{about}\n[How to read it](../conformance.md). A test writes this file and compares it.\n\n{table}"
+    path = TABLES / f"{name}.md"
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert path.read_text() == text, "UPDATE_GOLDEN=1 writes it anew"
+
+
+def test_keycloak_alone(clients: None, keycloak: Keycloak, gates: Gates) -> None:
+    peer = keycloak.peer()
+    about = "Keycloak 26.7.3, `cambio conformance` straight at its token endpoint."
+    compare("keycloak", "RFC 8693 by Keycloak alone", about, suite(gates, peer, inputs(peer)))
+
+
+def test_cambio_in_front_of_it(cambio: Gate, gates: Gates) -> None:
+    about = "The same Keycloak with Cambio in front of it, asked through Cambio."
+    table = suite(gates, cambio.peer, inputs(cambio.peer))
+    compare("cambio", "RFC 8693 by Cambio in front of Keycloak", about, table)
