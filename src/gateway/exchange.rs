@@ -1,6 +1,7 @@
 //! The story of one token exchange, from a form to an answer in the dialect's shape.
 
 mod ask;
+mod impersonation;
 mod issuing;
 mod minted;
 pub mod refresh;
@@ -12,6 +13,7 @@ use http::header::{
 use http::request::Parts;
 use http::{Response, response};
 
+use self::impersonation::Target;
 use self::issuing::{Outcome, issue};
 use super::authenticate;
 use super::certificate;
@@ -27,7 +29,7 @@ use crate::exchange::Grant;
 use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
 use crate::oauth::form::Form;
-use crate::permit::Permit;
+use crate::permit::{Circumstances, Permit};
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
 use crate::token::Validated;
@@ -57,7 +59,10 @@ pub async fn judge(
     let validated = tokens::check(visit, realm, authenticated, evidence).await?;
     as_the_page_says(visit, realm, &validated, &head)?;
     exit.validated(&validated);
-    let circumstances = realm.circumstances();
+    // Rare: in a box of its own.
+    let target = Box::pin(impersonation::target(visit, realm, &validated, &head, exit)).await?;
+    let impersonate = target.as_ref().map(Target::as_impersonated);
+    let circumstances = Circumstances { impersonate, ..realm.circumstances() };
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
     let permit = Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);

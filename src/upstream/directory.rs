@@ -126,7 +126,8 @@ impl Directory {
     }
 
     /// The roles of a user that tell whether he is an administrator. That a client can't be seen is an error here:
-    /// without view-clients Keycloak shows none, and the user may have roles of it all the same.
+    /// without view-clients Keycloak shows none, and the user may have roles of it all the same. Roles are asked for each
+    /// time.
     pub async fn admin_roles(
         &self,
         upstream: &Upstream,
@@ -136,13 +137,13 @@ impl Directory {
     ) -> Result<Roles, DirectoryError> {
         let mut roles = Roles::default();
         if admin.looks_at_realm() {
-            roles.realm.clone_from(&*self.realm_roles(upstream, subject, now).await?);
+            roles.realm.clone_from(&*self.mapped(upstream, subject, "realm", now).await?);
         }
         for client in admin.clients() {
-            if self.client_uuid(upstream, client, now).await?.is_none() {
-                return Err(DirectoryError::NoClient(client.to_owned()));
-            }
-            let held = self.client_roles(upstream, subject, client, now).await?;
+            let id = self.client_uuid(upstream, client, now).await?;
+            let id = id.ok_or_else(|| DirectoryError::NoClient(client.to_owned()))?;
+            let place = format!("clients/{}", escaped(&id));
+            let held = self.mapped(upstream, subject, &place, now).await?;
             if !held.is_empty() {
                 roles.clients.insert(client.to_owned(), held.as_ref().clone());
             }

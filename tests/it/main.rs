@@ -20,6 +20,7 @@ mod drain;
 mod exchange_allowed;
 mod exchange_denied;
 mod id_jag;
+mod impersonation;
 mod jwks_rotation;
 mod layering;
 mod malformed;

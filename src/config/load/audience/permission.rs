@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::token::MIN_LIFETIME;
 use super::{delegation, names};
 use crate::config::file::audience as file;
-use crate::config::file::issuer::Realm;
+use crate::config::file::issuer::{GovernedDoor, Realm};
 use crate::config::load::issuers::expression;
 use crate::config::load::platform::optional;
 use crate::config::load::problem::{At, Report};
@@ -70,6 +70,11 @@ pub(super) fn permission(
     });
     let impersonation = optional(file.impersonation.as_ref(), |one| {
         let at = at.field("impersonation");
+        if let Some((own, _)) =
+            realm.filter(|(_, realm)| realm.doors.requested_subject != GovernedDoor::Judged)
+        {
+            at.problem(report, format!("needs realms.{own}.doors.requestedSubject: judged in cambio.yaml"));
+        }
         if let (Some((own, _)), Some(issuers)) = (realm, &issuers) {
             delegation::realm_only(issuers, own, &at, report);
         }

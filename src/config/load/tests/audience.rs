@@ -154,6 +154,7 @@ const ROWS: &[Row] = &[
         &[
             ":5:20: permissions[0].impersonation: needs `issuance: mint`",
             ":5:20: permissions[0].impersonation: needs `source: directory`",
+            ":5:20: permissions[0].impersonation: needs realms.corp.doors.requestedSubject: judged",
         ],
     ),
     (

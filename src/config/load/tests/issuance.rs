@@ -8,6 +8,7 @@ const OF_CORP: &str = "subjectIssuers: [corp, lab, partner]
     signingKey: corp.pem
     refreshTokens: { keyFiles: [seal.key] }
     introspection: { clientId: cambio, clientSecretFile: secret }
+    doors: { requestedSubject: judged }
     directory: { clientId: cambio, clientSecretFile: secret }";
 
 /// A realm with a key that trusts another realm and a foreign issuer.

@@ -1,0 +1,65 @@
+//! Whom a request wants to become: looked up at the identity provider, for a client that has proved who it is.
+
+use http::request::Parts;
+
+use crate::gateway::authenticate;
+use crate::gateway::door::Visit;
+use crate::gateway::exit::Exit;
+use crate::gateway::state::RealmState;
+use crate::policy::decide::Impersonated;
+use crate::policy::reason::{Reason, Refusal};
+use crate::token::Validated;
+use crate::upstream::directory::{DirectoryError, User};
+
+/// A user of the realm who is asked for as the subject.
+pub(super) struct Target {
+    user: User,
+    protected: bool,
+}
+
+impl Target {
+    /// What policy judges.
+    pub(super) fn as_impersonated(&self) -> Impersonated<'_> {
+        Impersonated { subject: &self.user.id, claims: &self.user.claims, protected: self.protected }
+    }
+}
+
+/// Who is meant by `requested_subject`, if it is there.
+///
+/// # Errors
+/// The client is not proven, there is no such user or he is disabled, or that can't be found out.
+pub(super) async fn target(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    validated: &Validated,
+    head: &Parts,
+    exit: &mut Exit<'_>,
+) -> Result<Option<Target>, Refusal> {
+    let (authenticated, name) = (validated.authenticated(), &realm.config.name);
+    let parsed = authenticated.parsed();
+    let Some(wanted) = parsed.requested_subject() else { return Ok(None) };
+    if authenticated.proof().is_none() {
+        // Nobody learns who is a user here but a client that is known.
+        authenticate::client(visit, realm, parsed.credentials(), head).await?;
+    }
+    let Some(directory) = &realm.directory else {
+        let detail = format!("requested_subject: write realms.{name}.directory in cambio.yaml");
+        return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
+    };
+    let refused = |error: DirectoryError| {
+        let reason = match error {
+            DirectoryError::NoUser => Reason::ImpersonationSubjectUnknown,
+            _ => Reason::DirectoryUnavailable,
+        };
+        Refusal::new(reason, format!("realms.{name}.directory: {error}"))
+    };
+    let (upstream, now) = (&visit.gateway.upstream, visit.gateway.clock.now());
+    let user = directory.user(upstream, wanted, now).await.map_err(refused)?;
+    exit.impersonates(&user.id);
+    if !user.enabled {
+        return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, "the user is disabled"));
+    }
+    let admin = &realm.config.admin_roles;
+    let held = directory.admin_roles(upstream, &user.id, admin, now).await.map_err(refused)?;
+    Ok(Some(Target { protected: admin.names(&held), user }))
+}

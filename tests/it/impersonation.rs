@@ -1,0 +1,157 @@
+//! Impersonation: `requested_subject`, judged by the audience's owner, about users whom the identity provider knows.
+
+use serde_json::{Value, json};
+
+use crate::support::files::BACK_END_API;
+use crate::support::token;
+use crate::support::world::{Plan, World};
+
+const BOB: &str = "0b0b7c52-8a1f-4d0e-8a55-3b7f6d2eb0b0";
+
+/// Auditors may become whoever is no auditor's.
+const IMPERSONATION: &str = "issuance: mint
+permissions:
+  - { clients: [front-end-app], scopes: [email, profile] }
+  - clients: [front-end-app]
+    scopes: [email, profile]
+    impersonation:
+      who: \"'auditor' in claims.realm_access.roles\"
+      whom: \"requested.preferred_username != 'carol'\"
+";
+
+/// A world in which back-end-api's owner writes this.
+async fn world(permissions: &str) -> World {
+    let head = BACK_END_API
+        .replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
+    let plan = Plan::new().await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    plan.configure(
+        "    signingKey: corp.pem",
+        "    signingKey: corp.pem\n    doors: { requestedSubject: judged }\n    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
+    )
+    .audience("back-end-api", &format!("{head}{permissions}"))
+    .start()
+    .await
+}
+
+/// An exchange that wants to become somebody, and its audit line.
+async fn become_whom(world: &World, token: &str, wanted: &str) -> (crate::support::client::Answer, Value) {
+    let before = world.audit_so_far();
+    let answer = world.exchange(token, &[("requested_subject", wanted)]).await;
+    (answer, world.audit_after(before).await)
+}
+
+#[tokio::test]
+async fn the_new_token_is_the_other_users_and_audited_as_such() {
+    let world = world(IMPERSONATION).await;
+    let alice = world.alice().await;
+    for wanted in [BOB, "bob", "BOB"] {
+        let (answer, line) = become_whom(&world, &alice, wanted).await;
+        assert_eq!(answer.status, 200, "{wanted}: {line}");
+        let claims = token::claims(&answer.access_token());
+        assert_eq!(claims["sub"], BOB, "{wanted}");
+        assert_eq!(token::client_roles(&claims, "back-end-api"), ["guest"], "his roles, not hers");
+        for session in ["sid", "session_state", "auth_time"] {
+            assert!(claims[session].is_null(), "{session} is of her session");
+        }
+        assert_eq!(claims["azp"], "front-end-app");
+        let alices = token::claims(&alice);
+        assert_eq!(line["impersonation"], json!({"requested": wanted, "subject": BOB}), "{line}");
+        assert_eq!((&line["subject"], &line["outcome"]), (&alices["sub"], &json!("allowed")), "{line}");
+    }
+    let (answer, _) = become_whom(&world, &alice, "bob").await;
+    let scoped = world.exchange(&alice, &[("requested_subject", "bob"), ("scope", "profile email")]).await;
+    let claims = token::claims(&scoped.access_token());
+    assert_eq!(
+        (&claims["preferred_username"], &claims["name"]),
+        (&json!("bob"), &json!("Bob Brown")),
+        "{claims}"
+    );
+    assert_eq!(answer.json()["refresh_token"], Value::Null);
+
+    // Without requested_subject she stays who she is.
+    let own = world.exchange(&alice, &[]).await;
+    assert_eq!(token::claims(&own.access_token())["sub"], token::claims(&alice)["sub"]);
+}
+
+#[tokio::test]
+async fn who_is_not_permitted_becomes_nobody() {
+    let nobody = "issuance: mint\npermissions:\n  - { clients: [front-end-app] }\n";
+    let not_bob = IMPERSONATION.replace("!= 'carol'", "!= 'bob'");
+    let broken = IMPERSONATION.replace("requested.preferred_username", "requested.missing");
+    for (name, permissions, user, wanted, reason) in [
+        ("no permission is about it", nobody, "alice", "bob", "impersonation_not_permitted"),
+        ("not by him", IMPERSONATION, "bob", "alice", "impersonation_not_permitted"),
+        ("not him", &not_bob, "alice", "bob", "impersonation_not_permitted"),
+        ("an expression fails", &broken, "alice", "bob", "condition_failed"),
+        ("an administrator", IMPERSONATION, "alice", "ada", "impersonation_protected"),
+        ("a disabled user", IMPERSONATION, "alice", "dora", "impersonation_subject_unknown"),
+        ("nobody", IMPERSONATION, "alice", "mallory", "impersonation_subject_unknown"),
+        (
+            "an id of nobody",
+            IMPERSONATION,
+            "alice",
+            "00000000-0000-4000-8000-000000000000",
+            "impersonation_subject_unknown",
+        ),
+        ("a path", IMPERSONATION, "alice", "../users/x", "impersonation_subject_unknown"),
+    ] {
+        let world = world(permissions).await;
+        let token = world.login("front-end-app", "front-end-secret", user).await;
+        let (answer, line) = become_whom(&world, &token, wanted).await;
+        assert_eq!(answer.status, 403, "{name}: {line}");
+        assert_eq!(line["reason"], reason, "{name}: {line}");
+        assert_eq!(line["impersonation"]["requested"], wanted, "{name}: every try is on record");
+    }
+}
+
+#[tokio::test]
+async fn nobody_learns_who_is_a_user_but_a_client_that_is_known() {
+    let world = world(IMPERSONATION).await;
+    let alice = world.alice().await;
+    world.idp.faults().forget();
+    for wanted in ["bob", "mallory"] {
+        let answer =
+            world.exchange(&alice, &[("requested_subject", wanted), ("client_secret", "wrong")]).await;
+        assert_eq!(answer.status, 401, "{wanted}");
+    }
+    let asked = world.idp.faults().received();
+    assert!(asked.iter().all(|request| !request.target.contains("/users")), "the directory was not asked");
+}
+
+#[tokio::test]
+async fn a_may_act_and_earlier_actors_go_along() {
+    let delegation = IMPERSONATION
+        .replace("    impersonation:", "    delegation: { actor: forbidden }\n    impersonation:");
+    let world = world(&delegation).await;
+    let mut claims = token::claims(&world.alice().await);
+    claims["act"] = json!({"sub": "gateway", "iss": "http://sso.example.org/realms/corp"});
+    claims["may_act"] = json!({"client_id": "front-end-app"});
+    let (answer, line) = become_whom(&world, &world.sign(&claims), "bob").await;
+    assert_eq!(answer.status, 200, "{line}");
+    let issued = token::claims(&answer.access_token());
+    assert_eq!((&issued["act"], &issued["may_act"]), (&claims["act"], &claims["may_act"]));
+
+    claims["act"]["sub"] = json!(BOB);
+    let (answer, line) = become_whom(&world, &world.sign(&claims), "bob").await;
+    assert_eq!(
+        (answer.status.as_u16(), &line["reason"]),
+        (403, &json!("delegation_cycle")),
+        "nobody acts for himself"
+    );
+}
+
+#[tokio::test]
+async fn the_door_must_be_judged_for_a_permission_to_be_about_it() {
+    let plan = Plan::new().await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    let head = BACK_END_API.replace("roles: { own: true }", "roles: { own: true, source: directory }");
+    let plan = plan
+        .configure(
+            "    signingKey: corp.pem",
+            "    signingKey: corp.pem\n    directory: { clientId: cambio, clientSecretFile: cambio-secret }",
+        )
+        .audience("back-end-api", &format!("{head}{IMPERSONATION}"));
+    let Err(error) = plan.try_start().await else { panic!("it started") };
+    assert!(error.contains("doors.requestedSubject: judged"), "{error}");
+}
