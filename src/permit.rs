@@ -76,20 +76,11 @@ impl Permit {
             return Err(Box::new(Refused { refusal, validated }));
         }
         let request = request(&validated, validated.scope(), binding.as_ref(), circumstances);
-        let decided = if validated.authenticated().parsed().prefers_refresh() {
-            match decide(policy, realm, &Request { requested_token: TokenType::RefreshToken, ..request }, now)
-            {
-                Ok(decision)
-                    if !(decision.contract.issuance == Issuance::Mint && decision.demands.still_active) =>
-                {
-                    Ok(decision)
-                }
-                Err(refusal) if refusal.reason != Reason::RequestedTokenTypeNotPermitted => Err(refusal),
-                _ => decide(policy, realm, &request, now),
-            }
-        } else {
-            decide(policy, realm, &request, now)
-        };
+        let mut decided = decide(policy, realm, &request, now);
+        if validated.authenticated().parsed().prefers_refresh() {
+            let request = Request { requested_token: TokenType::RefreshToken, ..request };
+            decided = with_refresh(decide(policy, realm, &request, now), decided);
+        }
         match decided {
             Ok(decision) => Ok(Self { validated, decision }),
             Err(refusal) => Err(Box::new(Refused { refusal, validated })),
@@ -185,8 +176,7 @@ impl Permit {
     pub fn upstream_type(&self) -> TokenType {
         match self.contract().requested {
             _ if self.refresh() => TokenType::RefreshToken,
-            TokenType::Jwt => TokenType::AccessToken,
-            requested => requested,
+            _ => self.contract().upstream_type(),
         }
     }
 
@@ -208,6 +198,21 @@ impl Permit {
     /// The request and its subject token.
     pub fn validated(&self) -> &Validated {
         &self.validated
+    }
+}
+
+/// A refresh token is welcome, but nothing is refused for its sake that is allowed without, and nothing more demanded.
+fn with_refresh(
+    refresh: Result<Decision, Refusal>,
+    plain: Result<Decision, Refusal>,
+) -> Result<Decision, Refusal> {
+    // A session that has ended would go on.
+    let ends = |one: &Decision| one.contract.issuance == Issuance::Mint && one.demands.still_active;
+    match (refresh, plain) {
+        (Ok(refresh), Ok(plain)) if ends(&refresh) || !refresh.demands.within(plain.demands) => Ok(plain),
+        (Ok(refresh), plain) if plain.is_ok() || !ends(&refresh) => Ok(refresh),
+        (Err(refusal), Err(plain)) if plain.reason == Reason::RequestedTokenTypeNotPermitted => Err(refusal),
+        (_, plain) => plain,
     }
 }
 

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::clients::Workloads;
 use crate::config::{ClaimRule, TokenChecks};
+use crate::exchange::Grant;
+use crate::exchange::parse::{self as exchange, Accepts};
 use crate::exchange::refresh::{Refresh, parse};
 use crate::oauth::form::Form;
 use crate::oauth::urn::TokenType;
@@ -14,6 +16,7 @@ use crate::policy::expression::Expression;
 use crate::policy::model::{Names, Permission};
 use crate::policy::samples::{ISSUER, NOW, audience, listed, now, permission, policy};
 use crate::token::AudienceRule;
+use crate::token::verify::VerifiedToken;
 
 fn renewal(changes: &[(&str, Value)]) -> Renewal {
     let mut content = json!({
@@ -180,4 +183,57 @@ fn what_was_bound_is_proved_again() {
     let bound = renewal(&[("binding", json!({"x5t#S256": thumbprint}))]);
     let refused = renew(&bound, refreshing(), "", (ISSUER, &[])).unwrap_err();
     assert_eq!(refused.reason, Reason::SubjectTokenBound);
+}
+
+/// An exchange in which a refresh token is welcome, with a subject token that was checked.
+fn welcoming_refresh() -> Validated {
+    let body = format!(
+        "grant_type={}&subject_token=x&subject_token_type={}&audience=back-end-api&client_id=front-end-app&\
+         scope=email+offline_access",
+        crate::oauth::urn::GRANT_TOKEN_EXCHANGE,
+        TokenType::AccessToken.urn()
+    );
+    let head = Request::post("/token").body(()).unwrap().into_parts().0;
+    let requested_tokens = BTreeSet::from([TokenType::RefreshToken]);
+    let accepts = Accepts { requested_tokens, ..Accepts::default() };
+    let form = Form::parse(body.as_bytes()).unwrap();
+    let parsed = exchange::parse(Grant::TokenExchange, form, &head, &accepts).unwrap();
+    let scope = parsed.scope().cloned();
+    let claims = json!({"iss": ISSUER, "sub": "alice", "azp": "front-end-app", "iat": NOW});
+    let token = VerifiedToken::remembered(None, claims.as_object().unwrap().clone(), now()).unwrap();
+    let checks = checks(&[]);
+    let checks = SubjectChecks {
+        issuer_name: "corp",
+        issuer: ISSUER,
+        checks: &checks,
+        audience: AudienceRule::Client,
+    };
+    let authenticated = Authenticated::by_upstream(parsed);
+    let subject = ((token, TokenType::AccessToken), Binding::default());
+    validate_again(authenticated, subject, scope, (&checks, Evidence::default())).unwrap()
+}
+
+#[test]
+fn a_refresh_token_is_welcome_and_costs_nothing() {
+    let scopes = || listed(&["email", "offline_access"]);
+    let plain = || Permission { scopes: scopes(), ..permission() };
+    let both = || Permission { scopes: scopes(), ..refreshing() };
+    let unmet = || Permission { condition: Some(Expression::compile("claims.level > 3").unwrap()), ..both() };
+    let once = || Permission { demands: Demands { one_time: true, still_active: false }, ..both() };
+    for (name, permissions, expected) in [
+        ("none is permitted", vec![plain()], Ok(false)),
+        ("it is permitted", vec![plain(), both()], Ok(true)),
+        ("it alone", vec![both()], Ok(true)),
+        ("a condition for it does not hold", vec![plain(), unmet()], Ok(false)),
+        ("it would cost more", vec![plain(), once()], Ok(false)),
+        ("it alone, at its cost", vec![once()], Ok(true)),
+        ("it alone, and its condition does not hold", vec![unmet()], Err(Reason::ConditionFailed)),
+        ("a scope", vec![permission(), refreshing()], Err(Reason::OfflineNotPermitted)),
+    ] {
+        let policy = policy([audience("back-end-api", permissions)]);
+        let circumstances = Circumstances { realm: "corp", realm_issuer: ISSUER, ..Circumstances::default() };
+        let permit = Permit::decide(welcoming_refresh(), &policy, &circumstances, now());
+        let refresh = permit.map(|permit| permit.refresh()).map_err(|refused| refused.refusal.reason);
+        assert_eq!(refresh, expected, "{name}");
+    }
 }
