@@ -79,13 +79,12 @@ const REFUSED: &[Row] = &[
 
 /// What a caller is told, line by line, and what a successful answer has.
 async fn tells(world: &World, path: &str, token: &str, usual: &[(&str, &str)]) -> String {
-    let mut text = String::new();
     let fields = exchange_fields(token);
     let fields = form::changed(&fields, usual);
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
     let answer = client::post(world.address(), path, &fields).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    text.push_str(&format!("allowed: {}\n", shape(&answer)));
+    let mut lines = vec![format!("allowed: {}\n", shape(&answer))];
     for (name, changes) in REFUSED {
         let answer = client::post(world.address(), path, &form::changed(&fields, changes)).await;
         assert!(answer.status.is_client_error(), "{name}: {}", answer.text());
@@ -93,9 +92,9 @@ async fn tells(world: &World, path: &str, token: &str, usual: &[(&str, &str)]) -
             "" => String::new(),
             challenge => format!(" [{challenge}]"),
         };
-        text.push_str(&format!("{name}: {} {}{challenge}\n", answer.status.as_u16(), answer.text()));
+        lines.push(format!("{name}: {} {}{challenge}\n", answer.status.as_u16(), answer.text()));
     }
-    text
+    lines.concat()
 }
 
 /// The members of an answer in their order, texts that don't vary with their value.
