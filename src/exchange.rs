@@ -1,5 +1,6 @@
 //! Stage 1: what a token request is, and its strict reading.
 
+pub mod api_access;
 pub mod classify;
 pub mod json;
 mod lenient;
@@ -13,4 +14,6 @@ pub enum Grant {
     TokenExchange,
     /// The JWT authorization grant (RFC 7523 section 2.1).
     JwtBearer,
+    /// A token for a client's own service account, for an audience: CERN's `api-access/token`.
+    ApiAccess,
 }

@@ -85,14 +85,10 @@ impl Handler for Gateway {
                 let visit = Visit { gateway: self, state: &state, connection };
                 Box::pin(life::answer(visit, (realm, endpoint), head, body)).await
             }
-            Route::Door { .. } => {
+            Route::Door { .. } | Route::ApiAccess(_) => {
                 let visit = Visit { gateway: self, state: &state, connection };
                 (Way::Token, visit.enter(head, body).await)
             }
-            Route::ApiAccess(_) => (Way::Token, {
-                let refusal = Refusal::new(Reason::DoorClosed, "api-access/token");
-                self.reject(&state, &head, connection, &refusal)
-            }),
             Route::Reject(refusal) => (Way::Rejected, self.reject(&state, &head, connection, &refusal)),
         };
         self.metrics.answered(way, response.status(), started.elapsed());

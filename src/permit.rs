@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use self::renewal::Renewal;
 use crate::client::Authenticated;
+use crate::exchange::Grant;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
@@ -145,6 +146,18 @@ impl Permit {
             decision.contract = decision.contract.for_local_subject(local)?;
         }
         Ok(Self { validated, decision })
+    }
+
+    /// The same about the client's service account by its name, which is what its callers know.
+    ///
+    /// # Errors
+    /// Where it is no such request.
+    pub fn for_service_account(mut self) -> Result<Self, Refusal> {
+        if self.validated.authenticated().parsed().grant() != Grant::ApiAccess || !self.validated.is_own() {
+            return Err(Refusal::new(Reason::Internal, "it is about no service account"));
+        }
+        self.decision.contract.subject = Some(format!("service-account-{}", self.client()));
+        Ok(self)
     }
 
     /// What the answer must look like.

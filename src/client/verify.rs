@@ -17,6 +17,7 @@ use crate::oauth::urn::CLIENT_ASSERTION_SPIFFE;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::token::keys::KeySet;
+use crate::token::verify::VerifiedToken;
 
 /// The proof that a client is who it says. Only this module makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,6 +213,17 @@ pub fn by_upstream(credentials: &Credentials, status: u16, says: &UpstreamSays) 
             Reason::ClientAuthenticationUnavailable,
             format!("the identity provider's introspection endpoint answered with status {status}"),
         )),
+    }
+}
+
+/// What the identity provider's gift of a token to the client itself says (RFC 6749 section 4.4): the token must be one
+/// that it has just given for these credentials, verified by its keys.
+pub(crate) fn by_own_token(credentials: &Credentials, token: &VerifiedToken) -> Result<Proven, Refusal> {
+    match token.claims().get("azp").and_then(serde_json::Value::as_str) {
+        Some(party) if party == credentials.client_id() => {
+            Ok(Proven { client_id: party.to_owned(), by: ProvenBy::Upstream })
+        }
+        _ => Err(Refusal::new(Reason::AnswerSubject, "the service account's token is another client's")),
     }
 }
 

@@ -86,7 +86,8 @@ pub fn classify(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
     read(head, body).and_then(|form| judge(form, body, *doors)).unwrap_or_else(Classified::Refused)
 }
 
-fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
+/// The body as a form that any two parsers read alike.
+pub(super) fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     if head.uri.query().is_some() {
         return Err(Refusal::new(Reason::ParameterInQuery, "a query string on a token endpoint"));
     }

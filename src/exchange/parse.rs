@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::Grant;
+use super::api_access::ApiAccess;
 use super::classify::bounded;
 use super::lenient::resembles;
 use super::refresh::Refresh;
@@ -121,6 +122,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let (subject_token, subject_token_type) = match grant {
         Grant::TokenExchange => (required(&form, "subject_token")?, subject_type(&form, accepts)?),
         Grant::JwtBearer => (required(&form, "assertion")?, TokenType::Jwt),
+        Grant::ApiAccess => return Err(Refusal::new(Reason::Internal, "api access has no subject token")),
     };
     let subject_token = Secret::new(subject_token);
     let requested = requested_type(&form, accepts)?;
@@ -179,6 +181,25 @@ impl Parsed {
             resources: Vec::new(),
             scope: Some(scope),
             credentials: refresh.credentials().clone(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// The exchange of a service account's token, for the audience that its client asks for.
+    pub(crate) fn of_service_account(access: ApiAccess, token: &Secret) -> Self {
+        Self {
+            grant: Grant::ApiAccess,
+            subject_token: token.clone(),
+            subject_token_type: TokenType::AccessToken,
+            subject_issuer: None,
+            actor: None,
+            requested_subject: None,
+            requested: TokenType::AccessToken,
+            prefers_refresh: false,
+            audiences: vec![access.audience],
+            resources: Vec::new(),
+            scope: access.scope,
+            credentials: access.credentials,
             extra: Vec::new(),
         }
     }
@@ -412,6 +433,7 @@ fn is_unknown(grant: Grant, name: &str, value: &str) -> bool {
     let known: &[&str] = match grant {
         Grant::TokenExchange => &EXCHANGE,
         Grant::JwtBearer => &ASSERTION,
+        Grant::ApiAccess => &[],
     };
     !value.is_empty() && !known.contains(&name)
 }

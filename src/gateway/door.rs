@@ -16,7 +16,7 @@ use super::{Gateway, exchange};
 use crate::body::Body;
 use crate::config::Doors;
 use crate::exchange::classify::{Classified, Door, classify};
-use crate::exchange::json;
+use crate::exchange::{Grant, api_access, json};
 use crate::policy::reason::{Reason, Refusal};
 use crate::route::Route;
 use crate::server::Connection;
@@ -60,6 +60,7 @@ impl Visit<'_> {
     fn realm(&self, head: &Parts) -> Option<&RealmState> {
         match self.state.table.route(head) {
             Route::Door { realm } => realm.and_then(|index| self.state.realms.get(index)),
+            Route::ApiAccess(index) => self.state.realms.get(index),
             _ => None,
         }
     }
@@ -72,6 +73,12 @@ impl Visit<'_> {
     ) -> Result<Response<Body>, Refusal> {
         let closed = Doors::default();
         let realm = self.realm(&head);
+        if matches!(self.state.table.route(&head), Route::ApiAccess(_)) {
+            let realm = known(realm)?;
+            let access = api_access::parse(&head, &body, &realm.accepts)?;
+            exit.is_exchange(Grant::ApiAccess);
+            return Box::pin(exchange::api_access::judge(self, realm, access, head, exit)).await;
+        }
         let doors = realm.map_or(&closed, |realm| &realm.config.doors);
         let json = realm.filter(|realm| realm.config.dialect.rules().json);
         match json.and_then(|_| json::classify(&head, &body)).unwrap_or_else(|| classify(&head, &body, doors))

@@ -1,5 +1,6 @@
 //! The story of one token exchange, from a form to an answer in the dialect's shape.
 
+pub mod api_access;
 mod ask;
 mod impersonation;
 mod issuing;
@@ -76,7 +77,7 @@ pub async fn judge(
             let conformed = match grant {
                 Grant::TokenExchange => conformed.in_shape(realm.config.dialect)?,
                 // RFC 6749's answer, in every dialect.
-                Grant::JwtBearer => conformed,
+                Grant::JwtBearer | Grant::ApiAccess => conformed,
             };
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
@@ -112,7 +113,7 @@ fn as_the_page_says(
     head: &Parts,
 ) -> Result<(), Refusal> {
     let parsed = validated.authenticated().parsed();
-    if parsed.grant() == Grant::JwtBearer {
+    if parsed.grant() != Grant::TokenExchange {
         return Ok(());
     }
     let origin = public_origin(head, visit.connection);

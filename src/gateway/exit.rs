@@ -152,6 +152,7 @@ impl<'a> Exit<'a> {
         self.line.door = match grant {
             Grant::TokenExchange => None,
             Grant::JwtBearer => Some(Door::JwtBearer.name()),
+            Grant::ApiAccess => Some("api_access"),
         };
         self.grant = Some(grant);
     }
@@ -185,7 +186,7 @@ impl<'a> Exit<'a> {
         match (self.line.event, self.grant) {
             (Event::TokenRefresh, _) => Asked::Refresh,
             (_, Some(Grant::JwtBearer)) => Asked::Assertion,
-            (_, Some(Grant::TokenExchange) | None) => Asked::Exchange,
+            (_, Some(Grant::TokenExchange | Grant::ApiAccess) | None) => Asked::Exchange,
         }
     }
 

@@ -88,8 +88,8 @@ pub fn conform<S: Signer>(permit: &Permit, proof: &Proven, mint: &Mint<'_, S>) -
         scope: &scope,
         issued_token_type: match permit.validated().authenticated().parsed().grant() {
             Grant::TokenExchange => Some(issued_token_type),
-            // The answer of RFC 6749, which this grant's callers know.
-            Grant::JwtBearer => None,
+            // The answer of RFC 6749, which these grants' callers know.
+            Grant::JwtBearer | Grant::ApiAccess => None,
         },
     };
     let body = serde_json::to_vec(&body)

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer_lock;
+mod api_access;
 mod attacks;
 mod audit;
 mod check;

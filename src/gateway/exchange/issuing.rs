@@ -77,7 +77,11 @@ pub(super) async fn minted_again(
 }
 
 /// What the permissions ask of the subject token besides, the spending of it last.
-async fn meet_demands(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Result<(), Refusal> {
+pub(super) async fn meet_demands(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    permit: &Permit,
+) -> Result<(), Refusal> {
     let (demands, validated) = (permit.demands(), permit.validated());
     if demands.still_active {
         let parsed = validated.authenticated().parsed();
