@@ -160,7 +160,7 @@ const ROWS: &[(Defect, &[&str])] = &[
     (Defect::OtherSubject, &["act-subject", "token-subject"]),
     (Defect::Expired, &["expires-in-true", "token-expiry"]),
     (Defect::Future, &["token-times"]),
-    (Defect::NumberAudience, &["audience", "audience-and-resource", "audience-only", "audience-repeated", "resource", "token-audience"]),
+    (Defect::NumberAudience, &["audience", "audience-and-resource", "audience-only", "audience-repeated", "token-audience"]),
     (Defect::SameId, &["token-id"]),
     (Defect::ActUnasked, &["token-not-delegated"]),
     (Defect::OtherClientId, &["token-client"]),
