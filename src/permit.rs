@@ -2,18 +2,22 @@
 
 pub mod renewal;
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use self::renewal::Renewal;
 use crate::client::Authenticated;
 use crate::exchange::Grant;
+use crate::exchange::parse::Parsed;
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::Contract;
 use crate::policy::decide::{Actor, Decision, Impersonated, Request, decide};
 use crate::policy::model::{Demands, Issuance, Policy};
 use crate::policy::reason::{Reason, Refusal};
+use crate::policy::scopes::OFFLINE;
 use crate::token::actor::ActorToken;
 use crate::token::binding::{Binding, Evidence};
 use crate::token::{SubjectChecks, Validated, validate_again};
@@ -190,6 +194,17 @@ impl Permit {
         match self.contract().requested {
             _ if self.refresh() => TokenType::RefreshToken,
             _ => self.contract().upstream_type(),
+        }
+    }
+
+    /// The request as the identity provider is asked: without `offline_access` where that was left out.
+    pub fn asked_upstream(&self) -> Cow<'_, Parsed> {
+        let parsed = self.validated.authenticated().parsed();
+        let has_it = |scope: Option<&Scope>| scope.is_some_and(|scope| scope.contains(OFFLINE));
+        if has_it(parsed.scope()) && !has_it(self.contract().scope_requested.as_ref()) {
+            Cow::Owned(parsed.without_scope(OFFLINE))
+        } else {
+            Cow::Borrowed(parsed)
         }
     }
 

@@ -19,13 +19,11 @@ use crate::oauth::scope::Scope;
 use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::policy::model::Names;
 use crate::policy::reason::{Reason, Refusal};
+use crate::policy::scopes::OFFLINE;
 use crate::secret::Secret;
 
 /// Most audiences, and most resources, that one exchange may name: nobody needs more, and each costs a judgement.
 const MAX_TARGETS: usize = 10;
-
-/// The scope that asks for a refresh token (OpenID Connect Core 1.0 section 11).
-const OFFLINE_ACCESS: &str = "offline_access";
 
 /// What a token exchange may carry; everything else is unknown.
 const EXCHANGE: [&str; 15] = [
@@ -128,7 +126,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let requested = requested_type(&form, accepts)?;
     let scope = form.one("scope").map(Scope::parse).transpose();
     let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
-    let offline = scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE_ACCESS));
+    let offline = scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE));
     let prefers_refresh = requested == TokenType::AccessToken
         && accepts.requested_tokens.contains(&TokenType::RefreshToken)
         && (offline || accepts.dialect.rules().refreshes);
@@ -202,6 +200,12 @@ impl Parsed {
             credentials: access.credentials,
             extra: Vec::new(),
         }
+    }
+
+    /// The same without one of the scope tokens. Where that was the only one, the caller asks for none by name.
+    pub(crate) fn without_scope(&self, token: &str) -> Self {
+        let rest = self.scope.as_ref().map(|scope| scope.filtered(|one| one != token));
+        Self { scope: rest.filter(|scope| !scope.is_empty()), ..self.clone() }
     }
 
     /// By which grant one token is to become another.

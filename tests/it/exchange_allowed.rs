@@ -174,3 +174,15 @@ async fn a_permission_is_in_force_as_soon_as_its_file_is_and_no_longer() {
         assert_eq!(answer.status == 200, permitted, "{}", answer.text());
     }
 }
+
+/// The identity provider refuses `offline_access`, and would open a session that does not end where it did not.
+#[tokio::test]
+async fn a_scope_that_is_left_out_is_not_asked_of_the_identity_provider() {
+    let dialect = "    signingKey: corp.pem\n    dialect: terradue\n";
+    let world = Plan::new().await.configure("    signingKey: corp.pem\n", dialect).start().await;
+    let alice = world.alice().await;
+    let answer = world.exchange(&alice, &[("scope", "email offline_access")]).await;
+    assert_eq!(token::claims(&answer.access_token())["scope"], "email");
+    let directly = world.exchange_directly(&alice, &[("scope", "email offline_access")]).await;
+    assert_eq!(directly.status, 400, "{}", directly.text());
+}

@@ -110,7 +110,7 @@ async fn exchanged(
     head: Parts,
     exit: &mut Exit<'_>,
 ) -> Result<Outcome, Refusal> {
-    let parsed = permit.validated().authenticated().parsed();
+    let parsed = permit.asked_upstream();
     let form = parsed.upstream_form(permit.upstream_type(), permit.audiences());
     match ask(visit, realm, parsed.credentials(), form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
@@ -132,7 +132,7 @@ async fn translated(
     exit: &mut Exit<'_>,
 ) -> Result<Outcome, Refusal> {
     head.headers.remove(dpop::HEADER);
-    let parsed = permit.validated().authenticated().parsed();
+    let parsed = permit.asked_upstream();
     let credentials = parsed.credentials();
     if credentials.method() == Method::Assertion {
         return Err(Refusal::new(

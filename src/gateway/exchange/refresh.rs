@@ -225,7 +225,7 @@ async fn asked_again(
                 "the refreshed token lacks the audience, so it must be exchanged, and the assertion is spent",
             ));
         }
-        let parsed = permit.validated().authenticated().parsed();
+        let parsed = permit.asked_upstream();
         let form = parsed.upstream_form_for(answer.token(), permit.upstream_type(), permit.audiences());
         match ask(visit, realm, credentials, form, head, exit).await? {
             Asked::Refused(response, why) => return Ok(Outcome::Refused(response, why)),
