@@ -340,3 +340,50 @@ async fn a_minted_token_is_issued_again_for_a_foreign_subject() {
     assert_eq!(after["exp"].as_i64().unwrap() - world.now(), 300);
     assert_eq!(refresh(&world, &refresh_token(&answer), &[]).await.status, 200);
 }
+
+/// Nobody but the directory knows the session of a token that was minted for one of the realm's own users.
+#[tokio::test]
+async fn a_minted_one_lasts_as_long_as_the_session() {
+    let file = format!("{BACK_END_API}{PERMITTED}")
+        .replace("roles: { own: true }", "issuance: mint\nroles: { own: true, source: directory }");
+    let plan = plan().await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    let world = plan
+        .configure(
+            "    signingKey: corp.pem",
+            "    signingKey: corp.pem\n    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
+        )
+        .audience("back-end-api", &file)
+        .start()
+        .await;
+    let logged_in = login(world.address(), TOKEN_PATH, "front-end-app", "front-end-secret", "alice").await;
+    let alice = logged_in.access_token();
+    let changes = [("requested_token_type", REFRESH_TOKEN)];
+    let answer = world.exchange(&alice, &changes).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    world.clock.advance(SignedDuration::from_mins(10));
+    let refreshed = refresh(&world, &refresh_token(&answer), &[]).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+    assert_eq!(token::claims(&refreshed.access_token())["sub"], token::claims(&alice)["sub"]);
+
+    let upstream = logged_in.json()["refresh_token"].as_str().unwrap().to_owned();
+    let logout = [
+        ("client_id", "front-end-app"),
+        ("client_secret", "front-end-secret"),
+        ("refresh_token", &*upstream),
+    ];
+    assert_eq!(client::post(world.address(), LOGOUT_PATH, &logout).await.status, 204);
+    let before = world.audit_so_far();
+    let refused = refresh(&world, &refresh_token(&refreshed), &[]).await;
+    assert_eq!(error(&refused), (400, "invalid_grant".into()), "{}", refused.text());
+    let line = world.audit_after(before).await;
+    assert_eq!(
+        (&line["reason"], &line["detail"]),
+        (&json!("refresh_token_invalid"), &json!("the user's session has ended"))
+    );
+
+    // A token without a session is of no use for this.
+    let mut claims = token::claims(&world.alice().await);
+    claims.as_object_mut().unwrap().remove("sid");
+    assert_eq!(world.exchange(&world.sign(&claims), &changes).await.status, 400);
+}

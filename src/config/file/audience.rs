@@ -62,7 +62,7 @@ pub struct Permission {
     #[serde(default)]
     pub still_active: bool,
     /// Types of tokens that may be requested. `refresh_token`: an access token with a refresh token of Cambio's; not
-    /// with `forward`, nor with `mint` for the realm's own tokens.
+    /// with `forward`, and with `mint` for the realm's own tokens only where `roles.source` is `directory`.
     #[serde(default = "access_token_requested")]
     pub requested_tokens: Vec<RequestedTokenType>,
     /// Scopes that may be asked for and granted, whether the subject token has them or not. `["*"]` widens nothing: it means

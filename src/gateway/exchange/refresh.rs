@@ -38,6 +38,7 @@ use crate::secret::Secret;
 use crate::token::binding::Evidence;
 use crate::token::claims;
 use crate::token::dpop::Place;
+use crate::upstream::directory::DirectoryError;
 
 /// The answer to an exchange, with the first refresh token of a family if one was asked for and permitted.
 pub(super) fn first(
@@ -102,7 +103,10 @@ pub async fn judge(
 
     let outcome = match renewal.upstream() {
         Some(token) => asked_again(visit, realm, &permit, (&refresh, token), head, exit).await?,
-        None => minted_again(visit, realm, &permit, &head).await?,
+        None => {
+            goes_on(visit, realm, &permit).await?;
+            minted_again(visit, realm, &permit, &head).await?
+        }
     };
     match outcome {
         Outcome::Issued(answer, conformed, session) => {
@@ -196,6 +200,38 @@ fn permit(
     Ok(permit)
 }
 
+/// The user and the session that a token minted for one of the realm's own users hangs on.
+fn session(permit: &Permit) -> Option<(&str, &str)> {
+    let subject = permit.validated().subject();
+    let sid = claims::string(subject.claims(), "sid").ok().flatten();
+    sid.filter(|sid| !sid.is_empty() && permit.contract().from_directory).map(|sid| (subject.subject(), sid))
+}
+
+/// Where nobody but the directory knows the realm's own user: he is enabled and his session goes on.
+async fn goes_on(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Result<(), Refusal> {
+    let minted = permit.issuance() == Issuance::Mint && permit.validated().is_own();
+    let Some((user, sid)) = session(permit).filter(|_| minted) else { return Ok(()) };
+    let name = &realm.config.name;
+    let over = |detail: &str| Err(Refusal::new(Reason::RefreshTokenInvalid, detail));
+    let refused = |error: DirectoryError| {
+        Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}"))
+    };
+    let directory = realm.directory.as_ref().ok_or_else(|| {
+        Refusal::new(Reason::DirectoryUnavailable, format!("write realms.{name}.directory"))
+    })?;
+    let (upstream, now) = (&visit.gateway.upstream, visit.gateway.clock.now());
+    match directory.user(upstream, user, now).await {
+        Ok(user) if !user.enabled => return over("the user is disabled"),
+        Ok(_) => {}
+        Err(DirectoryError::NoUser) => return over("the user is gone"),
+        Err(error) => return Err(refused(error)),
+    }
+    match directory.session_is_alive(upstream, user, sid, now).await.map_err(refused)? {
+        true => Ok(()),
+        false => over("the user's session has ended"),
+    }
+}
+
 /// The identity provider refreshes its own token for the client. What comes is for all that the client may have, or
 /// lacks the audience: then it is exchanged, as the first one was.
 async fn asked_again(
@@ -269,9 +305,9 @@ fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal> {
         Issuance::Mint if permit.validated().is_settled() => refused(
             "exchange the other issuer's token for one: a token that was minted can't be renewed for longer",
         ),
-        Issuance::Mint if permit.validated().is_own() => {
-            refused("issuance mint has refresh tokens for foreign subjects only")
-        }
+        Issuance::Mint if permit.validated().is_own() && session(permit).is_none() => refused(
+            "with issuance mint, the realm's own tokens need roles.source: directory and a session (sid)",
+        ),
         Issuance::Mint => Ok(()),
         Issuance::Reissue | Issuance::Translate if upstream => Ok(()),
         Issuance::Reissue | Issuance::Translate | Issuance::Forward => {

@@ -157,7 +157,7 @@ impl<'a> Judge<'a> {
         } else if !permission.subject_tokens.contains(&request.subject_token) {
             Reach::SubjectToken
         } else if !permission.requested_tokens.contains(&request.requested_token)
-            || request.requested_token == TokenType::RefreshToken && !refreshable(issuance, request.own)
+            || request.requested_token == TokenType::RefreshToken && !self.refreshes(issuance)
         {
             Reach::RequestedToken
         } else if permission.expires.is_some_and(|last_day| self.asked.today > last_day) {
@@ -174,6 +174,13 @@ impl<'a> Judge<'a> {
     fn impersonates(&self, permission: &Permission, issuance: Issuance) -> bool {
         let theirs = self.request.own && issuance == Issuance::Mint && self.audience.roles.directory;
         permission.impersonation.is_some() && theirs
+    }
+
+    /// Whether what is allowed can be asked again. Who is impersonated has no session, and what a settled subject token was
+    /// made from is not at hand.
+    fn refreshes(&self, issuance: Issuance) -> bool {
+        let Request { own, settled, impersonate, .. } = *self.request;
+        !settled && impersonate.is_none() && refreshable(issuance, own, self.audience.roles.directory)
     }
 
     /// How far it goes with the actor and with those that there were before.
@@ -394,13 +401,13 @@ fn is_of_a_subject_client(permission: &Permission, issuance: Issuance, claims: &
     issuance == Issuance::Mint && party.is_some_and(|party| permission.subject_clients.contains(party))
 }
 
-/// Whether a refresh token can come with it. What the identity provider issues alone has none of ours; a token minted
-/// for a user of the realm would outlive his session.
-pub fn refreshable(issuance: Issuance, own: bool) -> bool {
+/// Whether a refresh token can come with it. What the identity provider issues alone has none of ours. A token minted for
+/// a user of the realm would outlive his session, unless the directory tells whether that goes on.
+pub fn refreshable(issuance: Issuance, own: bool, directory: bool) -> bool {
     match issuance {
         Issuance::Forward => false,
         Issuance::Reissue | Issuance::Translate => true,
-        Issuance::Mint => !own,
+        Issuance::Mint => !own || directory,
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn permission(
     if let (Some(realm), Some(issuers)) = (realm, &issuers)
         && requested_tokens.contains(&TokenType::RefreshToken)
     {
-        refresh_tokens(issuance, issuers, realm, &at.field("requestedTokens"), report);
+        refresh_tokens((issuance, directory), issuers, realm, &at.field("requestedTokens"), report);
     }
     let condition =
         optional(file.condition.as_ref(), |source| expression(source, &at.field("condition"), report));
@@ -114,17 +114,18 @@ pub(super) fn permission(
 
 /// Whether refresh tokens can come with what the permission allows.
 fn refresh_tokens(
-    issuance: Issuance,
+    (issuance, directory): (Issuance, bool),
     issuers: &Names,
     (own, realm): (&str, &Realm),
     at: &At<'_>,
     report: &mut Report,
 ) {
-    if !refreshable(issuance, issuers.contains(own)) {
+    if !refreshable(issuance, issuers.contains(own), directory) {
         let message = match issuance {
             Issuance::Mint => {
                 "refresh_token can't be had with minted tokens for the realm's own: a session that has ended would go \
-                 on; write a permission of their own for the foreign issuers"
+                 on; write `source: directory` under roles, by which Keycloak is asked whether it does, or a permission of \
+                 their own for the foreign issuers"
             }
             _ => "refresh_token can't be had with `issuance: forward`",
         };
