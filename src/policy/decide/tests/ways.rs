@@ -232,6 +232,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
         mostly(None, expires.prop_map(Some)),
         (issuances, select(Demands::ALL.to_vec())),
         (some_delegation(), some_impersonation(), proptest::option::of(10..1000i64)),
+        select(vec![&[][..], &["other-app"]]),
     )
         .prop_map(
             |(
@@ -244,9 +245,10 @@ fn some_permission() -> impl Strategy<Value = Permission> {
                 expires,
                 (issuance, demands),
                 (delegation, impersonation, lifetime),
+                subject_clients,
             )| {
                 Permission {
-                    subject_clients: Names::default(),
+                    subject_clients: listed(subject_clients),
                     clients,
                     issuers,
                     subject_tokens: subject.into_iter().collect(),
@@ -277,6 +279,7 @@ struct Way {
     own: bool,
     both: bool,
     drop_offline: bool,
+    held: bool,
     acts: bool,
     acted: bool,
     may_act: bool,
@@ -294,18 +297,19 @@ prop_compose! {
         own in proptest::bool::weighted(0.7),
         drop_offline: bool,
         both in proptest::bool::weighted(0.3),
+        held in proptest::bool::weighted(0.8),
         acts in proptest::bool::weighted(0.3),
         acted in proptest::bool::weighted(0.3),
         may_act in proptest::bool::weighted(0.3),
         becomes in proptest::bool::weighted(0.3),
     ) -> Way {
-        Way { own, both, drop_offline, acts, acted, may_act, becomes }
+        Way { own, both, drop_offline, held, acts, acted, may_act, becomes }
     }
 }
 
 /// A request for both audiences, or for `a` alone.
 fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<Decision, Refusal> {
-    let mut claims = object(json!({"acr": "1", "scope": "email x"}));
+    let mut claims = object(json!({"acr": "1", "scope": "email x", "azp": "other-app"}));
     if way.acted {
         claims.insert("act".to_owned(), json!({"sub": "earlier", "iss": "https://a.example"}));
     }
@@ -327,6 +331,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     let request = Request {
         scope: Some(&asked),
         own: way.own,
+        held: way.held,
         issuer: way.issuer(),
         actor,
         impersonate: way.becomes.then_some(requested),
@@ -396,6 +401,8 @@ proptest! {
                     prop_assert!(permission.issuers.contains(way.issuer()));
                     prop_assert!(permission.issuance.unwrap_or(Issuance::Reissue).takes(way.own));
                     prop_assert_eq!(permission.impersonation.is_some(), way.becomes);
+                    let named = permission.subject_clients.contains("other-app");
+                    prop_assert!(way.held || named && permission.issuance == Some(Issuance::Mint));
                     prop_assert!(permission.delegation.is_some() || !way.acts && !way.acted);
                     prop_assert!(permission.demands.within(decision.demands));
                 }
