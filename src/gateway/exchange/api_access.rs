@@ -31,7 +31,7 @@ enum Account {
     /// The token of its service account, and the proof that the client is who it says.
     Its(Answer, Proven),
     /// Its refusal.
-    Refused(Response<Body>, Refusal),
+    Refused(Box<Response<Body>>, Refusal),
 }
 
 /// Judges a request, and answers with a minted token.
@@ -50,7 +50,7 @@ pub async fn judge(
         Account::Its(account, proven) => (account, proven),
         Account::Refused(response, why) => {
             exit.refused(&why, response.status());
-            return Ok(response);
+            return Ok(*response);
         }
     };
     let parsed = Parsed::of_service_account(access, account.token());
@@ -106,7 +106,7 @@ async fn account(
     };
     head.headers.remove(dpop::HEADER);
     match ask(visit, realm, credentials, access.upstream_form(), head, exit).await? {
-        Asked::Refused(response, why) => Ok(Account::Refused(response, why)),
+        Asked::Refused(response, why) => Ok(Account::Refused(Box::new(response), why)),
         Asked::Answered(answer, body) => {
             let account = Answer::read(answer.status.as_u16(), &body)?;
             let token = verified(visit, realm, &account).await?;

@@ -60,6 +60,6 @@ pub(super) async fn target(
         return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, "the user is disabled"));
     }
     let admin = &realm.config.admin_roles;
-    let held = directory.admin_roles(upstream, &user.id, admin, now).await.map_err(refused)?;
-    Ok(Some(Target { protected: admin.names(&held), user }))
+    let roles = directory.admin_roles(upstream, &user.id, admin, now).await.map_err(refused)?;
+    Ok(Some(Target { protected: admin.names(&roles), user }))
 }

@@ -101,12 +101,11 @@ pub async fn judge(
     let permit = permit(visit, realm, authenticated, (&renewal, &refresh, evidence))?;
     exit.permitted(&permit);
 
-    let outcome = match renewal.upstream() {
-        Some(token) => asked_again(visit, realm, &permit, (&refresh, token), head, exit).await?,
-        None => {
-            goes_on(visit, realm, &permit).await?;
-            minted_again(visit, realm, &permit, &head).await?
-        }
+    let outcome = if let Some(token) = renewal.upstream() {
+        asked_again(visit, realm, &permit, (&refresh, token), head, exit).await?
+    } else {
+        goes_on(visit, realm, &permit).await?;
+        minted_again(visit, realm, &permit, &head).await?
     };
     match outcome {
         Outcome::Issued(answer, conformed, session) => {
@@ -226,9 +225,10 @@ async fn goes_on(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Resul
         Err(DirectoryError::NoUser) => return over("the user is gone"),
         Err(error) => return Err(refused(error)),
     }
-    match directory.session_is_alive(upstream, user, sid, now).await.map_err(refused)? {
-        true => Ok(()),
-        false => over("the user's session has ended"),
+    if directory.session_is_alive(upstream, user, sid, now).await.map_err(refused)? {
+        Ok(())
+    } else {
+        over("the user's session has ended")
     }
 }
 
