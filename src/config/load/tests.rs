@@ -242,6 +242,9 @@ fn every_example_loads() {
         if text.contains("signingKeys: keys") {
             generate_keys(&folder.path("keys"));
         }
+        if text.contains("directory.secret") {
+            folder.write("directory.secret", "s3cret");
+        }
         load(&folder.path("cambio.yaml"), &TestEnvironment)
             .unwrap_or_else(|problems| panic!("{problems:#?}"));
         loaded += 1;
