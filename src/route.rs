@@ -130,6 +130,11 @@ impl RouteTable {
         Self::new([place]).endpoints.into_keys().collect()
     }
 
+    /// The paths of a realm's token endpoint, the identity provider's own first.
+    pub fn token_paths(place: Place<'_>) -> Vec<String> {
+        std::iter::once(format!("{}{TOKEN}", place.path)).chain(place.token_paths()).collect()
+    }
+
     /// The realm whose door is at exactly this path.
     pub fn realm_at(&self, path: &str) -> Option<usize> {
         match self.endpoints.get(path) {

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use crate::config::Config;
 use crate::config::clients::Method;
 use crate::config::load::{Environment, load};
+use crate::dialect::Dialect;
 
 /// Checks the files of `path`; `today` (UTC) tells which permissions are over. Prints problems to `err`, one per line as
 /// `file:line:column: key: message`, and a summary to `out`. Returns whether all is well.
@@ -42,9 +43,13 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "listen   {}, admin {}", config.listen.address, config.admin)?;
     for realm in config.realms.values() {
         let from = realm.subject_issuers.join(", ");
+        let dialect = match realm.dialect {
+            Dialect::Keycloak => String::new(),
+            other => format!(" in the dialect {}", other.name()),
+        };
         writeln!(
             out,
-            "realm    {}: {} at {}, subject tokens of {from}",
+            "realm    {}: {} at {}{dialect}, subject tokens of {from}",
             realm.name, realm.issuer, realm.path
         )?;
     }

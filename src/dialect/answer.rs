@@ -71,8 +71,11 @@ impl Member {
     }
 }
 
-/// The cause of a refusal of the identity provider, as far as its status and its `error` tell.
-pub fn from_upstream(status: u16, code: &str) -> Reason {
+/// How Keycloak begins to say that the subject has no role of the audience.
+const NOT_AVAILABLE: &str = "Requested audience not available";
+
+/// The cause of a refusal of the identity provider, as far as its status, its `error` and its `error_description` tell.
+pub fn from_upstream(status: u16, code: &str, description: &str) -> Reason {
     match (status, code) {
         (401, _) | (_, "invalid_client") => Reason::ClientUnauthenticated,
         (403, _) | (_, "access_denied" | "unauthorized_client") => Reason::ClientNotPermitted,
@@ -82,6 +85,9 @@ pub fn from_upstream(status: u16, code: &str) -> Reason {
         (_, "invalid_dpop_proof") => Reason::DpopProofInvalid,
         (_, "use_dpop_nonce") => Reason::DpopNonceRequired,
         (_, "not_allowed") => Reason::OfflineNotPermitted,
+        (400, "invalid_request") if description.starts_with(NOT_AVAILABLE) => Reason::ResourceUnknown,
+        // All else of the request we wrote, so it is the token that it does not take.
+        (400, "invalid_request" | "invalid_token") => Reason::SubjectTokenInactive,
         _ => Reason::UpstreamRefused,
     }
 }

@@ -101,8 +101,7 @@ fn cause(reason: Reason) -> Cause {
         | Reason::CredentialsAmbiguous
         | Reason::CredentialsSingleUse
         | Reason::AudienceMissing
-        | Reason::AudiencesTooMany
-        | Reason::UpstreamRefused => Cause::Request,
+        | Reason::AudiencesTooMany => Cause::Request,
         Reason::MethodNotAllowed => Cause::Method,
         Reason::BodyTooLarge => Cause::TooLarge,
         Reason::BodyTimeout => Cause::TooSlow,
@@ -161,6 +160,7 @@ fn cause(reason: Reason) -> Cause {
         | Reason::ImpersonationNotPermitted
         | Reason::ImpersonationProtected
         | Reason::ImpersonationSubjectUnknown
+        | Reason::UpstreamRefused
         | Reason::AnswerLocked
         | Reason::AnswerRoles
         | Reason::AnswerScope

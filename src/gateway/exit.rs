@@ -167,11 +167,11 @@ impl<'a> Exit<'a> {
     }
 
     /// What the caller is told of a refusal of the identity provider: its own words where the dialect is its own.
-    pub fn told(&self, response: Response<Body>, code: &str) -> Response<Body> {
+    pub fn told(&self, response: Response<Body>, (code, description): (&str, &str)) -> Response<Body> {
         if self.dialect.rules().upstream_refusals {
             return response;
         }
-        let reason = dialect::from_upstream(response.status().as_u16(), code);
+        let reason = dialect::from_upstream(response.status().as_u16(), code, description);
         let (mut head, _) = response.into_parts();
         let (answer, body) = self.answer(&Refusal::new(reason, "")).into_parts();
         for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE] {

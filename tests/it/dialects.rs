@@ -152,6 +152,9 @@ async fn pace_takes_json_for_exchanges_alone() {
     let answer = json(&world, &pace_request(&carol)).await;
     let claims = token::claims(&answer.access_token());
     assert_eq!(claims["aud"], "front-end-app");
+    let carried = ["name", "email", "locale", "zoneinfo", "given_name"].map(|name| claims[name].clone());
+    let expected = json!(["Carol", "carol@partner.example", "en", "Europe/Berlin", null]);
+    assert_eq!(json!(carried), expected, "carried over, or as the page says");
     let told = answer.json();
     assert_eq!(told.as_object().unwrap().len(), 4, "{told}");
     assert_eq!((&told["issued_token_type"], &told["token_type"]), (&json!(JWT), &json!("Bearer")));
@@ -256,6 +259,133 @@ async fn forgerock_is_called_in_two_places_and_tells_of_its_tokens() {
         assert_eq!(client::post(world.address(), &path, &ask).await.body, directly.body, "{path}");
         let targets: Vec<_> = world.idp.faults().received().iter().map(|one| one.target.clone()).collect();
         assert_eq!(targets, [there.clone(), there]);
+    }
+}
+
+#[tokio::test]
+async fn forgerock_carries_what_is_about_the_subject() {
+    let world = world("forgerock", "    pathParameters: { realm: mySubRealm }\n").await;
+    let mut claims = token::claims(&world.alice().await);
+    for (name, value) in
+        [("auth_level", json!(10)), ("user_id", json!("alice")), ("auditTrackingId", json!("x"))]
+    {
+        claims[name] = value;
+    }
+    let fields = exchange_fields("");
+    let subject = world.sign(&claims);
+    let fields = form::changed(&fields, &[("subject_token", subject.as_str()), ("audience", "-")]);
+    let answer = client::post(world.address(), FORGEROCK, &fields).await;
+    let issued = token::claims(&answer.access_token());
+    assert_eq!((&issued["auth_level"], &issued["user_id"]), (&json!(10), &json!("alice")));
+    assert_eq!((&issued["auditTrackingId"], &issued["subname"]), (&Value::Null, &Value::Null));
+    assert_eq!((&issued["sub"], &issued["azp"]), (&claims["sub"], &json!("front-end-app")));
+}
+
+/// A world in which front-end-app's exchanges are the identity provider's, and may have refresh tokens.
+async fn reissued(dialect: &str) -> World {
+    const PERMITTED: &str = "permissions:
+  - { clients: [front-end-app], scopes: [email], requestedTokens: [access_token, refresh_token] }
+";
+    let realm = format!(
+        "    signingKey: corp.pem\n    dialect: {dialect}\n    refreshTokens: {{ keyFiles: [seal.key] }}\n"
+    );
+    let plan = Plan::new().await.configure("    signingKey: corp.pem\n", &realm);
+    plan.folder.write("seal.key", cambio::seal::generate().unwrap().expose());
+    plan.audience("back-end-api", &format!("{BACK_END_API}{PERMITTED}")).start().await
+}
+
+#[tokio::test]
+async fn a_refresh_token_comes_where_the_page_has_one() {
+    for (dialect, path, comes) in [
+        ("keycloak", TOKEN_PATH, false),
+        ("terradue", TOKEN_PATH, true),
+        ("forgerock", "/oauth2/realms/root/realms/corp/access_token", true),
+        ("rfc8693", TOKEN_PATH, false),
+    ] {
+        let world = reissued(dialect).await;
+        let alice = world.alice().await;
+        let answer = client::post(world.address(), path, &exchange_fields(&alice)).await;
+        let told = answer.json();
+        let refresh = told["refresh_token"].as_str();
+        assert_eq!(refresh.is_some_and(|token| token.starts_with("cambio_rt_")), comes, "{dialect}: {told}");
+        assert_eq!(told["issued_token_type"], ACCESS_TOKEN, "{dialect}");
+        let Some(refresh) = refresh else { continue };
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "front-end-app"),
+            ("client_secret", "front-end-secret"),
+            ("refresh_token", refresh),
+        ];
+        let renewed = client::post(world.address(), path, &fields).await;
+        assert_eq!(token::claims(&renewed.access_token())["aud"], "back-end-api", "{dialect}");
+        let used = client::post(world.address(), path, &fields).await;
+        assert_eq!(
+            (used.status.as_u16(), &used.json()["error"]),
+            (400, &json!("invalid_grant")),
+            "{dialect}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn offline_access_that_nobody_permits_is_dropped_or_refused_as_the_page_has_it() {
+    for (dialect, path, told) in [
+        ("keycloak", TOKEN_PATH, Err("not_allowed")),
+        ("cern", CERN, Err("not_allowed")),
+        ("rfc8693", TOKEN_PATH, Err("invalid_scope")),
+        ("key-bridge", KEY_BRIDGE, Err("invalid_scope")),
+        ("terradue", TOKEN_PATH, Ok("email")),
+        ("forgerock", "/oauth2/realms/root/realms/corp/access_token", Ok("email")),
+    ] {
+        let world = world(dialect, "").await;
+        let alice = world.alice().await;
+        let fields = form::changed(&exchange_fields(&alice), &[("scope", "email offline_access")]);
+        let answer = client::post(world.address(), path, &fields).await;
+        match told {
+            Err(code) => assert_eq!(answer.json()["error"], code, "{dialect}: {}", answer.text()),
+            Ok(scope) => assert_eq!(token::claims(&answer.access_token())["scope"], scope, "{dialect}"),
+        }
+    }
+}
+
+/// The identity provider's refusals have its words where the dialect is its own, and the page's elsewhere.
+#[tokio::test]
+async fn a_refusal_of_the_identity_provider_is_told_as_the_page_does() {
+    for (dialect, path, wrong_secret, no_role) in [
+        ("cern", CERN, (401, "unauthorized_client"), None),
+        ("rfc8693", TOKEN_PATH, (401, "invalid_client"), Some((400, "invalid_target"))),
+        ("key-bridge", KEY_BRIDGE, (401, "invalid_client"), Some((400, "invalid_target"))),
+        (
+            "forgerock",
+            "/oauth2/realms/root/realms/corp/access_token",
+            (401, "invalid_client"),
+            Some((400, "invalid_request")),
+        ),
+    ] {
+        let world = reissued(dialect).await;
+        let bob = world.login("front-end-app", "front-end-secret", "bob").await;
+        let before = world.audit_so_far();
+        let fields = form::changed(&exchange_fields(&bob), &[("client_secret", "wrong")]);
+        let answer = client::post(world.address(), path, &fields).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["error"].as_str().unwrap()),
+            wrong_secret,
+            "{dialect}"
+        );
+        assert_eq!(answer.header("www-authenticate").is_empty(), dialect != "key-bridge", "{dialect}");
+        assert_eq!(world.audit_after(before).await["reason"], "upstream_refused", "{dialect}");
+
+        let fields = exchange_fields(&bob);
+        let answer = client::post(world.address(), path, &fields).await;
+        let directly = client::post(world.idp.address(), TOKEN_PATH, &fields).await;
+        match no_role {
+            None => assert_eq!((answer.status, answer.body), (directly.status, directly.body), "{dialect}"),
+            Some(expected) => {
+                let told = (answer.status.as_u16(), answer.json()["error"].as_str().unwrap().to_owned());
+                assert_eq!(told, (expected.0, expected.1.to_owned()), "{dialect}: {}", directly.text());
+                assert_eq!(answer.header("content-type"), "application/json", "{dialect}");
+            }
+        }
     }
 }
 

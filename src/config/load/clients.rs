@@ -27,10 +27,10 @@ const LONGEST_CACHE: Duration = Duration::from_secs(300);
 /// The least bytes of a secret by which assertions are authenticated: HS256's own size (RFC 7518 section 3.2).
 const LEAST_SECRET: usize = 32;
 
-/// Everything about the clients of one realm. `at` is the realm, `path` where its endpoints are.
+/// Everything about the clients of one realm. `at` is the realm, `token_paths` where its token endpoint is.
 pub(super) fn clients(
     realm: &Realm,
-    path: &str,
+    token_paths: &[String],
     written: Written<'_>,
     at: &At<'_>,
     report: &mut Report,
@@ -66,7 +66,9 @@ pub(super) fn clients(
         workloads: Arc::new(Workloads::of(&registered)),
         registered,
         unregistered: unregistered?,
-        audiences: vec![realm.issuer.clone(), token_endpoint(&realm.issuer, path)],
+        audiences: std::iter::once(realm.issuer.clone())
+            .chain(token_paths.iter().map(|path| at_host_of(&realm.issuer, path)))
+            .collect(),
     })
 }
 
@@ -100,14 +102,14 @@ pub(super) fn certificates_come(
     }
 }
 
-/// The public URL of a realm's token endpoint.
-fn token_endpoint(issuer: &str, path: &str) -> String {
+/// The public URL of a path.
+fn at_host_of(issuer: &str, path: &str) -> String {
     let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
     let end = issuer
         .get(after_scheme..)
         .and_then(|rest| rest.find('/'))
         .map_or(issuer.len(), |at| after_scheme + at);
-    format!("{}{path}/protocol/openid-connect/token", issuer.get(..end).unwrap_or_default())
+    format!("{}{path}", issuer.get(..end).unwrap_or_default())
 }
 
 fn unregistered(realm: &Realm, at: &At<'_>, report: &mut Report) -> Option<Unregistered> {

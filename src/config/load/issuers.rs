@@ -19,7 +19,7 @@ use crate::config::file::value::Period;
 use crate::config::{
     ClaimRule, Directory, Doors, GovernedDoor, JwksLimits, KeySource, Realm, TokenChecks, TrustedIssuer,
 };
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Place};
 use crate::issue::ring::{KeyRing, MAX_LEEWAY};
 use crate::policy::admin_roles::{AdminRoles, NoRole};
 use crate::policy::expression::{Expression, Other};
@@ -145,7 +145,12 @@ fn realm(
         self::directory(directory, &at.field("directory"), report)
     });
     let admin_roles = admin_roles(&file.admin_roles, &at.field("adminRoles"), report);
-    let clients = clients::clients(file, path.as_deref().unwrap_or_default(), written, at, report);
+    let place = Place {
+        path: path.as_deref().unwrap_or_default(),
+        dialect: file.dialect.into(),
+        realm: realm_parameter.as_deref().unwrap_or_default(),
+    };
+    let clients = clients::clients(file, &RouteTable::token_paths(place), written, at, report);
     let refresh_tokens = optional(file.refresh_tokens.as_ref(), |tokens| {
         refresh::refresh_tokens(tokens, &at.field("refreshTokens"), report)
     });

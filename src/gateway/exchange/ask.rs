@@ -60,7 +60,7 @@ pub(super) async fn ask(
     {
         return Err(Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read"));
     }
-    let code = error_code(&body);
+    let (code, description) = error(&body);
     let why = format!("realm {} answered {code}", realm.config.name);
     if answer.status.is_server_error() || answer.status.is_redirection() || answer.status.is_informational() {
         return Err(Refusal::new(
@@ -69,7 +69,7 @@ pub(super) async fn ask(
         ));
     }
     Ok(Asked::Refused(
-        exit.told(Response::from_parts(answer, Body::full(body)), &code),
+        exit.told(Response::from_parts(answer, Body::full(body)), (&code, &description)),
         Refusal::new(Reason::UpstreamRefused, why),
     ))
 }
@@ -79,19 +79,21 @@ fn has_token(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("access_token").is_some())
 }
 
-/// The `error` of a refusal, if it looks like one: never free text of the identity provider.
-fn error_code(body: &[u8]) -> String {
+/// The `error` of a refusal, if it looks like one, and its `error_description`: free text, which goes no further.
+fn error(body: &[u8]) -> (String, String) {
     #[derive(Deserialize)]
     struct ErrorAnswer {
         error: String,
+        #[serde(default)]
+        error_description: String,
     }
     match serde_json::from_slice::<ErrorAnswer>(body) {
         Ok(answer)
             if answer.error.len() <= 64
                 && answer.error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') =>
         {
-            answer.error
+            (answer.error, answer.error_description)
         }
-        _ => "something that is no OAuth error".to_owned(),
+        _ => ("something that is no OAuth error".to_owned(), String::new()),
     }
 }
