@@ -111,8 +111,8 @@ pub struct Decision {
     pub refresh_lifetime: SignedDuration,
 }
 
-/// Judges a request in a realm. Where the scope [`OFFLINE`] is not permitted and [`Request::drop_offline`] says so, it is
-/// as if it had not been asked for.
+/// Judges a request in a realm. Where [`Request::drop_offline`] says so and the scope [`OFFLINE`] is not permitted, or not
+/// without demanding more of the subject token, it is as if it had not been asked for.
 pub fn decide(
     policy: &Policy,
     realm: &str,
@@ -124,13 +124,15 @@ pub fn decide(
     let today = now.to_zoned_datetime(TimeZone::UTC).date();
     let asked = request.scope.filter(|scope| !scope.is_empty());
     let judged = judge(policy, (realm, &audiences), request, (asked, &delegated), today);
-    let offline = asked.filter(|asked| request.drop_offline && asked.contains(OFFLINE));
-    match (judged, offline) {
-        (Err(_), Some(asked)) => {
-            let rest = asked.filtered(|token| token != OFFLINE);
-            judge(policy, (realm, &audiences), request, (Some(&rest), &delegated), today)
-        }
-        (judged, _) => judged,
+    let Some(offline) = asked.filter(|asked| request.drop_offline && asked.contains(OFFLINE)) else {
+        return judged;
+    };
+    // Nothing is refused for its sake that is allowed without, and nothing more demanded.
+    let rest = offline.filtered(|token| token != OFFLINE);
+    match (judged, judge(policy, (realm, &audiences), request, (Some(&rest), &delegated), today)) {
+        (Ok(with), Ok(without)) if with.demands.within(without.demands) => Ok(with),
+        (Ok(with), Err(_)) => Ok(with),
+        (_, without) => without,
     }
 }
 

@@ -284,13 +284,20 @@ fn whose_token_the_client_may_come_with() {
 #[test]
 fn a_permission_that_does_not_hold_takes_nothing_away() {
     let (claims, audiences) = (object(json!({})), names(&["back-end-api"]));
-    for condition in ["claims.acr == '2'", "'1' == '2'"] {
-        let unmet =
-            Permission { scopes: listed(&[OFFLINE]), condition: Some(cel(condition)), ..permission() };
+    let offline = || Permission { scopes: listed(&[OFFLINE]), ..permission() };
+    for (name, more) in [
+        ("it fails", Permission { condition: Some(cel("claims.acr == '2'")), ..offline() }),
+        ("it does not hold", Permission { condition: Some(cel("'1' == '2'")), ..offline() }),
+        (
+            "it costs more",
+            Permission { demands: Demands { one_time: true, still_active: false }, ..offline() },
+        ),
+    ] {
         let asked = scope("email offline_access");
         let request = Request { scope: Some(&asked), drop_offline: true, ..request(&audiences, &claims) };
-        let policy = policy([audience("back-end-api", vec![permission(), unmet])]);
-        let granted = decide(&policy, "corp", &request, now()).unwrap().contract.scope_requested;
-        assert_eq!(granted, Some(scope("email")), "{condition}");
+        let policy = policy([audience("back-end-api", vec![permission(), more])]);
+        let decision = decide(&policy, "corp", &request, now()).unwrap();
+        assert_eq!(decision.contract.scope_requested, Some(scope("email")), "{name}");
+        assert_eq!(decision.demands, Demands::default(), "{name}");
     }
 }
