@@ -176,7 +176,7 @@ EXCHANGE: list[Row] = [
     Row("`subject_token_type` jwt", _set(subject_token_type=oidc.JWT), '400 invalid_request "Invalid token type, must be access token"'),
     Row("a refresh token called an access token", _token("refresh"), '400 invalid_request "Invalid token"'),
     Row("an ID token called an access token", _token("identity"), '400 invalid_request "Invalid token"'),
-    Row("`actor_token` present", _set(actor_token="x", actor_token_type=oidc.ACCESS_TOKEN), ISSUED, '400 invalid_request "actor_token is not supported"', "Keycloak ignores the actor: the caller believes that it delegated, and impersonated."),
+    Row("`actor_token` present", _set(actor_token="x", actor_token_type=oidc.ACCESS_TOKEN), ISSUED, '400 invalid_request "actor_token is not supported"', "Keycloak ignores the actor: the caller believes that it delegated, and impersonated. Cambio delegates where a permission says so."),
     Row("`resource` that no audience lists", _set(resource="https://elsewhere.test"), ISSUED, '400 invalid_target "Resource not found"', "Keycloak ignores it: the caller believes that it narrowed, and did not."),
     Row("`resource` of the audience", _set(resource="https://api.example.test"), ISSUED),
     Row("`subject_token_type` missing", _set(subject_token_type=None), '403 access_denied "Client not allowed to exchange"', MISSING_TOKEN, "RFC 8693 requires it; Keycloak falls back to its legacy exchange."),
