@@ -34,6 +34,8 @@ pub struct Inputs {
     pub metadata: Option<serde_json::Value>,
     /// The introspection endpoint (RFC 7662).
     pub introspection: Option<Uri>,
+    /// Who asks there: the client, unless another one is named.
+    pub introspector: Client,
 }
 
 /// The client and its usual way to authenticate.

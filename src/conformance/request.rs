@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::inputs::{Inputs, Token};
+use super::inputs::{Client, Inputs, Token};
 use crate::oauth::form::{self, Form};
 use crate::oauth::urn;
 use crate::secret::Secret;
@@ -91,11 +91,12 @@ pub fn untargeted(with: &Inputs) -> Request {
     }
 }
 
-/// The introspection of a token by the client.
+/// The introspection of a token.
 pub fn introspection(with: &Inputs, token: &str) -> Request {
     let mut fields = Form::new();
     fields.push("token", token);
-    Request { endpoint: Endpoint::Introspection, fields, ..untargeted(with) }
+    let auth = Auth::of(&with.introspector);
+    Request { endpoint: Endpoint::Introspection, fields, auth, ..untargeted(with) }
 }
 
 impl Request {
@@ -214,10 +215,14 @@ impl Request {
 impl Auth {
     /// As the client usually does.
     pub fn usual(with: &Inputs) -> Self {
-        let id = with.client.id.clone();
-        match &with.client.secret {
+        Self::of(&with.client)
+    }
+
+    fn of(client: &Client) -> Self {
+        let id = client.id.clone();
+        match &client.secret {
             None => Self::Public(id),
-            Some(secret) if with.client.basic => Self::Basic(id, secret.clone()),
+            Some(secret) if client.basic => Self::Basic(id, secret.clone()),
             Some(secret) => Self::Post(id, secret.clone()),
         }
     }

@@ -17,7 +17,7 @@ from admin import Admin
 from gate import Gate, Gates, Setup, audience, permission
 from peer import Peer
 from process import poll
-from realms import ALICE, BOB, CAROL, EXCHANGE, PARTNER_APP, PETRA, REDIRECT, Client
+from realms import ALICE, BACK_END, BOB, CAROL, EXCHANGE, OTHER, PARTNER_APP, PETRA, REDIRECT, Client
 from server import Keycloak
 
 TABLES = Path(__file__).parents[2] / "docs" / "conformance"
@@ -39,7 +39,8 @@ class Inputs:
 
     def environment(self) -> dict[str, str]:
         named = {f"CAMBIO_{name.upper().replace('-', '_')}": token for name, token in self.tokens.items()}
-        return {**named, "CAMBIO_CLIENT_SECRET": APP.secret or ""}
+        secrets = {"CLIENT": APP.secret, "INTROSPECTION_CLIENT": BACK_END.secret}
+        return {**named, **{f"CAMBIO_{name}_SECRET": secret or "" for name, secret in secrets.items()}}
 
 
 def document(client: Client, may_act: str | None = None, **attributes: str) -> dict:
@@ -83,15 +84,50 @@ def clients(keycloak: Keycloak) -> None:
         secrecy.note_value(client.secret or "")
 
 
-@pytest.fixture(scope="module")
-def cambio(clients: None, keycloak: Keycloak, gates: Gates) -> Gate:
-    """Cambio in front of Keycloak, with owners who permit what the suite asks for."""
-    granted = permission(APP.id)
-    audiences = {
-        "back-end-api": audience("back-end-api", granted, resources=[RESOURCE]),
-        "other-api": audience("other-api", granted),
+# What an owner says who lets the client's other users act for a user.
+DELEGATION = {"withoutMayAct": True, "condition": f"actor.azp == '{APP.id}'", "depth": 4}
+
+
+def audiences(permissions: list[dict], **more: object) -> dict[str, dict]:
+    return {
+        "back-end-api": audience("back-end-api", *permissions, resources=[RESOURCE], **more),
+        "other-api": audience("other-api", *permissions, **more),
     }
-    return gates.start("conformance", keycloak.address, Setup(audiences))
+
+
+@pytest.fixture(scope="module")
+def cambio(clients: None, keycloak: Keycloak, gates: Gates, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """Cambio that speaks RFC 8693, knows the client and mints; the owners permit what the suite asks for."""
+    secret = tmp_path_factory.mktemp("conformance") / "introspection.secret"
+    secret.write_text(OTHER.secret or "")
+    types = ["access_token", "id_token", "jwt"]
+    granted = {"delegation": DELEGATION, "requestedTokens": types}
+    asked = {"stillActive": True, "condition": "!has(claims.act)"}
+    permissions = [
+        permission(APP.id, subjectTokens=["access_token", "jwt"], **asked, **granted),
+        # Keycloak knows no token that Cambio made, and calls an ID token active for its own client only.
+        permission(APP.id, condition="has(claims.act)", **granted),
+        permission(APP.id, subjectTokens=["id_token"], **granted),
+    ]
+    realm = {
+        "dialect": "rfc8693",
+        "clients": {
+            client.id: [{"method": "client_secret", "secretHash": gates.hash_secret(client.secret or "")}]
+            for client in (APP, BACK_END)
+        },
+        "clientAuthentication": {"unregistered": "refuse"},
+        # other-api is in alice's tokens' aud, so that Keycloak tells it the truth.
+        "introspection": {"clientId": OTHER.id, "clientSecretFile": str(secret)},
+        "leeway": "0s",
+    }
+    setup = Setup(audiences(permissions, issuance="mint"), realm=realm)
+    return gates.start("conformance", keycloak.address, setup)
+
+
+@pytest.fixture(scope="module")
+def as_keycloak(clients: None, keycloak: Keycloak, gates: Gates) -> Gate:
+    """Cambio as it is unless told otherwise: Keycloak's dialect, and Keycloak exchanges."""
+    return gates.start("conformance-default", keycloak.address, Setup(audiences([permission(APP.id)])))
 
 
 def inputs(peer: Peer) -> Inputs:
@@ -132,6 +168,7 @@ def suite(gates: Gates, peer: Peer, given: Inputs) -> str:
         "--client-id", APP.id,
         "--issuer", peer.issuer("corp"),
         "--introspection-endpoint", f"{peer.origin}{oidc.endpoint('corp', 'token/introspect')}",
+        "--introspection-client-id", BACK_END.id,
         "--audience", "back-end-api", "--audience", "other-api",
         "--resource", RESOURCE,
         "--scope", "email profile",
@@ -161,6 +198,18 @@ def test_keycloak_alone(clients: None, keycloak: Keycloak, gates: Gates) -> None
 
 
 def test_cambio_in_front_of_it(cambio: Gate, gates: Gates) -> None:
-    about = "The same Keycloak with Cambio in front of it, asked through Cambio."
+    about = (
+        "The same Keycloak with Cambio in front of it, asked through Cambio: `dialect: rfc8693`, `issuance: mint`, a "
+        "registered client,\nand owners who permit delegation."
+    )
     table = suite(gates, cambio.peer, inputs(cambio.peer))
     compare("cambio", "RFC 8693 by Cambio in front of Keycloak", about, table)
+
+
+def test_cambio_as_keycloak(as_keycloak: Gate, gates: Gates) -> None:
+    about = (
+        "The same Keycloak with Cambio in front of it, as it is unless told otherwise: `dialect: keycloak` keeps\n"
+        "Keycloak's error codes, and `issuance: forward` can't delegate."
+    )
+    table = suite(gates, as_keycloak.peer, inputs(as_keycloak.peer))
+    compare("cambio-as-keycloak", "RFC 8693 by Cambio in Keycloak's dialect", about, table)

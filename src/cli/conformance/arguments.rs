@@ -32,7 +32,9 @@ Usage: cambio conformance --token-endpoint URL --client-id ID [OPTION…]
   --audience NAME…  --resource URI…  --scope 'A B'  --unknown-audience NAME
   --issuer URL                   the server's issuer: its metadata and keys are read
   --jwks-url URL                 its keys, if it has no metadata
-  --introspection-endpoint URL   what opaque tokens say
+  --introspection-endpoint URL   where the issued token is asked about: what opaque tokens say, and that it tells the actor
+  --introspection-client-id ID, --introspection-client-secret-file FILE
+                                 who asks there (secret else $CAMBIO_INTROSPECTION_CLIENT_SECRET); else the client
   --ca FILE | --insecure         whose certificates are trusted; no certificate is checked
   --format table|markdown|json   table unless said
   --only SECTION|ID…             for instance 2.1, 'RFC 6749 5.2' or actor
@@ -55,6 +57,7 @@ pub(super) struct Arguments {
     scopes: Vec<String>,
     unknown_audience: String,
     introspection: Option<Uri>,
+    introspector: Client,
     pub(super) issuer: Option<String>,
     pub(super) jwks: Option<String>,
     pub(super) ca: Option<PathBuf>,
@@ -99,13 +102,15 @@ pub(super) fn read(
     }
     let endpoint = once.take("token-endpoint").ok_or_else(|| usage("--token-endpoint is missing"))?;
     let tokens = tokens(&mut once, environment)?;
+    let client = client(&mut once, environment)?;
     Ok(Arguments {
         endpoint: url("token-endpoint", &endpoint)?,
         host: match once.take("host") {
             None => None,
             Some(name) => Some(name.parse().map_err(|_| usage("--host is a name, and a port if need be"))?),
         },
-        client: client(&mut once, environment)?,
+        introspector: introspector(&mut once, environment, &client)?,
+        client,
         tokens,
         audiences,
         resources,
@@ -158,6 +163,7 @@ impl Arguments {
             keys: None,
             metadata: None,
             introspection: self.introspection.clone(),
+            introspector: self.introspector.clone(),
         })
     }
 }
@@ -165,7 +171,7 @@ impl Arguments {
 const NO_SUBJECT: &str =
     "no subject token: give --subject-token-file, --subject-token-command or $CAMBIO_SUBJECT_TOKEN";
 
-const ONCE: [&str; 13] = [
+const ONCE: [&str; 15] = [
     "token-endpoint",
     "host",
     "client-id",
@@ -176,6 +182,8 @@ const ONCE: [&str; 13] = [
     "issuer",
     "jwks-url",
     "introspection-endpoint",
+    "introspection-client-id",
+    "introspection-client-secret-file",
     "ca",
     "format",
     "timeout",
@@ -202,6 +210,22 @@ fn client(once: &mut Once, environment: &dyn Environment) -> Result<Client, Trou
             Some(_) => return Err(usage("--client-auth is basic or post")),
         },
     })
+}
+
+/// Who introspects: another client, if one is named.
+fn introspector(once: &mut Once, environment: &dyn Environment, client: &Client) -> Result<Client, Trouble> {
+    let file = once.take("introspection-client-secret-file");
+    let Some(id) = once.take("introspection-client-id") else {
+        return match file {
+            Some(_) => Err(usage("--introspection-client-id is missing")),
+            None => Ok(client.clone()),
+        };
+    };
+    let secret = match file {
+        Some(file) => Some(first_line(&PathBuf::from(file))?),
+        None => environment.var("CAMBIO_INTROSPECTION_CLIENT_SECRET").map(Secret::new),
+    };
+    Ok(Client { id, secret, basic: client.basic })
 }
 
 fn tokens(

@@ -22,6 +22,7 @@ pub(in crate::conformance) fn inputs() -> Inputs {
         keys: None,
         metadata: None,
         introspection: None,
+        introspector: Client { id: "api".to_owned(), secret: None, basic: true },
     }
 }
 

@@ -141,14 +141,14 @@ pub(super) const CASES: &[Case] = &[
         section: "RFC 6749 3.2",
         title: "a parameter without a value is omitted: the scope is the server's choice",
         sent: "scope without a value",
-        expected: "200 with the scope of the plain exchange",
+        expected: "200 with a token, with a scope if the plain exchange's has one",
         play: Ask(
             |with| exchange(with).with("scope", ""),
             |seen| {
                 issued(seen.answer)?;
-                let plain = seen.plain.and_then(granted);
-                let (plain, now) = (plain.unwrap_or_default(), granted(seen.answer).unwrap_or_default());
-                ensure(scope(&plain) == scope(&now), "another scope than without the parameter")
+                // Not the same: some servers remember in the session what was asked for last.
+                let any = |answer| granted(answer).is_some_and(|text| !scope(&text).is_empty());
+                ensure(any(seen.answer) || !seen.plain.is_some_and(any), "no scope at all")
             },
         ),
         ..CASE
