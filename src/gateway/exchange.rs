@@ -25,6 +25,7 @@ use super::state::RealmState;
 use crate::body::Body;
 use crate::client::Authenticated;
 use crate::client::certificate::ClientCertificate;
+use crate::client::credentials::Method;
 use crate::dialect::{self, claims::Came};
 use crate::exchange::Grant;
 use crate::exchange::parse::{Parsed, parse};
@@ -91,14 +92,18 @@ pub async fn judge(
 }
 
 /// A client that the configuration knows is held to it before anything else is looked at. The others are the identity
-/// provider's to judge: in the exchange that is sent to it, or when one is to be minted.
+/// provider's to judge: where the dialect tells a client that is not known so before all else, now, unless its credentials
+/// are good for one call only; else in the exchange that is sent to it, or when one is to be minted.
 async fn authenticate(
     visit: Visit<'_>,
     realm: &RealmState,
     parsed: Parsed,
     head: &Parts,
 ) -> Result<Authenticated, Refusal> {
-    if realm.config.clients.methods(parsed.credentials().client_id()).is_none() {
+    let credentials = parsed.credentials();
+    let known = realm.config.clients.methods(credentials.client_id()).is_some();
+    let first = !realm.config.dialect.rules().upstream_refusals && credentials.method() != Method::Assertion;
+    if !known && !first {
         return Ok(Authenticated::by_upstream(parsed));
     }
     let proof = authenticate::client(visit, realm, parsed.credentials(), head).await?;
