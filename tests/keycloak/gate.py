@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -29,6 +29,8 @@ class Setup:
 
     audiences: dict[str, dict] = field(default_factory=dict)
     realm: dict = field(default_factory=dict)
+    # Realms in the place of the usual two: what their sections have beside the issuer and a key to sign with.
+    realms: dict[str, dict] = field(default_factory=dict)
     listen: dict = field(default_factory=dict)
     upstream: dict = field(default_factory=dict)
     # Foreign issuers that corp takes subject tokens of: real ones, and what their sections have beyond the usual.
@@ -139,6 +141,21 @@ class Gate:
         self._write(name, document)
         poll(f"audience {name} loaded", lambda: self.loaded() != before, deadline=20)
 
+    def remove_audience(self, name: str) -> None:
+        """The owner takes the audience's file away; returns when Cambio has seen it."""
+        before = self.loaded()
+        (self._audiences / f"{name}.yaml").unlink()
+        poll(f"audience {name} gone", lambda: self.loaded() != before, deadline=20)
+
+    def reconfigure(self, **sections: object) -> None:
+        """The platform's team changes what it set up, by `Setup`'s names; returns when Cambio has loaded it."""
+        before = self.loaded()
+        self._setup = replace(self._setup, **sections)
+        draft = self._folder / "cambio.draft"
+        draft.write_text(json.dumps(self._configuration(), indent=2))
+        draft.rename(self._folder / "cambio.yaml")
+        poll("the new configuration is loaded", lambda: self.loaded() != before, deadline=20)
+
     def rotate_keys(self) -> None:
         """The next key signs from now on; returns when Cambio has seen it."""
         before = self.loaded()
@@ -210,6 +227,8 @@ class Gate:
             },
             "partner": {"issuer": self.peer.issuer("partner"), "subjectIssuers": ["partner"]},
         }
+        if self._setup.realms:
+            realms = {name: self._realm(name, more) for name, more in self._setup.realms.items()}
         return {
             "upstream": {"url": f"http://{host}:{port}", **self._setup.upstream},
             "listen": {"address": f"127.0.0.1:{self._port}", **self._setup.listen},
@@ -221,6 +240,10 @@ class Gate:
             "runtime": {"threads": 2},
             **self._setup.more,
         }
+
+    def _realm(self, name: str, more: dict) -> dict:
+        """A realm whose own tokens are exchanged, if nothing else is said."""
+        return {"issuer": self.issuer(name), "subjectIssuers": [name], "signingKey": "realm.pem", **more}
 
     def _ready(self) -> bool:
         try:
@@ -252,6 +275,11 @@ class Gates:
             [str(self.binary), "client-secret"], input=secret, capture_output=True, text=True, timeout=30, check=True
         )  # fmt: skip
         return done.stdout.strip()
+
+    def seal_key(self, file: Path) -> dict:
+        """The section of a realm that seals refresh tokens, with a key of its own."""
+        subprocess.run([self.binary, "seal-key", "--out", file], check=True, timeout=20, capture_output=True)
+        return {"keyFiles": [str(file)]}
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """One of Cambio's other commands, to its end."""

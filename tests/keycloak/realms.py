@@ -6,6 +6,7 @@ same server, whose tokens are foreign to `corp`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 EXCHANGE = {
@@ -83,7 +84,7 @@ SECRETS += [user.password for user in (ALICE, BOB, CAROL, PETRA)]
 def corp() -> dict:
     """The realm `corp`, without the users that are to be made in the ordinary way (see `ordinary_users`)."""
     return {
-        **_realm("corp"),
+        **realm("corp"),
         "roles": {
             "realm": [{"name": "auditor"}],
             "client": {
@@ -93,22 +94,22 @@ def corp() -> dict:
             },
         },
         "clients": [
-            _confidential(FRONT_END, {**EXCHANGE, **JWT_AUTHORIZATION}, serviceAccountsEnabled=True),
-            _confidential(NARROW, EXCHANGE, fullScopeAllowed=False),
-            _confidential(STRANGER, EXCHANGE),
-            _confidential(ODD, EXCHANGE, serviceAccountsEnabled=True),
-            _confidential(UMA_API, {}, serviceAccountsEnabled=True, **_uma_settings()),
-            _confidential(ASSERTION_APP, JWT_AUTHORIZATION),
-            _confidential(NO_EXCHANGE, {}),
-            _confidential(BRIEF, {"access.token.lifespan": "1"}),
-            _confidential(BACK_END, {}),
-            _confidential(OTHER, {}),
-            {**_confidential(PUBLIC, {}), "publicClient": True},
+            confidential(FRONT_END, {**EXCHANGE, **JWT_AUTHORIZATION}, serviceAccountsEnabled=True),
+            confidential(NARROW, EXCHANGE, fullScopeAllowed=False),
+            confidential(STRANGER, EXCHANGE),
+            confidential(ODD, EXCHANGE, serviceAccountsEnabled=True),
+            confidential(UMA_API, {}, serviceAccountsEnabled=True, **_uma_settings()),
+            confidential(ASSERTION_APP, JWT_AUTHORIZATION),
+            confidential(NO_EXCHANGE, {}),
+            confidential(BRIEF, {"access.token.lifespan": "1"}),
+            confidential(BACK_END, {}),
+            confidential(OTHER, {}),
+            {**confidential(PUBLIC, {}), "publicClient": True},
         ],
         "clientScopeMappings": {"back-end-api": [{"client": "narrow-app", "roles": ["backend_user"]}]},
         "users": [
             {
-                **_profile(BOB),
+                **profile(BOB),
                 "clientRoles": {
                     "front-end-app": ["frontend_user"],
                     "back-end-api": ["backend_user"],
@@ -126,25 +127,25 @@ def by_key(client: str, jwks: str) -> dict:
         "jwks.string": jwks,
         "token.endpoint.auth.signing.alg": "ES256",
     }
-    settings = _confidential(Client(client, None), {**EXCHANGE, **JWT_AUTHORIZATION, **attributes})
+    settings = confidential(Client(client, None), {**EXCHANGE, **JWT_AUTHORIZATION, **attributes})
     return {**settings, "clientAuthenticatorType": "client-jwt"}
 
 
 def by_secret_jwt(client: str, secret: str) -> dict:
     """A client of corp that signs with its secret (client_secret_jwt)."""
-    settings = _confidential(Client(client, secret), {**EXCHANGE, **JWT_AUTHORIZATION})
+    settings = confidential(Client(client, secret), {**EXCHANGE, **JWT_AUTHORIZATION})
     return {**settings, "clientAuthenticatorType": "client-secret-jwt"}
 
 
 def for_itself(client: Client) -> dict:
     """A client with a service account."""
-    return _confidential(client, {}, serviceAccountsEnabled=True)
+    return confidential(client, {}, serviceAccountsEnabled=True)
 
 
 def partner() -> dict:
     """The realm `partner`. Its tokens name corp's issuer, so that corp's JWT authorization grant takes them."""
     app = partner_client(PARTNER_APP, f"http://{CORP_PUBLIC}/realms/corp")
-    return {**_realm("partner"), "clients": [app], "users": [_profile(PETRA)]}
+    return {**realm("partner"), "clients": [app], "users": [profile(PETRA)]}
 
 
 def partner_client(client: Client, audience: str) -> dict:
@@ -155,19 +156,36 @@ def partner_client(client: Client, audience: str) -> dict:
         "protocolMapper": "oidc-audience-mapper",
         "config": {"included.custom.audience": audience, "access.token.claim": "true"},
     }
-    groups = {
-        "name": "groups",
+    groups = hardcoded("groups", ["approver"])
+    return confidential(client, EXCHANGE, protocolMappers=[corp, groups])
+
+
+def hardcoded(name: str, value: object, *tokens: str) -> dict:
+    """A protocol mapper: every token of the client (of these kinds: `access`, `id`) has this claim."""
+    kinds = tokens or ("access", "id")
+    return {
+        "name": name,
         "protocol": "openid-connect",
         "protocolMapper": "oidc-hardcoded-claim-mapper",
         "config": {
-            "claim.name": "groups",
-            "claim.value": '["approver"]',
-            "jsonType.label": "JSON",
-            "access.token.claim": "true",
-            "id.token.claim": "true",
+            "claim.name": name,
+            "claim.value": value if isinstance(value, str) else json.dumps(value),
+            "jsonType.label": {str: "String", int: "int", bool: "boolean"}.get(type(value), "JSON"),
+            "access.token.claim": str("access" in kinds).lower(),
+            "id.token.claim": str("id" in kinds).lower(),
+            "introspection.token.claim": str("access" in kinds).lower(),
         },
     }
-    return _confidential(client, EXCHANGE, protocolMappers=[corp, groups])
+
+
+def also_for(client_id: str) -> dict:
+    """A protocol mapper: another client of the realm is in the `aud` of the client's access tokens."""
+    return {
+        "name": f"also for {client_id}",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-audience-mapper",
+        "config": {"included.client.audience": client_id, "access.token.claim": "true"},
+    }
 
 
 def partner_app_for(audience: str) -> Client:
@@ -207,7 +225,7 @@ def ordinary_users() -> list[tuple[dict, dict[str, list[str]], list[str]]]:
         "back-end-api": ["backend_user"],
         "other-api": ["other_user"],
     }
-    return [(_profile(ALICE), alice_roles, ["auditor"]), (_profile(CAROL), {}, [])]
+    return [(profile(ALICE), alice_roles, ["auditor"]), (profile(CAROL), {}, [])]
 
 
 def default_realm_roles(realm: str) -> set[str]:
@@ -215,7 +233,8 @@ def default_realm_roles(realm: str) -> set[str]:
     return {f"default-roles-{realm}", "offline_access", "uma_authorization"}
 
 
-def _realm(name: str) -> dict:
+def realm(name: str) -> dict:
+    """A realm without anybody in it."""
     # Longer than any run of the suite, so that no token expires in the middle of a comparison.
     hour = 3600
     return {
@@ -251,7 +270,8 @@ def _uma_settings() -> dict:
     return {"authorizationServicesEnabled": True, "authorizationSettings": settings}
 
 
-def _confidential(client: Client, attributes: dict[str, str], **more: object) -> dict:
+def confidential(client: Client, attributes: dict[str, str], **more: object) -> dict:
+    """A client with a secret, at which users log in."""
     return {
         "clientId": client.id,
         "secret": client.secret,
@@ -268,7 +288,7 @@ def _confidential(client: Client, attributes: dict[str, str], **more: object) ->
     }
 
 
-def _profile(user: User) -> dict:
+def profile(user: User) -> dict:
     """A user whose profile is whole, so that Keycloak asks for nothing more at the first login."""
     return {
         "username": user.name,
