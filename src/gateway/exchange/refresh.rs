@@ -232,8 +232,9 @@ async fn goes_on(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Resul
     }
 }
 
-/// The identity provider refreshes its own token for the client. What comes is for all that the client may have, or
-/// lacks the audience: then it is exchanged, as the first one was.
+/// The identity provider refreshes its own token for the client, and what comes is exchanged again, as the first one was:
+/// it is for all that the client may have, or lacks the audience, and Keycloak does not look whether the audience's client
+/// was disabled since (keycloak#53074). Only an assertion can't pay for both; then the first has to do.
 async fn asked_again(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -252,15 +253,16 @@ async fn asked_again(
         }
     };
     let mut session = take_refreshed(&mut answer);
-    let mut token = verified(visit, realm, &answer).await?;
-    let audiences = claims::audiences(token.claims()).unwrap_or_default();
-    if !permit.audiences().iter().all(|wanted| audiences.contains(&wanted.as_str())) {
-        if credentials.method() == Method::Assertion {
+    if credentials.method() == Method::Assertion {
+        let token = verified(visit, realm, &answer).await?;
+        let audiences = claims::audiences(token.claims()).unwrap_or_default();
+        if !permit.audiences().iter().all(|wanted| audiences.contains(&wanted.as_str())) {
             return Err(Refusal::new(
                 Reason::CredentialsSingleUse,
                 "the refreshed token lacks the audience, so it must be exchanged, and the assertion is spent",
             ));
         }
+    } else {
         let parsed = permit.asked_upstream();
         let form = parsed.upstream_form_for(answer.token(), permit.upstream_type(), permit.audiences());
         match ask(visit, realm, credentials, form, head, exit).await? {
@@ -271,8 +273,8 @@ async fn asked_again(
             }
         }
         session = take_session(&mut answer)?;
-        token = verified(visit, realm, &answer).await?;
     }
+    let token = verified(visit, realm, &answer).await?;
     let token = Verified::new(&token, &realm.config.issuer);
     let (signer, now) = (signer(realm)?, visit.gateway.clock.now());
     Ok(Outcome::Issued(parts, conform(permit, answer, &token, signer, now)?, Some(session)))
