@@ -292,9 +292,7 @@ impl Parsed {
         let mut form = Form::new();
         form.push("grant_type", GRANT_JWT_BEARER);
         form.push("assertion", self.subject_token.expose());
-        if let Some(scope) = &self.scope {
-            form.push("scope", scope.to_string());
-        }
+        self.push_scope(&mut form, true);
         self.credentials.write(&mut form);
         form.encode()
     }
@@ -313,14 +311,23 @@ impl Parsed {
         for audience in audiences {
             form.push("audience", audience);
         }
-        if let Some(scope) = &self.scope {
-            form.push("scope", scope.to_string());
-        }
+        self.push_scope(&mut form, requested == TokenType::RefreshToken);
         self.credentials.write(&mut form);
         for (name, value) in &self.extra {
             form.push(name, value);
         }
         form.encode()
+    }
+
+    /// `within`: the refresh token that is asked for with it ends with the session. Keycloak refuses `offline_access`
+    /// then, and it is ours that the caller gets.
+    fn push_scope(&self, form: &mut Form, within: bool) {
+        let Some(scope) = &self.scope else { return };
+        let sent = scope.filtered(|token| !(within && token == OFFLINE));
+        // Keycloak takes an empty scope for an unknown one.
+        if !sent.is_empty() {
+            form.push("scope", sent.to_string());
+        }
     }
 }
 

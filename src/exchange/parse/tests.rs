@@ -396,3 +396,18 @@ fn a_refresh_token_is_welcome_where_the_dialect_or_the_scope_says_so() {
         assert_eq!(parsed.prefers_refresh(), welcome, "{name}");
     }
 }
+
+#[test]
+fn offline_access_is_not_asked_of_the_identity_provider_with_a_refresh_token() {
+    for (scope, kind, sent) in [
+        ("email offline_access", TokenType::RefreshToken, Some("email")),
+        ("offline_access", TokenType::RefreshToken, None),
+        ("email offline_access", TokenType::AccessToken, Some("email offline_access")),
+        ("email", TokenType::RefreshToken, Some("email")),
+    ] {
+        let form = exchange(&[("scope", scope)]);
+        let parsed = parse(Grant::TokenExchange, form, &head(&[]), &Accepts::default()).unwrap();
+        let form = Form::parse(parsed.upstream_form(kind, &[]).as_bytes()).unwrap();
+        assert_eq!(form.one("scope"), sent, "{scope} {}", kind.urn());
+    }
+}
