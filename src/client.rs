@@ -47,6 +47,11 @@ impl Authenticated {
         self.parsed.credentials().client_id()
     }
 
+    /// Whether the client shows nothing that only it can know: anybody may call himself by its id.
+    pub fn is_public(&self) -> bool {
+        self.proof.as_ref().is_some_and(Proven::is_public)
+    }
+
     /// The proof that the client is who it says; none if the identity provider is yet to judge.
     pub fn proof(&self) -> Option<&Proven> {
         self.proof.as_ref()

@@ -174,6 +174,9 @@ impl Validated {
     ) -> Result<Self, Refusal> {
         let own = checks.audience.is_own();
         let is_held = !own || is_held_by(subject.claims(), authenticated.client_id())?;
+        if own && authenticated.is_public() {
+            was_issued_to(subject.claims(), authenticated.client_id())?;
+        }
         let issuer = checks.issuer_name.to_owned();
         Ok(Self {
             authenticated,
@@ -338,6 +341,19 @@ fn is_held_by(claims: &Map<String, Value>, client: &str) -> Result<bool, Refusal
     let audiences = claims::audiences(claims).map_err(wrong_type)?;
     let party = claims::string(claims, "azp").map_err(wrong_type)?;
     Ok(!client.is_empty() && (audiences.contains(&client) || party == Some(client)))
+}
+
+/// Whether a token of the realm was issued to a public client. Whoever has been given a token for one could call himself
+/// by its id, and Keycloak, too, lets it exchange the tokens of its own logins only.
+fn was_issued_to(claims: &Map<String, Value>, client: &str) -> Result<(), Refusal> {
+    let named = |name| claims::string(claims, name).map_err(wrong_type);
+    // RFC 9068 has `client_id`.
+    let party = named("azp")?.or(named("client_id")?);
+    if party == Some(client) {
+        return Ok(());
+    }
+    let detail = "a public client exchanges tokens that were issued to it (azp) only";
+    Err(Refusal::new(Reason::SubjectTokenAudience, detail))
 }
 
 fn wrong_type(error: claims::WrongType) -> Refusal {

@@ -233,6 +233,11 @@ impl Proven {
         &self.client_id
     }
 
+    /// Whether nothing did: the client has no credentials.
+    pub fn is_public(&self) -> bool {
+        self.by == ProvenBy::Method(Method::Public.name())
+    }
+
     /// What proved it.
     pub fn by(&self) -> ProvenBy {
         self.by

@@ -7,8 +7,9 @@ use cambio::secret::Secret;
 use http::StatusCode;
 use serde_json::json;
 
+use crate::support::files::BACK_END_API;
 use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields};
-use crate::support::{client, form};
+use crate::support::{client, form, token};
 
 const REALM: &str = "    subjectIssuers: [corp, partner]\n";
 
@@ -63,6 +64,39 @@ async fn a_registered_client_is_held_to_its_registry() {
     assert!(
         (world.metric(&format!("cambio_client_authentications_total{{{labels}}}")).await - 1.0).abs() < 0.1
     );
+}
+
+/// Whoever has been given a token could call himself by a public client's id.
+#[tokio::test]
+async fn a_public_client_exchanges_the_tokens_of_its_own_logins_only() {
+    let clients = "    clients: { single-page-app: [{ method: none }] }\n";
+    let permission = "permissions: [{ clients: [single-page-app], issuance: mint, scopes: [email], subjectClients: [front-end-app] }]\n";
+    let world = Plan::new()
+        .await
+        .configure(REALM, &format!("{REALM}{clients}"))
+        .audience("back-end-api", &format!("{BACK_END_API}{permission}"))
+        .start()
+        .await;
+    let alice = token::claims(&world.alice().await);
+    let public = [("client_id", "single-page-app"), ("client_secret", "-")];
+    for (name, azp, aud, reason) in [
+        ("its own", "single-page-app", "account", ""),
+        ("another's that names it in aud", "front-end-app", "single-page-app", "subject_token_audience"),
+        (
+            "another's that the owner lets others come with",
+            "front-end-app",
+            "account",
+            "subject_token_audience",
+        ),
+    ] {
+        let mut claims = alice.clone();
+        claims["azp"] = json!(azp);
+        claims["aud"] = json!([aud]);
+        let before = world.audit_so_far();
+        world.exchange(&world.sign(&claims), &public).await;
+        let line = world.audit_after(before).await;
+        assert_eq!(line["reason"].as_str().unwrap_or_default(), reason, "{name}: {line}");
+    }
 }
 
 #[tokio::test]
