@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use super::Rules;
 use crate::policy::reason::{Reason, Refusal};
 
+/// Claims that are numbers (RFC 7519 section 2, NumericDate); the others are texts.
+const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
+
 /// A verified subject token, and how it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Came<'a> {
@@ -24,8 +27,8 @@ pub struct Came<'a> {
 pub fn check(rules: &Rules, came: &Came<'_>) -> Result<(), Refusal> {
     for name in rules.required_claims {
         let there = match came.claims.get(*name) {
-            Some(Value::String(text)) => !text.is_empty(),
-            Some(Value::Number(_)) => true,
+            Some(Value::String(text)) => !text.is_empty() && !TIMES.contains(name),
+            Some(Value::Number(_)) => TIMES.contains(name),
             _ => false,
         };
         if !there {
@@ -89,9 +92,13 @@ mod tests {
             without.as_object_mut().unwrap().remove(name);
             assert_eq!(check(&without, host, issuer), Some(Reason::SubjectTokenClaims), "{name}");
         }
-        let mut empty = claims();
-        empty["email"] = json!("");
-        assert_eq!(check(&empty, host, issuer), Some(Reason::SubjectTokenClaims), "empty");
+        for (name, value) in
+            [("email", json!("")), ("email", json!(7)), ("sub", json!([])), ("iat", json!("1"))]
+        {
+            let mut wrong = claims();
+            wrong[name] = value;
+            assert_eq!(check(&wrong, host, issuer), Some(Reason::SubjectTokenClaims), "{wrong}");
+        }
         let mut several = claims();
         several["aud"] = json!(["x", "api.dev.pace.cloud"]);
         assert_eq!(check(&several, host, issuer), None, "several audiences");

@@ -271,17 +271,23 @@ impl State {
                 Reason::ParameterMissing,
                 "an opaque subject token could be of several issuers: subject_issuer must name one",
             )),
-            (None, _) if named.is_some() => Err(Refusal::new(
-                Reason::SubjectTokenIssuerUntrusted,
-                format!(
-                    "subject_issuer names no issuer with introspection among subjectIssuers of realm {at}"
-                ),
-            )),
+            (None, _) if named.is_some_and(|named| !self.is_subject_issuer(realm, named)) => {
+                Err(Refusal::new(
+                    Reason::SubjectTokenIssuerUntrusted,
+                    format!("subject_issuer names none of subjectIssuers of realm {at}"),
+                ))
+            }
             (None, _) => Err(Refusal::new(
                 Reason::SubjectTokenMalformed,
                 format!("it is no JWT, and no issuer among subjectIssuers of realm {at} has introspection"),
             )),
         }
+    }
+
+    fn is_subject_issuer(&self, realm: &Realm, named: &str) -> bool {
+        let is =
+            |name: &str| name == named || self.issuers.get(name).is_some_and(|issuer| issuer.url == named);
+        realm.subject_issuers.iter().any(|name| is(name))
     }
 
     /// The tolerance for the times of an issuer's tokens.
