@@ -22,7 +22,8 @@ pub static RULES: Rules = Rules {
     refreshes: true,
     // "Any other claims related to the subject, such as user_id and subname", and the authentication level, which is
     // copied from access tokens; ID tokens have none, and `token.set` of the audience's file says the client's.
-    carried: &["auth_level", "realm", "subname", "user_id"],
+    // A nonce goes from ID token to ID token.
+    carried: &["auth_level", "nonce", "realm", "subname", "user_id"],
     refusal,
     members: Members::Only(&[
         Member::Copied("access_token"),

@@ -50,6 +50,9 @@ pub struct Question<'a> {
 /// Claims of the realm's own sessions and logins.
 const SESSION: [&str; 5] = ["acr", "amr", "auth_time", "session_state", "sid"];
 
+/// OpenID Connect Core 1.0 section 2.
+const NONCE: &str = "nonce";
+
 /// Claims that are written anew, or not at all: they say who issued this token, to whom, about whom, bound to what.
 const NEVER_COPIED: [&str; 22] = [
     "act",
@@ -67,7 +70,7 @@ const NEVER_COPIED: [&str; 22] = [
     "jti",
     "may_act",
     "nbf",
-    "nonce",
+    NONCE,
     "s_hash",
     "scope",
     "sub",
@@ -207,6 +210,11 @@ impl Contract {
     }
 
     fn copies(&self, claim: &str, granted: &Scope) -> bool {
+        if claim == NONCE {
+            // It says which login an ID token came of; a page may promise it in the next one.
+            let identity = self.requested == TokenType::IdToken && !self.is_impersonation();
+            return self.own && identity && self.carried.contains(NONCE);
+        }
         if NEVER_COPIED.contains(&claim)
             || claim == "resource_access"
             || self.role_output.claim.as_deref() == Some(claim)

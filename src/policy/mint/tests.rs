@@ -289,6 +289,28 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
 }
 
 #[test]
+fn a_nonce_goes_into_id_tokens_where_the_page_has_it_so() {
+    let mut claims = keycloak_claims();
+    claims.extend(object(json!({"nonce": "n"})));
+    let audiences = [String::from("back-end-api")];
+    let nonce = &["nonce"][..];
+    for (name, kind, carried, expected) in [
+        ("promised", TokenType::IdToken, nonce, Some("n")),
+        ("an access token", TokenType::AccessToken, nonce, None),
+        ("not promised", TokenType::IdToken, &[], None),
+    ] {
+        let request = Request { requested_token: kind, carried, ..request(&audiences, &claims) };
+        let mut target = minting();
+        target.token.claims = Names::Any;
+        target.permissions[0].requested_tokens = BTreeSet::from([kind]);
+        let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
+        let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+        let minted = contract.mint(&from).unwrap().claims;
+        assert_eq!(minted.get("nonce").and_then(Value::as_str), expected, "{name}");
+    }
+}
+
+#[test]
 fn the_expiry_is_the_earliest_of_contract_subject_and_cap() {
     for (name, lifetime, subject, now_after, expected) in [
         ("the contract's", 60, 120, 0, Some(60)),
