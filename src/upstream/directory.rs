@@ -70,6 +70,7 @@ pub struct Directory {
     token: ArcSwapOption<(Secret, Timestamp)>,
     clients: moka::future::Cache<String, Option<Arc<str>>>,
     roles: moka::future::Cache<(String, Option<String>), RoleSet>,
+    enabled: moka::future::Cache<String, bool>,
 }
 
 impl Directory {
@@ -86,6 +87,7 @@ impl Directory {
             token: ArcSwapOption::empty(),
             clients: remember(config.cache_for),
             roles: remember(config.cache_for),
+            enabled: remember(config.cache_for),
         }
     }
 

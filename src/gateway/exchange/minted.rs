@@ -53,7 +53,7 @@ pub(super) async fn proof(
     Box::pin(authenticate::client(visit, realm, credentials, head)).await
 }
 
-/// The roles that the identity provider holds now.
+/// The roles that the identity provider holds now, for a user who is not disabled.
 pub(super) async fn directory(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -71,6 +71,9 @@ pub(super) async fn directory(
         };
         Refusal::new(reason, format!("realms.{}.directory: {error}", realm.config.name))
     };
+    if !directory.is_enabled(upstream, question.subject, now).await.map_err(refused)? {
+        return Err(Refusal::new(Reason::SubjectTokenInactive, "the user is disabled"));
+    }
     let mut roles = Roles::default();
     if question.realm {
         let held = directory.realm_roles(upstream, question.subject, now).await.map_err(refused)?;

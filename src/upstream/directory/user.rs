@@ -1,5 +1,7 @@
 //! Who is meant by a user's id or name, and whether a session of his goes on. Nothing of this is remembered: a user who
-//! is disabled, or logs out, is so at once.
+//! is disabled, or logs out, is so at once. Only where his roles are remembered, it is for as long that he was enabled.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -80,6 +82,25 @@ impl Directory {
             (None, _) => Err(DirectoryError::NoUser),
             (Some(_), Some(_)) => Err(other()),
         }
+    }
+
+    /// Whether the user with this `sub` may log in.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NoUser`] where there is none.
+    pub async fn is_enabled(
+        &self,
+        upstream: &Upstream,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<bool, DirectoryError> {
+        let ask = async {
+            let path = format!("{}/users/{}", self.admin_path, segment(subject)?);
+            let found: Found = self.get(upstream, path, "a question for a user", now).await?;
+            if found.id == subject { Ok(found.enabled) } else { Err(other()) }
+        };
+        let found = Box::pin(self.enabled.try_get_with(subject.to_owned(), ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
     /// Whether a session of the user's goes on (`sid` in his tokens). An offline session is none of them.
