@@ -31,7 +31,7 @@ use crate::exchange::Grant;
 use crate::exchange::parse::{Parsed, parse};
 use crate::issue::Conformed;
 use crate::oauth::form::Form;
-use crate::permit::{Circumstances, Permit, Refused};
+use crate::permit::{Circumstances, Permit};
 use crate::policy::model::Issuance;
 use crate::policy::reason::{Reason, Refusal};
 use crate::token::Validated;
@@ -66,10 +66,7 @@ pub async fn judge(
     let impersonate = target.as_ref().map(Target::as_impersonated);
     let circumstances = Circumstances { impersonate, ..realm.circumstances() };
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
-    let permit = match Permit::decide(validated, policy, &circumstances, now) {
-        Ok(permit) => permit,
-        Err(refused) => return Err(of_whom(visit, realm, refused, &head).await),
-    };
+    let permit = Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
     if is_ours(realm, &permit) {
         by_ourselves(&permit)?;
@@ -111,18 +108,6 @@ async fn authenticate(
     }
     let proof = authenticate::client(visit, realm, parsed.credentials(), head).await?;
     Authenticated::proven(parsed, proof)
-}
-
-/// Who the client is comes before what it may. The identity provider would have been asked with the exchange: where its
-/// refusals are not passed on, an unknown client is told so, as the pages have it, and not that it lacks a permission.
-async fn of_whom(visit: Visit<'_>, realm: &RealmState, refused: Box<Refused>, head: &Parts) -> Refusal {
-    let authenticated = refused.validated.authenticated();
-    let known = realm.config.dialect.rules().upstream_refusals || authenticated.proof().is_some();
-    if known || refused.refusal.reason != Reason::ClientNotPermitted {
-        return refused.refusal;
-    }
-    let credentials = authenticated.parsed().credentials();
-    Box::pin(authenticate::client(visit, realm, credentials, head)).await.err().unwrap_or(refused.refusal)
 }
 
 /// Holds the subject token to what the dialect's page demands of it; assertions are no page's.
