@@ -322,9 +322,7 @@ fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>
     let (held, detail) = match rule {
         AudienceRule::Client => (is_held_by(claims, client)?, NOT_HELD),
         AudienceRule::ClientOr(others) => {
-            let others = claims::string(claims, "azp")
-                .map_err(wrong_type)?
-                .is_some_and(|party| others.contains(party));
+            let others = party(claims)?.is_some_and(|party| others.contains(party));
             (is_held_by(claims, client)? || others, NOT_HELD)
         }
         AudienceRule::AnyOf(accepted) => {
@@ -339,17 +337,20 @@ fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>
 /// Whether a token of the realm was issued for the client, or to it.
 fn is_held_by(claims: &Map<String, Value>, client: &str) -> Result<bool, Refusal> {
     let audiences = claims::audiences(claims).map_err(wrong_type)?;
-    let party = claims::string(claims, "azp").map_err(wrong_type)?;
+    let party = party(claims)?;
     Ok(!client.is_empty() && (audiences.contains(&client) || party == Some(client)))
+}
+
+/// The client that a token of the realm was issued to: `azp`, or `client_id` where a token of RFC 9068's profile has that.
+fn party(claims: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
+    let named = |name| claims::string(claims, name).map_err(wrong_type);
+    Ok(named("azp")?.or(named("client_id")?))
 }
 
 /// Whether a token of the realm was issued to a public client. Whoever has been given a token for one could call himself
 /// by its id, and Keycloak, too, lets it exchange the tokens of its own logins only.
 fn was_issued_to(claims: &Map<String, Value>, client: &str) -> Result<(), Refusal> {
-    let named = |name| claims::string(claims, name).map_err(wrong_type);
-    // RFC 9068 has `client_id`.
-    let party = named("azp")?.or(named("client_id")?);
-    if party == Some(client) {
+    if party(claims)? == Some(client) {
         return Ok(());
     }
     let detail = "a public client exchanges tokens that were issued to it (azp) only";

@@ -290,6 +290,20 @@ async fn one_token_can_not_be_made_in_two_ways() {
     assert_eq!(world.audit_after(before).await["reason"], "issuance_conflict");
 }
 
+/// RFC 9068's profile names the client in `client_id`.
+#[tokio::test]
+async fn the_client_exchanges_again_what_it_was_issued_whatever_the_profile() {
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [front-end-app], issuance: mint }\n";
+    for profile in ["keycloak", "rfc9068"] {
+        let first = file(MINT, "").replace("lifetime: 5m", &format!("lifetime: 5m, profile: {profile}"));
+        let world =
+            Plan::new().await.audience("back-end-api", &first).audience("other-api", other).start().await;
+        let minted = world.exchange(&world.alice().await, &[]).await.access_token();
+        let answer = world.exchange(&minted, &[("audience", "other-api")]).await;
+        assert_eq!(answer.status, 200, "{profile}: {}", answer.text());
+    }
+}
+
 /// Terradue's page: a client exchanges a token that another client of the realm was given.
 #[tokio::test]
 async fn a_token_of_another_client_is_exchanged_where_the_owner_names_that_client() {

@@ -300,7 +300,8 @@ impl<'a> Judge<'a> {
 /// Whether a token of the realm was issued to a client whose tokens the permission takes from others. The identity
 /// provider takes no such token.
 fn is_of_a_subject_client(permission: &Permission, issuance: Issuance, claims: &Map<String, Value>) -> bool {
-    let party = claims.get("azp").and_then(Value::as_str);
+    // RFC 9068's profile has client_id.
+    let party = ["azp", "client_id"].into_iter().find_map(|name| claims.get(name)?.as_str());
     issuance == Issuance::Mint && party.is_some_and(|party| permission.subject_clients.contains(party))
 }
 
