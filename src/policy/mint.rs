@@ -21,6 +21,10 @@ use crate::policy::roles::Roles;
 /// subject is none of the realm's, whatever `sub` says: it must not be exchanged as one.
 pub const SUBJECT_ISSUER: &str = "subject_issuer";
 
+/// The claim of a token about whom somebody became. One owner permitted that, for his audience: such a token must not be
+/// exchanged for another's, who would take it for the user's own.
+pub const IMPERSONATED: &str = "impersonated";
+
 /// What a token is made from besides its contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Ingredients<'a> {
@@ -54,7 +58,7 @@ const SESSION: [&str; 5] = ["acr", "amr", "auth_time", "session_state", "sid"];
 const NONCE: &str = "nonce";
 
 /// Claims that are written anew, or not at all: they say who issued this token, to whom, about whom, bound to what.
-const NEVER_COPIED: [&str; 22] = [
+const NEVER_COPIED: [&str; 23] = [
     "act",
     "at_hash",
     "aud",
@@ -66,6 +70,7 @@ const NEVER_COPIED: [&str; 22] = [
     "events",
     "exp",
     "iat",
+    IMPERSONATED,
     "iss",
     "jti",
     "may_act",
@@ -141,6 +146,9 @@ impl Contract {
             let name = if self.settled { SUBJECT_ISSUER } else { "iss" };
             let issuer = from.subject.get(name).cloned();
             set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token names no issuer"))?);
+        }
+        if self.is_impersonation() {
+            set(IMPERSONATED, Value::Bool(true));
         }
         if let Some(binding) = &self.binding {
             set("cnf", binding.clone());

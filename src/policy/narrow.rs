@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
 use crate::policy::contract::{Contract, DPOP, Issued, is_bound_to_key, scope, seconds, text_scope};
-use crate::policy::mint::SUBJECT_ISSUER;
+use crate::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
 use crate::policy::model::Names;
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::Roles;
@@ -65,7 +65,8 @@ const BY_SCOPE: [(&str, &[&str]); 4] = [
 ];
 
 /// Claims that a list of further claims, `"*"` included, does not let through.
-const NEVER_LISTED: [&str; 5] = ["act", "may_act", "realm_access", "resource_access", SUBJECT_ISSUER];
+const NEVER_LISTED: [&str; 6] =
+    ["act", IMPERSONATED, "may_act", "realm_access", "resource_access", SUBJECT_ISSUER];
 
 /// Whether a claim tells about the user, by one of the standard scopes.
 pub fn is_profile_claim(name: &str) -> bool {

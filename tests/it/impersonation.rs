@@ -155,3 +155,48 @@ async fn the_door_must_be_judged_for_a_permission_to_be_about_it() {
     let Err(error) = plan.try_start().await else { panic!("it started") };
     assert!(error.contains("doors.requestedSubject: judged"), "{error}");
 }
+
+/// An audience whose owner says nothing about impersonation must not meet somebody who became another user elsewhere.
+#[tokio::test]
+async fn whom_somebody_became_goes_no_further() {
+    let head = BACK_END_API
+        .replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
+    let plan = Plan::new().await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    let world = plan
+        .configure(
+            "    signingKey: corp.pem",
+            "    signingKey: corp.pem\n    doors: { requestedSubject: judged }\n    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
+        )
+        .audience("back-end-api", &format!("{head}{IMPERSONATION}"))
+        .audience(
+            "other-api",
+            "audience: other-api\nowner: other\nissuance: mint\npermissions:\n  - clients: [front-end-app, back-end-api]\n    \
+             delegation: { actor: optional, withoutMayAct: true, condition: \"true\" }\n",
+        )
+        .start()
+        .await;
+    let alice = world.alice().await;
+    let bob = world.exchange(&alice, &[("requested_subject", "bob")]).await.access_token();
+    for client in [("front-end-app", "front-end-secret"), ("back-end-api", "back-end-secret")] {
+        let before = world.audit_so_far();
+        let changes = [("client_id", client.0), ("client_secret", client.1), ("audience", "other-api")];
+        let answer = world.exchange(&bob, &changes).await;
+        let line = world.audit_after(before).await;
+        assert_eq!(
+            (answer.status.as_u16(), &line["reason"]),
+            (403, &json!("impersonation_not_permitted")),
+            "{line}"
+        );
+    }
+
+    let actor = [
+        ("audience", "other-api"),
+        ("actor_token", bob.as_str()),
+        ("actor_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+    ];
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&alice, &actor).await.status, 400);
+    assert_eq!(world.audit_after(before).await["reason"], "actor_token_invalid", "nor does he act");
+    assert_eq!(token::claims(&bob)["impersonated"], true);
+}

@@ -9,7 +9,7 @@ use crate::gateway::state::RealmState;
 use crate::gateway::{introspection, life};
 use crate::jwks::Jwks;
 use crate::oauth::urn::TokenType;
-use crate::policy::mint::SUBJECT_ISSUER;
+use crate::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::token::actor::{ActorToken, about_the_actor};
@@ -57,6 +57,11 @@ async fn subject(
     {
         let validated = presented.validate(keys, &checks, evidence, now)?;
         let validated = life::unrevoked(visit, realm, validated).await?;
+        if validated.subject().claims().contains_key(IMPERSONATED) {
+            let detail =
+                "the subject token came of an impersonation, which was permitted for its own audience alone";
+            return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
+        }
         return match validated.subject().claims().get(SUBJECT_ISSUER).cloned() {
             None => Ok(validated),
             Some(origin) => settled(visit, realm, validated, &origin),
@@ -103,6 +108,10 @@ async fn actor(
         let actor = ActorToken::check((token, kind), client, keys, &checks, evidence, now)?;
         if actor.claims().contains_key(SUBJECT_ISSUER) {
             let detail = "minted for a subject of another issuer, who is no user of the realm";
+            return Err(Refusal::new(Reason::ActorTokenInvalid, detail));
+        }
+        if actor.claims().contains_key(IMPERSONATED) {
+            let detail = "it came of an impersonation: it is not the user's own";
             return Err(Refusal::new(Reason::ActorTokenInvalid, detail));
         }
         if life::is_revoked(visit, realm, &life::id(token, actor.token())).await? {

@@ -220,7 +220,7 @@ fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
             "iss": ISSUER, "sub": "user-2", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
             "typ": "Bearer", "azp": "front-end-app", "scope": "email profile", "act": {"sub": "a"},
             "resource_access": {"back-end-api": {"roles": ["reader"]}},
-            "email": "c@example.org", "preferred_username": "customer-7"
+            "email": "c@example.org", "preferred_username": "customer-7", "impersonated": true
         })
     );
 }
