@@ -152,14 +152,14 @@ fn classified(governed: Option<Governed>, form: Form, doors: Doors) -> Result<Cl
             let legacy: Vec<Door> = [Door::RequestedIssuer, Door::RequestedSubject]
                 .into_iter()
                 .filter(|door| form.one(door.name()).is_some())
-                .filter(|door| {
-                    *door != Door::RequestedSubject || doors.requested_subject != GovernedDoor::Judged
-                })
                 .collect();
-            if legacy.is_empty() {
-                Ok(Classified::Exchange(Grant::TokenExchange, form))
-            } else {
-                pass_through(&legacy, doors)
+            match legacy.as_slice() {
+                [] => Ok(Classified::Exchange(Grant::TokenExchange, form)),
+                [Door::RequestedSubject] if doors.requested_subject == GovernedDoor::Judged => {
+                    Ok(Classified::Exchange(Grant::TokenExchange, form))
+                }
+                // Who is judged as a subject goes through no other door unjudged.
+                legacy => pass_through(legacy, doors),
             }
         }
     }

@@ -200,3 +200,27 @@ async fn whom_somebody_became_goes_no_further() {
     assert_eq!(world.audit_after(before).await["reason"], "actor_token_invalid", "nor does he act");
     assert_eq!(token::claims(&bob)["impersonated"], true);
 }
+
+/// Two doors in one request: that one of them is open opens no way past the judge of the other.
+#[tokio::test]
+async fn another_open_door_is_no_way_to_become_somebody() {
+    let head = BACK_END_API.replace("roles: { own: true }", "roles: { own: true, source: directory }");
+    let plan = Plan::new().await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    let world = plan
+        .configure(
+            "    signingKey: corp.pem",
+            "    signingKey: corp.pem\n    doors: { requestedSubject: judged, requestedIssuer: open }\n    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
+        )
+        .audience("back-end-api", &format!("{head}{IMPERSONATION}"))
+        .start()
+        .await;
+    let alice = world.alice().await;
+    world.idp.faults().forget();
+    let before = world.audit_so_far();
+    let changes = [("requested_subject", "ada"), ("requested_issuer", "github")];
+    world.exchange(&alice, &changes).await;
+    let line = world.audit_after(before).await;
+    assert_eq!(line["reason"], "door_closed", "{line}");
+    assert!(world.idp.faults().received().is_empty(), "nothing reached the identity provider");
+}
