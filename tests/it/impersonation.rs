@@ -86,6 +86,20 @@ async fn who_is_not_permitted_becomes_nobody() {
         ("an expression fails", &broken, "alice", "bob", "condition_failed"),
         ("an administrator", IMPERSONATION, "alice", "ada", "impersonation_protected"),
         ("a disabled user", IMPERSONATION, "alice", "dora", "impersonation_subject_unknown"),
+        (
+            "a service account",
+            IMPERSONATION,
+            "alice",
+            "service-account-front-end-app",
+            "impersonation_subject_unknown",
+        ),
+        (
+            "a service account by its id",
+            IMPERSONATION,
+            "alice",
+            "7a3e5c11-22aa-4f7e-b8c9-5e2ac0e0f001",
+            "impersonation_subject_unknown",
+        ),
         ("nobody", IMPERSONATION, "alice", "mallory", "impersonation_subject_unknown"),
         (
             "an id of nobody",

@@ -27,7 +27,8 @@ impl Target {
 /// Who is meant by `requested_subject`, if it is there.
 ///
 /// # Errors
-/// The client is not proven, there is no such user or he is disabled, or that can't be found out.
+/// The client is not proven, there is no such user, he is disabled or a client's service account, or that can't be found
+/// out.
 pub(super) async fn target(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -58,6 +59,10 @@ pub(super) async fn target(
     exit.impersonates(&user.id);
     if !user.enabled {
         return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, "the user is disabled"));
+    }
+    if user.is_service_account() {
+        let detail = "the user is a client's service account";
+        return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, detail));
     }
     let admin = &realm.config.admin_roles;
     let roles = directory.admin_roles(upstream, &user.id, admin, now).await.map_err(refused)?;

@@ -50,6 +50,14 @@ struct Found {
     last_name: Option<String>,
 }
 
+impl User {
+    /// Whether he is a client's service account, as whose user Keycloak lets nobody in either. The admin API tells by the
+    /// name only, which Keycloak makes so.
+    pub fn is_service_account(&self) -> bool {
+        self.username.to_lowercase().starts_with("service-account-")
+    }
+}
+
 impl Directory {
     /// The user with this id (a UUID as Keycloak writes it) or this user name, whole, in whatever case. A name that looks
     /// like an id is none: it would be for its owner to choose whom he passes for.
