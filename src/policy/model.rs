@@ -66,6 +66,15 @@ pub struct Policy {
     pub hash: String,
 }
 
+impl Policy {
+    /// Whether some audience of a realm lets a client become anybody at all.
+    pub fn lets_impersonate(&self, realm: &str, client: &str) -> bool {
+        let audiences = self.realms.get(realm).into_iter().flat_map(BTreeMap::values);
+        let mut permissions = audiences.flat_map(|audience| &audience.permissions);
+        permissions.any(|one| one.impersonation.is_some() && one.clients.contains(client))
+    }
+}
+
 /// One audience and what its owner says about it.
 #[derive(Clone, Debug)]
 pub struct Audience {

@@ -134,6 +134,20 @@ async fn nobody_learns_who_is_a_user_but_a_client_that_is_known() {
 }
 
 #[tokio::test]
+async fn nobody_learns_it_by_a_client_that_may_become_nobody() {
+    let world = world("issuance: mint\npermissions:\n  - { clients: [front-end-app] }\n").await;
+    let alice = world.alice().await;
+    world.idp.faults().forget();
+    for wanted in ["bob", "mallory"] {
+        let (answer, line) = become_whom(&world, &alice, wanted).await;
+        assert_eq!(answer.status, 403, "{wanted}");
+        assert_eq!(line["reason"], "impersonation_not_permitted", "{wanted}");
+    }
+    let asked = world.idp.faults().received();
+    assert!(asked.iter().all(|request| !request.target.contains("/users")), "the directory was not asked");
+}
+
+#[tokio::test]
 async fn a_may_act_and_earlier_actors_go_along() {
     let delegation = IMPERSONATION
         .replace("    impersonation:", "    delegation: { actor: forbidden }\n    impersonation:");

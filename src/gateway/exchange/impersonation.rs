@@ -43,6 +43,11 @@ pub(super) async fn target(
         // Nobody learns who is a user here but a client that is known.
         authenticate::client(visit, realm, parsed.credentials(), head).await?;
     }
+    if !visit.state.config.policy.lets_impersonate(name, authenticated.client_id()) {
+        // Neither do those that are known, but may become nobody.
+        let detail = "no audience's file has a permission with impersonation for this client";
+        return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
+    }
     let Some(directory) = &realm.directory else {
         let detail = format!("requested_subject: write realms.{name}.directory in cambio.yaml");
         return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
