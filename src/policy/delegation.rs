@@ -53,7 +53,8 @@ impl Delegated {
     /// What the subject token and the actor's make of it.
     ///
     /// # Errors
-    /// [`Reason::MayActViolated`], [`Reason::SubjectTokenDelegated`] where `act` can't be read,
+    /// [`Reason::MayActViolated`], [`Reason::SubjectTokenDelegated`] where `act` can't be read or another issuer names one of
+    /// the realm's own in it,
     /// [`Reason::DelegationTooDeep`] beyond [`MAX_DEPTH`], and [`Reason::DelegationCycle`].
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
         let (earlier, may_act) = (request.claims.get("act"), request.claims.get("may_act"));
@@ -68,6 +69,13 @@ impl Delegated {
             })?;
         }
         let mut chain = earlier.map(|act| parties(act, home)).transpose()?.unwrap_or_default();
+        // Once we sign it, who stands there has the realm's word for it.
+        let foreign = !request.own && !request.settled;
+        if foreign && chain.iter().any(|(issuer, _)| *issuer == request.realm_issuer) {
+            let detail =
+                "act: another issuer says that one of the realm's own acted, which is not for it to say";
+            return Err(Refusal::new(Reason::SubjectTokenDelegated, detail));
+        }
         if let Some(actor) = &request.actor {
             chain.insert(0, (actor.iss, actor.subject));
         }

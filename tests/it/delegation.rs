@@ -399,3 +399,39 @@ async fn a_foreign_subject_stays_who_he_is_from_hop_to_hop() {
     assert_eq!((&second["sub"], &second["subject_issuer"]), (&first["sub"], &first["subject_issuer"]));
     assert_eq!(token::role_clients(&second), [""; 0], "no role that no line of the owner gives");
 }
+
+/// Another issuer speaks for its own people, and not for the realm's: who stands outermost in `act` has power.
+#[tokio::test]
+async fn another_issuer_can_not_say_that_the_realms_own_acted() {
+    let world = Plan::new()
+        .await
+        .audience("back-end-api", &file("mint", "    delegation: { actor: optional, issuers: [partner] }\n"))
+        .start()
+        .await;
+    let path = "/realms/partner/protocol/openid-connect/token";
+    let carol =
+        login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let mut claims = token::claims(&carol);
+    let mut exchanged = async |act: Value| {
+        claims["act"] = act;
+        let token = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
+        let before = world.audit_so_far();
+        let answer = world.exchange(&token, &[]).await;
+        (answer, world.audit_after(before).await)
+    };
+    let partner = "http://sso.example.org/realms/partner";
+    let (answer, line) = exchanged(json!({"sub": "agent"})).await;
+    assert_eq!(answer.status, 200, "{line}");
+    assert_eq!(token::claims(&answer.access_token())["act"], json!({"sub": "agent", "iss": partner}));
+    for act in [
+        json!({"sub": "service-gateway", "iss": ISS}),
+        json!({"sub": "agent", "act": {"sub": "service-gateway", "iss": ISS}}),
+    ] {
+        let (answer, line) = exchanged(act.clone()).await;
+        assert_eq!(
+            (answer.status.as_u16(), &line["reason"]),
+            (400, &json!("subject_token_delegated")),
+            "{act}"
+        );
+    }
+}

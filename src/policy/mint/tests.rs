@@ -181,10 +181,13 @@ fn who_acts_and_who_may_is_in_every_token() {
             without_may_act: false,
             depth: 1,
         });
-        for (own, iss) in [(true, None), (false, Some(claims["iss"].clone()))] {
+        let partner = "https://login.partner.example";
+        for (own, iss, act) in
+            [(true, ISSUER, json!({"sub": "a"})), (false, partner, json!({"sub": "a", "iss": partner}))]
+        {
+            claims.insert("iss".to_owned(), json!(iss));
             let minted = mint(&target, &Asked { own, kind, ..OWN }, &claims).unwrap();
-            // The samples' foreign token has the realm's iss, in which nothing changes.
-            assert_eq!(minted.claims["act"], json!({"sub": "a"}), "{iss:?}");
+            assert_eq!(minted.claims["act"], act, "{iss}");
             assert_eq!(minted.claims["may_act"], json!({"client_id": "front-end-app"}));
         }
     }
