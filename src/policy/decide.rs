@@ -187,15 +187,16 @@ fn judge(
     })
 }
 
-/// The scope of a subject token that the realm issued, where a permission means it by `"*"`. An ID token has none, and
-/// neither has a token whose scope can't be read.
+/// The scope of a subject token that the realm issued, where a permission means it by `"*"`. It is empty where the token
+/// has none that can be read, and an ID token never has one: asking with it must not bring more than the access token.
 fn held(audiences: &[&Audience], request: &Request<'_>) -> Option<Scope> {
-    let ours = (request.own || request.settled) && request.subject_token != TokenType::IdToken;
+    let ours = request.own || request.settled;
     let meant = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
     if !ours || !meant() {
         return None;
     }
-    let text = request.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
+    let text = request.claims.get("scope").filter(|_| request.subject_token != TokenType::IdToken);
+    let text = text.and_then(Value::as_str).unwrap_or_default();
     Some(Scope::parse(text).unwrap_or_default())
 }
 

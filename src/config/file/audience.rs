@@ -66,8 +66,8 @@ pub struct Permission {
     #[serde(default = "access_token_requested")]
     pub requested_tokens: Vec<RequestedTokenType>,
     /// Scopes that may be asked for and granted, whether the subject token has them or not. `["*"]` widens nothing: it means
-    /// those that the subject token has, where that is an access token of the realm, and never `offline_access`, which
-    /// has to be named. Without it, none.
+    /// those that the subject token has, where that is one of the realm's (an ID token has none), and never
+    /// `offline_access`, which has to be named. Without it, none.
     pub scopes: Option<Vec<String>>,
     /// A CEL expression over `claims`, `client`, `audience` and `scopes` that must be true.
     pub condition: Option<String>,

@@ -240,3 +240,19 @@ fn role_expressions_are_decided_with_the_request() {
         "what is forwarded can't be mapped"
     );
 }
+
+#[test]
+fn a_star_gives_an_id_token_no_scope() {
+    let (claims, audiences, asked) =
+        (object(json!({"typ": "ID"})), names(&["back-end-api"]), scope("payments"));
+    let kinds = BTreeSet::from([TokenType::AccessToken, TokenType::IdToken, TokenType::Jwt]);
+    let any = Permission { scopes: Names::Any, subject_tokens: kinds, ..permission() };
+    let policy = policy([Audience { issuance: Issuance::Mint, ..audience("back-end-api", vec![any]) }]);
+    for subject_token in [TokenType::IdToken, TokenType::Jwt] {
+        let request = Request { subject_token, scope: Some(&asked), ..request(&audiences, &claims) };
+        let refusal = decide(&policy, "corp", &request, now()).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ScopeNotPermitted, "{subject_token:?}");
+        let plain = Request { scope: None, ..request };
+        assert!(decide(&policy, "corp", &plain, now()).is_ok(), "{subject_token:?}: without a scope");
+    }
+}
