@@ -88,6 +88,10 @@ const NEVER_COPIED: [&str; 23] = [
 const NEVER_FROM_OUTSIDE: [&str; 6] =
     ["entitlements", "groups", "resource_access", "roles", "session_state", "sid"];
 
+/// Claims that dialects carry over, by which the realm's own users and logins are known. Another issuer's word for them
+/// is copied where the audience's file lists them only.
+const OF_THE_REALM: [&str; 4] = ["auth_level", "realm", "subname", "user_id"];
+
 /// Whether `token.set` may not name the claim: it says what the token is, whom it is about, or which roles it has.
 pub fn is_reserved(claim: &str) -> bool {
     NEVER_COPIED.contains(&claim) || NEVER_FROM_OUTSIDE.contains(&claim)
@@ -237,7 +241,9 @@ impl Contract {
             let spelt_out = !SESSION.contains(&claim)
                 || matches!(self.claims, Names::Listed(_))
                 || self.carried.contains(claim);
-            !NEVER_FROM_OUTSIDE.contains(&claim) && spelt_out && self.lists(claim)
+            let listed =
+                if OF_THE_REALM.contains(&claim) { self.claims.contains(claim) } else { self.lists(claim) };
+            !NEVER_FROM_OUTSIDE.contains(&claim) && spelt_out && listed
         }
     }
 }

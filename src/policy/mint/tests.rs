@@ -314,6 +314,29 @@ fn a_nonce_goes_into_id_tokens_where_the_page_has_it_so() {
 }
 
 #[test]
+fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
+    let forged = json!({"auth_level": 99, "realm": "/", "subname": "amadmin", "user_id": "amadmin"});
+    let mut claims = foreign_claims();
+    claims.extend(object(forged.clone()));
+    let audiences = [String::from("back-end-api")];
+    let carried = crate::dialect::Dialect::Forgerock.rules().carried;
+    let foreign = Request { own: false, issuer: "partner", carried, ..request(&audiences, &claims) };
+    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let mint = |request: Request<'_>, target: Audience| {
+        let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
+        contract.mint(&from).unwrap().claims
+    };
+    let had = |claims: &Map<String, Value>| {
+        forged.as_object().unwrap().keys().filter(|name| claims.contains_key(*name)).count()
+    };
+    assert_eq!(had(&mint(foreign, minting())), 0);
+    assert_eq!(had(&mint(Request { own: true, issuer: "corp", ..foreign }, minting())), 4, "the realm's own");
+    let mut listing = minting();
+    listing.token.claims = listed(&["user_id"]);
+    assert_eq!(had(&mint(foreign, listing)), 1, "the owner asks for it");
+}
+
+#[test]
 fn the_expiry_is_the_earliest_of_contract_subject_and_cap() {
     for (name, lifetime, subject, now_after, expected) in [
         ("the contract's", 60, 120, 0, Some(60)),
