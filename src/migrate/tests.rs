@@ -291,3 +291,32 @@ fn other_documents_are_refused_without_quoting_them() {
         assert!(!error.to_string().contains("s3cret"), "{name}");
     }
 }
+
+/// What some YAML readers take for the end of a line, and JSON does not escape, must not end the comment at the top.
+#[test]
+fn no_name_leaves_the_comment() {
+    fn replaced(value: &Value, new: &str) -> Value {
+        match value {
+            Value::String(list) if list.starts_with('[') => {
+                list.replace("id-api", json!(new).to_string().trim_matches('"')).into()
+            }
+            Value::String(text) => text.replace("id-api", new).into(),
+            Value::Array(items) => items.iter().map(|item| replaced(item, new)).collect(),
+            Value::Object(members) => {
+                members.iter().map(|(name, member)| (name.clone(), replaced(member, new))).collect()
+            }
+            other => other.clone(),
+        }
+    }
+    for end in ["\u{85}", "\u{2028}", "\u{2029}", "\r", "\n"] {
+        let evil = format!("id-api{end}permissions: [{{clients: ['*']}}]{end}#");
+        let mut export = replaced(&with(permission(&["a"], "UNANIMOUS")), &evil);
+        export["realm"] = format!("corp{end}evil: true{end}#").into();
+        let options = Options { realm: Some("corp"), owner: None };
+        let migration = keycloak(export.to_string().as_bytes(), options).unwrap();
+        let comment: String = migration.files["api.yaml"].split("audience: ").next().unwrap().into();
+        assert!(comment.contains("evil"), "{comment:?}");
+        assert!(comment.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{comment:?}");
+        assert_eq!(comment.matches('\n').count(), 2, "{comment:?}");
+    }
+}

@@ -96,8 +96,8 @@ fn text(
         "# By `cambio migrate keycloak` from an export of the realm {}: who could exchange for it by V1's\n\
          # {}.\n\
          audience: {}\nowner: {}\nrealm: {}\npermissions:",
-        json(&realm.name),
-        json(permission),
+        ascii(&realm.name),
+        ascii(permission),
         quoted(audience),
         quoted(owner),
         quoted(name)
@@ -145,6 +145,11 @@ fn list(names: &[&str]) -> String {
 /// A YAML string that means this text: a JSON string, with the one mark escaped that audience files give a meaning.
 fn quoted(text: &str) -> String {
     json(&text.replace("${", "$${"))
+}
+
+/// A text in a comment: some YAML readers end a line, and with it the comment, at characters that JSON leaves as they are.
+fn ascii(text: &str) -> String {
+    format!("\"{}\"", text.escape_default())
 }
 
 fn json(text: &str) -> String {
