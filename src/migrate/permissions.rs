@@ -222,10 +222,11 @@ impl Court<'_> {
         )
     }
 
-    /// Names of clients; older exports have their ids.
+    /// Names of clients; older exports have their ids. A text that could be either, of two clients, is nobody's.
     fn client_policy(&self, policy: &Policy, client: &Client) -> Answer {
         let known = |name: &String| {
-            self.realm.clients.iter().any(|one| one.name == *name || !name.is_empty() && one.id == *name)
+            let meant = |one: &&Client| one.name == *name || !name.is_empty() && one.id == *name;
+            the_only(self.realm.clients.iter().filter(meant)).is_some()
         };
         match policy.list("clients") {
             Some(names) if !names.is_empty() && names.iter().all(known) => {
@@ -233,7 +234,7 @@ impl Court<'_> {
                 if has { Answer::Granted } else { Answer::Denied }
             }
             _ => unknown(format!(
-                "the client policy {:?} names no client, or one that the export does not have",
+                "the client policy {:?} names no client, or one that the export does not have once",
                 policy.name
             )),
         }

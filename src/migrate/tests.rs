@@ -320,3 +320,13 @@ fn no_name_leaves_the_comment() {
         assert_eq!(comment.matches('\n').count(), 2, "{comment:?}");
     }
 }
+
+/// Whoever may choose the name of his client must not pass for another by its id.
+#[test]
+fn a_client_that_is_called_like_anothers_id_is_not_granted_what_that_one_is() {
+    let mut export = with(permission(&["ab"], "UNANIMOUS"));
+    let evil = client("id-b", &json!({}));
+    export["clients"].as_array_mut().unwrap().push(evil);
+    assert!(clients(&migrated(&export)).is_empty());
+    assert!(not_carried_over(&migrated(&export)).iter().any(|one| one.contains("\"id-b\"")));
+}
