@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Rules;
 use crate::policy::reason::{Reason, Refusal};
 
-/// Claims that are numbers (RFC 7519 section 2, NumericDate); the others are texts.
+/// Claims that are numbers (RFC 7519 section 2, `NumericDate`); the others are texts.
 const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 
 /// A verified subject token, and how it came.
