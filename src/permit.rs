@@ -117,7 +117,7 @@ impl Permit {
             let actor = renewal.actor_token().zip(checks.actor.as_ref()).ok_or_else(unreadable)?;
             let client = validated.authenticated().client_id();
             let actor = ActorToken::check_again(actor.0, client, actor.1, evidence)?;
-            validated = validated.with_actor(actor);
+            validated = validated.with_actor(actor)?;
         }
         let binding = validated.binding().claim();
         let judge = |scope: Option<&Scope>| {

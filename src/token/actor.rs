@@ -7,7 +7,7 @@ use super::binding::Evidence;
 use super::introspected::Answer;
 use super::keys::KeySet;
 use super::verify::VerifiedToken;
-use super::{SubjectChecks, Validated, check, check_introspected, claims, fit, is_held_by};
+use super::{SubjectChecks, Validated, check, check_introspected, claims, fit, is_held_by, was_issued_to};
 use crate::oauth::urn::TokenType;
 use crate::policy::reason::{Reason, Refusal};
 use crate::secret::Secret;
@@ -17,6 +17,7 @@ use crate::secret::Secret;
 pub struct ActorToken {
     token: VerifiedToken,
     issuer: String,
+    own: bool,
     is_held: bool,
 }
 
@@ -107,16 +108,22 @@ impl ActorToken {
                 "it has act, and is no actor's own token",
             ));
         }
-        let is_held = !checks.audience.is_own() || is_held_by(token.claims(), client)?;
-        Ok(Self { token, issuer: checks.issuer_name.to_owned(), is_held })
+        let own = checks.audience.is_own();
+        let is_held = !own || is_held_by(token.claims(), client)?;
+        Ok(Self { token, issuer: checks.issuer_name.to_owned(), own, is_held })
     }
 }
 
 impl Validated {
     /// The request with the actor whose token came with it.
-    #[must_use]
-    pub fn with_actor(self, actor: ActorToken) -> Self {
-        Self { actor: Some(actor), ..self }
+    ///
+    /// # Errors
+    /// [`Reason::ActorTokenInvalid`]: the client is public, and the token, one of the realm's, was not issued to it.
+    pub fn with_actor(self, actor: ActorToken) -> Result<Self, Refusal> {
+        if actor.own && self.authenticated.is_public() {
+            was_issued_to(actor.claims(), self.authenticated.client_id()).map_err(about_the_actor)?;
+        }
+        Ok(Self { actor: Some(actor), ..self })
     }
 
     /// The actor, if one came.

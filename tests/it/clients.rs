@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::support::files::BACK_END_API;
-use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields};
+use crate::support::world::{ACCESS_TOKEN, Plan, TOKEN_PATH, World, exchange_fields};
 use crate::support::{client, form, token};
 
 const REALM: &str = "    subjectIssuers: [corp, partner]\n";
@@ -96,6 +96,39 @@ async fn a_public_client_exchanges_the_tokens_of_its_own_logins_only() {
         world.exchange(&world.sign(&claims), &public).await;
         let line = world.audit_after(before).await;
         assert_eq!(line["reason"].as_str().unwrap_or_default(), reason, "{name}: {line}");
+    }
+}
+
+/// The same of the token of whoever is to act.
+#[tokio::test]
+async fn a_public_client_comes_with_actors_of_its_own_logins_only() {
+    let clients = "    clients: { single-page-app: [{ method: none }] }\n";
+    let permission = "permissions: [{ clients: [single-page-app], issuance: mint, delegation: { withoutMayAct: true, condition: \"true\" } }]\n";
+    let world = Plan::new()
+        .await
+        .configure(REALM, &format!("{REALM}{clients}"))
+        .audience("back-end-api", &format!("{BACK_END_API}{permission}"))
+        .start()
+        .await;
+    let for_public = |token: String, azp: &str| {
+        let mut claims = token::claims(&token);
+        claims["azp"] = json!(azp);
+        claims["aud"] = json!(["single-page-app"]);
+        world.sign(&claims)
+    };
+    let alice = for_public(world.alice().await, "single-page-app");
+    for (azp, reason) in [("single-page-app", ""), ("front-end-app", "actor_token_invalid")] {
+        let bob = for_public(world.login("front-end-app", "front-end-secret", "bob").await, azp);
+        let before = world.audit_so_far();
+        let changes = [
+            ("client_id", "single-page-app"),
+            ("client_secret", "-"),
+            ("actor_token", &bob),
+            ("actor_token_type", ACCESS_TOKEN),
+        ];
+        world.exchange(&alice, &changes).await;
+        let line = world.audit_after(before).await;
+        assert_eq!(line["reason"].as_str().unwrap_or_default(), reason, "{azp}: {line}");
     }
 }
 

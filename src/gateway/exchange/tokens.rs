@@ -35,7 +35,7 @@ pub(super) async fn check(
         Some(token) => {
             let client = validated.authenticated().client_id();
             let actor = Box::pin(actor(visit, realm, (token, client), evidence)).await?;
-            Ok(validated.with_actor(actor))
+            validated.with_actor(actor)
         }
     }
 }
