@@ -182,7 +182,7 @@ EXCHANGE: list[Row] = [
     Row("`subject_token_type` missing", _set(subject_token_type=None), '403 access_denied "Client not allowed to exchange"', MISSING_TOKEN, "RFC 8693 requires it; Keycloak falls back to its legacy exchange."),
     Row("`subject_token` missing", _set(subject_token=None), DENIED, MISSING_TOKEN, "As above."),
     Row("unknown scope", _set(scope="zzz"), '400 invalid_scope "Invalid scopes: zzz"', NO_SCOPE, "The owner's permission lists the scopes that may be asked for."),
-    Row("offline_access", _set(scope="offline_access"), ISSUED, NO_SCOPE, "As above."),
+    Row("offline_access", _set(scope="offline_access"), ISSUED, '400 not_allowed "Offline tokens not allowed for the user or client"', "As above: it must be listed by name."),
     Row("offline_access in a refresh token, of a user who may not have it", lambda d, t: _set(scope="offline_access", requested_token_type=oidc.REFRESH_TOKEN)(_token("bob")(d, t), t), '400 not_allowed "Offline tokens not allowed for the user or client"', '400 invalid_request "requested_token_type unsupported"', "A refresh token that comes out of an exchange brings every dropped role back."),
     Row("wrong secret in the body", _changed(lambda d: replace(d, client=_wrong(d.client))), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("wrong secret by Basic", _changed(lambda d: replace(d, client=_wrong(d.client), authenticate=drafts.by_basic)), '401 unauthorized_client "Invalid client or Invalid client credentials"'),

@@ -85,9 +85,9 @@ def _realm() -> dict:
     confidential = [
         {**realms.for_itself(client(name))} for name in [*CALLERS, *AUDIENCES] if name != "public"
     ]
-    public = {**realms._confidential(client("public"), {}), "publicClient": True}
+    public = {**realms.confidential(client("public"), {}), "publicClient": True}
     return {
-        **realms._realm(REALM),
+        **realms.realm(REALM),
         "roles": {
             "realm": [{"name": "auditor"}, {"name": "robot-role"}],
             "client": {name: [{"name": "user"}] for name in [*AUDIENCES, "alpha"]},
@@ -95,7 +95,7 @@ def _realm() -> dict:
         "clients": [*confidential, public],
         "users": [
             {
-                **realms._profile(DAVE),
+                **realms.profile(DAVE),
                 "realmRoles": ["auditor"],
                 "clientRoles": {name: ["user"] for name in [*AUDIENCES, "alpha"]},
             }
