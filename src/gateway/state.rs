@@ -1,6 +1,6 @@
 //! What one generation of the configuration needs at run time; a reload makes a new one and keeps the key caches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -60,6 +60,8 @@ pub struct RealmState {
     own_checks: Option<TokenChecks>,
     /// What its policy leaves to be asked for.
     pub accepts: Accepts,
+    /// Flat claims into which some audience's file has roles written, by whatever name they are called in it.
+    pub role_claims: BTreeSet<String>,
     /// Where the identity provider is asked whether its tokens are active.
     pub introspection: Endpoint,
     /// Where the roles of its users are asked for.
@@ -154,6 +156,7 @@ impl State {
                     ..realm.tokens.clone()
                 }),
                 accepts: accepts(realm, &config.policy),
+                role_claims: role_claims(realm, &config.policy),
                 introspection: Endpoint::of(realm).map_err(|error| StartError::Tls(error.to_string()))?,
                 directory: directory(realm)?,
                 published: Published::new(),
@@ -430,6 +433,13 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
         accepts.actors |= permission.delegation.as_ref().is_some_and(Delegation::takes_actors);
     }
     accepts
+}
+
+/// Flat claims of roles in tokens that we sign for a realm. Elsewhere a claim of such a name may be the identity provider's,
+/// for instance `groups`.
+fn role_claims(realm: &Realm, policy: &Policy) -> BTreeSet<String> {
+    let audiences = policy.realms.get(&realm.name).into_iter().flat_map(BTreeMap::values);
+    audiences.filter_map(|audience| audience.roles.output.claim.clone()).collect()
 }
 
 fn introspector(issuer: &TrustedIssuer, clock: &Clock) -> Result<Option<Introspector>, StartError> {

@@ -1,5 +1,7 @@
 //! The actor token of a delegation (RFC 8693 sections 1.1 and 2.1): checked as a subject token is, for the same client.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -76,6 +78,12 @@ impl ActorToken {
             .map_err(about_the_actor)
     }
 
+    /// The same without these claims, as [`Validated::forgetting`].
+    #[must_use]
+    pub fn forgetting(self, names: &BTreeSet<String>) -> Self {
+        Self { token: self.token.without(names), ..self }
+    }
+
     /// The token.
     pub fn token(&self) -> &VerifiedToken {
         &self.token
@@ -129,6 +137,13 @@ impl Validated {
     /// The actor, if one came.
     pub fn actor(&self) -> Option<&ActorToken> {
         self.actor.as_ref()
+    }
+
+    /// The request as if the subject token had not these claims: what an audience's owner had us write into it is not the
+    /// identity provider's word to another one.
+    #[must_use]
+    pub fn forgetting(self, names: &BTreeSet<String>) -> Self {
+        Self { subject: self.subject.without(names), ..self }
     }
 
     /// The request about a subject of another issuer, whose name in the configuration is `issuer`: what came is a token

@@ -1,6 +1,8 @@
 //! The checks of a token against its issuer's keys: signature, issuer, times and subject.
 //! Whom the token is for, and what else it must say, is `token::validate`'s business.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
@@ -221,6 +223,12 @@ impl VerifiedToken {
         let subject = required(&claims, "sub").ok()?.to_owned();
         let issued = claims::time(&claims, "iat").ok()?;
         Some(Self { header, claims, subject, expires, issued })
+    }
+
+    /// The same without these claims, which are not its issuer's word.
+    pub(super) fn without(mut self, names: &BTreeSet<String>) -> Self {
+        self.claims.retain(|name, _| !names.contains(name));
+        self
     }
 
     /// Every claim, standard ones included.

@@ -435,3 +435,28 @@ async fn another_issuer_can_not_say_that_the_realms_own_acted() {
         );
     }
 }
+
+/// A role that one owner has written into a flat claim is no group of the identity provider's to the next.
+#[tokio::test]
+async fn a_flat_claim_of_roles_is_no_word_of_the_identity_provider_in_the_next_exchange() {
+    let writer = "audience: back-end-api\nowner: a\nissuance: mint\npermissions:\n  - { clients: [front-end-app] }\n\
+                  roles: { own: true, static: [admins], output: both, claim: groups }\n";
+    let reader = "audience: other-api\nowner: b\nissuance: mint\npermissions:\n  - clients: [front-end-app]\n    \
+                  delegation: { withoutMayAct: true, condition: \"'admins' in actor.groups\" }\n\
+                  roles: { own: true, map: [{ from: \"group:admins\", to: admin }] }\n";
+    let plan = Plan::new().await;
+    let world = plan.audience("back-end-api", writer).audience("other-api", reader).start().await;
+    let alice = world.alice().await;
+    let written = world.exchange(&alice, &[]).await.access_token();
+    assert_eq!(token::claims(&written)["groups"], json!(["admins", "backend_user"]));
+    let other = [("audience", "other-api")];
+    let answer = world.exchange(&written, &other).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let claims = token::claims(&answer.access_token());
+    assert_eq!(token::client_roles(&claims, "other-api"), [""; 0], "{claims}");
+
+    let actor = world.exchange(&bob(&world).await, &[]).await.access_token();
+    let before = world.audit_so_far();
+    world.exchange(&alice, &[&with_actor(&actor)[..], &other].concat()).await;
+    assert_eq!(world.audit_after(before).await["reason"], "condition_failed", "nor of an actor");
+}
