@@ -38,7 +38,6 @@ use crate::secret::Secret;
 use crate::token::binding::Evidence;
 use crate::token::claims;
 use crate::token::dpop::Place;
-use crate::upstream::directory::DirectoryError;
 
 /// The answer to an exchange, with the first refresh token of a family if one was asked for and permitted.
 pub(super) fn first(
@@ -206,29 +205,23 @@ fn session(permit: &Permit) -> Option<(&str, &str)> {
     sid.filter(|sid| !sid.is_empty() && permit.contract().from_directory).map(|sid| (subject.subject(), sid))
 }
 
-/// Where nobody but the directory knows the realm's own user: he is enabled and his session goes on.
+/// Where nobody but the directory knows the realm's own user: his session goes on. Whether he is enabled is asked with his
+/// roles.
 async fn goes_on(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Result<(), Refusal> {
     let minted = permit.issuance() == Issuance::Mint && permit.validated().is_own();
     let Some((user, sid)) = session(permit).filter(|_| minted) else { return Ok(()) };
     let name = &realm.config.name;
-    let over = |detail: &str| Err(Refusal::new(Reason::RefreshTokenInvalid, detail));
-    let refused = |error: DirectoryError| {
-        Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}"))
-    };
     let directory = realm.directory.as_ref().ok_or_else(|| {
         Refusal::new(Reason::DirectoryUnavailable, format!("write realms.{name}.directory"))
     })?;
     let (upstream, now) = (&visit.gateway.upstream, visit.gateway.clock.now());
-    match directory.user(upstream, user, now).await {
-        Ok(user) if !user.enabled => return over("the user is disabled"),
-        Ok(_) => {}
-        Err(DirectoryError::NoUser) => return over("the user is gone"),
-        Err(error) => return Err(refused(error)),
-    }
-    if directory.session_is_alive(upstream, user, sid, now).await.map_err(refused)? {
+    let alive = directory.session_is_alive(upstream, user, sid, now).await.map_err(|error| {
+        Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}"))
+    })?;
+    if alive {
         Ok(())
     } else {
-        over("the user's session has ended")
+        Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended"))
     }
 }
 
