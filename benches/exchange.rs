@@ -62,6 +62,7 @@ fn listed(names: &[&str]) -> Names {
 fn policy() -> Policy {
     let permission = |number: usize| Permission {
         subject_clients: Names::default(),
+        exchanged: false,
         clients: listed(&[&format!("client-{number}")]),
         issuers: listed(&["corp"]),
         subject_tokens: BTreeSet::from([TokenType::AccessToken]),
@@ -112,6 +113,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Reque
         realm_issuer: "https://sso.example.org/realms/corp",
         actor: None,
         settled: false,
+        ours: false,
         impersonate: None,
         carried: &[],
         defaults: &[],

@@ -49,6 +49,7 @@ pub struct Validated {
     binding: Binding,
     is_held: bool,
     settled: bool,
+    ours: bool,
     actor: Option<ActorToken>,
 }
 
@@ -188,6 +189,7 @@ impl Validated {
             binding,
             is_held,
             settled: false,
+            ours: false,
             actor: None,
         })
     }

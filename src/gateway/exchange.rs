@@ -68,7 +68,7 @@ pub async fn judge(
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
     let permit = Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
-    if is_ours(realm, &permit) {
+    if permit.validated().is_ours() {
         by_ourselves(&permit)?;
     }
 
@@ -128,13 +128,6 @@ fn as_the_page_says(
         subject_issuer: parsed.subject_issuer(),
     };
     dialect::claims::check(realm.config.dialect.rules(), &came)
-}
-
-/// Whether we signed the subject token, which the identity provider then does not know.
-fn is_ours(realm: &RealmState, permit: &Permit) -> bool {
-    let validated = permit.validated();
-    validated.is_settled()
-        || validated.is_own() && validated.subject().kid().is_some_and(|kid| realm.is_ours(kid))
 }
 
 /// A token that we signed is exchanged by us alone.

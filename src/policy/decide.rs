@@ -73,6 +73,8 @@ pub struct Request<'a> {
     pub actor: Option<Actor<'a>>,
     /// Whether the subject is one of another issuer and the token one that we minted for him: `sub` is his already.
     pub settled: bool,
+    /// Whether the subject token is one that we signed in an earlier exchange.
+    pub ours: bool,
     /// Whom the new token is to be about in the place of the subject.
     pub impersonate: Option<Impersonated<'a>>,
     /// Claims that a token that we sign may carry besides those that the audience's file lists.

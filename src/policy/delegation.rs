@@ -31,6 +31,8 @@ pub struct Actor<'a> {
     pub subject: &'a str,
     /// Whether it was issued to the client that came with it, or for it, if it is the realm's own.
     pub held: bool,
+    /// Whether it is one that we signed in an earlier exchange.
+    pub ours: bool,
     /// Its `exp`.
     pub expires: Timestamp,
 }

@@ -121,6 +121,8 @@ pub struct Permission {
     /// Clients that the realm's own subject and actor tokens may have been issued to, where they were issued neither to
     /// nor for the caller.
     pub subject_clients: Names,
+    /// Whether subject and actor tokens may be ones that we signed for another audience, by what its owner wrote.
+    pub exchanged: bool,
     /// Accepted `requested_token_type`s.
     pub requested_tokens: BTreeSet<TokenType>,
     /// Scope tokens that may be asked for and granted.

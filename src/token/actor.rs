@@ -21,6 +21,7 @@ pub struct ActorToken {
     issuer: String,
     own: bool,
     is_held: bool,
+    ours: bool,
 }
 
 impl ActorToken {
@@ -109,6 +110,17 @@ impl ActorToken {
         self.is_held
     }
 
+    /// The same, by a key of ours.
+    #[must_use]
+    pub fn signed_by_us(self) -> Self {
+        Self { ours: true, ..self }
+    }
+
+    /// Whether we signed it.
+    pub fn is_ours(&self) -> bool {
+        self.ours
+    }
+
     fn of(token: VerifiedToken, client: &str, checks: &SubjectChecks<'_>) -> Result<Self, Refusal> {
         if token.claims().contains_key("act") {
             return Err(Refusal::new(
@@ -118,7 +130,7 @@ impl ActorToken {
         }
         let own = checks.audience.is_own();
         let is_held = !own || is_held_by(token.claims(), client)?;
-        Ok(Self { token, issuer: checks.issuer_name.to_owned(), own, is_held })
+        Ok(Self { token, issuer: checks.issuer_name.to_owned(), own, is_held, ours: false })
     }
 }
 
@@ -137,6 +149,17 @@ impl Validated {
     /// The actor, if one came.
     pub fn actor(&self) -> Option<&ActorToken> {
         self.actor.as_ref()
+    }
+
+    /// The request, whose subject token was signed by a key of ours.
+    #[must_use]
+    pub fn signed_by_us(self) -> Self {
+        Self { ours: true, ..self }
+    }
+
+    /// Whether we signed the subject token, in an earlier exchange. The identity provider does not know it then.
+    pub fn is_ours(&self) -> bool {
+        self.ours
     }
 
     /// The request as if the subject token had not these claims: what an audience's owner had us write into it is not the

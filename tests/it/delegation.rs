@@ -100,7 +100,7 @@ async fn an_actor_is_never_lost_and_chains_nest() {
         .audience("back-end-api", &file("mint", everybody))
         .audience(
             "other-api",
-            "audience: other-api\nowner: other\npermissions:\n  - { clients: [back-end-api], issuance: mint, scopes: [email], \
+            "audience: other-api\nowner: other\npermissions:\n  - { clients: [back-end-api], issuance: mint, exchangedTokens: true, scopes: [email], \
              delegation: { actor: optional, withoutMayAct: true, condition: \"true\", depth: 2 } }\n",
         )
         .start()
@@ -382,7 +382,7 @@ async fn a_foreign_subject_stays_who_he_is_from_hop_to_hop() {
         .audience("back-end-api", &file("mint", ""))
         .audience(
             "other-api",
-            "audience: other-api\nowner: other\npermissions:\n  - { clients: [back-end-api], issuers: [partner], issuance: mint }\n",
+            "audience: other-api\nowner: other\npermissions:\n  - { clients: [back-end-api], issuers: [partner], issuance: mint, exchangedTokens: true }\n",
         )
         .start()
         .await;
@@ -441,7 +441,7 @@ async fn another_issuer_can_not_say_that_the_realms_own_acted() {
 async fn a_flat_claim_of_roles_is_no_word_of_the_identity_provider_in_the_next_exchange() {
     let writer = "audience: back-end-api\nowner: a\nissuance: mint\npermissions:\n  - { clients: [front-end-app] }\n\
                   roles: { own: true, static: [admins], output: both, claim: groups }\n";
-    let reader = "audience: other-api\nowner: b\nissuance: mint\npermissions:\n  - clients: [front-end-app]\n    \
+    let reader = "audience: other-api\nowner: b\nissuance: mint\npermissions:\n  - clients: [front-end-app]\n    exchangedTokens: true\n    \
                   delegation: { withoutMayAct: true, condition: \"'admins' in actor.groups\" }\n\
                   roles: { own: true, map: [{ from: \"group:admins\", to: admin }] }\n";
     let plan = Plan::new().await;

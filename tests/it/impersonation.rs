@@ -199,7 +199,7 @@ async fn whom_somebody_became_goes_no_further() {
         .audience("back-end-api", &format!("{head}{IMPERSONATION}"))
         .audience(
             "other-api",
-            "audience: other-api\nowner: other\nissuance: mint\npermissions:\n  - clients: [front-end-app, back-end-api]\n    \
+            "audience: other-api\nowner: other\nissuance: mint\npermissions:\n  - clients: [front-end-app, back-end-api]\n    exchangedTokens: true\n    \
              delegation: { actor: optional, withoutMayAct: true, condition: \"true\" }\n",
         )
         .start()

@@ -154,7 +154,16 @@ async fn a_token_of_ours_is_exchanged_again_by_mint_only() {
     let again = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: ISSUANCE }\n";
     for (issuance, status, reason) in [("mint", 200, None), ("reissue", 400, Some("subject_token_ours"))] {
         let plan = Plan::new().await.audience("back-end-api", &file(MINT, ""));
-        let world = plan.audience("other-api", &again.replace("ISSUANCE", issuance)).start().await;
+        let world = plan
+            .audience(
+                "other-api",
+                &again.replace(
+                    "ISSUANCE",
+                    if issuance == "mint" { "mint, exchangedTokens: true" } else { issuance },
+                ),
+            )
+            .start()
+            .await;
         let first = world.exchange(&world.alice().await, &[]).await.access_token();
         let before = world.audit_so_far();
         let changes =
@@ -175,7 +184,7 @@ async fn a_token_of_ours_is_exchanged_again_by_mint_only() {
 /// audience's owner says what `sub` is, and the second permits tokens of the realm only.
 #[tokio::test]
 async fn a_token_minted_for_a_foreign_subject_is_not_taken_for_the_realms_own() {
-    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuers: ISSUERS, issuance: mint }\n";
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuers: ISSUERS, issuance: mint, exchangedTokens: true }\n";
     for (subject, issuers, permitted) in [
         ("qualified", "[corp]", false),
         ("keep", "[corp]", false),
@@ -209,7 +218,7 @@ async fn a_token_minted_for_a_foreign_subject_is_not_taken_for_the_realms_own() 
 /// The issuer has gone, and what was made of its tokens with it.
 #[tokio::test]
 async fn a_token_minted_for_a_subject_of_an_issuer_that_is_not_trusted_any_more_is_refused() {
-    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuers: [\"*\"], issuance: mint }\n";
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuers: [\"*\"], issuance: mint, exchangedTokens: true }\n";
     let anybody = MINT.replace("[corp, partner]", "[\"*\"]");
     let plan = Plan::new().await.audience("back-end-api", &file(&anybody, "")).audience("other-api", other);
     let world = plan.start().await;
@@ -293,7 +302,7 @@ async fn one_token_can_not_be_made_in_two_ways() {
 /// RFC 9068's profile names the client in `client_id`.
 #[tokio::test]
 async fn the_client_exchanges_again_what_it_was_issued_whatever_the_profile() {
-    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [front-end-app], issuance: mint }\n";
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [front-end-app], issuance: mint, exchangedTokens: true }\n";
     for profile in ["keycloak", "rfc9068"] {
         let first = file(MINT, "").replace("lifetime: 5m", &format!("lifetime: 5m, profile: {profile}"));
         let world =

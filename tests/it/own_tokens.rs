@@ -248,7 +248,7 @@ async fn tokens_of_the_identity_provider_are_its_to_answer_for() {
 
 #[tokio::test]
 async fn a_revoked_token_of_ours_is_no_subject_token() {
-    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: mint }\n";
+    let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: mint, exchangedTokens: true }\n";
     let world = plan().await.audience("other-api", other).start().await;
     let issued = exchanged(&world, &[]).await.access_token();
     let changes =

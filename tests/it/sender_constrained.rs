@@ -71,7 +71,7 @@ async fn a_minted_token_is_bound_as_well() {
 /// An access token that became an ID token would otherwise come back as one that is bound to nobody.
 #[tokio::test]
 async fn an_id_token_does_not_unbind() {
-    let permissions = "permissions:\n  - { clients: [front-end-app], issuance: mint, scopes: [email, profile],\n      subjectTokens: [access_token, id_token], requestedTokens: [access_token, id_token] }\n";
+    let permissions = "permissions:\n  - { clients: [front-end-app], issuance: mint, exchangedTokens: true, scopes: [email, profile],\n      subjectTokens: [access_token, id_token], requestedTokens: [access_token, id_token] }\n";
     let plan = Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{permissions}"));
     let world = plan.start().await;
     let holder = Holder::new();

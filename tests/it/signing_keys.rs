@@ -159,7 +159,7 @@ async fn what_a_retired_key_signs_after_its_time_is_not_taken() {
     let plan = Plan::new().await.configure("signingKey: corp.pem", "signingKeys: ./keys");
     let plan = plan.audience(
         "back-end-api",
-        "audience: back-end-api\nowner: a\npermissions:\n  - { clients: [front-end-app], issuance: mint }\n",
+        "audience: back-end-api\nowner: a\npermissions:\n  - { clients: [front-end-app], issuance: mint, exchangedTokens: true }\n",
     );
     let start = "2026-11-02T08:00:00Z".parse::<Timestamp>().unwrap().as_second();
     keys(&plan.folder.path("keys"), start, "generate --type p256");

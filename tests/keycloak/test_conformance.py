@@ -101,7 +101,7 @@ def cambio(clients: None, keycloak: Keycloak, gates: Gates, tmp_path_factory: py
     secret = tmp_path_factory.mktemp("conformance") / "introspection.secret"
     secret.write_text(OTHER.secret or "")
     types = ["access_token", "id_token", "jwt"]
-    granted = {"delegation": DELEGATION, "requestedTokens": types}
+    granted = {"delegation": DELEGATION, "requestedTokens": types, "exchangedTokens": True}
     asked = {"stillActive": True, "condition": "!has(claims.act)"}
     permissions = [
         permission(APP.id, subjectTokens=["access_token", "jwt"], **asked, **granted),

@@ -263,7 +263,7 @@ def test_52691_provenance_not_syntax(keycloak: Keycloak, make, issuance: str) ->
 
 def test_52691_a_delegated_token_is_never_washed(keycloak: Keycloak, make) -> None:
     """Its second bypass: exchanged again, the token lost its act, and outlived the permission to delegate."""
-    named = acting(issuance="mint", requestedTokens=["access_token", "id_token"])
+    named = acting(issuance="mint", exchangedTokens=True, requestedTokens=["access_token", "id_token"])
     gate = make(named)
     subject, actor = login(gate, PORTAL, VICTIM), login(gate, SHOP, AGENT_BOT)
     first = exchange(gate.peer, subject, actor)
@@ -515,6 +515,7 @@ def test_cve_2026_1486_an_issuer_that_is_taken_out_stops_at_once(
         "front-end-app",
         issuers=["abroad"],
         issuance="mint",
+        exchangedTokens=True,
         requestedTokens=["access_token", "refresh_token"],
     )
     introspection = {**provider.introspection(tmp_path / "abroad.secret"), "cacheFor": "5m"}

@@ -112,6 +112,8 @@ def granted(**more: object) -> dict:
         "subjectClients": [CUSTOMER.id, SILENT.id, DELEGATED.id],
         "requestedTokens": ["access_token", "id_token"],
         "delegation": {"actor": "optional"},
+        # "You can also use exchanged tokens as subject tokens."
+        "exchangedTokens": True,
         # Who may act is what the token says.
         "condition": "has(claims.may_act)",
     }
@@ -331,6 +333,7 @@ def test_refresh_tokens_where_they_are_configured(make: Callable[..., Gate]) -> 
         subjectTokens=["access_token"],
         requestedTokens=["access_token", "refresh_token"],
         subjectClients=None,
+        exchangedTokens=None,
         issuance="reissue",
     )
     am = make("forgerock-refresh", by_exchange, granted(requestedTokens=["id_token"]))

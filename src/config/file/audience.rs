@@ -53,6 +53,11 @@ pub struct Permission {
     /// Clients of the realm whose tokens the caller may come with although it is neither in their `aud` nor their `azp`, or
     /// `["*"]`. Without it, none; with `mint` only, as the upstream refuses such tokens.
     pub subject_clients: Option<Vec<String>>,
+    /// Whether subject and actor tokens may be ones that Cambio signed in an earlier exchange; with `mint` only. Scope, roles
+    /// and further claims in them are what the owner of that audience's file had written, and conditions and roles here see
+    /// them as the realm's word.
+    #[serde(default)]
+    pub exchanged_tokens: bool,
     /// Whether a subject token can be exchanged once only, by its `jti`. A permission without it that covers the request
     /// too lifts this.
     #[serde(default)]

@@ -297,7 +297,7 @@ fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal> {
         Issuance::Mint if permit.demands().still_active => refused(
             "with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again",
         ),
-        Issuance::Mint if permit.validated().is_settled() => refused(
+        Issuance::Mint if permit.validated().is_ours() => refused(
             "exchange the other issuer's token for one: a token that was minted can't be renewed for longer",
         ),
         Issuance::Mint if permit.validated().is_own() && session(permit).is_none() => refused(

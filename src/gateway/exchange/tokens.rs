@@ -56,7 +56,8 @@ async fn subject(
         && let Some((checks, keys)) = realm.ours(kid, now)
     {
         let validated = presented.validate(keys, &checks, evidence, now)?;
-        let validated = life::unrevoked(visit, realm, validated).await?.forgetting(&realm.role_claims);
+        let validated =
+            life::unrevoked(visit, realm, validated).await?.forgetting(&realm.role_claims).signed_by_us();
         if validated.subject().claims().contains_key(IMPERSONATED) {
             let detail =
                 "the subject token came of an impersonation, which was permitted for its own audience alone";
@@ -117,7 +118,7 @@ async fn actor(
         if life::is_revoked(visit, realm, &life::id(token, actor.token())).await? {
             return Err(Refusal::new(Reason::ActorTokenInvalid, "a token of ours that was revoked"));
         }
-        return Ok(actor.forgetting(&realm.role_claims));
+        return Ok(actor.forgetting(&realm.role_claims).signed_by_us());
     }
     let (checks, jwks) = trusted(visit, realm, issuer).map_err(about_the_actor)?;
     let keys = keys(jwks, key_id, checks.issuer_name).await?;

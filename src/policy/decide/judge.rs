@@ -40,6 +40,8 @@ enum Reach {
     Issuer,
     /// The subject token is another client's.
     Holder,
+    /// It takes no token that we signed.
+    Exchanged,
     SubjectToken,
     RequestedToken,
     Expired,
@@ -156,6 +158,8 @@ impl<'a> Judge<'a> {
             Reach::Issuer
         } else if !request.held && !is_of_a_subject_client(permission, issuance, request.claims) {
             Reach::Holder
+        } else if request.ours && !permission.exchanged {
+            Reach::Exchanged
         } else if !permission.subject_tokens.contains(&request.subject_token) {
             Reach::SubjectToken
         } else if !permission.requested_tokens.contains(&request.requested_token)
@@ -178,11 +182,11 @@ impl<'a> Judge<'a> {
         permission.impersonation.is_some() && theirs
     }
 
-    /// Whether what is allowed can be asked again. Who is impersonated has no session, and what a settled subject token was
-    /// made from is not at hand.
+    /// Whether what is allowed can be asked again. Who is impersonated has no session, and what a token of ours was made from
+    /// is not at hand.
     fn refreshes(&self, issuance: Issuance) -> bool {
-        let Request { own, settled, impersonate, .. } = *self.request;
-        !settled && impersonate.is_none() && refreshable(issuance, own, self.audience.roles.directory)
+        let Request { own, ours, impersonate, .. } = *self.request;
+        !ours && impersonate.is_none() && refreshable(issuance, own, self.audience.roles.directory)
     }
 
     /// How far it goes with the actor and with those that there were before.
@@ -208,6 +212,7 @@ impl<'a> Judge<'a> {
             {
                 Reach::Actor
             }
+            (_, Some(actor)) if actor.ours && !permission.exchanged => Reach::Actor,
             (_, Some(_)) if may_act.is_none() && !rule.without_may_act => Reach::Actor,
             _ if *depth > rule.depth => Reach::TooDeep,
             _ => Reach::Covers,

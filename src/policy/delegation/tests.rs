@@ -16,6 +16,7 @@ fn gateway() -> Map<String, Value> {
 fn actor<'a>(claims: &'a Map<String, Value>, issuer: &'a str) -> Actor<'a> {
     Actor {
         held: true,
+        ours: false,
         issuer,
         iss: claims["iss"].as_str().unwrap(),
         claims,

@@ -95,10 +95,15 @@ pub(super) fn permission(
         }
         names(list, "tokens of every client", &at, report)
     });
+    if file.exchanged_tokens && issuance != Issuance::Mint {
+        at.field("exchangedTokens")
+            .problem(report, "needs `issuance: mint`: the upstream knows no token that Cambio signed");
+    }
     Some(Permission {
         clients: clients?,
         issuers: issuers?,
         subject_clients: subject_clients?.unwrap_or_default(),
+        exchanged: file.exchanged_tokens,
         subject_tokens,
         requested_tokens,
         scopes: scopes?,

@@ -20,6 +20,13 @@ impl Judge<'_> {
                      subjectClients of permission {position}, which must mint"
                 ),
             ),
+            Reach::Exchanged => self.refuse(
+                Reason::SubjectTokenOurs,
+                &format!(
+                    "Cambio signed the subject token for another audience, by what its owner wrote: add exchangedTokens: \
+                     true to permission {position}, which must mint"
+                ),
+            ),
             Reach::SubjectToken => self.refuse(
                 Reason::SubjectTokenTypeNotPermitted,
                 &format!("add {} to subjectTokens of permission {position}", request.subject_token.name()),
@@ -96,6 +103,11 @@ impl Judge<'_> {
             }
             (Some(rule), Some(actor)) if !rule.issuers.contains(actor.issuer) => {
                 format!("add {} to delegation.issuers of permission {position}", actor.issuer)
+            }
+            (Some(_), Some(actor))
+                if actor.ours && permission.is_some_and(|permission| !permission.exchanged) =>
+            {
+                format!("Cambio signed the actor token: add exchangedTokens: true to permission {position}")
             }
             (Some(_), _) => format!(
                 "the subject token has no may_act, and permission {position} does not say delegation.withoutMayAct"

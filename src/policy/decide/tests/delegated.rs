@@ -28,6 +28,7 @@ fn asked(permissions: Vec<Permission>, claims: &Value, actor: Option<&str>) -> R
     let gateway = object(json!({"sub": "sa-gateway", "azp": "gateway"}));
     let actor = actor.map(|issuer| Actor {
         held: true,
+        ours: false,
         issuer,
         iss: if issuer == "corp" { ISSUER } else { PARTNER },
         claims: &gateway,
@@ -273,6 +274,7 @@ fn whose_token_the_client_may_come_with() {
             claims: &gateway,
             subject: "sa-gateway",
             held,
+            ours: false,
             expires: now() + SignedDuration::from_secs(60),
         });
         let request = Request { held, actor, ..request(&audiences, &claims) };
@@ -299,5 +301,38 @@ fn a_permission_that_does_not_hold_takes_nothing_away() {
         let decision = decide(&policy, "corp", &request, now()).unwrap();
         assert_eq!(decision.contract.scope_requested, Some(scope("email")), "{name}");
         assert_eq!(decision.demands, Demands::default(), "{name}");
+    }
+}
+
+#[test]
+fn a_token_of_ours_is_taken_where_the_owner_says_so() {
+    let taking = |exchanged, issuance| Permission {
+        exchanged,
+        issuance: Some(issuance),
+        ..with(Delegation { without_may_act: true, ..delegation() })
+    };
+    let (mint, audiences, claims) = (Issuance::Mint, names(&["back-end-api"]), object(json!({})));
+    let gateway = object(json!({"sub": "sa-gateway", "azp": "gateway"}));
+    for (name, exchanged, subject, actor, expected) in [
+        ("the realm's own", false, false, None, Ok(())),
+        ("ours", false, true, None, Err(Reason::SubjectTokenOurs)),
+        ("ours, permitted", true, true, None, Ok(())),
+        ("the actor's is ours", false, false, Some(true), Err(Reason::ActorNotPermitted)),
+        ("the actor's is ours, permitted", true, false, Some(true), Ok(())),
+        ("the actor's is not", false, false, Some(false), Ok(())),
+    ] {
+        let actor = actor.map(|ours| Actor {
+            issuer: "corp",
+            iss: ISSUER,
+            claims: &gateway,
+            subject: "sa-gateway",
+            held: true,
+            ours,
+            expires: now() + SignedDuration::from_secs(60),
+        });
+        let request = Request { actor, ours: subject, ..request(&audiences, &claims) };
+        let policy = policy([audience("back-end-api", vec![taking(exchanged, mint)])]);
+        let decided = decide(&policy, "corp", &request, now());
+        assert_eq!(decided.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }

@@ -232,7 +232,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
         mostly(None, expires.prop_map(Some)),
         (issuances, select(Demands::ALL.to_vec())),
         (some_delegation(), some_impersonation(), proptest::option::of(10..1000i64)),
-        select(vec![&[][..], &["other-app"]]),
+        (select(vec![&[][..], &["other-app"]]), any::<bool>()),
     )
         .prop_map(
             |(
@@ -245,10 +245,11 @@ fn some_permission() -> impl Strategy<Value = Permission> {
                 expires,
                 (issuance, demands),
                 (delegation, impersonation, lifetime),
-                subject_clients,
+                (subject_clients, exchanged),
             )| {
                 Permission {
                     subject_clients: listed(subject_clients),
+                    exchanged,
                     clients,
                     issuers,
                     subject_tokens: subject.into_iter().collect(),
@@ -284,6 +285,7 @@ struct Way {
     acted: bool,
     may_act: bool,
     becomes: bool,
+    ours: bool,
 }
 
 impl Way {
@@ -302,8 +304,9 @@ prop_compose! {
         acted in proptest::bool::weighted(0.3),
         may_act in proptest::bool::weighted(0.3),
         becomes in proptest::bool::weighted(0.3),
+        ours in proptest::bool::weighted(0.3),
     ) -> Way {
-        Way { own, both, drop_offline, held, acts, acted, may_act, becomes }
+        Way { own, both, drop_offline, held, acts, acted, may_act, becomes, ours }
     }
 }
 
@@ -320,6 +323,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     let (gateway, person) = (object(json!({"azp": "gateway"})), object(json!({"sub": "user-2"})));
     let actor = way.acts.then_some(Actor {
         held: true,
+        ours: false,
         issuer: "corp",
         iss: "https://a.example",
         claims: &gateway,
@@ -332,6 +336,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
         scope: Some(&asked),
         own: way.own,
         held: way.held,
+        ours: way.ours,
         issuer: way.issuer(),
         actor,
         impersonate: way.becomes.then_some(requested),

@@ -175,6 +175,7 @@ fn exchange(
         subject_expires: Timestamp::from_second(subject["exp"].as_i64().unwrap()).unwrap(),
         actor: actor.map(|(issuer, subject, expires)| Actor {
             held: true,
+            ours: false,
             issuer,
             iss: iss(issuer),
             claims: &acting,
