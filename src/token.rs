@@ -39,6 +39,7 @@ pub struct Presented {
 
 /// A request whose subject token was checked, now or when the exchange that is renewed was allowed.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub struct Validated {
     authenticated: Authenticated,
     subject: VerifiedToken,
