@@ -147,7 +147,7 @@ impl Permit {
         // Said even where it is empty: "nothing was asked for" would mean all that is permitted.
         decision.contract.scope_requested = Some(scope);
         if let Some(local) = renewal.local_subject() {
-            decision.contract = decision.contract.for_local_subject(local)?;
+            decision.contract = decision.contract.for_local_subject(local, circumstances.realm_issuer)?;
         }
         Ok(Self { validated, decision })
     }

@@ -45,6 +45,6 @@ pub fn conform(
     signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    let contract = permit.contract().for_local_subject(&local.0)?;
+    let contract = permit.contract().for_local_subject(&local.0, token.issuer)?;
     to_contract(&contract, answer, token, signer, now, permit.validated().authenticated().parsed().grant())
 }

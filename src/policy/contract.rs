@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::oauth::scope::Scope;
 use crate::oauth::urn::TokenType;
+use crate::policy::delegation;
 use crate::policy::model::{Issuance, Names, Profile, RoleOutput};
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::roles::{RoleTerms, Roles};
@@ -130,8 +131,11 @@ impl Contract {
     /// The contract about the local user that the identity provider took a foreign subject for.
     ///
     /// # Errors
-    /// When the subject of this contract is known already.
-    pub fn for_local_subject(&self, subject: &str) -> Result<Self, Refusal> {
+    /// When the subject of this contract is known already, or is one of the actors.
+    pub fn for_local_subject(&self, subject: &str, realm_issuer: &str) -> Result<Self, Refusal> {
+        if self.act.as_ref().is_some_and(|act| delegation::acts(act, realm_issuer, subject)) {
+            return Err(refuse(Reason::DelegationCycle, "the subject is linked to the local user who acts"));
+        }
         match self.subject {
             None => Ok(Self { subject: Some(subject.to_owned()), ..self.clone() }),
             Some(_) => Err(refuse(Reason::Internal, "the contract's subject is known already")),

@@ -160,6 +160,14 @@ fn parties<'a>(act: &'a Value, home: Option<&'a str>) -> Result<Vec<Party<'a>>, 
     Ok(parties)
 }
 
+/// Whether `subject` of `issuer` is among the actors of an `act` that we wrote. One without `iss` is taken for his.
+pub(in crate::policy) fn acts(act: &Value, issuer: &str, subject: &str) -> bool {
+    std::iter::successors(Some(act), |act| act.get("act")).any(|act| {
+        let member = |name: &str| act.get(name).and_then(Value::as_str);
+        member("sub") == Some(subject) && member("iss").is_none_or(|iss| iss == issuer)
+    })
+}
+
 /// Nobody acts twice, and no subject for itself: neither the one that the token is about, nor the one that it becomes.
 fn acyclic(chain: &[Party<'_>], request: &Request<'_>, home: Option<&str>) -> Result<(), Refusal> {
     let refused = |text: &str| Err(Refusal::new(Reason::DelegationCycle, text));

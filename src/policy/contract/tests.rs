@@ -2,7 +2,9 @@ use serde_json::json;
 
 use super::*;
 use crate::policy::model::{Audience, RoleMapping, RoleSource};
-use crate::policy::samples::{NOW, audience, contract, issued, keycloak_claims, now, permission, set};
+use crate::policy::samples::{
+    ISSUER, NOW, audience, contract, issued, keycloak_claims, now, permission, set,
+};
 
 fn forwarding() -> Audience {
     let mut target = audience("back-end-api", vec![permission()]);
@@ -227,4 +229,24 @@ fn an_id_token_is_for_the_client() {
 fn answer(claims: &Map<String, Value>) -> Issued<'_> {
     let issued_token_type = Some(TokenType::IdToken.urn());
     Issued { issued_token_type, token_type: Some("N_A"), scope: Some("email"), ..issued(claims) }
+}
+
+#[test]
+fn nobody_becomes_the_local_user_who_acts() {
+    let translated = |act: Value| Contract {
+        subject: None,
+        act: Some(act),
+        ..contract(audience("back-end-api", vec![permission()]))
+    };
+    let nested = json!({"sub": "gateway", "iss": ISSUER, "act": {"sub": "local-1", "iss": ISSUER}});
+    for (name, act, expected) in [
+        ("somebody else", json!({"sub": "gateway", "iss": ISSUER}), Ok(())),
+        ("himself", json!({"sub": "local-1", "iss": ISSUER}), Err(Reason::DelegationCycle)),
+        ("himself, earlier", nested, Err(Reason::DelegationCycle)),
+        ("of no issuer", json!({"sub": "local-1"}), Err(Reason::DelegationCycle)),
+        ("of another issuer", json!({"sub": "local-1", "iss": "https://p.example"}), Ok(())),
+    ] {
+        let about = translated(act).for_local_subject("local-1", ISSUER);
+        assert_eq!(about.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
+    }
 }
