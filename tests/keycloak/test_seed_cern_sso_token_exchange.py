@@ -72,23 +72,31 @@ def target_client(*clients: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def registered(keycloak: Keycloak) -> None:
-    pages.create(Admin(keycloak.peer()), realm())
+def registered(keycloak: Keycloak) -> Client:
+    admin = Admin(keycloak.peer())
+    pages.create(admin, realm())
+    return admin.service_account("cern", "cambio-directory", ["view-users", "view-clients"])
 
 
 @pytest.fixture(scope="module")
-def sso(keycloak: Keycloak, gates: Gates, registered: None, tmp_path_factory) -> Iterator[Gate]:
-    seal: Path = tmp_path_factory.mktemp("cern") / "seal.key"
-    # Keycloak refuses the exchanges of public clients, so Cambio knows this one itself, and issues.
+def sso(keycloak: Keycloak, gates: Gates, registered: Client, tmp_path_factory) -> Iterator[Gate]:
+    folder: Path = tmp_path_factory.mktemp("cern")
+    secret = folder / "directory.secret"
+    secret.write_text(registered.secret or "")
+    # Keycloak refuses the exchanges of public clients, so Cambio knows this one itself, and issues. Whether the user's
+    # session goes on, which a refresh hangs on, the admin API says.
     section = {
         "dialect": "cern",
         "clients": {"front-end-app": [{"method": "none"}]},
-        "refreshTokens": gates.seal_key(seal),
+        "refreshTokens": gates.seal_key(folder / "seal.key"),
+        "directory": {"clientId": registered.id, "clientSecretFile": str(secret), "cacheFor": "0s"},
     }
-    back_end = permission("front-end-app", requestedTokens=["access_token", "id_token"], issuance="mint")
+    kinds = ["access_token", "refresh_token", "id_token"]
+    back_end = permission("front-end-app", requestedTokens=kinds, issuance="mint")
+    of_directory = {"own": True, "source": "directory"}
     audiences = {
         "target-client": target_client("starting-client"),
-        "back-end-api": audience("back-end-api", back_end, realm="cern"),
+        "back-end-api": audience("back-end-api", back_end, realm="cern", roles=of_directory),
     }
     gate = gates.start("cern", keycloak.address, Setup(audiences, realms={"cern": section}, public=HOST))
     yield gate
@@ -190,6 +198,27 @@ def test_a_public_client_gets_an_id_token_on_request(sso: Gate) -> None:
     token = login(sso, FRONT_END)["access_token"]
     body = parsed(exchange(sso, FRONT_END, token, oidc.ID_TOKEN, "back-end-api"))
     assert body["issued_token_type"] == oidc.ID_TOKEN
+
+
+def test_a_public_client_gets_a_refresh_token_for_as_long_as_the_session_goes_on(sso: Gate) -> None:
+    logged_in = login(sso, FRONT_END)
+    first = parsed(exchange(sso, FRONT_END, logged_in["access_token"], oidc.REFRESH_TOKEN, "back-end-api"))
+    assert first["issued_token_type"] == oidc.REFRESH_TOKEN
+    assert roles(first["access_token"]) == {"back-end-api": {"backend_user"}}
+
+    def refresh(token: str) -> Answer:
+        return pages.curl(
+            sso, "-d", "grant_type=refresh_token", "-d", f"client_id={FRONT_END.id}", "-d", f"refresh_token={token}", URL
+        )  # fmt: skip
+
+    second = parsed(refresh(first["refresh_token"]))
+    assert roles(second["access_token"]) == {"back-end-api": {"backend_user"}}
+    ended = sso.peer.form(
+        "/realms/cern/protocol/openid-connect/logout",
+        [("client_id", FRONT_END.id), ("refresh_token", logged_in["refresh_token"])],
+    )
+    assert ended.status == 204, ended.text
+    assert pages.told(refresh(second["refresh_token"]))[:2] == (400, "invalid_grant")
 
 
 def test_a_public_client_exchanges_its_own_users_tokens_only(sso: Gate, subject: str) -> None:
