@@ -70,6 +70,11 @@ pub(super) fn permission(
     });
     let impersonation = optional(file.impersonation.as_ref(), |one| {
         let at = at.field("impersonation");
+        at.warning(
+            report,
+            "whoever meets `who` becomes any user who meets `whom`: their tokens name the other user alone, and only the \
+             audit line knows of both",
+        );
         if let Some((own, _)) =
             realm.filter(|(_, realm)| realm.doors.requested_subject != GovernedDoor::Judged)
         {
