@@ -1,22 +1,26 @@
-//! A token exchange (RFC 8693 section 2.1) or a JWT authorization grant (RFC 7523 section 2.1), read strictly. What the identity provider would ignore in silence
-//! is refused here, so that no caller believes in a delegation or a restriction that did not happen.
+//! A token exchange (RFC 8693 section 2.1) or a JWT authorization grant (RFC 7523 section 2.1), read strictly. What the
+//! identity provider would ignore in silence is refused here, so that no caller believes in a delegation or a restriction
+//! that did not happen.
+
+mod parameters;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::request::Parts;
 
+use self::parameters::{is_unknown, refuse_unknown_parameters};
 use super::Grant;
 use super::api_access::ApiAccess;
 use super::classify::bounded;
-use super::lenient::resembles;
 use super::refresh::Refresh;
 use crate::client::credentials::Credentials;
 use crate::config::clients::Workloads;
 use crate::dialect::Dialect;
 use crate::oauth::form::Form;
 use crate::oauth::scope::Scope;
-use crate::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType};
+use crate::oauth::urn::TokenType;
 use crate::policy::model::Names;
 use crate::policy::reason::{Reason, Refusal};
 use crate::policy::scopes::OFFLINE;
@@ -24,41 +28,6 @@ use crate::secret::Secret;
 
 /// Most audiences, and most resources, that one exchange may name: nobody needs more, and each costs a judgement.
 const MAX_TARGETS: usize = 10;
-
-/// What a token exchange may carry; everything else is unknown.
-const EXCHANGE: [&str; 15] = [
-    "actor_token",
-    "actor_token_type",
-    "audience",
-    "client_assertion",
-    "client_assertion_type",
-    "client_id",
-    "client_secret",
-    "grant_type",
-    "requested_subject",
-    "requested_token_type",
-    "resource",
-    "scope",
-    "subject_issuer",
-    "subject_token",
-    "subject_token_type",
-];
-
-/// What a JWT authorization grant may carry.
-const ASSERTION: [&str; 9] = [
-    "assertion",
-    "audience",
-    "client_assertion",
-    "client_assertion_type",
-    "client_id",
-    "client_secret",
-    "grant_type",
-    "resource",
-    "scope",
-];
-
-/// Parameters of Keycloak's first token exchange that turn the request into another one. They are never forwarded.
-const LEGACY: [&str; 3] = ["requested_issuer", "requested_subject", "subject_issuer"];
 
 /// What the policy of a realm leaves to be asked for, whoever asks: the rest is refused before anything is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -274,61 +243,6 @@ impl Parsed {
     pub fn extra(&self) -> &[(String, String)] {
         &self.extra
     }
-
-    /// The exchange serialised anew for the identity provider, which is asked for a token of this type, with `audiences` in the place of audiences and resources.
-    /// Goes with `credentials().authorization()` as its `Authorization` header.
-    pub fn upstream_form(&self, requested: TokenType, audiences: &[String]) -> String {
-        self.exchange_form((&self.subject_token, self.subject_token_type), requested, audiences)
-    }
-
-    /// The same exchange with an access token that the identity provider gave for the subject token.
-    pub fn upstream_form_for(&self, subject: &Secret, requested: TokenType, audiences: &[String]) -> String {
-        self.exchange_form((subject, TokenType::AccessToken), requested, audiences)
-    }
-
-    /// The JWT authorization grant that makes the subject token one of the identity provider's own (RFC 7523 section
-    /// 2.1). The scope belongs to the exchange that follows.
-    pub fn upstream_assertion_form(&self) -> String {
-        let mut form = Form::new();
-        form.push("grant_type", GRANT_JWT_BEARER);
-        form.push("assertion", self.subject_token.expose());
-        self.push_scope(&mut form, true);
-        self.credentials.write(&mut form);
-        form.encode()
-    }
-
-    fn exchange_form(
-        &self,
-        (subject, kind): (&Secret, TokenType),
-        requested: TokenType,
-        audiences: &[String],
-    ) -> String {
-        let mut form = Form::new();
-        form.push("grant_type", GRANT_TOKEN_EXCHANGE);
-        form.push("subject_token", subject.expose());
-        form.push("subject_token_type", kind.urn());
-        form.push("requested_token_type", requested.urn());
-        for audience in audiences {
-            form.push("audience", audience);
-        }
-        self.push_scope(&mut form, requested == TokenType::RefreshToken);
-        self.credentials.write(&mut form);
-        for (name, value) in &self.extra {
-            form.push(name, value);
-        }
-        form.encode()
-    }
-
-    /// `within`: the refresh token that is asked for with it ends with the session. Keycloak refuses `offline_access`
-    /// then, and it is ours that the caller gets.
-    fn push_scope(&self, form: &mut Form, within: bool) {
-        let Some(scope) = &self.scope else { return };
-        let sent = scope.filtered(|token| !(within && token == OFFLINE));
-        // Keycloak takes an empty scope for an unknown one.
-        if !sent.is_empty() {
-            form.push("scope", sent.to_string());
-        }
-    }
 }
 
 impl std::fmt::Debug for Parsed {
@@ -422,36 +336,6 @@ fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> 
         }
         Some(other) => Err(Refusal::new(Reason::RequestedTokenTypeUnsupported, described(other))),
     }
-}
-
-fn refuse_unknown_parameters(grant: Grant, form: &Form, accepts: &Accepts) -> Result<(), Refusal> {
-    let refused = |name: &str, value: &str| {
-        (name == "subject_issuer"
-            && !value.is_empty()
-            && !accepts.foreign
-            && !accepts.dialect.rules().subject_issuer)
-            || (name == "requested_subject" && !value.is_empty() && !accepts.impersonation)
-            || (is_unknown(grant, name, value)
-                && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))
-    };
-    match form.fields().find(|(name, value)| refused(name, value)) {
-        Some((name, _)) => Err(Refusal::new(Reason::ParameterUnknown, bounded(name))),
-        None => Ok(()),
-    }
-}
-
-fn is_unknown(grant: Grant, name: &str, value: &str) -> bool {
-    let known: &[&str] = match grant {
-        Grant::TokenExchange => &EXCHANGE,
-        Grant::JwtBearer => &ASSERTION,
-        Grant::ApiAccess => &[],
-    };
-    !value.is_empty() && !known.contains(&name)
-}
-
-/// Whether some parser could take `name` for a parameter that we judge, or for one that changes what is asked.
-fn resembles_a_known_parameter(name: &str) -> bool {
-    EXCHANGE.iter().chain(&ASSERTION).chain(&LEGACY).any(|known| resembles(name, known))
 }
 
 #[cfg(test)]

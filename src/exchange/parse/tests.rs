@@ -3,7 +3,7 @@ use http::header::AUTHORIZATION;
 use proptest::prelude::*;
 
 use super::*;
-use crate::oauth::urn::CLIENT_ASSERTION_JWT;
+use crate::oauth::urn::{CLIENT_ASSERTION_JWT, GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE};
 
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
 
