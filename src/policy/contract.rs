@@ -142,6 +142,17 @@ impl Contract {
         }
     }
 
+    /// Refuses where the token that the new one is held within has expired, though its issuer's leeway lets it be taken.
+    pub(in crate::policy) fn has_time_left(&self, now: Timestamp) -> Result<(), Refusal> {
+        match self.expires_by {
+            Some(limit) if limit <= now => Err(refuse(
+                Reason::SubjectTokenExpired,
+                "the subject token, or the actor's, has expired but for the leeway, and the new one lives no longer",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// What no narrowing can mend: another token type than `expected`, another subject, issuer or client, an audience
     /// that is missing, a delegation that nobody asked for, a binding to somebody else.
     pub(in crate::policy) fn check_unchangeable(

@@ -197,6 +197,7 @@ impl Contract {
     }
 
     fn minted_expiry(&self, now: Timestamp) -> Result<i64, Refusal> {
+        self.has_time_left(now)?;
         let now = now.as_second();
         let expires = now.saturating_add(self.lifetime.min(MAX_LIFETIME).as_secs());
         let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));

@@ -182,6 +182,7 @@ impl Contract {
     }
 
     fn expiry(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<i64, Refusal> {
+        self.has_time_left(now)?;
         let longest = seconds(claims, "iat")?.saturating_add(self.lifetime.as_secs());
         let expires = seconds(claims, "exp")?.min(longest);
         let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));

@@ -299,6 +299,18 @@ async fn one_token_can_not_be_made_in_two_ways() {
     assert_eq!(world.audit_after(before).await["reason"], "issuance_conflict");
 }
 
+/// The leeway lets it be taken, and what is made of it would be over at birth.
+#[tokio::test]
+async fn a_token_that_has_expired_within_the_leeway_is_told_as_expired() {
+    let world = world(MINT, "").await;
+    let mut claims = token::claims(&world.alice().await);
+    claims["exp"] = json!(world.now() - 2);
+    let before = world.audit_so_far();
+    let answer = world.exchange(&world.sign(&claims), &[]).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(world.audit_after(before).await["reason"], "subject_token_expired");
+}
+
 /// RFC 9068's profile names the client in `client_id`.
 #[tokio::test]
 async fn the_client_exchanges_again_what_it_was_issued_whatever_the_profile() {

@@ -83,6 +83,13 @@ pub(super) async fn meet_demands(
     permit: &Permit,
 ) -> Result<(), Refusal> {
     let (demands, validated) = (permit.demands(), permit.validated());
+    if demands.still_active && validated.is_ours() {
+        return Err(Refusal::new(
+            Reason::SubjectTokenInactive,
+            "stillActive: Cambio signed the token, and the identity provider can't say whether its session goes on: write a \
+             permission without stillActive for exchangedTokens",
+        ));
+    }
     if demands.still_active {
         let parsed = validated.authenticated().parsed();
         Box::pin(introspection::still_active(visit, realm, parsed.subject_token())).await?;

@@ -356,7 +356,7 @@ fn the_expiry_is_the_earliest_of_contract_subject_and_cap() {
         let minted = contract.mint(&from);
         assert_eq!(minted.as_ref().ok().map(|minted| minted.expires - NOW), expected, "{name}");
         if let Err(refusal) = minted {
-            assert_eq!(refusal.reason, Reason::AnswerLifetime);
+            assert_eq!(refusal.reason, Reason::SubjectTokenExpired);
         }
     }
 }
