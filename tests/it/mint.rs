@@ -299,6 +299,23 @@ async fn one_token_can_not_be_made_in_two_ways() {
     assert_eq!(world.audit_after(before).await["reason"], "issuance_conflict");
 }
 
+#[tokio::test]
+async fn an_issuer_that_is_named_is_the_tokens() {
+    let world = world(MINT, ROLES).await;
+    let carol = carol(&world).await;
+    for (named, told) in [
+        ("partner", None),
+        ("http://sso.example.org/realms/partner", None),
+        ("corp", Some("subject_token_claims")),
+        ("https://other.example", Some("subject_token_claims")),
+    ] {
+        let before = world.audit_so_far();
+        let answer = world.exchange(&carol, &[("subject_issuer", named)]).await;
+        assert_eq!(answer.status, if told.is_none() { 200 } else { 400 }, "{named}: {}", answer.text());
+        assert_eq!(world.audit_after(before).await["reason"].as_str(), told, "{named}");
+    }
+}
+
 /// The leeway lets it be taken, and what is made of it would be over at birth.
 #[tokio::test]
 async fn a_token_that_has_expired_within_the_leeway_is_told_as_expired() {

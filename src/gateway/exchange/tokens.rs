@@ -49,6 +49,24 @@ async fn subject(
     if is_opaque(authenticated.parsed().subject_token().expose()) {
         return Box::pin(introspection::subject(visit, realm, authenticated, evidence)).await;
     }
+    let validated = jwt(visit, realm, authenticated, evidence).await?;
+    let named = validated.authenticated().parsed().subject_issuer();
+    let iss = validated.subject().claims().get("iss").and_then(Value::as_str);
+    match named {
+        // Whoever names an issuer believes that it is asked about: never in vain.
+        Some(named) if named != validated.issuer() && Some(named) != iss => {
+            Err(Refusal::new(Reason::SubjectTokenClaims, "subject_issuer is not the token's iss"))
+        }
+        _ => Ok(validated),
+    }
+}
+
+async fn jwt(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    authenticated: Authenticated,
+    evidence: Evidence<'_>,
+) -> Result<Validated, Refusal> {
     let presented = Presented::read(authenticated)?;
     let (issuer, kid) = (presented.subject().issuer(), presented.subject().kid());
     let now = visit.gateway.clock.now();
