@@ -134,7 +134,7 @@ pub enum ActorRule {
 pub struct Impersonation {
     /// A CEL expression over `claims` (the subject token's), `client`, `audience` and `scopes` that must be true.
     pub who: String,
-    /// A CEL expression over `requested` (what the directory knows of the user: `sub`, `username`, `email`…) and the same
+    /// A CEL expression over `requested` (what the directory knows of the user: `sub`, `preferred_username`, `email`…) and the same
     /// besides, that must be true.
     pub whom: String,
 }
