@@ -19,8 +19,13 @@ issuers:
 
 /// The output for this one audience file.
 fn checked(audience: &str) -> (bool, String) {
+    checked_with(MAIN, audience)
+}
+
+fn checked_with(main: &str, audience: &str) -> (bool, String) {
     let folder = Folder::new();
-    folder.write("cambio.yaml", MAIN);
+    folder.write("cambio.yaml", main);
+    folder.write("cambio.secret", "s3cret");
     folder.write("corp.pem", generate(KeyKind::P256).unwrap().expose());
     std::fs::set_permissions(folder.path("corp.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
         .unwrap();
@@ -71,6 +76,25 @@ fn the_examples_of_the_documentation_load() {
         let (good, text) = checked(example);
         assert!(good, "{example}\n{text}");
     }
+}
+
+/// Delegation's page has audience files, and what the realm needs for the last one of them.
+#[test]
+fn the_examples_about_delegation_load() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/delegation.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [delegation, main, impersonation] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+    let own = "    issuer: https://sso.example.org/realms/corp\n    subjectIssuers: [corp]\n    signingKey: corp.pem\n";
+    let head = "upstream: { url: 'http://127.0.0.1:8180' }\nlisten: { address: '127.0.0.1:8080' }\n";
+    let main = format!("{head}{}", main.replace("  corp:\n", &format!("  corp:\n{own}")));
+    for example in [delegation, impersonation] {
+        let (good, text) = checked_with(&main, example);
+        assert!(good, "{example}\n{text}");
+    }
+    let (good, _) = checked(impersonation);
+    assert!(!good, "it needs what the page writes into cambio.yaml");
 }
 
 /// The files of the README, in the order that a newcomer makes them: two, then the additions for a partner's tokens.
