@@ -61,8 +61,13 @@ pub async fn judge(
     let validated = tokens::check(visit, realm, authenticated, evidence).await?;
     as_the_page_says(visit, realm, &validated, &head)?;
     exit.validated(&validated);
-    // Rare: in a box of its own.
-    let target = Box::pin(impersonation::target(visit, realm, &validated, &head, exit)).await?;
+    let target = match validated.authenticated().parsed().requested_subject() {
+        None => None,
+        // Rare: in a box of its own.
+        Some(wanted) => {
+            Some(Box::pin(impersonation::target(visit, realm, (&validated, wanted), &head, exit)).await?)
+        }
+    };
     let impersonate = target.as_ref().map(Target::as_impersonated);
     let circumstances = Circumstances { impersonate, ..realm.circumstances() };
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
@@ -121,13 +126,14 @@ fn as_the_page_says(
     if parsed.grant() != Grant::TokenExchange {
         return Ok(());
     }
-    let origin = public_origin(head, visit.connection);
+    let rules = realm.config.dialect.rules();
+    let origin = if rules.audience_is_host { public_origin(head, visit.connection) } else { None };
     let came = Came {
         claims: validated.subject().claims(),
         host: origin.as_ref().and_then(|origin| origin.host.to_str().ok()),
         subject_issuer: parsed.subject_issuer(),
     };
-    dialect::claims::check(realm.config.dialect.rules(), &came)
+    dialect::claims::check(rules, &came)
 }
 
 /// A token that we signed is exchanged by us alone.

@@ -24,7 +24,7 @@ impl Target {
     }
 }
 
-/// Who is meant by `requested_subject`, if it is there.
+/// Who is meant by `requested_subject`, which is `wanted`.
 ///
 /// # Errors
 /// The client is not proven, there is no such user, he is disabled or a client's service account, or that can't be found
@@ -32,13 +32,12 @@ impl Target {
 pub(super) async fn target(
     visit: Visit<'_>,
     realm: &RealmState,
-    validated: &Validated,
+    (validated, wanted): (&Validated, &str),
     head: &Parts,
     exit: &mut Exit<'_>,
-) -> Result<Option<Target>, Refusal> {
+) -> Result<Target, Refusal> {
     let (authenticated, name) = (validated.authenticated(), &realm.config.name);
     let parsed = authenticated.parsed();
-    let Some(wanted) = parsed.requested_subject() else { return Ok(None) };
     if authenticated.proof().is_none() {
         // Nobody learns who is a user here but a client that is known.
         authenticate::client(visit, realm, parsed.credentials(), head).await?;
@@ -71,5 +70,5 @@ pub(super) async fn target(
     }
     let admin = &realm.config.admin_roles;
     let roles = directory.admin_roles(upstream, &user.id, admin, now).await.map_err(refused)?;
-    Ok(Some(Target { protected: admin.names(&roles), user }))
+    Ok(Target { protected: admin.names(&roles), user })
 }
