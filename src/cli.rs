@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use jiff::tz::Offset;
 use lexopt::prelude::*;
 
-use crate::clock::Clock;
-use crate::config::load::ProcessEnvironment;
+use crate::adapters::config::load::ProcessEnvironment;
+use crate::words::clock::Clock;
 
 const USAGE: &str = "\
 cambio stands in front of your identity provider and governs token exchange.

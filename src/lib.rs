@@ -1,39 +1,58 @@
 //! Cambio stands in front of an identity provider and governs token exchange.
+//!
+//! The modules are rows. A module uses its own row and the rows above it; `tests/it/layering.rs` holds the total order.
 
-// words
-pub mod clock;
-pub mod oauth;
-pub mod secret;
+/// The vocabulary: names, syntax and reasons that every other module uses.
+pub mod words {
+    pub mod clock;
+    pub mod oauth;
+    pub mod refusal;
+    pub mod secret;
+}
 
-// pure core
-pub mod client;
-pub mod conformance;
-pub mod dialect;
-pub mod exchange;
-pub mod migrate;
-pub mod permit;
-pub mod policy;
-pub mod route;
-pub mod token;
+/// The pure judgement: no `async`, no I/O, no clock, no environment, no logging.
+pub mod judgement {
+    pub mod client;
+    pub mod dialect;
+    pub mod exchange;
+    pub mod expression;
+    pub mod issue;
+    pub mod jose;
+    pub mod permit;
+    pub mod policy;
+    pub mod route;
+    pub mod token;
+}
 
-// adapters
-pub mod audit;
-pub mod body;
-pub mod config;
-pub mod drain;
-pub mod introspection;
-pub mod issue;
-pub mod jwks;
-pub mod metrics;
-pub mod seal;
-pub mod store;
-pub mod tls;
-pub mod upstream;
+/// What connects the judgement with files, networks and other systems.
+pub mod adapters {
+    pub mod audit;
+    pub mod config;
+    pub mod drain;
+    pub mod introspection;
+    pub mod jwks;
+    pub mod metrics;
+    pub mod net;
+    pub mod seal;
+    pub mod store;
+    pub mod tls;
+    pub mod upstream;
+}
 
-// edge
-pub mod admin;
-pub mod app;
+/// The listeners and the way of a request.
+pub mod edge {
+    pub mod admin;
+    pub mod app;
+    pub mod gateway;
+    pub mod health;
+    pub mod server;
+}
+
+/// Programs that use the gate and are not the gate.
+pub mod tools {
+    pub mod conformance;
+    pub mod demo;
+    pub mod migrate;
+}
+
 pub mod cli;
-pub mod demo;
-pub mod gateway;
-pub mod server;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
-use crate::config::Config;
-use crate::config::clients::Method;
-use crate::config::load::{Environment, load};
-use crate::dialect::Dialect;
+use crate::adapters::config::Config;
+use crate::adapters::config::load::{Environment, load};
+use crate::judgement::client::registry::Method;
+use crate::judgement::dialect::Dialect;
 
 /// Checks the files of `path`; `today` (UTC) tells which permissions are over. Prints problems to `err`, one per line as
 /// `file:line:column: key: message`, and a summary to `out`. Returns whether all is well.

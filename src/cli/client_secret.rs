@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::CliError;
-use crate::client::secret::SecretHash;
-use crate::secret::Secret;
+use crate::judgement::client::secret::SecretHash;
+use crate::words::secret::Secret;
 
 /// Longest secret that is read.
 const LONGEST: u64 = 1024;

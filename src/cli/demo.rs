@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use super::CliError;
-use crate::demo::walk::{self, Verdict};
+use crate::tools::demo::walk::{self, Verdict};
 
 /// Runs the demo; `--once` ends it after the walk.
 ///

@@ -13,9 +13,9 @@ use std::time::Duration;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use self::generate::To;
-use crate::clock::Clock;
-use crate::config::load::{Problem, parse_period};
-use crate::issue::key::{KeyError, KeyKind};
+use crate::adapters::config::load::{Problem, parse_period};
+use crate::judgement::issue::key::{KeyError, KeyKind};
+use crate::words::clock::Clock;
 
 /// How the command is called.
 pub const USAGE: &str = "\

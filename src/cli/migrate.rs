@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use super::CliError;
-use crate::migrate::{self, Migration, Options};
+use crate::tools::migrate::{self, Migration, Options};
 
 /// Largest export that is read, in bytes: a realm with all of its users can be large.
 const MAX_BYTES: u64 = 1 << 30;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::config::schema::{self, markdown::markdown};
+use crate::adapters::config::schema::{self, markdown::markdown};
 
 /// What to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use super::CliError;
-use crate::seal;
+use crate::adapters::seal;
 
 /// Writes a new key to standard output, or to a file that is not there yet and that its owner alone can read.
 ///
@@ -42,7 +42,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::seal::Seal;
+    use crate::adapters::seal::Seal;
 
     fn call(arguments: &[&str]) -> (Result<(), CliError>, Vec<u8>) {
         let mut output = Vec::new();

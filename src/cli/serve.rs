@@ -9,10 +9,11 @@ use lexopt::prelude::*;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::CliError;
-use crate::app;
-use crate::clock::Clock;
-use crate::config::load::{Environment, ProcessEnvironment, load};
-use crate::config::{Config, Log};
+use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
+use crate::adapters::config::{Config, Log};
+use crate::edge::app;
+use crate::edge::gateway::setup_error::StartError;
+use crate::words::clock::Clock;
 
 /// Runs the gate.
 ///
@@ -21,8 +22,8 @@ use crate::config::{Config, Log};
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliError> {
     let environment = Arc::new(ProcessEnvironment);
     let path = config_path(arguments, &*environment)?;
-    let config = load(&path, &*environment)
-        .map_err(|problems| CliError(app::StartError::Config(problems).to_string()))?;
+    let config =
+        load(&path, &*environment).map_err(|problems| CliError(StartError::Config(problems).to_string()))?;
     start_logging(&config.log)?;
     runtime(&config)?.block_on(serve(config, path, environment))
 }

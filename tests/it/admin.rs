@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cambio::demo::{Endpoint, Fault};
+use cambio::tools::demo::{Endpoint, Fault};
 
 use crate::support::world::{TOKEN_PATH, World};
 use crate::support::{client, golden};

@@ -1,6 +1,6 @@
 //! The answer lock and the contract: what the identity provider says is not trusted.
 
-use cambio::demo::{Endpoint, Fault, Tamper};
+use cambio::tools::demo::{Endpoint, Fault, Tamper};
 use http::Request;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cambio::cli::{check, keys};
-use cambio::issue::key::{KeyKind, generate};
+use cambio::judgement::issue::key::{KeyKind, generate};
 
 use crate::support::files::Folder;
 use crate::support::golden;

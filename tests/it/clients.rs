@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cambio::client::secret::SecretHash;
-use cambio::secret::Secret;
+use cambio::judgement::client::secret::SecretHash;
+use cambio::words::secret::Secret;
 use http::StatusCode;
 use serde_json::json;
 

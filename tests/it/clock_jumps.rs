@@ -1,6 +1,6 @@
 //! The clock jumps: tokens, keys and documents are judged by the new time, and nothing gets stuck.
 
-use cambio::demo::{Endpoint, Fault};
+use cambio::tools::demo::{Endpoint, Fault};
 use jiff::SignedDuration;
 use serde_json::json;
 

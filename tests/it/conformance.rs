@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::exchanger::{CLIENT, Defect, Exchanger, RESOURCE, SECRET};
 use crate::support::files::Folder;
 use crate::support::world::{Plan, TOKEN_PATH};
-use cambio::clock::Clock;
+use cambio::words::clock::Clock;
 
 /// What the command said.
 struct Said {
@@ -240,7 +240,7 @@ fn every_case_can_fail() {
     let found: BTreeSet<&str> =
         ROWS.iter().flat_map(|(_, ids)| ids.iter().copied()).chain(NO_SERVER).collect();
     let all: BTreeSet<&str> =
-        cambio::conformance::cases::all().map(|case| case.id).chain(NOTHING_WORKS).collect();
+        cambio::tools::conformance::cases::all().map(|case| case.id).chain(NOTHING_WORKS).collect();
     assert_eq!(found.iter().copied().chain(NOTHING_WORKS).collect::<BTreeSet<_>>(), all);
 }
 
@@ -320,7 +320,7 @@ async fn a_command_gives_fresh_tokens_and_files_give_the_rest() {
     let folder = Folder::new();
     folder.write("secret", &format!("{SECRET}\r\n"));
     folder.write("token", &server.token("alice", &json!({})));
-    let brief = cambio::clock::Clock::System.now().as_second() + 5;
+    let brief = cambio::words::clock::Clock::System.now().as_second() + 5;
     folder.write("brief", &server.token("alice", &json!({"exp": brief})));
     // The first token is about to expire; the second time another is printed.
     let command_line =

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use cambio::clock::Clock;
-use cambio::demo::{Endpoint, Fault, Idp, Options, Tamper};
+use cambio::tools::demo::{Endpoint, Fault, Idp, Options, Tamper};
+use cambio::words::clock::Clock;
 use http::Request;
 use serde_json::json;
 

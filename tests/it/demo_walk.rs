@@ -1,6 +1,6 @@
 //! `cambio demo --once`.
 
-use cambio::demo::walk::{self, Verdict};
+use cambio::tools::demo::walk::{self, Verdict};
 
 #[tokio::test]
 async fn the_story_goes_as_told() {

@@ -306,7 +306,7 @@ async fn reissued(dialect: &str) -> World {
         "    signingKey: corp.pem\n    dialect: {dialect}\n    refreshTokens: {{ keyFiles: [seal.key] }}\n"
     );
     let plan = Plan::new().await.configure("    signingKey: corp.pem\n", &realm);
-    plan.folder.write("seal.key", cambio::seal::generate().unwrap().expose());
+    plan.folder.write("seal.key", cambio::adapters::seal::generate().unwrap().expose());
     plan.audience("back-end-api", &format!("{BACK_END_API}{PERMITTED}")).start().await
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use cambio::audit::{Event, Impersonation, Line};
-use cambio::client::credentials::Method;
-use cambio::dialect::keycloak;
-use cambio::exchange::classify::Door;
-use cambio::policy::reason::Reason;
+use cambio::adapters::audit::{Event, Impersonation, Line};
+use cambio::judgement::client::credentials::Method;
+use cambio::judgement::dialect::keycloak;
+use cambio::judgement::exchange::classify::Door;
+use cambio::words::refusal::Reason;
 use serde_json::json;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit-log.md");
@@ -143,7 +143,7 @@ fn every_metric_is_documented_and_no_other() {
         .filter_map(|line| line.strip_prefix("| `cambio_")?.split('`').next())
         .map(|name| format!("cambio_{name}"))
         .collect();
-    let sources = std::fs::read_dir(manifest.join("src/metrics")).unwrap();
+    let sources = std::fs::read_dir(manifest.join("src/adapters/metrics")).unwrap();
     let registered: BTreeSet<String> = sources
         .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
         .flat_map(|text| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cambio::policy::reason::Reason;
+use cambio::words::refusal::Reason;
 use serde_json::{Value, json};
 
 use crate::support::files::{BACK_END_API, PERMITTED};

@@ -1,6 +1,6 @@
 //! ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant): an identity provider lets its client act for a user here.
 
-use cambio::issue::key::SigningKey;
+use cambio::judgement::issue::key::SigningKey;
 use serde_json::{Value, json};
 
 use crate::support::files::{BACK_END_API, signing_key_pem};

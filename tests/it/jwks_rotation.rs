@@ -1,6 +1,6 @@
 //! Keys come and go; error pages and empty sets never replace them.
 
-use cambio::demo::{Endpoint, Fault};
+use cambio::tools::demo::{Endpoint, Fault};
 use jiff::SignedDuration;
 
 use crate::support::client;

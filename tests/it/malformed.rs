@@ -1,8 +1,8 @@
 //! The request lock: exchanges written so that one parser sees them and another does not. The identity provider reads
 //! as liberally as any server might, and still no exchange may reach it that the owner forbids.
 
-use cambio::clock::Clock;
-use cambio::demo::{Idp, Options};
+use cambio::tools::demo::{Idp, Options};
+use cambio::words::clock::Clock;
 
 use crate::support::files::{BACK_END_API, NOBODY};
 use crate::support::world::{EXCHANGE_GRANT, Plan, TOKEN_PATH, World, exchange_fields, login};

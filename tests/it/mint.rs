@@ -1,6 +1,6 @@
 //! Tokens that Cambio issues by itself: for foreign subjects and for the realm's own, without asking anybody.
 
-use cambio::demo::Endpoint;
+use cambio::tools::demo::Endpoint;
 use serde_json::json;
 
 use crate::support::files::BACK_END_API;
@@ -102,7 +102,7 @@ async fn the_identity_provider_is_asked_for_the_client_alone_and_only_now_and_th
 #[tokio::test]
 async fn a_registered_client_is_known_without_the_identity_provider() {
     let plan = Plan::new().await;
-    let hash = cambio::secret::Secret::new("front-end-secret").sha256();
+    let hash = cambio::words::secret::Secret::new("front-end-secret").sha256();
     let registry = format!(
         "    signingKey: corp.pem\n    clients:\n      front-end-app:\n        - {{ method: client_secret, secretHash: \"sha256:{hash}\" }}\n"
     );
@@ -143,7 +143,7 @@ async fn roles_are_those_that_the_identity_provider_holds_now() {
     assert!(asked.iter().any(|target| target.contains("/role-mappings/realm/composite")), "{asked:?}");
 
     // A directory that is away stops what needs it.
-    world.idp.faults().set(Endpoint::Admin, cambio::demo::Fault::CloseAtOnce);
+    world.idp.faults().set(Endpoint::Admin, cambio::tools::demo::Fault::CloseAtOnce);
     let before = world.audit_so_far();
     assert_eq!(world.exchange(&alice, &[]).await.status, 503);
     assert_eq!(world.audit_after(before).await["reason"], "directory_unavailable");

@@ -1,7 +1,7 @@
 //! `certs` with our keys in it, and discovery, from a cache that knows the public origin.
 
 use bytes::Bytes;
-use cambio::demo::{Endpoint, Fault};
+use cambio::tools::demo::{Endpoint, Fault};
 use http::Request;
 use serde_json::Value;
 

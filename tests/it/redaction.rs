@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cambio::demo::{Endpoint, Fault, Received, Tamper};
+use cambio::tools::demo::{Endpoint, Fault, Received, Tamper};
 use http::Request;
 use serde_json::Value;
 use tokio::net::TcpStream;

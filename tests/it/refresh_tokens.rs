@@ -20,7 +20,7 @@ pub async fn plan() -> Plan {
         "    signingKey: corp.pem",
         "    signingKey: corp.pem\n    refreshTokens: { keyFiles: [seal.key] }",
     );
-    plan.folder.write("seal.key", cambio::seal::generate().unwrap().expose());
+    plan.folder.write("seal.key", cambio::adapters::seal::generate().unwrap().expose());
     plan.audience("back-end-api", &format!("{BACK_END_API}{PERMITTED}"))
 }
 
@@ -263,7 +263,7 @@ async fn the_upstreams_own_refresh_tokens_pass_as_they_did() {
 async fn a_new_seal_key_takes_over_while_the_old_one_opens() {
     let world = world().await;
     let token = refresh_token(&exchanged(&world, &[]).await);
-    world.folder.write("new.key", cambio::seal::generate().unwrap().expose());
+    world.folder.write("new.key", cambio::adapters::seal::generate().unwrap().expose());
     let text = world.folder.read("cambio.yaml");
     world.rewrite("cambio.yaml", &text.replace("[seal.key]", "[new.key, seal.key]")).await;
     let answer = refresh(&world, &token, &[]).await;

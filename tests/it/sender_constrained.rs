@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cambio::demo::Tamper;
+use cambio::tools::demo::Tamper;
 use serde_json::{Value, json};
 
 use crate::support::client::{self, Answer};

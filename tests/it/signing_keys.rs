@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use cambio::cli::keys::run_at;
-use cambio::demo::{Endpoint, Fault};
-use cambio::issue::key::SigningKey;
-use cambio::secret::Secret;
-use cambio::token::keys::KeySet;
-use cambio::token::verify::{Expectations, verify};
+use cambio::judgement::issue::key::SigningKey;
+use cambio::judgement::jose::keys::KeySet;
+use cambio::judgement::jose::verify::{Expectations, verify};
+use cambio::tools::demo::{Endpoint, Fault};
+use cambio::words::secret::Secret;
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;

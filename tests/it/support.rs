@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use cambio::demo::Keys;
+use cambio::tools::demo::Keys;
 
 pub mod client;
 pub mod echo;

@@ -1,7 +1,7 @@
 //! The identity provider is away, slow or out of its mind.
 
 use bytes::Bytes;
-use cambio::demo::{Endpoint, Fault};
+use cambio::tools::demo::{Endpoint, Fault};
 use http::Request;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,7 +1,7 @@
 //! A parsed request does not become an authenticated one by being called so.
 
-use cambio::client::Authenticated;
-use cambio::exchange::parse::Parsed;
+use cambio::judgement::exchange::authenticated::Authenticated;
+use cambio::judgement::exchange::parse::Parsed;
 
 fn pass_off(parsed: Parsed) -> Authenticated {
     Authenticated { parsed }

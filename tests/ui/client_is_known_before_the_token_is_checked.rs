@@ -1,8 +1,8 @@
 //! A request can't go past the client's stage.
 
-use cambio::exchange::parse::Parsed;
-use cambio::token::keys::KeySet;
-use cambio::token::{SubjectChecks, validate};
+use cambio::judgement::exchange::parse::Parsed;
+use cambio::judgement::jose::keys::KeySet;
+use cambio::judgement::token::{SubjectChecks, validate};
 
 fn skip(parsed: Parsed, keys: &KeySet, checks: &SubjectChecks<'_>) {
     let _ = validate(parsed, keys, checks, Default::default(), Default::default());

@@ -1,9 +1,9 @@
 //! No answer is made without a permit: a request whose token was checked is not judged yet.
 
-use cambio::issue::answer::Answer;
-use cambio::issue::{Conformed, Verified, forward};
-use cambio::policy::reason::Refusal;
-use cambio::token::Validated;
+use cambio::judgement::issue::answer::Answer;
+use cambio::judgement::issue::{Conformed, Verified, forward};
+use cambio::words::refusal::Refusal;
+use cambio::judgement::token::Validated;
 
 fn skip(validated: &Validated, answer: Answer, token: &Verified<'_>) -> Result<Conformed, Refusal> {
     forward::conform(validated, answer, token, unreachable!())

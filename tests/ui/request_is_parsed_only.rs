@@ -1,7 +1,7 @@
 //! An exchange is read, never put together.
 
-use cambio::exchange::parse::Parsed;
-use cambio::secret::Secret;
+use cambio::judgement::exchange::parse::Parsed;
+use cambio::words::secret::Secret;
 
 fn forge(subject_token: Secret) -> Parsed {
     Parsed { subject_token }

@@ -1,7 +1,7 @@
 //! Claims that nobody verified are no verified token.
 
-use cambio::issue::Verified;
-use cambio::token::verify::{Unverified, VerifiedToken};
+use cambio::judgement::issue::Verified;
+use cambio::judgement::jose::verify::{Unverified, VerifiedToken};
 
 fn forge(subject: String) -> VerifiedToken {
     VerifiedToken { subject }

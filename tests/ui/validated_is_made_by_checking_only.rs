@@ -1,8 +1,8 @@
 //! A subject token that nobody checked is not validated.
 
-use cambio::client::Authenticated;
-use cambio::token::Validated;
-use cambio::token::verify::VerifiedToken;
+use cambio::judgement::exchange::authenticated::Authenticated;
+use cambio::judgement::token::Validated;
+use cambio::judgement::jose::verify::VerifiedToken;
 
 fn forge(authenticated: Authenticated, subject: VerifiedToken) -> Validated {
     Validated { authenticated, subject, issuer: String::from("corp") }

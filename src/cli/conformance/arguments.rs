@@ -10,11 +10,11 @@ use lexopt::prelude::Long;
 
 use super::tokens::{From, Tokens, first_line};
 use super::{Trouble, trouble};
-use crate::config::load::Environment;
-use crate::conformance::inputs::{Client, Inputs, Need};
-use crate::conformance::table::Format;
-use crate::oauth::urn::TokenType;
-use crate::secret::Secret;
+use crate::adapters::config::load::Environment;
+use crate::tools::conformance::inputs::{Client, Inputs, Need};
+use crate::tools::conformance::table::Format;
+use crate::words::oauth::urn::TokenType;
+use crate::words::secret::Secret;
 
 /// How the command is called, with all its options.
 pub(super) const HELP: &str = "\

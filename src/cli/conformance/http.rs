@@ -15,12 +15,12 @@ use serde_json::Value;
 
 use super::arguments::Arguments;
 use super::{Trouble, trouble};
-use crate::clock::Clock;
-use crate::conformance::answer::{Observation, claims_of};
-use crate::conformance::inputs::Inputs;
-use crate::conformance::request::{Endpoint, Request, introspection};
-use crate::tls;
-use crate::token::keys::KeySet;
+use crate::adapters::tls;
+use crate::judgement::jose::keys::KeySet;
+use crate::tools::conformance::answer::{Observation, claims_of};
+use crate::tools::conformance::inputs::Inputs;
+use crate::tools::conformance::request::{Endpoint, Request, introspection};
+use crate::words::clock::Clock;
 
 /// Largest answer that is read.
 const MAX_BYTES: usize = 256 * 1024;

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use jiff::Timestamp;
 
 use super::{Trouble, trouble};
-use crate::conformance::answer::claims_of;
-use crate::conformance::inputs::{Inputs, Need, Token};
-use crate::secret::Secret;
+use crate::tools::conformance::answer::claims_of;
+use crate::tools::conformance::inputs::{Inputs, Need, Token};
+use crate::words::secret::Secret;
 
 /// A token that a command prints is asked for again when it has less than this left, in seconds.
 const SPARE: f64 = 30.0;

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::KeysError;
-use crate::config::load::keys::{FolderKey, MANIFEST, read};
-use crate::issue::key::{KeyKind, SigningKey, generate};
-use crate::issue::ring::KeyState;
-use crate::secret::Secret;
+use crate::adapters::config::load::keys::{FolderKey, MANIFEST, read};
+use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
+use crate::judgement::issue::ring::KeyState;
+use crate::words::secret::Secret;
 
 /// Where the manifest is written before it takes the old one's place.
 const DRAFT: &str = ".keys.yaml.new";

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::folder::{Change, Fresh, Locked, create};
 use super::{KeysError, list};
-use crate::config::load::keys::MANIFEST;
-use crate::issue::key::{KeyKind, SigningKey, generate};
-use crate::issue::ring::KeyState;
+use crate::adapters::config::load::keys::MANIFEST;
+use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
+use crate::judgement::issue::ring::KeyState;
 
 /// Where the key goes.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{KeysError, folder};
-use crate::config::load::keys::FolderKey;
-use crate::issue::ring::{KeyState, gone};
+use crate::adapters::config::load::keys::FolderKey;
+use crate::judgement::issue::ring::{KeyState, gone};
 
 /// One line for each key, in the order in which they are published; or a JSON array.
 pub(super) fn run(path: &Path, json: bool, output: &mut impl Write) -> Result<(), KeysError> {

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::folder::{Change, Fresh, Locked};
 use super::{KeysError, list};
-use crate::config::load::keys::FolderKey;
-use crate::issue::key::KeyKind;
-use crate::issue::ring::{KeyState, gone};
+use crate::adapters::config::load::keys::FolderKey;
+use crate::judgement::issue::key::KeyKind;
+use crate::judgement::issue::ring::{KeyState, gone};
 
 /// Turns the folder's keys. Without a `kind`, the new key is of the kind of the one that begins to sign.
 pub(super) fn run(

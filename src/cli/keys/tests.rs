@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::folder::{Change, Fresh, Locked};
 use super::*;
-use crate::config::load::keys::{FolderKey, read as read_folder};
-use crate::issue::key::{SigningKey, generate};
-use crate::issue::ring::KeyState;
+use crate::adapters::config::load::keys::{FolderKey, read as read_folder};
+use crate::judgement::issue::key::{SigningKey, generate};
+use crate::judgement::issue::ring::KeyState;
 
 const AT: Timestamp = Timestamp::constant(1_793_606_400, 0);
 

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::load::load;
-use crate::issue::key::{KeyKind, generate};
+use crate::adapters::config::load::load;
+use crate::judgement::issue::key::{KeyKind, generate};
 
 /// A folder that goes away with the test.
 struct Folder(PathBuf);

@@ -8,8 +8,8 @@ use jsonwebtoken::Algorithm;
 use lexopt::prelude::{Long, Short};
 
 use super::{SUPPORTED, Trouble, config_file};
-use crate::config::load::Environment;
-use crate::token::jws;
+use crate::adapters::config::load::Environment;
+use crate::judgement::jose::jws;
 
 /// How the command is called.
 pub const USAGE: &str = "\

@@ -6,10 +6,10 @@ use std::fmt::{Display, Write};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::policy::reason::{Reason, Refusal};
-use crate::token::jws::JwsError;
-use crate::token::keys::KeySet;
-use crate::token::verify::{Expectations, TokenError, VerifiedToken};
+use crate::judgement::jose::jws::JwsError;
+use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken};
+use crate::words::refusal::{Reason, Refusal};
 
 /// Claims that may be shown: who, by whom, for whom, when.
 const SHOWN: [&str; 9] = ["iss", "sub", "aud", "azp", "act", "may_act", "iat", "nbf", "exp"];
@@ -74,9 +74,8 @@ impl Report {
             TokenError::Issuer => "iss",
             TokenError::Expired | TokenError::NotYetValid(_) => "times",
             TokenError::ClaimMissing("sub") => "sub",
-            TokenError::ClaimMissing(name) | TokenError::ClaimType(crate::token::claims::WrongType(name)) => {
-                name
-            }
+            TokenError::ClaimMissing(name)
+            | TokenError::ClaimType(crate::judgement::jose::claims::WrongType(name)) => name,
         };
         // An alg that is not known, and an iss that is not there, fail while the token is read.
         let early = matches!(error, TokenError::Jws(JwsError::Algorithm)) || step == "form";

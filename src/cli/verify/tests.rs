@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::issue::key::{KeyKind, SigningKey, generate};
+use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 
 const NOW: i64 = 1_800_000_000;
 const PARTNER: &str = "https://login.partner.example";

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use cambio::clock::Clock;
-use cambio::issue::key::SigningKey;
-use cambio::oauth::form::{self, Form};
-use cambio::oauth::urn;
-use cambio::token::jws::SUPPORTED;
-use cambio::token::keys::KeySet;
-use cambio::token::verify::verify_payload;
+use cambio::judgement::issue::key::SigningKey;
+use cambio::judgement::jose::jws::SUPPORTED;
+use cambio::judgement::jose::keys::KeySet;
+use cambio::judgement::jose::verify::verify_payload;
+use cambio::words::clock::Clock;
+use cambio::words::oauth::form::{self, Form};
+use cambio::words::oauth::urn;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -458,11 +458,11 @@ impl Shared {
         let algorithms: Vec<_> = SUPPORTED.iter().map(|(_, algorithm)| *algorithm).collect();
         let payload = verify_payload(token, &self.keys, &algorithms).map(|(_, payload)| payload);
         let unsecured = token.ends_with('.') && self.has(Defect::NoneAccepted) && {
-            let header = cambio::conformance::answer::header_of(token)?;
+            let header = cambio::tools::conformance::answer::header_of(token)?;
             header.get("alg") == Some(&json!("none"))
         };
         if unsecured || self.has(Defect::SignatureUnchecked) {
-            return cambio::conformance::answer::claims_of(token);
+            return cambio::tools::conformance::answer::claims_of(token);
         }
         serde_json::from_slice(&payload.ok()?).ok()
     }
@@ -476,7 +476,7 @@ impl Shared {
             (None, None) => Ok(None),
             (Some(_), Some(_)) if self.has(Defect::NoDelegation) => Err(invalid()),
             (Some(token), Some(_)) if self.has(Defect::ActorUnchecked) => {
-                Ok(cambio::conformance::answer::claims_of(token))
+                Ok(cambio::tools::conformance::answer::claims_of(token))
             }
             (Some(token), kind) if self.has(Defect::ActorTypeUnchecked) => {
                 let kind = kind.map(|_| urn::TokenType::AccessToken.urn());

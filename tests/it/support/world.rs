@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cambio::app::{self, Running};
-use cambio::clock::{Clock, ManualClock};
-use cambio::demo::{Idp, Options};
+use cambio::edge::app::{self, Running};
+use cambio::tools::demo::{Idp, Options};
+use cambio::words::clock::{Clock, ManualClock};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ pub struct Plan {
 /// An environment without variables.
 pub struct NoVariables;
 
-impl cambio::config::load::Environment for NoVariables {
+impl cambio::adapters::config::load::Environment for NoVariables {
     fn var(&self, _name: &str) -> Option<String> {
         None
     }

@@ -1,13 +1,13 @@
 //! What the other files name is there, and may be used in its order.
 
-use cambio::client::Authenticated;
-use cambio::exchange::parse::Parsed;
-use cambio::issue::{Conformed, Verified};
-use cambio::permit::Permit;
-use cambio::policy::model::Policy;
-use cambio::token::keys::KeySet;
-use cambio::token::verify::VerifiedToken;
-use cambio::token::{SubjectChecks, Validated, validate};
+use cambio::judgement::exchange::authenticated::Authenticated;
+use cambio::judgement::exchange::parse::Parsed;
+use cambio::judgement::issue::{Conformed, Verified};
+use cambio::judgement::permit::Permit;
+use cambio::judgement::policy::model::Policy;
+use cambio::judgement::jose::keys::KeySet;
+use cambio::judgement::jose::verify::VerifiedToken;
+use cambio::judgement::token::{SubjectChecks, Validated, validate};
 
 fn client(parsed: Parsed) -> Authenticated {
     Authenticated::by_upstream(parsed)

@@ -1,0 +1,255 @@
+//! Keys and types of a file against the JSON Schema of its type: every problem at once, with its place.
+//!
+//! Only what the schemas of [`crate::adapters::config::schema`] use is understood: `properties`, `required`,
+//! `additionalProperties`, `items`, `type`, `enum`, `const` in `oneOf`, and `$ref`.
+
+use serde_json::{Map, Value as Json};
+
+use super::problem::{Report, join};
+use super::tree::{Key, Node, Place, Value};
+
+/// Checks `root` and mends what is safe to mend for the checks that follow (an unknown key becomes the one that was
+/// likely meant, or goes). Returns whether the tree now has the schema's shape.
+pub(super) fn check(root: &mut Node, schema: &Json, report: &mut Report) -> bool {
+    let mut walk = Walk { root: schema, report, fits: true };
+    walk.node(root, schema, "");
+    walk.fits
+}
+
+struct Walk<'a> {
+    root: &'a Json,
+    report: &'a mut Report,
+    fits: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn node(&mut self, node: &mut Node, schema: &'a Json, key: &str) {
+        let schema = self.resolve(schema);
+        if let Some(options) = options(schema) {
+            return self.one_of(node, &options, key);
+        }
+        let place = node.place;
+        let wanted = types(schema);
+        let found = type_name(&node.value);
+        let fits =
+            wanted.is_empty() || wanted.contains(&found) || found == "integer" && wanted.contains(&"number");
+        if !fits {
+            return self.wrong(place, key, wrong_type(&wanted, &node.value));
+        }
+        match &mut node.value {
+            Value::Map(entries) => self.map(entries, schema, place, key),
+            Value::List(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.node(item, &schema["items"], &format!("{key}[{index}]"));
+                }
+            }
+            Value::Number(number)
+                if number.as_i64().is_some_and(|n| n < 0) && schema.get("minimum").is_some() =>
+            {
+                self.wrong(place, key, "below zero");
+            }
+            _ => {}
+        }
+    }
+
+    fn map(&mut self, entries: &mut Vec<(Key, Node)>, schema: &'a Json, place: Place, parent: &str) {
+        self.duplicates(entries, parent);
+        let none = Map::new();
+        let properties = schema["properties"].as_object().unwrap_or(&none);
+        let others = schema.get("additionalProperties").filter(|others| others.is_object());
+        if others.is_none() {
+            self.unknown(entries, properties, parent);
+        }
+        for (key, value) in entries.iter_mut() {
+            if let Some(schema) = schema["properties"].get(&key.text).or(others) {
+                self.node(value, schema, &join(parent, &key.text));
+            }
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+            if !entries.iter().any(|(key, _)| key.text == name) {
+                self.wrong(place, &join(parent, name), "is missing");
+            }
+        }
+    }
+
+    fn duplicates(&mut self, entries: &mut Vec<(Key, Node)>, parent: &str) {
+        let mut seen: Vec<(String, u64)> = Vec::new();
+        let report = &mut *self.report;
+        entries.retain(|(key, _)| {
+            let first = seen.iter().find(|(text, _)| *text == key.text);
+            if let Some((_, line)) = first {
+                let message = format!("is given twice, first in line {line}");
+                report.problem(key.place, &join(parent, &key.text), message);
+                return false;
+            }
+            seen.push((key.text.clone(), key.place.line));
+            true
+        });
+    }
+
+    fn unknown(&mut self, entries: &mut Vec<(Key, Node)>, properties: &Map<String, Json>, parent: &str) {
+        let taken: Vec<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
+        for (key, _) in entries.iter_mut().filter(|(key, _)| !properties.contains_key(&key.text)) {
+            let meant = closest(&key.text, properties.keys().map(String::as_str));
+            let message = match meant {
+                Some(meant) => format!("unknown key; did you mean {meant:?}?"),
+                None => format!(
+                    "unknown key; known here: {}",
+                    properties.keys().cloned().collect::<Vec<_>>().join(", ")
+                ),
+            };
+            self.report.problem(key.place, &join(parent, &key.text), message);
+            if let Some(meant) = meant.filter(|meant| !taken.iter().any(|key| key == meant)) {
+                meant.clone_into(&mut key.text);
+            }
+        }
+        let mut kept: Vec<String> = Vec::new();
+        entries.retain(|(key, _)| {
+            let keep = properties.contains_key(&key.text) && !kept.contains(&key.text);
+            kept.push(key.text.clone());
+            keep
+        });
+    }
+
+    fn one_of(&mut self, node: &Node, options: &[&str], key: &str) {
+        if node.broken {
+            self.fits = false;
+            return;
+        }
+        let message = match &node.value {
+            Value::Text(text) if options.contains(&text.as_str()) => return,
+            Value::Text(text) => match closest(text, options.iter().copied()) {
+                Some(meant) if !node.expanded => format!("{text:?} is not known; did you mean {meant:?}?"),
+                _ => format!("must be {}", options.join(" or ")),
+            },
+            other => format!("must be {}, not {}", options.join(" or "), describe(type_name(other))),
+        };
+        self.wrong(node.place, key, message);
+    }
+
+    fn wrong(&mut self, place: Place, key: &str, message: impl Into<String>) {
+        self.fits = false;
+        self.report.problem(place, key, message);
+    }
+
+    /// Follows `$ref`.
+    fn resolve(&self, schema: &'a Json) -> &'a Json {
+        match schema
+            .get("$ref")
+            .and_then(Json::as_str)
+            .and_then(|path| self.root.pointer(path.strip_prefix('#')?))
+        {
+            Some(target) => target,
+            None => schema,
+        }
+    }
+}
+
+/// The texts that an enumeration allows.
+fn options(schema: &Json) -> Option<Vec<&str>> {
+    if let Some(values) = schema.get("enum").and_then(Json::as_array) {
+        return Some(values.iter().filter_map(Json::as_str).collect());
+    }
+    if let Some(value) = schema.get("const").and_then(Json::as_str) {
+        return Some(vec![value]);
+    }
+    schema
+        .get("oneOf")
+        .and_then(Json::as_array)?
+        .iter()
+        .map(|one| one.get("const").and_then(Json::as_str))
+        .collect()
+}
+
+fn types(schema: &Json) -> Vec<&str> {
+    match &schema["type"] {
+        Json::String(one) => vec![one],
+        Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::Text(_) => "string",
+        Value::List(_) => "array",
+        Value::Map(_) => "object",
+    }
+}
+
+fn wrong_type(wanted: &[&str], found: &Value) -> String {
+    let wants: Vec<&str> = wanted.iter().map(|name| describe(name)).collect();
+    let hint = match found {
+        Value::Bool(_) | Value::Number(_) if wanted == ["string"] => "; put it in quotes",
+        Value::Text(_) if wanted == ["array"] => "; put it in [ ]",
+        _ => "",
+    };
+    format!("must be {}, not {}{hint}", wants.join(" or "), describe(type_name(found)))
+}
+
+fn describe(name: &str) -> &str {
+    match name {
+        "null" => "nothing",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "string" => "text",
+        "array" => "a list",
+        "object" => "a mapping",
+        other => other,
+    }
+}
+
+/// The known word that `word` was likely meant to be: equal but for case, `_` and `-`, or at most two edits away.
+fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+    let limit = if word.chars().count() < 5 { 1 } else { 2 };
+    known
+        .map(|candidate| (distance(&plain(word), &plain(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance; words longer than any key are far away.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            next.push((row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1));
+        }
+        row = next;
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant() {
+        let known = ["signingKey", "issuer", "path", "subjectIssuers"];
+        for (word, expected) in [
+            ("signing_key", Some("signingKey")),
+            ("signingkey", Some("signingKey")),
+            ("isuer", Some("issuer")),
+            ("issuers", Some("issuer")),
+            ("subjectIssuer", Some("subjectIssuers")),
+            ("pth", Some("path")),
+            ("key", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(word, known.into_iter()), expected, "{word}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is loaded, for operators: names, counts and hashes, no contents of keys and no tokens.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{AuditOutput, Config, KeySource, Realm, Store, TrustedIssuer};
+use crate::judgement::client::registry::{Clients, Method, Unregistered};
+use crate::judgement::exchange::doors::GovernedDoor;
+use crate::judgement::issue::ring::{KeyRing, PublicHalf};
+use crate::judgement::policy::model::Audience;
+use crate::words::oauth::names::Names;
+
+/// The loaded configuration as the admin listener's `/config` shows it.
+pub fn summary(config: &Config) -> Value {
+    let audit = match &config.audit {
+        AuditOutput::Stdout => "stdout".to_owned(),
+        AuditOutput::File(path) => shown(path),
+    };
+    let store = match &config.store {
+        Store::Memory => "memory".to_owned(),
+        Store::Redis(redis) => {
+            let scheme = if redis.tls_name.is_some() { "rediss" } else { "redis" };
+            format!("{scheme}://{}:{}/{}", redis.host, redis.port, redis.database)
+        }
+    };
+    json!({
+        "hash": config.hash,
+        "policyHash": config.policy.hash,
+        "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
+        "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some(),
+            "clientCertificates": config.listen.client_certificates.is_some(),
+            "clientCertificateHeader": config.listen.certificate_header.as_ref().map(|header| header.name.as_str()) },
+        "admin": config.admin.to_string(),
+        "store": store,
+        "audit": audit,
+        "realms": config.realms.values().map(|realm| (realm.name.clone(), self::realm(realm))).collect::<Map<_, _>>(),
+        "issuers": config.issuers.values().map(|one| (one.name.clone(), issuer(one))).collect::<Map<_, _>>(),
+        "audiences": config.policy.realms.iter().flat_map(|(realm, audiences)| {
+            audiences.values().map(|one| audience(realm, one))
+        }).collect::<Vec<_>>(),
+        "warnings": config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "files": config.sources.files.iter().map(|(path, hash)| (shown(path), json!(hash))).collect::<Map<_, _>>(),
+    })
+}
+
+fn realm(realm: &Realm) -> Value {
+    let doors = realm.doors;
+    json!({
+        "issuer": realm.issuer,
+        "path": realm.path,
+        "dialect": realm.dialect.name(),
+        "subjectIssuers": realm.subject_issuers,
+        "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
+        "claimValidationRules": realm.tokens.rules.len(),
+        "refreshTokens": realm.refresh_tokens.as_ref().map(|tokens| {
+            json!({ "keys": tokens.seal.len() })
+        }),
+        "signingKeys": realm.signing.iter().flat_map(KeyRing::all).map(signing_key).collect::<Vec<_>>(),
+        "clients": clients(&realm.clients),
+        "unregisteredClients": match realm.clients.unregistered {
+            Unregistered::Upstream { cache_for } => format!("upstream, remembered for {} s", cache_for.as_secs_f32()),
+            Unregistered::Refused => "refused".to_owned(),
+        },
+        "introspection": realm.introspection.as_ref().map(|client| &client.id),
+        "doors": {
+            "jwtBearer": governed(doors.jwt_bearer),
+            "umaTicket": doors.uma_ticket,
+            "ciba": doors.ciba,
+            "requestedIssuer": doors.requested_issuer,
+            "requestedSubject": governed(doors.requested_subject),
+        },
+    })
+}
+
+fn governed(door: GovernedDoor) -> &'static str {
+    match door {
+        GovernedDoor::Closed => "closed",
+        GovernedDoor::Open => "open",
+        GovernedDoor::Judged => "judged",
+    }
+}
+
+fn signing_key(key: PublicHalf<'_>) -> Value {
+    let mut shown = json!({ "kid": key.kid, "algorithm": key.algorithm, "state": key.state.as_str() });
+    if let Some(until) = key.until {
+        shown["publishedUntil"] = json!(until.to_string());
+    }
+    shown
+}
+
+/// Client id → the names of its methods.
+fn clients(clients: &Clients) -> Map<String, Value> {
+    let names = |methods: &[Method]| methods.iter().map(Method::name).collect::<Vec<_>>();
+    clients.registered.iter().map(|(id, methods)| (id.clone(), json!(names(methods)))).collect()
+}
+
+fn issuer(issuer: &TrustedIssuer) -> Value {
+    let keys = match &issuer.keys {
+        KeySource::Discovery(url) | KeySource::Url(url) => url.clone(),
+        KeySource::File(path) => shown(path),
+    };
+    json!({
+        "issuer": issuer.url,
+        "audiences": issuer.audiences,
+        "keys": keys,
+        "introspection": issuer.introspection.as_ref().map(|one| one.url.to_string()),
+        "algorithms": issuer.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
+        "claimValidationRules": issuer.tokens.rules.len(),
+    })
+}
+
+fn audience(realm: &str, audience: &Audience) -> Value {
+    let any_client = audience.permissions.iter().any(|one| one.clients == Names::Any);
+    json!({
+        "realm": realm,
+        "audience": audience.name,
+        "owner": audience.owner,
+        "permissions": audience.permissions.len(),
+        "anyClient": any_client,
+        "issuance": audience.issuance.as_str(),
+        "lifetimeSeconds": audience.token.lifetime.as_secs(),
+    })
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,111 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::adapters::config::load::load;
+use crate::adapters::config::load::tests::{AUDIENCE, Folder, MAIN, TestEnvironment, pem};
+
+fn watched(folder: &Folder) -> Watch {
+    let path = folder.path("cambio.yaml");
+    Watch::new(&load(&path, &TestEnvironment).unwrap(), &path)
+}
+
+fn sees(watch: &mut Watch) -> bool {
+    let now = look(&watch.sources, &watch.main);
+    watch.compare(now)
+}
+
+#[test]
+fn sees_contents_and_folder() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", format!("{MAIN}    signingKey: corp.pem\n"));
+    folder.write("corp.pem", pem()).write("audiences/a.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    assert!(!sees(&mut watch), "nothing");
+    folder.write("audiences/a.yaml", AUDIENCE);
+    assert!(!sees(&mut watch), "the same bytes written again");
+    folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
+    assert!(sees(&mut watch), "audience changed");
+    folder.write("audiences/b.yaml", AUDIENCE);
+    assert!(sees(&mut watch), "audience added");
+    fs::remove_file(folder.path("audiences/b.yaml")).unwrap();
+    assert!(sees(&mut watch), "audience removed");
+    folder.write("audiences/.b.yaml", AUDIENCE);
+    assert!(!sees(&mut watch), "hidden file");
+    folder.write("corp.pem", pem());
+    assert!(sees(&mut watch), "key changed");
+    folder.write("cambio.yaml", MAIN);
+    assert!(sees(&mut watch), "main file changed");
+    assert!(!sees(&mut watch), "nothing again");
+}
+
+#[test]
+fn a_change_between_reading_and_watching_counts() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
+    assert!(sees(&mut watch));
+}
+
+#[test]
+fn a_file_may_be_missing_for_a_moment() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    fs::remove_file(folder.path("cambio.yaml")).unwrap();
+    assert!(!sees(&mut watch));
+    folder.write("cambio.yaml", MAIN);
+    assert!(!sees(&mut watch), "back as it was");
+    fs::remove_file(folder.path("cambio.yaml")).unwrap();
+    assert!(!sees(&mut watch) && !sees(&mut watch));
+    assert!(sees(&mut watch), "missing for good");
+    folder.write("cambio.yaml", MAIN);
+    assert!(sees(&mut watch), "back");
+}
+
+#[test]
+fn sees_the_swap_of_a_config_map() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN);
+    let audiences = folder.path("audiences");
+    for (version, text) in [("..1", AUDIENCE.to_owned()), ("..2", AUDIENCE.replace("email", "profile"))] {
+        fs::create_dir(audiences.join(version)).unwrap();
+        fs::write(audiences.join(version).join("a.yaml"), text).unwrap();
+    }
+    symlink("..1", audiences.join("..data")).unwrap();
+    symlink("..data/a.yaml", audiences.join("a.yaml")).unwrap();
+    let mut watch = watched(&folder);
+    assert!(!sees(&mut watch));
+    symlink("..2", audiences.join("..data_tmp")).unwrap();
+    fs::rename(audiences.join("..data_tmp"), audiences.join("..data")).unwrap();
+    assert!(sees(&mut watch));
+    assert!(!sees(&mut watch));
+}
+
+#[test]
+fn follows_the_files_of_a_failed_attempt() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN);
+    let mut watch = watched(&folder);
+    folder.write("cambio.yaml", format!("{MAIN}    signingKey: corp.pem\n"));
+    assert!(sees(&mut watch));
+    let (outcome, sources) =
+        crate::adapters::config::load::attempt(&folder.path("cambio.yaml"), &TestEnvironment);
+    assert!(outcome.is_err());
+    watch.follow(sources);
+    assert!(!sees(&mut watch));
+    folder.write("corp.pem", pem());
+    assert!(sees(&mut watch));
+}
+
+#[tokio::test]
+async fn changed_returns_after_a_change() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN);
+    let path = folder.path("cambio.yaml");
+    let sources = load(&path, &TestEnvironment).unwrap().sources;
+    let mut watch = Watch::of(sources, &path, Duration::from_millis(1));
+    folder.write("audiences/a.yaml", AUDIENCE);
+    tokio::time::timeout(Duration::from_secs(10), watch.changed()).await.unwrap();
+}

@@ -1,0 +1,480 @@
+//! Keys against a small server that answers as each test says. Time is a clock that stands still until it is moved;
+//! nothing here sleeps.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+
+use super::*;
+use crate::adapters::jwks::source::PublicAddress;
+use crate::adapters::tls;
+use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
+use crate::words::clock::ManualClock;
+
+/// What the server does with a request.
+#[derive(Clone)]
+enum Answer {
+    Reply(u16, &'static [(&'static str, &'static str)], String),
+    /// Not before the notification.
+    Held(Arc<Notify>, String),
+    Never,
+    Hangup,
+}
+
+/// Answers with what is scripted, and with the last of it ever after.
+struct Server {
+    address: SocketAddr,
+    script: Arc<Mutex<VecDeque<Answer>>>,
+    hits: Arc<AtomicUsize>,
+    arrived: Arc<Notify>,
+    seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
+}
+
+impl Server {
+    async fn start(answers: impl IntoIterator<Item = Answer>) -> Arc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Arc::new(Self {
+            address: listener.local_addr().unwrap(),
+            script: Arc::new(Mutex::new(answers.into_iter().collect())),
+            hits: Arc::default(),
+            arrived: Arc::default(),
+            seen: Arc::default(),
+        });
+        let shared = Arc::clone(&server);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await
+                        .ok();
+                });
+            }
+        });
+        server
+    }
+
+    fn then(&self, answer: Answer) {
+        *self.script.lock().unwrap() = VecDeque::from([answer]);
+    }
+
+    fn hits(&self) -> usize {
+        self.hits.load(Ordering::SeqCst)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+async fn answer(
+    server: Arc<Server>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, &'static str> {
+    server.seen.lock().unwrap().push((request.uri().to_string(), request.headers().clone()));
+    let answer = {
+        let mut script = server.script.lock().unwrap();
+        if script.len() > 1 { script.pop_front().unwrap() } else { script.front().unwrap().clone() }
+    };
+    server.hits.fetch_add(1, Ordering::SeqCst);
+    server.arrived.notify_one();
+    match answer {
+        Answer::Reply(status, headers, body) => {
+            let mut response = Response::builder().status(status);
+            for (name, value) in headers {
+                response = response.header(*name, *value);
+            }
+            Ok(response.body(Full::from(body)).unwrap())
+        }
+        Answer::Held(notify, body) => {
+            notify.notified().await;
+            Ok(Response::new(Full::from(body)))
+        }
+        Answer::Never => std::future::pending().await,
+        Answer::Hangup => Err("hang up"),
+    }
+}
+
+/// Sends every outcome on.
+struct Outcomes(mpsc::UnboundedSender<Result<(), String>>);
+
+impl Observer for Outcomes {
+    fn refreshed(&self, outcome: Result<(), &FetchError>) {
+        self.0.send(outcome.map_err(ToString::to_string)).ok();
+    }
+}
+
+const LIMITS: JwksLimits = JwksLimits {
+    refresh_interval: Duration::from_secs(300),
+    max_stale: Duration::from_secs(3600),
+    unknown_kid_cooldown: Duration::from_secs(10),
+};
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+/// A key set of one new key, and its kid.
+fn key_set() -> (String, String) {
+    let key = SigningKey::from_pem(generate(KeyKind::Ed25519).unwrap().expose().as_bytes()).unwrap();
+    (json!({ "keys": [key.jwk()] }).to_string(), key.kid().to_owned())
+}
+
+fn good(body: &str) -> Answer {
+    Answer::Reply(200, &[("content-type", "application/json")], body.to_owned())
+}
+
+fn jwks_of(source: Source) -> (Jwks, Arc<ManualClock>, mpsc::UnboundedReceiver<Result<(), String>>) {
+    let (clock, hand) = Clock::manual(start());
+    let (sender, outcomes) = mpsc::unbounded_channel();
+    let fetcher = Fetcher::with_tls(source, tls::nobody().unwrap());
+    (Jwks::new(fetcher, LIMITS, clock, Arc::new(Outcomes(sender))), hand, outcomes)
+}
+
+fn jwks(server: &Server) -> (Jwks, Arc<ManualClock>) {
+    let url = server.url("/certs").parse().unwrap();
+    let (jwks, hand, _) = jwks_of(Source::Url { url, public: None });
+    (jwks, hand)
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_and_kept() {
+    let (set, kid) = key_set();
+    let server = Server::start([good(&set)]).await;
+    let (jwks, _) = jwks(&server);
+    assert!(jwks.held().is_none() && jwks.age().is_none());
+    jwks.warm().await;
+    jwks.warm().await;
+    assert!(jwks.held().unwrap().contains(&kid));
+    assert!(jwks.keys(Some(&kid)).await.unwrap().contains(&kid));
+    assert!(jwks.keys(None).await.unwrap().contains(&kid));
+    assert_eq!(server.hits(), 1);
+    assert_eq!(jwks.age(), Some(SignedDuration::ZERO));
+}
+
+#[tokio::test]
+async fn a_rotation_is_followed_when_a_token_names_the_new_key() {
+    let ((old, old_kid), (new, new_kid)) = (key_set(), key_set());
+    let server = Server::start([good(&old), good(&new)]).await;
+    let (jwks, _) = jwks(&server);
+    jwks.warm().await;
+    let keys = jwks.keys(Some(&new_kid)).await.unwrap();
+    assert!(keys.contains(&new_kid) && !keys.contains(&old_kid));
+    assert_eq!(server.hits(), 2);
+}
+
+#[tokio::test]
+async fn unknown_kids_cause_one_fetch_per_cooldown() {
+    let (set, kid) = key_set();
+    let server = Server::start([good(&set)]).await;
+    let (jwks, hand) = jwks(&server);
+    jwks.warm().await;
+    for (name, advance, hits) in
+        [("first", 0, 2), ("at once", 0, 2), ("9 s on", 9, 2), ("10 s on", 1, 3), ("again", 0, 3)]
+    {
+        hand.advance(seconds(advance));
+        assert!(jwks.keys(Some("made up")).await.unwrap().contains(&kid), "{name}");
+        assert_eq!(server.hits(), hits, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_callers_cause_one_fetch() {
+    let ((old, _), (new, kid)) = (key_set(), key_set());
+    for cold in [true, false] {
+        let release = Arc::new(Notify::new());
+        let server = Server::start([good(&old)]).await;
+        let (jwks, _) = jwks(&server);
+        if !cold {
+            jwks.warm().await;
+            server.arrived.notified().await;
+        }
+        let before = server.hits();
+        server.then(Answer::Held(Arc::clone(&release), new.clone()));
+        let (asked, mut asking) = mpsc::unbounded_channel();
+        let callers: Vec<_> = (0..100)
+            .map(|_| {
+                let (jwks, kid, asked) = (jwks.clone(), kid.clone(), asked.clone());
+                tokio::spawn(async move {
+                    asked.send(()).unwrap();
+                    jwks.keys(Some(&kid)).await.unwrap().contains(&kid)
+                })
+            })
+            .collect();
+        for _ in 0..100 {
+            asking.recv().await.unwrap();
+        }
+        server.arrived.notified().await;
+        release.notify_one();
+        for caller in callers {
+            assert!(caller.await.unwrap(), "cold: {cold}");
+        }
+        assert_eq!(server.hits() - before, 1, "cold: {cold}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_does_not_end_the_fetch() {
+    let ((old, _), (new, kid)) = (key_set(), key_set());
+    let release = Arc::new(Notify::new());
+    let server = Server::start([good(&old), Answer::Held(Arc::clone(&release), new)]).await;
+    let (jwks, _) = jwks(&server);
+    jwks.warm().await;
+    server.arrived.notified().await;
+    let (gone, wanted) = (jwks.clone(), kid.clone());
+    let caller = tokio::spawn(async move { gone.keys(Some(&wanted)).await.map(|_| ()) });
+    server.arrived.notified().await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    release.notify_one();
+    assert!(jwks.keys(Some(&kid)).await.unwrap().contains(&kid));
+    assert_eq!(server.hits(), 2);
+}
+
+#[tokio::test]
+async fn nothing_bad_replaces_good_keys() {
+    let (set, kid) = key_set();
+    let private = json!({"keys": [{"kty": "oct", "k": "AAAA", "kid": "x", "alg": "HS256"}]}).to_string();
+    let html = "<!doctype html><title>Bad gateway</title>".to_owned();
+    let huge = format!("{}{}", key_set().0, " ".repeat(300 * 1024));
+    let reply = |status, headers, body: &str| Answer::Reply(status, headers, body.to_owned());
+    let (json, none) =
+        ("the key set is no JSON object: not valid JSON", "the key set has no usable signing key");
+    let moved = "redirected (302 Found); redirects are not followed";
+    let cases = [
+        ("error page with status 200", reply(200, &[("content-type", "text/html")], &html), json),
+        ("error page", reply(502, &[], &html), "status 502 Bad Gateway"),
+        ("500 with keys in it", reply(500, &[], &key_set().0), "status 500 Internal Server Error"),
+        ("404", reply(404, &[], "{}"), "status 404 Not Found"),
+        ("201 with keys in it", reply(201, &[], &key_set().0), "status 201 Created"),
+        ("204", reply(204, &[], ""), "status 204 No Content"),
+        ("empty set", good(r#"{"keys":[]}"#), none),
+        ("no set", good("{}"), "the key set has no member keys that is a list of objects"),
+        ("empty body", good(""), json),
+        ("cut off", good(&set[..set.len() - 2]), json),
+        ("symmetric key only", good(&private), none),
+        ("huge", good(&huge), "the answer is larger than 256 KiB"),
+        (
+            "compressed",
+            reply(200, &[("content-encoding", "gzip")], &key_set().0),
+            "the answer has a content coding",
+        ),
+        ("redirect", reply(302, &[("location", "/elsewhere")], &key_set().0), moved),
+        ("redirect to another origin", reply(302, &[("location", "http://127.0.0.1:1/")], ""), moved),
+        ("hang-up", Answer::Hangup, "no connection: "),
+    ];
+    for (name, answer, expected) in cases {
+        let server = Server::start([good(&set), answer]).await;
+        let url = server.url("/certs").parse().unwrap();
+        let (jwks, hand, mut outcomes) = jwks_of(Source::Url { url, public: None });
+        jwks.warm().await;
+        assert_eq!(outcomes.recv().await.unwrap(), Ok(()), "{name}");
+        hand.advance(seconds(60));
+        assert!(jwks.keys(Some("unknown")).await.unwrap().contains(&kid), "{name}");
+        let error = outcomes.recv().await.unwrap().unwrap_err();
+        assert!(error.starts_with(expected), "{name}: {error}");
+        assert_eq!(server.hits(), 2, "{name}: redirects are not followed, failures not repeated");
+        assert_eq!(jwks.age(), Some(seconds(60)), "{name}: a failure makes keys no younger");
+    }
+}
+
+#[tokio::test]
+async fn a_question_asked_before_an_answer_came_is_answered_by_it() {
+    let server = Server::start([good(&key_set().0)]).await;
+    let (jwks, _) = jwks(&server);
+    jwks.warm().await;
+    let answered = jwks.0.replace(0, Cause::Scheduled).await.unwrap();
+    assert_eq!((answered.generation, server.hits()), (1, 1));
+    assert_eq!(jwks.0.replace(1, Cause::Scheduled).await.unwrap().generation, 2);
+    assert_eq!(server.hits(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_is_given_up() {
+    let server = Server::start([Answer::Never]).await;
+    let (jwks, _) = jwks(&server);
+    let error = jwks.keys(None).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::KeysUnavailable);
+    assert_eq!(error.to_string(), "the issuer's keys can't be had: no answer in time");
+}
+
+#[tokio::test]
+async fn stale_keys_are_used_up_to_the_bound_and_not_beyond() {
+    let (set, kid) = key_set();
+    let server = Server::start([good(&set), Answer::Reply(500, &[], String::new())]).await;
+    let (jwks, hand) = jwks(&server);
+    jwks.warm().await;
+    hand.advance(seconds(3600));
+    assert!(jwks.keys(Some(&kid)).await.unwrap().contains(&kid));
+    hand.advance(seconds(1));
+    let error = jwks.keys(Some(&kid)).await.unwrap_err();
+    assert_eq!(error.to_string(), "the issuer's keys can't be had: status 500 Internal Server Error");
+    assert!(jwks.held().is_none());
+    assert_eq!(jwks.age(), Some(seconds(3601)));
+    server.then(good(&set));
+    hand.advance(seconds(1));
+    assert!(jwks.keys(Some(&kid)).await.unwrap().contains(&kid));
+    assert_eq!(jwks.age(), Some(SignedDuration::ZERO));
+}
+
+#[tokio::test]
+async fn without_keys_failures_are_not_repeated_at_once() {
+    let server = Server::start([Answer::Reply(503, &[], String::new())]).await;
+    let (jwks, hand) = jwks(&server);
+    for (name, advance, hits) in [("first", 0, 1), ("at once", 0, 1), ("a second on", 1, 2)] {
+        hand.advance(seconds(advance));
+        let error = jwks.keys(Some("a")).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the issuer's keys can't be had: status 503 Service Unavailable",
+            "{name}"
+        );
+        assert_eq!(server.hits(), hits, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/certs", listener.local_addr().unwrap()).parse().unwrap();
+    drop(listener);
+    let (jwks, _, mut outcomes) = jwks_of(Source::Url { url, public: None });
+    jwks.warm().await;
+    assert!(outcomes.recv().await.unwrap().unwrap_err().starts_with("no connection"));
+    assert!(jwks.keys(None).await.is_err());
+}
+
+#[tokio::test]
+async fn the_public_address_is_asked_for() {
+    let server = Server::start([good(&key_set().0)]).await;
+    let url = server.url("/realms/corp/protocol/openid-connect/certs").parse().unwrap();
+    let public = Some(PublicAddress::of("https://sso.example.org/realms/corp").unwrap());
+    let (jwks, ..) = jwks_of(Source::Url { url, public });
+    jwks.keys(None).await.unwrap();
+    let seen = server.seen.lock().unwrap();
+    let (target, headers) = &seen[0];
+    assert_eq!(target, "/realms/corp/protocol/openid-connect/certs");
+    assert_eq!(headers["host"], "sso.example.org");
+    assert_eq!(headers["x-forwarded-host"], "sso.example.org");
+    assert_eq!(headers["x-forwarded-proto"], "https");
+    assert_eq!(headers.get_all("host").iter().count(), 1);
+}
+
+type Document<'a> = Box<dyn Fn(&Server) -> String + 'a>;
+
+#[tokio::test]
+async fn discovery() {
+    let issuer = "https://login.partner.example";
+    let (set, kid) = key_set();
+    let other = Server::start([good(&set)]).await;
+    let document = |issuer: Value, keys: Value| json!({"issuer": issuer, "jwks_uri": keys}).to_string();
+    let wrong_issuer = "discovery: the document is about another issuer";
+    let wrong_place = "discovery: jwks_uri is neither https nor of the document's origin";
+    let no_url = "discovery: jwks_uri is not a URL that keys can be fetched from";
+    let cases: [(&str, Document<'_>, Result<(), &str>); 10] = [
+        ("of the same origin", Box::new(|own| document(json!(issuer), json!(own.url("/keys")))), Ok(())),
+        (
+            "a slash more",
+            Box::new(|own| document(json!(format!("{issuer}/")), json!(own.url("/k")))),
+            Err(wrong_issuer),
+        ),
+        ("issuer missing", Box::new(|own| document(Value::Null, json!(own.url("/k")))), Err(wrong_issuer)),
+        (
+            "of another origin",
+            Box::new(|_| document(json!(issuer), json!(other.url("/keys")))),
+            Err(wrong_place),
+        ),
+        ("no jwks_uri", Box::new(|_| document(json!(issuer), Value::Null)), Err("discovery: no jwks_uri")),
+        ("a file", Box::new(|_| document(json!(issuer), json!("file:///etc/passwd"))), Err(no_url)),
+        ("relative", Box::new(|_| document(json!(issuer), json!("/keys"))), Err(no_url)),
+        (
+            "with credentials",
+            Box::new(|_| document(json!(issuer), json!("https://a:b@host/keys"))),
+            Err(no_url),
+        ),
+        ("HTML", Box::new(|_| "<html>".to_owned()), Err("discovery: the document is no JSON object")),
+        (
+            "issuer twice",
+            Box::new(|own| {
+                document(json!(issuer), json!(own.url("/k"))).replacen('{', r#"{"issuer":"x","#, 1)
+            }),
+            Err("discovery: the document is no JSON object"),
+        ),
+    ];
+    for (name, document, expected) in cases {
+        let server = Server::start([]).await;
+        server.script.lock().unwrap().extend([good(&document(&server)), good(&set)]);
+        let url = server.url("/.well-known/openid-configuration").parse().unwrap();
+        let (jwks, _, mut outcomes) = jwks_of(Source::Discovery { url, issuer: issuer.to_owned() });
+        jwks.warm().await;
+        assert_eq!(outcomes.recv().await.unwrap(), expected.map_err(ToOwned::to_owned), "{name}");
+        assert_eq!(jwks.held().is_some_and(|keys| keys.contains(&kid)), expected.is_ok(), "{name}");
+    }
+    assert_eq!(other.hits(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_is_read_again_in_the_background() {
+    let folder = std::env::temp_dir().join(format!("cambio-jwks-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("jwks.json");
+    let ((first, first_kid), (second, second_kid)) = (key_set(), key_set());
+    let (jwks, _, mut outcomes) = jwks_of(Source::File(path.clone()));
+    let keeper = tokio::spawn({
+        let jwks = jwks.clone();
+        async move { jwks.keep_fresh().await }
+    });
+    assert_eq!(outcomes.recv().await.unwrap(), Err("entity not found".to_owned()));
+    std::fs::write(&path, &first).unwrap();
+    while outcomes.recv().await.unwrap().is_err() {}
+    assert!(jwks.held().unwrap().contains(&first_kid));
+    std::fs::write(&path, "{").unwrap();
+    while outcomes.recv().await.unwrap().is_ok() {}
+    assert!(jwks.held().unwrap().contains(&first_kid));
+    std::fs::write(&path, &second).unwrap();
+    while outcomes.recv().await.unwrap().is_err() {}
+    assert!(jwks.held().unwrap().contains(&second_kid));
+    keeper.abort();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_background_task_keeps_its_interval_and_backs_off_after_failures() {
+    let folder = std::env::temp_dir().join(format!("cambio-jwks-{}", uuid::Uuid::new_v4()));
+    let (jwks, _, mut outcomes) = jwks_of(Source::File(folder));
+    let keeper = tokio::spawn(async move { jwks.keep_fresh().await });
+    let begin = tokio::time::Instant::now();
+    let mut seconds = Vec::new();
+    for _ in 0..8 {
+        outcomes.recv().await.unwrap().unwrap_err();
+        seconds.push(begin.elapsed().as_secs());
+    }
+    assert_eq!(seconds, [0, 1, 3, 7, 15, 31, 61, 91]);
+    keeper.abort();
+}
+
+#[test]
+fn futures_can_be_spawned() {
+    fn sendable<T: Send>(_: T) {}
+    let (clock, _) = Clock::manual(start());
+    let fetcher = Fetcher::with_tls(Source::File("x".into()), tls::nobody().unwrap());
+    let jwks = Jwks::new(fetcher, LIMITS, clock, Arc::new(Unobserved));
+    sendable(jwks.keys(None));
+    sendable(jwks.keep_fresh());
+}

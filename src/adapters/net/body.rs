@@ -1,0 +1,383 @@
+//! The body type of every request that goes upstream and of every answer that goes to a caller.
+//!
+//! Nothing is boxed on the way of an ordinary answer: data passes through by reference count, and a timer exists
+//! only once a body has kept us waiting.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::adapters::net::pool::Lease;
+
+/// A request's or an answer's content, with its trailers. `Debug` shows its size, never what is in it.
+pub struct Body(Kind);
+
+enum Kind {
+    Empty,
+    Full { data: Bytes, trailers: Option<Box<HeaderMap>> },
+    Stream(Stream),
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The peer broke the connection or its framing.
+    #[error("the body broke off: {0}")]
+    Broken(#[from] hyper::Error),
+    /// The peer stayed silent for longer than the limit.
+    #[error("the body made no progress for {} ms", .0.as_millis())]
+    Idle(Duration),
+    /// Whoever reads along would not let it go on.
+    #[error("the body was cut")]
+    Cut,
+}
+
+/// Reads a body as it goes by.
+pub trait ReadAlong: Send + Sync + 'static {
+    /// Sees the next piece; `false` ends the body there.
+    fn read(&mut self, piece: &[u8]) -> bool;
+}
+
+/// Why a body could not be read for judging.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is larger than the limit.
+    #[error("the body is too large")]
+    TooLarge,
+    /// It did not arrive in time.
+    #[error("the body did not arrive in time")]
+    Timeout,
+    /// The sender broke off.
+    #[error("the body broke off")]
+    Broken,
+}
+
+impl Body {
+    /// No content.
+    pub fn empty() -> Self {
+        Self(Kind::Empty)
+    }
+
+    /// Content that is all here.
+    pub fn full(data: impl Into<Bytes>) -> Self {
+        Self::full_with_trailers(data, None)
+    }
+
+    /// Content that is all here, and the trailers that came after it.
+    pub fn full_with_trailers(data: impl Into<Bytes>, trailers: Option<HeaderMap>) -> Self {
+        let data = data.into();
+        if data.is_empty() && trailers.is_none() {
+            return Self::empty();
+        }
+        Self(Kind::Full { data, trailers: trailers.map(Box::new) })
+    }
+
+    /// Content that streams, in either direction, and fails after `idle` without progress.
+    pub fn upstream(incoming: Incoming, idle: Duration) -> Self {
+        Self::stream(incoming, idle, None)
+    }
+
+    /// An upstream's answer: when it has been read to its end the connection goes back to the pool.
+    pub(crate) fn leased(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+        Self::stream(incoming, idle, Some(lease))
+    }
+
+    fn stream(incoming: Incoming, idle: Duration, lease: Option<Lease>) -> Self {
+        if incoming.is_end_stream() {
+            lease.into_iter().for_each(Lease::release);
+            return Self::empty();
+        }
+        Self(Kind::Stream(Stream {
+            prefix: Bytes::new(),
+            incoming,
+            idle: Idle { limit: idle, sleep: None, waiting_since: None },
+            lease,
+            progress: None,
+            reader: None,
+        }))
+    }
+
+    /// What was read from `rest` already, then `rest`.
+    pub fn prefixed(data: impl Into<Bytes>, rest: Self) -> Self {
+        let data = data.into();
+        match rest.0 {
+            Kind::Empty => Self::full(data),
+            Kind::Full { data: tail, trailers } => Self(Kind::Full { data: joined(data, tail), trailers }),
+            Kind::Stream(mut stream) => {
+                stream.prefix = joined(data, std::mem::take(&mut stream.prefix));
+                Self(Kind::Stream(stream))
+            }
+        }
+    }
+
+    /// Shows every further piece of a body that streams to `reader`; when that says `false`, the body breaks off there.
+    #[must_use]
+    pub fn read_along<R: ReadAlong>(mut self, reader: R) -> Self {
+        if let Kind::Stream(stream) = &mut self.0 {
+            stream.reader = Some(Reader(Box::new(reader)));
+        }
+        self
+    }
+
+    /// For a body that streams: where its progress can be seen from outside.
+    pub(crate) fn watch_progress(&mut self) -> Option<Arc<Progress>> {
+        let Kind::Stream(stream) = &mut self.0 else { return None };
+        Some(Arc::clone(stream.progress.get_or_insert_default()))
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match &self.0 {
+            Kind::Empty => "empty",
+            Kind::Full { .. } => "full",
+            Kind::Stream(_) => "stream",
+        };
+        f.debug_struct("Body").field("kind", &kind).field("size", &self.size_hint()).finish()
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+fn joined(head: Bytes, tail: Bytes) -> Bytes {
+    match (head.is_empty(), tail.is_empty()) {
+        (true, _) => tail,
+        (_, true) => head,
+        _ => {
+            let mut both = BytesMut::with_capacity(head.len() + tail.len());
+            both.extend_from_slice(&head);
+            both.extend_from_slice(&tail);
+            both.freeze()
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let kind = &mut self.get_mut().0;
+        match kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full { data, trailers } => {
+                let frame = if data.is_empty() {
+                    trailers.take().map(|trailers| Frame::trailers(*trailers))
+                } else {
+                    Some(Frame::data(std::mem::take(data)))
+                };
+                if data.is_empty() && trailers.is_none() {
+                    *kind = Kind::Empty;
+                }
+                Poll::Ready(frame.map(Ok))
+            }
+            Kind::Stream(stream) => stream.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Empty => true,
+            Kind::Full { .. } => false,
+            Kind::Stream(stream) => stream.prefix.is_empty() && stream.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Empty => SizeHint::with_exact(0),
+            // With trailers the length stays open, or HTTP/1.1 would announce Content-Length and lose them.
+            Kind::Full { trailers: Some(_), .. } => SizeHint::default(),
+            Kind::Full { data, .. } => SizeHint::with_exact(data.len() as u64),
+            Kind::Stream(stream) => {
+                let prefix = stream.prefix.len() as u64;
+                let rest = stream.incoming.size_hint();
+                let mut hint = SizeHint::new();
+                if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(prefix)) {
+                    hint.set_upper(upper);
+                }
+                hint.set_lower(rest.lower().saturating_add(prefix));
+                hint
+            }
+        }
+    }
+}
+
+struct Stream {
+    prefix: Bytes,
+    incoming: Incoming,
+    idle: Idle,
+    lease: Option<Lease>,
+    progress: Option<Arc<Progress>>,
+    reader: Option<Reader>,
+}
+
+struct Reader(Box<dyn ReadAlong>);
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+impl Stream {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !self.prefix.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.prefix)))));
+        }
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            let silence = ready!(self.idle.poll(cx));
+            self.lease = None;
+            return Poll::Ready(Some(Err(BodyError::Idle(silence))));
+        };
+        self.idle.waiting_since = None;
+        if let Some(progress) = &self.progress {
+            progress.0.store(true, Ordering::Relaxed);
+        }
+        if let (Some(reader), Some(Ok(frame))) = (&mut self.reader, &frame)
+            && frame.data_ref().is_some_and(|data| !reader.0.read(data))
+        {
+            self.lease = None;
+            return Poll::Ready(Some(Err(BodyError::Cut)));
+        }
+        match &frame {
+            Some(Err(_)) => self.lease = None,
+            None => self.lease.take().into_iter().for_each(Lease::release),
+            Some(Ok(_)) if self.incoming.is_end_stream() => {
+                self.lease.take().into_iter().for_each(Lease::release);
+            }
+            Some(Ok(_)) => {}
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+    }
+}
+
+/// Set whenever a body has made progress.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(AtomicBool);
+
+impl Progress {
+    /// Whether there was progress since the last call.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// A limit on silence. The timer is made at the first wait and moved only when it fires: a frame costs no timer work.
+#[derive(Debug)]
+struct Idle {
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    waiting_since: Option<Instant>,
+}
+
+impl Idle {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        let deadline = *self.waiting_since.get_or_insert_with(Instant::now) + self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= deadline {
+                return Poll::Ready(self.limit);
+            }
+            sleep.as_mut().reset(deadline);
+        }
+    }
+}
+
+/// Reads a whole body of at most `limit` bytes within `timeout`, and its trailers.
+pub async fn read_bounded<B>(
+    body: B,
+    limit: usize,
+    timeout: Duration,
+) -> Result<(Bytes, Option<HeaderMap>), ReadError>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(ReadError::TooLarge);
+    }
+    tokio::time::timeout(timeout, collect(body, limit)).await.unwrap_or(Err(ReadError::Timeout))
+}
+
+async fn collect<B>(body: B, limit: usize) -> Result<(Bytes, Option<HeaderMap>), ReadError>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+{
+    let mut body = std::pin::pin!(body);
+    // One frame is the common case and is not copied.
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    let mut trailers = None;
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        match frame.map_err(|_| ReadError::Broken)?.into_data() {
+            Ok(data) if first.len() + more.len() + data.len() > limit => return Err(ReadError::TooLarge),
+            Ok(data) if first.is_empty() && more.is_empty() => first = data,
+            Ok(data) => {
+                more.extend_from_slice(&std::mem::take(&mut first));
+                more.extend_from_slice(&data);
+            }
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok((if more.is_empty() { first } else { more.freeze() }, trailers))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn full_keeps_its_length_and_ends() {
+        let body = Body::full("hello");
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
+        assert!(Body::full("").is_end_stream());
+    }
+
+    #[test]
+    fn debug_hides_the_content() {
+        assert!(!format!("{:?}", Body::full("client_secret=hush")).contains("hush"));
+    }
+
+    #[tokio::test]
+    async fn prefix_comes_first() {
+        let body = Body::prefixed("ab", Body::prefixed("cd", Body::full("ef")));
+        assert_eq!(body.size_hint().exact(), Some(6));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef");
+    }
+
+    #[tokio::test]
+    async fn trailers_follow_the_data() {
+        let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))]);
+        let (data, read) =
+            read_bounded(Body::full_with_trailers("abc", Some(trailers.clone())), 3, SOON).await.unwrap();
+        assert_eq!((data.as_ref(), read), (&b"abc"[..], Some(trailers)));
+    }
+
+    #[tokio::test]
+    async fn reading_is_bounded() {
+        assert!(matches!(read_bounded(Body::full("abcd"), 3, SOON).await, Err(ReadError::TooLarge)));
+        let unsized_body = Body::full_with_trailers("abcd", Some(HeaderMap::new()));
+        assert!(matches!(read_bounded(unsized_body, 3, SOON).await, Err(ReadError::TooLarge)));
+    }
+}

@@ -1,0 +1,227 @@
+//! What is known about a caller's connection, computed once and used by each of its requests.
+
+use std::any::Any;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use crate::adapters::drain;
+use crate::judgement::client::certificate::ClientCertificate;
+
+/// A caller's connection. It is held by everything that still uses the connection, a WebSocket tunnel included:
+/// only its drop gives the place among `listen.maxConnections` back and lets a drain end.
+#[derive(Debug)]
+pub struct Connection {
+    facts: Facts,
+    opened: Instant,
+    upgraded: AtomicBool,
+    in_flight: AtomicU32,
+    served: AtomicBool,
+    in_head: AtomicBool,
+    /// Milliseconds from `opened` to the start of the present silence (or of the present request head).
+    quiet_since: AtomicU64,
+    /// Milliseconds from `opened` to when a write began to wait, plus one; 0 when none does.
+    write_blocked: AtomicU64,
+    watch: drain::Watch,
+    _held: Box<dyn Any + Send + Sync>,
+}
+
+/// The unchanging facts about a connection, as header values too.
+#[derive(Debug)]
+pub struct Facts {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// This end.
+    pub local: SocketAddr,
+    /// Whether TLS ends here.
+    pub tls: bool,
+    /// Whether `listen.trustedProxies` lists the peer, so that its forwarding headers are believed.
+    pub trusted: bool,
+    /// The certificate that the peer showed, and whose key it proved to have.
+    pub certificate: Option<Box<ClientCertificate>>,
+    /// The header in which a trusted peer says which certificate its caller showed.
+    pub certificate_header: Option<HeaderName>,
+    pub(crate) forwarded_for: HeaderValue,
+    pub(crate) forwarded_node: String,
+    pub(crate) local_port: HeaderValue,
+    /// `Forwarded` for the `Host` that this connection asked for first; it rarely asks for another.
+    pub(crate) forwarded: OnceLock<(HeaderValue, HeaderValue)>,
+}
+
+impl Facts {
+    /// The facts, with IPv4-mapped addresses as IPv4.
+    pub fn new(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> Self {
+        let ip = peer.ip().to_canonical();
+        let text = ip.to_string();
+        let forwarded_node = match ip {
+            IpAddr::V4(_) => format!("for={text}"),
+            IpAddr::V6(_) => format!("for=\"[{text}]\""),
+        };
+        // An address is made of digits, letters, dots and colons: always a header value.
+        let forwarded_for =
+            HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        let peer = SocketAddr::new(ip, peer.port());
+        let local_port = HeaderValue::from(local.port());
+        Self {
+            peer,
+            local,
+            tls,
+            trusted,
+            certificate: None,
+            certificate_header: None,
+            forwarded_for,
+            forwarded_node,
+            local_port,
+            forwarded: OnceLock::new(),
+        }
+    }
+
+    /// With the certificate that the peer showed.
+    #[must_use]
+    pub fn with_certificate(mut self, certificate: Option<ClientCertificate>) -> Self {
+        self.certificate = certificate.map(Box::new);
+        self
+    }
+
+    /// With the header in which a trusted peer says which certificate its caller showed.
+    #[must_use]
+    pub fn with_certificate_header(mut self, name: Option<HeaderName>) -> Self {
+        self.certificate_header = name;
+        self
+    }
+}
+
+/// Limits on what a caller may leave waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a request head, the first one from the accept on.
+    pub header: Duration,
+    /// Without a request, and for a write that the caller does not take.
+    pub idle: Duration,
+}
+
+/// What the silence of a connection calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Nothing before this time.
+    Until(Instant),
+    /// It has been idle for too long.
+    Idle,
+    /// A head or a write takes too long.
+    Stuck,
+}
+
+impl Connection {
+    /// A new connection that counts in `watch`. `held` is dropped with it: its place among `listen.maxConnections`
+    /// and its end in the counts.
+    pub fn new(facts: Facts, watch: drain::Watch, held: impl Any + Send + Sync) -> Self {
+        Self {
+            facts,
+            opened: Instant::now(),
+            upgraded: AtomicBool::new(false),
+            in_flight: AtomicU32::new(0),
+            served: AtomicBool::new(false),
+            in_head: AtomicBool::new(false),
+            quiet_since: AtomicU64::new(0),
+            write_blocked: AtomicU64::new(0),
+            watch,
+            _held: Box::new(held),
+        }
+    }
+
+    /// Addresses and trust.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The certificate that the peer showed, and whose key it proved to have. Behind a proxy it is the proxy's:
+    /// `gateway::certificate` tells whose request it is.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.facts.certificate.as_deref()
+    }
+
+    /// The drain that this connection counts in.
+    pub fn watch(&self) -> drain::Watch {
+        self.watch.clone()
+    }
+
+    /// From now on the bytes are not HTTP/1: said before a 101 goes out.
+    pub(crate) fn upgrade(&self) {
+        self.upgraded.store(true, Ordering::Release);
+    }
+
+    /// Whether the bytes are no longer HTTP/1.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Acquire)
+    }
+
+    /// A request has come; its answer is over with [`Self::request_ended`].
+    pub(crate) fn request_began(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An answer is over, complete or not.
+    pub(crate) fn request_ended(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.served.store(true, Ordering::Relaxed);
+            self.quiet_since.store(self.elapsed(), Ordering::Relaxed);
+        }
+    }
+
+    /// A head has begun and is not complete.
+    pub(crate) fn head_began(&self) {
+        self.quiet_since.store(self.elapsed(), Ordering::Relaxed);
+        self.in_head.store(true, Ordering::Relaxed);
+    }
+
+    /// The head that had begun is complete.
+    pub(crate) fn head_ended(&self) {
+        self.in_head.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a head has begun and is not complete.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.in_head.load(Ordering::Relaxed)
+    }
+
+    /// Whether a write waits for the caller.
+    pub(crate) fn write_waits(&self, waits: bool) {
+        let before = self.write_blocked.load(Ordering::Relaxed);
+        if waits && before == 0 {
+            self.write_blocked.store(self.elapsed() + 1, Ordering::Relaxed);
+        } else if !waits && before != 0 {
+            self.write_blocked.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// What the silence calls for at `now`.
+    pub(crate) fn silence(&self, limits: Limits, now: Instant) -> Silence {
+        let blocked = self.write_blocked.load(Ordering::Relaxed);
+        if blocked != 0 && now >= self.at(blocked) + limits.idle {
+            return Silence::Stuck;
+        }
+        if self.in_flight.load(Ordering::Relaxed) != 0 {
+            return Silence::Until(now + limits.idle);
+        }
+        let since = self.at(self.quiet_since.load(Ordering::Relaxed));
+        let first = !self.served.load(Ordering::Relaxed);
+        let (limit, verdict) = if self.is_in_head() || first {
+            (limits.header, Silence::Stuck)
+        } else {
+            (limits.idle, Silence::Idle)
+        };
+        if now >= since + limit { verdict } else { Silence::Until(since + limit) }
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.opened + Duration::from_millis(millis)
+    }
+}

@@ -1,0 +1,164 @@
+//! Connections that wait for their next request.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::Instant;
+
+use crate::adapters::net::body::Body;
+
+/// As many idle connections as the peers are measured with; more are closed.
+const MAX_IDLE: usize = 256;
+
+/// As many as a steady load needs; the rest, left behind by a burst, goes soon, because each holds buffers.
+const KEPT: usize = 32;
+const SPARE_TIME: Duration = Duration::from_secs(5);
+
+/// How often connections that waited too long are looked for.
+const PRUNING: Duration = Duration::from_secs(5);
+
+/// Far below Keycloak's own idle limit (Quarkus: 30 minutes), so that we hang up first. A server that hangs up earlier
+/// is noticed when it does, because the connection goes on being read; what remains is the moment in between.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
+
+/// The idle connections; the one used last is used first, so that the rest can grow old.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    idle: Mutex<VecDeque<Idle>>,
+    pruner: Once,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { idle: Mutex::default(), pruner: Once::new() }
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: SendRequest<Body>,
+    since: Instant,
+}
+
+/// A connection in use. Dropped, it closes; released, it waits in the pool.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    sender: SendRequest<Body>,
+    pool: Arc<Pool>,
+}
+
+impl Lease {
+    /// A new connection that will return to this pool.
+    pub(crate) fn new(sender: SendRequest<Body>, pool: &Arc<Pool>) -> Self {
+        pool.pruner.call_once(|| pool.keep_pruned());
+        Self { sender, pool: Arc::clone(pool) }
+    }
+
+    /// The connection.
+    pub(crate) fn sender(&mut self) -> &mut SendRequest<Body> {
+        &mut self.sender
+    }
+
+    /// Hands the connection back after an answer was read to its end.
+    pub(crate) fn release(self) {
+        if !self.sender.is_closed() {
+            self.pool.put(self.sender);
+        }
+    }
+}
+
+impl Pool {
+    /// The connection used last that is ready now. One that is open but not ready (its request is still being
+    /// uploaded although the answer is complete) stays for later.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Lease> {
+        let mut idle = self.lock();
+        let mut index = idle.len();
+        while index > 0 {
+            index -= 1;
+            let Some(candidate) = idle.get(index) else { continue };
+            if candidate.sender.is_closed() {
+                idle.remove(index);
+            } else if candidate.sender.is_ready() {
+                let taken = idle.remove(index)?;
+                drop(idle);
+                return Some(Lease { sender: taken.sender, pool: Arc::clone(self) });
+            }
+        }
+        None
+    }
+
+    fn put(&self, sender: SendRequest<Body>) {
+        let mut idle = self.lock();
+        if idle.len() >= MAX_IDLE {
+            idle.pop_front();
+        }
+        idle.push_back(Idle { sender, since: Instant::now() });
+    }
+
+    /// Closes what waited too long.
+    fn prune(&self) {
+        let mut idle = self.lock();
+        let mut spare = idle.len().saturating_sub(KEPT);
+        idle.retain(|idle| {
+            let limit = if spare > 0 { SPARE_TIME } else { MAX_IDLE_TIME };
+            // The oldest stand in front.
+            spare = spare.saturating_sub(1);
+            !idle.sender.is_closed() && idle.since.elapsed() < limit
+        });
+    }
+
+    /// How many connections wait.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Prunes now and then, until the last user of the pool is gone.
+    fn keep_pruned(self: &Arc<Self>) {
+        let pool = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PRUNING).await;
+                let Some(pool) = pool.upgrade() else { return };
+                pool.prune();
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        // Nothing panics while it is held, and a list of connections is sound in any state.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::duplex;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_burst_leaves_goes_before_the_rest() {
+        let pool = Pool::default();
+        let mut ends = Vec::new();
+        for _ in 0..KEPT + 8 {
+            let (end, peer) = duplex(64);
+            let (sender, connection) = http1::handshake(TokioIo::new(end)).await.unwrap();
+            ends.push((tokio::spawn(connection), peer));
+            pool.put(sender);
+        }
+        pool.prune();
+        assert_eq!(pool.len(), KEPT + 8);
+        advance(SPARE_TIME).await;
+        pool.prune();
+        assert_eq!(pool.len(), KEPT);
+        advance(MAX_IDLE_TIME).await;
+        pool.prune();
+        assert_eq!(pool.len(), 0);
+    }
+}

@@ -1,0 +1,166 @@
+//! What was used and what was revoked: in the memory of this process, or in a Redis or Valkey that replicas share.
+//!
+//! An entry says that something happened, and stays until nobody can make use of the thing any more. A store that
+//! can't tell answers with an error, and whoever asked refuses: an outage never lets a token be used twice.
+
+mod key;
+mod memory;
+mod redis;
+mod resp;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::key::{Key, Kind};
+use self::memory::Memory;
+use self::redis::Redis;
+pub use self::redis::RedisError;
+use crate::adapters::config;
+use crate::adapters::metrics::{Metrics, StoreOperation, StoreOutcome};
+use crate::adapters::tls::TlsError;
+use crate::words::clock::Clock;
+
+/// Entries stay this much longer than asked: the clocks of replicas differ, and one that is late still takes the thing.
+const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Why the store can't tell. What asked for it is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room, and nothing is forgotten before its time.
+    #[error("the store in memory is full")]
+    Full,
+    /// Redis did not answer, or not with what was asked for.
+    #[error("redis: {0}")]
+    Redis(#[from] RedisError),
+}
+
+/// The store.
+pub struct Store {
+    place: Place,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    /// Whether the last operation failed: an outage is logged when it begins and when it ends.
+    away: AtomicBool,
+}
+
+enum Place {
+    Memory(Memory),
+    Redis(Box<Redis>),
+}
+
+impl Store {
+    /// The store that the configuration names. Nothing is connected yet: a Redis that is away stops what needs it,
+    /// not the start.
+    ///
+    /// # Errors
+    /// When TLS towards Redis can't be set up.
+    pub fn new(config: &config::Store, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, TlsError> {
+        let place = match config {
+            config::Store::Memory => Place::Memory(Memory::new()),
+            config::Store::Redis(redis) => Place::Redis(Box::new(Redis::new(redis)?)),
+        };
+        Ok(Self { place, clock, metrics, away: AtomicBool::new(false) })
+    }
+
+    /// Takes a thing that is good for one use; true for the first who takes it. It counts as taken until `until`, the
+    /// time from which the thing is of no use to anybody.
+    ///
+    /// # Errors
+    /// When it can't be told who was first. The thing may then be taken all the same, and is not handed out again.
+    pub async fn claim(&self, key: &Key, until: Timestamp) -> Result<bool, StoreError> {
+        let started = Instant::now();
+        let now = self.clock.now();
+        let kept = keep(until, now);
+        let result = match &self.place {
+            Place::Memory(memory) => memory.claim(key, kept, now),
+            Place::Redis(redis) => redis.claim(key, length(kept, now)).await.map_err(StoreError::from),
+        };
+        let outcome = |first: &bool| if *first { StoreOutcome::Ok } else { StoreOutcome::Used };
+        self.ended(StoreOperation::Claim, result.as_ref().map(outcome), started);
+        result
+    }
+
+    /// Marks a thing, for instance as revoked, until `until`. Marking it again only ever prolongs that.
+    ///
+    /// # Errors
+    /// When the thing may not be marked.
+    pub async fn mark(&self, key: &Key, until: Timestamp) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let now = self.clock.now();
+        let kept = keep(until, now);
+        let result = match &self.place {
+            Place::Memory(memory) => memory.mark(key, kept, now),
+            Place::Redis(redis) => redis.mark(key, length(kept, now)).await.map_err(StoreError::from),
+        };
+        self.ended(StoreOperation::Mark, result.as_ref().map(|()| StoreOutcome::Ok), started);
+        result
+    }
+
+    /// Whether a thing is marked or claimed.
+    ///
+    /// # Errors
+    /// When it can't be told.
+    pub async fn is_marked(&self, key: &Key) -> Result<bool, StoreError> {
+        let started = Instant::now();
+        let result = match &self.place {
+            Place::Memory(memory) => memory.is_marked(key, self.clock.now()),
+            Place::Redis(redis) => redis.is_marked(key).await.map_err(StoreError::from),
+        };
+        let outcome = |marked: &bool| if *marked { StoreOutcome::Used } else { StoreOutcome::Ok };
+        self.ended(StoreOperation::Look, result.as_ref().map(outcome), started);
+        result
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn reachable(&self) -> Result<(), StoreError> {
+        match &self.place {
+            Place::Memory(_) => Ok(()),
+            Place::Redis(redis) => redis.ping().await.map_err(StoreError::from),
+        }
+    }
+
+    /// Whether replicas share it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.place, Place::Redis(_))
+    }
+
+    fn ended(&self, operation: StoreOperation, outcome: Result<StoreOutcome, &StoreError>, started: Instant) {
+        let failed = outcome.is_err();
+        self.metrics.store_answered(operation, outcome.unwrap_or(StoreOutcome::Error), started.elapsed());
+        if self.away.load(Ordering::Relaxed) == failed || self.away.swap(failed, Ordering::Relaxed) == failed
+        {
+            return;
+        }
+        if let Err(error) = outcome {
+            tracing::error!(%error, "the store does not answer; what needs it is refused until it does");
+        } else {
+            tracing::info!("the store answers again");
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_shared() { "Store(redis)" } else { "Store(memory)" })
+    }
+}
+
+/// Until when an entry is kept: a while longer than asked, and never a moment that has passed, or the entry would be
+/// gone before the next one asks.
+fn keep(until: Timestamp, now: Timestamp) -> Timestamp {
+    until.max(now).saturating_add(MARGIN).unwrap_or(Timestamp::MAX)
+}
+
+/// The same as a length of time, which means the same by any clock.
+fn length(until: Timestamp, now: Timestamp) -> Duration {
+    until.duration_since(now).unsigned_abs()
+}
+
+#[cfg(test)]
+mod tests;

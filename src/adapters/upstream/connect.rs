@@ -1,0 +1,85 @@
+//! New connections to the identity provider.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::Scheme;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::TlsStream;
+
+use crate::adapters::net::body::Body;
+use crate::adapters::net::transport::{Transport, tune};
+use crate::adapters::upstream::{UpstreamError, UpstreamSetupError};
+use crate::adapters::{config, tls};
+
+/// Largest head of an answer: Keycloak's own cookies and CSP stay far below, and 64 KiB of body fit a read.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// Makes connections.
+pub(crate) struct Connector {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// Reads certificates and keys.
+    pub(crate) fn new(config: &config::Upstream) -> Result<Self, UpstreamSetupError> {
+        let https = config.scheme == Scheme::HTTPS;
+        // `[::1]` in a URL is `::1` for the resolver.
+        let host = config.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = if https {
+            let mut client = tls::client(config.ca.as_deref(), config.client_certificate.as_ref())?;
+            client.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Some((TlsConnector::from(Arc::new(client)), ServerName::try_from(host.clone())?))
+        } else {
+            None
+        };
+        let port = config.authority.port_u16().unwrap_or(if https { 443 } else { 80 });
+        Ok(Self { host, port, tls, timeout: config.connect_timeout })
+    }
+
+    /// A connection that is ready for a request, within the time limit.
+    pub(crate) async fn connect(&self) -> Result<SendRequest<Body>, UpstreamError> {
+        let transport = tokio::time::timeout(self.timeout, self.open())
+            .await
+            .map_err(|_| UpstreamError::ConnectTimeout(self.timeout))?
+            .map_err(UpstreamError::Connect)?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_BUFFER)
+            .handshake(TokioIo::new(transport))
+            .await
+            .map_err(UpstreamError::Broken)?;
+        // The connection lives on its own: an upload goes on while the caller is slow to read the answer.
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "upstream connection ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    async fn open(&self) -> io::Result<Transport> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        tune(&stream)?;
+        let Some((connector, name)) = &self.tls else { return Ok(Transport::Plain(stream)) };
+        let stream = connector.connect(name.clone(), stream).await?;
+        Ok(Transport::Tls(Box::new(TlsStream::from(stream))))
+    }
+}

@@ -1,0 +1,170 @@
+//! Who is meant by a user's id or name, and whether a session of his goes on. Nothing of this is remembered: a user who
+//! is disabled, or logs out, is so at once. Only where his roles are remembered, it is for as long that he was enabled.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Directory, DirectoryError, escaped, segment};
+use crate::adapters::upstream::Upstream;
+
+/// Longest user name that is asked for, in bytes: Keycloak keeps 255 characters.
+const LONGEST_NAME: usize = 1024;
+
+/// A user of the realm.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Keycloak's id: the `sub` of his tokens.
+    pub id: String,
+    /// His name, as Keycloak writes it: in lower case.
+    pub username: String,
+    /// Whether he may log in.
+    pub enabled: bool,
+    /// `sub`, `preferred_username`, `email_verified`, and as far as they are known `email`, `given_name`, `family_name` and
+    /// `name`, as Keycloak's tokens have them.
+    pub claims: Map<String, Value>,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No names and addresses of people in logs.
+        f.debug_struct("User").field("id", &self.id).field("enabled", &self.enabled).finish_non_exhaustive()
+    }
+}
+
+/// A user as the admin API writes it. One that is not said to be enabled is not.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    id: String,
+    username: String,
+    #[serde(default)]
+    enabled: bool,
+    email: Option<String>,
+    #[serde(default)]
+    email_verified: bool,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+impl User {
+    /// Whether he is a client's service account, as whose user Keycloak lets nobody in either. The admin API tells by the
+    /// name only, which Keycloak makes so.
+    pub fn is_service_account(&self) -> bool {
+        self.username.to_lowercase().starts_with("service-account-")
+    }
+}
+
+impl Directory {
+    /// The user with this id (a UUID as Keycloak writes it) or this user name, whole, in whatever case. A name that looks
+    /// like an id is none: it would be for its owner to choose whom he passes for.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NoUser`] where there is none. Whether the user is enabled is for the caller to look at.
+    pub async fn user(
+        &self,
+        upstream: &Upstream,
+        wanted: &str,
+        now: Timestamp,
+    ) -> Result<User, DirectoryError> {
+        let what = "a question for a user";
+        if is_id(wanted) {
+            let path = format!("{}/users/{}", self.admin_path, segment(wanted)?);
+            let found: Found = self.get(upstream, path, what, now).await?;
+            return if found.id == wanted { Ok(found.into()) } else { Err(other()) };
+        }
+        // An empty name would be no condition, and the answer everybody.
+        if wanted.is_empty() || wanted.len() > LONGEST_NAME || wanted.contains(char::is_control) {
+            return Err(DirectoryError::NoUser);
+        }
+        let path = format!("{}/users?username={}&exact=true", self.admin_path, escaped(wanted));
+        let found: Vec<Found> = self.get(upstream, path, what, now).await?;
+        // Keycloak keeps names in lower case and asks for them so; a server that takes `exact` for less is caught here.
+        let name = wanted.to_lowercase();
+        let mut found = found.into_iter().filter(|one| one.username.to_lowercase() == name);
+        match (found.next(), found.next()) {
+            (Some(user), None) => Ok(user.into()),
+            (None, _) => Err(DirectoryError::NoUser),
+            (Some(_), Some(_)) => Err(other()),
+        }
+    }
+
+    /// Whether the user with this `sub` may log in.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NoUser`] where there is none.
+    pub async fn is_enabled(
+        &self,
+        upstream: &Upstream,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<bool, DirectoryError> {
+        let ask = async {
+            let path = format!("{}/users/{}", self.admin_path, segment(subject)?);
+            let found: Found = self.get(upstream, path, "a question for a user", now).await?;
+            if found.id == subject { Ok(found.enabled) } else { Err(other()) }
+        };
+        let found = Box::pin(self.enabled.try_get_with(subject.to_owned(), ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
+    }
+
+    /// Whether a session of the user's goes on (`sid` in his tokens). An offline session is none of them.
+    ///
+    /// # Errors
+    /// When the identity provider can't be asked; a user who is gone has no session.
+    pub async fn session_is_alive(
+        &self,
+        upstream: &Upstream,
+        user: &str,
+        sid: &str,
+        now: Timestamp,
+    ) -> Result<bool, DirectoryError> {
+        #[derive(Deserialize)]
+        struct Session {
+            id: String,
+        }
+        let Ok(segment) = segment(user) else { return Ok(false) };
+        let path = format!("{}/users/{segment}/sessions", self.admin_path);
+        match self.get::<Vec<Session>>(upstream, path, "a question for a user's sessions", now).await {
+            Ok(sessions) => Ok(sessions.iter().any(|session| session.id == sid)),
+            Err(DirectoryError::NoUser) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl From<Found> for User {
+    fn from(found: Found) -> Self {
+        let texts = |parts: [&Option<String>; 2]| {
+            let parts: Vec<&str> = parts.into_iter().flatten().map(|part| part.trim()).collect();
+            Some(parts.join(" ").trim().to_owned()).filter(|name| !name.is_empty())
+        };
+        let name = texts([&found.first_name, &found.last_name]);
+        let known = [
+            ("sub", Some(found.id.clone())),
+            ("preferred_username", Some(found.username.clone())),
+            ("email", found.email),
+            ("given_name", found.first_name),
+            ("family_name", found.last_name),
+            ("name", name),
+        ];
+        let mut claims: Map<String, Value> = known
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))))
+            .collect();
+        claims.insert("email_verified".to_owned(), Value::Bool(found.email_verified));
+        Self { id: found.id, username: found.username, enabled: found.enabled, claims }
+    }
+}
+
+/// The one form of a UUID that Keycloak writes, in either case. `users/` is followed by words of the API's own, too.
+fn is_id(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
+}
+
+fn other() -> DirectoryError {
+    DirectoryError::Unavailable("an answer about another user".to_owned())
+}

@@ -1,0 +1,126 @@
+//! The plain proxy: a caller's request goes upstream as it is, the answer comes back as it is.
+
+use std::sync::Arc;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
+
+use crate::adapters::net::body::Body;
+use crate::adapters::net::connection::Connection;
+use crate::adapters::upstream::{Upstream, UpstreamError, headers, upgrade};
+
+/// Sends a request upstream and streams the answer back. Path and query keep their bytes, `Host` its value.
+/// The body may be another than the caller's: it is framed by its own length.
+///
+/// `Expect: 100-continue` is answered by hyper as soon as the body is wanted, and not sent on. A WebSocket upgrade
+/// becomes a tunnel that lives on its own; any other `Upgrade` is ignored, as RFC 9110 section 7.8 lets a server do
+/// (docs/decisions/0001-h2c-upgrade-is-ignored.md). Informational answers other than 101 end here.
+pub async fn pass(
+    upstream: &Upstream,
+    request: Request<Body>,
+    connection: &Arc<Connection>,
+) -> Result<Response<Body>, UpstreamError> {
+    let (mut head, body) = request.into_parts();
+    let websocket = headers::asks_for_websocket(&head);
+    let caller = if websocket { upgrade::of_caller(&mut head.extensions) } else { None };
+
+    if head.version == Version::HTTP_2 {
+        headers::join_cookies(&mut head.headers);
+    }
+    let host = headers::host(&head).unwrap_or_else(|| upstream.host().clone());
+    headers::to_upstream(&mut head.headers, &host, connection);
+    to_origin_form(&mut head.uri);
+    head.version = Version::HTTP_11;
+    if caller.is_some() {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    frame(&mut head.headers, &body);
+    // Extensions are the server side's own (an upgrade that is not used, for instance).
+    head.extensions = http::Extensions::new();
+
+    let mut response = upstream.send(Request::from_parts(head, body)).await?;
+    *response.version_mut() = Version::HTTP_11;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return upgrade::tunnel(response, caller, connection);
+    }
+    headers::strip_hop_by_hop(response.headers_mut());
+    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // RFC 9110 section 8.6: never with 204, and with 304 hyper has no length to give.
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    Ok(response)
+}
+
+/// Makes the framing headers say what the body is. hyper believes a `Content-Length` that is there, even with another
+/// body, and leaves out the body of a GET or HEAD whose length is not known.
+fn frame(headers: &mut HeaderMap, body: &Body) {
+    let Some(length) = body.size_hint().exact() else {
+        headers.remove(CONTENT_LENGTH);
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        return;
+    };
+    let said =
+        headers.get(CONTENT_LENGTH).map(|said| said.to_str().ok().and_then(|said| said.parse::<u64>().ok()));
+    if said.is_some_and(|said| said != Some(length)) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+/// Leaves path and query of a target, byte for byte (RFC 9112 section 3.2.1).
+fn to_origin_form(uri: &mut Uri) {
+    if uri.authority().is_none() && uri.scheme().is_none() {
+        return;
+    }
+    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *uri = Uri::from(path);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_framed_by_its_own_length() {
+        let with_trailers = || Body::full_with_trailers("abc", Some(HeaderMap::new()));
+        let cases = [
+            ("as said", Some("3"), Body::full("abc"), Some("3"), None),
+            ("not said", None, Body::full("abc"), None, None),
+            ("replaced", Some("900"), Body::full("abc"), Some("3"), None),
+            ("taken away", Some("900"), Body::empty(), Some("0"), None),
+            ("none", None, Body::empty(), None, None),
+            ("with trailers", Some("3"), with_trailers(), None, Some("chunked")),
+        ];
+        for (name, said, body, length, coding) in cases {
+            let said = said.map(|said| (CONTENT_LENGTH, HeaderValue::from_static(said)));
+            let mut headers = HeaderMap::from_iter(said);
+            frame(&mut headers, &body);
+            assert_eq!(
+                headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
+                length.map(str::as_bytes),
+                "{name}"
+            );
+            assert_eq!(
+                headers.get(TRANSFER_ENCODING).map(HeaderValue::as_bytes),
+                coding.map(str::as_bytes),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn targets_keep_their_bytes() {
+        let cases = [
+            ("origin form", "/a//b/../%2e%2E/c?x=%zz&&y", "/a//b/../%2e%2E/c?x=%zz&&y"),
+            ("absolute form", "http://h:80/a//b/../%2e?", "/a//b/../%2e?"),
+            ("absolute form without a path", "https://h", "/"),
+        ];
+        for (name, target, expected) in cases {
+            let mut uri: Uri = target.parse().unwrap();
+            to_origin_form(&mut uri);
+            assert_eq!(uri.to_string(), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Who asked, for which origin, over what: `X-Forwarded-*` and `Forwarded` (RFC 7239), told by one mouth.
+//!
+//! What a listed proxy says is believed, `X-Forwarded-*` before `Forwarded`: where both came, the latter is made anew
+//! from the former, so that a proxy that sets only one of them can't be used to smuggle the other through.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::adapters::net::connection::Facts;
+
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(crate) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
+const PORT_80: HeaderValue = HeaderValue::from_static("80");
+const PORT_443: HeaderValue = HeaderValue::from_static("443");
+
+/// The origin by which the caller knows us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicOrigin {
+    /// Whether the scheme is `https`, else `http`.
+    pub secure: bool,
+    /// Host and port as the caller wrote them.
+    pub host: HeaderValue,
+}
+
+impl PublicOrigin {
+    /// `http` or `https`
+    pub fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+}
+
+/// The origin that a request is for: from a listed proxy's word, else from `host` and the connection.
+pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Facts) -> PublicOrigin {
+    let mut origin = PublicOrigin { secure: facts.tls, host: host.clone() };
+    if !facts.trusted {
+        return origin;
+    }
+    let (proto, public_host) =
+        if headers.contains_key(&X_FORWARDED_PROTO) || headers.contains_key(&X_FORWARDED_HOST) {
+            (first(headers, &X_FORWARDED_PROTO), first(headers, &X_FORWARDED_HOST))
+        } else {
+            (element(headers, "proto"), element(headers, "host"))
+        };
+    match proto {
+        Some(proto) if proto.eq_ignore_ascii_case("https") => origin.secure = true,
+        Some(proto) if proto.eq_ignore_ascii_case("http") => origin.secure = false,
+        _ => {}
+    }
+    if let Some(public_host) = public_host.and_then(|host| HeaderValue::from_str(host).ok()) {
+        origin.host = public_host;
+    }
+    origin
+}
+
+/// Replaces all forwarding headers by ours.
+pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &Facts) {
+    let origin = origin(headers, host, facts);
+    let chain = if facts.trusted { chain(headers) } else { None };
+    let port = facts.trusted.then(|| first(headers, &X_FORWARDED_PORT).and_then(port)).flatten();
+    let port = port.unwrap_or_else(|| port_of(&origin, facts));
+    headers.insert(http::header::FORWARDED, forwarded(chain.as_deref(), &origin, facts));
+    headers.insert(X_FORWARDED_FOR, forwarded_for(chain, facts));
+    headers.insert(X_FORWARDED_PROTO, if origin.secure { HTTPS } else { HTTP });
+    headers.insert(X_FORWARDED_HOST, origin.host);
+    headers.insert(X_FORWARDED_PORT, port);
+}
+
+fn forwarded_for(chain: Option<String>, facts: &Facts) -> HeaderValue {
+    let Some(mut chain) = chain else { return facts.forwarded_for.clone() };
+    let _ = write!(chain, ", {}", facts.peer.ip());
+    HeaderValue::from_str(&chain).unwrap_or_else(|_| facts.forwarded_for.clone())
+}
+
+fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
+    if let (None, Some((host, value))) = (chain, facts.forwarded.get())
+        && *host == origin.host
+        && origin.secure == facts.tls
+    {
+        return value.clone();
+    }
+    let mut text = String::with_capacity(96);
+    let nodes = chain.into_iter().flat_map(|chain| chain.split(", "));
+    let mut nodes = nodes
+        .map(|node| if node.contains(':') { format!("for=\"[{node}]\"") } else { format!("for={node}") });
+    let first = nodes.next();
+    text.push_str(first.as_deref().unwrap_or(&facts.forwarded_node));
+    if let Ok(host) = origin.host.to_str()
+        && !host.contains(['"', '\\'])
+    {
+        let _ = write!(text, ";host=\"{host}\"");
+    }
+    let _ = write!(text, ";proto={}", origin.scheme());
+    for node in nodes {
+        let _ = write!(text, ", {node}");
+    }
+    if first.is_some() {
+        let _ = write!(text, ", {}", facts.forwarded_node);
+    }
+    let value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"));
+    if chain.is_none() && origin.secure == facts.tls {
+        let _ = facts.forwarded.set((origin.host.clone(), value.clone()));
+    }
+    value
+}
+
+/// The addresses before the peer, as a trusted peer tells them, joined with `, `; what is no address is dropped.
+fn chain(headers: &HeaderMap) -> Option<String> {
+    let mut addresses = Vec::new();
+    if headers.contains_key(&X_FORWARDED_FOR) {
+        let lines = headers.get_all(&X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+        addresses.extend(lines.flat_map(|line| line.split(',')).filter_map(address));
+    } else {
+        let lines = headers.get_all(http::header::FORWARDED).iter().filter_map(|line| line.to_str().ok());
+        let pairs = lines.flat_map(|line| line.split([',', ';']));
+        addresses.extend(pairs.filter_map(|pair| parameter(pair, "for")).filter_map(address));
+    }
+    (!addresses.is_empty()).then(|| addresses.join(", "))
+}
+
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80` as the bare address.
+fn address(text: &str) -> Option<String> {
+    let text = text.trim();
+    let ip = text
+        .parse::<std::net::IpAddr>()
+        .or_else(|_| text.parse::<std::net::SocketAddr>().map(|address| address.ip()))
+        .or_else(|_| text.trim_start_matches('[').trim_end_matches(']').parse());
+    ip.ok().map(|ip| ip.to_canonical().to_string())
+}
+
+/// The first member of a list header.
+fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let value = headers.get(name)?.to_str().ok()?.split(',').next()?.trim();
+    (!value.is_empty()).then_some(value)
+}
+
+/// A parameter of the first element of `Forwarded`.
+fn element<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let line = headers.get(http::header::FORWARDED)?.to_str().ok()?;
+    line.split(',').next()?.split(';').find_map(|pair| parameter(pair, name))
+}
+
+fn parameter<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
+    let (key, value) = pair.trim().split_once('=')?;
+    key.eq_ignore_ascii_case(name).then(|| value.trim_matches('"'))
+}
+
+fn port(text: &str) -> Option<HeaderValue> {
+    text.parse::<u16>().ok().map(HeaderValue::from)
+}
+
+/// The port in the public host, else the scheme's.
+fn port_of(origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
+    let host = origin.host.as_bytes();
+    let digits = host.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let at = host.len() - digits;
+    if digits > 0 && at > 0 && host.get(at - 1) == Some(&b':') {
+        let text = host.get(at..).unwrap_or_default();
+        if text == facts.local_port.as_bytes() {
+            return facts.local_port.clone();
+        }
+        if let Some(port) = std::str::from_utf8(text).ok().and_then(port) {
+            return port;
+        }
+    }
+    if origin.secure { PORT_443 } else { PORT_80 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(trusted: bool) -> Facts {
+        Facts::new("192.0.2.7:4711".parse().unwrap(), "192.0.2.1:8080".parse().unwrap(), false, trusted)
+    }
+
+    fn after(inbound: &[(&'static str, &'static str)], trusted: bool) -> [String; 5] {
+        let mut headers = HeaderMap::new();
+        for (name, value) in inbound {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        set(&mut headers, &HeaderValue::from_static("sso.example.org:8080"), &facts(trusted));
+        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"].map(
+            |name| {
+                assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
+                headers[name].to_str().unwrap().to_owned()
+            },
+        )
+    }
+
+    #[test]
+    fn says_what_it_may() {
+        let own = "for=192.0.2.7;host=\"sso.example.org:8080\";proto=http";
+        let spoofed: &[_] = &[
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-for", "2.2.2.2"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-port", "1"),
+            ("forwarded", "for=3.3.3.3;host=evil"),
+        ];
+        let cases: [(_, &[_], _, [_; 5]); 6] = [
+            ("bare", &[], false, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
+            ("spoofed", spoofed, false, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
+            ("trusted, bare", &[], true, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
+            (
+                "trusted, X-Forwarded wins over a smuggled Forwarded",
+                &[
+                    ("x-forwarded-for", "10.0.0.1, 2001:db8::1"),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "sso.example.org"),
+                    ("forwarded", "for=3.3.3.3;host=evil"),
+                ],
+                true,
+                [
+                    "10.0.0.1, 2001:db8::1, 192.0.2.7",
+                    "https",
+                    "sso.example.org",
+                    "443",
+                    "for=10.0.0.1;host=\"sso.example.org\";proto=https, for=\"[2001:db8::1]\", for=192.0.2.7",
+                ],
+            ),
+            (
+                "trusted, Forwarded only",
+                &[(
+                    "forwarded",
+                    "for=\"[2001:db8::1]:80\";proto=https;host=\"sso.example.org:8443\", for=10.0.0.2",
+                )],
+                true,
+                [
+                    "2001:db8::1, 10.0.0.2, 192.0.2.7",
+                    "https",
+                    "sso.example.org:8443",
+                    "8443",
+                    "for=\"[2001:db8::1]\";host=\"sso.example.org:8443\";proto=https, for=10.0.0.2, for=192.0.2.7",
+                ],
+            ),
+            (
+                "trusted, rubbish is dropped",
+                &[
+                    ("x-forwarded-for", "unknown, <script>"),
+                    ("x-forwarded-proto", "gopher"),
+                    ("x-forwarded-port", "x"),
+                ],
+                true,
+                ["192.0.2.7", "http", "sso.example.org:8080", "8080", own],
+            ),
+        ];
+        for (name, inbound, trusted, expected) in cases {
+            assert_eq!(after(inbound, trusted), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn another_host_on_the_same_connection_gets_its_own() {
+        let facts = facts(false);
+        for host in ["a.example", "b.example", "a.example"] {
+            let mut headers = HeaderMap::new();
+            set(&mut headers, &HeaderValue::from_str(host).unwrap(), &facts);
+            assert_eq!(headers["forwarded"], format!("for=192.0.2.7;host=\"{host}\";proto=http"));
+        }
+    }
+}

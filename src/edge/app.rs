@@ -1,0 +1,231 @@
+//! The only wiring: configuration and clock to bound listeners.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::adapters::audit::Audit;
+use crate::adapters::config::load::{Environment, attempt, load};
+use crate::adapters::config::watch::Watch;
+use crate::adapters::config::{Config, Listen};
+use crate::adapters::drain::{self, Drain};
+use crate::adapters::metrics::Metrics;
+use crate::adapters::store::Store;
+use crate::adapters::upstream::Upstream;
+use crate::edge::gateway::Gateway;
+use crate::edge::gateway::generation::State;
+use crate::edge::gateway::setup_error::StartError;
+use crate::edge::health::Shared;
+use crate::edge::server::Server;
+use crate::edge::{admin, server};
+use crate::words::clock::Clock;
+
+/// A Cambio that listens.
+#[derive(Debug)]
+pub struct Running {
+    /// Where callers connect.
+    pub address: SocketAddr,
+    /// Where operators connect.
+    pub admin: SocketAddr,
+    shared: Arc<Shared>,
+    reload: mpsc::Sender<()>,
+    drain: Drain,
+    drain_timeout: Duration,
+    serving: JoinHandle<()>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+/// Loads the configuration, binds the listeners and serves.
+///
+/// # Errors
+/// When anything is in doubt: configuration, keys, certificates, addresses, the audit file.
+#[expect(clippy::unused_async, reason = "it spawns and binds, so it must run inside a runtime")]
+pub async fn start(
+    config: &Path,
+    environment: Arc<dyn Environment>,
+    clock: Clock,
+) -> Result<Running, StartError> {
+    let loaded = load(config, &*environment).map_err(StartError::Config)?;
+    start_with(loaded, config, environment, clock)
+}
+
+/// Serves by a configuration that was loaded already.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(
+    loaded: Config,
+    path: &Path,
+    environment: Arc<dyn Environment>,
+    clock: Clock,
+) -> Result<Running, StartError> {
+    let metrics = Arc::new(Metrics::new()?);
+    let audit = Audit::open(&loaded.audit).map_err(|error| StartError::File {
+        path: match &loaded.audit {
+            crate::adapters::config::AuditOutput::File(path) => path.clone(),
+            crate::adapters::config::AuditOutput::Stdout => PathBuf::from("stdout"),
+        },
+        error,
+    })?;
+    let upstream =
+        Upstream::new(&loaded.upstream).map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
+    let listen = loaded.listen.clone();
+    let admin_address = loaded.admin;
+    let watch = Watch::new(&loaded, path);
+    let store = Store::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
+        .map_err(|error| StartError::Tls(format!("store.redis: {error}")))?;
+    let state = State::new(loaded, None, &clock, &metrics)?;
+    let gateway = Arc::new(Gateway::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
+    let (drain, watch_drain) = drain::channel();
+    let shared = Arc::new(Shared::new(Arc::clone(&gateway), Arc::clone(&metrics)));
+
+    let server = Server::new(&listen).map_err(|error| StartError::Tls(error.to_string()))?;
+    let public = bind("listen.address", listen.address)?;
+    let private = bind("admin.address", admin_address)?;
+    let (address, admin) = (local(&public, listen.address), local(&private, admin_address));
+
+    metrics.reloaded(true, clock.now());
+    let (reload, reloads) = mpsc::channel(1);
+    let helpers = vec![
+        tokio::spawn(admin::serve(private, Arc::clone(&shared))),
+        tokio::spawn(watch_configuration(
+            Arc::clone(&shared),
+            Reloading { path: path.to_owned(), environment, clock, watch, reloads },
+        )),
+    ];
+    let serving = tokio::spawn(server.serve(public, gateway, watch_drain, metrics));
+    tracing::info!(%address, %admin, "cambio {} is serving", env!("CARGO_PKG_VERSION"));
+    Ok(Running {
+        address,
+        admin,
+        shared,
+        reload,
+        drain,
+        drain_timeout: listen.drain_timeout,
+        serving,
+        helpers,
+    })
+}
+
+impl Running {
+    /// Loads the configuration again, as SIGHUP does, and opens the audit file anew.
+    pub fn reload(&self) {
+        // A reload that is already waiting does the same.
+        let _ = self.reload.try_send(());
+    }
+
+    /// What the listeners share.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Stops: no new connections, requests in flight get `listen.drainTimeout`.
+    pub async fn stop(self) {
+        self.shared.stop();
+        let outcome = self.drain.drain(self.drain_timeout).await;
+        tracing::info!(?outcome, "drained");
+        self.serving.abort();
+        for helper in self.helpers {
+            helper.abort();
+        }
+    }
+
+    /// Waits until serving ends by itself, which it does only when the accept loop fails.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.serving).await;
+    }
+}
+
+impl server::Observer for Metrics {
+    fn opened(&self) {
+        self.connection_opened();
+    }
+
+    fn closed(&self) {
+        self.connection_closed();
+    }
+
+    fn handshake_failed(&self) {
+        Self::handshake_failed(self);
+    }
+
+    fn certificate_reloaded(&self, used: bool) {
+        Self::certificate_reloaded(self, used);
+    }
+}
+
+struct Reloading {
+    path: PathBuf,
+    environment: Arc<dyn Environment>,
+    clock: Clock,
+    watch: Watch,
+    reloads: mpsc::Receiver<()>,
+}
+
+/// Loads changed files. What can't be loaded changes nothing and says so.
+async fn watch_configuration(shared: Arc<Shared>, mut reloading: Reloading) {
+    loop {
+        tokio::select! {
+            () = reloading.watch.changed() => {}
+            asked = reloading.reloads.recv() => {
+                if asked.is_none() {
+                    return;
+                }
+                if let Err(error) = shared.gateway.audit().reopen() {
+                    tracing::error!(%error, "the audit file could not be opened again; lines go on to the old one");
+                }
+            }
+        }
+        let error = reload(&shared, &mut reloading).err();
+        if let Some(error) = &error {
+            tracing::error!("configuration refused, the last good one stays in use: {error}");
+        }
+        shared.reload_ended(error.map(|error| error.to_string()), reloading.clock.now());
+    }
+}
+
+fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> {
+    let (loaded, sources) = attempt(&reloading.path, &*reloading.environment);
+    reloading.watch.follow(sources);
+    let loaded = loaded.map_err(StartError::Config)?;
+    let previous = shared.gateway.state();
+    for key in needs_restart(&previous.config, &loaded) {
+        tracing::warn!("{key} changed; the change takes effect at the next start");
+    }
+    let state = State::new(loaded, Some(&previous), &reloading.clock, &shared.metrics)?;
+    tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
+    shared.gateway.replace(state);
+    Ok(())
+}
+
+/// Keys whose change a running process can't follow.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let listen = |config: &Config| Listen {
+        max_form_bytes: 0,
+        body_timeout: std::time::Duration::ZERO,
+        ..config.listen.clone()
+    };
+    let checks = [
+        ("upstream", old.upstream != new.upstream),
+        ("listen", listen(old) != listen(new)),
+        ("admin", old.admin != new.admin),
+        ("store", old.store != new.store),
+        ("audit", old.audit != new.audit),
+        ("log", old.log != new.log),
+        ("runtime", old.threads != new.threads),
+    ];
+    checks.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    server::bind(address).map_err(|error| StartError::Bind { key, address, error })
+}
+
+fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}

@@ -1,0 +1,127 @@
+//! Answering for what a realm publishes: its keys and its discovery document.
+
+pub mod amend;
+pub mod cache;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use jiff::Timestamp;
+
+use super::{Gateway, answer_lock, respond};
+use crate::adapters::net::body::{Body, read_bounded};
+use crate::edge::gateway::generation::RealmState;
+use crate::edge::gateway::metadata::amend::{Offers, amend};
+use crate::edge::gateway::metadata::cache::question;
+use crate::edge::server::Connection;
+use crate::judgement::exchange::doors::GovernedDoor;
+use crate::words::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE};
+use crate::words::refusal::Reason;
+
+/// For the headers of `certs`, when an identity provider hangs.
+const HEADERS_WAIT: Duration = Duration::from_secs(2);
+
+/// What the identity provider says to a fetch.
+enum Fetched {
+    Document(HeaderMap, Bytes),
+    /// A realm that does not exist, or is disabled: its own answer is passed on.
+    Refused(Response<Body>),
+    /// Nothing that could be used; the answer for when there is no older document.
+    Failed(Response<Body>),
+}
+
+/// What the realm's discovery document must say of what is done here.
+fn offers(realm: &RealmState, now: Timestamp) -> Offers {
+    let mut offers = Offers::default();
+    offers.add("grant_types_supported", GRANT_TOKEN_EXCHANGE);
+    if realm.config.doors.jwt_bearer == GovernedDoor::Judged {
+        offers.add("grant_types_supported", GRANT_JWT_BEARER);
+    }
+    for key in realm.signing.iter().flat_map(|ring| ring.published(now)) {
+        offers.add("id_token_signing_alg_values_supported", key.algorithm);
+    }
+    offers
+}
+
+impl Gateway {
+    /// The realm's keys with ours among them.
+    pub(super) async fn keys(
+        &self,
+        realm: Option<&RealmState>,
+        head: &Parts,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
+        let keys = match realm.jwks.keys(None).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
+                return respond::fault(Reason::KeysUnavailable, head.uri.path());
+            }
+        };
+        let (ours, now) = (realm.signing.as_ref(), self.clock.now());
+        if let Some(document) = realm.published.keys(&keys, ours, now) {
+            return document.answer(head);
+        }
+        // The keys come from the cache that checks tokens; the identity provider is asked once for its headers, and
+        // nobody waits long for those: the keys are at hand.
+        let asked = self.fetch(head, question(head, connection).0, connection);
+        let headers = match tokio::time::timeout(HEADERS_WAIT, asked).await {
+            Ok(Fetched::Document(headers, _)) => headers,
+            Ok(Fetched::Refused(_) | Fetched::Failed(_)) | Err(_) => HeaderMap::new(),
+        };
+        realm.published.keep_keys(keys, ours, headers, now).answer(head)
+    }
+
+    /// The realm's discovery document, per public origin.
+    pub(super) async fn discovery(
+        &self,
+        realm: Option<&RealmState>,
+        head: &Parts,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
+        let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
+        let (asked_by, origin) = question(head, connection);
+        let now = self.clock.now();
+        if let Some(document) = realm.published.discovery(&origin, now).await {
+            return document.answer(head);
+        }
+        let instead = match self.fetch(head, asked_by, connection).await {
+            Fetched::Document(headers, body) => {
+                let body = amend(&body, &offers(realm, now)).map_or(body, Bytes::from);
+                match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
+                    Some(document) => return document.answer(head),
+                    None => respond::fault(Reason::UpstreamGarbage, head.uri.path()),
+                }
+            }
+            Fetched::Refused(response) => return response,
+            Fetched::Failed(response) => response,
+        };
+        match realm.published.stale_discovery(&origin).await {
+            Some(document) => document.answer(head),
+            None => instead,
+        }
+    }
+
+    /// Asks for the whole document as it is, under the caller's public URL.
+    async fn fetch(&self, head: &Parts, asked_by: HeaderMap, connection: &Arc<Connection>) -> Fetched {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
+        *request.headers_mut() = asked_by;
+        match self.send(request, connection).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                let (parts, body) = response.into_parts();
+                match read_bounded(body, answer_lock::HOLD, self.upstream.idle_timeout()).await {
+                    Ok((body, _)) => Fetched::Document(parts.headers, body),
+                    Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
+                }
+            }
+            Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
+            Ok(response) => Fetched::Failed(response),
+            Err(refusal) => Fetched::Failed(respond::fault(refusal.reason, head.uri.path())),
+        }
+    }
+}

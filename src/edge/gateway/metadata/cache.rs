@@ -1,0 +1,241 @@
+//! What a realm publishes: its keys with ours merged in, and its discovery document. Served from a cache.
+//!
+//! Keys come from the same cache as the checks of tokens do, so a kid that we accept is a kid that we publish.
+//! Discovery is kept per public origin, because Keycloak writes its URLs by the Host that was called.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap,
+    HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
+};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::adapters::net::body::Body;
+use crate::adapters::upstream::headers;
+use crate::edge::gateway::signing;
+use crate::edge::server::Connection;
+use crate::judgement::issue::ring::KeyRing;
+use crate::judgement::jose::keys::KeySet;
+
+/// How long a discovery document is served before it is fetched again.
+const DISCOVERY_LIFE: Duration = Duration::from_secs(60);
+/// How long it is served when it can't be fetched.
+const DISCOVERY_STALE: Duration = Duration::from_secs(3600);
+/// Public origins that are kept; whoever sends more Host values only makes the cache useless for himself.
+const ORIGINS: u64 = 256;
+
+/// Headers of the identity provider's answer that do not belong to the document.
+const ABOUT_ONE_ANSWER: [HeaderName; 10] = [
+    ACCEPT_RANGES,
+    AGE,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    DATE,
+    ETAG,
+    EXPIRES,
+    LAST_MODIFIED,
+    SET_COOKIE,
+    TRAILER,
+];
+
+/// What a listed proxy may say of the public URL besides scheme and host.
+const PUBLIC_URL: [&str; 4] =
+    ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
+
+/// The headers by which an identity provider writes its discovery document, and a name for the document so written.
+/// Nothing else of a request goes into the question, so that nobody chooses what others are answered.
+pub fn question(head: &Parts, connection: &Connection) -> (HeaderMap, String) {
+    let mut asked_by = HeaderMap::new();
+    let mut name = match headers::public_origin(head, connection) {
+        Some(origin) => format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes())),
+        None => String::new(),
+    };
+    let mut ask = |header: HeaderName, value: &HeaderValue| {
+        name.push('\n');
+        name.push_str(header.as_str());
+        name.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        asked_by.append(header, value.clone());
+    };
+    if let Some(host) = headers::host(head) {
+        ask(HOST, &host);
+    }
+    if connection.facts().trusted {
+        for header in PUBLIC_URL.map(HeaderName::from_static) {
+            for value in head.headers.get_all(&header) {
+                ask(header.clone(), value);
+            }
+        }
+        // Scheme and host are all that is taken from it, and they are in the name already.
+        if let Some(forwarded) = head.headers.get(FORWARDED) {
+            asked_by.insert(FORWARDED, forwarded.clone());
+        }
+    }
+    (asked_by, name)
+}
+
+/// A document with its entity tag.
+#[derive(Debug)]
+pub struct Document {
+    body: Bytes,
+    /// The identity provider's, without what was about one answer only, and with the entity tag.
+    headers: HeaderMap,
+    etag: HeaderValue,
+    fetched: jiff::Timestamp,
+}
+
+/// The published documents of one realm.
+#[derive(Debug)]
+pub struct Published {
+    discovery: moka::future::Cache<String, Arc<Document>>,
+    keys: arc_swap::ArcSwapOption<Made>,
+}
+
+/// A document of keys and what it was made of.
+#[derive(Debug)]
+struct Made {
+    upstream: Arc<KeySet>,
+    /// How many keys of ours were to be published. A generation's keys only ever become fewer, so the number names them.
+    ours: usize,
+    document: Arc<Document>,
+}
+
+impl Published {
+    /// Nothing cached yet.
+    pub fn new() -> Self {
+        let discovery =
+            moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
+        Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
+    }
+
+    /// The document of these keys, if it was made already and no retired key's time has ended since.
+    pub fn keys(
+        &self,
+        upstream: &Arc<KeySet>,
+        ours: Option<&KeyRing>,
+        now: jiff::Timestamp,
+    ) -> Option<Arc<Document>> {
+        let made = self.keys.load();
+        let made = made.as_ref().filter(|made| Arc::ptr_eq(&made.upstream, upstream))?;
+        (made.ours == count(ours, now)).then(|| Arc::clone(&made.document))
+    }
+
+    /// Makes the document of the realm's keys, with our public keys after them.
+    pub fn keep_keys(
+        &self,
+        upstream: Arc<KeySet>,
+        ours: Option<&KeyRing>,
+        mut headers: HeaderMap,
+        now: jiff::Timestamp,
+    ) -> Arc<Document> {
+        let keys = signing::merged(&upstream, ours, now);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let document = Arc::new(Document::new(json!({ "keys": keys }).to_string().into(), headers, now));
+        let made = Made { upstream, ours: count(ours, now), document: Arc::clone(&document) };
+        self.keys.store(Some(Arc::new(made)));
+        document
+    }
+
+    /// The discovery document for a public origin, if it is young enough.
+    pub async fn discovery(&self, origin: &str, now: jiff::Timestamp) -> Option<Arc<Document>> {
+        let document = self.discovery.get(origin).await?;
+        document.younger_than(DISCOVERY_LIFE, now).then_some(document)
+    }
+
+    /// The discovery document for a public origin, however old, for when it can't be fetched.
+    pub async fn stale_discovery(&self, origin: &str) -> Option<Arc<Document>> {
+        self.discovery.get(origin).await
+    }
+
+    /// Keeps a discovery document that was just fetched. An answer that is none is not kept.
+    pub async fn keep_discovery(
+        &self,
+        origin: String,
+        headers: HeaderMap,
+        body: Bytes,
+        now: jiff::Timestamp,
+    ) -> Option<Arc<Document>> {
+        let parsed: Value = serde_json::from_slice(&body).ok()?;
+        parsed.get("issuer")?.as_str()?;
+        let document = Arc::new(Document::new(body, headers, now));
+        self.discovery.insert(origin, Arc::clone(&document)).await;
+        Some(document)
+    }
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Document {
+    fn new(body: Bytes, mut headers: HeaderMap, fetched: jiff::Timestamp) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default()));
+        // Base64url in quotes is always a header value.
+        let etag = HeaderValue::from_str(&etag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+        for name in ABOUT_ONE_ANSWER {
+            headers.remove(name);
+        }
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+        headers.insert(ETAG, etag.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        Self { body, headers, etag, fetched }
+    }
+
+    /// The answer to a GET or HEAD, or 304 when the caller has it already (RFC 9110 section 13.1.2).
+    pub fn answer(&self, head: &Parts) -> Response<Body> {
+        let mut response = if matches(&head.headers, &self.etag) {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response.headers_mut().clone_from(&self.headers);
+            response.headers_mut().remove(CONTENT_TYPE);
+            response
+        } else {
+            let body =
+                if head.method == Method::HEAD { Body::empty() } else { Body::full(self.body.clone()) };
+            let mut response = Response::new(body);
+            response.headers_mut().clone_from(&self.headers);
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            response
+        };
+        if let Some(origin) = head.headers.get(ORIGIN)
+            && !self.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)
+        {
+            // Public documents: every web page may read them. Keycloak names the page's origin and allows
+            // credentials; `*` would fail pages that fetch with credentials.
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        response
+    }
+
+    fn younger_than(&self, life: Duration, now: jiff::Timestamp) -> bool {
+        let age = now.duration_since(self.fetched);
+        // A clock that jumped back makes the age negative: fetch again.
+        !age.is_negative() && age.unsigned_abs() < life
+    }
+}
+
+fn count(ours: Option<&KeyRing>, now: jiff::Timestamp) -> usize {
+    ours.map_or(0, |ring| ring.published(now).count())
+}
+
+fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    headers.get_all(IF_NONE_MATCH).iter().any(|value| {
+        value.as_bytes().split(|&b| b == b',').any(|candidate| {
+            let candidate = candidate.trim_ascii();
+            candidate == b"*" || candidate.strip_prefix(b"W/").unwrap_or(candidate) == etag.as_bytes()
+        })
+    })
+}

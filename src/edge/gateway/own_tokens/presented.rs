@@ -1,0 +1,129 @@
+//! Whether a request carries a token of ours, and that it does so in one way only.
+
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+
+use crate::edge::gateway::generation::RealmState;
+use crate::judgement::exchange::classify::carries_token_of_ours;
+use crate::judgement::exchange::refresh;
+use crate::judgement::route::Own;
+use crate::judgement::route::media_type::MediaType;
+use crate::words::oauth::form::Form;
+use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
+
+/// What a request carries.
+pub(super) enum Carried {
+    /// No token of ours in any reading.
+    Nothing,
+    /// One token of ours, where it belongs.
+    Ours(Presented),
+}
+
+/// A request about a token of ours. Nothing in the token is verified yet.
+pub(super) struct Presented {
+    pub(super) token: Secret,
+    pub(super) form: Form,
+    /// The scheme of the `Authorization` header that the token came in; none if it stood in the form.
+    pub(super) scheme: Option<Scheme>,
+}
+
+/// How a token is presented to userinfo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Bearer,
+    DPoP,
+}
+
+impl Presented {
+    /// Whether it is one of our refresh tokens.
+    pub(super) fn is_refresh_token(&self) -> bool {
+        refresh::is_ours(self.token.expose())
+    }
+}
+
+/// Whether the `Authorization` header could be read as having a token of ours, or the query.
+pub(super) fn is_in_head(realm: &RealmState, head: &Parts) -> bool {
+    let headers = head.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let query = head.uri.query().map(str::as_bytes);
+    headers.chain(query).any(|text| is_ours(realm, text))
+}
+
+/// What the request carries.
+///
+/// # Errors
+/// Some parser could read a token of ours in it, but it is not written as we would write it.
+pub(super) fn carried(
+    realm: &RealmState,
+    endpoint: Own,
+    head: &Parts,
+    body: &[u8],
+) -> Result<Carried, Refusal> {
+    let (in_head, in_body) = (is_in_head(realm, head), is_ours(realm, body));
+    if !in_head && !in_body {
+        return Ok(Carried::Nothing);
+    }
+    if head.uri.query().is_some_and(|query| is_ours(realm, query.as_bytes())) {
+        return Err(Refusal::new(Reason::ParameterInQuery, "a token of ours in the query string"));
+    }
+    let form = if body.is_empty() { Form::new() } else { strict(head, body)? };
+    if let Some(name) = form.repeated(&[]) {
+        return Err(ambiguous(&format!("a parameter twice, of {} bytes", name.len())));
+    }
+    let is_plain = |token: &str| is_ours(realm, token.as_bytes()) && is_token(token);
+    let header = bearer(head)?.filter(|(_, token)| is_plain(token));
+    let name = if endpoint == Own::Userinfo { "access_token" } else { "token" };
+    let field = form.one(name).filter(|token| is_plain(token));
+    match (header, field) {
+        (Some((scheme, token)), None) if endpoint == Own::Userinfo && form.one(name).is_none() => {
+            let token = Secret::new(token);
+            Ok(Carried::Ours(Presented { token, form, scheme: Some(scheme) }))
+        }
+        (None, Some(token)) if endpoint != Own::Userinfo || !head.headers.contains_key(AUTHORIZATION) => {
+            let token = Secret::new(token);
+            Ok(Carried::Ours(Presented { token, form, scheme: None }))
+        }
+        _ => Err(ambiguous("a token of ours where it does not belong, or in two places")),
+    }
+}
+
+/// The body as a form that any two parsers read alike.
+fn strict(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
+    let mut types = head.headers.get_all(CONTENT_TYPE).iter();
+    let plain = match (types.next(), types.next()) {
+        (Some(value), None) => MediaType::parse(value.as_bytes()).is_some_and(|media| media.is_plain_form()),
+        _ => false,
+    };
+    if !plain || head.headers.contains_key(CONTENT_ENCODING) {
+        return Err(ambiguous("the body is no plain form"));
+    }
+    Form::parse(body).map_err(|error| ambiguous(&error.to_string()))
+}
+
+/// The token of the one `Authorization` header, if its scheme is one for access tokens.
+fn bearer(head: &Parts) -> Result<Option<(Scheme, &str)>, Refusal> {
+    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    if headers.next().is_some() {
+        return Err(ambiguous("more than one Authorization header"));
+    }
+    let Some((scheme, token)) = header.to_str().ok().and_then(|text| text.split_once(' ')) else {
+        return Ok(None);
+    };
+    let schemes = [("bearer", Scheme::Bearer), ("dpop", Scheme::DPoP)];
+    let scheme = schemes.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+    Ok(scheme.map(|(_, scheme)| (scheme, token.trim_start_matches(' '))))
+}
+
+/// Whether a token is spelt as ours are, with nothing in it that a parser could read otherwise.
+fn is_token(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn is_ours(realm: &RealmState, text: &[u8]) -> bool {
+    carries_token_of_ours(text, |kid| realm.signing.as_ref().is_some_and(|ring| ring.owns(kid)))
+}
+
+fn ambiguous(detail: &str) -> Refusal {
+    Refusal::new(Reason::TokenAmbiguous, detail)
+}

@@ -1,0 +1,362 @@
+//! Every exit of a judged request: one audit line and one metric, from the same reason.
+
+mod known;
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+
+use crate::adapters::audit::{Audit, Event, Line};
+use crate::adapters::metrics::{Metrics, Outcome, OwnEndpoint};
+use crate::adapters::net::body::Body;
+use crate::edge::gateway::generation::RealmState;
+use crate::edge::gateway::respond;
+use crate::judgement::dialect::{self, Asked, Dialect};
+use crate::judgement::exchange::Grant;
+use crate::judgement::exchange::classify::Door;
+use crate::judgement::token::dpop::NONCE_HEADER;
+use crate::words::clock::Clock;
+use crate::words::refusal::{Reason, Refusal};
+
+/// What is known so far of a request that will be audited. Dropped without an exit, it says that the caller hung up.
+pub struct Exit<'a> {
+    audit: &'a Audit,
+    metrics: &'a Metrics,
+    clock: &'a Clock,
+    started: Instant,
+    line: Line,
+    /// The caller sent an `Authorization` header.
+    authorization: bool,
+    /// No decision is made about the request: only what the locks refuse of it is audited.
+    passes: bool,
+    written: bool,
+    grant: Option<Grant>,
+    dialect: Dialect,
+    nonce: Option<HeaderValue>,
+}
+
+/// Where exits are told.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "the types say it")]
+pub struct To<'a> {
+    pub audit: &'a Audit,
+    pub metrics: &'a Metrics,
+    pub clock: &'a Clock,
+}
+
+/// What is known of a request from its head.
+#[expect(missing_docs, reason = "the types say it")]
+pub struct Seen<'r> {
+    pub method: &'r Method,
+    pub uri: &'r Uri,
+    pub headers: Option<&'r HeaderMap>,
+    pub peer: IpAddr,
+}
+
+/// Characters that an audit line keeps of what a caller sent.
+const KEPT: usize = 256;
+/// Characters that it keeps of a method; the longest registered one has 17.
+const METHOD: usize = 32;
+/// Characters that it keeps of a detail, in which several names may stand.
+const DETAIL: usize = 1024;
+
+impl<'a> Exit<'a> {
+    /// Starts the record of a request.
+    pub fn new(to: To<'a>, request: &Seen<'_>, realm: Option<&RealmState>, policy_hash: &str) -> Self {
+        let To { audit, metrics, clock } = to;
+        let line = Line {
+            time: clock.now(),
+            event: Event::RequestRefused,
+            id: uuid::Uuid::now_v7().to_string(),
+            outcome: Outcome::Failed.as_str(),
+            reason: None,
+            detail: String::new(),
+            status: 0,
+            duration_ms: 0.0,
+            peer: request.peer.to_string(),
+            method: first(request.method.as_str(), METHOD),
+            path: clip(request.uri.path()),
+            trace_id: request.headers.and_then(trace_id),
+            realm: realm.map(|realm| realm.config.name.clone()),
+            door: None,
+            client: None,
+            client_authentication: None,
+            subject: None,
+            subject_issuer: None,
+            subject_token_type: None,
+            subject_token_sha256: None,
+            actor: None,
+            actor_issuer: None,
+            actor_token_type: None,
+            actor_token_sha256: None,
+            actors: Vec::new(),
+            impersonation: None,
+            audience: Vec::new(),
+            resource: Vec::new(),
+            scope_requested: None,
+            requested_token_type: None,
+            issuance: None,
+            upstream_status: None,
+            roles_before: None,
+            roles_granted: None,
+            scope_granted: None,
+            claims_dropped: Vec::new(),
+            lifetime_seconds: None,
+            issued_jti: None,
+            issued_kid: None,
+            refresh_family: None,
+            refresh_generation: None,
+            policy_hash: policy_hash.to_owned(),
+        };
+        Self {
+            audit,
+            metrics,
+            clock,
+            started: Instant::now(),
+            authorization: request.headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION)),
+            line,
+            passes: false,
+            written: false,
+            grant: None,
+            dialect: realm.map(|realm| realm.config.dialect).unwrap_or_default(),
+            nonce: None,
+        }
+    }
+
+    /// The correlation id.
+    pub fn id(&self) -> &str {
+        &self.line.id
+    }
+
+    /// The generation of the configuration by which the request is judged.
+    pub fn judged_by(&mut self, realm: Option<&RealmState>, policy_hash: &str) {
+        self.line.realm = realm.map(|realm| realm.config.name.clone());
+        self.dialect = realm.map(|realm| realm.config.dialect).unwrap_or_default();
+        policy_hash.clone_into(&mut self.line.policy_hash);
+    }
+
+    /// The request is judged.
+    pub fn is_exchange(&mut self, grant: Grant) {
+        self.line.event = Event::TokenExchange;
+        self.line.door = match grant {
+            Grant::TokenExchange => None,
+            Grant::JwtBearer => Some(Door::JwtBearer.name()),
+            Grant::ApiAccess => Some("api_access"),
+        };
+        self.grant = Some(grant);
+    }
+
+    /// What the caller is told of a refusal.
+    pub fn answer(&self, refusal: &Refusal) -> Response<Body> {
+        let mut response = respond::refusal(self.dialect, refusal, self.asked(), &self.line.id);
+        if self.authorization || self.dialect.rules().challenges {
+            respond::challenge(&mut response, self.line.realm.as_deref().unwrap_or_default());
+        }
+        response
+    }
+
+    /// What the caller is told of a refusal of the identity provider: its own words where the dialect is its own.
+    pub fn told(&self, response: Response<Body>, (code, description): (&str, &str)) -> Response<Body> {
+        if self.dialect.rules().upstream_refusals {
+            return response;
+        }
+        let reason = dialect::from_upstream(response.status().as_u16(), code, description);
+        let (mut head, _) = response.into_parts();
+        let (answer, body) = self.answer(&Refusal::new(reason, "")).into_parts();
+        for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE] {
+            head.headers.remove(name);
+        }
+        head.status = answer.status;
+        head.headers.extend(answer.headers);
+        Response::from_parts(head, body)
+    }
+
+    fn asked(&self) -> Asked {
+        match (self.line.event, self.grant) {
+            (Event::TokenRefresh, _) => Asked::Refresh,
+            (_, Some(Grant::JwtBearer)) => Asked::Assertion,
+            (_, Some(Grant::TokenExchange | Grant::ApiAccess) | None) => Asked::Exchange,
+        }
+    }
+
+    /// A refresh token of ours is used.
+    pub fn is_refresh(&mut self) {
+        self.line.event = Event::TokenRefresh;
+    }
+
+    /// A token of ours is to be revoked.
+    pub fn is_revocation(&mut self) {
+        self.line.event = Event::TokenRevocation;
+    }
+
+    /// The nonce for the caller's next `DPoP` proof.
+    pub fn next_nonce(&mut self, nonce: Option<HeaderValue>) {
+        self.nonce = nonce;
+    }
+
+    /// The answer with what goes with every answer to this request: the next nonce (RFC 9449 section 8.2).
+    pub fn dressed(&mut self, mut answer: Response<Body>) -> Response<Body> {
+        if let Some(nonce) = self.nonce.take() {
+            answer.headers_mut().insert(NONCE_HEADER, nonce);
+        }
+        answer
+    }
+
+    /// The exchange is allowed: writes the line before the answer leaves.
+    ///
+    /// # Errors
+    /// When the line can't be written; then nothing may be handed out.
+    pub fn allowed(&mut self, status: StatusCode) -> Result<(), Refusal> {
+        self.end(Outcome::Allowed, None, status)
+    }
+
+    /// The request is refused, or failed. Without effect if its line is written already, which is so only when writing
+    /// it failed.
+    pub fn refused(&mut self, refusal: &Refusal, status: StatusCode) {
+        if self.written {
+            return;
+        }
+        let fault = matches!(
+            refusal.reason,
+            Reason::UpstreamUnavailable
+                | Reason::UpstreamTimeout
+                | Reason::UpstreamGarbage
+                | Reason::CallerGone
+        );
+        if self.passes && fault {
+            tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
+            self.written = true;
+            return;
+        }
+        if refusal.reason == Reason::AnswerLocked {
+            if !matches!(self.line.event, Event::TokenExchange | Event::TokenRefresh) {
+                self.line.event = Event::AnswerWithheld;
+            }
+            self.metrics.answer_withheld();
+            tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
+        }
+        self.line.detail = first(&refusal.detail, DETAIL);
+        let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
+        // A refusal stands even when its line can't be written; the metric of failed lines tells.
+        let _ = self.end(outcome, Some(refusal.reason), status);
+    }
+
+    /// The request goes ungoverned through a door that the configuration opens.
+    pub fn is_door(&mut self, door: &'static str) {
+        self.line.event = Event::DoorPassed;
+        self.line.door = Some(door);
+    }
+
+    /// What the identity provider answered behind an open door: writes the line before that answer leaves.
+    ///
+    /// # Errors
+    /// When the line can't be written; then nothing may be handed out.
+    pub fn door_passed(&mut self, status: StatusCode) -> Result<(), Refusal> {
+        let (realm, door) =
+            (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
+        self.metrics.door_passed(realm, door);
+        self.upstream_status(status);
+        match status {
+            status if status.is_success() => self.end(Outcome::Allowed, None, status),
+            status => {
+                let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
+                self.end(outcome, Some(Reason::UpstreamRefused), status)
+            }
+        }
+    }
+
+    /// The request is none that is decided about: faults of the identity provider and of the network are in logs and
+    /// metrics, and only what the locks refuse is audited.
+    pub fn passes(&mut self) {
+        self.passes = true;
+    }
+
+    /// The answer to a request that ended outside the pipeline.
+    pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
+        let response = respond::refusal(self.dialect, refusal, Asked::Exchange, &self.line.id);
+        self.passes();
+        self.refused(refusal, response.status());
+        response
+    }
+
+    /// A request that [passes](Self::passes) has its answer.
+    pub fn forget(&mut self) {
+        self.written = true;
+    }
+
+    fn end(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> Result<(), Refusal> {
+        self.written = true;
+        let took = self.started.elapsed();
+        self.line.outcome = outcome.as_str();
+        self.line.reason = reason.map(Reason::as_str);
+        self.line.status = status.as_u16();
+        self.line.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+        self.line.time = self.clock.now();
+        let written = self.audit.write(&self.line);
+        if let Err(error) = &written {
+            self.metrics.audit_failed();
+            tracing::error!(id = %self.line.id, %error, "an audit line could not be written");
+        }
+        let (outcome, reason) = match (&written, outcome) {
+            (Err(_), Outcome::Allowed) => (Outcome::Failed, Some(Reason::Internal)),
+            _ => (outcome, reason),
+        };
+        match (self.line.event, reason) {
+            (Event::TokenExchange, _) => {
+                let realm = self.line.realm.as_deref().unwrap_or("");
+                self.metrics.exchanged(realm, outcome, reason, took);
+            }
+            (event @ (Event::TokenRefresh | Event::TokenRevocation), reason) => {
+                let realm = self.line.realm.as_deref().unwrap_or("");
+                let endpoint = match event {
+                    Event::TokenRefresh => OwnEndpoint::Refresh,
+                    _ => OwnEndpoint::Revocation,
+                };
+                self.metrics.own_token_request(realm, endpoint, outcome);
+                if let Some(reason) = reason {
+                    self.metrics.rejected(reason);
+                }
+            }
+            // Its own counter has it.
+            (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}
+            (_, Some(reason)) => self.metrics.rejected(reason),
+        }
+        written.map_err(|_| Refusal::new(Reason::Internal, "the audit line could not be written"))
+    }
+}
+
+impl Drop for Exit<'_> {
+    fn drop(&mut self) {
+        if self.written || self.passes {
+            return;
+        }
+        let (reason, status) = if std::thread::panicking() {
+            (Reason::Internal, StatusCode::INTERNAL_SERVER_ERROR)
+        } else {
+            (Reason::CallerGone, StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST))
+        };
+        let _ = self.end(Outcome::Failed, Some(reason), status);
+    }
+}
+
+fn clip(text: &str) -> String {
+    first(text, KEPT)
+}
+
+/// The first characters of a text.
+fn first(text: &str, count: usize) -> String {
+    // So many bytes hold no more characters.
+    if text.len() <= count { text.to_owned() } else { text.chars().take(count).collect() }
+}
+
+/// The trace id of a W3C `traceparent`, so that an audit line can be found from a trace.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let (_version, trace) = (parts.next()?, parts.next()?);
+    let valid = trace.len() == 32 && trace.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
+    valid.then(|| trace.to_owned())
+}

@@ -1,0 +1,118 @@
+//! What becomes known of a request on its way, for its audit line.
+
+use http::StatusCode;
+
+use super::{Exit, clip};
+use crate::adapters::audit::Impersonation;
+use crate::judgement::client::credentials::Credentials;
+use crate::judgement::exchange::parse::Parsed;
+use crate::judgement::exchange::refresh::Refresh;
+use crate::judgement::issue::Facts;
+use crate::judgement::permit::Permit;
+use crate::judgement::permit::renewal::Renewal;
+use crate::judgement::policy::roles::Roles;
+use crate::judgement::token::Validated;
+use crate::words::oauth::urn::TokenType;
+
+impl Exit<'_> {
+    /// Who uses a refresh token of ours, and what is asked for.
+    pub fn refreshing(&mut self, refresh: &Refresh) {
+        self.client(refresh.credentials());
+        self.line.scope_requested = refresh.scope().map(|scope| clip(&scope.to_string()));
+    }
+
+    /// Which refresh token of ours it is about.
+    pub fn family(&mut self, renewal: &Renewal) {
+        self.line.refresh_family = Some(renewal.family().to_owned());
+        self.line.refresh_generation = Some(renewal.generation());
+    }
+
+    /// Whose exchange is renewed, and for whom.
+    pub fn renewing(&mut self, renewal: &Renewal) {
+        self.line.subject = Some(renewal.subject_id().to_owned());
+        self.line.subject_issuer = Some(renewal.subject_issuer().to_owned());
+        self.line.subject_token_type = renewal.subject_kind().map(TokenType::name);
+        self.line.actor = renewal.actor_id().map(clip);
+        self.line.actor_issuer = renewal.actor_issuer().map(str::to_owned);
+        self.line.audience = renewal.audiences().to_vec();
+    }
+
+    /// The token of ours that is revoked.
+    pub fn revoked(&mut self, subject: &str, jti: &str, kid: Option<&str>) {
+        self.line.subject = Some(subject.to_owned());
+        self.line.issued_jti = Some(jti.to_owned());
+        self.line.issued_kid = kid.map(str::to_owned);
+    }
+
+    /// Who asks.
+    pub fn client(&mut self, credentials: &Credentials) {
+        self.line.client = Some(clip(credentials.client_id()));
+        self.line.client_authentication = Some(credentials.method().name());
+    }
+
+    /// What was asked for.
+    pub fn parsed(&mut self, parsed: &Parsed) {
+        self.client(parsed.credentials());
+        let line = &mut self.line;
+        line.subject_token_type = Some(parsed.subject_token_type().name());
+        line.subject_token_sha256 = Some(parsed.subject_token().sha256());
+        if let Some((token, kind)) = parsed.actor() {
+            line.actor_token_type = Some(kind.name());
+            line.actor_token_sha256 = Some(token.sha256());
+        }
+        line.impersonation =
+            parsed.requested_subject().map(|name| Impersonation { requested: clip(name), subject: None });
+        line.audience = parsed.audiences().iter().map(|name| clip(name)).collect();
+        line.resource = parsed.resources().iter().map(|name| clip(name)).collect();
+        line.scope_requested = parsed.scope().map(|scope| clip(&scope.to_string()));
+        line.requested_token_type = Some(parsed.requested().name());
+    }
+
+    /// Whose token it is.
+    pub fn validated(&mut self, validated: &Validated) {
+        self.line.subject = Some(validated.subject().subject().to_owned());
+        self.line.subject_issuer = Some(validated.issuer().to_owned());
+        if let Some(actor) = validated.actor() {
+            self.line.actor = Some(clip(actor.token().subject()));
+            self.line.actor_issuer = Some(actor.issuer().to_owned());
+        }
+    }
+
+    /// Whom the new token is to be about in the place of the subject.
+    pub fn impersonates(&mut self, subject: &str) {
+        if let Some(impersonation) = &mut self.line.impersonation {
+            impersonation.subject = Some(subject.to_owned());
+        }
+    }
+
+    /// What was permitted.
+    pub fn permitted(&mut self, permit: &Permit) {
+        self.line.issuance = Some(permit.issuance().as_str());
+        self.line.audience = permit.audiences().to_vec();
+        let act = permit.contract().act.as_ref();
+        let chain = std::iter::successors(act, |actor| actor.get("act"));
+        self.line.actors = chain.filter_map(|actor| actor.get("sub")?.as_str()).map(clip).collect();
+    }
+
+    /// What the identity provider answered.
+    pub fn upstream_status(&mut self, status: StatusCode) {
+        self.line.upstream_status = Some(status.as_u16());
+    }
+
+    /// What the new token says.
+    pub fn issued(&mut self, facts: &Facts) {
+        let line = &mut self.line;
+        line.roles_before = Some(roles(&facts.roles_before));
+        line.roles_granted = Some(roles(&facts.roles_granted));
+        line.scope_granted = Some(facts.scope_granted.to_string());
+        line.claims_dropped.clone_from(&facts.dropped_claims);
+        line.lifetime_seconds = Some(facts.lifetime);
+        line.issued_jti.clone_from(&facts.jti);
+        line.issued_kid = Some(facts.kid.clone());
+    }
+}
+
+/// Roles as an audit line shows them.
+fn roles(roles: &Roles) -> serde_json::Value {
+    serde_json::json!({ "realm": roles.realm, "clients": roles.clients })
+}

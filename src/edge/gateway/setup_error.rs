@@ -1,0 +1,42 @@
+//! Why Cambio does not start, or a reload does not take effect.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::adapters::config::load::Problem;
+use crate::adapters::metrics::MetricsError;
+
+/// Why Cambio did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is not in order; every problem is listed.
+    #[error("the configuration has {} problem{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<Problem>),
+    /// An address can't be listened on.
+    #[error("{key}: can't listen on {address}: {error}")]
+    Bind {
+        /// The key in the configuration.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's word.
+        error: std::io::Error,
+    },
+    /// A file can't be opened.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's word.
+        error: std::io::Error,
+    },
+    /// TLS can't be set up, towards callers, the identity provider or an issuer.
+    #[error("{0}")]
+    Tls(String),
+    /// A key of `DPoP` nonces can't be had.
+    #[error("{0}")]
+    Nonce(String),
+    /// A metric could not be registered.
+    #[error("{0}")]
+    Metrics(#[from] MetricsError),
+}

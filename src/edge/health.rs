@@ -1,0 +1,47 @@
+//! What the listeners share: the gate, its metrics, and whether it is stopping.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::adapters::metrics::Metrics;
+use crate::edge::gateway::Gateway;
+
+/// What the listeners share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The way of a request.
+    pub gateway: Arc<Gateway>,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
+    stopping: AtomicBool,
+    last_reload_error: Mutex<Option<String>>,
+}
+
+impl Shared {
+    /// The state of a Cambio that has just started.
+    pub fn new(gateway: Arc<Gateway>, metrics: Arc<Metrics>) -> Self {
+        let (stopping, last_reload_error) = (AtomicBool::new(false), Mutex::new(None));
+        Self { gateway, metrics, stopping, last_reload_error }
+    }
+
+    /// Notes that a stop is under way.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a stop is under way.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Why the configuration on disk is not in use; `None` if it is.
+    pub fn last_reload_error(&self) -> Option<String> {
+        self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how a reload ended.
+    pub fn reload_ended(&self, error: Option<String>, now: jiff::Timestamp) {
+        self.metrics.reloaded(error.is_none(), now);
+        *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+}

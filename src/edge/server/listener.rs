@@ -1,0 +1,171 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsStream;
+
+use crate::adapters::net::connection::{Connection, Facts, Limits};
+use crate::adapters::net::transport::{Transport, tune};
+use crate::adapters::{config, drain};
+use crate::edge::server::tls::{Certificate, CertificateError};
+use crate::edge::server::{Handler, Observer, protocol, serving};
+
+/// Connections that the kernel holds for us; it takes the lower of this and `net.core.somaxconn`.
+const BACKLOG: u32 = 4096;
+
+/// After an error that lasts (no file descriptors, no memory), so that the loop does not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the listener can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerSetupError {
+    /// The certificate can't be used.
+    #[error("listen.tls: {0}")]
+    Certificate(#[from] CertificateError),
+}
+
+/// The listener's settings, ready to serve.
+pub struct Server {
+    listen: config::Listen,
+    certificate: Option<Certificate>,
+    builder: auto::Builder<TokioExecutor>,
+    limits: Limits,
+}
+
+/// Listens on an address. A port that is taken is an error.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the kernel to forget the last process's connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+impl Server {
+    /// Reads the certificate, if there is to be one.
+    pub fn new(listen: &config::Listen) -> Result<Self, ServerSetupError> {
+        Ok(Self {
+            certificate: listen
+                .tls
+                .as_ref()
+                .map(|pair| Certificate::load(pair, listen.client_certificates.as_ref()))
+                .transpose()?,
+            builder: protocol::builder(listen),
+            limits: Limits { header: listen.header_timeout, idle: listen.idle_timeout },
+            listen: listen.clone(),
+        })
+    }
+
+    /// Serves until the drain begins. Connections go on by themselves, each holding a watch; the listener closes.
+    pub async fn serve<H: Handler, O: Observer>(
+        self,
+        listener: TcpListener,
+        handler: Arc<H>,
+        watch: drain::Watch,
+        observer: Arc<O>,
+    ) {
+        let server = Arc::new(self);
+        if server.certificate.is_some() {
+            let (server, watch, observer) = (Arc::clone(&server), watch.clone(), Arc::clone(&observer));
+            tokio::spawn(async move {
+                if let Some(certificate) = &server.certificate {
+                    certificate.follow(watch, &*observer).await;
+                }
+            });
+        }
+        let mut draining = watch.clone();
+        tokio::select! {
+            () = draining.draining() => {}
+            () = server.accept(&listener, &handler, &watch, &observer) => {}
+        }
+    }
+
+    async fn accept<H: Handler, O: Observer>(
+        self: &Arc<Self>,
+        listener: &TcpListener,
+        handler: &Arc<H>,
+        watch: &drain::Watch,
+        observer: &Arc<O>,
+    ) {
+        let places = Arc::new(Semaphore::new(self.listen.max_connections));
+        loop {
+            // Taken before the accept: whoever finds no place waits in the kernel's queue.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let (server, handler) = (Arc::clone(self), Arc::clone(handler));
+                    let (watch, observer) = (watch.clone(), Arc::clone(observer));
+                    tokio::spawn(async move {
+                        observer.opened();
+                        let place = Place { observer, _permit: place };
+                        server.connection(stream, peer, place, handler, watch).await;
+                    });
+                }
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept connections");
+                    tokio::time::sleep(ERROR_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn connection<H: Handler, O: Observer>(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Place<O>,
+        handler: Arc<H>,
+        mut watch: drain::Watch,
+    ) {
+        let Ok(local) = stream.local_addr().and_then(|local| tune(&stream).map(|()| local)) else { return };
+        let (transport, shown) = match &self.certificate {
+            None => (Transport::Plain(stream), None),
+            Some(certificate) => {
+                let handshake =
+                    tokio::time::timeout(self.limits.header, certificate.acceptor().accept(stream));
+                // Nobody has asked for anything yet: a drain need not wait for it.
+                let done = tokio::select! {
+                    done = handshake => done,
+                    () = watch.draining() => return,
+                };
+                let Ok(Ok(stream)) = done else { return place.observer.handshake_failed() };
+                let shown = certificate.shown(stream.get_ref().1);
+                (Transport::Tls(Box::new(TlsStream::from(stream))), shown)
+            }
+        };
+        let ip = peer.ip().to_canonical();
+        let trusted = self.listen.trusted_proxies.iter().any(|network| network.contains(&ip));
+        let header = self.listen.certificate_header.as_ref().map(|header| header.name.clone());
+        let facts = Facts::new(peer, local, self.certificate.is_some(), trusted)
+            .with_certificate(shown)
+            .with_certificate_header(header);
+        let connection = Arc::new(Connection::new(facts, watch, place));
+        serving::serve(transport, connection, &self.builder, &handler, self.limits).await;
+    }
+}
+
+/// Errors that say something about the connection that was to be accepted, not about us.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// A place among `listen.maxConnections`, held until the last user of the connection is gone.
+struct Place<O: Observer> {
+    observer: Arc<O>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<O: Observer> Drop for Place<O> {
+    fn drop(&mut self) {
+        self.observer.closed();
+    }
+}

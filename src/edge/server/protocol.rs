@@ -1,0 +1,57 @@
+//! hyper's settings for callers' connections.
+
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto;
+
+use crate::adapters::config;
+
+/// hyper's own lower bound.
+const MIN_BUFFER: usize = 8192;
+
+/// Requests at one time on an HTTP/2 connection: nginx's and Envoy's usual value.
+const MAX_STREAMS: u32 = 128;
+
+/// Streams that were reset before we accepted them, and that we reset for the peer's faults, before the connection
+/// is closed: the limits against rapid reset (CVE-2023-44487) and its inversion (CVE-2025-8671).
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_LOCAL_RESETS: usize = 128;
+
+/// What a peer may send before we have read it; bounds memory as `MAX_STREAMS` times this, at most the connection's.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// What is buffered for a stream that its peer does not read.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// How often a silent HTTP/2 peer is asked whether it is there, and how long it may take to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// HTTP/1.1 and HTTP/2 by the first bytes.
+///
+/// `pipeline_flush` stays off: with it hyper closes without sending its 400. hyper's `header_read_timeout` is off
+/// because it is a timer per request and can't tell an idle connection from a slow head; `serving` does both.
+pub(crate) fn builder(listen: &config::Listen) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .half_close(false)
+        .max_buf_size(listen.max_header_bytes.max(MIN_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(listen.max_header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}

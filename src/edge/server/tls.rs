@@ -1,0 +1,209 @@
+//! The listener's certificate, and its renewal: new files are put to use for new handshakes, bad ones are turned down
+//! and the last good ones stay. Open connections notice nothing.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, ServerConnection};
+use tokio_rustls::TlsAcceptor;
+
+use crate::adapters::config::{ClientCertificates, KeyPair};
+use crate::adapters::drain;
+use crate::adapters::tls::peers::Peers;
+use crate::edge::server::Observer;
+use crate::judgement::client::certificate::ClientCertificate;
+
+/// How often the files are looked at: renewals come days before the old certificate ends.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Why a certificate can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file can't be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A file is no PEM, or has not what it is for.
+    #[error("{path}: {error}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: pem::Error,
+    },
+    /// Certificate and key don't go together, or rustls does not know their kind.
+    #[error("{path}: {error}")]
+    Unusable {
+        /// The certificate's file.
+        path: PathBuf,
+        /// What is wrong.
+        error: rustls::Error,
+    },
+}
+
+/// What a look at the files brought.
+#[derive(Debug)]
+pub enum Reload {
+    /// The files are as they were.
+    Unchanged,
+    /// New handshakes use what they say now.
+    Used,
+    /// They changed for the worse; the last good certificate stays.
+    TurnedDown(CertificateError),
+}
+
+/// A certificate that follows its files.
+#[derive(Debug)]
+pub struct Certificate {
+    files: Files,
+    current: ArcSwap<Current>,
+    /// SHA-256 of the files at the last look, whether they could be used or not.
+    seen: Mutex<Digests>,
+}
+
+/// Certificate and key, and where callers are asked for certificates, the authorities that vouch for these.
+#[derive(Clone, Debug)]
+struct Files {
+    pair: KeyPair,
+    clients: Option<ClientCertificates>,
+}
+
+/// What new handshakes go by.
+#[derive(Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    /// None where callers are not asked for certificates.
+    peers: Option<Peers>,
+}
+
+/// What the files hold: certificate, key, authorities.
+struct Contents([Vec<u8>; 3]);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Digests([[u8; 32]; 3]);
+
+impl Certificate {
+    /// Reads the files; they must be usable.
+    pub fn load(pair: &KeyPair, clients: Option<&ClientCertificates>) -> Result<Self, CertificateError> {
+        let files = Files { pair: pair.clone(), clients: clients.cloned() };
+        let (digests, contents) = read(&files)?;
+        let current = ArcSwap::from_pointee(current(&files, &contents)?);
+        Ok(Self { files, current, seen: Mutex::new(digests) })
+    }
+
+    /// For the next handshake.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.current.load().config))
+    }
+
+    /// The certificate that a caller showed in its handshake, or in the one that it resumes: none where it showed none,
+    /// or one that can't be read.
+    pub fn shown(&self, handshake: &ServerConnection) -> Option<ClientCertificate> {
+        let current = self.current.load();
+        let (peers, chain) = (current.peers.as_ref()?, handshake.peer_certificates()?);
+        let now = current.config.time_provider.current_time()?;
+        peers.read(chain, now).inspect_err(|error| tracing::debug!(%error, "a caller's certificate")).ok()
+    }
+
+    /// Looks at the files.
+    pub fn reload(&self) -> Reload {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (digests, contents) = match read(&self.files) {
+            // A file that is missing for a moment, as in a swap of links, is not told again and again.
+            Err(_) if *seen == Digests::default() => return Reload::Unchanged,
+            Err(error) => {
+                *seen = Digests::default();
+                return Reload::TurnedDown(error);
+            }
+            Ok((digests, _)) if digests == *seen => return Reload::Unchanged,
+            Ok(read) => read,
+        };
+        *seen = digests;
+        match current(&self.files, &contents) {
+            Ok(current) => {
+                self.current.store(Arc::new(current));
+                Reload::Used
+            }
+            Err(error) => Reload::TurnedDown(error),
+        }
+    }
+
+    /// Follows the files until the drain begins.
+    pub(crate) async fn follow(&self, mut watch: drain::Watch, observer: &impl Observer) {
+        loop {
+            tokio::select! {
+                () = watch.draining() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            match self.reload() {
+                Reload::Unchanged => {}
+                Reload::Used => {
+                    tracing::info!(certificate = %self.files.pair.certificate.display(), "certificate replaced");
+                    observer.certificate_reloaded(true);
+                }
+                Reload::TurnedDown(error) => {
+                    tracing::error!(%error, "new certificate turned down, the last good one stays");
+                    observer.certificate_reloaded(false);
+                }
+            }
+        }
+    }
+}
+
+fn read(files: &Files) -> Result<(Digests, Contents), CertificateError> {
+    let content = |path: &PathBuf| {
+        std::fs::read(path).map_err(|error| CertificateError::Read { path: path.clone(), error })
+    };
+    let ca = files.clients.as_ref().and_then(|clients| clients.ca.as_ref());
+    let ca = ca.map(content).transpose()?.unwrap_or_default();
+    let contents = [content(&files.pair.certificate)?, content(&files.pair.key)?, ca];
+    let digest = |content: &Vec<u8>| {
+        let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, content);
+        digest.as_ref().try_into().unwrap_or_default()
+    };
+    Ok((Digests(contents.each_ref().map(digest)), Contents(contents)))
+}
+
+/// aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by tickets, no early data.
+/// Callers' certificates are asked for where the configuration says so, and never demanded.
+fn current(files: &Files, Contents([chain, key, ca]): &Contents) -> Result<Current, CertificateError> {
+    let clients = files.clients.as_ref();
+    let files = &files.pair;
+    let of = |path: &PathBuf| {
+        let path = path.clone();
+        move |error| CertificateError::Pem { path, error }
+    };
+    let unusable = |error| CertificateError::Unusable { path: files.certificate.clone(), error };
+    let chain = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(of(&files.certificate))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
+    let peers = match clients {
+        Some(ClientCertificates { ca: Some(path) }) => Some(
+            Peers::from_pem(ca).map_err(|error| CertificateError::Unusable { path: path.clone(), error })?,
+        ),
+        Some(ClientCertificates { ca: None }) => Some(Peers::default()),
+        None => None,
+    };
+    let verifier = peers.as_ref().map_or_else(WebPkiClientVerifier::no_client_auth, Peers::verifier);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
+    Ok(Current { config: Arc::new(config), peers })
+}

@@ -1,0 +1,8 @@
+//! Stage 2: who asks.
+
+pub mod assertion;
+pub mod certificate;
+pub mod credentials;
+pub mod registry;
+pub mod secret;
+pub mod verify;

@@ -1,0 +1,133 @@
+//! Client assertions (RFC 7521, RFC 7523 section 3, OpenID Connect Core section 9), checked.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::credentials::Assertion;
+use crate::judgement::client::registry::Workload;
+use crate::judgement::jose::checks::rules_hold;
+use crate::judgement::jose::claims;
+use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken, peek, verify, verify_shared};
+use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
+
+/// The age until which a client's own assertion is accepted, whatever its `exp` says: its `jti` is remembered as long.
+pub const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
+/// Longest `jti` in bytes.
+const MAX_JTI: usize = 512;
+
+/// A client's own assertion that holds, but for whether it was used before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fresh {
+    pub(super) jti: String,
+    /// From then on nobody can use it.
+    pub(super) until: Timestamp,
+}
+
+/// What a client's own assertion is checked with.
+pub(super) enum With<'a> {
+    Keys(&'a KeySet),
+    Shared(&'a Secret),
+}
+
+/// What it must say.
+pub(super) struct Own<'a> {
+    /// The algorithms that the configuration allows the client.
+    pub(super) algorithms: &'a [jsonwebtoken::Algorithm],
+    /// Values that may stand in `aud`.
+    pub(super) audiences: &'a [String],
+    pub(super) leeway: SignedDuration,
+}
+
+/// The header's `kid`, unverified: good for choosing keys, for nothing else.
+pub(super) fn kid(assertion: &Assertion) -> Option<String> {
+    peek(assertion.token.expose()).ok()?.kid().map(str::to_owned)
+}
+
+/// Whether its algorithm, unverified, is one with a shared secret.
+pub(super) fn is_shared(assertion: &Assertion) -> bool {
+    use jsonwebtoken::Algorithm::{HS256, HS384, HS512};
+    peek(assertion.token.expose()).is_ok_and(|peeked| matches!(peeked.algorithm(), HS256 | HS384 | HS512))
+}
+
+/// A client's own assertion: signed by it, about it, for us, recent, and with a `jti`.
+pub(super) fn own(
+    assertion: &Assertion,
+    with: &With<'_>,
+    must: &Own<'_>,
+    now: Timestamp,
+) -> Result<Fresh, Refusal> {
+    let expect = Expectations { issuer: &assertion.issuer, algorithms: must.algorithms, leeway: must.leeway };
+    let token = match with {
+        With::Keys(keys) => verify(&assertion.token, keys, &expect, now),
+        With::Shared(secret) => verify_shared(&assertion.token, secret, &expect, now),
+    };
+    let token = token.map_err(refused)?;
+    typ_is_right(&token)?;
+    if token.subject() != assertion.issuer {
+        return Err(wrong("sub is not iss"));
+    }
+    let audiences = claims::audiences(token.claims()).map_err(|error| wrong(&error.to_string()))?;
+    // Every value is us: an assertion that others may use, too, proves to none of them who sends it.
+    if audiences.is_empty() || !audiences.iter().all(|one| must.audiences.iter().any(|ours| ours == one)) {
+        return Err(wrong(&format!("aud must be {} and nothing else", must.audiences.join(" or "))));
+    }
+    let late = |time: Timestamp| time.saturating_add(must.leeway).unwrap_or(Timestamp::MAX);
+    let latest = |from: Timestamp| from.saturating_add(MAX_AGE).unwrap_or(Timestamp::MAX);
+    let until = match token.issued() {
+        Some(issued) => late(token.expires().min(latest(issued))),
+        None if token.expires() > late(latest(now)) => {
+            return Err(wrong("exp is more than 5 minutes away, and there is no iat"));
+        }
+        None => late(token.expires()),
+    };
+    if until <= now {
+        return Err(wrong("iat is more than 5 minutes ago"));
+    }
+    match claims::string(token.claims(), "jti") {
+        Ok(Some(jti)) if !jti.is_empty() && jti.len() <= MAX_JTI => Ok(Fresh { jti: jti.to_owned(), until }),
+        _ => Err(wrong("jti must be text of 1 to 512 bytes")),
+    }
+}
+
+/// A JWT of a workload's platform: by that issuer, about that workload, for this realm. Platforms hand out the same one
+/// until it expires, mostly without a `jti`, so it is good for many uses.
+pub(super) fn workload(
+    assertion: &Assertion,
+    workload: &Workload,
+    keys: &KeySet,
+    (client, realm): (&str, &str),
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let checks = &workload.tokens;
+    let expect =
+        Expectations { issuer: &workload.url, algorithms: &checks.algorithms, leeway: checks.leeway };
+    let token = verify(&assertion.token, keys, &expect, now).map_err(refused)?;
+    typ_is_right(&token)?;
+    if token.subject() != workload.subject {
+        return Err(wrong("sub is another workload"));
+    }
+    let audiences = claims::audiences(token.claims()).map_err(|error| wrong(&error.to_string()))?;
+    if !audiences.contains(&realm) {
+        return Err(wrong(&format!("aud must have {realm} in it")));
+    }
+    rules_hold(token.claims(), client, &checks.rules)
+        .map_err(|refusal| wrong(&format!("issuer {}: {}", workload.issuer, refusal.detail)))
+}
+
+/// RFC 8725 section 3.11: an access token or a logout token is no assertion, though the same key may have signed it.
+fn typ_is_right(token: &VerifiedToken) -> Result<(), Refusal> {
+    let typ = token.typ().map(str::to_ascii_lowercase);
+    match typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ)) {
+        None | Some("jwt" | "jose" | "client-authentication+jwt") => Ok(()),
+        Some(_) => Err(wrong("the header's typ is not that of a client assertion")),
+    }
+}
+
+fn refused(error: TokenError) -> Refusal {
+    wrong(&error.to_string().replace("the token", "it"))
+}
+
+fn wrong(detail: &str) -> Refusal {
+    Refusal::new(Reason::ClientUnauthenticated, format!("client_assertion: {detail}"))
+}

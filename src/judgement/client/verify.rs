@@ -1,0 +1,386 @@
+//! Whether a client is who it says: what it shows against what the configuration knows of it.
+//!
+//! Pure: keys, certificate and time are arguments. What takes long ([`Judged::Slow`]), is remembered elsewhere
+//! ([`Judged::Once`]) or is somebody else's to say ([`Judged::ByUpstream`]) is handed back to the adapter, and only
+//! through the types here does it become a [`Proven`].
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::assertion::{self, Own, With};
+use super::certificate::ClientCertificate;
+use super::credentials::{Assertion, Credentials, Presented};
+use super::secret::{Argon2id, SecretHash};
+use crate::judgement::client::registry::{ClientKeys, Clients, Method, Unregistered, Workload};
+use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::verify::VerifiedToken;
+use crate::words::oauth::urn::CLIENT_ASSERTION_SPIFFE;
+use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
+
+/// The proof that a client is who it says. Only this module makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    client_id: String,
+    by: ProvenBy,
+}
+
+/// What proved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProvenBy {
+    /// A method of the registry, by its name there.
+    Method(&'static str),
+    /// The identity provider's word.
+    Upstream,
+}
+
+/// What an introspection answer (RFC 7662 section 2.2) or an error (RFC 6749 section 5.2) says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamSays {
+    /// `active`
+    pub active: Option<bool>,
+    /// `error`
+    pub error: Option<String>,
+}
+
+/// What a client shows besides its credentials, and what it is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The certificate of its connection.
+    pub certificate: Option<&'a ClientCertificate>,
+    /// Index of a method of the client's entry → the keys that [`candidates`] asks for there.
+    pub keys: &'a [(usize, Arc<KeySet>)],
+    /// Tolerance for times of a client's own assertions.
+    pub leeway: SignedDuration,
+}
+
+/// What the pure check came to.
+#[derive(Debug)]
+pub enum Judged {
+    /// The client is who it says.
+    Proven(Proven),
+    /// It is, unless its assertion was used before.
+    Once(Once),
+    /// It is, if a slow hash fits.
+    Slow(Slow),
+    /// The configuration does not know it: the identity provider judges.
+    ByUpstream,
+}
+
+/// An assertion that holds, but for whether it was used before.
+#[derive(Debug)]
+pub struct Once {
+    proven: Proven,
+    jti: String,
+    until: Timestamp,
+}
+
+/// A secret whose hash takes long.
+#[derive(Debug)]
+pub struct Slow {
+    proven: Proven,
+    secret: Secret,
+    hashes: Vec<Argon2id>,
+}
+
+/// A method that what is shown could meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its index in the client's entry.
+    pub index: usize,
+    /// The keys that it takes.
+    pub needs: Needs,
+}
+
+/// Keys that a method takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// None, or those that the configuration holds.
+    Nothing,
+    /// The client's own, from its URL.
+    ClientKeys {
+        /// The key's id.
+        kid: Option<String>,
+    },
+    /// Those of the issuer of this name.
+    IssuerKeys {
+        /// The name under `issuers`.
+        issuer: String,
+        /// The key's id.
+        kid: Option<String>,
+    },
+}
+
+/// The methods of the client's entry that what is shown could meet, and the keys that they take.
+pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate> {
+    let methods = clients.methods(credentials.client_id()).unwrap_or_default().iter().enumerate();
+    let presented = credentials.presented();
+    let candidate = |(index, method): (usize, &Method)| {
+        let needs = match (method, presented) {
+            (Method::Secret(_), Presented::Secret(_))
+            | (Method::Tls(_) | Method::SelfSignedTls(_) | Method::Public, Presented::Nothing) => {
+                Needs::Nothing
+            }
+            (Method::PrivateKeyJwt { keys, .. }, Presented::Assertion(assertion))
+                if assertion.is_own() && !assertion::is_shared(assertion) =>
+            {
+                match keys {
+                    ClientKeys::Set(_) => Needs::Nothing,
+                    ClientKeys::Url(_) => Needs::ClientKeys { kid: assertion::kid(assertion) },
+                }
+            }
+            (Method::SecretJwt { .. }, Presented::Assertion(assertion))
+                if assertion.is_own() && assertion::is_shared(assertion) =>
+            {
+                Needs::Nothing
+            }
+            (Method::Workload(workload), Presented::Assertion(assertion))
+                if is_about(assertion, workload) =>
+            {
+                Needs::IssuerKeys { issuer: workload.issuer.clone(), kid: assertion::kid(assertion) }
+            }
+            _ => return None,
+        };
+        Some(Candidate { index, needs })
+    };
+    methods.filter_map(candidate).collect()
+}
+
+/// Judges the client by the first of its methods that what it shows meets.
+pub fn verify(
+    credentials: &Credentials,
+    clients: &Clients,
+    evidence: &Evidence<'_>,
+    now: Timestamp,
+) -> Result<Judged, Refusal> {
+    let client = credentials.client_id();
+    let Some(methods) = clients.methods(client) else {
+        return match (clients.unregistered, credentials.presented()) {
+            // The identity provider finds the client by the assertion: its yes is not about `client_id`.
+            (Unregistered::Upstream { .. }, Presented::Assertion(assertion)) if !assertion.is_own() => {
+                Err(unauthenticated(
+                    "the assertion does not name its client by iss and sub: list the client in realms.*.clients with the workload that it is",
+                ))
+            }
+            (Unregistered::Upstream { .. }, _) => Ok(Judged::ByUpstream),
+            (Unregistered::Refused, _) => Err(unauthenticated(
+                "the client is not among realms.*.clients, and clientAuthentication.unregistered is refuse",
+            )),
+        };
+    };
+    let mut refusal = None;
+    let mut slow: Vec<Argon2id> = Vec::new();
+    for Candidate { index, .. } in candidates(credentials, clients) {
+        let Some(method) = methods.get(index) else { continue };
+        let keys = evidence.keys.iter().find(|(of, _)| *of == index).map(|(_, keys)| &**keys);
+        let proven = || Proven { client_id: client.to_owned(), by: ProvenBy::Method(method.name()) };
+        match meets(method, credentials, clients, (evidence, keys), now) {
+            Ok(Met::Proven) => return Ok(Judged::Proven(proven())),
+            Ok(Met::Once(fresh)) => {
+                let assertion::Fresh { jti, until } = fresh;
+                return Ok(Judged::Once(Once { proven: proven(), jti, until }));
+            }
+            Ok(Met::Slow(hash)) => slow.push(hash.clone()),
+            Err(why) => refusal = Some(why),
+        }
+    }
+    if let (false, Presented::Secret(secret)) = (slow.is_empty(), credentials.presented()) {
+        let proven = Proven { client_id: client.to_owned(), by: ProvenBy::Method("client_secret") };
+        return Ok(Judged::Slow(Slow { proven, secret: secret.clone(), hashes: slow }));
+    }
+    Err(refusal.unwrap_or_else(|| {
+        let names: Vec<_> = methods.iter().map(Method::name).collect();
+        let shown = credentials.method().name();
+        unauthenticated(&format!("{shown} was shown, and realms.*.clients has {} for it", names.join(", ")))
+    }))
+}
+
+/// What the identity provider's introspection endpoint says of the client that asked about what is no token.
+pub fn by_upstream(credentials: &Credentials, status: u16, says: &UpstreamSays) -> Result<Proven, Refusal> {
+    match (status, says.error.as_deref()) {
+        // A page of some proxy has the status, too, but not the answer.
+        (200, None) if says.active == Some(false) => {
+            Ok(Proven { client_id: credentials.client_id().to_owned(), by: ProvenBy::Upstream })
+        }
+        (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => {
+            Err(unauthenticated("the identity provider refuses the credentials"))
+        }
+        (403, _) => Err(unauthenticated(
+            "the identity provider does not authenticate it, as it is a public client: list it in realms.*.clients with `method: none`",
+        )),
+        _ => Err(Refusal::new(
+            Reason::ClientAuthenticationUnavailable,
+            format!("the identity provider's introspection endpoint answered with status {status}"),
+        )),
+    }
+}
+
+/// What the identity provider's gift of a token to the client itself says (RFC 6749 section 4.4): the token must be one
+/// that it has just given for these credentials, verified by its keys.
+pub(crate) fn by_own_token(credentials: &Credentials, token: &VerifiedToken) -> Result<Proven, Refusal> {
+    match token.claims().get("azp").and_then(serde_json::Value::as_str) {
+        Some(party) if party == credentials.client_id() => {
+            Ok(Proven { client_id: party.to_owned(), by: ProvenBy::Upstream })
+        }
+        _ => Err(Refusal::new(Reason::AnswerSubject, "the service account's token is another client's")),
+    }
+}
+
+impl Proven {
+    /// The client.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Whether nothing did: the client has no credentials.
+    pub fn is_public(&self) -> bool {
+        self.by == ProvenBy::Method(Method::Public.name())
+    }
+
+    /// What proved it.
+    pub fn by(&self) -> ProvenBy {
+        self.by
+    }
+}
+
+impl ProvenBy {
+    /// The name: of the method in the configuration, or `upstream`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Method(name) => name,
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+impl Once {
+    /// The client whose `jti` it is: two clients may choose the same.
+    pub fn client_id(&self) -> &str {
+        &self.proven.client_id
+    }
+
+    /// The assertion's `jti`.
+    pub fn jti(&self) -> &str {
+        &self.jti
+    }
+
+    /// From then on the assertion is of no use to anybody.
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// The proof, if this is the assertion's first use.
+    pub fn claimed(self, first: bool) -> Result<Proven, Refusal> {
+        if first {
+            Ok(self.proven)
+        } else {
+            Err(Refusal::new(Reason::ClientAssertionReplayed, "the assertion's jti was used before"))
+        }
+    }
+}
+
+impl Slow {
+    /// Hashes and compares: tens of milliseconds and megabytes for each hash.
+    pub fn run(self) -> Result<Proven, Refusal> {
+        if self.hashes.iter().any(|hash| hash.matches(&self.secret)) {
+            Ok(self.proven)
+        } else {
+            Err(unauthenticated("the client secret is wrong"))
+        }
+    }
+
+    /// What the outcome depends on: client, secret and configured hashes. A secret: for a keyed hash, nothing else.
+    pub(crate) fn inputs(&self) -> Vec<Secret> {
+        let hashes = self.hashes.iter().map(|hash| {
+            use base64::Engine as _;
+            Secret::new(base64::engine::general_purpose::STANDARD_NO_PAD.encode(hash.identity()))
+        });
+        [Secret::new(self.proven.client_id.as_str()), self.secret.clone()].into_iter().chain(hashes).collect()
+    }
+}
+
+enum Met<'m> {
+    Proven,
+    Once(assertion::Fresh),
+    Slow(&'m Argon2id),
+}
+
+fn meets<'m>(
+    method: &'m Method,
+    credentials: &Credentials,
+    clients: &Clients,
+    (evidence, keys): (&Evidence<'_>, Option<&KeySet>),
+    now: Timestamp,
+) -> Result<Met<'m>, Refusal> {
+    let own = |assertion: &Assertion, with: &With<'_>, algorithms: &[jsonwebtoken::Algorithm]| {
+        let must = Own { algorithms, audiences: &clients.audiences, leeway: evidence.leeway };
+        assertion::own(assertion, with, &must, now).map(Met::Once)
+    };
+    let no_keys = || Refusal::new(Reason::ClientAuthenticationUnavailable, "the keys can't be had");
+    match (method, credentials.presented()) {
+        (Method::Secret(SecretHash::Argon2id(hash)), Presented::Secret(_)) => Ok(Met::Slow(hash)),
+        (Method::Secret(hash), Presented::Secret(secret)) if hash.matches(secret) => Ok(Met::Proven),
+        (Method::Secret(_), Presented::Secret(_)) => Err(unauthenticated("the client secret is wrong")),
+        (Method::PrivateKeyJwt { keys: of, algorithms }, Presented::Assertion(assertion)) => {
+            let keys = match of {
+                ClientKeys::Set(keys) => &**keys,
+                ClientKeys::Url(_) => keys.ok_or_else(no_keys)?,
+            };
+            own(assertion, &With::Keys(keys), algorithms)
+        }
+        (Method::SecretJwt { secret, algorithms }, Presented::Assertion(assertion)) => {
+            own(assertion, &With::Shared(secret), algorithms)
+        }
+        (Method::Workload(workload), Presented::Assertion(assertion)) => {
+            let realm = clients.audiences.first().map_or("", String::as_str);
+            let who = (credentials.client_id(), realm);
+            assertion::workload(assertion, workload, keys.ok_or_else(no_keys)?, who, now)
+                .map(|()| Met::Proven)
+        }
+        (Method::Tls(name), Presented::Nothing) => {
+            let certificate = shown(evidence, now)?;
+            if !certificate.is_trusted() {
+                return Err(unauthenticated(
+                    "the certificate is not by the authority that is configured for clients",
+                ));
+            }
+            if !certificate.has(name) {
+                return Err(unauthenticated("the certificate has another name"));
+            }
+            Ok(Met::Proven)
+        }
+        (Method::SelfSignedTls(thumbprints), Presented::Nothing) => {
+            if !thumbprints.contains(shown(evidence, now)?.thumbprint()) {
+                return Err(unauthenticated("the certificate's thumbprint is another"));
+            }
+            Ok(Met::Proven)
+        }
+        (Method::Public, Presented::Nothing) => Ok(Met::Proven),
+        _ => Err(unauthenticated("the method is another")),
+    }
+}
+
+/// The certificate, if one was shown and has not expired since.
+fn shown<'e>(evidence: &Evidence<'e>, now: Timestamp) -> Result<&'e ClientCertificate, Refusal> {
+    let certificate =
+        evidence.certificate.ok_or_else(|| unauthenticated("the connection has no client certificate"))?;
+    if !certificate.is_valid_at(now) {
+        return Err(unauthenticated("the certificate has expired or is not yet valid"));
+    }
+    Ok(certificate)
+}
+
+fn is_about(assertion: &Assertion, workload: &Workload) -> bool {
+    use crate::judgement::client::registry::Platform;
+    (assertion.kind != CLIENT_ASSERTION_SPIFFE || workload.platform == Platform::Spiffe)
+        && assertion.issuer == workload.url
+        && assertion.subject == workload.subject
+}
+
+fn unauthenticated(detail: &str) -> Refusal {
+    Refusal::new(Reason::ClientUnauthenticated, detail)
+}
+
+#[cfg(test)]
+mod tests;

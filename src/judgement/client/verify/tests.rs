@@ -1,0 +1,502 @@
+//! Every method, right and wrong.
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::header::{AUTHORIZATION, HeaderMap};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use rcgen::{CertificateParams, DnType};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::judgement::client::certificate::{CertificateName, DistinguishedName};
+use crate::judgement::client::registry::{Platform, Workloads};
+use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
+use crate::judgement::jose::checks::TokenChecks;
+use crate::words::oauth::form::Form;
+use crate::words::oauth::urn::CLIENT_ASSERTION_JWT;
+
+const NOW: i64 = 1_800_000_000;
+const REALM: &str = "https://sso.example.org/realms/corp";
+const ENDPOINT: &str = "https://sso.example.org/realms/corp/protocol/openid-connect/token";
+const SHARED: &str = "0123456789abcdef0123456789abcdef";
+const CLUSTER: &str = "https://cluster.example.org";
+const ACCOUNT: &str = "system:serviceaccount:payments:batch";
+const SPIRE: &str = "https://spire.example.org";
+const WORKLOAD: &str = "spiffe://example.org/batch";
+
+struct Signer {
+    pem: Secret,
+    key: SigningKey,
+}
+
+fn signer() -> Signer {
+    let pem = generate(KeyKind::P256).unwrap();
+    Signer { key: SigningKey::from_pem(pem.expose().as_bytes()).unwrap(), pem }
+}
+
+static OWN: LazyLock<Signer> = LazyLock::new(signer);
+static OTHER: LazyLock<Signer> = LazyLock::new(signer);
+
+fn set(signer: &Signer) -> Arc<KeySet> {
+    Arc::new(KeySet::parse(json!({ "keys": [signer.key.jwk()] }).to_string().as_bytes()).unwrap())
+}
+
+fn workload(platform: Platform, url: &str, subject: &str) -> Method {
+    Method::Workload(Workload {
+        platform,
+        issuer: "platform".to_owned(),
+        url: url.to_owned(),
+        subject: subject.to_owned(),
+        tokens: TokenChecks {
+            algorithms: vec![Algorithm::ES256],
+            leeway: SignedDuration::from_secs(10),
+            rules: Vec::new(),
+        },
+    })
+}
+
+/// One client for each method, named after it.
+fn clients() -> Clients {
+    let algorithms = vec![Algorithm::ES256];
+    let registered = [
+        (
+            "sha256",
+            vec![Method::Secret(SecretHash::parse(&SecretHash::sha256(&Secret::new("s3cret"))).unwrap())],
+        ),
+        (
+            "two",
+            ["old", "new"]
+                .map(|text| {
+                    Method::Secret(SecretHash::parse(&SecretHash::sha256(&Secret::new(text))).unwrap())
+                })
+                .to_vec(),
+        ),
+        (
+            "key",
+            vec![Method::PrivateKeyJwt { keys: ClientKeys::Set(set(&OWN)), algorithms: algorithms.clone() }],
+        ),
+        ("url", vec![Method::PrivateKeyJwt { keys: ClientKeys::Url("https://keys".to_owned()), algorithms }]),
+        (
+            "shared",
+            vec![Method::SecretJwt { secret: Secret::new(SHARED), algorithms: vec![Algorithm::HS256] }],
+        ),
+        ("tls", vec![Method::Tls(CertificateName::Subject(DistinguishedName::parse("CN=batch").unwrap()))]),
+        ("thumb", vec![Method::SelfSignedTls(vec![*certificate("batch", true).thumbprint()])]),
+        ("k8s", vec![workload(Platform::Kubernetes, CLUSTER, ACCOUNT)]),
+        ("spiffe", vec![workload(Platform::Spiffe, SPIRE, WORKLOAD)]),
+        ("public", vec![Method::Public]),
+        (
+            "keyboth",
+            vec![
+                Method::Public,
+                Method::PrivateKeyJwt {
+                    keys: ClientKeys::Set(set(&OWN)),
+                    algorithms: vec![Algorithm::ES256],
+                },
+            ],
+        ),
+    ];
+    let registered = registered.into_iter().map(|(id, methods)| (id.to_owned(), methods)).collect();
+    Clients {
+        workloads: Arc::new(Workloads::of(&registered)),
+        registered,
+        unregistered: Unregistered::Refused,
+        audiences: vec![REALM.to_owned(), ENDPOINT.to_owned()],
+    }
+}
+
+/// Always the same certificate for a name.
+fn certificate(name: &str, trusted: bool) -> ClientCertificate {
+    static KEY: LazyLock<rcgen::KeyPair> =
+        LazyLock::new(|| rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    parameters.serial_number = Some(1_u64.into());
+    ClientCertificate::read(parameters.self_signed(&*KEY).unwrap().der(), trusted).unwrap()
+}
+
+fn claims(of: &str, changes: &Value) -> Value {
+    let mut claims = json!({ "iss": of, "sub": of, "aud": REALM, "exp": NOW + 60, "iat": NOW, "jti": "j1" });
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => claims.as_object_mut().unwrap().remove(name),
+            value => claims.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+        };
+    }
+    claims
+}
+
+fn jws(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", encode(header), encode(claims));
+    format!("{message}.{}", crypto::sign(message.as_bytes(), key, algorithm).unwrap())
+}
+
+fn signed(by: &Signer, claims: &Value) -> String {
+    typed(by, claims, "JWT")
+}
+
+fn typed(by: &Signer, claims: &Value, typ: &str) -> String {
+    let key = EncodingKey::from_ec_pem(by.pem.expose().as_bytes()).unwrap();
+    jws(&json!({ "alg": "ES256", "typ": typ, "kid": by.key.kid() }), claims, &key, Algorithm::ES256)
+}
+
+fn authenticated(secret: &[u8], algorithm: Algorithm, claims: &Value) -> String {
+    let header = json!({ "alg": format!("{algorithm:?}"), "typ": "JWT" });
+    jws(&header, claims, &EncodingKey::from_secret(secret), algorithm)
+}
+
+enum Shown {
+    Basic(&'static str),
+    Form(String),
+    Assertion(String),
+    Spiffe(String),
+}
+
+fn judge(
+    shown: &Shown,
+    seen: Option<&ClientCertificate>,
+    keys: &[(usize, Arc<KeySet>)],
+) -> Result<Judged, Refusal> {
+    let clients = clients();
+    let mut headers = HeaderMap::new();
+    let assertion = |kind: &str, jwt: &str| format!("client_assertion_type={kind}&client_assertion={jwt}");
+    let form = match shown {
+        Shown::Basic(text) => {
+            headers.insert(AUTHORIZATION, format!("Basic {}", STANDARD.encode(text)).parse().unwrap());
+            String::new()
+        }
+        Shown::Form(text) => text.clone(),
+        Shown::Assertion(jwt) => assertion(CLIENT_ASSERTION_JWT, jwt),
+        Shown::Spiffe(jwt) => assertion(CLIENT_ASSERTION_SPIFFE, jwt),
+    };
+    let form = Form::parse(form.as_bytes()).unwrap();
+    let credentials = Credentials::read(&headers, &form, &clients.workloads)?;
+    let evidence = Evidence { certificate: seen, keys, leeway: SignedDuration::from_secs(10) };
+    verify(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap())
+}
+
+/// Client and method, the `jti` where it must be unused, or the reason.
+fn told(judged: Result<Judged, Refusal>) -> String {
+    match judged {
+        Ok(Judged::Proven(proven)) => format!("{} {}", proven.client_id(), proven.by().name()),
+        Ok(Judged::Once(once)) => {
+            let (jti, until) = (once.jti().to_owned(), once.until().as_second() - NOW);
+            let proven = once.claimed(true).unwrap();
+            format!("{} {} {jti} {until}", proven.client_id(), proven.by().name())
+        }
+        Ok(Judged::Slow(_)) => "slow".to_owned(),
+        Ok(Judged::ByUpstream) => "upstream".to_owned(),
+        Err(refusal) => refusal.reason.to_string(),
+    }
+}
+
+const NO: &str = "client_unauthenticated";
+
+#[test]
+fn secrets_and_public_clients() {
+    for (name, shown, expected) in [
+        ("Basic", Shown::Basic("sha256:s3cret"), "sha256 client_secret"),
+        ("post", Shown::Form("client_id=sha256&client_secret=s3cret".into()), "sha256 client_secret"),
+        ("Basic, encoded as RFC 6749 2.3.1 says", Shown::Basic("sha256:%733cret"), "sha256 client_secret"),
+        ("post, encoded twice", Shown::Form("client_id=sha256&client_secret=%25733cret".into()), NO),
+        ("the first of two", Shown::Basic("two:old"), "two client_secret"),
+        ("the second of two", Shown::Basic("two:new"), "two client_secret"),
+        ("neither of two", Shown::Basic("two:s3cret"), NO),
+        ("another secret", Shown::Basic("sha256:S3cret"), NO),
+        ("a beginning", Shown::Basic("sha256:s3cre"), NO),
+        ("none, in Basic", Shown::Basic("sha256:"), NO),
+        ("none", Shown::Form("client_id=sha256".into()), NO),
+        (
+            "the hash itself",
+            Shown::Form(format!(
+                "client_id=sha256&client_secret={}",
+                SecretHash::sha256(&Secret::new("s3cret"))
+            )),
+            NO,
+        ),
+        ("another's secret", Shown::Basic("two:s3cret"), NO),
+        ("unknown client", Shown::Basic("nobody:s3cret"), NO),
+        ("another case of the id", Shown::Basic("SHA256:s3cret"), NO),
+        ("public", Shown::Form("client_id=public".into()), "public none"),
+        ("public, with a secret", Shown::Form("client_id=public&client_secret=x".into()), NO),
+        ("public beside a key", Shown::Form("client_id=keyboth".into()), "keyboth none"),
+        ("a client of assertions with a secret", Shown::Basic("key:s3cret"), NO),
+        (
+            "a client of shared secrets with the secret",
+            Shown::Form(format!("client_id=shared&client_secret={SHARED}")),
+            NO,
+        ),
+    ] {
+        assert_eq!(told(judge(&shown, None, &[])), expected, "{name}");
+    }
+}
+
+#[test]
+fn own_assertions() {
+    let key = |changes: Value| signed(&OWN, &claims("key", &changes));
+    let public = OWN.key.jwk().to_string();
+    for (name, jwt, expected) in [
+        ("right", key(json!({})), "key private_key_jwt j1 70"),
+        ("for the token endpoint", key(json!({ "aud": ENDPOINT })), "key private_key_jwt j1 70"),
+        ("aud as a list", key(json!({ "aud": [REALM, ENDPOINT] })), "key private_key_jwt j1 70"),
+        (
+            "typ of RFC 7523bis",
+            typed(&OWN, &claims("key", &json!({})), "client-authentication+jwt"),
+            "key private_key_jwt j1 70",
+        ),
+        ("an hour long, used at once", key(json!({ "exp": NOW + 3600 })), "key private_key_jwt j1 310"),
+        ("no iat, short", key(json!({ "iat": null, "exp": NOW + 300 })), "key private_key_jwt j1 310"),
+        ("another's key", signed(&OTHER, &claims("key", &json!({}))), NO),
+        ("of an access token's type", typed(&OWN, &claims("key", &json!({})), "at+jwt"), NO),
+        ("of another client", signed(&OWN, &claims("shared", &json!({}))), NO),
+        ("of no client", signed(&OWN, &claims("nobody", &json!({}))), NO),
+        ("for another", key(json!({ "aud": "https://other.example.org" })), NO),
+        ("for another, too", key(json!({ "aud": [REALM, "https://other.example.org"] })), NO),
+        ("with a slash more", key(json!({ "aud": format!("{REALM}/") })), NO),
+        ("for a beginning of us", key(json!({ "aud": "https://sso.example.org" })), NO),
+        ("for nobody", key(json!({ "aud": null })), NO),
+        ("for an empty list", key(json!({ "aud": [] })), NO),
+        ("aud of another type", key(json!({ "aud": 1 })), NO),
+        ("expired", key(json!({ "exp": NOW - 10, "iat": NOW - 60 })), NO),
+        (
+            "expired within the leeway",
+            key(json!({ "exp": NOW - 9, "iat": NOW - 60 })),
+            "key private_key_jwt j1 1",
+        ),
+        ("no exp", key(json!({ "exp": null })), NO),
+        ("no iat, long", key(json!({ "iat": null, "exp": NOW + 600 })), NO),
+        ("issued long ago, valid still", key(json!({ "iat": NOW - 311, "exp": NOW + 3600 })), NO),
+        ("issued in the future", key(json!({ "iat": NOW + 11 })), NO),
+        ("not yet valid", key(json!({ "nbf": NOW + 11 })), NO),
+        ("no jti", key(json!({ "jti": null })), NO),
+        ("empty jti", key(json!({ "jti": "" })), NO),
+        ("jti of another type", key(json!({ "jti": 7 })), NO),
+        ("long jti", key(json!({ "jti": "j".repeat(513) })), NO),
+        (
+            "by HMAC with the public key",
+            authenticated(public.as_bytes(), Algorithm::HS256, &claims("key", &json!({}))),
+            NO,
+        ),
+        ("unsigned", key(json!({})).rsplit_once('.').unwrap().0.to_owned() + ".", NO),
+        (
+            "keys at a URL that were not fetched",
+            signed(&OWN, &claims("url", &json!({}))),
+            "client_authentication_unavailable",
+        ),
+    ] {
+        assert_eq!(told(judge(&Shown::Assertion(jwt), None, &[])), expected, "{name}");
+    }
+    let url = Shown::Assertion(signed(&OWN, &claims("url", &json!({}))));
+    assert_eq!(told(judge(&url, None, &[(0, set(&OWN))])), "url private_key_jwt j1 70");
+    assert_eq!(told(judge(&url, None, &[(0, set(&OTHER))])), NO);
+    assert_eq!(
+        told(judge(&Shown::Spiffe(signed(&OWN, &claims("key", &json!({})))), None, &[])),
+        "credentials_malformed"
+    );
+}
+
+#[test]
+fn assertions_by_shared_secrets() {
+    let right = claims("shared", &json!({}));
+    for (name, jwt, expected) in [
+        (
+            "right",
+            authenticated(SHARED.as_bytes(), Algorithm::HS256, &right),
+            "shared client_secret_jwt j1 70",
+        ),
+        ("another secret", authenticated(b"another", Algorithm::HS256, &right), NO),
+        ("no secret", authenticated(b"", Algorithm::HS256, &right), NO),
+        (
+            "an algorithm that is not configured",
+            authenticated(SHARED.as_bytes(), Algorithm::HS512, &right),
+            NO,
+        ),
+        ("signed with a key", signed(&OWN, &right), NO),
+        (
+            "cut off",
+            authenticated(SHARED.as_bytes(), Algorithm::HS256, &right).rsplit_once('.').unwrap().0.to_owned()
+                + ".AAAA",
+            NO,
+        ),
+        (
+            "of another client",
+            authenticated(SHARED.as_bytes(), Algorithm::HS256, &claims("key", &json!({}))),
+            NO,
+        ),
+        (
+            "for another",
+            authenticated(SHARED.as_bytes(), Algorithm::HS256, &claims("shared", &json!({ "aud": "x" }))),
+            NO,
+        ),
+    ] {
+        assert_eq!(told(judge(&Shown::Assertion(jwt), None, &[])), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_assertion_is_good_once() {
+    let shown = Shown::Assertion(signed(&OWN, &claims("key", &json!({}))));
+    let Ok(Judged::Once(once)) = judge(&shown, None, &[]) else { panic!("not once") };
+    assert_eq!(once.claimed(false).unwrap_err().reason, Reason::ClientAssertionReplayed);
+}
+
+#[test]
+fn certificates() {
+    let named = |client: &str| Shown::Form(format!("client_id={client}"));
+    let (right, other) = (certificate("batch", true), certificate("other", true));
+    let (strange, old) = (certificate("batch", false), {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, "batch");
+        parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        let der = parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        ClientCertificate::read(der.der(), true).unwrap()
+    });
+    for (name, client, seen, expected) in [
+        ("right", "tls", Some(&right), "tls tls_client_auth"),
+        ("another name", "tls", Some(&other), NO),
+        ("nobody vouches for it", "tls", Some(&strange), NO),
+        ("expired since", "tls", Some(&old), NO),
+        ("none", "tls", None, NO),
+        ("thumbprint", "thumb", Some(&right), "thumb self_signed_tls_client_auth"),
+        ("thumbprint, whoever vouches", "thumb", Some(&strange), "thumb self_signed_tls_client_auth"),
+        ("another thumbprint", "thumb", Some(&other), NO),
+        ("no thumbprint", "thumb", None, NO),
+        ("a certificate for a client of secrets", "sha256", Some(&right), NO),
+        ("a certificate beside a public client", "public", Some(&right), "public none"),
+    ] {
+        assert_eq!(told(judge(&named(client), seen, &[])), expected, "{name}");
+    }
+    assert_eq!(told(judge(&Shown::Basic("tls:x"), Some(&right), &[])), NO, "a secret beside the certificate");
+}
+
+#[test]
+fn workloads() {
+    let keys = [(0, set(&OWN))];
+    let account = |changes: Value| {
+        let mut own = json!({ "iss": CLUSTER, "sub": ACCOUNT, "jti": null });
+        own.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        claims("k8s", &own)
+    };
+    let svid = |changes: Value| {
+        let mut own = json!({ "iss": SPIRE, "sub": WORKLOAD, "jti": null, "iat": null });
+        own.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        claims("spiffe", &own)
+    };
+    let malformed = "credentials_malformed";
+    for (name, shown, expected) in [
+        ("account", Shown::Assertion(signed(&OWN, &account(json!({})))), "k8s kubernetes"),
+        (
+            "account, an hour long",
+            Shown::Assertion(signed(&OWN, &account(json!({ "exp": NOW + 3600 })))),
+            "k8s kubernetes",
+        ),
+        (
+            "account, for others too",
+            Shown::Assertion(signed(&OWN, &account(json!({ "aud": [REALM, "x"] })))),
+            "k8s kubernetes",
+        ),
+        (
+            "account, for the token endpoint",
+            Shown::Assertion(signed(&OWN, &account(json!({ "aud": ENDPOINT })))),
+            NO,
+        ),
+        (
+            "account, for another",
+            Shown::Assertion(signed(&OWN, &account(json!({ "aud": "https://kubernetes" })))),
+            NO,
+        ),
+        ("account, expired", Shown::Assertion(signed(&OWN, &account(json!({ "exp": NOW - 10 })))), NO),
+        ("account, by another key", Shown::Assertion(signed(&OTHER, &account(json!({})))), NO),
+        (
+            "another account",
+            Shown::Assertion(signed(&OWN, &account(json!({ "sub": "system:serviceaccount:payments:x" })))),
+            malformed,
+        ),
+        (
+            "another cluster",
+            Shown::Assertion(signed(&OWN, &account(json!({ "iss": "https://evil.example.org" })))),
+            malformed,
+        ),
+        ("account, as an SVID", Shown::Spiffe(signed(&OWN, &account(json!({})))), NO),
+        ("an access token", Shown::Assertion(typed(&OWN, &account(json!({})), "at+jwt")), NO),
+        ("SVID", Shown::Assertion(signed(&OWN, &svid(json!({})))), "spiffe spiffe"),
+        ("SVID by its own type", Shown::Spiffe(signed(&OWN, &svid(json!({})))), "spiffe spiffe"),
+        ("SVID with typ JOSE", Shown::Spiffe(typed(&OWN, &svid(json!({})), "JOSE")), "spiffe spiffe"),
+        ("SVID without exp", Shown::Spiffe(signed(&OWN, &svid(json!({ "exp": null })))), NO),
+        (
+            "SVID of another workload",
+            Shown::Spiffe(signed(&OWN, &svid(json!({ "sub": "spiffe://example.org/x" })))),
+            malformed,
+        ),
+    ] {
+        assert_eq!(told(judge(&shown, None, &keys)), expected, "{name}");
+    }
+    let named = |client: &str, jwt: String| {
+        Shown::Form(format!(
+            "client_id={client}&client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}"
+        ))
+    };
+    let right = signed(&OWN, &account(json!({})));
+    assert_eq!(told(judge(&named("k8s", right.clone()), None, &keys)), "k8s kubernetes");
+    assert_eq!(
+        told(judge(&named("spiffe", right.clone()), None, &keys)),
+        NO,
+        "client_id is checked, not believed"
+    );
+    assert_eq!(told(judge(&named("public", right.clone()), None, &keys)), NO);
+    assert_eq!(told(judge(&Shown::Assertion(right), None, &[])), "client_authentication_unavailable");
+}
+
+#[test]
+fn slow_hashes_are_left_to_the_adapter() {
+    let mut clients = clients();
+    let hash = SecretHash::argon2id(&Secret::new("s3cret"), b"0123456789abcdef").unwrap();
+    clients.registered.insert("slow".to_owned(), vec![Method::Secret(SecretHash::parse(&hash).unwrap())]);
+    let run = |secret: &str| {
+        let form = Form::parse(format!("client_id=slow&client_secret={secret}").as_bytes()).unwrap();
+        let credentials = Credentials::read(&HeaderMap::new(), &form, &clients.workloads).unwrap();
+        let evidence = Evidence { certificate: None, keys: &[], leeway: SignedDuration::ZERO };
+        match verify(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap()) {
+            Ok(Judged::Slow(slow)) => slow.run(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(run("s3cret").unwrap().client_id(), "slow");
+    assert_eq!(run("wrong").unwrap_err().reason, Reason::ClientUnauthenticated);
+}
+
+#[test]
+fn the_identity_providers_word() {
+    let form = Form::parse(b"client_id=app&client_secret=s").unwrap();
+    let credentials = Credentials::read(&HeaderMap::new(), &form, &Workloads::default()).unwrap();
+    let unavailable = "client_authentication_unavailable";
+    for (name, status, active, error, expected) in [
+        ("right", 200, Some(false), None, "app upstream"),
+        ("a page of something else", 200, None, None, unavailable),
+        ("the token that is none is active", 200, Some(true), None, unavailable),
+        ("wrong secret", 401, None, Some("invalid_client"), NO),
+        ("wrong, without words", 401, None, None, NO),
+        ("wrong, as for assertions", 400, None, Some("invalid_client"), NO),
+        ("another complaint", 400, None, Some("invalid_request"), unavailable),
+        ("public", 403, None, Some("invalid_request"), NO),
+        ("not found", 404, None, None, unavailable),
+        ("redirected", 302, None, None, unavailable),
+        ("broken", 500, None, None, unavailable),
+        ("created", 201, Some(false), None, unavailable),
+    ] {
+        let says = UpstreamSays { active, error: error.map(str::to_owned) };
+        let got = by_upstream(&credentials, status, &says);
+        let got = got.map_or_else(
+            |refusal| refusal.reason.to_string(),
+            |proven| format!("{} {}", proven.client_id(), proven.by().name()),
+        );
+        assert_eq!(got, expected, "{name}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What a page demands of a subject token besides a good signature.
+
+use serde_json::{Map, Value};
+
+use super::Rules;
+use crate::words::refusal::{Reason, Refusal};
+
+/// Claims that are numbers (RFC 7519 section 2, `NumericDate`); the others are texts.
+const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
+
+/// A verified subject token, and how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Came<'a> {
+    /// Its claims.
+    pub claims: &'a Map<String, Value>,
+    /// The host that was called, as the caller knows it, perhaps with a port.
+    pub host: Option<&'a str>,
+    /// The parameter `subject_issuer`.
+    pub subject_issuer: Option<&'a str>,
+}
+
+/// Holds the token to the page.
+///
+/// # Errors
+/// [`Reason::SubjectTokenClaims`]: a claim is missing, or `iss` is not the `subject_issuer`.
+/// [`Reason::SubjectTokenAudience`]: the host that was called is not in `aud`.
+pub fn check(rules: &Rules, came: &Came<'_>) -> Result<(), Refusal> {
+    for name in rules.required_claims {
+        let there = match came.claims.get(*name) {
+            Some(Value::String(text)) => !text.is_empty() && !TIMES.contains(name),
+            Some(Value::Number(_)) => TIMES.contains(name),
+            _ => false,
+        };
+        if !there {
+            return Err(Refusal::new(
+                Reason::SubjectTokenClaims,
+                format!("the dialect needs the claim {name}"),
+            ));
+        }
+    }
+    let issuer = came.claims.get("iss").and_then(Value::as_str);
+    if rules.subject_issuer && issuer != came.subject_issuer {
+        return Err(Refusal::new(Reason::SubjectTokenClaims, "subject_issuer is not the token's iss"));
+    }
+    if rules.audience_is_host && !came.host.is_some_and(|host| is_for(came.claims, host)) {
+        return Err(Refusal::new(Reason::SubjectTokenAudience, "aud does not have the host that was called"));
+    }
+    Ok(())
+}
+
+/// Whether `aud` has the host, with or without its port (RFC 7519 section 4.1.3). Hosts have no case.
+fn is_for(claims: &Map<String, Value>, host: &str) -> bool {
+    let bare = match host.rsplit_once(':') {
+        Some((bare, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
+        _ => host,
+    };
+    let meant = |audience: &str| audience.eq_ignore_ascii_case(host) || audience.eq_ignore_ascii_case(bare);
+    match claims.get("aud") {
+        Some(Value::String(audience)) => meant(audience),
+        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(meant),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::judgement::dialect::Dialect;
+
+    fn claims() -> Value {
+        json!({
+            "iss": "https://as.example.com", "aud": "api.dev.pace.cloud", "iat": 1_516_239_022, "exp": 1_516_249_022,
+            "sub": "03836e1f-58ed-4d67-baa0-a73bf77b9d5d", "email": "03836e1f@as.example.com",
+        })
+    }
+
+    fn check(claims: &Value, host: Option<&str>, subject_issuer: Option<&str>) -> Option<Reason> {
+        let claims = claims.as_object().unwrap();
+        let came = Came { claims, host, subject_issuer };
+        super::check(Dialect::Pace.rules(), &came).err().map(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn pace_wants_its_claims_and_its_host() {
+        let (host, issuer) = (Some("api.dev.pace.cloud"), Some("https://as.example.com"));
+        assert_eq!(check(&claims(), host, issuer), None);
+        assert_eq!(check(&claims(), Some("API.dev.pace.cloud:8443"), issuer), None, "a port, another case");
+        for name in ["iat", "exp", "sub", "email"] {
+            let mut without = claims();
+            without.as_object_mut().unwrap().remove(name);
+            assert_eq!(check(&without, host, issuer), Some(Reason::SubjectTokenClaims), "{name}");
+        }
+        for (name, value) in
+            [("email", json!("")), ("email", json!(7)), ("sub", json!([])), ("iat", json!("1"))]
+        {
+            let mut wrong = claims();
+            wrong[name] = value;
+            assert_eq!(check(&wrong, host, issuer), Some(Reason::SubjectTokenClaims), "{wrong}");
+        }
+        let mut several = claims();
+        several["aud"] = json!(["x", "api.dev.pace.cloud"]);
+        assert_eq!(check(&several, host, issuer), None, "several audiences");
+        for (name, host, subject_issuer, expected) in [
+            ("another host", Some("api.pace.cloud"), issuer, Reason::SubjectTokenAudience),
+            ("no host", None, issuer, Reason::SubjectTokenAudience),
+            ("part of the host", Some("dev.pace.cloud"), issuer, Reason::SubjectTokenAudience),
+            ("another issuer", host, Some("https://x.example.com"), Reason::SubjectTokenClaims),
+            ("no issuer", host, None, Reason::SubjectTokenClaims),
+        ] {
+            assert_eq!(check(&claims(), host, subject_issuer), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_others_leave_it_to_the_issuers_configuration() {
+        for dialect in Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Pace) {
+            let claims = Map::new();
+            let came = Came { claims: &claims, host: None, subject_issuer: None };
+            assert_eq!(super::check(dialect.rules(), &came), Ok(()), "{dialect:?}");
+        }
+    }
+}

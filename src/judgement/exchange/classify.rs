@@ -1,0 +1,196 @@
+//! Which grant a token request carries. The second half of the request lock: a body on a door is unambiguously one
+//! thing, or refused. No parser may read an exchange in what is let through as something else.
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Parts;
+
+use super::lenient::{Governed, readings};
+pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
+use super::{Grant, refresh};
+use crate::judgement::exchange::doors::{Doors, GovernedDoor};
+use crate::judgement::route::media_type::MediaType;
+use crate::words::oauth::form::Form;
+use crate::words::refusal::{Reason, Refusal};
+
+/// A way besides the standard exchange by which one token becomes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The RFC 7523 JWT authorization grant.
+    JwtBearer,
+    /// The UMA ticket grant.
+    UmaTicket,
+    /// Client-initiated backchannel authentication.
+    Ciba,
+    /// Token exchange with `requested_issuer` (Keycloak V1).
+    RequestedIssuer,
+    /// Token exchange with `requested_subject` (Keycloak V1 impersonation).
+    RequestedSubject,
+}
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::JwtBearer, Self::UmaTicket, Self::Ciba, Self::RequestedIssuer, Self::RequestedSubject];
+
+    /// What audit and metrics call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::JwtBearer => "jwt_bearer",
+            Self::UmaTicket => "uma_ticket",
+            Self::Ciba => "ciba",
+            Self::RequestedIssuer => "requested_issuer",
+            Self::RequestedSubject => "requested_subject",
+        }
+    }
+
+    /// What the configuration calls it.
+    fn key(self) -> &'static str {
+        match self {
+            Self::JwtBearer => "jwtBearer",
+            Self::UmaTicket => "umaTicket",
+            Self::Ciba => "ciba",
+            Self::RequestedIssuer => "requestedIssuer",
+            Self::RequestedSubject => "requestedSubject",
+        }
+    }
+
+    fn is_open(self, doors: Doors) -> bool {
+        match self {
+            Self::JwtBearer => doors.jwt_bearer == GovernedDoor::Open,
+            Self::UmaTicket => doors.uma_ticket,
+            Self::Ciba => doors.ciba,
+            Self::RequestedIssuer => doors.requested_issuer,
+            Self::RequestedSubject => doors.requested_subject == GovernedDoor::Open,
+        }
+    }
+}
+
+/// What a token request is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Classified {
+    /// Another grant: its original bytes go on.
+    Other,
+    /// A door that the realm's configuration opens: its original bytes go on.
+    Open(Door),
+    /// Not unambiguously one thing, or not allowed.
+    Refused(Refusal),
+    /// One token is to become another: to be parsed, judged and serialised anew.
+    Exchange(Grant, Form),
+    /// A refresh token of ours is to be used: to be parsed, judged and answered by us.
+    Refresh(Form),
+}
+
+/// Reads a token request as RFC 6749 writes it, and nothing else.
+pub fn classify(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
+    read(head, body).and_then(|form| judge(form, body, *doors)).unwrap_or_else(Classified::Refused)
+}
+
+/// The body as a form that any two parsers read alike.
+pub(super) fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
+    if head.uri.query().is_some() {
+        return Err(Refusal::new(Reason::ParameterInQuery, "a query string on a token endpoint"));
+    }
+    let mut types = head.headers.get_all(CONTENT_TYPE).iter();
+    let is_form = match (types.next(), types.next()) {
+        (Some(value), None) => MediaType::parse(value.as_bytes()).is_some_and(|media| media.is_plain_form()),
+        _ => false,
+    };
+    if !is_form {
+        return Err(Refusal::new(Reason::ContentTypeNotForm, "Content-Type is not that of a form in UTF-8"));
+    }
+    content_coding(head)?;
+    Form::parse(body).map_err(|error| Refusal::new(Reason::FormMalformed, error.to_string()))
+}
+
+/// Refuses what some server would decode and another would not.
+pub(super) fn content_coding(head: &Parts) -> Result<(), Refusal> {
+    let mut codings = head.headers.get_all(CONTENT_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
+        _ => Err(Refusal::new(Reason::ContentCodingRefused, "Content-Encoding is not identity")),
+    }
+}
+
+fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
+    let grant = form.one("grant_type").map(str::to_owned);
+    let governed = Governed::ALL.into_iter().find(|governed| grant.as_deref() == Some(governed.urn()));
+    if let Some(name) = form.repeated(may_repeat(governed)) {
+        return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
+    }
+    // Whatever governed grant any parser could read is the one that we read; spelt otherwise, it is refused.
+    let readable = readings(body);
+    if readable.grants.into_iter().any(|other| Some(other) != governed) {
+        return Err(Refusal::new(Reason::GrantTypeAmbiguous, "some parser could read a governed grant"));
+    }
+    if grant.is_none() {
+        return Err(Refusal::new(Reason::GrantTypeMissing, "grant_type"));
+    }
+    if grant.as_deref() == Some(refresh::GRANT) && form.one("refresh_token").is_some_and(refresh::is_ours) {
+        return Ok(Classified::Refresh(form));
+    }
+    // Judged exchanges are serialised anew; what goes on as it came must not carry what only we may read.
+    let refused =
+        || Refusal::new(Reason::RefreshTokenInvalid, "some parser could read a refresh token of ours");
+    match classified(governed, form, doors)? {
+        Classified::Other | Classified::Open(_) if readable.our_refresh_token => Err(refused()),
+        classified => Ok(classified),
+    }
+}
+
+fn classified(governed: Option<Governed>, form: Form, doors: Doors) -> Result<Classified, Refusal> {
+    match governed {
+        None => Ok(Classified::Other),
+        Some(Governed::JwtBearer) if doors.jwt_bearer == GovernedDoor::Judged => {
+            Ok(Classified::Exchange(Grant::JwtBearer, form))
+        }
+        Some(Governed::JwtBearer) => pass_through(&[Door::JwtBearer], doors),
+        Some(Governed::UmaTicket) => pass_through(&[Door::UmaTicket], doors),
+        Some(Governed::Ciba) => pass_through(&[Door::Ciba], doors),
+        Some(Governed::TokenExchange) => {
+            let legacy: Vec<Door> = [Door::RequestedIssuer, Door::RequestedSubject]
+                .into_iter()
+                .filter(|door| form.one(door.name()).is_some())
+                .collect();
+            match legacy.as_slice() {
+                [] => Ok(Classified::Exchange(Grant::TokenExchange, form)),
+                [Door::RequestedSubject] if doors.requested_subject == GovernedDoor::Judged => {
+                    Ok(Classified::Exchange(Grant::TokenExchange, form))
+                }
+                // Who is judged as a subject goes through no other door unjudged.
+                legacy => pass_through(legacy, doors),
+            }
+        }
+    }
+}
+
+/// Parameters that may stand more than once: RFC 8693 section 2.1, and `permission` of Keycloak's UMA grant.
+fn may_repeat(governed: Option<Governed>) -> &'static [&'static str] {
+    match governed {
+        Some(Governed::UmaTicket) => &["audience", "resource", "permission"],
+        _ => &["audience", "resource"],
+    }
+}
+
+/// A request that needs several doors needs all of them open.
+fn pass_through(needed: &[Door], doors: Doors) -> Result<Classified, Refusal> {
+    match needed {
+        [first, ..] if needed.iter().all(|door| door.is_open(doors)) => Ok(Classified::Open(*first)),
+        _ => {
+            let closed: Vec<String> = needed
+                .iter()
+                .filter(|door| !door.is_open(doors))
+                .map(|door| format!("realms.*.doors.{} is closed", door.key()))
+                .collect();
+            Err(Refusal::new(Reason::DoorClosed, closed.join(", ")))
+        }
+    }
+}
+
+/// A parameter's name for audit, which must not grow with what a caller sends.
+pub(super) fn bounded(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_default).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,425 @@
+//! The most liberal reading of a body: could any parser find a governed grant here?
+//!
+//! It errs to one side. A governed grant that stands behind `grant_type`, whatever separates the two and however both
+//! are escaped, padded or wrapped, is found; bodies without the grant's full name are not.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use memchr::memchr2;
+use memchr::memmem::Finder;
+use serde::Deserialize;
+
+use super::refresh::PREFIX;
+use crate::words::oauth::bytes::all;
+use crate::words::oauth::urn;
+
+/// A grant by which one token becomes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Governed {
+    TokenExchange,
+    JwtBearer,
+    UmaTicket,
+    Ciba,
+}
+
+impl Governed {
+    pub(super) const ALL: [Self; 4] = [Self::TokenExchange, Self::JwtBearer, Self::UmaTicket, Self::Ciba];
+
+    pub(super) fn urn(self) -> &'static str {
+        match self {
+            Self::TokenExchange => urn::GRANT_TOKEN_EXCHANGE,
+            Self::JwtBearer => urn::GRANT_JWT_BEARER,
+            Self::UmaTicket => urn::GRANT_UMA_TICKET,
+            Self::Ciba => urn::GRANT_CIBA,
+        }
+    }
+}
+
+/// What any parser could read in a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Readings {
+    /// Governed grants.
+    pub(super) grants: Vec<Governed>,
+    /// A refresh token of ours, wherever it stands.
+    pub(super) our_refresh_token: bool,
+}
+
+/// Whether any parser could read a governed grant in `body`: for forms sent to paths that are no token endpoint.
+pub fn carries_governed_grant(body: &[u8]) -> bool {
+    !readings(body).grants.is_empty()
+}
+
+/// Whether any parser could read a token of ours in `body`, in whatever parameter it stands: a refresh token of ours, or
+/// a JWS whose header has a `kid` that is ours.
+pub fn carries_token_of_ours(body: &[u8], owns: impl Fn(&str) -> bool) -> bool {
+    let mut layer = body.to_vec();
+    for _ in 0..MAX_LAYERS {
+        let dense: Vec<u8> = layer.iter().copied().filter(u8::is_ascii_graphic).collect();
+        let refresh = memchr::memmem::find(&dense.to_ascii_lowercase(), PREFIX.as_bytes()).is_some();
+        if refresh || kids(&dense).any(|kid| owns(&kid)) {
+            return true;
+        }
+        match unescape(&layer) {
+            Some(decoded) => layer = decoded,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The `kid` of everything that looks like the header of a compact JWS: base64url of `{"…`, and a dot.
+fn kids(text: &[u8]) -> impl Iterator<Item = String> {
+    #[derive(Deserialize)]
+    struct Header {
+        kid: String,
+    }
+    memchr::memmem::find_iter(text, b"ey").filter_map(move |at| {
+        let rest = text.get(at..)?;
+        let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let length = rest.iter().take(MAX_HEADER).take_while(|byte| base64url(byte)).count();
+        if rest.get(length) != Some(&b'.') {
+            return None;
+        }
+        let header = URL_SAFE_NO_PAD.decode(rest.get(..length)?).ok()?;
+        serde_json::from_slice::<Header>(&header).ok().map(|header| header.kid)
+    })
+}
+
+/// What any parser could read in `body`.
+pub(super) fn readings(body: &[u8]) -> Readings {
+    let mut read = Readings::default();
+    let ended = each_layer(body, |text, dense| {
+        // One look for what all of them have; nearly every body has it in one layer, or in none.
+        if COMMON.find(dense).is_some() {
+            for grant in Governed::ALL {
+                if !read.grants.contains(&grant) && is_in(text, dense, grant.urn().as_bytes()) {
+                    read.grants.push(grant);
+                }
+            }
+        }
+        read.our_refresh_token |= REFRESH.find(dense).is_some();
+    });
+    if ended {
+        read
+    } else {
+        // Nobody escapes so often with good intentions.
+        Readings { grants: Governed::ALL.to_vec(), our_refresh_token: true }
+    }
+}
+
+/// Escaped text within escaped text: each layer is looked at, since a parser may stop at any of them. Some parsers drop
+/// white space and control characters within names and values, too: each layer comes as it is and without them. Says
+/// whether the last layer was reached.
+fn each_layer(body: &[u8], mut look: impl FnMut(&[u8], &[u8])) -> bool {
+    let mut layer = Cow::Borrowed(body);
+    for _ in 0..MAX_LAYERS {
+        let text = visible(&layer);
+        look(&text, &dense(&text));
+        match unescape(&layer) {
+            Some(decoded) => layer = Cow::Owned(decoded),
+            None => return true,
+        }
+    }
+    false
+}
+
+/// Whether some parser could take `name` for `known`: in another case, escaped again, padded, as an array
+/// (`audience[]`), cut at a dot, or with one of the characters that PHP turns into `_`.
+pub(super) fn resembles(name: &str, known: &str) -> bool {
+    let mut layer = name.as_bytes().to_vec();
+    for _ in 0..MAX_LAYERS {
+        match unescape(&layer) {
+            Some(decoded) => layer = decoded,
+            None => break,
+        }
+    }
+    let text = visible(&layer);
+    let text = text.trim_ascii().split(|byte| b"&;=".contains(byte)).next().unwrap_or_default();
+    let cut = text.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
+    let php = text.iter().map(|byte| if is_underscore(*byte) { b'_' } else { *byte });
+    cut.iter().copied().filter(u8::is_ascii_graphic).eq(known.bytes()) || php.eq(known.bytes())
+}
+
+/// Longest header of a JWS that is looked at, in base64url. Ours have about 150 characters.
+const MAX_HEADER: usize = 2048;
+
+/// What the URNs of all governed grants have in them.
+static COMMON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":grant-type:"));
+static REFRESH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
+
+/// No body of an ordinary client is escaped more than twice.
+const MAX_LAYERS: usize = 8;
+
+/// ASCII in lower case with LF at the end of a line; what pads it (NUL of UTF-16 and UTF-32, byte order marks, invisible
+/// characters) is dropped.
+fn visible(bytes: &[u8]) -> Vec<u8> {
+    if bytes.is_ascii() && memchr2(0, b'\r', bytes).is_none() {
+        return bytes.to_ascii_lowercase();
+    }
+    let mut text = Vec::with_capacity(bytes.len());
+    let mut kept = bytes.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).peekable();
+    while let Some(byte) = kept.next() {
+        match byte {
+            b'\r' if kept.peek() == Some(&b'\n') => {}
+            b'\r' => text.push(b'\n'),
+            _ => text.push(byte.to_ascii_lowercase()),
+        }
+    }
+    text
+}
+
+/// The text without white space and control characters.
+fn dense(text: &[u8]) -> Cow<'_, [u8]> {
+    if all(text, |byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
+    text.iter().copied().filter(u8::is_ascii_graphic).collect()
+}
+
+/// `dense` is the text without white space; it has the grant wherever the text has it, and mostly neither has.
+fn is_in(text: &[u8], dense: &[u8], urn: &[u8]) -> bool {
+    memchr::memmem::find(dense, urn).is_some()
+        && (in_pairs(text, urn) || in_pairs(dense, urn) || in_lists(text, urn) || in_parts(text, urn))
+}
+
+/// `grant_type`, then nothing but separators, quotes, brackets and digits, then the grant: a form, JSON, XML, YAML.
+fn in_pairs(text: &[u8], urn: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, urn).any(|at| is_name_at_end(text.get(..at).unwrap_or_default()))
+}
+
+/// A field `grant_type` whose value has the grant somewhere, as one of a list.
+fn in_lists(text: &[u8], urn: &[u8]) -> bool {
+    text.split(|byte| b"&;".contains(byte)).any(|field| {
+        let (name, value) =
+            field.split_at(field.iter().position(|byte| *byte == b'=').unwrap_or(field.len()));
+        memchr::memmem::find(value, urn).is_some() && is_name_at_end(name)
+    })
+}
+
+/// A part of a multipart body whose head names `grant_type` and whose content begins with the grant.
+fn in_parts(text: &[u8], urn: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, b"\n\n") {
+        let (before, after) = rest.split_at(at);
+        let start = memchr::memmem::rfind(before, b"\n--").unwrap_or(0);
+        let head = before.get(start..).unwrap_or_default();
+        let content = after.trim_ascii_start();
+        if content.starts_with(urn) && head.windows(10).any(is_name) {
+            return true;
+        }
+        rest = content;
+    }
+    false
+}
+
+/// Whether the name stands before the separators at the end, and does not only end another name such as
+/// `allowed_grant_type`.
+fn is_name_at_end(text: &[u8]) -> bool {
+    let end =
+        text.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_').map_or(0, |end| end + 1);
+    text.get(..end).and_then(<[u8]>::split_last_chunk::<10>).is_some_and(|(before, name)| {
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+        is_name(name) && !before.last().is_some_and(goes_on)
+    })
+}
+
+fn is_name(text: &[u8]) -> bool {
+    matches!(text, [b'g', b'r', b'a', b'n', b't', byte, b't', b'y', b'p', b'e'] if is_underscore(*byte))
+}
+
+/// What PHP takes for an underscore in the name of a parameter, `+` being a space.
+fn is_underscore(byte: u8) -> bool {
+    b"_. +[".contains(&byte)
+}
+
+/// One layer of escapes less: `%HH`, `%uHHHH`, `\uHHHH`, and the two-byte overlong forms that these may spell. `None`
+/// if there are none.
+fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
+    let ascii = bytes.is_ascii();
+    let begins = |rest: &[u8]| {
+        if ascii {
+            return memchr2(b'%', b'\\', rest);
+        }
+        rest.iter().position(|byte| matches!(byte, b'%' | b'\\' | 0xC0 | 0xC1))
+    };
+    let mut rest = bytes;
+    let mut decoded = Vec::new();
+    while let Some((before, escape)) = begins(rest).and_then(|at| rest.split_at_checked(at)) {
+        if decoded.is_empty() {
+            decoded.reserve_exact(bytes.len());
+        }
+        decoded.extend_from_slice(before);
+        let (value, length) = match escape {
+            [b'%' | b'\\', b'u' | b'U', b'0', b'0', high, low, ..] => (hex(*high, *low), 6),
+            [b'%', high, low, ..] => (hex(*high, *low), 3),
+            // Overlong ASCII: 0xC0 0x80 to 0xC1 0xBF.
+            [lead @ (0xC0 | 0xC1), tail @ 0x80..=0xBF, ..] => (Some((lead & 1) << 6 | (tail & 0x3F)), 2),
+            _ => (None, 1),
+        };
+        decoded.extend(value.or(escape.first().copied()));
+        rest = escape.get(if value.is_some() { length } else { 1 }..).unwrap_or_default();
+    }
+    if rest.len() == bytes.len() {
+        return None;
+    }
+    decoded.extend_from_slice(rest);
+    (decoded.len() < bytes.len()).then_some(decoded)
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const URN: &str = urn::GRANT_TOKEN_EXCHANGE;
+
+    #[test]
+    fn finds_the_grant_wherever_a_parser_could() {
+        for (name, body) in [
+            ("plain", format!("grant_type={URN}")),
+            ("escaped", "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&a=b".into()),
+            ("escaped name", format!("gr%61nt%5Ftype={URN}")),
+            ("escaped twice", format!("gr%2561nt_type={URN}")),
+            ("escaped separator", format!("x=y%26grant_type={URN}")),
+            ("semicolon", format!("a=b;grant_type={URN};c=d")),
+            ("another case", format!("Grant_Type={}", URN.to_uppercase())),
+            ("spaces", format!("a=b& grant_type =+%20{URN} ")),
+            ("NUL after it", format!("grant_type={URN}%00x")),
+            ("second value", format!("grant_type=password&grant_type={URN}")),
+            ("array", format!("grant_type[0]={URN}")),
+            ("tab within", format!("gra\tnt_type=urn:\nietf{}", URN.trim_start_matches("urn:ietf"))),
+            ("lines ended by CR", format!("a=b\rgrant_type={URN}")),
+            ("PHP", format!("grant.type={URN}")),
+            ("PHP, space", format!("a=b&grant+type={URN}")),
+            ("list", format!("a=b&grant_type=password,{URN}")),
+            ("JSON", format!("{{\"grant_type\": \"{URN}\"}}")),
+            ("JSON escape", format!("{{\"grant\\u005ftype\": \"{URN}\"}}")),
+            ("XML", format!("<grant_type>{URN}</grant_type>")),
+            ("overlong", format!("%c1%a7rant_type={URN}")),
+            ("byte order mark", format!("\u{FEFF}grant_type={URN}")),
+            (
+                "multipart",
+                format!(
+                    "--x\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\n{URN}\r\n--x--\r\n"
+                ),
+            ),
+            (
+                "multipart, second part and more headers",
+                format!(
+                    "--x\ncontent-disposition: form-data; name=a\n\nb\n--x\nContent-Disposition: form-data; \
+                     name=grant_type\nContent-Type: text/plain\n\n{URN}\n--x--"
+                ),
+            ),
+            ("jwt-bearer", format!("grant_type={}", urn::GRANT_JWT_BEARER)),
+            ("escaped beyond reason", format!("a=%{}41", "25".repeat(20))),
+        ] {
+            assert!(carries_governed_grant(body.as_bytes()), "{name}");
+        }
+        let utf16: Vec<u8> = format!("grant_type={URN}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert!(carries_governed_grant(&utf16), "UTF-16");
+    }
+
+    #[test]
+    fn finds_nothing_in_ordinary_bodies() {
+        for (name, body) in [
+            ("empty", String::new()),
+            ("login", "username=alice&password=s3cret&credentialId=".into()),
+            ("password grant", "grant_type=password&username=a&password=b".into()),
+            ("the grant as another value", format!("token={URN}&grant_type=password")),
+            ("another name", format!("allowed_grant_type={URN}")),
+            ("registration", format!("{{\"grant_types\": [\"{URN}\"]}}")),
+            ("client assertion", format!("client_assertion_type={}", urn::CLIENT_ASSERTION_JWT)),
+            ("text about it", format!("note=the grant_type called {URN}")),
+            ("parts apart", format!("--x\nname=\"a\"\n\nb\n--x\nname=\"c\"\n\n{URN}\n--x--")),
+            ("broken escapes", "a=%%%&b=%4&c=%zz".into()),
+        ] {
+            assert!(!carries_governed_grant(body.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn finds_a_token_of_ours_wherever_a_parser_could() {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let token = format!("{}.e30.AA", encode(r#"{"alg":"ES256","kid":"ours","typ":"JWT"}"#));
+        let other = format!("{}.e30.AA", encode(r#"{"alg":"ES256","kid":"theirs"}"#));
+        for (name, body, expected) in [
+            ("plain", format!("token={token}&client_id=a"), true),
+            ("another name", format!("a={token}"), true),
+            ("JSON", format!("{{\"token\": \"{token}\"}}"), true),
+            ("escaped dots", format!("token={}", token.replace('.', "%2E")), true),
+            ("escaped twice", format!("token={}", token.replace('.', "%252e")), true),
+            ("broken over lines", format!("token={}", token.replace('.', "\r\n.")), true),
+            ("other members", format!("{}.e30.AA", encode(r#"{"typ":"x","b":[1],"kid":"ours"}"#)), true),
+            ("a refresh token", "token=cambio%5Frt_x".into(), true),
+            ("another kid", format!("token={other}"), false),
+            ("both", format!("token={other}&b={token}"), true),
+            ("no JWS", "token=eyJhbGciOiJFUzI1NiJ9".into(), false),
+            ("opaque", "token=0f9a-11&token_type_hint=access_token".into(), false),
+            ("escaped beyond reason", format!("a=%{}41", "25".repeat(20)), true),
+        ] {
+            assert_eq!(carries_token_of_ours(body.as_bytes(), |kid| kid == "ours"), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn all_grants_have_what_is_looked_for_first() {
+        assert!(Governed::ALL.into_iter().all(|grant| COMMON.find(grant.urn().as_bytes()).is_some()));
+    }
+
+    /// [`unescape`] and [`visible`] byte by byte, without a short cut.
+    fn slowly(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let mut decoded = Vec::new();
+        let mut rest = bytes;
+        while let Some((&byte, after)) = rest.split_first() {
+            let (value, length) = match (byte, after) {
+                (b'%' | b'\\', [b'u' | b'U', b'0', b'0', high, low, ..]) => (hex(*high, *low), 6),
+                (b'%', [high, low, ..]) => (hex(*high, *low), 3),
+                (0xC0 | 0xC1, [tail @ 0x80..=0xBF, ..]) => (Some((byte & 1) << 6 | (tail & 0x3F)), 2),
+                _ => (None, 1),
+            };
+            decoded.push(value.unwrap_or(byte));
+            rest = &rest[if value.is_some() { length } else { 1 }..];
+        }
+        let kept: Vec<u8> = bytes.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).collect();
+        let ends = |at: usize| kept[at] == b'\r' && kept.get(at + 1) == Some(&b'\n');
+        let lines = (0..kept.len()).filter(|at| !ends(*at)).map(|at| match kept[at] {
+            b'\r' => b'\n',
+            byte => byte.to_ascii_lowercase(),
+        });
+        (decoded, lines.collect())
+    }
+
+    proptest! {
+        #[test]
+        fn short_cuts_change_nothing(
+            pieces in proptest::collection::vec(prop_oneof![
+                "[%u\\\\04aU]{1,6}".prop_map(String::into_bytes),
+                "[ -~]{1,40}".prop_map(String::into_bytes),
+                proptest::collection::vec(proptest::sample::select(b"\0\r\n\xC0\xC1\x80\xBF\xFFaZ".to_vec()), 1..5),
+            ], 0..12)
+        ) {
+            let bytes = pieces.concat();
+            let (decoded, text) = slowly(&bytes);
+            prop_assert_eq!(unescape(&bytes), (decoded.len() < bytes.len()).then_some(decoded));
+            let shown = visible(&bytes);
+            prop_assert_eq!(&shown, &text);
+            let thin: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
+            prop_assert_eq!(dense(&shown).into_owned(), thin);
+        }
+    }
+
+    #[test]
+    fn reading_is_linear() {
+        let body = format!("{}{}", format!("{URN}&").repeat(2_000), "\n\n".repeat(50_000));
+        assert!(!carries_governed_grant(body.as_bytes()));
+    }
+}

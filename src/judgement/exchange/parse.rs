@@ -1,0 +1,313 @@
+//! A token exchange (RFC 8693 section 2.1) or a JWT authorization grant (RFC 7523 section 2.1), read strictly. What the
+//! identity provider would ignore in silence is refused here, so that no caller believes in a delegation or a restriction
+//! that did not happen.
+
+mod parameters;
+mod upstream;
+
+use http::request::Parts;
+
+use self::parameters::{is_unknown, refuse_unknown_parameters};
+use super::Grant;
+use super::accepts::Accepts;
+use super::api_access::ApiAccess;
+use super::classify::bounded;
+use super::refresh::Refresh;
+use crate::judgement::client::credentials::Credentials;
+use crate::judgement::policy::scopes::OFFLINE;
+use crate::words::oauth::form::Form;
+use crate::words::oauth::scope::Scope;
+use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
+
+/// Most audiences, and most resources, that one exchange may name: nobody needs more, and each costs a judgement.
+const MAX_TARGETS: usize = 10;
+
+/// A request of which every parameter is understood. `Debug` shows no token and no secret.
+#[derive(Clone)]
+pub struct Parsed {
+    grant: Grant,
+    subject_token: Secret,
+    subject_token_type: TokenType,
+    subject_issuer: Option<String>,
+    actor: Option<Actor>,
+    requested_subject: Option<String>,
+    requested: TokenType,
+    prefers_refresh: bool,
+    audiences: Vec<String>,
+    resources: Vec<String>,
+    scope: Option<Scope>,
+    credentials: Credentials,
+    extra: Vec<(String, String)>,
+}
+
+/// The token of whoever is to act for the subject, and what the caller says that it is.
+#[derive(Clone)]
+struct Actor {
+    token: Secret,
+    kind: TokenType,
+}
+
+/// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
+pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Result<Parsed, Refusal> {
+    if let Some(name) = form.repeated(&["audience", "resource"]) {
+        return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
+    }
+    refuse_unknown_parameters(grant, &form, accepts)?;
+    let credentials = Credentials::read(&head.headers, &form, &accepts.workloads)?;
+    let actor = actor(&form, accepts)?;
+    let (subject_token, subject_token_type) = match grant {
+        Grant::TokenExchange => (required(&form, "subject_token")?, subject_type(&form, accepts)?),
+        Grant::JwtBearer => (required(&form, "assertion")?, TokenType::Jwt),
+        Grant::ApiAccess => return Err(Refusal::new(Reason::Internal, "api access has no subject token")),
+    };
+    let subject_token = Secret::new(subject_token);
+    let requested = requested_type(&form, accepts)?;
+    let scope = form.one("scope").map(Scope::parse).transpose();
+    let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
+    let offline = scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE));
+    let prefers_refresh = requested == TokenType::AccessToken
+        && accepts.requested_tokens.contains(&TokenType::RefreshToken)
+        && (offline || accepts.dialect.rules().refreshes);
+    let (mut audiences, resources) = (targets(&form, "audience")?, targets(&form, "resource")?);
+    // An ID-JAG may name its resource itself, so a grant without a target is judged later.
+    if grant == Grant::TokenExchange && audiences.is_empty() && resources.is_empty() {
+        let client = credentials.client_id();
+        if !accepts.dialect.rules().audience_of_client {
+            let detail = format!("client {} names no audience", bounded(client));
+            return Err(Refusal::new(Reason::AudienceMissing, detail));
+        }
+        audiences.push(client.to_owned());
+    }
+    let named = |name: &str| form.one(name).map(str::to_owned);
+    let (subject_issuer, requested_subject) = (named("subject_issuer"), named("requested_subject"));
+    if grant == Grant::TokenExchange && accepts.dialect.rules().subject_issuer {
+        required(&form, "subject_issuer")?;
+    }
+    let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
+    Ok(Parsed {
+        grant,
+        subject_token,
+        subject_token_type,
+        subject_issuer,
+        actor,
+        requested_subject,
+        requested,
+        prefers_refresh,
+        audiences,
+        resources,
+        scope,
+        credentials,
+        extra,
+    })
+}
+
+impl Parsed {
+    /// The exchange for these audiences that a refresh token of ours stands for, asked by whoever refreshes it.
+    pub(crate) fn again(refresh: &Refresh, kind: TokenType, audiences: Vec<String>, scope: Scope) -> Self {
+        Self {
+            grant: Grant::TokenExchange,
+            subject_token: refresh.token().clone(),
+            subject_token_type: kind,
+            subject_issuer: None,
+            actor: None,
+            requested_subject: None,
+            requested: TokenType::RefreshToken,
+            prefers_refresh: false,
+            audiences,
+            resources: Vec::new(),
+            scope: Some(scope),
+            credentials: refresh.credentials().clone(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// The exchange of a service account's token, for the audience that its client asks for.
+    pub(crate) fn of_service_account(access: ApiAccess, token: &Secret) -> Self {
+        Self {
+            grant: Grant::ApiAccess,
+            subject_token: token.clone(),
+            subject_token_type: TokenType::AccessToken,
+            subject_issuer: None,
+            actor: None,
+            requested_subject: None,
+            requested: TokenType::AccessToken,
+            prefers_refresh: false,
+            audiences: vec![access.audience],
+            resources: Vec::new(),
+            scope: access.scope,
+            credentials: access.credentials,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The same without one of the scope tokens. Where that was the only one, the caller asks for none by name.
+    pub(crate) fn without_scope(&self, token: &str) -> Self {
+        let rest = self.scope.as_ref().map(|scope| scope.filtered(|one| one != token));
+        Self { scope: rest.filter(|scope| !scope.is_empty()), ..self.clone() }
+    }
+
+    /// By which grant one token is to become another.
+    pub fn grant(&self) -> Grant {
+        self.grant
+    }
+
+    /// The token that is exchanged, or the assertion; nothing in it is verified yet.
+    pub fn subject_token(&self) -> &Secret {
+        &self.subject_token
+    }
+
+    /// What the caller says that the subject token is; an assertion is a JWT.
+    pub fn subject_token_type(&self) -> TokenType {
+        self.subject_token_type
+    }
+
+    /// Whose opaque token the subject token is, as the caller says: an issuer's name or URL.
+    pub fn subject_issuer(&self) -> Option<&str> {
+        self.subject_issuer.as_deref()
+    }
+
+    /// The token of whoever is to act for the subject, and what the caller says that it is (RFC 8693 section 2.1);
+    /// nothing in it is verified yet.
+    pub fn actor(&self) -> Option<(&Secret, TokenType)> {
+        self.actor.as_ref().map(|actor| (&actor.token, actor.kind))
+    }
+
+    /// Whom the new token is to be about in the place of the subject: an id or a name of a user of the realm.
+    pub fn requested_subject(&self) -> Option<&str> {
+        self.requested_subject.as_deref()
+    }
+
+    /// The token type that is asked for; an access token if the caller says nothing.
+    pub fn requested(&self) -> TokenType {
+        self.requested
+    }
+
+    /// Whether a refresh token is welcome besides the access token that is asked for: the scope has `offline_access`
+    /// (OpenID Connect Core section 11), or the dialect's callers know it so.
+    pub fn prefers_refresh(&self) -> bool {
+        self.prefers_refresh
+    }
+
+    /// The audiences that are named, each once, in order. In a token exchange not empty unless `resources` is not.
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// The resources that are named, each once, in order.
+    pub fn resources(&self) -> &[String] {
+        &self.resources
+    }
+
+    /// The scope that is asked for; none if the caller leaves it to the identity provider.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    /// Who asks.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Parameters that we don't know, in order; empty unless the realm forwards such.
+    pub fn extra(&self) -> &[(String, String)] {
+        &self.extra
+    }
+}
+
+impl std::fmt::Debug for Parsed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parsed")
+            .field("requested", &self.requested)
+            .field("audiences", &self.audiences)
+            .field("resources", &self.resources)
+            .field("scope", &self.scope)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
+    }
+}
+
+fn required<'a>(form: &'a Form, name: &str) -> Result<&'a str, Refusal> {
+    form.one(name).ok_or_else(|| Refusal::new(Reason::ParameterMissing, name))
+}
+
+fn described(kind: Option<TokenType>) -> &'static str {
+    kind.map_or("not a token type of RFC 8693", TokenType::name)
+}
+
+fn targets(form: &Form, name: &str) -> Result<Vec<String>, Refusal> {
+    let mut targets: Vec<String> = Vec::new();
+    for value in form.all(name) {
+        if !targets.iter().any(|known| known == value) {
+            targets.push(value.to_owned());
+        }
+        if targets.len() > MAX_TARGETS {
+            return Err(Refusal::new(Reason::AudiencesTooMany, name));
+        }
+    }
+    Ok(targets)
+}
+
+/// What the caller says that the subject token is, if the realm exchanges such tokens.
+fn subject_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
+    let rules = accepts.dialect.rules();
+    if let (None, Some(meant)) = (form.one("subject_token_type"), rules.subject_token_type) {
+        return Ok(meant);
+    }
+    let takes = |kind: &TokenType| {
+        (*kind == TokenType::AccessToken || accepts.subject_tokens.contains(kind))
+            && rules.subject_tokens.is_none_or(|only| only.contains(kind))
+    };
+    match TokenType::from_urn(required(form, "subject_token_type")?) {
+        Some(kind) if takes(&kind) => Ok(kind),
+        other => Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, described(other))),
+    }
+}
+
+/// The actor token (RFC 8693 section 2.1): with a type, or no type without it.
+fn actor(form: &Form, accepts: &Accepts) -> Result<Option<Actor>, Refusal> {
+    let (token, kind) = match (form.one("actor_token"), form.one("actor_token_type")) {
+        (None, None) => return Ok(None),
+        (_, _) if !accepts.actors => {
+            return Err(Refusal::new(
+                Reason::ActorTokenUnsupported,
+                "no permission of the realm has delegation",
+            ));
+        }
+        (Some(_), None) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token_type")),
+        (None, Some(_)) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token")),
+        (Some(token), Some(kind)) => (token, TokenType::from_urn(kind)),
+    };
+    match kind {
+        Some(kind @ (TokenType::AccessToken | TokenType::IdToken | TokenType::Jwt)) => {
+            Ok(Some(Actor { token: Secret::new(token), kind }))
+        }
+        other => {
+            Err(Refusal::new(Reason::ActorTokenInvalid, format!("actor_token_type is {}", described(other))))
+        }
+    }
+}
+
+fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
+    let only = accepts.dialect.rules().requested_tokens;
+    match form.one("requested_token_type").map(TokenType::from_urn) {
+        None => Ok(TokenType::AccessToken),
+        Some(Some(kind)) if only.is_some_and(|only| !only.contains(&kind)) => {
+            Err(Refusal::new(Reason::RequestedTokenTypeUnsupported, described(Some(kind))))
+        }
+        Some(Some(kind @ (TokenType::AccessToken | TokenType::IdToken))) => Ok(kind),
+        Some(Some(kind @ (TokenType::Jwt | TokenType::RefreshToken)))
+            if accepts.requested_tokens.contains(&kind) =>
+        {
+            Ok(kind)
+        }
+        Some(Some(TokenType::RefreshToken)) => {
+            Err(Refusal::new(Reason::RefreshTokenRefused, "requested_token_type is refresh_token"))
+        }
+        Some(other) => Err(Refusal::new(Reason::RequestedTokenTypeUnsupported, described(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

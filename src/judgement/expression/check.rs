@@ -1,0 +1,156 @@
+//! What an expression may be, read off its syntax tree.
+
+use std::collections::BTreeSet;
+
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+
+use crate::judgement::expression::ExpressionError;
+
+const CLAIMS: &str = "claims";
+
+/// What [`crate::judgement::expression::Variables`] always has.
+const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", "scopes"];
+
+/// Types, which CEL reads as identifiers: `type(claims.x) == string`.
+const TYPES: [&str; 10] =
+    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+
+/// Functions of the standard library that need no clock; operators are functions with odd names.
+const FUNCTIONS: [&str; 33] = [
+    "_?_:_",
+    "_&&_",
+    "_||_",
+    "!_",
+    "_-_",
+    "_+_",
+    "_*_",
+    "_/_",
+    "_%_",
+    "_==_",
+    "_!=_",
+    "_>=_",
+    "_<=_",
+    "_>_",
+    "_<_",
+    "-_",
+    "_[_]",
+    "@in",
+    "@not_strictly_false",
+    "has",
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "bool",
+    "bytes",
+    "double",
+    "dyn",
+    "int",
+    "string",
+    "type",
+    "uint",
+];
+
+/// Deepest nesting, far below what overflows a stack of 2 MiB when it runs.
+const MAX_DEPTH: usize = 50;
+
+/// How many comprehensions may stand within each other: the work grows with the claims to this power.
+const MAX_COMPREHENSIONS: usize = 2;
+
+/// The claims that an expression looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Claims {
+    /// Each is written out as `claims.NAME`.
+    Named(BTreeSet<String>),
+    /// It looks at `claims` as a whole, or at a name that it computes.
+    All,
+}
+
+/// Refuses whatever names something that does not exist, and whatever is nested too deep.
+/// `others`: variables besides.
+pub(super) fn check(expression: &IdedExpr, others: &[&str]) -> Result<Claims, ExpressionError> {
+    let claims = Claims::Named(BTreeSet::new());
+    let mut walk = Walk { others, locals: Vec::new(), comprehensions: 0, claims };
+    walk.visit(expression, 0)?;
+    Ok(walk.claims)
+}
+
+struct Walk<'a> {
+    others: &'a [&'a str],
+    /// Variables of the comprehensions around.
+    locals: Vec<&'a str>,
+    comprehensions: usize,
+    claims: Claims,
+}
+
+impl<'a> Walk<'a> {
+    fn visit(&mut self, node: &'a IdedExpr, depth: usize) -> Result<(), ExpressionError> {
+        if depth > MAX_DEPTH {
+            return Err(ExpressionError(format!("nested more than {MAX_DEPTH} deep")));
+        }
+        let below = depth + 1;
+        match &node.expr {
+            Expr::Unspecified => Err(ExpressionError("is incomplete".to_owned())),
+            Expr::Literal(_) => Ok(()),
+            Expr::Ident(name) => self.identifier(name),
+            Expr::Select(select) => match (&select.operand.expr, &mut self.claims) {
+                (Expr::Ident(name), Claims::Named(names))
+                    if name == CLAIMS && !self.locals.contains(&CLAIMS) =>
+                {
+                    names.insert(select.field.clone());
+                    Ok(())
+                }
+                _ => self.visit(&select.operand, below),
+            },
+            Expr::List(list) => list.elements.iter().try_for_each(|element| self.visit(element, below)),
+            Expr::Struct(_) => Err(ExpressionError("structs are not supported".to_owned())),
+            Expr::Map(map) => map.entries.iter().try_for_each(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => {
+                    self.visit(&entry.key, below)?;
+                    self.visit(&entry.value, below)
+                }
+                EntryExpr::StructField(_) => Err(ExpressionError("structs are not supported".to_owned())),
+            }),
+            Expr::Call(call) => {
+                if !FUNCTIONS.contains(&call.func_name.as_str()) {
+                    return Err(ExpressionError(format!("there is no function {}", call.func_name)));
+                }
+                call.target.iter().try_for_each(|target| self.visit(target, below))?;
+                call.args.iter().try_for_each(|argument| self.visit(argument, below))
+            }
+            Expr::Comprehension(comprehension) => {
+                self.visit(&comprehension.iter_range, below)?;
+                self.visit(&comprehension.accu_init, below)?;
+                if self.comprehensions == MAX_COMPREHENSIONS {
+                    return Err(ExpressionError(format!(
+                        "comprehensions are nested more than {MAX_COMPREHENSIONS} deep"
+                    )));
+                }
+                self.comprehensions += 1;
+                let outer = self.locals.len();
+                self.locals.push(&comprehension.iter_var);
+                self.locals.extend(comprehension.iter_var2.as_deref());
+                self.locals.push(&comprehension.accu_var);
+                self.visit(&comprehension.loop_cond, below)?;
+                self.visit(&comprehension.loop_step, below)?;
+                self.visit(&comprehension.result, below)?;
+                self.locals.truncate(outer);
+                self.comprehensions -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn identifier(&mut self, name: &str) -> Result<(), ExpressionError> {
+        if name == CLAIMS && !self.locals.contains(&name) {
+            self.claims = Claims::All;
+        }
+        let known: [&[&str]; 4] = [&VARIABLES, self.others, &TYPES, &self.locals];
+        if known.iter().any(|names| names.contains(&name)) {
+            Ok(())
+        } else {
+            Err(ExpressionError(format!("there is no variable {name}")))
+        }
+    }
+}

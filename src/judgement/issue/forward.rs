@@ -1,0 +1,58 @@
+//! The identity provider exchanges; its answer is held to the contract and passed on.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::judgement::permit::Permit;
+use crate::judgement::policy::contract::Contract;
+use crate::judgement::policy::roles::Roles;
+use crate::words::oauth::scope::Scope;
+use crate::words::refusal::{Reason, Refusal};
+
+use super::answer::Answer;
+use super::{Conformed, Facts, Verified};
+
+/// Holds the answer to the permit's contract. Its members stay as they came but for tokens that nobody judged.
+/// `token` is [`Answer::token`], verified with the realm's keys.
+pub fn conform(
+    permit: &Permit,
+    answer: Answer,
+    token: &Verified<'_>,
+    now: Timestamp,
+) -> Result<Conformed, Refusal> {
+    to_contract(permit.contract(), answer, token, now)
+}
+
+/// The same for a contract, however it came about.
+pub(super) fn to_contract(
+    contract: &Contract,
+    mut answer: Answer,
+    token: &Verified<'_>,
+    now: Timestamp,
+) -> Result<Conformed, Refusal> {
+    let issued = answer.issued(token);
+    contract.check(&contract.renamed(issued))?;
+    let number = |name: &str| token.claims.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let (issued_at, expires) = (number("iat"), number("exp"));
+    if expires <= now.as_second() {
+        return Err(Refusal::new(Reason::AnswerLifetime, "the issued token has expired"));
+    }
+    let claim = |name: &str| token.claims.get(name).and_then(Value::as_str);
+    let scope = claim("scope").or(issued.scope).and_then(|text| Scope::parse(text).ok()).unwrap_or_default();
+    let roles = Roles::read(token.claims)?;
+    let facts = Facts {
+        subject: contract.subject.clone(),
+        roles_before: roles.clone(),
+        roles_granted: roles,
+        scope_requested: contract.scope_requested.clone(),
+        scope_granted: scope,
+        lifetime: expires - issued_at,
+        expires,
+        jti: claim("jti").map(str::to_owned),
+        kid: token.kid.to_owned(),
+        dropped_claims: Vec::new(),
+        dropped_members: answer.drop_other_tokens(),
+    };
+    answer.rename_token(contract);
+    Ok(Conformed { body: answer.write()?, facts })
+}

@@ -1,0 +1,228 @@
+//! The one reader of compact JWS (RFC 7515): header and payload out, if a key made the signature.
+//!
+//! The algorithms' names and types are those of `jsonwebtoken`; its `decode` is not used. That would check times and
+//! claims by the system clock, with a minute of leeway, and only those that are there (`token::verify` does it against
+//! `now`), and it would parse the key for each signature: keys stay parsed here
+//! (docs/decisions/0007-parsed-keys-are-kept.md). What the library leaves open is closed here and in `token::keys`,
+//! row by row in their tests: `crit` and `b64`, repeated member names, size, and an algorithm that does not belong to
+//! the key.
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use crate::judgement::jose::keys::PublicKey;
+use crate::words::oauth::json;
+use crate::words::secret::Secret;
+
+/// Largest token in bytes that is looked at. Real ones have one to four KiB; group-laden ones reach sixteen.
+pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
+
+/// Why a JWS was refused. The text never repeats any part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwsError {
+    /// Longer than [`MAX_TOKEN_BYTES`].
+    #[error("the token is longer than 32 KiB")]
+    TooLarge,
+    /// Not three parts of strict base64url, or header or claims are no JSON object.
+    #[error("the token is no compact JWS with a JSON object as header and claims")]
+    Malformed,
+    /// A member name stands twice in the header or in the claims.
+    #[error("a member name stands twice in the token")]
+    Repeated,
+    /// `alg` is missing, `none`, or unknown.
+    #[error("the token's alg is missing or not supported")]
+    Algorithm,
+    /// The header demands that an extension be understood (RFC 7515 section 4.1.11, RFC 7797).
+    #[error("the token's header has crit or b64")]
+    Critical,
+    /// The key can't have made a signature of this algorithm.
+    #[error("the key does not fit the token's alg")]
+    KeyMismatch,
+    /// The header has no `jwk`, or one that is no object.
+    #[error("the header has no jwk")]
+    KeyMissing,
+    /// The signature is not by this key.
+    #[error("the signature is wrong")]
+    Signature,
+}
+
+/// The algorithms that a key of a set can verify, by name (RFC 7518 section 3.1, RFC 8037): no MAC, since key sets are
+/// public.
+pub const SUPPORTED: [(&str, Algorithm); 9] = [
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
+
+/// The algorithm of this name, if it is supported.
+pub fn algorithm(name: &str) -> Option<Algorithm> {
+    SUPPORTED.iter().find(|(supported, _)| *supported == name).map(|(_, algorithm)| *algorithm)
+}
+
+/// The part of a JOSE header that is looked at. `jku`, `jwk`, `x5u` and `x5c` are not: a token never chooses
+/// the key by which it is checked. Only a proof of possession does (a `DPoP` proof names its own).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The signature algorithm. It is only ever compared with the issuer's list.
+    pub algorithm: Algorithm,
+    /// The key's id.
+    pub kid: Option<String>,
+    /// The media type (RFC 7515 section 4.1.9).
+    pub typ: Option<String>,
+}
+
+/// A JWS as it says of itself, with the signature **not** checked. It owns what it was read from, so that what is
+/// verified is what was read.
+pub(in crate::judgement) struct Unverified {
+    /// The signing input: header, a dot, payload.
+    message: Box<str>,
+    payload: std::ops::Range<usize>,
+    /// `None` if it is not base64url: then it is nobody's.
+    signature: Option<Vec<u8>>,
+    pub(in crate::judgement) header: Header,
+}
+
+impl Unverified {
+    pub(in crate::judgement) fn read(token: &str) -> Result<Self, JwsError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(JwsError::TooLarge);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(JwsError::Malformed)?;
+        if payload.contains('.') {
+            return Err(JwsError::Malformed);
+        }
+        Ok(Self {
+            header: checked_header(&part(header)?)?,
+            payload: header.len() + 1..message.len(),
+            signature: URL_SAFE_NO_PAD.decode(signature).ok(),
+            message: message.into(),
+        })
+    }
+
+    /// A proof of possession (RFC 9449 section 4.2) with the key that it brings in its header: whose signature it is, is
+    /// all that such a key can tell.
+    pub(in crate::judgement) fn read_with_key(proof: &str) -> Result<(Self, Map<String, Value>), JwsError> {
+        let unverified = Self::read(proof)?;
+        let header = proof.split('.').next().ok_or(JwsError::Malformed)?;
+        match part(header)?.remove("jwk") {
+            Some(Value::Object(jwk)) => Ok((unverified, jwk)),
+            _ => Err(JwsError::KeyMissing),
+        }
+    }
+
+    /// The payload as JWT claims.
+    pub(in crate::judgement) fn claims(&self) -> Result<Map<String, Value>, JwsError> {
+        part(self.encoded_payload())
+    }
+
+    /// The payload as it is.
+    pub(in crate::judgement) fn payload(&self) -> Result<Vec<u8>, JwsError> {
+        URL_SAFE_NO_PAD.decode(self.encoded_payload()).map_err(|_| JwsError::Malformed)
+    }
+
+    /// Whether the signature was made by `key` with the algorithm that the header says.
+    pub(in crate::judgement) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
+        let key = key.verifier(self.header.algorithm).ok_or(JwsError::KeyMismatch)?;
+        let signature = self.signature.as_deref().ok_or(JwsError::Signature)?;
+        key.verify_sig(self.message.as_bytes(), signature).map_err(|_| JwsError::Signature)
+    }
+
+    /// The same for a code by a shared secret (RFC 7518 section 3.2), compared in constant time. A public key is never
+    /// such a secret: this takes none, and [`Self::verify`] takes no HMAC algorithm. An empty secret is everyone's.
+    pub(in crate::judgement) fn verify_shared(&self, secret: &Secret) -> Result<(), JwsError> {
+        let algorithm = match self.header.algorithm {
+            Algorithm::HS256 => hmac::HMAC_SHA256,
+            Algorithm::HS384 => hmac::HMAC_SHA384,
+            Algorithm::HS512 => hmac::HMAC_SHA512,
+            _ => return Err(JwsError::KeyMismatch),
+        };
+        if secret.expose().is_empty() {
+            return Err(JwsError::KeyMismatch);
+        }
+        let code = self.signature.as_deref().ok_or(JwsError::Signature)?;
+        let key = hmac::Key::new(algorithm, secret.expose().as_bytes());
+        hmac::verify(&key, self.message.as_bytes(), code).map_err(|_| JwsError::Signature)
+    }
+
+    fn encoded_payload(&self) -> &str {
+        self.message.get(self.payload.clone()).unwrap_or_default()
+    }
+}
+
+/// The numbers of a public key. Admission is `keys`' business; what is checked here is that a curve has the point and
+/// that the sizes are those that the algorithm takes.
+pub(in crate::judgement) enum Numbers {
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
+    /// An uncompressed point.
+    Ec(Vec<u8>),
+    Ed(Vec<u8>),
+}
+
+impl Numbers {
+    /// The key, parsed for one algorithm.
+    pub(in crate::judgement) fn verifier(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
+        match (self, algorithm) {
+            (Self::Ec(point), Algorithm::ES256) => {
+                ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).ok()
+            }
+            (Self::Ec(point), Algorithm::ES384) => {
+                ParsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point).ok()
+            }
+            (Self::Ed(x), Algorithm::EdDSA) => ParsedPublicKey::new(&signature::ED25519, x).ok(),
+            (Self::Rsa { n, e }, algorithm) => {
+                RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
+        _ => return None,
+    })
+}
+
+fn part(encoded: &str) -> Result<Map<String, Value>, JwsError> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| JwsError::Malformed)?;
+    json::object(&bytes).map_err(|error| match error {
+        json::JsonError::Repeated => JwsError::Repeated,
+        json::JsonError::Syntax | json::JsonError::Depth | json::JsonError::NotAnObject => {
+            JwsError::Malformed
+        }
+    })
+}
+
+fn checked_header(members: &Map<String, Value>) -> Result<Header, JwsError> {
+    // Their mere presence is refused: we understand no extension, and RFC 7515 forbids an empty list.
+    if members.contains_key("crit") || members.contains_key("b64") {
+        return Err(JwsError::Critical);
+    }
+    let text = |name: &str| match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(JwsError::Malformed),
+    };
+    let algorithm = text("alg")?.and_then(|name| name.parse().ok()).ok_or(JwsError::Algorithm)?;
+    Ok(Header { algorithm, kid: text("kid")?, typ: text("typ")? })
+}

@@ -1,0 +1,262 @@
+//! Key sets (RFC 7517) and which keys are admitted to them.
+//!
+//! A set is refused as a whole when it is ambiguous (repeated `kid` or member name) or of no use; a single key that
+//! may not or can't verify one of our algorithms is left out. What remains can't be confused: each key fits the
+//! algorithms of its own type only.
+
+mod roca;
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::ParsedPublicKey;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use crate::judgement::jose::jws::Numbers;
+use crate::words::oauth::json::{self, JsonError};
+
+/// Largest key set in bytes.
+pub const MAX_SET_BYTES: usize = 256 * 1024;
+/// Most keys in a set.
+pub const MAX_KEYS: usize = 64;
+
+const RSA: &[Algorithm] = &[
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+];
+
+/// Why a key set was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// Longer than [`MAX_SET_BYTES`].
+    #[error("the key set is larger than 256 KiB")]
+    TooLarge,
+    /// More keys than [`MAX_KEYS`].
+    #[error("the key set has more than 64 keys")]
+    TooMany,
+    /// No strict JSON object.
+    #[error("the key set is no JSON object: {0}")]
+    Json(JsonError),
+    /// `keys` is not a list of objects.
+    #[error("the key set has no member keys that is a list of objects")]
+    NoKeys,
+    /// Two signing keys have the same `kid`.
+    #[error("two signing keys have the same kid")]
+    RepeatedKid,
+    /// No key can verify a signature.
+    #[error("the key set has no usable signing key")]
+    NoneUsable,
+}
+
+/// The keys of one issuer, each fit for use. Never empty.
+#[derive(Clone, Debug)]
+pub struct KeySet {
+    keys: Vec<PublicKey>,
+    published: Vec<Value>,
+}
+
+/// A public key that was admitted, parsed for each algorithm that it may be used with.
+#[derive(Clone)]
+pub struct PublicKey {
+    kid: Option<String>,
+    verifiers: Vec<(Algorithm, ParsedPublicKey)>,
+}
+
+impl KeySet {
+    /// Reads a JWK set (RFC 7517 section 5). Keys for encryption, symmetric keys, keys of unknown types and unfit keys
+    /// are left out; an ambiguous set and one without a usable key are errors.
+    pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+        if json.len() > MAX_SET_BYTES {
+            return Err(KeySetError::TooLarge);
+        }
+        let mut set = json::object(json).map_err(KeySetError::Json)?;
+        let Some(Value::Array(members)) = set.remove("keys") else { return Err(KeySetError::NoKeys) };
+        if members.len() > MAX_KEYS {
+            return Err(KeySetError::TooMany);
+        }
+        let mut kids = BTreeSet::new();
+        let mut keys = Vec::new();
+        for member in &members {
+            let Value::Object(jwk) = member else { return Err(KeySetError::NoKeys) };
+            // Before admission: a set that names two keys alike is in doubt even if one of them is unfit.
+            if let (true, Some(kid)) = (may_sign(jwk), jwk.get("kid").and_then(Value::as_str))
+                && !kids.insert(kid)
+            {
+                return Err(KeySetError::RepeatedKid);
+            }
+            keys.extend(admit(jwk));
+        }
+        if keys.is_empty() {
+            return Err(KeySetError::NoneUsable);
+        }
+        let published = members.into_iter().filter(|jwk| !has_secret(jwk)).collect();
+        Ok(Self { keys, published })
+    }
+
+    /// Whether a usable key has this `kid`.
+    pub fn contains(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
+    }
+
+    /// Whether a member has this `kid`, keys for encryption included.
+    pub fn publishes(&self, kid: &str) -> bool {
+        self.published.iter().any(|jwk| jwk.get("kid").and_then(Value::as_str) == Some(kid))
+    }
+
+    /// The members as published, keys for encryption included, in order. A member with a private or symmetric part
+    /// is not among them: we don't publish it a second time.
+    pub fn jwks(&self) -> &[Value] {
+        &self.published
+    }
+
+    /// Number of usable keys.
+    #[expect(clippy::len_without_is_empty, reason = "a set is never empty")]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The key for a token. With a `kid`, the key that has it, and it must fit the algorithm. Without one, the only
+    /// key that fits the algorithm: if two fit, guessing would make the choice of key the sender's.
+    pub(in crate::judgement) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
+        let mut fitting = self
+            .keys
+            .iter()
+            .filter(|key| key.fits(algorithm) && (kid.is_none() || key.kid.as_deref() == kid));
+        match (fitting.next(), fitting.next()) {
+            (Some(key), None) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+impl PublicKey {
+    pub(in crate::judgement) fn fits(&self, algorithm: Algorithm) -> bool {
+        self.verifier(algorithm).is_some()
+    }
+
+    pub(in crate::judgement) fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+        self.verifiers.iter().find(|(fitting, _)| *fitting == algorithm).map(|(_, key)| key)
+    }
+
+    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.verifiers.iter().map(|(algorithm, _)| *algorithm)
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PublicKey")
+            .field("kid", &self.kid)
+            .field("algorithms", &self.algorithms().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the key's own words allow it to verify signatures: type, `use` and `key_ops` (RFC 7517 sections 4.1 to 4.3).
+fn may_sign(jwk: &Map<String, Value>) -> bool {
+    let kty = matches!(text(jwk, "kty"), Some("RSA" | "EC" | "OKP"));
+    // A SPIFFE trust bundle's own word for keys that sign JWTs (SPIFFE Trust Domain and Bundle, section 4.2.2).
+    let usage = jwk.get("use").is_none_or(|usage| usage == "sig" || usage == "jwt-svid");
+    let operations = jwk.get("key_ops").is_none_or(|ops| {
+        ops.as_array().is_some_and(|ops| ops.iter().any(|operation| operation == "verify"))
+    });
+    kty && usage && operations
+}
+
+/// The key, if it may and can verify at least one of the algorithms.
+pub(in crate::judgement) fn admit(jwk: &Map<String, Value>) -> Option<PublicKey> {
+    if !may_sign(jwk) || has_private_part(jwk) {
+        return None;
+    }
+    let (possible, numbers) = match (text(jwk, "kty")?, text(jwk, "crv")) {
+        ("RSA", _) => (RSA, rsa(number(jwk, "n")?, number(jwk, "e")?)?),
+        ("EC", Some("P-256")) => (&[Algorithm::ES256][..], ec(jwk, 32)?),
+        ("EC", Some("P-384")) => (&[Algorithm::ES384][..], ec(jwk, 48)?),
+        ("OKP", Some("Ed25519")) => (&[Algorithm::EdDSA][..], ed25519(number(jwk, "x")?)?),
+        _ => return None,
+    };
+    let stated: Option<Algorithm> = match jwk.get("alg") {
+        None => None,
+        Some(alg) => Some(alg.as_str()?.parse().ok()?),
+    };
+    let kid = match jwk.get("kid") {
+        None => None,
+        Some(kid) => Some(kid.as_str()?.to_owned()),
+    };
+    let fitting =
+        possible.iter().copied().filter(|algorithm| stated.is_none_or(|stated| stated == *algorithm));
+    let verifiers = fitting.map(|algorithm| Some((algorithm, numbers.verifier(algorithm)?)));
+    let verifiers: Vec<_> = verifiers.collect::<Option<_>>()?;
+    (!verifiers.is_empty()).then_some(PublicKey { kid, verifiers })
+}
+
+/// RFC 7518 section 6.3.1 has no leading zeros; RFC 7518 section 3.3 asks for 2048 bits or more; 8192 is what the
+/// library verifies.
+fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Numbers> {
+    let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
+    let exponent = e.iter().try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
+    if n.first() == Some(&0) || e.first() == Some(&0) || !(2048..=8192).contains(&bits) {
+        return None;
+    }
+    if n.last()? & 1 == 0 || exponent & 1 == 0 || exponent < 3 || exponent >> 33 != 0 {
+        return None;
+    }
+    (!roca::has_fingerprint(&n)).then_some(Numbers::Rsa { n, e })
+}
+
+/// Coordinates have the exact length of the field (RFC 7518 section 6.2.1.2); the curve has the point if it parses.
+fn ec(jwk: &Map<String, Value>, length: usize) -> Option<Numbers> {
+    let (x, y) = (number(jwk, "x")?, number(jwk, "y")?);
+    let exact = x.len() == length && y.len() == length;
+    exact.then(|| Numbers::Ec(std::iter::once(4).chain(x).chain(y).collect()))
+}
+
+/// 32 bytes (RFC 8037 section 2).
+fn ed25519(x: Vec<u8>) -> Option<Numbers> {
+    (x.len() == 32).then_some(Numbers::Ed(x))
+}
+
+/// The RFC 7638 thumbprint of a public JWK of type RSA, EC or OKP, with SHA-256 and in base64url.
+pub fn thumbprint(jwk: &Value) -> Option<String> {
+    let names: &[&str] = match jwk.get("kty")?.as_str()? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    // RFC 7638 section 3.3: the required members only, in lexicographic order, without white space.
+    let members: Option<Vec<String>> = names
+        .iter()
+        .map(|name| Some(format!("\"{name}\":{}", Value::from(jwk.get(name)?.as_str()?))))
+        .collect();
+    let canonical = format!("{{{}}}", members?.join(","));
+    let digest = digest(&SHA256, canonical.as_bytes());
+    Some(URL_SAFE_NO_PAD.encode(digest))
+}
+
+fn has_secret(jwk: &Value) -> bool {
+    jwk.as_object().is_some_and(|jwk| has_private_part(jwk) || text(jwk, "kty") == Some("oct"))
+}
+
+/// A private key that stands in a public document is everyone's: nothing signed with it proves anything.
+fn has_private_part(jwk: &Map<String, Value>) -> bool {
+    ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"].iter().any(|name| jwk.contains_key(*name))
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    jwk.get(name)?.as_str()
+}
+
+fn number(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text(jwk, name)?).ok().filter(|bytes| !bytes.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! The checks of a token against its issuer's keys: signature, issuer, times and subject.
+//! Whom the token is for, and what else it must say, is `token::validate`'s business.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use crate::judgement::jose::claims::{self, WrongType};
+use crate::judgement::jose::jws::{self, Header, JwsError};
+use crate::judgement::jose::keys::{KeySet, PublicKey};
+use crate::words::refusal::Reason;
+use crate::words::secret::Secret;
+
+/// A token that was read, with nothing in it believed: good for choosing keys, for nothing else. What it says of itself
+/// becomes a [`VerifiedToken`] by [`Unverified::verify`] only.
+pub struct Unverified {
+    jws: jws::Unverified,
+    claims: Map<String, Value>,
+}
+
+/// What a token is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Expectations<'a> {
+    /// The exact `iss`.
+    pub issuer: &'a str,
+    /// The only algorithms that are accepted. With a key set an HMAC algorithm never is, whatever stands here: key sets
+    /// hold public keys only.
+    pub algorithms: &'a [Algorithm],
+    /// Tolerance for `exp`, `nbf` and `iat`.
+    pub leeway: SignedDuration,
+}
+
+/// A token whose issuer and times were checked, and its signature or, if it is opaque, that its issuer says that it is
+/// active. Only [`Unverified::verify`], [`Unverified::verify_shared`] and [`introspected`](crate::judgement::token::introspected) make one.
+#[derive(Clone)]
+pub struct VerifiedToken {
+    /// `None`: an opaque token, which has no header.
+    header: Option<Header>,
+    claims: Map<String, Value>,
+    subject: String,
+    expires: Timestamp,
+    issued: Option<Timestamp>,
+}
+
+/// Why a token was refused. The text never repeats any part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The form is wrong, or the signature.
+    #[error(transparent)]
+    Jws(#[from] JwsError),
+    /// `alg` is not on the issuer's list.
+    #[error("the token's alg is not among the issuer's algorithms")]
+    AlgorithmNotAllowed,
+    /// No key has the token's `kid` and fits its `alg`; or it has no `kid`, and not exactly one key fits.
+    #[error("no key of the issuer has the token's kid and fits its alg")]
+    KeyUnknown,
+    /// `iss` is another.
+    #[error("the token's iss is not the expected issuer")]
+    Issuer,
+    /// `exp` has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// `nbf` or `iat` is yet to come.
+    #[error("the token's {0} lies in the future")]
+    NotYetValid(&'static str),
+    /// A claim that every token must have is missing or empty.
+    #[error("the claim {0} is missing or empty")]
+    ClaimMissing(&'static str),
+    /// A claim is of a wrong type.
+    #[error(transparent)]
+    ClaimType(#[from] WrongType),
+}
+
+/// Reads a token, without believing it; it must have an `iss`.
+pub fn peek(token: &str) -> Result<Unverified, TokenError> {
+    let jws = jws::Unverified::read(token)?;
+    let claims = jws.claims()?;
+    required(&claims, "iss")?;
+    Ok(Unverified { jws, claims })
+}
+
+/// [`peek`] and [`Unverified::verify`] in one, for whoever has the keys at hand.
+pub fn verify(
+    token: &Secret,
+    keys: &KeySet,
+    expect: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
+    peek(token.expose())?.verify(keys, expect, now)
+}
+
+/// [`peek`] and [`Unverified::verify_shared`] in one.
+pub fn verify_shared(
+    token: &Secret,
+    secret: &Secret,
+    expect: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
+    peek(token.expose())?.verify_shared(secret, expect, now)
+}
+
+/// Checks the signature of a compact JWS whose payload may be anything, and returns the payload. Nothing is known of
+/// what it means: [`verify`] is for tokens.
+pub fn verify_payload(
+    jws: &str,
+    keys: &KeySet,
+    algorithms: &[Algorithm],
+) -> Result<(Header, Vec<u8>), TokenError> {
+    let unverified = jws::Unverified::read(jws)?;
+    let payload = unverified.payload()?;
+    unverified.verify(key_for(&unverified.header, keys, algorithms)?)?;
+    Ok((unverified.header, payload))
+}
+
+impl Unverified {
+    /// `iss`, never empty.
+    pub fn issuer(&self) -> &str {
+        self.claims.get("iss").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The header's `kid`.
+    pub fn kid(&self) -> Option<&str> {
+        self.jws.header.kid.as_deref()
+    }
+
+    /// The header's `alg`.
+    pub fn algorithm(&self) -> Algorithm {
+        self.jws.header.algorithm
+    }
+
+    /// The header's `typ`.
+    pub fn typ(&self) -> Option<&str> {
+        self.jws.header.typ.as_deref()
+    }
+
+    /// Checks the token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`
+    /// (RFC 7519 section 7.2, RFC 8725). A token without `kid` is accepted only if exactly one key fits its algorithm.
+    pub fn verify(
+        self,
+        keys: &KeySet,
+        expect: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        self.jws.verify(key_for(&self.jws.header, keys, expect.algorithms)?)?;
+        self.checked(expect, now)
+    }
+
+    /// The same for a token whose sender shares a secret with us (`client_secret_jwt`): HS256, HS384 or HS512, and
+    /// nothing else. Never with anything that is or was in a key set.
+    pub fn verify_shared(
+        self,
+        secret: &Secret,
+        expect: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        if !expect.algorithms.contains(&self.jws.header.algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed);
+        }
+        self.jws.verify_shared(secret)?;
+        self.checked(expect, now)
+    }
+
+    fn checked(self, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+        held(Some(self.jws.header), self.claims, expect.issuer, expect.leeway, now)
+    }
+}
+
+/// The checks of every token, whatever vouches for its claims: issuer, times and subject.
+pub(in crate::judgement) fn held(
+    header: Option<Header>,
+    claims: Map<String, Value>,
+    expected_issuer: &str,
+    leeway: SignedDuration,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
+    if required(&claims, "iss")? != expected_issuer {
+        return Err(TokenError::Issuer);
+    }
+    let expires = claims::time(&claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
+    // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
+    if now.saturating_sub(leeway).unwrap_or(Timestamp::MAX) >= expires {
+        return Err(TokenError::Expired);
+    }
+    let latest = now.saturating_add(leeway).unwrap_or(now);
+    let issued = claims::time(&claims, "iat")?;
+    for (name, time) in [("nbf", claims::time(&claims, "nbf")?), ("iat", issued)] {
+        if time.is_some_and(|time| time > latest) {
+            return Err(TokenError::NotYetValid(name));
+        }
+    }
+    let subject = required(&claims, "sub")?.to_owned();
+    Ok(VerifiedToken { header, claims, subject, expires, issued })
+}
+
+impl std::fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unverified").finish_non_exhaustive()
+    }
+}
+
+/// The issuer's list decides on the algorithm, never the token alone.
+fn key_for<'k>(
+    header: &Header,
+    keys: &'k KeySet,
+    algorithms: &[Algorithm],
+) -> Result<&'k PublicKey, TokenError> {
+    if !algorithms.contains(&header.algorithm) {
+        return Err(TokenError::AlgorithmNotAllowed);
+    }
+    keys.find(header.kid.as_deref(), header.algorithm).ok_or(TokenError::KeyUnknown)
+}
+
+impl VerifiedToken {
+    /// A token that was verified before and is remembered with the exchange that it was for; it counts until `expires`.
+    /// `None` if it has no `sub`, which no verified token has.
+    pub(crate) fn remembered(
+        header: Option<Header>,
+        claims: Map<String, Value>,
+        expires: Timestamp,
+    ) -> Option<Self> {
+        let subject = required(&claims, "sub").ok()?.to_owned();
+        let issued = claims::time(&claims, "iat").ok()?;
+        Some(Self { header, claims, subject, expires, issued })
+    }
+
+    /// The same without these claims, which are not its issuer's word.
+    pub(in crate::judgement) fn without(mut self, names: &BTreeSet<String>) -> Self {
+        self.claims.retain(|name, _| !names.contains(name));
+        self
+    }
+
+    /// Every claim, standard ones included.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// `sub`, never empty.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// `exp`
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// `iat`
+    pub fn issued(&self) -> Option<Timestamp> {
+        self.issued
+    }
+
+    /// The header's `kid`.
+    pub fn kid(&self) -> Option<&str> {
+        self.header.as_ref()?.kid.as_deref()
+    }
+
+    /// The header's `typ`.
+    pub fn typ(&self) -> Option<&str> {
+        self.header.as_ref()?.typ.as_deref()
+    }
+
+    /// The header's `alg`, which was on the issuer's list; an opaque token has none.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.header.as_ref().map(|header| header.algorithm)
+    }
+
+    /// Whether the issuer was asked about it, as it is no JWT.
+    pub fn is_opaque(&self) -> bool {
+        self.header.is_none()
+    }
+}
+
+impl std::fmt::Debug for VerifiedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifiedToken").field("kid", &self.kid()).finish_non_exhaustive()
+    }
+}
+
+impl TokenError {
+    /// The cause in the closed set, for a subject token.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Jws(JwsError::TooLarge | JwsError::Malformed | JwsError::Repeated) => {
+                Reason::SubjectTokenMalformed
+            }
+            Self::Jws(JwsError::Algorithm) | Self::AlgorithmNotAllowed => Reason::SubjectTokenAlgorithm,
+            Self::Jws(JwsError::Critical) => Reason::SubjectTokenCritical,
+            Self::Jws(JwsError::KeyMismatch | JwsError::KeyMissing) | Self::KeyUnknown => {
+                Reason::SubjectTokenKeyUnknown
+            }
+            Self::Jws(JwsError::Signature) => Reason::SubjectTokenSignature,
+            Self::Issuer => Reason::SubjectTokenIssuerUntrusted,
+            Self::Expired => Reason::SubjectTokenExpired,
+            Self::NotYetValid(_) => Reason::SubjectTokenNotYetValid,
+            Self::ClaimMissing(_) | Self::ClaimType(_) => Reason::SubjectTokenClaims,
+        }
+    }
+}
+
+fn required<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, TokenError> {
+    claims::string(claims, name)?.filter(|text| !text.is_empty()).ok_or(TokenError::ClaimMissing(name))
+}

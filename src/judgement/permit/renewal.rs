@@ -1,0 +1,318 @@
+//! What a refresh token of ours stands for: an exchange that was allowed once and is judged again at every refresh.
+//!
+//! Only a [`Permit`] makes one, and only the seal reads one back: whoever holds a renewal holds the proof that its
+//! subject token was checked and its exchange allowed.
+
+use jiff::Timestamp;
+use jsonwebtoken::Algorithm;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::Permit;
+use crate::judgement::exchange::parse::Parsed;
+use crate::judgement::exchange::refresh::Refresh;
+use crate::judgement::jose::jws::Header;
+use crate::judgement::jose::verify::VerifiedToken;
+use crate::words::oauth::scope::Scope;
+use crate::words::oauth::urn::TokenType;
+use crate::words::secret::Secret;
+
+/// An exchange that may be asked again, until it expires. `Debug` shows no claim and no token.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewal {
+    realm: String,
+    client: String,
+    family: String,
+    generation: u32,
+    began: i64,
+    issued: i64,
+    expires: i64,
+    issuance: String,
+    audiences: Vec<String>,
+    scope: String,
+    subject: Remembered,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    actor: Option<Remembered>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_subject: Option<String>,
+    #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
+    upstream: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<IssuedToken>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    binding: Option<Value>,
+}
+
+/// The subject token or the actor token of the exchange, as it was when it was checked.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remembered {
+    /// The issuer's name in the configuration.
+    issuer: String,
+    /// What kind of token it is, by its short name.
+    kind: String,
+    algorithm: Option<Algorithm>,
+    kid: Option<String>,
+    typ: Option<String>,
+    claims: Map<String, Value>,
+}
+
+/// The access token that went out together with a refresh token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedToken {
+    /// Its `jti`.
+    pub jti: String,
+    /// Its `exp`, in seconds since the epoch.
+    pub expires: i64,
+}
+
+/// What is new with each refresh token of a family.
+#[derive(Debug)]
+pub struct Handed<'a> {
+    /// The scope of the access token that goes out with the first one. A family never has more.
+    pub scope: &'a Scope,
+    /// That access token.
+    pub token: Option<IssuedToken>,
+    /// The identity provider's refresh token.
+    pub upstream: Option<Secret>,
+    /// The `sub` that the identity provider has for a foreign subject, which does not change.
+    pub local_subject: Option<String>,
+}
+
+impl Renewal {
+    /// The first of a family, for an exchange of `realm` that was allowed. It and all that follow it end at `expires`.
+    pub fn first(
+        permit: &Permit,
+        realm: &str,
+        family: String,
+        handed: Handed<'_>,
+        (now, expires): (Timestamp, Timestamp),
+    ) -> Self {
+        let (validated, subject) = (permit.validated(), permit.validated().subject());
+        Self {
+            realm: realm.to_owned(),
+            client: permit.client().to_owned(),
+            family,
+            generation: 0,
+            began: now.as_second(),
+            issued: now.as_second(),
+            expires: expires.as_second(),
+            issuance: permit.issuance().as_str().to_owned(),
+            audiences: permit.audiences().to_vec(),
+            scope: handed.scope.to_string(),
+            subject: Remembered::new(subject, validated.issuer(), validated.kind()),
+            actor: validated
+                .actor()
+                .map(|actor| Remembered::new(actor.token(), actor.issuer(), TokenType::Jwt)),
+            local_subject: handed.local_subject,
+            upstream: handed.upstream,
+            token: handed.token,
+            binding: permit.contract().binding.clone(),
+        }
+    }
+
+    /// The one that takes this one's place. Neither what it may ask for nor its end changes (RFC 6749 section 6), but
+    /// that the end may come sooner.
+    #[must_use]
+    pub fn next(self, permit: &Permit, handed: Handed<'_>, (now, expires): (Timestamp, Timestamp)) -> Self {
+        Self {
+            generation: self.generation.saturating_add(1),
+            issued: now.as_second(),
+            expires: self.expires.min(expires.as_second()),
+            upstream: handed.upstream.or(self.upstream),
+            token: handed.token,
+            binding: permit.contract().binding.clone(),
+            ..self
+        }
+    }
+
+    /// The realm's name in the configuration.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// The client that it was issued to.
+    pub fn client(&self) -> &str {
+        &self.client
+    }
+
+    /// The id that every refresh token of one exchange has.
+    pub fn family(&self) -> &str {
+        &self.family
+    }
+
+    /// Which of its family it is, from 0.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// When its family began: the time of the exchange.
+    pub fn began(&self) -> Timestamp {
+        Timestamp::from_second(self.began).unwrap_or(Timestamp::MIN)
+    }
+
+    /// When it was issued, in seconds since the epoch.
+    pub fn issued(&self) -> i64 {
+        self.issued
+    }
+
+    /// When its whole family ends, in seconds since the epoch.
+    pub fn expires(&self) -> i64 {
+        self.expires
+    }
+
+    /// Whether its time is over.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now.as_second() >= self.expires
+    }
+
+    /// The same as a timestamp.
+    pub fn ends(&self) -> Timestamp {
+        Timestamp::from_second(self.expires).unwrap_or(Timestamp::MIN)
+    }
+
+    /// How the answer to the exchange was made.
+    pub fn issuance(&self) -> &str {
+        &self.issuance
+    }
+
+    /// The audiences of the exchange.
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// The scope that was granted.
+    pub fn scope(&self) -> Scope {
+        Scope::parse(&self.scope).unwrap_or_default()
+    }
+
+    /// The issuer of the subject token, by its name in the configuration.
+    pub fn subject_issuer(&self) -> &str {
+        &self.subject.issuer
+    }
+
+    /// The `sub` of the subject token.
+    pub fn subject_id(&self) -> &str {
+        self.subject.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What kind of token the subject token is.
+    pub fn subject_kind(&self) -> Option<TokenType> {
+        TokenType::from_name(&self.subject.kind)
+    }
+
+    /// The subject token, as it was when it was checked, and what kind of token it is. It counts until the family ends.
+    pub(super) fn subject_token(&self) -> Option<(VerifiedToken, TokenType)> {
+        Some((self.subject.token(self.ends())?, self.subject_kind()?))
+    }
+
+    /// The issuer of the actor token, by its name in the configuration, if there was one.
+    pub fn actor_issuer(&self) -> Option<&str> {
+        self.actor.as_ref().map(|actor| actor.issuer.as_str())
+    }
+
+    /// The `sub` of the actor token.
+    pub fn actor_id(&self) -> Option<&str> {
+        self.actor.as_ref()?.claims.get("sub").and_then(Value::as_str)
+    }
+
+    /// The actor token, as the subject token.
+    pub(super) fn actor_token(&self) -> Option<VerifiedToken> {
+        self.actor.as_ref()?.token(self.ends())
+    }
+
+    /// The `sub` that the identity provider has for a foreign subject.
+    pub fn local_subject(&self) -> Option<&str> {
+        self.local_subject.as_deref()
+    }
+
+    /// The request of the exchange, asked again by whoever refreshes.
+    pub fn asked_again(&self, refresh: &Refresh) -> Option<Parsed> {
+        let scope = refresh.scope().cloned().unwrap_or_else(|| self.scope());
+        Some(Parsed::again(refresh, self.subject_kind()?, self.audiences.clone(), scope))
+    }
+
+    /// The identity provider's refresh token, where the identity provider is asked again.
+    pub fn upstream(&self) -> Option<&Secret> {
+        self.upstream.as_ref()
+    }
+
+    /// The access token that went out with it.
+    pub fn token(&self) -> Option<&IssuedToken> {
+        self.token.as_ref()
+    }
+
+    /// The `cnf` of the access token, which the caller proves again.
+    pub fn binding(&self) -> Option<&Value> {
+        self.binding.as_ref()
+    }
+
+    /// The bytes to seal.
+    pub(crate) fn write(&self) -> Option<Zeroizing<Vec<u8>>> {
+        serde_json::to_vec(self).ok().map(Zeroizing::new)
+    }
+
+    /// What was sealed. Bytes that did not come out of a seal prove nothing: only `seal` calls this.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+impl Remembered {
+    fn new(token: &VerifiedToken, issuer: &str, kind: TokenType) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            kind: kind.name().to_owned(),
+            algorithm: token.algorithm(),
+            kid: token.kid().map(str::to_owned),
+            typ: token.typ().map(str::to_owned),
+            claims: token.claims().clone(),
+        }
+    }
+
+    /// The token, good until `ends`.
+    fn token(&self, ends: Timestamp) -> Option<VerifiedToken> {
+        let Self { algorithm, kid, typ, claims, .. } = self;
+        // An opaque token, about which its issuer was asked, has no header.
+        let header = algorithm.map(|algorithm| Header { algorithm, kid: kid.clone(), typ: typ.clone() });
+        VerifiedToken::remembered(header, claims.clone(), ends)
+    }
+}
+
+impl std::fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renewal")
+            .field("realm", &self.realm)
+            .field("client", &self.client)
+            .field("family", &self.family)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A secret within what is sealed. `Secret` itself has no way to be written, on purpose.
+mod exposed {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::words::secret::Secret;
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(
+        secret: &Option<Secret>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match secret {
+            Some(secret) => serializer.serialize_str(secret.expose()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
+    }
+}

@@ -1,0 +1,15 @@
+//! Who may exchange whose token for which application, and what the new token may say. Pure: ids, claims, scopes.
+
+pub mod admin_roles;
+pub mod contract;
+pub mod decide;
+pub mod delegation;
+pub mod mint;
+pub mod model;
+pub mod narrow;
+pub mod roles;
+pub mod scopes;
+pub mod subject;
+
+#[cfg(test)]
+pub(crate) mod samples;

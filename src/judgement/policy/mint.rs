@@ -1,0 +1,254 @@
+//! A token of our own: its claims, composed from the contract and the subject token. Nobody else is asked.
+//!
+//! Expiry is the earliest of the contract's lifetime, the subject token's expiry and [`MAX_LIFETIME`]. What a foreign
+//! token says about sessions, authentication and persons is that issuer's word, so it is copied only where the
+//! audience's file lists the claim; its session and its roles never are.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::judgement::policy::contract::Contract;
+use crate::judgement::policy::model::{Issuance, MAX_LIFETIME};
+use crate::judgement::policy::narrow::{Narrowed, comes_with};
+use crate::judgement::policy::roles::Roles;
+use crate::words::oauth::names::Names;
+use crate::words::oauth::scope::Scope;
+use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{Reason, Refusal};
+
+/// The claim of a token for a foreign subject that has its issuer's `iss`. Such a token has the realm's `iss`, but its
+/// subject is none of the realm's, whatever `sub` says: it must not be exchanged as one.
+pub const SUBJECT_ISSUER: &str = "subject_issuer";
+
+/// The claim of a token about whom somebody became. One owner permitted that, for his audience: such a token must not be
+/// exchanged for another's, who would take it for the user's own.
+pub const IMPERSONATED: &str = "impersonated";
+
+/// What a token is made from besides its contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingredients<'a> {
+    /// The subject token's verified claims.
+    pub subject: &'a Map<String, Value>,
+    /// The roles that the identity provider holds for the subject, where [`Contract::directory`] asks for them.
+    pub directory: Option<&'a Roles>,
+    /// The realm's `iss`.
+    pub issuer: &'a str,
+    /// `iat`
+    pub now: Timestamp,
+    /// `jti`, never used before.
+    pub jti: &'a str,
+}
+
+/// What the identity provider's admin API has to say before a token can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// Whose roles: the subject token's `sub`.
+    pub subject: &'a str,
+    /// Whether realm roles are looked at.
+    pub realm: bool,
+    /// The clients whose roles are looked at.
+    pub clients: BTreeSet<&'a str>,
+}
+
+/// Claims of the realm's own sessions and logins.
+const SESSION: [&str; 5] = ["acr", "amr", "auth_time", "session_state", "sid"];
+
+/// OpenID Connect Core 1.0 section 2.
+const NONCE: &str = "nonce";
+
+/// Claims that are written anew, or not at all: they say who issued this token, to whom, about whom, bound to what.
+const NEVER_COPIED: [&str; 23] = [
+    "act",
+    "at_hash",
+    "aud",
+    "authorization",
+    "azp",
+    "c_hash",
+    "client_id",
+    "cnf",
+    "events",
+    "exp",
+    "iat",
+    IMPERSONATED,
+    "iss",
+    "jti",
+    "may_act",
+    "nbf",
+    NONCE,
+    "s_hash",
+    "scope",
+    "sub",
+    SUBJECT_ISSUER,
+    "typ",
+    "realm_access",
+];
+
+/// Claims of a foreign token that could be taken for the realm's sessions and roles.
+const NEVER_FROM_OUTSIDE: [&str; 6] =
+    ["entitlements", "groups", "resource_access", "roles", "session_state", "sid"];
+
+/// Claims that dialects carry over, by which the realm's own users and logins are known. Another issuer's word for them
+/// is copied where the audience's file lists them only.
+const OF_THE_REALM: [&str; 4] = ["auth_level", "realm", "subname", "user_id"];
+
+/// Whether `token.set` may not name the claim: it says what the token is, whom it is about, or which roles it has.
+pub fn is_reserved(claim: &str) -> bool {
+    NEVER_COPIED.contains(&claim) || NEVER_FROM_OUTSIDE.contains(&claim)
+}
+
+impl Contract {
+    /// What to ask the identity provider's admin API; `None` where its roles are not looked at.
+    pub fn directory(&self) -> Option<Question<'_>> {
+        let subject = self.subject.as_deref().filter(|_| self.from_directory)?;
+        let clients = self.roles.iter().flat_map(|terms| {
+            let others = terms.from_client.keys().map(|(client, _)| client.as_str());
+            std::iter::once(terms.audience.as_str()).chain(others)
+        });
+        let realm =
+            !self.realm_roles.is_empty() || self.roles.iter().any(|terms| !terms.from_realm.is_empty());
+        Some(Question { subject, realm, clients: clients.collect() })
+    }
+
+    /// The claims of a token that meets the contract. Refused when the contract leaves no time after `now`
+    /// ([`Reason::AnswerLifetime`]) or the subject token's roles can't be read ([`Reason::AnswerRoles`]).
+    pub fn mint(&self, from: &Ingredients<'_>) -> Result<Narrowed, Refusal> {
+        let internal = |text: &str| Refusal::new(Reason::Internal, text);
+        if self.issuance != Issuance::Mint {
+            return Err(internal("the contract is not about a minted token"));
+        }
+        let subject = self.subject.as_ref().ok_or_else(|| internal("the contract has no subject"))?;
+        let expires = self.minted_expiry(from.now)?;
+        let before = match (self.own, self.from_directory) {
+            (false, _) => Roles::default(),
+            (true, false) => Roles::read(from.subject)?,
+            (true, true) => from.directory.cloned().ok_or_else(|| internal("the directory was not asked"))?,
+        };
+        let roles = self.narrowed_roles(&before);
+        let scope = self.minted_scope(from.subject);
+
+        let mut claims = Map::new();
+        let person = self.person.as_ref().unwrap_or(from.subject);
+        for (name, value) in person.iter().filter(|(name, _)| self.copies(name, &scope)) {
+            claims.insert(name.clone(), value.clone());
+        }
+        for (name, text) in &self.defaults {
+            if !person.contains_key(name) && !is_reserved(name) {
+                claims.insert(name.clone(), Value::from(text.as_str()));
+            }
+        }
+        self.add_claims(&mut claims, &roles);
+        self.delegate(&mut claims, &Map::new());
+        let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
+        set("iss", Value::from(from.issuer));
+        set("sub", Value::from(subject.as_str()));
+        set("aud", self.audience_claim());
+        set("iat", Value::from(from.now.as_second()));
+        set("exp", Value::from(expires));
+        set("jti", Value::from(from.jti));
+        if !self.own {
+            let name = if self.settled { SUBJECT_ISSUER } else { "iss" };
+            let issuer = from.subject.get(name).cloned();
+            set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token names no issuer"))?);
+        }
+        if self.is_impersonation() {
+            set(IMPERSONATED, Value::Bool(true));
+        }
+        if let Some(binding) = &self.binding {
+            set("cnf", binding.clone());
+        }
+        if self.is_rfc9068() {
+            set("client_id", Value::from(self.client.as_str()));
+        } else {
+            set("azp", Value::from(self.client.as_str()));
+            set("typ", Value::from(self.typ_claim()));
+        }
+        if !scope.is_empty() && self.requested != TokenType::IdToken {
+            set("scope", Value::from(scope.to_string()));
+        }
+        let dropped = from.subject.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
+        Ok(Narrowed { claims, scope, roles_before: before, roles, dropped, expires })
+    }
+
+    /// The header's `typ` (RFC 9068 section 2.1; Keycloak has `JWT` for all).
+    pub fn header_typ(&self) -> &'static str {
+        if self.is_rfc9068() { "at+jwt" } else { "JWT" }
+    }
+
+    /// The answer's `token_type` (RFC 6749 section 7.1, RFC 8693 section 2.2.1, RFC 9449 section 5).
+    pub fn token_type(&self) -> &'static str {
+        match self.requested {
+            TokenType::IdToken => "N_A",
+            _ if self.is_bound_to_key() => "DPoP",
+            _ => "Bearer",
+        }
+    }
+
+    fn typ_claim(&self) -> &'static str {
+        match self.requested {
+            TokenType::IdToken => "ID",
+            _ if self.is_bound_to_key() => "DPoP",
+            _ => "Bearer",
+        }
+    }
+
+    fn is_bound_to_key(&self) -> bool {
+        self.binding.as_ref().is_some_and(|cnf| cnf.get("jkt").is_some())
+    }
+
+    fn minted_expiry(&self, now: Timestamp) -> Result<i64, Refusal> {
+        self.has_time_left(now)?;
+        let now = now.as_second();
+        let expires = now.saturating_add(self.lifetime.min(MAX_LIFETIME).as_secs());
+        let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
+        if expires <= now {
+            return Err(Refusal::new(
+                Reason::AnswerLifetime,
+                "the contract and the subject token leave the new token no time to live",
+            ));
+        }
+        Ok(expires)
+    }
+
+    /// What was asked for; else what the realm's own token has. The scope of a foreign one means something else.
+    fn minted_scope(&self, subject: &Map<String, Value>) -> Scope {
+        let had = || {
+            let text = subject.get("scope").and_then(Value::as_str).filter(|_| self.own || self.settled);
+            text.and_then(|text| Scope::parse(text).ok()).unwrap_or_default()
+        };
+        match &self.scope_requested {
+            Some(requested) => requested.filtered(|token| self.may_grant(token)),
+            None => had().filtered(|token| self.may_grant(token)),
+        }
+    }
+
+    fn copies(&self, claim: &str, granted: &Scope) -> bool {
+        if claim == NONCE {
+            // It says which login an ID token came of; a page may promise it in the next one.
+            let identity = self.requested == TokenType::IdToken && !self.is_impersonation();
+            return self.own && identity && self.carried.contains(NONCE);
+        }
+        if NEVER_COPIED.contains(&claim)
+            || claim == "resource_access"
+            || self.role_output.claim.as_deref() == Some(claim)
+        {
+            return false;
+        }
+        if self.own {
+            // The session is not that of whom somebody becomes.
+            let session = SESSION.contains(&claim);
+            session && !self.is_impersonation() || !session && self.lists(claim) || comes_with(claim, granted)
+        } else {
+            let spelt_out = !SESSION.contains(&claim)
+                || matches!(self.claims, Names::Listed(_))
+                || self.carried.contains(claim);
+            let listed =
+                if OF_THE_REALM.contains(&claim) { self.claims.contains(claim) } else { self.lists(claim) };
+            !NEVER_FROM_OUTSIDE.contains(&claim) && spelt_out && listed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,543 @@
+use jiff::SignedDuration;
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use serde_json::json;
+
+use super::*;
+use crate::judgement::expression::Expression;
+use crate::judgement::policy::contract::Issued;
+use crate::judgement::policy::decide::{Request, decide};
+use crate::judgement::policy::model::{
+    ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource,
+};
+use crate::judgement::policy::samples::{
+    ISSUER, NOW, audience, keycloak_claims, listed, now, object, permission, policy, request, set,
+};
+
+const JTI: &str = "cambio:1";
+
+fn minting() -> Audience {
+    let mut target = audience("back-end-api", vec![permission()]);
+    target.issuance = Issuance::Mint;
+    target.permissions[0].issuers = Names::Any;
+    target.permissions[0].requested_tokens.insert(TokenType::IdToken);
+    target
+}
+
+struct Asked<'a> {
+    own: bool,
+    kind: TokenType,
+    scope: Option<&'a str>,
+    directory: Option<&'a Roles>,
+}
+
+const OWN: Asked<'_> = Asked { own: true, kind: TokenType::AccessToken, scope: None, directory: None };
+const FOREIGN: Asked<'_> = Asked { own: false, ..OWN };
+
+fn contract(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -> Result<Contract, Refusal> {
+    let audiences = [target.name.clone()];
+    let scope = asked.scope.map(|scope| Scope::parse(scope).unwrap());
+    let request = Request {
+        own: asked.own,
+        issuer: if asked.own { "corp" } else { "partner" },
+        requested_token: asked.kind,
+        scope: scope.as_ref(),
+        ..request(&audiences, claims)
+    };
+    Ok(decide(&policy([target.clone()]), "corp", &request, now())?.contract)
+}
+
+/// Mints, and holds the result to the contract as the adapter does.
+fn mint(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -> Result<Narrowed, Refusal> {
+    let contract = contract(target, asked, claims)?;
+    let from =
+        Ingredients { subject: claims, directory: asked.directory, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&from)?;
+    let scope = minted.scope.to_string();
+    contract.check(&Issued {
+        claims: &minted.claims,
+        issuer: ISSUER,
+        issued_token_type: Some(contract.requested.urn()),
+        token_type: Some(contract.token_type()),
+        scope: Some(&scope),
+    })?;
+    Ok(minted)
+}
+
+/// A token of the foreign issuer's that says a good deal.
+fn foreign_claims() -> Map<String, Value> {
+    let mut claims = keycloak_claims();
+    claims.extend(object(json!({
+        "iss": "https://login.partner.example", "groups": ["approver"], "roles": ["admin"], "org": "acme",
+        "auth_time": NOW - 60, "sub": "42"
+    })));
+    claims
+}
+
+#[test]
+fn keycloaks_shape_from_a_token_of_the_realm() {
+    let minted = mint(&minting(), &OWN, &keycloak_claims()).unwrap();
+    assert_eq!(
+        Value::Object(minted.claims),
+        json!({
+            "iss": ISSUER, "sub": "user-1", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
+            "typ": "Bearer", "azp": "front-end-app", "sid": "s", "acr": "1", "scope": "email profile",
+            "resource_access": {"back-end-api": {"roles": ["backend_user"]}},
+            "email": "u@example.org", "email_verified": true, "name": "U", "preferred_username": "u",
+            "department": "IT"
+        })
+    );
+    assert_eq!(minted.dropped, ["allowed-origins", "custom", "realm_access"]);
+}
+
+#[test]
+fn rfc_9068_has_its_own_names() {
+    let mut target = minting();
+    target.token.profile = Profile::Rfc9068;
+    target.roles.output = RoleOutput { keycloak: false, claim: Some("roles".to_owned()) };
+    target.roles.realm = set(&["offline_access"]);
+    let minted = mint(&target, &Asked { scope: Some("email"), ..OWN }, &keycloak_claims()).unwrap();
+    assert_eq!(
+        Value::Object(minted.claims),
+        json!({
+            "iss": ISSUER, "sub": "user-1", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
+            "client_id": "front-end-app", "sid": "s", "acr": "1", "scope": "email",
+            "roles": ["backend_user", "offline_access"],
+            "email": "u@example.org", "email_verified": true, "department": "IT"
+        })
+    );
+    let contract = contract(&target, &OWN, &keycloak_claims()).unwrap();
+    assert_eq!((contract.header_typ(), contract.token_type()), ("at+jwt", "Bearer"));
+}
+
+#[test]
+fn an_id_token_speaks_to_the_client_and_has_no_roles() {
+    let mut target = minting();
+    target.roles.fixed = set(&["user"]);
+    target.token.set = BTreeMap::from([("tenant".to_owned(), Expression::compile("'x'").unwrap())]);
+    let mut claims = keycloak_claims();
+    claims.extend(object(json!({"nonce": "n", "at_hash": "h", "auth_time": NOW - 5})));
+    let minted = mint(&target, &Asked { kind: TokenType::IdToken, ..OWN }, &claims).unwrap();
+    let get = |name: &str| minted.claims.get(name).cloned().unwrap_or_default();
+    assert_eq!(
+        (get("aud"), get("azp"), get("typ")),
+        (json!("front-end-app"), json!("front-end-app"), json!("ID"))
+    );
+    assert_eq!((get("sid"), get("acr"), get("auth_time")), (json!("s"), json!("1"), json!(NOW - 5)));
+    for absent in ["nonce", "at_hash", "scope", "resource_access", "realm_access", "tenant"] {
+        assert!(!minted.claims.contains_key(absent), "{absent}");
+    }
+    assert_eq!(minted.roles, Roles::default());
+}
+
+#[test]
+fn a_foreign_token_brings_what_the_file_says_and_no_more() {
+    let mut target = minting();
+    target.roles.map = vec![RoleMapping {
+        from: RoleSource::When(Expression::compile("'approver' in claims.groups").unwrap()),
+        to: "approver".to_owned(),
+        issuers: Some(listed(&["partner"])),
+    }];
+    target.token.set =
+        BTreeMap::from([("tenant".to_owned(), Expression::compile("'partner-' + claims.org").unwrap())]);
+    let minted = mint(&target, &Asked { scope: Some("email"), ..FOREIGN }, &foreign_claims()).unwrap();
+    assert_eq!(
+        Value::Object(minted.claims),
+        json!({
+            "iss": ISSUER, "subject_issuer": "https://login.partner.example", "sub": "partner#user-1", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
+            "typ": "Bearer", "azp": "front-end-app", "scope": "email", "department": "IT", "tenant": "partner-acme",
+            "resource_access": {"back-end-api": {"roles": ["approver"]}}
+        })
+    );
+    target.token.claims = Names::Any;
+    let all = mint(&target, &FOREIGN, &foreign_claims()).unwrap().claims;
+    for absent in ["sid", "acr", "auth_time", "groups", "roles", "realm_access", "scope", "email", "name"] {
+        assert!(!all.contains_key(absent), "{absent}");
+    }
+    assert_eq!(all["org"], json!("acme"));
+    target.token.claims = listed(&["acr", "auth_time", "email", "groups", "roles", "sid"]);
+    let some = mint(&target, &FOREIGN, &foreign_claims()).unwrap().claims;
+    assert_eq!(
+        (&some["acr"], &some["auth_time"], &some["email"]),
+        (&json!("1"), &json!(NOW - 60), &json!("u@example.org"))
+    );
+    for absent in ["sid", "groups", "roles"] {
+        assert!(!some.contains_key(absent), "{absent}");
+    }
+}
+
+#[test]
+fn who_acts_and_who_may_is_in_every_token() {
+    let mut claims = keycloak_claims();
+    claims.extend(object(json!({"act": {"sub": "a"}, "may_act": {"client_id": "front-end-app"}})));
+    for kind in [TokenType::AccessToken, TokenType::IdToken, TokenType::Jwt] {
+        let mut target = minting();
+        target.token.claims = Names::Any;
+        target.permissions[0].requested_tokens.insert(kind);
+        target.permissions[0].delegation = Some(Delegation {
+            actor: ActorRule::Forbidden,
+            issuers: listed(&[]),
+            condition: None,
+            without_may_act: false,
+            depth: 1,
+        });
+        let partner = "https://login.partner.example";
+        for (own, iss, act) in
+            [(true, ISSUER, json!({"sub": "a"})), (false, partner, json!({"sub": "a", "iss": partner}))]
+        {
+            claims.insert("iss".to_owned(), json!(iss));
+            let minted = mint(&target, &Asked { own, kind, ..OWN }, &claims).unwrap();
+            assert_eq!(minted.claims["act"], act, "{iss}");
+            assert_eq!(minted.claims["may_act"], json!({"client_id": "front-end-app"}));
+        }
+    }
+}
+
+#[test]
+fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
+    let mut claims = keycloak_claims();
+    claims
+        .extend(object(json!({"groups": ["support"], "auth_time": 5, "amr": ["pwd"], "act": {"sub": "a"}})));
+    let person = object(json!({
+        "sub": "user-2", "username": "customer-7", "preferred_username": "customer-7", "email": "c@example.org"
+    }));
+    let mut target = minting();
+    target.token.claims = listed(&["department", "groups", "acr", "sid"]);
+    let base = contract(&target, &OWN, &keycloak_claims()).unwrap();
+    let contract = Contract {
+        subject: Some("user-2".to_owned()),
+        person: Some(person),
+        from_directory: true,
+        act: claims.get("act").cloned(),
+        ..base
+    };
+    let held = Roles {
+        clients: BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]),
+        ..Roles::default()
+    };
+    let from = Ingredients { subject: &claims, directory: Some(&held), issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&from).unwrap();
+    assert_eq!(
+        Value::Object(minted.claims),
+        json!({
+            "iss": ISSUER, "sub": "user-2", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
+            "typ": "Bearer", "azp": "front-end-app", "scope": "email profile", "act": {"sub": "a"},
+            "resource_access": {"back-end-api": {"roles": ["reader"]}},
+            "email": "c@example.org", "preferred_username": "customer-7", "impersonated": true
+        })
+    );
+}
+
+#[test]
+fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
+    let partner = "https://login.partner.example";
+    let mut claims = keycloak_claims();
+    claims
+        .extend(object(json!({"sub": "partner#42", SUBJECT_ISSUER: partner, "scope": "email", "sid": "s"})));
+    let (audiences, target) = ([String::from("back-end-api")], minting());
+    let request = Request {
+        own: false,
+        settled: true,
+        issuer: "partner",
+        subject: "partner#42",
+        ..request(&audiences, &claims)
+    };
+    let decided = |target: Audience| decide(&policy([target]), "corp", &request, now());
+    let contract = decided(target.clone()).unwrap().contract;
+    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&from).unwrap();
+    assert_eq!(
+        (&minted.claims["sub"], &minted.claims[SUBJECT_ISSUER]),
+        (&json!("partner#42"), &json!(partner))
+    );
+    assert_eq!((&minted.claims["iss"], minted.scope.to_string().as_str()), (&json!(ISSUER), "email"));
+    assert!(!minted.claims.contains_key("sid") && minted.roles == Roles::default());
+
+    let translating = Audience { issuance: Issuance::Translate, ..target };
+    let refusal = decided(translating).unwrap_err();
+    assert_eq!(refusal.reason, Reason::IssuerNotPermitted);
+    assert!(refusal.detail.contains("which can't exchange a token that Cambio minted"), "{}", refusal.detail);
+}
+
+#[test]
+fn a_dialect_carries_claims_over_and_has_defaults() {
+    let mut claims = foreign_claims();
+    claims.extend(object(json!({"locale": "fr"})));
+    let audiences = [String::from("back-end-api")];
+    let request = Request {
+        own: false,
+        issuer: "partner",
+        carried: &["email", "locale", "acr", "act", "sid", "realm_access"],
+        defaults: &[
+            ("locale", "en"),
+            ("zoneinfo", "Europe/Berlin"),
+            ("sub", "x"),
+            ("aud", "y"),
+            ("sid", "z"),
+        ],
+        ..request(&audiences, &claims)
+    };
+    let mut target = minting();
+    target.token.claims = Names::Any;
+    let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
+    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&from).unwrap().claims;
+    let text = |name: &str| minted.get(name).and_then(Value::as_str);
+    assert_eq!((text("email"), text("locale"), text("acr")), (Some("u@example.org"), Some("fr"), Some("1")));
+    assert_eq!(
+        (text("zoneinfo"), text("sub"), text("aud")),
+        (Some("Europe/Berlin"), Some("partner#user-1"), Some("back-end-api"))
+    );
+    assert!(["act", "sid", "realm_access"].iter().all(|name| !minted.contains_key(*name)));
+}
+
+#[test]
+fn a_nonce_goes_into_id_tokens_where_the_page_has_it_so() {
+    let mut claims = keycloak_claims();
+    claims.extend(object(json!({"nonce": "n"})));
+    let audiences = [String::from("back-end-api")];
+    let nonce = &["nonce"][..];
+    for (name, kind, carried, expected) in [
+        ("promised", TokenType::IdToken, nonce, Some("n")),
+        ("an access token", TokenType::AccessToken, nonce, None),
+        ("not promised", TokenType::IdToken, &[], None),
+    ] {
+        let request = Request { requested_token: kind, carried, ..request(&audiences, &claims) };
+        let mut target = minting();
+        target.token.claims = Names::Any;
+        target.permissions[0].requested_tokens = BTreeSet::from([kind]);
+        let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
+        let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+        let minted = contract.mint(&from).unwrap().claims;
+        assert_eq!(minted.get("nonce").and_then(Value::as_str), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
+    let forged = json!({"auth_level": 99, "realm": "/", "subname": "amadmin", "user_id": "amadmin"});
+    let mut claims = foreign_claims();
+    claims.extend(object(forged.clone()));
+    let audiences = [String::from("back-end-api")];
+    let carried = crate::judgement::dialect::Dialect::Forgerock.rules().carried;
+    let foreign = Request { own: false, issuer: "partner", carried, ..request(&audiences, &claims) };
+    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let mint = |request: Request<'_>, target: Audience| {
+        let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
+        contract.mint(&from).unwrap().claims
+    };
+    let had = |claims: &Map<String, Value>| {
+        forged.as_object().unwrap().keys().filter(|name| claims.contains_key(*name)).count()
+    };
+    assert_eq!(had(&mint(foreign, minting())), 0);
+    assert_eq!(had(&mint(Request { own: true, issuer: "corp", ..foreign }, minting())), 4, "the realm's own");
+    let mut listing = minting();
+    listing.token.claims = listed(&["user_id"]);
+    assert_eq!(had(&mint(foreign, listing)), 1, "the owner asks for it");
+}
+
+#[test]
+fn the_expiry_is_the_earliest_of_contract_subject_and_cap() {
+    for (name, lifetime, subject, now_after, expected) in [
+        ("the contract's", 60, 120, 0, Some(60)),
+        ("the subject token's", 300, 120, 0, Some(120)),
+        ("the cap", 400_000, 500_000, 0, Some(86_400)),
+        ("over", 300, 120, 120, None),
+    ] {
+        let base = contract(&minting(), &OWN, &keycloak_claims()).unwrap();
+        let contract = Contract {
+            lifetime: SignedDuration::from_secs(lifetime),
+            expires_by: Some(Timestamp::from_second(NOW + subject).unwrap()),
+            ..base
+        };
+        let now = Timestamp::from_second(NOW + now_after).unwrap();
+        let from =
+            Ingredients { subject: &keycloak_claims(), directory: None, issuer: ISSUER, now, jti: JTI };
+        let minted = contract.mint(&from);
+        assert_eq!(minted.as_ref().ok().map(|minted| minted.expires - NOW), expected, "{name}");
+        if let Err(refusal) = minted {
+            assert_eq!(refusal.reason, Reason::SubjectTokenExpired);
+        }
+    }
+}
+
+#[test]
+fn the_directory_is_asked_for_what_the_file_looks_at() {
+    let mut target = minting();
+    target.roles.directory = true;
+    let line = |from: RoleSource| RoleMapping { from, to: "reader".to_owned(), issuers: None };
+    target.roles.map = vec![
+        line(RoleSource::Client { client: "other-app".to_owned(), role: "approver".to_owned() }),
+        line(RoleSource::Realm("auditor".to_owned())),
+    ];
+    let contract = contract(&target, &OWN, &keycloak_claims()).unwrap();
+    let expected =
+        Question { subject: "user-1", realm: true, clients: BTreeSet::from(["back-end-api", "other-app"]) };
+    assert_eq!(contract.directory(), Some(expected));
+    assert_eq!(self::contract(&target, &FOREIGN, &keycloak_claims()).unwrap().directory(), None);
+    assert_eq!(mint(&target, &OWN, &keycloak_claims()).unwrap_err().reason, Reason::Internal, "not asked");
+
+    let held = Roles {
+        realm: BTreeSet::new(),
+        clients: BTreeMap::from([
+            ("other-app".to_owned(), set(&["approver"])),
+            ("x".to_owned(), set(&["y"])),
+        ]),
+    };
+    let minted = mint(&target, &Asked { directory: Some(&held), ..OWN }, &keycloak_claims()).unwrap();
+    let expected = BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]);
+    assert_eq!(minted.roles.clients, expected, "a role that was taken away is gone, whatever the token says");
+}
+
+#[test]
+fn a_binding_is_kept() {
+    let mut claims = keycloak_claims();
+    claims.insert("cnf".to_owned(), json!({"jkt": "k"}));
+    for profile in [Profile::Keycloak, Profile::Rfc9068] {
+        let mut target = minting();
+        target.token.profile = profile;
+        assert_eq!(contract(&target, &OWN, &claims).unwrap().token_type(), "DPoP");
+        assert_eq!(mint(&target, &OWN, &claims).unwrap().claims["cnf"], json!({"jkt": "k"}));
+    }
+}
+
+#[test]
+fn a_template_that_fails_refuses() {
+    let mut target = minting();
+    target.token.set =
+        BTreeMap::from([("tenant".to_owned(), Expression::compile("claims.missing").unwrap())]);
+    let refusal = mint(&target, &OWN, &keycloak_claims()).unwrap_err();
+    assert_eq!(refusal.reason, Reason::ClaimTemplateFailed);
+    assert!(refusal.detail.contains("token.set.tenant"), "{}", refusal.detail);
+}
+
+const ROLES: [&str; 4] = ["a", "b", "c", "d"];
+const TOKENS: [&str; 4] = ["email", "profile", "phone", "x"];
+
+fn some_roles() -> impl Strategy<Value = BTreeSet<String>> {
+    subsequence(ROLES.to_vec(), 0..=3).prop_map(|roles| set(&roles))
+}
+
+fn some_line() -> impl Strategy<Value = RoleMapping> {
+    let role = || select(ROLES.to_vec()).prop_map(str::to_owned);
+    let source = prop_oneof![
+        role().prop_map(RoleSource::Own),
+        role().prop_map(RoleSource::Realm),
+        role().prop_map(|role| RoleSource::Client { client: "account".to_owned(), role }),
+        role().prop_map(RoleSource::Group),
+        select(TOKENS.to_vec()).prop_map(|token| RoleSource::Scope(token.to_owned())),
+        role().prop_map(|role| {
+            RoleSource::When(Expression::compile(&format!("'{role}' in claims.groups")).unwrap())
+        }),
+    ];
+    let issuers =
+        select(vec![None, Some(vec!["corp"]), Some(vec!["partner"]), Some(vec!["corp", "partner"])]);
+    (source, role(), issuers).prop_map(|(from, to, issuers)| RoleMapping {
+        from,
+        to: format!("to-{to}"),
+        issuers: issuers.map(|names| listed(&names)),
+    })
+}
+
+prop_compose! {
+    fn some_audience()(
+        own: bool,
+        realm in some_roles(),
+        map in proptest::collection::vec(some_line(), 0..4),
+        fixed in some_roles(),
+        default in some_roles(),
+        permitted in subsequence(TOKENS.to_vec(), 0..=4),
+        rfc9068: bool,
+        (keycloak, flat) in select(vec![(true, false), (false, true), (true, true)]),
+        lifetime in 1..400i64,
+        any_claim: bool,
+    ) -> Audience {
+        let mut target = minting();
+        target.roles.own = own;
+        target.roles.realm = realm;
+        target.roles.map = map;
+        target.roles.fixed = fixed.iter().map(|role| format!("fixed-{role}")).collect();
+        target.roles.default = default.iter().map(|role| format!("default-{role}")).collect();
+        target.roles.output = RoleOutput { keycloak, claim: flat.then(|| "roles".to_owned()) };
+        target.permissions[0].scopes = listed(&permitted);
+        target.token.lifetime = SignedDuration::from_secs(lifetime);
+        target.token.profile = if rfc9068 { Profile::Rfc9068 } else { Profile::Keycloak };
+        if any_claim {
+            target.token.claims = Names::Any;
+        }
+        target
+    }
+}
+
+prop_compose! {
+    fn some_claims()(
+        realm in some_roles(),
+        own in some_roles(),
+        others in some_roles(),
+        groups in some_roles(),
+        scope in subsequence(TOKENS.to_vec(), 0..=4),
+    ) -> Map<String, Value> {
+        let mut claims = keycloak_claims();
+        claims.extend(object(json!({
+            "realm_access": {"roles": realm}, "scope": scope.join(" "), "groups": groups, "roles": ["root"],
+            "resource_access": {"back-end-api": {"roles": own}, "account": {"roles": others}}
+        })));
+        claims
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// What is minted meets its contract and stays within every limit, whoever's the subject token is; and no role is
+    /// there that the file does not name, unless it is the audience's own in a token of the realm.
+    #[test]
+    fn what_is_minted_stays_within_the_file(
+        target in some_audience(),
+        claims in some_claims(),
+        own: bool,
+        asked in proptest::option::of(subsequence(TOKENS.to_vec(), 0..=4)),
+    ) {
+        let text = asked.as_ref().map(|tokens| tokens.join(" "));
+        let request = Asked { own, scope: text.as_deref(), ..OWN };
+        if let Ok(contract) = contract(&target, &request, &claims) {
+            let minted = mint(&target, &request, &claims).unwrap();
+            prop_assert!(minted.scope.iter().all(|token| contract.scope_permitted.contains(token)));
+            prop_assert!(contract.scope_requested.as_ref().is_none_or(|asked| minted.scope.is_subset(asked)));
+            prop_assert!(minted.expires <= NOW + target.token.lifetime.as_secs().min(120));
+            let before = Roles::read(&claims).unwrap();
+            let realm_before = if own { before.realm.clone() } else { BTreeSet::new() };
+            prop_assert!(minted.roles.realm.is_subset(&(&target.roles.realm & &realm_before)));
+            let issuer = if own { "corp" } else { "partner" };
+            let mut flat: BTreeSet<String> = minted.roles.realm.clone();
+            for (client, roles) in &minted.roles.clients {
+                prop_assert_eq!(client, "back-end-api");
+                flat.extend(roles.iter().cloned());
+                for role in roles {
+                    let named = target.roles.fixed.contains(role)
+                        || target.roles.default.contains(role)
+                        || target.roles.map.iter().any(|line| line.to == *role && line.is_about(issuer, "corp"));
+                    let owned = own && target.roles.own && before.clients.get(client).is_some_and(|own| own.contains(role));
+                    prop_assert!(named || owned, "{}", role);
+                }
+            }
+            // What a resource server reads, in whichever claim, is what was granted.
+            let written = Roles::read(&minted.claims).unwrap();
+            let expected = if target.roles.output.keycloak { minted.roles.clone() } else { Roles::default() };
+            prop_assert_eq!(written, expected);
+            if target.roles.output.claim.is_some() {
+                let listed: BTreeSet<String> = minted.claims.get("roles").and_then(Value::as_array)
+                    .into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+                prop_assert_eq!(listed, flat);
+            } else if !own {
+                prop_assert!(!minted.claims.contains_key("roles"));
+            }
+            if !own {
+                prop_assert_eq!(minted.claims["sub"].as_str(), Some("partner#user-1"));
+                prop_assert!(!minted.claims.contains_key("sid") && !minted.claims.contains_key("groups"));
+            }
+        }
+    }
+}

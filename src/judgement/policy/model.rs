@@ -1,0 +1,342 @@
+//! What audience files say, checked: permissions, role rules, token rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, civil::Date};
+
+use crate::judgement::expression::Expression;
+use crate::words::oauth::names::Names;
+use crate::words::oauth::urn::TokenType;
+
+/// The longest life of a token that Cambio lets out; not configurable. A signing key is published for as long after
+/// its last signature.
+pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// Every audience file, by realm and audience.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// realm name → audience name → rules
+    pub realms: BTreeMap<String, BTreeMap<String, Audience>>,
+    /// foreign issuer's name → CEL that gives the local name of its subjects (`claimMappings.username`)
+    pub usernames: BTreeMap<String, Expression>,
+    /// SHA-256 over the audience files as read, in hexadecimal: names this policy in audit and metrics.
+    pub hash: String,
+}
+
+impl Policy {
+    /// Whether some audience of a realm lets a client become anybody at all.
+    pub fn lets_impersonate(&self, realm: &str, client: &str) -> bool {
+        let audiences = self.realms.get(realm).into_iter().flat_map(BTreeMap::values);
+        let mut permissions = audiences.flat_map(|audience| &audience.permissions);
+        permissions.any(|one| one.impersonation.is_some() && one.clients.contains(client))
+    }
+}
+
+/// One audience and what its owner says about it.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// The client id of the target application, as the `audience` parameter and the `aud` claim have it.
+    pub name: String,
+    /// The team that owns the file.
+    pub owner: String,
+    /// `resource` values that mean this audience (RFC 8693 section 2.1).
+    pub resources: BTreeSet<String>,
+    /// Who may exchange what for it. Nothing is allowed that none of them allows.
+    pub permissions: Vec<Permission>,
+    /// Which roles the new token has.
+    pub roles: RoleRules,
+    /// Lifetime and further claims of the new token.
+    pub token: TokenRules,
+    /// How the answer is made, where a permission does not say so itself.
+    pub issuance: Issuance,
+}
+
+impl Audience {
+    /// How the answer is made to what `permission` allows.
+    pub fn issuance_of(&self, permission: &Permission) -> Issuance {
+        permission.issuance.unwrap_or(self.issuance)
+    }
+
+    /// Every issuance that this file asks for, in the order of what they can do.
+    pub fn issuances(&self) -> BTreeSet<Issuance> {
+        if self.permissions.is_empty() {
+            return BTreeSet::from([self.issuance]);
+        }
+        self.permissions.iter().map(|permission| self.issuance_of(permission)).collect()
+    }
+}
+
+/// The statement of an audience's owner that certain clients may exchange certain tokens for it.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// Client ids.
+    pub clients: Names,
+    /// Names of subject issuers, as `cambio.yaml` calls them.
+    pub issuers: Names,
+    /// Accepted `subject_token_type`s.
+    pub subject_tokens: BTreeSet<TokenType>,
+    /// Clients that the realm's own subject and actor tokens may have been issued to, where they were issued neither to
+    /// nor for the caller.
+    pub subject_clients: Names,
+    /// Whether subject and actor tokens may be ones that we signed for another audience, by what its owner wrote.
+    pub exchanged: bool,
+    /// Accepted `requested_token_type`s.
+    pub requested_tokens: BTreeSet<TokenType>,
+    /// Scope tokens that may be asked for and granted.
+    pub scopes: Names,
+    /// How the answer is made; `None`: as the audience says.
+    pub issuance: Option<Issuance>,
+    /// What must hold of the subject token besides.
+    pub demands: Demands,
+    /// A CEL expression that must be true.
+    pub condition: Option<Expression>,
+    /// Who may act for the subject; `None`: nobody, neither a new actor nor an earlier one.
+    pub delegation: Option<Delegation>,
+    /// Who may become whom. With it, the permission is about nothing else; without it, about no impersonation.
+    pub impersonation: Option<Impersonation>,
+    /// Longest time between issue and expiry; `None`: as [`TokenRules::lifetime`] says.
+    pub lifetime: Option<SignedDuration>,
+    /// The last day (UTC) on which the permission holds.
+    pub expires: Option<Date>,
+}
+
+/// Who may act for the subject of an exchange.
+#[derive(Clone, Debug)]
+pub struct Delegation {
+    /// Whether an actor token must come, or must not.
+    pub actor: ActorRule,
+    /// Names of the issuers whose tokens may be actor tokens.
+    pub issuers: Names,
+    /// A CEL expression over the actor's claims, too, that must be true where there is an actor token.
+    pub condition: Option<Expression>,
+    /// Whether an actor may act for a subject whose token has no `may_act`.
+    pub without_may_act: bool,
+    /// The longest chain of actors in the new token.
+    pub depth: usize,
+}
+
+impl Delegation {
+    /// Whether a new actor may come.
+    pub fn takes_actors(&self) -> bool {
+        self.actor != ActorRule::Forbidden
+    }
+}
+
+/// Whether an actor token comes with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ActorRule {
+    /// It must.
+    Required,
+    /// It may.
+    #[default]
+    Optional,
+    /// It must not: earlier actors go on, and none joins them.
+    Forbidden,
+}
+
+/// Who may become whom.
+#[derive(Clone, Debug)]
+pub struct Impersonation {
+    /// A CEL expression over the subject token's claims that must be true.
+    pub who: Expression,
+    /// A CEL expression over the claims of the requested subject, too, that must be true.
+    pub whom: Expression,
+}
+
+/// What a permission asks of a subject token that its signature does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Demands {
+    /// It was not exchanged before (its `jti` is used up by the exchange).
+    pub one_time: bool,
+    /// Its issuer says, when asked, that it is still active.
+    pub still_active: bool,
+}
+
+impl Demands {
+    /// From the least to the most: what comes first is preferred.
+    pub const ALL: [Self; 4] = [
+        Self { one_time: false, still_active: false },
+        Self { one_time: false, still_active: true },
+        Self { one_time: true, still_active: false },
+        Self { one_time: true, still_active: true },
+    ];
+
+    /// Whether whoever meets `other` also meets this.
+    pub fn within(self, other: Self) -> bool {
+        (other.one_time || !self.one_time) && (other.still_active || !self.still_active)
+    }
+}
+
+/// Which roles a token for an audience has: nothing that is not named here.
+#[derive(Clone, Debug, Default)]
+pub struct RoleRules {
+    /// Keep the audience's own client roles.
+    pub own: bool,
+    /// Realm roles that may stay.
+    pub realm: BTreeSet<String>,
+    /// Further roles of the audience, made from others. As all that follows: where we sign.
+    pub map: Vec<RoleMapping>,
+    /// Roles of the audience that every token has.
+    pub fixed: BTreeSet<String>,
+    /// Roles of the audience that a token has that has none else.
+    pub default: BTreeSet<String>,
+    /// Which claims name the roles.
+    pub output: RoleOutput,
+    /// Whether mint takes the roles of the realm's own users from the identity provider's admin API and not from the
+    /// subject token.
+    pub directory: bool,
+}
+
+/// Which claims of a token that we sign name its roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleOutput {
+    /// `realm_access` and `resource_access`.
+    pub keycloak: bool,
+    /// A list of names in a claim of this name.
+    pub claim: Option<String>,
+}
+
+impl Default for RoleOutput {
+    fn default() -> Self {
+        Self { keycloak: true, claim: None }
+    }
+}
+
+/// One line of `roles.map`.
+#[derive(Clone, Debug)]
+pub struct RoleMapping {
+    /// Where the role comes from.
+    pub from: RoleSource,
+    /// The client role of the audience that is given.
+    pub to: String,
+    /// Names of the issuers about whose tokens this line is; `None`: the audience's own realm.
+    pub issuers: Option<Names>,
+}
+
+impl RoleMapping {
+    /// Whether this line is about tokens of `issuer`, where `realm` is the audience's own.
+    pub fn is_about(&self, issuer: &str, realm: &str) -> bool {
+        match &self.issuers {
+            None => issuer == realm,
+            Some(names) => names.contains(issuer),
+        }
+    }
+}
+
+/// Where a mapped role comes from.
+#[derive(Clone, Debug)]
+pub enum RoleSource {
+    /// The audience's own client role of this name, which is renamed.
+    Own(String),
+    /// The realm role of this name.
+    Realm(String),
+    /// A client role of any client.
+    Client {
+        /// The client's id.
+        client: String,
+        /// The role's name.
+        role: String,
+    },
+    /// The group of this name or path in the claim `groups`, letter for letter.
+    Group(String),
+    /// The scope token in the subject token's `scope`.
+    Scope(String),
+    /// Whenever this CEL expression over the subject token's claims is true.
+    When(Expression),
+}
+
+/// What a token for an audience may be besides its roles.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    /// Longest time between issue and expiry.
+    pub lifetime: SignedDuration,
+    /// Whether the new token must expire no later than the subject token.
+    pub within_subject: bool,
+    /// Claims beyond the standard ones that a token that we sign may carry.
+    pub claims: Names,
+    /// Claims that we add: name → CEL that gives the value.
+    pub set: BTreeMap<String, Expression>,
+    /// The form of minted access tokens.
+    pub profile: Profile,
+    /// The `sub` of tokens that are minted for foreign subjects.
+    pub subject: SubjectRule,
+    /// How long after the first exchange its refresh tokens are good.
+    pub refresh_lifetime: SignedDuration,
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self {
+            lifetime: SignedDuration::from_mins(5),
+            within_subject: false,
+            claims: Names::Listed(BTreeSet::new()),
+            set: BTreeMap::new(),
+            profile: Profile::default(),
+            subject: SubjectRule::default(),
+            refresh_lifetime: SignedDuration::from_mins(30),
+        }
+    }
+}
+
+/// The form of a minted access token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Keycloak's.
+    #[default]
+    Keycloak,
+    /// RFC 9068 (`at+jwt`).
+    Rfc9068,
+}
+
+/// The `sub` of a token that is minted for a foreign subject. The realm's own subjects keep theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SubjectRule {
+    /// The issuer's name in the configuration, `#`, and the subject token's `sub`: nobody else has it.
+    #[default]
+    Qualified,
+    /// What the issuer's `claimMappings.username` gives.
+    Mapped,
+    /// The subject token's `sub` as it is.
+    Keep,
+}
+
+/// How the answer to an exchange is made, in the order of what it can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Issuance {
+    /// The identity provider exchanges; its answer is checked and passed on.
+    Forward,
+    /// The identity provider exchanges; its answer is checked, narrowed and signed again by us.
+    Reissue,
+    /// A foreign token becomes the grant that the identity provider supports (RFC 7523), what that gives is exchanged,
+    /// and the answer is checked, narrowed and signed again by us.
+    Translate,
+    /// We issue; the identity provider is not asked.
+    Mint,
+}
+
+impl Issuance {
+    /// The name in configuration and audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Reissue => "reissue",
+            Self::Translate => "translate",
+            Self::Mint => "mint",
+        }
+    }
+
+    /// Whether it exchanges such subject tokens: the realm's own (`own`), or foreign ones. The identity provider
+    /// exchanges its own tokens only (RFC 8693), and grants for foreign ones only (RFC 7523).
+    pub fn takes(self, own: bool) -> bool {
+        match self {
+            Self::Forward | Self::Reissue => own,
+            Self::Translate => !own,
+            Self::Mint => true,
+        }
+    }
+
+    /// Whether what is handed out bears our signature.
+    pub fn signs(self) -> bool {
+        self != Self::Forward
+    }
+}

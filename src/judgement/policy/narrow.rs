@@ -1,0 +1,217 @@
+//! Cutting an issued token down to its contract, for `reissue` and `translate`. Nothing is added but the roles and claims
+//! that the audience's file names, and the binding to the caller; what the identity provider did not grant stays
+//! ungranted.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::judgement::policy::contract::{
+    Contract, DPOP, Issued, is_bound_to_key, scope, seconds, text_scope,
+};
+use crate::judgement::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
+use crate::judgement::policy::roles::Roles;
+use crate::words::oauth::names::Names;
+use crate::words::oauth::scope::Scope;
+use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{Reason, Refusal};
+
+/// Claims that say what kind of token this is, for whom and how long, and the ones every Keycloak token has.
+/// `act`, `may_act` and the role claims are not among them: they have rules of their own. Nor are `at_hash`, `c_hash`
+/// and `s_hash`, which bind an ID token to things that are not handed out.
+const STANDARD: [&str; 19] = [
+    "acr",
+    "allowed-origins",
+    "amr",
+    "aud",
+    "auth_time",
+    "azp",
+    "client_id",
+    "cnf",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "scope",
+    "session_state",
+    "sid",
+    "sub",
+    "typ",
+];
+
+/// Claims by the scope token that asks for them (OpenID Connect Core 1.0 section 5.4).
+const BY_SCOPE: [(&str, &[&str]); 4] = [
+    ("address", &["address"]),
+    ("email", &["email", "email_verified"]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+    (
+        "profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+];
+
+/// Claims that a list of further claims, `"*"` included, does not let through.
+const NEVER_LISTED: [&str; 6] =
+    ["act", IMPERSONATED, "may_act", "realm_access", "resource_access", SUBJECT_ISSUER];
+
+/// Whether a claim tells about the user, by one of the standard scopes.
+pub fn is_profile_claim(name: &str) -> bool {
+    BY_SCOPE.iter().any(|(_, claims)| claims.contains(&name))
+}
+
+/// A token's claims within its contract.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Narrowed {
+    /// The claims to sign.
+    pub claims: Map<String, Value>,
+    /// The scope granted.
+    pub scope: Scope,
+    /// The roles before: those of the issued token, or those that minting began with.
+    pub roles_before: Roles,
+    /// The roles granted.
+    pub roles: Roles,
+    /// Claims of the issued token that are gone, in order.
+    pub dropped: Vec<String>,
+    /// When the token expires.
+    pub expires: i64,
+}
+
+impl Contract {
+    /// The issued token's claims, cut down to the contract. Refused is what can't be cut: see
+    /// [`Contract::check`]; and [`Reason::AnswerLifetime`] when the contract leaves no time after `now`.
+    pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
+        self.check_unchangeable(issued, self.upstream_type())?;
+        let before = Roles::read(issued.claims)?;
+        // An ID token has no scope claim; the answer around it says what was granted.
+        let granted = match (issued.claims.get("scope"), issued.scope) {
+            (Some(claim), _) => text_scope(claim)?,
+            (None, Some(text)) => scope(text)?,
+            (None, None) => Scope::default(),
+        }
+        .filtered(|token| self.may_grant(token));
+        let expires = self.expiry(issued.claims, now)?;
+        let roles = self.narrowed_roles(&before);
+
+        let mut claims: Map<String, Value> = issued
+            .claims
+            .iter()
+            .filter(|(name, _)| self.keeps(name, &granted))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        claims.insert("aud".to_owned(), self.audience_claim());
+        claims.insert("exp".to_owned(), Value::from(expires));
+        if granted.is_empty() || self.requested == TokenType::IdToken {
+            claims.remove("scope");
+        } else {
+            claims.insert("scope".to_owned(), Value::String(granted.to_string()));
+        }
+        self.add_claims(&mut claims, &roles);
+        self.delegate(&mut claims, issued.claims);
+        self.bind(&mut claims);
+        let dropped = issued.claims.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
+        Ok(Narrowed { claims, scope: granted, roles_before: before, roles, dropped, expires })
+    }
+
+    /// What the audience's file adds: claims of its own, and the roles.
+    pub(in crate::judgement::policy) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &Roles) {
+        if self.requested != TokenType::IdToken {
+            claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        roles.write(&self.role_output, claims);
+    }
+
+    /// Who acts for the subject, and who may: ID tokens say so, too. `issued` is what the identity provider wrote.
+    pub(in crate::judgement::policy) fn delegate(
+        &self,
+        claims: &mut Map<String, Value>,
+        issued: &Map<String, Value>,
+    ) {
+        let may_act = self.may_act.as_ref().or_else(|| issued.get("may_act"));
+        for (name, value) in [("act", self.act.as_ref()), ("may_act", may_act)] {
+            claims.extend(value.map(|value| (name.to_owned(), value.clone())));
+        }
+    }
+
+    /// Binds a token that the identity provider did not bind; one that it did has the same `cnf`, or was refused.
+    fn bind(&self, claims: &mut Map<String, Value>) {
+        if let Some(binding) = &self.binding {
+            claims.entry("cnf").or_insert_with(|| binding.clone());
+        }
+        if is_bound_to_key(claims) && self.requested != TokenType::IdToken {
+            claims.insert("typ".to_owned(), Value::from(DPOP));
+        }
+    }
+
+    fn keeps(&self, claim: &str, granted: &Scope) -> bool {
+        if NEVER_LISTED.contains(&claim) || self.role_output.claim.as_deref() == Some(claim) {
+            return false;
+        }
+        STANDARD.contains(&claim) || self.lists(claim) || comes_with(claim, granted)
+    }
+
+    /// `"*"` brings every claim but those of a standard scope that was not granted; a name written out brings its claim.
+    pub(in crate::judgement::policy) fn lists(&self, claim: &str) -> bool {
+        let listed = match &self.claims {
+            Names::Listed(names) => names.contains(claim),
+            Names::Any => !BY_SCOPE.iter().any(|(_, claims)| claims.contains(&claim)),
+        };
+        listed || self.carried.contains(claim)
+    }
+
+    /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says
+    /// nothing.
+    pub(in crate::judgement::policy) fn narrowed_roles(&self, before: &Roles) -> Roles {
+        if self.requested == TokenType::IdToken {
+            return Roles::default();
+        }
+        let own = self.roles.iter().map(|terms| (terms.audience.clone(), terms.apply(before)));
+        Roles {
+            realm: &before.realm & &self.realm_roles,
+            clients: own.filter(|(_, roles)| !roles.is_empty()).collect(),
+        }
+    }
+
+    fn expiry(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<i64, Refusal> {
+        self.has_time_left(now)?;
+        let longest = seconds(claims, "iat")?.saturating_add(self.lifetime.as_secs());
+        let expires = seconds(claims, "exp")?.min(longest);
+        let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
+        if expires <= now.as_second() {
+            return Err(Refusal::new(
+                Reason::AnswerLifetime,
+                "the contract leaves the new token no time to live",
+            ));
+        }
+        Ok(expires)
+    }
+
+    /// Keycloak's way: a text for one audience, a list for several.
+    pub(in crate::judgement::policy) fn audience_claim(&self) -> Value {
+        let mut names: Vec<Value> = self.audience().into_iter().map(Value::String).collect();
+        if names.len() == 1 { names.swap_remove(0) } else { Value::Array(names) }
+    }
+}
+
+/// Whether a granted scope token asks for the claim.
+pub(in crate::judgement::policy) fn comes_with(claim: &str, granted: &Scope) -> bool {
+    BY_SCOPE.iter().any(|(scope, claims)| granted.contains(scope) && claims.contains(&claim))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The role rules of one audience for one request.
+//!
+//! A line of `roles.map` is about tokens of the audience's own realm, or of the issuers that it names; of other tokens
+//! it sees nothing. What it sees:
+//!
+//! | source | reissue, translate | mint |
+//! |---|---|---|
+//! | own roles, `realm:` of the own realm | the token that the identity provider issued | the subject token, or the directory |
+//! | `client:` | the subject token | the subject token, or the directory |
+//! | `realm:` and `client:` of a foreign issuer, `group:`, `scope:`, `when` | the subject token | the subject token |
+//!
+//! The identity provider's token was filtered for the audience, so other clients' roles can only be seen in the subject
+//! token. Roles in a foreign token are that issuer's: they never count as the audience's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::Roles;
+use crate::judgement::expression::Scene;
+use crate::judgement::policy::model::{Audience, Issuance, RoleMapping, RoleSource};
+use crate::words::refusal::{Reason, Refusal};
+
+/// The role rules of one audience for one request: what looks at the subject token is already decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleTerms {
+    /// The client whose roles these are.
+    pub audience: String,
+    /// The audience's own client roles stay.
+    pub own: bool,
+    /// Own role → what it is renamed to.
+    pub renamed: BTreeMap<String, BTreeSet<String>>,
+    /// Realm role → own role that it brings.
+    pub from_realm: BTreeMap<String, BTreeSet<String>>,
+    /// Client and its role → own role that it brings; where the directory knows them.
+    pub from_client: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Own roles that the subject token gave.
+    pub given: BTreeSet<String>,
+    /// Own roles that every token has.
+    pub fixed: BTreeSet<String>,
+    /// Own roles of a token that has none else.
+    pub default: BTreeSet<String>,
+}
+
+/// The subject token, as far as the lines look at it.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The realm in which is judged.
+    pub realm: &'a str,
+    /// The subject issuer's name.
+    pub issuer: &'a str,
+    /// Whether the subject token is the realm's own.
+    pub own: bool,
+    /// Its claims.
+    pub claims: &'a Map<String, Value>,
+}
+
+impl RoleTerms {
+    /// The rules of an audience's file as they apply to this subject token. Expressions are evaluated whatever the
+    /// issuance, so that it does not matter for whether they can be; but what we only forward, we can't change.
+    pub fn resolve<'s>(
+        audience: &Audience,
+        issuance: Issuance,
+        subject: Subject<'_>,
+        scene: impl Fn() -> &'s Scene<'s>,
+    ) -> Result<Self, Refusal> {
+        let rules = &audience.roles;
+        // Nothing of what we mint for a foreign subject is the identity provider's.
+        let own = rules.own && (subject.own || issuance != Issuance::Mint);
+        let mut terms = Self { audience: audience.name.clone(), own, ..Self::default() };
+        let directory = rules.directory && subject.own && issuance == Issuance::Mint;
+        for line in &rules.map {
+            terms.add(line, audience, subject, directory, &scene)?;
+        }
+        if issuance == Issuance::Forward {
+            return Ok(Self { audience: terms.audience, own, ..Self::default() });
+        }
+        terms.fixed.clone_from(&rules.fixed);
+        terms.default.clone_from(&rules.default);
+        Ok(terms)
+    }
+
+    fn add<'s>(
+        &mut self,
+        line: &RoleMapping,
+        audience: &Audience,
+        subject: Subject<'_>,
+        directory: bool,
+        scene: &impl Fn() -> &'s Scene<'s>,
+    ) -> Result<(), Refusal> {
+        let to = &line.to;
+        let about_realm = line.is_about(subject.realm, subject.realm);
+        let about_subject =
+            if subject.own { about_realm } else { line.is_about(subject.issuer, subject.realm) };
+        let claims = subject.claims;
+        let given = match &line.from {
+            RoleSource::Own(from) => {
+                if about_realm {
+                    self.renamed.entry(from.clone()).or_default().insert(to.clone());
+                }
+                false
+            }
+            RoleSource::Realm(from) => {
+                if about_realm {
+                    self.from_realm.entry(from.clone()).or_default().insert(to.clone());
+                }
+                !subject.own && about_subject && names(claims.get("realm_access"), from)
+            }
+            RoleSource::Client { client, role } if directory && about_realm => {
+                let key = (client.clone(), role.clone());
+                self.from_client.entry(key).or_default().insert(to.clone());
+                false
+            }
+            RoleSource::Client { client, role } => {
+                let access = claims.get("resource_access").and_then(|access| access.get(client));
+                about_subject && names(access, role)
+            }
+            RoleSource::Group(group) => about_subject && holds(claims.get("groups"), group),
+            RoleSource::Scope(token) => {
+                let scope = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
+                about_subject && scope.split(' ').any(|one| one == token)
+            }
+            RoleSource::When(_) if !about_subject => false,
+            RoleSource::When(expression) => expression.holds_in(scene()).map_err(|error| {
+                let detail =
+                    format!("audiences file of {}: roles.map, role {to}, when: {error}", audience.name);
+                Refusal::new(Reason::RoleMappingFailed, detail)
+            })?,
+        };
+        if given {
+            self.given.insert(to.clone());
+        }
+        Ok(())
+    }
+
+    /// The audience's roles in the new token. Each rule looks at what the identity provider issued or holds, not at what
+    /// another rule made of it.
+    pub fn apply(&self, issued: &Roles) -> BTreeSet<String> {
+        let mut roles = self.given.clone();
+        for role in issued.clients.get(&self.audience).into_iter().flatten() {
+            match self.renamed.get(role) {
+                Some(renamed) => roles.extend(renamed.iter().cloned()),
+                None if self.own => {
+                    roles.insert(role.clone());
+                }
+                None => {}
+            }
+        }
+        for realm_role in &issued.realm {
+            roles.extend(self.from_realm.get(realm_role).into_iter().flatten().cloned());
+        }
+        for ((client, role), to) in &self.from_client {
+            if issued.clients.get(client).is_some_and(|roles| roles.contains(role)) {
+                roles.extend(to.iter().cloned());
+            }
+        }
+        roles.extend(self.fixed.iter().cloned());
+        if roles.is_empty() { self.default.clone() } else { roles }
+    }
+
+    /// Whether the contract leaves room for this role of the audience.
+    pub fn allows(&self, role: &str) -> bool {
+        let named = self.renamed.values().chain(self.from_realm.values()).chain(self.from_client.values());
+        self.own
+            || [&self.given, &self.fixed, &self.default].iter().any(|roles| roles.contains(role))
+            || named.into_iter().any(|roles| roles.contains(role))
+    }
+}
+
+/// Whether `{"roles": […]}` has the role. Anything of another shape has none.
+fn names(access: Option<&Value>, role: &str) -> bool {
+    holds(access.and_then(|access| access.get("roles")), role)
+}
+
+/// Whether a list of texts has this one.
+fn holds(list: Option<&Value>, text: &str) -> bool {
+    list.and_then(Value::as_array).is_some_and(|list| list.iter().any(|one| one.as_str() == Some(text)))
+}
+
+#[cfg(test)]
+mod tests;

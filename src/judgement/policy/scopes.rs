@@ -1,0 +1,116 @@
+//! Which scope tokens a permission lets be asked for and granted.
+//!
+//! A scope that is written out may be had whatever the subject token has: the owner of the audience says so. `"*"` widens
+//! nothing: with the realm's own tokens it means the scope that the subject token has. And a refresh token that outlives
+//! the session is never meant by it: [`OFFLINE`] has to be written out.
+
+use std::collections::BTreeSet;
+
+use crate::words::oauth::names::Names;
+use crate::words::oauth::scope::Scope;
+
+/// The scope token that asks for a refresh token that outlives the session (OpenID Connect Core 1.0 section 11).
+pub const OFFLINE: &str = "offline_access";
+
+/// Scope tokens that are permitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scopes {
+    names: Names,
+    offline: bool,
+}
+
+/// What the `scopes` of one permission mean for one subject token.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::judgement::policy) struct Offer<'a> {
+    names: &'a Names,
+    /// The subject token's scope, where that is the realm's word.
+    held: Option<&'a Scope>,
+}
+
+impl Scopes {
+    /// No scope token.
+    pub fn none() -> Self {
+        Self::from(Names::Listed(BTreeSet::new()))
+    }
+
+    /// Whether `token` is permitted.
+    pub fn contains(&self, token: &str) -> bool {
+        if token == OFFLINE { self.offline } else { self.names.contains(token) }
+    }
+
+    /// What either permits.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self { names: self.names.union(&other.names), offline: self.offline || other.offline }
+    }
+
+    /// What both permit.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self { names: self.names.intersection(&other.names), offline: self.offline && other.offline }
+    }
+}
+
+impl From<Names> for Scopes {
+    /// The names, or for `"*"` any scope token but [`OFFLINE`].
+    fn from(names: Names) -> Self {
+        let offline = matches!(&names, Names::Listed(names) if names.contains(OFFLINE));
+        Self { names, offline }
+    }
+}
+
+impl<'a> Offer<'a> {
+    /// `held`: the scope of a subject token that the realm issued.
+    pub(in crate::judgement::policy) fn new(names: &'a Names, held: Option<&'a Scope>) -> Self {
+        Self { names, held }
+    }
+
+    /// Whether `token` is permitted.
+    pub(in crate::judgement::policy) fn contains(self, token: &str) -> bool {
+        match self.names {
+            Names::Listed(names) => names.contains(token),
+            Names::Any => token != OFFLINE && self.held.is_none_or(|held| held.contains(token)),
+        }
+    }
+
+    /// All that is permitted.
+    pub(in crate::judgement::policy) fn scopes(self) -> Scopes {
+        match (self.names, self.held) {
+            (Names::Any, Some(held)) => {
+                let held = held.iter().filter(|token| *token != OFFLINE).map(str::to_owned);
+                Scopes::from(Names::Listed(held.collect()))
+            }
+            (names, _) => Scopes::from(names.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judgement::policy::samples::listed;
+
+    #[test]
+    fn a_star_is_what_the_subject_token_has_and_never_offline() {
+        let held = Scope::parse("email offline_access").unwrap();
+        let named = listed(&["payments", OFFLINE]);
+        for (name, names, held, token, expected) in [
+            ("held", &Names::Any, Some(&held), "email", true),
+            ("not held", &Names::Any, Some(&held), "payments", false),
+            ("held, but offline", &Names::Any, Some(&held), OFFLINE, false),
+            ("another issuer's word", &Names::Any, None, "payments", true),
+            ("offline of another issuer", &Names::Any, None, OFFLINE, false),
+            ("written out", &named, Some(&held), "payments", true),
+            ("offline, written out", &named, Some(&held), OFFLINE, true),
+            ("not written out", &named, Some(&held), "email", false),
+        ] {
+            let offer = Offer::new(names, held);
+            assert_eq!(offer.contains(token), expected, "{name}");
+            assert_eq!(offer.scopes().contains(token), expected, "{name}");
+            assert_eq!(Scopes::none().union(&offer.scopes()).contains(token), expected, "{name}");
+        }
+        let (any, offline) = (Scopes::from(Names::Any), Scopes::from(listed(&[OFFLINE])));
+        assert!(any.union(&offline).contains(OFFLINE) && any.union(&offline).contains("x"));
+        assert!(!any.intersection(&offline).contains(OFFLINE) && !any.intersection(&offline).contains("x"));
+    }
+}

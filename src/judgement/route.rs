@@ -1,0 +1,286 @@
+//! Request head to route: one canonical path or a refusal. The first half of the request lock: whatever some server
+//! could read as a token endpoint is either written exactly as we would write it, and judged, or refused.
+
+mod disguise;
+mod framing;
+pub mod media_type;
+
+use std::collections::{BTreeSet, HashMap};
+
+use http::request::Parts;
+use http::{HeaderMap, Method, Version, header};
+
+pub use self::framing::framing;
+use crate::judgement::dialect::Place;
+use crate::words::refusal::{Reason, Refusal};
+
+/// Where every realm of Keycloak has its token endpoint.
+const TOKEN: &str = "/protocol/openid-connect/token";
+const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
+const CERTS: &str = "/protocol/openid-connect/certs";
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Headers by which some servers take another method for the one in the request line.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// What to do with a request, by its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Forward as it is.
+    Pass,
+    /// No token endpoint, but the body may be a form: read it, look for a governed grant, forward it.
+    Form,
+    /// The keys of the realm with this index.
+    Keys(usize),
+    /// The discovery document of the realm with this index.
+    Discovery(usize),
+    /// An endpoint of a realm that tells about tokens, or revokes them: those of ours are ours to answer for.
+    Own {
+        /// Index of the realm.
+        realm: usize,
+        /// Which one.
+        endpoint: Own,
+    },
+    /// A token endpoint: read the body and classify it.
+    Door {
+        /// Index of the realm; none if it is not configured, and then nothing may be exchanged there.
+        realm: Option<usize>,
+    },
+    /// The realm with this index gives a client a token for its own service account: read the body and judge it.
+    ApiAccess(usize),
+    /// Answer with the refusal.
+    Reject(Refusal),
+}
+
+/// The paths that mean something, for the realms of one configuration.
+#[derive(Clone, Debug)]
+pub struct RouteTable {
+    endpoints: HashMap<String, Endpoint>,
+    /// What stands before the name of a realm that is not configured, for instance `/realms/`.
+    realm_prefixes: BTreeSet<String>,
+    /// Paths of dialects, and what the identity provider calls them.
+    upstream: HashMap<String, String>,
+    /// The segments of the dialects' doors, folded.
+    doors: Vec<Vec<String>>,
+}
+
+/// An endpoint that takes tokens, besides the token endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// RFC 7662.
+    Introspection,
+    /// RFC 7009.
+    Revocation,
+    /// OpenID Connect Core section 5.3.
+    Userinfo,
+}
+
+impl Own {
+    /// All of them, with their paths.
+    const ALL: [(Self, &str); 3] = [
+        (Self::Introspection, INTROSPECT),
+        (Self::Revocation, "/protocol/openid-connect/revoke"),
+        (Self::Userinfo, "/protocol/openid-connect/userinfo"),
+    ];
+
+    /// Whether it is served with this method; with others, the identity provider answers.
+    fn takes(self, method: &Method) -> bool {
+        *method == Method::POST || (self == Self::Userinfo && *method == Method::GET)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Endpoint {
+    Own(Own, usize),
+    Token(usize),
+    ApiAccess(usize),
+    Certs(usize),
+    Discovery(usize),
+}
+
+impl RouteTable {
+    /// A table for realms at these places; the index of a realm is its place here.
+    pub fn new<'a>(realms: impl IntoIterator<Item = Place<'a>>) -> Self {
+        let mut table = Self {
+            endpoints: HashMap::new(),
+            realm_prefixes: BTreeSet::from(["/realms/".to_owned(), "/auth/realms/".to_owned()]),
+            upstream: HashMap::new(),
+            doors: Vec::new(),
+        };
+        for (index, place) in realms.into_iter().enumerate() {
+            let path = place.path;
+            table.endpoints.insert(format!("{path}{TOKEN}"), Endpoint::Token(index));
+            table.endpoints.insert(format!("{path}{CERTS}"), Endpoint::Certs(index));
+            table.endpoints.insert(format!("{path}{DISCOVERY}"), Endpoint::Discovery(index));
+            for (own, at) in Own::ALL {
+                table.endpoints.insert(format!("{path}{at}"), Endpoint::Own(own, index));
+            }
+            table.add_dialect(place, index);
+            // The unconfigured neighbours of a realm at /sso/realms/corp are at /sso/realms/*.
+            if let Some((prefix, _)) = path.rsplit_once('/').filter(|(prefix, _)| prefix.ends_with("/realms"))
+            {
+                table.realm_prefixes.insert(format!("{prefix}/"));
+            }
+        }
+        table
+    }
+
+    /// Every path that means something at a realm: no two realms may share one.
+    pub fn paths(place: Place<'_>) -> BTreeSet<String> {
+        Self::new([place]).endpoints.into_keys().collect()
+    }
+
+    /// The paths of a realm's token endpoint, the identity provider's own first.
+    pub fn token_paths(place: Place<'_>) -> Vec<String> {
+        std::iter::once(format!("{}{TOKEN}", place.path)).chain(place.token_paths()).collect()
+    }
+
+    /// The realm whose door is at exactly this path.
+    pub fn realm_at(&self, path: &str) -> Option<usize> {
+        match self.endpoints.get(path) {
+            Some(Endpoint::Token(realm) | Endpoint::ApiAccess(realm)) => Some(*realm),
+            _ => None,
+        }
+    }
+
+    /// What the identity provider calls a path of a dialect; `None` where it is the same.
+    pub fn upstream_path(&self, path: &str) -> Option<&str> {
+        self.upstream.get(path).map(String::as_str)
+    }
+
+    fn add_dialect(&mut self, place: Place<'_>, index: usize) {
+        for path in place.token_paths() {
+            self.doors.push(disguise::segments(&path));
+            self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
+            self.endpoints.insert(path, Endpoint::Token(index));
+        }
+        for path in place.introspection_paths() {
+            self.upstream.insert(path.clone(), format!("{}{INTROSPECT}", place.path));
+            self.endpoints.insert(path, Endpoint::Own(Own::Introspection, index));
+        }
+        for path in place.api_access_paths() {
+            self.doors.push(disguise::segments(&path));
+            self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
+            self.endpoints.insert(path, Endpoint::ApiAccess(index));
+        }
+    }
+
+    /// Where the request goes.
+    pub fn route(&self, head: &Parts) -> Route {
+        if let Err(refusal) = framing(head) {
+            return Route::Reject(refusal);
+        }
+        let path = head.uri.path();
+        match self.endpoints.get(path) {
+            Some(Endpoint::Token(realm)) => return door(Route::Door { realm: Some(*realm) }, head),
+            Some(Endpoint::ApiAccess(realm)) => return door(Route::ApiAccess(*realm), head),
+            Some(Endpoint::Certs(realm)) if is_plain_read(head) => return Route::Keys(*realm),
+            Some(Endpoint::Discovery(realm)) if is_plain_read(head) => return Route::Discovery(*realm),
+            Some(Endpoint::Own(endpoint, realm))
+                if endpoint.takes(&head.method) && !asks_for_tunnel(head) =>
+            {
+                return Route::Own { realm: *realm, endpoint: *endpoint };
+            }
+            None if self.is_door_of_unconfigured_realm(path) => {
+                return door(Route::Door { realm: None }, head);
+            }
+            None if disguise::may_be_read_as_door(path, &self.doors) => {
+                return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
+            }
+            Some(Endpoint::Certs(_) | Endpoint::Discovery(_) | Endpoint::Own(..)) | None => {}
+        }
+        if may_have_body(head) && is_formish(&head.headers) { Route::Form } else { Route::Pass }
+    }
+
+    fn is_door_of_unconfigured_realm(&self, path: &str) -> bool {
+        path.strip_suffix(TOKEN).is_some_and(|realm| {
+            self.realm_prefixes
+                .iter()
+                .any(|prefix| realm.strip_prefix(prefix.as_str()).is_some_and(is_plain_segment))
+        })
+    }
+}
+
+fn door(there: Route, head: &Parts) -> Route {
+    if head.uri.query().is_some() {
+        return reject(Reason::ParameterInQuery, "a query string on a token endpoint");
+    }
+    if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
+        return reject(Reason::MethodNotAllowed, "a header overrides the method");
+    }
+    if asks_for_tunnel(head) {
+        return reject(Reason::MethodNotAllowed, "an upgrade on a token endpoint");
+    }
+    match head.method {
+        Method::POST => there,
+        // The upstream answers CORS preflights, and 405, itself. HTTP/2 does not say in the head whether a body
+        // follows, so one that does is looked at.
+        Method::GET | Method::HEAD | Method::OPTIONS => match body_in_head(head) {
+            Some(true) => reject(Reason::MethodNotAllowed, "a body with a method other than POST"),
+            Some(false) => Route::Pass,
+            None => Route::Form,
+        },
+        _ => reject(Reason::MethodNotAllowed, "the method is not POST"),
+    }
+}
+
+/// Whether an upgrade is asked for that could become a tunnel past the locks. `h2c` is ignored everywhere.
+fn asks_for_tunnel(head: &Parts) -> bool {
+    let offered = head.headers.get_all(header::UPGRADE).iter();
+    offered.flat_map(|value| value.as_bytes().split(|&b| b == b',')).any(|offer| {
+        let name = offer.split(|&b| b == b'/').next().unwrap_or_default().trim_ascii();
+        !name.is_empty() && !name.eq_ignore_ascii_case(b"h2c")
+    })
+}
+
+fn reject(reason: Reason, detail: &str) -> Route {
+    Route::Reject(Refusal::new(reason, detail))
+}
+
+/// A realm's name as one path segment: unreserved characters and escapes of anything that separates nothing.
+/// Nothing may be exchanged at such a realm, so another realm's name in disguise gains nothing here.
+fn is_plain_segment(segment: &str) -> bool {
+    let decoded = disguise::decode(segment);
+    !decoded.is_empty()
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%@+$,!".contains(&byte))
+        && !decoded.chars().all(|character| character == '.')
+        && !decoded.chars().any(|character| character.is_control() || "/\\;?#%".contains(character))
+}
+
+fn is_plain_read(head: &Parts) -> bool {
+    matches!(head.method, Method::GET | Method::HEAD) && body_in_head(head) != Some(true)
+}
+
+/// Whether a body follows, as far as the head says.
+fn body_in_head(head: &Parts) -> Option<bool> {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return Some(true);
+    }
+    match head.headers.get(header::CONTENT_LENGTH) {
+        Some(length) => Some(length.as_bytes().iter().any(|digit| *digit != b'0')),
+        None if head.version < Version::HTTP_2 => Some(false),
+        None => None,
+    }
+}
+
+/// Over HTTP/2, a GET without length and media type is taken to have no body: nearly every GET is like that.
+fn may_have_body(head: &Parts) -> bool {
+    body_in_head(head).unwrap_or_else(|| {
+        head.headers.contains_key(header::CONTENT_TYPE)
+            || !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS)
+    })
+}
+
+/// Whether some server could read the body as a form: it says so anywhere, or says nothing that is clear.
+fn is_formish(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return true;
+    };
+    let bytes = value.as_bytes();
+    media_type::MediaType::parse(bytes).is_none()
+        || bytes.to_ascii_lowercase().windows(21).any(|window| window == b"x-www-form-urlencoded")
+}
+
+#[cfg(test)]
+mod tests;

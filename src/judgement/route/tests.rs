@@ -1,0 +1,357 @@
+use http::Request;
+use proptest::prelude::*;
+
+use super::*;
+use crate::judgement::dialect::Dialect;
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const LENGTH: (&str, &str) = ("content-length", "9");
+const DOOR: &str = "/realms/corp/protocol/openid-connect/token";
+
+fn table() -> RouteTable {
+    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(Place::of_keycloak))
+}
+
+fn try_head(version: Version, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Parts> {
+    let mut request =
+        Request::builder().version(version).method(method).uri(target).header("host", "sso.example.org");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).ok().map(|request| request.into_parts().0)
+}
+
+fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
+    try_head(Version::HTTP_11, method, target, headers).unwrap()
+}
+
+/// A route in short: what a table row can name.
+fn short(route: &Route) -> String {
+    match route {
+        Route::Pass => "pass".into(),
+        Route::Form => "form".into(),
+        Route::Keys(realm) => format!("keys {realm}"),
+        Route::Discovery(realm) => format!("discovery {realm}"),
+        Route::Own { realm, endpoint } => format!("{endpoint:?} {realm}").to_lowercase(),
+        Route::Door { realm: Some(realm) } => format!("door {realm}"),
+        Route::Door { realm: None } => "door of no realm".into(),
+        Route::ApiAccess(realm) => format!("api access {realm}"),
+        Route::Reject(refusal) => refusal.reason.as_str().into(),
+    }
+}
+
+#[test]
+fn every_path_has_one_route() {
+    for (method, target, expected) in [
+        ("POST", DOOR, "door 0"),
+        ("POST", "/sso/realms/partner/protocol/openid-connect/token", "door 1"),
+        ("POST", "/realms/master/protocol/openid-connect/token", "door of no realm"),
+        ("POST", "/realms/my%20realm/protocol/openid-connect/token", "door of no realm"),
+        ("POST", "/auth/realms/master/protocol/openid-connect/token", "door of no realm"),
+        ("POST", "/sso/realms/master/protocol/openid-connect/token", "door of no realm"),
+        ("POST", "/realms/CORP/protocol/openid-connect/token", "door of no realm"),
+        ("POST", "/realms/a/b/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms//protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/../protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/%2e%2e/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/a%2Fb/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/corp;x/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/other/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/corp/protocol/openid-connect/token/", "path_not_canonical"),
+        ("GET", "//realms/corp/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/corp/protocol/openid-connect/token?", "parameter_in_query"),
+        ("POST", "/realms/corp/protocol/openid-connect/token?a=b", "parameter_in_query"),
+        ("GET", "/realms/corp/protocol/openid-connect/token?a=b", "parameter_in_query"),
+        ("GET", DOOR, "pass"),
+        ("HEAD", DOOR, "pass"),
+        ("OPTIONS", DOOR, "pass"),
+        ("PUT", DOOR, "method_not_allowed"),
+        ("DELETE", DOOR, "method_not_allowed"),
+        ("post", DOOR, "method_not_allowed"),
+        ("POST", "/realms/corp/protocol/openid-connect/token/introspect", "introspection 0"),
+        ("GET", "/realms/corp/protocol/openid-connect/token/introspect", "pass"),
+        ("POST", "/realms/corp/protocol/openid-connect/token/introspect/", "pass"),
+        ("POST", "/realms/master/protocol/openid-connect/token/introspect", "pass"),
+        ("POST", "/realms/corp/protocol/openid-connect/revoke", "revocation 0"),
+        ("GET", "/realms/corp/protocol/openid-connect/revoke", "pass"),
+        ("POST", "/sso/realms/partner/protocol/openid-connect/userinfo", "userinfo 1"),
+        ("GET", "/realms/corp/protocol/openid-connect/userinfo?x=y", "userinfo 0"),
+        ("HEAD", "/realms/corp/protocol/openid-connect/userinfo", "pass"),
+        ("GET", "/realms/corp/protocol/openid-connect/certs", "keys 0"),
+        ("HEAD", "/realms/corp/protocol/openid-connect/certs?x", "keys 0"),
+        ("POST", "/realms/corp/protocol/openid-connect/certs", "pass"),
+        ("GET", "/sso/realms/partner/.well-known/openid-configuration", "discovery 1"),
+        ("GET", "/realms/master/protocol/openid-connect/certs", "pass"),
+        ("GET", "/", "pass"),
+        (
+            "GET",
+            "/realms/corp/protocol/openid-connect/auth?redirect_uri=/protocol/openid-connect/token",
+            "pass",
+        ),
+        ("POST", "/auth-service/api-access/token", "pass"),
+        ("CONNECT", "sso.example.org:443", "method_not_allowed"),
+        ("OPTIONS", "*", "framing_refused"),
+    ] {
+        assert_eq!(short(&table().route(&head(method, target, &[]))), expected, "{method} {target}");
+    }
+}
+
+#[test]
+fn a_door_takes_nothing_but_a_post_body() {
+    for (name, method, headers, expected) in [
+        ("form", "POST", vec![FORM, LENGTH], "door 0"),
+        ("JSON", "POST", vec![("content-type", "application/json"), LENGTH], "door 0"),
+        ("GET with a body", "GET", vec![FORM, LENGTH], "method_not_allowed"),
+        ("GET with chunks", "GET", vec![("transfer-encoding", "chunked")], "method_not_allowed"),
+        ("GET with length 0", "GET", vec![("content-length", "0")], "pass"),
+        ("override", "GET", vec![("x-http-method-override", "POST")], "method_not_allowed"),
+        ("two lengths", "POST", vec![FORM, LENGTH, LENGTH], "framing_refused"),
+    ] {
+        assert_eq!(short(&table().route(&head(method, DOOR, &headers))), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_body_that_may_be_a_form_is_looked_at() {
+    const TWICE: &str = "application/json";
+    for (name, method, headers, expected) in [
+        ("form", "POST", vec![FORM, LENGTH], "form"),
+        ("chunked form", "PUT", vec![FORM, ("transfer-encoding", "chunked")], "form"),
+        ("another case", "POST", vec![("content-type", "Application/X-WWW-FORM-urlencoded"), LENGTH], "form"),
+        ("hidden", "POST", vec![("content-type", "text/plain;a=x-www-form-urlencoded"), LENGTH], "form"),
+        ("no type", "POST", vec![LENGTH], "form"),
+        ("two types", "POST", vec![("content-type", TWICE), ("content-type", TWICE), LENGTH], "form"),
+        ("no media type", "POST", vec![("content-type", "json"), LENGTH], "form"),
+        ("GET with a form", "GET", vec![FORM, LENGTH], "form"),
+        ("JSON", "POST", vec![("content-type", TWICE), LENGTH], "pass"),
+        ("upload", "POST", vec![("content-type", "multipart/form-data; boundary=x"), LENGTH], "pass"),
+        ("no body", "POST", vec![("content-length", "0")], "pass"),
+        ("form without a body", "GET", vec![FORM], "pass"),
+    ] {
+        assert_eq!(short(&table().route(&head(method, "/realms/corp/x", &headers))), expected, "{name}");
+    }
+}
+
+#[test]
+fn http2_does_not_say_whether_a_body_follows() {
+    for (name, method, target, headers, expected) in [
+        ("GET", "GET", "/realms/corp/x", vec![], "pass"),
+        ("GET with a form's type", "GET", "/realms/corp/x", vec![FORM], "form"),
+        ("POST without a type", "POST", "/realms/corp/x", vec![], "form"),
+        ("POST of JSON", "POST", "/realms/corp/x", vec![("content-type", "application/json")], "pass"),
+        ("preflight of a door", "OPTIONS", DOOR, vec![], "form"),
+        ("GET of a door with a body", "GET", DOOR, vec![LENGTH], "method_not_allowed"),
+        ("certs", "GET", "/realms/corp/protocol/openid-connect/certs", vec![], "keys 0"),
+    ] {
+        let head = try_head(Version::HTTP_2, method, target, &headers).unwrap();
+        assert_eq!(short(&table().route(&head)), expected, "{name}");
+    }
+}
+
+#[test]
+fn dialects_have_doors_of_their_own() {
+    let place = |path, dialect, realm| Place { path, dialect, realm };
+    let table = RouteTable::new([
+        place("/realms/corp", Dialect::Forgerock, "mySubRealm"),
+        place("/realms/kb", Dialect::KeyBridge, ""),
+        place("/realms/pace", Dialect::Pace, ""),
+        place("/realms/cern", Dialect::Cern, ""),
+    ]);
+    for (method, path, expected, upstream) in [
+        ("POST", DOOR, "door 0", None),
+        ("POST", "/oauth2/realms/root/realms/mySubRealm/access_token", "door 0", Some(DOOR)),
+        ("POST", "/openam/oauth2/realms/root/realms/mySubRealm/access_token", "door 0", Some(DOOR)),
+        (
+            "POST",
+            "/oauth2/realms/root/realms/mySubRealm/introspect",
+            "introspection 0",
+            Some("/realms/corp/protocol/openid-connect/token/introspect"),
+        ),
+        ("POST", "/oauth2/realms/root/realms/mysubrealm/access_token", "path_not_canonical", None),
+        ("POST", "/oauth2/realms/root/realms/x/../mySubRealm/access_token", "path_not_canonical", None),
+        // Not ours.
+        ("POST", "/oauth2/realms/root/access_token", "pass", None),
+        ("POST", "/oauth2/realms/root/realms/other/access_token", "pass", None),
+        ("POST", "/token/oauth2", "door 1", Some("/realms/kb/protocol/openid-connect/token")),
+        ("POST", "/token/oauth2/", "path_not_canonical", None),
+        ("POST", "/Token/oauth2", "path_not_canonical", None),
+        ("POST", "/token//oauth2", "path_not_canonical", None),
+        ("POST", "/%74oken/oauth2", "path_not_canonical", None),
+        ("PUT", "/token/oauth2", "method_not_allowed", Some("/realms/kb/protocol/openid-connect/token")),
+        (
+            "POST",
+            "/protocol/openid-connect/token",
+            "door 2",
+            Some("/realms/pace/protocol/openid-connect/token"),
+        ),
+        (
+            "POST",
+            "/auth/realms/cern/protocol/openid-connect/token",
+            "door 3",
+            Some("/realms/cern/protocol/openid-connect/token"),
+        ),
+        ("POST", "/auth/realms/corp/protocol/openid-connect/token", "door of no realm", None),
+    ] {
+        assert_eq!(short(&table.route(&head(method, path, &[]))), expected, "{method} {path}");
+        assert_eq!(table.upstream_path(path), upstream, "{path}");
+    }
+}
+
+/// One way in which a path that some server takes for `DOOR` can be written.
+#[derive(Clone, Debug)]
+enum Mangle {
+    Escape {
+        at: usize,
+        times: usize,
+        upper: bool,
+    },
+    FlipCase(usize),
+    /// Text that some server drops, put after a slash.
+    Insert {
+        at: usize,
+        text: &'static str,
+    },
+    /// Text that some server cuts, put at the end of a segment.
+    Tail {
+        at: usize,
+        text: &'static str,
+    },
+    Slash {
+        at: usize,
+        text: &'static str,
+    },
+    Append(&'static str),
+    Prefix(&'static str),
+}
+
+fn mangles() -> impl Strategy<Value = Mangle> {
+    let dropped =
+        prop::sample::select(vec!["/", "./", "x/../", "%2e/", "a/b/%2e%2e/..;/", "%2f", "x/.%252e/", ";/"]);
+    let cut = prop::sample::select(vec![";a=b", ";", "%3b", "%00", "%20", ".", "%09", "%E2%80%8B", "%253Bx"]);
+    let slash =
+        prop::sample::select(vec!["%2F", "%2f", "%5c", "%252f", "%c0%af", "%u002f", "\\", "//", "%EF%BC%8F"]);
+    let end = prop::sample::select(vec![
+        "/", ".", "%20", "%00", "%3f", "%23", ";x=y", "/.", "//", "%2f", "/x/..", ".json", "%0a",
+    ]);
+    let start = prop::sample::select(vec!["/", "/.", "/x/..", "/%2e", "/;", "/auth/..", "/%5c"]);
+    prop_oneof![
+        (any::<usize>(), 1..4_usize, any::<bool>()).prop_map(|(at, times, upper)| Mangle::Escape {
+            at,
+            times,
+            upper
+        }),
+        any::<usize>().prop_map(Mangle::FlipCase),
+        (any::<usize>(), dropped).prop_map(|(at, text)| Mangle::Insert { at, text }),
+        (any::<usize>(), cut).prop_map(|(at, text)| Mangle::Tail { at, text }),
+        (any::<usize>(), slash).prop_map(|(at, text)| Mangle::Slash { at, text }),
+        end.prop_map(Mangle::Append),
+        start.prop_map(Mangle::Prefix),
+    ]
+}
+
+impl Mangle {
+    fn apply(&self, path: &mut String) {
+        let slashes: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
+        match *self {
+            Self::Escape { at, times, upper } => {
+                // Only letters of the path, not those of an escape that an earlier step made.
+                let letters: Vec<usize> = letters(path);
+                if let Some(at) = pick(&letters, at) {
+                    let byte = path.as_bytes()[at];
+                    let hex = if upper { format!("{byte:02X}") } else { format!("{byte:02x}") };
+                    path.replace_range(at..=at, &format!("%{}{hex}", "25".repeat(times - 1)));
+                }
+            }
+            Self::FlipCase(at) => {
+                if let Some(at) = pick(&letters(path), at) {
+                    let byte = path.as_bytes()[at] ^ 0x20;
+                    path.replace_range(at..=at, &char::from(byte).to_string());
+                }
+            }
+            Self::Insert { at, text } => {
+                if let Some(at) = pick(&slashes, at) {
+                    path.insert_str(at + 1, text);
+                }
+            }
+            Self::Tail { at, text } => {
+                if let Some(at) = pick(&slashes, at).filter(|at| *at > 0) {
+                    path.insert_str(at, text);
+                }
+            }
+            Self::Slash { at, text } => {
+                if let Some(at) = pick(&slashes, at).filter(|at| *at > 0) {
+                    path.replace_range(at..=at, text);
+                }
+            }
+            Self::Append(text) => path.push_str(text),
+            Self::Prefix(text) => path.insert_str(0, text),
+        }
+    }
+}
+
+fn pick(places: &[usize], at: usize) -> Option<usize> {
+    (!places.is_empty()).then(|| places[at % places.len()])
+}
+
+fn letters(path: &str) -> Vec<usize> {
+    let bytes = path.as_bytes();
+    (0..bytes.len())
+        .filter(|at| bytes[*at].is_ascii_alphabetic() && !bytes[at.saturating_sub(5)..*at].contains(&b'%'))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn no_mangling_of_a_door_passes(mangles in prop::collection::vec(mangles(), 0..5), method in "POST|GET|PUT") {
+        let mut path = DOOR.to_owned();
+        for mangle in &mangles {
+            mangle.apply(&mut path);
+        }
+        let Some(head) = try_head(Version::HTTP_11, &method, &path, &[FORM, LENGTH]) else {
+            return Ok(());
+        };
+        match table().route(&head) {
+            Route::Door { realm: Some(0) } => prop_assert_eq!(&path, DOOR),
+            Route::Door { realm: None } => {
+                prop_assert!(path.ends_with(TOKEN) && path.starts_with("/realms/"), "{}", path);
+            }
+            Route::Reject(_) => {}
+            other => prop_assert!(false, "{path} went to {other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_mangling_of_a_dialects_door_passes(
+        mangles in prop::collection::vec(mangles(), 0..5),
+        (dialect, door) in prop::sample::select(vec![
+            (Dialect::Forgerock, "/oauth2/realms/root/realms/mySubRealm/access_token"),
+            (Dialect::KeyBridge, "/token/oauth2"),
+            (Dialect::Cern, "/auth/realms/corp/protocol/openid-connect/token"),
+            (Dialect::Pace, "/protocol/openid-connect/token"),
+        ]),
+    ) {
+        let mut path = door.to_owned();
+        for mangle in &mangles {
+            mangle.apply(&mut path);
+        }
+        let Some(head) = try_head(Version::HTTP_11, "POST", &path, &[FORM, LENGTH]) else {
+            return Ok(());
+        };
+        let table = RouteTable::new([Place { path: "/realms/corp", dialect, realm: "mySubRealm" }]);
+        match table.route(&head) {
+            Route::Door { realm: Some(0) } => prop_assert!(table.realm_at(&path).is_some()),
+            Route::Door { realm: None } => prop_assert!(path.ends_with(TOKEN), "{path}"),
+            Route::Reject(_) => {}
+            other => prop_assert!(false, "{path} went to {other:?}"),
+        }
+    }
+
+    #[test]
+    fn routing_never_panics(path in "/[ -~é]{0,40}", method in "[A-Z]{1,7}") {
+        if let Some(head) = try_head(Version::HTTP_11, &method, &path, &[]) {
+            table().route(&head);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! To whom a token is bound: `cnf` (RFC 7800) by the key of a `DPoP` proof (RFC 9449 section 6) or by a TLS client
+//! certificate (RFC 8705 section 3), and the evidence that the caller is that one.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::judgement::token::dpop::DpopProof;
+use crate::words::refusal::{Reason, Refusal};
+
+/// `cnf.jkt`
+const KEY: &str = "jkt";
+/// `cnf["x5t#S256"]`
+const CERTIFICATE: &str = "x5t#S256";
+/// Keycloak's note beside `jkt`, how the key came to it. It confirms nothing.
+const KEYCLOAKS_NOTE: (&str, &str) = ("kc-jkt-type", "DPoP");
+
+/// What the caller of a request has shown of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence<'a> {
+    /// Its `DPoP` proof, checked.
+    pub dpop: Option<&'a DpopProof>,
+    /// The SHA-256 thumbprint in base64url of the certificate with which it came over TLS.
+    pub certificate_thumbprint: Option<&'a str>,
+}
+
+/// What a token is bound to; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Binding {
+    key: Option<String>,
+    certificate: Option<String>,
+}
+
+impl Binding {
+    /// Reads `cnf`. Any confirmation but the two that can be proved here, and one that can't be read, is
+    /// [`Reason::SubjectTokenBound`]: a binding that is not understood is never taken for none.
+    pub fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
+        claims.get("cnf").map_or_else(|| Ok(Self::default()), Self::of)
+    }
+
+    /// The same for a value of `cnf`.
+    pub fn of(cnf: &Value) -> Result<Self, Refusal> {
+        let Value::Object(members) = cnf else { return Err(bound("the token's cnf is no object")) };
+        let mut binding = Self::default();
+        for (name, value) in members {
+            let place = match name.as_str() {
+                KEY => &mut binding.key,
+                CERTIFICATE => &mut binding.certificate,
+                name if name == KEYCLOAKS_NOTE.0 && value == KEYCLOAKS_NOTE.1 => continue,
+                _ => return Err(bound("the token's cnf has another member than jkt and x5t#S256")),
+            };
+            let thumbprint = value.as_str().filter(|text| is_thumbprint(text));
+            let thumbprint =
+                thumbprint.ok_or_else(|| bound("a member of the token's cnf is no SHA-256 thumbprint"))?;
+            *place = Some(thumbprint.to_owned());
+        }
+        if binding.is_none() {
+            return Err(bound("the token's cnf is empty"));
+        }
+        Ok(binding)
+    }
+
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.key.is_none() && self.certificate.is_none()
+    }
+
+    /// Whether the caller has shown that it is the one; where a token is bound to both, both.
+    pub fn proved_by(&self, evidence: Evidence<'_>) -> Result<(), Refusal> {
+        if let Some(key) = &self.key {
+            match evidence.dpop {
+                Some(proof) if proof.jkt() == key => {}
+                Some(_) => {
+                    return Err(bound("the token is bound to another key than that of the DPoP proof"));
+                }
+                None => {
+                    return Err(bound("the token is bound to a key (cnf.jkt), and there is no DPoP proof"));
+                }
+            }
+        }
+        if let Some(certificate) = &self.certificate {
+            match evidence.certificate_thumbprint {
+                Some(thumbprint) if thumbprint == certificate => {}
+                Some(_) => return Err(bound("the token is bound to another client certificate")),
+                None => {
+                    return Err(bound(
+                        "the token is bound to a client certificate (cnf.x5t#S256), and the caller came without one",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a token that is made from this one is bound to: to the same, and to the key of the proof with which the
+    /// caller came (RFC 9449 section 5). Never to less.
+    #[must_use]
+    pub fn strengthened(&self, evidence: Evidence<'_>) -> Self {
+        let key = self.key.clone().or_else(|| evidence.dpop.map(|proof| proof.jkt().to_owned()));
+        Self { key, certificate: self.certificate.clone() }
+    }
+
+    /// The value of `cnf`.
+    pub fn claim(&self) -> Option<Value> {
+        let members = [(KEY, &self.key), (CERTIFICATE, &self.certificate)];
+        let members: Map<_, _> = members
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value.clone()?))))
+            .collect();
+        (!members.is_empty()).then_some(Value::Object(members))
+    }
+}
+
+/// 32 bytes in base64url.
+fn is_thumbprint(text: &str) -> bool {
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
+}
+
+fn bound(detail: &str) -> Refusal {
+    Refusal::new(Reason::SubjectTokenBound, detail)
+}
+
+#[cfg(test)]
+mod tests;

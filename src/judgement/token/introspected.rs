@@ -1,0 +1,131 @@
+//! What an issuer says about an opaque token: its introspection endpoint's answer (RFC 7662 section 2.2), read strictly
+//! and held to what a JWT is held to.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::judgement::jose::claims;
+use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
+use crate::judgement::jose::verify::{TokenError, VerifiedToken, held};
+use crate::words::oauth::json;
+use crate::words::refusal::{Reason, Refusal};
+
+/// Largest answer in bytes that is read.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// An answer. `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct Answer {
+    /// `None`: the token is not active.
+    claims: Option<Map<String, Value>>,
+    size: usize,
+}
+
+/// The bytes are no answer. The text never repeats them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// No strict JSON object.
+    #[error("the answer: {0}")]
+    Json(#[from] json::JsonError),
+    /// `active` is missing or no boolean.
+    #[error("the answer has no boolean `active`")]
+    Active,
+}
+
+/// Whether a token has the form of no JWT at all, so that only its issuer can say anything about it. What looks like a
+/// JWT, however broken, is judged as one and shown to nobody.
+pub fn is_opaque(token: &str) -> bool {
+    let dots = memchr::memchr_iter(b'.', token.as_bytes()).count();
+    let printable = || !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    !matches!(dots, 2 | 4) && token.len() <= MAX_TOKEN_BYTES && printable() && !has_header(token)
+}
+
+/// Whether the text before the first dot is a JSON object in base64url, as every JOSE header is.
+fn has_header(token: &str) -> bool {
+    let first = token.split('.').next().unwrap_or_default();
+    URL_SAFE_NO_PAD
+        .decode(first)
+        .is_ok_and(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok())
+}
+
+impl Answer {
+    /// Reads an answer of status 200.
+    pub fn read(bytes: &[u8]) -> Result<Self, AnswerError> {
+        let claims = json::object(bytes)?;
+        match claims.get("active") {
+            Some(Value::Bool(active)) => Ok(Self { claims: active.then_some(claims), size: bytes.len() }),
+            _ => Err(AnswerError::Active),
+        }
+    }
+
+    /// Whether the issuer says that the token is active.
+    pub fn is_active(&self) -> bool {
+        self.claims.is_some()
+    }
+
+    /// `exp`, if there is one that can be read.
+    pub fn expires(&self) -> Option<Timestamp> {
+        claims::time(self.claims.as_ref()?, "exp").ok().flatten()
+    }
+
+    /// Bytes of the answer.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The token that the answer is about: active, of `issuer`, within its times, an access token with a subject. An
+    /// answer without `iss` is about a token of the issuer that was asked, and gets its `iss`.
+    pub(super) fn token(
+        &self,
+        issuer: &str,
+        leeway: SignedDuration,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Refusal> {
+        let Some(claims) = &self.claims else {
+            return Err(Refusal::new(Reason::SubjectTokenInactive, "its issuer says that it is not active"));
+        };
+        is_access_token(claims)?;
+        let mut claims = claims.clone();
+        claims.entry("iss").or_insert_with(|| issuer.into());
+        held(None, claims, issuer, leeway, now)
+            .map_err(|error: TokenError| Refusal::new(error.reason(), error.to_string()))
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("active", &self.is_active()).finish_non_exhaustive()
+    }
+}
+
+/// An introspection endpoint tells about refresh tokens, too. An access token has a `token_type` (RFC 6749 section 7.1);
+/// servers that say more, say it in `token_use` or Keycloak's `typ`.
+fn is_access_token(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    let text = |name| {
+        claims::string(claims, name)
+            .map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))
+    };
+    let is = |value: Option<&str>, known: &[&str]| {
+        value.is_some_and(|value| known.iter().any(|one| value.eq_ignore_ascii_case(one)))
+    };
+    let kind = text("token_type")?;
+    let bound = is(kind, &["DPoP"]);
+    if bound && !claims.contains_key("cnf") {
+        return Err(Refusal::new(Reason::SubjectTokenBound, "token_type is DPoP, and there is no cnf"));
+    }
+    let wrong = |detail| Err(Refusal::new(Reason::SubjectTokenClaims, detail));
+    if !bound && !is(kind, &["Bearer", "access_token"]) {
+        return wrong("the issuer does not say by token_type that it is an access token");
+    }
+    let other_use = text("token_use")?.is_some_and(|one| !is(Some(one), &["access_token", "access"]));
+    let other_typ = text("typ")?.is_some_and(|typ| !is(Some(typ), &["Bearer", "DPoP", "at+jwt"]));
+    if other_use || other_typ {
+        return wrong("the issuer says that it is no access token");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

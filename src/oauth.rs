@@ -1,7 +1,0 @@
-//! Wire vocabulary of OAuth 2.0 and token exchange: names and syntax, no behaviour.
-
-pub(crate) mod bytes;
-pub mod error;
-pub mod form;
-pub mod scope;
-pub mod urn;

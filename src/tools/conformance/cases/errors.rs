@@ -1,0 +1,129 @@
+//! RFC 8693 section 2.2.2 and RFC 6749 section 5.2: the answer without a token.
+
+use crate::tools::conformance::case::Play::Ask;
+use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::inputs::Inputs;
+use crate::tools::conformance::judge::{CODES, Seen};
+use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::verdict::Level::{Must, Should};
+use crate::tools::conformance::verdict::{Judged, ensure, fail, skip};
+
+/// What every refusal of an invalid subject token is held to.
+const ERROR: Case = Case { section: "RFC 6749 5.2", sent: "a subject token that is no token", ..CASE };
+
+/// Characters that neither `error` nor `error_description` may have.
+const HOSTILE: &str = "urn:example:\"quote\"\\back\u{e9}\u{7}";
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        id: "error-status",
+        title: "the status of a refusal is 400",
+        expected: "400",
+        play: Ask(refusal, |seen| ensure(seen.answer.status == 400, &seen.answer.told())),
+        ..ERROR
+    },
+    Case {
+        id: "error-media-type",
+        title: "a refusal is application/json",
+        expected: "Content-Type: application/json",
+        play: Ask(refusal, |seen| {
+            let kind = seen.answer.header("content-type").unwrap_or_default();
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            ensure(kind.eq_ignore_ascii_case("application/json"), "another Content-Type")
+        }),
+        ..ERROR
+    },
+    Case {
+        id: "error-code",
+        title: "error is one code of the specifications",
+        expected: "one of the codes of RFC 6749 5.2 and RFC 8693 2.2.2",
+        play: Ask(refusal, |seen| match seen.answer.text("error") {
+            Some(code) => ensure(CODES.contains(&code.as_str()), &seen.answer.told()),
+            None => fail("no error"),
+        }),
+        ..ERROR
+    },
+    Case {
+        id: "error-description",
+        title: "error_description is ASCII without quotes and backslashes",
+        expected: "error_description, if there, in %x20-21, %x23-5B, %x5D-7E",
+        play: Ask(refusal, description),
+        ..ERROR
+    },
+    Case {
+        id: "error-description-echo",
+        title: "what a caller sends does not make error_description malformed",
+        sent: "a requested_token_type with quotes, a backslash and other letters",
+        expected: "no token; error_description, if there, in %x20-21, %x23-5B, %x5D-7E",
+        play: Ask(
+            |with| exchange(with).with("requested_token_type", HOSTILE),
+            |seen| {
+                ensure(!seen.answer.issued(), &seen.answer.told())?;
+                description(seen)
+            },
+        ),
+        ..ERROR
+    },
+    Case {
+        id: "error-description-scope",
+        title: "nor does a scope",
+        sent: "a scope with quotes, a backslash and other letters",
+        expected: "error_description, if there, in %x20-21, %x23-5B, %x5D-7E",
+        play: Ask(|with| exchange(with).with("scope", HOSTILE), description),
+        ..ERROR
+    },
+    Case {
+        id: "error-uri",
+        title: "error_uri is a URI reference",
+        expected: "error_uri, if there, without spaces, quotes and backslashes",
+        play: Ask(refusal, |seen| match seen.answer.text("error_uri") {
+            None => skip("no error_uri"),
+            Some(uri) => {
+                let fits =
+                    uri.bytes().all(|b| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..0x7f).contains(&b));
+                ensure(fits, "other characters")
+            }
+        }),
+        ..ERROR
+    },
+    Case {
+        id: "error-no-token",
+        level: Must,
+        title: "a refusal has no token",
+        expected: "no access_token, no issued_token_type",
+        play: Ask(refusal, |seen| {
+            let json = seen.answer.json().unwrap_or_default();
+            let there = ["access_token", "issued_token_type", "refresh_token"];
+            ensure(!there.iter().any(|name| json.contains_key(*name)), "it has one")
+        }),
+        ..ERROR
+    },
+    Case {
+        id: "error-no-store",
+        level: Should,
+        title: "a refusal is not stored",
+        expected: "Cache-Control: no-store",
+        play: Ask(refusal, |seen| {
+            let value = seen.answer.header("cache-control").unwrap_or_default();
+            let there = value.split(',').any(|one| one.trim().eq_ignore_ascii_case("no-store"));
+            ensure(there, "no Cache-Control: no-store")
+        }),
+        ..ERROR
+    },
+];
+
+fn refusal(with: &Inputs) -> Request {
+    exchange(with).set("subject_token", "no-token")
+}
+
+fn description(seen: &Seen<'_>) -> Judged {
+    let Some(json) = seen.answer.json() else { return fail(seen.answer.told()) };
+    match json.get("error_description") {
+        None => Ok(()),
+        Some(serde_json::Value::String(text)) => {
+            let fits = text.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+            ensure(fits, "other characters in error_description")
+        }
+        Some(_) => fail("error_description is no string"),
+    }
+}

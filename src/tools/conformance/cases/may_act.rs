@@ -1,0 +1,92 @@
+//! RFC 8693 section 4.4: `may_act`, the statement of who may become the actor.
+
+use serde_json::Value;
+
+use super::delegation::delegated;
+use crate::tools::conformance::case::Play::Ask;
+use crate::tools::conformance::case::{CASE, Case, Premise};
+use crate::tools::conformance::inputs::{Inputs, Need};
+use crate::tools::conformance::judge::Seen;
+use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::verdict::Level::Should;
+use crate::tools::conformance::verdict::{Judged, ensure};
+
+/// Section 4.4 states no MUST: the claim "makes a statement", which the server "can use".
+const MAY_ACT: Case = Case {
+    section: "RFC 8693 4.4",
+    level: Should,
+    expected: "400 invalid_request",
+    premise: Premise::Delegation,
+    ..CASE
+};
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        id: "may-act-authorised",
+        title: "whom may_act names may act",
+        sent: "a subject token whose may_act names the actor, and the actor token",
+        expected: "200, act.sub is the actor's",
+        needs: &[Need::Actor, Need::MayAct],
+        play: Ask(
+            |with| by_the_actor(with, Need::MayAct),
+            |seen| {
+                crate::tools::conformance::judge::issued(seen.answer)?;
+                let actor = seen.with.token(Need::Actor).claim("sub");
+                let claims = seen.claims()?;
+                let named = claims.get("act").and_then(|act| act.get("sub")).and_then(Value::as_str);
+                ensure(named == actor.as_deref(), "the issued token does not name the actor")
+            },
+        ),
+        ..MAY_ACT
+    },
+    Case {
+        id: "may-act-other",
+        title: "whom may_act does not name may not act",
+        sent: "a subject token whose may_act names somebody else, and the actor token",
+        needs: &[Need::Actor, Need::OtherMayAct],
+        play: Ask(|with| by_the_actor(with, Need::OtherMayAct), invalid),
+        ..MAY_ACT
+    },
+    Case {
+        id: "may-act-empty",
+        title: "a may_act that names nobody authorises nobody",
+        sent: "a subject token whose may_act is {}, and the actor token",
+        needs: &[Need::Actor, Need::EmptyMayAct],
+        play: Ask(|with| by_the_actor(with, Need::EmptyMayAct), invalid),
+        ..MAY_ACT
+    },
+    Case {
+        id: "may-act-malformed",
+        title: "a may_act that is no object authorises nobody",
+        sent: "a subject token whose may_act is a text, and the actor token",
+        needs: &[Need::Actor, Need::MalformedMayAct],
+        play: Ask(|with| by_the_actor(with, Need::MalformedMayAct), invalid),
+        ..MAY_ACT
+    },
+    Case {
+        id: "may-act-other-client",
+        title: "a client that may_act does not name gets no token of its own",
+        sent: "a subject token whose may_act names somebody else, without an actor token",
+        needs: &[Need::OtherMayAct],
+        premise: Premise::Exchange,
+        play: Ask(|with| exchange(with).subject(&with.token(Need::OtherMayAct)), invalid),
+        ..MAY_ACT
+    },
+    Case {
+        id: "may-act-empty-client",
+        title: "nor does it by a may_act that names nobody",
+        sent: "a subject token whose may_act is {}, without an actor token",
+        needs: &[Need::EmptyMayAct],
+        premise: Premise::Exchange,
+        play: Ask(|with| exchange(with).subject(&with.token(Need::EmptyMayAct)), invalid),
+        ..MAY_ACT
+    },
+];
+
+fn by_the_actor(with: &Inputs, subject: Need) -> Request {
+    delegated(with).subject(&with.token(subject))
+}
+
+fn invalid(seen: &Seen<'_>) -> Judged {
+    seen.refused(&["invalid_request"])
+}

@@ -1,0 +1,62 @@
+//! RFC 8693 section 7 and RFC 8414: what the server says of itself.
+
+use serde_json::Value;
+
+use crate::tools::conformance::case::Play::Look;
+use crate::tools::conformance::case::{CASE, Case, Premise};
+use crate::tools::conformance::inputs::{Inputs, Need};
+use crate::tools::conformance::verdict::Level::Should;
+use crate::tools::conformance::verdict::{Judged, ensure, skip};
+use crate::words::oauth::urn;
+
+const METADATA: Case = Case {
+    section: "RFC 8414 2",
+    sent: "nothing; its metadata is read",
+    needs: &[Need::Metadata],
+    premise: Premise::None,
+    ..CASE
+};
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        id: "metadata-grant",
+        section: "RFC 8693 7.1",
+        level: Should,
+        title: "the grant type is announced by its registered name",
+        expected: "grant_types_supported has the URN",
+        play: Look(|with| lists(with, "grant_types_supported", urn::GRANT_TOKEN_EXCHANGE)),
+        ..METADATA
+    },
+    Case {
+        id: "metadata-endpoint",
+        title: "the token endpoint is the one that is announced",
+        expected: "token_endpoint is the URL that was asked",
+        play: Look(|with| {
+            let announced = with.metadata.as_ref().and_then(|document| document.get("token_endpoint"));
+            ensure(announced.and_then(Value::as_str) == Some(&with.endpoint.to_string()), "another URL")
+        }),
+        ..METADATA
+    },
+    Case {
+        id: "metadata-authentication",
+        level: Should,
+        title: "the client's way to authenticate is announced",
+        expected: "token_endpoint_auth_methods_supported has it",
+        needs: &[Need::Metadata, Need::ClientSecret],
+        play: Look(|with| {
+            let method = if with.client.basic { "client_secret_basic" } else { "client_secret_post" };
+            lists(with, "token_endpoint_auth_methods_supported", method)
+        }),
+        ..METADATA
+    },
+];
+
+fn lists(with: &Inputs, member: &str, value: &str) -> Judged {
+    match with.metadata.as_ref().and_then(|document| document.get(member)) {
+        None => skip(format!("no {member}")),
+        Some(list) => {
+            let there = list.as_array().is_some_and(|list| list.iter().any(|one| one == value));
+            ensure(there, "it is not there")
+        }
+    }
+}

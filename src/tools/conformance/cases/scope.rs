@@ -1,0 +1,187 @@
+//! RFC 8693 sections 2.1, 2.2.1 and 4.2, RFC 6749 section 3.3: scopes.
+
+use crate::tools::conformance::case::Play::Ask;
+use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::inputs::{Inputs, Need};
+use crate::tools::conformance::judge::{Seen, clearly_refused, granted, issued, scope};
+use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::verdict::Level::Should;
+use crate::tools::conformance::verdict::{Judged, Verdict, ensure, fail, skip};
+
+/// A scope that nobody knows.
+const UNKNOWN: &str = "no-such-scope-of-rfc8693";
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        id: "scope-honoured",
+        section: "RFC 8693 2.1",
+        level: Should,
+        title: "a narrower scope is honoured",
+        sent: "the first scope",
+        expected: "200, no scope but that",
+        needs: &[Need::Scope],
+        play: Ask(narrow, |seen| {
+            issued(seen.answer)?;
+            let Some(granted) = granted(seen.answer) else {
+                return skip("neither the answer nor the token says a scope");
+            };
+            let asked: Vec<_> = seen.with.scopes.iter().take(1).map(String::as_str).collect();
+            ensure(scope(&granted).iter().all(|one| asked.contains(one)), "more scopes than were asked for")
+        }),
+        ..CASE
+    },
+    Case {
+        id: "scope-told",
+        section: "RFC 8693 2.2.1",
+        title: "a scope that differs from the one asked for is told",
+        sent: "the first scope",
+        expected: "200; scope in the answer, unless the token has just that",
+        needs: &[Need::Scope],
+        play: Ask(narrow, |seen| {
+            issued(seen.answer)?;
+            let asked: Vec<_> = seen.with.scopes.iter().take(1).map(String::as_str).collect();
+            let claims = seen.claims()?;
+            let held = claims.get("scope").and_then(serde_json::Value::as_str);
+            match (seen.answer.text("scope"), held) {
+                (Some(told), Some(held)) => {
+                    ensure(scope(&told) == scope(held), "the answer's scope is not the token's")
+                }
+                (None, Some(held)) => {
+                    ensure(scope(held) == asked, "another scope than was asked for, silently")
+                }
+                (_, None) => skip("the token has no scope claim"),
+            }
+        }),
+        ..CASE
+    },
+    Case {
+        id: "scope-told-unasked",
+        section: "RFC 6749 5.1",
+        title: "the scope that an answer tells is the token's",
+        expected: "200; scope in the answer is that of the token",
+        play: Ask(exchange, |seen| {
+            let claims = seen.claims()?;
+            let held = claims.get("scope").and_then(serde_json::Value::as_str);
+            match (seen.answer.text("scope"), held) {
+                (Some(told), Some(held)) => {
+                    ensure(scope(&told) == scope(held), "the answer's scope is not the token's")
+                }
+                _ => skip("answer or token has no scope"),
+            }
+        }),
+        ..CASE
+    },
+    Case {
+        id: "scope-unknown",
+        section: "RFC 6749 3.3",
+        title: "a scope that is not known is refused, or left out and that is told",
+        sent: "an unknown scope",
+        expected: "400 invalid_scope, or 200 with a scope without it",
+        play: Ask(|with| exchange(with).with("scope", UNKNOWN), |seen| left_out_or_refused(seen, &[UNKNOWN])),
+        ..CASE
+    },
+    Case {
+        id: "scope-and-unknown",
+        section: "RFC 6749 3.3",
+        title: "of several scopes one that is not known is not granted",
+        sent: "a known scope and an unknown one",
+        expected: "400 invalid_scope, or 200 with a scope without it",
+        needs: &[Need::Scope],
+        play: Ask(
+            |with| {
+                let known = with.scopes.first().map_or("", String::as_str);
+                exchange(with).with("scope", &format!("{known} {UNKNOWN}"))
+            },
+            |seen| left_out_or_refused(seen, &[UNKNOWN]),
+        ),
+        ..CASE
+    },
+    Case {
+        id: "scope-malformed",
+        section: "RFC 6749 3.3",
+        title: "a scope with characters that no scope has is refused",
+        sent: "scope a\"b",
+        expected: "400 invalid_scope or invalid_request, or 200 with a scope without it",
+        play: Ask(
+            |with| exchange(with).with("scope", "a\"b"),
+            |seen| {
+                if seen.refused(&["invalid_request"]).is_ok() {
+                    return Ok(());
+                }
+                left_out_or_refused(seen, &["a\"b"])
+            },
+        ),
+        ..CASE
+    },
+    Case {
+        id: "scope-order",
+        section: "RFC 6749 3.3",
+        title: "the order of scopes does not matter",
+        sent: "two scopes, in the other order",
+        expected: "200, both granted as in the first order",
+        needs: &[Need::TwoScopes],
+        play: crate::tools::conformance::case::Play::AskTwice(
+            |with| exchange(with).with("scope", &with.scopes.join(" ")),
+            |seen| {
+                seen.offered()?;
+                let turned: Vec<_> = seen.with.scopes.iter().rev().map(String::as_str).collect();
+                Ok(exchange(seen.with).with("scope", &turned.join(" ")))
+            },
+            |seen| {
+                issued(seen.answer)?;
+                let (one, other) = (granted(seen.first), granted(seen.answer));
+                let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
+                ensure(scope(&one) == scope(&other), "another scope in the other order")
+            },
+        ),
+        ..CASE
+    },
+    Case {
+        id: "scope-empty",
+        section: "RFC 6749 3.2",
+        title: "a parameter without a value is omitted: the scope is the server's choice",
+        sent: "scope without a value",
+        expected: "200 with a token, with a scope if the plain exchange's has one",
+        play: Ask(
+            |with| exchange(with).with("scope", ""),
+            |seen| {
+                issued(seen.answer)?;
+                // Not the same: some servers remember in the session what was asked for last.
+                let any = |answer| granted(answer).is_some_and(|text| !scope(&text).is_empty());
+                ensure(any(seen.answer) || !seen.plain.is_some_and(any), "no scope at all")
+            },
+        ),
+        ..CASE
+    },
+    Case {
+        id: "scope-claim",
+        section: "RFC 8693 4.2",
+        title: "the token's scope claim is one text",
+        expected: "scope, if the token has one, is a text of scopes parted by single spaces",
+        play: Ask(exchange, |seen| match seen.claims()?.get("scope") {
+            None => skip("the token has no scope claim"),
+            Some(serde_json::Value::String(text)) => {
+                let clean = text.is_empty() || text.split(' ').all(|one| !one.is_empty());
+                ensure(clean, "spaces at an end or in a row")
+            }
+            Some(_) => fail("it is no text"),
+        }),
+        ..CASE
+    },
+];
+
+fn narrow(with: &Inputs) -> Request {
+    with.scopes.iter().take(1).fold(exchange(with), |request, scope| request.with("scope", scope))
+}
+
+/// A scope that is asked for and not granted: told by the code, or by the answer's `scope` (RFC 6749 section 3.3).
+fn left_out_or_refused(seen: &Seen<'_>, unknown: &[&str]) -> Judged {
+    if clearly_refused(seen.answer).is_some() {
+        return seen.refused(&["invalid_scope"]);
+    }
+    issued(seen.answer)?;
+    match seen.answer.text("scope") {
+        None => Err(Verdict::Fail("left out silently".to_owned())),
+        Some(told) => ensure(!scope(&told).iter().any(|one| unknown.contains(one)), "it was granted"),
+    }
+}

@@ -1,0 +1,127 @@
+//! What the demo remembers while it runs.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::hmac;
+use http::HeaderMap;
+use http::header::HOST;
+use jiff::Timestamp;
+
+use crate::tools::demo::directory::{Client, Realm, User};
+use crate::tools::demo::faults::Faults;
+use crate::tools::demo::keys::{KeyError, Keys, RealmKey};
+use crate::words::clock::Clock;
+
+/// Shared by every connection.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) clock: Clock,
+    pub(super) faults: Faults,
+    /// Signs refresh tokens, which only the demo itself reads; Keycloak does so with HS512.
+    pub(super) refresh_key: hmac::Key,
+    pub(super) encryption: Arc<RealmKey>,
+    keys: Mutex<HashMap<&'static str, Vec<Arc<RealmKey>>>>,
+    codes: Mutex<HashMap<String, Code>>,
+    ended: Mutex<HashSet<String>>,
+    /// Sessions for which tokens were made, by user.
+    sessions: Mutex<HashMap<&'static str, BTreeSet<String>>>,
+}
+
+/// An authorization code that was not redeemed yet.
+#[derive(Debug)]
+pub(super) struct Code {
+    pub(super) client: &'static Client,
+    pub(super) user: &'static User,
+    pub(super) realm: &'static str,
+    pub(super) redirect_uri: String,
+    pub(super) challenge: Option<String>,
+    pub(super) scope: String,
+    pub(super) nonce: Option<String>,
+}
+
+/// A realm as one request sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) state: &'a State,
+    pub(super) realm: &'static Realm,
+    pub(super) issuer: &'a str,
+    pub(super) now: Timestamp,
+}
+
+impl State {
+    pub(super) fn new(clock: Clock, keys: &Keys) -> Result<Self, KeyError> {
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        Ok(Self {
+            clock,
+            faults: Faults::new(),
+            refresh_key: hmac::Key::generate(hmac::HMAC_SHA512, &random).map_err(|_| KeyError)?,
+            encryption: Arc::clone(&keys.encryption),
+            keys: Mutex::new(HashMap::from([
+                ("corp", vec![Arc::clone(&keys.corp)]),
+                ("partner", vec![Arc::clone(&keys.partner)]),
+            ])),
+            codes: Mutex::default(),
+            ended: Mutex::default(),
+            sessions: Mutex::default(),
+        })
+    }
+
+    /// The realm's keys, the signing one first.
+    pub(super) fn keys(&self, realm: &str) -> Vec<Arc<RealmKey>> {
+        lock(&self.keys).get(realm).cloned().unwrap_or_default()
+    }
+
+    /// Makes `key` the signing key; the earlier ones stay published if `keep`.
+    pub(super) fn rotate(&self, realm: &'static str, key: Arc<RealmKey>, keep: bool) {
+        let mut keys = lock(&self.keys);
+        let keys = keys.entry(realm).or_default();
+        if !keep {
+            keys.clear();
+        }
+        keys.insert(0, key);
+    }
+
+    pub(super) fn add_code(&self, code: Code) -> String {
+        let name = uuid::Uuid::new_v4().to_string();
+        lock(&self.codes).insert(name.clone(), code);
+        name
+    }
+
+    /// A code is good for one use, right or wrong.
+    pub(super) fn take_code(&self, name: &str) -> Option<Code> {
+        lock(&self.codes).remove(name)
+    }
+
+    pub(super) fn note_session(&self, user: &'static User, session: &str) {
+        lock(&self.sessions).entry(user.id).or_default().insert(session.to_owned());
+    }
+
+    /// The user's sessions that have not ended.
+    pub(super) fn sessions(&self, user: &User) -> Vec<String> {
+        let all = lock(&self.sessions).get(user.id).cloned().unwrap_or_default();
+        all.into_iter().filter(|session| !self.is_ended(session)).collect()
+    }
+
+    pub(super) fn end_session(&self, session: &str) {
+        lock(&self.ended).insert(session.to_owned());
+    }
+
+    pub(super) fn is_ended(&self, session: &str) -> bool {
+        lock(&self.ended).contains(session)
+    }
+}
+
+/// The base URL that callers see, as Keycloak with `--hostname-strict=false --proxy-headers=xforwarded` finds it.
+pub(super) fn base_url(headers: &HeaderMap) -> String {
+    let header = |name: &str| {
+        headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.split(',').next()).map(str::trim)
+    };
+    let scheme = header("x-forwarded-proto").unwrap_or("http");
+    let host = header("x-forwarded-host").or_else(|| header(HOST.as_str())).unwrap_or("localhost");
+    format!("{scheme}://{host}")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,260 @@
+//! Where the story plays: the identity provider, Cambio with its files in a folder, and the requests.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::adapters::config::load::Environment;
+use crate::edge::app::{self, Running};
+use crate::judgement::issue::key;
+use crate::tools::demo::walk::WalkError;
+use crate::tools::demo::walk::client::{Call, Reply};
+use crate::tools::demo::{Idp, Options};
+use crate::words::clock::Clock;
+use crate::words::oauth::urn::{self, TokenType};
+
+/// What the owner writes to permit front-end-app.
+pub(super) const PERMITTED: &str =
+    "permissions:\n  - { clients: [front-end-app], scopes: [email, profile] }\nroles: { own: true }\n";
+/// What the owner writes to permit it for partner's tokens, too.
+pub(super) const PARTNER: &str = r#"permissions:
+  - { clients: [front-end-app], scopes: [email, profile] }
+  - { clients: [front-end-app], issuers: [partner], issuance: mint }
+roles:
+  own: true
+  map:
+    - to: backend_reader
+      when: '"partner_user" in claims.resource_access["partner-app"].roles'
+      issuers: [partner]
+"#;
+/// What the owner writes to permit that Bob acts for others.
+pub(super) const DELEGATED: &str = r#"permissions:
+  - clients: [front-end-app]
+    scopes: [email, profile]
+    delegation:
+      actor: optional
+      withoutMayAct: true
+      condition: "actor.preferred_username == 'bob'"
+roles: { own: true }
+"#;
+/// What the owner writes to permit nobody.
+pub(super) const NOBODY: &str = "permissions: []\n";
+
+/// The rest of the owner's file.
+const AUDIENCE: &str = "audience: back-end-api\nowner: payments-team\ntoken: { lifetime: 5m }\n";
+const TOKEN_PATH: &str = "/realms/corp/protocol/openid-connect/token";
+const PARTNER_PATH: &str = "/realms/partner/protocol/openid-connect/token";
+const CERTS_PATH: &str = "/realms/corp/protocol/openid-connect/certs";
+/// A changed file is in force well within this time.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The running demo.
+pub(super) struct Stage {
+    idp: Idp,
+    cambio: Running,
+    folder: PathBuf,
+}
+
+/// The demo's configuration uses no variables.
+struct NoVariables;
+
+impl Environment for NoVariables {
+    fn var(&self, _name: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Stage {
+    /// Starts everything on loopback, on the usual ports where they are free.
+    pub(super) async fn set() -> Result<Self, WalkError> {
+        let port = free_port(8180);
+        let idp = Idp::start(Options { port, clock: Clock::System, keys: None }).await?;
+        let folder = std::env::temp_dir().join(format!("cambio-demo-{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(folder.join("audiences"))?;
+        // The issuer follows the Host header, so the port is needed before Cambio listens on it.
+        let (public, admin) = (free_port(8080), free_port(9090));
+        fs::write(folder.join("cambio.yaml"), configuration(idp.address(), public, admin))?;
+        let pem = key::generate(key::KeyKind::P256).map_err(|error| WalkError::Key(error.to_string()))?;
+        write_private(&folder.join("corp.pem"), pem.expose())?;
+        fs::write(folder.join("audiences/back-end-api.yaml"), format!("{AUDIENCE}{NOBODY}"))?;
+        let cambio = app::start(&folder.join("cambio.yaml"), Arc::new(NoVariables), Clock::System).await?;
+        Ok(Self { idp, cambio, folder })
+    }
+
+    /// What runs where.
+    pub(super) fn introduction(&self) -> String {
+        format!(
+            "  identity provider  {}\n  Cambio             http://{}\n  for operators      http://{}\n  files              {}",
+            self.idp.url(),
+            self.cambio.address,
+            self.cambio.admin,
+            self.folder.display()
+        )
+    }
+
+    /// What to do while it runs on.
+    pub(super) fn farewell(&self) -> String {
+        format!(
+            "\nStill serving. Paste steps 1, 6 and 11, which set the shell's TOKEN, CAROL and BOB, then any other. What \
+             was allowed\nneeds the permissions of its step again, in\n  \
+             {audience}\nLook at http://{admin}/metrics, http://{admin}/config and the audit lines in\n  \
+             {audit}\nCtrl-C ends it and removes the files.",
+            audience = self.folder.join("audiences/back-end-api.yaml").display(),
+            admin = self.cambio.admin,
+            audit = self.folder.join("audit.jsonl").display(),
+        )
+    }
+
+    /// Ends everything and removes the files.
+    pub(super) async fn clear(self) {
+        self.cambio.stop().await;
+        self.idp.stop().await;
+        // A folder that is left behind in the place for temporary files does no harm.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+
+    /// Alice's login at corp, through Cambio.
+    pub(super) fn login(&self) -> Call {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", "front-end-app"),
+            ("client_secret", "front-end-secret"),
+            ("username", "alice"),
+            ("password", "alice-password"),
+        ];
+        self.call(TOKEN_PATH, &fields)
+    }
+
+    /// Bob's login.
+    pub(super) fn login_of_bob(&self) -> Call {
+        let mut call = self.login();
+        for (name, value) in &mut call.fields {
+            match *name {
+                "username" => "bob".clone_into(value),
+                "password" => "bob-password".clone_into(value),
+                _ => {}
+            }
+        }
+        call
+    }
+
+    /// Carol's login at partner, with which neither corp nor Cambio has to do.
+    pub(super) fn foreign_login(&self) -> Call {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", "partner-app"),
+            ("client_secret", "partner-secret"),
+            ("username", "carol"),
+            ("password", "carol-password"),
+        ];
+        Call { address: self.idp.address(), ..self.call(PARTNER_PATH, &fields) }
+    }
+
+    /// The exchange of Carol's token.
+    pub(super) fn foreign_exchange(&self, token: &str) -> Call {
+        Call { variable: "CAROL", ..self.exchange(token) }
+    }
+
+    /// The exchange of Alice's token.
+    pub(super) fn exchange(&self, token: &str) -> Call {
+        let fields = [
+            ("grant_type", urn::GRANT_TOKEN_EXCHANGE),
+            ("client_id", "front-end-app"),
+            ("client_secret", "front-end-secret"),
+            ("subject_token", token),
+            ("subject_token_type", TokenType::AccessToken.urn()),
+            ("audience", "back-end-api"),
+        ];
+        self.call(TOKEN_PATH, &fields)
+    }
+
+    /// The exchange of Alice's token, with Bob as the actor.
+    pub(super) fn delegated_exchange(&self, alice: &str, bob: &str) -> Call {
+        let mut call = self.exchange(alice);
+        call.fields.push(("actor_token", bob.to_owned()));
+        call.fields.push(("actor_token_type", TokenType::AccessToken.urn().to_owned()));
+        call
+    }
+
+    /// The same past Cambio. The Host stays Cambio's, since the token's issuer follows it.
+    pub(super) fn directly(&self, call: Call) -> Call {
+        Call { host: Some(call.address.to_string()), address: self.idp.address(), ..call }
+    }
+
+    pub(super) fn certs(&self) -> Call {
+        self.call(CERTS_PATH, &[])
+    }
+
+    /// Sends an exchange and finds the audit line that it wrote.
+    pub(super) async fn audited(&self, call: &Call) -> Result<(Reply, Value), WalkError> {
+        let before = self.audit_lines()?.len();
+        let reply = call.send().await?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            if let Some(line) = self.audit_lines()?.into_iter().nth(before) {
+                return Ok((reply, line));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(WalkError::Late("the audit line"))
+    }
+
+    /// Writes the owner's file and waits until it is in force.
+    pub(super) async fn write_permissions(&self, permissions: &str) -> Result<(), WalkError> {
+        let loaded = Call { address: self.cambio.admin, ..self.call("/config", &[]) };
+        let before = loaded.send().await?.body;
+        let fresh = self.folder.join("back-end-api.new");
+        fs::write(&fresh, format!("{AUDIENCE}{permissions}"))?;
+        fs::rename(fresh, self.folder.join("audiences/back-end-api.yaml"))?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            if loaded.send().await?.body != before {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(WalkError::Late("the reload"))
+    }
+
+    fn call(&self, path: &'static str, fields: &[(&'static str, &str)]) -> Call {
+        let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Call { address: self.cambio.address, host: None, path, fields, variable: "TOKEN" }
+    }
+
+    fn audit_lines(&self) -> Result<Vec<Value>, WalkError> {
+        let text = fs::read_to_string(self.folder.join("audit.jsonl"))?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}
+
+fn configuration(upstream: SocketAddr, public: u16, admin: u16) -> String {
+    format!(
+        "upstream: {{ url: \"http://{upstream}\" }}\n\
+         listen: {{ address: \"127.0.0.1:{public}\" }}\n\
+         admin: {{ address: \"127.0.0.1:{admin}\" }}\n\
+         realms:\n  corp:\n    issuer: http://127.0.0.1:{public}/realms/corp\n    subjectIssuers: [corp, partner]\n    \
+         signingKey: corp.pem\n\
+         issuers:\n  partner:\n    issuer: {{ url: \"http://{upstream}/realms/partner\", audiences: [\"https://sso.example.org\"] }}\n\
+         audiences: ./audiences\n\
+         audit: {{ output: audit.jsonl }}\n"
+    )
+}
+
+/// The preferred port if it is free, else one that is.
+fn free_port(preferred: u16) -> u16 {
+    let bind =
+        |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    bind(preferred).or_else(|_| bind(0)).map_or(preferred, |address| address.port())
+}
+
+/// Nobody else may read a private key.
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}

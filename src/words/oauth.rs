@@ -1,0 +1,9 @@
+//! Wire vocabulary of OAuth 2.0 and token exchange: names and syntax, no behaviour.
+
+pub(crate) mod bytes;
+pub mod error;
+pub mod form;
+pub mod json;
+pub mod names;
+pub mod scope;
+pub mod urn;
