@@ -62,14 +62,14 @@ async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<B
         "/livez" => text(StatusCode::OK, "ok\n"),
         "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), shared).await,
         "/metrics" => {
-            shared.gateway.refresh_gauges();
+            shared.services.refresh_gauges();
             match shared.metrics.exposition() {
                 Ok(body) => with_type(body, "text/plain; version=0.0.4; charset=utf-8"),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
             }
         }
         "/config" => {
-            let state = shared.gateway.state();
+            let state = shared.services.generation();
             let mut summary = summary(&state.config);
             if let Some(map) = summary.as_object_mut() {
                 map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
@@ -93,10 +93,10 @@ async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
             continue;
         }
         lines.push(match name {
-            "upstream" => ("upstream", shared.gateway.upstream_reachable().await),
-            "jwks" => ("jwks", shared.gateway.keys_at_hand()),
+            "upstream" => ("upstream", shared.services.upstream_reachable().await),
+            "jwks" => ("jwks", shared.services.keys_at_hand()),
             "store" => {
-                let answer = shared.gateway.store().reachable().await;
+                let answer = shared.services.store.reachable().await;
                 ("store", answer.map_err(|error| error.to_string()))
             }
             _ => return text(StatusCode::BAD_REQUEST, "include takes upstream, jwks and store\n"),

@@ -17,8 +17,8 @@ use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::store::Store;
 use crate::adapters::upstream::Upstream;
-use crate::edge::gateway::Gateway;
-use crate::edge::gateway::generation::State;
+use crate::edge::gateway::generation::Generation;
+use crate::edge::gateway::services::Services;
 use crate::edge::gateway::setup_error::StartError;
 use crate::edge::health::Shared;
 use crate::edge::server::Server;
@@ -79,8 +79,8 @@ pub fn start_with(
     let watch = Watch::new(&loaded, path);
     let store = Store::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::Tls(format!("store.redis: {error}")))?;
-    let state = State::new(loaded, None, &clock, &metrics)?;
-    let gateway = Arc::new(Gateway::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
+    let state = Generation::new(loaded, None, &clock, &metrics)?;
+    let gateway = Arc::new(Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
     let (drain, watch_drain) = drain::channel();
     let shared = Arc::new(Shared::new(Arc::clone(&gateway), Arc::clone(&metrics)));
 
@@ -176,7 +176,7 @@ async fn watch_configuration(shared: Arc<Shared>, mut reloading: Reloading) {
                 if asked.is_none() {
                     return;
                 }
-                if let Err(error) = shared.gateway.audit().reopen() {
+                if let Err(error) = shared.services.audit.reopen() {
                     tracing::error!(%error, "the audit file could not be opened again; lines go on to the old one");
                 }
             }
@@ -193,13 +193,13 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
     let (loaded, sources) = attempt(&reloading.path, &*reloading.environment);
     reloading.watch.follow(sources);
     let loaded = loaded.map_err(StartError::Config)?;
-    let previous = shared.gateway.state();
+    let previous = shared.services.generation();
     for key in needs_restart(&previous.config, &loaded) {
         tracing::warn!("{key} changed; the change takes effect at the next start");
     }
-    let state = State::new(loaded, Some(&previous), &reloading.clock, &shared.metrics)?;
+    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &shared.metrics)?;
     tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
-    shared.gateway.replace(state);
+    shared.services.replace(state);
     Ok(())
 }
 

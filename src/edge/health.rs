@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::adapters::metrics::Metrics;
-use crate::edge::gateway::Gateway;
+use crate::edge::gateway::services::Services;
 
 /// What the listeners share.
 #[derive(Debug)]
 pub struct Shared {
     /// The way of a request.
-    pub gateway: Arc<Gateway>,
+    pub services: Arc<Services>,
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
     stopping: AtomicBool,
@@ -19,9 +19,9 @@ pub struct Shared {
 
 impl Shared {
     /// The state of a Cambio that has just started.
-    pub fn new(gateway: Arc<Gateway>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(services: Arc<Services>, metrics: Arc<Metrics>) -> Self {
         let (stopping, last_reload_error) = (AtomicBool::new(false), Mutex::new(None));
-        Self { gateway, metrics, stopping, last_reload_error }
+        Self { services, metrics, stopping, last_reload_error }
     }
 
     /// Notes that a stop is under way.

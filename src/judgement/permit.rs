@@ -96,29 +96,14 @@ impl Permit {
     /// of the scope that was granted is left out, unless the refresh asks for it by name; what was not granted then is not
     /// granted now, whatever they permit.
     pub fn renew(
-        authenticated: Authenticated,
+        validated: Validated,
         renewal: &Renewal,
-        (asked, checks, evidence): (Option<&Scope>, &Checks<'_>, Evidence<'_>),
-        (policy, circumstances): (&Policy, &Circumstances<'_>),
+        asked: Option<&Scope>,
+        policy: &Policy,
+        circumstances: &Circumstances<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let granted = renewal.scope();
-        if asked.is_some_and(|asked| !asked.is_subset(&granted)) {
-            return Err(Refusal::new(
-                Reason::ScopeNotPermitted,
-                "the refresh asks for more than was granted",
-            ));
-        }
-        let subject = renewal.subject_token().ok_or_else(unreadable)?;
-        let bound = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
-        let mut validated =
-            validate_again(authenticated, (subject, bound), asked.cloned(), (&checks.subject, evidence))?;
-        if renewal.actor_issuer().is_some() {
-            let actor = renewal.actor_token().zip(checks.actor.as_ref()).ok_or_else(unreadable)?;
-            let client = validated.authenticated().client_id();
-            let actor = ActorToken::check_again(actor.0, client, actor.1, evidence)?;
-            validated = validated.with_actor(actor)?;
-        }
         let binding = validated.binding().claim();
         let judge = |scope: Option<&Scope>| {
             let request = request(&validated, scope, binding.as_ref(), circumstances);
@@ -152,16 +137,12 @@ impl Permit {
         Ok(Self { validated, decision })
     }
 
-    /// The same about the client's service account by its name, which is what its callers know.
-    ///
-    /// # Errors
-    /// Where it is no such request.
-    pub fn for_service_account(mut self) -> Result<Self, Refusal> {
-        if self.validated.authenticated().parsed().grant() != Grant::ApiAccess || !self.validated.is_own() {
-            return Err(Refusal::new(Reason::Internal, "it is about no service account"));
+    /// Names the subject of an `api-access` request as callers know it: by the name of the client's service account.
+    /// Without effect on any other request.
+    pub fn name_service_account(&mut self) {
+        if self.validated.authenticated().parsed().grant() == Grant::ApiAccess && self.validated.is_own() {
+            self.decision.contract.subject = Some(format!("service-account-{}", self.client()));
         }
-        self.decision.contract.subject = Some(format!("service-account-{}", self.client()));
-        Ok(self)
     }
 
     /// What the answer must look like.
@@ -227,6 +208,33 @@ impl Permit {
     pub fn validated(&self) -> &Validated {
         &self.validated
     }
+}
+
+/// The tokens of an exchange that is being refreshed, checked again.
+///
+/// # Errors
+/// The refresh asks for more than was granted, or a token does not hold any more.
+pub fn remembered(
+    authenticated: Authenticated,
+    renewal: &Renewal,
+    asked: Option<&Scope>,
+    checks: &Checks<'_>,
+    evidence: Evidence<'_>,
+) -> Result<Validated, Refusal> {
+    if asked.is_some_and(|asked| !asked.is_subset(&renewal.scope())) {
+        return Err(Refusal::new(Reason::ScopeNotPermitted, "the refresh asks for more than was granted"));
+    }
+    let subject = renewal.subject_token().ok_or_else(unreadable)?;
+    let bound = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
+    let mut validated =
+        validate_again(authenticated, (subject, bound), asked.cloned(), (&checks.subject, evidence))?;
+    if renewal.actor_issuer().is_some() {
+        let actor = renewal.actor_token().zip(checks.actor.as_ref()).ok_or_else(unreadable)?;
+        let client = validated.authenticated().client_id();
+        let actor = ActorToken::check_again(actor.0, client, actor.1, evidence)?;
+        validated = validated.with_actor(actor)?;
+    }
+    Ok(validated)
 }
 
 /// A refresh token is welcome, but nothing is refused for its sake that is allowed without, and nothing more demanded.

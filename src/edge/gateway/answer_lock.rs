@@ -4,15 +4,23 @@
 //! grant's answer has it. A JSON answer is held back until it is whole, or longer than any token answer is; from then
 //! on it streams, still read, and is cut where the mark appears.
 
-use bytes::Bytes;
+mod scanner;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use memchr::memchr2_iter;
+
+use self::scanner::Scanner;
+use crate::adapters::net::body::Body;
+use crate::words::refusal::{Reason, Refusal};
 
 /// Bytes that are held back. A token must fit into an HTTP header to be used, and headers end far below this.
 pub const HOLD: usize = 256 * 1024;
-
-const MARK: &[u8] = b"issued_token_type";
 
 /// Whether an answer must be read before it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +38,7 @@ pub enum Reading {
 pub enum Origin {
     /// A token endpoint: every answer is read, whatever it calls itself. Clients there read JSON without a look at
     /// status and media type.
-    Door,
+    TokenEndpoint,
     /// Any other path, asked with a method that may change something.
     Elsewhere,
     /// Any other path, asked with GET, HEAD or OPTIONS, of which no server makes an exchange: JSON under a content
@@ -38,12 +46,79 @@ pub enum Origin {
     Read,
 }
 
+/// An answer that may leave.
+pub struct Released {
+    /// The answer.
+    pub response: Response<Body>,
+    /// The body, shared with the answer, if it was short enough to be read whole.
+    pub whole: Option<Bytes>,
+}
+
+/// Whether an answer leaves without being read, as most do. No future is needed to say so, into which the answer would
+/// be copied.
+pub fn is_free(response: &Response<Body>, origin: Origin) -> bool {
+    reading(origin, response.status(), response.headers()) == Reading::Free
+}
+
+/// Reads an answer from outside the pipeline as far as the lock needs, and lets it leave unless it bears the mark of an
+/// exchange. The identity provider may be silent for `idle` at most.
+///
+/// # Errors
+/// [`Reason::AnswerLocked`] if the answer bears the mark or can't be read, [`Reason::UpstreamGarbage`] if it broke off.
+pub async fn release(response: Response<Body>, idle: Duration, origin: Origin) -> Result<Released, Refusal> {
+    let (head, mut incoming) = response.into_parts();
+    match reading(origin, head.status, &head.headers) {
+        Reading::Free => return Ok(Released { response: Response::from_parts(head, incoming), whole: None }),
+        Reading::Coded => return Err(locked("a content coding that was not asked for")),
+        Reading::Read => {}
+    }
+
+    let untyped = origin != Origin::TokenEndpoint && !head.headers.contains_key(CONTENT_TYPE);
+    let mut scanner = Scanner::default();
+    let mut read = BytesMut::new();
+    let mut trailers = None;
+    loop {
+        let frame = match tokio::time::timeout(idle, incoming.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => break,
+            Ok(Some(Err(_))) | Err(_) => {
+                let detail = "the identity provider's answer broke off";
+                return Err(Refusal::new(Reason::UpstreamGarbage, detail));
+            }
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                if scanner.push(&data) {
+                    return Err(locked("issued_token_type in an answer from outside the pipeline"));
+                }
+                if read.is_empty() && incoming.is_end_stream() {
+                    let response = Response::from_parts(head, Body::full(data.clone()));
+                    return Ok(Released { response, whole: Some(data) });
+                }
+                read.extend_from_slice(&data);
+                let streams = if untyped && is_no_json(&read) {
+                    Body::prefixed(read.freeze(), incoming)
+                } else if read.len() > HOLD {
+                    Body::prefixed(read.freeze(), incoming).read_along(scanner)
+                } else {
+                    continue;
+                };
+                return Ok(Released { response: Response::from_parts(head, streams), whole: None });
+            }
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    let whole = read.freeze();
+    let body = Body::full_with_trailers(whole.clone(), trailers);
+    Ok(Released { response: Response::from_parts(head, body), whole: Some(whole) })
+}
+
 /// Decides from the head of an answer.
 pub fn reading(origin: Origin, status: StatusCode, headers: &HeaderMap) -> Reading {
     if matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Reading::Free;
     }
-    if origin != Origin::Door && !(status.is_success() && may_be_json(headers)) {
+    if origin != Origin::TokenEndpoint && !(status.is_success() && may_be_json(headers)) {
         return Reading::Free;
     }
     let coded = headers
@@ -53,103 +128,7 @@ pub fn reading(origin: Origin, status: StatusCode, headers: &HeaderMap) -> Readi
     match (coded, origin) {
         (false, _) => Reading::Read,
         (true, Origin::Read) => Reading::Free,
-        (true, Origin::Door | Origin::Elsewhere) => Reading::Coded,
-    }
-}
-
-/// Looks for the mark in a JSON text that comes in pieces.
-#[derive(Clone, Debug, Default)]
-pub struct Scanner {
-    depth: usize,
-    in_string: bool,
-    escape: Escape,
-    /// Characters of the current string that equal the mark so far; `None` once they differ.
-    matched: Option<usize>,
-    /// The last string at depth one was the mark; a colon makes it a member's name.
-    candidate: bool,
-    found: bool,
-}
-
-/// How far an escape within a string has come.
-#[derive(Clone, Copy, Debug, Default)]
-enum Escape {
-    #[default]
-    None,
-    /// After the backslash.
-    Begun,
-    /// After `\u`: digits so far, and what they make.
-    Unicode(u8, u32),
-}
-
-impl Scanner {
-    /// Reads on; says whether the mark has been seen, now or before.
-    pub fn push(&mut self, piece: &[u8]) -> bool {
-        if self.found {
-            return true;
-        }
-        for &byte in piece {
-            // JSON has no NUL; UTF-16 and UTF-32, which some clients detect, are ASCII with NULs in between.
-            if byte == 0 {
-                continue;
-            }
-            if self.in_string {
-                self.string_byte(byte);
-                continue;
-            }
-            match byte {
-                b'"' => {
-                    self.in_string = true;
-                    self.matched = Some(0);
-                }
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                b':' if self.candidate => {
-                    self.found = true;
-                    return true;
-                }
-                b' ' | b'\t' | b'\r' | b'\n' => continue,
-                _ => {}
-            }
-            self.candidate = false;
-        }
-        self.found
-    }
-
-    fn string_byte(&mut self, byte: u8) {
-        match self.escape {
-            Escape::Begun if byte == b'u' => self.escape = Escape::Unicode(0, 0),
-            // No other escape spells a character of the mark.
-            Escape::Begun => {
-                self.escape = Escape::None;
-                self.matched = None;
-            }
-            Escape::Unicode(digits, value) => {
-                let Some(digit) = char::from(byte).to_digit(16) else {
-                    self.escape = Escape::None;
-                    self.matched = None;
-                    return;
-                };
-                let value = value << 4 | digit;
-                self.escape = Escape::Unicode(digits + 1, value);
-                if digits == 3 {
-                    self.escape = Escape::None;
-                    self.character(u8::try_from(value).ok());
-                }
-            }
-            Escape::None => match byte {
-                b'\\' => self.escape = Escape::Begun,
-                b'"' => {
-                    self.in_string = false;
-                    self.candidate = self.depth <= 1 && self.matched == Some(MARK.len());
-                }
-                _ => self.character(Some(byte)),
-            },
-        }
-    }
-
-    fn character(&mut self, byte: Option<u8>) {
-        let expected = self.matched.and_then(|count| MARK.get(count)).copied();
-        self.matched = self.matched.filter(|_| byte.is_some() && byte == expected).map(|count| count + 1);
+        (true, Origin::TokenEndpoint | Origin::Elsewhere) => Reading::Coded,
     }
 }
 
@@ -168,52 +147,19 @@ fn may_be_json(headers: &HeaderMap) -> bool {
             .any(|at| essence.get(at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"json")))
 }
 
+/// Whether text that does not say what it is begins as no JSON in any encoding does. Such text streams.
+fn is_no_json(text: &[u8]) -> bool {
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    first.is_some_and(|byte| byte.is_ascii_graphic() && !b"{[\"".contains(byte))
+}
+
+fn locked(detail: &str) -> Refusal {
+    Refusal::new(Reason::AnswerLocked, detail)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn finds_the_mark_as_a_name_in_the_outermost_object_only() {
-        for (name, text, expected) in [
-            ("an exchange", r#"{"access_token":"x","issued_token_type":"urn:…"}"#, true),
-            ("space before the colon", "{\"issued_token_type\" \n: 1}", true),
-            ("no exchange", r#"{"access_token":"x","token_type":"Bearer"}"#, false),
-            ("as a value", r#"{"a":"issued_token_type"}"#, false),
-            ("in a nested object", r#"{"details":{"issued_token_type":"x"}}"#, false),
-            ("in a list of events", r#"[{"issued_token_type":"x"}]"#, false),
-            ("within a string", r#"{"a":"\"issued_token_type\":1"}"#, false),
-            ("longer name", r#"{"issued_token_types":1}"#, false),
-            ("shorter name", r#"{"issued_token_typ":1}"#, false),
-            ("escaped name", r#"{"\u0069ssued_token_type":1}"#, true),
-            ("without the brace", r#""issued_token_type":1"#, true),
-            ("escaped to its end", r#"{"issued_token_typ\u0065":1}"#, true),
-            ("another escaped name", r#"{"\u0069ssued":1,"a\"b":2,"issued_token_type\n":3}"#, false),
-            ("digits of another base", r#"{"\u00g9ssued_token_type":1}"#, false),
-            ("a letter beyond ASCII", r#"{"\u0169ssued_token_type":1}"#, false),
-            ("byte order mark", "\u{FEFF}{\"issued_token_type\":1}", true),
-            ("backslashes in values", r#"{"a":"\\","issued_token_type":1}"#, true),
-        ] {
-            assert_eq!(bears_mark(&Bytes::from(text)), expected, "{name}");
-            for split in 1..text.len() {
-                let mut scanner = Scanner::default();
-                scanner.push(&text.as_bytes()[..split]);
-                assert_eq!(scanner.push(&text.as_bytes()[split..]), expected, "{name}, split at {split}");
-            }
-        }
-    }
-
-    #[test]
-    fn finds_the_mark_in_utf_16_and_utf_32() {
-        let text = r#"{"access_token":"x","issued_token_type":1}"#;
-        let wide: [(&str, Vec<u8>); 3] = [
-            ("UTF-16LE", text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-            ("UTF-16BE", text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
-            ("UTF-32BE", text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
-        ];
-        for (name, bytes) in wide {
-            assert!(bears_mark(&Bytes::from(bytes)), "{name}");
-        }
-    }
 
     #[test]
     fn reads_what_could_be_a_token_answer() {
@@ -248,11 +194,11 @@ mod tests {
             (Origin::Elsewhere, 201, json, None, Reading::Read),
             (Origin::Read, 200, json, Some("gzip"), Reading::Free),
             (Origin::Read, 200, json, None, Reading::Read),
-            (Origin::Door, 200, Some("text/html"), None, Reading::Read),
-            (Origin::Door, 400, json, None, Reading::Read),
-            (Origin::Door, 302, None, None, Reading::Read),
-            (Origin::Door, 200, Some("text/plain"), Some("gzip"), Reading::Coded),
-            (Origin::Door, 204, None, None, Reading::Free),
+            (Origin::TokenEndpoint, 200, Some("text/html"), None, Reading::Read),
+            (Origin::TokenEndpoint, 400, json, None, Reading::Read),
+            (Origin::TokenEndpoint, 302, None, None, Reading::Read),
+            (Origin::TokenEndpoint, 200, Some("text/plain"), Some("gzip"), Reading::Coded),
+            (Origin::TokenEndpoint, 204, None, None, Reading::Free),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(
@@ -260,6 +206,23 @@ mod tests {
                 expected,
                 "{origin:?} {status} {kind:?}"
             );
+        }
+    }
+
+    #[test]
+    fn only_what_is_surely_no_json_streams() {
+        for (name, text, free) in [
+            ("nothing yet", "", false),
+            ("space so far", " \r\n", false),
+            ("an object", " {", false),
+            ("a list", "[", false),
+            ("a string", "\"", false),
+            ("a byte order mark", "\u{feff}{", false),
+            ("UTF-16", "\0{", false),
+            ("HTML", "<html>", true),
+            ("text after space", "\n\ntext", true),
+        ] {
+            assert_eq!(is_no_json(text.as_bytes()), free, "{name}");
         }
     }
 }

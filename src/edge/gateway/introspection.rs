@@ -1,72 +1,66 @@
 //! Asking others about subject tokens: an opaque one's issuer what it is, the identity provider whether one of its own
 //! is still active (RFC 7662).
 
-use crate::edge::gateway::generation::RealmState;
-use crate::edge::gateway::token_endpoint::Visit;
-use crate::judgement::exchange::authenticated::Authenticated;
-use crate::judgement::token::confirmation::Evidence;
+use super::case::Case;
+use super::issuers::OpaqueIssuer;
+use crate::judgement::token::SubjectChecks;
 use crate::judgement::token::introspected::Answer;
-use crate::judgement::token::{SubjectChecks, Validated, validate_introspected};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// An opaque subject token, checked by what its issuer says about it. What issuer that is, the configuration says, or
-/// `subject_issuer` where there are several.
-///
-/// # Errors
-/// No issuer can be asked, it does not answer, or what it says does not hold.
-pub async fn subject(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    authenticated: Authenticated,
-    evidence: Evidence<'_>,
-) -> Result<Validated, Refusal> {
-    let parsed = authenticated.parsed();
-    let (answer, checks) = ask(visit, realm, parsed.subject_token(), parsed.subject_issuer()).await?;
-    validate_introspected(authenticated, &answer, &checks, evidence, visit.gateway.clock.now())
+/// What an issuer says about an opaque token, and how that is checked.
+pub struct OpaqueAnswer<'v> {
+    /// The answer.
+    pub answer: Answer,
+    /// The issuer's checks.
+    pub checks: SubjectChecks<'v>,
 }
 
-/// What the issuer of an opaque token says about it, and how that is checked.
-///
-/// # Errors
-/// No issuer can be asked, or it does not answer.
-pub async fn ask<'v>(
-    visit: Visit<'v>,
-    realm: &'v RealmState,
-    token: &Secret,
-    issuer: Option<&str>,
-) -> Result<(Answer, SubjectChecks<'v>), Refusal> {
-    let (checks, issuer) = visit.state.opaque_issuer(&realm.config, issuer)?;
-    let answer = issuer.ask(token).await.map_err(|error| {
-        tracing::warn!(issuer = checks.issuer_name, %error, "the issuer could not be asked about an opaque token");
-        Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {}: {error}", checks.issuer_name))
-    })?;
-    Ok((answer, checks))
-}
+impl<'a> Case<'a> {
+    /// Asks the issuer of an opaque token.
+    ///
+    /// # Errors
+    /// No issuer can be asked, or the issuer does not answer.
+    pub(super) async fn introspect(
+        &self,
+        token: &Secret,
+        issuer: Option<&str>,
+    ) -> Result<OpaqueAnswer<'a>, Refusal> {
+        let OpaqueIssuer { checks, introspector } =
+            self.generation.issuers.opaque(&self.realm.config, issuer)?;
+        let answer = introspector.ask(token).await.map_err(|error| {
+            let issuer = checks.issuer_name;
+            tracing::warn!(issuer, %error, "the issuer could not be asked about an opaque token");
+            Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {issuer}: {error}"))
+        })?;
+        Ok(OpaqueAnswer { answer, checks })
+    }
 
-/// Whether the identity provider says that one of the realm's own tokens is still active. It is asked each time.
-///
-/// # Errors
-/// It says no, or does not say.
-pub async fn still_active(visit: Visit<'_>, realm: &RealmState, token: &Secret) -> Result<(), Refusal> {
-    let name = &realm.config.name;
-    let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);
-    let Some(client) = &realm.config.introspection else {
-        return Err(unavailable(format!("stillActive: write realms.{name}.introspection in cambio.yaml")));
-    };
-    let asked = realm.introspection.ask(&visit.gateway.upstream, client, token).await;
-    match asked {
-        Ok(answer) if answer.is_active() => Ok(()),
-        Ok(_) => Err(Refusal::new(
-            Reason::SubjectTokenInactive,
-            format!(
-                "stillActive: realm {name} says that the token is not active; Keycloak says so, too, when the client {:?} is not in the token's aud",
-                client.id
-            ),
-        )),
-        Err(error) => {
-            tracing::warn!(realm = name, %error, "the identity provider could not be asked whether a token is active");
-            Err(unavailable(format!("stillActive: realm {name}: {error}")))
+    /// Whether the identity provider says that one of the realm's own tokens is still active. It is asked each time.
+    ///
+    /// # Errors
+    /// The identity provider says no, or does not say.
+    pub(super) async fn still_active(&self, token: &Secret) -> Result<(), Refusal> {
+        let (realm, name) = (self.realm, &self.realm.config.name);
+        let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);
+        let Some(client) = &realm.config.introspection else {
+            return Err(unavailable(format!(
+                "stillActive: write realms.{name}.introspection in cambio.yaml"
+            )));
+        };
+        match realm.introspection.ask(&self.services.upstream, client, token).await {
+            Ok(answer) if answer.is_active() => Ok(()),
+            Ok(_) => Err(Refusal::new(
+                Reason::SubjectTokenInactive,
+                format!(
+                    "stillActive: realm {name} says that the token is not active; Keycloak says so, too, when the client {:?} is not in the token's aud",
+                    client.id
+                ),
+            )),
+            Err(error) => {
+                tracing::warn!(realm = name, %error, "the identity provider could not be asked whether a token is active");
+                Err(unavailable(format!("stillActive: realm {name}: {error}")))
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 pub mod amend;
 pub mod cache;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,12 +10,12 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::Timestamp;
 
-use super::{Gateway, answer_lock, respond};
+use super::context::RequestContext;
+use super::{answer_lock, respond};
 use crate::adapters::net::body::{Body, read_bounded};
-use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::metadata::amend::{Offers, amend};
-use crate::edge::gateway::metadata::cache::question;
-use crate::edge::server::Connection;
+use crate::edge::gateway::metadata::cache::DocumentRequest;
+use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::judgement::exchange::doors::GovernedDoor;
 use crate::words::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE};
 use crate::words::refusal::Reason;
@@ -34,7 +33,7 @@ enum Fetched {
 }
 
 /// What the realm's discovery document must say of what is done here.
-fn offers(realm: &RealmState, now: Timestamp) -> Offers {
+fn offers(realm: &RealmRuntime, now: Timestamp) -> Offers {
     let mut offers = Offers::default();
     offers.add("grant_types_supported", GRANT_TOKEN_EXCHANGE);
     if realm.config.doors.jwt_bearer == GovernedDoor::Judged {
@@ -46,14 +45,9 @@ fn offers(realm: &RealmState, now: Timestamp) -> Offers {
     offers
 }
 
-impl Gateway {
+impl RequestContext<'_> {
     /// The realm's keys with ours among them.
-    pub(super) async fn keys(
-        &self,
-        realm: Option<&RealmState>,
-        head: &Parts,
-        connection: &Arc<Connection>,
-    ) -> Response<Body> {
+    pub async fn keys(self, realm: Option<&RealmRuntime>, head: &Parts) -> Response<Body> {
         let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let keys = match realm.jwks.keys(None).await {
             Ok(keys) => keys,
@@ -62,13 +56,13 @@ impl Gateway {
                 return respond::fault(Reason::KeysUnavailable, head.uri.path());
             }
         };
-        let (ours, now) = (realm.signing.as_ref(), self.clock.now());
+        let (ours, now) = (realm.signing.as_ref(), self.services.now());
         if let Some(document) = realm.published.keys(&keys, ours, now) {
             return document.answer(head);
         }
         // The keys come from the cache that checks tokens; the identity provider is asked once for its headers, and
         // nobody waits long for those: the keys are at hand.
-        let asked = self.fetch(head, question(head, connection).0, connection);
+        let asked = self.fetch(head, DocumentRequest::of(head, self.connection));
         let headers = match tokio::time::timeout(HEADERS_WAIT, asked).await {
             Ok(Fetched::Document(headers, _)) => headers,
             Ok(Fetched::Refused(_) | Fetched::Failed(_)) | Err(_) => HeaderMap::new(),
@@ -77,19 +71,15 @@ impl Gateway {
     }
 
     /// The realm's discovery document, per public origin.
-    pub(super) async fn discovery(
-        &self,
-        realm: Option<&RealmState>,
-        head: &Parts,
-        connection: &Arc<Connection>,
-    ) -> Response<Body> {
+    pub async fn discovery(self, realm: Option<&RealmRuntime>, head: &Parts) -> Response<Body> {
         let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
-        let (asked_by, origin) = question(head, connection);
-        let now = self.clock.now();
+        let request = DocumentRequest::of(head, self.connection);
+        let origin = request.origin.clone();
+        let now = self.services.now();
         if let Some(document) = realm.published.discovery(&origin, now).await {
             return document.answer(head);
         }
-        let instead = match self.fetch(head, asked_by, connection).await {
+        let instead = match self.fetch(head, request).await {
             Fetched::Document(headers, body) => {
                 let body = amend(&body, &offers(realm, now)).map_or(body, Bytes::from);
                 match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
@@ -107,14 +97,14 @@ impl Gateway {
     }
 
     /// Asks for the whole document as it is, under the caller's public URL.
-    async fn fetch(&self, head: &Parts, asked_by: HeaderMap, connection: &Arc<Connection>) -> Fetched {
+    async fn fetch(self, head: &Parts, asked: DocumentRequest) -> Fetched {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
-        *request.headers_mut() = asked_by;
-        match self.send(request, connection).await {
+        *request.headers_mut() = asked.headers;
+        match self.services.send(request, self.connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();
-                match read_bounded(body, answer_lock::HOLD, self.upstream.idle_timeout()).await {
+                match read_bounded(body, answer_lock::HOLD, self.services.upstream.idle_timeout()).await {
                     Ok((body, _)) => Fetched::Document(parts.headers, body),
                     Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
                 }

@@ -1,6 +1,8 @@
-//! Every exit of a judged request: one audit line and one metric, from the same reason.
+//! The audit record of a request: every request that is judged ends with one audit line and one metric, which have the
+//! same reason.
 
-mod known;
+mod facts;
+mod text;
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -8,68 +10,70 @@ use std::time::Instant;
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use crate::adapters::audit::{Audit, Event, Line};
-use crate::adapters::metrics::{Metrics, Outcome, OwnEndpoint};
+use self::text::{DETAIL, METHOD, clip, first};
+use super::realm_runtime::RealmRuntime;
+use super::respond;
+use super::services::Services;
+use crate::adapters::audit::{Event, Line};
+use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
-use crate::edge::gateway::generation::RealmState;
-use crate::edge::gateway::respond;
+use crate::adapters::net::connection::Connection;
 use crate::judgement::dialect::{self, Asked, Dialect};
 use crate::judgement::exchange::Grant;
 use crate::judgement::exchange::classify::Door;
 use crate::judgement::token::dpop::NONCE_HEADER;
-use crate::words::clock::Clock;
 use crate::words::refusal::{Reason, Refusal};
 
-/// What is known so far of a request that will be audited. Dropped without an exit, it says that the caller hung up.
-pub struct Exit<'a> {
-    audit: &'a Audit,
-    metrics: &'a Metrics,
-    clock: &'a Clock,
+/// What is known so far of a request that will be audited. A record that is dropped without an end says that the caller
+/// hung up.
+pub struct AuditRecord<'a> {
+    services: &'a Services,
     started: Instant,
     line: Line,
     /// The caller sent an `Authorization` header.
     authorization: bool,
-    /// No decision is made about the request: only what the locks refuse of it is audited.
-    passes: bool,
+    /// The request is not governed: only what the locks refuse of it is audited.
+    ungoverned: bool,
     written: bool,
     grant: Option<Grant>,
     dialect: Dialect,
     nonce: Option<HeaderValue>,
 }
 
-/// Where exits are told.
-#[derive(Clone, Copy)]
+/// What the head of a request tells the audit log.
 #[expect(missing_docs, reason = "the types say it")]
-pub struct To<'a> {
-    pub audit: &'a Audit,
-    pub metrics: &'a Metrics,
-    pub clock: &'a Clock,
-}
-
-/// What is known of a request from its head.
-#[expect(missing_docs, reason = "the types say it")]
-pub struct Seen<'r> {
+pub struct RequestHead<'r> {
     pub method: &'r Method,
     pub uri: &'r Uri,
     pub headers: Option<&'r HeaderMap>,
     pub peer: IpAddr,
 }
 
-/// Characters that an audit line keeps of what a caller sent.
-const KEPT: usize = 256;
-/// Characters that it keeps of a method; the longest registered one has 17.
-const METHOD: usize = 32;
-/// Characters that it keeps of a detail, in which several names may stand.
-const DETAIL: usize = 1024;
+impl<'r> RequestHead<'r> {
+    /// The head with its headers, which hold the trace id.
+    pub fn of(head: &'r Parts, connection: &Connection) -> Self {
+        Self { headers: Some(&head.headers), ..Self::without_headers(&head.method, &head.uri, connection) }
+    }
 
-impl<'a> Exit<'a> {
+    /// The head of a request whose headers have gone upstream.
+    pub fn without_headers(method: &'r Method, uri: &'r Uri, connection: &Connection) -> Self {
+        Self { method, uri, headers: None, peer: connection.facts().peer.ip() }
+    }
+}
+
+impl<'a> AuditRecord<'a> {
     /// Starts the record of a request.
-    pub fn new(to: To<'a>, request: &Seen<'_>, realm: Option<&RealmState>, policy_hash: &str) -> Self {
-        let To { audit, metrics, clock } = to;
+    pub fn new(
+        services: &'a Services,
+        request: &RequestHead<'_>,
+        realm: Option<&RealmRuntime>,
+        policy_hash: &str,
+    ) -> Self {
         let line = Line {
-            time: clock.now(),
+            time: services.now(),
             event: Event::RequestRefused,
             id: uuid::Uuid::now_v7().to_string(),
             outcome: Outcome::Failed.as_str(),
@@ -113,13 +117,11 @@ impl<'a> Exit<'a> {
             policy_hash: policy_hash.to_owned(),
         };
         Self {
-            audit,
-            metrics,
-            clock,
+            services,
             started: Instant::now(),
             authorization: request.headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION)),
             line,
-            passes: false,
+            ungoverned: false,
             written: false,
             grant: None,
             dialect: realm.map(|realm| realm.config.dialect).unwrap_or_default(),
@@ -133,25 +135,25 @@ impl<'a> Exit<'a> {
     }
 
     /// The generation of the configuration by which the request is judged.
-    pub fn judged_by(&mut self, realm: Option<&RealmState>, policy_hash: &str) {
+    pub fn judged_by(&mut self, realm: Option<&RealmRuntime>, policy_hash: &str) {
         self.line.realm = realm.map(|realm| realm.config.name.clone());
         self.dialect = realm.map(|realm| realm.config.dialect).unwrap_or_default();
         policy_hash.clone_into(&mut self.line.policy_hash);
     }
 
-    /// The request is judged.
-    pub fn is_exchange(&mut self, grant: Grant) {
-        self.line.event = Event::TokenExchange;
+    /// The request is a grant that is judged; `None` is the refresh of an exchange.
+    pub fn is_governed(&mut self, grant: Option<Grant>) {
+        self.line.event = if grant.is_some() { Event::TokenExchange } else { Event::TokenRefresh };
         self.line.door = match grant {
-            Grant::TokenExchange => None,
-            Grant::JwtBearer => Some(Door::JwtBearer.name()),
-            Grant::ApiAccess => Some("api_access"),
+            None | Some(Grant::TokenExchange) => None,
+            Some(Grant::JwtBearer) => Some(Door::JwtBearer.name()),
+            Some(Grant::ApiAccess) => Some("api_access"),
         };
-        self.grant = Some(grant);
+        self.grant = grant;
     }
 
-    /// What the caller is told of a refusal.
-    pub fn answer(&self, refusal: &Refusal) -> Response<Body> {
+    /// The caller's answer to a refusal.
+    pub fn refusal(&self, refusal: &Refusal) -> Response<Body> {
         let mut response = respond::refusal(self.dialect, refusal, self.asked(), &self.line.id);
         if self.authorization || self.dialect.rules().challenges {
             respond::challenge(&mut response, self.line.realm.as_deref().unwrap_or_default());
@@ -159,14 +161,20 @@ impl<'a> Exit<'a> {
         response
     }
 
-    /// What the caller is told of a refusal of the identity provider: its own words where the dialect is its own.
-    pub fn told(&self, response: Response<Body>, (code, description): (&str, &str)) -> Response<Body> {
+    /// The caller's answer to a refusal of the identity provider: the identity provider's own words, where the dialect is
+    /// the identity provider's own.
+    pub fn upstream_refusal(
+        &self,
+        response: Response<Body>,
+        code: &str,
+        description: &str,
+    ) -> Response<Body> {
         if self.dialect.rules().upstream_refusals {
             return response;
         }
         let reason = dialect::from_upstream(response.status().as_u16(), code, description);
         let (mut head, _) = response.into_parts();
-        let (answer, body) = self.answer(&Refusal::new(reason, "")).into_parts();
+        let (answer, body) = self.refusal(&Refusal::new(reason, "")).into_parts();
         for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE] {
             head.headers.remove(name);
         }
@@ -183,11 +191,6 @@ impl<'a> Exit<'a> {
         }
     }
 
-    /// A refresh token of ours is used.
-    pub fn is_refresh(&mut self) {
-        self.line.event = Event::TokenRefresh;
-    }
-
     /// A token of ours is to be revoked.
     pub fn is_revocation(&mut self) {
         self.line.event = Event::TokenRevocation;
@@ -198,8 +201,8 @@ impl<'a> Exit<'a> {
         self.nonce = nonce;
     }
 
-    /// The answer with what goes with every answer to this request: the next nonce (RFC 9449 section 8.2).
-    pub fn dressed(&mut self, mut answer: Response<Body>) -> Response<Body> {
+    /// The answer with the nonce for the caller's next proof (RFC 9449 section 8.2), which goes with every answer.
+    pub fn with_dpop_nonce(&mut self, mut answer: Response<Body>) -> Response<Body> {
         if let Some(nonce) = self.nonce.take() {
             answer.headers_mut().insert(NONCE_HEADER, nonce);
         }
@@ -227,7 +230,7 @@ impl<'a> Exit<'a> {
                 | Reason::UpstreamGarbage
                 | Reason::CallerGone
         );
-        if self.passes && fault {
+        if self.ungoverned && fault {
             tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
             self.written = true;
             return;
@@ -236,7 +239,7 @@ impl<'a> Exit<'a> {
             if !matches!(self.line.event, Event::TokenExchange | Event::TokenRefresh) {
                 self.line.event = Event::AnswerWithheld;
             }
-            self.metrics.answer_withheld();
+            self.services.metrics.answer_withheld();
             tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
         }
         self.line.detail = first(&refusal.detail, DETAIL);
@@ -258,7 +261,7 @@ impl<'a> Exit<'a> {
     pub fn door_passed(&mut self, status: StatusCode) -> Result<(), Refusal> {
         let (realm, door) =
             (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
-        self.metrics.door_passed(realm, door);
+        self.services.metrics.door_passed(realm, door);
         self.upstream_status(status);
         match status {
             status if status.is_success() => self.end(Outcome::Allowed, None, status),
@@ -269,22 +272,32 @@ impl<'a> Exit<'a> {
         }
     }
 
-    /// The request is none that is decided about: faults of the identity provider and of the network are in logs and
-    /// metrics, and only what the locks refuse is audited.
-    pub fn passes(&mut self) {
-        self.passes = true;
+    /// The request is not governed. Faults of the identity provider and of the network are in logs and metrics, and only
+    /// what the locks refuse is audited.
+    pub fn ungoverned(&mut self) {
+        self.ungoverned = true;
+    }
+
+    /// The answer to a request, with its line written if it is a refusal.
+    pub fn conclude(mut self, answered: Result<Response<Body>, Refusal>) -> Response<Body> {
+        let response = answered.unwrap_or_else(|refusal| {
+            let response = self.refusal(&refusal);
+            self.refused(&refusal, response.status());
+            response
+        });
+        self.with_dpop_nonce(response)
     }
 
     /// The answer to a request that ended outside the pipeline.
     pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
         let response = respond::refusal(self.dialect, refusal, Asked::Exchange, &self.line.id);
-        self.passes();
+        self.ungoverned();
         self.refused(refusal, response.status());
         response
     }
 
-    /// A request that [passes](Self::passes) has its answer.
-    pub fn forget(&mut self) {
+    /// The request has its answer, and no line is written.
+    pub fn not_audited(&mut self) {
         self.written = true;
     }
 
@@ -295,10 +308,10 @@ impl<'a> Exit<'a> {
         self.line.reason = reason.map(Reason::as_str);
         self.line.status = status.as_u16();
         self.line.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-        self.line.time = self.clock.now();
-        let written = self.audit.write(&self.line);
+        self.line.time = self.services.now();
+        let written = self.services.audit.write(&self.line);
         if let Err(error) = &written {
-            self.metrics.audit_failed();
+            self.services.metrics.audit_failed();
             tracing::error!(id = %self.line.id, %error, "an audit line could not be written");
         }
         let (outcome, reason) = match (&written, outcome) {
@@ -308,7 +321,7 @@ impl<'a> Exit<'a> {
         match (self.line.event, reason) {
             (Event::TokenExchange, _) => {
                 let realm = self.line.realm.as_deref().unwrap_or("");
-                self.metrics.exchanged(realm, outcome, reason, took);
+                self.services.metrics.exchanged(realm, outcome, reason, took);
             }
             (event @ (Event::TokenRefresh | Event::TokenRevocation), reason) => {
                 let realm = self.line.realm.as_deref().unwrap_or("");
@@ -316,22 +329,22 @@ impl<'a> Exit<'a> {
                     Event::TokenRefresh => OwnEndpoint::Refresh,
                     _ => OwnEndpoint::Revocation,
                 };
-                self.metrics.own_token_request(realm, endpoint, outcome);
+                self.services.metrics.own_token_request(realm, endpoint, outcome);
                 if let Some(reason) = reason {
-                    self.metrics.rejected(reason);
+                    self.services.metrics.rejected(reason);
                 }
             }
             // Its own counter has it.
             (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}
-            (_, Some(reason)) => self.metrics.rejected(reason),
+            (_, Some(reason)) => self.services.metrics.rejected(reason),
         }
         written.map_err(|_| Refusal::new(Reason::Internal, "the audit line could not be written"))
     }
 }
 
-impl Drop for Exit<'_> {
+impl Drop for AuditRecord<'_> {
     fn drop(&mut self) {
-        if self.written || self.passes {
+        if self.written || self.ungoverned {
             return;
         }
         let (reason, status) = if std::thread::panicking() {
@@ -341,16 +354,6 @@ impl Drop for Exit<'_> {
         };
         let _ = self.end(Outcome::Failed, Some(reason), status);
     }
-}
-
-fn clip(text: &str) -> String {
-    first(text, KEPT)
-}
-
-/// The first characters of a text.
-fn first(text: &str, count: usize) -> String {
-    // So many bytes hold no more characters.
-    if text.len() <= count { text.to_owned() } else { text.chars().take(count).collect() }
 }
 
 /// The trace id of a W3C `traceparent`, so that an audit line can be found from a trace.

@@ -6,9 +6,8 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use crate::edge::gateway::generation::RealmState;
+use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::judgement::issue::key::SigningKey;
 use crate::judgement::issue::ring::{KeyRing, PublicHalf};
 use crate::judgement::jose::keys::KeySet;
@@ -19,7 +18,7 @@ use crate::words::refusal::{Reason, Refusal};
 /// # Errors
 /// [`Reason::SigningFailed`] when the realm has no key of ours, [`Reason::KeyCollision`] when the identity provider
 /// publishes its `kid`, as far as its keys are at hand: nothing is fetched.
-pub fn signer(realm: &RealmState) -> Result<&SigningKey, Refusal> {
+pub fn signer(realm: &RealmRuntime) -> Result<&SigningKey, Refusal> {
     let Some(ring) = &realm.signing else {
         let detail = format!("set realms.{}.signingKeys or signingKey in cambio.yaml", realm.config.name);
         return Err(Refusal::new(Reason::SigningFailed, detail));
@@ -39,13 +38,6 @@ pub fn signer(realm: &RealmState) -> Result<&SigningKey, Refusal> {
         return Err(Refusal::new(Reason::KeyCollision, format!("{}: {way}", key.kid())));
     }
     Ok(key)
-}
-
-/// The realm's key set at `now`: the identity provider's keys as it publishes them, then ours.
-pub fn merged(upstream: &KeySet, ours: Option<&KeyRing>, now: Timestamp) -> Vec<Value> {
-    let ours = ours.into_iter().flat_map(|ring| ring.published(now));
-    let ours = ours.filter(|key| !upstream.publishes(key.kid)).map(|key| key.jwk);
-    upstream.jwks().iter().chain(ours).cloned().collect()
 }
 
 /// The keys of ours whose `kid` the identity provider publishes.

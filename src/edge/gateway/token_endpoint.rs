@@ -1,148 +1,157 @@
-//! A request to a token endpoint: read, classified, and sent on its way.
+//! A request to a token endpoint: read, classified, and governed or passed on.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, RANGE};
+use http::Response;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use serde::Deserialize;
 
-use super::{Gateway, exchange};
+use super::answer_lock::{self, Origin};
+use super::case::Case;
+use super::context::RequestContext;
+use super::exchange::govern;
+use super::exchange::request::GovernedRequest;
+use super::passing::ask_for_readable_answer;
+use super::realm_runtime::RealmRuntime;
+use super::record::AuditRecord;
+use super::services::ReadForm;
 use crate::adapters::net::body::Body;
-use crate::edge::gateway::answer_lock::Origin;
-use crate::edge::gateway::generation::{RealmState, State};
-use crate::edge::gateway::record::Exit;
-use crate::edge::server::Connection;
 use crate::judgement::exchange::classify::{Classified, Door, classify};
 use crate::judgement::exchange::doors::Doors;
-use crate::judgement::exchange::{Grant, api_access, json};
+use crate::judgement::exchange::{api_access, json};
 use crate::judgement::jose::verify;
 use crate::judgement::route::Route;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Who came to which door.
-#[derive(Clone, Copy)]
-pub struct Visit<'a> {
-    /// The gate.
-    pub gateway: &'a Gateway,
-    /// The configuration by which the request is judged to its end.
-    pub state: &'a State,
-    /// The connection that it came on.
-    pub connection: &'a Arc<Connection>,
-}
-
-impl Visit<'_> {
-    /// Answers a request to a token endpoint.
-    pub async fn enter(self, head: Parts, body: Incoming) -> Response<Body> {
-        let seen = (&head.method, &head.uri, Some(&head.headers));
-        let mut exit = self.gateway.exit(self.state, seen, self.connection, self.realm(&head));
-        let read = self.gateway.read_form(self.state, body).await;
-        // Judged by what is in force now that the request is complete: a body that comes slowly must not keep a
-        // permission alive that was removed.
-        let state = self.gateway.state();
-        let visit = Visit { state: &state, ..self };
-        exit.judged_by(visit.realm(&head), &state.config.policy.hash);
-        let answered = match read {
-            Ok((body, trailers)) => visit.inside(head, (body, trailers), &mut exit).await,
-            Err(refusal) => Err(refusal),
-        };
-        let response = answered.unwrap_or_else(|refusal| {
-            let response = exit.answer(&refusal);
-            exit.refused(&refusal, response.status());
-            response
-        });
-        exit.dressed(response)
-    }
-
-    /// The realm whose token endpoint this is; `None` where none is configured.
-    fn realm(&self, head: &Parts) -> Option<&RealmState> {
-        match self.state.table.route(head) {
-            Route::Door { realm } => realm.and_then(|index| self.state.realms.get(index)),
-            Route::ApiAccess(index) => self.state.realms.get(index),
-            _ => None,
+/// Answers a request to a token endpoint.
+pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -> Response<Body> {
+    let mut record = context.record(&head, realm(context, &head));
+    let read = context.services.read_form(context.generation, body).await;
+    // The request is judged by what is in force now that it is complete: a body that comes slowly must not keep a removed
+    // permission alive.
+    let generation = context.services.generation();
+    let context = RequestContext { generation: &generation, ..context };
+    let realm = realm(context, &head);
+    record.judged_by(realm, &generation.config.policy.hash);
+    let form = match read {
+        Ok(form) => form,
+        Err(refusal) => return record.conclude(Err(refusal)),
+    };
+    match read_request(context, realm, &head, &form) {
+        Err(refusal) => record.conclude(Err(refusal)),
+        Ok(TokenRequest::Governed(request)) => {
+            record.is_governed(request.grant());
+            let Some(realm) = realm else { return record.conclude(Err(unknown_realm())) };
+            let mut case = Case::new(context, realm, head, record);
+            let answered = govern(&mut case, request).await;
+            case.record.conclude(answered)
         }
-    }
-
-    async fn inside(
-        self,
-        head: Parts,
-        (body, trailers): (Bytes, Option<HeaderMap>),
-        exit: &mut Exit<'_>,
-    ) -> Result<Response<Body>, Refusal> {
-        let closed = Doors::default();
-        let realm = self.realm(&head);
-        if matches!(self.state.table.route(&head), Route::ApiAccess(_)) {
-            let realm = known(realm)?;
-            let access = api_access::parse(&head, &body, &realm.accepts)?;
-            exit.is_exchange(Grant::ApiAccess);
-            return Box::pin(exchange::api_access::judge(self, realm, access, head, exit)).await;
+        Ok(TokenRequest::Open(door)) => {
+            record.is_door(door.name());
+            let answered = pass_door(context, door, head, form, &mut record).await;
+            record.conclude(answered)
         }
-        let doors = realm.map_or(&closed, |realm| &realm.config.doors);
-        let json = realm.filter(|realm| realm.config.dialect.rules().json);
-        match json.and_then(|_| json::classify(&head, &body)).unwrap_or_else(|| classify(&head, &body, doors))
-        {
-            Classified::Refused(refusal) => Err(refusal),
-            Classified::Exchange(grant, form) => {
-                exit.is_exchange(grant);
-                exchange::judge(self, known(realm)?, (grant, form), head, exit).await
-            }
-            Classified::Refresh(form) => {
-                exit.is_refresh();
-                exchange::refresh::judge(self, known(realm)?, &form, head, exit).await
-            }
-            Classified::Other => {
-                exit.passes();
-                let (response, whole) =
-                    match self.original(head, Body::full_with_trailers(body, trailers)).await {
-                        Ok(response) => self.gateway.release(response, Origin::Door).await,
-                        Err(refusal) => Err(refusal),
-                    }
-                    .inspect(|_| exit.forget())?;
-                if let (Some(realm), Some(whole)) = (realm, &whole) {
-                    learn_key(realm, whole).await;
-                }
-                Ok(response)
-            }
-            Classified::Open(door) => {
-                exit.is_door(door.name());
-                let response = self.original(head, Body::full_with_trailers(body, trailers)).await?;
-                let response = match door {
-                    // Opened in writing: the marks of an exchange are what this door's answers have.
-                    Door::RequestedIssuer | Door::RequestedSubject => response,
-                    Door::JwtBearer | Door::UmaTicket | Door::Ciba => {
-                        self.gateway.release(response, Origin::Door).await?.0
-                    }
-                };
-                exit.door_passed(response.status())?;
-                Ok(response)
-            }
+        Ok(TokenRequest::Other) => {
+            record.ungoverned();
+            let answered = pass_grant(context, realm, head, form, &mut record).await;
+            record.conclude(answered)
         }
-    }
-
-    /// Sends the original bytes. No content coding is asked for, so that the answer lock can read the answer.
-    async fn original(self, mut head: Parts, body: Body) -> Result<Response<Body>, Refusal> {
-        head.headers.remove(ACCEPT_ENCODING);
-        head.headers.remove(RANGE);
-        self.state.to_upstream(&mut head);
-        self.gateway.send(Request::from_parts(head, body), self.connection).await
     }
 }
 
-/// The realm, if the configuration knows it.
-fn known(realm: Option<&RealmState>) -> Result<&RealmState, Refusal> {
-    realm.ok_or_else(|| {
-        Refusal::new(
-            Reason::RealmUnknown,
-            "list the realm under `realms` in cambio.yaml to govern its exchanges",
-        )
-    })
+/// What a request to a token endpoint is.
+enum TokenRequest {
+    /// A grant that is judged.
+    Governed(GovernedRequest),
+    /// A grant that the configuration lets through ungoverned.
+    Open(Door),
+    /// A grant by which no token becomes another.
+    Other,
 }
 
-/// A token signed by a key that we don't publish yet means that the identity provider has rotated: the keys are
-/// fetched before the token leaves, so that no resource server meets a kid that our `certs` lacks.
-async fn learn_key(realm: &RealmState, answer: &[u8]) {
+/// The realm whose token endpoint this is; `None` where none is configured.
+fn realm<'a>(context: RequestContext<'a>, head: &Parts) -> Option<&'a RealmRuntime> {
+    let generation = context.generation;
+    match generation.table.route(head) {
+        Route::Door { realm } => realm.and_then(|index| generation.realms.get(index)),
+        Route::ApiAccess(index) => generation.realms.get(index),
+        _ => None,
+    }
+}
+
+fn read_request(
+    context: RequestContext<'_>,
+    realm: Option<&RealmRuntime>,
+    head: &Parts,
+    form: &ReadForm,
+) -> Result<TokenRequest, Refusal> {
+    if let Route::ApiAccess(_) = context.generation.table.route(head) {
+        let realm = realm.ok_or_else(unknown_realm)?;
+        let request = api_access::parse(head, &form.bytes, &realm.accepts)?;
+        return Ok(TokenRequest::Governed(GovernedRequest::ApiAccess(request)));
+    }
+    let closed = Doors::default();
+    let doors = realm.map_or(&closed, |realm| &realm.config.doors);
+    let takes_json = realm.is_some_and(|realm| realm.config.dialect.rules().json);
+    let as_json = if takes_json { json::classify(head, &form.bytes) } else { None };
+    match as_json.unwrap_or_else(|| classify(head, &form.bytes, doors)) {
+        Classified::Refused(refusal) => Err(refusal),
+        Classified::Exchange(grant, form) => {
+            Ok(TokenRequest::Governed(GovernedRequest::Exchange(grant, form)))
+        }
+        Classified::Refresh(form) => Ok(TokenRequest::Governed(GovernedRequest::Refresh(form))),
+        Classified::Other => Ok(TokenRequest::Other),
+        Classified::Open(door) => Ok(TokenRequest::Open(door)),
+    }
+}
+
+fn unknown_realm() -> Refusal {
+    Refusal::new(Reason::RealmUnknown, "list the realm under `realms` in cambio.yaml to govern its exchanges")
+}
+
+/// Passes a grant that is not governed. Only what the answer lock refuses is audited.
+async fn pass_grant(
+    context: RequestContext<'_>,
+    realm: Option<&RealmRuntime>,
+    mut head: Parts,
+    form: ReadForm,
+    record: &mut AuditRecord<'_>,
+) -> Result<Response<Body>, Refusal> {
+    ask_for_readable_answer(&mut head);
+    let response = context.send_original(head, form.into_body()).await?;
+    let idle = context.services.upstream.idle_timeout();
+    let released = answer_lock::release(response, idle, Origin::TokenEndpoint).await?;
+    record.not_audited();
+    if let (Some(realm), Some(whole)) = (realm, &released.whole) {
+        learn_key(realm, whole).await;
+    }
+    Ok(released.response)
+}
+
+/// Passes a grant that the configuration opens, and audits that it did.
+async fn pass_door(
+    context: RequestContext<'_>,
+    door: Door,
+    mut head: Parts,
+    form: ReadForm,
+    record: &mut AuditRecord<'_>,
+) -> Result<Response<Body>, Refusal> {
+    ask_for_readable_answer(&mut head);
+    let response = context.send_original(head, form.into_body()).await?;
+    let response = match door {
+        // Opened in writing: the answers of these grants have the mark of an exchange.
+        Door::RequestedIssuer | Door::RequestedSubject => response,
+        Door::JwtBearer | Door::UmaTicket | Door::Ciba => {
+            let idle = context.services.upstream.idle_timeout();
+            answer_lock::release(response, idle, Origin::TokenEndpoint).await?.response
+        }
+    };
+    record.door_passed(response.status())?;
+    Ok(response)
+}
+
+/// A token signed with a key that Cambio does not publish yet means that the identity provider has rotated its keys. The
+/// keys are fetched before the token leaves, so that no resource server meets a `kid` that `certs` lacks.
+async fn learn_key(realm: &RealmRuntime, answer: &[u8]) {
     #[derive(Deserialize)]
     struct TokenAnswer<'a> {
         #[serde(borrow)]

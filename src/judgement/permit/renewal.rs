@@ -80,26 +80,24 @@ pub struct Handed<'a> {
     pub upstream: Option<Secret>,
     /// The `sub` that the identity provider has for a foreign subject, which does not change.
     pub local_subject: Option<String>,
+    /// Now.
+    pub now: Timestamp,
+    /// When the refresh token ends, and with the first one its family.
+    pub expires: Timestamp,
 }
 
 impl Renewal {
     /// The first of a family, for an exchange of `realm` that was allowed. It and all that follow it end at `expires`.
-    pub fn first(
-        permit: &Permit,
-        realm: &str,
-        family: String,
-        handed: Handed<'_>,
-        (now, expires): (Timestamp, Timestamp),
-    ) -> Self {
+    pub fn first(permit: &Permit, realm: &str, family: String, handed: Handed<'_>) -> Self {
         let (validated, subject) = (permit.validated(), permit.validated().subject());
         Self {
             realm: realm.to_owned(),
             client: permit.client().to_owned(),
             family,
             generation: 0,
-            began: now.as_second(),
-            issued: now.as_second(),
-            expires: expires.as_second(),
+            began: handed.now.as_second(),
+            issued: handed.now.as_second(),
+            expires: handed.expires.as_second(),
             issuance: permit.issuance().as_str().to_owned(),
             audiences: permit.audiences().to_vec(),
             scope: handed.scope.to_string(),
@@ -117,11 +115,11 @@ impl Renewal {
     /// The one that takes this one's place. Neither what it may ask for nor its end changes (RFC 6749 section 6), but
     /// that the end may come sooner.
     #[must_use]
-    pub fn next(self, permit: &Permit, handed: Handed<'_>, (now, expires): (Timestamp, Timestamp)) -> Self {
+    pub fn next(self, permit: &Permit, handed: Handed<'_>) -> Self {
         Self {
             generation: self.generation.saturating_add(1),
-            issued: now.as_second(),
-            expires: self.expires.min(expires.as_second()),
+            issued: handed.now.as_second(),
+            expires: self.expires.min(handed.expires.as_second()),
             upstream: handed.upstream.or(self.upstream),
             token: handed.token,
             binding: permit.contract().binding.clone(),

@@ -75,13 +75,9 @@ fn renew(
     let policy = policy([audience("back-end-api", vec![permission])]);
     let evidence = Evidence::default();
     let circumstances = Circumstances { realm: "corp", realm_issuer: issuer, ..Circumstances::default() };
-    Permit::renew(
-        authenticated,
-        renewal,
-        (refresh.scope(), &Checks { subject: checks, actor: None }, evidence),
-        (&policy, &circumstances),
-        now(),
-    )
+    let checks = Checks { subject: checks, actor: None };
+    let validated = remembered(authenticated, renewal, refresh.scope(), &checks, evidence)?;
+    Permit::renew(validated, renewal, refresh.scope(), &policy, &circumstances, now())
 }
 
 #[test]

@@ -21,9 +21,10 @@ use crate::adapters::drain;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::store::Store;
 use crate::adapters::upstream::Upstream;
-use crate::edge::gateway::Gateway;
-use crate::edge::gateway::generation::State;
-use crate::edge::gateway::token_endpoint::Visit;
+use crate::edge::gateway::case::Case;
+use crate::edge::gateway::context::RequestContext;
+use crate::edge::gateway::generation::Generation;
+use crate::edge::gateway::services::Services;
 use crate::edge::server::{Connection, Facts};
 use crate::tools::demo::{Endpoint, Fault, Idp, Keys, Options, Received};
 use crate::words::oauth::form::Form;
@@ -50,7 +51,7 @@ impl Drop for Folder {
 /// A gate before the demo's identity provider, with this in its realm.
 struct World {
     idp: Idp,
-    gateway: Gateway,
+    services: Services,
     connection: Arc<Connection>,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -77,31 +78,35 @@ impl World {
         let audit = Audit::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
         let (header, proxies) =
             (config.listen.certificate_header.clone(), config.listen.trusted_proxies.clone());
-        let state = State::new(config, None, &clock, &metrics).unwrap();
-        let gateway = Gateway::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());
+        let state = Generation::new(config, None, &clock, &metrics).unwrap();
+        let services = Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());
         let address: std::net::SocketAddr = peer.parse().unwrap();
         let trusted = proxies.iter().any(|network| network.contains(&address.ip()));
         let facts = Facts::new(address, "192.0.2.1:8080".parse().unwrap(), false, trusted)
             .with_certificate_header(header.map(|header| header.name));
         let connection = Arc::new(Connection::new(facts, drain::channel().1, ()));
-        Self { idp, gateway, connection, metrics, clock, hand, folder, peer }
+        Self { idp, services, connection, metrics, clock, hand, folder, peer }
     }
 
     /// Puts another configuration in force.
     fn reconfigure(&self, realm: &str) {
         let config = configure(&self.folder.0, &self.idp, realm, "");
-        let state = State::new(config, Some(&self.gateway.state()), &self.clock, &self.metrics).unwrap();
-        self.gateway.replace(state);
+        let state =
+            Generation::new(config, Some(&self.services.generation()), &self.clock, &self.metrics).unwrap();
+        self.services.replace(state);
     }
 
     async fn ask(&self, headers: &[(&str, &str)], form: &str) -> Result<Proven, Refusal> {
-        let state = self.gateway.state();
+        let state = self.services.generation();
         let head = head(headers);
         let realm = &state.realms[0];
         let form = Form::parse(form.as_bytes()).unwrap();
         let credentials = Credentials::read(&head.headers, &form, &realm.config.clients.workloads)?;
-        let visit = Visit { gateway: &self.gateway, state: &state, connection: &self.connection };
-        super::client(visit, realm, &credentials, &head).await
+        let context =
+            RequestContext { services: &self.services, generation: &state, connection: &self.connection };
+        let mut record = context.record(&head, Some(realm));
+        record.not_audited();
+        Case::new(context, realm, head, record).prove_client(&credentials).await
     }
 
     /// What came of it, and whether the identity provider was asked.
@@ -275,12 +280,12 @@ async fn an_identity_provider_that_is_away_says_nothing() {
     }
     world.idp.faults().clear();
     assert_eq!(told(world.ask(&[], RIGHT).await), YES, "a fault is not remembered");
-    let World { idp, gateway, connection, metrics, clock, hand, folder, peer } = world;
+    let World { idp, services, connection, metrics, clock, hand, folder, peer } = world;
     let stopped = idp.address();
     idp.stop().await;
     let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
     assert_ne!(idp.address(), stopped);
-    let world = World { idp, gateway, connection, metrics, clock, hand, folder, peer };
+    let world = World { idp, services, connection, metrics, clock, hand, folder, peer };
     assert_eq!(told(world.ask(&[], RIGHT).await), YES, "it is remembered");
     world.hand.advance(SignedDuration::from_secs(31));
     assert_eq!(told(world.ask(&[], RIGHT).await), unavailable, "and then forgotten");
@@ -300,7 +305,7 @@ async fn a_slow_hash_is_computed_once_and_never_outlives_its_configuration() {
     assert_eq!(world.told(right).await, ("batch client_secret".to_owned(), false));
     assert_eq!(world.told(other).await, (NO.to_owned(), false));
     // With no turn free, only what is remembered is answered.
-    let held = Arc::clone(&world.gateway.authenticator.turns);
+    let held = Arc::clone(&world.services.authenticator.turns);
     let permits = u32::try_from(held.available_permits()).unwrap();
     let turns = held.acquire_many_owned(permits).await.unwrap();
     assert_eq!(world.told(right).await.0, "batch client_secret");

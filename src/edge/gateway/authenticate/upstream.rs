@@ -7,15 +7,14 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
     HeaderMap, HeaderValue, RANGE, TE, TRAILER, TRANSFER_ENCODING,
 };
-use http::request::Parts;
 use http::{Method, Request, Uri};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::unavailable;
 use crate::adapters::net::body::{Body, read_bounded};
-use crate::edge::gateway::generation::RealmState;
-use crate::edge::gateway::token_endpoint::Visit;
+use crate::edge::gateway::authenticator::remembered::Finding;
+use crate::edge::gateway::authenticator::unavailable;
+use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::{Credentials, Presented};
 use crate::judgement::client::verify::{Proven, UpstreamSays, by_upstream};
 use crate::words::oauth::form::Form;
@@ -26,64 +25,53 @@ const NO_TOKEN: &str = "cambio-asks-about-the-client";
 /// Longest answer that is read.
 const LONGEST: usize = 64 * 1024;
 
-/// Asks, or remembers what was said about these very credentials. An assertion is good for one use, so nothing is
-/// remembered of it.
-pub(super) async fn judge(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    credentials: &Credentials,
-    head: &Parts,
-    cache_for: Duration,
-) -> Result<Proven, Refusal> {
-    let Presented::Secret(secret) = credentials.presented() else {
-        return Box::pin(ask(visit, realm, credentials, head)).await;
-    };
-    let header = credentials.authorization().and_then(|header| header.to_str().ok()).unwrap_or_default();
-    let parts = [
-        "upstream",
-        &realm.config.name,
-        &realm.config.issuer,
-        credentials.client_id(),
-        credentials.method().name(),
-        header,
-        secret.expose(),
-    ];
-    let keep = SignedDuration::try_from(cache_for).unwrap_or_default();
-    let now = || visit.gateway.clock.now();
-    visit
-        .gateway
-        .authenticator
-        .remembered
-        .or_else(&parts, keep, now, || Box::pin(ask(visit, realm, credentials, head)))
-        .await
-}
+impl Case<'_> {
+    /// Asks, or remembers what was said about these very credentials. An assertion is good for one use, so nothing is
+    /// remembered of it.
+    pub(super) async fn authenticate_upstream(
+        &self,
+        credentials: &Credentials,
+        cache_for: Duration,
+    ) -> Result<Proven, Refusal> {
+        let Presented::Secret(secret) = credentials.presented() else {
+            return Box::pin(self.ask_about_client(credentials)).await;
+        };
+        let header = credentials.authorization().and_then(|header| header.to_str().ok()).unwrap_or_default();
+        let parts = [
+            "upstream",
+            &self.realm.config.name,
+            &self.realm.config.issuer,
+            credentials.client_id(),
+            credentials.method().name(),
+            header,
+            secret.expose(),
+        ];
+        let keep = SignedDuration::try_from(cache_for).unwrap_or_default();
+        let remembered = &self.services.authenticator.remembered;
+        let ask = || Box::pin(self.ask_about_client(credentials)) as Finding<'_>;
+        remembered.or_else(&parts, keep, || self.services.now(), ask).await
+    }
 
-async fn ask(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    credentials: &Credentials,
-    head: &Parts,
-) -> Result<Proven, Refusal> {
-    let mut form = Form::new();
-    form.push("token", NO_TOKEN);
-    credentials.write(&mut form);
-    let form = form.encode();
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = target(&head.uri, &realm.config.path)
-        .ok_or_else(|| Refusal::new(Reason::Internal, "the introspection endpoint has no URI"))?;
-    *request.version_mut() = head.version;
-    *request.headers_mut() = headers(&head.headers, credentials, form.len());
-    let request = request.map(|()| Body::full(form));
-    let response = visit
-        .gateway
-        .send(request, visit.connection)
-        .await
-        .map_err(|refusal| unavailable(&refusal.detail))?;
-    let (answer, body) = response.into_parts();
-    let read = read_bounded(body, LONGEST, visit.gateway.upstream.idle_timeout()).await;
-    let (body, _) = read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
-    by_upstream(credentials, answer.status.as_u16(), &said(&body))
+    async fn ask_about_client(&self, credentials: &Credentials) -> Result<Proven, Refusal> {
+        let mut form = Form::new();
+        form.push("token", NO_TOKEN);
+        credentials.write(&mut form);
+        let form = form.encode();
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = target(&self.head.uri, &self.realm.config.path)
+            .ok_or_else(|| Refusal::new(Reason::Internal, "the introspection endpoint has no URI"))?;
+        *request.version_mut() = self.head.version;
+        *request.headers_mut() = headers(&self.head.headers, credentials, form.len());
+        let request = request.map(|()| Body::full(form));
+        let response = self.services.send(request, self.connection).await;
+        let response = response.map_err(|refusal| unavailable(&refusal.detail))?;
+        let (answer, body) = response.into_parts();
+        let read = read_bounded(body, LONGEST, self.services.upstream.idle_timeout()).await;
+        let (body, _) =
+            read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
+        by_upstream(credentials, answer.status.as_u16(), &said(&body))
+    }
 }
 
 /// What an introspection answer or an OAuth error says, as far as it is one.

@@ -6,12 +6,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::request::Parts;
 use percent_encoding::percent_decode;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::edge::gateway::token_endpoint::Visit;
+use crate::edge::gateway::case::Case;
 use crate::judgement::client::certificate::ClientCertificate;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -20,32 +19,35 @@ const LONGEST: usize = 32 * 1024;
 /// Most certificates of a chain.
 const MOST: usize = 8;
 
-/// The client's certificate, if it showed one. A trusted proxy's own certificate is not its caller's: where the
-/// configuration names a header, only that header speaks for what comes through such a proxy.
-///
-/// # Errors
-/// When the header can't be read.
-pub fn of<'v>(visit: Visit<'v>, head: &Parts) -> Result<Option<Cow<'v, ClientCertificate>>, Refusal> {
-    let facts = visit.connection.facts();
-    let Some(name) = facts.certificate_header.as_ref().filter(|_| facts.trusted) else {
-        return Ok(visit.connection.client_certificate().map(Cow::Borrowed));
-    };
-    let malformed = |detail: &str| Refusal::new(Reason::CredentialsMalformed, format!("{name}: {detail}"));
-    let mut lines = head.headers.get_all(name).iter();
-    let Some(value) = lines.next().filter(|value| !value.is_empty()) else { return Ok(None) };
-    if lines.next().is_some() || value.len() > LONGEST {
-        return Err(malformed("more than one line, or longer than 32 KiB"));
+impl Case<'_> {
+    /// The client's certificate, if the client showed one. A trusted proxy's own certificate is not its caller's: where the
+    /// configuration names a header, only that header speaks for what comes through such a proxy.
+    ///
+    /// # Errors
+    /// The header can't be read.
+    pub fn client_certificate(&self) -> Result<Option<Cow<'_, ClientCertificate>>, Refusal> {
+        let facts = self.connection.facts();
+        let Some(name) = facts.certificate_header.as_ref().filter(|_| facts.trusted) else {
+            return Ok(self.connection.client_certificate().map(Cow::Borrowed));
+        };
+        let malformed =
+            |detail: &str| Refusal::new(Reason::CredentialsMalformed, format!("{name}: {detail}"));
+        let mut lines = self.head.headers.get_all(name).iter();
+        let Some(value) = lines.next().filter(|value| !value.is_empty()) else { return Ok(None) };
+        if lines.next().is_some() || value.len() > LONGEST {
+            return Err(malformed("more than one line, or longer than 32 KiB"));
+        }
+        let chain = match value.as_bytes() {
+            sequence @ [b':', ..] => structured(sequence, &self.head.headers),
+            text => escaped_pem(text),
+        };
+        let chain = chain
+            .ok_or_else(|| malformed("neither RFC 9440's form nor a certificate in PEM, percent-encoded"))?;
+        let seconds = u64::try_from(self.services.now().as_second()).unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let read = self.generation.header_peers.read(&chain, now);
+        read.map(|certificate| Some(Cow::Owned(certificate))).map_err(|error| malformed(&error.to_string()))
     }
-    let chain = match value.as_bytes() {
-        sequence @ [b':', ..] => structured(sequence, &head.headers),
-        text => escaped_pem(text),
-    };
-    let chain = chain
-        .ok_or_else(|| malformed("neither RFC 9440's form nor a certificate in PEM, percent-encoded"))?;
-    let seconds = u64::try_from(visit.gateway.clock.now().as_second()).unwrap_or_default();
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-    let read = visit.state.header_peers().read(&chain, now);
-    read.map(|certificate| Some(Cow::Owned(certificate))).map_err(|error| malformed(&error.to_string()))
 }
 
 /// RFC 9440 section 2: `Client-Cert` is a byte sequence (RFC 8941 section 3.3.5), `Client-Cert-Chain` a list of such.

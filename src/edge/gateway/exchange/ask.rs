@@ -9,69 +9,108 @@ use http::request::Parts;
 use http::{Request, Response, response};
 use serde::Deserialize;
 
+use super::stop::{Stop, UpstreamRefusal};
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
-use crate::edge::gateway::generation::RealmState;
-use crate::edge::gateway::record::Exit;
-use crate::edge::gateway::token_endpoint::Visit;
+use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::Credentials;
+use crate::judgement::issue::answer::Answer;
+use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
 use crate::words::refusal::{Reason, Refusal};
 
-/// What the identity provider says.
-pub(super) enum Asked {
-    /// Its answer and the body, whole.
-    Answered(response::Parts, Bytes),
-    /// Its refusal, as the caller may be told of it.
-    Refused(Response<Body>, Refusal),
+/// A success of the identity provider.
+pub struct UpstreamAnswer {
+    /// The head of the answer.
+    pub head: response::Parts,
+    /// The body, whole.
+    pub body: Bytes,
 }
 
-/// Sends `form`, with the credentials that were judged, to the token endpoint that the caller called.
-pub(super) async fn ask(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    credentials: &Credentials,
-    form: String,
-    mut head: Parts,
-    exit: &mut Exit<'_>,
-) -> Result<Asked, Refusal> {
-    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
-        head.headers.remove(name);
-    }
-    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
-    if let Some(authorization) = credentials.authorization() {
-        head.headers.insert(AUTHORIZATION, authorization.clone());
-    }
-    visit.state.to_upstream(&mut head);
-    let response = visit.gateway.send(Request::from_parts(head, Body::full(form)), visit.connection).await?;
-    exit.upstream_status(response.status());
+impl Case<'_> {
+    /// Sends `form`, with the credentials that were judged, to the token endpoint that the caller called.
+    ///
+    /// # Errors
+    /// The identity provider refuses, does not answer, or answers with something that is not OAuth.
+    pub async fn ask_upstream(
+        &mut self,
+        credentials: &Credentials,
+        form: String,
+        mut head: Parts,
+    ) -> Result<UpstreamAnswer, Stop> {
+        for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
+            head.headers.remove(name);
+        }
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
+        if let Some(authorization) = credentials.authorization() {
+            head.headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        self.generation.to_upstream(&mut head);
+        let request = Request::from_parts(head, Body::full(form));
+        let response = self.services.send(request, self.connection).await?;
+        self.record.upstream_status(response.status());
 
-    let (answer, body) = response.into_parts();
-    let limit = visit.gateway.upstream.idle_timeout();
-    let (body, _) = read_bounded(body, HOLD, limit).await.map_err(|error| {
-        Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
-    })?;
-    if answer.status.is_success() {
-        return Ok(Asked::Answered(answer, body));
+        let (head, body) = response.into_parts();
+        let idle = self.services.upstream.idle_timeout();
+        let (body, _) = read_bounded(body, HOLD, idle).await.map_err(|error| {
+            Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
+        })?;
+        if head.status.is_success() {
+            Ok(UpstreamAnswer { head, body })
+        } else {
+            Err(self.refused(head, body))
+        }
     }
-    if answer_lock::reading(Origin::Door, answer.status, &answer.headers) == Reading::Coded
-        || answer_lock::bears_mark(&body)
-        || has_token(&body)
-    {
-        return Err(Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read"));
+
+    /// What a refusal of the identity provider means for the caller.
+    fn refused(&self, head: response::Parts, body: Bytes) -> Stop {
+        if answer_lock::reading(Origin::TokenEndpoint, head.status, &head.headers) == Reading::Coded
+            || answer_lock::bears_mark(&body)
+            || has_token(&body)
+        {
+            return Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read")
+                .into();
+        }
+        let error = OAuthError::read(&body);
+        let cause = format!("realm {} answered {}", self.realm.config.name, error.code);
+        let status = head.status;
+        if status.is_server_error() || status.is_redirection() || status.is_informational() {
+            let detail = format!("{cause} with status {}", status.as_u16());
+            return Refusal::new(Reason::UpstreamGarbage, detail).into();
+        }
+        let response = Response::from_parts(head, Body::full(body));
+        let response = self.record.upstream_refusal(response, &error.code, &error.description);
+        Stop::Upstream(Box::new(UpstreamRefusal {
+            response,
+            refusal: Refusal::new(Reason::UpstreamRefused, cause),
+        }))
     }
-    let (code, description) = error(&body);
-    let why = format!("realm {} answered {code}", realm.config.name);
-    if answer.status.is_server_error() || answer.status.is_redirection() || answer.status.is_informational() {
-        return Err(Refusal::new(
-            Reason::UpstreamGarbage,
-            format!("{why} with status {}", answer.status.as_u16()),
-        ));
+
+    /// The token of an answer, verified with the realm's keys.
+    ///
+    /// # Errors
+    /// The token does not hold, or the realm's keys are not at hand.
+    pub(super) async fn verified(&self, answer: &Answer) -> Result<VerifiedToken, Refusal> {
+        let untrusted = |error: TokenError| {
+            let reason = match error {
+                TokenError::Expired => Reason::AnswerLifetime,
+                _ => Reason::AnswerSignature,
+            };
+            Refusal::new(reason, error.to_string())
+        };
+        let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
+        let config = &self.realm.config;
+        let keys =
+            self.realm.jwks.keys(peeked.kid()).await.map_err(|error| {
+                Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", config.name))
+            })?;
+        let expect = Expectations {
+            issuer: &config.issuer,
+            algorithms: &config.tokens.algorithms,
+            leeway: config.tokens.leeway,
+        };
+        peeked.verify(&keys, &expect, self.services.now()).map_err(untrusted)
     }
-    Ok(Asked::Refused(
-        exit.told(Response::from_parts(answer, Body::full(body)), (&code, &description)),
-        Refusal::new(Reason::UpstreamRefused, why),
-    ))
 }
 
 /// Whether a refusal is none: it has an `access_token`.
@@ -79,21 +118,26 @@ fn has_token(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("access_token").is_some())
 }
 
-/// The `error` of a refusal, if it looks like one, and its `error_description`: free text, which goes no further.
-fn error(body: &[u8]) -> (String, String) {
-    #[derive(Deserialize)]
-    struct ErrorAnswer {
-        error: String,
-        #[serde(default)]
-        error_description: String,
-    }
-    match serde_json::from_slice::<ErrorAnswer>(body) {
-        Ok(answer)
-            if answer.error.len() <= 64
-                && answer.error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') =>
-        {
-            (answer.error, answer.error_description)
+/// An error of RFC 6749 section 5.2. The description is free text, which goes no further.
+#[derive(Deserialize)]
+struct OAuthError {
+    #[serde(rename = "error")]
+    code: String,
+    #[serde(default, rename = "error_description")]
+    description: String,
+}
+
+impl OAuthError {
+    fn read(body: &[u8]) -> Self {
+        let looks_like_code = |code: &str| {
+            code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        match serde_json::from_slice::<Self>(body) {
+            Ok(error) if looks_like_code(&error.code) => error,
+            _ => {
+                let code = "something that is no OAuth error".to_owned();
+                Self { code, description: String::new() }
+            }
         }
-        _ => ("something that is no OAuth error".to_owned(), String::new()),
     }
 }

@@ -19,9 +19,8 @@ use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::adapters::net::body::Body;
-use crate::adapters::upstream::headers;
-use crate::edge::gateway::signing;
-use crate::edge::server::Connection;
+use crate::adapters::net::connection::Connection;
+use crate::adapters::upstream::headers as upstream_headers;
 use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::keys::KeySet;
 
@@ -50,35 +49,47 @@ const ABOUT_ONE_ANSWER: [HeaderName; 10] = [
 const PUBLIC_URL: [&str; 4] =
     ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
 
-/// The headers by which an identity provider writes its discovery document, and a name for the document so written.
-/// Nothing else of a request goes into the question, so that nobody chooses what others are answered.
-pub fn question(head: &Parts, connection: &Connection) -> (HeaderMap, String) {
-    let mut asked_by = HeaderMap::new();
-    let mut name = match headers::public_origin(head, connection) {
-        Some(origin) => format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes())),
-        None => String::new(),
-    };
-    let mut ask = |header: HeaderName, value: &HeaderValue| {
-        name.push('\n');
-        name.push_str(header.as_str());
-        name.push_str(&String::from_utf8_lossy(value.as_bytes()));
-        asked_by.append(header, value.clone());
-    };
-    if let Some(host) = headers::host(head) {
-        ask(HOST, &host);
-    }
-    if connection.facts().trusted {
-        for header in PUBLIC_URL.map(HeaderName::from_static) {
-            for value in head.headers.get_all(&header) {
-                ask(header.clone(), value);
+/// A request for a document in the way that the caller's public URL asks for it. Nothing else of the caller's request goes
+/// into it, so that nobody chooses what others are answered.
+pub struct DocumentRequest {
+    /// The headers by which an identity provider writes its document.
+    pub headers: HeaderMap,
+    /// A name for the document so written: the public origin.
+    pub origin: String,
+}
+
+impl DocumentRequest {
+    /// The request of a caller.
+    pub fn of(head: &Parts, connection: &Connection) -> Self {
+        let mut headers = HeaderMap::new();
+        let mut name = match upstream_headers::public_origin(head, connection) {
+            Some(origin) => {
+                format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()))
+            }
+            None => String::new(),
+        };
+        let mut ask = |header: HeaderName, value: &HeaderValue| {
+            name.push('\n');
+            name.push_str(header.as_str());
+            name.push_str(&String::from_utf8_lossy(value.as_bytes()));
+            headers.append(header, value.clone());
+        };
+        if let Some(host) = upstream_headers::host(head) {
+            ask(HOST, &host);
+        }
+        if connection.facts().trusted {
+            for header in PUBLIC_URL.map(HeaderName::from_static) {
+                for value in head.headers.get_all(&header) {
+                    ask(header.clone(), value);
+                }
+            }
+            // Scheme and host are all that is taken from it, and they are in the name already.
+            if let Some(forwarded) = head.headers.get(FORWARDED) {
+                headers.insert(FORWARDED, forwarded.clone());
             }
         }
-        // Scheme and host are all that is taken from it, and they are in the name already.
-        if let Some(forwarded) = head.headers.get(FORWARDED) {
-            asked_by.insert(FORWARDED, forwarded.clone());
-        }
+        Self { headers, origin: name }
     }
-    (asked_by, name)
 }
 
 /// A document with its entity tag.
@@ -135,7 +146,7 @@ impl Published {
         mut headers: HeaderMap,
         now: jiff::Timestamp,
     ) -> Arc<Document> {
-        let keys = signing::merged(&upstream, ours, now);
+        let keys = merged(&upstream, ours, now);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let document = Arc::new(Document::new(json!({ "keys": keys }).to_string().into(), headers, now));
         let made = Made { upstream, ours: count(ours, now), document: Arc::clone(&document) };
@@ -225,6 +236,13 @@ impl Document {
         // A clock that jumped back makes the age negative: fetch again.
         !age.is_negative() && age.unsigned_abs() < life
     }
+}
+
+/// The realm's key set at `now`: the identity provider's keys as it publishes them, then ours.
+fn merged(upstream: &KeySet, ours: Option<&KeyRing>, now: jiff::Timestamp) -> Vec<Value> {
+    let ours = ours.into_iter().flat_map(|ring| ring.published(now));
+    let ours = ours.filter(|key| !upstream.publishes(key.kid)).map(|key| key.jwk);
+    upstream.jwks().iter().chain(ours).cloned().collect()
 }
 
 fn count(ours: Option<&KeyRing>, now: jiff::Timestamp) -> usize {

@@ -3,7 +3,7 @@
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 
-use crate::edge::gateway::generation::RealmState;
+use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::judgement::exchange::classify::carries_token_of_ours;
 use crate::judgement::exchange::refresh;
 use crate::judgement::route::Own;
@@ -43,7 +43,7 @@ impl Presented {
 }
 
 /// Whether the `Authorization` header could be read as having a token of ours, or the query.
-pub(super) fn is_in_head(realm: &RealmState, head: &Parts) -> bool {
+pub(super) fn is_in_head(realm: &RealmRuntime, head: &Parts) -> bool {
     let headers = head.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let query = head.uri.query().map(str::as_bytes);
     headers.chain(query).any(|text| is_ours(realm, text))
@@ -54,7 +54,7 @@ pub(super) fn is_in_head(realm: &RealmState, head: &Parts) -> bool {
 /// # Errors
 /// Some parser could read a token of ours in it, but it is not written as we would write it.
 pub(super) fn carried(
-    realm: &RealmState,
+    realm: &RealmRuntime,
     endpoint: Own,
     head: &Parts,
     body: &[u8],
@@ -120,7 +120,7 @@ fn is_token(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-fn is_ours(realm: &RealmState, text: &[u8]) -> bool {
+fn is_ours(realm: &RealmRuntime, text: &[u8]) -> bool {
     carries_token_of_ours(text, |kid| realm.signing.as_ref().is_some_and(|ring| ring.owns(kid)))
 }
 

@@ -1,24 +1,18 @@
-//! Userinfo for tokens of ours (`OpenID` Connect Core section 5.3): what the token says of its user.
+//! Userinfo for tokens that Cambio issued (`OpenID` Connect Core section 5.3): what the token says about its user.
 
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
-use http::request::Parts;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Presented, count, refused, valid};
+use super::presented::{Presented, Scheme};
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
-use crate::edge::gateway::evidence::certificate;
-use crate::edge::gateway::evidence::dpop::proof;
-use crate::edge::gateway::generation::RealmState;
-use crate::edge::gateway::own_tokens::presented::Scheme;
-use crate::edge::gateway::record::Exit;
+use crate::edge::gateway::case::Case;
+use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::edge::gateway::respond;
-use crate::edge::gateway::token_endpoint::Visit;
-use crate::judgement::client::certificate::ClientCertificate;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::narrow::is_profile_claim;
-use crate::judgement::token::confirmation::{Binding, Evidence};
+use crate::judgement::token::confirmation::Binding;
 use crate::judgement::token::dpop::Place;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
@@ -44,81 +38,65 @@ impl Unfit {
     }
 }
 
-/// Answers whoever bears the token, and if it is bound, proves to be the one that it is bound to.
-pub(super) async fn answer(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    presented: &Presented,
-    head: &Parts,
-) -> Response<Body> {
-    let seen = (&head.method, &head.uri, None);
-    let mut exit = visit.gateway.exit(visit.state, seen, visit.connection, Some(realm));
-    // Counted below, and not audited.
-    exit.forget();
-    let response = match told(visit, realm, presented, head, &mut exit).await {
-        Ok(told) => {
-            let outcome = if told.is_ok() { Outcome::Allowed } else { Outcome::Denied };
-            count(visit, realm, OwnEndpoint::Userinfo, outcome);
-            match told {
-                Ok(told) => respond::json(StatusCode::OK, Value::Object(told).to_string().into_bytes()),
-                Err(unfit) => challenged(realm, &unfit),
+impl Case<'_> {
+    /// Answers whoever bears the token. The caller of a bound token must prove to be the party that the token is bound to.
+    pub(super) async fn userinfo(mut self, presented: &Presented) -> Response<Body> {
+        self.record.not_audited();
+        let response = match self.user(presented).await {
+            Ok(user) => {
+                let outcome = if user.is_ok() { Outcome::Allowed } else { Outcome::Denied };
+                self.count(OwnEndpoint::Userinfo, outcome);
+                match user {
+                    Ok(user) => respond::json(StatusCode::OK, Value::Object(user).to_string().into_bytes()),
+                    Err(unfit) => challenged(self.realm, &unfit),
+                }
             }
+            Err(refusal) => self.refuse(OwnEndpoint::Userinfo, &refusal),
+        };
+        self.record.with_dpop_nonce(response)
+    }
+
+    async fn user(&mut self, presented: &Presented) -> Result<Result<Map<String, Value>, Unfit>, Refusal> {
+        if presented.is_refresh_token() {
+            return Ok(Err(Unfit::Invalid));
         }
-        Err(refusal) => refused(visit, realm, OwnEndpoint::Userinfo, &refusal),
-    };
-    exit.dressed(response)
-}
+        let Some(token) = self.valid_token(&presented.token).await? else { return Ok(Err(Unfit::Invalid)) };
+        // An ID token is no access token.
+        if token.claims().get("typ").is_some_and(|typ| typ == "ID") {
+            return Ok(Err(Unfit::Invalid));
+        }
+        if let Err(unfit) = self.check_binding(presented, &token).await? {
+            return Ok(Err(unfit));
+        }
+        let scope =
+            token.claims().get("scope").and_then(Value::as_str).and_then(|text| Scope::parse(text).ok());
+        if scope.is_some_and(|scope| scope.contains("openid")) {
+            Ok(Ok(user(&token)))
+        } else {
+            Ok(Err(Unfit::Scope))
+        }
+    }
 
-async fn told(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    presented: &Presented,
-    head: &Parts,
-    exit: &mut Exit<'_>,
-) -> Result<Result<Map<String, Value>, Unfit>, Refusal> {
-    if presented.is_refresh_token() {
-        return Ok(Err(Unfit::Invalid));
+    /// Whether the caller is the party that the token is bound to. A token that is bound to a key comes as `DPoP`, and no
+    /// other token does (RFC 9449 section 7.1).
+    async fn check_binding(
+        &mut self,
+        presented: &Presented,
+        token: &VerifiedToken,
+    ) -> Result<Result<(), Unfit>, Refusal> {
+        let to_key = token.claims().get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+        if to_key != (presented.scheme == Some(Scheme::DPoP)) {
+            return Ok(Err(Unfit::Invalid));
+        }
+        let sender = match self.sender(&presented.token, Place::Resource).await {
+            Ok(sender) => sender,
+            Err(refusal) if refusal.reason == Reason::DpopNonceRequired => return Ok(Err(Unfit::Nonce)),
+            Err(refusal) if refusal.reason == Reason::DpopProofInvalid => return Ok(Err(Unfit::Proof)),
+            Err(refusal) => return Err(refusal),
+        };
+        let proved = Binding::read(token.claims()).and_then(|binding| binding.proved_by(sender.evidence()));
+        Ok(proved.map_err(|_| Unfit::Invalid))
     }
-    let Some(token) = valid(visit, realm, &presented.token).await? else { return Ok(Err(Unfit::Invalid)) };
-    // An ID token is no access token.
-    if token.claims().get("typ").is_some_and(|typ| typ == "ID") {
-        return Ok(Err(Unfit::Invalid));
-    }
-    if let Err(unfit) = bound(visit, realm, (presented, &token), head, exit).await? {
-        return Ok(Err(unfit));
-    }
-    let scope = token.claims().get("scope").and_then(Value::as_str).and_then(|text| Scope::parse(text).ok());
-    if scope.is_some_and(|scope| scope.contains("openid")) {
-        Ok(Ok(user(&token)))
-    } else {
-        Ok(Err(Unfit::Scope))
-    }
-}
-
-/// Whether the caller is the one that the token is bound to. A token that is bound to a key comes as `DPoP`, and no other
-/// (RFC 9449 section 7.1).
-async fn bound(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    (presented, token): (&Presented, &VerifiedToken),
-    head: &Parts,
-    exit: &mut Exit<'_>,
-) -> Result<Result<(), Unfit>, Refusal> {
-    let to_key = token.claims().get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
-    if to_key != (presented.scheme == Some(Scheme::DPoP)) {
-        return Ok(Err(Unfit::Invalid));
-    }
-    let proof = match proof(visit, realm, head, (&presented.token, Place::Resource), exit).await {
-        Ok(proof) => proof,
-        Err(refusal) if refusal.reason == Reason::DpopNonceRequired => return Ok(Err(Unfit::Nonce)),
-        Err(refusal) if refusal.reason == Reason::DpopProofInvalid => return Ok(Err(Unfit::Proof)),
-        Err(refusal) => return Err(refusal),
-    };
-    let certificate = certificate::of(visit, head)?;
-    let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
-    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
-    let proved = Binding::read(token.claims()).and_then(|binding| binding.proved_by(evidence));
-    Ok(proved.map_err(|_| Unfit::Invalid))
 }
 
 /// `sub`, and the claims of the standard scopes that the token has.
@@ -127,7 +105,7 @@ fn user(token: &VerifiedToken) -> Map<String, Value> {
     told.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn challenged(realm: &RealmState, unfit: &Unfit) -> Response<Body> {
+fn challenged(realm: &RealmRuntime, unfit: &Unfit) -> Response<Body> {
     let (status, scheme, code, description) = unfit.answer();
     let body = json!({ "error": code, "error_description": description });
     let mut response = respond::json(status, body.to_string().into_bytes());

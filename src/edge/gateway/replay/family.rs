@@ -2,28 +2,27 @@
 
 use jiff::Timestamp;
 
-use super::{away, revoked};
-use crate::adapters::store::{Key, Kind};
-use crate::edge::gateway::token_endpoint::Visit;
+use super::revoked::{revoked_key, store_unavailable};
+use crate::adapters::store::{Key, Kind, Store};
 use crate::judgement::permit::renewal::Renewal;
 use crate::words::refusal::{Reason, Refusal};
 
-/// A family of refresh tokens of ours in the store, and one of its members.
-pub(in crate::edge::gateway) struct Family {
+/// A family of refresh tokens in the store, and one of its members.
+pub struct RefreshFamily {
     whole: Key,
     member: Key,
     access: Option<(Key, Timestamp)>,
     ends: Timestamp,
 }
 
-impl Family {
+impl RefreshFamily {
     /// The family and member that a refresh token stands for.
-    pub(in crate::edge::gateway) fn new(renewal: &Renewal) -> Self {
+    pub fn new(renewal: &Renewal) -> Self {
         let (realm, family) = (renewal.realm(), renewal.family());
         let generation = renewal.generation().to_string();
         let access = renewal.token().map(|token| {
             let expires = Timestamp::from_second(token.expires).unwrap_or(Timestamp::MAX);
-            (revoked(realm, &token.jti), expires)
+            (revoked_key(realm, &token.jti), expires)
         });
         Self {
             whole: Key::new(Kind::RefreshFamily, &[realm, family]),
@@ -34,42 +33,44 @@ impl Family {
     }
 
     /// Whether the family was revoked or the member used.
-    pub(in crate::edge::gateway) async fn is_spent(&self, visit: Visit<'_>) -> Result<bool, Refusal> {
-        let store = &visit.gateway.store;
-        let (revoked, used) =
-            tokio::try_join!(store.is_marked(&self.whole), store.is_marked(&self.member)).map_err(away)?;
+    pub async fn is_spent(&self, store: &Store) -> Result<bool, Refusal> {
+        let (revoked, used) = tokio::try_join!(store.is_marked(&self.whole), store.is_marked(&self.member))
+            .map_err(store_unavailable)?;
         Ok(revoked || used)
     }
 
     /// Refuses a refresh token that was used or revoked; one that was used takes its family with it.
-    pub(in crate::edge::gateway) async fn check_unused(&self, visit: Visit<'_>) -> Result<(), Refusal> {
-        let store = &visit.gateway.store;
-        if store.is_marked(&self.whole).await.map_err(away)? {
+    pub async fn check_unused(&self, store: &Store) -> Result<(), Refusal> {
+        if store.is_marked(&self.whole).await.map_err(store_unavailable)? {
             return Err(Refusal::new(Reason::RefreshTokenInvalid, "its family was revoked"));
         }
-        if store.is_marked(&self.member).await.map_err(away)? { self.reused(visit).await } else { Ok(()) }
+        if store.is_marked(&self.member).await.map_err(store_unavailable)? {
+            self.reused(store).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Uses the refresh token up, which only one can do.
-    pub(in crate::edge::gateway) async fn use_up(&self, visit: Visit<'_>) -> Result<(), Refusal> {
-        if visit.gateway.store.claim(&self.member, self.ends).await.map_err(away)? {
+    pub async fn use_up(&self, store: &Store) -> Result<(), Refusal> {
+        if store.claim(&self.member, self.ends).await.map_err(store_unavailable)? {
             Ok(())
         } else {
-            self.reused(visit).await
+            self.reused(store).await
         }
     }
 
     /// Revokes the family, and the access token that went out with this member.
-    pub(in crate::edge::gateway) async fn revoke(&self, visit: Visit<'_>) -> Result<(), Refusal> {
-        visit.gateway.store.mark(&self.whole, self.ends).await.map_err(away)?;
+    pub async fn revoke(&self, store: &Store) -> Result<(), Refusal> {
+        store.mark(&self.whole, self.ends).await.map_err(store_unavailable)?;
         if let Some((key, expires)) = &self.access {
-            visit.gateway.store.mark(key, *expires).await.map_err(away)?;
+            store.mark(key, *expires).await.map_err(store_unavailable)?;
         }
         Ok(())
     }
 
-    async fn reused(&self, visit: Visit<'_>) -> Result<(), Refusal> {
-        self.revoke(visit).await?;
+    async fn reused(&self, store: &Store) -> Result<(), Refusal> {
+        self.revoke(store).await?;
         Err(Refusal::new(Reason::RefreshTokenReused, "it was used before, and its family is revoked now"))
     }
 }

@@ -1,8 +1,9 @@
-//! What becomes known of a request on its way, for its audit line.
+//! What becomes known about a request on its way, for its audit line.
 
 use http::StatusCode;
 
-use super::{Exit, clip};
+use super::AuditRecord;
+use super::text::clip;
 use crate::adapters::audit::Impersonation;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
@@ -14,7 +15,7 @@ use crate::judgement::policy::roles::Roles;
 use crate::judgement::token::Validated;
 use crate::words::oauth::urn::TokenType;
 
-impl Exit<'_> {
+impl AuditRecord<'_> {
     /// Who uses a refresh token of ours, and what is asked for.
     pub fn refreshing(&mut self, refresh: &Refresh) {
         self.client(refresh.credentials());

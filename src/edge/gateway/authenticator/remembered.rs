@@ -18,10 +18,11 @@ const MOST: u64 = 10_000;
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// A proof on its way; boxed, because the cache copies it.
-pub(super) type Finding<'f> = Pin<Box<dyn Future<Output = Result<Proven, Refusal>> + Send + 'f>>;
+pub(in crate::edge::gateway) type Finding<'f> =
+    Pin<Box<dyn Future<Output = Result<Proven, Refusal>> + Send + 'f>>;
 
 /// Proofs by keyed hash.
-pub(super) struct Remembered {
+pub(in crate::edge::gateway) struct Remembered {
     /// Made at start, and never written anywhere. Without chance there is none, and nothing is remembered.
     key: Option<hmac::Key>,
     proofs: Cache<[u8; 32], Entry>,
@@ -35,14 +36,14 @@ struct Entry {
 }
 
 impl Remembered {
-    pub(super) fn new() -> Self {
+    pub(in crate::edge::gateway) fn new() -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new()).ok();
         Self { key, proofs: Cache::builder().max_capacity(MOST).time_to_live(LONGEST).build() }
     }
 
     /// The proof that depends on `parts` alone: remembered, or found by what `find` makes, of which one runs at a time for
     /// the same parts. Refusals are shared by those who wait for it, and not remembered.
-    pub(super) async fn or_else<'f>(
+    pub(in crate::edge::gateway) async fn or_else<'f>(
         &self,
         parts: &[&str],
         keep: SignedDuration,

@@ -1,0 +1,45 @@
+//! Sends each request on the way that its head asks for, and counts the answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::context::RequestContext;
+use super::services::Services;
+use super::{own_tokens, token_endpoint};
+use crate::adapters::metrics::Way;
+use crate::adapters::net::body::Body;
+use crate::adapters::net::connection::Connection;
+use crate::edge::server::Handler;
+use crate::judgement::route::Route;
+
+impl Handler for Services {
+    async fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> Response<Body> {
+        let started = Instant::now();
+        let (head, body) = request.into_parts();
+        let generation = self.generation();
+        let context = RequestContext { services: self, generation: &generation, connection };
+        let (way, response) = match generation.table.route(&head) {
+            Route::Pass => {
+                let body = Body::upstream(body, self.upstream.idle_timeout());
+                (Way::Pass, context.pass(head, body).await)
+            }
+            Route::Form => (Way::Form, context.form(head, body).await),
+            Route::Keys(realm) => (Way::Keys, context.keys(generation.realms.get(realm), &head).await),
+            Route::Discovery(realm) => {
+                (Way::Discovery, context.discovery(generation.realms.get(realm), &head).await)
+            }
+            Route::Own { realm, endpoint } => {
+                Box::pin(own_tokens::respond(context, realm, endpoint, head, body)).await
+            }
+            Route::Door { .. } | Route::ApiAccess(_) => {
+                (Way::Token, token_endpoint::respond(context, head, body).await)
+            }
+            Route::Reject(refusal) => (Way::Rejected, context.reject(&head, &refusal)),
+        };
+        self.metrics.answered(way, response.status(), started.elapsed());
+        response
+    }
+}

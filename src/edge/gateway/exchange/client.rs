@@ -1,0 +1,78 @@
+//! Who asks for a token, and with which subject token.
+
+use super::ask::UpstreamAnswer;
+use super::refresh::OpenedRefresh;
+use super::request::GovernedRequest;
+use super::stop::Stop;
+use crate::edge::gateway::case::Case;
+use crate::judgement::client::credentials::Method;
+use crate::judgement::client::verify::by_own_token;
+use crate::judgement::exchange::api_access::ApiAccess;
+use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::parse::{Parsed, parse};
+use crate::judgement::issue::answer::Answer;
+use crate::judgement::token::dpop;
+use crate::words::refusal::Refusal;
+
+impl Case<'_> {
+    /// Reads the request and authenticates the client, as far as the client is to be authenticated before its tokens are
+    /// looked at. With a refresh comes what the refresh token stands for.
+    pub(super) async fn authenticate(
+        &mut self,
+        request: GovernedRequest,
+    ) -> Result<(Authenticated, Option<Box<OpenedRefresh>>), Stop> {
+        match request {
+            GovernedRequest::Exchange(grant, form) => {
+                let parsed = parse(grant, form, &self.head, &self.realm.accepts)?;
+                self.record.parsed(&parsed);
+                Ok((self.authenticate_exchange(parsed).await?, None))
+            }
+            // Both are rarer than an exchange: in a box of their own.
+            GovernedRequest::ApiAccess(access) => Ok((Box::pin(self.service_account(access)).await?, None)),
+            GovernedRequest::Refresh(form) => {
+                let refresh = Box::pin(self.open_refresh(&form)).await?;
+                let client = Box::pin(self.authenticate_refresh(&refresh)).await?;
+                Ok((client, Some(Box::new(refresh))))
+            }
+        }
+    }
+
+    /// A client that the configuration registers must prove itself before anything else is looked at. Other clients are
+    /// authenticated by the identity provider: now, where the dialect tells an unknown client so before all else, unless
+    /// the credentials are good for one call only; else in the exchange that is sent to it, or when a token is to be
+    /// minted.
+    pub(super) async fn authenticate_exchange(&self, parsed: Parsed) -> Result<Authenticated, Refusal> {
+        let credentials = parsed.credentials();
+        let config = &self.realm.config;
+        let registered = config.clients.methods(credentials.client_id()).is_some();
+        let first = !config.dialect.rules().upstream_refusals && credentials.method() != Method::Assertion;
+        if !registered && !first {
+            return Ok(Authenticated::by_upstream(parsed));
+        }
+        let proof = self.prove_client(credentials).await?;
+        Authenticated::proven(parsed, proof)
+    }
+
+    /// CERN's `api-access/token`. A client has a token for another application as itself: the identity provider gives the
+    /// token of the client's service account, which goes no further and is the subject token. A client that the
+    /// configuration registers proves itself first. A `DPoP` proof is good for one use, so it stays here, and Cambio binds
+    /// the new token.
+    async fn service_account(&mut self, access: ApiAccess) -> Result<Authenticated, Stop> {
+        let credentials = access.credentials();
+        self.record.client(credentials);
+        let proven = match self.realm.config.clients.methods(credentials.client_id()) {
+            Some(_) => Some(Box::pin(self.prove_client(credentials)).await?),
+            None => None,
+        };
+        let mut head = self.head.clone();
+        head.headers.remove(dpop::HEADER);
+        let UpstreamAnswer { head, body } =
+            self.ask_upstream(credentials, access.upstream_form(), head).await?;
+        let account = Answer::read(head.status.as_u16(), &body)?;
+        let token = self.verified(&account).await?;
+        let by_token = by_own_token(credentials, &token)?;
+        let parsed = Parsed::of_service_account(access, account.token());
+        self.record.parsed(&parsed);
+        Ok(Authenticated::proven(parsed, proven.unwrap_or(by_token))?)
+    }
+}

@@ -1,0 +1,77 @@
+//! The decision about a request whose tokens were checked.
+
+use super::refresh::OpenedRefresh;
+use crate::adapters::upstream::headers::public_origin;
+use crate::edge::gateway::case::Case;
+use crate::judgement::dialect::{self, claims::Came};
+use crate::judgement::exchange::Grant;
+use crate::judgement::permit::{Circumstances, Permit};
+use crate::judgement::policy::model::Issuance;
+use crate::judgement::token::Validated;
+use crate::words::refusal::{Reason, Refusal};
+
+impl Case<'_> {
+    /// Judges a request against what the audiences' owners permit.
+    ///
+    /// # Errors
+    /// The dialect, policy or the owner of the audience does not allow the request.
+    pub(super) async fn decide(
+        &mut self,
+        validated: Validated,
+        refresh: Option<&OpenedRefresh>,
+    ) -> Result<Permit, Refusal> {
+        let permit = match refresh {
+            Some(refresh) => self.decide_again(validated, refresh)?,
+            None => self.decide_first(validated).await?,
+        };
+        self.record.permitted(&permit);
+        let issuance = permit.issuance();
+        if permit.validated().is_ours() && issuance != Issuance::Mint {
+            return Err(Refusal::new(
+                Reason::SubjectTokenOurs,
+                format!("write issuance: mint for it, not {}", issuance.as_str()),
+            ));
+        }
+        if permit.validated().authenticated().parsed().grant() == Grant::ApiAccess
+            && issuance != Issuance::Mint
+        {
+            let audiences = permit.audiences().join(", ");
+            let detail = format!(
+                "api-access needs issuance: mint in the file of {audiences}, not {}",
+                issuance.as_str()
+            );
+            return Err(Refusal::new(Reason::ClientNotPermitted, detail));
+        }
+        Ok(permit)
+    }
+
+    async fn decide_first(&mut self, validated: Validated) -> Result<Permit, Refusal> {
+        self.check_dialect_claims(&validated)?;
+        self.record.validated(&validated);
+        let target = match validated.authenticated().parsed().requested_subject() {
+            None => None,
+            // Rare: in a box of its own.
+            Some(wanted) => Some(Box::pin(self.impersonated(validated.authenticated(), wanted)).await?),
+        };
+        let impersonate = target.as_ref().map(super::impersonation::Target::as_impersonated);
+        let circumstances = Circumstances { impersonate, ..self.realm.circumstances() };
+        let (policy, now) = (&self.generation.config.policy, self.services.now());
+        Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)
+    }
+
+    /// Holds the subject token of an exchange to what the dialect's page demands of it. No page is about assertions.
+    fn check_dialect_claims(&self, validated: &Validated) -> Result<(), Refusal> {
+        let parsed = validated.authenticated().parsed();
+        if parsed.grant() != Grant::TokenExchange {
+            return Ok(());
+        }
+        let rules = self.realm.config.dialect.rules();
+        let origin = if rules.audience_is_host { public_origin(&self.head, self.connection) } else { None };
+        let came = Came {
+            claims: validated.subject().claims(),
+            host: origin.as_ref().and_then(|origin| origin.host.to_str().ok()),
+            subject_issuer: parsed.subject_issuer(),
+        };
+        dialect::claims::check(rules, &came)
+    }
+}

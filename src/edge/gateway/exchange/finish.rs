@@ -1,0 +1,140 @@
+//! The end of a request that was allowed: its refresh token, the dialect's shape, the audit line.
+
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
+};
+use http::{Response, response};
+use jiff::Timestamp;
+
+use super::issued_answer::IssuedAnswer;
+use super::refresh::{OpenedRefresh, ends, refreshable};
+use super::stop::Stop;
+use crate::adapters::net::body::Body;
+use crate::edge::gateway::case::Case;
+use crate::judgement::exchange::Grant;
+use crate::judgement::issue::Conformed;
+use crate::judgement::issue::refresh::{Answers, Session};
+use crate::judgement::permit::Permit;
+use crate::judgement::permit::renewal::{Handed, IssuedToken, Renewal};
+use crate::judgement::policy::model::Issuance;
+use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{Reason, Refusal};
+
+impl Case<'_> {
+    /// Hands out what was issued, with a refresh token where one was asked for and permitted. The audit line is written
+    /// before the answer leaves.
+    ///
+    /// # Errors
+    /// There can be no refresh token, the refresh token of the request was used meanwhile, or the audit line can't be
+    /// written.
+    pub(super) async fn finish(
+        &mut self,
+        permit: &Permit,
+        issued: IssuedAnswer,
+        refresh: Option<Box<OpenedRefresh>>,
+    ) -> Result<Response<Body>, Stop> {
+        let IssuedAnswer { head, conformed, session } = issued;
+        let conformed = match refresh {
+            None => self.with_first_refresh_token(permit, conformed, session)?,
+            Some(refresh) => {
+                refresh.family.use_up(&self.services.store).await?;
+                self.with_next_refresh_token(permit, conformed, session, refresh.renewal)?
+            }
+        };
+        let conformed = match permit.validated().authenticated().parsed().grant() {
+            Grant::TokenExchange => conformed.in_shape(self.realm.config.dialect)?,
+            // RFC 6749's answer, in every dialect.
+            Grant::JwtBearer | Grant::ApiAccess => conformed,
+        };
+        self.record.issued(conformed.facts());
+        self.record.allowed(head.status)?;
+        Ok(self.respond(head, conformed))
+    }
+
+    /// The answer to an exchange, with the first refresh token of a family if one was asked for and permitted.
+    fn with_first_refresh_token(
+        &mut self,
+        permit: &Permit,
+        conformed: Conformed,
+        session: Option<Session>,
+    ) -> Result<Conformed, Refusal> {
+        if !permit.refresh() {
+            return Ok(conformed);
+        }
+        self.refresh_tokens()?;
+        refreshable(permit, session.is_some())?;
+        let now = self.services.now();
+        let session = session.unwrap_or(Session { token: None, expires_in: None });
+        let ends = ends(now, now, permit.refresh_lifetime(), session.expires_in);
+        let family = uuid::Uuid::new_v4().to_string();
+        let handed = Handed {
+            scope: &conformed.facts().scope_granted,
+            token: access_token(&conformed),
+            upstream: session.token,
+            // The identity provider said which local user it is, and that does not change.
+            local_subject: match permit.issuance() {
+                Issuance::Translate => conformed.facts().subject.clone(),
+                Issuance::Forward | Issuance::Reissue | Issuance::Mint => None,
+            },
+            now,
+            expires: ends,
+        };
+        let renewal = Renewal::first(permit, &self.realm.config.name, family, handed);
+        self.record.family(&renewal);
+        let asked = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
+        let answers = if asked { Answers::Exchange } else { Answers::Besides };
+        self.seal(&renewal, conformed, now, answers)
+    }
+
+    /// The answer to a refresh, with the refresh token that takes the place of the one that was used.
+    fn with_next_refresh_token(
+        &self,
+        permit: &Permit,
+        conformed: Conformed,
+        session: Option<Session>,
+        renewal: Renewal,
+    ) -> Result<Conformed, Refusal> {
+        let now = self.services.now();
+        let expires_in = session.as_ref().and_then(|session| session.expires_in);
+        let handed = Handed {
+            scope: &conformed.facts().scope_granted,
+            token: access_token(&conformed),
+            upstream: session.and_then(|session| session.token),
+            local_subject: None,
+            now,
+            expires: ends(now, renewal.began(), permit.refresh_lifetime(), expires_in),
+        };
+        let next = renewal.next(permit, handed);
+        self.seal(&next, conformed, now, Answers::Refresh)
+    }
+
+    fn seal(
+        &self,
+        renewal: &Renewal,
+        conformed: Conformed,
+        now: Timestamp,
+        answers: Answers,
+    ) -> Result<Conformed, Refusal> {
+        let sealed = self.refresh_tokens()?.seal.seal(renewal);
+        let token = sealed.map_err(|error| Refusal::new(Reason::SigningFailed, error.to_string()))?;
+        conformed.with_refresh_token(&token, renewal.expires().saturating_sub(now.as_second()), answers)
+    }
+
+    /// The identity provider's head with Cambio's body; never cached (RFC 6749 section 5.1).
+    fn respond(&self, mut answer: response::Parts, conformed: Conformed) -> Response<Body> {
+        let (body, _) = conformed.into_parts();
+        for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ETAG] {
+            answer.headers.remove(name);
+        }
+        answer.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        let cache_control = self.realm.config.dialect.rules().cache_control;
+        answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        answer.headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        Response::from_parts(answer, Body::full(body))
+    }
+}
+
+fn access_token(conformed: &Conformed) -> Option<IssuedToken> {
+    let facts = conformed.facts();
+    Some(IssuedToken { jti: facts.jti.clone()?, expires: facts.expires })
+}

@@ -1,0 +1,111 @@
+//! How an allowed request is answered: by the identity provider (`forward`, `reissue`, `translate`) or by Cambio (`mint`).
+
+use http::StatusCode;
+
+use super::ask::UpstreamAnswer;
+use super::issued_answer::IssuedAnswer;
+use super::refresh::OpenedRefresh;
+use super::stop::Stop;
+use crate::edge::gateway::case::Case;
+use crate::edge::gateway::signing::signer;
+use crate::judgement::client::credentials::Method;
+use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::refresh::{Session, take_session};
+use crate::judgement::issue::translate::LocalSubject;
+use crate::judgement::issue::{self, Verified};
+use crate::judgement::permit::Permit;
+use crate::judgement::policy::model::Issuance;
+use crate::judgement::token::dpop;
+use crate::words::refusal::{Reason, Refusal};
+
+impl Case<'_> {
+    /// Makes the answer in the way that the audience's owner chose.
+    ///
+    /// # Errors
+    /// A demand is not met, the identity provider refuses, or its answer does not meet the contract.
+    pub(super) async fn issue(
+        &mut self,
+        permit: &mut Permit,
+        refresh: Option<&OpenedRefresh>,
+    ) -> Result<IssuedAnswer, Stop> {
+        if let Some(refresh) = refresh {
+            return Box::pin(self.issue_again(permit, refresh)).await;
+        }
+        if permit.issuance() == Issuance::Mint {
+            return Ok(self.mint(permit, true).await?);
+        }
+        self.meet_demands(permit).await?;
+        if permit.issuance() == Issuance::Translate {
+            Box::pin(self.translate(permit)).await
+        } else {
+            self.exchange_upstream(permit).await
+        }
+    }
+
+    /// The identity provider exchanges; what was judged is what is sent, serialised anew. The caller's `DPoP` proof goes
+    /// with the exchange: Keycloak demands it with a bound subject token and binds with it, its `htu` is the public URL at
+    /// both, and one call is what its `jti` is good for there.
+    async fn exchange_upstream(&mut self, permit: &Permit) -> Result<IssuedAnswer, Stop> {
+        let parsed = permit.asked_upstream();
+        let form = parsed.upstream_form(permit.upstream_type(), permit.audiences());
+        let head = self.take_head();
+        let UpstreamAnswer { head, body } = self.ask_upstream(parsed.credentials(), form, head).await?;
+        let mut answer = Answer::read(head.status.as_u16(), &body)?;
+        let session = session(permit, &mut answer)?;
+        let token = self.verified(&answer).await?;
+        let token = Verified::new(&token, &self.realm.config.issuer);
+        let now = self.services.now();
+        let conformed = if permit.issuance() == Issuance::Forward {
+            issue::forward::conform(permit, answer, &token, now)?
+        } else {
+            issue::reissue::conform(permit, answer, &token, signer(self.realm)?, now)?
+        };
+        Ok(IssuedAnswer { head, conformed, session })
+    }
+
+    /// A foreign token becomes one of the identity provider's own with the grant that it supports (RFC 7523), for the
+    /// client that asks; that token is exchanged for the audience. The client's credentials must be good for two calls. A
+    /// `DPoP` proof never is, so it stays here, and Cambio binds the new token.
+    async fn translate(&mut self, permit: &Permit) -> Result<IssuedAnswer, Stop> {
+        self.head.headers.remove(dpop::HEADER);
+        let parsed = permit.asked_upstream();
+        let credentials = parsed.credentials();
+        if credentials.method() == Method::Assertion {
+            return Err(Stop::Refused(Refusal::new(
+                Reason::CredentialsSingleUse,
+                "issuance translate needs a client that authenticates by its secret or its certificate",
+            )));
+        }
+        let (form, head) = (parsed.upstream_assertion_form(), self.head.clone());
+        let granted = self.ask_upstream(credentials, form, head).await.map_err(about_the_grant)?;
+        let granted = Answer::read(granted.head.status.as_u16(), &granted.body)?;
+        let token = self.verified(&granted).await?;
+        let local = LocalSubject::of(permit, &Verified::new(&token, &self.realm.config.issuer))?;
+        let form = parsed.upstream_form_for(granted.token(), permit.upstream_type(), permit.audiences());
+        let head = self.take_head();
+        let UpstreamAnswer { head, body } = self.ask_upstream(credentials, form, head).await?;
+        let mut exchanged = Answer::read(head.status.as_u16(), &body)?;
+        let session = session(permit, &mut exchanged)?;
+        let token = self.verified(&exchanged).await?;
+        let token = Verified::new(&token, &self.realm.config.issuer);
+        let (signer, now) = (signer(self.realm)?, self.services.now());
+        let conformed = issue::translate::conform(permit, &local, exchanged, &token, signer, now)?;
+        Ok(IssuedAnswer { head, conformed, session })
+    }
+}
+
+/// A refusal of the grant that comes before the exchange. One about the client's credentials is passed on in the identity
+/// provider's own words.
+fn about_the_grant(stop: Stop) -> Stop {
+    match stop {
+        Stop::Upstream(refused) if refused.response.status() != StatusCode::UNAUTHORIZED => {
+            Refusal::new(Reason::GrantRefused, refused.refusal.detail).into()
+        }
+        other => other,
+    }
+}
+
+/// What lets Cambio ask again, where that was asked for.
+fn session(permit: &Permit, answer: &mut Answer) -> Result<Option<Session>, Refusal> {
+    permit.refresh().then(|| take_session(answer)).transpose()
+}

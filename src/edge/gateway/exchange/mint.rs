@@ -1,0 +1,100 @@
+//! Tokens that Cambio issues without the identity provider's exchange. Only the prover of the client is asked and, where an
+//! audience wants it, the directory of roles.
+
+use http::header::{CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::{Response, response};
+
+use super::issued_answer::IssuedAnswer;
+use crate::adapters::upstream::directory::DirectoryError;
+use crate::edge::gateway::case::Case;
+use crate::edge::gateway::signing::signer;
+use crate::judgement::client::verify::Proven;
+use crate::judgement::exchange::Grant;
+use crate::judgement::issue;
+use crate::judgement::issue::mint::Mint;
+use crate::judgement::permit::Permit;
+use crate::judgement::policy::mint::Question;
+use crate::judgement::policy::roles::Roles;
+use crate::words::refusal::{Reason, Refusal};
+
+impl Case<'_> {
+    /// Mints a token: proves the client, asks the directory, meets the demands and signs. A subject token that met the
+    /// demands in an earlier exchange does not meet them again (`demanding` is false).
+    pub(super) async fn mint(&self, permit: &mut Permit, demanding: bool) -> Result<IssuedAnswer, Refusal> {
+        let proof = self.minting_client(permit).await?;
+        let directory = match permit.contract().directory() {
+            // Rare, and large: in a box of its own.
+            Some(question) => Some(Box::pin(self.directory_roles(question)).await?),
+            None => None,
+        };
+        if demanding {
+            self.meet_demands(permit).await?;
+        }
+        if permit.validated().authenticated().parsed().grant() == Grant::ApiAccess {
+            // Only now: the directory knows the account by its id.
+            permit.name_service_account();
+        }
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let jti: &str = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+        let mint = Mint {
+            directory: directory.as_ref(),
+            signer: signer(self.realm)?,
+            issuer: &self.realm.config.issuer,
+            now: self.services.now(),
+            jti,
+        };
+        let conformed = issue::mint::conform(permit, &proof, &mint)?;
+        Ok(IssuedAnswer { head: head(), conformed, session: None })
+    }
+
+    /// Who asks, proven: by the registry at the beginning, or now by the identity provider.
+    async fn minting_client(&self, permit: &Permit) -> Result<Proven, Refusal> {
+        let authenticated = permit.validated().authenticated();
+        if let Some(proof) = authenticated.proof() {
+            return Ok(proof.clone());
+        }
+        Box::pin(self.prove_client(authenticated.parsed().credentials())).await
+    }
+
+    /// The roles that the identity provider holds now, for a user who is not disabled.
+    async fn directory_roles(&self, question: Question<'_>) -> Result<Roles, Refusal> {
+        let name = &self.realm.config.name;
+        let Some(directory) = &self.realm.directory else {
+            let detail = format!("roles.source: directory: write realms.{name}.directory");
+            return Err(Refusal::new(Reason::DirectoryUnavailable, detail));
+        };
+        let (upstream, now) = (&self.services.upstream, self.services.now());
+        let refused = |error: DirectoryError| {
+            let reason = match error {
+                DirectoryError::NoUser => Reason::SubjectTokenInactive,
+                _ => Reason::DirectoryUnavailable,
+            };
+            Refusal::new(reason, format!("realms.{name}.directory: {error}"))
+        };
+        if !directory.is_enabled(upstream, question.subject, now).await.map_err(refused)? {
+            return Err(Refusal::new(Reason::SubjectTokenInactive, "the user is disabled"));
+        }
+        let mut roles = Roles::default();
+        if question.realm {
+            let held = directory.realm_roles(upstream, question.subject, now).await.map_err(refused)?;
+            roles.realm.extend(held.iter().cloned());
+        }
+        for client in question.clients {
+            let held =
+                directory.client_roles(upstream, question.subject, client, now).await.map_err(refused)?;
+            if !held.is_empty() {
+                roles.clients.insert(client.to_owned(), (*held).clone());
+            }
+        }
+        Ok(roles)
+    }
+}
+
+/// The head of an answer that only Cambio makes.
+fn head() -> response::Parts {
+    let (mut head, ()) = Response::new(()).into_parts();
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    head.headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    head.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    head
+}

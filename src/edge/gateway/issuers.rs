@@ -1,0 +1,184 @@
+//! The issuers whose tokens may be subject or actor tokens, with their keys and checks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
+use super::realm_runtime::RealmRuntime;
+use super::setup_error::StartError;
+use crate::adapters::config::{Realm, TrustedIssuer};
+use crate::adapters::introspection::Introspector;
+use crate::adapters::jwks::{Jwks, Source};
+use crate::judgement::jose::checks::TokenChecks;
+use crate::judgement::jose::keys::KeySet;
+use crate::judgement::token::{AudienceRule, SubjectChecks};
+use crate::words::refusal::{Reason, Refusal};
+
+/// Every issuer of a generation, by its name: realms and foreign issuers.
+#[derive(Default)]
+pub struct Issuers(BTreeMap<String, IssuerRuntime>);
+
+/// Where tokens of one issuer are checked.
+struct IssuerRuntime {
+    url: String,
+    checks: TokenChecks,
+    /// `None`: a realm's own tokens, which must be the calling client's.
+    audiences: Option<Vec<String>>,
+    keys: Arc<KeyCache>,
+    /// Who is asked about its opaque tokens.
+    introspection: Option<Introspector>,
+}
+
+/// An issuer that a realm trusts: how its tokens are checked, and where its keys are.
+pub struct TrustedKeys<'s> {
+    /// How its tokens are checked.
+    pub checks: SubjectChecks<'s>,
+    /// Its keys.
+    pub jwks: &'s Jwks,
+}
+
+/// An issuer that is asked about its opaque tokens.
+pub struct OpaqueIssuer<'s> {
+    /// How its answer is checked.
+    pub checks: SubjectChecks<'s>,
+    /// Asks the issuer.
+    pub introspector: &'s Introspector,
+}
+
+impl TrustedKeys<'_> {
+    /// The keys, which are fetched if `kid` is unknown.
+    ///
+    /// # Errors
+    /// The keys are not at hand.
+    pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Refusal> {
+        self.jwks.keys(kid).await.map_err(|error| {
+            Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", self.checks.issuer_name))
+        })
+    }
+}
+
+impl Issuers {
+    /// Adds a realm as an issuer of its own tokens.
+    pub(super) fn add_realm(&mut self, realm: &Realm, keys: Arc<KeyCache>) {
+        let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
+        let issuer = IssuerRuntime { url, checks, audiences: None, keys, introspection: None };
+        self.0.insert(realm.name.clone(), issuer);
+    }
+
+    /// Adds a foreign issuer; its key cache of `previous` goes on if its source is unchanged.
+    ///
+    /// # Errors
+    /// A key source or TLS can't be set up.
+    pub(super) fn add_foreign(
+        &mut self,
+        issuer: &TrustedIssuer,
+        caches: KeyCaches<'_>,
+        previous: Option<&Self>,
+    ) -> Result<(), StartError> {
+        let settings = KeySourceSettings {
+            source: Source::issuer(issuer).map_err(|error| StartError::Tls(error.to_string()))?,
+            limits: issuer.jwks,
+            ca: issuer.ca.clone(),
+            client_certificate: None,
+        };
+        let previous = previous.and_then(|issuers| issuers.key_cache(&issuer.name));
+        let introspection = issuer.introspection.as_ref().map(|config| {
+            Introspector::new(config, issuer.ca.as_deref(), caches.clock.clone())
+                .map_err(|error| StartError::Tls(format!("introspection of {}: {error}", issuer.name)))
+        });
+        let runtime = IssuerRuntime {
+            url: issuer.url.clone(),
+            checks: issuer.tokens.clone(),
+            audiences: Some(issuer.audiences.clone()),
+            keys: caches.open(&issuer.name, settings, previous)?,
+            introspection: introspection.transpose()?,
+        };
+        self.0.insert(issuer.name.clone(), runtime);
+        Ok(())
+    }
+
+    /// The key cache of an issuer.
+    pub(super) fn key_cache(&self, name: &str) -> Option<&Arc<KeyCache>> {
+        self.0.get(name).map(|issuer| &issuer.keys)
+    }
+
+    /// The keys of an issuer, by its name.
+    pub fn keys(&self, name: &str) -> Option<&Jwks> {
+        self.0.get(name).map(|issuer| &issuer.keys.jwks)
+    }
+
+    /// Every key cache with the name of its issuer.
+    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &Jwks)> {
+        self.0.iter().map(|(name, issuer)| (name.as_str(), &issuer.keys.jwks))
+    }
+
+    /// The tolerance for the times of an issuer's tokens.
+    pub fn leeway(&self, name: &str) -> Option<SignedDuration> {
+        self.0.get(name).map(|issuer| issuer.checks.leeway)
+    }
+
+    /// The issuer with this `iss`, if the realm trusts it.
+    pub fn trusted<'s>(&'s self, realm: &'s RealmRuntime, iss: &str) -> Option<TrustedKeys<'s>> {
+        let has_iss = |name: &&String| self.0.get(*name).is_some_and(|issuer| issuer.url == iss);
+        self.trusted_by_name(realm, realm.config.subject_issuers.iter().find(has_iss)?)
+    }
+
+    /// The issuer with this name in the configuration, if the realm trusts it.
+    pub fn trusted_by_name<'s>(&'s self, realm: &'s RealmRuntime, name: &str) -> Option<TrustedKeys<'s>> {
+        let (others, realm) = (&realm.accepts.subject_clients, &realm.config);
+        let name = realm.subject_issuers.iter().find(|known| *known == name)?;
+        let issuer = self.0.get(name)?;
+        let audience = match &issuer.audiences {
+            Some(audiences) => AudienceRule::AnyOf(audiences),
+            None if *name == realm.name => AudienceRule::ClientOr(others),
+            // Another realm's client with the same name is another party: its tokens must be for this realm.
+            None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
+        };
+        Some(TrustedKeys { checks: issuer.subject_checks(name, audience), jwks: &issuer.keys.jwks })
+    }
+
+    /// The issuer that is asked about an opaque token at a realm: the issuer that is `named` (`subject_issuer`: its name in
+    /// the configuration, or its URL), or the only issuer with an introspection endpoint.
+    ///
+    /// # Errors
+    /// None of the realm's issuers is meant, or more than one may be.
+    pub fn opaque<'s>(&'s self, realm: &'s Realm, named: Option<&str>) -> Result<OpaqueIssuer<'s>, Refusal> {
+        let mut found = realm.subject_issuers.iter().filter_map(|name| {
+            let issuer = self.0.get(name)?;
+            let (audiences, introspector) = (issuer.audiences.as_deref()?, issuer.introspection.as_ref()?);
+            let checks = issuer.subject_checks(name, AudienceRule::AnyOf(audiences));
+            let is_meant = named.is_none_or(|named| named == checks.issuer_name || named == checks.issuer);
+            is_meant.then_some(OpaqueIssuer { checks, introspector })
+        });
+        let at = &realm.name;
+        match (found.next(), found.next()) {
+            (Some(issuer), None) => Ok(issuer),
+            (Some(_), Some(_)) => Err(Refusal::new(
+                Reason::ParameterMissing,
+                "an opaque subject token could be of several issuers: subject_issuer must name one",
+            )),
+            (None, _) if named.is_some_and(|named| !self.is_trusted(realm, named)) => Err(Refusal::new(
+                Reason::SubjectTokenIssuerUntrusted,
+                format!("subject_issuer names none of subjectIssuers of realm {at}"),
+            )),
+            (None, _) => Err(Refusal::new(
+                Reason::SubjectTokenMalformed,
+                format!("it is no JWT, and no issuer among subjectIssuers of realm {at} has introspection"),
+            )),
+        }
+    }
+
+    fn is_trusted(&self, realm: &Realm, named: &str) -> bool {
+        let is_meant =
+            |name: &str| name == named || self.0.get(name).is_some_and(|issuer| issuer.url == named);
+        realm.subject_issuers.iter().any(|name| is_meant(name))
+    }
+}
+
+impl IssuerRuntime {
+    fn subject_checks<'s>(&'s self, name: &'s str, audience: AudienceRule<'s>) -> SubjectChecks<'s> {
+        SubjectChecks { issuer_name: name, issuer: &self.url, checks: &self.checks, audience }
+    }
+}

@@ -1,0 +1,89 @@
+//! The cached keys of one issuer, and the task that keeps them fresh.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::setup_error::StartError;
+use crate::adapters::config::{JwksLimits, KeyPair};
+use crate::adapters::jwks::fetch::{FetchError, Fetcher};
+use crate::adapters::jwks::{Jwks, Observer, Source};
+use crate::adapters::metrics::Metrics;
+use crate::words::clock::Clock;
+
+/// An issuer's keys and the task that keeps them fresh. The task ends with the last generation that uses the keys.
+pub(super) struct KeyCache {
+    /// The keys.
+    pub(super) jwks: Jwks,
+    made_from: KeySourceSettings,
+    task: JoinHandle<()>,
+}
+
+/// Where keys come from and how they are kept. Caches with equal settings are one cache.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct KeySourceSettings {
+    pub(super) source: Source,
+    pub(super) limits: JwksLimits,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) client_certificate: Option<KeyPair>,
+}
+
+/// Starts key caches, or goes on with those of the previous generation.
+#[derive(Clone, Copy)]
+pub(super) struct KeyCaches<'a> {
+    pub(super) clock: &'a Clock,
+    pub(super) metrics: &'a Arc<Metrics>,
+}
+
+impl KeyCaches<'_> {
+    /// The cache with these settings: `previous`, if its settings are equal, or a new one under this name in the metrics.
+    pub(super) fn open(
+        self,
+        name: &str,
+        settings: KeySourceSettings,
+        previous: Option<&Arc<KeyCache>>,
+    ) -> Result<Arc<KeyCache>, StartError> {
+        match previous {
+            Some(cache) if cache.made_from == settings => Ok(Arc::clone(cache)),
+            _ => KeyCache::start(name, settings, self.clock, self.metrics).map(Arc::new),
+        }
+    }
+}
+
+impl KeyCache {
+    /// Fetches at once, in the background, and from then on before the keys are old.
+    fn start(
+        name: &str,
+        made_from: KeySourceSettings,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, StartError> {
+        let KeySourceSettings { source, ca, client_certificate, .. } = &made_from;
+        let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
+            .map_err(|error| StartError::Tls(format!("keys of {name}: {error}")))?;
+        let counted = CountedFetches { issuer: name.to_owned(), metrics: Arc::clone(metrics) };
+        let jwks = Jwks::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
+        let fresh = jwks.clone();
+        let task = tokio::spawn(async move { fresh.keep_fresh().await });
+        Ok(Self { jwks, made_from, task })
+    }
+}
+
+impl Drop for KeyCache {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Counts fetches under the issuer's name.
+struct CountedFetches {
+    issuer: String,
+    metrics: Arc<Metrics>,
+}
+
+impl Observer for CountedFetches {
+    fn refreshed(&self, outcome: Result<(), &FetchError>) {
+        self.metrics.jwks_refreshed(&self.issuer, outcome.is_ok());
+    }
+}

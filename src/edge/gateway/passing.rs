@@ -1,0 +1,87 @@
+//! Requests that are not governed: they stream to the identity provider and back, past the answer lock.
+
+use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
+use http::request::Parts;
+use http::{Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+
+use super::answer_lock::{self, Origin};
+use super::context::RequestContext;
+use super::record::RequestHead;
+use crate::adapters::net::body::Body;
+use crate::judgement::exchange::classify::carries_governed_grant;
+use crate::words::refusal::{Reason, Refusal};
+
+impl RequestContext<'_> {
+    /// Streams to the identity provider and back, past the answer lock.
+    pub async fn pass(self, mut head: Parts, body: Body) -> Response<Body> {
+        let origin = match head.method {
+            Method::GET | Method::HEAD | Method::OPTIONS if !is_protocol(&head.uri) => Origin::Read,
+            _ => Origin::Elsewhere,
+        };
+        if origin == Origin::Elsewhere {
+            ask_for_readable_answer(&mut head);
+        }
+        // Clones by reference count, for the audit line of an answer that is withheld.
+        let (method, uri) = (head.method.clone(), head.uri.clone());
+        let passed = match self.send_original(head, body).await {
+            Ok(response) if answer_lock::is_free(&response, origin) => return response,
+            Ok(response) => {
+                answer_lock::release(response, self.services.upstream.idle_timeout(), origin).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match passed {
+            Ok(released) => released.response,
+            Err(refusal) => {
+                let seen = RequestHead::without_headers(&method, &uri, self.connection);
+                self.record_of(&seen, None).end_outside(&refusal)
+            }
+        }
+    }
+
+    /// A form to a path that is no token endpoint. Cambio reads the form, because some server might take it for a token
+    /// request.
+    pub async fn form(self, head: Parts, body: Incoming) -> Response<Body> {
+        let refusal = match self.services.read_form(self.generation, body).await {
+            Ok(form) if !carries_governed_grant(&form.bytes) => {
+                return self.pass(head, form.into_body()).await;
+            }
+            Ok(_) => Refusal::new(
+                Reason::ExchangeElsewhere,
+                "a form with a governed grant on a path that is no token endpoint",
+            ),
+            Err(refusal) => refusal,
+        };
+        self.record(&head, None).end_outside(&refusal)
+    }
+
+    /// Refuses a request for its head alone.
+    pub fn reject(self, head: &Parts, refusal: &Refusal) -> Response<Body> {
+        let generation = self.generation;
+        let realm = generation.table.realm_at(head.uri.path()).and_then(|index| generation.realms.get(index));
+        let mut response = self.record(head, realm).end_outside(refusal);
+        if refusal.reason == Reason::FramingRefused && head.version < Version::HTTP_2 {
+            // Where a request ends is in doubt, so nothing after it on this connection is believed.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Sends the original bytes to the identity provider.
+    pub async fn send_original(self, mut head: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        self.generation.to_upstream(&mut head);
+        self.services.send(Request::from_parts(head, body), self.connection).await
+    }
+}
+
+/// The answer lock can't read a compressed answer, nor a part of an answer.
+pub(super) fn ask_for_readable_answer(head: &mut Parts) {
+    head.headers.remove(ACCEPT_ENCODING);
+    head.headers.remove(RANGE);
+}
+
+/// Whether a path lies among a realm's protocol endpoints, whose answers are small JSON or pages.
+fn is_protocol(uri: &Uri) -> bool {
+    memchr::memmem::find(uri.path().as_bytes(), b"/protocol/").is_some()
+}

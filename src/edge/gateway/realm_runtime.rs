@@ -1,0 +1,189 @@
+//! A realm at run time: its configuration, its keys and what its policy accepts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use jiff::Timestamp;
+
+use super::evidence::nonce_key::nonce_key;
+use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
+use super::metadata::cache::Published;
+use super::setup_error::StartError;
+use crate::adapters::config::Realm;
+use crate::adapters::jwks::source::PublicAddress;
+use crate::adapters::jwks::{Jwks, Source};
+use crate::adapters::upstream::directory::Directory;
+use crate::adapters::upstream::introspect::Endpoint;
+use crate::judgement::client::registry::{ClientKeys, Method};
+use crate::judgement::exchange::accepts::Accepts;
+use crate::judgement::exchange::doors::GovernedDoor;
+use crate::judgement::issue::ring::KeyRing;
+use crate::judgement::jose::checks::TokenChecks;
+use crate::judgement::jose::keys::KeySet;
+use crate::judgement::permit::Circumstances;
+use crate::judgement::policy::model::{Delegation, Issuance, Policy};
+use crate::judgement::token::dpop::nonce::NonceKey;
+use crate::judgement::token::{AudienceRule, SubjectChecks};
+
+/// A realm with its keys.
+pub struct RealmRuntime {
+    /// Its configuration.
+    pub config: Realm,
+    /// The keys that the identity provider signs with.
+    pub jwks: Jwks,
+    /// The keys that Cambio signs with.
+    pub signing: Option<KeyRing>,
+    /// Whether the identity provider was seen to publish the `kid` of the key that Cambio signs with.
+    pub(super) collides: AtomicBool,
+    /// How tokens that Cambio signed are checked; `None` where Cambio signs none.
+    own_checks: Option<TokenChecks>,
+    /// What its policy lets callers ask for.
+    pub accepts: Accepts,
+    /// Flat claims into which some audience's file has roles written, under whatever name.
+    pub role_claims: BTreeSet<String>,
+    /// Where the identity provider is asked whether its tokens are active.
+    pub introspection: Endpoint,
+    /// Where the roles of its users are asked for.
+    pub directory: Option<Directory>,
+    /// What is published for it.
+    pub published: Published,
+    /// Keys of its clients, by their URL.
+    client_keys: BTreeMap<String, Arc<KeyCache>>,
+    /// The key of its `DPoP` nonces, where it demands nonces.
+    pub nonces: Option<NonceKey>,
+}
+
+/// The checks and keys for tokens that Cambio signed.
+pub struct CambioKeys<'r> {
+    /// How such a token is checked.
+    pub checks: SubjectChecks<'r>,
+    /// The public halves of Cambio's keys.
+    pub keys: &'r Arc<KeySet>,
+}
+
+impl RealmRuntime {
+    /// A realm of a new generation. What `previous` has of it goes on where its source is unchanged.
+    ///
+    /// # Errors
+    /// A key source, TLS or a nonce key can't be set up.
+    pub(super) fn new(
+        realm: &Realm,
+        policy: &Policy,
+        keys: &KeyCache,
+        caches: KeyCaches<'_>,
+        previous: Option<&Self>,
+    ) -> Result<Self, StartError> {
+        let tls = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
+        let directory = realm.directory.as_ref().map(|config| {
+            let public = PublicAddress::of(&realm.issuer).map_err(|error| tls(&error))?;
+            Ok::<_, StartError>(Directory::new(config, &realm.path, public))
+        });
+        Ok(Self {
+            config: realm.clone(),
+            jwks: keys.jwks.clone(),
+            signing: realm.signing.clone(),
+            collides: AtomicBool::new(false),
+            own_checks: realm.signing.as_ref().map(|ring| TokenChecks {
+                algorithms: ring.all().filter_map(|key| key.algorithm.parse().ok()).collect(),
+                ..realm.tokens.clone()
+            }),
+            accepts: accepts(realm, policy),
+            role_claims: role_claims(realm, policy),
+            introspection: Endpoint::of(realm).map_err(|error| tls(&error))?,
+            directory: directory.transpose()?,
+            published: Published::new(),
+            client_keys: client_keys(realm, caches, previous)?,
+            nonces: nonce_key(&realm.dpop, previous.and_then(|old| old.nonces.as_ref()))?,
+        })
+    }
+
+    /// The keys of a client, by their URL.
+    pub fn client_keys(&self, url: &str) -> Option<&Jwks> {
+        self.client_keys.get(url).map(|keys| &keys.jwks)
+    }
+
+    /// The checks and keys for a token that Cambio signed with the key `kid`. `None` if the `kid` is not Cambio's alone, or
+    /// the key's time is over.
+    pub fn cambio_keys(&self, kid: Option<&str>, now: Timestamp) -> Option<CambioKeys<'_>> {
+        let (ring, checks) = (self.signing.as_ref()?, self.own_checks.as_ref()?);
+        kid.filter(|kid| ring.holds(kid, now)).filter(|kid| self.is_cambios(kid))?;
+        let Realm { name, issuer, .. } = &self.config;
+        let audience = AudienceRule::ClientOr(&self.accepts.subject_clients);
+        let checks = SubjectChecks { issuer_name: name, issuer, checks, audience };
+        Some(CambioKeys { checks, keys: ring.key_set() })
+    }
+
+    /// Whether a `kid` is Cambio's alone. A `kid` that the identity provider publishes, too, is taken for the identity
+    /// provider's.
+    pub fn is_cambios(&self, kid: &str) -> bool {
+        self.signing.as_ref().is_some_and(|ring| ring.owns(kid))
+            && !self.jwks.held().is_some_and(|upstream| upstream.publishes(kid))
+    }
+
+    /// Where its requests are judged.
+    pub fn circumstances(&self) -> Circumstances<'_> {
+        let rules = self.config.dialect.rules();
+        Circumstances {
+            realm: &self.config.name,
+            realm_issuer: &self.config.issuer,
+            carried: rules.carried,
+            defaults: rules.defaults,
+            drop_offline: rules.drops_offline,
+            ..Circumstances::default()
+        }
+    }
+}
+
+/// The caches of clients' keys.
+fn client_keys(
+    realm: &Realm,
+    caches: KeyCaches<'_>,
+    previous: Option<&RealmRuntime>,
+) -> Result<BTreeMap<String, Arc<KeyCache>>, StartError> {
+    let urls = realm.clients.registered.values().flatten().filter_map(|method| match method {
+        Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. } => Some(url),
+        _ => None,
+    });
+    // One label for all of them: a series for each client would be many.
+    let name = format!("{}.clients", realm.name);
+    let mut found = BTreeMap::new();
+    for url in urls.collect::<BTreeSet<_>>() {
+        let source = Source::client(url).map_err(|error| StartError::Tls(error.to_string()))?;
+        let settings = KeySourceSettings { source, limits: realm.jwks, ca: None, client_certificate: None };
+        let previous = previous.and_then(|old| old.client_keys.get(url));
+        found.insert(url.clone(), caches.open(&name, settings, previous)?);
+    }
+    Ok(found)
+}
+
+/// What the audience files of a realm let callers ask for.
+fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
+    let mut accepts = Accepts {
+        dialect: realm.dialect,
+        unknown_parameters: realm.forward_unknown_parameters,
+        impersonation: realm.doors.requested_subject == GovernedDoor::Judged,
+        workloads: Arc::clone(&realm.clients.workloads),
+        ..Accepts::default()
+    };
+    let audiences = policy.realms.get(&realm.name).into_iter().flat_map(|audiences| audiences.values());
+    for (audience, permission) in
+        audiences.flat_map(|audience| audience.permissions.iter().map(move |one| (audience, one)))
+    {
+        if matches!(audience.issuance_of(permission), Issuance::Translate | Issuance::Mint) {
+            accepts.foreign = true;
+            accepts.subject_tokens.extend(&permission.subject_tokens);
+        }
+        accepts.requested_tokens.extend(&permission.requested_tokens);
+        accepts.subject_clients = accepts.subject_clients.union(&permission.subject_clients);
+        accepts.actors |= permission.delegation.as_ref().is_some_and(Delegation::takes_actors);
+    }
+    accepts
+}
+
+/// Flat claims of roles in tokens that Cambio signs for a realm. Elsewhere a claim with such a name may be the identity
+/// provider's, for instance `groups`.
+fn role_claims(realm: &Realm, policy: &Policy) -> BTreeSet<String> {
+    let audiences = policy.realms.get(&realm.name).into_iter().flat_map(BTreeMap::values);
+    audiences.filter_map(|audience| audience.roles.output.claim.clone()).collect()
+}

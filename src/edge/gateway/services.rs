@@ -1,0 +1,166 @@
+//! Everything that a request may need: the configuration in force, the identity provider, the store, the audit log.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use jiff::{SignedDuration, Timestamp};
+
+use super::authenticator::Authenticator;
+use super::generation::Generation;
+use super::signing;
+use crate::adapters::audit::Audit;
+use crate::adapters::metrics::Metrics;
+use crate::adapters::net::body::{Body, ReadError, read_bounded};
+use crate::adapters::net::connection::Connection;
+use crate::adapters::store::Store;
+use crate::adapters::upstream::{Upstream, forward};
+use crate::words::clock::Clock;
+use crate::words::refusal::{Reason, Refusal};
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Services {
+    generation: ArcSwap<Generation>,
+    /// The identity provider.
+    pub upstream: Upstream,
+    /// What was used and what was revoked.
+    pub store: Store,
+    /// What client authentication keeps from one request to the next.
+    pub(super) authenticator: Authenticator,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where decisions are written.
+    pub audit: Audit,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A form that was read whole, and the trailers that came after it.
+pub struct ReadForm {
+    /// The bytes of the form.
+    pub bytes: Bytes,
+    /// The trailers, if any came.
+    pub trailers: Option<HeaderMap>,
+}
+
+impl ReadForm {
+    /// The body as it came.
+    pub fn into_body(self) -> Body {
+        Body::full_with_trailers(self.bytes, self.trailers)
+    }
+}
+
+impl Services {
+    /// Services with their first generation of the configuration.
+    pub fn new(
+        generation: Generation,
+        upstream: Upstream,
+        store: Store,
+        metrics: Arc<Metrics>,
+        audit: Audit,
+        clock: Clock,
+    ) -> Self {
+        let (generation, authenticator) = (ArcSwap::from_pointee(generation), Authenticator::new());
+        Self { generation, upstream, store, authenticator, metrics, audit, clock }
+    }
+
+    /// The generation in force.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Puts a new generation in force; requests under way end with the old one.
+    pub fn replace(&self, generation: Generation) {
+        self.generation.store(Arc::new(generation));
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sets the gauges that are read at scrape time.
+    pub fn refresh_gauges(&self) {
+        let (generation, now) = (self.generation(), self.now());
+        for (issuer, jwks) in generation.key_caches() {
+            self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
+        }
+        let rings = generation.realms.iter().filter_map(|realm| Some((realm, realm.signing.as_ref()?)));
+        self.metrics.signing_keys(rings.clone().flat_map(|(realm, ring)| {
+            let name = realm.config.name.as_str();
+            ring.published(now).map(move |key| [name, key.kid, key.algorithm, key.state.as_str()])
+        }));
+        for (realm, ring) in rings {
+            let upstream = realm.jwks.held();
+            let count = upstream.map_or(0, |upstream| signing::collisions(&upstream, ring, now).count());
+            self.metrics.signing_key_collisions(&realm.config.name, count);
+        }
+    }
+
+    /// Whether every issuer's keys are at hand.
+    ///
+    /// # Errors
+    /// The names of the issuers without keys.
+    pub fn keys_at_hand(&self) -> Result<(), String> {
+        let generation = self.generation();
+        let missing: Vec<_> =
+            generation.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("no keys of {}", missing.join(", "))) }
+    }
+
+    /// Whether the identity provider answers at all.
+    ///
+    /// # Errors
+    /// What is wrong, without internals.
+    pub async fn upstream_reachable(&self) -> Result<(), String> {
+        let request = Request::head("/").header(HOST, self.upstream.host()).body(Body::empty());
+        let request = request.map_err(|error| error.to_string())?;
+        self.upstream.send(request).await.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Sends a request to the identity provider.
+    ///
+    /// # Errors
+    /// The identity provider does not answer, or the caller has gone.
+    pub async fn send(
+        &self,
+        request: Request<Body>,
+        connection: &Arc<Connection>,
+    ) -> Result<Response<Body>, Refusal> {
+        let started = Instant::now();
+        match forward::pass(&self.upstream, request, connection).await {
+            Ok(response) => {
+                self.metrics.upstream_answered(started.elapsed());
+                Ok(response)
+            }
+            Err(error) => {
+                self.metrics.upstream_failed(error.reason());
+                tracing::warn!(%error, "the identity provider did not answer");
+                Err(Refusal::new(error.reason(), error.to_string()))
+            }
+        }
+    }
+
+    /// Reads a form within the limits of the listener.
+    ///
+    /// # Errors
+    /// The form is too large or too slow, or the caller has gone.
+    pub async fn read_form(&self, generation: &Generation, body: Incoming) -> Result<ReadForm, Refusal> {
+        let listen = &generation.config.listen;
+        let read = read_bounded(body, listen.max_form_bytes, listen.body_timeout).await;
+        read.map(|(bytes, trailers)| ReadForm { bytes, trailers }).map_err(|error| match error {
+            ReadError::TooLarge => {
+                Refusal::new(Reason::BodyTooLarge, format!("more than {} bytes", listen.max_form_bytes))
+            }
+            ReadError::Timeout => {
+                Refusal::new(Reason::BodyTimeout, format!("not within {:?}", listen.body_timeout))
+            }
+            ReadError::Broken => Refusal::new(Reason::CallerGone, "the body broke off"),
+        })
+    }
+}
