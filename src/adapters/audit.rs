@@ -126,7 +126,7 @@ pub struct Impersonation {
 const ORDINARY: usize = 2048;
 
 /// Where audit lines go. Writing is synchronous and whole lines only.
-pub struct Audit {
+pub struct AuditLog {
     sink: Mutex<Sink>,
     /// The last line may be there in part: the next one begins on a line of its own.
     torn: AtomicBool,
@@ -137,7 +137,7 @@ enum Sink {
     File { path: PathBuf, file: File },
 }
 
-impl Audit {
+impl AuditLog {
     /// Opens the output; a file is appended to and made readable for its owner and group only.
     ///
     /// # Errors
@@ -191,9 +191,9 @@ impl Audit {
     }
 }
 
-impl std::fmt::Debug for Audit {
+impl std::fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Audit")
+        f.write_str("AuditLog")
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("cambio-audit-{}", uuid::Uuid::new_v4()));
         for (text, torn) in [("", false), ("{}\n", false), ("{}\n{\"time\":", true)] {
             std::fs::write(&path, text).unwrap();
-            let audit = Audit::open(&AuditOutput::File(path.clone())).unwrap();
+            let audit = AuditLog::open(&AuditOutput::File(path.clone())).unwrap();
             assert_eq!(audit.torn.load(Ordering::Relaxed), torn, "{text}");
             audit.torn.store(false, Ordering::Relaxed);
             audit.reopen().unwrap();

@@ -29,22 +29,14 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// Sees what happens to keys; for metrics.
-pub trait Observer: Send + Sync {
+pub trait JwksObserver: Send + Sync {
     /// A fetch ended.
     fn refreshed(&self, outcome: Result<(), &FetchError>);
 }
 
-/// An observer that looks away.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn refreshed(&self, _outcome: Result<(), &FetchError>) {}
-}
-
 /// The keys of one issuer. Clones share them.
 #[derive(Clone)]
-pub struct Jwks(Arc<Inner>);
+pub struct JwksCache(Arc<Inner>);
 
 /// There are no keys that may be used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,7 +47,7 @@ struct Inner {
     fetcher: Fetcher,
     limits: JwksLimits,
     clock: Clock,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn JwksObserver>,
     held: ArcSwapOption<Held>,
     attempts: Mutex<Attempts>,
     /// One fetch at a time: the key is the generation that the fetch is to replace.
@@ -86,9 +78,9 @@ enum Cause {
     UnknownKid,
 }
 
-impl Jwks {
+impl JwksCache {
     /// Keys from this source. Nothing is fetched yet.
-    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: Arc<dyn JwksObserver>) -> Self {
         Self(Arc::new(Inner {
             fetcher,
             limits,
@@ -185,9 +177,9 @@ impl Jwks {
     }
 }
 
-impl std::fmt::Debug for Jwks {
+impl std::fmt::Debug for JwksCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Jwks({})", self.0.fetcher)
+        write!(f, "JwksCache({})", self.0.fetcher)
     }
 }
 

@@ -108,6 +108,7 @@ mod tests {
     use super::*;
     use crate::adapters::jwks::fetch::{FetchError, Fetcher};
     use crate::adapters::jwks::source::Source;
+    use crate::adapters::net::outgoing::OutgoingError;
     use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 
     struct Folder(PathBuf);
@@ -176,7 +177,7 @@ mod tests {
         let both = format!("{}{}", other.cert.pem(), own.cert.pem());
         assert!(fetcher(&both).fetch().await.is_ok());
         let refused = fetcher(&other.cert.pem()).fetch().await;
-        assert!(matches!(refused, Err(FetchError::Connection(_))), "{refused:?}");
+        assert!(matches!(refused, Err(FetchError::Outgoing(OutgoingError::Connection(_)))), "{refused:?}");
     }
 
     #[test]

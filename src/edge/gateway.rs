@@ -29,7 +29,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, HOST, HeaderValue, RANGE};
+use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -37,11 +37,12 @@ use jiff::SignedDuration;
 
 use self::authenticate::Authenticator;
 use self::hold::{Released, Withheld, hold, is_free};
-use crate::adapters::audit::Audit;
+use crate::adapters::audit::AuditLog;
 use crate::adapters::metrics::{Metrics, Way};
 use crate::adapters::net::body::{Body, ReadError, read_bounded};
 use crate::adapters::store::Store;
-use crate::adapters::upstream::{Upstream, forward};
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::forward;
 use crate::edge::gateway::answer_lock::Origin;
 use crate::edge::gateway::generation::{RealmState, State};
 use crate::edge::gateway::record::Exit;
@@ -56,11 +57,11 @@ use crate::words::refusal::{Reason, Refusal};
 #[derive(Debug)]
 pub struct Gateway {
     state: ArcSwap<State>,
-    upstream: Upstream,
+    upstream: UpstreamClient,
     store: Store,
     authenticator: Authenticator,
     metrics: Arc<Metrics>,
-    audit: Audit,
+    audit: AuditLog,
     clock: Clock,
 }
 
@@ -98,10 +99,10 @@ impl Gateway {
     /// A gateway with its first generation of configuration.
     pub fn new(
         state: State,
-        upstream: Upstream,
+        upstream: UpstreamClient,
         store: Store,
         metrics: Arc<Metrics>,
-        audit: Audit,
+        audit: AuditLog,
         clock: Clock,
     ) -> Self {
         Self {
@@ -126,7 +127,7 @@ impl Gateway {
     }
 
     /// Where decisions are written.
-    pub fn audit(&self) -> &Audit {
+    pub fn audit(&self) -> &AuditLog {
         &self.audit
     }
 
@@ -169,9 +170,7 @@ impl Gateway {
     /// # Errors
     /// What is wrong, without internals.
     pub async fn upstream_reachable(&self) -> Result<(), String> {
-        let request = Request::head("/").header(HOST, self.upstream.host()).body(Body::empty());
-        let request = request.map_err(|error| error.to_string())?;
-        self.upstream.send(request).await.map(|_| ()).map_err(|error| error.to_string())
+        self.upstream.is_reachable().await.map_err(|error| error.to_string())
     }
 
     /// Streams to the identity provider and back, past the answer lock.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Error, Gauge, GaugeVec, Histogram, IntCounterVec, IntGauge};
 
-use super::family::Families;
+use crate::adapters::metrics::family::Families;
 
 pub(super) struct Operation {
     pub(super) jwks_age: GaugeVec,

@@ -86,11 +86,11 @@ impl Body {
     }
 
     /// An upstream's answer: when it has been read to its end the connection goes back to the pool.
-    pub(crate) fn leased(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+    pub(crate) fn leased(incoming: Incoming, idle: Duration, lease: Lease<Self>) -> Self {
         Self::stream(incoming, idle, Some(lease))
     }
 
-    fn stream(incoming: Incoming, idle: Duration, lease: Option<Lease>) -> Self {
+    fn stream(incoming: Incoming, idle: Duration, lease: Option<Lease<Self>>) -> Self {
         if incoming.is_end_stream() {
             lease.into_iter().for_each(Lease::release);
             return Self::empty();
@@ -222,7 +222,7 @@ struct Stream {
     prefix: Bytes,
     incoming: Incoming,
     idle: Idle,
-    lease: Option<Lease>,
+    lease: Option<Lease<Body>>,
     progress: Option<Arc<Progress>>,
     reader: Option<Reader>,
 }

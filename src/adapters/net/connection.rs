@@ -16,7 +16,7 @@ use crate::judgement::client::certificate::ClientCertificate;
 /// only its drop gives the place among `listen.maxConnections` back and lets a drain end.
 #[derive(Debug)]
 pub struct Connection {
-    facts: Facts,
+    facts: ConnectionFacts,
     opened: Instant,
     upgraded: AtomicBool,
     in_flight: AtomicU32,
@@ -26,13 +26,13 @@ pub struct Connection {
     quiet_since: AtomicU64,
     /// Milliseconds from `opened` to when a write began to wait, plus one; 0 when none does.
     write_blocked: AtomicU64,
-    watch: drain::Watch,
+    watch: drain::DrainWatch,
     _held: Box<dyn Any + Send + Sync>,
 }
 
 /// The unchanging facts about a connection, as header values too.
 #[derive(Debug)]
-pub struct Facts {
+pub struct ConnectionFacts {
     /// The other end.
     pub peer: SocketAddr,
     /// This end.
@@ -52,7 +52,7 @@ pub struct Facts {
     pub(crate) forwarded: OnceLock<(HeaderValue, HeaderValue)>,
 }
 
-impl Facts {
+impl ConnectionFacts {
     /// The facts, with IPv4-mapped addresses as IPv4.
     pub fn new(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> Self {
         let ip = peer.ip().to_canonical();
@@ -118,7 +118,7 @@ pub(crate) enum Silence {
 impl Connection {
     /// A new connection that counts in `watch`. `held` is dropped with it: its place among `listen.maxConnections`
     /// and its end in the counts.
-    pub fn new(facts: Facts, watch: drain::Watch, held: impl Any + Send + Sync) -> Self {
+    pub fn new(facts: ConnectionFacts, watch: drain::DrainWatch, held: impl Any + Send + Sync) -> Self {
         Self {
             facts,
             opened: Instant::now(),
@@ -134,7 +134,7 @@ impl Connection {
     }
 
     /// Addresses and trust.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &ConnectionFacts {
         &self.facts
     }
 
@@ -145,7 +145,7 @@ impl Connection {
     }
 
     /// The drain that this connection counts in.
-    pub fn watch(&self) -> drain::Watch {
+    pub fn watch(&self) -> drain::DrainWatch {
         self.watch.clone()
     }
 

@@ -1,4 +1,4 @@
-//! Connections that wait for their next request.
+//! Connections that wait for their next request, of whatever body type `B`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
-
-use crate::adapters::net::body::Body;
 
 /// As many idle connections as the peers are measured with; more are closed.
 const MAX_IDLE: usize = 256;
@@ -25,39 +23,39 @@ const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
 
 /// The idle connections; the one used last is used first, so that the rest can grow old.
 #[derive(Debug)]
-pub(crate) struct Pool {
-    idle: Mutex<VecDeque<Idle>>,
+pub(crate) struct Pool<B> {
+    idle: Mutex<VecDeque<Idle<B>>>,
     pruner: Once,
 }
 
-impl Default for Pool {
+impl<B> Default for Pool<B> {
     fn default() -> Self {
         Self { idle: Mutex::default(), pruner: Once::new() }
     }
 }
 
 #[derive(Debug)]
-struct Idle {
-    sender: SendRequest<Body>,
+struct Idle<B> {
+    sender: SendRequest<B>,
     since: Instant,
 }
 
 /// A connection in use. Dropped, it closes; released, it waits in the pool.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    sender: SendRequest<Body>,
-    pool: Arc<Pool>,
+pub(crate) struct Lease<B> {
+    sender: SendRequest<B>,
+    pool: Arc<Pool<B>>,
 }
 
-impl Lease {
+impl<B: Send + 'static> Lease<B> {
     /// A new connection that will return to this pool.
-    pub(crate) fn new(sender: SendRequest<Body>, pool: &Arc<Pool>) -> Self {
+    pub(crate) fn new(sender: SendRequest<B>, pool: &Arc<Pool<B>>) -> Self {
         pool.pruner.call_once(|| pool.keep_pruned());
         Self { sender, pool: Arc::clone(pool) }
     }
 
     /// The connection.
-    pub(crate) fn sender(&mut self) -> &mut SendRequest<Body> {
+    pub(crate) fn sender(&mut self) -> &mut SendRequest<B> {
         &mut self.sender
     }
 
@@ -69,10 +67,10 @@ impl Lease {
     }
 }
 
-impl Pool {
+impl<B: Send + 'static> Pool<B> {
     /// The connection used last that is ready now. One that is open but not ready (its request is still being
     /// uploaded although the answer is complete) stays for later.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Lease> {
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Lease<B>> {
         let mut idle = self.lock();
         let mut index = idle.len();
         while index > 0 {
@@ -89,7 +87,7 @@ impl Pool {
         None
     }
 
-    fn put(&self, sender: SendRequest<Body>) {
+    fn put(&self, sender: SendRequest<B>) {
         let mut idle = self.lock();
         if idle.len() >= MAX_IDLE {
             idle.pop_front();
@@ -127,7 +125,7 @@ impl Pool {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle<B>>> {
         // Nothing panics while it is held, and a list of connections is sound in any state.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,6 +133,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http_body_util::Empty;
     use hyper::client::conn::http1;
     use hyper_util::rt::TokioIo;
     use tokio::io::duplex;
@@ -144,7 +144,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_burst_leaves_goes_before_the_rest() {
-        let pool = Pool::default();
+        let pool = Pool::<Empty<Bytes>>::default();
         let mut ends = Vec::new();
         for _ in 0..KEPT + 8 {
             let (end, peer) = duplex(64);

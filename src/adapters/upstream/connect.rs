@@ -14,7 +14,7 @@ use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::transport::{Transport, tune};
-use crate::adapters::upstream::{UpstreamError, UpstreamSetupError};
+use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 use crate::adapters::{config, tls};
 
 /// Largest head of an answer: Keycloak's own cookies and CSP stay far below, and 64 KiB of body fit a read.

@@ -9,7 +9,9 @@ use http_body::Body as _;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
-use crate::adapters::upstream::{Upstream, UpstreamError, headers, upgrade};
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::error::UpstreamError;
+use crate::adapters::upstream::{headers, upgrade};
 
 /// Sends a request upstream and streams the answer back. Path and query keep their bytes, `Host` its value.
 /// The body may be another than the caller's: it is framed by its own length.
@@ -18,7 +20,7 @@ use crate::adapters::upstream::{Upstream, UpstreamError, headers, upgrade};
 /// becomes a tunnel that lives on its own; any other `Upgrade` is ignored, as RFC 9110 section 7.8 lets a server do
 /// (docs/decisions/0001-h2c-upgrade-is-ignored.md). Informational answers other than 101 end here.
 pub async fn pass(
-    upstream: &Upstream,
+    upstream: &UpstreamClient,
     request: Request<Body>,
     connection: &Arc<Connection>,
 ) -> Result<Response<Body>, UpstreamError> {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::adapters::net::connection::Facts;
+use crate::adapters::net::connection::ConnectionFacts;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -36,7 +36,7 @@ impl PublicOrigin {
 }
 
 /// The origin that a request is for: from a listed proxy's word, else from `host` and the connection.
-pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Facts) -> PublicOrigin {
+pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &ConnectionFacts) -> PublicOrigin {
     let mut origin = PublicOrigin { secure: facts.tls, host: host.clone() };
     if !facts.trusted {
         return origin;
@@ -59,7 +59,7 @@ pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Facts) -> 
 }
 
 /// Replaces all forwarding headers by ours.
-pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &Facts) {
+pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &ConnectionFacts) {
     let origin = origin(headers, host, facts);
     let chain = if facts.trusted { chain(headers) } else { None };
     let port = facts.trusted.then(|| first(headers, &X_FORWARDED_PORT).and_then(port)).flatten();
@@ -71,13 +71,13 @@ pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &Facts) {
     headers.insert(X_FORWARDED_PORT, port);
 }
 
-fn forwarded_for(chain: Option<String>, facts: &Facts) -> HeaderValue {
+fn forwarded_for(chain: Option<String>, facts: &ConnectionFacts) -> HeaderValue {
     let Some(mut chain) = chain else { return facts.forwarded_for.clone() };
     let _ = write!(chain, ", {}", facts.peer.ip());
     HeaderValue::from_str(&chain).unwrap_or_else(|_| facts.forwarded_for.clone())
 }
 
-fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
+fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &ConnectionFacts) -> HeaderValue {
     if let (None, Some((host, value))) = (chain, facts.forwarded.get())
         && *host == origin.host
         && origin.secure == facts.tls
@@ -155,7 +155,7 @@ fn port(text: &str) -> Option<HeaderValue> {
 }
 
 /// The port in the public host, else the scheme's.
-fn port_of(origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
+fn port_of(origin: &PublicOrigin, facts: &ConnectionFacts) -> HeaderValue {
     let host = origin.host.as_bytes();
     let digits = host.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let at = host.len() - digits;
@@ -175,8 +175,13 @@ fn port_of(origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
 mod tests {
     use super::*;
 
-    fn facts(trusted: bool) -> Facts {
-        Facts::new("192.0.2.7:4711".parse().unwrap(), "192.0.2.1:8080".parse().unwrap(), false, trusted)
+    fn facts(trusted: bool) -> ConnectionFacts {
+        ConnectionFacts::new(
+            "192.0.2.7:4711".parse().unwrap(),
+            "192.0.2.1:8080".parse().unwrap(),
+            false,
+            trusted,
+        )
     }
 
     fn after(inbound: &[(&'static str, &'static str)], trusted: bool) -> [String; 5] {

@@ -10,7 +10,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
-use crate::adapters::net::connection::{Connection, Facts};
+use crate::adapters::net::connection::{Connection, ConnectionFacts};
 pub use crate::adapters::upstream::forwarded::PublicOrigin;
 use crate::adapters::upstream::forwarded::{
     self, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
@@ -195,7 +195,7 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
 
 /// Removes what only a listed proxy may say. What [`forwarded::set`] replaces stays until then.
 /// Spellings with `_` go even when a listed proxy sent them: CGI-like servers can't tell them from the real ones.
-fn strip_identity(headers: &mut HeaderMap, facts: &Facts) {
+fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
     let trusted = facts.trusted;
     let certificate = facts.certificate_header.as_ref();
     let replaced = |name: &HeaderName| {
@@ -248,8 +248,12 @@ mod tests {
     use crate::adapters::drain;
 
     fn sent(inbound: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> {
-        let facts =
-            Facts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted);
+        let facts = ConnectionFacts::new(
+            "192.0.2.7:1".parse().unwrap(),
+            "192.0.2.1:80".parse().unwrap(),
+            false,
+            trusted,
+        );
         let connection = Connection::new(facts, drain::channel().1, ());
         let mut headers: HeaderMap = HeaderMap::new();
         for (name, value) in inbound {
@@ -353,9 +357,13 @@ mod tests {
     #[test]
     fn the_header_with_a_certificate_needs_trust() {
         let passed = |trusted: bool| {
-            let facts =
-                Facts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted)
-                    .with_certificate_header(Some(HeaderName::from_static("my-client-cert")));
+            let facts = ConnectionFacts::new(
+                "192.0.2.7:1".parse().unwrap(),
+                "192.0.2.1:80".parse().unwrap(),
+                false,
+                trusted,
+            )
+            .with_certificate_header(Some(HeaderName::from_static("my-client-cert")));
             let connection = Connection::new(facts, drain::channel().1, ());
             let names =
                 ["my-client-cert", "my_client_cert", "my-client_cert", "client-cert", "client-cert-chain"];

@@ -10,7 +10,8 @@ use tokio::io::copy_bidirectional;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
-use crate::adapters::upstream::{UpstreamError, headers};
+use crate::adapters::upstream::error::UpstreamError;
+use crate::adapters::upstream::headers;
 
 /// The caller's side of an upgrade, if hyper offers one.
 pub(crate) fn of_caller(extensions: &mut Extensions) -> Option<OnUpgrade> {

@@ -10,14 +10,14 @@ use http::request::Parts;
 use tokio::task::JoinHandle;
 
 use crate::adapters::config::{Config, JwksLimits, KeyPair, Realm, TrustedIssuer};
-use crate::adapters::introspection::Introspector;
+use crate::adapters::introspection::client::IntrospectionClient;
 use crate::adapters::jwks::fetch::{FetchError, Fetcher};
-use crate::adapters::jwks::source::PublicAddress;
-use crate::adapters::jwks::{Jwks, Observer, Source};
+
+use crate::adapters::jwks::{JwksCache, JwksObserver, Source};
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::url::PublicAddress;
 use crate::adapters::tls::peers::Peers;
-use crate::adapters::upstream::directory::Directory;
-use crate::adapters::upstream::introspect::Endpoint;
+use crate::adapters::upstream::directory::client::DirectoryClient;
 use crate::edge::gateway::evidence::dpop::nonce_key;
 use crate::edge::gateway::metadata::cache::Published;
 use crate::edge::gateway::setup_error::StartError;
@@ -53,7 +53,7 @@ pub struct RealmState {
     /// Its configuration.
     pub config: Realm,
     /// The keys that the identity provider signs with.
-    pub jwks: Jwks,
+    pub jwks: JwksCache,
     /// The keys that we sign with.
     pub signing: Option<KeyRing>,
     /// Whether the identity provider was seen to publish the `kid` of the key that we sign with.
@@ -65,9 +65,9 @@ pub struct RealmState {
     /// Flat claims into which some audience's file has roles written, by whatever name they are called in it.
     pub role_claims: BTreeSet<String>,
     /// Where the identity provider is asked whether its tokens are active.
-    pub introspection: Endpoint,
+    pub introspection: Option<IntrospectionClient>,
     /// Where the roles of its users are asked for.
-    pub directory: Option<Directory>,
+    pub directory: Option<DirectoryClient>,
     /// What is published for it.
     pub published: Published,
     /// Keys of its clients, by their URL.
@@ -84,12 +84,12 @@ struct IssuerState {
     audiences: Option<Vec<String>>,
     keys: Arc<KeyCache>,
     /// Who is asked about its opaque tokens.
-    introspection: Option<Introspector>,
+    introspection: Option<IntrospectionClient>,
 }
 
 /// An issuer's keys and the task that keeps them fresh, which ends with the last generation that uses them.
 struct KeyCache {
-    jwks: Jwks,
+    jwks: JwksCache,
     made_from: MadeFrom,
     task: JoinHandle<()>,
 }
@@ -109,7 +109,7 @@ struct Counted {
     metrics: Arc<Metrics>,
 }
 
-impl Observer for Counted {
+impl JwksObserver for Counted {
     fn refreshed(&self, outcome: Result<(), &FetchError>) {
         self.metrics.jwks_refreshed(&self.issuer, outcome.is_ok());
     }
@@ -159,7 +159,8 @@ impl State {
                 }),
                 accepts: accepts(realm, &config.policy),
                 role_claims: role_claims(realm, &config.policy),
-                introspection: Endpoint::of(realm).map_err(|error| StartError::Tls(error.to_string()))?,
+                introspection: IntrospectionClient::realm(realm)
+                    .map_err(|error| StartError::Tls(error.to_string()))?,
                 directory: directory(realm)?,
                 published: Published::new(),
                 client_keys: client_keys(realm, previous, clock, metrics)?,
@@ -207,7 +208,7 @@ impl State {
     }
 
     /// The keys of an issuer, by its name.
-    pub fn issuer_keys(&self, name: &str) -> Option<&Jwks> {
+    pub fn issuer_keys(&self, name: &str) -> Option<&JwksCache> {
         self.issuers.get(name).map(|issuer| &issuer.keys.jwks)
     }
 
@@ -226,7 +227,7 @@ impl State {
         &'s self,
         realm: &'s RealmState,
         iss: &str,
-    ) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
+    ) -> Option<(SubjectChecks<'s>, &'s JwksCache)> {
         let of = |name: &&String| self.issuers.get(*name).is_some_and(|issuer| issuer.url == iss);
         self.named_subject_issuer(realm, realm.config.subject_issuers.iter().find(of)?)
     }
@@ -236,7 +237,7 @@ impl State {
         &'s self,
         realm: &'s RealmState,
         name: &str,
-    ) -> Option<(SubjectChecks<'s>, &'s Jwks)> {
+    ) -> Option<(SubjectChecks<'s>, &'s JwksCache)> {
         let (others, realm) = (&realm.accepts.subject_clients, &realm.config);
         realm.subject_issuers.iter().filter(|known| *known == name).find_map(|name| {
             let issuer = self.issuers.get(name)?;
@@ -259,7 +260,7 @@ impl State {
         &'s self,
         realm: &'s Realm,
         named: Option<&str>,
-    ) -> Result<(SubjectChecks<'s>, &'s Introspector), Refusal> {
+    ) -> Result<(SubjectChecks<'s>, &'s IntrospectionClient), Refusal> {
         let asked = realm.subject_issuers.iter().filter_map(|name| {
             let issuer = self.issuers.get(name)?;
             let (audiences, introspector) = (issuer.audiences.as_deref()?, issuer.introspection.as_ref()?);
@@ -301,14 +302,14 @@ impl State {
     }
 
     /// Every key cache with the name of its issuer.
-    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &Jwks)> {
+    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &JwksCache)> {
         self.issuers.iter().map(|(name, issuer)| (name.as_str(), &issuer.keys.jwks))
     }
 }
 
 impl RealmState {
     /// The keys of a client, by their URL.
-    pub fn client_keys(&self, url: &str) -> Option<&Jwks> {
+    pub fn client_keys(&self, url: &str) -> Option<&JwksCache> {
         self.client_keys.get(url).map(|keys| &keys.jwks)
     }
 }
@@ -366,17 +367,17 @@ impl KeyCache {
         let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
             .map_err(|error| StartError::Tls(format!("keys of {name}: {error}")))?;
         let counted = Counted { issuer: name.to_owned(), metrics: Arc::clone(metrics) };
-        let jwks = Jwks::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
+        let jwks = JwksCache::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
         let fresh = jwks.clone();
         let task = tokio::spawn(async move { fresh.keep_fresh().await });
         Ok(Self { jwks, made_from, task })
     }
 }
 
-fn directory(realm: &Realm) -> Result<Option<Directory>, StartError> {
+fn directory(realm: &Realm) -> Result<Option<DirectoryClient>, StartError> {
     let Some(config) = &realm.directory else { return Ok(None) };
     let public = PublicAddress::of(&realm.issuer).map_err(|error| StartError::Tls(error.to_string()))?;
-    Ok(Some(Directory::new(config, &realm.path, public)))
+    Ok(Some(DirectoryClient::new(config, &realm.path, public)))
 }
 
 impl RealmState {
@@ -444,9 +445,9 @@ fn role_claims(realm: &Realm, policy: &Policy) -> BTreeSet<String> {
     audiences.filter_map(|audience| audience.roles.output.claim.clone()).collect()
 }
 
-fn introspector(issuer: &TrustedIssuer, clock: &Clock) -> Result<Option<Introspector>, StartError> {
+fn introspector(issuer: &TrustedIssuer, clock: &Clock) -> Result<Option<IntrospectionClient>, StartError> {
     let Some(config) = &issuer.introspection else { return Ok(None) };
-    Introspector::new(config, issuer.ca.as_deref(), clock.clone())
+    IntrospectionClient::issuer(config, issuer.ca.as_deref(), clock.clone())
         .map(Some)
         .map_err(|error| StartError::Tls(format!("introspection of {}: {error}", issuer.name)))
 }

@@ -5,8 +5,8 @@ use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::introspected::Answer;
 use crate::judgement::token::{SubjectChecks, Validated, validate_introspected};
+use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -35,9 +35,9 @@ pub async fn ask<'v>(
     realm: &'v RealmState,
     token: &Secret,
     issuer: Option<&str>,
-) -> Result<(Answer, SubjectChecks<'v>), Refusal> {
+) -> Result<(IntrospectionAnswer, SubjectChecks<'v>), Refusal> {
     let (checks, issuer) = visit.state.opaque_issuer(&realm.config, issuer)?;
-    let answer = issuer.ask(token).await.map_err(|error| {
+    let answer = issuer.ask(&visit.gateway.upstream, token).await.map_err(|error| {
         tracing::warn!(issuer = checks.issuer_name, %error, "the issuer could not be asked about an opaque token");
         Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {}: {error}", checks.issuer_name))
     })?;
@@ -51,17 +51,16 @@ pub async fn ask<'v>(
 pub async fn still_active(visit: Visit<'_>, realm: &RealmState, token: &Secret) -> Result<(), Refusal> {
     let name = &realm.config.name;
     let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);
-    let Some(client) = &realm.config.introspection else {
+    let Some(client) = &realm.introspection else {
         return Err(unavailable(format!("stillActive: write realms.{name}.introspection in cambio.yaml")));
     };
-    let asked = realm.introspection.ask(&visit.gateway.upstream, client, token).await;
-    match asked {
+    match client.ask(&visit.gateway.upstream, token).await {
         Ok(answer) if answer.is_active() => Ok(()),
         Ok(_) => Err(Refusal::new(
             Reason::SubjectTokenInactive,
             format!(
                 "stillActive: realm {name} says that the token is not active; Keycloak says so, too, when the client {:?} is not in the token's aud",
-                client.id
+                client.client_id()
             ),
         )),
         Err(error) => {

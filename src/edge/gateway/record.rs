@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use crate::adapters::audit::{Audit, Event, Line};
+use crate::adapters::audit::{AuditLog, Event, Line};
 use crate::adapters::metrics::{Metrics, Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::generation::RealmState;
@@ -24,7 +24,7 @@ use crate::words::refusal::{Reason, Refusal};
 
 /// What is known so far of a request that will be audited. Dropped without an exit, it says that the caller hung up.
 pub struct Exit<'a> {
-    audit: &'a Audit,
+    audit: &'a AuditLog,
     metrics: &'a Metrics,
     clock: &'a Clock,
     started: Instant,
@@ -43,7 +43,7 @@ pub struct Exit<'a> {
 #[derive(Clone, Copy)]
 #[expect(missing_docs, reason = "the types say it")]
 pub struct To<'a> {
-    pub audit: &'a Audit,
+    pub audit: &'a AuditLog,
     pub metrics: &'a Metrics,
     pub clock: &'a Clock,
 }

@@ -18,8 +18,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::adapters::net::body::{Body, BodyError};
 use crate::adapters::net::connection::{Connection, Limits, Silence};
 use crate::adapters::net::transport::Transport;
-use crate::edge::server::Handler;
 use crate::edge::server::bell::Bell;
+use crate::edge::server::handler::Handler;
 use crate::edge::server::watched::Watched;
 
 /// Serves a connection until it ends, a limit cuts it, or a drain does.

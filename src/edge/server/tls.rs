@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::adapters::config::{ClientCertificates, KeyPair};
 use crate::adapters::drain;
 use crate::adapters::tls::peers::Peers;
-use crate::edge::server::Observer;
+use crate::edge::server::handler::ConnectionObserver;
 use crate::judgement::client::certificate::ClientCertificate;
 
 /// How often the files are looked at: renewals come days before the old certificate ends.
@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a certificate can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
+pub enum ListenerCertificateError {
     /// A file can't be read.
     #[error("{path}: {error}")]
     Read {
@@ -60,7 +60,7 @@ pub enum Reload {
     /// New handshakes use what they say now.
     Used,
     /// They changed for the worse; the last good certificate stays.
-    TurnedDown(CertificateError),
+    TurnedDown(ListenerCertificateError),
 }
 
 /// A certificate that follows its files.
@@ -95,7 +95,10 @@ struct Digests([[u8; 32]; 3]);
 
 impl Certificate {
     /// Reads the files; they must be usable.
-    pub fn load(pair: &KeyPair, clients: Option<&ClientCertificates>) -> Result<Self, CertificateError> {
+    pub fn load(
+        pair: &KeyPair,
+        clients: Option<&ClientCertificates>,
+    ) -> Result<Self, ListenerCertificateError> {
         let files = Files { pair: pair.clone(), clients: clients.cloned() };
         let (digests, contents) = read(&files)?;
         let current = ArcSwap::from_pointee(current(&files, &contents)?);
@@ -140,7 +143,7 @@ impl Certificate {
     }
 
     /// Follows the files until the drain begins.
-    pub(crate) async fn follow(&self, mut watch: drain::Watch, observer: &impl Observer) {
+    pub(crate) async fn follow(&self, mut watch: drain::DrainWatch, observer: &impl ConnectionObserver) {
         loop {
             tokio::select! {
                 () = watch.draining() => return,
@@ -161,9 +164,9 @@ impl Certificate {
     }
 }
 
-fn read(files: &Files) -> Result<(Digests, Contents), CertificateError> {
+fn read(files: &Files) -> Result<(Digests, Contents), ListenerCertificateError> {
     let content = |path: &PathBuf| {
-        std::fs::read(path).map_err(|error| CertificateError::Read { path: path.clone(), error })
+        std::fs::read(path).map_err(|error| ListenerCertificateError::Read { path: path.clone(), error })
     };
     let ca = files.clients.as_ref().and_then(|clients| clients.ca.as_ref());
     let ca = ca.map(content).transpose()?.unwrap_or_default();
@@ -177,21 +180,25 @@ fn read(files: &Files) -> Result<(Digests, Contents), CertificateError> {
 
 /// aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by tickets, no early data.
 /// Callers' certificates are asked for where the configuration says so, and never demanded.
-fn current(files: &Files, Contents([chain, key, ca]): &Contents) -> Result<Current, CertificateError> {
+fn current(
+    files: &Files,
+    Contents([chain, key, ca]): &Contents,
+) -> Result<Current, ListenerCertificateError> {
     let clients = files.clients.as_ref();
     let files = &files.pair;
     let of = |path: &PathBuf| {
         let path = path.clone();
-        move |error| CertificateError::Pem { path, error }
+        move |error| ListenerCertificateError::Pem { path, error }
     };
-    let unusable = |error| CertificateError::Unusable { path: files.certificate.clone(), error };
+    let unusable = |error| ListenerCertificateError::Unusable { path: files.certificate.clone(), error };
     let chain = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<Vec<_>, _>>()
         .map_err(of(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
     let peers = match clients {
         Some(ClientCertificates { ca: Some(path) }) => Some(
-            Peers::from_pem(ca).map_err(|error| CertificateError::Unusable { path: path.clone(), error })?,
+            Peers::from_pem(ca)
+                .map_err(|error| ListenerCertificateError::Unusable { path: path.clone(), error })?,
         ),
         Some(ClientCertificates { ca: None }) => Some(Peers::default()),
         None => None,

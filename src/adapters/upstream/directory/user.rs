@@ -8,15 +8,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Directory, DirectoryError, escaped, segment};
-use crate::adapters::upstream::Upstream;
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::directory::client::{DirectoryClient, escaped, segment};
+use crate::adapters::upstream::directory::error::DirectoryError;
 
 /// Longest user name that is asked for, in bytes: Keycloak keeps 255 characters.
 const LONGEST_NAME: usize = 1024;
 
 /// A user of the realm.
 #[derive(Clone, PartialEq, Eq)]
-pub struct User {
+pub struct DirectoryUser {
     /// Keycloak's id: the `sub` of his tokens.
     pub id: String,
     /// His name, as Keycloak writes it: in lower case.
@@ -28,10 +29,13 @@ pub struct User {
     pub claims: Map<String, Value>,
 }
 
-impl std::fmt::Debug for User {
+impl std::fmt::Debug for DirectoryUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // No names and addresses of people in logs.
-        f.debug_struct("User").field("id", &self.id).field("enabled", &self.enabled).finish_non_exhaustive()
+        f.debug_struct("DirectoryUser")
+            .field("id", &self.id)
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,7 +54,7 @@ struct Found {
     last_name: Option<String>,
 }
 
-impl User {
+impl DirectoryUser {
     /// Whether he is a client's service account, as whose user Keycloak lets nobody in either. The admin API tells by the
     /// name only, which Keycloak makes so.
     pub fn is_service_account(&self) -> bool {
@@ -58,7 +62,7 @@ impl User {
     }
 }
 
-impl Directory {
+impl DirectoryClient {
     /// The user with this id (a UUID as Keycloak writes it) or this user name, whole, in whatever case. A name that looks
     /// like an id is none: it would be for its owner to choose whom he passes for.
     ///
@@ -66,10 +70,10 @@ impl Directory {
     /// [`DirectoryError::NoUser`] where there is none. Whether the user is enabled is for the caller to look at.
     pub async fn user(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamClient,
         wanted: &str,
         now: Timestamp,
-    ) -> Result<User, DirectoryError> {
+    ) -> Result<DirectoryUser, DirectoryError> {
         let what = "a question for a user";
         if is_id(wanted) {
             let path = format!("{}/users/{}", self.admin_path, segment(wanted)?);
@@ -98,7 +102,7 @@ impl Directory {
     /// [`DirectoryError::NoUser`] where there is none.
     pub async fn is_enabled(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamClient,
         subject: &str,
         now: Timestamp,
     ) -> Result<bool, DirectoryError> {
@@ -117,7 +121,7 @@ impl Directory {
     /// When the identity provider can't be asked; a user who is gone has no session.
     pub async fn session_is_alive(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamClient,
         user: &str,
         sid: &str,
         now: Timestamp,
@@ -136,7 +140,7 @@ impl Directory {
     }
 }
 
-impl From<Found> for User {
+impl From<Found> for DirectoryUser {
     fn from(found: Found) -> Self {
         let texts = |parts: [&Option<String>; 2]| {
             let parts: Vec<&str> = parts.into_iter().flatten().map(|part| part.trim()).collect();

@@ -10,21 +10,19 @@ use http::header::{
 use http::request::Parts;
 use http::{Method, Request, Uri};
 use jiff::SignedDuration;
-use serde::Deserialize;
 
 use super::unavailable;
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::credentials::{Credentials, Presented};
-use crate::judgement::client::verify::{Proven, UpstreamSays, by_upstream};
-use crate::words::oauth::form::Form;
+use crate::judgement::client::verify::{Proven, by_upstream};
+use crate::words::oauth::introspection;
 use crate::words::refusal::{Reason, Refusal};
 
 /// What is asked about: no token, and nobody's secret.
 const NO_TOKEN: &str = "cambio-asks-about-the-client";
-/// Longest answer that is read.
-const LONGEST: usize = 64 * 1024;
 
 /// Asks, or remembers what was said about these very credentials. An assertion is good for one use, so nothing is
 /// remembered of it.
@@ -64,8 +62,7 @@ async fn ask(
     credentials: &Credentials,
     head: &Parts,
 ) -> Result<Proven, Refusal> {
-    let mut form = Form::new();
-    form.push("token", NO_TOKEN);
+    let mut form = introspection::request(NO_TOKEN);
     credentials.write(&mut form);
     let form = form.encode();
     let mut request = Request::new(());
@@ -81,22 +78,10 @@ async fn ask(
         .await
         .map_err(|refusal| unavailable(&refusal.detail))?;
     let (answer, body) = response.into_parts();
-    let read = read_bounded(body, LONGEST, visit.gateway.upstream.idle_timeout()).await;
+    let read =
+        read_bounded(body, introspection::MAX_ANSWER_BYTES, visit.gateway.upstream.idle_timeout()).await;
     let (body, _) = read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
-    by_upstream(credentials, answer.status.as_u16(), &said(&body))
-}
-
-/// What an introspection answer or an OAuth error says, as far as it is one.
-fn said(body: &[u8]) -> UpstreamSays {
-    #[derive(Default, Deserialize)]
-    struct Answer {
-        #[serde(default)]
-        active: Option<bool>,
-        #[serde(default)]
-        error: Option<String>,
-    }
-    let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
-    UpstreamSays { active: answer.active, error: answer.error }
+    by_upstream(credentials, answer.status.as_u16(), &body)
 }
 
 /// The realm's introspection endpoint, at the host that the caller asked for.
@@ -119,6 +104,7 @@ fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> Head
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    sign(&mut headers);
     if let Some(authorization) = credentials.authorization() {
         headers.insert(AUTHORIZATION, authorization.clone());
     }

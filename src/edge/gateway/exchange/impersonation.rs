@@ -2,7 +2,8 @@
 
 use http::request::Parts;
 
-use crate::adapters::upstream::directory::{DirectoryError, User};
+use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::adapters::upstream::directory::user::DirectoryUser;
 use crate::edge::gateway::authenticate;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::record::Exit;
@@ -13,7 +14,7 @@ use crate::words::refusal::{Reason, Refusal};
 
 /// A user of the realm who is asked for as the subject.
 pub(super) struct Target {
-    user: User,
+    user: DirectoryUser,
     protected: bool,
 }
 

@@ -5,7 +5,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OP
 use http::request::Parts;
 use http::{Response, response};
 
-use crate::adapters::upstream::directory::DirectoryError;
+use crate::adapters::upstream::directory::error::DirectoryError;
 use crate::edge::gateway::authenticate;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::signing::signer;

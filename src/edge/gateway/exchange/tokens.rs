@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::clip;
-use crate::adapters::jwks::Jwks;
+use crate::adapters::jwks::JwksCache;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::edge::gateway::{introspection, own_tokens};
@@ -154,7 +154,7 @@ fn trusted<'v>(
     visit: Visit<'v>,
     realm: &'v RealmState,
     issuer: &str,
-) -> Result<(SubjectChecks<'v>, &'v Jwks), Refusal> {
+) -> Result<(SubjectChecks<'v>, &'v JwksCache), Refusal> {
     visit.state.subject_issuer(realm, issuer).ok_or_else(|| {
         Refusal::new(
             Reason::SubjectTokenIssuerUntrusted,
@@ -164,7 +164,7 @@ fn trusted<'v>(
 }
 
 async fn keys(
-    jwks: &Jwks,
+    jwks: &JwksCache,
     kid: Option<&str>,
     issuer: &str,
 ) -> Result<std::sync::Arc<crate::judgement::jose::keys::KeySet>, Refusal> {

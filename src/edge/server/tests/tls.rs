@@ -220,7 +220,7 @@ async fn the_upstream_may_ask_for_a_certificate() {
         assert!(received.ends_with(answer), "{name}: {received}");
     }
     config.ca = Some(folder.write("empty.pem", ""));
-    assert!(crate::adapters::upstream::Upstream::new(&config).is_err());
+    assert!(crate::adapters::upstream::client::UpstreamClient::new(&config).is_err());
 }
 
 /// Says who showed what.
