@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
@@ -135,6 +135,7 @@ async fn it_asks_as_the_configured_client() {
         assert_eq!((head.method, head.uri.to_string()), (Method::POST, "/introspect?a=b".to_owned()));
         assert_eq!(head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap()), header);
         assert_eq!(head.headers[CONTENT_TYPE], "application/x-www-form-urlencoded");
+        assert_eq!(head.headers[USER_AGENT], concat!("cambio/", env!("CARGO_PKG_VERSION")));
         assert_eq!(sent, body);
     }
 }

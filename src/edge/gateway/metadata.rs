@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::{Gateway, answer_lock, respond};
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::metadata::amend::{Offers, amend};
 use crate::edge::gateway::metadata::cache::question;
@@ -111,6 +112,7 @@ impl Gateway {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
         *request.headers_mut() = asked_by;
+        sign(request.headers_mut());
         match self.send(request, connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();
