@@ -4,5 +4,6 @@ pub mod body;
 pub mod connection;
 pub mod outgoing;
 pub(crate) mod pool;
+pub(crate) mod progress;
 pub(crate) mod transport;
 pub mod url;

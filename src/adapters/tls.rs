@@ -11,7 +11,14 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::adapters::config::KeyPair;
+/// Files of a certificate chain and its private key (PEM).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// Certificate chain, the leaf first.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]

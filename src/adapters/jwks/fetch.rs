@@ -11,11 +11,11 @@ use http::{HeaderValue, Request, StatusCode, Uri};
 use rustls::ClientConfig;
 use tokio::io::AsyncReadExt;
 
-use crate::adapters::config::{KeyPair, Realm, TrustedIssuer, Upstream};
+use crate::adapters::config::{Realm, TrustedIssuer, Upstream};
 use crate::adapters::jwks::source::Source;
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingClient, OutgoingError};
 use crate::adapters::net::url::{PublicAddress, UrlError, absolute, same_origin};
-use crate::adapters::tls::{self, TlsError};
+use crate::adapters::tls::{self, KeyPair, TlsError};
 use crate::judgement::jose::keys::{KeySet, KeySetError, MAX_SET_BYTES};
 use crate::words::oauth::json;
 

@@ -5,7 +5,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::adapters::net::pool::Lease;
+use crate::adapters::net::progress::{Idle, Progress};
 
 /// A request's or an answer's content, with its trailers. `Debug` shows its size, never what is in it.
 pub struct Body(Kind);
@@ -98,7 +97,7 @@ impl Body {
         Self(Kind::Stream(Stream {
             prefix: Bytes::new(),
             incoming,
-            idle: Idle { limit: idle, sleep: None, waiting_since: None },
+            idle: Idle::new(idle),
             lease,
             progress: None,
             reader: None,
@@ -245,9 +244,9 @@ impl Stream {
             self.lease = None;
             return Poll::Ready(Some(Err(BodyError::Idle(silence))));
         };
-        self.idle.waiting_since = None;
+        self.idle.ended();
         if let Some(progress) = &self.progress {
-            progress.0.store(true, Ordering::Relaxed);
+            progress.made();
         }
         if let (Some(reader), Some(Ok(frame))) = (&mut self.reader, &frame)
             && frame.data_ref().is_some_and(|data| !reader.0.read(data))
@@ -264,39 +263,6 @@ impl Stream {
             Some(Ok(_)) => {}
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
-    }
-}
-
-/// Set whenever a body has made progress.
-#[derive(Debug, Default)]
-pub(crate) struct Progress(AtomicBool);
-
-impl Progress {
-    /// Whether there was progress since the last call.
-    pub(crate) fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
-    }
-}
-
-/// A limit on silence. The timer is made at the first wait and moved only when it fires: a frame costs no timer work.
-#[derive(Debug)]
-struct Idle {
-    limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-    waiting_since: Option<Instant>,
-}
-
-impl Idle {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let deadline = *self.waiting_since.get_or_insert_with(Instant::now) + self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() >= deadline {
-                return Poll::Ready(self.limit);
-            }
-            sleep.as_mut().reset(deadline);
-        }
     }
 }
 
@@ -339,45 +305,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt as _;
-
-    use super::*;
-
-    const SOON: Duration = Duration::from_secs(5);
-
-    #[tokio::test]
-    async fn full_keeps_its_length_and_ends() {
-        let body = Body::full("hello");
-        assert_eq!(body.size_hint().exact(), Some(5));
-        assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
-        assert!(Body::full("").is_end_stream());
-    }
-
-    #[test]
-    fn debug_hides_the_content() {
-        assert!(!format!("{:?}", Body::full("client_secret=hush")).contains("hush"));
-    }
-
-    #[tokio::test]
-    async fn prefix_comes_first() {
-        let body = Body::prefixed("ab", Body::prefixed("cd", Body::full("ef")));
-        assert_eq!(body.size_hint().exact(), Some(6));
-        assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef");
-    }
-
-    #[tokio::test]
-    async fn trailers_follow_the_data() {
-        let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))]);
-        let (data, read) =
-            read_bounded(Body::full_with_trailers("abc", Some(trailers.clone())), 3, SOON).await.unwrap();
-        assert_eq!((data.as_ref(), read), (&b"abc"[..], Some(trailers)));
-    }
-
-    #[tokio::test]
-    async fn reading_is_bounded() {
-        assert!(matches!(read_bounded(Body::full("abcd"), 3, SOON).await, Err(ReadError::TooLarge)));
-        let unsized_body = Body::full_with_trailers("abcd", Some(HeaderMap::new()));
-        assert!(matches!(read_bounded(unsized_body, 3, SOON).await, Err(ReadError::TooLarge)));
-    }
-}
+mod tests;

@@ -16,9 +16,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::adapters::config::Upstream;
-use crate::adapters::net::body::{Body, Progress};
+use crate::adapters::net::body::Body;
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingError, sign, whole};
 use crate::adapters::net::pool::{Lease, Pool};
+use crate::adapters::net::progress::Progress;
 use crate::adapters::upstream::connect::Connector;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 

@@ -8,70 +8,13 @@
 //! NUL in place of the colon of the second line: hyper answers 400 and closes. Where hyper would refuse by itself
 //! (a bad length, a bad chunk) the scanner stops looking, for no further head can come.
 
+mod state;
+
 use memchr::memchr;
 
+use self::state::{At, Field};
+
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Where in a connection the next byte stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
-    /// So many bytes of the HTTP/2 preface have come, at the start of a connection.
-    Preface(usize),
-    /// Before a request line.
-    Start,
-    RequestLine,
-    LineStart,
-    /// After a CR at the start of a line.
-    BlankLine,
-    /// So many bytes of a header's name have come and are those of a framing header.
-    Name(Field, usize),
-    /// In a line without interest.
-    Line,
-    /// In the value of `Content-Length`; whether digits are over.
-    Length {
-        over: bool,
-    },
-    /// So many bytes of content are still to come.
-    Content(u64),
-    ChunkStart,
-    ChunkSize,
-    ChunkSpace,
-    ChunkExtension,
-    ChunkSizeLf,
-    ChunkData,
-    ChunkDataCr,
-    ChunkDataLf,
-    /// At the start of a trailer line, or of the empty line that ends them.
-    TrailerStart,
-    Trailer,
-    TrailerLf,
-    EndLf,
-    /// HTTP/2, an upgraded connection, or one that hyper is about to close.
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    ContentLength,
-    TransferEncoding,
-}
-
-impl Field {
-    fn name(self) -> &'static [u8] {
-        match self {
-            Self::ContentLength => b"content-length",
-            Self::TransferEncoding => b"transfer-encoding",
-        }
-    }
-
-    fn starting_with(byte: u8) -> Option<Self> {
-        match byte {
-            b'c' | b'C' => Some(Self::ContentLength),
-            b't' | b'T' => Some(Self::TransferEncoding),
-            _ => None,
-        }
-    }
-}
 
 /// The scanner of one connection.
 #[derive(Debug)]
@@ -150,53 +93,34 @@ impl HeadScanner {
             At::BlankLine if byte == b'\n' => self.head_over(),
             At::Name(field, seen) => return self.name(field, seen, rest),
             At::Length { over } => self.length_value(byte, over),
-            At::ChunkStart | At::ChunkSize => self.chunk_size(byte),
-            At::ChunkSpace => match byte {
-                b' ' | b'\t' => At::ChunkSpace,
-                b';' => At::ChunkExtension,
-                b'\r' => At::ChunkSizeLf,
-                _ => At::Off,
-            },
-            At::ChunkExtension => match byte {
-                b'\r' => At::ChunkSizeLf,
-                b'\n' => At::Off,
-                _ => At::ChunkExtension,
-            },
-            At::ChunkSizeLf if byte == b'\n' => {
-                if self.chunk == 0 {
-                    At::TrailerStart
-                } else {
-                    At::ChunkData
-                }
-            }
-            At::ChunkDataCr if byte == b'\r' => At::ChunkDataLf,
-            At::ChunkDataLf if byte == b'\n' => At::ChunkStart,
-            At::TrailerStart => {
-                if byte == b'\r' {
-                    At::EndLf
-                } else {
-                    At::Trailer
-                }
-            }
-            At::Trailer => {
-                if byte == b'\r' {
-                    At::TrailerLf
-                } else {
-                    At::Trailer
-                }
-            }
-            At::TrailerLf if byte == b'\n' => At::TrailerStart,
-            At::EndLf if byte == b'\n' => At::Start,
             // What hyper refuses.
-            At::BlankLine
-            | At::ChunkSizeLf
-            | At::ChunkDataCr
-            | At::ChunkDataLf
-            | At::TrailerLf
-            | At::EndLf
-            | At::Off => At::Off,
+            At::BlankLine | At::Off => At::Off,
+            chunked => self.in_chunks(chunked, byte),
         };
         1
+    }
+
+    /// Where the next byte stands in a chunked body (RFC 9112 section 7.1), outside of its data. hyper refuses whatever
+    /// leads to [`At::Off`].
+    fn in_chunks(&mut self, at: At, byte: u8) -> At {
+        match (at, byte) {
+            (At::ChunkStart | At::ChunkSize, _) => self.chunk_size(byte),
+            (At::ChunkSpace, b' ' | b'\t') => At::ChunkSpace,
+            (At::ChunkSpace, b';') => At::ChunkExtension,
+            (At::ChunkSpace | At::ChunkExtension, b'\r') => At::ChunkSizeLf,
+            (At::ChunkExtension, b'\n') => At::Off,
+            (At::ChunkExtension, _) => At::ChunkExtension,
+            (At::ChunkSizeLf, b'\n') if self.chunk == 0 => At::TrailerStart,
+            (At::ChunkSizeLf, b'\n') => At::ChunkData,
+            (At::ChunkDataCr, b'\r') => At::ChunkDataLf,
+            (At::ChunkDataLf, b'\n') => At::ChunkStart,
+            (At::TrailerStart, b'\r') => At::EndLf,
+            (At::Trailer, b'\r') => At::TrailerLf,
+            (At::TrailerStart | At::Trailer, _) => At::Trailer,
+            (At::TrailerLf, b'\n') => At::TrailerStart,
+            (At::EndLf, b'\n') => At::Start,
+            _ => At::Off,
+        }
     }
 
     /// A request line begins with the byte at hand (or, at the start of a connection, an empty line).

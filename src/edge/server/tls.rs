@@ -14,8 +14,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
 
-use crate::adapters::config::{ClientCertificates, KeyPair};
+use crate::adapters::config::ClientCertificates;
 use crate::adapters::drain;
+use crate::adapters::tls::KeyPair;
 use crate::adapters::tls::peers::Peers;
 use crate::edge::server::handler::ConnectionObserver;
 use crate::judgement::client::certificate::ClientCertificate;
@@ -180,10 +181,8 @@ fn read(files: &Files) -> Result<(Digests, Contents), ListenerCertificateError> 
 
 /// aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by tickets, no early data.
 /// Callers' certificates are asked for where the configuration says so, and never demanded.
-fn current(
-    files: &Files,
-    Contents([chain, key, ca]): &Contents,
-) -> Result<Current, ListenerCertificateError> {
+fn current(files: &Files, contents: &Contents) -> Result<Current, ListenerCertificateError> {
+    let Contents([chain, key, ca]) = contents;
     let clients = files.clients.as_ref();
     let files = &files.pair;
     let of = |path: &PathBuf| {

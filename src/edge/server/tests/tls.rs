@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 use super::harness::*;
-use crate::adapters::config::KeyPair;
+use crate::adapters::tls::KeyPair;
 use crate::edge::server::tls::{Certificate, Reload};
 
 /// A folder that is gone with the test.
