@@ -1,4 +1,5 @@
-//! Ending in good order: everyone who serves holds a [`DrainWatch`]; [`Drain`] asks them to finish, waits, then cuts.
+//! Graceful shutdown. Every task that serves holds a [`DrainWatch`]; [`Drain`] asks the tasks to finish, waits, and
+//! then cuts them off.
 
 use std::time::Duration;
 
@@ -11,20 +12,20 @@ enum Phase {
     Cut,
 }
 
-/// The one who ends it.
+/// Starts the shutdown.
 #[derive(Debug)]
 pub struct Drain(watch::Sender<Phase>);
 
-/// Held for as long as there is something to finish; its drop says that it is done.
+/// A task holds a watch as long as it has something to finish, and drops it when it is done.
 #[derive(Clone, Debug)]
 pub struct DrainWatch(watch::Receiver<Phase>);
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrainOutcome {
-    /// Everyone finished within the time.
+    /// All tasks finished within the time limit.
     Complete,
-    /// So many watches were still held at the deadline, and were told to cut.
+    /// The number of watches that were still held at the deadline and were told to cut.
     Cut(usize),
 }
 
@@ -35,7 +36,7 @@ pub fn channel() -> (Drain, DrainWatch) {
 }
 
 impl Drain {
-    /// Asks everyone to finish, waits until all watches are dropped or `limit` is over, then cuts what is left.
+    /// Asks all tasks to finish, waits until all watches are dropped or `limit` is over, then cuts the rest.
     pub async fn drain(self, limit: Duration) -> DrainOutcome {
         self.0.send_replace(Phase::Draining);
         if tokio::time::timeout(limit, self.0.closed()).await.is_ok() {
@@ -43,7 +44,7 @@ impl Drain {
         }
         let left = self.0.receiver_count();
         self.0.send_replace(Phase::Cut);
-        // Those who cut only have to drop a socket; one who does not must not keep the process alive.
+        // A task that is cut only has to drop a socket. A task that does not must not keep the process alive.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.0.closed()).await;
         DrainOutcome::Cut(left)
     }
@@ -55,19 +56,19 @@ impl Drain {
 }
 
 impl DrainWatch {
-    /// Ends when it is time to finish.
+    /// Resolves when it is time to finish.
     pub async fn draining(&mut self) {
         self.reach(Phase::Draining).await;
     }
 
-    /// Ends when it is time to drop everything.
+    /// Resolves when it is time to drop everything.
     pub async fn cut(&mut self) {
         self.reach(Phase::Cut).await;
     }
 
     async fn reach(&mut self, phase: Phase) {
         if self.0.wait_for(|now| *now >= phase).await.is_err() {
-            // The `Drain` was dropped unused: nobody will ask.
+            // The `Drain` was dropped unused: no shutdown will come.
             std::future::pending::<()>().await;
         }
     }

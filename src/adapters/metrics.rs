@@ -1,7 +1,7 @@
 //! Prometheus metrics; the only user of the `prometheus` crate.
 //!
-//! Every label value comes from an enum or from the configuration, so the number of series is bounded. What the
-//! pass-through path touches is resolved once, at start.
+//! Every label value comes from an enum or from the configuration, so the number of series is bounded. The label values
+//! of the pass-through path are resolved once, at start.
 
 mod family;
 mod judgement;
@@ -61,17 +61,17 @@ impl Metrics {
         self.judgement.exchanged(realm, outcome, reason, took);
     }
 
-    /// A client was authenticated by us, or was not.
+    /// Cambio authenticated a client, or refused to.
     pub fn client_authenticated(&self, realm: &str, method: &str, outcome: Outcome) {
         self.judgement.client_authentications.with_label_values(&[realm, method, outcome.as_str()]).inc();
     }
 
-    /// A request passed through an open door.
+    /// A request passed ungoverned, because the configuration opens its grant.
     pub fn door_passed(&self, realm: &str, door: &str) {
         self.judgement.open_doors.with_label_values(&[realm, door]).inc();
     }
 
-    /// A token of our own was used at one of the realm's endpoints.
+    /// A token that Cambio issued was used at one of the realm's endpoints.
     pub fn own_token_request(&self, realm: &str, endpoint: OwnEndpoint, outcome: Outcome) {
         let labels = [realm, endpoint.as_str(), outcome.as_str()];
         self.judgement.own_token_requests.with_label_values(&labels).inc();
@@ -113,7 +113,7 @@ impl Metrics {
         self.traffic.handshake_failures.inc();
     }
 
-    /// Changed certificate files were put to use, or turned down.
+    /// Changed certificate files were put to use, or rejected.
     pub fn certificate_reloaded(&self, used: bool) {
         self.traffic.certificate_reloads.with_label_values(&[if used { "ok" } else { "error" }]).inc();
     }

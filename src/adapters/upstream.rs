@@ -1,4 +1,4 @@
-//! The identity provider behind us: connections, TLS, time limits. Knows no policy.
+//! The identity provider behind Cambio: connections, TLS, time limits. This module knows no policy.
 
 pub mod client;
 pub mod directory;

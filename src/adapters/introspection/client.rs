@@ -30,16 +30,22 @@ pub struct IntrospectionClient {
     uri: Uri,
     client: OwnClient,
     method: SecretMethod,
-    way: Way,
+    server: Server,
 }
 
-/// How questions reach the endpoint.
-enum Way {
-    /// An issuer: connections of its own, and answers that are remembered unless `cacheFor` is zero.
-    Issuer { http: OutgoingClient, answers: Option<AnswerCache<IntrospectionError>> },
-    /// The identity provider: the connections that it is reached over anyhow, under the realm's public address. Keycloak
-    /// takes the issuer from that address, and a token of another issuer is never active.
+/// The server whose endpoint it is.
+enum Server {
+    Issuer(Box<Issuer>),
+    /// The identity provider, over its shared connections and under the realm's public address. Keycloak takes the issuer
+    /// from that address, and a token of another issuer is never active.
     Upstream(PublicAddress),
+}
+
+/// An issuer, over connections of its own.
+struct Issuer {
+    http: OutgoingClient,
+    /// None if `cacheFor` is zero.
+    answers: Option<AnswerCache<IntrospectionError>>,
 }
 
 /// Why an endpoint can't be asked at all.
@@ -96,10 +102,10 @@ impl IntrospectionClient {
             uri: config.url.clone(),
             client: config.client.clone(),
             method: config.method,
-            way: Way::Issuer {
+            server: Server::Issuer(Box::new(Issuer {
                 http: OutgoingClient::new(tls, IDLE, LIMITS),
                 answers: answers.map_err(|_| IntrospectionSetupError::Random)?,
-            },
+            })),
         })
     }
 
@@ -111,8 +117,8 @@ impl IntrospectionClient {
         let Some(client) = realm.introspection.clone() else { return Ok(None) };
         let path = format!("{}/protocol/openid-connect/token/introspect", realm.path);
         let uri = path.parse().map_err(|_| UrlError::new(&path))?;
-        let way = Way::Upstream(PublicAddress::of(&realm.issuer)?);
-        Ok(Some(Self { uri, client, method: SecretMethod::Basic, way }))
+        let server = Server::Upstream(PublicAddress::of(&realm.issuer)?);
+        Ok(Some(Self { uri, client, method: SecretMethod::Basic, server }))
     }
 
     /// Cambio's own `client_id` at the endpoint.
@@ -129,11 +135,14 @@ impl IntrospectionClient {
         upstream: &UpstreamClient,
         token: &Secret,
     ) -> Result<IntrospectionAnswer, IntrospectionError> {
-        match &self.way {
-            Way::Issuer { answers: Some(answers), .. } => {
-                answers.get_or(token, self.question(upstream, token)).await
-            }
-            _ => self.question(upstream, token).await,
+        let question = Box::pin(self.question(upstream, token));
+        let answers = match &self.server {
+            Server::Issuer(issuer) => issuer.answers.as_ref(),
+            Server::Upstream(_) => None,
+        };
+        match answers {
+            Some(answers) => Box::pin(answers.get_or(token, question)).await,
+            None => question.await,
         }
     }
 
@@ -143,9 +152,9 @@ impl IntrospectionClient {
         token: &Secret,
     ) -> Result<IntrospectionAnswer, IntrospectionError> {
         let request = self.request(token);
-        let response = match &self.way {
-            Way::Issuer { http, .. } => http.send(request).await?,
-            Way::Upstream(_) => upstream.ask(request, LIMITS).await?,
+        let response = match &self.server {
+            Server::Issuer(issuer) => issuer.http.send(request).await?,
+            Server::Upstream(_) => upstream.ask(request, LIMITS).await?,
         };
         let status = response.status();
         match IntrospectionStatus::of(status.as_u16()) {
@@ -171,7 +180,7 @@ impl IntrospectionClient {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
-        if let Way::Upstream(public) = &self.way {
+        if let Server::Upstream(public) = &self.server {
             public.write(headers);
         }
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));

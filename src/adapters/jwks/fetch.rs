@@ -1,4 +1,4 @@
-//! Fetching a JWK set: one attempt, bounded in time and size, without redirects.
+//! Fetches a JWK set: one attempt within limits of time and size, without redirects.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::words::oauth::json;
 
 /// Limits for one attempt, discovery included.
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(5), bytes: MAX_SET_BYTES };
-/// How often a file is looked at, at least.
+/// Longest time between two looks at a file.
 const FILE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Fetches the keys of one source.
@@ -33,7 +33,7 @@ pub struct Fetcher {
 /// Why a fetcher could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum FetcherSetupError {
-    /// The place is no URL that keys can be fetched from.
+    /// The source is no URL that keys can be fetched from.
     #[error(transparent)]
     Source(#[from] UrlError),
     /// TLS could not be set up.
@@ -47,7 +47,7 @@ pub enum FetchError {
     /// No whole answer arrived.
     #[error(transparent)]
     Outgoing(#[from] OutgoingError),
-    /// A redirect, which is not followed: it would let whoever answers choose where our trust comes from.
+    /// A redirect, which is not followed: otherwise the server could choose whose keys Cambio trusts.
     #[error("redirected ({0}); redirects are not followed")]
     Redirect(StatusCode),
     /// Another status than 200.
@@ -88,15 +88,15 @@ impl Fetcher {
         Ok(Self::new(Source::issuer(issuer)?, issuer.ca.as_deref(), None)?)
     }
 
-    /// A fetcher that trusts the certificates in `ca`, or the system's, and shows `client` if asked to. Files are
-    /// read here, and only if the source can need TLS.
+    /// A fetcher that trusts the certificates in `ca`, or the system's, and shows the certificate `client` if the
+    /// server asks for one. The files are read here, and only if the source may need TLS.
     pub fn new(source: Source, ca: Option<&Path>, client: Option<&KeyPair>) -> Result<Self, TlsError> {
         let tls = if source.needs_tls() { tls::client(ca, client)? } else { tls::nobody()? };
         Ok(Self::with_tls(source, tls))
     }
 
     pub(super) fn with_tls(source: Source, tls: ClientConfig) -> Self {
-        // Fetches are minutes apart: a kept connection would be dead by then.
+        // Fetches are minutes apart: an idle connection would be dead by then.
         Self { source, client: OutgoingClient::new(tls, 0, LIMITS) }
     }
 
@@ -109,7 +109,7 @@ impl Fetcher {
         tokio::time::timeout(LIMITS.time, self.attempt()).await.unwrap_or(timeout)
     }
 
-    /// How long after a success the next attempt is due, if keys live this long.
+    /// Time from a success to the next attempt, if keys are to be refreshed after `refresh`.
     pub(super) fn interval(&self, refresh: Duration) -> Duration {
         match self.source {
             Source::File(_) => refresh.min(FILE_INTERVAL),
@@ -152,8 +152,8 @@ impl std::fmt::Display for Fetcher {
     }
 }
 
-/// `jwks_uri` of a discovery document (OpenID Connect Discovery 1.0 section 3) whose issuer is exactly the expected
-/// one (section 4.3). It is https, or at least no less safe than the document itself was.
+/// `jwks_uri` of a discovery document (OpenID Connect Discovery 1.0 section 3) whose issuer is exactly the expected one
+/// (section 4.3). The URL is https, or has the document's origin.
 fn keys_url(document: &[u8], found_at: &Uri, issuer: &str) -> Result<Uri, FetchError> {
     let wrong = FetchError::Discovery;
     let document = json::object(document).map_err(|_| wrong("the document is no JSON object"))?;

@@ -8,21 +8,21 @@ use http::uri::{PathAndQuery, Scheme};
 use crate::adapters::config::{KeySource, Realm, TrustedIssuer, Upstream};
 use crate::adapters::net::url::{PublicAddress, UrlError, absolute};
 
-/// Where an issuer's keys come from, checked.
+/// A checked source of an issuer's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A JWK set.
     Url {
         /// Its `http` or `https` URL.
         url: Uri,
-        /// The public address to ask for, if the server is reached by another one.
+        /// The public address for the request's headers, if the server is reached under another one.
         public: Option<PublicAddress>,
     },
     /// An OpenID Connect Discovery document that says where the JWK set is.
     Discovery {
         /// Its `http` or `https` URL.
         url: Uri,
-        /// What it must say that its `issuer` is.
+        /// The `issuer` that the document must name.
         issuer: String,
     },
     /// A JWK set in a file, read again when it changes.
@@ -30,7 +30,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The keys of a realm of the upstream: asked for at the upstream, under the realm's public address.
+    /// The keys of a realm, from the identity provider, under the realm's public address.
     pub fn realm(upstream: &Upstream, realm: &Realm) -> Result<Self, UrlError> {
         let path = format!("{}/protocol/openid-connect/certs", realm.path);
         let wrong = || UrlError::new(&path);
@@ -57,7 +57,7 @@ impl Source {
         Ok(Self::Url { url: absolute(url)?, public: None })
     }
 
-    /// Whether TLS is needed, as far as is known before a discovery document was read.
+    /// Whether TLS may be needed. Before a discovery document is read, its `jwks_uri` is not known.
     pub(super) fn needs_tls(&self) -> bool {
         match self {
             Self::Url { url, .. } => url.scheme() == Some(&Scheme::HTTPS),

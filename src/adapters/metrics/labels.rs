@@ -1,13 +1,13 @@
 //! The values of labels.
 
-/// What became of an exchange.
+/// The outcome of an exchange, and of other decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A token was handed out.
     Allowed,
-    /// Refused: by us, or by the identity provider.
+    /// Cambio or the identity provider refused.
     Denied,
-    /// Neither: a fault of the identity provider, of the network or of ours.
+    /// Neither: the identity provider, the network or Cambio failed.
     Failed,
 }
 
@@ -22,7 +22,7 @@ impl Outcome {
     }
 }
 
-/// Which way a request took.
+/// How Cambio handled a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// Streamed to the identity provider.
@@ -37,7 +37,7 @@ pub enum Way {
     Token,
     /// Introspection, userinfo or revocation.
     Own,
-    /// Refused by its head alone.
+    /// Refused because of its head.
     Rejected,
 }
 
@@ -59,7 +59,7 @@ impl Way {
     }
 }
 
-/// Where a token of our own was used.
+/// The endpoint at which a token that Cambio issued was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnEndpoint {
     /// RFC 7662.
@@ -84,25 +84,25 @@ impl OwnEndpoint {
     }
 }
 
-/// What the store was asked.
+/// An operation of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreOperation {
-    /// To take a thing that is good for one use.
+    /// Claims something that is good for one use.
     Claim,
-    /// To mark a thing.
+    /// Marks something as used or revoked.
     Mark,
-    /// Whether a thing is marked.
+    /// Looks up a mark.
     Look,
 }
 
-/// What the store said.
+/// The result of an operation of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreOutcome {
-    /// Taken, marked, or not marked.
+    /// Claimed, marked, or not marked.
     Ok,
-    /// Taken before, or marked.
+    /// Claimed before, or marked.
     Used,
-    /// It could not tell.
+    /// The store did not answer.
     Error,
 }
 

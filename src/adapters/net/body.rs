@@ -1,7 +1,7 @@
 //! The body type of every request that goes upstream and of every answer that goes to a caller.
 //!
-//! Nothing is boxed on the way of an ordinary answer: data passes through by reference count, and a timer exists
-//! only once a body has kept us waiting.
+//! An ordinary answer passes without allocation: its data is passed on by reference count, and a timer is made only
+//! when a body keeps Cambio waiting.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use crate::adapters::net::pool::Lease;
 use crate::adapters::net::progress::{Idle, Progress};
 
-/// A request's or an answer's content, with its trailers. `Debug` shows its size, never what is in it.
+/// A request's or an answer's content, with its trailers. `Debug` shows the size, never the content.
 pub struct Body(Kind);
 
 enum Kind {
@@ -25,7 +25,7 @@ enum Kind {
     Stream(Stream),
 }
 
-/// Why a body ended before its end.
+/// Why a body is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The peer broke the connection or its framing.
@@ -34,24 +34,24 @@ pub enum BodyError {
     /// The peer stayed silent for longer than the limit.
     #[error("the body made no progress for {} ms", .0.as_millis())]
     Idle(Duration),
-    /// Whoever reads along would not let it go on.
+    /// The reader that sees the body on its way ended it.
     #[error("the body was cut")]
     Cut,
 }
 
-/// Reads a body as it goes by.
+/// Sees a body while it is streamed.
 pub trait ReadAlong: Send + Sync + 'static {
     /// Sees the next piece; `false` ends the body there.
     fn read(&mut self, piece: &[u8]) -> bool;
 }
 
-/// Why a body could not be read for judging.
+/// Why a whole body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is larger than the limit.
+    /// The body is larger than the limit.
     #[error("the body is too large")]
     TooLarge,
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     Timeout,
     /// The sender broke off.
@@ -65,12 +65,12 @@ impl Body {
         Self(Kind::Empty)
     }
 
-    /// Content that is all here.
+    /// Content that is complete.
     pub fn full(data: impl Into<Bytes>) -> Self {
         Self::full_with_trailers(data, None)
     }
 
-    /// Content that is all here, and the trailers that came after it.
+    /// Complete content, and the trailers that follow it.
     pub fn full_with_trailers(data: impl Into<Bytes>, trailers: Option<HeaderMap>) -> Self {
         let data = data.into();
         if data.is_empty() && trailers.is_none() {
@@ -79,12 +79,12 @@ impl Body {
         Self(Kind::Full { data, trailers: trailers.map(Box::new) })
     }
 
-    /// Content that streams, in either direction, and fails after `idle` without progress.
+    /// Content that streams, in either direction. The body fails after `idle` without progress.
     pub fn upstream(incoming: Incoming, idle: Duration) -> Self {
         Self::stream(incoming, idle, None)
     }
 
-    /// An upstream's answer: when it has been read to its end the connection goes back to the pool.
+    /// The identity provider's answer. When it has been read to its end, the connection returns to the pool.
     pub(crate) fn leased(incoming: Incoming, idle: Duration, lease: Lease<Self>) -> Self {
         Self::stream(incoming, idle, Some(lease))
     }
@@ -104,7 +104,7 @@ impl Body {
         }))
     }
 
-    /// What was read from `rest` already, then `rest`.
+    /// Content that was already read from `rest`, followed by `rest`.
     pub fn prefixed(data: impl Into<Bytes>, rest: Self) -> Self {
         let data = data.into();
         match rest.0 {
@@ -117,7 +117,7 @@ impl Body {
         }
     }
 
-    /// Shows every further piece of a body that streams to `reader`; when that says `false`, the body breaks off there.
+    /// Shows every further piece of a streaming body to `reader`. The body breaks off when `reader` returns `false`.
     #[must_use]
     pub fn read_along<R: ReadAlong>(mut self, reader: R) -> Self {
         if let Kind::Stream(stream) = &mut self.0 {
@@ -126,7 +126,7 @@ impl Body {
         self
     }
 
-    /// For a body that streams: where its progress can be seen from outside.
+    /// The progress of a body, if it streams.
     pub(crate) fn watch_progress(&mut self) -> Option<Arc<Progress>> {
         let Kind::Stream(stream) = &mut self.0 else { return None };
         Some(Arc::clone(stream.progress.get_or_insert_default()))
@@ -200,7 +200,8 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            // With trailers the length stays open, or HTTP/1.1 would announce Content-Length and lose them.
+            // With trailers the length stays open: otherwise HTTP/1.1 would announce Content-Length and lose the
+            // trailers.
             Kind::Full { trailers: Some(_), .. } => SizeHint::default(),
             Kind::Full { data, .. } => SizeHint::with_exact(data.len() as u64),
             Kind::Stream(stream) => {

@@ -1,5 +1,5 @@
-//! Requests that Cambio makes itself, in distinction to those that it forwards: with Cambio's name in `User-Agent`,
-//! without redirects, answered whole within limits of time and size.
+//! Requests that Cambio makes itself instead of forwarding them. They carry Cambio's name in `User-Agent`, follow no
+//! redirects, and their whole answer must arrive within limits of time and size.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ const CAMBIO: HeaderValue = HeaderValue::from_static(concat!("cambio/", env!("CA
 /// How long a connection waits for the next request.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
-/// What an answer may take.
+/// Limits for an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerLimits {
-    /// Time until the answer is whole.
+    /// Time until the whole answer has arrived.
     pub time: Duration,
     /// Bytes of the body.
     pub bytes: usize,
@@ -44,7 +44,7 @@ pub enum OutgoingError {
     /// The answer has a content coding, although Cambio accepts none.
     #[error("the answer has a content coding")]
     Coding,
-    /// The answer is larger than is read.
+    /// The answer is larger than the limit.
     #[error("the answer is larger than {} KiB", .0 / 1024)]
     TooLarge(usize),
 }
@@ -88,7 +88,7 @@ pub fn sign(headers: &mut HeaderMap) {
     headers.insert(USER_AGENT, CAMBIO);
 }
 
-/// Reads the body of an answer of status 200; that of any other answer is left unread.
+/// Reads the body of an answer with status 200, and leaves any other body unread.
 ///
 /// # Errors
 /// The body has a content coding, exceeds the limits or breaks off.

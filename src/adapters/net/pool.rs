@@ -7,21 +7,22 @@ use std::time::Duration;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-/// As many idle connections as the peers are measured with; more are closed.
+/// Most idle connections, as many as the proxies that Cambio is compared with keep.
 const MAX_IDLE: usize = 256;
 
-/// As many as a steady load needs; the rest, left behind by a burst, goes soon, because each holds buffers.
+/// Idle connections that a steady load needs. What a burst leaves beyond them is closed soon, because each holds
+/// buffers.
 const KEPT: usize = 32;
 const SPARE_TIME: Duration = Duration::from_secs(5);
 
-/// How often connections that waited too long are looked for.
+/// How often the pool looks for connections that waited too long.
 const PRUNING: Duration = Duration::from_secs(5);
 
-/// Far below Keycloak's own idle limit (Quarkus: 30 minutes), so that we hang up first. A server that hangs up earlier
-/// is noticed when it does, because the connection goes on being read; what remains is the moment in between.
+/// Far below Keycloak's own idle limit (Quarkus: 30 minutes), so that Cambio closes first. If a server closes earlier,
+/// Cambio notices at once, because idle connections are still read; only a race of milliseconds remains.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
 
-/// The idle connections; the one used last is used first, so that the rest can grow old.
+/// Idle connections. The one used last is used first, so that the others can expire.
 #[derive(Debug)]
 pub(crate) struct Pool<B> {
     idle: Mutex<VecDeque<Idle<B>>>,
@@ -40,7 +41,7 @@ struct Idle<B> {
     since: Instant,
 }
 
-/// A connection in use. Dropped, it closes; released, it waits in the pool.
+/// A connection in use. A drop closes it, [`Lease::release`] returns it to the pool.
 #[derive(Debug)]
 pub(crate) struct Lease<B> {
     sender: SendRequest<B>,
@@ -59,7 +60,7 @@ impl<B: Send + 'static> Lease<B> {
         &mut self.sender
     }
 
-    /// Hands the connection back after an answer was read to its end.
+    /// Returns the connection to the pool, after an answer was read to its end.
     pub(crate) fn release(self) {
         if !self.sender.is_closed() {
             self.pool.put(self.sender);
@@ -68,8 +69,8 @@ impl<B: Send + 'static> Lease<B> {
 }
 
 impl<B: Send + 'static> Pool<B> {
-    /// The connection used last that is ready now. One that is open but not ready (its request is still being
-    /// uploaded although the answer is complete) stays for later.
+    /// The connection used last that is ready now. A connection that is open but not ready stays in the pool: its
+    /// request is still being uploaded although the answer is complete.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Lease<B>> {
         let mut idle = self.lock();
         let mut index = idle.len();
@@ -95,7 +96,7 @@ impl<B: Send + 'static> Pool<B> {
         idle.push_back(Idle { sender, since: Instant::now() });
     }
 
-    /// Closes what waited too long.
+    /// Closes connections that waited too long.
     fn prune(&self) {
         let mut idle = self.lock();
         let mut spare = idle.len().saturating_sub(KEPT);
@@ -113,7 +114,7 @@ impl<B: Send + 'static> Pool<B> {
         self.lock().len()
     }
 
-    /// Prunes now and then, until the last user of the pool is gone.
+    /// Prunes at intervals, until the last user of the pool is gone.
     fn keep_pruned(self: &Arc<Self>) {
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -126,7 +127,7 @@ impl<B: Send + 'static> Pool<B> {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Idle<B>>> {
-        // Nothing panics while it is held, and a list of connections is sound in any state.
+        // Nothing panics while the lock is held, and a list of connections is valid in any state.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Set whenever a body has made progress.
+/// A flag that is set whenever a body makes progress.
 #[derive(Debug, Default)]
 pub(crate) struct Progress(AtomicBool);
 
@@ -23,7 +23,8 @@ impl Progress {
     }
 }
 
-/// A limit on silence. The timer is made at the first wait and moved only when it fires: a frame costs no timer work.
+/// A limit on silence. The timer is made at the first wait and moved only when it fires, so that a frame costs no timer
+/// work.
 #[derive(Debug)]
 pub(super) struct Idle {
     limit: Duration,
@@ -42,7 +43,7 @@ impl Idle {
         self.waiting_since = None;
     }
 
-    /// Ready with the limit once the silence has lasted that long; its first call begins a silence.
+    /// Ready with the limit when the silence has lasted that long. The first call begins a silence.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         let deadline = *self.waiting_since.get_or_insert_with(Instant::now) + self.limit;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));

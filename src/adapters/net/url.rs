@@ -3,7 +3,8 @@
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-/// How the public reaches a server that we reach directly. Keycloak's answers follow it.
+/// The address under which the public reaches a server that Cambio reaches directly. Keycloak builds its answers from
+/// this address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicAddress {
     /// `Host` and `X-Forwarded-Host`
@@ -12,7 +13,7 @@ pub struct PublicAddress {
     pub proto: HeaderValue,
 }
 
-/// The URL is not one that keys can be fetched from.
+/// The text is no URL that Cambio can send requests to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not an http or https URL without credentials and fragment")]
 pub struct UrlError(String);
@@ -37,7 +38,7 @@ impl PublicAddress {
 }
 
 impl UrlError {
-    /// The text that is no such URL.
+    /// An error that repeats the text.
     pub(crate) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }

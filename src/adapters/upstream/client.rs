@@ -1,9 +1,9 @@
 //! The client of the identity provider.
 //!
-//! HTTP/1.1 only, as between nginx and its upstreams: one request per connection at a time keeps a slow answer from
-//! holding up others, and a sidecar's hop is loopback. A request that was written, even in part, is never sent again:
-//! a token request may be good for one use. Only one that hyper hands back untouched (the pooled connection had
-//! closed) goes to another connection.
+//! The client speaks HTTP/1.1 only, as nginx does with its upstreams: with one request per connection at a time, a slow
+//! answer delays no other, and a sidecar's connections are loopback. A request that was written, even in part, is never
+//! sent again, because a token request may be good for one use. Only a request that hyper returns untouched, because
+//! the pooled connection had closed, goes to another connection.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::adapters::net::progress::Progress;
 use crate::adapters::upstream::connect::Connector;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 
-/// A client of the identity provider; cheap to clone, all clones share one pool.
+/// A client of the identity provider. Clones are cheap and share one pool.
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
     connector: Arc<Connector>,
@@ -35,7 +35,7 @@ pub struct UpstreamClient {
 }
 
 impl UpstreamClient {
-    /// Reads certificates and keys; connects to nothing yet.
+    /// Reads certificates and keys. Nothing is connected yet.
     pub fn new(config: &Upstream) -> Result<Self, UpstreamSetupError> {
         Ok(Self {
             connector: Arc::new(Connector::new(config)?),
@@ -48,7 +48,7 @@ impl UpstreamClient {
         })
     }
 
-    /// Longest silence in a body.
+    /// The longest silence in a body.
     pub fn idle_timeout(&self) -> Duration {
         self.idle_timeout
     }
@@ -58,7 +58,7 @@ impl UpstreamClient {
         &self.authority
     }
 
-    /// The `Host` value for requests that have none of their own.
+    /// `Host` for requests that have none.
     pub fn host(&self) -> &HeaderValue {
         &self.host
     }
@@ -71,8 +71,9 @@ impl UpstreamClient {
         self.within_limit(progress, self.exchange(&mut request)).await
     }
 
-    /// Sends a request that Cambio makes itself, with its own name in `User-Agent`, and reads the answer's body if the status
-    /// is 200. The limits hold for the body, those of the configuration for the head.
+    /// Sends a request that Cambio makes itself, with Cambio's name in `User-Agent`. The body of the answer is read if
+    /// the status is 200, and is empty otherwise. `limits` apply to the body; the configuration limits the time until
+    /// the head.
     ///
     /// # Errors
     /// There is no whole answer within the limits.
@@ -98,7 +99,7 @@ impl UpstreamClient {
         self.send(request).await.map(drop)
     }
 
-    /// Takes the request out of its slot; by reference, because a request is large and futures are copied.
+    /// Takes the request out of its slot. The slot is a reference, because a request is large and futures are copied.
     async fn exchange(&self, slot: &mut Option<Request<Body>>) -> Result<Response<Body>, UpstreamError> {
         loop {
             let (mut lease, reused) = match self.pool.take() {
@@ -124,7 +125,7 @@ impl UpstreamClient {
         lease: Lease<Body>,
     ) -> Result<Response<Body>, UpstreamError> {
         let (mut head, incoming) = response.into_parts();
-        // RFC 9112 section 6.1: nothing but `chunked` is undone by hyper, so nothing else may be taken off.
+        // RFC 9112 section 6.1: hyper decodes `chunked` only, so no other coding may be removed.
         if head.headers.contains_key(TRANSFER_ENCODING) {
             let codings = head.headers.get_all(TRANSFER_ENCODING);
             if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -135,7 +136,7 @@ impl UpstreamClient {
             head.headers.remove(CONTENT_LENGTH);
         }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            // The connection belongs to the new protocol; the lease's drop gives up nothing but its sender.
+            // The connection belongs to the new protocol. Dropping the lease drops only its sender.
             return Ok(Response::from_parts(head, Body::empty()));
         }
         Ok(Response::from_parts(head, Body::leased(incoming, self.idle_timeout, lease)))

@@ -12,7 +12,7 @@ pub enum UpstreamSetupError {
     /// Trust, certificate or key can't be set up.
     #[error("upstream TLS: {0}")]
     Tls(#[from] TlsError),
-    /// The host is no name that a certificate could carry.
+    /// The host is no name that a certificate can carry.
     #[error("upstream.url: {0}")]
     Name(#[from] rustls::pki_types::InvalidDnsNameError),
 }
@@ -32,7 +32,7 @@ pub enum UpstreamError {
     /// The connection broke before the head of the answer.
     #[error("the identity provider broke the connection: {0}")]
     Broken(#[source] hyper::Error),
-    /// The answer's head is no HTTP, or not an answer to what was asked.
+    /// The answer's head is no valid HTTP, or does not fit the request.
     #[error("the identity provider's answer can't be read: {0}")]
     Garbage(String),
     /// The caller's body broke off, so that there is no request.
@@ -41,7 +41,7 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
-    /// The closed cause.
+    /// The reason for metrics and audit.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Connect(_) | Self::ConnectTimeout(_) | Self::Broken(_) => Reason::UpstreamUnavailable,

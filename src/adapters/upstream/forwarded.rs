@@ -1,7 +1,8 @@
-//! Who asked, for which origin, over what: `X-Forwarded-*` and `Forwarded` (RFC 7239), told by one mouth.
+//! The forwarding headers `X-Forwarded-*` and `Forwarded` (RFC 7239), which always agree with each other.
 //!
-//! What a listed proxy says is believed, `X-Forwarded-*` before `Forwarded`: where both came, the latter is made anew
-//! from the former, so that a proxy that sets only one of them can't be used to smuggle the other through.
+//! Cambio trusts the headers of a listed proxy, `X-Forwarded-*` before `Forwarded`. If a request has both, `Forwarded`
+//! is made anew from `X-Forwarded-*`: otherwise a caller could smuggle one of them through a proxy that sets only the
+//! other.
 
 use std::fmt::Write as _;
 
@@ -19,7 +20,7 @@ const HTTPS: HeaderValue = HeaderValue::from_static("https");
 const PORT_80: HeaderValue = HeaderValue::from_static("80");
 const PORT_443: HeaderValue = HeaderValue::from_static("443");
 
-/// The origin by which the caller knows us.
+/// The origin under which the caller reached Cambio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicOrigin {
     /// Whether the scheme is `https`, else `http`.
@@ -35,7 +36,7 @@ impl PublicOrigin {
     }
 }
 
-/// The origin that a request is for: from a listed proxy's word, else from `host` and the connection.
+/// The origin of a request: from a listed proxy's headers, else from `host` and the connection.
 pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &ConnectionFacts) -> PublicOrigin {
     let mut origin = PublicOrigin { secure: facts.tls, host: host.clone() };
     if !facts.trusted {
@@ -58,7 +59,7 @@ pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Connection
     origin
 }
 
-/// Replaces all forwarding headers by ours.
+/// Replaces all forwarding headers with Cambio's own.
 pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &ConnectionFacts) {
     let origin = origin(headers, host, facts);
     let chain = if facts.trusted { chain(headers) } else { None };
@@ -109,7 +110,7 @@ fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &ConnectionFacts
     value
 }
 
-/// The addresses before the peer, as a trusted peer tells them, joined with `, `; what is no address is dropped.
+/// The addresses before the peer, from a trusted peer's headers, joined with `, `. Whatever is no address is dropped.
 fn chain(headers: &HeaderMap) -> Option<String> {
     let mut addresses = Vec::new();
     if headers.contains_key(&X_FORWARDED_FOR) {
@@ -154,7 +155,7 @@ fn port(text: &str) -> Option<HeaderValue> {
     text.parse::<u16>().ok().map(HeaderValue::from)
 }
 
-/// The port in the public host, else the scheme's.
+/// The port in the public host, else that of the scheme.
 fn port_of(origin: &PublicOrigin, facts: &ConnectionFacts) -> HeaderValue {
     let host = origin.host.as_bytes();
     let digits = host.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();

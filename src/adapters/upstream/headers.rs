@@ -1,7 +1,7 @@
-//! Which headers pass, in both directions.
+//! The headers that pass, in both directions.
 //!
-//! Hop-by-hop headers end here (RFC 9110 section 7.6.1), and so do headers by which proxies tell who the caller is,
-//! unless a listed proxy sent them: an application behind us may believe them.
+//! Hop-by-hop headers end here (RFC 9110 section 7.6.1). Headers with which proxies describe the caller end here, too,
+//! unless a listed proxy sent them: the identity provider may trust them.
 
 use http::header::{
     CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
@@ -16,9 +16,9 @@ use crate::adapters::upstream::forwarded::{
     self, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
 };
 
-/// Headers that say who the caller is or what it asked for, in lower case with `-` for `_`, besides every
-/// `x-forwarded-…`. nginx, ingress controllers, cloud balancers and identity-aware proxies set them, and Keycloak's
-/// X.509 authenticator reads some.
+/// Headers that describe the caller or its request, in lower case with `-` for `_`, besides every `x-forwarded-…`.
+/// nginx, ingress controllers, cloud load balancers and identity-aware proxies set them, and Keycloak's X.509
+/// authenticator reads some.
 const IDENTITY: &[&str] = &[
     "cf-connecting-ip",
     "client-cert",
@@ -40,8 +40,8 @@ const IDENTITY: &[&str] = &[
     "x-ssl-client-cert",
 ];
 
-/// Headers that a `Connection` line can't take away, although RFC 9110 would let it: they carry what is judged
-/// (credentials, content, host), and a request judged with them must not arrive without them.
+/// Headers that a `Connection` line can't remove, although RFC 9110 would allow it. Cambio decides by them
+/// (credentials, content, host), so the request must not arrive without them.
 const NOT_NOMINABLE: &[&str] = &[
     "authorization",
     "content-encoding",
@@ -56,7 +56,7 @@ const NOT_NOMINABLE: &[&str] = &[
     "transfer-encoding",
 ];
 
-/// Whether the request asks for a WebSocket, the only upgrade that is passed on (RFC 6455 section 4.1).
+/// Whether the request asks for a WebSocket, the only upgrade that is forwarded (RFC 6455 section 4.1).
 pub fn asks_for_websocket(head: &Parts) -> bool {
     head.method == Method::GET
         && head.version == Version::HTTP_11
@@ -70,8 +70,8 @@ pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
         && headers.get_all(UPGRADE).iter().nth(1).is_none()
 }
 
-/// The origin by which the caller knows us: what a listed proxy says, else `Host` and the connection.
-/// `None` without a host (HTTP/1.0).
+/// The origin under which the caller reached Cambio: from a listed proxy's headers, else from `Host` and the
+/// connection. `None` without a host (HTTP/1.0).
 pub fn public_origin(head: &Parts, connection: &Connection) -> Option<PublicOrigin> {
     Some(forwarded::origin(&head.headers, &host(head)?, connection.facts()))
 }
@@ -82,15 +82,15 @@ pub(crate) fn host(head: &Parts) -> Option<HeaderValue> {
         None => head.headers.get(HOST).cloned(),
         Some(authority) => {
             let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-            // One clone by reference count where both say the same, as they must in HTTP/1.1.
+            // If both agree, as HTTP/1.1 requires, the clone only counts a reference.
             let line = head.headers.get(HOST).filter(|line| line.as_bytes() == host.as_bytes());
             line.cloned().or_else(|| HeaderValue::from_str(host).ok())
         }
     }
 }
 
-/// Makes a caller's headers ours: hop-by-hop and untrusted ones removed, forwarding headers set.
-/// `host` is what the upstream will see as `Host`.
+/// Prepares a caller's headers for the identity provider: removes hop-by-hop and untrusted ones, and sets the
+/// forwarding headers. `host` becomes `Host`.
 pub fn to_upstream(headers: &mut HeaderMap, host: &HeaderValue, connection: &Connection) {
     let trailers = accepts_trailers(headers);
     strip_hop_by_hop(headers);
@@ -107,7 +107,7 @@ pub fn to_upstream(headers: &mut HeaderMap, host: &HeaderValue, connection: &Con
     }
 }
 
-/// Makes one line of the several in which HTTP/2 may send cookies (RFC 9113 section 8.2.3).
+/// Joins the several lines in which HTTP/2 may send cookies (RFC 9113 section 8.2.3).
 pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(COOKIE).iter();
     if crumbs.next().is_none() || crumbs.next().is_none() {
@@ -119,7 +119,7 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes the headers that are about one hop, and those that `Connection` names.
+/// Removes hop-by-hop headers, and those that `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let mut found = false;
     let mut connection = false;
@@ -154,7 +154,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Compared as text: lengths differ mostly, and an array of names would be built for every header.
+/// Names are compared as text: their lengths mostly differ, and an array of names would be built for every header.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -193,8 +193,8 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
     lines.flat_map(|line| line.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
 }
 
-/// Removes what only a listed proxy may say. What [`forwarded::set`] replaces stays until then.
-/// Spellings with `_` go even when a listed proxy sent them: CGI-like servers can't tell them from the real ones.
+/// Removes headers that only a listed proxy may send, except those that [`forwarded::set`] replaces later. Spellings
+/// with `_` are removed even if a listed proxy sent them: CGI-like servers can't tell them from the real ones.
 fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
     let trusted = facts.trusted;
     let certificate = facts.certificate_header.as_ref();
@@ -208,7 +208,7 @@ fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
             && is_identity(text)
             && !replaced(name)
     };
-    // The header that carries a certificate here has whatever name the configuration gives it.
+    // The configuration names the header that carries a certificate.
     let goes = |name: &HeaderName| {
         goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name))
     };
@@ -220,7 +220,7 @@ fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
     }
 }
 
-/// Whether a CGI-like server could take `name` for `own`, which it is not.
+/// Whether a CGI-like server could mistake `name` for `own`.
 fn likens(own: &HeaderName, name: &HeaderName) -> bool {
     let (own, name) = (own.as_str(), name.as_str());
     own.len() == name.len()
@@ -229,7 +229,7 @@ fn likens(own: &HeaderName, name: &HeaderName) -> bool {
 }
 
 fn is_identity(name: &str) -> bool {
-    // What a server that takes `_` for `-` would read as framing or media type, past what was judged.
+    // A server that takes `_` for `-` would read these as framing or media type, which Cambio did not check.
     if matches!(name, "content_encoding" | "content_length" | "content_type" | "transfer_encoding") {
         return true;
     }

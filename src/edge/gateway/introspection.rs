@@ -1,5 +1,5 @@
-//! Asking others about subject tokens: an opaque one's issuer what it is, the identity provider whether one of its own
-//! is still active (RFC 7662).
+//! Introspection of subject tokens (RFC 7662): issuers explain their opaque tokens, the identity provider says whether
+//! a token of its own is still active.
 
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
@@ -10,11 +10,10 @@ use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// An opaque subject token, checked by what its issuer says about it. What issuer that is, the configuration says, or
-/// `subject_issuer` where there are several.
+/// Checks an opaque subject token with its issuer's answer. The configuration names the issuer, or `subject_issuer` if
+/// there are several.
 ///
-/// # Errors
-/// No issuer can be asked, it does not answer, or what it says does not hold.
+/// # Errors No issuer can be asked, the issuer does not answer, or its answer fails a check.
 pub async fn subject(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -26,10 +25,9 @@ pub async fn subject(
     validate_introspected(authenticated, &answer, &checks, evidence, visit.gateway.clock.now())
 }
 
-/// What the issuer of an opaque token says about it, and how that is checked.
+/// The issuer's answer about an opaque token, and the checks for it.
 ///
-/// # Errors
-/// No issuer can be asked, or it does not answer.
+/// # Errors No issuer can be asked, or the issuer does not answer.
 pub async fn ask<'v>(
     visit: Visit<'v>,
     realm: &'v RealmState,
@@ -44,10 +42,9 @@ pub async fn ask<'v>(
     Ok((answer, checks))
 }
 
-/// Whether the identity provider says that one of the realm's own tokens is still active. It is asked each time.
+/// Checks that one of the realm's own tokens is still active. The identity provider is asked each time.
 ///
-/// # Errors
-/// It says no, or does not say.
+/// # Errors The token is not active, or the identity provider does not answer.
 pub async fn still_active(visit: Visit<'_>, realm: &RealmState, token: &Secret) -> Result<(), Refusal> {
     let name = &realm.config.name;
     let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);

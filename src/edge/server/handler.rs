@@ -1,4 +1,4 @@
-//! What the listener needs from its user: somebody who answers requests, and somebody who counts connections.
+//! What the listener needs: a handler of requests and an observer of connections.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ pub trait Handler: Send + Sync + 'static {
 pub trait ConnectionObserver: Send + Sync + 'static {
     /// A connection was accepted.
     fn opened(&self);
-    /// It is gone, its tunnel included.
+    /// A connection ended, its tunnel included.
     fn closed(&self);
     /// A TLS handshake failed or took too long.
     fn handshake_failed(&self);
-    /// New certificate files were put to use (`true`) or turned down (`false`).
+    /// New certificate files were put to use (`true`) or rejected (`false`).
     fn certificate_reloaded(&self, used: bool);
 }
 

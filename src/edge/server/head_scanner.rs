@@ -1,12 +1,11 @@
 //! Refuses what hyper repairs silently: in HTTP/1.1 a `Content-Length` beside `Transfer-Encoding` in either order, a
-//! repeated `Content-Length` (even an identical one) and a repeated `Transfer-Encoding`. Each is how two servers come
-//! to disagree about where a request ends (RFC 9112 sections 6.1 and 11.2), and none is left to be seen in hyper's
-//! `HeaderMap`.
+//! repeated `Content-Length` (even an identical one) and a repeated `Transfer-Encoding`. Each can make two servers
+//! disagree about where a request ends (RFC 9112 sections 6.1 and 11.2), and hyper's `HeaderMap` no longer shows them.
 //!
 //! The scanner watches the bytes on their way to hyper. It follows the framing of heads and bodies exactly as hyper
-//! does, so that it finds each head on a kept-alive or pipelined connection, and where a head must not pass it puts a
-//! NUL in place of the colon of the second line: hyper answers 400 and closes. Where hyper would refuse by itself
-//! (a bad length, a bad chunk) the scanner stops looking, for no further head can come.
+//! does, so that it finds each head on a kept-alive or pipelined connection. In a head that must not pass, it replaces
+//! the colon of the second line with a NUL: hyper answers 400 and closes. When hyper refuses by itself (a bad length, a
+//! bad chunk), the scanner stops, because no further head can come.
 
 mod state;
 
@@ -20,10 +19,10 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Debug)]
 pub struct HeadScanner {
     at: At,
-    /// Of the head that is being read.
+    /// `Content-Length` of the head that is being read.
     length: Option<u64>,
     chunked: bool,
-    /// Of the chunk that is being read.
+    /// Bytes of the present chunk that are still to come.
     chunk: u64,
 }
 
@@ -34,7 +33,7 @@ impl Default for HeadScanner {
 }
 
 impl HeadScanner {
-    /// Looks at the next bytes of the connection, and spoils those that hyper must not accept.
+    /// Scans the next bytes of the connection, and spoils a head that hyper must not accept.
     pub fn scan(&mut self, bytes: &mut [u8]) {
         let mut from = 0;
         while let Some(rest) = bytes.get_mut(from..).filter(|rest| !rest.is_empty()) {
@@ -59,12 +58,12 @@ impl HeadScanner {
         )
     }
 
-    /// Looks no more.
+    /// Stops scanning.
     pub fn stop(&mut self) {
         self.at = At::Off;
     }
 
-    /// Takes one byte, or a run of bytes that are all alike; returns how many.
+    /// Consumes one byte, or a run of bytes in one state, and returns their number.
     fn step(&mut self, rest: &mut [u8]) -> usize {
         let Some(&byte) = rest.first() else { return 0 };
         self.at = match self.at {
@@ -78,7 +77,7 @@ impl HeadScanner {
             At::Preface(seen) => match PREFACE.get(seen) {
                 Some(expected) if *expected == byte && seen + 1 == PREFACE.len() => At::Off,
                 Some(expected) if *expected == byte => At::Preface(seen + 1),
-                // Not the preface after all. Its request line would be refused, so only the first word matters.
+                // This is not the preface. hyper would refuse its whole first line, so only the first word matters.
                 _ if seen == 0 => return self.begin(),
                 _ if seen < 14 => return self.inside_request_line(),
                 _ => At::Off,
@@ -106,10 +105,9 @@ impl HeadScanner {
         match (at, byte) {
             (At::ChunkStart | At::ChunkSize, _) => self.chunk_size(byte),
             (At::ChunkSpace, b' ' | b'\t') => At::ChunkSpace,
-            (At::ChunkSpace, b';') => At::ChunkExtension,
             (At::ChunkSpace | At::ChunkExtension, b'\r') => At::ChunkSizeLf,
             (At::ChunkExtension, b'\n') => At::Off,
-            (At::ChunkExtension, _) => At::ChunkExtension,
+            (At::ChunkSpace, b';') | (At::ChunkExtension, _) => At::ChunkExtension,
             (At::ChunkSizeLf, b'\n') if self.chunk == 0 => At::TrailerStart,
             (At::ChunkSizeLf, b'\n') => At::ChunkData,
             (At::ChunkDataCr, b'\r') => At::ChunkDataLf,
@@ -145,7 +143,7 @@ impl HeadScanner {
         let Some(byte) = rest.first_mut() else { return 0 };
         if seen < name.len() {
             let same = name.get(seen).is_some_and(|expected| byte.eq_ignore_ascii_case(expected));
-            // The byte is looked at again as part of a line: it may be the end of it.
+            // The byte is scanned again as part of a line: it may be the line's end.
             self.at = if same { At::Name(field, seen + 1) } else { At::Line };
             return usize::from(same);
         }
@@ -175,7 +173,7 @@ impl HeadScanner {
                 self.length = length.and_then(|length| length.checked_add(u64::from(byte - b'0')));
                 if self.length.is_some() { At::Length { over } } else { At::Off }
             }
-            // Spaces come before or after the digits; in between, hyper refuses them.
+            // Spaces may stand before or after the digits; hyper refuses them in between.
             b' ' | b'\t' if self.length == Some(0) => At::Length { over },
             b' ' | b'\t' | b'\r' => At::Length { over: true },
             _ => At::Off,

@@ -21,7 +21,7 @@ use crate::edge::server::{protocol, serving};
 /// Connections that the kernel holds for us; it takes the lower of this and `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
-/// After an error that lasts (no file descriptors, no memory), so that the loop does not spin.
+/// Pause after an error that may last (no file descriptors, no memory), so that the loop does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the listener can't be set up.
@@ -64,7 +64,8 @@ impl Server {
         })
     }
 
-    /// Serves until the drain begins. Connections go on by themselves, each holding a watch; the listener closes.
+    /// Serves until the drain begins. Then the listener closes, and connections go on in their own tasks, each with a
+    /// watch.
     pub async fn serve<H: Handler, O: ConnectionObserver>(
         self,
         listener: TcpListener,
@@ -97,7 +98,7 @@ impl Server {
     ) {
         let places = Arc::new(Semaphore::new(self.listen.max_connections));
         loop {
-            // Taken before the accept: whoever finds no place waits in the kernel's queue.
+            // The place is taken before the accept, so that a caller without a place waits in the kernel's queue.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -132,7 +133,7 @@ impl Server {
             Some(certificate) => {
                 let handshake =
                     tokio::time::timeout(self.limits.header, certificate.acceptor().accept(stream));
-                // Nobody has asked for anything yet: a drain need not wait for it.
+                // There is no request yet, so a drain need not wait.
                 let done = tokio::select! {
                     done = handshake => done,
                     () = watch.draining() => return,
@@ -153,7 +154,7 @@ impl Server {
     }
 }
 
-/// Errors that say something about the connection that was to be accepted, not about us.
+/// Errors of the connection that was being accepted, not of the listener.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)

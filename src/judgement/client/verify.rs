@@ -191,7 +191,7 @@ pub fn verify(
 /// Authenticates a client through the identity provider's introspection endpoint, which was asked as this client about
 /// what is no token.
 pub fn by_upstream(credentials: &Credentials, status: u16, body: &[u8]) -> Result<Proven, Refusal> {
-    // A page of some proxy has the status, too, but not the answer.
+    // An error page of a proxy may have status 200, too, but is no answer.
     let is_answer = || IntrospectionAnswer::read(body).is_ok_and(|answer| !answer.is_active());
     match (IntrospectionStatus::of(status), error_code(body).as_deref()) {
         (IntrospectionStatus::Answered, None) if is_answer() => {

@@ -1,4 +1,4 @@
-//! The client of Keycloak's admin REST API: logs in as Cambio's own client and asks.
+//! The client of Keycloak's admin REST API. It logs in as Cambio's own client.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use crate::words::secret::Secret;
 
 /// What may stand in a path segment as it is (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// Limits for the body of an answer: thousands of roles fit.
+/// Limits for the body of an answer. Thousands of roles fit.
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(10), bytes: 1 << 20 };
-/// Users and clients that are remembered.
+/// Users and clients in each cache.
 const REMEMBERED: u64 = 10_000;
-/// A token this near its end is not used any more.
+/// A token is not used if it expires within this time.
 const SPARE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A realm's users and their roles, through Cambio's own client.
@@ -62,7 +62,7 @@ impl DirectoryClient {
         }
     }
 
-    /// Asks with our own token; with a new one if the old one is no longer taken.
+    /// Sends a request with Cambio's own token, and again with a new token if the old one is refused.
     pub(super) async fn get<T: for<'de> Deserialize<'de>>(
         &self,
         upstream: &UpstreamClient,
@@ -166,7 +166,7 @@ fn bearer(token: &Secret) -> Result<HeaderValue, DirectoryError> {
     Ok(value)
 }
 
-/// A user's id as a segment of a path. Dots alone would lead to another one.
+/// A user's id as a segment of a path. An id of dots alone would lead to another path.
 pub(super) fn segment(id: &str) -> Result<String, DirectoryError> {
     if matches!(id, "" | "." | "..") { Err(DirectoryError::NoUser) } else { Ok(escaped(id)) }
 }

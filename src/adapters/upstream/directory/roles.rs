@@ -16,8 +16,8 @@ use crate::judgement::policy::roles::Roles;
 pub type RoleSet = Arc<BTreeSet<String>>;
 
 impl DirectoryClient {
-    /// The roles of a client that a user holds, directly, by groups or by composite roles. A client that the identity
-    /// provider does not know has none.
+    /// The roles of a client that a user has, directly, through groups or through composite roles. A client that the
+    /// identity provider does not know has no roles.
     pub async fn client_roles(
         &self,
         upstream: &UpstreamClient,
@@ -39,7 +39,7 @@ impl DirectoryClient {
         found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
-    /// The realm roles that a user holds, directly, by groups or by composite roles.
+    /// The realm roles that a user has, directly, through groups or through composite roles.
     pub async fn realm_roles(
         &self,
         upstream: &UpstreamClient,
@@ -52,9 +52,9 @@ impl DirectoryClient {
         found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
-    /// The roles of a user that tell whether he is an administrator. That a client can't be seen is an error here:
-    /// without view-clients Keycloak shows none, and the user may have roles of it all the same. Roles are asked for each
-    /// time.
+    /// The roles of a user that decide whether they are an administrator. If Cambio can't see a client, this is an
+    /// error: without view-clients Keycloak shows none, and the user may still have its roles. These roles are not
+    /// cached.
     pub async fn admin_roles(
         &self,
         upstream: &UpstreamClient,

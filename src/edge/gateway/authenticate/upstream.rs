@@ -1,5 +1,5 @@
-//! The identity provider's word about a client: its introspection endpoint (RFC 7662) authenticates the caller before it
-//! looks at the token, so its status tells, whatever the token is.
+//! Authenticates a client through the identity provider. Its introspection endpoint (RFC 7662) authenticates the caller
+//! before it looks at the token, so the status of the answer is about the client, whatever the token is.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ use crate::judgement::client::verify::{Proven, by_upstream};
 use crate::words::oauth::introspection;
 use crate::words::refusal::{Reason, Refusal};
 
-/// What is asked about: no token, and nobody's secret.
+/// The `token` of the request: it is no token, and nobody's secret.
 const NO_TOKEN: &str = "cambio-asks-about-the-client";
 
-/// Asks, or remembers what was said about these very credentials. An assertion is good for one use, so nothing is
-/// remembered of it.
+/// Asks the identity provider, or uses its remembered answer for exactly these credentials. An assertion is good for
+/// one use, so its answer is not remembered.
 pub(super) async fn judge(
     visit: Visit<'_>,
     realm: &RealmState,
@@ -84,15 +84,15 @@ async fn ask(
     by_upstream(credentials, answer.status.as_u16(), &body)
 }
 
-/// The realm's introspection endpoint, at the host that the caller asked for.
+/// The realm's introspection endpoint at the host of the caller's request.
 fn target(asked: &Uri, path: &str) -> Option<Uri> {
     let mut parts = asked.clone().into_parts();
     parts.path_and_query = format!("{path}/protocol/openid-connect/token/introspect").parse().ok();
     Uri::from_parts(parts).ok()
 }
 
-/// The caller's headers, since the identity provider's answer may depend on its host and on what proxies say of it, but
-/// for those about the content and about other identities.
+/// The caller's headers, because the identity provider's answer may depend on the host and on the headers of proxies;
+/// without those about the content and about other identities.
 fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> HeaderMap {
     let mut headers = caller.clone();
     for name in

@@ -1,9 +1,9 @@
-//! Where the scanner of heads stands.
+//! The states of the head scanner.
 
-/// Where in a connection the next byte stands.
+/// The place of the next byte in a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
-    /// So many bytes of the HTTP/2 preface have come, at the start of a connection.
+    /// This many bytes of the HTTP/2 preface have come, at the start of a connection.
     Preface(usize),
     /// Before a request line.
     Start,
@@ -11,15 +11,15 @@ pub(super) enum At {
     LineStart,
     /// After a CR at the start of a line.
     BlankLine,
-    /// So many bytes of a header's name have come and are those of a framing header.
+    /// This many bytes of a name have come and match a framing header.
     Name(Field, usize),
-    /// In a line without interest.
+    /// In a line that does not matter.
     Line,
-    /// In the value of `Content-Length`; whether digits are over.
+    /// In the value of `Content-Length`; `over`: after the digits.
     Length {
         over: bool,
     },
-    /// So many bytes of content are still to come.
+    /// This many bytes of content are still to come.
     Content(u64),
     ChunkStart,
     ChunkSize,

@@ -131,17 +131,17 @@ fn a_new_certificate_is_used_and_a_bad_one_is_not() {
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     for (name, spoil) in [("no PEM", "rubbish"), ("empty", "")] {
         std::fs::write(&pair.certificate, spoil).unwrap();
-        assert!(matches!(certificate.reload(), Reload::TurnedDown(_)), "{name}");
+        assert!(matches!(certificate.reload(), Reload::Rejected(_)), "{name}");
         assert!(matches!(certificate.reload(), Reload::Unchanged), "{name} is told once");
     }
     std::fs::remove_file(&pair.key).unwrap();
-    assert!(matches!(certificate.reload(), Reload::TurnedDown(_)));
+    assert!(matches!(certificate.reload(), Reload::Rejected(_)));
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     folder.pair("tls");
     assert!(matches!(certificate.reload(), Reload::Used));
     let other = folder.pair("other");
     std::fs::copy(other.key, &pair.key).unwrap();
-    assert!(matches!(certificate.reload(), Reload::TurnedDown(_)), "a key that does not fit");
+    assert!(matches!(certificate.reload(), Reload::Rejected(_)), "a key that does not fit");
     assert!(Certificate::load(&pair, None).is_err());
 }
 
@@ -357,7 +357,7 @@ fn a_new_authority_is_used_and_a_bad_one_is_not() {
     let certificate = Certificate::load(&pair, Some(&clients)).unwrap();
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     std::fs::write(&ca, "rubbish").unwrap();
-    assert!(matches!(certificate.reload(), Reload::TurnedDown(_)));
+    assert!(matches!(certificate.reload(), Reload::Rejected(_)));
     folder.pair("ca");
     assert!(matches!(certificate.reload(), Reload::Used));
     std::fs::write(&ca, "").unwrap();
