@@ -17,21 +17,21 @@ use crate::adapters::config::AuditOutput;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// A token exchange was judged.
+    /// A token exchange was decided.
     TokenExchange,
-    /// A refresh token of ours was used.
+    /// A refresh token that Cambio issued was used.
     TokenRefresh,
-    /// A token of ours was to be revoked.
+    /// A request to revoke a token that Cambio issued was answered.
     TokenRevocation,
-    /// A token request was refused before it was known to be an exchange.
+    /// A token request was refused before Cambio knew whether it is an exchange.
     RequestRefused,
-    /// A request passed ungoverned through a door that the configuration opens.
+    /// A request passed ungoverned, because the configuration opens its grant.
     DoorPassed,
-    /// An answer with the marks of an exchange came from outside the pipeline.
+    /// The identity provider sent the answer to an exchange that Cambio had not allowed.
     AnswerWithheld,
 }
 
-/// One audit line. A field that is not known at the exit is absent.
+/// One audit line. A field is absent if its value was not known when the answer was ready.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "docs/audit-log.md documents each field; a test compares the two")]
@@ -122,13 +122,13 @@ pub struct Impersonation {
     pub subject: Option<String>,
 }
 
-/// Bytes that hold an ordinary line.
+/// Capacity in bytes that holds an ordinary line.
 const ORDINARY: usize = 2048;
 
-/// Where audit lines go. Writing is synchronous and whole lines only.
-pub struct Audit {
+/// The output of audit lines. It writes synchronously, and whole lines only.
+pub struct AuditLog {
     sink: Mutex<Sink>,
-    /// The last line may be there in part: the next one begins on a line of its own.
+    /// The last line may be incomplete. The next one then begins with a line break.
     torn: AtomicBool,
 }
 
@@ -137,7 +137,7 @@ enum Sink {
     File { path: PathBuf, file: File },
 }
 
-impl Audit {
+impl AuditLog {
     /// Opens the output; a file is appended to and made readable for its owner and group only.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl Audit {
     /// Opens the file again by its name, so that a log rotation can move the old one away.
     ///
     /// # Errors
-    /// When the file can't be opened; lines go on to the old one.
+    /// When the file can't be opened; the old file stays in use.
     pub fn reopen(&self) -> io::Result<()> {
         if let Sink::File { path, file } = &mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner) {
             let opened = append(path)?;
@@ -171,7 +171,7 @@ impl Audit {
     /// Writes one line.
     ///
     /// # Errors
-    /// When it can't be written: the exchange must then be refused.
+    /// When the line can't be written: the exchange must then be refused.
     pub fn write(&self, line: &Line) -> io::Result<()> {
         let mut text = Vec::with_capacity(ORDINARY);
         if self.torn.load(Ordering::Relaxed) {
@@ -191,9 +191,9 @@ impl Audit {
     }
 }
 
-impl std::fmt::Debug for Audit {
+impl std::fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Audit")
+        f.write_str("AuditLog")
     }
 }
 
@@ -202,8 +202,8 @@ fn append(path: &PathBuf) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o640).open(path)
 }
 
-/// Whether the last line has no end: whoever wrote it was killed in the middle. A pipe has no last line; a file that may
-/// not be read is taken for torn, which costs an empty line.
+/// Whether the last line has no line break, because its writer was killed while writing. A pipe has no last line. A
+/// file without read permission counts as torn, which costs an empty line.
 fn ends_torn(path: &PathBuf) -> io::Result<bool> {
     use std::os::unix::fs::FileExt;
     let data = std::fs::metadata(path)?;
@@ -224,7 +224,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("cambio-audit-{}", uuid::Uuid::new_v4()));
         for (text, torn) in [("", false), ("{}\n", false), ("{}\n{\"time\":", true)] {
             std::fs::write(&path, text).unwrap();
-            let audit = Audit::open(&AuditOutput::File(path.clone())).unwrap();
+            let audit = AuditLog::open(&AuditOutput::File(path.clone())).unwrap();
             assert_eq!(audit.torn.load(Ordering::Relaxed), torn, "{text}");
             audit.torn.store(false, Ordering::Relaxed);
             audit.reopen().unwrap();

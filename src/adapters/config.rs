@@ -23,6 +23,7 @@ pub use self::introspection::{Introspection, OwnClient, SecretMethod};
 pub use self::store::{Redis, Store};
 pub use self::summary::summary;
 use crate::adapters::seal::Seal;
+pub use crate::adapters::tls::KeyPair;
 use crate::judgement::client::registry::Clients;
 use crate::judgement::dialect::{Dialect, Place};
 use crate::judgement::exchange::doors::Doors;
@@ -90,15 +91,6 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Longest silence within a body.
     pub idle_timeout: Duration,
-}
-
-/// Files of a certificate chain and its private key (PEM).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPair {
-    /// Certificate chain.
-    pub certificate: PathBuf,
-    /// Private key.
-    pub key: PathBuf,
 }
 
 /// The listener that callers use, and its limits.

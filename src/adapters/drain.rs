@@ -1,4 +1,5 @@
-//! Ending in good order: everyone who serves holds a [`Watch`]; [`Drain`] asks them to finish, waits, then cuts.
+//! Graceful shutdown. Every task that serves holds a [`DrainWatch`]; [`Drain`] asks the tasks to finish, waits, and
+//! then cuts them off.
 
 use std::time::Duration;
 
@@ -11,41 +12,41 @@ enum Phase {
     Cut,
 }
 
-/// The one who ends it.
+/// Starts the shutdown.
 #[derive(Debug)]
 pub struct Drain(watch::Sender<Phase>);
 
-/// Held for as long as there is something to finish; its drop says that it is done.
+/// A task holds a watch as long as it has something to finish, and drops it when it is done.
 #[derive(Clone, Debug)]
-pub struct Watch(watch::Receiver<Phase>);
+pub struct DrainWatch(watch::Receiver<Phase>);
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Everyone finished within the time.
+pub enum DrainOutcome {
+    /// All tasks finished within the time limit.
     Complete,
-    /// So many watches were still held at the deadline, and were told to cut.
+    /// The number of watches that were still held at the deadline and were told to cut.
     Cut(usize),
 }
 
 /// A drain and the first watch on it.
-pub fn channel() -> (Drain, Watch) {
+pub fn channel() -> (Drain, DrainWatch) {
     let (sender, receiver) = watch::channel(Phase::Running);
-    (Drain(sender), Watch(receiver))
+    (Drain(sender), DrainWatch(receiver))
 }
 
 impl Drain {
-    /// Asks everyone to finish, waits until all watches are dropped or `limit` is over, then cuts what is left.
-    pub async fn drain(self, limit: Duration) -> Outcome {
+    /// Asks all tasks to finish, waits until all watches are dropped or `limit` is over, then cuts the rest.
+    pub async fn drain(self, limit: Duration) -> DrainOutcome {
         self.0.send_replace(Phase::Draining);
         if tokio::time::timeout(limit, self.0.closed()).await.is_ok() {
-            return Outcome::Complete;
+            return DrainOutcome::Complete;
         }
         let left = self.0.receiver_count();
         self.0.send_replace(Phase::Cut);
-        // Those who cut only have to drop a socket; one who does not must not keep the process alive.
+        // A task that is cut only has to drop a socket. A task that does not must not keep the process alive.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.0.closed()).await;
-        Outcome::Cut(left)
+        DrainOutcome::Cut(left)
     }
 
     /// How many watches are held.
@@ -54,20 +55,20 @@ impl Drain {
     }
 }
 
-impl Watch {
-    /// Ends when it is time to finish.
+impl DrainWatch {
+    /// Resolves when it is time to finish.
     pub async fn draining(&mut self) {
         self.reach(Phase::Draining).await;
     }
 
-    /// Ends when it is time to drop everything.
+    /// Resolves when it is time to drop everything.
     pub async fn cut(&mut self) {
         self.reach(Phase::Cut).await;
     }
 
     async fn reach(&mut self, phase: Phase) {
         if self.0.wait_for(|now| *now >= phase).await.is_err() {
-            // The `Drain` was dropped unused: nobody will ask.
+            // The `Drain` was dropped unused: no shutdown will come.
             std::future::pending::<()>().await;
         }
     }
@@ -85,7 +86,7 @@ mod tests {
             watch.draining().await;
             drop((watch, second));
         });
-        assert_eq!(drain.drain(Duration::from_secs(5)).await, Outcome::Complete);
+        assert_eq!(drain.drain(Duration::from_secs(5)).await, DrainOutcome::Complete);
         worker.await.unwrap();
     }
 
@@ -93,7 +94,7 @@ mod tests {
     async fn cuts_at_the_deadline() {
         let (drain, mut watch) = channel();
         let worker = tokio::spawn(async move { watch.cut().await });
-        assert_eq!(drain.drain(Duration::from_millis(20)).await, Outcome::Cut(1));
+        assert_eq!(drain.drain(Duration::from_millis(20)).await, DrainOutcome::Cut(1));
         worker.await.unwrap();
     }
 }

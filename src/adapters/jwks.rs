@@ -1,9 +1,9 @@
-//! Issuers' keys: fetched, kept, refreshed, never replaced by something worse.
+//! Issuers' keys: fetched, cached, refreshed, and never replaced with an unusable answer.
 //!
-//! Good keys are served from memory; a task fetches them again before they are old. A `kid` that no key has causes
-//! one fetch for all who ask, and then none for a while, so that made-up ids can't be turned into load on the
-//! issuer. When a fetch fails, for whatever reason, the good keys stay, but only up to `max_stale`: after that a key
-//! that the issuer has withdrawn could still be honoured, so there are no keys, and exchanges are refused.
+//! Good keys are served from memory, and a task refreshes them before they are old. An unknown `kid` causes one fetch
+//! for all callers, and then none for a while, so that made-up ids put no load on the issuer. When a fetch fails, the
+//! good keys stay, but only up to `max_stale`. After that time Cambio could accept a key that the issuer has withdrawn,
+//! so there are no keys, and exchanges are refused.
 
 pub mod fetch;
 pub mod source;
@@ -22,31 +22,23 @@ use crate::words::refusal::Reason;
 use fetch::{FetchError, Fetcher};
 pub use source::Source;
 
-/// How long after a failed fetch callers get the same answer before another is tried.
+/// Time after a failed fetch during which callers get its error and no other fetch is tried.
 const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
 /// First and longest pause of the background task after failures.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// Sees what happens to keys; for metrics.
-pub trait Observer: Send + Sync {
+/// Is told about fetches, for metrics.
+pub trait JwksObserver: Send + Sync {
     /// A fetch ended.
     fn refreshed(&self, outcome: Result<(), &FetchError>);
 }
 
-/// An observer that looks away.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn refreshed(&self, _outcome: Result<(), &FetchError>) {}
-}
-
 /// The keys of one issuer. Clones share them.
 #[derive(Clone)]
-pub struct Jwks(Arc<Inner>);
+pub struct JwksCache(Arc<Inner>);
 
-/// There are no keys that may be used.
+/// There are no usable keys.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the issuer's keys can't be had: {0}")]
 pub struct JwksError(Arc<FetchError>);
@@ -55,10 +47,10 @@ struct Inner {
     fetcher: Fetcher,
     limits: JwksLimits,
     clock: Clock,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn JwksObserver>,
     held: ArcSwapOption<Held>,
     attempts: Mutex<Attempts>,
-    /// One fetch at a time: the key is the generation that the fetch is to replace.
+    /// One fetch at a time. The key is the generation that the fetch replaces.
     flights: Cache<u64, Arc<Held>>,
 }
 
@@ -66,7 +58,7 @@ struct Inner {
 struct Held {
     keys: Arc<KeySet>,
     fetched: Timestamp,
-    /// Counts up with every good fetch.
+    /// Counts the good fetches.
     generation: u64,
 }
 
@@ -78,17 +70,17 @@ struct Attempts {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// The background task's turn.
+    /// The background task refreshes the keys.
     Scheduled,
     /// No usable keys are held.
     Missing,
-    /// A token names a key that is not among those held.
+    /// A token names a key that Cambio does not have.
     UnknownKid,
 }
 
-impl Jwks {
+impl JwksCache {
     /// Keys from this source. Nothing is fetched yet.
-    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: Arc<dyn JwksObserver>) -> Self {
         Self(Arc::new(Inner {
             fetcher,
             limits,
@@ -100,8 +92,8 @@ impl Jwks {
         }))
     }
 
-    /// The keys, and if none of them has this `kid`, newer ones where these can be had. That the `kid` is among what
-    /// is returned is not promised. Errors if no good keys younger than `max_stale` can be had.
+    /// The keys. If none of them has this `kid`, they are fetched again, if a fetch is due. The returned keys may still
+    /// lack the `kid`. Fails if there are no good keys younger than `max_stale`.
     pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, JwksError> {
         let held = self.0.held.load_full();
         let generation = Held::generation(held.as_deref());
@@ -112,30 +104,30 @@ impl Jwks {
         if kid.is_none_or(|kid| held.keys.contains(kid)) {
             return Ok(Arc::clone(&held.keys));
         }
-        // What is held stays good if the fetch fails or is not due; the token's key is then unknown, and says so.
+        // If the fetch fails or is not due, the present keys stay good, and the token's key is reported as unknown.
         let newer = self.refresh(generation, Cause::UnknownKid).await;
         Ok(newer.map_or_else(|_| Arc::clone(&held.keys), |held| Arc::clone(&held.keys)))
     }
 
-    /// The keys held, without fetching, if they may be used.
+    /// The present keys, without fetching, if they are usable.
     pub fn held(&self) -> Option<Arc<KeySet>> {
         self.0.held.load_full().filter(|held| self.0.usable(held)).map(|held| Arc::clone(&held.keys))
     }
 
-    /// Time since the keys held were fetched; none if there never were any. For metrics and readiness.
+    /// Time since the present keys were fetched; none if no fetch succeeded yet. For metrics and readiness.
     pub fn age(&self) -> Option<SignedDuration> {
         self.0.held.load().as_ref().map(|held| self.0.age(held))
     }
 
-    /// Fetches the keys once, so that the first exchange need not wait. Failure is the background task's business.
+    /// Fetches the keys once, so that the first exchange need not wait. The background task handles a failure.
     pub async fn warm(&self) {
         if self.held().is_none() {
             self.scheduled().await.ok();
         }
     }
 
-    /// Fetches the keys now and then again and again before they are old, until dropped (in a `select!` with a
-    /// shutdown signal, or with its task). Files are looked at every few seconds, for nobody tells us of a change.
+    /// Fetches the keys now, and again whenever they grow old, until the future is dropped (in a `select!` with a
+    /// shutdown signal, or with its task). Files are read every few seconds, because nothing announces a change.
     pub async fn keep_fresh(&self) {
         let mut retry = FIRST_RETRY;
         loop {
@@ -160,8 +152,8 @@ impl Jwks {
         self.refresh(generation, Cause::Scheduled).await
     }
 
-    /// One fetch for everybody who finds the same generation wanting, however long after its end he asks. It runs in
-    /// a task of its own: a caller who hangs up neither ends it for the others nor starts a second one.
+    /// One fetch for all callers that need more than the same generation, even if they ask after it ended. The fetch
+    /// runs in its own task: a caller that hangs up neither ends it for the others nor starts a second one.
     async fn refresh(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, Arc<FetchError>> {
         loop {
             let inner = Arc::clone(&self.0);
@@ -170,7 +162,8 @@ impl Jwks {
             });
             match flight.await.map_err(|_| FetchError::Aborted)? {
                 Ok(held) => return Ok(held),
-                // Somebody else's question, answered with "not yet": ours is another one.
+                // This flight was made for an unknown `kid` and was not due. This caller has another cause, so it tries
+                // again.
                 Err(error) if matches!(*error, FetchError::NotDue) && cause != Cause::UnknownKid => {
                     tokio::task::yield_now().await;
                 }
@@ -185,21 +178,21 @@ impl Jwks {
     }
 }
 
-impl std::fmt::Debug for Jwks {
+impl std::fmt::Debug for JwksCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Jwks({})", self.0.fetcher)
+        write!(f, "JwksCache({})", self.0.fetcher)
     }
 }
 
 impl JwksError {
-    /// The cause in the closed set.
+    /// The reason for the refusal.
     pub fn reason(&self) -> Reason {
         Reason::KeysUnavailable
     }
 }
 
 impl Held {
-    /// Counts from one; zero is nothing yet.
+    /// The generation, counted from one; zero without keys.
     fn generation(held: Option<&Self>) -> u64 {
         held.map_or(0, |held| held.generation)
     }
@@ -210,10 +203,11 @@ impl Inner {
         self.age(held).unsigned_abs() <= self.limits.max_stale
     }
 
-    /// Fetches, and on success replaces generation `generation`. Runs once at a time per generation, so what it
-    /// reads of `attempts` can't be outrun.
+    /// Fetches, and on success replaces generation `generation`. It runs once at a time per generation, so that
+    /// `attempts` can't change under it.
     async fn replace(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, FetchError> {
-        // Somebody who read the generation before a flight ended and asked after it: that flight was his.
+        // The caller read the generation before a flight ended and asked after its end: that flight answers this
+        // caller, too.
         if let Some(held) = self.held.load_full().filter(|held| held.generation > generation) {
             return Ok(held);
         }
@@ -268,7 +262,8 @@ impl Inner {
     }
 }
 
-/// Whether a pause that began at `start` lasts still. A clock that was set back ends it: else it would last as much longer.
+/// Whether a pause that began at `start` still lasts. If the clock was set back, the pause ends: otherwise it would
+/// last longer by that time.
 fn within(pause: Duration, start: Timestamp, now: Timestamp) -> bool {
     let passed = now.duration_since(start);
     !passed.is_negative() && passed.unsigned_abs() < pause

@@ -1,12 +1,12 @@
 //! Prometheus metrics; the only user of the `prometheus` crate.
 //!
-//! Every label value comes from an enum or from the configuration, so the number of series is bounded. What the
-//! pass-through path touches is resolved once, at start.
+//! Every label value comes from an enum or from the configuration, so the number of series is bounded. The label values
+//! of the pass-through path are resolved once, at start.
 
 mod family;
 mod judgement;
+mod labels;
 mod operation;
-mod store;
 mod traffic;
 
 use std::time::Duration;
@@ -15,8 +15,8 @@ use prometheus::{Encoder, Error, Registry, TextEncoder};
 
 use self::family::Families;
 use self::judgement::Judgement;
+pub use self::labels::{Outcome, OwnEndpoint, StoreOperation, StoreOutcome, Way};
 use self::operation::Operation;
-pub use self::store::{StoreOperation, StoreOutcome};
 use self::traffic::Traffic;
 use crate::words::refusal::Reason;
 
@@ -31,88 +31,6 @@ pub struct Metrics {
     traffic: Traffic,
     judgement: Judgement,
     operation: Operation,
-}
-
-/// What became of an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A token was handed out.
-    Allowed,
-    /// Refused: by us, or by the identity provider.
-    Denied,
-    /// Neither: a fault of the identity provider, of the network or of ours.
-    Failed,
-}
-
-impl Outcome {
-    /// The label value and the audit field.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// Which way a request took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Streamed to the identity provider.
-    Pass,
-    /// A form to a path that is no token endpoint.
-    Form,
-    /// The realm's keys.
-    Keys,
-    /// The realm's discovery document.
-    Discovery,
-    /// A token endpoint.
-    Token,
-    /// Introspection, userinfo or revocation.
-    Own,
-    /// Refused by its head alone.
-    Rejected,
-}
-
-impl Way {
-    const ALL: [Self; 7] =
-        [Self::Pass, Self::Form, Self::Keys, Self::Discovery, Self::Token, Self::Own, Self::Rejected];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Form => "form",
-            Self::Keys => "keys",
-            Self::Discovery => "discovery",
-            Self::Token => "token",
-            Self::Own => "own",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-/// Where a token of our own was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnEndpoint {
-    /// RFC 7662.
-    Introspection,
-    /// `OpenID` Connect Core section 5.3.
-    Userinfo,
-    /// RFC 7009.
-    Revocation,
-    /// The token endpoint, with a refresh token.
-    Refresh,
-}
-
-impl OwnEndpoint {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Introspection => "introspection",
-            Self::Userinfo => "userinfo",
-            Self::Revocation => "revocation",
-            Self::Refresh => "refresh",
-        }
-    }
 }
 
 impl Metrics {
@@ -143,17 +61,17 @@ impl Metrics {
         self.judgement.exchanged(realm, outcome, reason, took);
     }
 
-    /// A client was authenticated by us, or was not.
+    /// Cambio authenticated a client, or refused to.
     pub fn client_authenticated(&self, realm: &str, method: &str, outcome: Outcome) {
         self.judgement.client_authentications.with_label_values(&[realm, method, outcome.as_str()]).inc();
     }
 
-    /// A request passed through an open door.
+    /// A request passed ungoverned, because the configuration opens its grant.
     pub fn door_passed(&self, realm: &str, door: &str) {
         self.judgement.open_doors.with_label_values(&[realm, door]).inc();
     }
 
-    /// A token of our own was used at one of the realm's endpoints.
+    /// A token that Cambio issued was used at one of the realm's endpoints.
     pub fn own_token_request(&self, realm: &str, endpoint: OwnEndpoint, outcome: Outcome) {
         let labels = [realm, endpoint.as_str(), outcome.as_str()];
         self.judgement.own_token_requests.with_label_values(&labels).inc();
@@ -195,7 +113,7 @@ impl Metrics {
         self.traffic.handshake_failures.inc();
     }
 
-    /// Changed certificate files were put to use, or turned down.
+    /// Changed certificate files were put to use, or rejected.
     pub fn certificate_reloaded(&self, used: bool) {
         self.traffic.certificate_reloads.with_label_values(&[if used { "ok" } else { "error" }]).inc();
     }

@@ -1,6 +1,9 @@
-//! Bodies and the connections that they travel on.
+//! Bodies, the connections that they travel on, and the requests that Cambio makes itself.
 
 pub mod body;
 pub mod connection;
+pub mod outgoing;
 pub(crate) mod pool;
+pub(crate) mod progress;
 pub(crate) mod transport;
+pub mod url;

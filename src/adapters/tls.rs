@@ -1,5 +1,4 @@
-//! TLS: the client side, towards the identity provider and for fetching keys, and what is believed of callers'
-//! certificates.
+//! TLS of outgoing connections, and the trust in callers' certificates.
 
 mod anybody;
 pub mod peers;
@@ -11,7 +10,14 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::adapters::config::KeyPair;
+/// Files of a certificate chain and its private key (PEM).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// Certificate chain, the leaf first.
+    pub certificate: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -56,14 +62,14 @@ pub fn nobody() -> Result<ClientConfig, TlsError> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// A client configuration that takes any certificate, for tools whose user asks for that; the gate never does.
+/// A client configuration that accepts any certificate, for tools whose user asks for that; the gate never uses it.
 pub fn anybody() -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Arc::new(anybody::Anybody::new(&provider));
     Ok(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// The provider is named, not taken from the process: with two linked, the process' default is a panic.
+/// The provider is named explicitly: if two providers are linked, the process-wide default panics.
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
@@ -79,7 +85,7 @@ fn own_roots(path: &Path) -> Result<RootCertStore, TlsError> {
 
 fn system_roots() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    // One unreadable certificate among the system's hundred is no reason to stop; none at all is.
+    // One unreadable certificate among the system's hundred is acceptable; no readable certificate at all is not.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
 }
@@ -108,6 +114,7 @@ mod tests {
     use super::*;
     use crate::adapters::jwks::fetch::{FetchError, Fetcher};
     use crate::adapters::jwks::source::Source;
+    use crate::adapters::net::outgoing::OutgoingError;
     use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 
     struct Folder(PathBuf);
@@ -176,7 +183,7 @@ mod tests {
         let both = format!("{}{}", other.cert.pem(), own.cert.pem());
         assert!(fetcher(&both).fetch().await.is_ok());
         let refused = fetcher(&other.cert.pem()).fetch().await;
-        assert!(matches!(refused, Err(FetchError::Connection(_))), "{refused:?}");
+        assert!(matches!(refused, Err(FetchError::Outgoing(OutgoingError::Connection(_)))), "{refused:?}");
     }
 
     #[test]

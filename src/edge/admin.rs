@@ -1,7 +1,7 @@
 //! Health, metrics and the loaded configuration, on their own listener.
 //!
-//! `/livez`: the process answers. `/readyz`: configuration is loaded, the listener is bound and no stop is under way;
-//! `/readyz?include=upstream,jwks,store` asks for more. `/healthz` is `/readyz` by another name. `/metrics`, `/config`.
+//! `/livez`: the process answers. `/readyz`: configuration is loaded, the listener is bound and no shutdown has begun;
+//! `/readyz?include=upstream,jwks,store` checks more. `/healthz` is another name of `/readyz`. `/metrics`, `/config`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -39,20 +39,20 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let shared = Arc::clone(&shared);
-                async move { Ok::<_, Infallible>(answer(&request, &shared).await) }
+                async move { Ok::<_, Infallible>(respond(&request, &shared).await) }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))
                 .serve_connection(TokioIo::new(stream), service);
-            // A probe that hangs up is no event.
+            // A probe that hangs up is not worth a log line.
             let _ = connection.await;
             drop(permit);
         });
     }
 }
 
-async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+async fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -82,13 +82,13 @@ async fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<B
     }
 }
 
-/// One line per thing asked after; 503 if one is not well.
+/// One line per check; 503 if a check fails.
 async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
     let mut lines = vec![("serving", if shared.is_stopping() { Err("stopping".to_owned()) } else { Ok(()) })];
     let include =
         query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
     for name in include {
-        // Each is asked after once, however often it is named.
+        // Each check runs once, however often it is named.
         if lines.iter().any(|(asked, _)| *asked == name) {
             continue;
         }

@@ -9,14 +9,14 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::adapters::audit::Audit;
+use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Environment, attempt, load};
 use crate::adapters::config::watch::Watch;
 use crate::adapters::config::{Config, Listen};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::store::Store;
-use crate::adapters::upstream::Upstream;
+use crate::adapters::upstream::client::UpstreamClient;
 use crate::edge::gateway::generation::Generation;
 use crate::edge::gateway::services::Services;
 use crate::edge::gateway::setup_error::StartError;
@@ -65,15 +65,15 @@ pub fn start_with(
     clock: Clock,
 ) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new()?);
-    let audit = Audit::open(&loaded.audit).map_err(|error| StartError::File {
+    let audit = AuditLog::open(&loaded.audit).map_err(|error| StartError::File {
         path: match &loaded.audit {
             crate::adapters::config::AuditOutput::File(path) => path.clone(),
             crate::adapters::config::AuditOutput::Stdout => PathBuf::from("stdout"),
         },
         error,
     })?;
-    let upstream =
-        Upstream::new(&loaded.upstream).map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
+    let upstream = UpstreamClient::new(&loaded.upstream)
+        .map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
     let watch = Watch::new(&loaded, path);
@@ -141,7 +141,7 @@ impl Running {
     }
 }
 
-impl server::Observer for Metrics {
+impl server::ConnectionObserver for Metrics {
     fn opened(&self) {
         self.connection_opened();
     }

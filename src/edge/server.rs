@@ -1,5 +1,6 @@
 //! The listener that callers use: HTTP/1.1 and HTTP/2 on one port, with or without TLS.
 
+pub mod handler;
 pub mod head_scanner;
 pub mod listener;
 pub mod tls;
@@ -9,48 +10,9 @@ mod protocol;
 mod serving;
 mod watched;
 
-use std::future::Future;
-use std::sync::Arc;
-
-use http::{Request, Response};
-use hyper::body::Incoming;
-
-use crate::adapters::net::body::Body;
-pub use crate::adapters::net::connection::{Connection, Facts, Limits};
+pub use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
+pub use crate::edge::server::handler::{ConnectionObserver, Handler, UnobservedConnections};
 pub use crate::edge::server::listener::{Server, ServerSetupError, bind};
-
-/// Answers requests.
-pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. The future is dropped when the caller hangs up.
-    fn handle(
-        &self,
-        request: Request<Incoming>,
-        connection: &Arc<Connection>,
-    ) -> impl Future<Output = Response<Body>> + Send;
-}
-
-/// Counts connections.
-pub trait Observer: Send + Sync + 'static {
-    /// A connection was accepted.
-    fn opened(&self);
-    /// It is gone, its tunnel included.
-    fn closed(&self);
-    /// A TLS handshake failed or took too long.
-    fn handshake_failed(&self);
-    /// New certificate files were put to use (`true`) or turned down (`false`).
-    fn certificate_reloaded(&self, used: bool);
-}
-
-/// Counts nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn opened(&self) {}
-    fn closed(&self) {}
-    fn handshake_failed(&self) {}
-    fn certificate_reloaded(&self, _used: bool) {}
-}
 
 #[cfg(test)]
 mod tests;

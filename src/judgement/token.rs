@@ -16,6 +16,7 @@ use crate::judgement::jose::checks::{TokenChecks, rules_hold};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{self, Expectations, Unverified, VerifiedToken};
+use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -23,7 +24,6 @@ use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 use actor::ActorToken;
 use confirmation::{Binding, Evidence};
-use introspected::Answer;
 
 /// A request whose subject token was read, with nothing in it believed: it says whose keys to ask for.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ impl Presented {
 /// The same for an opaque subject token, by what its issuer says about it.
 pub fn validate_introspected(
     authenticated: Authenticated,
-    answer: &Answer,
+    answer: &IntrospectionAnswer,
     checks: &SubjectChecks<'_>,
     evidence: Evidence<'_>,
     now: Timestamp,
@@ -281,7 +281,7 @@ pub fn accept(
 
 /// The same for an opaque token, by what its issuer says about it.
 pub fn check_introspected(
-    answer: &Answer,
+    answer: &IntrospectionAnswer,
     kind: TokenType,
     client: &str,
     checks: &SubjectChecks<'_>,
@@ -294,7 +294,7 @@ pub fn check_introspected(
             format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name()),
         ));
     }
-    let token = answer.token(checks.issuer, checks.checks.leeway, now)?;
+    let token = introspected::token(answer, checks.issuer, checks.checks.leeway, now)?;
     fit(&token, client, checks, evidence)?;
     Ok(token)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bytes;
 pub mod error;
 pub mod form;
+pub mod introspection;
 pub mod json;
 pub mod names;
 pub mod scope;

@@ -26,6 +26,7 @@ mod jwks_rotation;
 mod layering;
 mod malformed;
 mod mint;
+mod outgoing;
 mod own_tokens;
 mod passthrough;
 mod protocols;

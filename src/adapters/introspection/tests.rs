@@ -1,19 +1,29 @@
 //! An issuer that answers as each test says, by a clock that stands still until it is moved.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::*;
-use crate::words::clock::ManualClock;
+use super::client::{IntrospectionClient, IntrospectionError};
+use crate::adapters::config::{Introspection, OwnClient, SecretMethod, Upstream};
+use crate::adapters::net::outgoing::OutgoingError;
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::words::clock::{Clock, ManualClock};
+use crate::words::oauth::introspection::MAX_ANSWER_BYTES;
+use crate::words::secret::Secret;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -59,12 +69,12 @@ impl Issuer {
         self.hits.load(Ordering::SeqCst)
     }
 
-    fn introspector(&self, method: SecretMethod, cache_for: u64) -> (Introspector, Arc<ManualClock>) {
+    fn introspector(&self, method: SecretMethod, cache_for: u64) -> (IntrospectionClient, Arc<ManualClock>) {
         let (clock, hand) = Clock::manual(Timestamp::from_second(NOW).unwrap());
         let client = OwnClient { id: "cam:bio".to_owned(), secret: Secret::new("s&cret ") };
         let cache_for = Duration::from_secs(cache_for);
         let config = Introspection { url: self.url.clone(), client, method, cache_for };
-        (Introspector::new(&config, None, clock).unwrap(), hand)
+        (IntrospectionClient::issuer(&config, None, clock).unwrap(), hand)
     }
 }
 
@@ -91,6 +101,21 @@ fn active(seconds: i64) -> Value {
     json!({ "active": true, "sub": "u-1", "exp": NOW + seconds, "token_type": "Bearer" })
 }
 
+/// An identity provider that no issuer's client asks.
+fn upstream() -> UpstreamClient {
+    let limit = Duration::from_secs(1);
+    UpstreamClient::new(&Upstream {
+        scheme: http::uri::Scheme::HTTP,
+        authority: "127.0.0.1:1".parse().unwrap(),
+        ca: None,
+        client_certificate: None,
+        connect_timeout: limit,
+        response_timeout: limit,
+        idle_timeout: limit,
+    })
+    .unwrap()
+}
+
 fn token(text: &str) -> Secret {
     Secret::new(text)
 }
@@ -105,11 +130,12 @@ async fn it_asks_as_the_configured_client() {
         (SecretMethod::Post, None, format!("{form}&client_id=cam%3Abio&client_secret=s%26cret+")),
     ] {
         let (introspector, _) = issuer.introspector(method, 30);
-        assert!(introspector.ask(&token("opaque +")).await.unwrap().is_active());
+        assert!(introspector.ask(&upstream(), &token("opaque +")).await.unwrap().is_active());
         let (head, sent) = issuer.seen.lock().unwrap().take().unwrap();
         assert_eq!((head.method, head.uri.to_string()), (Method::POST, "/introspect?a=b".to_owned()));
         assert_eq!(head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap()), header);
         assert_eq!(head.headers[CONTENT_TYPE], "application/x-www-form-urlencoded");
+        assert_eq!(head.headers[USER_AGENT], concat!("cambio/", env!("CARGO_PKG_VERSION")));
         assert_eq!(sent, body);
     }
 }
@@ -128,16 +154,16 @@ async fn an_answer_serves_for_a_while_and_never_beyond_exp() {
         let issuer = Issuer::start().await;
         issuer.says(200, body.to_string());
         let (introspector, hand) = issuer.introspector(SecretMethod::Basic, cache_for);
-        introspector.ask(&token("a")).await.unwrap();
+        introspector.ask(&upstream(), &token("a")).await.unwrap();
         if serves > 0 {
             hand.advance(SignedDuration::from_secs(serves) - SignedDuration::from_millis(1));
-            introspector.ask(&token("a")).await.unwrap();
+            introspector.ask(&upstream(), &token("a")).await.unwrap();
             assert_eq!(issuer.hits(), 1, "{name}");
             hand.advance(SignedDuration::from_millis(1));
         }
-        introspector.ask(&token("a")).await.unwrap();
+        introspector.ask(&upstream(), &token("a")).await.unwrap();
         assert_eq!(issuer.hits(), 2, "{name}");
-        introspector.ask(&token("b")).await.unwrap();
+        introspector.ask(&upstream(), &token("b")).await.unwrap();
         assert_eq!(issuer.hits(), 3, "{name}: another token is another question");
     }
 }
@@ -151,7 +177,7 @@ async fn many_callers_ask_once() {
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let introspector = Arc::clone(&introspector);
-            tokio::spawn(async move { introspector.ask(&token("a")).await.unwrap().is_active() })
+            tokio::spawn(async move { introspector.ask(&upstream(), &token("a")).await.unwrap().is_active() })
         })
         .collect();
     held.notify_one();
@@ -179,24 +205,26 @@ async fn what_is_no_answer_is_an_error_and_not_remembered() {
         (200, &large, "the answer is larger than 64 KiB"),
     ] {
         issuer.says(status, body);
-        let error = introspector.ask(&token("a")).await.unwrap_err().to_string();
+        let error = introspector.ask(&upstream(), &token("a")).await.unwrap_err().to_string();
         assert!(error.starts_with(expected), "{status} {body:.20}: {error}");
     }
     let coded = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
     *issuer.says.lock().unwrap() = (200, coded, active(60).to_string());
-    let error = introspector.ask(&token("a")).await.unwrap_err();
-    assert!(matches!(*error, AskError::Coding), "{error}");
+    let error = introspector.ask(&upstream(), &token("a")).await.unwrap_err();
+    assert!(matches!(error, IntrospectionError::Outgoing(OutgoingError::Coding)), "{error}");
     issuer.says(200, active(60).to_string());
-    assert!(introspector.ask(&token("a")).await.unwrap().is_active());
+    assert!(introspector.ask(&upstream(), &token("a")).await.unwrap().is_active());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn silence_ends_at_the_time_limit() {
     let issuer = Issuer::start().await;
     *issuer.held.lock().unwrap() = Some(Arc::default());
-    let (mut introspector, _) = issuer.introspector(SecretMethod::Basic, 30);
-    introspector.time_limit = Duration::from_millis(50);
-    assert!(matches!(*introspector.ask(&token("a")).await.unwrap_err(), AskError::Timeout));
+    let (introspector, _) = issuer.introspector(SecretMethod::Basic, 30);
+    assert!(matches!(
+        introspector.ask(&upstream(), &token("a")).await.unwrap_err(),
+        IntrospectionError::Outgoing(OutgoingError::Timeout(_))
+    ));
 }
 
 #[tokio::test]
@@ -212,6 +240,10 @@ async fn nobody_there_is_an_error() {
         held: Mutex::default(),
     };
     let (introspector, _) = issuer.introspector(SecretMethod::Basic, 30);
-    let error = introspector.ask(&token("sensitive")).await.unwrap_err();
-    assert!(matches!(*error, AskError::Connection(_)) && !error.to_string().contains("sensitive"), "{error}");
+    let error = introspector.ask(&upstream(), &token("sensitive")).await.unwrap_err();
+    assert!(
+        matches!(error, IntrospectionError::Outgoing(OutgoingError::Connection(_)))
+            && !error.to_string().contains("sensitive"),
+        "{error}"
+    );
 }

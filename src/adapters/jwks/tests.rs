@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 
 use super::*;
-use crate::adapters::jwks::source::PublicAddress;
+use crate::adapters::net::url::PublicAddress;
 use crate::adapters::tls;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::words::clock::ManualClock;
@@ -110,7 +110,7 @@ async fn answer(
 /// Sends every outcome on.
 struct Outcomes(mpsc::UnboundedSender<Result<(), String>>);
 
-impl Observer for Outcomes {
+impl JwksObserver for Outcomes {
     fn refreshed(&self, outcome: Result<(), &FetchError>) {
         self.0.send(outcome.map_err(ToString::to_string)).ok();
     }
@@ -140,14 +140,14 @@ fn good(body: &str) -> Answer {
     Answer::Reply(200, &[("content-type", "application/json")], body.to_owned())
 }
 
-fn jwks_of(source: Source) -> (Jwks, Arc<ManualClock>, mpsc::UnboundedReceiver<Result<(), String>>) {
+fn jwks_of(source: Source) -> (JwksCache, Arc<ManualClock>, mpsc::UnboundedReceiver<Result<(), String>>) {
     let (clock, hand) = Clock::manual(start());
     let (sender, outcomes) = mpsc::unbounded_channel();
     let fetcher = Fetcher::with_tls(source, tls::nobody().unwrap());
-    (Jwks::new(fetcher, LIMITS, clock, Arc::new(Outcomes(sender))), hand, outcomes)
+    (JwksCache::new(fetcher, LIMITS, clock, Arc::new(Outcomes(sender))), hand, outcomes)
 }
 
-fn jwks(server: &Server) -> (Jwks, Arc<ManualClock>) {
+fn jwks(server: &Server) -> (JwksCache, Arc<ManualClock>) {
     let url = server.url("/certs").parse().unwrap();
     let (jwks, hand, _) = jwks_of(Source::Url { url, public: None });
     (jwks, hand)
@@ -311,7 +311,7 @@ async fn a_server_that_hangs_is_given_up() {
     let (jwks, _) = jwks(&server);
     let error = jwks.keys(None).await.unwrap_err();
     assert_eq!(error.reason(), Reason::KeysUnavailable);
-    assert_eq!(error.to_string(), "the issuer's keys can't be had: no answer in time");
+    assert_eq!(error.to_string(), "the issuer's keys can't be had: no answer within 5 s");
 }
 
 #[tokio::test]
@@ -474,7 +474,7 @@ fn futures_can_be_spawned() {
     fn sendable<T: Send>(_: T) {}
     let (clock, _) = Clock::manual(start());
     let fetcher = Fetcher::with_tls(Source::File("x".into()), tls::nobody().unwrap());
-    let jwks = Jwks::new(fetcher, LIMITS, clock, Arc::new(Unobserved));
+    let jwks = JwksCache::new(fetcher, LIMITS, clock, Arc::new(Outcomes(mpsc::unbounded_channel().0)));
     sendable(jwks.keys(None));
     sendable(jwks.keep_fresh());
 }

@@ -10,7 +10,7 @@ use prometheus::{
 const BUCKETS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Makes metrics that are registered from the start.
+/// Makes and registers metrics.
 pub(super) struct Families<'r>(pub(super) &'r Registry);
 
 impl Families<'_> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use prometheus::{Error, HistogramVec, IntCounter, IntCounterVec};
 
-use super::Outcome;
-use super::family::Families;
+use crate::adapters::metrics::family::Families;
+use crate::adapters::metrics::labels::Outcome;
 use crate::words::refusal::Reason;
 
 pub(super) struct Judgement {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Error, Gauge, GaugeVec, Histogram, IntCounterVec, IntGauge};
 
-use super::family::Families;
+use crate::adapters::metrics::family::Families;
 
 pub(super) struct Operation {
     pub(super) jwks_age: GaugeVec,
@@ -77,7 +77,7 @@ impl Operation {
         let keys: BTreeSet<[String; 4]> = keys.map(|labels| labels.map(str::to_owned)).collect();
         let mut shown = self.signing_keys_shown.lock().unwrap_or_else(PoisonError::into_inner);
         for labels in shown.difference(&keys) {
-            // It is there: it was set below.
+            // The series exists: it was set below.
             let _ = self.signing_keys.remove_label_values(&labels.each_ref().map(String::as_str));
         }
         for labels in keys.difference(&shown) {

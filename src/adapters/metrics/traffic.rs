@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use super::Way;
-use super::family::Families;
+use crate::adapters::metrics::family::Families;
+use crate::adapters::metrics::labels::Way;
 use crate::words::refusal::Reason;
 
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -1,11 +1,10 @@
 //! The body type of every request that goes upstream and of every answer that goes to a caller.
 //!
-//! Nothing is boxed on the way of an ordinary answer: data passes through by reference count, and a timer exists
-//! only once a body has kept us waiting.
+//! An ordinary answer passes without allocation: its data is passed on by reference count, and a timer is made only
+//! when a body keeps Cambio waiting.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,11 +12,11 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::adapters::net::pool::Lease;
+use crate::adapters::net::progress::{Idle, Progress};
 
-/// A request's or an answer's content, with its trailers. `Debug` shows its size, never what is in it.
+/// A request's or an answer's content, with its trailers. `Debug` shows the size, never the content.
 pub struct Body(Kind);
 
 enum Kind {
@@ -26,7 +25,7 @@ enum Kind {
     Stream(Stream),
 }
 
-/// Why a body ended before its end.
+/// Why a body is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The peer broke the connection or its framing.
@@ -35,24 +34,24 @@ pub enum BodyError {
     /// The peer stayed silent for longer than the limit.
     #[error("the body made no progress for {} ms", .0.as_millis())]
     Idle(Duration),
-    /// Whoever reads along would not let it go on.
+    /// The reader that sees the body on its way ended it.
     #[error("the body was cut")]
     Cut,
 }
 
-/// Reads a body as it goes by.
+/// Sees a body while it is streamed.
 pub trait ReadAlong: Send + Sync + 'static {
     /// Sees the next piece; `false` ends the body there.
     fn read(&mut self, piece: &[u8]) -> bool;
 }
 
-/// Why a body could not be read for judging.
+/// Why a whole body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is larger than the limit.
+    /// The body is larger than the limit.
     #[error("the body is too large")]
     TooLarge,
-    /// It did not arrive in time.
+    /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     Timeout,
     /// The sender broke off.
@@ -66,12 +65,12 @@ impl Body {
         Self(Kind::Empty)
     }
 
-    /// Content that is all here.
+    /// Content that is complete.
     pub fn full(data: impl Into<Bytes>) -> Self {
         Self::full_with_trailers(data, None)
     }
 
-    /// Content that is all here, and the trailers that came after it.
+    /// Complete content, and the trailers that follow it.
     pub fn full_with_trailers(data: impl Into<Bytes>, trailers: Option<HeaderMap>) -> Self {
         let data = data.into();
         if data.is_empty() && trailers.is_none() {
@@ -80,17 +79,17 @@ impl Body {
         Self(Kind::Full { data, trailers: trailers.map(Box::new) })
     }
 
-    /// Content that streams, in either direction, and fails after `idle` without progress.
+    /// Content that streams, in either direction. The body fails after `idle` without progress.
     pub fn upstream(incoming: Incoming, idle: Duration) -> Self {
         Self::stream(incoming, idle, None)
     }
 
-    /// An upstream's answer: when it has been read to its end the connection goes back to the pool.
-    pub(crate) fn leased(incoming: Incoming, idle: Duration, lease: Lease) -> Self {
+    /// The identity provider's answer. When it has been read to its end, the connection returns to the pool.
+    pub(crate) fn leased(incoming: Incoming, idle: Duration, lease: Lease<Self>) -> Self {
         Self::stream(incoming, idle, Some(lease))
     }
 
-    fn stream(incoming: Incoming, idle: Duration, lease: Option<Lease>) -> Self {
+    fn stream(incoming: Incoming, idle: Duration, lease: Option<Lease<Self>>) -> Self {
         if incoming.is_end_stream() {
             lease.into_iter().for_each(Lease::release);
             return Self::empty();
@@ -98,14 +97,14 @@ impl Body {
         Self(Kind::Stream(Stream {
             prefix: Bytes::new(),
             incoming,
-            idle: Idle { limit: idle, sleep: None, waiting_since: None },
+            idle: Idle::new(idle),
             lease,
             progress: None,
             reader: None,
         }))
     }
 
-    /// What was read from `rest` already, then `rest`.
+    /// Content that was already read from `rest`, followed by `rest`.
     pub fn prefixed(data: impl Into<Bytes>, rest: Self) -> Self {
         let data = data.into();
         match rest.0 {
@@ -118,7 +117,7 @@ impl Body {
         }
     }
 
-    /// Shows every further piece of a body that streams to `reader`; when that says `false`, the body breaks off there.
+    /// Shows every further piece of a streaming body to `reader`. The body breaks off when `reader` returns `false`.
     #[must_use]
     pub fn read_along<R: ReadAlong>(mut self, reader: R) -> Self {
         if let Kind::Stream(stream) = &mut self.0 {
@@ -127,7 +126,7 @@ impl Body {
         self
     }
 
-    /// For a body that streams: where its progress can be seen from outside.
+    /// The progress of a body, if it streams.
     pub(crate) fn watch_progress(&mut self) -> Option<Arc<Progress>> {
         let Kind::Stream(stream) = &mut self.0 else { return None };
         Some(Arc::clone(stream.progress.get_or_insert_default()))
@@ -201,7 +200,8 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            // With trailers the length stays open, or HTTP/1.1 would announce Content-Length and lose them.
+            // With trailers the length stays open: otherwise HTTP/1.1 would announce Content-Length and lose the
+            // trailers.
             Kind::Full { trailers: Some(_), .. } => SizeHint::default(),
             Kind::Full { data, .. } => SizeHint::with_exact(data.len() as u64),
             Kind::Stream(stream) => {
@@ -222,7 +222,7 @@ struct Stream {
     prefix: Bytes,
     incoming: Incoming,
     idle: Idle,
-    lease: Option<Lease>,
+    lease: Option<Lease<Body>>,
     progress: Option<Arc<Progress>>,
     reader: Option<Reader>,
 }
@@ -245,9 +245,9 @@ impl Stream {
             self.lease = None;
             return Poll::Ready(Some(Err(BodyError::Idle(silence))));
         };
-        self.idle.waiting_since = None;
+        self.idle.ended();
         if let Some(progress) = &self.progress {
-            progress.0.store(true, Ordering::Relaxed);
+            progress.made();
         }
         if let (Some(reader), Some(Ok(frame))) = (&mut self.reader, &frame)
             && frame.data_ref().is_some_and(|data| !reader.0.read(data))
@@ -264,39 +264,6 @@ impl Stream {
             Some(Ok(_)) => {}
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
-    }
-}
-
-/// Set whenever a body has made progress.
-#[derive(Debug, Default)]
-pub(crate) struct Progress(AtomicBool);
-
-impl Progress {
-    /// Whether there was progress since the last call.
-    pub(crate) fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
-    }
-}
-
-/// A limit on silence. The timer is made at the first wait and moved only when it fires: a frame costs no timer work.
-#[derive(Debug)]
-struct Idle {
-    limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-    waiting_since: Option<Instant>,
-}
-
-impl Idle {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let deadline = *self.waiting_since.get_or_insert_with(Instant::now) + self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() >= deadline {
-                return Poll::Ready(self.limit);
-            }
-            sleep.as_mut().reset(deadline);
-        }
     }
 }
 
@@ -339,45 +306,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt as _;
-
-    use super::*;
-
-    const SOON: Duration = Duration::from_secs(5);
-
-    #[tokio::test]
-    async fn full_keeps_its_length_and_ends() {
-        let body = Body::full("hello");
-        assert_eq!(body.size_hint().exact(), Some(5));
-        assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
-        assert!(Body::full("").is_end_stream());
-    }
-
-    #[test]
-    fn debug_hides_the_content() {
-        assert!(!format!("{:?}", Body::full("client_secret=hush")).contains("hush"));
-    }
-
-    #[tokio::test]
-    async fn prefix_comes_first() {
-        let body = Body::prefixed("ab", Body::prefixed("cd", Body::full("ef")));
-        assert_eq!(body.size_hint().exact(), Some(6));
-        assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef");
-    }
-
-    #[tokio::test]
-    async fn trailers_follow_the_data() {
-        let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))]);
-        let (data, read) =
-            read_bounded(Body::full_with_trailers("abc", Some(trailers.clone())), 3, SOON).await.unwrap();
-        assert_eq!((data.as_ref(), read), (&b"abc"[..], Some(trailers)));
-    }
-
-    #[tokio::test]
-    async fn reading_is_bounded() {
-        assert!(matches!(read_bounded(Body::full("abcd"), 3, SOON).await, Err(ReadError::TooLarge)));
-        let unsized_body = Body::full_with_trailers("abcd", Some(HeaderMap::new()));
-        assert!(matches!(read_bounded(unsized_body, 3, SOON).await, Err(ReadError::TooLarge)));
-    }
-}
+mod tests;

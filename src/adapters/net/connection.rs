@@ -1,4 +1,4 @@
-//! What is known about a caller's connection, computed once and used by each of its requests.
+//! A caller's connection: its facts, computed once for all of its requests, and its state for the time limits.
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use crate::adapters::drain;
 use crate::judgement::client::certificate::ClientCertificate;
 
-/// A caller's connection. It is held by everything that still uses the connection, a WebSocket tunnel included:
-/// only its drop gives the place among `listen.maxConnections` back and lets a drain end.
+/// A caller's connection. Everything that uses the connection holds this value, a WebSocket tunnel included. Its drop
+/// frees the place among `listen.maxConnections` and lets a drain end.
 #[derive(Debug)]
 pub struct Connection {
-    facts: Facts,
+    facts: ConnectionFacts,
     opened: Instant,
     upgraded: AtomicBool,
     in_flight: AtomicU32,
@@ -24,35 +24,35 @@ pub struct Connection {
     in_head: AtomicBool,
     /// Milliseconds from `opened` to the start of the present silence (or of the present request head).
     quiet_since: AtomicU64,
-    /// Milliseconds from `opened` to when a write began to wait, plus one; 0 when none does.
+    /// Milliseconds from `opened` to the moment when a write began to wait, plus one; 0 when no write waits.
     write_blocked: AtomicU64,
-    watch: drain::Watch,
+    watch: drain::DrainWatch,
     _held: Box<dyn Any + Send + Sync>,
 }
 
 /// The unchanging facts about a connection, as header values too.
 #[derive(Debug)]
-pub struct Facts {
+pub struct ConnectionFacts {
     /// The other end.
     pub peer: SocketAddr,
     /// This end.
     pub local: SocketAddr,
-    /// Whether TLS ends here.
+    /// Whether Cambio terminates TLS.
     pub tls: bool,
-    /// Whether `listen.trustedProxies` lists the peer, so that its forwarding headers are believed.
+    /// Whether `listen.trustedProxies` lists the peer, so that Cambio trusts its forwarding headers.
     pub trusted: bool,
-    /// The certificate that the peer showed, and whose key it proved to have.
+    /// The certificate that the peer showed. The handshake proved that the peer has its key.
     pub certificate: Option<Box<ClientCertificate>>,
     /// The header in which a trusted peer says which certificate its caller showed.
     pub certificate_header: Option<HeaderName>,
     pub(crate) forwarded_for: HeaderValue,
     pub(crate) forwarded_node: String,
     pub(crate) local_port: HeaderValue,
-    /// `Forwarded` for the `Host` that this connection asked for first; it rarely asks for another.
+    /// `Forwarded` for the first `Host` that this connection asked for; it rarely asks for another.
     pub(crate) forwarded: OnceLock<(HeaderValue, HeaderValue)>,
 }
 
-impl Facts {
+impl ConnectionFacts {
     /// The facts, with IPv4-mapped addresses as IPv4.
     pub fn new(peer: SocketAddr, local: SocketAddr, tls: bool, trusted: bool) -> Self {
         let ip = peer.ip().to_canonical();
@@ -95,19 +95,19 @@ impl Facts {
     }
 }
 
-/// Limits on what a caller may leave waiting.
+/// Time limits for a caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For a request head, the first one from the accept on.
+    /// For a request head. The time of the first head begins with the accept.
     pub header: Duration,
-    /// Without a request, and for a write that the caller does not take.
+    /// For a connection without a request, and for a write that the caller does not accept.
     pub idle: Duration,
 }
 
-/// What the silence of a connection calls for.
+/// What the silence of a connection requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Silence {
-    /// Nothing before this time.
+    /// Nothing until this time.
     Until(Instant),
     /// It has been idle for too long.
     Idle,
@@ -116,9 +116,9 @@ pub(crate) enum Silence {
 }
 
 impl Connection {
-    /// A new connection that counts in `watch`. `held` is dropped with it: its place among `listen.maxConnections`
-    /// and its end in the counts.
-    pub fn new(facts: Facts, watch: drain::Watch, held: impl Any + Send + Sync) -> Self {
+    /// A new connection that counts in `watch`. `held` is dropped together with the connection; it stands for the place
+    /// among `listen.maxConnections` and for the metrics.
+    pub fn new(facts: ConnectionFacts, watch: drain::DrainWatch, held: impl Any + Send + Sync) -> Self {
         Self {
             facts,
             opened: Instant::now(),
@@ -134,22 +134,22 @@ impl Connection {
     }
 
     /// Addresses and trust.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &ConnectionFacts {
         &self.facts
     }
 
-    /// The certificate that the peer showed, and whose key it proved to have. Behind a proxy it is the proxy's:
-    /// `gateway::certificate` tells whose request it is.
+    /// The certificate that the peer showed. Behind a proxy this is the proxy's certificate: `gateway::evidence::certificate`
+    /// finds that of the caller.
     pub fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.facts.certificate.as_deref()
     }
 
     /// The drain that this connection counts in.
-    pub fn watch(&self) -> drain::Watch {
+    pub fn watch(&self) -> drain::DrainWatch {
         self.watch.clone()
     }
 
-    /// From now on the bytes are not HTTP/1: said before a 101 goes out.
+    /// Notes that the bytes are no longer HTTP/1, before a 101 goes out.
     pub(crate) fn upgrade(&self) {
         self.upgraded.store(true, Ordering::Release);
     }
@@ -198,7 +198,7 @@ impl Connection {
         }
     }
 
-    /// What the silence calls for at `now`.
+    /// What the silence requires at `now`.
     pub(crate) fn silence(&self, limits: Limits, now: Instant) -> Silence {
         let blocked = self.write_blocked.load(Ordering::Relaxed);
         if blocked != 0 && now >= self.at(blocked) + limits.idle {

@@ -1,4 +1,4 @@
-//! Connections that wait for their next request.
+//! Connections that wait for their next request, of whatever body type `B`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -7,61 +7,60 @@ use std::time::Duration;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use crate::adapters::net::body::Body;
-
-/// As many idle connections as the peers are measured with; more are closed.
+/// Most idle connections, as many as the proxies that Cambio is compared with keep.
 const MAX_IDLE: usize = 256;
 
-/// As many as a steady load needs; the rest, left behind by a burst, goes soon, because each holds buffers.
+/// Idle connections that a steady load needs. What a burst leaves beyond them is closed soon, because each holds
+/// buffers.
 const KEPT: usize = 32;
 const SPARE_TIME: Duration = Duration::from_secs(5);
 
-/// How often connections that waited too long are looked for.
+/// How often the pool looks for connections that waited too long.
 const PRUNING: Duration = Duration::from_secs(5);
 
-/// Far below Keycloak's own idle limit (Quarkus: 30 minutes), so that we hang up first. A server that hangs up earlier
-/// is noticed when it does, because the connection goes on being read; what remains is the moment in between.
+/// Far below Keycloak's own idle limit (Quarkus: 30 minutes), so that Cambio closes first. If a server closes earlier,
+/// Cambio notices at once, because idle connections are still read; only a race of milliseconds remains.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
 
-/// The idle connections; the one used last is used first, so that the rest can grow old.
+/// Idle connections. The one used last is used first, so that the others can expire.
 #[derive(Debug)]
-pub(crate) struct Pool {
-    idle: Mutex<VecDeque<Idle>>,
+pub(crate) struct Pool<B> {
+    idle: Mutex<VecDeque<Idle<B>>>,
     pruner: Once,
 }
 
-impl Default for Pool {
+impl<B> Default for Pool<B> {
     fn default() -> Self {
         Self { idle: Mutex::default(), pruner: Once::new() }
     }
 }
 
 #[derive(Debug)]
-struct Idle {
-    sender: SendRequest<Body>,
+struct Idle<B> {
+    sender: SendRequest<B>,
     since: Instant,
 }
 
-/// A connection in use. Dropped, it closes; released, it waits in the pool.
+/// A connection in use. A drop closes it, [`Lease::release`] returns it to the pool.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    sender: SendRequest<Body>,
-    pool: Arc<Pool>,
+pub(crate) struct Lease<B> {
+    sender: SendRequest<B>,
+    pool: Arc<Pool<B>>,
 }
 
-impl Lease {
+impl<B: Send + 'static> Lease<B> {
     /// A new connection that will return to this pool.
-    pub(crate) fn new(sender: SendRequest<Body>, pool: &Arc<Pool>) -> Self {
+    pub(crate) fn new(sender: SendRequest<B>, pool: &Arc<Pool<B>>) -> Self {
         pool.pruner.call_once(|| pool.keep_pruned());
         Self { sender, pool: Arc::clone(pool) }
     }
 
     /// The connection.
-    pub(crate) fn sender(&mut self) -> &mut SendRequest<Body> {
+    pub(crate) fn sender(&mut self) -> &mut SendRequest<B> {
         &mut self.sender
     }
 
-    /// Hands the connection back after an answer was read to its end.
+    /// Returns the connection to the pool, after an answer was read to its end.
     pub(crate) fn release(self) {
         if !self.sender.is_closed() {
             self.pool.put(self.sender);
@@ -69,10 +68,10 @@ impl Lease {
     }
 }
 
-impl Pool {
-    /// The connection used last that is ready now. One that is open but not ready (its request is still being
-    /// uploaded although the answer is complete) stays for later.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Lease> {
+impl<B: Send + 'static> Pool<B> {
+    /// The connection used last that is ready now. A connection that is open but not ready stays in the pool: its
+    /// request is still being uploaded although the answer is complete.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Lease<B>> {
         let mut idle = self.lock();
         let mut index = idle.len();
         while index > 0 {
@@ -89,7 +88,7 @@ impl Pool {
         None
     }
 
-    fn put(&self, sender: SendRequest<Body>) {
+    fn put(&self, sender: SendRequest<B>) {
         let mut idle = self.lock();
         if idle.len() >= MAX_IDLE {
             idle.pop_front();
@@ -97,7 +96,7 @@ impl Pool {
         idle.push_back(Idle { sender, since: Instant::now() });
     }
 
-    /// Closes what waited too long.
+    /// Closes connections that waited too long.
     fn prune(&self) {
         let mut idle = self.lock();
         let mut spare = idle.len().saturating_sub(KEPT);
@@ -115,7 +114,7 @@ impl Pool {
         self.lock().len()
     }
 
-    /// Prunes now and then, until the last user of the pool is gone.
+    /// Prunes at intervals, until the last user of the pool is gone.
     fn keep_pruned(self: &Arc<Self>) {
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -127,14 +126,16 @@ impl Pool {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
-        // Nothing panics while it is held, and a list of connections is sound in any state.
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle<B>>> {
+        // Nothing panics while the lock is held, and a list of connections is valid in any state.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http_body_util::Empty;
     use hyper::client::conn::http1;
     use hyper_util::rt::TokioIo;
     use tokio::io::duplex;
@@ -144,7 +145,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_burst_leaves_goes_before_the_rest() {
-        let pool = Pool::default();
+        let pool = Pool::<Empty<Bytes>>::default();
         let mut ends = Vec::new();
         for _ in 0..KEPT + 8 {
             let (end, peer) = duplex(64);

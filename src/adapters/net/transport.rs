@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-/// After this silence the kernel asks whether the peer still exists; tunnels have no other limit.
+/// After this silence the kernel probes whether the peer still exists. Tunnels have no other limit.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A byte stream to a peer.
@@ -22,7 +22,7 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Sets what every connection wants: small writes go out at once, and dead peers are noticed.
+/// Sets the options of every connection: small writes go out at once, and dead peers are noticed.
 pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))

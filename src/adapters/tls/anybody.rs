@@ -1,4 +1,4 @@
-//! A verifier that believes any certificate and still wants good signatures.
+//! A verifier that accepts any certificate, and still requires valid signatures.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{

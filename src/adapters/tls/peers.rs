@@ -1,8 +1,8 @@
-//! Certificates of callers (RFC 8705): asked for, never demanded.
+//! Certificates of callers (RFC 8705), which are optional.
 //!
-//! The handshake lets every certificate through whose private key the caller proves to have. Whether an authority vouches
-//! for it is a fact about the connection, not a reason to close it: a client may be known by its thumbprint alone, and
-//! most callers need no certificate at all.
+//! The handshake accepts every certificate whose private key the caller proves to have. Whether an authority issued the
+//! certificate is a fact about the connection, not a reason to close it: a client may be registered with a thumbprint
+//! alone, and most callers need no certificate at all.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,21 +18,21 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use super::TlsError;
 use crate::judgement::client::certificate::{CertificateError, ClientCertificate};
 
-/// Whom we believe about callers' certificates.
+/// The authorities whose client certificates are trusted.
 #[derive(Clone, Debug, Default)]
 pub struct Peers {
-    /// Nobody, where there is none.
+    /// Without an authority, no certificate is trusted.
     authority: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl Peers {
-    /// Certificates by the authorities in `ca` are trusted; without it, none is.
+    /// Trusts certificates that the authorities in `ca` issued; without `ca`, none.
     pub fn load(ca: Option<&Path>) -> Result<Self, TlsError> {
         let Some(path) = ca else { return Ok(Self::default()) };
         Ok(Self::by(super::own_roots(path)?)?)
     }
 
-    /// The same from the bytes of the file.
+    /// Trusts certificates that the authorities in `pem` issued.
     pub fn from_pem(pem: &[u8]) -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -46,8 +46,8 @@ impl Peers {
         Ok(Self { authority: Some(built.map_err(|error| Error::General(error.to_string()))?) })
     }
 
-    /// Reads a caller's certificate, the leaf first, and says whether it is trusted at `now`: a chain to an authority,
-    /// all of it valid, and fit for TLS clients. Revocation lists are not looked at.
+    /// Reads a caller's certificate, the leaf first. It is trusted at `now` if a chain of valid certificates leads to
+    /// an authority and the certificate may be used for TLS clients. Revocation lists are not consulted.
     pub fn read(
         &self,
         chain: &[CertificateDer<'_>],
@@ -59,14 +59,14 @@ impl Peers {
         ClientCertificate::read(leaf, self.authority.as_ref().is_some_and(verified))
     }
 
-    /// For a listener's handshakes.
+    /// The verifier for a listener's handshakes.
     pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         let hints = self.authority.as_ref().map(|authority| authority.root_hint_subjects().to_vec());
         Arc::new(Holder { hints: hints.unwrap_or_default(), provider: provider() })
     }
 }
 
-/// Lets every certificate through whose holder has its key.
+/// Accepts every certificate whose holder has its private key.
 #[derive(Debug)]
 struct Holder {
     hints: Vec<DistinguishedName>,
@@ -82,7 +82,7 @@ impl ClientCertVerifier for Holder {
         &self.hints
     }
 
-    /// Not a decision: [`Peers::read`] makes it after the handshake.
+    /// Accepts: [`Peers::read`] decides about trust after the handshake.
     fn verify_client_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -14,10 +14,10 @@ use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::transport::{Transport, tune};
-use crate::adapters::upstream::{UpstreamError, UpstreamSetupError};
+use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 use crate::adapters::{config, tls};
 
-/// Largest head of an answer: Keycloak's own cookies and CSP stay far below, and 64 KiB of body fit a read.
+/// Largest head of an answer. Keycloak's cookies and CSP stay far below, and 64 KiB of a body fit into one read.
 const MAX_BUFFER: usize = 64 * 1024;
 
 /// Makes connections.
@@ -42,7 +42,7 @@ impl Connector {
     /// Reads certificates and keys.
     pub(crate) fn new(config: &config::Upstream) -> Result<Self, UpstreamSetupError> {
         let https = config.scheme == Scheme::HTTPS;
-        // `[::1]` in a URL is `::1` for the resolver.
+        // The resolver wants `::1` for the URL's `[::1]`.
         let host = config.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = if https {
             let mut client = tls::client(config.ca.as_deref(), config.client_certificate.as_ref())?;
@@ -66,7 +66,7 @@ impl Connector {
             .handshake(TokioIo::new(transport))
             .await
             .map_err(UpstreamError::Broken)?;
-        // The connection lives on its own: an upload goes on while the caller is slow to read the answer.
+        // The connection has its own task, so that an upload goes on while the caller reads the answer slowly.
         tokio::spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "upstream connection ended");

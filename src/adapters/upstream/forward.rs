@@ -1,4 +1,4 @@
-//! The plain proxy: a caller's request goes upstream as it is, the answer comes back as it is.
+//! The plain proxy: forwards a caller's request and its answer unchanged.
 
 use std::sync::Arc;
 
@@ -9,16 +9,18 @@ use http_body::Body as _;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
-use crate::adapters::upstream::{Upstream, UpstreamError, headers, upgrade};
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::error::UpstreamError;
+use crate::adapters::upstream::{headers, upgrade};
 
-/// Sends a request upstream and streams the answer back. Path and query keep their bytes, `Host` its value.
-/// The body may be another than the caller's: it is framed by its own length.
+/// Sends a request upstream and streams the answer back. Path and query keep their bytes, `Host` its value. The body
+/// may differ from the caller's; the framing headers follow its length.
 ///
-/// `Expect: 100-continue` is answered by hyper as soon as the body is wanted, and not sent on. A WebSocket upgrade
-/// becomes a tunnel that lives on its own; any other `Upgrade` is ignored, as RFC 9110 section 7.8 lets a server do
+/// hyper answers `Expect: 100-continue` when the body is read; the header is not forwarded. A WebSocket upgrade becomes
+/// a tunnel with its own task. Any other `Upgrade` is ignored, as RFC 9110 section 7.8 allows
 /// (docs/decisions/0001-h2c-upgrade-is-ignored.md). Informational answers other than 101 end here.
 pub async fn pass(
-    upstream: &Upstream,
+    upstream: &UpstreamClient,
     request: Request<Body>,
     connection: &Arc<Connection>,
 ) -> Result<Response<Body>, UpstreamError> {
@@ -38,7 +40,7 @@ pub async fn pass(
         head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
     frame(&mut head.headers, &body);
-    // Extensions are the server side's own (an upgrade that is not used, for instance).
+    // Extensions belong to the caller's side (an upgrade that is not used, for instance).
     head.extensions = http::Extensions::new();
 
     let mut response = upstream.send(Request::from_parts(head, body)).await?;
@@ -48,14 +50,14 @@ pub async fn pass(
     }
     headers::strip_hop_by_hop(response.headers_mut());
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        // RFC 9110 section 8.6: never with 204, and with 304 hyper has no length to give.
+        // RFC 9110 section 8.6: a 204 has no Content-Length, and for a 304 hyper knows no length.
         response.headers_mut().remove(CONTENT_LENGTH);
     }
     Ok(response)
 }
 
-/// Makes the framing headers say what the body is. hyper believes a `Content-Length` that is there, even with another
-/// body, and leaves out the body of a GET or HEAD whose length is not known.
+/// Makes the framing headers agree with the body. hyper sends an existing `Content-Length` even if the body has another
+/// length, and omits the body of a GET or HEAD whose length is not known.
 fn frame(headers: &mut HeaderMap, body: &Body) {
     let Some(length) = body.size_hint().exact() else {
         headers.remove(CONTENT_LENGTH);
@@ -69,7 +71,7 @@ fn frame(headers: &mut HeaderMap, body: &Body) {
     }
 }
 
-/// Leaves path and query of a target, byte for byte (RFC 9112 section 3.2.1).
+/// Reduces a target to path and query, byte for byte (RFC 9112 section 3.2.1).
 fn to_origin_form(uri: &mut Uri) {
     if uri.authority().is_none() && uri.scheme().is_none() {
         return;

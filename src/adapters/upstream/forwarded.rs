@@ -1,13 +1,14 @@
-//! Who asked, for which origin, over what: `X-Forwarded-*` and `Forwarded` (RFC 7239), told by one mouth.
+//! The forwarding headers `X-Forwarded-*` and `Forwarded` (RFC 7239), which always agree with each other.
 //!
-//! What a listed proxy says is believed, `X-Forwarded-*` before `Forwarded`: where both came, the latter is made anew
-//! from the former, so that a proxy that sets only one of them can't be used to smuggle the other through.
+//! Cambio trusts the headers of a listed proxy, `X-Forwarded-*` before `Forwarded`. If a request has both, `Forwarded`
+//! is made anew from `X-Forwarded-*`: otherwise a caller could smuggle one of them through a proxy that sets only the
+//! other.
 
 use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::adapters::net::connection::Facts;
+use crate::adapters::net::connection::ConnectionFacts;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -19,7 +20,7 @@ const HTTPS: HeaderValue = HeaderValue::from_static("https");
 const PORT_80: HeaderValue = HeaderValue::from_static("80");
 const PORT_443: HeaderValue = HeaderValue::from_static("443");
 
-/// The origin by which the caller knows us.
+/// The origin under which the caller reached Cambio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicOrigin {
     /// Whether the scheme is `https`, else `http`.
@@ -35,8 +36,8 @@ impl PublicOrigin {
     }
 }
 
-/// The origin that a request is for: from a listed proxy's word, else from `host` and the connection.
-pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Facts) -> PublicOrigin {
+/// The origin of a request: from a listed proxy's headers, else from `host` and the connection.
+pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &ConnectionFacts) -> PublicOrigin {
     let mut origin = PublicOrigin { secure: facts.tls, host: host.clone() };
     if !facts.trusted {
         return origin;
@@ -58,8 +59,8 @@ pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Facts) -> 
     origin
 }
 
-/// Replaces all forwarding headers by ours.
-pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &Facts) {
+/// Replaces all forwarding headers with Cambio's own.
+pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &ConnectionFacts) {
     let origin = origin(headers, host, facts);
     let chain = if facts.trusted { chain(headers) } else { None };
     let port = facts.trusted.then(|| first(headers, &X_FORWARDED_PORT).and_then(port)).flatten();
@@ -71,13 +72,13 @@ pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &Facts) {
     headers.insert(X_FORWARDED_PORT, port);
 }
 
-fn forwarded_for(chain: Option<String>, facts: &Facts) -> HeaderValue {
+fn forwarded_for(chain: Option<String>, facts: &ConnectionFacts) -> HeaderValue {
     let Some(mut chain) = chain else { return facts.forwarded_for.clone() };
     let _ = write!(chain, ", {}", facts.peer.ip());
     HeaderValue::from_str(&chain).unwrap_or_else(|_| facts.forwarded_for.clone())
 }
 
-fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
+fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &ConnectionFacts) -> HeaderValue {
     if let (None, Some((host, value))) = (chain, facts.forwarded.get())
         && *host == origin.host
         && origin.secure == facts.tls
@@ -109,7 +110,7 @@ fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &Facts) -> Heade
     value
 }
 
-/// The addresses before the peer, as a trusted peer tells them, joined with `, `; what is no address is dropped.
+/// The addresses before the peer, from a trusted peer's headers, joined with `, `. Whatever is no address is dropped.
 fn chain(headers: &HeaderMap) -> Option<String> {
     let mut addresses = Vec::new();
     if headers.contains_key(&X_FORWARDED_FOR) {
@@ -154,8 +155,8 @@ fn port(text: &str) -> Option<HeaderValue> {
     text.parse::<u16>().ok().map(HeaderValue::from)
 }
 
-/// The port in the public host, else the scheme's.
-fn port_of(origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
+/// The port in the public host, else that of the scheme.
+fn port_of(origin: &PublicOrigin, facts: &ConnectionFacts) -> HeaderValue {
     let host = origin.host.as_bytes();
     let digits = host.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let at = host.len() - digits;
@@ -172,97 +173,4 @@ fn port_of(origin: &PublicOrigin, facts: &Facts) -> HeaderValue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(trusted: bool) -> Facts {
-        Facts::new("192.0.2.7:4711".parse().unwrap(), "192.0.2.1:8080".parse().unwrap(), false, trusted)
-    }
-
-    fn after(inbound: &[(&'static str, &'static str)], trusted: bool) -> [String; 5] {
-        let mut headers = HeaderMap::new();
-        for (name, value) in inbound {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        set(&mut headers, &HeaderValue::from_static("sso.example.org:8080"), &facts(trusted));
-        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"].map(
-            |name| {
-                assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
-                headers[name].to_str().unwrap().to_owned()
-            },
-        )
-    }
-
-    #[test]
-    fn says_what_it_may() {
-        let own = "for=192.0.2.7;host=\"sso.example.org:8080\";proto=http";
-        let spoofed: &[_] = &[
-            ("x-forwarded-for", "1.1.1.1"),
-            ("x-forwarded-for", "2.2.2.2"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "evil"),
-            ("x-forwarded-port", "1"),
-            ("forwarded", "for=3.3.3.3;host=evil"),
-        ];
-        let cases: [(_, &[_], _, [_; 5]); 6] = [
-            ("bare", &[], false, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
-            ("spoofed", spoofed, false, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
-            ("trusted, bare", &[], true, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
-            (
-                "trusted, X-Forwarded wins over a smuggled Forwarded",
-                &[
-                    ("x-forwarded-for", "10.0.0.1, 2001:db8::1"),
-                    ("x-forwarded-proto", "https"),
-                    ("x-forwarded-host", "sso.example.org"),
-                    ("forwarded", "for=3.3.3.3;host=evil"),
-                ],
-                true,
-                [
-                    "10.0.0.1, 2001:db8::1, 192.0.2.7",
-                    "https",
-                    "sso.example.org",
-                    "443",
-                    "for=10.0.0.1;host=\"sso.example.org\";proto=https, for=\"[2001:db8::1]\", for=192.0.2.7",
-                ],
-            ),
-            (
-                "trusted, Forwarded only",
-                &[(
-                    "forwarded",
-                    "for=\"[2001:db8::1]:80\";proto=https;host=\"sso.example.org:8443\", for=10.0.0.2",
-                )],
-                true,
-                [
-                    "2001:db8::1, 10.0.0.2, 192.0.2.7",
-                    "https",
-                    "sso.example.org:8443",
-                    "8443",
-                    "for=\"[2001:db8::1]\";host=\"sso.example.org:8443\";proto=https, for=10.0.0.2, for=192.0.2.7",
-                ],
-            ),
-            (
-                "trusted, rubbish is dropped",
-                &[
-                    ("x-forwarded-for", "unknown, <script>"),
-                    ("x-forwarded-proto", "gopher"),
-                    ("x-forwarded-port", "x"),
-                ],
-                true,
-                ["192.0.2.7", "http", "sso.example.org:8080", "8080", own],
-            ),
-        ];
-        for (name, inbound, trusted, expected) in cases {
-            assert_eq!(after(inbound, trusted), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn another_host_on_the_same_connection_gets_its_own() {
-        let facts = facts(false);
-        for host in ["a.example", "b.example", "a.example"] {
-            let mut headers = HeaderMap::new();
-            set(&mut headers, &HeaderValue::from_str(host).unwrap(), &facts);
-            assert_eq!(headers["forwarded"], format!("for=192.0.2.7;host=\"{host}\";proto=http"));
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
-//! Which headers pass, in both directions.
+//! The headers that pass, in both directions.
 //!
-//! Hop-by-hop headers end here (RFC 9110 section 7.6.1), and so do headers by which proxies tell who the caller is,
-//! unless a listed proxy sent them: an application behind us may believe them.
+//! Hop-by-hop headers end here (RFC 9110 section 7.6.1). Headers with which proxies describe the caller end here, too,
+//! unless a listed proxy sent them: the identity provider may trust them.
 
 use http::header::{
     CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
@@ -10,15 +10,15 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
-use crate::adapters::net::connection::{Connection, Facts};
+use crate::adapters::net::connection::{Connection, ConnectionFacts};
 pub use crate::adapters::upstream::forwarded::PublicOrigin;
 use crate::adapters::upstream::forwarded::{
     self, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
 };
 
-/// Headers that say who the caller is or what it asked for, in lower case with `-` for `_`, besides every
-/// `x-forwarded-…`. nginx, ingress controllers, cloud balancers and identity-aware proxies set them, and Keycloak's
-/// X.509 authenticator reads some.
+/// Headers that describe the caller or its request, in lower case with `-` for `_`, besides every `x-forwarded-…`.
+/// nginx, ingress controllers, cloud load balancers and identity-aware proxies set them, and Keycloak's X.509
+/// authenticator reads some.
 const IDENTITY: &[&str] = &[
     "cf-connecting-ip",
     "client-cert",
@@ -40,8 +40,8 @@ const IDENTITY: &[&str] = &[
     "x-ssl-client-cert",
 ];
 
-/// Headers that a `Connection` line can't take away, although RFC 9110 would let it: they carry what is judged
-/// (credentials, content, host), and a request judged with them must not arrive without them.
+/// Headers that a `Connection` line can't remove, although RFC 9110 would allow it. Cambio decides by them
+/// (credentials, content, host), so the request must not arrive without them.
 const NOT_NOMINABLE: &[&str] = &[
     "authorization",
     "content-encoding",
@@ -56,7 +56,7 @@ const NOT_NOMINABLE: &[&str] = &[
     "transfer-encoding",
 ];
 
-/// Whether the request asks for a WebSocket, the only upgrade that is passed on (RFC 6455 section 4.1).
+/// Whether the request asks for a WebSocket, the only upgrade that is forwarded (RFC 6455 section 4.1).
 pub fn asks_for_websocket(head: &Parts) -> bool {
     head.method == Method::GET
         && head.version == Version::HTTP_11
@@ -70,8 +70,8 @@ pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
         && headers.get_all(UPGRADE).iter().nth(1).is_none()
 }
 
-/// The origin by which the caller knows us: what a listed proxy says, else `Host` and the connection.
-/// `None` without a host (HTTP/1.0).
+/// The origin under which the caller reached Cambio: from a listed proxy's headers, else from `Host` and the
+/// connection. `None` without a host (HTTP/1.0).
 pub fn public_origin(head: &Parts, connection: &Connection) -> Option<PublicOrigin> {
     Some(forwarded::origin(&head.headers, &host(head)?, connection.facts()))
 }
@@ -82,15 +82,15 @@ pub(crate) fn host(head: &Parts) -> Option<HeaderValue> {
         None => head.headers.get(HOST).cloned(),
         Some(authority) => {
             let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-            // One clone by reference count where both say the same, as they must in HTTP/1.1.
+            // If both agree, as HTTP/1.1 requires, the clone only counts a reference.
             let line = head.headers.get(HOST).filter(|line| line.as_bytes() == host.as_bytes());
             line.cloned().or_else(|| HeaderValue::from_str(host).ok())
         }
     }
 }
 
-/// Makes a caller's headers ours: hop-by-hop and untrusted ones removed, forwarding headers set.
-/// `host` is what the upstream will see as `Host`.
+/// Prepares a caller's headers for the identity provider: removes hop-by-hop and untrusted ones, and sets the
+/// forwarding headers. `host` becomes `Host`.
 pub fn to_upstream(headers: &mut HeaderMap, host: &HeaderValue, connection: &Connection) {
     let trailers = accepts_trailers(headers);
     strip_hop_by_hop(headers);
@@ -107,7 +107,7 @@ pub fn to_upstream(headers: &mut HeaderMap, host: &HeaderValue, connection: &Con
     }
 }
 
-/// Makes one line of the several in which HTTP/2 may send cookies (RFC 9113 section 8.2.3).
+/// Joins the several lines in which HTTP/2 may send cookies (RFC 9113 section 8.2.3).
 pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(COOKIE).iter();
     if crumbs.next().is_none() || crumbs.next().is_none() {
@@ -119,7 +119,7 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes the headers that are about one hop, and those that `Connection` names.
+/// Removes hop-by-hop headers, and those that `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let mut found = false;
     let mut connection = false;
@@ -154,7 +154,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Compared as text: lengths differ mostly, and an array of names would be built for every header.
+/// Names are compared as text: their lengths mostly differ, and an array of names would be built for every header.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -193,9 +193,9 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
     lines.flat_map(|line| line.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
 }
 
-/// Removes what only a listed proxy may say. What [`forwarded::set`] replaces stays until then.
-/// Spellings with `_` go even when a listed proxy sent them: CGI-like servers can't tell them from the real ones.
-fn strip_identity(headers: &mut HeaderMap, facts: &Facts) {
+/// Removes headers that only a listed proxy may send, except those that [`forwarded::set`] replaces later. Spellings
+/// with `_` are removed even if a listed proxy sent them: CGI-like servers can't tell them from the real ones.
+fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
     let trusted = facts.trusted;
     let certificate = facts.certificate_header.as_ref();
     let replaced = |name: &HeaderName| {
@@ -208,7 +208,7 @@ fn strip_identity(headers: &mut HeaderMap, facts: &Facts) {
             && is_identity(text)
             && !replaced(name)
     };
-    // The header that carries a certificate here has whatever name the configuration gives it.
+    // The configuration names the header that carries a certificate.
     let goes = |name: &HeaderName| {
         goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name))
     };
@@ -220,7 +220,7 @@ fn strip_identity(headers: &mut HeaderMap, facts: &Facts) {
     }
 }
 
-/// Whether a CGI-like server could take `name` for `own`, which it is not.
+/// Whether a CGI-like server could mistake `name` for `own`.
 fn likens(own: &HeaderName, name: &HeaderName) -> bool {
     let (own, name) = (own.as_str(), name.as_str());
     own.len() == name.len()
@@ -229,7 +229,7 @@ fn likens(own: &HeaderName, name: &HeaderName) -> bool {
 }
 
 fn is_identity(name: &str) -> bool {
-    // What a server that takes `_` for `-` would read as framing or media type, past what was judged.
+    // A server that takes `_` for `-` would read these as framing or media type, which Cambio did not check.
     if matches!(name, "content_encoding" | "content_length" | "content_type" | "transfer_encoding") {
         return true;
     }
@@ -243,182 +243,4 @@ fn is_identity(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapters::drain;
-
-    fn sent(inbound: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> {
-        let facts =
-            Facts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted);
-        let connection = Connection::new(facts, drain::channel().1, ());
-        let mut headers: HeaderMap = HeaderMap::new();
-        for (name, value) in inbound {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), &connection);
-        let ours = [
-            "forwarded",
-            "host",
-            "x-forwarded-for",
-            "x-forwarded-host",
-            "x-forwarded-port",
-            "x-forwarded-proto",
-        ];
-        let mut lines: Vec<_> = headers
-            .iter()
-            .filter(|(name, _)| !ours.contains(&name.as_str()))
-            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-            .collect();
-        lines.sort();
-        lines
-    }
-
-    #[test]
-    fn hop_by_hop_headers_end_here() {
-        let cases: [(&str, &[_], &[&str]); 11] = [
-            (
-                "nothing",
-                &[("accept", "*/*"), ("traceparent", "00-1-1-00")],
-                &["accept: */*", "traceparent: 00-1-1-00"],
-            ),
-            ("keep-alive", &[("connection", "keep-alive"), ("keep-alive", "5")], &[]),
-            ("named", &[("connection", "close, X-Hop"), ("x-hop", "1"), ("x-end", "2")], &["x-end: 2"]),
-            (
-                "two lines",
-                &[("connection", "a"), ("connection", "b"), ("a", "1"), ("b", "1"), ("c", "1")],
-                &["c: 1"],
-            ),
-            (
-                "credentials can't be stripped",
-                &[
-                    ("connection", "Authorization, cookie, DPoP"),
-                    ("authorization", "a"),
-                    ("cookie", "b"),
-                    ("dpop", "c"),
-                ],
-                &["authorization: a", "cookie: b", "dpop: c"],
-            ),
-            (
-                "trailers",
-                &[("te", "gzip, trailers"), ("connection", "TE")],
-                &["connection: te", "te: trailers"],
-            ),
-            ("other TE", &[("te", "gzip")], &[]),
-            (
-                "h2c",
-                &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AA")],
-                &[],
-            ),
-            ("proxy", &[("proxy-connection", "x"), ("proxy-authorization", "x")], &[]),
-            ("expectation", &[("expect", "100-continue")], &[]),
-            ("framing", &[("transfer-encoding", "chunked"), ("trailer", "x-sum")], &["trailer: x-sum"]),
-        ];
-        for (name, inbound, expected) in cases {
-            assert_eq!(sent(inbound, false), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn identity_headers_need_trust() {
-        let inbound: &[_] = &[
-            ("x-real-ip", "1"),
-            ("x_forwarded_for", "1"),
-            ("transfer_encoding", "chunked"),
-            ("content_length", "1"),
-            ("x-forwarded_host", "1"),
-            ("x_real_ip", "1"),
-            ("x-forwarded-prefix", "/a"),
-            ("x-forwarded-user", "admin"),
-            ("x-forwarded-client-cert", "1"),
-            ("ssl_client_cert", "1"),
-            ("x-original-url", "/b"),
-            ("x-request-id", "7"),
-            ("x-csrf_token", "8"),
-        ];
-        assert_eq!(sent(inbound, false), ["x-csrf_token: 8", "x-request-id: 7"]);
-        assert_eq!(
-            sent(inbound, true),
-            [
-                "x-csrf_token: 8",
-                "x-forwarded-client-cert: 1",
-                "x-forwarded-prefix: /a",
-                "x-forwarded-user: admin",
-                "x-original-url: /b",
-                "x-real-ip: 1",
-                "x-request-id: 7",
-            ]
-        );
-    }
-
-    #[test]
-    fn the_header_with_a_certificate_needs_trust() {
-        let passed = |trusted: bool| {
-            let facts =
-                Facts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted)
-                    .with_certificate_header(Some(HeaderName::from_static("my-client-cert")));
-            let connection = Connection::new(facts, drain::channel().1, ());
-            let names =
-                ["my-client-cert", "my_client_cert", "my-client_cert", "client-cert", "client-cert-chain"];
-            let mut headers: HeaderMap = names
-                .into_iter()
-                .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x")))
-                .collect();
-            to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), &connection);
-            names.into_iter().filter(|name| headers.contains_key(*name)).collect::<Vec<_>>()
-        };
-        assert_eq!(passed(false), [""; 0]);
-        assert_eq!(passed(true), ["my-client-cert", "client-cert", "client-cert-chain"]);
-    }
-
-    #[test]
-    fn cookies_become_one_line() {
-        for (name, crumbs, joined) in [
-            ("none", &[][..], None),
-            ("one", &["a=1"][..], Some("a=1")),
-            ("three", &["a=1", "b=2", "c=3"][..], Some("a=1; b=2; c=3")),
-        ] {
-            let mut headers: HeaderMap =
-                crumbs.iter().map(|crumb| (COOKIE, HeaderValue::from_static(crumb))).collect();
-            join_cookies(&mut headers);
-            assert_eq!(headers.get(COOKIE).map(|line| line.to_str().unwrap()), joined, "{name}");
-            assert_eq!(headers.len(), usize::from(joined.is_some()), "{name}");
-        }
-    }
-
-    #[test]
-    fn only_a_plain_websocket_request_upgrades() {
-        let cases: [(_, _, _, &[(&str, &str)], _); 6] = [
-            (
-                "yes",
-                "GET",
-                Version::HTTP_11,
-                &[("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade")],
-                true,
-            ),
-            ("POST", "POST", Version::HTTP_11, &[("upgrade", "websocket"), ("connection", "upgrade")], false),
-            (
-                "HTTP/1.0",
-                "GET",
-                Version::HTTP_10,
-                &[("upgrade", "websocket"), ("connection", "upgrade")],
-                false,
-            ),
-            ("no Connection", "GET", Version::HTTP_11, &[("upgrade", "websocket")], false),
-            ("h2c", "GET", Version::HTTP_11, &[("upgrade", "h2c"), ("connection", "upgrade")], false),
-            (
-                "both",
-                "GET",
-                Version::HTTP_11,
-                &[("upgrade", "websocket, h2c"), ("connection", "upgrade")],
-                false,
-            ),
-        ];
-        for (name, method, version, headers, expected) in cases {
-            let mut request = http::Request::builder().method(method).version(version);
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            assert_eq!(asks_for_websocket(&request.body(()).unwrap().into_parts().0), expected, "{name}");
-        }
-    }
-}
+mod tests;

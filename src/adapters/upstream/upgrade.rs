@@ -1,4 +1,4 @@
-//! WebSocket tunnels: after a 101 both ends are copied into each other until one is cut.
+//! WebSocket tunnels: after a 101 bytes are copied in both directions until one end closes.
 
 use std::sync::Arc;
 
@@ -10,14 +10,15 @@ use tokio::io::copy_bidirectional;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
-use crate::adapters::upstream::{UpstreamError, headers};
+use crate::adapters::upstream::error::UpstreamError;
+use crate::adapters::upstream::headers;
 
 /// The caller's side of an upgrade, if hyper offers one.
 pub(crate) fn of_caller(extensions: &mut Extensions) -> Option<OnUpgrade> {
     extensions.remove::<OnUpgrade>()
 }
 
-/// Answers 101 and starts the tunnel. A half-close goes through; the tunnel counts as a connection and ends with a
+/// Answers 101 and starts the tunnel. A half-close passes through. The tunnel counts as a connection and ends at a
 /// drain's deadline.
 pub(crate) fn tunnel(
     mut response: Response<Body>,

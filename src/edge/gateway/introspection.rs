@@ -1,17 +1,17 @@
-//! Asking others about subject tokens: an opaque one's issuer what it is, the identity provider whether one of its own
-//! is still active (RFC 7662).
+//! Introspection of subject tokens (RFC 7662): issuers explain their opaque tokens, and the identity provider says
+//! whether a token of its own is still active.
 
 use super::case::Case;
 use super::issuers::OpaqueIssuer;
 use crate::judgement::token::SubjectChecks;
-use crate::judgement::token::introspected::Answer;
+use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
 /// What an issuer says about an opaque token, and how that is checked.
 pub struct OpaqueAnswer<'v> {
     /// The answer.
-    pub answer: Answer,
+    pub answer: IntrospectionAnswer,
     /// The issuer's checks.
     pub checks: SubjectChecks<'v>,
 }
@@ -28,7 +28,7 @@ impl<'a> Case<'a> {
     ) -> Result<OpaqueAnswer<'a>, Refusal> {
         let OpaqueIssuer { checks, introspector } =
             self.generation.issuers.opaque(&self.realm.config, issuer)?;
-        let answer = introspector.ask(token).await.map_err(|error| {
+        let answer = introspector.ask(&self.services.upstream, token).await.map_err(|error| {
             let issuer = checks.issuer_name;
             tracing::warn!(issuer, %error, "the issuer could not be asked about an opaque token");
             Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {issuer}: {error}"))
@@ -36,25 +36,25 @@ impl<'a> Case<'a> {
         Ok(OpaqueAnswer { answer, checks })
     }
 
-    /// Whether the identity provider says that one of the realm's own tokens is still active. It is asked each time.
+    /// Checks that one of the realm's own tokens is still active. The identity provider is asked each time.
     ///
     /// # Errors
     /// The identity provider says no, or does not say.
     pub(super) async fn still_active(&self, token: &Secret) -> Result<(), Refusal> {
         let (realm, name) = (self.realm, &self.realm.config.name);
         let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);
-        let Some(client) = &realm.config.introspection else {
+        let Some(client) = &realm.introspection else {
             return Err(unavailable(format!(
                 "stillActive: write realms.{name}.introspection in cambio.yaml"
             )));
         };
-        match realm.introspection.ask(&self.services.upstream, client, token).await {
+        match client.ask(&self.services.upstream, token).await {
             Ok(answer) if answer.is_active() => Ok(()),
             Ok(_) => Err(Refusal::new(
                 Reason::SubjectTokenInactive,
                 format!(
                     "stillActive: realm {name} says that the token is not active; Keycloak says so, too, when the client {:?} is not in the token's aud",
-                    client.id
+                    client.client_id()
                 ),
             )),
             Err(error) => {

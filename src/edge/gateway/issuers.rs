@@ -9,8 +9,8 @@ use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::realm_runtime::RealmRuntime;
 use super::setup_error::StartError;
 use crate::adapters::config::{Realm, TrustedIssuer};
-use crate::adapters::introspection::Introspector;
-use crate::adapters::jwks::{Jwks, Source};
+use crate::adapters::introspection::client::IntrospectionClient;
+use crate::adapters::jwks::{JwksCache, Source};
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::token::{AudienceRule, SubjectChecks};
@@ -28,7 +28,7 @@ struct IssuerRuntime {
     audiences: Option<Vec<String>>,
     keys: Arc<KeyCache>,
     /// Who is asked about its opaque tokens.
-    introspection: Option<Introspector>,
+    introspection: Option<IntrospectionClient>,
 }
 
 /// An issuer that a realm trusts: how its tokens are checked, and where its keys are.
@@ -36,7 +36,7 @@ pub struct TrustedKeys<'s> {
     /// How its tokens are checked.
     pub checks: SubjectChecks<'s>,
     /// Its keys.
-    pub jwks: &'s Jwks,
+    pub jwks: &'s JwksCache,
 }
 
 /// An issuer that is asked about its opaque tokens.
@@ -44,7 +44,7 @@ pub struct OpaqueIssuer<'s> {
     /// How its answer is checked.
     pub checks: SubjectChecks<'s>,
     /// Asks the issuer.
-    pub introspector: &'s Introspector,
+    pub introspector: &'s IntrospectionClient,
 }
 
 impl TrustedKeys<'_> {
@@ -85,7 +85,7 @@ impl Issuers {
         };
         let previous = previous.and_then(|issuers| issuers.key_cache(&issuer.name));
         let introspection = issuer.introspection.as_ref().map(|config| {
-            Introspector::new(config, issuer.ca.as_deref(), caches.clock.clone())
+            IntrospectionClient::issuer(config, issuer.ca.as_deref(), caches.clock.clone())
                 .map_err(|error| StartError::Tls(format!("introspection of {}: {error}", issuer.name)))
         });
         let runtime = IssuerRuntime {
@@ -105,12 +105,12 @@ impl Issuers {
     }
 
     /// The keys of an issuer, by its name.
-    pub fn keys(&self, name: &str) -> Option<&Jwks> {
+    pub fn keys(&self, name: &str) -> Option<&JwksCache> {
         self.0.get(name).map(|issuer| &issuer.keys.jwks)
     }
 
     /// Every key cache with the name of its issuer.
-    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &Jwks)> {
+    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &JwksCache)> {
         self.0.iter().map(|(name, issuer)| (name.as_str(), &issuer.keys.jwks))
     }
 

@@ -8,14 +8,14 @@ use tokio::task::JoinHandle;
 use super::setup_error::StartError;
 use crate::adapters::config::{JwksLimits, KeyPair};
 use crate::adapters::jwks::fetch::{FetchError, Fetcher};
-use crate::adapters::jwks::{Jwks, Observer, Source};
+use crate::adapters::jwks::{JwksCache, JwksObserver, Source};
 use crate::adapters::metrics::Metrics;
 use crate::words::clock::Clock;
 
 /// An issuer's keys and the task that keeps them fresh. The task ends with the last generation that uses the keys.
 pub(super) struct KeyCache {
     /// The keys.
-    pub(super) jwks: Jwks,
+    pub(super) jwks: JwksCache,
     made_from: KeySourceSettings,
     task: JoinHandle<()>,
 }
@@ -63,7 +63,7 @@ impl KeyCache {
         let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
             .map_err(|error| StartError::Tls(format!("keys of {name}: {error}")))?;
         let counted = CountedFetches { issuer: name.to_owned(), metrics: Arc::clone(metrics) };
-        let jwks = Jwks::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
+        let jwks = JwksCache::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
         let fresh = jwks.clone();
         let task = tokio::spawn(async move { fresh.keep_fresh().await });
         Ok(Self { jwks, made_from, task })
@@ -82,7 +82,7 @@ struct CountedFetches {
     metrics: Arc<Metrics>,
 }
 
-impl Observer for CountedFetches {
+impl JwksObserver for CountedFetches {
     fn refreshed(&self, outcome: Result<(), &FetchError>) {
         self.metrics.jwks_refreshed(&self.issuer, outcome.is_ok());
     }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::context::RequestContext;
 use super::{answer_lock, respond};
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::metadata::amend::{Offers, amend};
 use crate::edge::gateway::metadata::cache::DocumentRequest;
 use crate::edge::gateway::realm_runtime::RealmRuntime;
@@ -101,6 +102,7 @@ impl RequestContext<'_> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
         *request.headers_mut() = asked.headers;
+        sign(request.headers_mut());
         match self.services.send(request, self.connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();

@@ -11,10 +11,10 @@ use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::metadata::cache::Published;
 use super::setup_error::StartError;
 use crate::adapters::config::Realm;
-use crate::adapters::jwks::source::PublicAddress;
-use crate::adapters::jwks::{Jwks, Source};
-use crate::adapters::upstream::directory::Directory;
-use crate::adapters::upstream::introspect::Endpoint;
+use crate::adapters::introspection::client::IntrospectionClient;
+use crate::adapters::jwks::{JwksCache, Source};
+use crate::adapters::net::url::PublicAddress;
+use crate::adapters::upstream::directory::client::DirectoryClient;
 use crate::judgement::client::registry::{ClientKeys, Method};
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::doors::GovernedDoor;
@@ -31,7 +31,7 @@ pub struct RealmRuntime {
     /// Its configuration.
     pub config: Realm,
     /// The keys that the identity provider signs with.
-    pub jwks: Jwks,
+    pub jwks: JwksCache,
     /// The keys that Cambio signs with.
     pub signing: Option<KeyRing>,
     /// Whether the identity provider was seen to publish the `kid` of the key that Cambio signs with.
@@ -43,9 +43,9 @@ pub struct RealmRuntime {
     /// Flat claims into which some audience's file has roles written, under whatever name.
     pub role_claims: BTreeSet<String>,
     /// Where the identity provider is asked whether its tokens are active.
-    pub introspection: Endpoint,
+    pub introspection: Option<IntrospectionClient>,
     /// Where the roles of its users are asked for.
-    pub directory: Option<Directory>,
+    pub directory: Option<DirectoryClient>,
     /// What is published for it.
     pub published: Published,
     /// Keys of its clients, by their URL.
@@ -77,7 +77,7 @@ impl RealmRuntime {
         let tls = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
         let directory = realm.directory.as_ref().map(|config| {
             let public = PublicAddress::of(&realm.issuer).map_err(|error| tls(&error))?;
-            Ok::<_, StartError>(Directory::new(config, &realm.path, public))
+            Ok::<_, StartError>(DirectoryClient::new(config, &realm.path, public))
         });
         Ok(Self {
             config: realm.clone(),
@@ -90,7 +90,7 @@ impl RealmRuntime {
             }),
             accepts: accepts(realm, policy),
             role_claims: role_claims(realm, policy),
-            introspection: Endpoint::of(realm).map_err(|error| tls(&error))?,
+            introspection: IntrospectionClient::realm(realm).map_err(|error| tls(&error))?,
             directory: directory.transpose()?,
             published: Published::new(),
             client_keys: client_keys(realm, caches, previous)?,
@@ -99,7 +99,7 @@ impl RealmRuntime {
     }
 
     /// The keys of a client, by their URL.
-    pub fn client_keys(&self, url: &str) -> Option<&Jwks> {
+    pub fn client_keys(&self, url: &str) -> Option<&JwksCache> {
         self.client_keys.get(url).map(|keys| &keys.jwks)
     }
 

@@ -13,12 +13,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::authenticator::Authenticator;
 use super::generation::Generation;
 use super::signing;
-use crate::adapters::audit::Audit;
+use crate::adapters::audit::AuditLog;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::body::{Body, ReadError, read_bounded};
 use crate::adapters::net::connection::Connection;
 use crate::adapters::store::Store;
-use crate::adapters::upstream::{Upstream, forward};
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::forward;
 use crate::words::clock::Clock;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -27,7 +28,7 @@ use crate::words::refusal::{Reason, Refusal};
 pub struct Services {
     generation: ArcSwap<Generation>,
     /// The identity provider.
-    pub upstream: Upstream,
+    pub upstream: UpstreamClient,
     /// What was used and what was revoked.
     pub store: Store,
     /// What client authentication keeps from one request to the next.
@@ -35,7 +36,7 @@ pub struct Services {
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
     /// Where decisions are written.
-    pub audit: Audit,
+    pub audit: AuditLog,
     /// The time.
     pub clock: Clock,
 }
@@ -59,10 +60,10 @@ impl Services {
     /// Services with their first generation of the configuration.
     pub fn new(
         generation: Generation,
-        upstream: Upstream,
+        upstream: UpstreamClient,
         store: Store,
         metrics: Arc<Metrics>,
-        audit: Audit,
+        audit: AuditLog,
         clock: Clock,
     ) -> Self {
         let (generation, authenticator) = (ArcSwap::from_pointee(generation), Authenticator::new());

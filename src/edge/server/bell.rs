@@ -1,13 +1,13 @@
-//! Futures that are polled only when they have something to say.
+//! Futures that are polled only after they woke their task.
 //!
-//! A connection's task wakes for each read and write. A timer or a watch that is polled along each time takes a lock
-//! and looks at a clock each time, although its own waker would tell when there is cause to.
+//! A connection's task wakes for each read and write. Polling a timer or a watch each time would take a lock and read
+//! the clock, although its own waker tells when it is ready.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-/// Between one future and the task that it is polled in.
+/// Stands between a future and the task that polls it.
 #[derive(Debug, Default)]
 pub(crate) struct Bell(Option<(Arc<Ring>, Waker)>);
 
@@ -22,7 +22,7 @@ impl Bell {
     pub(crate) fn answer(&mut self, cx: &Context<'_>) -> Option<&Waker> {
         match &self.0 {
             Some((ring, _)) if ring.task.will_wake(cx.waker()) => {
-                // A load is cheap; the exchange is for the few times that it rang.
+                // A load is cheap; the swap is only needed after a ring.
                 if !ring.rung.load(Ordering::Relaxed) || !ring.rung.swap(false, Ordering::Acquire) {
                     return None;
                 }
@@ -35,7 +35,7 @@ impl Bell {
         self.0.as_ref().map(|(_, waker)| waker)
     }
 
-    /// Has the future polled the next time: it was changed, or said something.
+    /// Requests a poll the next time, because the future was changed or became ready.
     pub(crate) fn reset(&mut self) {
         self.0 = None;
     }

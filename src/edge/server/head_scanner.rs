@@ -1,86 +1,28 @@
 //! Refuses what hyper repairs silently: in HTTP/1.1 a `Content-Length` beside `Transfer-Encoding` in either order, a
-//! repeated `Content-Length` (even an identical one) and a repeated `Transfer-Encoding`. Each is how two servers come
-//! to disagree about where a request ends (RFC 9112 sections 6.1 and 11.2), and none is left to be seen in hyper's
-//! `HeaderMap`.
+//! repeated `Content-Length` (even an identical one) and a repeated `Transfer-Encoding`. Each can make two servers
+//! disagree about where a request ends (RFC 9112 sections 6.1 and 11.2), and hyper's `HeaderMap` no longer shows them.
 //!
 //! The scanner watches the bytes on their way to hyper. It follows the framing of heads and bodies exactly as hyper
-//! does, so that it finds each head on a kept-alive or pipelined connection, and where a head must not pass it puts a
-//! NUL in place of the colon of the second line: hyper answers 400 and closes. Where hyper would refuse by itself
-//! (a bad length, a bad chunk) the scanner stops looking, for no further head can come.
+//! does, so that it finds each head on a kept-alive or pipelined connection. In a head that must not pass, it replaces
+//! the colon of the second line with a NUL: hyper answers 400 and closes. When hyper refuses by itself (a bad length, a
+//! bad chunk), the scanner stops, because no further head can come.
+
+mod state;
 
 use memchr::memchr;
 
+use self::state::{At, Field};
+
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Where in a connection the next byte stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
-    /// So many bytes of the HTTP/2 preface have come, at the start of a connection.
-    Preface(usize),
-    /// Before a request line.
-    Start,
-    RequestLine,
-    LineStart,
-    /// After a CR at the start of a line.
-    BlankLine,
-    /// So many bytes of a header's name have come and are those of a framing header.
-    Name(Field, usize),
-    /// In a line without interest.
-    Line,
-    /// In the value of `Content-Length`; whether digits are over.
-    Length {
-        over: bool,
-    },
-    /// So many bytes of content are still to come.
-    Content(u64),
-    ChunkStart,
-    ChunkSize,
-    ChunkSpace,
-    ChunkExtension,
-    ChunkSizeLf,
-    ChunkData,
-    ChunkDataCr,
-    ChunkDataLf,
-    /// At the start of a trailer line, or of the empty line that ends them.
-    TrailerStart,
-    Trailer,
-    TrailerLf,
-    EndLf,
-    /// HTTP/2, an upgraded connection, or one that hyper is about to close.
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    ContentLength,
-    TransferEncoding,
-}
-
-impl Field {
-    fn name(self) -> &'static [u8] {
-        match self {
-            Self::ContentLength => b"content-length",
-            Self::TransferEncoding => b"transfer-encoding",
-        }
-    }
-
-    fn starting_with(byte: u8) -> Option<Self> {
-        match byte {
-            b'c' | b'C' => Some(Self::ContentLength),
-            b't' | b'T' => Some(Self::TransferEncoding),
-            _ => None,
-        }
-    }
-}
 
 /// The scanner of one connection.
 #[derive(Debug)]
 pub struct HeadScanner {
     at: At,
-    /// Of the head that is being read.
+    /// `Content-Length` of the head that is being read.
     length: Option<u64>,
     chunked: bool,
-    /// Of the chunk that is being read.
+    /// Bytes of the present chunk that are still to come.
     chunk: u64,
 }
 
@@ -91,7 +33,7 @@ impl Default for HeadScanner {
 }
 
 impl HeadScanner {
-    /// Looks at the next bytes of the connection, and spoils those that hyper must not accept.
+    /// Scans the next bytes of the connection, and spoils a head that hyper must not accept.
     pub fn scan(&mut self, bytes: &mut [u8]) {
         let mut from = 0;
         while let Some(rest) = bytes.get_mut(from..).filter(|rest| !rest.is_empty()) {
@@ -116,12 +58,12 @@ impl HeadScanner {
         )
     }
 
-    /// Looks no more.
+    /// Stops scanning.
     pub fn stop(&mut self) {
         self.at = At::Off;
     }
 
-    /// Takes one byte, or a run of bytes that are all alike; returns how many.
+    /// Consumes one byte, or a run of bytes in one state, and returns their number.
     fn step(&mut self, rest: &mut [u8]) -> usize {
         let Some(&byte) = rest.first() else { return 0 };
         self.at = match self.at {
@@ -135,7 +77,7 @@ impl HeadScanner {
             At::Preface(seen) => match PREFACE.get(seen) {
                 Some(expected) if *expected == byte && seen + 1 == PREFACE.len() => At::Off,
                 Some(expected) if *expected == byte => At::Preface(seen + 1),
-                // Not the preface after all. Its request line would be refused, so only the first word matters.
+                // This is not the preface. hyper would refuse its whole first line, so only the first word matters.
                 _ if seen == 0 => return self.begin(),
                 _ if seen < 14 => return self.inside_request_line(),
                 _ => At::Off,
@@ -150,53 +92,33 @@ impl HeadScanner {
             At::BlankLine if byte == b'\n' => self.head_over(),
             At::Name(field, seen) => return self.name(field, seen, rest),
             At::Length { over } => self.length_value(byte, over),
-            At::ChunkStart | At::ChunkSize => self.chunk_size(byte),
-            At::ChunkSpace => match byte {
-                b' ' | b'\t' => At::ChunkSpace,
-                b';' => At::ChunkExtension,
-                b'\r' => At::ChunkSizeLf,
-                _ => At::Off,
-            },
-            At::ChunkExtension => match byte {
-                b'\r' => At::ChunkSizeLf,
-                b'\n' => At::Off,
-                _ => At::ChunkExtension,
-            },
-            At::ChunkSizeLf if byte == b'\n' => {
-                if self.chunk == 0 {
-                    At::TrailerStart
-                } else {
-                    At::ChunkData
-                }
-            }
-            At::ChunkDataCr if byte == b'\r' => At::ChunkDataLf,
-            At::ChunkDataLf if byte == b'\n' => At::ChunkStart,
-            At::TrailerStart => {
-                if byte == b'\r' {
-                    At::EndLf
-                } else {
-                    At::Trailer
-                }
-            }
-            At::Trailer => {
-                if byte == b'\r' {
-                    At::TrailerLf
-                } else {
-                    At::Trailer
-                }
-            }
-            At::TrailerLf if byte == b'\n' => At::TrailerStart,
-            At::EndLf if byte == b'\n' => At::Start,
             // What hyper refuses.
-            At::BlankLine
-            | At::ChunkSizeLf
-            | At::ChunkDataCr
-            | At::ChunkDataLf
-            | At::TrailerLf
-            | At::EndLf
-            | At::Off => At::Off,
+            At::BlankLine | At::Off => At::Off,
+            chunked => self.in_chunks(chunked, byte),
         };
         1
+    }
+
+    /// Where the next byte stands in a chunked body (RFC 9112 section 7.1), outside of its data. hyper refuses whatever
+    /// leads to [`At::Off`].
+    fn in_chunks(&mut self, at: At, byte: u8) -> At {
+        match (at, byte) {
+            (At::ChunkStart | At::ChunkSize, _) => self.chunk_size(byte),
+            (At::ChunkSpace, b' ' | b'\t') => At::ChunkSpace,
+            (At::ChunkSpace | At::ChunkExtension, b'\r') => At::ChunkSizeLf,
+            (At::ChunkExtension, b'\n') => At::Off,
+            (At::ChunkSpace, b';') | (At::ChunkExtension, _) => At::ChunkExtension,
+            (At::ChunkSizeLf, b'\n') if self.chunk == 0 => At::TrailerStart,
+            (At::ChunkSizeLf, b'\n') => At::ChunkData,
+            (At::ChunkDataCr, b'\r') => At::ChunkDataLf,
+            (At::ChunkDataLf, b'\n') => At::ChunkStart,
+            (At::TrailerStart, b'\r') => At::EndLf,
+            (At::Trailer, b'\r') => At::TrailerLf,
+            (At::TrailerStart | At::Trailer, _) => At::Trailer,
+            (At::TrailerLf, b'\n') => At::TrailerStart,
+            (At::EndLf, b'\n') => At::Start,
+            _ => At::Off,
+        }
     }
 
     /// A request line begins with the byte at hand (or, at the start of a connection, an empty line).
@@ -221,7 +143,7 @@ impl HeadScanner {
         let Some(byte) = rest.first_mut() else { return 0 };
         if seen < name.len() {
             let same = name.get(seen).is_some_and(|expected| byte.eq_ignore_ascii_case(expected));
-            // The byte is looked at again as part of a line: it may be the end of it.
+            // The byte is scanned again as part of a line: it may be the line's end.
             self.at = if same { At::Name(field, seen + 1) } else { At::Line };
             return usize::from(same);
         }
@@ -251,7 +173,7 @@ impl HeadScanner {
                 self.length = length.and_then(|length| length.checked_add(u64::from(byte - b'0')));
                 if self.length.is_some() { At::Length { over } } else { At::Off }
             }
-            // Spaces come before or after the digits; in between, hyper refuses them.
+            // Spaces may stand before or after the digits; hyper refuses them in between.
             b' ' | b'\t' if self.length == Some(0) => At::Length { over },
             b' ' | b'\t' | b'\r' => At::Length { over: true },
             _ => At::Off,

@@ -11,16 +11,17 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsStream;
 
-use crate::adapters::net::connection::{Connection, Facts, Limits};
+use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::{config, drain};
-use crate::edge::server::tls::{Certificate, CertificateError};
-use crate::edge::server::{Handler, Observer, protocol, serving};
+use crate::edge::server::handler::{ConnectionObserver, Handler};
+use crate::edge::server::tls::{Certificate, ListenerCertificateError};
+use crate::edge::server::{protocol, serving};
 
 /// Connections that the kernel holds for us; it takes the lower of this and `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
-/// After an error that lasts (no file descriptors, no memory), so that the loop does not spin.
+/// Pause after an error that may last (no file descriptors, no memory), so that the loop does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the listener can't be set up.
@@ -28,7 +29,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 pub enum ServerSetupError {
     /// The certificate can't be used.
     #[error("listen.tls: {0}")]
-    Certificate(#[from] CertificateError),
+    Certificate(#[from] ListenerCertificateError),
 }
 
 /// The listener's settings, ready to serve.
@@ -63,12 +64,13 @@ impl Server {
         })
     }
 
-    /// Serves until the drain begins. Connections go on by themselves, each holding a watch; the listener closes.
-    pub async fn serve<H: Handler, O: Observer>(
+    /// Serves until the drain begins. Then the listener closes, and connections go on in their own tasks, each with a
+    /// watch.
+    pub async fn serve<H: Handler, O: ConnectionObserver>(
         self,
         listener: TcpListener,
         handler: Arc<H>,
-        watch: drain::Watch,
+        watch: drain::DrainWatch,
         observer: Arc<O>,
     ) {
         let server = Arc::new(self);
@@ -87,16 +89,16 @@ impl Server {
         }
     }
 
-    async fn accept<H: Handler, O: Observer>(
+    async fn accept<H: Handler, O: ConnectionObserver>(
         self: &Arc<Self>,
         listener: &TcpListener,
         handler: &Arc<H>,
-        watch: &drain::Watch,
+        watch: &drain::DrainWatch,
         observer: &Arc<O>,
     ) {
         let places = Arc::new(Semaphore::new(self.listen.max_connections));
         loop {
-            // Taken before the accept: whoever finds no place waits in the kernel's queue.
+            // The place is taken before the accept, so that a caller without a place waits in the kernel's queue.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
@@ -117,13 +119,13 @@ impl Server {
         }
     }
 
-    async fn connection<H: Handler, O: Observer>(
+    async fn connection<H: Handler, O: ConnectionObserver>(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         place: Place<O>,
         handler: Arc<H>,
-        mut watch: drain::Watch,
+        mut watch: drain::DrainWatch,
     ) {
         let Ok(local) = stream.local_addr().and_then(|local| tune(&stream).map(|()| local)) else { return };
         let (transport, shown) = match &self.certificate {
@@ -131,7 +133,7 @@ impl Server {
             Some(certificate) => {
                 let handshake =
                     tokio::time::timeout(self.limits.header, certificate.acceptor().accept(stream));
-                // Nobody has asked for anything yet: a drain need not wait for it.
+                // There is no request yet, so a drain need not wait.
                 let done = tokio::select! {
                     done = handshake => done,
                     () = watch.draining() => return,
@@ -144,7 +146,7 @@ impl Server {
         let ip = peer.ip().to_canonical();
         let trusted = self.listen.trusted_proxies.iter().any(|network| network.contains(&ip));
         let header = self.listen.certificate_header.as_ref().map(|header| header.name.clone());
-        let facts = Facts::new(peer, local, self.certificate.is_some(), trusted)
+        let facts = ConnectionFacts::new(peer, local, self.certificate.is_some(), trusted)
             .with_certificate(shown)
             .with_certificate_header(header);
         let connection = Arc::new(Connection::new(facts, watch, place));
@@ -152,19 +154,19 @@ impl Server {
     }
 }
 
-/// Errors that say something about the connection that was to be accepted, not about us.
+/// Errors of the connection that was being accepted, not of the listener.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 /// A place among `listen.maxConnections`, held until the last user of the connection is gone.
-struct Place<O: Observer> {
+struct Place<O: ConnectionObserver> {
     observer: Arc<O>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl<O: Observer> Drop for Place<O> {
+impl<O: ConnectionObserver> Drop for Place<O> {
     fn drop(&mut self) {
         self.observer.closed();
     }

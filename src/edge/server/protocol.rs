@@ -13,26 +13,26 @@ const MIN_BUFFER: usize = 8192;
 /// Requests at one time on an HTTP/2 connection: nginx's and Envoy's usual value.
 const MAX_STREAMS: u32 = 128;
 
-/// Streams that were reset before we accepted them, and that we reset for the peer's faults, before the connection
-/// is closed: the limits against rapid reset (CVE-2023-44487) and its inversion (CVE-2025-8671).
+/// Limits against rapid reset (CVE-2023-44487) and its inversion (CVE-2025-8671): streams that the peer reset before
+/// they were accepted, and streams that Cambio reset because of the peer's errors. More of them close the connection.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_LOCAL_RESETS: usize = 128;
 
-/// What a peer may send before we have read it; bounds memory as `MAX_STREAMS` times this, at most the connection's.
+/// Bytes that a peer may send before Cambio reads them: per stream, and per connection, which bounds memory.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// What is buffered for a stream that its peer does not read.
+/// Bytes that are buffered for a stream that the peer does not read.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// How often a silent HTTP/2 peer is asked whether it is there, and how long it may take to answer.
+/// Interval at which a silent HTTP/2 peer is pinged, and time in which it must answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// HTTP/1.1 and HTTP/2 by the first bytes.
+/// HTTP/1.1 and HTTP/2, told apart with the first bytes.
 ///
-/// `pipeline_flush` stays off: with it hyper closes without sending its 400. hyper's `header_read_timeout` is off
-/// because it is a timer per request and can't tell an idle connection from a slow head; `serving` does both.
+/// `pipeline_flush` stays off: with it hyper closes without sending its 400. hyper's `header_read_timeout` is off,
+/// because it takes a timer per request and can't tell an idle connection from a slow head; `serving` does both.
 pub(crate) fn builder(listen: &config::Listen) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

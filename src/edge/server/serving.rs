@@ -18,11 +18,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::adapters::net::body::{Body, BodyError};
 use crate::adapters::net::connection::{Connection, Limits, Silence};
 use crate::adapters::net::transport::Transport;
-use crate::edge::server::Handler;
 use crate::edge::server::bell::Bell;
+use crate::edge::server::handler::Handler;
 use crate::edge::server::watched::Watched;
 
-/// Serves a connection until it ends, a limit cuts it, or a drain does.
+/// Serves a connection until it ends, or until a time limit or a drain cuts it.
 pub(crate) async fn serve<H: Handler>(
     transport: Transport,
     connection: Arc<Connection>,
@@ -31,7 +31,7 @@ pub(crate) async fn serve<H: Handler>(
     limits: Limits,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        // Counted from here, not from the first poll: HTTP/2 polls in a task of its own.
+        // The request counts from here, not from the first poll: HTTP/2 polls in another task.
         let flight = Flight::new(Arc::clone(&connection));
         let handler = Arc::clone(handler);
         async move {
@@ -57,8 +57,8 @@ pub(crate) async fn serve<H: Handler>(
                 }
                 return;
             }
-            // hyper closes an idle HTTP/1 connection at once, and after the present answer otherwise; on HTTP/2 it
-            // says GOAWAY and goes on with the streams that it has.
+            // hyper closes an idle HTTP/1 connection at once, and a busy one after the present answer. On HTTP/2 it
+            // sends GOAWAY and finishes the open streams.
             () = poll_fn(|cx| match drain_bell.answer(cx) {
                 Some(waker) => drain.as_mut().poll(&mut Context::from_waker(waker)),
                 None => Poll::Pending,
@@ -78,8 +78,8 @@ pub(crate) async fn serve<H: Handler>(
     }
 }
 
-/// Rings when a connection has been silent for too long. One timer for the life of a connection, moved when it fires
-/// (or when a head comes in pieces), so that a request costs no timer work.
+/// Fires when a connection has been silent for too long. A connection has one timer, which is moved when it fires or
+/// when a head arrives in pieces, so that a request costs no timer work.
 struct Alarm<'a> {
     connection: &'a Connection,
     limits: Limits,
@@ -107,7 +107,7 @@ impl<'a> Alarm<'a> {
             ready!(self.sleep.as_mut().poll(cx));
             let now = Instant::now();
             match self.connection.silence(self.limits, now) {
-                // Never past the next moment at which an idle limit could be over.
+                // Never later than the next moment at which an idle limit could expire.
                 Silence::Until(later) => self.sleep.as_mut().reset(later.min(now + self.limits.idle)),
                 silence => {
                     self.sleep.as_mut().reset(now + self.limits.header);

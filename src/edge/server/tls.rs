@@ -1,5 +1,5 @@
-//! The listener's certificate, and its renewal: new files are put to use for new handshakes, bad ones are turned down
-//! and the last good ones stay. Open connections notice nothing.
+//! The listener's certificate and its renewal. New handshakes use new files. Bad files are rejected, and the last good
+//! certificate stays. Open connections are not affected.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,27 +14,28 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
 
-use crate::adapters::config::{ClientCertificates, KeyPair};
+use crate::adapters::config::ClientCertificates;
 use crate::adapters::drain;
+use crate::adapters::tls::KeyPair;
 use crate::adapters::tls::peers::Peers;
-use crate::edge::server::Observer;
+use crate::edge::server::handler::ConnectionObserver;
 use crate::judgement::client::certificate::ClientCertificate;
 
-/// How often the files are looked at: renewals come days before the old certificate ends.
+/// How often the files are read. Renewals come days before the old certificate expires.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a certificate can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
+pub enum ListenerCertificateError {
     /// A file can't be read.
     #[error("{path}: {error}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// A file is no PEM, or has not what it is for.
+    /// A file is no PEM, or lacks the certificate or key.
     #[error("{path}: {error}")]
     Pem {
         /// The file.
@@ -42,7 +43,7 @@ pub enum CertificateError {
         /// What is wrong.
         error: pem::Error,
     },
-    /// Certificate and key don't go together, or rustls does not know their kind.
+    /// Certificate and key don't match, or rustls does not support them.
     #[error("{path}: {error}")]
     Unusable {
         /// The certificate's file.
@@ -52,15 +53,15 @@ pub enum CertificateError {
     },
 }
 
-/// What a look at the files brought.
+/// The result of reading the files again.
 #[derive(Debug)]
 pub enum Reload {
     /// The files are as they were.
     Unchanged,
-    /// New handshakes use what they say now.
+    /// New handshakes use the new files.
     Used,
-    /// They changed for the worse; the last good certificate stays.
-    TurnedDown(CertificateError),
+    /// The new files are unusable; the last good certificate stays.
+    Rejected(ListenerCertificateError),
 }
 
 /// A certificate that follows its files.
@@ -68,18 +69,18 @@ pub enum Reload {
 pub struct Certificate {
     files: Files,
     current: ArcSwap<Current>,
-    /// SHA-256 of the files at the last look, whether they could be used or not.
+    /// SHA-256 of the files when they were last read, whether usable or not.
     seen: Mutex<Digests>,
 }
 
-/// Certificate and key, and where callers are asked for certificates, the authorities that vouch for these.
+/// Certificate and key, and, if callers are asked for certificates, the trusted authorities.
 #[derive(Clone, Debug)]
 struct Files {
     pair: KeyPair,
     clients: Option<ClientCertificates>,
 }
 
-/// What new handshakes go by.
+/// What new handshakes use.
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
@@ -87,7 +88,7 @@ struct Current {
     peers: Option<Peers>,
 }
 
-/// What the files hold: certificate, key, authorities.
+/// The contents of the files: certificate, key, authorities.
 struct Contents([Vec<u8>; 3]);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +96,10 @@ struct Digests([[u8; 32]; 3]);
 
 impl Certificate {
     /// Reads the files; they must be usable.
-    pub fn load(pair: &KeyPair, clients: Option<&ClientCertificates>) -> Result<Self, CertificateError> {
+    pub fn load(
+        pair: &KeyPair,
+        clients: Option<&ClientCertificates>,
+    ) -> Result<Self, ListenerCertificateError> {
         let files = Files { pair: pair.clone(), clients: clients.cloned() };
         let (digests, contents) = read(&files)?;
         let current = ArcSwap::from_pointee(current(&files, &contents)?);
@@ -107,8 +111,8 @@ impl Certificate {
         TlsAcceptor::from(Arc::clone(&self.current.load().config))
     }
 
-    /// The certificate that a caller showed in its handshake, or in the one that it resumes: none where it showed none,
-    /// or one that can't be read.
+    /// The certificate that a caller showed in its handshake, or in the handshake that it resumes; `None` without a
+    /// certificate, or if it can't be read.
     pub fn shown(&self, handshake: &ServerConnection) -> Option<ClientCertificate> {
         let current = self.current.load();
         let (peers, chain) = (current.peers.as_ref()?, handshake.peer_certificates()?);
@@ -116,15 +120,15 @@ impl Certificate {
         peers.read(chain, now).inspect_err(|error| tracing::debug!(%error, "a caller's certificate")).ok()
     }
 
-    /// Looks at the files.
+    /// Reads the files again.
     pub fn reload(&self) -> Reload {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (digests, contents) = match read(&self.files) {
-            // A file that is missing for a moment, as in a swap of links, is not told again and again.
+            // A file that is missing for a moment, as while links are swapped, is reported once.
             Err(_) if *seen == Digests::default() => return Reload::Unchanged,
             Err(error) => {
                 *seen = Digests::default();
-                return Reload::TurnedDown(error);
+                return Reload::Rejected(error);
             }
             Ok((digests, _)) if digests == *seen => return Reload::Unchanged,
             Ok(read) => read,
@@ -135,12 +139,12 @@ impl Certificate {
                 self.current.store(Arc::new(current));
                 Reload::Used
             }
-            Err(error) => Reload::TurnedDown(error),
+            Err(error) => Reload::Rejected(error),
         }
     }
 
     /// Follows the files until the drain begins.
-    pub(crate) async fn follow(&self, mut watch: drain::Watch, observer: &impl Observer) {
+    pub(crate) async fn follow(&self, mut watch: drain::DrainWatch, observer: &impl ConnectionObserver) {
         loop {
             tokio::select! {
                 () = watch.draining() => return,
@@ -152,8 +156,8 @@ impl Certificate {
                     tracing::info!(certificate = %self.files.pair.certificate.display(), "certificate replaced");
                     observer.certificate_reloaded(true);
                 }
-                Reload::TurnedDown(error) => {
-                    tracing::error!(%error, "new certificate turned down, the last good one stays");
+                Reload::Rejected(error) => {
+                    tracing::error!(%error, "new certificate rejected; the last good one stays in use");
                     observer.certificate_reloaded(false);
                 }
             }
@@ -161,9 +165,9 @@ impl Certificate {
     }
 }
 
-fn read(files: &Files) -> Result<(Digests, Contents), CertificateError> {
+fn read(files: &Files) -> Result<(Digests, Contents), ListenerCertificateError> {
     let content = |path: &PathBuf| {
-        std::fs::read(path).map_err(|error| CertificateError::Read { path: path.clone(), error })
+        std::fs::read(path).map_err(|error| ListenerCertificateError::Read { path: path.clone(), error })
     };
     let ca = files.clients.as_ref().and_then(|clients| clients.ca.as_ref());
     let ca = ca.map(content).transpose()?.unwrap_or_default();
@@ -175,23 +179,25 @@ fn read(files: &Files) -> Result<(Digests, Contents), CertificateError> {
     Ok((Digests(contents.each_ref().map(digest)), Contents(contents)))
 }
 
-/// aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by tickets, no early data.
-/// Callers' certificates are asked for where the configuration says so, and never demanded.
-fn current(files: &Files, Contents([chain, key, ca]): &Contents) -> Result<Current, CertificateError> {
+/// aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by tickets, no early data. Callers are asked for
+/// certificates if the configuration says so; certificates stay optional.
+fn current(files: &Files, contents: &Contents) -> Result<Current, ListenerCertificateError> {
+    let Contents([chain, key, ca]) = contents;
     let clients = files.clients.as_ref();
     let files = &files.pair;
     let of = |path: &PathBuf| {
         let path = path.clone();
-        move |error| CertificateError::Pem { path, error }
+        move |error| ListenerCertificateError::Pem { path, error }
     };
-    let unusable = |error| CertificateError::Unusable { path: files.certificate.clone(), error };
+    let unusable = |error| ListenerCertificateError::Unusable { path: files.certificate.clone(), error };
     let chain = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<Vec<_>, _>>()
         .map_err(of(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
     let peers = match clients {
         Some(ClientCertificates { ca: Some(path) }) => Some(
-            Peers::from_pem(ca).map_err(|error| CertificateError::Unusable { path: path.clone(), error })?,
+            Peers::from_pem(ca)
+                .map_err(|error| ListenerCertificateError::Unusable { path: path.clone(), error })?,
         ),
         Some(ClientCertificates { ca: None }) => Some(Peers::default()),
         None => None,

@@ -15,6 +15,7 @@ use super::secret::{Argon2id, SecretHash};
 use crate::judgement::client::registry::{ClientKeys, Clients, Method, Unregistered, Workload};
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::VerifiedToken;
+use crate::words::oauth::introspection::{IntrospectionAnswer, IntrospectionStatus, error_code};
 use crate::words::oauth::urn::CLIENT_ASSERTION_SPIFFE;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -33,15 +34,6 @@ pub enum ProvenBy {
     Method(&'static str),
     /// The identity provider's word.
     Upstream,
-}
-
-/// What an introspection answer (RFC 7662 section 2.2) or an error (RFC 6749 section 5.2) says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UpstreamSays {
-    /// `active`
-    pub active: Option<bool>,
-    /// `error`
-    pub error: Option<String>,
 }
 
 /// What a client shows besides its credentials, and what it is held to.
@@ -196,17 +188,20 @@ pub fn verify(
     }))
 }
 
-/// What the identity provider's introspection endpoint says of the client that asked about what is no token.
-pub fn by_upstream(credentials: &Credentials, status: u16, says: &UpstreamSays) -> Result<Proven, Refusal> {
-    match (status, says.error.as_deref()) {
-        // A page of some proxy has the status, too, but not the answer.
-        (200, None) if says.active == Some(false) => {
+/// Authenticates a client through the identity provider's introspection endpoint, which was asked as this client about
+/// what is no token.
+pub fn by_upstream(credentials: &Credentials, status: u16, body: &[u8]) -> Result<Proven, Refusal> {
+    // An error page of a proxy may have status 200, too, but is no answer.
+    let is_answer = || IntrospectionAnswer::read(body).is_ok_and(|answer| !answer.is_active());
+    match (IntrospectionStatus::of(status), error_code(body).as_deref()) {
+        (IntrospectionStatus::Answered, None) if is_answer() => {
             Ok(Proven { client_id: credentials.client_id().to_owned(), by: ProvenBy::Upstream })
         }
-        (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => {
+        (IntrospectionStatus::ClientRefused, _)
+        | (IntrospectionStatus::ErrorResponse, Some("invalid_client" | "unauthorized_client")) => {
             Err(unauthenticated("the identity provider refuses the credentials"))
         }
-        (403, _) => Err(unauthenticated(
+        (IntrospectionStatus::ClientForbidden, _) => Err(unauthenticated(
             "the identity provider does not authenticate it, as it is a public client: list it in realms.*.clients with `method: none`",
         )),
         _ => Err(Refusal::new(

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::introspected::Answer;
 use super::{SubjectChecks, Validated, check, check_introspected, fit, is_held_by, was_issued_to};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::token::confirmation::Evidence;
+use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -49,7 +49,7 @@ impl ActorToken {
     /// # Errors
     /// As [`ActorToken::check`].
     pub fn check_introspected(
-        answer: &Answer,
+        answer: &IntrospectionAnswer,
         kind: TokenType,
         client: &str,
         checks: &SubjectChecks<'_>,

@@ -9,30 +9,8 @@ use serde_json::{Map, Value};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
 use crate::judgement::jose::verify::{TokenError, VerifiedToken, held};
-use crate::words::oauth::json;
+use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::refusal::{Reason, Refusal};
-
-/// Largest answer in bytes that is read.
-pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
-
-/// An answer. `Debug` shows nothing of it.
-#[derive(Clone)]
-pub struct Answer {
-    /// `None`: the token is not active.
-    claims: Option<Map<String, Value>>,
-    size: usize,
-}
-
-/// The bytes are no answer. The text never repeats them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
-    /// No strict JSON object.
-    #[error("the answer: {0}")]
-    Json(#[from] json::JsonError),
-    /// `active` is missing or no boolean.
-    #[error("the answer has no boolean `active`")]
-    Active,
-}
 
 /// Whether a token has the form of no JWT at all, so that only its issuer can say anything about it. What looks like a
 /// JWT, however broken, is judged as one and shown to nobody.
@@ -50,54 +28,22 @@ fn has_header(token: &str) -> bool {
         .is_ok_and(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok())
 }
 
-impl Answer {
-    /// Reads an answer of status 200.
-    pub fn read(bytes: &[u8]) -> Result<Self, AnswerError> {
-        let claims = json::object(bytes)?;
-        match claims.get("active") {
-            Some(Value::Bool(active)) => Ok(Self { claims: active.then_some(claims), size: bytes.len() }),
-            _ => Err(AnswerError::Active),
-        }
-    }
-
-    /// Whether the issuer says that the token is active.
-    pub fn is_active(&self) -> bool {
-        self.claims.is_some()
-    }
-
-    /// `exp`, if there is one that can be read.
-    pub fn expires(&self) -> Option<Timestamp> {
-        claims::time(self.claims.as_ref()?, "exp").ok().flatten()
-    }
-
-    /// Bytes of the answer.
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// The token that the answer is about: active, of `issuer`, within its times, an access token with a subject. An
-    /// answer without `iss` is about a token of the issuer that was asked, and gets its `iss`.
-    pub(super) fn token(
-        &self,
-        issuer: &str,
-        leeway: SignedDuration,
-        now: Timestamp,
-    ) -> Result<VerifiedToken, Refusal> {
-        let Some(claims) = &self.claims else {
-            return Err(Refusal::new(Reason::SubjectTokenInactive, "its issuer says that it is not active"));
-        };
-        is_access_token(claims)?;
-        let mut claims = claims.clone();
-        claims.entry("iss").or_insert_with(|| issuer.into());
-        held(None, claims, issuer, leeway, now)
-            .map_err(|error: TokenError| Refusal::new(error.reason(), error.to_string()))
-    }
-}
-
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("active", &self.is_active()).finish_non_exhaustive()
-    }
+/// The token that the answer is about: active, of `issuer`, within its times, an access token with a subject. An
+/// answer without `iss` is about a token of the issuer that was asked, and gets its `iss`.
+pub(super) fn token(
+    answer: &IntrospectionAnswer,
+    issuer: &str,
+    leeway: SignedDuration,
+    now: Timestamp,
+) -> Result<VerifiedToken, Refusal> {
+    let Some(claims) = answer.claims() else {
+        return Err(Refusal::new(Reason::SubjectTokenInactive, "its issuer says that it is not active"));
+    };
+    is_access_token(claims)?;
+    let mut claims = claims.clone();
+    claims.entry("iss").or_insert_with(|| issuer.into());
+    held(None, claims, issuer, leeway, now)
+        .map_err(|error: TokenError| Refusal::new(error.reason(), error.to_string()))
 }
 
 /// An introspection endpoint tells about refresh tokens, too. An access token has a `token_type` (RFC 6749 section 7.1);

@@ -1,10 +1,22 @@
 //! The directory against the demo's identity provider, which answers as Keycloak 26.7.3 was seen to.
 
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::*;
+use super::client::{DirectoryClient, send};
+use super::error::DirectoryError;
+use super::user::DirectoryUser;
+use crate::adapters::config::{self, OwnClient};
+use crate::adapters::net::url::PublicAddress;
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::judgement::policy::admin_roles::AdminRoles;
 use crate::tools::demo::{Endpoint, Fault, Idp, Options};
 use crate::words::clock::Clock;
+use crate::words::oauth::form::Form;
+use crate::words::secret::Secret;
 
 const ALICE: &str = "5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce";
 const ADA: &str = "ada00000-4b1f-4f6e-8f0e-2a4c9d6b7e10";
@@ -12,8 +24,8 @@ const TOKEN: &str = "/realms/corp/protocol/openid-connect/token";
 
 struct World {
     idp: Idp,
-    upstream: Upstream,
-    directory: Directory,
+    upstream: UpstreamClient,
+    directory: DirectoryClient,
 }
 
 impl World {
@@ -23,7 +35,7 @@ impl World {
 
     async fn as_client(id: &str, secret: &str) -> Self {
         let idp = Idp::start(Options { port: 0, clock: Clock::System, keys: None }).await.unwrap();
-        let upstream = Upstream::new(&config::Upstream {
+        let upstream = UpstreamClient::new(&config::Upstream {
             scheme: http::uri::Scheme::HTTP,
             authority: idp.address().to_string().parse().unwrap(),
             ca: None,
@@ -36,11 +48,11 @@ impl World {
         let client = OwnClient { id: id.to_owned(), secret: Secret::new(secret) };
         let config = config::Directory { client, cache_for: Duration::from_secs(60) };
         let public = PublicAddress::of(&idp.url()).unwrap();
-        let directory = Directory::new(&config, "/realms/corp", public);
+        let directory = DirectoryClient::new(&config, "/realms/corp", public);
         Self { idp, upstream, directory }
     }
 
-    async fn user(&self, wanted: &str) -> Result<User, DirectoryError> {
+    async fn user(&self, wanted: &str) -> Result<DirectoryUser, DirectoryError> {
         self.directory.user(&self.upstream, wanted, Clock::System.now()).await
     }
 
@@ -66,7 +78,7 @@ impl World {
         for (name, value) in fields {
             form.push(*name, *value);
         }
-        let mut request = self.directory.request(Method::POST, path, Body::full(form.encode())).unwrap();
+        let mut request = self.directory.request(Method::POST, path, form.encode()).unwrap();
         request
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));

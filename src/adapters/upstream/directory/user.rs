@@ -1,5 +1,5 @@
-//! Who is meant by a user's id or name, and whether a session of his goes on. Nothing of this is remembered: a user who
-//! is disabled, or logs out, is so at once. Only where his roles are remembered, it is for as long that he was enabled.
+//! Finds a user with an id or a name, and checks their sessions. Nothing of this is cached: disabling or logging out a
+//! user takes effect at once. Only [`DirectoryClient::is_enabled`] is cached, as long as roles are.
 
 use std::sync::Arc;
 
@@ -8,34 +8,38 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Directory, DirectoryError, escaped, segment};
-use crate::adapters::upstream::Upstream;
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::directory::client::{DirectoryClient, escaped, segment};
+use crate::adapters::upstream::directory::error::DirectoryError;
 
-/// Longest user name that is asked for, in bytes: Keycloak keeps 255 characters.
+/// Longest user name in bytes that is looked up. Keycloak stores 255 characters.
 const LONGEST_NAME: usize = 1024;
 
 /// A user of the realm.
 #[derive(Clone, PartialEq, Eq)]
-pub struct User {
-    /// Keycloak's id: the `sub` of his tokens.
+pub struct DirectoryUser {
+    /// Keycloak's id: the `sub` of the user's tokens.
     pub id: String,
-    /// His name, as Keycloak writes it: in lower case.
+    /// The user name as Keycloak stores it, in lower case.
     pub username: String,
-    /// Whether he may log in.
+    /// Whether the user may log in.
     pub enabled: bool,
-    /// `sub`, `preferred_username`, `email_verified`, and as far as they are known `email`, `given_name`, `family_name` and
-    /// `name`, as Keycloak's tokens have them.
+    /// `sub`, `preferred_username`, `email_verified`, and, if known, `email`, `given_name`, `family_name` and `name`,
+    /// as in Keycloak's tokens.
     pub claims: Map<String, Value>,
 }
 
-impl std::fmt::Debug for User {
+impl std::fmt::Debug for DirectoryUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // No names and addresses of people in logs.
-        f.debug_struct("User").field("id", &self.id).field("enabled", &self.enabled).finish_non_exhaustive()
+        f.debug_struct("DirectoryUser")
+            .field("id", &self.id)
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
     }
 }
 
-/// A user as the admin API writes it. One that is not said to be enabled is not.
+/// A user in an answer of the admin API. Without `enabled`, the user counts as disabled.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Found {
@@ -50,39 +54,38 @@ struct Found {
     last_name: Option<String>,
 }
 
-impl User {
-    /// Whether he is a client's service account, as whose user Keycloak lets nobody in either. The admin API tells by the
-    /// name only, which Keycloak makes so.
+impl DirectoryUser {
+    /// Whether the user is a client's service account, as which nobody can log in to Keycloak. The admin API shows this
+    /// only in the name, which Keycloak assigns.
     pub fn is_service_account(&self) -> bool {
         self.username.to_lowercase().starts_with("service-account-")
     }
 }
 
-impl Directory {
-    /// The user with this id (a UUID as Keycloak writes it) or this user name, whole, in whatever case. A name that looks
-    /// like an id is none: it would be for its owner to choose whom he passes for.
+impl DirectoryClient {
+    /// The user with this id (a UUID as Keycloak writes it) or with exactly this user name in any case. Text that looks
+    /// like an id is never a name: otherwise users could choose a name that passes for somebody else's id.
     ///
-    /// # Errors
-    /// [`DirectoryError::NoUser`] where there is none. Whether the user is enabled is for the caller to look at.
+    /// # Errors [`DirectoryError::NoUser`] where there is none. The caller checks whether the user is enabled.
     pub async fn user(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamClient,
         wanted: &str,
         now: Timestamp,
-    ) -> Result<User, DirectoryError> {
+    ) -> Result<DirectoryUser, DirectoryError> {
         let what = "a question for a user";
         if is_id(wanted) {
             let path = format!("{}/users/{}", self.admin_path, segment(wanted)?);
             let found: Found = self.get(upstream, path, what, now).await?;
             return if found.id == wanted { Ok(found.into()) } else { Err(other()) };
         }
-        // An empty name would be no condition, and the answer everybody.
+        // An empty name would be no condition, and the answer would list everybody.
         if wanted.is_empty() || wanted.len() > LONGEST_NAME || wanted.contains(char::is_control) {
             return Err(DirectoryError::NoUser);
         }
         let path = format!("{}/users?username={}&exact=true", self.admin_path, escaped(wanted));
         let found: Vec<Found> = self.get(upstream, path, what, now).await?;
-        // Keycloak keeps names in lower case and asks for them so; a server that takes `exact` for less is caught here.
+        // Keycloak stores names in lower case. The comparison rejects the answer of a server that ignores `exact`.
         let name = wanted.to_lowercase();
         let mut found = found.into_iter().filter(|one| one.username.to_lowercase() == name);
         match (found.next(), found.next()) {
@@ -98,7 +101,7 @@ impl Directory {
     /// [`DirectoryError::NoUser`] where there is none.
     pub async fn is_enabled(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamClient,
         subject: &str,
         now: Timestamp,
     ) -> Result<bool, DirectoryError> {
@@ -111,13 +114,13 @@ impl Directory {
         found.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 
-    /// Whether a session of the user's goes on (`sid` in his tokens). An offline session is none of them.
+    /// Whether the user's session (`sid` in their tokens) still exists. Offline sessions do not count.
     ///
     /// # Errors
     /// When the identity provider can't be asked; a user who is gone has no session.
     pub async fn session_is_alive(
         &self,
-        upstream: &Upstream,
+        upstream: &UpstreamClient,
         user: &str,
         sid: &str,
         now: Timestamp,
@@ -136,7 +139,7 @@ impl Directory {
     }
 }
 
-impl From<Found> for User {
+impl From<Found> for DirectoryUser {
     fn from(found: Found) -> Self {
         let texts = |parts: [&Option<String>; 2]| {
             let parts: Vec<&str> = parts.into_iter().flatten().map(|part| part.trim()).collect();
@@ -160,7 +163,7 @@ impl From<Found> for User {
     }
 }
 
-/// The one form of a UUID that Keycloak writes, in either case. `users/` is followed by words of the API's own, too.
+/// The form of a UUID that Keycloak writes, in either case. Other texts after `users/` may be words of the API.
 fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
 }

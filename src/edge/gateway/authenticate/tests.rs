@@ -10,7 +10,7 @@ use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::adapters::audit::Audit;
+use crate::adapters::audit::AuditLog;
 use crate::adapters::config::{AuditOutput, Config};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::secret::SecretHash;
@@ -19,13 +19,13 @@ use crate::words::clock::{Clock, ManualClock};
 
 use crate::adapters::drain;
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::connection::{Connection, ConnectionFacts};
 use crate::adapters::store::Store;
-use crate::adapters::upstream::Upstream;
+use crate::adapters::upstream::client::UpstreamClient;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::context::RequestContext;
 use crate::edge::gateway::generation::Generation;
 use crate::edge::gateway::services::Services;
-use crate::edge::server::{Connection, Facts};
 use crate::tools::demo::{Endpoint, Fault, Idp, Keys, Options, Received};
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::CLIENT_ASSERTION_JWT;
@@ -73,16 +73,16 @@ impl World {
         let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let config = configure(&folder.0, &idp, realm, listen);
-        let upstream = Upstream::new(&config.upstream).unwrap();
+        let upstream = UpstreamClient::new(&config.upstream).unwrap();
         let store = Store::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
-        let audit = Audit::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
+        let audit = AuditLog::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
         let (header, proxies) =
             (config.listen.certificate_header.clone(), config.listen.trusted_proxies.clone());
         let state = Generation::new(config, None, &clock, &metrics).unwrap();
         let services = Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());
         let address: std::net::SocketAddr = peer.parse().unwrap();
         let trusted = proxies.iter().any(|network| network.contains(&address.ip()));
-        let facts = Facts::new(address, "192.0.2.1:8080".parse().unwrap(), false, trusted)
+        let facts = ConnectionFacts::new(address, "192.0.2.1:8080".parse().unwrap(), false, trusted)
             .with_certificate_header(header.map(|header| header.name));
         let connection = Arc::new(Connection::new(facts, drain::channel().1, ()));
         Self { idp, services, connection, metrics, clock, hand, folder, peer }

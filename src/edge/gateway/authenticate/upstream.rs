@@ -1,5 +1,5 @@
-//! The identity provider's word about a client: its introspection endpoint (RFC 7662) authenticates the caller before it
-//! looks at the token, so its status tells, whatever the token is.
+//! Authenticates a client through the identity provider. Its introspection endpoint (RFC 7662) authenticates the caller
+//! before it looks at the token, so the status of the answer is about the client, whatever the token is.
 
 use std::time::Duration;
 
@@ -9,25 +9,23 @@ use http::header::{
 };
 use http::{Method, Request, Uri};
 use jiff::SignedDuration;
-use serde::Deserialize;
 
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::authenticator::remembered::Finding;
 use crate::edge::gateway::authenticator::unavailable;
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::{Credentials, Presented};
-use crate::judgement::client::verify::{Proven, UpstreamSays, by_upstream};
-use crate::words::oauth::form::Form;
+use crate::judgement::client::verify::{Proven, by_upstream};
+use crate::words::oauth::introspection;
 use crate::words::refusal::{Reason, Refusal};
 
-/// What is asked about: no token, and nobody's secret.
+/// The `token` of the request: it is no token, and nobody's secret.
 const NO_TOKEN: &str = "cambio-asks-about-the-client";
-/// Longest answer that is read.
-const LONGEST: usize = 64 * 1024;
 
 impl Case<'_> {
-    /// Asks, or remembers what was said about these very credentials. An assertion is good for one use, so nothing is
-    /// remembered of it.
+    /// Asks the identity provider, or uses its remembered answer for exactly these credentials. An assertion is good for
+    /// one use, so its answer is not remembered.
     pub(super) async fn authenticate_upstream(
         &self,
         credentials: &Credentials,
@@ -53,8 +51,7 @@ impl Case<'_> {
     }
 
     async fn ask_about_client(&self, credentials: &Credentials) -> Result<Proven, Refusal> {
-        let mut form = Form::new();
-        form.push("token", NO_TOKEN);
+        let mut form = introspection::request(NO_TOKEN);
         credentials.write(&mut form);
         let form = form.encode();
         let mut request = Request::new(());
@@ -67,35 +64,23 @@ impl Case<'_> {
         let response = self.services.send(request, self.connection).await;
         let response = response.map_err(|refusal| unavailable(&refusal.detail))?;
         let (answer, body) = response.into_parts();
-        let read = read_bounded(body, LONGEST, self.services.upstream.idle_timeout()).await;
+        let read =
+            read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
         let (body, _) =
             read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
-        by_upstream(credentials, answer.status.as_u16(), &said(&body))
+        by_upstream(credentials, answer.status.as_u16(), &body)
     }
 }
 
-/// What an introspection answer or an OAuth error says, as far as it is one.
-fn said(body: &[u8]) -> UpstreamSays {
-    #[derive(Default, Deserialize)]
-    struct Answer {
-        #[serde(default)]
-        active: Option<bool>,
-        #[serde(default)]
-        error: Option<String>,
-    }
-    let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
-    UpstreamSays { active: answer.active, error: answer.error }
-}
-
-/// The realm's introspection endpoint, at the host that the caller asked for.
+/// The realm's introspection endpoint at the host of the caller's request.
 fn target(asked: &Uri, path: &str) -> Option<Uri> {
     let mut parts = asked.clone().into_parts();
     parts.path_and_query = format!("{path}/protocol/openid-connect/token/introspect").parse().ok();
     Uri::from_parts(parts).ok()
 }
 
-/// The caller's headers, since the identity provider's answer may depend on its host and on what proxies say of it, but
-/// for those about the content and about other identities.
+/// The caller's headers, because the identity provider's answer may depend on the host and on the headers of proxies;
+/// without those about the content and about other identities.
 fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> HeaderMap {
     let mut headers = caller.clone();
     for name in
@@ -107,6 +92,7 @@ fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> Head
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    sign(&mut headers);
     if let Some(authorization) = credentials.authorization() {
         headers.insert(AUTHORIZATION, authorization.clone());
     }

@@ -1,6 +1,7 @@
 //! Whom a request wants to become: looked up at the identity provider, for a client that has proved who it is.
 
-use crate::adapters::upstream::directory::{DirectoryError, User};
+use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::adapters::upstream::directory::user::DirectoryUser;
 use crate::edge::gateway::case::Case;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::policy::decide::Impersonated;
@@ -8,7 +9,7 @@ use crate::words::refusal::{Reason, Refusal};
 
 /// A user of the realm who is asked for as the subject.
 pub(super) struct Target {
-    user: User,
+    user: DirectoryUser,
     protected: bool,
 }
 

@@ -5,7 +5,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OP
 use http::{Response, response};
 
 use super::issued_answer::IssuedAnswer;
-use crate::adapters::upstream::directory::DirectoryError;
+use crate::adapters::upstream::directory::error::DirectoryError;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::verify::Proven;

@@ -5,7 +5,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 
 use super::harness::*;
-use crate::adapters::drain::Outcome;
+use crate::adapters::drain::DrainOutcome;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -37,7 +37,7 @@ async fn an_open_stream_holds_the_drain_and_idle_ones_do_not() {
     go.notify_one();
     busy.until("halfwhole").await;
     busy.ended().await;
-    assert_eq!(soon(draining).await.unwrap(), Outcome::Complete);
+    assert_eq!(soon(draining).await.unwrap(), DrainOutcome::Complete);
     assert!(tokio::net::TcpStream::connect(gate.address).await.is_err(), "the port is closed");
 }
 
@@ -47,7 +47,7 @@ async fn a_kept_alive_connection_is_closed_at_once() {
     let gate = gate(upstream);
     let mut caller = Caller::new(gate.address).await;
     caller.ask(GET).await;
-    assert_eq!(soon(gate.drain.drain(LIMIT * 10)).await, Outcome::Complete);
+    assert_eq!(soon(gate.drain.drain(LIMIT * 10)).await, DrainOutcome::Complete);
     caller.ended().await;
 }
 
@@ -58,7 +58,7 @@ async fn the_deadline_cuts() {
     caller.write(GET).await;
     caller.until("half").await;
     let outcome = soon(gate.drain.drain(Duration::from_millis(50))).await;
-    assert!(matches!(outcome, Outcome::Cut(1..)), "{outcome:?}");
+    assert!(matches!(outcome, DrainOutcome::Cut(1..)), "{outcome:?}");
     caller.ended().await;
 }
 
@@ -73,6 +73,6 @@ async fn an_http2_stream_is_finished_first() {
     go.notify_one();
     let body = soon(http_body_util::BodyExt::collect(response.into_body())).await.unwrap();
     assert_eq!(body.to_bytes(), "halfwhole");
-    assert_eq!(soon(draining).await.unwrap(), Outcome::Complete);
+    assert_eq!(soon(draining).await.unwrap(), DrainOutcome::Complete);
     soon(connection).await.unwrap().unwrap();
 }

@@ -19,8 +19,9 @@ use tokio::task::JoinHandle;
 use crate::adapters::config;
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::net::body::Body;
-use crate::adapters::upstream::{Upstream, forward};
-use crate::edge::server::{Connection, Handler, Server, Unobserved, bind};
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::forward;
+use crate::edge::server::{Connection, Handler, Server, UnobservedConnections, bind};
 
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -40,7 +41,7 @@ pub(crate) async fn http2_caller(
     (sender, tokio::spawn(connection))
 }
 
-pub(crate) struct Passing(pub(crate) Upstream);
+pub(crate) struct Passing(pub(crate) UpstreamClient);
 
 impl Handler for Passing {
     async fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> Response<Body> {
@@ -93,7 +94,7 @@ pub(crate) fn gate(upstream: SocketAddr) -> Gate {
 }
 
 pub(crate) fn gate_with(upstream: &config::Upstream, listen: &config::Listen) -> Gate {
-    serve(listen, Passing(Upstream::new(upstream).unwrap()))
+    serve(listen, Passing(UpstreamClient::new(upstream).unwrap()))
 }
 
 pub(crate) fn serve(listen: &config::Listen, handler: impl Handler) -> Gate {
@@ -104,7 +105,7 @@ pub(crate) fn serve(listen: &config::Listen, handler: impl Handler) -> Gate {
         listener,
         Arc::new(handler),
         watch,
-        Arc::new(Unobserved),
+        Arc::new(UnobservedConnections),
     ));
     Gate { address, drain }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::harness::*;
-use crate::edge::server::{Observer, Server, bind};
+use crate::edge::server::{ConnectionObserver, Server, bind};
 
 const SHORT: Duration = Duration::from_millis(150);
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -108,8 +108,9 @@ async fn a_caller_that_does_not_read_is_cut() {
     let (_drain, watch) = crate::adapters::drain::channel();
     let listener = bind(listen.address).unwrap();
     let address = listener.local_addr().unwrap();
-    let handler =
-        Arc::new(Passing(crate::adapters::upstream::Upstream::new(&upstream_config(endless)).unwrap()));
+    let handler = Arc::new(Passing(
+        crate::adapters::upstream::client::UpstreamClient::new(&upstream_config(endless)).unwrap(),
+    ));
     tokio::spawn(Server::new(&listen).unwrap().serve(listener, handler, watch, Arc::clone(&counter)));
     let mut caller = Caller::new(address).await;
     caller.write(GET).await;
@@ -123,7 +124,7 @@ struct Counter {
     gone: Notify,
 }
 
-impl Observer for Counter {
+impl ConnectionObserver for Counter {
     fn opened(&self) {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }

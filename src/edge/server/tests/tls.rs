@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 use super::harness::*;
-use crate::adapters::config::KeyPair;
+use crate::adapters::tls::KeyPair;
 use crate::edge::server::tls::{Certificate, Reload};
 
 /// A folder that is gone with the test.
@@ -131,17 +131,17 @@ fn a_new_certificate_is_used_and_a_bad_one_is_not() {
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     for (name, spoil) in [("no PEM", "rubbish"), ("empty", "")] {
         std::fs::write(&pair.certificate, spoil).unwrap();
-        assert!(matches!(certificate.reload(), Reload::TurnedDown(_)), "{name}");
+        assert!(matches!(certificate.reload(), Reload::Rejected(_)), "{name}");
         assert!(matches!(certificate.reload(), Reload::Unchanged), "{name} is told once");
     }
     std::fs::remove_file(&pair.key).unwrap();
-    assert!(matches!(certificate.reload(), Reload::TurnedDown(_)));
+    assert!(matches!(certificate.reload(), Reload::Rejected(_)));
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     folder.pair("tls");
     assert!(matches!(certificate.reload(), Reload::Used));
     let other = folder.pair("other");
     std::fs::copy(other.key, &pair.key).unwrap();
-    assert!(matches!(certificate.reload(), Reload::TurnedDown(_)), "a key that does not fit");
+    assert!(matches!(certificate.reload(), Reload::Rejected(_)), "a key that does not fit");
     assert!(Certificate::load(&pair, None).is_err());
 }
 
@@ -220,7 +220,7 @@ async fn the_upstream_may_ask_for_a_certificate() {
         assert!(received.ends_with(answer), "{name}: {received}");
     }
     config.ca = Some(folder.write("empty.pem", ""));
-    assert!(crate::adapters::upstream::Upstream::new(&config).is_err());
+    assert!(crate::adapters::upstream::client::UpstreamClient::new(&config).is_err());
 }
 
 /// Says who showed what.
@@ -357,7 +357,7 @@ fn a_new_authority_is_used_and_a_bad_one_is_not() {
     let certificate = Certificate::load(&pair, Some(&clients)).unwrap();
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     std::fs::write(&ca, "rubbish").unwrap();
-    assert!(matches!(certificate.reload(), Reload::TurnedDown(_)));
+    assert!(matches!(certificate.reload(), Reload::Rejected(_)));
     folder.pair("ca");
     assert!(matches!(certificate.reload(), Reload::Used));
     std::fs::write(&ca, "").unwrap();

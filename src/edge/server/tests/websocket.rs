@@ -2,7 +2,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::*;
-use crate::adapters::drain::Outcome;
+use crate::adapters::drain::DrainOutcome;
 
 async fn echo() -> std::net::SocketAddr {
     upstream(|stream| async move {
@@ -40,7 +40,7 @@ async fn a_tunnel_holds_the_drain_until_its_deadline() {
     soon(socket.send(Message::text("a"))).await.unwrap();
     soon(socket.next()).await.unwrap().unwrap();
     let outcome = soon(gate.drain.drain(std::time::Duration::from_millis(50))).await;
-    assert!(matches!(outcome, Outcome::Cut(1..)), "{outcome:?}");
+    assert!(matches!(outcome, DrainOutcome::Cut(1..)), "{outcome:?}");
     assert!(!matches!(soon(socket.next()).await, Some(Ok(_))), "cut");
 }
 

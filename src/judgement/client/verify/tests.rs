@@ -491,8 +491,12 @@ fn the_identity_providers_word() {
         ("broken", 500, None, None, unavailable),
         ("created", 201, Some(false), None, unavailable),
     ] {
-        let says = UpstreamSays { active, error: error.map(str::to_owned) };
-        let got = by_upstream(&credentials, status, &says);
+        let body = match (active, error) {
+            (Some(active), _) => json!({ "active": active }).to_string(),
+            (_, Some(error)) => json!({ "error": error }).to_string(),
+            _ => "<html>".to_owned(),
+        };
+        let got = by_upstream(&credentials, status, body.as_bytes());
         let got = got.map_or_else(
             |refusal| refusal.reason.to_string(),
             |proven| format!("{} {}", proven.client_id(), proven.by().name()),

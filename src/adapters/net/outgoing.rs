@@ -1,0 +1,122 @@
+//! Requests that Cambio makes itself instead of forwarding them. They carry Cambio's name in `User-Agent`, follow no
+//! redirects, and their whole answer must arrive within limits of time and size.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+
+use crate::adapters::net::body::{ReadError, read_bounded};
+
+/// Cambio's own name.
+const CAMBIO: HeaderValue = HeaderValue::from_static(concat!("cambio/", env!("CARGO_PKG_VERSION")));
+/// How long a connection waits for the next request.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+
+/// Limits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerLimits {
+    /// Time until the whole answer has arrived.
+    pub time: Duration,
+    /// Bytes of the body.
+    pub bytes: usize,
+}
+
+/// Why there is no whole answer. The text repeats nothing of what was sent or received.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutgoingError {
+    /// No connection, or it broke.
+    #[error("no connection: {0}")]
+    Connection(String),
+    /// The identity provider did not answer; the text says why.
+    #[error("{0}")]
+    Upstream(String),
+    /// The answer was not whole in time.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The answer has a content coding, although Cambio accepts none.
+    #[error("the answer has a content coding")]
+    Coding,
+    /// The answer is larger than the limit.
+    #[error("the answer is larger than {} KiB", .0 / 1024)]
+    TooLarge(usize),
+}
+
+/// A client with connections and trusted certificates of its own.
+pub struct OutgoingClient {
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    limits: AnswerLimits,
+}
+
+impl OutgoingClient {
+    /// A client that keeps at most `idle` connections open between requests. Nothing is connected yet.
+    pub fn new(tls: ClientConfig, idle: usize, limits: AnswerLimits) -> Self {
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let http = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(idle)
+            .pool_idle_timeout(IDLE_TIME)
+            .build(connector);
+        Self { http, limits }
+    }
+
+    /// Sends a request. The body is read only if the status is 200, and is empty otherwise.
+    ///
+    /// # Errors
+    /// There is no whole answer within the limits.
+    pub async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, OutgoingError> {
+        sign(request.headers_mut());
+        let all = async {
+            let response = self.http.request(request.map(Full::new)).await;
+            whole(response.map_err(|error| OutgoingError::Connection(chain(&error)))?, self.limits).await
+        };
+        let limit = self.limits.time;
+        tokio::time::timeout(limit, all).await.unwrap_or(Err(OutgoingError::Timeout(limit)))
+    }
+}
+
+/// Writes Cambio's name into the headers of a request that Cambio makes itself.
+pub fn sign(headers: &mut HeaderMap) {
+    headers.insert(USER_AGENT, CAMBIO);
+}
+
+/// Reads the body of an answer with status 200, and leaves any other body unread.
+///
+/// # Errors
+/// The body has a content coding, exceeds the limits or breaks off.
+pub(crate) async fn whole<B>(
+    response: Response<B>,
+    limits: AnswerLimits,
+) -> Result<Response<Bytes>, OutgoingError>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+{
+    let (head, body) = response.into_parts();
+    if head.status != StatusCode::OK {
+        return Ok(Response::from_parts(head, Bytes::new()));
+    }
+    if head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(OutgoingError::Coding);
+    }
+    let body = read_bounded(body, limits.bytes, limits.time).await;
+    let (body, _) = body.map_err(|error| match error {
+        ReadError::TooLarge => OutgoingError::TooLarge(limits.bytes),
+        ReadError::Timeout => OutgoingError::Timeout(limits.time),
+        ReadError::Broken => OutgoingError::Connection(error.to_string()),
+    })?;
+    Ok(Response::from_parts(head, body))
+}
+
+/// An error and its causes on one line: hyper says "client error", the cause says which.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

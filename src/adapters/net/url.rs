@@ -1,0 +1,110 @@
+//! URLs that Cambio asks, and the public address that it asks under.
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+
+/// The address under which the public reaches a server that Cambio reaches directly. Keycloak builds its answers from
+/// this address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicAddress {
+    /// `Host` and `X-Forwarded-Host`
+    pub host: HeaderValue,
+    /// `X-Forwarded-Proto`
+    pub proto: HeaderValue,
+}
+
+/// The text is no URL that Cambio can send requests to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not an http or https URL without credentials and fragment")]
+pub struct UrlError(String);
+
+impl PublicAddress {
+    /// The address in a URL, for instance the issuer's.
+    pub fn of(url: &str) -> Result<Self, UrlError> {
+        let uri = absolute(url)?;
+        let header = |text: Option<&str>| text.and_then(|text| HeaderValue::from_str(text).ok());
+        match (header(uri.authority().map(Authority::as_str)), header(uri.scheme_str())) {
+            (Some(host), Some(proto)) => Ok(Self { host, proto }),
+            _ => Err(UrlError::new(url)),
+        }
+    }
+
+    /// Puts the address into a request's headers.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(http::header::HOST, self.host.clone());
+        headers.insert(HeaderName::from_static("x-forwarded-host"), self.host.clone());
+        headers.insert(HeaderName::from_static("x-forwarded-proto"), self.proto.clone());
+    }
+}
+
+impl UrlError {
+    /// An error that repeats the text.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// An absolute `http` or `https` URL without user information and fragment.
+pub(crate) fn absolute(url: &str) -> Result<Uri, UrlError> {
+    let wrong = || UrlError::new(url);
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+    let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    if scheme && plain && !url.contains('#') { Ok(uri) } else { Err(wrong()) }
+}
+
+/// Whether both have the same scheme, host and port (RFC 6454 section 5).
+pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
+    let port = |uri: &Uri| {
+        uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) })
+    };
+    one.scheme() == other.scheme()
+        && one.host().map(str::to_ascii_lowercase) == other.host().map(str::to_ascii_lowercase)
+        && port(one) == port(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_http_or_https_without_credentials() {
+        for (url, good) in [
+            ("https://sso.example.org/keys", true),
+            ("http://127.0.0.1:8180/keys?a=b", true),
+            ("ftp://sso.example.org/keys", false),
+            ("https://user@sso.example.org/keys", false),
+            ("https://sso.example.org/keys#a", false),
+            ("/keys", false),
+            ("", false),
+        ] {
+            assert_eq!(absolute(url).is_ok(), good, "{url}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        for (one, other, same) in [
+            ("https://a/x", "https://a/y", true),
+            ("https://a/", "https://A:443/", true),
+            ("http://a/", "http://a:80/", true),
+            ("http://a/", "https://a/", false),
+            ("http://a:8080/", "http://a:8081/", false),
+            ("http://a/", "http://b/", false),
+        ] {
+            assert_eq!(
+                same_origin(&absolute(one).unwrap(), &absolute(other).unwrap()),
+                same,
+                "{one} {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_public_address_is_the_issuers() {
+        let address = PublicAddress::of("https://sso.example.org:8443/realms/corp").unwrap();
+        assert_eq!(address.host, "sso.example.org:8443");
+        assert_eq!(address.proto, "https");
+        assert!(PublicAddress::of("sso.example.org").is_err());
+    }
+}

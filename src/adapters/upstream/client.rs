@@ -1,0 +1,160 @@
+//! The client of the identity provider.
+//!
+//! The client speaks HTTP/1.1 only, as nginx does with its upstreams: with one request per connection at a time, a slow
+//! answer delays no other, and a sidecar's connections are loopback. A request that was written, even in part, is never
+//! sent again, because a token request may be good for one use. Only a request that hyper returns untouched, because
+//! the pooled connection had closed, goes to another connection.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::adapters::config::Upstream;
+use crate::adapters::net::body::Body;
+use crate::adapters::net::outgoing::{AnswerLimits, OutgoingError, sign, whole};
+use crate::adapters::net::pool::{Lease, Pool};
+use crate::adapters::net::progress::Progress;
+use crate::adapters::upstream::connect::Connector;
+use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
+
+/// A client of the identity provider. Clones are cheap and share one pool.
+#[derive(Clone, Debug)]
+pub struct UpstreamClient {
+    connector: Arc<Connector>,
+    pool: Arc<Pool<Body>>,
+    authority: Authority,
+    host: HeaderValue,
+    response_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl UpstreamClient {
+    /// Reads certificates and keys. Nothing is connected yet.
+    pub fn new(config: &Upstream) -> Result<Self, UpstreamSetupError> {
+        Ok(Self {
+            connector: Arc::new(Connector::new(config)?),
+            pool: Arc::default(),
+            authority: config.authority.clone(),
+            host: HeaderValue::from_str(config.authority.as_str())
+                .unwrap_or_else(|_| HeaderValue::from_static("localhost")),
+            response_timeout: config.response_timeout,
+            idle_timeout: config.idle_timeout,
+        })
+    }
+
+    /// The longest silence in a body.
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// Its host and port.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// `Host` for requests that have none.
+    pub fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Sends a request whose target is in origin form and that has a `Host`, and waits for the head of the answer.
+    /// The answer's body fails after `upstream.idleTimeout` of silence.
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let progress = request.body_mut().watch_progress();
+        let mut request = Some(request);
+        self.within_limit(progress, self.exchange(&mut request)).await
+    }
+
+    /// Sends a request that Cambio makes itself, with Cambio's name in `User-Agent`. The body of the answer is read if
+    /// the status is 200, and is empty otherwise. `limits` apply to the body; the configuration limits the time until
+    /// the head.
+    ///
+    /// # Errors
+    /// There is no whole answer within the limits.
+    pub async fn ask(
+        &self,
+        mut request: Request<Bytes>,
+        limits: AnswerLimits,
+    ) -> Result<Response<Bytes>, OutgoingError> {
+        sign(request.headers_mut());
+        let response = self.send(request.map(Body::full)).await;
+        whole(response.map_err(|error| OutgoingError::Upstream(error.to_string()))?, limits).await
+    }
+
+    /// Whether the identity provider answers at all.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn is_reachable(&self) -> Result<(), UpstreamError> {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = Method::HEAD;
+        request.headers_mut().insert(HOST, self.host.clone());
+        sign(request.headers_mut());
+        self.send(request).await.map(drop)
+    }
+
+    /// Takes the request out of its slot. The slot is a reference, because a request is large and futures are copied.
+    async fn exchange(&self, slot: &mut Option<Request<Body>>) -> Result<Response<Body>, UpstreamError> {
+        loop {
+            let (mut lease, reused) = match self.pool.take() {
+                Some(lease) => (lease, true),
+                None => (Lease::new(self.connector.connect().await?, &self.pool), false),
+            };
+            let Some(request) = slot.take() else {
+                return Err(UpstreamError::Garbage("nothing to send".to_owned()));
+            };
+            match lease.sender().try_send_request(request).await {
+                Ok(response) => return self.received(response, lease),
+                Err(mut error) => match error.take_message() {
+                    Some(untouched) if reused => *slot = Some(untouched),
+                    _ => return Err(UpstreamError::sent(error.into_error())),
+                },
+            }
+        }
+    }
+
+    fn received(
+        &self,
+        response: Response<Incoming>,
+        lease: Lease<Body>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let (mut head, incoming) = response.into_parts();
+        // RFC 9112 section 6.1: hyper decodes `chunked` only, so no other coding may be removed.
+        if head.headers.contains_key(TRANSFER_ENCODING) {
+            let codings = head.headers.get_all(TRANSFER_ENCODING);
+            if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+                return Err(UpstreamError::Garbage("unknown transfer coding".to_owned()));
+            }
+            head.headers.remove(TRANSFER_ENCODING);
+            // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length, which must not be sent on.
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // The connection belongs to the new protocol. Dropping the lease drops only its sender.
+            return Ok(Response::from_parts(head, Body::empty()));
+        }
+        Ok(Response::from_parts(head, Body::leased(incoming, self.idle_timeout, lease)))
+    }
+
+    /// Applies `upstream.responseTimeout`, from the last progress of the request's body.
+    async fn within_limit<T>(
+        &self,
+        progress: Option<Arc<Progress>>,
+        answer: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            match tokio::time::timeout(self.response_timeout, answer.as_mut()).await {
+                Ok(done) => return done,
+                Err(_) if progress.as_ref().is_some_and(|progress| progress.take()) => {}
+                Err(_) => return Err(UpstreamError::Timeout(self.response_timeout)),
+            }
+        }
+    }
+}

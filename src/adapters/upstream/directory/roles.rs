@@ -1,0 +1,119 @@
+//! The roles that the identity provider holds for users.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::directory::client::{DirectoryClient, escaped, segment};
+use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::judgement::policy::admin_roles::AdminRoles;
+use crate::judgement::policy::roles::Roles;
+
+/// A set of role names.
+pub type RoleSet = Arc<BTreeSet<String>>;
+
+impl DirectoryClient {
+    /// The roles of a client that a user has, directly, through groups or through composite roles. A client that the
+    /// identity provider does not know has no roles.
+    pub async fn client_roles(
+        &self,
+        upstream: &UpstreamClient,
+        subject: &str,
+        client: &str,
+        now: Timestamp,
+    ) -> Result<RoleSet, DirectoryError> {
+        let ask = async {
+            match self.client_uuid(upstream, client, now).await? {
+                None => Ok(RoleSet::default()),
+                Some(id) => {
+                    let place = format!("clients/{}", escaped(&id));
+                    self.mapped(upstream, subject, &place, now).await
+                }
+            }
+        };
+        let key = (subject.to_owned(), Some(client.to_owned()));
+        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
+    }
+
+    /// The realm roles that a user has, directly, through groups or through composite roles.
+    pub async fn realm_roles(
+        &self,
+        upstream: &UpstreamClient,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<RoleSet, DirectoryError> {
+        let ask = self.mapped(upstream, subject, "realm", now);
+        let key = (subject.to_owned(), None);
+        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
+        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
+    }
+
+    /// The roles of a user that decide whether they are an administrator. If Cambio can't see a client, this is an
+    /// error: without view-clients Keycloak shows none, and the user may still have its roles. These roles are not
+    /// cached.
+    pub async fn admin_roles(
+        &self,
+        upstream: &UpstreamClient,
+        subject: &str,
+        admin: &AdminRoles,
+        now: Timestamp,
+    ) -> Result<Roles, DirectoryError> {
+        let mut roles = Roles::default();
+        if admin.looks_at_realm() {
+            roles.realm.clone_from(&*self.mapped(upstream, subject, "realm", now).await?);
+        }
+        for client in admin.clients() {
+            let id = self.client_uuid(upstream, client, now).await?;
+            let id = id.ok_or_else(|| DirectoryError::NoClient(client.to_owned()))?;
+            let place = format!("clients/{}", escaped(&id));
+            let held = self.mapped(upstream, subject, &place, now).await?;
+            if !held.is_empty() {
+                roles.clients.insert(client.to_owned(), held.as_ref().clone());
+            }
+        }
+        Ok(roles)
+    }
+
+    async fn mapped(
+        &self,
+        upstream: &UpstreamClient,
+        subject: &str,
+        place: &str,
+        now: Timestamp,
+    ) -> Result<RoleSet, DirectoryError> {
+        #[derive(Deserialize)]
+        struct Role {
+            name: String,
+        }
+        let path = format!("{}/users/{}/role-mappings/{place}/composite", self.admin_path, segment(subject)?);
+        let roles: Vec<Role> = self.get(upstream, path, "a question for a user's roles", now).await?;
+        Ok(Arc::new(roles.into_iter().map(|role| role.name).collect()))
+    }
+
+    async fn client_uuid(
+        &self,
+        upstream: &UpstreamClient,
+        client: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<str>>, DirectoryError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Client {
+            id: String,
+            client_id: String,
+        }
+        let ask = async {
+            let path = format!("{}/clients?clientId={}", self.admin_path, escaped(client));
+            let found: Vec<Client> = self.get(upstream, path, "a question for a client", now).await?;
+            Ok(found.into_iter().find(|found| found.client_id == client).map(|found| Arc::from(found.id)))
+        };
+        self.clients
+            .try_get_with(client.to_owned(), ask)
+            .await
+            .map_err(|error: Arc<DirectoryError>| (*error).clone())
+    }
+}

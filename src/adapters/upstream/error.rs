@@ -1,0 +1,64 @@
+//! Why the identity provider can't be asked, or does not answer.
+
+use std::io;
+use std::time::Duration;
+
+use crate::adapters::tls::TlsError;
+use crate::words::refusal::Reason;
+
+/// Why the client could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamSetupError {
+    /// Trust, certificate or key can't be set up.
+    #[error("upstream TLS: {0}")]
+    Tls(#[from] TlsError),
+    /// The host is no name that a certificate can carry.
+    #[error("upstream.url: {0}")]
+    Name(#[from] rustls::pki_types::InvalidDnsNameError),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection.
+    #[error("can't connect to the identity provider: {0}")]
+    Connect(#[source] io::Error),
+    /// No connection within `upstream.connectTimeout`.
+    #[error("no connection to the identity provider within {} ms", .0.as_millis())]
+    ConnectTimeout(Duration),
+    /// No head of an answer within `upstream.responseTimeout`.
+    #[error("no answer from the identity provider within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// The connection broke before the head of the answer.
+    #[error("the identity provider broke the connection: {0}")]
+    Broken(#[source] hyper::Error),
+    /// The answer's head is no valid HTTP, or does not fit the request.
+    #[error("the identity provider's answer can't be read: {0}")]
+    Garbage(String),
+    /// The caller's body broke off, so that there is no request.
+    #[error("the caller's body broke off: {0}")]
+    Caller(#[source] hyper::Error),
+}
+
+impl UpstreamError {
+    /// The reason for metrics and audit.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Connect(_) | Self::ConnectTimeout(_) | Self::Broken(_) => Reason::UpstreamUnavailable,
+            Self::Timeout(_) => Reason::UpstreamTimeout,
+            Self::Garbage(_) => Reason::UpstreamGarbage,
+            Self::Caller(_) => Reason::CallerGone,
+        }
+    }
+
+    /// hyper's error for a request that was given to a connection.
+    pub(super) fn sent(error: hyper::Error) -> Self {
+        if error.is_user() {
+            Self::Caller(error)
+        } else if error.is_parse() {
+            Self::Garbage(error.to_string())
+        } else {
+            Self::Broken(error)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use super::*;
+
+fn facts(trusted: bool) -> ConnectionFacts {
+    ConnectionFacts::new("192.0.2.7:4711".parse().unwrap(), "192.0.2.1:8080".parse().unwrap(), false, trusted)
+}
+
+fn after(inbound: &[(&'static str, &'static str)], trusted: bool) -> [String; 5] {
+    let mut headers = HeaderMap::new();
+    for (name, value) in inbound {
+        headers.append(*name, HeaderValue::from_static(value));
+    }
+    set(&mut headers, &HeaderValue::from_static("sso.example.org:8080"), &facts(trusted));
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"].map(
+        |name| {
+            assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
+            headers[name].to_str().unwrap().to_owned()
+        },
+    )
+}
+
+#[test]
+fn says_what_it_may() {
+    let own = "for=192.0.2.7;host=\"sso.example.org:8080\";proto=http";
+    let spoofed: &[_] = &[
+        ("x-forwarded-for", "1.1.1.1"),
+        ("x-forwarded-for", "2.2.2.2"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "evil"),
+        ("x-forwarded-port", "1"),
+        ("forwarded", "for=3.3.3.3;host=evil"),
+    ];
+    let cases: [(_, &[_], _, [_; 5]); 6] = [
+        ("bare", &[], false, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
+        ("spoofed", spoofed, false, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
+        ("trusted, bare", &[], true, ["192.0.2.7", "http", "sso.example.org:8080", "8080", own]),
+        (
+            "trusted, X-Forwarded wins over a smuggled Forwarded",
+            &[
+                ("x-forwarded-for", "10.0.0.1, 2001:db8::1"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "sso.example.org"),
+                ("forwarded", "for=3.3.3.3;host=evil"),
+            ],
+            true,
+            [
+                "10.0.0.1, 2001:db8::1, 192.0.2.7",
+                "https",
+                "sso.example.org",
+                "443",
+                "for=10.0.0.1;host=\"sso.example.org\";proto=https, for=\"[2001:db8::1]\", for=192.0.2.7",
+            ],
+        ),
+        (
+            "trusted, Forwarded only",
+            &[(
+                "forwarded",
+                "for=\"[2001:db8::1]:80\";proto=https;host=\"sso.example.org:8443\", for=10.0.0.2",
+            )],
+            true,
+            [
+                "2001:db8::1, 10.0.0.2, 192.0.2.7",
+                "https",
+                "sso.example.org:8443",
+                "8443",
+                "for=\"[2001:db8::1]\";host=\"sso.example.org:8443\";proto=https, for=10.0.0.2, for=192.0.2.7",
+            ],
+        ),
+        (
+            "trusted, rubbish is dropped",
+            &[
+                ("x-forwarded-for", "unknown, <script>"),
+                ("x-forwarded-proto", "gopher"),
+                ("x-forwarded-port", "x"),
+            ],
+            true,
+            ["192.0.2.7", "http", "sso.example.org:8080", "8080", own],
+        ),
+    ];
+    for (name, inbound, trusted, expected) in cases {
+        assert_eq!(after(inbound, trusted), expected, "{name}");
+    }
+}
+
+#[test]
+fn another_host_on_the_same_connection_gets_its_own() {
+    let facts = facts(false);
+    for host in ["a.example", "b.example", "a.example"] {
+        let mut headers = HeaderMap::new();
+        set(&mut headers, &HeaderValue::from_str(host).unwrap(), &facts);
+        assert_eq!(headers["forwarded"], format!("for=192.0.2.7;host=\"{host}\";proto=http"));
+    }
+}

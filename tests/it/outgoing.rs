@@ -1,0 +1,96 @@
+//! Requests that Cambio makes itself say so in `User-Agent`; those that it forwards keep the caller's.
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+
+use crate::support::client;
+use crate::support::files::BACK_END_API;
+use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, TOKEN_PATH, World, exchange_fields, until};
+
+const CALLER: &str = "caller/1.0";
+const CAMBIO: &str = concat!("cambio/", env!("CARGO_PKG_VERSION"));
+const INTROSPECT: &str = "/realms/corp/protocol/openid-connect/token/introspect";
+const PARTNER_CERTS: &str = "/realms/partner/protocol/openid-connect/certs";
+
+/// A world in which an exchange makes Cambio ask for everything: client, token, user and roles.
+async fn world(issuance: &str) -> World {
+    let audience = BACK_END_API
+        .replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
+    let audience = if issuance == "mint" { audience } else { BACK_END_API.to_owned() };
+    let permissions =
+        "permissions:\n  - { clients: [front-end-app], scopes: [email, profile], stillActive: true }\n";
+    let plan = Plan::new().await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    plan.folder.write("back-end-secret", "back-end-secret\n");
+    plan.configure(
+        "    signingKey: corp.pem",
+        "    signingKey: corp.pem
+    introspection: { clientId: back-end-api, clientSecretFile: back-end-secret }
+    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
+    )
+    .audience("back-end-api", &format!("{audience}issuance: {issuance}\n{permissions}"))
+    .start()
+    .await
+}
+
+/// Sends a form as [`CALLER`].
+async fn post(world: &World, fields: &[(&str, &str)]) -> client::Answer {
+    let mut request = client::form_request(TOKEN_PATH, fields);
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(CALLER));
+    client::send(world.address(), request).await
+}
+
+/// Who asked the identity provider for what: method and path without the query.
+fn asked(world: &World, agent: &str) -> Vec<String> {
+    let received = world.idp.faults().received();
+    let of_agent =
+        received.iter().filter(|one| one.headers.get(USER_AGENT).is_some_and(|name| name == agent));
+    of_agent.map(|one| format!("{} {}", one.method, one.target.split('?').next().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn what_cambio_asks_bears_its_name() {
+    let world = world("mint").await;
+    let login = [
+        ("grant_type", "password"),
+        ("client_id", "front-end-app"),
+        ("client_secret", "front-end-secret"),
+        ("username", "alice"),
+        ("password", "alice-password"),
+    ];
+    let alice = post(&world, &login).await.access_token();
+    let answer = post(&world, &exchange_fields(&alice)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(client::get(world.address(), DISCOVERY_PATH).await.status, 200);
+    assert_eq!(client::get(world.cambio.admin, "/readyz?include=upstream").await.status, 200);
+    until("partner's keys", async || {
+        asked(&world, CAMBIO).contains(&format!("GET {PARTNER_CERTS}")).then_some(())
+    })
+    .await;
+
+    assert_eq!(asked(&world, CALLER), [format!("POST {TOKEN_PATH}")], "the login alone is forwarded");
+    let asked = asked(&world, CAMBIO);
+    let times = |what: String| asked.iter().filter(|one| **one == what).count();
+    for (name, what, expected) in [
+        ("the realm's keys", format!("GET {CERTS_PATH}"), 1),
+        ("the client, and the token", format!("POST {INTROSPECT}"), 2),
+        ("the directory's token", format!("POST {TOKEN_PATH}"), 1),
+        ("discovery", format!("GET {DISCOVERY_PATH}"), 1),
+        ("readiness", "HEAD /".to_owned(), 1),
+    ] {
+        assert_eq!(times(what), expected, "{name}: {asked:#?}");
+    }
+    assert!(asked.iter().any(|one| one.starts_with("GET /admin/realms/corp/users/")), "{asked:#?}");
+    assert_eq!(asked.len() + 1, world.idp.faults().received().len(), "every other request: {asked:#?}");
+}
+
+#[tokio::test]
+async fn an_exchange_that_the_identity_provider_makes_keeps_the_callers_name() {
+    let world = world("reissue").await;
+    let alice = world.alice().await;
+    world.idp.faults().forget();
+    let answer = post(&world, &exchange_fields(&alice)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(asked(&world, CALLER), [format!("POST {TOKEN_PATH}")]);
+    assert!(asked(&world, CAMBIO).contains(&format!("POST {INTROSPECT}")), "stillActive");
+}
