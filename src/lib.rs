@@ -52,6 +52,7 @@ pub mod edge {
 pub mod tools {
     pub mod conformance;
     pub mod demo;
+    pub mod failure;
     pub mod migrate;
 }
 

@@ -1,7 +1,7 @@
-//! `cambio`: argv to command to exit code.
+//! `cambio`: arguments to command to exit status.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cambio::cli::run(std::env::args_os().skip(1))
+    cambio::cli::run(std::env::args_os())
 }

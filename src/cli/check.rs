@@ -2,20 +2,37 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use jiff::civil::Date;
+use jiff::tz::Offset;
 
+use super::config_file::ConfigFileArguments;
 use crate::adapters::config::Config;
-use crate::adapters::config::load::{Environment, load};
+use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::judgement::client::registry::Method;
 use crate::judgement::dialect::Dialect;
+use crate::tools::failure::CommandFailure;
+use crate::words::clock::Clock;
+
+/// Checks the files and prints what is wrong or what is loaded. Exit status 1: something is wrong.
+///
+/// # Errors
+/// There is no configuration file, or the output can't be written.
+pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
+    let path = arguments.path(&ProcessEnvironment)?;
+    let today = Offset::UTC.to_datetime(Clock::System.now()).date();
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let good = run_at(&path, &ProcessEnvironment, today, &mut out, &mut err).map_err(CommandFailure::of)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
 
 /// Checks the files of `path`; `today` (UTC) tells which permissions are over. Prints problems to `err`, one per line as
 /// `file:line:column: key: message`, and a summary to `out`. Returns whether all is well.
 ///
 /// # Errors
 /// `out` or `err` can't be written.
-pub fn run(
+pub fn run_at(
     path: &Path,
     env: &dyn Environment,
     today: Date,
@@ -109,7 +126,7 @@ mod tests {
 
     fn checked(path: &Path, today: Date) -> (bool, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let good = run(path, &(), today, &mut out, &mut err).unwrap();
+        let good = run_at(path, &(), today, &mut out, &mut err).unwrap();
         (good, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 

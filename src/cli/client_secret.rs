@@ -1,82 +1,85 @@
 //! `cambio client-secret`: the hash of a client's secret for `realms.*.clients`.
 
-use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read, Write};
+use std::process::ExitCode;
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
 
-use super::CliError;
 use crate::judgement::client::secret::SecretHash;
+use crate::tools::failure::CommandFailure;
 use crate::words::secret::Secret;
 
 /// Longest secret that is read.
 const LONGEST: u64 = 1024;
 
-/// Runs the command with what follows `client-secret` on the command line.
+/// The arguments of `cambio client-secret`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ClientSecretArguments {
+    /// Hash a new secret with Argon2id instead of SHA-256, as secrets from standard input always are
+    #[arg(long)]
+    argon2id: bool,
+}
+
+/// Prints the hash of a client's secret.
 ///
-/// A secret that comes through standard input is hashed by Argon2id, as nobody can know how it was chosen. From a
-/// terminal, a secret of 256 bits of chance is made and printed to standard error, and its hash (SHA-256, or Argon2id if
-/// asked for) to standard output, so that `>` catches what belongs in a file.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CliError> {
+/// A secret from standard input is hashed with Argon2id, because nobody can know how it was chosen. Without one, as on a
+/// terminal or with `</dev/null`, a secret with 256 random bits is made and printed to standard error, and its hash
+/// (SHA-256, or Argon2id on request) to standard output. `>` then catches what belongs in a file.
+///
+/// # Errors
+/// The secret can't be read, or the hash can't be made or printed.
+pub fn run(arguments: &ClientSecretArguments) -> Result<ExitCode, CommandFailure> {
     let given = if std::io::stdin().is_terminal() { None } else { Some(read(&mut std::io::stdin().lock())?) };
-    run_with(arguments, given, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+    run_with(arguments.argon2id, given, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
 }
 
 fn run_with(
-    arguments: impl Iterator<Item = OsString>,
+    argon2id: bool,
     given: Option<Secret>,
     output: &mut impl Write,
     notes: &mut impl Write,
-) -> Result<(), CliError> {
-    use lexopt::prelude::Long;
-    let (mut parser, mut argon2id) = (lexopt::Parser::from_args(arguments), false);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("argon2id") => argon2id = true,
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    // Nothing on standard input, as with </dev/null, asks for a new secret, too.
+) -> Result<ExitCode, CommandFailure> {
     let given = given.filter(|secret| !secret.expose().is_empty());
-    let failed = |error: std::io::Error| CliError(error.to_string());
+    let argon2id = argon2id || given.is_some();
     let secret = if let Some(secret) = given {
-        argon2id = true;
         secret
     } else {
-        let secret = Secret::new(URL_SAFE_NO_PAD.encode(chance::<32>()?));
-        writeln!(notes, "secret {}", secret.expose()).map_err(failed)?;
+        let secret = Secret::new(URL_SAFE_NO_PAD.encode(random::<32>()?));
+        writeln!(notes, "secret {}", secret.expose()).map_err(CommandFailure::of)?;
         secret
     };
     let hash = if argon2id {
-        SecretHash::argon2id(&secret, &chance()?)
-            .ok_or_else(|| CliError("no memory for the hash".to_owned()))?
+        SecretHash::argon2id(&secret, &random()?)
+            .ok_or_else(|| CommandFailure("there is no memory for the hash".to_owned()))?
     } else {
         SecretHash::sha256(&secret)
     };
-    writeln!(output, "{hash}").and_then(|()| output.flush()).map_err(failed)
+    writeln!(output, "{hash}").and_then(|()| output.flush()).map_err(CommandFailure::of)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The secret without the line break at its end.
-fn read(input: &mut impl Read) -> Result<Secret, CliError> {
+fn read(input: &mut impl Read) -> Result<Secret, CommandFailure> {
     let mut text = String::new();
     input
         .take(LONGEST + 1)
         .read_to_string(&mut text)
-        .map_err(|error| CliError(format!("standard input: {error}")))?;
+        .map_err(|error| CommandFailure(format!("standard input: {error}")))?;
     let secret = Secret::new(text);
     let text = secret.expose();
     let bare = text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text);
     if text.len() as u64 > LONGEST || bare.contains(char::is_control) {
-        return Err(CliError("the secret is one line of at most 1024 bytes".to_owned()));
+        return Err(CommandFailure("the secret must be one line of at most 1024 bytes".to_owned()));
     }
     Ok(Secret::new(bare))
 }
 
-fn chance<const N: usize>() -> Result<[u8; N], CliError> {
+fn random<const N: usize>() -> Result<[u8; N], CommandFailure> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| CliError("no random numbers".to_owned()))?;
+    rand::fill(&mut bytes).map_err(|_| CommandFailure("there are no random numbers".to_owned()))?;
     Ok(bytes)
 }
 
@@ -84,23 +87,22 @@ fn chance<const N: usize>() -> Result<[u8; N], CliError> {
 mod tests {
     use super::*;
 
-    fn call(arguments: &[&str], given: Option<&str>) -> Result<(String, String), String> {
+    fn call(argon2id: bool, given: Option<&str>) -> Result<(String, String), String> {
         let (mut output, mut notes) = (Vec::new(), Vec::new());
         let given = given.map(|text| read(&mut text.as_bytes())).transpose().map_err(|error| error.0)?;
-        run_with(arguments.iter().map(OsString::from), given, &mut output, &mut notes)
-            .map_err(|error| error.0)?;
+        run_with(argon2id, given, &mut output, &mut notes).map_err(|error| error.0)?;
         Ok((String::from_utf8(output).unwrap(), String::from_utf8(notes).unwrap()))
     }
 
     #[test]
     fn what_is_printed_is_the_secrets_hash() {
-        for (name, arguments, given, prefix) in [
-            ("made", &[][..], None, "sha256:"),
-            ("made, by Argon2id", &["--argon2id"], None, "$argon2id$"),
-            ("nothing given", &[], Some(""), "sha256:"),
-            ("given", &[], Some("hunter2\n"), "$argon2id$"),
+        for (name, argon2id, given, prefix) in [
+            ("made", false, None, "sha256:"),
+            ("made, with Argon2id", true, None, "$argon2id$"),
+            ("nothing given", false, Some(""), "sha256:"),
+            ("given", false, Some("hunter2\n"), "$argon2id$"),
         ] {
-            let (output, notes) = call(arguments, given).unwrap();
+            let (output, notes) = call(argon2id, given).unwrap();
             assert!(output.starts_with(prefix), "{name}: {output}");
             let secret = match given {
                 Some("hunter2\n") => {
@@ -111,19 +113,14 @@ mod tests {
             };
             assert!(SecretHash::parse(output.trim_end()).unwrap().matches(&Secret::new(secret)), "{name}");
         }
-        assert_ne!(call(&[], None).unwrap().0, call(&[], None).unwrap().0);
+        assert_ne!(call(false, None).unwrap().0, call(false, None).unwrap().0);
     }
 
     #[test]
     fn other_input_is_refused() {
         let long = "x".repeat(1025);
-        for (name, arguments, given) in [
-            ("an option", &["--sha256"][..], None),
-            ("a secret among the arguments", &["hunter2"], None),
-            ("two lines", &[], Some("a\nb\n")),
-            ("long", &[], Some(long.as_str())),
-        ] {
-            assert!(call(arguments, given).is_err(), "{name}");
+        for (name, given) in [("two lines", "a\nb\n"), ("long", long.as_str())] {
+            assert!(call(false, Some(given)).is_err(), "{name}");
         }
     }
 }

@@ -1,29 +1,42 @@
 //! `cambio schema`: JSON Schemas and the reference of the configuration.
 
-use std::io::{self, Write};
+use std::process::ExitCode;
 
+use clap::{Args, ValueEnum};
+
+use super::output::print;
 use crate::adapters::config::schema::{self, markdown::markdown};
+use crate::tools::failure::CommandFailure;
 
-/// What to print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum What {
-    /// JSON Schema of `cambio.yaml`.
-    #[default]
-    Config,
-    /// JSON Schema of an audience file.
-    Audience,
-    /// `docs/configuration.md`.
-    Markdown,
+/// The arguments of `cambio schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArguments {
+    /// Whose JSON Schema to print
+    #[arg(value_name = "FILE", default_value = "config")]
+    file: SchemaFile,
+    /// Print the reference of the configuration as Markdown
+    #[arg(long)]
+    markdown: bool,
 }
 
-/// Prints it to `out`.
+/// A kind of file.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SchemaFile {
+    /// cambio.yaml
+    Config,
+    /// An audience file
+    Audience,
+}
+
+/// Prints a schema or the reference.
 ///
 /// # Errors
-/// `out` can't be written.
-pub fn run(what: What, out: &mut dyn Write) -> io::Result<()> {
-    match what {
-        What::Config => writeln!(out, "{:#}", schema::config()),
-        What::Audience => writeln!(out, "{:#}", schema::audience()),
-        What::Markdown => out.write_all(markdown().as_bytes()),
-    }
+/// Standard output can't be written.
+pub fn run(arguments: &SchemaArguments) -> Result<ExitCode, CommandFailure> {
+    let text = match arguments.file {
+        _ if arguments.markdown => markdown(),
+        SchemaFile::Config => format!("{:#}\n", schema::config()),
+        SchemaFile::Audience => format!("{:#}\n", schema::audience()),
+    };
+    print(text.as_bytes())
 }

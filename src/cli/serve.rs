@@ -1,78 +1,51 @@
 //! `cambio serve`: the gate, until SIGTERM or SIGINT.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use lexopt::prelude::*;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::CliError;
+use super::config_file::ConfigFileArguments;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::config::{Config, Log};
 use crate::edge::app;
 use crate::edge::gateway::setup_error::StartError;
+use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
 /// Runs the gate.
 ///
 /// # Errors
-/// When it can't start; the text names every cause.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliError> {
+/// The gate can't start; the text names every cause.
+pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
     let environment = Arc::new(ProcessEnvironment);
-    let path = config_path(arguments, &*environment)?;
+    let path = arguments.path(&*environment)?;
     let config =
-        load(&path, &*environment).map_err(|problems| CliError(StartError::Config(problems).to_string()))?;
+        load(&path, &*environment).map_err(|problems| CommandFailure::of(StartError::Config(problems)))?;
     start_logging(&config.log)?;
     runtime(&config)?.block_on(serve(config, path, environment))
-}
-
-/// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`.
-///
-/// # Errors
-/// For any other argument, or when none of the three is there.
-pub fn config_path(
-    arguments: impl Iterator<Item = OsString>,
-    environment: &dyn Environment,
-) -> Result<PathBuf, CliError> {
-    let mut path = environment.var("CAMBIO_CONFIG").map(PathBuf::from);
-    let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Short('c') | Long("config") => path = Some(parser.value()?.into()),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let usual = PathBuf::from("cambio.yaml");
-    match path {
-        Some(path) => Ok(path),
-        None if usual.exists() => Ok(usual),
-        None => {
-            Err(CliError("there is no cambio.yaml here: name it by --config FILE or CAMBIO_CONFIG".into()))
-        }
-    }
 }
 
 async fn serve(
     config: Config,
     path: PathBuf,
     environment: Arc<dyn Environment>,
-) -> Result<ExitCode, CliError> {
-    let failed = |error: std::io::Error| CliError(format!("signals: {error}"));
+) -> Result<ExitCode, CommandFailure> {
+    let failed = |error: std::io::Error| CommandFailure(format!("signals: {error}"));
     let (mut terminate, mut interrupt, mut hangup) = (
         signal(SignalKind::terminate()).map_err(failed)?,
         signal(SignalKind::interrupt()).map_err(failed)?,
         signal(SignalKind::hangup()).map_err(failed)?,
     );
-    let mut running = app::start_with(config, &path, environment, Clock::System)
-        .map_err(|error| CliError(error.to_string()))?;
+    let mut running =
+        app::start_with(config, &path, environment, Clock::System).map_err(CommandFailure::of)?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => running.reload(),
-            () = running.ended() => return Err(CliError("the listener ended".into())),
+            () = running.ended() => return Err(CommandFailure("the listener ended".into())),
         }
     }
     tracing::info!("stopping: no new connections, requests in flight are finished");
@@ -81,8 +54,8 @@ async fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-/// One thread runs everything on it; more share the work.
-fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, CliError> {
+/// One thread runs everything on itself; several threads share the work.
+fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, CommandFailure> {
     let mut builder = match config.threads {
         1 => tokio::runtime::Builder::new_current_thread(),
         threads => {
@@ -91,15 +64,15 @@ fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, CliError> {
             builder
         }
     };
-    builder.enable_all().build().map_err(|error| CliError(format!("the runtime can't start: {error}")))
+    builder.enable_all().build().map_err(|error| CommandFailure(format!("the runtime can't start: {error}")))
 }
 
 /// Logs go to standard error, audit lines to standard output: they can be told apart.
-fn start_logging(log: &Log) -> Result<(), CliError> {
+fn start_logging(log: &Log) -> Result<(), CommandFailure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.level)
-        .map_err(|error| CliError(format!("log.level: {error}")))?;
+        .map_err(|error| CommandFailure(format!("log.level: {error}")))?;
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = if log.json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
-    started.map_err(|error| CliError(format!("logging can't start: {error}")))
+    started.map_err(|error| CommandFailure(format!("logging can't start: {error}")))
 }

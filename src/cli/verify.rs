@@ -1,9 +1,9 @@
-//! `cambio verify`: what the gate would say of a token, check by check, with the gate's own code.
+//! `cambio verify`: whether the gate would accept a token, check by check, with the gate's own code.
 
 mod arguments;
+mod authority;
 mod report;
 
-use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,90 +11,82 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
 
+pub use self::arguments::VerifyArguments;
+use self::authority::TokenAuthority;
+use self::report::TokenReport;
+use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
-use crate::adapters::config::{Config, Realm, TrustedIssuer};
 use crate::adapters::jwks::Source;
 use crate::adapters::jwks::fetch::Fetcher;
 use crate::judgement::jose::claims;
-use crate::judgement::jose::jws::{MAX_TOKEN_BYTES, SUPPORTED};
+use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{self, Expectations, Unverified};
 use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::{AudienceRule, SubjectChecks, accept};
+use crate::judgement::token::{AudienceRule, accept};
+use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
-pub use arguments::USAGE;
-use arguments::{Arguments, By};
-use report::Report;
 
-/// The token could not be checked at all: wrong arguments, or no keys. The text says what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Trouble(String);
-
-/// Reads a token from standard input and checks it. Exit status 0: valid, 1: not, 2: it could not be checked.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+/// Reads a token from standard input and checks it. Exit status 0: the token is valid, 1: it is not.
+///
+/// # Errors
+/// The token could not be checked.
+pub fn run(arguments: &VerifyArguments) -> Result<ExitCode, CommandFailure> {
     let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
-    match run_with(arguments, &ProcessEnvironment, &Clock::System, &mut input, &mut out) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(trouble) => {
-            eprintln!("cambio: {trouble}");
-            ExitCode::from(2)
-        }
-    }
+    let valid = run_with(arguments, &ProcessEnvironment, &Clock::System, &mut input, &mut out)?;
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn run_with(
-    arguments: impl Iterator<Item = OsString>,
+    arguments: &VerifyArguments,
     environment: &dyn Environment,
     clock: &Clock,
     input: &mut dyn Read,
     out: &mut dyn Write,
-) -> Result<bool, Trouble> {
-    let arguments = arguments::read(arguments, environment)?;
+) -> Result<bool, CommandFailure> {
     let now = arguments.at.unwrap_or_else(|| clock.now());
-    let token = token(input)?;
-    let mut report = Report::new();
-    let valid = match &arguments.by {
-        By::Jwks(file) => {
-            let keys = fetch(&Fetcher::new(Source::File(file.clone()), None, None).map_err(trouble)?)?;
-            report.keys(&keys, &file.display());
-            if arguments.jws {
-                payload(&mut report, &token, &keys, &arguments.algorithms).is_some()
-            } else {
-                by_key_set(&mut report, &token, &keys, &arguments, now).is_some()
-            }
+    let mut report = TokenReport::new();
+    let valid = if let Some(file) = &arguments.jwks {
+        let token = token(input)?;
+        let fetcher = Fetcher::new(Source::File(file.clone()), None, None).map_err(CommandFailure::of)?;
+        let keys = fetch(&fetcher)?;
+        report.keys(&keys, &file.display());
+        if arguments.jws {
+            payload(&mut report, &token, &keys, &arguments.algorithms()).is_some()
+        } else {
+            with_key_set(&mut report, &token, &keys, arguments, now).is_some()
         }
-        By::Config { file, issuer } => {
-            let config = load(file, environment).map_err(|problems| {
-                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                Trouble(format!("the configuration can't be loaded:\n{}", lines.join("\n")))
-            })?;
-            by_config(&mut report, &token, &config, issuer.as_deref(), &arguments, now)?
-        }
+    } else {
+        let file = arguments.config.path(environment)?;
+        let token = token(input)?;
+        let config = load(&file, environment).map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            CommandFailure(format!("the configuration can't be loaded:\n{}", lines.join("\n")))
+        })?;
+        with_config(&mut report, &token, &config, arguments, now)?
     };
     report.verdict(valid);
-    out.write_all(report.text().as_bytes()).and_then(|()| out.flush()).map_err(trouble)?;
+    out.write_all(report.text().as_bytes()).and_then(|()| out.flush()).map_err(CommandFailure::of)?;
     Ok(valid)
 }
 
-/// What stands on standard input, without the line's end. Whatever else is there belongs to the token, and is judged.
-fn token(input: &mut dyn Read) -> Result<Secret, Trouble> {
+/// Reads standard input without the line break at its end. All else belongs to the token and is checked.
+fn token(input: &mut dyn Read) -> Result<Secret, CommandFailure> {
     let mut bytes = Vec::new();
-    // One line's end and one byte more than is looked at: the judge says that it is too long.
+    // Room for a line break and one byte more than a token may have: the check then says that it is too long.
     let limit = u64::try_from(MAX_TOKEN_BYTES).unwrap_or(u64::MAX) + 3;
-    input.take(limit).read_to_end(&mut bytes).map_err(trouble)?;
-    // A token is ASCII; what is not becomes a character that no token has.
+    input.take(limit).read_to_end(&mut bytes).map_err(CommandFailure::of)?;
+    // A token is ASCII. All other bytes become a character that no token contains.
     let text = String::from_utf8_lossy(&bytes);
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     Ok(Secret::new(text))
 }
 
-/// A signature alone, over anything.
-fn payload(report: &mut Report, jws: &Secret, keys: &KeySet, algorithms: &[Algorithm]) -> Option<()> {
+/// Checks the signature only, over any payload.
+fn payload(report: &mut TokenReport, jws: &Secret, keys: &KeySet, algorithms: &[Algorithm]) -> Option<()> {
     let verified = verify::verify_payload(jws.expose(), keys, algorithms);
     let (header, payload) = verified.map_err(|error| report.failed_token(error)).ok()?;
     report.ok("form", "a compact JWS");
@@ -105,20 +97,21 @@ fn payload(report: &mut Report, jws: &Secret, keys: &KeySet, algorithms: &[Algor
     Some(())
 }
 
-/// A token by a key set and what the arguments say about it.
-fn by_key_set(
-    report: &mut Report,
+/// Checks a token with a key set and with what the arguments ask for.
+fn with_key_set(
+    report: &mut TokenReport,
     token: &Secret,
     keys: &KeySet,
-    arguments: &Arguments,
+    arguments: &VerifyArguments,
     now: Timestamp,
 ) -> Option<()> {
     let unverified = verify::peek(token.expose()).map_err(|error| report.failed_token(error)).ok()?;
     let own = unverified.issuer().to_owned();
-    let issuer = arguments.issuer.as_deref();
+    let issuer = arguments.iss.as_deref();
+    let algorithms = arguments.algorithms();
     let expect = Expectations {
         issuer: issuer.unwrap_or(&own),
-        algorithms: &arguments.algorithms,
+        algorithms: &algorithms,
         leeway: jiff::SignedDuration::ZERO,
     };
     let token = verified(report, unverified, keys, &expect, now)?;
@@ -126,13 +119,13 @@ fn by_key_set(
         report.unchecked("iss", "no --iss names the issuer");
     }
     if arguments.audiences.is_empty() {
-        report.unchecked("aud", "no --aud says whom the token is for");
+        report.unchecked("aud", "no --aud names an audience");
     } else {
         let held = claims::audiences(token.claims())
             .map(|held| held.iter().any(|one| arguments.audiences.iter().any(|wanted| wanted == one)));
         match held {
-            Ok(true) => report.ok("aud", "has a value that --aud names"),
-            Ok(false) => report.failed("aud", "no value that --aud names is in it"),
+            Ok(true) => report.ok("aud", "contains a value that --aud names"),
+            Ok(false) => report.failed("aud", "contains no value that --aud names"),
             Err(error) => report.failed("aud", &error.to_string()),
         }
         held.ok().filter(|held| *held)?;
@@ -143,15 +136,14 @@ fn by_key_set(
     Some(())
 }
 
-/// A token by the rules of a configuration, as a subject token is checked.
-fn by_config(
-    report: &mut Report,
+/// Checks a token with the rules of a configuration, as a subject token.
+fn with_config(
+    report: &mut TokenReport,
     token: &Secret,
     config: &Config,
-    name: Option<&str>,
-    arguments: &Arguments,
+    arguments: &VerifyArguments,
     now: Timestamp,
-) -> Result<bool, Trouble> {
+) -> Result<bool, CommandFailure> {
     let unverified = match verify::peek(token.expose()) {
         Ok(unverified) => unverified,
         Err(error) => {
@@ -159,8 +151,9 @@ fn by_config(
             return Ok(false);
         }
     };
-    let Some(authority) = Authority::find(config, name, unverified.issuer())? else {
-        report.failed("iss", "it is that of no realm and of none of the issuers");
+    let Some(authority) = TokenAuthority::find(config, arguments.issuer.as_deref(), unverified.issuer())?
+    else {
+        report.failed("iss", "no realm and no issuer of the configuration has it");
         return Ok(false);
     };
     let keys = fetch(&authority.fetcher(config)?)?;
@@ -169,7 +162,7 @@ fn by_config(
     let Some(token) = verified(report, unverified, &keys, &checks.expectations(), now) else {
         return Ok(false);
     };
-    // Whose token it is depends on who presents it. Without that knowledge, its own party is believed.
+    // The audience check depends on the client that presents the token. If no client is named, it is the token's party.
     let party = token.claims().get("azp").and_then(serde_json::Value::as_str).unwrap_or_default();
     let client = arguments.client.as_deref().unwrap_or(party);
     let accepted = accept(&token, TokenType::Jwt, client, &checks, Evidence::default());
@@ -181,8 +174,9 @@ fn by_config(
     Ok(accepted.is_ok())
 }
 
+/// Checks signature, `iss`, `sub` and times.
 fn verified(
-    report: &mut Report,
+    report: &mut TokenReport,
     unverified: Unverified,
     keys: &KeySet,
     expect: &Expectations<'_>,
@@ -200,86 +194,12 @@ fn verified(
     }
 }
 
-/// Who issued the token, as the configuration has it.
-enum Authority<'c> {
-    Realm(&'c Realm),
-    Issuer(&'c TrustedIssuer),
-}
-
-impl<'c> Authority<'c> {
-    /// By name, or by the `iss` of the token.
-    fn find(config: &'c Config, name: Option<&str>, iss: &str) -> Result<Option<Self>, Trouble> {
-        if let Some(name) = name {
-            let realm = config.realms.get(name).map(Self::Realm);
-            let found = realm.or_else(|| config.issuers.get(name).map(Self::Issuer));
-            return found.map(Some).ok_or_else(|| {
-                let names: Vec<_> = config.realms.keys().chain(config.issuers.keys()).cloned().collect();
-                Trouble(format!(
-                    "--issuer {name:?} is no realm and no issuer: there are {}",
-                    names.join(", ")
-                ))
-            });
-        }
-        let realms = config.realms.values().filter(|realm| realm.issuer == iss).map(Self::Realm);
-        let issuers = config.issuers.values().filter(|issuer| issuer.url == iss).map(Self::Issuer);
-        let mut found = realms.chain(issuers);
-        match (found.next(), found.next()) {
-            (found, None) => Ok(found),
-            _ => {
-                Err(Trouble("the token's iss stands twice in the configuration: name one by --issuer".into()))
-            }
-        }
-    }
-
-    fn fetcher(&self, config: &Config) -> Result<Fetcher, Trouble> {
-        match self {
-            Self::Realm(realm) => Fetcher::realm(&config.upstream, realm),
-            Self::Issuer(issuer) => Fetcher::issuer(issuer),
-        }
-        .map_err(trouble)
-    }
-
-    fn checks(&self) -> SubjectChecks<'c> {
-        match self {
-            Self::Realm(realm) => SubjectChecks {
-                issuer_name: &realm.name,
-                issuer: &realm.issuer,
-                checks: &realm.tokens,
-                audience: AudienceRule::Client,
-            },
-            Self::Issuer(issuer) => SubjectChecks {
-                issuer_name: &issuer.name,
-                issuer: &issuer.url,
-                checks: &issuer.tokens,
-                audience: AudienceRule::AnyOf(&issuer.audiences),
-            },
-        }
-    }
-}
-
-impl std::fmt::Display for Authority<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Realm(realm) => write!(f, "realm {}", realm.name),
-            Self::Issuer(issuer) => write!(f, "issuer {}", issuer.name),
-        }
-    }
-}
-
-/// One attempt, as the gate's key cache makes them.
-fn fetch(fetcher: &Fetcher) -> Result<Arc<KeySet>, Trouble> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(trouble)?;
+/// Fetches the keys once, as the gate's key cache does.
+fn fetch(fetcher: &Fetcher) -> Result<Arc<KeySet>, CommandFailure> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
     let keys = runtime.block_on(fetcher.fetch());
-    keys.map(Arc::new).map_err(|error| Trouble(format!("keys from {fetcher}: {error}")))
-}
-
-fn trouble(error: impl std::fmt::Display) -> Trouble {
-    Trouble(error.to_string())
-}
-
-/// Where the configuration is looked for.
-fn config_file(environment: &dyn Environment) -> Result<std::path::PathBuf, Trouble> {
-    super::serve::config_path(std::iter::empty(), environment).map_err(trouble)
+    keys.map(Arc::new).map_err(|error| CommandFailure(format!("keys from {fetcher}: {error}")))
 }
 
 #[cfg(test)]

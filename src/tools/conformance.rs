@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod case;
 pub mod cases;
+pub mod command;
 pub mod forge;
 pub mod inputs;
 pub mod judge;

@@ -8,6 +8,7 @@
 mod admin;
 mod answer;
 mod bound;
+pub mod command;
 mod directory;
 mod endpoints;
 mod exchange;

@@ -3,6 +3,7 @@
 //! Only what is understood for certain is written; everything else grants nothing and is named in the report. The names
 //! of clients, policies and identity providers are all that is ever taken over from an export, never its secrets.
 
+pub mod command;
 mod export;
 mod permissions;
 mod report;

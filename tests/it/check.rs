@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use cambio::cli::{check, keys};
+use cambio::cli::check;
+use cambio::cli::keys::{self, KeysArguments};
 use cambio::judgement::issue::key::{KeyKind, generate};
+use clap::Parser as _;
 
 use crate::support::files::Folder;
 use crate::support::golden;
@@ -32,7 +34,7 @@ fn checked_with(main: &str, audience: &str) -> (bool, String) {
     folder.write("audiences/back-end-api.yaml", audience);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let today = "2026-11-25".parse().unwrap();
-    let good = check::run(&folder.path("cambio.yaml"), &(), today, &mut out, &mut err).unwrap();
+    let good = check::run_at(&folder.path("cambio.yaml"), &(), today, &mut out, &mut err).unwrap();
     let text = String::from_utf8([out, err].concat()).unwrap();
     (good, text.replace(&folder.path("").display().to_string(), "/"))
 }
@@ -107,13 +109,13 @@ fn the_files_of_the_readme_load() {
     let [main, audience, trusted, permitted] = blocks[..] else { panic!("{} blocks", blocks.len()) };
     let folder = Folder::new();
     let keys = folder.path("keys").display().to_string();
-    let words = ["generate", "--type", "p256", "--dir", &keys].map(std::ffi::OsString::from);
+    let arguments = KeysArguments::parse_from(["keys", "generate", "--type", "p256", "--dir", &keys]);
     let now = jiff::Timestamp::UNIX_EPOCH;
-    assert!(keys::run_at(words.into_iter(), now, &mut Vec::new(), &mut Vec::new()).is_ok());
+    assert!(keys::run_at(&arguments, now, &mut Vec::new(), &mut Vec::new()).is_ok());
     let expect = |end: &str| {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let today = "2026-11-25".parse().unwrap();
-        let good = check::run(&folder.path("cambio.yaml"), &(), today, &mut out, &mut err).unwrap();
+        let good = check::run_at(&folder.path("cambio.yaml"), &(), today, &mut out, &mut err).unwrap();
         let text = String::from_utf8([out, err].concat()).unwrap();
         assert!(good && text.contains(end), "{text}");
     };

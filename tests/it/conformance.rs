@@ -354,12 +354,12 @@ async fn what_can_not_run_is_an_exit_status_of_2_and_no_answer_one_of_1() {
     let usual = ["--token-endpoint", &url, "--client-id", CLIENT];
     let environment = tokens(&server);
     for (name, arguments, says) in [
-        ("no endpoint", &["--client-id", "x"][..], "--token-endpoint is missing"),
-        ("no client", &["--token-endpoint", "http://127.0.0.1:1/"], "--client-id is missing"),
-        ("unknown option", &["--tokens", "x"], "no option --tokens"),
-        ("a token as an argument", &["--subject-token", "x"], "no option --subject-token"),
+        ("no endpoint", &["--client-id", "x"][..], "--token-endpoint <URL>"),
+        ("no client", &["--token-endpoint", "http://127.0.0.1:1/"], "--client-id <ID>"),
+        ("unknown option", &["--tokens", "x"], "unexpected argument '--tokens'"),
+        ("a token as an argument", &["--subject-token", "x"], "unexpected argument '--subject-token'"),
         ("no such case", &["--only", "9.9"], "--only names no case"),
-        ("twice", &["--client-id", "y"], "--client-id stands twice"),
+        ("twice", &["--client-id", "y"], "'--client-id <ID>' cannot be used multiple times"),
         ("no file", &["--actor-token-file", "/nowhere/at/all"], "/nowhere/at/all"),
         ("a command that fails", &["--actor-token-command", "exit 3"], "the command for a token failed"),
         ("an issuer that is not there", &["--issuer", "http://127.0.0.1:1"], "http://127.0.0.1:1"),

@@ -11,6 +11,7 @@ mod audit;
 mod check;
 mod clients;
 mod clock_jumps;
+mod command_line;
 mod conformance;
 mod delegation;
 mod demo_idp;

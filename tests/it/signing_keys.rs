@@ -1,17 +1,17 @@
 //! The life of our signing keys: published before they sign, and until the last token that they signed has expired.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use cambio::cli::keys::run_at;
+use cambio::cli::keys::{KeysArguments, run_at};
 use cambio::judgement::issue::key::SigningKey;
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, verify};
 use cambio::tools::demo::{Endpoint, Fault};
 use cambio::words::secret::Secret;
+use clap::Parser as _;
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
@@ -24,10 +24,11 @@ const ISSUER: &str = "http://sso.example.org/realms/corp";
 
 /// Runs `cambio keys` on the folder of a world, at a time of its clock.
 fn keys(folder: &std::path::Path, now: i64, words: &str) -> String {
-    let words = format!("{words} --dir {}", folder.display());
+    let words = format!("keys {words} --dir {}", folder.display());
+    let arguments = KeysArguments::parse_from(words.split(' '));
     let (mut output, mut notes) = (Vec::new(), Vec::new());
     let now = Timestamp::from_second(now).unwrap();
-    run_at(words.split(' ').map(OsString::from), now, &mut output, &mut notes).unwrap();
+    run_at(&arguments, now, &mut output, &mut notes).unwrap();
     String::from_utf8(output).unwrap()
 }
 

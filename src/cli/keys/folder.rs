@@ -1,5 +1,5 @@
-//! Changing a folder of signing keys so that it loads at every moment, also after a crash: new private keys first,
-//! then the manifest in one step, old private keys last.
+//! Changes to a folder of signing keys. The folder loads at every moment, also after a crash: new private keys are written
+//! first, then the manifest is replaced in one step, and old private keys are removed last.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::KeysError;
+use super::error::KeysError;
 use crate::adapters::config::load::keys::{FolderKey, MANIFEST, read};
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::ring::KeyState;
@@ -17,41 +17,41 @@ use crate::words::secret::Secret;
 /// Where the manifest is written before it takes the old one's place.
 const DRAFT: &str = ".keys.yaml.new";
 
-/// A folder that nobody else changes meanwhile.
+/// A folder that no other `cambio keys` can change meanwhile.
 #[derive(Debug)]
-pub(super) struct Locked {
+pub(super) struct LockedFolder {
     path: PathBuf,
-    /// The folder itself: synced, and locked until it is closed.
+    /// The open folder. It is locked until it is closed.
     handle: File,
 }
 
-/// A new key.
+/// A new key, not written yet.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(super) struct NewKey {
     pub(super) key: FolderKey,
     name: String,
     pem: Secret,
 }
 
-/// What is to become of a folder.
+/// A change to a folder.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(super) struct FolderChange {
     /// New keys.
-    pub(super) write: Vec<Fresh>,
+    pub(super) write: Vec<NewKey>,
     /// All keys, the new ones included.
     pub(super) keys: Vec<FolderKey>,
 }
 
-/// One step of a change; after each, the folder loads.
+/// One step of a change. The folder loads after each step.
 #[derive(Debug)]
-pub(super) enum Step {
-    /// A private key that no manifest names yet.
+pub(super) enum ChangeStep {
+    /// Write a private key that no manifest names yet.
     Write(String, Secret),
-    /// The new manifest beside the old one.
+    /// Write the new manifest beside the old one.
     Draft(String),
-    /// The new manifest in the place of the old one.
+    /// Replace the old manifest with the new one.
     Replace,
-    /// Private keys that the manifest names no more.
+    /// Remove private keys that the manifest no longer names.
     Clean(Vec<String>),
 }
 
@@ -60,12 +60,12 @@ pub(super) fn keys(path: &Path) -> Result<Vec<FolderKey>, KeysError> {
     read(path).map(|folder| folder.keys).map_err(KeysError::Folder)
 }
 
-/// Next, active, retired, the one retired last first: the order in which they are published and listed.
+/// Sorts keys as they are published and listed: next, active, retired, with the key that retired last first.
 pub(super) fn sort(keys: &mut [FolderKey]) {
     keys.sort_by_key(|key| (key.state, std::cmp::Reverse(key.since)));
 }
 
-/// A new file that only its owner can read.
+/// Writes a new file that only its owner can read.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeysError> {
     let failed = |cause| KeysError::File { path: path.to_owned(), cause };
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
@@ -78,12 +78,12 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeysError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
 }
 
-impl Fresh {
-    /// Makes a key; nothing is written.
+impl NewKey {
+    /// Makes a key and writes nothing.
     pub(super) fn make(kind: KeyKind, state: KeyState, now: Timestamp) -> Result<Self, KeysError> {
         let pem = generate(kind)?;
         let pair = SigningKey::from_pem(pem.expose().as_bytes())?;
-        // A kid may begin with "-", which many a tool takes for an option.
+        // A kid may begin with "-", which many programs take for an option.
         let name = format!("key-{}.pem", pair.kid());
         let key = FolderKey {
             kid: pair.kid().to_owned(),
@@ -96,15 +96,15 @@ impl Fresh {
     }
 }
 
-impl Locked {
-    /// A folder that may have to be made first, for its owner alone.
+impl LockedFolder {
+    /// Locks a folder, which is made first if it does not exist, for its owner alone.
     pub(super) fn made(path: &Path) -> Result<Self, KeysError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|cause| KeysError::File { path: path.to_owned(), cause })?;
         Self::existing(path)
     }
 
-    /// A folder that is there.
+    /// Locks a folder that exists.
     pub(super) fn existing(path: &Path) -> Result<Self, KeysError> {
         let handle = File::open(path).map_err(|cause| KeysError::File { path: path.to_owned(), cause })?;
         match handle.try_lock() {
@@ -114,19 +114,19 @@ impl Locked {
         }
     }
 
-    /// Its keys.
+    /// The folder's keys.
     pub(super) fn keys(&self) -> Result<Vec<FolderKey>, KeysError> {
         keys(&self.path)
     }
 
     /// Makes the change.
-    pub(super) fn apply(&self, change: Change) -> Result<(), KeysError> {
+    pub(super) fn apply(&self, change: FolderChange) -> Result<(), KeysError> {
         self.steps(change)?.into_iter().try_for_each(|step| self.step(step))
     }
 
-    /// The change in steps.
-    pub(super) fn steps(&self, change: Change) -> Result<Vec<Step>, KeysError> {
-        let Change { write, mut keys } = change;
+    /// The steps of the change.
+    pub(super) fn steps(&self, change: FolderChange) -> Result<Vec<ChangeStep>, KeysError> {
+        let FolderChange { write, mut keys } = change;
         sort(&mut keys);
         let named: Vec<&str> = keys.iter().filter_map(|key| key.file.as_deref()).collect();
         let before = if self.path.join(MANIFEST).exists() { self.keys()? } else { Vec::new() };
@@ -135,19 +135,19 @@ impl Locked {
         clean.retain(|name| !named.contains(&name.as_str()));
         clean.sort();
         clean.dedup();
-        let draft = Step::Draft(manifest(&keys)?);
-        let writes = write.into_iter().map(|fresh| Step::Write(fresh.name, fresh.pem));
-        Ok(writes.chain([draft, Step::Replace, Step::Clean(clean)]).collect())
+        let draft = ChangeStep::Draft(manifest(&keys)?);
+        let writes = write.into_iter().map(|new| ChangeStep::Write(new.name, new.pem));
+        Ok(writes.chain([draft, ChangeStep::Replace, ChangeStep::Clean(clean)]).collect())
     }
 
     /// Takes one step.
-    pub(super) fn step(&self, step: Step) -> Result<(), KeysError> {
+    pub(super) fn step(&self, step: ChangeStep) -> Result<(), KeysError> {
         match step {
-            Step::Write(name, pem) => create(&self.path.join(name), pem.expose().as_bytes()),
-            Step::Draft(text) => {
+            ChangeStep::Write(name, pem) => create(&self.path.join(name), pem.expose().as_bytes()),
+            ChangeStep::Draft(text) => {
                 let draft = self.path.join(DRAFT);
                 self.try_on(DRAFT, |_| match std::fs::remove_file(&draft) {
-                    // One that a crash left behind.
+                    // A crash may have left a draft behind.
                     Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
                     _ => Ok(()),
                 })?;
@@ -155,11 +155,11 @@ impl Locked {
                 // The private keys must be on disk before a manifest that names them.
                 self.sync()
             }
-            Step::Replace => {
+            ChangeStep::Replace => {
                 self.try_on(MANIFEST, |path| std::fs::rename(self.path.join(DRAFT), path))?;
                 self.sync()
             }
-            Step::Clean(names) => {
+            ChangeStep::Clean(names) => {
                 for name in names {
                     self.try_on(&name, |path| match std::fs::remove_file(path) {
                         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -171,7 +171,7 @@ impl Locked {
         }
     }
 
-    /// Private keys that [`Fresh`] named: those that the manifest does not name were left by a crash.
+    /// Private keys with names that [`NewKey`] gives. If the manifest does not name one of them, a crash left it behind.
     fn left_behind(&self) -> Result<Vec<String>, KeysError> {
         self.try_on("", |_| {
             let mut names = Vec::new();
@@ -190,17 +190,17 @@ impl Locked {
         self.try_on("", |_| self.handle.sync_all())
     }
 
-    /// Names the file with the error.
+    /// Does the work on a file of the folder, or on the folder itself. An error names the path.
     fn try_on<T>(&self, name: &str, work: impl FnOnce(&Path) -> std::io::Result<T>) -> Result<T, KeysError> {
         let path = if name.is_empty() { self.path.clone() } else { self.path.join(name) };
         work(&path).map_err(|cause| KeysError::File { path, cause })
     }
 }
 
-/// `keys.yaml`. JSON is YAML.
+/// The text of `keys.yaml`. Names and JWKs are written as JSON, which is YAML.
 fn manifest(keys: &[FolderKey]) -> Result<String, KeysError> {
     let mut text = String::from(
-        "# Made by `cambio keys`. Nothing here is secret: the private keys are in the files that are named.\nkeys:\n",
+        "# Made by `cambio keys`. Nothing here is secret: the private keys are in the files named below.\nkeys:\n",
     );
     for FolderKey { kid, state, since, file, jwk } in keys {
         let state = state.as_str();

@@ -1,16 +1,23 @@
-//! `cambio keys list`: what is public about a folder's keys.
+//! `cambio keys list`: the public facts about a folder's keys.
 
 use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{KeysError, folder};
+use super::arguments::ListKeysArguments;
+use super::error::KeysError;
+use super::folder;
 use crate::adapters::config::load::keys::FolderKey;
 use crate::judgement::issue::ring::{KeyState, gone};
 
-/// One line for each key, in the order in which they are published; or a JSON array.
-pub(super) fn run(path: &Path, json: bool, output: &mut impl Write) -> Result<(), KeysError> {
+/// Prints the folder's keys.
+pub(super) fn run(arguments: &ListKeysArguments, output: &mut impl Write) -> Result<(), KeysError> {
+    print(&arguments.dir, arguments.json, output)
+}
+
+/// Prints one line for each key, in the order in which they are published, or a JSON array.
+pub(super) fn print(path: &Path, json: bool, output: &mut impl Write) -> Result<(), KeysError> {
     let mut keys = folder::keys(path)?;
     folder::sort(&mut keys);
     let text = if json {
@@ -38,7 +45,7 @@ fn as_json(key: &FolderKey) -> Value {
     })
 }
 
-/// When a key goes: a retired one, once its last token has expired.
+/// When the key will no longer be published: a retired key goes when its last token has expired.
 fn until(key: &FolderKey) -> Option<String> {
     (key.state == KeyState::Retired).then(|| gone(key.since).to_string())
 }

@@ -1,52 +1,53 @@
-//! `cambio keys rotate`: the next key signs, the active one retires, a new one is next.
+//! `cambio keys rotate`: the next key becomes active, the active key retires, a new next key is made.
 
 use std::io::Write;
-use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::folder::{Change, Fresh, Locked};
-use super::{KeysError, list};
+use super::arguments::RotateKeysArguments;
+use super::error::KeysError;
+use super::folder::{FolderChange, LockedFolder, NewKey};
+use super::list;
 use crate::adapters::config::load::keys::FolderKey;
 use crate::judgement::issue::key::KeyKind;
 use crate::judgement::issue::ring::{KeyState, gone};
 
-/// Turns the folder's keys. Without a `kind`, the new key is of the kind of the one that begins to sign.
+/// Rotates the folder's keys.
 pub(super) fn run(
-    path: &Path,
-    kind: Option<KeyKind>,
-    min_published: SignedDuration,
+    arguments: &RotateKeysArguments,
     now: Timestamp,
     output: &mut impl Write,
     notes: &mut impl Write,
 ) -> Result<(), KeysError> {
-    let folder = Locked::existing(path)?;
-    let Turned { mut keys, pruned, kind: same } = turn(folder.keys()?, min_published, now)?;
-    let fresh = Fresh::make(kind.or(same).unwrap_or(KeyKind::Rsa), KeyState::Next, now)?;
-    keys.push(fresh.key.clone());
-    folder.apply(Change { write: vec![fresh], keys })?;
-    for kid in pruned {
+    let folder = LockedFolder::existing(&arguments.dir)?;
+    let min_published = if arguments.now { SignedDuration::MIN } else { arguments.min_published };
+    let mut rotated = rotate(folder.keys()?, min_published, now)?;
+    let kind = arguments.kind.map(KeyKind::from).or(rotated.kind).unwrap_or(KeyKind::Rsa);
+    let new = NewKey::make(kind, KeyState::Next, now)?;
+    rotated.keys.push(new.key.clone());
+    folder.apply(FolderChange { write: vec![new], keys: rotated.keys })?;
+    for kid in rotated.pruned {
         writeln!(notes, "dropped {kid}: its last token has expired").map_err(KeysError::Output)?;
     }
-    list::run(path, false, output)
+    list::print(&arguments.dir, false, output)
 }
 
-/// The keys after a rotation, without a new next one.
-pub(super) struct Turned {
+/// The keys after a rotation, without the new next key.
+pub(super) struct RotatedKeys {
     pub(super) keys: Vec<FolderKey>,
-    /// The kids of retired keys whose time is over.
+    /// The kids of the retired keys that were dropped.
     pub(super) pruned: Vec<String>,
-    /// The kind of the key that signs now.
+    /// The kind of the key that became active.
     pub(super) kind: Option<KeyKind>,
 }
 
-/// Next becomes active, active becomes retired, and retired keys go whose last token has expired.
-pub(super) fn turn(
+/// Makes the next key active, retires the active key, and drops retired keys whose last token has expired.
+pub(super) fn rotate(
     keys: Vec<FolderKey>,
     min_published: SignedDuration,
     now: Timestamp,
-) -> Result<Turned, KeysError> {
+) -> Result<RotatedKeys, KeysError> {
     let next = keys.iter().find(|key| key.state == KeyState::Next).ok_or(KeysError::NextIsMissing)?;
     if now.duration_since(next.since) < min_published {
         let (kid, since) = (next.kid.clone(), next.since);
@@ -59,7 +60,7 @@ pub(super) fn turn(
         match key.state {
             KeyState::Next => (key.state, key.since) = (KeyState::Active, now),
             KeyState::Active => {
-                // By a clock that was set back it would have signed after its retirement.
+                // If the clock was set back, `now` may be earlier than the moment from which the key signed.
                 (key.state, key.since, key.file) = (KeyState::Retired, now.max(key.since), None);
             }
             KeyState::Retired if gone(key.since) <= now => {
@@ -70,7 +71,7 @@ pub(super) fn turn(
         }
         kept.push(key);
     }
-    Ok(Turned { keys: kept, pruned, kind })
+    Ok(RotatedKeys { keys: kept, pruned, kind })
 }
 
 fn kind_of(algorithm: &str) -> Option<KeyKind> {

@@ -1,121 +1,75 @@
-//! What the command line says.
+//! The arguments of `cambio verify`.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::Parser;
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
-use lexopt::prelude::{Long, Short};
 
-use super::{SUPPORTED, Trouble, config_file};
-use crate::adapters::config::load::Environment;
-use crate::judgement::jose::jws;
+use crate::cli::config_file::ConfigFileArguments;
+use crate::judgement::jose::jws::{self, SUPPORTED};
 
-/// How the command is called.
-pub const USAGE: &str = "\
-cambio verify --jwks FILE [--iss ISS] [--aud AUD…] [--alg LIST] [--jws] [--at TIME] [--claims] < TOKEN
-cambio verify [--config FILE] [--issuer NAME] [--client ID] [--at TIME] [--claims] < TOKEN";
+const USAGE: &str = "\
+cambio verify --jwks FILE [--iss ISS] [--aud AUD]... [--alg LIST] [--at TIME] [--claims] < TOKEN
+       cambio verify --jwks FILE [--alg LIST] --jws < TOKEN
+       cambio verify [--config FILE] [--issuer NAME] [--client ID] [--at TIME] [--claims] < TOKEN";
 
-/// The command line, understood.
-pub(super) struct Arguments {
-    pub(super) by: By,
-    /// `--iss`
+const EXIT_STATUS: &str = "Exit status: 0 the token is valid, 1 it is not, 2 it could not be checked.";
+
+/// The arguments of `cambio verify`.
+#[expect(clippy::doc_markdown, reason = "a help text shows no Markdown")]
+#[derive(Debug, Parser)]
+#[command(override_usage = USAGE, after_help = EXIT_STATUS)]
+pub struct VerifyArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigFileArguments,
+    /// Realm or issuer in the configuration; without it the one that the token's iss names
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(super) issuer: Option<String>,
-    /// `--aud`
-    pub(super) audiences: Vec<String>,
-    /// `--alg`, or all that are supported.
-    pub(super) algorithms: Vec<Algorithm>,
-    /// `--client`
+    /// Client that presents the token; without it the party in the token's azp
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(super) client: Option<String>,
-    /// `--jws`
+    /// JWK set to check the token with, instead of a configuration
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "issuer", "client"])]
+    pub(super) jwks: Option<PathBuf>,
+    /// What iss must be
+    #[arg(long, value_name = "ISS", requires = "jwks", allow_hyphen_values = true)]
+    pub(super) iss: Option<String>,
+    /// What aud must contain; if given several times, one of the values
+    #[arg(long = "aud", value_name = "AUD", requires = "jwks", allow_hyphen_values = true)]
+    pub(super) audiences: Vec<String>,
+    /// Algorithms that the token may be signed with, separated by commas; without it any
+    #[arg(long = "alg", value_name = "LIST", requires = "jwks", value_delimiter = ',', value_parser = algorithm)]
+    algorithms: Vec<Algorithm>,
+    /// Check the signature only, over any payload
+    #[arg(long, requires = "jwks", conflicts_with_all = ["iss", "audiences", "claims", "at"])]
     pub(super) jws: bool,
-    /// `--claims`
-    pub(super) claims: bool,
-    /// `--at`
+    /// Check as of this time, such as 2027-01-31T12:00:00Z, instead of now
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) at: Option<Timestamp>,
+    /// Show iss, sub, aud, azp, act, may_act and the times of a valid token
+    #[arg(long)]
+    pub(super) claims: bool,
 }
 
-/// What the token is held to.
-pub(super) enum By {
-    /// A key set in a file.
-    Jwks(PathBuf),
-    /// A configuration, and which of its realms and issuers; without a name, the one that the token's `iss` says.
-    Config { file: PathBuf, issuer: Option<String> },
-}
-
-pub(super) fn read(
-    arguments: impl Iterator<Item = OsString>,
-    environment: &dyn Environment,
-) -> Result<Arguments, Trouble> {
-    let (mut key_set, mut config, mut name) = (None, None, None);
-    let (mut issuer, mut audiences, mut algorithms) = (None, Vec::new(), Vec::new());
-    let (mut client, mut jws, mut claims, mut at) = (None, false, false, None);
-    let lexopt = |error: lexopt::Error| usage(&error.to_string());
-    let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next().map_err(lexopt)? {
-        match argument {
-            Long("jwks") => key_set = Some(PathBuf::from(text(&mut parser)?)),
-            Short('c') | Long("config") => config = Some(PathBuf::from(text(&mut parser)?)),
-            Long("issuer") => name = Some(text(&mut parser)?),
-            Long("iss") => issuer = Some(text(&mut parser)?),
-            Long("aud") => audiences.push(text(&mut parser)?),
-            Long("alg") => {
-                for name in text(&mut parser)?.split(',') {
-                    algorithms.push(algorithm(name)?);
-                }
-            }
-            Long("client") => client = Some(text(&mut parser)?),
-            Long("at") => {
-                let time = text(&mut parser)?
-                    .parse()
-                    .map_err(|_| usage("--at is a time such as 2027-01-31T12:00:00Z"))?;
-                at = Some(time);
-            }
-            Long("jws") => jws = true,
-            Long("claims") => claims = true,
-            other => return Err(lexopt(other.unexpected())),
+impl VerifyArguments {
+    /// The algorithms of `--alg`, or all that are supported.
+    pub(super) fn algorithms(&self) -> Vec<Algorithm> {
+        if self.algorithms.is_empty() {
+            SUPPORTED.iter().map(|(_, algorithm)| *algorithm).collect()
+        } else {
+            self.algorithms.clone()
         }
     }
-    let told = issuer.is_some() || !audiences.is_empty() || !algorithms.is_empty();
-    let by = match key_set {
-        Some(_) if config.is_some() || name.is_some() || client.is_some() => {
-            return Err(usage("--jwks goes with --iss, --aud and --alg, not with a configuration's issuer"));
-        }
-        Some(_) if jws && (issuer.is_some() || !audiences.is_empty() || claims || at.is_some()) => {
-            return Err(usage("--jws checks a signature and no claims: it goes with --jwks and --alg only"));
-        }
-        Some(file) => By::Jwks(file),
-        None if told || jws => {
-            return Err(usage(
-                "--iss, --aud, --alg and --jws go with --jwks; a configuration has its own rules",
-            ));
-        }
-        None => By::Config {
-            file: match config {
-                Some(file) => file,
-                None => config_file(environment)?,
-            },
-            issuer: name,
-        },
-    };
-    if algorithms.is_empty() {
-        algorithms.extend(SUPPORTED.iter().map(|(_, algorithm)| *algorithm));
-    }
-    Ok(Arguments { by, issuer, audiences, algorithms, client, jws, claims, at })
 }
 
-fn text(parser: &mut lexopt::Parser) -> Result<String, Trouble> {
-    use lexopt::ValueExt;
-    parser.value().and_then(ValueExt::string).map_err(|error| usage(&error.to_string()))
-}
-
-fn algorithm(name: &str) -> Result<Algorithm, Trouble> {
+fn algorithm(name: &str) -> Result<Algorithm, String> {
     jws::algorithm(name).ok_or_else(|| {
         let names: Vec<_> = SUPPORTED.iter().map(|(name, _)| *name).collect();
-        usage(&format!("--alg {name:?} is not supported: there are {}", names.join(", ")))
+        format!("not supported: there are {}", names.join(", "))
     })
 }
 
-fn usage(problem: &str) -> Trouble {
-    Trouble(format!("{problem}\nusage: {}", USAGE.replace('\n', "\n       ")))
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse().map_err(|_| "a time is written as 2027-01-31T12:00:00Z")
 }

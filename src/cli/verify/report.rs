@@ -1,5 +1,5 @@
-//! What is printed: one line for each check, in the order of the checks, and a verdict. Never the token, and claims only
-//! when asked for.
+//! The report: one line for each check, in the order of the checks, and a verdict. It never shows the token, and it shows
+//! claims on request only.
 
 use std::fmt::{Display, Write};
 
@@ -11,14 +11,15 @@ use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken};
 use crate::words::refusal::{Reason, Refusal};
 
-/// Claims that may be shown: who, by whom, for whom, when.
+/// Claims that may be shown.
 const SHOWN: [&str; 9] = ["iss", "sub", "aud", "azp", "act", "may_act", "iat", "nbf", "exp"];
-/// Steps in the order in which a token is checked after it was read.
+/// The checks in their order.
 const STEPS: [&str; 6] = ["form", "alg", "key", "signature", "iss", "times"];
 
-pub(super) struct Report(String);
+/// The lines that are printed.
+pub(super) struct TokenReport(String);
 
-impl Report {
+impl TokenReport {
     pub(super) fn new() -> Self {
         Self(String::new())
     }
@@ -46,25 +47,25 @@ impl Report {
 
     pub(super) fn key(&mut self, kid: Option<&str>) {
         match kid {
-            // Whatever the token has written there is shown in quotes, and not at length.
+            // The kid is the token's own text: it is quoted and cut.
             Some(kid) => self.ok("key", &format!("{:?}", kid.chars().take(128).collect::<String>())),
             None => self.ok("key", "no kid, and one key fits the alg"),
         }
     }
 
-    /// Every check of `token::verify` was passed.
+    /// The token passed every check of `jose::verify`.
     pub(super) fn verified(&mut self, token: &VerifiedToken, expect: &Expectations<'_>, now: Timestamp) {
         self.ok("form", "a compact JWS with claims");
         self.ok("alg", &token.algorithm().map_or_else(String::new, |algorithm| format!("{algorithm:?}")));
         self.key(token.kid());
-        self.ok("signature", "by this key");
+        self.ok("signature", "made with this key");
         self.ok("iss", &format!("{:?}", expect.issuer.chars().take(256).collect::<String>()));
         let leeway = expect.leeway.as_secs();
         self.ok("times", &format!("exp, nbf and iat hold at {now}, leeway {leeway} s"));
-        self.ok("sub", "there");
+        self.ok("sub", "present");
     }
 
-    /// A check of `token::verify` failed; those before it were passed.
+    /// The token failed a check of `jose::verify` and passed those before it.
     pub(super) fn failed_token(&mut self, error: TokenError) {
         let step = match error {
             TokenError::Jws(JwsError::KeyMismatch) | TokenError::KeyUnknown => "key",
@@ -77,7 +78,7 @@ impl Report {
             TokenError::ClaimMissing(name)
             | TokenError::ClaimType(crate::judgement::jose::claims::WrongType(name)) => name,
         };
-        // An alg that is not known, and an iss that is not there, fail while the token is read.
+        // An unknown alg and a missing iss are found before the other checks, while the token is read.
         let early = matches!(error, TokenError::Jws(JwsError::Algorithm)) || step == "form";
         let passed = match step {
             _ if early => 0,
@@ -92,8 +93,8 @@ impl Report {
         self.failed(step, &format!("{error} ({})", error.reason()));
     }
 
-    /// The checks of `token::accept`, and which of them failed. `judged` says whether `aud` was held against anything
-    /// but the token's own word.
+    /// The checks of `token::accept`, and which of them failed. `judged` says whether `aud` was compared with anything but
+    /// the token's own `azp`.
     pub(super) fn accepted(&mut self, refusal: Option<&Refusal>, judged: bool, rules: usize) {
         const STEPS: [&str; 4] = ["kind", "aud", "bound", "rules"];
         let failed = refusal.map(|refusal| match refusal.reason {
@@ -105,10 +106,10 @@ impl Report {
         for (at, step) in STEPS.iter().enumerate().take(failed.unwrap_or(STEPS.len())) {
             match at {
                 0 => self.ok(step, "an access token or an ID token"),
-                1 if judged => self.ok(step, "it is for whom it must be"),
+                1 if judged => self.ok(step, "contains the required audience"),
                 1 => self.unchecked(
                     step,
-                    "the party in azp was taken for the client; --client says who presents it",
+                    "the token's azp was taken for the client; --client says who presents the token",
                 ),
                 2 => self.ok(step, "no cnf"),
                 _ => self.ok(step, &format!("{rules} of the configuration hold")),

@@ -266,9 +266,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn generate_keys(folder: &Path) {
-    let words = format!("generate --type p256 --dir {}", folder.display());
-    let words = words.split(' ').map(std::ffi::OsString::from);
-    crate::cli::keys::run_at(words, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new()).unwrap();
+    let words = format!("keys generate --type p256 --dir {}", folder.display());
+    let arguments = <crate::cli::keys::KeysArguments as clap::Parser>::parse_from(words.split(' '));
+    crate::cli::keys::run_at(&arguments, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new())
+        .unwrap();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Requests out, answers in.
+//! Sends the requests of the cases and reads the answers.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::arguments::Arguments;
-use super::{Trouble, trouble};
+use super::arguments::ConformanceArguments;
 use crate::adapters::tls;
 use crate::judgement::jose::keys::KeySet;
 use crate::tools::conformance::answer::{Observation, claims_of};
 use crate::tools::conformance::inputs::Inputs;
 use crate::tools::conformance::request::{Endpoint, Request, introspection};
+use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
 /// Largest answer that is read.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Asks one server.
+/// The connection to the server under test.
 pub(super) struct Asker {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     host: Option<HeaderValue>,
@@ -34,32 +34,36 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(arguments: &Arguments) -> Result<Self, Trouble> {
+    pub(super) fn new(arguments: &ConformanceArguments) -> Result<Self, CommandFailure> {
         let config = if arguments.insecure {
             tls::anybody()
         } else if let Some(ca) = &arguments.ca {
             tls::client(Some(ca), None)
         } else {
-            // Where only plain HTTP is asked, no trusted certificates are needed.
+            // For plain HTTP no trusted certificates are needed.
             tls::client(None, None).or_else(|_| tls::nobody())
         };
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config.map_err(trouble)?)
+            .with_tls_config(config.map_err(CommandFailure::of)?)
             .https_or_http()
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let host = arguments.host.clone();
-        Ok(Self { client, host, timeout: arguments.timeout, clock: Clock::System })
+        Ok(Self { client, host, timeout: arguments.timeout(), clock: Clock::System })
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Metadata and keys of the server, as far as it is said where they are.
-    pub(super) async fn about(&self, inputs: &mut Inputs, arguments: &Arguments) -> Result<(), Trouble> {
-        let mut keys = arguments.jwks.clone();
+    /// Fetches metadata and keys of the server, if the arguments say where they are.
+    pub(super) async fn about(
+        &self,
+        inputs: &mut Inputs,
+        arguments: &ConformanceArguments,
+    ) -> Result<(), CommandFailure> {
+        let mut keys = arguments.jwks_url.clone();
         if let Some(issuer) = &arguments.issuer {
             let document = self.metadata(issuer).await?;
             let named = document.get("jwks_uri").and_then(Value::as_str).map(str::to_owned);
@@ -68,14 +72,15 @@ impl Asker {
         }
         if let Some(url) = keys {
             let body = self.get(&url).await?;
-            let set = KeySet::parse(&body).map_err(|error| Trouble(format!("keys from {url}: {error}")))?;
+            let set =
+                KeySet::parse(&body).map_err(|error| CommandFailure(format!("keys from {url}: {error}")))?;
             inputs.keys = Some(set);
         }
         Ok(())
     }
 
-    /// The document of `OpenID` Connect Discovery, else that of RFC 8414.
-    async fn metadata(&self, issuer: &str) -> Result<Value, Trouble> {
+    /// The server's `OpenID` Connect Discovery document, else its RFC 8414 document.
+    async fn metadata(&self, issuer: &str) -> Result<Value, CommandFailure> {
         let bare = issuer.trim_end_matches('/');
         let mut places = vec![format!("{bare}/.well-known/openid-configuration")];
         if let Ok(uri) = bare.parse::<Uri>()
@@ -84,12 +89,12 @@ impl Asker {
             let path = uri.path().trim_end_matches('/');
             places.push(format!("{scheme}://{authority}/.well-known/oauth-authorization-server{path}"));
         }
-        let mut problem = Trouble("--issuer is no URL".to_owned());
+        let mut problem = CommandFailure("--issuer is no URL".to_owned());
         for place in places {
             match self.get(&place).await {
                 Ok(body) => {
                     return serde_json::from_slice(&body)
-                        .map_err(|_| Trouble(format!("{place}: the document is no JSON")));
+                        .map_err(|_| CommandFailure(format!("{place}: the document is no JSON")));
                 }
                 Err(error) => problem = error,
             }
@@ -97,18 +102,18 @@ impl Asker {
         Err(problem)
     }
 
-    async fn get(&self, url: &str) -> Result<Vec<u8>, Trouble> {
-        let uri: Uri = url.parse().map_err(|_| Trouble(format!("{url} is no URL")))?;
-        let request = http::Request::get(uri).body(Full::default()).map_err(trouble)?;
-        let answer = self.send(request).await.map_err(|error| Trouble(format!("{url}: {error}")))?;
+    async fn get(&self, url: &str) -> Result<Vec<u8>, CommandFailure> {
+        let uri: Uri = url.parse().map_err(|_| CommandFailure(format!("{url} is no URL")))?;
+        let request = http::Request::get(uri).body(Full::default()).map_err(CommandFailure::of)?;
+        let answer = self.send(request).await.map_err(|error| CommandFailure(format!("{url}: {error}")))?;
         if answer.status == 200 {
             Ok(answer.body)
         } else {
-            Err(Trouble(format!("{url}: status {}", answer.status)))
+            Err(CommandFailure(format!("{url}: status {}", answer.status)))
         }
     }
 
-    /// One request of a case.
+    /// Sends one request of a case.
     pub(super) async fn ask(&self, with: &Inputs, request: &Request) -> Result<Observation, String> {
         let to = match request.endpoint {
             Endpoint::Token => Some(&with.endpoint),
@@ -134,7 +139,7 @@ impl Asker {
         self.send(built.map_err(|error| error.to_string())?).await
     }
 
-    /// Asks what an opaque token in an answer says. Without an answer to that, the token stays opaque.
+    /// Introspects an opaque token in an answer. Without a good answer from introspection, the token stays opaque.
     pub(super) async fn introspect(&self, with: &Inputs, answer: &mut Observation) {
         let Some(token) = answer.token().filter(|token| claims_of(token).is_none()) else { return };
         if with.introspection.is_none() {

@@ -19,12 +19,13 @@ impl Folder {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 
-    /// What a run says; the export is in `export.json`, the files go to `audiences`.
+    /// The output of a run. The export is in `export.json`, the files go to `audiences`.
     fn migrate(&self, more: &[&str]) -> Result<String, String> {
         let (export, out) = (self.path("export.json"), self.path("audiences"));
-        let arguments = ["keycloak", &export, "--out", &out].into_iter().chain(more.iter().copied());
+        let line = ["migrate", "keycloak", &export, "--out", &out].into_iter().chain(more.iter().copied());
+        let arguments = MigrateArguments::try_parse_from(line).unwrap();
         let mut output = Vec::new();
-        run_with(arguments.map(OsString::from), &mut output).map_err(|error| error.0)?;
+        run_with(&arguments, &mut output).map_err(|error| error.0)?;
         Ok(String::from_utf8(output).unwrap())
     }
 }
@@ -43,7 +44,7 @@ realms:
   other: { issuer: https://sso.example.org/realms/other, subjectIssuers: [other] }
 ";
 
-/// A realm in which everybody but the audience `api` may exchange for it.
+/// A realm in which every client except the audience `api` may exchange for that audience.
 fn export(audience: &str, callers: &[&str]) -> Value {
     let client = |name: &str, id: &str| json!({"id": id, "clientId": name, "secret": "s3cret"});
     let mut clients: Vec<_> =
@@ -106,25 +107,16 @@ fn nothing_is_overwritten_unless_forced() {
 }
 
 #[test]
-fn other_arguments_are_refused() {
-    for (name, arguments) in [
-        ("nothing", &[][..]),
-        ("no export", &["keycloak"]),
-        ("another system", &["okta", "x.json"]),
-        ("two exports", &["keycloak", "a.json", "b.json"]),
-        ("no owner", &["keycloak", "a.json", "--owner", " "]),
-        ("unknown", &["keycloak", "a.json", "--all"]),
-        ("not there", &["keycloak", "/nonexistent/a.json"]),
-    ] {
-        let result = run_with(arguments.iter().map(OsString::from), &mut Vec::new());
-        assert!(result.is_err(), "{name}");
-    }
+fn an_export_that_is_not_there_is_named() {
+    let arguments = MigrateArguments::parse_from(["migrate", "keycloak", "/nonexistent/a.json"]);
+    let error = run_with(&arguments, &mut Vec::new()).unwrap_err();
+    assert!(error.0.starts_with("/nonexistent/a.json: "), "{error}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever clients are called, what is written loads, and names nobody else.
+    /// Whatever clients are called, the written files load and name no other client.
     #[test]
     fn any_name_is_written_so_that_it_means_itself(
         audience in "[a-z.$%{}*: #'\"\\\\/\u{e9}\u{2028}\u{feff}\u{10ffff}~\u{7f}-]{1,12}",
@@ -142,7 +134,7 @@ proptest! {
                 prop_assert!(permission.clients.contains(&caller));
             }
         }
-        // A name without anything odd is not left out.
+        // A plain name is not left out.
         if [&audience, &caller].iter().all(|name| name.chars().all(|c| c.is_ascii_alphanumeric())) {
             prop_assert!(config.policy.realms.contains_key("corp"));
         }
