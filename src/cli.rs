@@ -3,8 +3,10 @@
 pub mod arguments;
 pub mod check;
 pub mod client_secret;
+pub mod completions;
 pub mod config_file;
 pub mod keys;
+pub mod man;
 mod output;
 pub mod schema;
 pub mod seal_key;
@@ -14,7 +16,7 @@ pub mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use self::arguments::{Command, CommandLine};
 use crate::tools::{conformance, demo, migrate};
@@ -48,6 +50,8 @@ fn execute(command: Command) -> ExitCode {
         Command::ClientSecret(arguments) => client_secret::run(&arguments),
         Command::Migrate(arguments) => migrate::command::run(&arguments),
         Command::Demo(arguments) => demo::command::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, CommandLine::command()),
+        Command::Man(arguments) => man::run(&arguments, CommandLine::command()),
     };
     result.unwrap_or_else(|failure| {
         eprintln!("cambio: {failure}");

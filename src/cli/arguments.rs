@@ -3,8 +3,10 @@
 use clap::{Parser, Subcommand};
 
 use super::client_secret::ClientSecretArguments;
+use super::completions::CompletionsArguments;
 use super::config_file::ConfigFileArguments;
 use super::keys::KeysArguments;
+use super::man::ManArguments;
 use super::schema::SchemaArguments;
 use super::seal_key::SealKeyArguments;
 use super::verify::VerifyArguments;
@@ -55,4 +57,8 @@ pub enum Command {
     /// Show the main job on an embedded identity provider
     #[command(args_override_self = true)]
     Demo(DemoArguments),
+    /// Print the completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page of a command, or write all of them into a folder
+    Man(ManArguments),
 }

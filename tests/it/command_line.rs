@@ -1,4 +1,4 @@
-//! The command line of the built binary: help and wrong arguments.
+//! The command line of the built binary: help, wrong arguments, completions and manual pages.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -41,6 +41,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("migrate", &[]),
     ("migrate keycloak", &["--out", "--realm", "--owner", "--report", "--force"]),
     ("demo", &["--once"]),
+    ("completions", &[]),
+    ("man", &["--dir"]),
 ];
 
 fn cambio(line: &str) -> Output {
@@ -182,6 +184,10 @@ fn wrong_arguments_are_status_2_and_named() {
         ("migrate keycloak a.json --owner= ", "'' for '--owner <TEAM>'"),
         ("migrate keycloak a.json --out a --out b", "'--out <FOLDER>'"),
         ("demo --twice", "'--twice'"),
+        ("completions", "<SHELL>"),
+        ("completions csh", "'csh' for '<SHELL>'"),
+        ("man keys revoke", "'keys revoke'"),
+        ("man keys --dir x", "'--dir <FOLDER>'"),
     ] {
         let output = cambio(line);
         let (status, out, err) = said(&output);
@@ -251,5 +257,51 @@ fn switches_and_lists_can_be_given_twice() {
         let (code, _, err) = said(&output);
         assert_eq!(code, status, "{line}: {err}");
         assert!(err.starts_with("cambio: ") && err.contains(named), "{line}: {err}");
+    }
+}
+
+#[test]
+fn completions_for_every_shell_name_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = cambio(&format!("completions {shell}"));
+        let (status, script, err) = said(&output);
+        assert_eq!((status, err), (0, ""), "{shell}");
+        for name in COMMANDS.iter().flat_map(|(command, _)| command.split(' ')) {
+            assert!(script.contains(name), "{shell}: {name}");
+        }
+        assert!(script.contains("min-published"), "{shell}");
+    }
+}
+
+#[test]
+fn manual_pages_name_every_command_and_option() {
+    let folder = Folder::new();
+    let pages = folder.path("man1");
+    let written = cambio_in(&folder.path(""), &["man", "--dir", pages.to_str().unwrap()], &[]);
+    assert_eq!(said(&written), (0, "", ""));
+    let files: BTreeSet<_> = std::fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let expected = COMMANDS.iter().map(|(command, _)| format!("cambio-{}.1", command.replace(' ', "-")));
+    assert_eq!(files, expected.chain(["cambio.1".to_owned()]).collect());
+
+    let root = cambio("man");
+    let root = said(&root).1;
+    assert_eq!(root, std::fs::read_to_string(pages.join("cambio.1")).unwrap());
+    for (command, options) in COMMANDS {
+        let name = format!("cambio-{}", command.replace(' ', "-"));
+        let page = cambio(&format!("man {command}"));
+        let page = said(&page).1;
+        assert_eq!(page, std::fs::read_to_string(pages.join(format!("{name}.1"))).unwrap(), "{command}");
+        // In roff, a hyphen that must not become a dash is escaped.
+        let text = page.replace("\\-", "-");
+        assert!(text.starts_with(".ie") && text.contains(&format!(".TH {name} 1")), "{command}: {page}");
+        for option in *options {
+            assert!(text.contains(option), "{command}: {option}");
+        }
+        if !command.contains(' ') {
+            assert!(root.replace("\\-", "-").contains(&format!("{name}(1)")), "{command}: {root}");
+        }
     }
 }
