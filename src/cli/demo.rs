@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use super::CliError;
-use crate::tools::demo::walk::{self, Verdict};
+use crate::tools::demo::walk::{self, WalkVerdict};
 
 /// Runs the demo; `--once` ends it after the walk.
 ///
@@ -29,7 +29,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, CliErr
         .block_on(walk::run(once, &mut std::io::stdout()))
         .map_err(|error| CliError(error.to_string()))?;
     Ok(match verdict {
-        Verdict::AsTold => ExitCode::SUCCESS,
-        Verdict::Otherwise => ExitCode::FAILURE,
+        WalkVerdict::Passed => ExitCode::SUCCESS,
+        WalkVerdict::Failed => ExitCode::FAILURE,
     })
 }

@@ -11,17 +11,27 @@ mod bound;
 mod directory;
 mod endpoints;
 mod exchange;
-mod faults;
 mod form;
 mod grants;
 mod keys;
 mod login;
+mod provider;
+mod received;
+mod respond;
 mod server;
-mod state;
 mod tokens;
 pub mod walk;
 
-pub use directory::{Client, Realm, User, realms};
-pub use faults::{Endpoint, Fault, Faults, Received, Tamper};
+/// What tests make the provider do wrong.
+#[cfg(test)]
+#[path = "../../tests/it/support"]
+pub mod misbehaviour {
+    pub mod faults;
+    pub mod lenient;
+    pub mod tamper;
+}
+
 pub use keys::{Keys, RealmKey};
-pub use server::{Idp, IdpError, Options};
+pub use provider::Provider;
+pub use received::{RealmEndpoint, Received};
+pub use server::{Idp, IdpError, IdpOptions, Intervene, Intervention};

@@ -26,11 +26,6 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// Adds a field at the end.
-    pub(super) fn push(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.to_owned()));
-    }
-
     /// Adds the fields of another form at the end.
     pub(super) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);

@@ -26,11 +26,11 @@ impl Keys {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn generate() -> Result<Self, KeyError> {
+    pub fn generate() -> Result<Self, RealmKeyError> {
         let [corp, partner, encryption] = std::thread::scope(|scope| {
             [(), (), ()]
                 .map(|()| scope.spawn(RealmKey::generate))
-                .map(|made| made.join().unwrap_or(Err(KeyError)).map(Arc::new))
+                .map(|made| made.join().unwrap_or(Err(RealmKeyError)).map(Arc::new))
         });
         Ok(Self { corp: corp?, partner: partner?, encryption: encryption? })
     }
@@ -39,7 +39,7 @@ impl Keys {
 /// The cryptographic library failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key could not be made or used")]
-pub struct KeyError;
+pub struct RealmKeyError;
 
 /// An RSA key of 2048 bits with its key id.
 pub struct RealmKey {
@@ -52,8 +52,8 @@ impl RealmKey {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn generate() -> Result<Self, KeyError> {
-        let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError)?;
+    pub fn generate() -> Result<Self, RealmKeyError> {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| RealmKeyError)?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
         Ok(Self { kid: URL_SAFE_NO_PAD.encode(digest.as_ref()), pair })
     }
@@ -77,7 +77,7 @@ impl RealmKey {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn sign(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
+    pub fn sign(&self, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
         self.sign_as(&self.kid, claims)
     }
 
@@ -85,7 +85,7 @@ impl RealmKey {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn sign_as(&self, kid: &str, claims: &Map<String, Value>) -> Result<String, KeyError> {
+    pub fn sign_as(&self, kid: &str, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid}).to_string();
         self.sign_raw(&header, &Value::from(claims.clone()).to_string())
     }
@@ -94,12 +94,12 @@ impl RealmKey {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn sign_raw(&self, header: &str, payload: &str) -> Result<String, KeyError> {
+    pub fn sign_raw(&self, header: &str, payload: &str) -> Result<String, RealmKeyError> {
         let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
-            .map_err(|_| KeyError)?;
+            .map_err(|_| RealmKeyError)?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(token)

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tools::demo::{Endpoint, Fault, Idp, Options};
+use crate::tools::demo::IdpOptions;
+use crate::tools::demo::misbehaviour::faults::{Endpoint, Fault, FaultyIdp};
 use crate::words::clock::Clock;
 
 const ALICE: &str = "5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce";
@@ -11,7 +12,7 @@ const ADA: &str = "ada00000-4b1f-4f6e-8f0e-2a4c9d6b7e10";
 const TOKEN: &str = "/realms/corp/protocol/openid-connect/token";
 
 struct World {
-    idp: Idp,
+    idp: FaultyIdp,
     upstream: Upstream,
     directory: Directory,
 }
@@ -22,7 +23,7 @@ impl World {
     }
 
     async fn as_client(id: &str, secret: &str) -> Self {
-        let idp = Idp::start(Options { port: 0, clock: Clock::System, keys: None }).await.unwrap();
+        let idp = FaultyIdp::start(IdpOptions { port: 0, clock: Clock::System, keys: None }).await.unwrap();
         let upstream = Upstream::new(&config::Upstream {
             scheme: http::uri::Scheme::HTTP,
             authority: idp.address().to_string().parse().unwrap(),
