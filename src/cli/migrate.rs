@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use lexopt::prelude::*;
 
 use super::CliError;
-use crate::tools::migrate::{self, Migration, Options};
+use crate::tools::migrate::{self, Migration, MigrationOptions};
 
 /// Largest export that is read, in bytes: a realm with all of its users can be large.
 const MAX_BYTES: u64 = 1 << 30;
@@ -34,7 +34,7 @@ struct Arguments {
 fn run_with(arguments: impl Iterator<Item = OsString>, output: &mut impl Write) -> Result<(), CliError> {
     let arguments = parse(arguments)?;
     let export = read(&arguments.export)?;
-    let options = Options { realm: arguments.realm.as_deref(), owner: arguments.owner.as_deref() };
+    let options = MigrationOptions { realm: arguments.realm.as_deref(), owner: arguments.owner.as_deref() };
     let migration = migrate::keycloak(&export, options)
         .map_err(|error| CliError(format!("{}: {error}", arguments.export.display())))?;
     write(&migration, &arguments)?;
