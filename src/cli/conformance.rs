@@ -10,12 +10,12 @@ use std::process::ExitCode;
 
 use crate::adapters::config::load::{Environment, ProcessEnvironment};
 use crate::tools::conformance::answer::Observation;
-use crate::tools::conformance::case::{Case, Step};
+use crate::tools::conformance::case::{CaseStep, ConformanceCase};
 use crate::tools::conformance::cases;
 use crate::tools::conformance::inputs::Inputs;
-use crate::tools::conformance::request::{Endpoint, Request};
+use crate::tools::conformance::request::{CaseRequest, Destination};
 use crate::tools::conformance::table::{self, Row};
-use crate::tools::conformance::verdict::Verdict;
+use crate::tools::conformance::verdict::CaseVerdict;
 use arguments::Arguments;
 use http::Asker;
 use tokens::Tokens;
@@ -55,7 +55,7 @@ fn run_with(
 }
 
 fn warned(rows: &[Row]) -> bool {
-    rows.iter().any(|(_, verdict)| matches!(verdict, Verdict::Warn(_)))
+    rows.iter().any(|(_, verdict)| matches!(verdict, CaseVerdict::Warn(_)))
 }
 
 async fn all(arguments: &Arguments) -> Result<Vec<Row>, Trouble> {
@@ -78,30 +78,30 @@ async fn all(arguments: &Arguments) -> Result<Vec<Row>, Trouble> {
 struct Suite {
     asker: Asker,
     inputs: Inputs,
-    answers: Vec<(Request, Observation)>,
+    answers: Vec<(CaseRequest, Observation)>,
 }
 
 impl Suite {
-    async fn run(&mut self, case: &Case) -> Verdict {
+    async fn run(&mut self, case: &ConformanceCase) -> CaseVerdict {
         let mut seen = Vec::new();
         loop {
             match case.next(&self.inputs, &seen) {
-                Step::Done(verdict) => return verdict,
-                Step::Ask(request) => match self.ask(*request).await {
+                CaseStep::Done(verdict) => return verdict,
+                CaseStep::Ask(request) => match self.ask(*request).await {
                     Ok(answer) => seen.push(answer),
-                    Err(error) => return Verdict::Error(error),
+                    Err(error) => return CaseVerdict::Error(error),
                 },
             }
         }
     }
 
     /// What was asked before is not asked again.
-    async fn ask(&mut self, request: Request) -> Result<Observation, String> {
+    async fn ask(&mut self, request: CaseRequest) -> Result<Observation, String> {
         if let Some((_, answer)) = self.answers.iter().find(|(before, _)| before.same(&request)) {
             return Ok(answer.clone());
         }
         let mut answer = self.asker.ask(&self.inputs, &request).await?;
-        if request.endpoint == Endpoint::Token {
+        if request.endpoint == Destination::Token {
             self.asker.introspect(&self.inputs, &mut answer).await;
         }
         self.answers.push((request, answer.clone()));

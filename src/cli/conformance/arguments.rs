@@ -11,7 +11,7 @@ use lexopt::prelude::Long;
 use super::tokens::{From, Tokens, first_line};
 use super::{Trouble, trouble};
 use crate::adapters::config::load::Environment;
-use crate::tools::conformance::inputs::{Client, Inputs, Need};
+use crate::tools::conformance::inputs::{Inputs, Need, SuiteClient};
 use crate::tools::conformance::table::Format;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
@@ -49,7 +49,7 @@ can see. Exit status: 0 no MUST was broken, 1 one was or a case had no answer, 2
 pub(super) struct Arguments {
     endpoint: Uri,
     pub(super) host: Option<HeaderValue>,
-    client: Client,
+    client: SuiteClient,
     /// Where the subject token and the tokens for single cases come from, and what their types are.
     pub(super) tokens: Vec<(Option<Need>, From, String)>,
     audiences: Vec<String>,
@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     scopes: Vec<String>,
     unknown_audience: String,
     introspection: Option<Uri>,
-    introspector: Client,
+    introspector: SuiteClient,
     pub(super) issuer: Option<String>,
     pub(super) jwks: Option<String>,
     pub(super) ca: Option<PathBuf>,
@@ -196,12 +196,12 @@ fn is_known(option: &str) -> bool {
             .is_some_and(|stem| stem == "subject-token" || Need::TOKENS.iter().any(|(_, name)| *name == stem))
 }
 
-fn client(once: &mut Once, environment: &dyn Environment) -> Result<Client, Trouble> {
+fn client(once: &mut Once, environment: &dyn Environment) -> Result<SuiteClient, Trouble> {
     let secret = match once.take("client-secret-file") {
         Some(file) => Some(first_line(&PathBuf::from(file))?),
         None => environment.var("CAMBIO_CLIENT_SECRET").map(Secret::new),
     };
-    Ok(Client {
+    Ok(SuiteClient {
         id: once.take("client-id").ok_or_else(|| usage("--client-id is missing"))?,
         secret,
         basic: match once.take("client-auth").as_deref() {
@@ -213,7 +213,11 @@ fn client(once: &mut Once, environment: &dyn Environment) -> Result<Client, Trou
 }
 
 /// Who introspects: another client, if one is named.
-fn introspector(once: &mut Once, environment: &dyn Environment, client: &Client) -> Result<Client, Trouble> {
+fn introspector(
+    once: &mut Once,
+    environment: &dyn Environment,
+    client: &SuiteClient,
+) -> Result<SuiteClient, Trouble> {
     let file = once.take("introspection-client-secret-file");
     let Some(id) = once.take("introspection-client-id") else {
         return match file {
@@ -225,7 +229,7 @@ fn introspector(once: &mut Once, environment: &dyn Environment, client: &Client)
         Some(file) => Some(first_line(&PathBuf::from(file))?),
         None => environment.var("CAMBIO_INTROSPECTION_CLIENT_SECRET").map(Secret::new),
     };
-    Ok(Client { id, secret, basic: client.basic })
+    Ok(SuiteClient { id, secret, basic: client.basic })
 }
 
 fn tokens(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Trouble, trouble};
 use crate::tools::conformance::answer::claims_of;
-use crate::tools::conformance::inputs::{Inputs, Need, Token};
+use crate::tools::conformance::inputs::{Inputs, Need, SuiteToken};
 use crate::words::secret::Secret;
 
 /// A token that a command prints is asked for again when it has less than this left, in seconds.
@@ -33,7 +33,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// All of them; that of nothing in particular is the subject token.
-    pub(super) fn read(&mut self) -> Result<Vec<(Option<Need>, Token)>, Trouble> {
+    pub(super) fn read(&mut self) -> Result<Vec<(Option<Need>, SuiteToken)>, Trouble> {
         self.sources.iter().map(|(need, from, kind)| Ok((*need, from.token(kind)?))).collect()
     }
 
@@ -56,8 +56,8 @@ impl<'a> Tokens<'a> {
 }
 
 impl From {
-    fn token(&self, kind: &str) -> Result<Token, Trouble> {
-        Ok(Token { text: self.read()?, kind: kind.to_owned() })
+    fn token(&self, kind: &str) -> Result<SuiteToken, Trouble> {
+        Ok(SuiteToken { text: self.read()?, kind: kind.to_owned() })
     }
 
     fn read(&self) -> Result<Secret, Trouble> {
@@ -91,7 +91,7 @@ pub(super) fn first_line(path: &Path) -> Result<Secret, Trouble> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-fn ends_soon(token: &Token, now: Timestamp) -> bool {
+fn ends_soon(token: &SuiteToken, now: Timestamp) -> bool {
     let exp = claims_of(token.text.expose()).and_then(|claims| claims.get("exp")?.as_f64());
     exp.is_some_and(|exp| exp < now.as_second() as f64 + SPARE)
 }

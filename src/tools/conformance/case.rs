@@ -2,13 +2,13 @@
 
 use super::answer::Observation;
 use super::inputs::{Inputs, Need};
-use super::judge::{Seen, clearly_refused};
-use super::request::{Request, exchange};
-use super::verdict::{Judged, Level, Verdict, skip};
+use super::judge::{SeenAnswers, clearly_refused};
+use super::request::{CaseRequest, exchange};
+use super::verdict::{CaseResult, CaseVerdict, Level, skip};
 
 /// One requirement and how it is tried.
 #[derive(Clone, Copy)]
-pub struct Case {
+pub struct ConformanceCase {
     /// Its name, unique.
     pub id: &'static str,
     /// Where the requirement stands, for instance `RFC 8693 2.1`.
@@ -44,24 +44,28 @@ pub enum Premise {
 #[derive(Clone, Copy)]
 pub enum Play {
     /// Without a request.
-    Look(fn(&Inputs) -> Judged),
+    Look(fn(&Inputs) -> CaseResult),
     /// By one request.
-    Ask(fn(&Inputs) -> Request, fn(&Seen<'_>) -> Judged),
+    Ask(fn(&Inputs) -> CaseRequest, fn(&SeenAnswers<'_>) -> CaseResult),
     /// By two; the second may depend on the first answer, which may decide the case.
-    AskTwice(fn(&Inputs) -> Request, fn(&Seen<'_>) -> Result<Request, Verdict>, fn(&Seen<'_>) -> Judged),
+    AskTwice(
+        fn(&Inputs) -> CaseRequest,
+        fn(&SeenAnswers<'_>) -> Result<CaseRequest, CaseVerdict>,
+        fn(&SeenAnswers<'_>) -> CaseResult,
+    ),
 }
 
 /// What comes next in a case.
 #[derive(Debug)]
-pub enum Step {
+pub enum CaseStep {
     /// Send this, and come back with the answer.
-    Ask(Box<Request>),
+    Ask(Box<CaseRequest>),
     /// It is over.
-    Done(Verdict),
+    Done(CaseVerdict),
 }
 
 /// What most cases have.
-pub(super) const CASE: Case = Case {
+pub(super) const CASE: ConformanceCase = ConformanceCase {
     id: "",
     section: "",
     level: Level::Must,
@@ -73,18 +77,18 @@ pub(super) const CASE: Case = Case {
     play: Play::Look(|_| Ok(())),
 };
 
-impl Case {
+impl ConformanceCase {
     /// What comes next, after these answers: one for each request asked for so far.
-    pub fn next(&self, with: &Inputs, seen: &[Observation]) -> Step {
+    pub fn next(&self, with: &Inputs, seen: &[Observation]) -> CaseStep {
         match self.play(with, seen) {
-            Ok(request) => Step::Ask(Box::new(request)),
-            Err(verdict) => Step::Done(verdict.of_level(self.level)),
+            Ok(request) => CaseStep::Ask(Box::new(request)),
+            Err(verdict) => CaseStep::Done(verdict.of_level(self.level)),
         }
     }
 
-    fn play(&self, with: &Inputs, seen: &[Observation]) -> Result<Request, Verdict> {
+    fn play(&self, with: &Inputs, seen: &[Observation]) -> Result<CaseRequest, CaseVerdict> {
         if let Some(need) = self.needs.iter().find(|need| !with.has(**need)) {
-            return Err(Verdict::Skipped(need.missing()));
+            return Err(CaseVerdict::Skipped(need.missing()));
         }
         let mut answers = seen.iter();
         let mut plain = None;
@@ -105,7 +109,7 @@ impl Case {
             Play::AskTwice(send, then, judge) => (send, Some(then), judge),
         };
         let Some(first) = answers.next() else { return Ok(send(with)) };
-        let mut seen = Seen { with, plain, first, answer: first };
+        let mut seen = SeenAnswers { with, plain, first, answer: first };
         if let Some(then) = then {
             match answers.next() {
                 None => return then(&seen),
@@ -117,15 +121,15 @@ impl Case {
 }
 
 /// Whether the plain exchange works, so that other answers say something.
-fn works(answer: &Observation) -> Judged {
+fn works(answer: &Observation) -> CaseResult {
     if answer.issued() { Ok(()) } else { skip(format!("the plain exchange: {}", answer.told())) }
 }
 
 /// Whether the exchange with the actor token makes a token that names an actor.
-fn delegates(answer: &Observation) -> Judged {
+fn delegates(answer: &Observation) -> CaseResult {
     match (answer.issued(), clearly_refused(answer), answer.claims()) {
         (false, Some(told), _) => {
-            Err(Verdict::Unsupported(format!("an exchange with the actor token: {told}")))
+            Err(CaseVerdict::Unsupported(format!("an exchange with the actor token: {told}")))
         }
         (false, None, _) => skip(format!("the exchange with the actor token: {}", answer.told())),
         (true, _, None) => skip("the token is opaque: needs --introspection-endpoint"),
@@ -134,8 +138,8 @@ fn delegates(answer: &Observation) -> Judged {
     }
 }
 
-fn over(judged: Judged) -> Result<Request, Verdict> {
-    Err(judged.err().unwrap_or(Verdict::Pass))
+fn over(judged: CaseResult) -> Result<CaseRequest, CaseVerdict> {
+    Err(judged.err().unwrap_or(CaseVerdict::Pass))
 }
 
 #[cfg(test)]

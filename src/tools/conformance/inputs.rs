@@ -13,11 +13,11 @@ pub struct Inputs {
     /// Whether the server's certificate is not checked.
     pub insecure: bool,
     /// The client that exchanges.
-    pub client: Client,
+    pub client: SuiteClient,
     /// The subject token of the plain exchange.
-    pub subject: Token,
+    pub subject: SuiteToken,
     /// Tokens for single cases.
-    pub tokens: Vec<(Need, Token)>,
+    pub tokens: Vec<(Need, SuiteToken)>,
     /// `--audience`: each is known to the server, and the client may ask for it.
     pub audiences: Vec<String>,
     /// `--resource`: likewise.
@@ -35,12 +35,12 @@ pub struct Inputs {
     /// The introspection endpoint (RFC 7662).
     pub introspection: Option<Uri>,
     /// Who asks there: the client, unless another one is named.
-    pub introspector: Client,
+    pub introspector: SuiteClient,
 }
 
 /// The client and its usual way to authenticate.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct SuiteClient {
     /// `client_id`
     pub id: String,
     /// None: a public client.
@@ -51,7 +51,7 @@ pub struct Client {
 
 /// A token and what is said of its type.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub struct SuiteToken {
     /// The token.
     pub text: Secret,
     /// Its token type identifier (RFC 8693 section 3).
@@ -171,16 +171,16 @@ impl Inputs {
     }
 
     /// A token for single cases; whoever asks has said that it needs it.
-    pub fn token(&self, need: Need) -> Token {
+    pub fn token(&self, need: Need) -> SuiteToken {
         let found = self.tokens.iter().find(|(name, _)| *name == need);
         found.map_or_else(
-            || Token { text: Secret::new(""), kind: self.subject.kind.clone() },
+            || SuiteToken { text: Secret::new(""), kind: self.subject.kind.clone() },
             |(_, token)| token.clone(),
         )
     }
 }
 
-impl Token {
+impl SuiteToken {
     /// Whether its claims can be read.
     pub fn is_jwt(&self) -> bool {
         super::answer::claims_of(self.text.expose()).is_some()

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::answer::{Observation, audiences};
 use super::inputs::Inputs;
-use super::verdict::{Judged, Verdict, ensure, fail, skip};
+use super::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 
 /// What a judge sees.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct SeenAnswers<'a> {
     /// What was given.
     pub with: &'a Inputs,
     /// The answer to the premise's exchange.
@@ -30,25 +30,25 @@ pub const CODES: [&str; 7] = [
     "invalid_target",
 ];
 
-impl Seen<'_> {
+impl SeenAnswers<'_> {
     /// The claims of the token in the last answer.
-    pub fn claims(&self) -> Result<Map<String, Value>, Verdict> {
+    pub fn claims(&self) -> Result<Map<String, Value>, CaseVerdict> {
         claims(self.answer)
     }
 
     /// The last answer refuses with one of these codes.
-    pub fn refused(&self, codes: &[&str]) -> Judged {
+    pub fn refused(&self, codes: &[&str]) -> CaseResult {
         refused(self.answer, codes)
     }
 
     /// The last answer issues a token; a clear refusal means that the feature is not there.
-    pub fn offered(&self) -> Judged {
+    pub fn offered(&self) -> CaseResult {
         offered(self.answer)
     }
 }
 
 /// The claims of the token in an answer.
-pub fn claims(answer: &Observation) -> Result<Map<String, Value>, Verdict> {
+pub fn claims(answer: &Observation) -> Result<Map<String, Value>, CaseVerdict> {
     match answer.claims() {
         Some(claims) => Ok(claims),
         None => skip("the token is opaque: needs --introspection-endpoint"),
@@ -56,7 +56,7 @@ pub fn claims(answer: &Observation) -> Result<Map<String, Value>, Verdict> {
 }
 
 /// An answer refuses with one of these codes, and the status that goes with it (RFC 6749 section 5.2).
-pub fn refused(answer: &Observation, codes: &[&str]) -> Judged {
+pub fn refused(answer: &Observation, codes: &[&str]) -> CaseResult {
     let code = answer.error();
     let fits = code.as_deref().is_some_and(|code| codes.contains(&code));
     let status = match answer.status {
@@ -68,7 +68,7 @@ pub fn refused(answer: &Observation, codes: &[&str]) -> Judged {
 }
 
 /// Whatever the code: no token, and an error of the client's.
-pub fn not_issued(answer: &Observation) -> Judged {
+pub fn not_issued(answer: &Observation) -> CaseResult {
     ensure(answer.token().is_none() && (400..500).contains(&answer.status), &answer.told())
 }
 
@@ -79,18 +79,18 @@ pub fn clearly_refused(answer: &Observation) -> Option<String> {
 }
 
 /// A token is issued; if it is clearly refused, the feature is not supported.
-pub fn offered(answer: &Observation) -> Judged {
+pub fn offered(answer: &Observation) -> CaseResult {
     if answer.issued() {
         return Ok(());
     }
     match clearly_refused(answer) {
-        Some(told) => Err(Verdict::Unsupported(told)),
+        Some(told) => Err(CaseVerdict::Unsupported(told)),
         None => fail(answer.told()),
     }
 }
 
 /// A token is issued.
-pub fn issued(answer: &Observation) -> Judged {
+pub fn issued(answer: &Observation) -> CaseResult {
     ensure(answer.issued(), &answer.told())
 }
 
@@ -120,7 +120,7 @@ pub fn granted(answer: &Observation) -> Option<String> {
 }
 
 /// [`offered`], as a judge by itself.
-pub fn on_offer(seen: &Seen<'_>) -> Judged {
+pub fn on_offer(seen: &SeenAnswers<'_>) -> CaseResult {
     seen.offered()
 }
 

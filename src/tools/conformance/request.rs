@@ -3,14 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::inputs::{Client, Inputs, Token};
+use super::inputs::{Inputs, SuiteClient, SuiteToken};
 use crate::words::oauth::form::{self, Form};
 use crate::words::oauth::urn;
 use crate::words::secret::Secret;
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Destination {
     /// The token endpoint.
     Token,
     /// The introspection endpoint.
@@ -49,9 +49,9 @@ pub enum Writing {
 
 /// A request to be sent.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct CaseRequest {
     /// Where to.
-    pub endpoint: Endpoint,
+    pub endpoint: Destination,
     /// `GET` instead of `POST`: the fields that are no secrets stand in the query.
     pub get: bool,
     /// Fields in the query.
@@ -65,7 +65,7 @@ pub struct Request {
 }
 
 /// The plain exchange: the subject token for the first audience, or for the first resource, if any is named.
-pub fn exchange(with: &Inputs) -> Request {
+pub fn exchange(with: &Inputs) -> CaseRequest {
     let mut request = untargeted(with);
     if let Some(audience) = with.audiences.first() {
         request.fields.push("audience", audience);
@@ -76,13 +76,13 @@ pub fn exchange(with: &Inputs) -> Request {
 }
 
 /// The plain exchange without any target.
-pub fn untargeted(with: &Inputs) -> Request {
+pub fn untargeted(with: &Inputs) -> CaseRequest {
     let mut fields = Form::new();
     fields.push("grant_type", urn::GRANT_TOKEN_EXCHANGE);
     fields.push("subject_token", with.subject.text.expose());
     fields.push("subject_token_type", &with.subject.kind);
-    Request {
-        endpoint: Endpoint::Token,
+    CaseRequest {
+        endpoint: Destination::Token,
         get: false,
         query: Form::new(),
         fields,
@@ -92,14 +92,14 @@ pub fn untargeted(with: &Inputs) -> Request {
 }
 
 /// The introspection of a token.
-pub fn introspection(with: &Inputs, token: &str) -> Request {
+pub fn introspection(with: &Inputs, token: &str) -> CaseRequest {
     let mut fields = Form::new();
     fields.push("token", token);
     let auth = Auth::of(&with.introspector);
-    Request { endpoint: Endpoint::Introspection, fields, auth, ..untargeted(with) }
+    CaseRequest { endpoint: Destination::Introspection, fields, auth, ..untargeted(with) }
 }
 
-impl Request {
+impl CaseRequest {
     /// With one field more.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -126,13 +126,13 @@ impl Request {
 
     /// With another subject token.
     #[must_use]
-    pub fn subject(self, token: &Token) -> Self {
+    pub fn subject(self, token: &SuiteToken) -> Self {
         self.set("subject_token", token.text.expose()).set("subject_token_type", &token.kind)
     }
 
     /// With an actor token.
     #[must_use]
-    pub fn actor(self, token: &Token) -> Self {
+    pub fn actor(self, token: &SuiteToken) -> Self {
         self.set("actor_token", token.text.expose()).set("actor_token_type", &token.kind)
     }
 
@@ -218,7 +218,7 @@ impl Auth {
         Self::of(&with.client)
     }
 
-    fn of(client: &Client) -> Self {
+    fn of(client: &SuiteClient) -> Self {
         let id = client.id.clone();
         match &client.secret {
             None => Self::Public(id),

@@ -24,7 +24,7 @@ impl Level {
 
 /// How a case ended. The texts never hold a token, a secret, or text of the server's beyond its error code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CaseVerdict {
     /// As the requirement has it.
     Pass,
     /// A MUST was not kept.
@@ -40,9 +40,9 @@ pub enum Verdict {
 }
 
 /// What a judge says: nothing against it, or the verdict.
-pub type Judged = Result<(), Verdict>;
+pub type CaseResult = Result<(), CaseVerdict>;
 
-impl Verdict {
+impl CaseVerdict {
     /// One word or two for a table.
     pub fn word(&self) -> &'static str {
         match self {
@@ -78,17 +78,17 @@ impl Verdict {
 }
 
 /// Something is against it.
-pub fn fail<T>(text: impl Into<String>) -> Result<T, Verdict> {
-    Err(Verdict::Fail(text.into()))
+pub fn fail<T>(text: impl Into<String>) -> Result<T, CaseVerdict> {
+    Err(CaseVerdict::Fail(text.into()))
 }
 
 /// It can't be judged.
-pub fn skip<T>(text: impl Into<String>) -> Result<T, Verdict> {
-    Err(Verdict::Skipped(text.into()))
+pub fn skip<T>(text: impl Into<String>) -> Result<T, CaseVerdict> {
+    Err(CaseVerdict::Skipped(text.into()))
 }
 
 /// Nothing is against it if the condition holds.
-pub fn ensure(holds: bool, otherwise: &str) -> Judged {
+pub fn ensure(holds: bool, otherwise: &str) -> CaseResult {
     if holds { Ok(()) } else { fail(otherwise) }
 }
 
@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn only_a_must_fails() {
         for (level, word) in [(Level::Must, "FAIL"), (Level::Should, "warn"), (Level::May, "warn")] {
-            assert_eq!(Verdict::Fail("x".into()).of_level(level).word(), word);
-            assert_eq!(Verdict::Skipped("x".into()).of_level(level).word(), "skipped");
+            assert_eq!(CaseVerdict::Fail("x".into()).of_level(level).word(), word);
+            assert_eq!(CaseVerdict::Skipped("x".into()).of_level(level).word(), "skipped");
         }
     }
 }
