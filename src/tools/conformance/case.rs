@@ -1,4 +1,4 @@
-//! A case: what a section asks, how it is tried, and what is made of the answers.
+//! A case: a section's requirement, how it is tried, and how the answers are judged.
 
 use super::answer::Observation;
 use super::inputs::{Inputs, Need};
@@ -11,43 +11,44 @@ use super::verdict::{CaseResult, CaseVerdict, Level, skip};
 pub struct ConformanceCase {
     /// Its name, unique.
     pub id: &'static str,
-    /// Where the requirement stands, for instance `RFC 8693 2.1`.
+    /// The section of the requirement, for instance `RFC 8693 2.1`.
     pub section: &'static str,
     /// How binding it is.
     pub level: Level,
     /// The requirement.
     pub title: &'static str,
-    /// What is sent, seen from the plain exchange.
+    /// What is sent, as a difference from the plain exchange.
     pub sent: &'static str,
     /// What is expected.
     pub expected: &'static str,
-    /// What must be given to run it.
+    /// The inputs that the case needs.
     pub needs: &'static [Need],
-    /// What must work for its answer to say anything.
+    /// What must work before the answer means anything.
     pub premise: Premise,
     /// How it is tried.
     pub play: Play,
 }
 
-/// What must work for a case's answer to say anything: who refuses everything refuses what must be refused, too.
+/// What must work before a case's answer means anything: a server that refuses everything also refuses what must be
+/// refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Premise {
     /// Nothing.
     None,
     /// The plain exchange.
     Exchange,
-    /// The plain exchange with the actor token: the token that it makes has `act`.
+    /// The plain exchange with the actor token, whose issued token has `act`.
     Delegation,
 }
 
-/// How a case is tried. Functions get what was given and what was seen, and nothing else.
+/// How a case is tried. The functions see the inputs and the answers, and nothing else.
 #[derive(Clone, Copy)]
 pub enum Play {
     /// Without a request.
     Look(fn(&Inputs) -> CaseResult),
-    /// By one request.
+    /// With one request.
     Ask(fn(&Inputs) -> CaseRequest, fn(&SeenAnswers<'_>) -> CaseResult),
-    /// By two; the second may depend on the first answer, which may decide the case.
+    /// With two requests. The second may depend on the first answer, and the first answer may decide the case.
     AskTwice(
         fn(&Inputs) -> CaseRequest,
         fn(&SeenAnswers<'_>) -> Result<CaseRequest, CaseVerdict>,
@@ -58,13 +59,13 @@ pub enum Play {
 /// What comes next in a case.
 #[derive(Debug)]
 pub enum CaseStep {
-    /// Send this, and come back with the answer.
+    /// Send this request, and return with its answer.
     Ask(Box<CaseRequest>),
-    /// It is over.
+    /// The case is decided.
     Done(CaseVerdict),
 }
 
-/// What most cases have.
+/// The values that most cases have.
 pub(super) const CASE: ConformanceCase = ConformanceCase {
     id: "",
     section: "",
@@ -78,7 +79,7 @@ pub(super) const CASE: ConformanceCase = ConformanceCase {
 };
 
 impl ConformanceCase {
-    /// What comes next, after these answers: one for each request asked for so far.
+    /// The next step after these answers, one for each request so far.
     pub fn next(&self, with: &Inputs, seen: &[Observation]) -> CaseStep {
         match self.play(with, seen) {
             Ok(request) => CaseStep::Ask(Box::new(request)),
@@ -120,12 +121,12 @@ impl ConformanceCase {
     }
 }
 
-/// Whether the plain exchange works, so that other answers say something.
+/// Whether the plain exchange works.
 fn works(answer: &Observation) -> CaseResult {
     if answer.issued() { Ok(()) } else { skip(format!("the plain exchange: {}", answer.told())) }
 }
 
-/// Whether the exchange with the actor token makes a token that names an actor.
+/// Whether the exchange with the actor token issues a token that names an actor.
 fn delegates(answer: &Observation) -> CaseResult {
     match (answer.issued(), clearly_refused(answer), answer.claims()) {
         (false, Some(told), _) => {

@@ -41,7 +41,7 @@ pub fn all() -> impl Iterator<Item = &'static ConformanceCase> {
     .flatten()
 }
 
-/// Whether `--only` means this case: by its id, its section, or a section above it. `2.1` is RFC 8693's.
+/// Whether `--only` selects this case, with its id, its section, or a section above. `2.1` means RFC 8693 section 2.1.
 pub fn chosen(case: &ConformanceCase, only: &[String]) -> bool {
     let number = case.section.strip_prefix("RFC 8693 ");
     let below = |section: &str, wanted: &str| {

@@ -1,4 +1,4 @@
-//! Tokens that no server may accept, made from one that it does.
+//! Tokens that no server may accept, made from one that the server accepts.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -10,7 +10,7 @@ use super::answer::{claims_of, header_of};
 use super::inputs::SuiteToken;
 use crate::words::secret::Secret;
 
-/// Seed of the key that anybody could have: it is public.
+/// Seed of a key that anybody can use.
 const ANYBODYS: [u8; 32] = *b"anybody can make this signature!";
 
 /// `alg` is `none`, and there is no signature (RFC 7519 section 6).
@@ -24,7 +24,7 @@ pub fn unsecured(token: &SuiteToken) -> SuiteToken {
     })
 }
 
-/// Another subject, under the signature that was made for the first.
+/// The token with another subject and the old signature.
 pub fn other_subject(token: &SuiteToken) -> SuiteToken {
     altered(token, |header, claims, signature| {
         let mut claims = claims.clone();
@@ -40,7 +40,7 @@ pub fn unsigned(token: &SuiteToken) -> SuiteToken {
     SuiteToken { text: Secret::new(format!("{message}.")), ..token.clone() }
 }
 
-/// Signed by HS256 with the client's secret: whoever has that could make tokens for anybody.
+/// The token signed with HS256 and the client's secret: the client could make tokens for any subject.
 pub fn by_shared_secret(token: &SuiteToken, secret: &Secret) -> SuiteToken {
     altered(token, |header, claims, _| {
         let mut header = header.clone();
@@ -52,7 +52,7 @@ pub fn by_shared_secret(token: &SuiteToken, secret: &Secret) -> SuiteToken {
     })
 }
 
-/// Signed by a key that the token brings with it (`jwk` in its header, RFC 7515 section 4.1.3).
+/// The token signed with a key that its own header contains (`jwk`, RFC 7515 section 4.1.3).
 pub fn by_own_key(token: &SuiteToken) -> SuiteToken {
     altered(token, |header, claims, _| {
         let Ok(pair) = Ed25519KeyPair::from_seed_unchecked(&ANYBODYS) else { return String::new() };

@@ -1,4 +1,4 @@
-//! What judges have in common.
+//! What the judges of the cases share.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 /// What a judge sees.
 #[derive(Clone, Copy, Debug)]
 pub struct SeenAnswers<'a> {
-    /// What was given.
+    /// The inputs.
     pub with: &'a Inputs,
     /// The answer to the premise's exchange.
     pub plain: Option<&'a Observation>,
@@ -41,7 +41,7 @@ impl SeenAnswers<'_> {
         refused(self.answer, codes)
     }
 
-    /// The last answer issues a token; a clear refusal means that the feature is not there.
+    /// The last answer issues a token; a clear refusal means that the server does not have the feature.
     pub fn offered(&self) -> CaseResult {
         offered(self.answer)
     }
@@ -67,18 +67,18 @@ pub fn refused(answer: &Observation, codes: &[&str]) -> CaseResult {
     ensure(fits && status && answer.token().is_none(), &answer.told())
 }
 
-/// Whatever the code: no token, and an error of the client's.
+/// An answer issues no token and has a client error's status, with any code.
 pub fn not_issued(answer: &Observation) -> CaseResult {
     ensure(answer.token().is_none() && (400..500).contains(&answer.status), &answer.told())
 }
 
-/// What a refusal says, if it is one that a client can read: an error of the client's with a code in JSON.
+/// The refusal, if a client can read it: a client error's status and a code in JSON.
 pub fn clearly_refused(answer: &Observation) -> Option<String> {
     let status = (400..500).contains(&answer.status);
     (status && answer.token().is_none() && answer.error().is_some()).then(|| answer.told())
 }
 
-/// A token is issued; if it is clearly refused, the feature is not supported.
+/// An answer issues a token; a clear refusal means that the feature is not supported.
 pub fn offered(answer: &Observation) -> CaseResult {
     if answer.issued() {
         return Ok(());
@@ -89,7 +89,7 @@ pub fn offered(answer: &Observation) -> CaseResult {
     }
 }
 
-/// A token is issued.
+/// An answer issues a token.
 pub fn issued(answer: &Observation) -> CaseResult {
     ensure(answer.issued(), &answer.told())
 }
@@ -113,13 +113,13 @@ pub fn scope(text: &str) -> Vec<&str> {
     values
 }
 
-/// The scope that a token has: by the answer, else by the token's claim.
+/// The scope of a token: from the answer, otherwise from the token's claim.
 pub fn granted(answer: &Observation) -> Option<String> {
     let claim = || answer.claims()?.get("scope")?.as_str().map(str::to_owned);
     answer.text("scope").or_else(claim)
 }
 
-/// [`offered`], as a judge by itself.
+/// [`offered`] as the judge of a case.
 pub fn on_offer(seen: &SeenAnswers<'_>) -> CaseResult {
     seen.offered()
 }

@@ -1,4 +1,4 @@
-//! Requests, as data: what is the same can be asked once.
+//! Requests as data, so that equal requests are sent once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,26 +22,26 @@ pub enum Destination {
 pub enum Auth {
     /// Not at all.
     None,
-    /// By `client_id` alone.
+    /// With `client_id` alone.
     Public(String),
-    /// By the header (RFC 6749 section 2.3.1).
+    /// With the header (RFC 6749 section 2.3.1).
     Basic(String, Secret),
-    /// By the header, with every byte of both percent-encoded.
+    /// With the header, every byte of id and secret percent-encoded.
     Escaped(String, Secret),
-    /// By `client_id` and `client_secret` in the form.
+    /// With `client_id` and `client_secret` in the form.
     Post(String, Secret),
-    /// By both at once, which a client must not do.
+    /// With both at once, which a client must not do.
     Both(String, Secret),
 }
 
 /// How the form is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {
-    /// With what must be escaped escaped.
+    /// With the necessary escapes.
     Usual,
     /// With every byte of names and values escaped.
     Escaped,
-    /// As a JSON object, which is not what the endpoint reads.
+    /// As a JSON object, which the endpoint must not read.
     Json,
     /// As usual, with `charset=UTF-8` in the media type.
     Charset,
@@ -52,7 +52,7 @@ pub enum Writing {
 pub struct CaseRequest {
     /// Where to.
     pub endpoint: Destination,
-    /// `GET` instead of `POST`: the fields that are no secrets stand in the query.
+    /// `GET` instead of `POST`, with the fields that are not secret in the query.
     pub get: bool,
     /// Fields in the query.
     pub query: Form,
@@ -100,7 +100,7 @@ pub fn introspection(with: &Inputs, token: &str) -> CaseRequest {
 }
 
 impl CaseRequest {
-    /// With one field more.
+    /// With one more field.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.push(name, value);
@@ -143,7 +143,7 @@ impl CaseRequest {
         self
     }
 
-    /// Written otherwise.
+    /// With another way of writing the form.
     #[must_use]
     pub fn written(mut self, writing: Writing) -> Self {
         self.writing = writing;

@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// By its name on the command line.
+    /// The format with this name on the command line.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "table" => Some(Self::Table),
@@ -42,12 +42,12 @@ impl Format {
     }
 }
 
-/// Whether nothing speaks against the server: no MUST was broken, and every case had an answer.
+/// Whether the server conforms: no MUST was broken, and every request got an answer.
 pub fn conforms(rows: &[Row]) -> bool {
     !rows.iter().any(|(_, verdict)| matches!(verdict, CaseVerdict::Fail(_) | CaseVerdict::Error(_)))
 }
 
-/// How many ended in which way, on one line. What was skipped is told always: it is not passed.
+/// The number of cases with each verdict, on one line. Skipped cases are always counted: they did not pass.
 pub fn summary(rows: &[Row]) -> String {
     let counts: Vec<_> = WORDS
         .iter()

@@ -1,4 +1,4 @@
-//! The little of Keycloak's admin REST API that tells who a user is, which roles he has and which sessions.
+//! The part of Keycloak's admin REST API that tells who a user is, and which roles and sessions they have.
 
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ impl View<'_> {
         ProviderAnswer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
     }
 
-    /// As Keycloak: a name is compared whole, in lower case, and without one the answer is everybody.
+    /// As in Keycloak, `exact` compares the whole name in lower case. Without a name the answer lists everybody.
     fn users(&self, query: &str) -> ProviderAnswer {
         let fields = Fields::parse(query.as_bytes()).unwrap_or_default();
         let name = fields.one("username").unwrap_or_default().to_lowercase();
@@ -90,7 +90,7 @@ fn no_user() -> ProviderAnswer {
     ProviderAnswer::error(404, "User not found", "")
 }
 
-/// What stands for the client's internal id.
+/// The client's internal id.
 fn uuid(client: &str) -> String {
     format!("uuid-of-{client}")
 }

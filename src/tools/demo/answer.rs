@@ -14,7 +14,7 @@ pub(super) struct ProviderAnswer {
 }
 
 impl ProviderAnswer {
-    /// A JSON answer that must not be kept.
+    /// A JSON answer that must not be stored.
     pub(super) fn json(status: StatusCode, body: &Value) -> Self {
         Self::new(status, "application/json", body.to_string()).with(CACHE_CONTROL, "no-store")
     }
@@ -30,7 +30,7 @@ impl ProviderAnswer {
         Self::json(status, &json!({"error": code, "error_description": description}))
     }
 
-    /// What Keycloak says when it did not expect something.
+    /// Keycloak's answer to something unexpected.
     pub(super) fn unknown_error() -> Self {
         let body = json!({
             "error": "unknown_error",

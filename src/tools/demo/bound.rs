@@ -1,4 +1,4 @@
-//! Sender-constrained tokens in an exchange, as Keycloak 26.7 makes them. Of a `DPoP` proof only the key is read.
+//! Sender-constrained tokens in an exchange, as Keycloak 26.7 issues them. Only the key of a `DPoP` proof is read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! Who is known to the demo: realms, clients, users and their roles.
+//! The demo's realms, clients, users and their roles.
 
 /// A realm of the demo.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct DemoClient {
     pub(super) secret: Option<&'static str>,
     /// "Standard token exchange" is on.
     pub(super) exchange: bool,
-    /// It may ask for a refresh token in an exchange.
+    /// The client may request a refresh token in an exchange.
     pub(super) exchange_refresh: bool,
     /// The RFC 7523 JWT authorization grant is on.
     pub(super) jwt_bearer: bool,
@@ -28,7 +28,7 @@ pub(super) struct DemoClient {
     pub(super) audience: Option<&'static str>,
 }
 
-/// A user and what it may do.
+/// A user and their roles.
 #[derive(Debug)]
 pub(super) struct DemoUser {
     /// `sub`
@@ -83,9 +83,9 @@ impl DemoUser {
     }
 }
 
-/// Scopes that come with every token, asked for or not.
+/// Scopes of every token, requested or not.
 pub(super) const DEFAULT_SCOPES: [&str; 2] = ["email", "profile"];
-/// Scopes that a client may ask for.
+/// Scopes that a client may request.
 pub(super) const OPTIONAL_SCOPES: [&str; 5] = ["openid", "address", "phone", "offline_access", "acr"];
 
 const CLIENT: DemoClient = DemoClient {
@@ -95,6 +95,17 @@ const CLIENT: DemoClient = DemoClient {
     exchange_refresh: false,
     jwt_bearer: false,
     audience: None,
+};
+
+const USER: DemoUser = DemoUser {
+    id: "",
+    name: "",
+    password: None,
+    enabled: true,
+    full_name: ("", ""),
+    realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
+    client_roles: &[],
+    groups: &[],
 };
 
 const CORP: DemoRealm = DemoRealm {
@@ -122,7 +133,6 @@ const CORP: DemoRealm = DemoRealm {
             id: "5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce",
             name: "alice",
             password: Some("alice-password"),
-            enabled: true,
             full_name: ("Alice", "Adams"),
             realm_roles: &["default-roles-corp", "offline_access", "uma_authorization", "auditor"],
             client_roles: &[
@@ -132,29 +142,26 @@ const CORP: DemoRealm = DemoRealm {
                 ("account", &["manage-account", "manage-account-links", "view-profile"]),
             ],
             groups: &["staff"],
+            ..USER
         },
         DemoUser {
             id: "0b0b7c52-8a1f-4d0e-8a55-3b7f6d2eb0b0",
             name: "bob",
             password: Some("bob-password"),
-            enabled: true,
             full_name: ("Bob", "Brown"),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[
                 ("front-end-app", &["frontend_user"]),
                 ("account", &["manage-account", "manage-account-links", "view-profile"]),
             ],
-            groups: &[],
+            ..USER
         },
         DemoUser {
             id: "ada00000-4b1f-4f6e-8f0e-2a4c9d6b7e10",
             name: "ada",
             password: Some("ada-password"),
-            enabled: true,
             full_name: ("Ada", "Admin"),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"]), ("realm-management", &["manage-users"])],
-            groups: &[],
+            ..USER
         },
         DemoUser {
             id: "d15ab1ed-93c2-4f0a-b1de-0f6a7c8b9d20",
@@ -162,29 +169,21 @@ const CORP: DemoRealm = DemoRealm {
             password: Some("dora-password"),
             enabled: false,
             full_name: ("Dora", "Dean"),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"])],
-            groups: &[],
+            ..USER
         },
         DemoUser {
             id: "7a3e5c11-22aa-4f7e-b8c9-5e2ac0e0f001",
             name: "service-account-front-end-app",
-            password: None,
-            enabled: true,
-            full_name: ("", ""),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"])],
-            groups: &[],
+            ..USER
         },
         DemoUser {
             id: "2f1c9d44-7b6e-4a53-9d10-6c5b4a3f2e1d",
             name: "service-account-cambio",
-            password: None,
-            enabled: true,
-            full_name: ("", ""),
             realm_roles: &["default-roles-corp"],
             client_roles: &[("realm-management", &["view-users", "view-clients"])],
-            groups: &[],
+            ..USER
         },
     ],
 };
@@ -202,10 +201,9 @@ const PARTNER: DemoRealm = DemoRealm {
         id: "c0ffee00-1d2e-4f30-8a40-5b6c7d8e9f00",
         name: "carol",
         password: Some("carol-password"),
-        enabled: true,
         full_name: ("Carol", "Clark"),
         realm_roles: &["default-roles-partner", "offline_access", "uma_authorization"],
         client_roles: &[("partner-app", &["partner_user"])],
-        groups: &[],
+        ..USER
     }],
 };

@@ -37,7 +37,7 @@ impl View<'_> {
         }
     }
 
-    /// What the access token says about its user.
+    /// The claims about the access token's user.
     pub(super) fn userinfo(&self, headers: &HeaderMap) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
         let Some(claims) = claims.filter(|claims| claims.get("typ").is_some_and(|typ| typ == "Bearer"))
@@ -52,7 +52,7 @@ impl View<'_> {
         ProviderAnswer::ok(&Value::from(known.collect::<serde_json::Map<_, _>>()))
     }
 
-    /// RFC 7009; a token that is not known needs no revocation, and gets a 200 that says so, as Keycloak's does.
+    /// RFC 7009. An unknown token gets the same 200 as in Keycloak.
     pub(super) fn revoke(&self, headers: &HeaderMap, fields: &Fields) -> ProviderAnswer {
         let client = match self.client(headers, fields) {
             Ok(client) => client,
@@ -89,7 +89,7 @@ impl View<'_> {
         ProviderAnswer { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: bytes::Bytes::new() }
     }
 
-    /// The signing keys, and a key for encryption beside them.
+    /// The signing keys and the key for encryption.
     pub(super) fn certs(&self) -> ProviderAnswer {
         let mut keys: Vec<_> = self.provider.keys(self.realm.name).iter().map(|key| key.jwk()).collect();
         keys.push(self.provider.encryption.encryption_jwk());

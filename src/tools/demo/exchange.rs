@@ -1,4 +1,4 @@
-//! Standard token exchange (V2) as Keycloak 26.7 performs it, its silences included.
+//! Standard token exchange (V2) as Keycloak 26.7 performs it, with everything that it ignores.
 
 use serde_json::{Map, Value, json};
 
@@ -13,8 +13,8 @@ use crate::tools::demo::tokens::{ACCESS_LIFETIME, GrantedToken, REFRESH_LIFETIME
 use crate::words::oauth::urn::TokenType;
 
 impl View<'_> {
-    /// Exchanges a subject token. `actor_token` and `resource` are not looked at, and realm roles stay.
-    /// `key` is that of the caller's `DPoP` proof.
+    /// Exchanges a subject token. `actor_token` and `resource` are ignored, and realm roles stay. `key` is the thumbprint
+    /// of the key in the caller's `DPoP` proof.
     pub(super) fn exchange(
         &self,
         client: &'static DemoClient,

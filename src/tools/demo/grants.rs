@@ -25,31 +25,26 @@ impl View<'_> {
         if fields.repeated() {
             return ProviderAnswer::error(400, "invalid_request", "duplicated parameter");
         }
-        if grant_type == urn::GRANT_UMA_TICKET {
-            return self.uma_ticket(headers, fields);
-        }
-        let work = match grant_type {
-            "authorization_code" => Self::authorization_code,
-            "client_credentials" => Self::client_credentials,
-            "password" => Self::password,
-            "refresh_token" => Self::refresh,
-            urn::GRANT_CIBA => Self::ciba,
-            urn::GRANT_JWT_BEARER => Self::jwt_bearer,
-            urn::GRANT_TOKEN_EXCHANGE => {
-                return match self.client(headers, fields) {
-                    Ok(client) => self.exchange(client, fields, bound::key(headers)),
-                    Err(refused) => refused,
-                };
+        let client = || self.client(headers, fields);
+        let answered = match grant_type {
+            "authorization_code" => client().map(|client| self.authorization_code(client, fields)),
+            "client_credentials" => client().map(|client| self.client_credentials(client, fields)),
+            "password" => client().map(|client| self.password(client, fields)),
+            "refresh_token" => client().map(|client| self.refresh(client, fields)),
+            urn::GRANT_CIBA => {
+                client().map(|_| ProviderAnswer::error(400, "invalid_grant", "Invalid Auth Req ID"))
             }
-            _ => return ProviderAnswer::error(400, "unsupported_grant_type", "Unsupported grant_type"),
+            urn::GRANT_JWT_BEARER => client().map(|client| self.jwt_bearer(client, fields)),
+            urn::GRANT_TOKEN_EXCHANGE => {
+                client().map(|client| self.exchange(client, fields, bound::key(headers)))
+            }
+            urn::GRANT_UMA_TICKET => Ok(self.uma_ticket(headers, fields)),
+            _ => Err(ProviderAnswer::error(400, "unsupported_grant_type", "Unsupported grant_type")),
         };
-        match self.client(headers, fields) {
-            Ok(client) => work(self, client, fields),
-            Err(refused) => refused,
-        }
+        answered.unwrap_or_else(|refused| refused)
     }
 
-    /// The client that authenticated by `client_secret_basic`, `client_secret_post` or, if public, by its id.
+    /// The client, authenticated with `client_secret_basic`, `client_secret_post` or, if public, its id alone.
     pub(super) fn client(
         &self,
         headers: &HeaderMap,
@@ -124,7 +119,7 @@ impl View<'_> {
         }
     }
 
-    /// All roles come back, whatever the token that came with the refresh token was narrowed to.
+    /// The new token has all roles again, even if the token that came with the refresh token had fewer.
     fn refresh(&self, client: &'static DemoClient, fields: &Fields) -> ProviderAnswer {
         let claims = fields.one("refresh_token").and_then(|token| self.read_refresh_token(token));
         let text = |name: &str| claims.as_ref()?.get(name)?.as_str();
@@ -155,7 +150,7 @@ impl View<'_> {
         self.tokens(&GrantedToken { scope: code.scope, nonce: code.nonce, ..grant }, true)
     }
 
-    /// RFC 7523: a token of another realm for one of ours; `audience` is ignored.
+    /// RFC 7523: exchanges a token of another realm for one of this realm. `audience` is ignored.
     fn jwt_bearer(&self, client: &'static DemoClient, fields: &Fields) -> ProviderAnswer {
         if !client.jwt_bearer {
             let text = "JWT Authorization Grant is not supported for the requested client";
@@ -171,7 +166,7 @@ impl View<'_> {
         }
     }
 
-    /// User-Managed Access: an access token becomes one for another client's resources.
+    /// User-Managed Access: exchanges an access token for one with another client's roles.
     fn uma_ticket(&self, headers: &HeaderMap, fields: &Fields) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
         let text = |name: &str| claims.as_ref()?.get(name)?.as_str();
@@ -182,11 +177,6 @@ impl View<'_> {
         };
         let audiences = fields.one("audience").map(str::to_owned).into_iter().collect();
         self.tokens(&GrantedToken { audiences, ..new_grant(client, user, "onrtum") }, true)
-    }
-
-    #[expect(clippy::unused_self, reason = "the grants share one signature")]
-    fn ciba(&self, _client: &'static DemoClient, _fields: &Fields) -> ProviderAnswer {
-        ProviderAnswer::error(400, "invalid_grant", "Invalid Auth Req ID")
     }
 }
 

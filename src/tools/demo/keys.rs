@@ -1,4 +1,4 @@
-//! RSA keys of the demo's realms: made at start, never written down.
+//! RSA keys of the demo's realms, generated at start and never stored.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -10,19 +10,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What an identity provider of two realms needs. Cloning shares the keys: tests make them once.
+/// The keys of an identity provider with two realms. Clones share the keys, so that tests generate them once.
 #[derive(Clone, Debug)]
 pub struct Keys {
     /// Signs in `corp`.
     pub corp: Arc<RealmKey>,
     /// Signs in `partner`.
     pub partner: Arc<RealmKey>,
-    /// Stands in every `certs` answer with `use: enc`, as Keycloak's RSA-OAEP key does.
+    /// Published with `use: enc`, like Keycloak's RSA-OAEP key.
     pub encryption: Arc<RealmKey>,
 }
 
 impl Keys {
-    /// Makes new keys, one per thread, since RSA takes its time.
+    /// Generates new keys, one per thread, because RSA is slow.
     ///
     /// # Errors
     /// When the cryptographic library fails.
@@ -48,7 +48,7 @@ pub struct RealmKey {
 }
 
 impl RealmKey {
-    /// Makes a new key; takes about a tenth of a second.
+    /// Generates a key, which takes about a tenth of a second.
     ///
     /// # Errors
     /// When the cryptographic library fails.
@@ -81,7 +81,7 @@ impl RealmKey {
         self.sign_as(&self.kid, claims)
     }
 
-    /// Signs claims as a JWT that names another key's id: what a forger would do.
+    /// Signs claims as a JWT that names another key's id, as a forger would.
     ///
     /// # Errors
     /// When the cryptographic library fails.
@@ -90,7 +90,7 @@ impl RealmKey {
         self.sign_raw(&header, &Value::from(claims.clone()).to_string())
     }
 
-    /// Signs a header and a payload as they are: for tests of what a verifier refuses.
+    /// Signs a header and a payload as they are, for tests of what a verifier refuses.
     ///
     /// # Errors
     /// When the cryptographic library fails.

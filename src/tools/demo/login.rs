@@ -9,7 +9,7 @@ use crate::tools::demo::form::Fields;
 use crate::tools::demo::provider::{Code, View};
 use crate::tools::demo::tokens::grant_scope;
 
-/// Parameters of the request that the page's form brings back.
+/// Parameters of the request that the page's form sends again.
 const KEPT: [&str; 7] =
     ["client_id", "redirect_uri", "state", "scope", "nonce", "code_challenge", "response_type"];
 

@@ -16,13 +16,13 @@ use crate::words::clock::Clock;
 #[derive(Debug)]
 pub struct Provider {
     pub(super) clock: Clock,
-    /// Signs refresh tokens, which only the demo itself reads; Keycloak does so with HS512.
+    /// Signs refresh tokens, which only the provider reads, with HS512 as Keycloak does.
     pub(super) refresh_key: hmac::Key,
     pub(super) encryption: Arc<RealmKey>,
     keys: Mutex<HashMap<&'static str, Vec<Arc<RealmKey>>>>,
     codes: Mutex<HashMap<String, Code>>,
     ended: Mutex<HashSet<String>>,
-    /// Sessions for which tokens were made, by user.
+    /// Sessions that have tokens, by user.
     sessions: Mutex<HashMap<&'static str, BTreeSet<String>>>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Code {
     pub(super) nonce: Option<String>,
 }
 
-/// A realm as one request sees it.
+/// The realm of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     pub(super) provider: &'a Provider,
@@ -90,7 +90,7 @@ impl Provider {
         name
     }
 
-    /// A code is good for one use, right or wrong.
+    /// A code can be used once, even if the use fails.
     pub(super) fn take_code(&self, name: &str) -> Option<Code> {
         lock(&self.codes).remove(name)
     }
@@ -114,7 +114,7 @@ impl Provider {
     }
 }
 
-/// The base URL that callers see, as Keycloak with `--hostname-strict=false --proxy-headers=xforwarded` finds it.
+/// The base URL that callers see, determined like Keycloak's with `--hostname-strict=false --proxy-headers=xforwarded`.
 pub(super) fn base_url(headers: &HeaderMap) -> String {
     let header = |name: &str| {
         headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.split(',').next()).map(str::trim)

@@ -1,4 +1,4 @@
-//! The demo's tokens: what Keycloak would put into them.
+//! The demo's tokens, with the claims that Keycloak gives them.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub(super) const ACCESS_LIFETIME: i64 = 300;
 /// Seconds that a refresh token lives.
 pub(super) const REFRESH_LIFETIME: i64 = 1800;
 
-/// What a token is about.
+/// What a token grants.
 #[derive(Clone, Debug)]
 pub(super) struct GrantedToken {
     pub(super) client: &'static DemoClient,
@@ -26,14 +26,14 @@ pub(super) struct GrantedToken {
     pub(super) scope: String,
     /// Six letters that say where the token came from.
     pub(super) origin: &'static str,
-    /// Only these audiences' client roles; none means all.
+    /// Audiences whose client roles the token has; none means all.
     pub(super) audiences: Vec<String>,
     pub(super) nonce: Option<String>,
     /// The thumbprint of the key that an access token is bound to.
     pub(super) key: Option<String>,
 }
 
-/// The scope that is granted when `asked` is asked for, or the scopes that are unknown.
+/// The scope that is granted for the requested scope, or the unknown scopes.
 pub(super) fn grant_scope(asked: Option<&str>) -> Result<String, String> {
     let asked: Vec<_> = asked.unwrap_or_default().split_whitespace().collect();
     let known = |scope: &&str| DEFAULT_SCOPES.contains(scope) || OPTIONAL_SCOPES.contains(scope);
@@ -53,8 +53,8 @@ impl View<'_> {
             .filter(|(client, _)| wanted(client))
             .map(|(client, roles)| ((*client).to_owned(), json!({"roles": roles})))
             .collect();
-        // Keycloak's audience resolver: every client of whose roles there are some, except the caller itself
-        // unless it was asked for.
+        // Keycloak's audience resolver: every client with roles in the token, without the caller itself unless the
+        // request names audiences.
         let resolved = roles.keys().filter(|c| *c != grant.client.id || !grant.audiences.is_empty()).cloned();
         let audience: Vec<String> = resolved.chain(grant.client.audience.map(str::to_owned)).collect();
 
@@ -104,7 +104,7 @@ impl View<'_> {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
 
-    /// The claims of a refresh token that this server made and that still holds.
+    /// The claims of a refresh token of this provider that is still valid.
     pub(super) fn read_refresh_token(&self, token: &str) -> Option<Map<String, Value>> {
         let (signed, tag) = token.rsplit_once('.')?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
@@ -113,7 +113,7 @@ impl View<'_> {
         self.current(serde_json::from_slice(&payload).ok()?)
     }
 
-    /// The claims of an access or ID token of this realm and this issuer that still holds.
+    /// The claims of an access or ID token of this realm and this issuer that is still valid.
     pub(super) fn read_token(&self, token: &str) -> Option<Map<String, Value>> {
         self.current(self.provider.keys(self.realm.name).iter().find_map(|key| key.verify(token))?)
     }

@@ -119,10 +119,7 @@ fn of_audience(
             add(findings, kind, about(), format!("client {:?}: {obstacle}", client.name));
         }
     }
-    for (reasons, clients) in doubts(realm, grant, audience) {
-        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
-        add(findings, FindingKind::NotCarriedOver, about(), text);
-    }
+    of_doubts(realm, grant, audience, &about(), findings);
 }
 
 fn of_provider(
@@ -143,10 +140,7 @@ fn of_provider(
         );
         add(findings, FindingKind::NotCarriedOver, about(), text);
     }
-    for (reasons, clients) in doubts(realm, grant, "") {
-        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
-        add(findings, FindingKind::NotCarriedOver, about(), text);
-    }
+    of_doubts(realm, grant, "", &about(), findings);
 }
 
 fn of_impersonation(
@@ -160,16 +154,13 @@ fn of_impersonation(
     if !allowed.is_empty() {
         let whom = if restricted { ", if user-impersonated.permission.users allows the user" } else { "" };
         let text = format!(
-            "V1 let {} ask for tokens of other users (requested_subject){whom}. To allow it, write `impersonation` with `who` and \
-             `whom` into the permissions that need it, and `doors.requestedSubject: judged` in cambio.yaml",
+            "V1 let {} ask for tokens of other users (requested_subject){whom}. To allow it, write `impersonation` with \
+             `who` and `whom` into the permissions that need it, and `doors.requestedSubject: judged` in cambio.yaml",
             names(allowed.into_iter())
         );
         add(findings, FindingKind::NotCarriedOver, about(), text);
     }
-    for (reasons, clients) in doubts(realm, grant, "") {
-        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
-        add(findings, FindingKind::NotCarriedOver, about(), text);
-    }
+    of_doubts(realm, grant, "", &about(), findings);
 }
 
 /// Findings about the switches of the standard exchange (V2).
@@ -196,7 +187,7 @@ fn of_clients(realm: &ExportedRealm, grants: &V1Grants, findings: &mut BTreeSet<
             if !others.is_empty() {
                 let text = format!(
                     "its Standard token exchange (V2) needs no permission: it can exchange for every audience in which \
-                     the user has a role. To keep that, list it in the files of the audiences that it needs: {}",
+                     the user has a role. List it in the file of every audience whose owner permits it. Candidates: {}",
                     names(others.into_iter())
                 );
                 add(findings, FindingKind::NotCarriedOver, about(), text);
@@ -251,12 +242,14 @@ fn possible<'a>(realm: &'a ExportedRealm, grant: &V1Grant) -> Vec<&'a str> {
     realm.clients.iter().filter(granted).map(|one| one.name.as_str()).collect()
 }
 
-/// Clients for which the answer is unknown, by the reasons. Clients that can't send requests are left out.
-fn doubts<'a>(
-    realm: &'a ExportedRealm,
-    grant: &'a V1Grant,
+/// Findings about the clients for which the answer is unknown. Clients that can't send requests are left out.
+fn of_doubts(
+    realm: &ExportedRealm,
+    grant: &V1Grant,
     audience: &str,
-) -> BTreeMap<&'a BTreeSet<String>, Vec<&'a str>> {
+    about: &str,
+    findings: &mut BTreeSet<MigrationFinding>,
+) {
     let mut doubts: BTreeMap<&BTreeSet<String>, Vec<&str>> = BTreeMap::new();
     for client in realm.clients.iter().filter(|one| one.enabled && !one.bearer_only && !built_in(one)) {
         if let Some(V1Answer::Unknown(reasons)) = grant.clients.get(&client.name)
@@ -265,11 +258,11 @@ fn doubts<'a>(
             doubts.entry(reasons).or_default().push(&client.name);
         }
     }
-    doubts
-}
-
-fn joined(reasons: &BTreeSet<String>) -> String {
-    reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
+    for (reasons, clients) in doubts {
+        let reasons = reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        let text = format!("V1 may have allowed {}: {reasons}", names(clients.into_iter()));
+        add(findings, FindingKind::NotCarriedOver, about.to_owned(), text);
+    }
 }
 
 /// Names in alphabetical order, quoted so that none can end a line.

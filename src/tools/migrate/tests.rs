@@ -242,7 +242,7 @@ fn the_standard_exchange_and_what_else_v1_had_are_told() {
         "identity provider \"partner\": V1 let \"a\", \"b\" exchange its tokens",
         "impersonation: V1 let \"a\" ask for tokens of other users (requested_subject), if user-impersonated",
         "client \"b\": its Standard token exchange (V2) needs no permission",
-        "list it in the files of the audiences that it needs: \"api\"",
+        "Candidates: \"api\"",
         "client \"b\": may request refresh tokens",
         "client \"a\": switch on Standard token exchange",
     ] {

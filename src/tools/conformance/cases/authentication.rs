@@ -1,4 +1,4 @@
-//! RFC 6749 sections 2.3 and 5.2, RFC 8693 section 2.1: who asks.
+//! RFC 6749 sections 2.3 and 5.2, RFC 8693 section 2.1: client authentication.
 
 use crate::tools::conformance::case::Play::Ask;
 use crate::tools::conformance::case::{CASE, ConformanceCase};

@@ -12,7 +12,7 @@ use crate::tools::conformance::verdict::Level::Should;
 use crate::tools::conformance::verdict::{CaseVerdict, ensure, fail};
 use crate::words::secret::Secret;
 
-/// What becomes of the actors that a subject token names already.
+/// Cases about the actors that a subject token already names.
 const AGAIN: ConformanceCase = ConformanceCase {
     section: "RFC 8693 4.1",
     level: Should,

@@ -12,7 +12,7 @@ use crate::tools::conformance::verdict::Level::Should;
 use crate::tools::conformance::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 use crate::words::oauth::urn::TokenType;
 
-/// What is said of the token that an exchange with an actor token makes.
+/// Cases about the token that an exchange with an actor token issues.
 const DELEGATED: ConformanceCase = ConformanceCase {
     section: "RFC 8693 4.1",
     sent: "the actor token",

@@ -8,11 +8,11 @@ use crate::tools::conformance::request::{CaseRequest, exchange};
 use crate::tools::conformance::verdict::Level::{Must, Should};
 use crate::tools::conformance::verdict::{CaseResult, ensure, fail, skip};
 
-/// What every refusal of an invalid subject token is held to.
+/// Cases about the refusal of an invalid subject token.
 const ERROR: ConformanceCase =
     ConformanceCase { section: "RFC 6749 5.2", sent: "a subject token that is no token", ..CASE };
 
-/// Characters that neither `error` nor `error_description` may have.
+/// Characters that `error` and `error_description` must not contain.
 const HOSTILE: &str = "urn:example:\"quote\"\\back\u{e9}\u{7}";
 
 pub(super) const CASES: &[ConformanceCase] = &[

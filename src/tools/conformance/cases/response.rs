@@ -10,7 +10,7 @@ use crate::tools::conformance::verdict::Level::Should;
 use crate::tools::conformance::verdict::{ensure, fail, skip};
 use crate::words::oauth::json;
 
-/// How far clocks and rounding may be apart, in seconds.
+/// Tolerance for clocks and rounding, in seconds.
 const SLACK: f64 = 10.0;
 
 pub(super) const CASES: &[ConformanceCase] = &[

@@ -8,7 +8,7 @@ use crate::tools::conformance::request::{CaseRequest, exchange};
 use crate::tools::conformance::verdict::Level::Should;
 use crate::tools::conformance::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 
-/// A scope that nobody knows.
+/// A scope that no server knows.
 const UNKNOWN: &str = "no-such-scope-of-rfc8693";
 
 pub(super) const CASES: &[ConformanceCase] = &[
@@ -146,7 +146,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
             |with| exchange(with).with("scope", ""),
             |seen| {
                 issued(seen.answer)?;
-                // Not the same: some servers remember in the session what was asked for last.
+                // Another scope: some servers remember the last requested scope in the session.
                 let any = |answer| granted(answer).is_some_and(|text| !scope(&text).is_empty());
                 ensure(any(seen.answer) || !seen.plain.is_some_and(any), "no scope at all")
             },
@@ -174,7 +174,7 @@ fn narrow(with: &Inputs) -> CaseRequest {
     with.scopes.iter().take(1).fold(exchange(with), |request, scope| request.with("scope", scope))
 }
 
-/// A scope that is asked for and not granted: told by the code, or by the answer's `scope` (RFC 6749 section 3.3).
+/// A requested scope is not granted: the code says so, or the answer's `scope` (RFC 6749 section 3.3).
 fn left_out_or_refused(seen: &SeenAnswers<'_>, unknown: &[&str]) -> CaseResult {
     if clearly_refused(seen.answer).is_some() {
         return seen.refused(&["invalid_scope"]);

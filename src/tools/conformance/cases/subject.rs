@@ -10,7 +10,7 @@ use crate::tools::conformance::verdict::CaseResult;
 use crate::tools::conformance::verdict::Level::May;
 use crate::words::oauth::urn::TokenType;
 
-/// Whoever accepts one of these accepts tokens that anybody can make.
+/// A server that accepts one of these accepts tokens that anybody can make.
 const FORGED: ConformanceCase = ConformanceCase {
     section: "RFC 8693 2.2.2",
     expected: "400 invalid_request",

@@ -9,7 +9,7 @@ use crate::tools::conformance::request::{CaseRequest, exchange, untargeted};
 use crate::tools::conformance::verdict::Level::{Must, Should};
 use crate::tools::conformance::verdict::{CaseResult, ensure, fail};
 
-/// A resource that nobody has.
+/// A resource that does not exist.
 const NOWHERE: &str = "https://no-such-resource.example.invalid/";
 
 pub(super) const CASES: &[ConformanceCase] = &[
@@ -224,7 +224,7 @@ fn for_resource(with: &Inputs) -> CaseRequest {
     with.resources.iter().take(1).fold(untargeted(with), |request, name| request.with("resource", name))
 }
 
-/// Whoever issues a token for a resource that does not exist must at least issue it for that resource.
+/// A server that issues a token for an unknown resource must at least issue it for that resource.
 fn unknown_resource(seen: &SeenAnswers<'_>) -> CaseResult {
     if seen.answer.issued() {
         return ensure(is_for(&seen.claims()?, &[NOWHERE]), "ignored: the token is not for it");

@@ -1,4 +1,4 @@
-//! RFC 7519, and what RFC 8693 says of the token's own claims: the issued token.
+//! RFC 7519 and RFC 8693: the claims of the issued token.
 
 use serde_json::Value;
 
@@ -118,7 +118,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         sent: "the plain exchange twice",
         expected: "jti, if there, differs",
         play: AskTwice(
-            // The second must not be taken for the first: asked for with the default type written out.
+            // The second request names the default type, so that it differs from the first and is sent.
             exchange,
             |seen| {
                 issued(seen.answer)?;

@@ -1,4 +1,4 @@
-//! RFC 8693 sections 2.1 and 3: what type of token is asked for, and what type comes.
+//! RFC 8693 sections 2.1 and 3: the requested type of token, and the issued type.
 
 use crate::tools::conformance::answer::claims_of;
 use crate::tools::conformance::case::Play::Ask;

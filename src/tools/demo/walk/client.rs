@@ -1,4 +1,4 @@
-//! Requests of the story: shown as a `curl` line, sent as real HTTP.
+//! Requests of the story: printed as a `curl` line, and sent.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use tokio::net::TcpStream;
 
 use crate::tools::demo::walk::error::WalkError;
 
-/// No answer of the story takes longer.
+/// The time limit of a request.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A request before it is sent. Without fields it is a `GET`.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) address: SocketAddr,
-    /// The Host header, where it is not the address.
+    /// The Host header, if it is not the address.
     pub(super) host: Option<String>,
     pub(super) path: &'static str,
     pub(super) fields: Vec<(&'static str, String)>,

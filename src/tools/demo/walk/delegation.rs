@@ -11,7 +11,7 @@ use crate::tools::demo::walk::teller::Teller;
 /// Tells it. At its beginning, the owner permits no delegation.
 pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>, alice: &str) -> Result<(), WalkError> {
     teller.step("Bob works at the service desk and has to act for Alice. He logs in.")?;
-    let login = stage.login_of_bob();
+    let login = stage.login("bob");
     teller.curl(&login, Some("BOB"))?;
     let bob = login.send().await?.access_token().unwrap_or_default();
     teller.claim("sub", &claim(&bob, "sub"))?;

@@ -53,7 +53,7 @@ pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<Strin
     teller.indented(translated.lines().find(|line| line.contains(to)).unwrap_or_default())?;
     stage.write_permissions(&translated).await?;
     let issued = allowed(stage, teller, &carol, "translate").await?;
-    let local = stage.login().send().await?.access_token().unwrap_or_default();
+    let local = stage.login("alice").send().await?.access_token().unwrap_or_default();
     teller.check("`sub` is the local user to whom Carol is linked (in this demo Alice)", {
         !claim(&issued, "sub").is_empty() && claim(&issued, "sub") == claim(&local, "sub")
     })?;
@@ -77,7 +77,7 @@ async fn allowed(
         teller.claim(name, &claim(issued, name))?;
     }
     teller.roles("its roles", &ShownRoles::of_token(issued).unwrap_or_default())?;
-    let corp = stage.login().send().await?.access_token().unwrap_or_default();
+    let corp = stage.login("alice").send().await?.access_token().unwrap_or_default();
     let kids = stage.certs().send().await?.kids();
     teller.check("the issuer is corp, and the key is in corp's JWK set", {
         attempt.audited("issuance") == Some(issuance)

@@ -15,7 +15,7 @@ pub(super) struct Login {
 /// Tells it and returns Alice's login; none if she got no token.
 pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<Option<Login>, WalkError> {
     teller.step("Alice logs in at front-end-app.")?;
-    let login = stage.login();
+    let login = stage.login("alice");
     teller.curl(&login, Some("TOKEN"))?;
     let token = login.send().await?.access_token().unwrap_or_default();
     let Some(before) = ShownRoles::of_token(&token) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Where the story plays: the identity provider, Cambio with its files in a folder, and the requests.
+//! What the story needs: the identity provider, Cambio with its files in a folder, and the requests.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -118,41 +118,15 @@ impl Stage {
         let _ = fs::remove_dir_all(&self.folder);
     }
 
-    /// Alice's login at corp, through Cambio.
-    pub(super) fn login(&self) -> Call {
-        let fields = [
-            ("grant_type", "password"),
-            ("client_id", "front-end-app"),
-            ("client_secret", "front-end-secret"),
-            ("username", "alice"),
-            ("password", "alice-password"),
-        ];
-        self.call(TOKEN_PATH, &fields)
-    }
-
-    /// Bob's login.
-    pub(super) fn login_of_bob(&self) -> Call {
-        let mut call = self.login();
-        for (name, value) in &mut call.fields {
-            match *name {
-                "username" => "bob".clone_into(value),
-                "password" => "bob-password".clone_into(value),
-                _ => {}
-            }
-        }
-        call
+    /// The login of Alice or Bob at corp, through Cambio.
+    pub(super) fn login(&self, user: &str) -> Call {
+        self.password_grant(TOKEN_PATH, "front-end-app", "front-end-secret", user)
     }
 
     /// Carol's login at partner. Neither corp nor Cambio takes part.
     pub(super) fn foreign_login(&self) -> Call {
-        let fields = [
-            ("grant_type", "password"),
-            ("client_id", "partner-app"),
-            ("client_secret", "partner-secret"),
-            ("username", "carol"),
-            ("password", "carol-password"),
-        ];
-        Call { address: self.idp.address(), ..self.call(PARTNER_PATH, &fields) }
+        let login = self.password_grant(PARTNER_PATH, "partner-app", "partner-secret", "carol");
+        Call { address: self.idp.address(), ..login }
     }
 
     /// The exchange of Carol's token.
@@ -221,6 +195,17 @@ impl Stage {
         Err(WalkError::Late("the reload"))
     }
 
+    fn password_grant(&self, path: &'static str, client: &str, secret: &str, user: &str) -> Call {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", client),
+            ("client_secret", secret),
+            ("username", user),
+            ("password", &format!("{user}-password")),
+        ];
+        self.call(path, &fields)
+    }
+
     fn call(&self, path: &'static str, fields: &[(&'static str, &str)]) -> Call {
         let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         Call { address: self.cambio.address, host: None, path, fields, variable: "TOKEN" }
@@ -245,7 +230,7 @@ fn configuration(upstream: SocketAddr, public: u16, admin: u16) -> String {
     )
 }
 
-/// The preferred port if it is free, else one that is.
+/// The preferred port if it is free, otherwise any free port.
 fn free_port(preferred: u16) -> u16 {
     let bind =
         |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
