@@ -2,6 +2,10 @@
 //!
 //! The modules are rows. A module uses its own row and the rows above it; `tests/it/layering.rs` holds the total order.
 
+// Unit tests share files with `tests/it`, which name the crate.
+#[cfg(test)]
+extern crate self as cambio;
+
 /// The vocabulary: names, syntax and reasons that every other module uses.
 pub mod words {
     pub mod clock;

@@ -1,7 +1,7 @@
-//! What RFC 8693 asks of a token endpoint, as cases that can be put to any.
+//! The requirements of RFC 8693 for a token endpoint, as cases that can be tried with any token endpoint.
 //!
-//! A case says which section it comes from, what is sent, what is expected, and judges the answers: [`case::Case`].
-//! Everything here is pure. The command `cambio conformance` sends the requests and brings the answers back.
+//! A case ([`case::ConformanceCase`]) has its section, what is sent, what is expected, and a judge of the answers. This
+//! module is pure. The command `cambio conformance` sends the requests and returns the answers.
 
 pub mod answer;
 pub mod case;

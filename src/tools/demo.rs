@@ -1,9 +1,9 @@
 //! A small Keycloak-shaped identity provider for `cambio demo` and for the hermetic tests.
 //!
-//! It imitates what Keycloak 26.7 does where it matters for a gate in front of it: an exchange keeps every realm role,
-//! `actor_token` and `resource` are ignored, default scopes come back unasked, the issuer follows the Host header, and
-//! its HTTP layer reads shapes that RFC 6749 does not allow. It is no identity provider to build on: users and
-//! secrets stand in the source, and nothing survives a restart.
+//! It imitates the behaviour of Keycloak 26.7 that matters to a gate in front of it: an exchange keeps every realm role,
+//! `actor_token` and `resource` are ignored, the answer has default scopes that nobody requested, the issuer follows the
+//! Host header, and the HTTP layer reads requests that RFC 6749 does not allow. Do not build on this provider: users and
+//! secrets are in the source, and nothing survives a restart.
 
 mod admin;
 mod answer;
@@ -12,17 +12,27 @@ pub mod command;
 mod directory;
 mod endpoints;
 mod exchange;
-mod faults;
 mod form;
 mod grants;
 mod keys;
 mod login;
+mod provider;
+mod received;
+mod respond;
 mod server;
-mod state;
 mod tokens;
 pub mod walk;
 
-pub use directory::{Client, Realm, User, realms};
-pub use faults::{Endpoint, Fault, Faults, Received, Tamper};
 pub use keys::{Keys, RealmKey};
-pub use server::{Idp, IdpError, Options};
+pub use provider::Provider;
+pub use received::{RealmEndpoint, Received};
+pub use server::{Idp, IdpError, IdpOptions, Intervene, Intervention};
+
+/// What tests make the provider do wrong.
+#[cfg(test)]
+#[path = "../../tests/it/support"]
+pub mod misbehaviour {
+    pub mod faults;
+    pub mod lenient;
+    pub mod tamper;
+}

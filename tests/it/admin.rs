@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cambio::tools::demo::{Endpoint, Fault};
-
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{TOKEN_PATH, World};
 use crate::support::{client, golden};
 

@@ -1,12 +1,13 @@
 //! The answer lock and the contract: what the identity provider says is not trusted.
 
-use cambio::tools::demo::{Endpoint, Fault, Tamper};
 use http::Request;
 use serde_json::json;
 
 use crate::support::client::NoAnswer;
 use crate::support::echo::{self, Echo};
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::files::{BACK_END_API, PERMITTED};
+use crate::support::tamper::Tamper;
 use crate::support::world::{Plan, TOKEN_PATH, World, login};
 use crate::support::{client, raw, token};
 

@@ -1,10 +1,10 @@
 //! Ways round the locks that were tried, each with what stops it.
 
-use cambio::tools::demo::{Endpoint, Fault};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields, login};
 use crate::support::{client, form, raw};
 

@@ -1,10 +1,10 @@
 //! The clock jumps: tokens, keys and documents are judged by the new time, and nothing gets stuck.
 
-use cambio::tools::demo::{Endpoint, Fault};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::support::client;
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, World};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

@@ -3,20 +3,22 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use cambio::tools::demo::{Endpoint, Fault, Idp, Options, Tamper};
+use cambio::tools::demo::IdpOptions;
 use cambio::words::clock::Clock;
 use http::Request;
 use serde_json::json;
 
 use crate::support::client::{self, Answer};
+use crate::support::faults::{Endpoint, Fault, FaultyIdp};
+use crate::support::tamper::Tamper;
 use crate::support::{form, keys, token};
 
 const PATH: &str = "/realms/corp/protocol/openid-connect/token";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-async fn idp() -> Idp {
-    Idp::start(Options { port: 0, clock: Clock::System, keys: Some(keys()) }).await.unwrap()
+async fn idp() -> FaultyIdp {
+    FaultyIdp::start(IdpOptions { port: 0, clock: Clock::System, keys: Some(keys()) }).await.unwrap()
 }
 
 async fn login(address: SocketAddr, client: &str, secret: &str, user: &str) -> Answer {
@@ -184,6 +186,7 @@ async fn a_stopped_provider_starts_again_on_its_port() {
     assert_eq!(client::send(address, request()).await.status, 200);
     first.stop().await;
     assert!(matches!(client::try_send(address, request()).await, Err(client::NoAnswer::Connect)));
-    let second = Idp::start(Options { port, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
+    let second =
+        FaultyIdp::start(IdpOptions { port, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
     assert_eq!(client::send(second.address(), request()).await.status, 200);
 }

@@ -1,13 +1,13 @@
 //! `cambio demo --once`.
 
-use cambio::tools::demo::walk::{self, Verdict};
+use cambio::tools::demo::walk::{self, WalkVerdict};
 
 #[tokio::test]
 async fn the_story_goes_as_told() {
     let mut out = Vec::new();
     let verdict = walk::run(true, &mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
-    assert_eq!(verdict, Verdict::AsTold, "{text}");
+    assert_eq!(verdict, WalkVerdict::Passed, "{text}");
     for told in [
         "TOKEN=$(curl -s http://127.0.0.1:",
         "CAROL=$(curl -s http://127.0.0.1:",

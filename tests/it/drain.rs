@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use cambio::tools::demo::{Endpoint, Fault};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::client::DEADLINE;
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::raw;
 use crate::support::world::{World, until};
 

@@ -1,9 +1,9 @@
 //! Keys come and go; error pages and empty sets never replace them.
 
-use cambio::tools::demo::{Endpoint, Fault};
 use jiff::SignedDuration;
 
 use crate::support::client;
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{CERTS_PATH, Plan, World};
 
 fn certs_fetches(world: &World) -> usize {

@@ -1,9 +1,10 @@
 //! The request lock: exchanges written so that one parser sees them and another does not. The identity provider reads
 //! as liberally as any server might, and still no exchange may reach it that the owner forbids.
 
-use cambio::tools::demo::{Idp, Options};
+use cambio::tools::demo::IdpOptions;
 use cambio::words::clock::Clock;
 
+use crate::support::faults::FaultyIdp;
 use crate::support::files::{BACK_END_API, NOBODY};
 use crate::support::world::{EXCHANGE_GRANT, Plan, TOKEN_PATH, World, exchange_fields, login};
 use crate::support::{form, keys, raw, token};
@@ -187,7 +188,8 @@ async fn no_shape_of_a_forbidden_exchange_gets_through() {
 /// A generator that makes nothing that any server performs would prove nothing.
 #[tokio::test]
 async fn servers_perform_many_of_these_shapes() {
-    let idp = Idp::start(Options { port: 0, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
+    let idp =
+        FaultyIdp::start(IdpOptions { port: 0, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
     let login = login(idp.address(), TOKEN_PATH, "front-end-app", "front-end-secret", "alice").await;
     let shapes = shapes(&login.access_token());
     for (kind, lenient, fraction) in [("as Keycloak", false, 4), ("as liberal as any", true, 2)] {

@@ -1,8 +1,8 @@
 //! Tokens that Cambio issues by itself: for foreign subjects and for the realm's own, without asking anybody.
 
-use cambio::tools::demo::Endpoint;
 use serde_json::json;
 
+use crate::support::faults::Endpoint;
 use crate::support::files::BACK_END_API;
 use crate::support::world::{ACCESS_TOKEN, CERTS_PATH, ID_TOKEN, Plan, TOKEN_PATH, World, login};
 use crate::support::{client, form, token};
@@ -143,7 +143,7 @@ async fn roles_are_those_that_the_identity_provider_holds_now() {
     assert!(asked.iter().any(|target| target.contains("/role-mappings/realm/composite")), "{asked:?}");
 
     // A directory that is away stops what needs it.
-    world.idp.faults().set(Endpoint::Admin, cambio::tools::demo::Fault::CloseAtOnce);
+    world.idp.faults().set(Endpoint::Admin, crate::support::faults::Fault::CloseAtOnce);
     let before = world.audit_so_far();
     assert_eq!(world.exchange(&alice, &[]).await.status, 503);
     assert_eq!(world.audit_after(before).await["reason"], "directory_unavailable");

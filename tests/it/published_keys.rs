@@ -1,11 +1,11 @@
 //! `certs` with our keys in it, and discovery, from a cache that knows the public origin.
 
 use bytes::Bytes;
-use cambio::tools::demo::{Endpoint, Fault};
 use http::Request;
 use serde_json::Value;
 
 use crate::support::client::{self, Answer};
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World};
 
 async fn get(world: &World, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cambio::tools::demo::{Endpoint, Fault, Received, Tamper};
+use cambio::tools::demo::Received;
 use http::Request;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::support::client::{self, Answer};
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::files::{BACK_END_API, PERMITTED};
+use crate::support::tamper::Tamper;
 use crate::support::world::{EXCHANGE_GRANT, Plan, TOKEN_PATH, World, exchange_fields, login};
 
 /// Parameters whose values are secret.

@@ -3,12 +3,12 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cambio::tools::demo::Tamper;
 use serde_json::{Value, json};
 
 use crate::support::client::{self, Answer};
 use crate::support::files::{BACK_END_API, PERMITTED};
 use crate::support::proof::Holder;
+use crate::support::tamper::Tamper;
 use crate::support::world::{ID_TOKEN, Plan, TOKEN_PATH, World, exchange_fields};
 use crate::support::{form, token};
 

@@ -9,7 +9,6 @@ use cambio::cli::keys::{KeysArguments, run_at};
 use cambio::judgement::issue::key::SigningKey;
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, verify};
-use cambio::tools::demo::{Endpoint, Fault};
 use cambio::words::secret::Secret;
 use clap::Parser as _;
 use http::Request;
@@ -18,6 +17,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use crate::support::client::{self, Answer};
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World, until};
 
 const ISSUER: &str = "http://sso.example.org/realms/corp";

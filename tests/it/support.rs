@@ -7,11 +7,14 @@ use cambio::tools::demo::Keys;
 pub mod client;
 pub mod echo;
 pub mod exchanger;
+pub mod faults;
 pub mod files;
 pub mod form;
 pub mod golden;
+pub mod lenient;
 pub mod proof;
 pub mod raw;
+pub mod tamper;
 pub mod token;
 pub mod world;
 

@@ -1,7 +1,6 @@
 //! The identity provider is away, slow or out of its mind.
 
 use bytes::Bytes;
-use cambio::tools::demo::{Endpoint, Fault};
 use http::Request;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,6 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::support::client::{self, NoAnswer};
 use crate::support::echo::Echo;
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{
     CERTS_PATH, DISCOVERY_PATH, Plan, TOKEN_PATH, World, exchange_fields, login, until,
 };

@@ -1,4 +1,4 @@
-//! Answers, as they are judged.
+//! The answers that judges see.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,19 +15,19 @@ pub struct Observation {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
-    /// When it had come.
+    /// When the answer arrived.
     pub at: Timestamp,
-    /// What the introspection endpoint says of the token in it, if that is no JWT.
+    /// The introspection of the token in the answer, if the token is not a JWT.
     pub introspected: Option<Map<String, Value>>,
 }
 
 impl Observation {
-    /// The JSON object in the body; of a member that stands twice, the last value.
+    /// The JSON object in the body. The last value of a repeated member counts.
     pub fn json(&self) -> Option<Map<String, Value>> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// A member of the answer that is a text.
+    /// A member of the answer, if it is a string.
     pub fn text(&self, name: &str) -> Option<String> {
         self.json()?.get(name)?.as_str().map(str::to_owned)
     }
@@ -37,13 +37,13 @@ impl Observation {
         self.text("access_token").filter(|token| !token.is_empty())
     }
 
-    /// `error`, as far as it can be shown.
+    /// `error`, shortened to what can be printed.
     pub fn error(&self) -> Option<String> {
         let shown = |letter: &char| letter.is_ascii_graphic();
         self.text("error").map(|code| code.chars().filter(shown).take(40).collect())
     }
 
-    /// A header field, if it is text.
+    /// A header field, if it is visible text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -53,12 +53,12 @@ impl Observation {
         (200..300).contains(&self.status) && self.token().is_some()
     }
 
-    /// The claims of the issued token: its own, or what introspection says.
+    /// The claims of the issued token, from the JWT or from introspection.
     pub fn claims(&self) -> Option<Map<String, Value>> {
         claims_of(&self.token()?).or_else(|| self.introspected.clone())
     }
 
-    /// What it was, on one line, without anything that must not be shown.
+    /// The answer on one line, without anything that must not be printed.
     pub fn told(&self) -> String {
         match (self.issued(), self.error()) {
             (true, _) => format!("{}, a token was issued", self.status),
@@ -91,7 +91,7 @@ fn part(token: &str, at: usize) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()
 }
 
-/// The values of `aud`, which is one text or a list (RFC 7519 section 4.1.3).
+/// The values of `aud`, which is one string or a list (RFC 7519 section 4.1.3).
 pub fn audiences(claims: &Map<String, Value>) -> Vec<String> {
     match claims.get("aud") {
         Some(Value::String(one)) => vec![one.clone()],

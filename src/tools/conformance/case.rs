@@ -1,67 +1,72 @@
-//! A case: what a section asks, how it is tried, and what is made of the answers.
+//! A case: a section's requirement, how it is tried, and how the answers are judged.
 
 use super::answer::Observation;
 use super::inputs::{Inputs, Need};
-use super::judge::{Seen, clearly_refused};
-use super::request::{Request, exchange};
-use super::verdict::{Judged, Level, Verdict, skip};
+use super::judge::{SeenAnswers, clearly_refused};
+use super::request::{CaseRequest, exchange};
+use super::verdict::{CaseResult, CaseVerdict, Level, skip};
 
 /// One requirement and how it is tried.
 #[derive(Clone, Copy)]
-pub struct Case {
+pub struct ConformanceCase {
     /// Its name, unique.
     pub id: &'static str,
-    /// Where the requirement stands, for instance `RFC 8693 2.1`.
+    /// The section of the requirement, for instance `RFC 8693 2.1`.
     pub section: &'static str,
     /// How binding it is.
     pub level: Level,
     /// The requirement.
     pub title: &'static str,
-    /// What is sent, seen from the plain exchange.
+    /// What is sent, as a difference from the plain exchange.
     pub sent: &'static str,
     /// What is expected.
     pub expected: &'static str,
-    /// What must be given to run it.
+    /// The inputs that the case needs.
     pub needs: &'static [Need],
-    /// What must work for its answer to say anything.
+    /// What must work before the answer means anything.
     pub premise: Premise,
     /// How it is tried.
     pub play: Play,
 }
 
-/// What must work for a case's answer to say anything: who refuses everything refuses what must be refused, too.
+/// What must work before a case's answer means anything: a server that refuses everything also refuses what must be
+/// refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Premise {
     /// Nothing.
     None,
     /// The plain exchange.
     Exchange,
-    /// The plain exchange with the actor token: the token that it makes has `act`.
+    /// The plain exchange with the actor token, whose issued token has `act`.
     Delegation,
 }
 
-/// How a case is tried. Functions get what was given and what was seen, and nothing else.
+/// How a case is tried. The functions see the inputs and the answers, and nothing else.
 #[derive(Clone, Copy)]
 pub enum Play {
     /// Without a request.
-    Look(fn(&Inputs) -> Judged),
-    /// By one request.
-    Ask(fn(&Inputs) -> Request, fn(&Seen<'_>) -> Judged),
-    /// By two; the second may depend on the first answer, which may decide the case.
-    AskTwice(fn(&Inputs) -> Request, fn(&Seen<'_>) -> Result<Request, Verdict>, fn(&Seen<'_>) -> Judged),
+    Look(fn(&Inputs) -> CaseResult),
+    /// With one request.
+    Ask(fn(&Inputs) -> CaseRequest, fn(&SeenAnswers<'_>) -> CaseResult),
+    /// With two requests. The second may depend on the first answer, and the first answer may decide the case.
+    AskTwice(
+        fn(&Inputs) -> CaseRequest,
+        fn(&SeenAnswers<'_>) -> Result<CaseRequest, CaseVerdict>,
+        fn(&SeenAnswers<'_>) -> CaseResult,
+    ),
 }
 
 /// What comes next in a case.
 #[derive(Debug)]
-pub enum Step {
-    /// Send this, and come back with the answer.
-    Ask(Box<Request>),
-    /// It is over.
-    Done(Verdict),
+pub enum CaseStep {
+    /// Send this request, and return with its answer.
+    Ask(Box<CaseRequest>),
+    /// The case is decided.
+    Done(CaseVerdict),
 }
 
-/// What most cases have.
-pub(super) const CASE: Case = Case {
+/// The values that most cases have.
+pub(super) const CASE: ConformanceCase = ConformanceCase {
     id: "",
     section: "",
     level: Level::Must,
@@ -73,18 +78,18 @@ pub(super) const CASE: Case = Case {
     play: Play::Look(|_| Ok(())),
 };
 
-impl Case {
-    /// What comes next, after these answers: one for each request asked for so far.
-    pub fn next(&self, with: &Inputs, seen: &[Observation]) -> Step {
+impl ConformanceCase {
+    /// The next step after these answers, one for each request so far.
+    pub fn next(&self, with: &Inputs, seen: &[Observation]) -> CaseStep {
         match self.play(with, seen) {
-            Ok(request) => Step::Ask(Box::new(request)),
-            Err(verdict) => Step::Done(verdict.of_level(self.level)),
+            Ok(request) => CaseStep::Ask(Box::new(request)),
+            Err(verdict) => CaseStep::Done(verdict.of_level(self.level)),
         }
     }
 
-    fn play(&self, with: &Inputs, seen: &[Observation]) -> Result<Request, Verdict> {
+    fn play(&self, with: &Inputs, seen: &[Observation]) -> Result<CaseRequest, CaseVerdict> {
         if let Some(need) = self.needs.iter().find(|need| !with.has(**need)) {
-            return Err(Verdict::Skipped(need.missing()));
+            return Err(CaseVerdict::Skipped(need.missing()));
         }
         let mut answers = seen.iter();
         let mut plain = None;
@@ -105,7 +110,7 @@ impl Case {
             Play::AskTwice(send, then, judge) => (send, Some(then), judge),
         };
         let Some(first) = answers.next() else { return Ok(send(with)) };
-        let mut seen = Seen { with, plain, first, answer: first };
+        let mut seen = SeenAnswers { with, plain, first, answer: first };
         if let Some(then) = then {
             match answers.next() {
                 None => return then(&seen),
@@ -116,16 +121,16 @@ impl Case {
     }
 }
 
-/// Whether the plain exchange works, so that other answers say something.
-fn works(answer: &Observation) -> Judged {
+/// Whether the plain exchange works.
+fn works(answer: &Observation) -> CaseResult {
     if answer.issued() { Ok(()) } else { skip(format!("the plain exchange: {}", answer.told())) }
 }
 
-/// Whether the exchange with the actor token makes a token that names an actor.
-fn delegates(answer: &Observation) -> Judged {
+/// Whether the exchange with the actor token issues a token that names an actor.
+fn delegates(answer: &Observation) -> CaseResult {
     match (answer.issued(), clearly_refused(answer), answer.claims()) {
         (false, Some(told), _) => {
-            Err(Verdict::Unsupported(format!("an exchange with the actor token: {told}")))
+            Err(CaseVerdict::Unsupported(format!("an exchange with the actor token: {told}")))
         }
         (false, None, _) => skip(format!("the exchange with the actor token: {}", answer.told())),
         (true, _, None) => skip("the token is opaque: needs --introspection-endpoint"),
@@ -134,8 +139,8 @@ fn delegates(answer: &Observation) -> Judged {
     }
 }
 
-fn over(judged: Judged) -> Result<Request, Verdict> {
-    Err(judged.err().unwrap_or(Verdict::Pass))
+fn over(judged: CaseResult) -> Result<CaseRequest, CaseVerdict> {
+    Err(judged.err().unwrap_or(CaseVerdict::Pass))
 }
 
 #[cfg(test)]

@@ -16,10 +16,10 @@ mod target;
 mod token;
 mod types;
 
-use super::case::Case;
+use super::case::ConformanceCase;
 
 /// Every case, in the order in which they run.
-pub fn all() -> impl Iterator<Item = &'static Case> {
+pub fn all() -> impl Iterator<Item = &'static ConformanceCase> {
     [
         parameters::CASES,
         subject::CASES,
@@ -41,8 +41,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     .flatten()
 }
 
-/// Whether `--only` means this case: by its id, its section, or a section above it. `2.1` is RFC 8693's.
-pub fn chosen(case: &Case, only: &[String]) -> bool {
+/// Whether `--only` selects this case, with its id, its section, or a section above. `2.1` means RFC 8693 section 2.1.
+pub fn chosen(case: &ConformanceCase, only: &[String]) -> bool {
     let number = case.section.strip_prefix("RFC 8693 ");
     let below = |section: &str, wanted: &str| {
         section == wanted || section.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(['.', ' ']))

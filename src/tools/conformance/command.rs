@@ -12,12 +12,12 @@ pub use self::arguments::ConformanceArguments;
 use self::http::Asker;
 use self::tokens::Tokens;
 use super::answer::Observation;
-use super::case::{Case, Step};
+use super::case::{CaseStep, ConformanceCase};
 use super::cases;
 use super::inputs::Inputs;
-use super::request::{Endpoint, Request};
+use super::request::{CaseRequest, Destination};
 use super::table::{self, Row};
-use super::verdict::Verdict;
+use super::verdict::CaseVerdict;
 use crate::adapters::config::load::{Environment, ProcessEnvironment};
 use crate::tools::failure::CommandFailure;
 
@@ -36,7 +36,7 @@ pub fn run(arguments: &ConformanceArguments) -> Result<ExitCode, CommandFailure>
 }
 
 fn warned(rows: &[Row]) -> bool {
-    rows.iter().any(|(_, verdict)| matches!(verdict, Verdict::Warn(_)))
+    rows.iter().any(|(_, verdict)| matches!(verdict, CaseVerdict::Warn(_)))
 }
 
 async fn all(
@@ -62,30 +62,30 @@ async fn all(
 struct Suite {
     asker: Asker,
     inputs: Inputs,
-    answers: Vec<(Request, Observation)>,
+    answers: Vec<(CaseRequest, Observation)>,
 }
 
 impl Suite {
-    async fn run(&mut self, case: &Case) -> Verdict {
+    async fn run(&mut self, case: &ConformanceCase) -> CaseVerdict {
         let mut seen = Vec::new();
         loop {
             match case.next(&self.inputs, &seen) {
-                Step::Done(verdict) => return verdict,
-                Step::Ask(request) => match self.ask(*request).await {
+                CaseStep::Done(verdict) => return verdict,
+                CaseStep::Ask(request) => match self.ask(*request).await {
                     Ok(answer) => seen.push(answer),
-                    Err(error) => return Verdict::Error(error),
+                    Err(error) => return CaseVerdict::Error(error),
                 },
             }
         }
     }
 
     /// The answer to a request. A request that was sent before is not sent again.
-    async fn ask(&mut self, request: Request) -> Result<Observation, String> {
+    async fn ask(&mut self, request: CaseRequest) -> Result<Observation, String> {
         if let Some((_, answer)) = self.answers.iter().find(|(before, _)| before.same(&request)) {
             return Ok(answer.clone());
         }
         let mut answer = self.asker.ask(&self.inputs, &request).await?;
-        if request.endpoint == Endpoint::Token {
+        if request.endpoint == Destination::Token {
             self.asker.introspect(&self.inputs, &mut answer).await;
         }
         self.answers.push((request, answer.clone()));

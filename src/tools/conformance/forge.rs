@@ -1,4 +1,4 @@
-//! Tokens that no server may accept, made from one that it does.
+//! Tokens that no server may accept, made from one that the server accepts.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -7,14 +7,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::answer::{claims_of, header_of};
-use super::inputs::Token;
+use super::inputs::SuiteToken;
 use crate::words::secret::Secret;
 
-/// Seed of the key that anybody could have: it is public.
+/// Seed of a key that anybody can use.
 const ANYBODYS: [u8; 32] = *b"anybody can make this signature!";
 
 /// `alg` is `none`, and there is no signature (RFC 7519 section 6).
-pub fn unsecured(token: &Token) -> Token {
+pub fn unsecured(token: &SuiteToken) -> SuiteToken {
     altered(token, |header, claims, _| {
         let header = Map::from_iter([
             ("alg".to_owned(), json!("none")),
@@ -24,8 +24,8 @@ pub fn unsecured(token: &Token) -> Token {
     })
 }
 
-/// Another subject, under the signature that was made for the first.
-pub fn other_subject(token: &Token) -> Token {
+/// The token with another subject and the old signature.
+pub fn other_subject(token: &SuiteToken) -> SuiteToken {
     altered(token, |header, claims, signature| {
         let mut claims = claims.clone();
         claims.insert("sub".to_owned(), json!("somebody-else"));
@@ -34,14 +34,14 @@ pub fn other_subject(token: &Token) -> Token {
 }
 
 /// The token without its signature.
-pub fn unsigned(token: &Token) -> Token {
+pub fn unsigned(token: &SuiteToken) -> SuiteToken {
     let text = token.text.expose();
     let message = text.rsplit_once('.').map_or(text, |(message, _)| message);
-    Token { text: Secret::new(format!("{message}.")), ..token.clone() }
+    SuiteToken { text: Secret::new(format!("{message}.")), ..token.clone() }
 }
 
-/// Signed by HS256 with the client's secret: whoever has that could make tokens for anybody.
-pub fn by_shared_secret(token: &Token, secret: &Secret) -> Token {
+/// The token signed with HS256 and the client's secret: the client could make tokens for any subject.
+pub fn by_shared_secret(token: &SuiteToken, secret: &Secret) -> SuiteToken {
     altered(token, |header, claims, _| {
         let mut header = header.clone();
         header.insert("alg".to_owned(), json!("HS256"));
@@ -52,8 +52,8 @@ pub fn by_shared_secret(token: &Token, secret: &Secret) -> Token {
     })
 }
 
-/// Signed by a key that the token brings with it (`jwk` in its header, RFC 7515 section 4.1.3).
-pub fn by_own_key(token: &Token) -> Token {
+/// The token signed with a key that its own header contains (`jwk`, RFC 7515 section 4.1.3).
+pub fn by_own_key(token: &SuiteToken) -> SuiteToken {
     altered(token, |header, claims, _| {
         let Ok(pair) = Ed25519KeyPair::from_seed_unchecked(&ANYBODYS) else { return String::new() };
         let mut header = header.clone();
@@ -67,13 +67,13 @@ pub fn by_own_key(token: &Token) -> Token {
 }
 
 fn altered(
-    token: &Token,
+    token: &SuiteToken,
     make: impl FnOnce(&Map<String, Value>, &Map<String, Value>, &str) -> String,
-) -> Token {
+) -> SuiteToken {
     let text = token.text.expose();
     let signature = text.rsplit_once('.').map_or("", |(_, signature)| signature);
     let (header, claims) = (header_of(text).unwrap_or_default(), claims_of(text).unwrap_or_default());
-    Token { text: Secret::new(make(&header, &claims, signature)), ..token.clone() }
+    SuiteToken { text: Secret::new(make(&header, &claims, signature)), ..token.clone() }
 }
 
 fn encode(part: &Map<String, Value>) -> String {

@@ -1,11 +1,11 @@
-//! What the suite is given: a client, tokens, targets, keys.
+//! The inputs of the suite: a client, tokens, targets, keys.
 
 use http::Uri;
 
 use crate::judgement::jose::keys::KeySet;
 use crate::words::secret::Secret;
 
-/// What whoever runs the suite has said.
+/// The inputs of a run.
 #[derive(Debug)]
 pub struct Inputs {
     /// The token endpoint.
@@ -13,16 +13,16 @@ pub struct Inputs {
     /// Whether the server's certificate is not checked.
     pub insecure: bool,
     /// The client that exchanges.
-    pub client: Client,
+    pub client: SuiteClient,
     /// The subject token of the plain exchange.
-    pub subject: Token,
-    /// Tokens for single cases.
-    pub tokens: Vec<(Need, Token)>,
+    pub subject: SuiteToken,
+    /// Tokens for particular cases.
+    pub tokens: Vec<(Need, SuiteToken)>,
     /// `--audience`: each is known to the server, and the client may ask for it.
     pub audiences: Vec<String>,
     /// `--resource`: likewise.
     pub resources: Vec<String>,
-    /// `--scope`, taken apart: each may be asked for.
+    /// The values of `--scope`; the client may ask for each.
     pub scopes: Vec<String>,
     /// A name that is no audience.
     pub unknown_audience: String,
@@ -34,34 +34,34 @@ pub struct Inputs {
     pub metadata: Option<serde_json::Value>,
     /// The introspection endpoint (RFC 7662).
     pub introspection: Option<Uri>,
-    /// Who asks there: the client, unless another one is named.
-    pub introspector: Client,
+    /// The client of the introspection endpoint: the exchanging client, unless another is named.
+    pub introspector: SuiteClient,
 }
 
 /// The client and its usual way to authenticate.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct SuiteClient {
     /// `client_id`
     pub id: String,
     /// None: a public client.
     pub secret: Option<Secret>,
-    /// Whether it usually authenticates by the header (else by the form).
+    /// Whether the client usually authenticates with the header; otherwise with the form.
     pub basic: bool,
 }
 
-/// A token and what is said of its type.
+/// A token and its type.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub struct SuiteToken {
     /// The token.
     pub text: Secret,
     /// Its token type identifier (RFC 8693 section 3).
     pub kind: String,
 }
 
-/// What a case can't do without.
+/// An input that a case needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A token that says who acts.
+    /// A token of the actor.
     Actor,
     /// A token of another actor.
     SecondActor,
@@ -69,7 +69,7 @@ pub enum Need {
     ExpiredActor,
     /// A subject token whose `may_act` names this client and the actor.
     MayAct,
-    /// A subject token whose `may_act` names somebody else.
+    /// A subject token whose `may_act` names another party.
     OtherMayAct,
     /// A subject token whose `may_act` is an empty object.
     EmptyMayAct,
@@ -128,7 +128,7 @@ impl Need {
         (Self::IdToken, "id-token"),
     ];
 
-    /// What to give so that the case can run.
+    /// The missing input, as a sentence for the user.
     pub fn missing(self) -> String {
         match self {
             Self::Audience => "needs --audience".to_owned(),
@@ -170,23 +170,23 @@ impl Inputs {
         }
     }
 
-    /// A token for single cases; whoever asks has said that it needs it.
-    pub fn token(&self, need: Need) -> Token {
+    /// A token for a particular case, which has the need in its `needs`.
+    pub fn token(&self, need: Need) -> SuiteToken {
         let found = self.tokens.iter().find(|(name, _)| *name == need);
         found.map_or_else(
-            || Token { text: Secret::new(""), kind: self.subject.kind.clone() },
+            || SuiteToken { text: Secret::new(""), kind: self.subject.kind.clone() },
             |(_, token)| token.clone(),
         )
     }
 }
 
-impl Token {
-    /// Whether its claims can be read.
+impl SuiteToken {
+    /// Whether the token is a JWT, whose claims can be read.
     pub fn is_jwt(&self) -> bool {
         super::answer::claims_of(self.text.expose()).is_some()
     }
 
-    /// A claim that is a text.
+    /// A claim, if it is a string.
     pub fn claim(&self, name: &str) -> Option<String> {
         super::answer::claims_of(self.text.expose())?.get(name)?.as_str().map(str::to_owned)
     }

@@ -1,15 +1,15 @@
-//! What judges have in common.
+//! What the judges of the cases share.
 
 use serde_json::{Map, Value};
 
 use super::answer::{Observation, audiences};
 use super::inputs::Inputs;
-use super::verdict::{Judged, Verdict, ensure, fail, skip};
+use super::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 
 /// What a judge sees.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// What was given.
+pub struct SeenAnswers<'a> {
+    /// The inputs.
     pub with: &'a Inputs,
     /// The answer to the premise's exchange.
     pub plain: Option<&'a Observation>,
@@ -30,25 +30,25 @@ pub const CODES: [&str; 7] = [
     "invalid_target",
 ];
 
-impl Seen<'_> {
+impl SeenAnswers<'_> {
     /// The claims of the token in the last answer.
-    pub fn claims(&self) -> Result<Map<String, Value>, Verdict> {
+    pub fn claims(&self) -> Result<Map<String, Value>, CaseVerdict> {
         claims(self.answer)
     }
 
     /// The last answer refuses with one of these codes.
-    pub fn refused(&self, codes: &[&str]) -> Judged {
+    pub fn refused(&self, codes: &[&str]) -> CaseResult {
         refused(self.answer, codes)
     }
 
-    /// The last answer issues a token; a clear refusal means that the feature is not there.
-    pub fn offered(&self) -> Judged {
+    /// The last answer issues a token; a clear refusal means that the server does not have the feature.
+    pub fn offered(&self) -> CaseResult {
         offered(self.answer)
     }
 }
 
 /// The claims of the token in an answer.
-pub fn claims(answer: &Observation) -> Result<Map<String, Value>, Verdict> {
+pub fn claims(answer: &Observation) -> Result<Map<String, Value>, CaseVerdict> {
     match answer.claims() {
         Some(claims) => Ok(claims),
         None => skip("the token is opaque: needs --introspection-endpoint"),
@@ -56,7 +56,7 @@ pub fn claims(answer: &Observation) -> Result<Map<String, Value>, Verdict> {
 }
 
 /// An answer refuses with one of these codes, and the status that goes with it (RFC 6749 section 5.2).
-pub fn refused(answer: &Observation, codes: &[&str]) -> Judged {
+pub fn refused(answer: &Observation, codes: &[&str]) -> CaseResult {
     let code = answer.error();
     let fits = code.as_deref().is_some_and(|code| codes.contains(&code));
     let status = match answer.status {
@@ -67,30 +67,30 @@ pub fn refused(answer: &Observation, codes: &[&str]) -> Judged {
     ensure(fits && status && answer.token().is_none(), &answer.told())
 }
 
-/// Whatever the code: no token, and an error of the client's.
-pub fn not_issued(answer: &Observation) -> Judged {
+/// An answer issues no token and has a client error's status, with any code.
+pub fn not_issued(answer: &Observation) -> CaseResult {
     ensure(answer.token().is_none() && (400..500).contains(&answer.status), &answer.told())
 }
 
-/// What a refusal says, if it is one that a client can read: an error of the client's with a code in JSON.
+/// The refusal, if a client can read it: a client error's status and a code in JSON.
 pub fn clearly_refused(answer: &Observation) -> Option<String> {
     let status = (400..500).contains(&answer.status);
     (status && answer.token().is_none() && answer.error().is_some()).then(|| answer.told())
 }
 
-/// A token is issued; if it is clearly refused, the feature is not supported.
-pub fn offered(answer: &Observation) -> Judged {
+/// An answer issues a token; a clear refusal means that the feature is not supported.
+pub fn offered(answer: &Observation) -> CaseResult {
     if answer.issued() {
         return Ok(());
     }
     match clearly_refused(answer) {
-        Some(told) => Err(Verdict::Unsupported(told)),
+        Some(told) => Err(CaseVerdict::Unsupported(told)),
         None => fail(answer.told()),
     }
 }
 
-/// A token is issued.
-pub fn issued(answer: &Observation) -> Judged {
+/// An answer issues a token.
+pub fn issued(answer: &Observation) -> CaseResult {
     ensure(answer.issued(), &answer.told())
 }
 
@@ -113,14 +113,14 @@ pub fn scope(text: &str) -> Vec<&str> {
     values
 }
 
-/// The scope that a token has: by the answer, else by the token's claim.
+/// The scope of a token: from the answer, otherwise from the token's claim.
 pub fn granted(answer: &Observation) -> Option<String> {
     let claim = || answer.claims()?.get("scope")?.as_str().map(str::to_owned);
     answer.text("scope").or_else(claim)
 }
 
-/// [`offered`], as a judge by itself.
-pub fn on_offer(seen: &Seen<'_>) -> Judged {
+/// [`offered`] as the judge of a case.
+pub fn on_offer(seen: &SeenAnswers<'_>) -> CaseResult {
     seen.offered()
 }
 

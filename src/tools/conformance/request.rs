@@ -1,16 +1,16 @@
-//! Requests, as data: what is the same can be asked once.
+//! Requests as data, so that equal requests are sent once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::inputs::{Client, Inputs, Token};
+use super::inputs::{Inputs, SuiteClient, SuiteToken};
 use crate::words::oauth::form::{self, Form};
 use crate::words::oauth::urn;
 use crate::words::secret::Secret;
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Destination {
     /// The token endpoint.
     Token,
     /// The introspection endpoint.
@@ -22,26 +22,26 @@ pub enum Endpoint {
 pub enum Auth {
     /// Not at all.
     None,
-    /// By `client_id` alone.
+    /// With `client_id` alone.
     Public(String),
-    /// By the header (RFC 6749 section 2.3.1).
+    /// With the header (RFC 6749 section 2.3.1).
     Basic(String, Secret),
-    /// By the header, with every byte of both percent-encoded.
+    /// With the header, every byte of id and secret percent-encoded.
     Escaped(String, Secret),
-    /// By `client_id` and `client_secret` in the form.
+    /// With `client_id` and `client_secret` in the form.
     Post(String, Secret),
-    /// By both at once, which a client must not do.
+    /// With both at once, which a client must not do.
     Both(String, Secret),
 }
 
 /// How the form is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {
-    /// With what must be escaped escaped.
+    /// With the necessary escapes.
     Usual,
     /// With every byte of names and values escaped.
     Escaped,
-    /// As a JSON object, which is not what the endpoint reads.
+    /// As a JSON object, which the endpoint must not read.
     Json,
     /// As usual, with `charset=UTF-8` in the media type.
     Charset,
@@ -49,10 +49,10 @@ pub enum Writing {
 
 /// A request to be sent.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct CaseRequest {
     /// Where to.
-    pub endpoint: Endpoint,
-    /// `GET` instead of `POST`: the fields that are no secrets stand in the query.
+    pub endpoint: Destination,
+    /// `GET` instead of `POST`, with the fields that are not secret in the query.
     pub get: bool,
     /// Fields in the query.
     pub query: Form,
@@ -65,7 +65,7 @@ pub struct Request {
 }
 
 /// The plain exchange: the subject token for the first audience, or for the first resource, if any is named.
-pub fn exchange(with: &Inputs) -> Request {
+pub fn exchange(with: &Inputs) -> CaseRequest {
     let mut request = untargeted(with);
     if let Some(audience) = with.audiences.first() {
         request.fields.push("audience", audience);
@@ -76,13 +76,13 @@ pub fn exchange(with: &Inputs) -> Request {
 }
 
 /// The plain exchange without any target.
-pub fn untargeted(with: &Inputs) -> Request {
+pub fn untargeted(with: &Inputs) -> CaseRequest {
     let mut fields = Form::new();
     fields.push("grant_type", urn::GRANT_TOKEN_EXCHANGE);
     fields.push("subject_token", with.subject.text.expose());
     fields.push("subject_token_type", &with.subject.kind);
-    Request {
-        endpoint: Endpoint::Token,
+    CaseRequest {
+        endpoint: Destination::Token,
         get: false,
         query: Form::new(),
         fields,
@@ -92,15 +92,15 @@ pub fn untargeted(with: &Inputs) -> Request {
 }
 
 /// The introspection of a token.
-pub fn introspection(with: &Inputs, token: &str) -> Request {
+pub fn introspection(with: &Inputs, token: &str) -> CaseRequest {
     let mut fields = Form::new();
     fields.push("token", token);
     let auth = Auth::of(&with.introspector);
-    Request { endpoint: Endpoint::Introspection, fields, auth, ..untargeted(with) }
+    CaseRequest { endpoint: Destination::Introspection, fields, auth, ..untargeted(with) }
 }
 
-impl Request {
-    /// With one field more.
+impl CaseRequest {
+    /// With one more field.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.push(name, value);
@@ -126,13 +126,13 @@ impl Request {
 
     /// With another subject token.
     #[must_use]
-    pub fn subject(self, token: &Token) -> Self {
+    pub fn subject(self, token: &SuiteToken) -> Self {
         self.set("subject_token", token.text.expose()).set("subject_token_type", &token.kind)
     }
 
     /// With an actor token.
     #[must_use]
-    pub fn actor(self, token: &Token) -> Self {
+    pub fn actor(self, token: &SuiteToken) -> Self {
         self.set("actor_token", token.text.expose()).set("actor_token_type", &token.kind)
     }
 
@@ -143,7 +143,7 @@ impl Request {
         self
     }
 
-    /// Written otherwise.
+    /// With another way of writing the form.
     #[must_use]
     pub fn written(mut self, writing: Writing) -> Self {
         self.writing = writing;
@@ -218,7 +218,7 @@ impl Auth {
         Self::of(&with.client)
     }
 
-    fn of(client: &Client) -> Self {
+    fn of(client: &SuiteClient) -> Self {
         let id = client.id.clone();
         match &client.secret {
             None => Self::Public(id),

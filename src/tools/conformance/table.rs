@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::case::Case;
-use super::verdict::{Level, Verdict};
+use super::case::ConformanceCase;
+use super::verdict::{CaseVerdict, Level};
 
 /// A case and how it ended.
-pub type Row = (&'static Case, Verdict);
+pub type Row = (&'static ConformanceCase, CaseVerdict);
 
 /// How the results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// By its name on the command line.
+    /// The format with this name on the command line.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "table" => Some(Self::Table),
@@ -42,12 +42,12 @@ impl Format {
     }
 }
 
-/// Whether nothing speaks against the server: no MUST was broken, and every case had an answer.
+/// Whether the server conforms: no MUST was broken, and every request got an answer.
 pub fn conforms(rows: &[Row]) -> bool {
-    !rows.iter().any(|(_, verdict)| matches!(verdict, Verdict::Fail(_) | Verdict::Error(_)))
+    !rows.iter().any(|(_, verdict)| matches!(verdict, CaseVerdict::Fail(_) | CaseVerdict::Error(_)))
 }
 
-/// How many ended in which way, on one line. What was skipped is told always: it is not passed.
+/// The number of cases with each verdict, on one line. Skipped cases are always counted: they did not pass.
 pub fn summary(rows: &[Row]) -> String {
     let counts: Vec<_> = WORDS
         .iter()
@@ -79,7 +79,7 @@ fn table(rows: &[Row]) -> String {
         if !verdict.detail().is_empty() {
             line(&mut text, format_args!("{:<13}  {}", "", verdict.detail()));
         }
-        if matches!(verdict, Verdict::Fail(_) | Verdict::Warn(_)) {
+        if matches!(verdict, CaseVerdict::Fail(_) | CaseVerdict::Warn(_)) {
             line(&mut text, format_args!("{:<13}  sent: {}; expected: {}", "", case.sent, case.expected));
         }
     }
@@ -94,7 +94,7 @@ fn markdown(rows: &[Row]) -> String {
     );
     for (case, verdict) in rows {
         let mut told = match verdict {
-            Verdict::Fail(_) | Verdict::Error(_) => format!("**{}**", verdict.word()),
+            CaseVerdict::Fail(_) | CaseVerdict::Error(_) => format!("**{}**", verdict.word()),
             _ => verdict.word().to_owned(),
         };
         if !verdict.detail().is_empty() {

@@ -1,13 +1,13 @@
-//! How a case ends.
+//! The verdict on a case.
 
 /// How binding a requirement is (RFC 2119).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Whoever does otherwise does not conform.
+    /// A server that does otherwise does not conform.
     Must,
-    /// Whoever does otherwise should know why.
+    /// A server that does otherwise needs a reason.
     Should,
-    /// A feature that may be left out; what is offered must work.
+    /// A feature that may be missing; if it is offered, it must work.
     May,
 }
 
@@ -22,27 +22,27 @@ impl Level {
     }
 }
 
-/// How a case ended. The texts never hold a token, a secret, or text of the server's beyond its error code.
+/// How a case ended. The texts never contain a token, a secret, or text of the server except its error code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// As the requirement has it.
+pub enum CaseVerdict {
+    /// The requirement was kept.
     Pass,
     /// A MUST was not kept.
     Fail(String),
     /// A SHOULD was not kept.
     Warn(String),
-    /// An optional feature that the server refuses, and says so.
+    /// The server clearly refuses an optional feature.
     Unsupported(String),
-    /// Not judged, and why: an input is missing, or what the case stands on does not work.
+    /// Not judged, and why: an input is missing, or the premise does not work.
     Skipped(String),
     /// No answer came.
     Error(String),
 }
 
-/// What a judge says: nothing against it, or the verdict.
-pub type Judged = Result<(), Verdict>;
+/// The result of a judge: nothing against the server, or the verdict.
+pub type CaseResult = Result<(), CaseVerdict>;
 
-impl Verdict {
+impl CaseVerdict {
     /// One word or two for a table.
     pub fn word(&self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Verdict {
         }
     }
 
-    /// What was seen, or why nothing was.
+    /// What was seen, or why nothing was seen.
     pub fn detail(&self) -> &str {
         match self {
             Self::Pass => "",
@@ -77,18 +77,18 @@ impl Verdict {
     }
 }
 
-/// Something is against it.
-pub fn fail<T>(text: impl Into<String>) -> Result<T, Verdict> {
-    Err(Verdict::Fail(text.into()))
+/// The requirement is not kept.
+pub fn fail<T>(text: impl Into<String>) -> Result<T, CaseVerdict> {
+    Err(CaseVerdict::Fail(text.into()))
 }
 
-/// It can't be judged.
-pub fn skip<T>(text: impl Into<String>) -> Result<T, Verdict> {
-    Err(Verdict::Skipped(text.into()))
+/// The case can't be judged.
+pub fn skip<T>(text: impl Into<String>) -> Result<T, CaseVerdict> {
+    Err(CaseVerdict::Skipped(text.into()))
 }
 
-/// Nothing is against it if the condition holds.
-pub fn ensure(holds: bool, otherwise: &str) -> Judged {
+/// The requirement is kept if the condition holds.
+pub fn ensure(holds: bool, otherwise: &str) -> CaseResult {
     if holds { Ok(()) } else { fail(otherwise) }
 }
 
@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn only_a_must_fails() {
         for (level, word) in [(Level::Must, "FAIL"), (Level::Should, "warn"), (Level::May, "warn")] {
-            assert_eq!(Verdict::Fail("x".into()).of_level(level).word(), word);
-            assert_eq!(Verdict::Skipped("x".into()).of_level(level).word(), "skipped");
+            assert_eq!(CaseVerdict::Fail("x".into()).of_level(level).word(), word);
+            assert_eq!(CaseVerdict::Skipped("x".into()).of_level(level).word(), "skipped");
         }
     }
 }

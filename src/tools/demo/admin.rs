@@ -1,13 +1,13 @@
-//! The little of Keycloak's admin REST API that tells who a user is, which roles he has and which sessions.
+//! The part of Keycloak's admin REST API that tells who a user is, and which roles and sessions they have.
 
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::tools::demo::answer::Answer;
-use crate::tools::demo::directory::User;
+use crate::tools::demo::answer::ProviderAnswer;
+use crate::tools::demo::directory::DemoUser;
 use crate::tools::demo::form::Fields;
 use crate::tools::demo::grants::read_bearer;
-use crate::tools::demo::state::View;
+use crate::tools::demo::provider::View;
 
 /// The client whose service account's roles open the admin API.
 const MANAGEMENT: &str = "realm-management";
@@ -15,13 +15,13 @@ const MANAGEMENT: &str = "realm-management";
 impl View<'_> {
     /// `clients?clientId=…`, `users?username=…&exact=true`, `users/{id}` and below it `sessions` and
     /// `role-mappings/{realm|clients/{uuid}}/composite`.
-    pub(super) fn admin(&self, headers: &HeaderMap, target: &str) -> Answer {
+    pub(super) fn admin(&self, headers: &HeaderMap, target: &str) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
         let caller = claims.as_ref().and_then(|claims| self.realm.subject(claims.get("sub")?.as_str()?));
         match caller {
-            None => return Answer::error(401, "HTTP 401 Unauthorized", ""),
+            None => return ProviderAnswer::error(401, "HTTP 401 Unauthorized", ""),
             Some(caller) if !caller.has_role_of(MANAGEMENT) => {
-                return Answer::error(403, "HTTP 403 Forbidden", "");
+                return ProviderAnswer::error(403, "HTTP 403 Forbidden", "");
             }
             Some(_) => {}
         }
@@ -30,34 +30,38 @@ impl View<'_> {
         match parts.as_slice() {
             ["clients"] => self.clients(query.strip_prefix("clientId=").unwrap_or_default()),
             ["users"] => self.users(query),
-            ["users", id] => self.realm.subject(id).map_or_else(no_user, |user| Answer::ok(&shown(user))),
+            ["users", id] => {
+                self.realm.subject(id).map_or_else(no_user, |user| ProviderAnswer::ok(&shown(user)))
+            }
             ["users", id, "sessions"] => self.realm.subject(id).map_or_else(no_user, |user| {
-                let sessions = self.state.sessions(user);
-                Answer::ok(&sessions.into_iter().map(|id| json!({"id": id, "userId": user.id})).collect())
+                let sessions = self.provider.sessions(user);
+                ProviderAnswer::ok(
+                    &sessions.into_iter().map(|id| json!({"id": id, "userId": user.id})).collect(),
+                )
             }),
             ["users", user, "role-mappings", rest @ .., "composite"] => self.role_mappings(user, rest),
-            _ => Answer::error(404, "HTTP 404 Not Found", ""),
+            _ => ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
         }
     }
 
-    fn clients(&self, id: &str) -> Answer {
+    fn clients(&self, id: &str) -> ProviderAnswer {
         let found = self.realm.client(id).map(|client| json!({"id": uuid(client.id), "clientId": client.id}));
-        Answer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
+        ProviderAnswer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
     }
 
-    /// As Keycloak: a name is compared whole, in lower case, and without one the answer is everybody.
-    fn users(&self, query: &str) -> Answer {
+    /// As in Keycloak, `exact` compares the whole name in lower case. Without a name the answer lists everybody.
+    fn users(&self, query: &str) -> ProviderAnswer {
         let fields = Fields::parse(query.as_bytes()).unwrap_or_default();
         let name = fields.one("username").unwrap_or_default().to_lowercase();
         let exact = fields.one("exact") == Some("true");
-        let is_meant = |user: &&User| {
+        let is_meant = |user: &&DemoUser| {
             if exact && !name.is_empty() { user.name == name } else { user.name.contains(&name) }
         };
         let found = self.realm.users.iter().filter(is_meant);
-        Answer::ok(&found.map(shown).collect())
+        ProviderAnswer::ok(&found.map(shown).collect())
     }
 
-    fn role_mappings(&self, user: &str, of: &[&str]) -> Answer {
+    fn role_mappings(&self, user: &str, of: &[&str]) -> ProviderAnswer {
         let Some(user) = self.realm.subject(user) else {
             return no_user();
         };
@@ -68,13 +72,13 @@ impl View<'_> {
                 .iter()
                 .find(|(client, _)| uuid(client) == *id)
                 .map_or(&[][..], |(_, roles)| roles),
-            _ => return Answer::error(404, "HTTP 404 Not Found", ""),
+            _ => return ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
         };
-        Answer::ok(&Value::from(roles.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()))
+        ProviderAnswer::ok(&Value::from(roles.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()))
     }
 }
 
-fn shown(user: &User) -> Value {
+fn shown(user: &DemoUser) -> Value {
     let (first, last) = user.full_name;
     json!({
         "id": user.id, "username": user.name, "enabled": user.enabled, "firstName": first, "lastName": last,
@@ -82,11 +86,11 @@ fn shown(user: &User) -> Value {
     })
 }
 
-fn no_user() -> Answer {
-    Answer::error(404, "User not found", "")
+fn no_user() -> ProviderAnswer {
+    ProviderAnswer::error(404, "User not found", "")
 }
 
-/// What stands for the client's internal id.
+/// The client's internal id.
 fn uuid(client: &str) -> String {
     format!("uuid-of-{client}")
 }

@@ -1,4 +1,4 @@
-//! Sender-constrained tokens in an exchange, as Keycloak 26.7 makes them. Of a `DPoP` proof only the key is read.
+//! Sender-constrained tokens in an exchange, as Keycloak 26.7 issues them. Only the key of a `DPoP` proof is read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::judgement::jose::keys::thumbprint;
 use crate::judgement::token::dpop;
-use crate::tools::demo::answer::Answer;
+use crate::tools::demo::answer::ProviderAnswer;
 
 /// The thumbprint of the key of a request's proof.
 pub(super) fn key(headers: &HeaderMap) -> Option<String> {
@@ -17,15 +17,15 @@ pub(super) fn key(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Whether the caller may use a subject token that is bound to a key.
-pub(super) fn check(claims: &Map<String, Value>, key: Option<&str>) -> Result<(), Answer> {
+pub(super) fn check(claims: &Map<String, Value>, key: Option<&str>) -> Result<(), ProviderAnswer> {
     let bound = claims.get("cnf").and_then(|cnf| cnf.get("jkt")).and_then(Value::as_str);
     match (bound, key) {
         (None, _) => Ok(()),
         (Some(bound), Some(key)) if bound == key => Ok(()),
-        (Some(_), None) => Err(Answer::error(400, "invalid_request", "DPoP proof is missing")),
+        (Some(_), None) => Err(ProviderAnswer::error(400, "invalid_request", "DPoP proof is missing")),
         (Some(_), Some(_)) => {
             let text = "DPoP confirmation doesn't match DPoP proof";
-            Err(Answer::error(400, "invalid_request", text))
+            Err(ProviderAnswer::error(400, "invalid_request", text))
         }
     }
 }
@@ -34,13 +34,6 @@ pub(super) fn check(claims: &Map<String, Value>, key: Option<&str>) -> Result<()
 pub(super) fn bind(claims: &mut Map<String, Value>, key: &str) {
     claims.insert("typ".to_owned(), json!("DPoP"));
     claims.insert("cnf".to_owned(), json!({"jkt": key, "kc-jkt-type": "DPoP"}));
-}
-
-/// Undoes that.
-pub(super) fn unbind(claims: &mut Map<String, Value>) {
-    if claims.remove("cnf").is_some() {
-        claims.insert("typ".to_owned(), json!("Bearer"));
-    }
 }
 
 /// `token_type` of an access token.

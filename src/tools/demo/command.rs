@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::walk::{self, Verdict};
+use super::walk::{self, WalkVerdict};
 use crate::tools::failure::CommandFailure;
 
 /// The arguments of `cambio demo`.
@@ -26,7 +26,7 @@ pub fn run(arguments: &DemoArguments) -> Result<ExitCode, CommandFailure> {
         .map_err(|error| CommandFailure(format!("the runtime can't start: {error}")))?;
     let verdict = runtime.block_on(walk::run(arguments.once, &mut std::io::stdout()));
     Ok(match verdict.map_err(CommandFailure::of)? {
-        Verdict::AsTold => ExitCode::SUCCESS,
-        Verdict::Otherwise => ExitCode::FAILURE,
+        WalkVerdict::Passed => ExitCode::SUCCESS,
+        WalkVerdict::Failed => ExitCode::FAILURE,
     })
 }

@@ -1,77 +1,77 @@
-//! Who is known to the demo: realms, clients, users and their roles.
+//! The demo's realms, clients, users and their roles.
 
 /// A realm of the demo.
 #[derive(Debug)]
-pub struct Realm {
+pub(super) struct DemoRealm {
     /// Its name, the last part of its path.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Its clients.
-    pub clients: &'static [Client],
+    pub(super) clients: &'static [DemoClient],
     /// Its users.
-    pub users: &'static [User],
+    pub(super) users: &'static [DemoUser],
 }
 
 /// A client, as Keycloak's admin console would show it.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct DemoClient {
     /// The client id.
-    pub id: &'static str,
+    pub(super) id: &'static str,
     /// The secret; none makes the client public.
-    pub secret: Option<&'static str>,
+    pub(super) secret: Option<&'static str>,
     /// "Standard token exchange" is on.
-    pub exchange: bool,
-    /// It may ask for a refresh token in an exchange.
-    pub exchange_refresh: bool,
+    pub(super) exchange: bool,
+    /// The client may request a refresh token in an exchange.
+    pub(super) exchange_refresh: bool,
     /// The RFC 7523 JWT authorization grant is on.
-    pub jwt_bearer: bool,
+    pub(super) jwt_bearer: bool,
     /// A value that an audience mapper adds to `aud`.
-    pub audience: Option<&'static str>,
+    pub(super) audience: Option<&'static str>,
 }
 
-/// A user and what it may do.
+/// A user and their roles.
 #[derive(Debug)]
-pub struct User {
+pub(super) struct DemoUser {
     /// `sub`
-    pub id: &'static str,
+    pub(super) id: &'static str,
     /// The name to log in with.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// The password to log in with; service accounts have none.
-    pub password: Option<&'static str>,
+    pub(super) password: Option<&'static str>,
     /// Whether the user may log in.
-    pub enabled: bool,
+    pub(super) enabled: bool,
     /// Given and family name.
-    pub full_name: (&'static str, &'static str),
+    pub(super) full_name: (&'static str, &'static str),
     /// Realm roles, those that Keycloak gives every user included.
-    pub realm_roles: &'static [&'static str],
+    pub(super) realm_roles: &'static [&'static str],
     /// Client roles, by client.
-    pub client_roles: &'static [(&'static str, &'static [&'static str])],
+    pub(super) client_roles: &'static [(&'static str, &'static [&'static str])],
     /// The `groups` claim.
-    pub groups: &'static [&'static str],
+    pub(super) groups: &'static [&'static str],
 }
 
 /// The realms of the demo.
-pub fn realms() -> &'static [Realm] {
+pub(super) fn realms() -> &'static [DemoRealm] {
     &[CORP, PARTNER]
 }
 
-impl Realm {
+impl DemoRealm {
     /// The client with this id.
-    pub fn client(&self, id: &str) -> Option<&'static Client> {
+    pub(super) fn client(&self, id: &str) -> Option<&'static DemoClient> {
         self.clients.iter().find(|client| client.id == id)
     }
 
     /// The user with this name.
-    pub fn user(&self, name: &str) -> Option<&'static User> {
+    pub(super) fn user(&self, name: &str) -> Option<&'static DemoUser> {
         self.users.iter().find(|user| user.name == name)
     }
 
     /// The user with this `sub`.
-    pub(super) fn subject(&self, id: &str) -> Option<&'static User> {
+    pub(super) fn subject(&self, id: &str) -> Option<&'static DemoUser> {
         self.users.iter().find(|user| user.id == id)
     }
 }
 
-impl User {
+impl DemoUser {
     /// The e-mail address.
     pub(super) fn email(&self) -> String {
         format!("{}@example.org", self.name)
@@ -83,12 +83,12 @@ impl User {
     }
 }
 
-/// Scopes that come with every token, asked for or not.
+/// Scopes of every token, requested or not.
 pub(super) const DEFAULT_SCOPES: [&str; 2] = ["email", "profile"];
-/// Scopes that a client may ask for.
+/// Scopes that a client may request.
 pub(super) const OPTIONAL_SCOPES: [&str; 5] = ["openid", "address", "phone", "offline_access", "acr"];
 
-const CLIENT: Client = Client {
+const CLIENT: DemoClient = DemoClient {
     id: "",
     secret: None,
     exchange: false,
@@ -97,10 +97,21 @@ const CLIENT: Client = Client {
     audience: None,
 };
 
-const CORP: Realm = Realm {
+const USER: DemoUser = DemoUser {
+    id: "",
+    name: "",
+    password: None,
+    enabled: true,
+    full_name: ("", ""),
+    realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
+    client_roles: &[],
+    groups: &[],
+};
+
+const CORP: DemoRealm = DemoRealm {
     name: "corp",
     clients: &[
-        Client {
+        DemoClient {
             id: "front-end-app",
             secret: Some("front-end-secret"),
             exchange: true,
@@ -108,21 +119,20 @@ const CORP: Realm = Realm {
             jwt_bearer: true,
             ..CLIENT
         },
-        Client { id: "back-end-api", secret: Some("back-end-secret"), exchange: true, ..CLIENT },
-        Client { id: "other-api", secret: Some("other-secret"), exchange: true, ..CLIENT },
-        Client { id: "reporting-app", secret: Some("reporting-secret"), exchange: true, ..CLIENT },
-        Client { id: "legacy-app", secret: Some("legacy-secret"), ..CLIENT },
-        Client { id: "single-page-app", ..CLIENT },
-        Client { id: "cambio", secret: Some("cambio-secret"), ..CLIENT },
-        Client { id: "realm-management", secret: Some("realm-management-secret"), ..CLIENT },
-        Client { id: "account", secret: Some("account-secret"), ..CLIENT },
+        DemoClient { id: "back-end-api", secret: Some("back-end-secret"), exchange: true, ..CLIENT },
+        DemoClient { id: "other-api", secret: Some("other-secret"), exchange: true, ..CLIENT },
+        DemoClient { id: "reporting-app", secret: Some("reporting-secret"), exchange: true, ..CLIENT },
+        DemoClient { id: "legacy-app", secret: Some("legacy-secret"), ..CLIENT },
+        DemoClient { id: "single-page-app", ..CLIENT },
+        DemoClient { id: "cambio", secret: Some("cambio-secret"), ..CLIENT },
+        DemoClient { id: "realm-management", secret: Some("realm-management-secret"), ..CLIENT },
+        DemoClient { id: "account", secret: Some("account-secret"), ..CLIENT },
     ],
     users: &[
-        User {
+        DemoUser {
             id: "5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce",
             name: "alice",
             password: Some("alice-password"),
-            enabled: true,
             full_name: ("Alice", "Adams"),
             realm_roles: &["default-roles-corp", "offline_access", "uma_authorization", "auditor"],
             client_roles: &[
@@ -132,80 +142,68 @@ const CORP: Realm = Realm {
                 ("account", &["manage-account", "manage-account-links", "view-profile"]),
             ],
             groups: &["staff"],
+            ..USER
         },
-        User {
+        DemoUser {
             id: "0b0b7c52-8a1f-4d0e-8a55-3b7f6d2eb0b0",
             name: "bob",
             password: Some("bob-password"),
-            enabled: true,
             full_name: ("Bob", "Brown"),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[
                 ("front-end-app", &["frontend_user"]),
                 ("account", &["manage-account", "manage-account-links", "view-profile"]),
             ],
-            groups: &[],
+            ..USER
         },
-        User {
+        DemoUser {
             id: "ada00000-4b1f-4f6e-8f0e-2a4c9d6b7e10",
             name: "ada",
             password: Some("ada-password"),
-            enabled: true,
             full_name: ("Ada", "Admin"),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"]), ("realm-management", &["manage-users"])],
-            groups: &[],
+            ..USER
         },
-        User {
+        DemoUser {
             id: "d15ab1ed-93c2-4f0a-b1de-0f6a7c8b9d20",
             name: "dora",
             password: Some("dora-password"),
             enabled: false,
             full_name: ("Dora", "Dean"),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"])],
-            groups: &[],
+            ..USER
         },
-        User {
+        DemoUser {
             id: "7a3e5c11-22aa-4f7e-b8c9-5e2ac0e0f001",
             name: "service-account-front-end-app",
-            password: None,
-            enabled: true,
-            full_name: ("", ""),
-            realm_roles: &["default-roles-corp", "offline_access", "uma_authorization"],
             client_roles: &[("back-end-api", &["backend_user"])],
-            groups: &[],
+            ..USER
         },
-        User {
+        DemoUser {
             id: "2f1c9d44-7b6e-4a53-9d10-6c5b4a3f2e1d",
             name: "service-account-cambio",
-            password: None,
-            enabled: true,
-            full_name: ("", ""),
             realm_roles: &["default-roles-corp"],
             client_roles: &[("realm-management", &["view-users", "view-clients"])],
-            groups: &[],
+            ..USER
         },
     ],
 };
 
-const PARTNER: Realm = Realm {
+const PARTNER: DemoRealm = DemoRealm {
     name: "partner",
-    clients: &[Client {
+    clients: &[DemoClient {
         id: "partner-app",
         secret: Some("partner-secret"),
         exchange: true,
         audience: Some("https://sso.example.org"),
         ..CLIENT
     }],
-    users: &[User {
+    users: &[DemoUser {
         id: "c0ffee00-1d2e-4f30-8a40-5b6c7d8e9f00",
         name: "carol",
         password: Some("carol-password"),
-        enabled: true,
         full_name: ("Carol", "Clark"),
         realm_roles: &["default-roles-partner", "offline_access", "uma_authorization"],
         client_roles: &[("partner-app", &["partner_user"])],
-        groups: &[],
+        ..USER
     }],
 };

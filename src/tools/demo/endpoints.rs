@@ -4,23 +4,23 @@ use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::tools::demo::answer::Answer;
+use crate::tools::demo::answer::ProviderAnswer;
 use crate::tools::demo::form::Fields;
 use crate::tools::demo::grants::read_bearer;
-use crate::tools::demo::state::View;
+use crate::tools::demo::provider::View;
 use crate::words::oauth::urn;
 
 impl View<'_> {
     /// RFC 7662; a token is active only for clients that its `aud` or `azp` names.
-    pub(super) fn introspect(&self, headers: &HeaderMap, fields: &Fields) -> Answer {
+    pub(super) fn introspect(&self, headers: &HeaderMap, fields: &Fields) -> ProviderAnswer {
         let Ok(client) = self.client(headers, fields) else {
-            return Answer::error(401, "invalid_client", "Client authentication failed.");
+            return ProviderAnswer::error(401, "invalid_client", "Client authentication failed.");
         };
         if client.secret.is_none() {
-            return Answer::error(403, "invalid_request", "Client not allowed.");
+            return ProviderAnswer::error(403, "invalid_request", "Client not allowed.");
         }
         let Some(token) = fields.one("token") else {
-            return Answer::error(400, "invalid_request", "Token not provided.");
+            return ProviderAnswer::error(400, "invalid_request", "Token not provided.");
         };
         let claims = self.read_token(token).or_else(|| self.read_refresh_token(token));
         let named = |aud: &Value| match aud {
@@ -31,72 +31,74 @@ impl View<'_> {
             Some(mut claims) => {
                 claims.insert("active".to_owned(), Value::from(true));
                 claims.insert("client_id".to_owned(), claims.get("azp").cloned().unwrap_or_default());
-                Answer::ok(&Value::from(claims))
+                ProviderAnswer::ok(&Value::from(claims))
             }
-            None => Answer::ok(&json!({"active": false})),
+            None => ProviderAnswer::ok(&json!({"active": false})),
         }
     }
 
-    /// What the access token says about its user.
-    pub(super) fn userinfo(&self, headers: &HeaderMap) -> Answer {
+    /// The claims about the access token's user.
+    pub(super) fn userinfo(&self, headers: &HeaderMap) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
         let Some(claims) = claims.filter(|claims| claims.get("typ").is_some_and(|typ| typ == "Bearer"))
         else {
             let challenge = format!("Bearer realm=\"{}\", error=\"invalid_token\"", self.realm.name);
-            return Answer::error(401, "invalid_token", "Token verification failed")
+            return ProviderAnswer::error(401, "invalid_token", "Token verification failed")
                 .with(WWW_AUTHENTICATE, challenge);
         };
         let names =
             ["sub", "email_verified", "name", "preferred_username", "given_name", "family_name", "email"];
         let known = names.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone())));
-        Answer::ok(&Value::from(known.collect::<serde_json::Map<_, _>>()))
+        ProviderAnswer::ok(&Value::from(known.collect::<serde_json::Map<_, _>>()))
     }
 
-    /// RFC 7009; a token that is not known needs no revocation, and gets a 200 that says so, as Keycloak's does.
-    pub(super) fn revoke(&self, headers: &HeaderMap, fields: &Fields) -> Answer {
+    /// RFC 7009. An unknown token gets the same 200 as in Keycloak.
+    pub(super) fn revoke(&self, headers: &HeaderMap, fields: &Fields) -> ProviderAnswer {
         let client = match self.client(headers, fields) {
             Ok(client) => client,
             Err(refused) => return refused,
         };
         let Some(token) = fields.one("token") else {
-            return Answer::error(400, "invalid_request", "Token not provided");
+            return ProviderAnswer::error(400, "invalid_request", "Token not provided");
         };
         let claims = self.read_refresh_token(token).or_else(|| self.read_token(token));
-        let Some(claims) = claims else { return Answer::error(200, "invalid_token", "Invalid token") };
+        let Some(claims) = claims else {
+            return ProviderAnswer::error(200, "invalid_token", "Invalid token");
+        };
         if claims.get("azp").is_none_or(|azp| azp != client.id) {
-            return Answer::error(400, "invalid_token", "Unmatching clients");
+            return ProviderAnswer::error(400, "invalid_token", "Unmatching clients");
         }
         if let (Some("Refresh"), Some(session)) =
             (claims.get("typ").and_then(Value::as_str), claims.get("sid").and_then(Value::as_str))
         {
-            self.state.end_session(session);
+            self.provider.end_session(session);
         }
-        Answer { status: StatusCode::OK, headers: Vec::new(), body: bytes::Bytes::new() }
+        ProviderAnswer { status: StatusCode::OK, headers: Vec::new(), body: bytes::Bytes::new() }
     }
 
     /// Ends the session of a refresh token.
-    pub(super) fn logout(&self, headers: &HeaderMap, fields: &Fields) -> Answer {
+    pub(super) fn logout(&self, headers: &HeaderMap, fields: &Fields) -> ProviderAnswer {
         if let Err(refused) = self.client(headers, fields) {
             return refused;
         }
         let claims = fields.one("refresh_token").and_then(|token| self.read_refresh_token(token));
         let Some(session) = claims.as_ref().and_then(|c| c.get("sid")).and_then(Value::as_str) else {
-            return Answer::error(400, "invalid_grant", "Invalid refresh token");
+            return ProviderAnswer::error(400, "invalid_grant", "Invalid refresh token");
         };
-        self.state.end_session(session);
-        Answer { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: bytes::Bytes::new() }
+        self.provider.end_session(session);
+        ProviderAnswer { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: bytes::Bytes::new() }
     }
 
-    /// The signing keys, and a key for encryption beside them.
-    pub(super) fn certs(&self) -> Answer {
-        let mut keys: Vec<_> = self.state.keys(self.realm.name).iter().map(|key| key.jwk()).collect();
-        keys.push(self.state.encryption.encryption_jwk());
-        Answer::new(StatusCode::OK, "application/json", json!({"keys": keys}).to_string())
+    /// The signing keys and the key for encryption.
+    pub(super) fn certs(&self) -> ProviderAnswer {
+        let mut keys: Vec<_> = self.provider.keys(self.realm.name).iter().map(|key| key.jwk()).collect();
+        keys.push(self.provider.encryption.encryption_jwk());
+        ProviderAnswer::new(StatusCode::OK, "application/json", json!({"keys": keys}).to_string())
             .with(CACHE_CONTROL, "no-cache")
     }
 
     /// The discovery document; its URLs follow the Host header.
-    pub(super) fn discovery(&self) -> Answer {
+    pub(super) fn discovery(&self) -> ProviderAnswer {
         let issuer = self.issuer;
         let at = |name: &str| format!("{issuer}/protocol/openid-connect/{name}");
         let body = json!({
@@ -121,7 +123,7 @@ impl View<'_> {
             "scopes_supported": ["openid", "email", "profile", "offline_access", "address", "phone", "acr"],
             "claims_supported": ["sub", "iss", "aud", "exp", "iat", "name", "email", "preferred_username"],
         });
-        Answer::new(StatusCode::OK, "application/json", body.to_string())
+        ProviderAnswer::new(StatusCode::OK, "application/json", body.to_string())
             .with(CACHE_CONTROL, "no-cache, must-revalidate, no-transform, no-store")
     }
 }

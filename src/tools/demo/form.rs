@@ -1,14 +1,14 @@
-//! Forms as a lenient server reads them. Only the demo does so.
+//! Forms as Keycloak reads them, which is more lenient than the gate.
 
 /// The fields of a form, in order.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
-/// The server gave up on the body, as Keycloak does with a 500.
+/// The body can't be read; Keycloak answers with status 500.
 #[derive(Debug)]
 pub(super) struct Unreadable;
 
-/// More fields than this are not read.
+/// The largest number of fields.
 const MAX_FIELDS: usize = 1000;
 
 impl Fields {
@@ -26,11 +26,6 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// Adds a field at the end.
-    pub(super) fn push(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.to_owned()));
-    }
-
     /// Adds the fields of another form at the end.
     pub(super) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -46,7 +41,7 @@ impl Fields {
         self.0.iter().filter(move |(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
     }
 
-    /// Whether a name other than `audience` and `resource` stands there twice.
+    /// Whether a name other than `audience` and `resource` is repeated.
     pub(super) fn repeated(&self) -> bool {
         let mut names: Vec<_> = self
             .0

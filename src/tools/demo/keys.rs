@@ -1,4 +1,4 @@
-//! RSA keys of the demo's realms: made at start, never written down.
+//! RSA keys of the demo's realms, generated at start and never stored.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -10,27 +10,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What an identity provider of two realms needs. Cloning shares the keys: tests make them once.
+/// The keys of an identity provider with two realms. Clones share the keys, so that tests generate them once.
 #[derive(Clone, Debug)]
 pub struct Keys {
     /// Signs in `corp`.
     pub corp: Arc<RealmKey>,
     /// Signs in `partner`.
     pub partner: Arc<RealmKey>,
-    /// Stands in every `certs` answer with `use: enc`, as Keycloak's RSA-OAEP key does.
+    /// Published with `use: enc`, like Keycloak's RSA-OAEP key.
     pub encryption: Arc<RealmKey>,
 }
 
 impl Keys {
-    /// Makes new keys, one per thread, since RSA takes its time.
+    /// Generates new keys, one per thread, because RSA is slow.
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn generate() -> Result<Self, KeyError> {
+    pub fn generate() -> Result<Self, RealmKeyError> {
         let [corp, partner, encryption] = std::thread::scope(|scope| {
             [(), (), ()]
                 .map(|()| scope.spawn(RealmKey::generate))
-                .map(|made| made.join().unwrap_or(Err(KeyError)).map(Arc::new))
+                .map(|made| made.join().unwrap_or(Err(RealmKeyError)).map(Arc::new))
         });
         Ok(Self { corp: corp?, partner: partner?, encryption: encryption? })
     }
@@ -39,7 +39,7 @@ impl Keys {
 /// The cryptographic library failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key could not be made or used")]
-pub struct KeyError;
+pub struct RealmKeyError;
 
 /// An RSA key of 2048 bits with its key id.
 pub struct RealmKey {
@@ -48,12 +48,12 @@ pub struct RealmKey {
 }
 
 impl RealmKey {
-    /// Makes a new key; takes about a tenth of a second.
+    /// Generates a key, which takes about a tenth of a second.
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn generate() -> Result<Self, KeyError> {
-        let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError)?;
+    pub fn generate() -> Result<Self, RealmKeyError> {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| RealmKeyError)?;
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
         Ok(Self { kid: URL_SAFE_NO_PAD.encode(digest.as_ref()), pair })
     }
@@ -77,29 +77,29 @@ impl RealmKey {
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn sign(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
+    pub fn sign(&self, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
         self.sign_as(&self.kid, claims)
     }
 
-    /// Signs claims as a JWT that names another key's id: what a forger would do.
+    /// Signs claims as a JWT that names another key's id, as a forger would.
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn sign_as(&self, kid: &str, claims: &Map<String, Value>) -> Result<String, KeyError> {
+    pub fn sign_as(&self, kid: &str, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid}).to_string();
         self.sign_raw(&header, &Value::from(claims.clone()).to_string())
     }
 
-    /// Signs a header and a payload as they are: for tests of what a verifier refuses.
+    /// Signs a header and a payload as they are, for tests of what a verifier refuses.
     ///
     /// # Errors
     /// When the cryptographic library fails.
-    pub fn sign_raw(&self, header: &str, payload: &str) -> Result<String, KeyError> {
+    pub fn sign_raw(&self, header: &str, payload: &str) -> Result<String, RealmKeyError> {
         let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), token.as_bytes(), &mut signature)
-            .map_err(|_| KeyError)?;
+            .map_err(|_| RealmKeyError)?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(token)

@@ -4,18 +4,18 @@ use http::header::LOCATION;
 use http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::tools::demo::answer::Answer;
+use crate::tools::demo::answer::ProviderAnswer;
 use crate::tools::demo::form::Fields;
-use crate::tools::demo::state::{Code, View};
+use crate::tools::demo::provider::{Code, View};
 use crate::tools::demo::tokens::grant_scope;
 
-/// Parameters of the request that the page's form brings back.
+/// Parameters of the request that the page's form sends again.
 const KEPT: [&str; 7] =
     ["client_id", "redirect_uri", "state", "scope", "nonce", "code_challenge", "response_type"];
 
 impl View<'_> {
     /// `GET` shows the page; `POST` logs in and goes back to the client with a code.
-    pub(super) fn auth(&self, method: &Method, fields: &Fields) -> Answer {
+    pub(super) fn auth(&self, method: &Method, fields: &Fields) -> ProviderAnswer {
         let client = fields.one("client_id").and_then(|id| self.realm.client(id));
         let (Some(client), Some(redirect)) = (client, fields.one("redirect_uri")) else {
             return page(StatusCode::BAD_REQUEST, "<p>Client not found, or no redirect_uri.</p>");
@@ -36,7 +36,7 @@ impl View<'_> {
         let Some(user) = user.filter(|_| method == Method::POST) else {
             return page(StatusCode::OK, &login_form(fields));
         };
-        let code = self.state.add_code(Code {
+        let code = self.provider.add_code(Code {
             client,
             user,
             realm: self.realm.name,
@@ -62,7 +62,7 @@ fn login_form(fields: &Fields) -> String {
     )
 }
 
-fn go_back(fields: &Fields, redirect: &str, parameters: &[(&str, &str)]) -> Answer {
+fn go_back(fields: &Fields, redirect: &str, parameters: &[(&str, &str)]) -> ProviderAnswer {
     let state = fields.one("state").map(|state| ("state", state));
     let mut separator = if redirect.contains('?') { '&' } else { '?' };
     let mut location = redirect.to_owned();
@@ -76,11 +76,11 @@ fn go_back(fields: &Fields, redirect: &str, parameters: &[(&str, &str)]) -> Answ
     page(StatusCode::FOUND, "").with(LOCATION, location)
 }
 
-fn page(status: StatusCode, content: &str) -> Answer {
+fn page(status: StatusCode, content: &str) -> ProviderAnswer {
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sign in</title><body>{content}</body></html>"
     );
-    Answer::new(status, "text/html;charset=utf-8", html)
+    ProviderAnswer::new(status, "text/html;charset=utf-8", html)
 }
 
 fn escape(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! The demo's tokens: what Keycloak would put into them.
+//! The demo's tokens, with the claims that Keycloak gives them.
 
 use std::collections::BTreeSet;
 
@@ -7,33 +7,33 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::tools::demo::directory::{Client, DEFAULT_SCOPES, OPTIONAL_SCOPES, User};
-use crate::tools::demo::keys::KeyError;
-use crate::tools::demo::state::View;
+use crate::tools::demo::directory::{DEFAULT_SCOPES, DemoClient, DemoUser, OPTIONAL_SCOPES};
+use crate::tools::demo::keys::RealmKeyError;
+use crate::tools::demo::provider::View;
 
 /// Seconds that an access token lives.
 pub(super) const ACCESS_LIFETIME: i64 = 300;
 /// Seconds that a refresh token lives.
 pub(super) const REFRESH_LIFETIME: i64 = 1800;
 
-/// What a token is about.
+/// What a token grants.
 #[derive(Clone, Debug)]
-pub(super) struct Grant {
-    pub(super) client: &'static Client,
-    pub(super) user: &'static User,
+pub(super) struct GrantedToken {
+    pub(super) client: &'static DemoClient,
+    pub(super) user: &'static DemoUser,
     pub(super) session: String,
     /// Space-separated, default scopes included.
     pub(super) scope: String,
     /// Six letters that say where the token came from.
     pub(super) origin: &'static str,
-    /// Only these audiences' client roles; none means all.
+    /// Audiences whose client roles the token has; none means all.
     pub(super) audiences: Vec<String>,
     pub(super) nonce: Option<String>,
     /// The thumbprint of the key that an access token is bound to.
     pub(super) key: Option<String>,
 }
 
-/// The scope that is granted when `asked` is asked for, or the scopes that are unknown.
+/// The scope that is granted for the requested scope, or the unknown scopes.
 pub(super) fn grant_scope(asked: Option<&str>) -> Result<String, String> {
     let asked: Vec<_> = asked.unwrap_or_default().split_whitespace().collect();
     let known = |scope: &&str| DEFAULT_SCOPES.contains(scope) || OPTIONAL_SCOPES.contains(scope);
@@ -47,14 +47,14 @@ pub(super) fn grant_scope(asked: Option<&str>) -> Result<String, String> {
 
 impl View<'_> {
     /// The claims of an access token.
-    pub(super) fn access_claims(&self, grant: &Grant) -> Map<String, Value> {
+    pub(super) fn access_claims(&self, grant: &GrantedToken) -> Map<String, Value> {
         let wanted = |client: &str| grant.audiences.is_empty() || grant.audiences.iter().any(|a| a == client);
         let roles: Map<_, _> = (grant.user.client_roles.iter())
             .filter(|(client, _)| wanted(client))
             .map(|(client, roles)| ((*client).to_owned(), json!({"roles": roles})))
             .collect();
-        // Keycloak's audience resolver: every client of whose roles there are some, except the caller itself
-        // unless it was asked for.
+        // Keycloak's audience resolver: every client with roles in the token, without the caller itself unless the
+        // request names audiences.
         let resolved = roles.keys().filter(|c| *c != grant.client.id || !grant.audiences.is_empty()).cloned();
         let audience: Vec<String> = resolved.chain(grant.client.audience.map(str::to_owned)).collect();
 
@@ -74,7 +74,7 @@ impl View<'_> {
     }
 
     /// The claims of an ID token.
-    pub(super) fn id_claims(&self, grant: &Grant) -> Map<String, Value> {
+    pub(super) fn id_claims(&self, grant: &GrantedToken) -> Map<String, Value> {
         let mut claims = self.common_claims(grant, "ID", ACCESS_LIFETIME);
         claims.insert("aud".to_owned(), json!(grant.client.id));
         claims.insert("acr".to_owned(), json!("1"));
@@ -85,12 +85,12 @@ impl View<'_> {
     }
 
     /// Signs with the realm's key.
-    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
-        self.state.keys(self.realm.name).first().ok_or(KeyError)?.sign(claims)
+    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
+        self.provider.keys(self.realm.name).first().ok_or(RealmKeyError)?.sign(claims)
     }
 
     /// A refresh token, which only this server can read.
-    pub(super) fn refresh_token(&self, grant: &Grant) -> String {
+    pub(super) fn refresh_token(&self, grant: &GrantedToken) -> String {
         let mut claims = self.common_claims(grant, "Refresh", REFRESH_LIFETIME);
         claims.insert("aud".to_owned(), json!(self.issuer));
         claims.insert("scope".to_owned(), json!(grant.scope));
@@ -100,35 +100,35 @@ impl View<'_> {
             URL_SAFE_NO_PAD.encode(header),
             URL_SAFE_NO_PAD.encode(Value::from(claims).to_string())
         );
-        let tag = aws_lc_rs::hmac::sign(&self.state.refresh_key, signed.as_bytes());
+        let tag = aws_lc_rs::hmac::sign(&self.provider.refresh_key, signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
 
-    /// The claims of a refresh token that this server made and that still holds.
+    /// The claims of a refresh token of this provider that is still valid.
     pub(super) fn read_refresh_token(&self, token: &str) -> Option<Map<String, Value>> {
         let (signed, tag) = token.rsplit_once('.')?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        aws_lc_rs::hmac::verify(&self.state.refresh_key, signed.as_bytes(), &tag).ok()?;
+        aws_lc_rs::hmac::verify(&self.provider.refresh_key, signed.as_bytes(), &tag).ok()?;
         let payload = URL_SAFE_NO_PAD.decode(signed.split_once('.')?.1).ok()?;
         self.current(serde_json::from_slice(&payload).ok()?)
     }
 
-    /// The claims of an access or ID token of this realm and this issuer that still holds.
+    /// The claims of an access or ID token of this realm and this issuer that is still valid.
     pub(super) fn read_token(&self, token: &str) -> Option<Map<String, Value>> {
-        self.current(self.state.keys(self.realm.name).iter().find_map(|key| key.verify(token))?)
+        self.current(self.provider.keys(self.realm.name).iter().find_map(|key| key.verify(token))?)
     }
 
     fn current(&self, claims: Map<String, Value>) -> Option<Map<String, Value>> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let holds = text("iss") == Some(self.issuer)
             && claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp > self.now.as_second())
-            && text("sid").is_none_or(|session| !self.state.is_ended(session));
+            && text("sid").is_none_or(|session| !self.provider.is_ended(session));
         holds.then_some(claims)
     }
 
-    fn common_claims(&self, grant: &Grant, kind: &str, lifetime: i64) -> Map<String, Value> {
+    fn common_claims(&self, grant: &GrantedToken, kind: &str, lifetime: i64) -> Map<String, Value> {
         let now = self.now.as_second();
-        self.state.note_session(grant.user, &grant.session);
+        self.provider.note_session(grant.user, &grant.session);
         let prefix = if kind == "Bearer" { format!("{}:", grant.origin) } else { String::new() };
         let (given, family) = grant.user.full_name;
         let claims = json!({

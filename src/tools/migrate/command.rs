@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Migration, Options};
+use super::{Migration, MigrationOptions};
 use crate::tools::failure::CommandFailure;
 
 /// Largest export that is read, in bytes. The export of a realm with all its users can be large.
@@ -61,7 +61,7 @@ pub fn run(arguments: &MigrateArguments) -> Result<ExitCode, CommandFailure> {
 fn run_with(arguments: &MigrateArguments, output: &mut impl Write) -> Result<(), CommandFailure> {
     let MigratedSystem::Keycloak(arguments) = &arguments.system;
     let export = read(&arguments.export)?;
-    let options = Options { realm: arguments.realm.as_deref(), owner: arguments.owner.as_deref() };
+    let options = MigrationOptions { realm: arguments.realm.as_deref(), owner: arguments.owner.as_deref() };
     let migration = super::keycloak(&export, options)
         .map_err(|error| CommandFailure(format!("{}: {error}", arguments.export.display())))?;
     write(&migration, arguments)?;

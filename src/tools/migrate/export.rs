@@ -1,40 +1,40 @@
-//! A realm export as Keycloak 26 writes it, as far as it is understood. Fields that hold secrets are not read.
+//! A realm export as Keycloak 26 writes it. Fields that hold secrets are not read.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::MigrateError;
+use super::error::MigrateError;
 
 /// One realm.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Realm {
+pub(super) struct ExportedRealm {
     #[serde(rename = "realm")]
     pub(super) name: String,
     #[serde(default = "yes")]
     pub(super) enabled: bool,
-    /// Fine-grained admin permissions V2, which know no token exchange and take V1's place.
+    /// Whether the realm uses fine-grained admin permissions V2, which replace V1 and have none for token exchange.
     #[serde(default)]
     pub(super) admin_permissions_enabled: bool,
     #[serde(default)]
-    pub(super) clients: Vec<Client>,
+    pub(super) clients: Vec<ExportedClient>,
     #[serde(default)]
     pub(super) client_scopes: Vec<ClientScope>,
     #[serde(default)]
     pub(super) identity_providers: Vec<IdentityProvider>,
     #[serde(default)]
-    pub(super) roles: Roles,
+    pub(super) roles: ExportedRoles,
     /// A partial export has service accounts only.
     #[serde(default)]
-    users: Vec<User>,
+    users: Vec<ExportedUser>,
 }
 
-/// A user, as far as it is a client's service account.
+/// A user. Only service accounts of clients matter.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct User {
+struct ExportedUser {
     service_account_client_id: Option<String>,
     #[serde(default)]
     realm_roles: Vec<String>,
@@ -45,7 +45,7 @@ struct User {
 /// One client.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Client {
+pub(super) struct ExportedClient {
     #[serde(default)]
     pub(super) id: String,
     #[serde(rename = "clientId")]
@@ -85,12 +85,12 @@ pub(super) struct IdentityProvider {
 
 /// The realm's client roles, by client id.
 #[derive(Default, Deserialize)]
-pub(super) struct Roles {
+pub(super) struct ExportedRoles {
     #[serde(default)]
     pub(super) client: BTreeMap<String, Vec<Value>>,
 }
 
-/// What `realm-management` decides about: the fine-grained admin permissions V1.
+/// The authorization settings of `realm-management`: the fine-grained admin permissions V1.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Authorization {
@@ -98,7 +98,7 @@ pub(super) struct Authorization {
     #[serde(default)]
     pub(super) resources: Vec<Resource>,
     #[serde(default)]
-    pub(super) policies: Vec<Policy>,
+    pub(super) policies: Vec<ExportedPolicy>,
 }
 
 /// What permissions are about.
@@ -110,7 +110,7 @@ pub(super) struct Resource {
 /// A policy, or a permission that applies policies.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Policy {
+pub(super) struct ExportedPolicy {
     pub(super) name: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
@@ -120,8 +120,8 @@ pub(super) struct Policy {
     pub(super) config: BTreeMap<String, Value>,
 }
 
-impl Policy {
-    /// A list of names, which Keycloak writes as JSON in a string; nothing where it is anything else.
+impl ExportedPolicy {
+    /// A list of names, which Keycloak writes as JSON in a string; none if the value is anything else.
     pub(super) fn list(&self, key: &str) -> Option<Vec<String>> {
         match self.config.get(key) {
             Some(Value::String(text)) => serde_json::from_str(text).ok(),
@@ -130,18 +130,18 @@ impl Policy {
     }
 }
 
-impl Client {
-    /// Whether it speaks OpenID Connect, which is what a client without a word about it does.
+impl ExportedClient {
+    /// Whether the client uses OpenID Connect, the default.
     pub(super) fn is_openid(&self) -> bool {
         self.protocol.as_deref().is_none_or(|protocol| protocol == "openid-connect")
     }
 
-    /// Whether one of its switches is on.
+    /// Whether *Standard token exchange* is switched on.
     pub(super) fn exchanges(&self) -> bool {
         self.attribute("standard.token.exchange.enabled") == Some("true")
     }
 
-    /// Whether it may ask for refresh tokens in a standard exchange.
+    /// Whether the client may request refresh tokens in a standard exchange.
     pub(super) fn refreshes(&self) -> bool {
         self.attribute("standard.token.exchange.enableRefreshRequestedTokenType")
             .is_some_and(|value| value != "NO")
@@ -152,10 +152,10 @@ impl Client {
     }
 }
 
-impl Realm {
-    /// The clients whose service accounts were given a role directly: `ROLE` or `CLIENT/ROLE`.
+impl ExportedRealm {
+    /// The clients whose service accounts have a role directly: `ROLE` or `CLIENT/ROLE`.
     pub(super) fn with_role(&self, role: &str) -> impl Iterator<Item = &str> {
-        let has = move |user: &User| {
+        let has = move |user: &ExportedUser| {
             let of_client = role.split_once('/').is_some_and(|(client, role)| {
                 user.client_roles.get(client).is_some_and(|roles| roles.iter().any(|one| one == role))
             });
@@ -173,7 +173,7 @@ impl Realm {
         self.clients.iter().find(|client| client.name == name)?.authorization_settings.as_ref()
     }
 
-    /// Whether a scope is named in tokens. `offline_access` is left to whoever wants to write it.
+    /// Whether tokens name a scope. `offline_access` is left out: an owner who wants it writes it.
     pub(super) fn names_in_tokens(&self, scope: &str) -> bool {
         scope != "offline_access"
             && self.client_scopes.iter().any(|one| {
@@ -183,10 +183,10 @@ impl Realm {
     }
 }
 
-/// Reads one realm. What goes wrong is told by its place alone: the text could be a secret.
-pub(super) fn read(bytes: &[u8]) -> Result<Realm, MigrateError> {
+/// Reads one realm. An error tells only its place: the text could be a secret.
+pub(super) fn read(bytes: &[u8]) -> Result<ExportedRealm, MigrateError> {
     let shape = |error: serde_json::Error| MigrateError::Shape { line: error.line(), column: error.column() };
-    let realm: Realm = serde_json::from_slice(bytes).map_err(shape)?;
+    let realm: ExportedRealm = serde_json::from_slice(bytes).map_err(shape)?;
     if realm.clients.is_empty() {
         return Err(MigrateError::NoClients);
     }

@@ -1,28 +1,29 @@
-//! What the files don't say, and what is left to do.
+//! The report: what the files leave out, and what is left to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::export::{Client, Realm};
-use super::permissions::{Answer, Grant, Grants};
+use super::export::{ExportedClient, ExportedRealm};
+use super::permissions::V1Grants;
+use super::policies::{V1Answer, V1Grant};
 use super::write::{audience_obstacle, caller_obstacle, callers};
 
 /// What a finding asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// V1 allowed it, or may have; the files don't.
+pub enum FindingKind {
+    /// V1 allowed it, or may have allowed it; the files don't.
     NotCarriedOver,
-    /// Needed before the files do what V1 did.
+    /// Somebody has to do it before the files allow what V1 allowed.
     ToDo,
-    /// Good to know: V1 did not allow it either, or it is no permission.
+    /// V1 did not allow it either, or it is not about a permission.
     Note,
 }
 
 /// Something that a person has to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub struct MigrationFinding {
     /// What it asks for.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// What it is about: a kind of thing and its name.
     pub about: String,
     /// What was found, and what to write.
@@ -30,14 +31,14 @@ pub struct Finding {
 }
 
 /// All findings, sorted.
-pub(super) fn findings(realm: &Realm, grants: &Grants) -> Vec<Finding> {
+pub(super) fn findings(realm: &ExportedRealm, grants: &V1Grants) -> Vec<MigrationFinding> {
     let mut findings = BTreeSet::new();
     if let Some(reason) = grants.void {
-        add(&mut findings, Kind::NotCarriedOver, "the realm".to_owned(), reason.to_owned());
+        add(&mut findings, FindingKind::NotCarriedOver, "the realm".to_owned(), reason.to_owned());
     }
     for name in &grants.orphans {
         let text = "is not about one client or identity provider of the export".to_owned();
-        add(&mut findings, Kind::NotCarriedOver, format!("permission {name:?}"), text);
+        add(&mut findings, FindingKind::NotCarriedOver, format!("permission {name:?}"), text);
     }
     for (audience, grant) in &grants.audiences {
         of_audience(realm, audience, grant, &mut findings);
@@ -53,7 +54,12 @@ pub(super) fn findings(realm: &Realm, grants: &Grants) -> Vec<Finding> {
 }
 
 /// The report: what was carried over, then the findings by kind.
-pub(super) fn text(realm: &Realm, name: &str, grants: &Grants, findings: &[Finding]) -> String {
+pub(super) fn text(
+    realm: &ExportedRealm,
+    name: &str,
+    grants: &V1Grants,
+    findings: &[MigrationFinding],
+) -> String {
     let mut text =
         format!("realm {:?} of Keycloak, realm {name:?} of cambio.yaml\n\ncarried over\n", realm.name);
     let mut none = true;
@@ -68,9 +74,11 @@ pub(super) fn text(realm: &Realm, name: &str, grants: &Grants, findings: &[Findi
     if none {
         text.push_str("  nothing\n");
     }
-    for (kind, title) in
-        [(Kind::NotCarriedOver, "not carried over"), (Kind::ToDo, "to do"), (Kind::Note, "to know")]
-    {
+    for (kind, title) in [
+        (FindingKind::NotCarriedOver, "not carried over"),
+        (FindingKind::ToDo, "to do"),
+        (FindingKind::Note, "to know"),
+    ] {
         let mut of_kind = findings.iter().filter(|one| one.kind == kind).peekable();
         if of_kind.peek().is_some() {
             let _ = writeln!(text, "\n{title}");
@@ -82,70 +90,81 @@ pub(super) fn text(realm: &Realm, name: &str, grants: &Grants, findings: &[Findi
     text
 }
 
-fn of_audience(realm: &Realm, audience: &str, grant: &Grant, findings: &mut BTreeSet<Finding>) {
+fn of_audience(
+    realm: &ExportedRealm,
+    audience: &str,
+    grant: &V1Grant,
+    findings: &mut BTreeSet<MigrationFinding>,
+) {
     let about = || format!("audience {audience:?}");
     if let Some(obstacle) = audience_obstacle(realm, audience) {
-        let kind = if enabled(realm, audience) { Kind::NotCarriedOver } else { Kind::Note };
+        let kind = if enabled(realm, audience) { FindingKind::NotCarriedOver } else { FindingKind::Note };
         add(findings, kind, about(), obstacle.to_owned());
         return;
     }
     if grant.clients.is_empty() {
-        add(findings, Kind::Note, about(), "its permission allows nobody".to_owned());
+        add(findings, FindingKind::Note, about(), "its permission allows nobody".to_owned());
     }
-    for client in realm.clients.iter().filter(|one| grant.clients.get(&one.name) == Some(&Answer::Granted)) {
-        // Keycloak's own clients are in every realm: that they can't exchange is no news.
+    for client in realm.clients.iter().filter(|one| grant.clients.get(&one.name) == Some(&V1Answer::Granted))
+    {
+        // Keycloak's own clients are in every realm: nobody needs to know that they can't exchange.
         if let Some(obstacle) =
             caller_obstacle(client).filter(|_| client.name != audience && !built_in(client))
         {
-            let kind = if client.enabled && !client.bearer_only { Kind::NotCarriedOver } else { Kind::Note };
+            let kind = if client.enabled && !client.bearer_only {
+                FindingKind::NotCarriedOver
+            } else {
+                FindingKind::Note
+            };
             add(findings, kind, about(), format!("client {:?}: {obstacle}", client.name));
         }
     }
-    for (reasons, clients) in doubts(realm, grant, audience) {
-        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
-        add(findings, Kind::NotCarriedOver, about(), text);
-    }
+    of_doubts(realm, grant, audience, &about(), findings);
 }
 
-fn of_provider(realm: &Realm, alias: &str, grant: &Grant, findings: &mut BTreeSet<Finding>) {
+fn of_provider(
+    realm: &ExportedRealm,
+    alias: &str,
+    grant: &V1Grant,
+    findings: &mut BTreeSet<MigrationFinding>,
+) {
     let about = || format!("identity provider {alias:?}");
     let allowed = possible(realm, grant);
     if !allowed.is_empty() {
         let text = format!(
-            "V1 let {} exchange its tokens (subject_issuer) and for its tokens (requested_issuer). For the first, name it \
-             under `issuers` and in the realm's `subjectIssuers` in cambio.yaml, and in each audience's file write \
-             `- {{ clients: […], issuers: [NAME], issuance: translate }}` (or mint); the second stays closed unless \
-             `doors.requestedIssuer` opens it",
+            "V1 let {} exchange its tokens (subject_issuer), and exchange for its tokens (requested_issuer). To allow the \
+             first, add the issuer to `issuers` and to the realm's `subjectIssuers` in cambio.yaml, and write \
+             `- {{ clients: […], issuers: [NAME], issuance: translate }}` (or mint) into each audience's file. The second \
+             is refused unless `doors.requestedIssuer` allows it",
             names(allowed.into_iter())
         );
-        add(findings, Kind::NotCarriedOver, about(), text);
+        add(findings, FindingKind::NotCarriedOver, about(), text);
     }
-    for (reasons, clients) in doubts(realm, grant, "") {
-        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
-        add(findings, Kind::NotCarriedOver, about(), text);
-    }
+    of_doubts(realm, grant, "", &about(), findings);
 }
 
-fn of_impersonation(realm: &Realm, grant: &Grant, restricted: bool, findings: &mut BTreeSet<Finding>) {
+fn of_impersonation(
+    realm: &ExportedRealm,
+    grant: &V1Grant,
+    restricted: bool,
+    findings: &mut BTreeSet<MigrationFinding>,
+) {
     let about = || "impersonation".to_owned();
     let allowed = possible(realm, grant);
     if !allowed.is_empty() {
-        let whom = if restricted { ", of users whom user-impersonated.permission.users allows" } else { "" };
+        let whom = if restricted { ", if user-impersonated.permission.users allows the user" } else { "" };
         let text = format!(
-            "V1 let {} ask for tokens of other users (requested_subject){whom}. Write `impersonation` with `who` and \
-             `whom` into the permissions that need it, and `doors.requestedSubject: judged` in cambio.yaml",
+            "V1 let {} ask for tokens of other users (requested_subject){whom}. To allow it, write `impersonation` with \
+             `who` and `whom` into the permissions that need it, and `doors.requestedSubject: judged` in cambio.yaml",
             names(allowed.into_iter())
         );
-        add(findings, Kind::NotCarriedOver, about(), text);
+        add(findings, FindingKind::NotCarriedOver, about(), text);
     }
-    for (reasons, clients) in doubts(realm, grant, "") {
-        let text = format!("V1 may have allowed {}: {}", names(clients.into_iter()), joined(reasons));
-        add(findings, Kind::NotCarriedOver, about(), text);
-    }
+    of_doubts(realm, grant, "", &about(), findings);
 }
 
-/// The switches of the standard exchange (V2).
-fn of_clients(realm: &Realm, grants: &Grants, findings: &mut BTreeSet<Finding>) {
+/// Findings about the switches of the standard exchange (V2).
+fn of_clients(realm: &ExportedRealm, grants: &V1Grants, findings: &mut BTreeSet<MigrationFinding>) {
     let mut listed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for audience in grants.audiences.keys() {
         for client in callers(realm, audience, grants) {
@@ -157,8 +176,8 @@ fn of_clients(realm: &Realm, grants: &Grants, findings: &mut BTreeSet<Finding>) 
         let carried = listed.get(client.name.as_str());
         if carried.is_some() && !client.exchanges() {
             let text =
-                "switch on Standard token exchange for it at Keycloak, or write `issuance: mint`".to_owned();
-            add(findings, Kind::ToDo, about(), text);
+                "switch on Standard token exchange for it in Keycloak, or write `issuance: mint`".to_owned();
+            add(findings, FindingKind::ToDo, about(), text);
         }
         if client.exchanges() {
             let others = audiences(realm).filter(|name| {
@@ -167,26 +186,26 @@ fn of_clients(realm: &Realm, grants: &Grants, findings: &mut BTreeSet<Finding>) 
             let others: Vec<_> = others.collect();
             if !others.is_empty() {
                 let text = format!(
-                    "its Standard token exchange (V2) has no permission: it could exchange for every audience in which \
-                     the user has a role. Where it is to go on, list it in the file of: {}",
+                    "its Standard token exchange (V2) needs no permission: it can exchange for every audience in which \
+                     the user has a role. List it in the file of every audience whose owner permits it. Candidates: {}",
                     names(others.into_iter())
                 );
-                add(findings, Kind::NotCarriedOver, about(), text);
+                add(findings, FindingKind::NotCarriedOver, about(), text);
             }
         }
         if client.exchanges() && client.refreshes() {
-            let text = "could ask for refresh tokens: set `refreshTokens` of the realm in cambio.yaml, and write \
+            let text = "may request refresh tokens: set `refreshTokens` of the realm in cambio.yaml, and write \
                         `requestedTokens: [access_token, refresh_token]` for it";
-            add(findings, Kind::NotCarriedOver, about(), text.to_owned());
+            add(findings, FindingKind::NotCarriedOver, about(), text.to_owned());
         }
     }
-    let text = "a client that V1 let exchange its own token for itself, or without `audience`, needed no permission; here \
-                it does: list it in its own file, and name the audience in the request";
-    add(findings, Kind::Note, "every client".to_owned(), text.to_owned());
+    let text = "a client that V1 let exchange its own token for itself, or without `audience`, needed no permission. \
+                Cambio requires one: list the client in the file of its own name, and name the audience in the request";
+    add(findings, FindingKind::Note, "every client".to_owned(), text.to_owned());
 }
 
-/// Enabled clients that have roles: what V2 makes tokens for.
-fn audiences(realm: &Realm) -> impl Iterator<Item = &str> {
+/// Enabled clients that have roles: the audiences of V2.
+fn audiences(realm: &ExportedRealm) -> impl Iterator<Item = &str> {
     let with_roles =
         realm.roles.client.iter().filter(|(_, roles)| !roles.is_empty()).map(|(client, _)| client.as_str());
     with_roles.filter(|name| {
@@ -195,7 +214,7 @@ fn audiences(realm: &Realm) -> impl Iterator<Item = &str> {
 }
 
 /// The clients that every realm has.
-fn built_in(client: &Client) -> bool {
+fn built_in(client: &ExportedClient) -> bool {
     let name = client.name.as_str();
     matches!(
         name,
@@ -208,14 +227,14 @@ fn built_in(client: &Client) -> bool {
     ) || name.ends_with("-realm") && client.bearer_only
 }
 
-fn enabled(realm: &Realm, name: &str) -> bool {
+fn enabled(realm: &ExportedRealm, name: &str) -> bool {
     realm.clients.iter().any(|one| one.name == name && one.enabled)
 }
 
-/// Clients that are certainly allowed and can ask at all.
-fn possible<'a>(realm: &'a Realm, grant: &Grant) -> Vec<&'a str> {
-    let granted = |one: &&Client| {
-        grant.clients.get(&one.name) == Some(&Answer::Granted)
+/// Clients that are certainly allowed and can send requests.
+fn possible<'a>(realm: &'a ExportedRealm, grant: &V1Grant) -> Vec<&'a str> {
+    let granted = |one: &&ExportedClient| {
+        grant.clients.get(&one.name) == Some(&V1Answer::Granted)
             && one.enabled
             && !one.bearer_only
             && !built_in(one)
@@ -223,33 +242,35 @@ fn possible<'a>(realm: &'a Realm, grant: &Grant) -> Vec<&'a str> {
     realm.clients.iter().filter(granted).map(|one| one.name.as_str()).collect()
 }
 
-/// Clients about which nothing is certain, by the reasons. Clients that can't ask at all are none.
-fn doubts<'a>(
-    realm: &'a Realm,
-    grant: &'a Grant,
+/// Findings about the clients for which the answer is unknown. Clients that can't send requests are left out.
+fn of_doubts(
+    realm: &ExportedRealm,
+    grant: &V1Grant,
     audience: &str,
-) -> BTreeMap<&'a BTreeSet<String>, Vec<&'a str>> {
+    about: &str,
+    findings: &mut BTreeSet<MigrationFinding>,
+) {
     let mut doubts: BTreeMap<&BTreeSet<String>, Vec<&str>> = BTreeMap::new();
     for client in realm.clients.iter().filter(|one| one.enabled && !one.bearer_only && !built_in(one)) {
-        if let Some(Answer::Unknown(reasons)) = grant.clients.get(&client.name)
+        if let Some(V1Answer::Unknown(reasons)) = grant.clients.get(&client.name)
             && client.name != audience
         {
             doubts.entry(reasons).or_default().push(&client.name);
         }
     }
-    doubts
+    for (reasons, clients) in doubts {
+        let reasons = reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        let text = format!("V1 may have allowed {}: {reasons}", names(clients.into_iter()));
+        add(findings, FindingKind::NotCarriedOver, about.to_owned(), text);
+    }
 }
 
-fn joined(reasons: &BTreeSet<String>) -> String {
-    reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
-}
-
-/// Names in alphabetical order, quoted so that none can break a line.
+/// Names in alphabetical order, quoted so that none can end a line.
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let sorted: BTreeSet<&str> = names.collect();
     sorted.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
-fn add(findings: &mut BTreeSet<Finding>, kind: Kind, about: String, text: String) {
-    findings.insert(Finding { kind, about, text });
+fn add(findings: &mut BTreeSet<MigrationFinding>, kind: FindingKind, about: String, text: String) {
+    findings.insert(MigrationFinding { kind, about, text });
 }

@@ -95,7 +95,7 @@ fn with(permission: Value) -> Value {
 }
 
 fn migrated(export: &Value) -> Migration {
-    keycloak(export.to_string().as_bytes(), Options::default()).unwrap()
+    keycloak(export.to_string().as_bytes(), MigrationOptions::default()).unwrap()
 }
 
 /// The clients in the file of `api`.
@@ -106,7 +106,7 @@ fn clients(migration: &Migration) -> Vec<String> {
 }
 
 fn not_carried_over(migration: &Migration) -> Vec<String> {
-    let findings = migration.findings.iter().filter(|one| one.kind == Kind::NotCarriedOver);
+    let findings = migration.findings.iter().filter(|one| one.kind == FindingKind::NotCarriedOver);
     findings.map(|one| format!("{}: {}", one.about, one.text)).collect()
 }
 
@@ -129,7 +129,7 @@ fn who_was_allowed_is_listed_and_doubt_is_named() {
         ("client and time", &["a", "time"], "UNANIMOUS", &[], "write its last day as `expires`"),
         ("script", &["js"], "UNANIMOUS", &[], "a script can't be read"),
         ("consensus", &["a", "ab", "not-b"], "CONSENSUS", &[], "decides by consensus"),
-        ("unknown strategy", &["a"], "MAJORITY", &[], "in a way that is not known"),
+        ("unknown strategy", &["a"], "MAJORITY", &[], "with an unknown strategy"),
         ("unknown logic", &["xor"], "UNANIMOUS", &[], "a logic that is not understood"),
         ("a client that is gone", &["gone"], "UNANIMOUS", &[], "or one that the export does not have"),
         ("no list", &["odd"], "UNANIMOUS", &[], "names no client"),
@@ -176,18 +176,18 @@ fn what_was_changed_by_hand_grants_nothing() {
             json!(["token-exchange"]),
             "changed by hand",
         ),
-        ("no resource", format!("{settings}/resources"), json!([]), "is not there once"),
+        ("no resource", format!("{settings}/resources"), json!([]), "is not in the export once"),
         (
             "one more",
             format!("{settings}/{spare}"),
             more(json!({"resources": ["client.resource.id-api"]})),
-            "\"more\" decides, too",
+            "\"more\" also decides",
         ),
         (
             "one for the type",
             format!("{settings}/{spare}"),
             more(json!({"defaultResourceType": "Client"})),
-            "\"more\" decides, too",
+            "\"more\" also decides",
         ),
         ("no such client", "/clients/2/id".to_owned(), json!("other"), "not about one client"),
         ("two of the id", "/clients/0/id".to_owned(), json!("id-api"), "not about one client"),
@@ -207,10 +207,10 @@ fn what_was_changed_by_hand_grants_nothing() {
 #[test]
 fn audiences_that_can_be_none() {
     for (name, change, told, kind) in [
-        ("disabled", json!({"enabled": false}), "disabled", Kind::Note),
-        ("SAML", json!({"protocol": "saml"}), "OpenID Connect", Kind::NotCarriedOver),
-        ("a star", json!({"clientId": "api*"}), "can't be the name", Kind::NotCarriedOver),
-        ("long", json!({"clientId": "x".repeat(252)}), "can't be the name", Kind::NotCarriedOver),
+        ("disabled", json!({"enabled": false}), "disabled", FindingKind::Note),
+        ("SAML", json!({"protocol": "saml"}), "OpenID Connect", FindingKind::NotCarriedOver),
+        ("a star", json!({"clientId": "api*"}), "can't be the name", FindingKind::NotCarriedOver),
+        ("long", json!({"clientId": "x".repeat(252)}), "can't be the name", FindingKind::NotCarriedOver),
     ] {
         let mut export = with(permission(&["a"], "UNANIMOUS"));
         merge(&mut export["clients"][2], &change);
@@ -240,10 +240,10 @@ fn the_standard_exchange_and_what_else_v1_had_are_told() {
     for told in [
         "for \"api\": \"a\"\n",
         "identity provider \"partner\": V1 let \"a\", \"b\" exchange its tokens",
-        "impersonation: V1 let \"a\" ask for tokens of other users (requested_subject), of users whom user-impersonated",
-        "client \"b\": its Standard token exchange (V2) has no permission",
-        "list it in the file of: \"api\"",
-        "client \"b\": could ask for refresh tokens",
+        "impersonation: V1 let \"a\" ask for tokens of other users (requested_subject), if user-impersonated",
+        "client \"b\": its Standard token exchange (V2) needs no permission",
+        "Candidates: \"api\"",
+        "client \"b\": may request refresh tokens",
         "client \"a\": switch on Standard token exchange",
     ] {
         assert!(migration.report.contains(told), "{told}: {}", migration.report);
@@ -259,7 +259,7 @@ fn the_standard_exchange_and_what_else_v1_had_are_told() {
 #[test]
 fn a_file_says_no_more_than_the_clients_scopes() {
     let migration = migrated(&with(permission(&["ab"], "UNANIMOUS")));
-    let expected = "# By `cambio migrate keycloak` from an export of the realm \"corp\": who could exchange for it by V1's\n\
+    let expected = "# Written by `cambio migrate keycloak` from an export of the realm \"corp\": the clients that V1 allows with\n\
          # \"token-exchange.permission.client.id-api\".\n\
          audience: \"api\"\nowner: \"to be named\"\nrealm: \"corp\"\npermissions:\n  - clients: [\"a\", \"b\"]\n    \
          scopes: [\"address\", \"openid\", \"profile\"]\nroles:\n  own: true\n";
@@ -286,7 +286,7 @@ fn other_documents_are_refused_without_quoting_them() {
         ("no clients", "{\"realm\": \"a\"}", MigrateError::NoClients),
         ("no name", "{\"realm\": \"a*\", \"clients\": [{\"clientId\": \"x\"}]}", MigrateError::RealmName),
     ] {
-        let error = keycloak(document.as_bytes(), Options::default()).unwrap_err();
+        let error = keycloak(document.as_bytes(), MigrationOptions::default()).unwrap_err();
         assert_eq!(error, expected, "{name}");
         assert!(!error.to_string().contains("s3cret"), "{name}");
     }
@@ -312,7 +312,7 @@ fn no_name_leaves_the_comment() {
         let evil = format!("id-api{end}permissions: [{{clients: ['*']}}]{end}#");
         let mut export = replaced(&with(permission(&["a"], "UNANIMOUS")), &evil);
         export["realm"] = format!("corp{end}evil: true{end}#").into();
-        let options = Options { realm: Some("corp"), owner: None };
+        let options = MigrationOptions { realm: Some("corp"), owner: None };
         let migration = keycloak(export.to_string().as_bytes(), options).unwrap();
         let comment: String = migration.files["api.yaml"].split("audience: ").next().unwrap().into();
         assert!(comment.contains("evil"), "{comment:?}");

@@ -3,69 +3,81 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::export::{Client, Realm};
-use super::permissions::{Grant, Grants};
+use super::export::{ExportedClient, ExportedRealm};
+use super::permissions::V1Grants;
+use super::policies::V1Grant;
 use crate::words::oauth::scope::Scope;
 
-/// Who answers for a file until somebody is named.
+/// The owner of a file until somebody is named.
 pub(super) const OWNER: &str = "to be named";
 
 /// One file for each audience for which somebody is certainly allowed to exchange.
-pub(super) fn files(realm: &Realm, name: &str, owner: &str, grants: &Grants) -> BTreeMap<String, String> {
+pub(super) fn files(
+    realm: &ExportedRealm,
+    name: &str,
+    owner: &str,
+    grants: &V1Grants,
+) -> BTreeMap<String, String> {
     let permitted = grants.audiences.iter().filter_map(|(audience, grant)| {
         let callers = callers(realm, audience, grants);
         if callers.is_empty() {
             return None;
         }
         let file = file_name(audience)?;
-        Some((file, text(realm, (name, owner), audience, &grant.permission, &callers)))
+        Some((file, text(realm, name, owner, audience, &grant.permission, &callers)))
     });
     permitted.collect()
 }
 
-/// The clients that are listed for an audience: V1 allows them, and they can exchange at all.
-pub(super) fn callers<'a>(realm: &'a Realm, audience: &str, grants: &Grants) -> Vec<&'a Client> {
+/// The clients that are listed for an audience: V1 allows them, and nothing else stops them.
+pub(super) fn callers<'a>(
+    realm: &'a ExportedRealm,
+    audience: &str,
+    grants: &V1Grants,
+) -> Vec<&'a ExportedClient> {
     if audience_obstacle(realm, audience).is_some() {
         return Vec::new();
     }
     let allowed: BTreeSet<&str> =
-        grants.audiences.get(audience).into_iter().flat_map(Grant::allowed).collect();
+        grants.audiences.get(audience).into_iter().flat_map(V1Grant::allowed).collect();
     let mut clients: Vec<_> = realm
         .clients
         .iter()
         .filter(|one| allowed.contains(one.name.as_str()) && caller_obstacle(one).is_none())
-        // V1 never asks a permission of a client that exchanges for itself.
+        // V1 requires no permission of a client that exchanges for itself.
         .filter(|one| one.name != audience)
         .collect();
     clients.sort_by(|a, b| a.name.cmp(&b.name));
     clients
 }
 
-/// Why a client can't be an audience, though a permission speaks of it.
-pub(super) fn audience_obstacle(realm: &Realm, audience: &str) -> Option<&'static str> {
+/// Why a client can't be an audience, although it has a permission.
+pub(super) fn audience_obstacle(realm: &ExportedRealm, audience: &str) -> Option<&'static str> {
     let client = realm.clients.iter().find(|one| one.name == audience)?;
     if !client.enabled {
         Some("the client is disabled: V1 refused every exchange for it")
     } else if !client.is_openid() {
-        Some("the client does not speak OpenID Connect")
+        Some("the client does not use OpenID Connect")
     } else if !can_be_named(audience) || file_name(audience).is_none() {
-        Some("its client id can't be the name of an audience or of a file")
+        Some("its client id can't be the name of an audience or a file")
     } else {
         None
     }
 }
 
-/// Why a client can't be listed, though a permission allows it.
-pub(super) fn caller_obstacle(client: &Client) -> Option<&'static str> {
+/// Why a client can't be listed, although a permission allows it.
+pub(super) fn caller_obstacle(client: &ExportedClient) -> Option<&'static str> {
     if !client.enabled {
         Some("the client is disabled: V1 refused it")
     } else if !client.is_openid() {
-        Some("the client does not speak OpenID Connect")
+        Some("the client does not use OpenID Connect")
     } else if client.bearer_only {
         Some("a bearer-only client can't ask for tokens")
     } else if client.public {
         Some(
-            "V1 let a public client exchange its own tokens; Keycloak's standard exchange refuses it: make it confidential",
+            "V1 let a public client exchange the tokens that were issued to it; Keycloak's standard exchange refuses \
+             public clients. With `issuance: mint`, Cambio allows it without Keycloak: list the client under the realm's \
+             `clients` in cambio.yaml with `method: none`, and write a permission for it. Or make the client confidential",
         )
     } else if !can_be_named(&client.name) {
         Some("its client id can't be written into a list of clients")
@@ -74,7 +86,7 @@ pub(super) fn caller_obstacle(client: &Client) -> Option<&'static str> {
     }
 }
 
-/// Whether a name can stand in an audience file.
+/// Whether a name can be written into an audience file.
 pub(super) fn can_be_named(name: &str) -> bool {
     let odd = |letter: char| {
         letter.is_control()
@@ -84,16 +96,17 @@ pub(super) fn can_be_named(name: &str) -> bool {
 }
 
 fn text(
-    realm: &Realm,
-    (name, owner): (&str, &str),
+    realm: &ExportedRealm,
+    name: &str,
+    owner: &str,
     audience: &str,
     permission: &str,
-    callers: &[&Client],
+    callers: &[&ExportedClient],
 ) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "# By `cambio migrate keycloak` from an export of the realm {}: who could exchange for it by V1's\n\
+        "# Written by `cambio migrate keycloak` from an export of the realm {}: the clients that V1 allows with\n\
          # {}.\n\
          audience: {}\nowner: {}\nrealm: {}\npermissions:",
         ascii(&realm.name),
@@ -114,7 +127,7 @@ fn text(
 }
 
 /// The scopes that a client's tokens can name, in alphabetical order. Never empty.
-fn scopes<'a>(realm: &Realm, client: &'a Client) -> Vec<&'a str> {
+fn scopes<'a>(realm: &ExportedRealm, client: &'a ExportedClient) -> Vec<&'a str> {
     let all = client.default_client_scopes.iter().chain(&client.optional_client_scopes);
     let named = all.filter(|scope| realm.names_in_tokens(scope)).map(String::as_str);
     let plain =
@@ -123,8 +136,8 @@ fn scopes<'a>(realm: &Realm, client: &'a Client) -> Vec<&'a str> {
     distinct.into_iter().collect()
 }
 
-/// A file's name: letters, digits, `.`, `-` and `_` of the client id as they are, other bytes as `%XX`, so that no two
-/// clients share one and none leaves the folder.
+/// The name of an audience's file. Letters, digits, `.`, `-` and `_` of the client id stay as they are, other bytes become
+/// `%XX`: no two clients share a file, and no file is outside the folder.
 fn file_name(audience: &str) -> Option<String> {
     let mut name = String::new();
     for (at, byte) in audience.bytes().enumerate() {
@@ -142,12 +155,13 @@ fn list(names: &[&str]) -> String {
     names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
-/// A YAML string that means this text: a JSON string, with the one mark escaped that audience files give a meaning.
+/// The text as a YAML string: a JSON string in which `${`, which has a meaning in audience files, is escaped.
 fn quoted(text: &str) -> String {
     json(&text.replace("${", "$${"))
 }
 
-/// A text in a comment: some YAML readers end a line, and with it the comment, at characters that JSON leaves as they are.
+/// The text for a comment, in ASCII: some YAML readers end a line, and so the comment, at characters that JSON does not
+/// escape.
 fn ascii(text: &str) -> String {
     format!("\"{}\"", text.escape_default())
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cambio::edge::app::{self, Running};
-use cambio::tools::demo::{Idp, Options};
+use cambio::tools::demo::IdpOptions;
 use cambio::words::clock::{Clock, ManualClock};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::client::{self, Answer, DEADLINE};
+use super::faults::FaultyIdp;
 use super::files::{self, BACK_END_API, Folder, NOBODY, PERMITTED};
 use super::{form, keys};
 
@@ -23,7 +24,7 @@ pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 /// What runs, and the handles to it.
 pub struct World {
-    pub idp: Idp,
+    pub idp: FaultyIdp,
     pub cambio: Running,
     pub folder: Folder,
     pub clock: Arc<ManualClock>,
@@ -32,7 +33,7 @@ pub struct World {
 
 /// A world that is not running yet: identity provider up, files written.
 pub struct Plan {
-    pub idp: Idp,
+    pub idp: FaultyIdp,
     pub folder: Folder,
     clock: Clock,
     hand: Arc<ManualClock>,
@@ -51,8 +52,8 @@ impl Plan {
     /// The usual files: one audience that permits front-end-app.
     pub async fn new() -> Self {
         let (clock, hand) = Clock::manual("2026-11-02T08:00:00Z".parse::<Timestamp>().unwrap());
-        let options = Options { port: 0, clock: clock.clone(), keys: Some(keys()) };
-        let idp = Idp::start(options).await.unwrap();
+        let options = IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) };
+        let idp = FaultyIdp::start(options).await.unwrap();
         let folder = Folder::new();
         folder.write("cambio.yaml", &files::cambio_yaml(idp.address()));
         folder.write("corp.pem", &files::signing_key_pem());
@@ -62,8 +63,8 @@ impl Plan {
 
     /// Goes by another clock, as commands do that run beside it: everything starts anew on it.
     pub async fn timed_by(self, clock: Clock) -> Self {
-        let options = Options { port: 0, clock: clock.clone(), keys: Some(keys()) };
-        let idp = Idp::start(options).await.unwrap();
+        let options = IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) };
+        let idp = FaultyIdp::start(options).await.unwrap();
         self.folder.write("cambio.yaml", &files::cambio_yaml(idp.address()));
         Self { idp, clock, ..self }
     }
@@ -118,8 +119,8 @@ impl World {
     }
 
     /// Starts an identity provider on the port of the one that was stopped.
-    pub async fn start_idp(&self, port: u16) -> Idp {
-        Idp::start(Options { port, clock: self.source.clone(), keys: Some(keys()) }).await.unwrap()
+    pub async fn start_idp(&self, port: u16) -> FaultyIdp {
+        FaultyIdp::start(IdpOptions { port, clock: self.source.clone(), keys: Some(keys()) }).await.unwrap()
     }
 
     /// A token for `user` by password grant, through Cambio.

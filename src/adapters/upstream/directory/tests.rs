@@ -13,7 +13,8 @@ use crate::adapters::config::{self, OwnClient};
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::judgement::policy::admin_roles::AdminRoles;
-use crate::tools::demo::{Endpoint, Fault, Idp, Options};
+use crate::tools::demo::IdpOptions;
+use crate::tools::demo::misbehaviour::faults::{Endpoint, Fault, FaultyIdp};
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
 use crate::words::secret::Secret;
@@ -23,7 +24,7 @@ const ADA: &str = "ada00000-4b1f-4f6e-8f0e-2a4c9d6b7e10";
 const TOKEN: &str = "/realms/corp/protocol/openid-connect/token";
 
 struct World {
-    idp: Idp,
+    idp: FaultyIdp,
     upstream: UpstreamClient,
     directory: DirectoryClient,
 }
@@ -34,7 +35,7 @@ impl World {
     }
 
     async fn as_client(id: &str, secret: &str) -> Self {
-        let idp = Idp::start(Options { port: 0, clock: Clock::System, keys: None }).await.unwrap();
+        let idp = FaultyIdp::start(IdpOptions { port: 0, clock: Clock::System, keys: None }).await.unwrap();
         let upstream = UpstreamClient::new(&config::Upstream {
             scheme: http::uri::Scheme::HTTP,
             authority: idp.address().to_string().parse().unwrap(),

@@ -26,7 +26,8 @@ use crate::edge::gateway::case::Case;
 use crate::edge::gateway::context::RequestContext;
 use crate::edge::gateway::generation::Generation;
 use crate::edge::gateway::services::Services;
-use crate::tools::demo::{Endpoint, Fault, Idp, Keys, Options, Received};
+use crate::tools::demo::misbehaviour::faults::{Endpoint, Fault, FaultyIdp};
+use crate::tools::demo::{IdpOptions, Keys, Received};
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::CLIENT_ASSERTION_JWT;
 use crate::words::refusal::Refusal;
@@ -50,7 +51,7 @@ impl Drop for Folder {
 
 /// A gate before the demo's identity provider, with this in its realm.
 struct World {
-    idp: Idp,
+    idp: FaultyIdp,
     services: Services,
     connection: Arc<Connection>,
     metrics: Arc<Metrics>,
@@ -70,7 +71,8 @@ impl World {
             Folder(std::env::temp_dir().join(format!("cambio-authenticate-{}", uuid::Uuid::new_v4())));
         std::fs::create_dir(&folder.0).unwrap();
         let (clock, hand) = Clock::manual("2026-11-02T08:00:00Z".parse::<Timestamp>().unwrap());
-        let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
+        let idp =
+            FaultyIdp::start(IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let config = configure(&folder.0, &idp, realm, listen);
         let upstream = UpstreamClient::new(&config.upstream).unwrap();
@@ -128,7 +130,7 @@ impl World {
     }
 }
 
-fn configure(folder: &Path, idp: &Idp, realm: &str, listen: &str) -> Config {
+fn configure(folder: &Path, idp: &FaultyIdp, realm: &str, listen: &str) -> Config {
     let text = format!(
         "upstream: {{ url: 'http://{}', responseTimeout: 500ms }}\n\
          listen: {{ address: '127.0.0.1:0'{listen} }}\nadmin: {{ address: '127.0.0.1:0' }}\n\
@@ -283,7 +285,8 @@ async fn an_identity_provider_that_is_away_says_nothing() {
     let World { idp, services, connection, metrics, clock, hand, folder, peer } = world;
     let stopped = idp.address();
     idp.stop().await;
-    let idp = Idp::start(Options { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
+    let idp =
+        FaultyIdp::start(IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
     assert_ne!(idp.address(), stopped);
     let world = World { idp, services, connection, metrics, clock, hand, folder, peer };
     assert_eq!(told(world.ask(&[], RIGHT).await), YES, "it is remembered");

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::tools::conformance::cases;
-use crate::tools::conformance::inputs::{Client, Token};
+use crate::tools::conformance::inputs::{SuiteClient, SuiteToken};
 use crate::words::secret::Secret;
 
 /// What a run with a few inputs has.
@@ -11,7 +11,7 @@ pub(in crate::tools::conformance) fn inputs() -> Inputs {
     Inputs {
         endpoint: Uri::from_static("https://sso.example.org/token"),
         insecure: false,
-        client: Client { id: "app".to_owned(), secret: Some(Secret::new("secret")), basic: true },
+        client: SuiteClient { id: "app".to_owned(), secret: Some(Secret::new("secret")), basic: true },
         subject: token("alice"),
         tokens: vec![(Need::Actor, token("agent"))],
         audiences: vec!["api".to_owned()],
@@ -22,17 +22,17 @@ pub(in crate::tools::conformance) fn inputs() -> Inputs {
         keys: None,
         metadata: None,
         introspection: None,
-        introspector: Client { id: "api".to_owned(), secret: None, basic: true },
+        introspector: SuiteClient { id: "api".to_owned(), secret: None, basic: true },
     }
 }
 
 /// Something that looks like a JWT.
-pub(in crate::tools::conformance) fn token(subject: &str) -> Token {
+pub(in crate::tools::conformance) fn token(subject: &str) -> SuiteToken {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let (header, claims) = (json!({"alg": "RS256", "typ": "JWT"}), json!({"sub": subject, "iss": "x"}));
-    Token {
+    SuiteToken {
         text: Secret::new(format!("{}.{}.c2lnbmF0dXJl", part(&header), part(&claims))),
         kind: "urn:ietf:params:oauth:token-type:access_token".to_owned(),
     }
@@ -58,15 +58,15 @@ pub(in crate::tools::conformance) fn with_claims(claims: &Value) -> Observation 
     answer(200, &json!({"access_token": token, "token_type": "Bearer"}))
 }
 
-fn case(id: &str) -> &'static Case {
+fn case(id: &str) -> &'static ConformanceCase {
     cases::all().find(|case| case.id == id).unwrap()
 }
 
 /// The verdict after these answers; `None` while it asks on.
-fn verdict(id: &str, with: &Inputs, answers: &[Observation]) -> Option<Verdict> {
+fn verdict(id: &str, with: &Inputs, answers: &[Observation]) -> Option<CaseVerdict> {
     match case(id).next(with, answers) {
-        Step::Ask(_) => None,
-        Step::Done(verdict) => Some(verdict),
+        CaseStep::Ask(_) => None,
+        CaseStep::Done(verdict) => Some(verdict),
     }
 }
 
@@ -91,7 +91,7 @@ fn a_case_stands_on_what_must_work_first() {
         ("wrongly named", "act-actor", vec![good.clone(), acting, good], Some("FAIL")),
     ] {
         let seen = verdict(id, &with, &answers);
-        assert_eq!(seen.as_ref().map(Verdict::word), expected, "{name}: {seen:?}");
+        assert_eq!(seen.as_ref().map(CaseVerdict::word), expected, "{name}: {seen:?}");
     }
 }
 
@@ -106,7 +106,7 @@ fn what_is_missing_is_said() {
         ("scope-order", "needs --scope with two values"),
         ("token-signature", "needs --jwks-url or --issuer"),
     ] {
-        assert_eq!(verdict(id, &with, &[]), Some(Verdict::Skipped(expected.to_owned())), "{id}");
+        assert_eq!(verdict(id, &with, &[]), Some(CaseVerdict::Skipped(expected.to_owned())), "{id}");
     }
 }
 

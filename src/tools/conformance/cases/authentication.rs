@@ -1,7 +1,7 @@
-//! RFC 6749 sections 2.3 and 5.2, RFC 8693 section 2.1: who asks.
+//! RFC 6749 sections 2.3 and 5.2, RFC 8693 section 2.1: client authentication.
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::inputs::{Inputs, Need};
 use crate::tools::conformance::judge::{issued, on_offer, refused};
 use crate::tools::conformance::request::{Auth, exchange};
@@ -11,8 +11,8 @@ use crate::words::secret::Secret;
 
 const INVALID: &[&str] = &["invalid_client"];
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "client-basic",
         section: "RFC 6749 2.3.1",
         title: "a client with a secret may authenticate by HTTP Basic",
@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).auth(by(with, Auth::Basic)), |seen| issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-post",
         section: "RFC 6749 2.3.1",
         level: May,
@@ -33,7 +33,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).auth(by(with, Auth::Post)), on_offer),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-both",
         section: "RFC 6749 2.3",
         title: "credentials in two places at once are refused",
@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-wrong-secret",
         section: "RFC 6749 5.2",
         title: "a wrong secret is refused",
@@ -59,7 +59,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-wrong-basic",
         section: "RFC 6749 5.2",
         title: "a wrong secret in the header is answered by 401 and a challenge",
@@ -80,7 +80,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-unknown",
         section: "RFC 6749 5.2",
         title: "a client that is not known is refused",
@@ -92,7 +92,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-missing",
         section: "RFC 8693 5",
         title: "whoever finds a token can't exchange it: a client must say and prove who it is",
@@ -105,7 +105,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-without-secret",
         section: "RFC 8693 5",
         title: "a client that has a secret must show it",
@@ -118,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "client-two-names",
         section: "RFC 6749 2.3",
         level: Should,

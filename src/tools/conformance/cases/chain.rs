@@ -4,16 +4,16 @@ use serde_json::Value;
 
 use super::delegation::{act, delegated};
 use crate::tools::conformance::case::Play::AskTwice;
-use crate::tools::conformance::case::{CASE, Case, Premise};
-use crate::tools::conformance::inputs::{Need, Token};
-use crate::tools::conformance::judge::{Seen, claims};
-use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::case::{CASE, ConformanceCase, Premise};
+use crate::tools::conformance::inputs::{Need, SuiteToken};
+use crate::tools::conformance::judge::{SeenAnswers, claims};
+use crate::tools::conformance::request::{CaseRequest, exchange};
 use crate::tools::conformance::verdict::Level::Should;
-use crate::tools::conformance::verdict::{Verdict, ensure, fail};
+use crate::tools::conformance::verdict::{CaseVerdict, ensure, fail};
 use crate::words::secret::Secret;
 
-/// What becomes of the actors that a subject token names already.
-const AGAIN: Case = Case {
+/// Cases about the actors that a subject token already names.
+const AGAIN: ConformanceCase = ConformanceCase {
     section: "RFC 8693 4.1",
     level: Should,
     needs: &[Need::Actor],
@@ -21,8 +21,8 @@ const AGAIN: Case = Case {
     ..CASE
 };
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "chain-kept",
         title: "who acted is not forgotten when the token is exchanged again",
         sent: "the delegated token as subject token, without an actor token",
@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..AGAIN
     },
-    Case {
+    ConformanceCase {
         id: "chain-current",
         title: "the outermost act is the current actor",
         sent: "the delegated token as subject token, with the second actor's token",
@@ -51,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..AGAIN
     },
-    Case {
+    ConformanceCase {
         id: "chain-nested",
         title: "earlier actors are nested in act, the least recent deepest",
         sent: "the delegated token as subject token, with the second actor's token",
@@ -67,7 +67,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..AGAIN
     },
-    Case {
+    ConformanceCase {
         id: "chain-subject",
         title: "the token is about the same subject, however many act",
         sent: "the delegated token as subject token, with the second actor's token",
@@ -83,16 +83,16 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// The exchange of the token that was just issued.
-fn again(seen: &Seen<'_>) -> Result<Request, Verdict> {
+fn again(seen: &SeenAnswers<'_>) -> Result<CaseRequest, CaseVerdict> {
     seen.offered()?;
-    let token = Token {
+    let token = SuiteToken {
         text: Secret::new(seen.answer.token().unwrap_or_default()),
         kind: crate::words::oauth::urn::TokenType::AccessToken.urn().to_owned(),
     };
     Ok(exchange(seen.with).subject(&token))
 }
 
-fn by_the_second(seen: &Seen<'_>) -> Result<Request, Verdict> {
+fn by_the_second(seen: &SeenAnswers<'_>) -> Result<CaseRequest, CaseVerdict> {
     again(seen).map(|request| request.actor(&seen.with.token(Need::SecondActor)))
 }
 

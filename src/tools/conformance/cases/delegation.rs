@@ -3,17 +3,17 @@
 use serde_json::{Map, Value};
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case, Premise};
+use crate::tools::conformance::case::{CASE, ConformanceCase, Premise};
 use crate::tools::conformance::forge;
 use crate::tools::conformance::inputs::{Inputs, Need};
-use crate::tools::conformance::judge::Seen;
-use crate::tools::conformance::request::{Request, exchange, introspection};
+use crate::tools::conformance::judge::SeenAnswers;
+use crate::tools::conformance::request::{CaseRequest, exchange, introspection};
 use crate::tools::conformance::verdict::Level::Should;
-use crate::tools::conformance::verdict::{Judged, Verdict, ensure, fail, skip};
+use crate::tools::conformance::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 use crate::words::oauth::urn::TokenType;
 
-/// What is said of the token that an exchange with an actor token makes.
-const DELEGATED: Case = Case {
+/// Cases about the token that an exchange with an actor token issues.
+const DELEGATED: ConformanceCase = ConformanceCase {
     section: "RFC 8693 4.1",
     sent: "the actor token",
     needs: &[Need::Actor],
@@ -25,8 +25,8 @@ const DELEGATED: Case = Case {
 const ABOUT_THE_TOKEN: [&str; 9] =
     ["exp", "nbf", "iat", "aud", "jti", "scope", "may_act", "cnf", "auth_time"];
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "actor",
         section: "RFC 8693 1.1",
         title: "an actor token is not ignored: the issued token names the actor, or there is none",
@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "actor-garbage",
         section: "RFC 8693 2.2.2",
         title: "an actor token that is no token is not ignored",
@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "actor-type-unknown",
         section: "RFC 8693 2.1",
         title: "an actor_token_type that is not known is refused",
@@ -63,7 +63,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| delegated(with).set("actor_token_type", "urn:example:no-such-type"), invalid),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "actor-type-saml",
         section: "RFC 8693 2.1",
         title: "the actor token is validated as the type that is named",
@@ -73,7 +73,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| delegated(with).set("actor_token_type", TokenType::Saml2.urn()), invalid),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "actor-altered",
         section: "RFC 8693 2.2.2",
         title: "an actor token that was altered is refused",
@@ -83,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).actor(&forge::other_subject(&with.token(Need::Actor))), invalid),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "actor-unsecured",
         section: "RFC 8725 3.2",
         title: "an unsecured JWT is no actor token",
@@ -93,7 +93,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).actor(&forge::unsecured(&with.token(Need::Actor))), invalid),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "actor-expired",
         section: "RFC 8693 2.2.2",
         title: "an actor token that has expired is refused",
@@ -103,14 +103,14 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).actor(&with.token(Need::ExpiredActor)), invalid),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "act-object",
         title: "act is a JSON object",
         expected: "act, an object",
         play: Ask(delegated, |seen| act(seen).map(|_| ())),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "act-actor",
         title: "act names the actor of the actor token",
         expected: "act.sub is the actor token's sub",
@@ -121,7 +121,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "act-issuer",
         level: Should,
         title: "an actor of another issuer is named with its issuer",
@@ -138,7 +138,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "act-identity-only",
         title: "act says who acts, and has no claims about a token",
         expected: "no exp, nbf, iat, aud, jti, scope, may_act, cnf or auth_time in act",
@@ -154,7 +154,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "act-subject",
         section: "RFC 8693 1.1",
         title: "with an actor the issued token is still about the subject",
@@ -167,7 +167,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..DELEGATED
     },
-    Case {
+    ConformanceCase {
         id: "act-introspection",
         section: "RFC 8693 7.3",
         level: Should,
@@ -191,11 +191,11 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-pub(super) fn delegated(with: &Inputs) -> Request {
+pub(super) fn delegated(with: &Inputs) -> CaseRequest {
     exchange(with).actor(&with.token(Need::Actor))
 }
 
-pub(super) fn act(seen: &Seen<'_>) -> Result<Map<String, Value>, Verdict> {
+pub(super) fn act(seen: &SeenAnswers<'_>) -> Result<Map<String, Value>, CaseVerdict> {
     match seen.claims()?.get("act") {
         Some(Value::Object(act)) => Ok(act.clone()),
         Some(_) => fail("act is no object"),
@@ -203,6 +203,6 @@ pub(super) fn act(seen: &Seen<'_>) -> Result<Map<String, Value>, Verdict> {
     }
 }
 
-fn invalid(seen: &Seen<'_>) -> Judged {
+fn invalid(seen: &SeenAnswers<'_>) -> CaseResult {
     seen.refused(&["invalid_request"])
 }

@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 
 use crate::tools::conformance::case::Play::{Ask, Look};
-use crate::tools::conformance::case::{CASE, Case, Premise};
+use crate::tools::conformance::case::{CASE, ConformanceCase, Premise};
 use crate::tools::conformance::inputs::Inputs;
 use crate::tools::conformance::judge::not_issued;
-use crate::tools::conformance::request::{Request, Writing, exchange};
+use crate::tools::conformance::request::{CaseRequest, Writing, exchange};
 use crate::tools::conformance::verdict::{ensure, skip};
 use crate::words::oauth::urn;
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "endpoint-tls",
         section: "RFC 6749 3.2",
         title: "the token endpoint is asked over TLS",
@@ -32,7 +32,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "endpoint-get",
         section: "RFC 6749 3.2",
         title: "requests are made by POST",
@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
         expected: "no token, an error of the client's",
         play: Ask(
             |with| {
-                let mut request = Request { get: true, ..exchange(with) };
+                let mut request = CaseRequest { get: true, ..exchange(with) };
                 request.query.push("grant_type", urn::GRANT_TOKEN_EXCHANGE);
                 request
             },
@@ -48,7 +48,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "endpoint-query",
         section: "RFC 8693 2.1",
         title: "parameters stand in the body",
@@ -64,7 +64,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "endpoint-json",
         section: "RFC 8693 2.1",
         title: "the body is a form",
@@ -73,28 +73,28 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).written(Writing::Json), |seen| not_issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "repeated-subject-token",
         title: "subject_token must not be repeated",
         sent: "subject_token twice, the same",
         play: Ask(|with| twice(with, "subject_token"), |seen| seen.refused(&["invalid_request"])),
         ..REPEATED
     },
-    Case {
+    ConformanceCase {
         id: "repeated-subject-token-type",
         title: "subject_token_type must not be repeated",
         sent: "subject_token_type twice, the same",
         play: Ask(|with| twice(with, "subject_token_type"), |seen| seen.refused(&["invalid_request"])),
         ..REPEATED
     },
-    Case {
+    ConformanceCase {
         id: "repeated-grant-type",
         title: "grant_type must not be repeated",
         sent: "grant_type twice, the same",
         play: Ask(|with| twice(with, "grant_type"), |seen| seen.refused(&["invalid_request"])),
         ..REPEATED
     },
-    Case {
+    ConformanceCase {
         id: "repeated-requested-token-type",
         title: "requested_token_type must not be repeated",
         sent: "requested_token_type twice, the same",
@@ -107,7 +107,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..REPEATED
     },
-    Case {
+    ConformanceCase {
         id: "repeated-scope",
         title: "scope must not be repeated",
         sent: "scope twice",
@@ -123,9 +123,10 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// RFC 8693 lets `audience` and `resource` be repeated, and nothing else.
-const REPEATED: Case = Case { section: "RFC 6749 3.2", expected: "400 invalid_request", ..CASE };
+const REPEATED: ConformanceCase =
+    ConformanceCase { section: "RFC 6749 3.2", expected: "400 invalid_request", ..CASE };
 
-fn twice(with: &Inputs, name: &str) -> Request {
+fn twice(with: &Inputs, name: &str) -> CaseRequest {
     let request = exchange(with);
     let value = request.fields.one(name).unwrap_or_default().to_owned();
     request.with(name, &value)

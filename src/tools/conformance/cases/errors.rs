@@ -1,28 +1,29 @@
 //! RFC 8693 section 2.2.2 and RFC 6749 section 5.2: the answer without a token.
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::inputs::Inputs;
-use crate::tools::conformance::judge::{CODES, Seen};
-use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::judge::{CODES, SeenAnswers};
+use crate::tools::conformance::request::{CaseRequest, exchange};
 use crate::tools::conformance::verdict::Level::{Must, Should};
-use crate::tools::conformance::verdict::{Judged, ensure, fail, skip};
+use crate::tools::conformance::verdict::{CaseResult, ensure, fail, skip};
 
-/// What every refusal of an invalid subject token is held to.
-const ERROR: Case = Case { section: "RFC 6749 5.2", sent: "a subject token that is no token", ..CASE };
+/// Cases about the refusal of an invalid subject token.
+const ERROR: ConformanceCase =
+    ConformanceCase { section: "RFC 6749 5.2", sent: "a subject token that is no token", ..CASE };
 
-/// Characters that neither `error` nor `error_description` may have.
+/// Characters that `error` and `error_description` must not contain.
 const HOSTILE: &str = "urn:example:\"quote\"\\back\u{e9}\u{7}";
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "error-status",
         title: "the status of a refusal is 400",
         expected: "400",
         play: Ask(refusal, |seen| ensure(seen.answer.status == 400, &seen.answer.told())),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-media-type",
         title: "a refusal is application/json",
         expected: "Content-Type: application/json",
@@ -33,7 +34,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-code",
         title: "error is one code of the specifications",
         expected: "one of the codes of RFC 6749 5.2 and RFC 8693 2.2.2",
@@ -43,14 +44,14 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-description",
         title: "error_description is ASCII without quotes and backslashes",
         expected: "error_description, if there, in %x20-21, %x23-5B, %x5D-7E",
         play: Ask(refusal, description),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-description-echo",
         title: "what a caller sends does not make error_description malformed",
         sent: "a requested_token_type with quotes, a backslash and other letters",
@@ -64,7 +65,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-description-scope",
         title: "nor does a scope",
         sent: "a scope with quotes, a backslash and other letters",
@@ -72,7 +73,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).with("scope", HOSTILE), description),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-uri",
         title: "error_uri is a URI reference",
         expected: "error_uri, if there, without spaces, quotes and backslashes",
@@ -86,7 +87,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-no-token",
         level: Must,
         title: "a refusal has no token",
@@ -98,7 +99,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..ERROR
     },
-    Case {
+    ConformanceCase {
         id: "error-no-store",
         level: Should,
         title: "a refusal is not stored",
@@ -112,11 +113,11 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn refusal(with: &Inputs) -> Request {
+fn refusal(with: &Inputs) -> CaseRequest {
     exchange(with).set("subject_token", "no-token")
 }
 
-fn description(seen: &Seen<'_>) -> Judged {
+fn description(seen: &SeenAnswers<'_>) -> CaseResult {
     let Some(json) = seen.answer.json() else { return fail(seen.answer.told()) };
     match json.get("error_description") {
         None => Ok(()),

@@ -1,14 +1,14 @@
 //! RFC 6749 appendix B: how a form is read.
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::inputs::Need;
 use crate::tools::conformance::judge::issued;
 use crate::tools::conformance::request::{Auth, Writing, exchange};
 use crate::tools::conformance::verdict::Level::Should;
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "form-escaped",
         section: "RFC 6749 B",
         title: "any byte of names and values may be percent-encoded",
@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).written(Writing::Escaped), |seen| issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "form-charset",
         section: "RFC 6749 B",
         level: Should,
@@ -27,7 +27,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).written(Writing::Charset), |seen| issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "form-basic-escaped",
         section: "RFC 6749 2.3.1",
         title: "id and secret in the header are form-encoded",

@@ -4,15 +4,15 @@ use serde_json::Value;
 
 use super::delegation::delegated;
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case, Premise};
+use crate::tools::conformance::case::{CASE, ConformanceCase, Premise};
 use crate::tools::conformance::inputs::{Inputs, Need};
-use crate::tools::conformance::judge::Seen;
-use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::judge::SeenAnswers;
+use crate::tools::conformance::request::{CaseRequest, exchange};
 use crate::tools::conformance::verdict::Level::Should;
-use crate::tools::conformance::verdict::{Judged, ensure};
+use crate::tools::conformance::verdict::{CaseResult, ensure};
 
 /// Section 4.4 states no MUST: the claim "makes a statement", which the server "can use".
-const MAY_ACT: Case = Case {
+const MAY_ACT: ConformanceCase = ConformanceCase {
     section: "RFC 8693 4.4",
     level: Should,
     expected: "400 invalid_request",
@@ -20,8 +20,8 @@ const MAY_ACT: Case = Case {
     ..CASE
 };
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "may-act-authorised",
         title: "whom may_act names may act",
         sent: "a subject token whose may_act names the actor, and the actor token",
@@ -39,7 +39,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..MAY_ACT
     },
-    Case {
+    ConformanceCase {
         id: "may-act-other",
         title: "whom may_act does not name may not act",
         sent: "a subject token whose may_act names somebody else, and the actor token",
@@ -47,7 +47,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| by_the_actor(with, Need::OtherMayAct), invalid),
         ..MAY_ACT
     },
-    Case {
+    ConformanceCase {
         id: "may-act-empty",
         title: "a may_act that names nobody authorises nobody",
         sent: "a subject token whose may_act is {}, and the actor token",
@@ -55,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| by_the_actor(with, Need::EmptyMayAct), invalid),
         ..MAY_ACT
     },
-    Case {
+    ConformanceCase {
         id: "may-act-malformed",
         title: "a may_act that is no object authorises nobody",
         sent: "a subject token whose may_act is a text, and the actor token",
@@ -63,7 +63,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| by_the_actor(with, Need::MalformedMayAct), invalid),
         ..MAY_ACT
     },
-    Case {
+    ConformanceCase {
         id: "may-act-other-client",
         title: "a client that may_act does not name gets no token of its own",
         sent: "a subject token whose may_act names somebody else, without an actor token",
@@ -72,7 +72,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).subject(&with.token(Need::OtherMayAct)), invalid),
         ..MAY_ACT
     },
-    Case {
+    ConformanceCase {
         id: "may-act-empty-client",
         title: "nor does it by a may_act that names nobody",
         sent: "a subject token whose may_act is {}, without an actor token",
@@ -83,10 +83,10 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn by_the_actor(with: &Inputs, subject: Need) -> Request {
+fn by_the_actor(with: &Inputs, subject: Need) -> CaseRequest {
     delegated(with).subject(&with.token(subject))
 }
 
-fn invalid(seen: &Seen<'_>) -> Judged {
+fn invalid(seen: &SeenAnswers<'_>) -> CaseResult {
     seen.refused(&["invalid_request"])
 }

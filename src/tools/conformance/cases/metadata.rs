@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use crate::tools::conformance::case::Play::Look;
-use crate::tools::conformance::case::{CASE, Case, Premise};
+use crate::tools::conformance::case::{CASE, ConformanceCase, Premise};
 use crate::tools::conformance::inputs::{Inputs, Need};
 use crate::tools::conformance::verdict::Level::Should;
-use crate::tools::conformance::verdict::{Judged, ensure, skip};
+use crate::tools::conformance::verdict::{CaseResult, ensure, skip};
 use crate::words::oauth::urn;
 
-const METADATA: Case = Case {
+const METADATA: ConformanceCase = ConformanceCase {
     section: "RFC 8414 2",
     sent: "nothing; its metadata is read",
     needs: &[Need::Metadata],
@@ -17,8 +17,8 @@ const METADATA: Case = Case {
     ..CASE
 };
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "metadata-grant",
         section: "RFC 8693 7.1",
         level: Should,
@@ -27,7 +27,7 @@ pub(super) const CASES: &[Case] = &[
         play: Look(|with| lists(with, "grant_types_supported", urn::GRANT_TOKEN_EXCHANGE)),
         ..METADATA
     },
-    Case {
+    ConformanceCase {
         id: "metadata-endpoint",
         title: "the token endpoint is the one that is announced",
         expected: "token_endpoint is the URL that was asked",
@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..METADATA
     },
-    Case {
+    ConformanceCase {
         id: "metadata-authentication",
         level: Should,
         title: "the client's way to authenticate is announced",
@@ -51,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn lists(with: &Inputs, member: &str, value: &str) -> Judged {
+fn lists(with: &Inputs, member: &str, value: &str) -> CaseResult {
     match with.metadata.as_ref().and_then(|document| document.get(member)) {
         None => skip(format!("no {member}")),
         Some(list) => {

@@ -1,7 +1,7 @@
 //! RFC 8693 section 2.1: the parameters of a request.
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case, Premise};
+use crate::tools::conformance::case::{CASE, ConformanceCase, Premise};
 use crate::tools::conformance::inputs::Need;
 use crate::tools::conformance::judge::issued;
 use crate::tools::conformance::request::exchange;
@@ -10,8 +10,8 @@ use crate::words::oauth::urn::{self, TokenType};
 
 const INVALID: &[&str] = &["invalid_request"];
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "exchange",
         section: "RFC 8693 2.1",
         title: "a subject token is exchanged",
@@ -20,7 +20,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(exchange, |seen| issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "grant-type-exact",
         section: "RFC 8693 2.1",
         title: "grant_type is the URN and nothing like it",
@@ -35,7 +35,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "grant-type-missing",
         section: "RFC 6749 5.2",
         title: "grant_type is required",
@@ -44,7 +44,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).without("grant_type"), |seen| seen.refused(INVALID)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "subject-token-missing",
         section: "RFC 8693 2.1",
         title: "subject_token is required",
@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).without("subject_token"), |seen| seen.refused(INVALID)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "subject-token-empty",
         section: "RFC 6749 3.2",
         title: "a required parameter without a value is missing",
@@ -62,7 +62,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).set("subject_token", ""), |seen| seen.refused(INVALID)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "subject-token-type-missing",
         section: "RFC 8693 2.1",
         title: "subject_token_type is required",
@@ -71,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).without("subject_token_type"), |seen| seen.refused(INVALID)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "subject-token-type-unknown",
         section: "RFC 8693 2.1",
         title: "a subject_token_type that is not known is refused",
@@ -83,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "subject-token-type-short",
         section: "RFC 8693 3",
         level: Should,
@@ -96,7 +96,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "subject-token-type-saml",
         section: "RFC 8693 2.1",
         title: "the token is validated as the type that is named: no JWT is a SAML assertion",
@@ -109,7 +109,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "subject-token-type-refresh",
         section: "RFC 8693 2.1",
         title: "the token is validated as the type that is named: no access token is a refresh token",
@@ -121,7 +121,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "actor-token-type-missing",
         section: "RFC 8693 2.1",
         level: Must,
@@ -134,7 +134,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "actor-token-type-alone",
         section: "RFC 8693 2.1",
         title: "actor_token_type must not come without actor_token",
@@ -146,7 +146,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "actor-token-empty",
         section: "RFC 6749 3.2",
         title: "parameters without a value are omitted: there is no actor",
@@ -158,7 +158,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-token-type-empty",
         section: "RFC 6749 3.2",
         title: "a parameter without a value is omitted: the type is the server's choice",
@@ -167,7 +167,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).with("requested_token_type", ""), |seen| issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "unknown-parameter",
         section: "RFC 6749 3.2",
         title: "a parameter that is not known is ignored",

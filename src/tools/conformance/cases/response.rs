@@ -3,18 +3,18 @@
 use serde_json::Value;
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case};
-use crate::tools::conformance::judge::{Seen, number};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
+use crate::tools::conformance::judge::{SeenAnswers, number};
 use crate::tools::conformance::request::exchange;
 use crate::tools::conformance::verdict::Level::Should;
 use crate::tools::conformance::verdict::{ensure, fail, skip};
 use crate::words::oauth::json;
 
-/// How far clocks and rounding may be apart, in seconds.
+/// Tolerance for clocks and rounding, in seconds.
 const SLACK: f64 = 10.0;
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "answer-status",
         section: "RFC 6749 5.1",
         title: "the status is 200",
@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(exchange, |seen| ensure(seen.answer.status == 200, &seen.answer.told())),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "answer-media-type",
         section: "RFC 8693 2.2.1",
         title: "the answer is application/json",
@@ -30,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(exchange, |seen| ensure(is_json(seen), "another Content-Type")),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "answer-no-store",
         section: "RFC 6749 5.1",
         title: "the answer must not be stored",
@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "answer-pragma",
         section: "RFC 6749 5.1",
         title: "nor by caches of HTTP/1.0",
@@ -48,7 +48,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(exchange, |seen| ensure(lists(seen, "pragma", "no-cache"), "no Pragma: no-cache")),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "answer-names-once",
         section: "RFC 8259 4",
         level: Should,
@@ -60,7 +60,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "access-token",
         section: "RFC 8693 2.2.1",
         title: "access_token holds the issued token, in characters that a token may have",
@@ -72,7 +72,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "access-token-new",
         section: "RFC 8693 1.1",
         level: Should,
@@ -84,7 +84,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "issued-token-type",
         section: "RFC 8693 2.2.1",
         title: "issued_token_type is required",
@@ -95,7 +95,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-type",
         section: "RFC 8693 2.2.1",
         title: "token_type is required",
@@ -106,7 +106,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "expires-in",
         section: "RFC 8693 2.2.1",
         level: Should,
@@ -118,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "expires-in-number",
         section: "RFC 6749 5.1",
         title: "expires_in is a number of seconds, more than none",
@@ -134,7 +134,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "expires-in-true",
         section: "RFC 8693 2.2.1",
         title: "expires_in is the token's own expiry",
@@ -150,7 +150,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "refresh-token-unasked",
         section: "RFC 8693 2.2.1",
         level: Should,
@@ -162,7 +162,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "answer-texts",
         section: "RFC 6749 5.1",
         title: "texts in the answer are JSON strings",
@@ -177,12 +177,12 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn is_json(seen: &Seen<'_>) -> bool {
+fn is_json(seen: &SeenAnswers<'_>) -> bool {
     let kind = seen.answer.header("content-type").unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn lists(seen: &Seen<'_>, header: &str, directive: &str) -> bool {
+fn lists(seen: &SeenAnswers<'_>, header: &str, directive: &str) -> bool {
     let values = seen.answer.headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(directive))
 }

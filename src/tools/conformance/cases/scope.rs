@@ -1,18 +1,18 @@
 //! RFC 8693 sections 2.1, 2.2.1 and 4.2, RFC 6749 section 3.3: scopes.
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::inputs::{Inputs, Need};
-use crate::tools::conformance::judge::{Seen, clearly_refused, granted, issued, scope};
-use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::judge::{SeenAnswers, clearly_refused, granted, issued, scope};
+use crate::tools::conformance::request::{CaseRequest, exchange};
 use crate::tools::conformance::verdict::Level::Should;
-use crate::tools::conformance::verdict::{Judged, Verdict, ensure, fail, skip};
+use crate::tools::conformance::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 
-/// A scope that nobody knows.
+/// A scope that no server knows.
 const UNKNOWN: &str = "no-such-scope-of-rfc8693";
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "scope-honoured",
         section: "RFC 8693 2.1",
         level: Should,
@@ -30,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-told",
         section: "RFC 8693 2.2.1",
         title: "a scope that differs from the one asked for is told",
@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-told-unasked",
         section: "RFC 6749 5.1",
         title: "the scope that an answer tells is the token's",
@@ -71,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-unknown",
         section: "RFC 6749 3.3",
         title: "a scope that is not known is refused, or left out and that is told",
@@ -80,7 +80,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).with("scope", UNKNOWN), |seen| left_out_or_refused(seen, &[UNKNOWN])),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-and-unknown",
         section: "RFC 6749 3.3",
         title: "of several scopes one that is not known is not granted",
@@ -96,7 +96,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-malformed",
         section: "RFC 6749 3.3",
         title: "a scope with characters that no scope has is refused",
@@ -113,7 +113,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-order",
         section: "RFC 6749 3.3",
         title: "the order of scopes does not matter",
@@ -136,7 +136,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-empty",
         section: "RFC 6749 3.2",
         title: "a parameter without a value is omitted: the scope is the server's choice",
@@ -146,14 +146,14 @@ pub(super) const CASES: &[Case] = &[
             |with| exchange(with).with("scope", ""),
             |seen| {
                 issued(seen.answer)?;
-                // Not the same: some servers remember in the session what was asked for last.
+                // Another scope: some servers remember the last requested scope in the session.
                 let any = |answer| granted(answer).is_some_and(|text| !scope(&text).is_empty());
                 ensure(any(seen.answer) || !seen.plain.is_some_and(any), "no scope at all")
             },
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "scope-claim",
         section: "RFC 8693 4.2",
         title: "the token's scope claim is one text",
@@ -170,18 +170,18 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn narrow(with: &Inputs) -> Request {
+fn narrow(with: &Inputs) -> CaseRequest {
     with.scopes.iter().take(1).fold(exchange(with), |request, scope| request.with("scope", scope))
 }
 
-/// A scope that is asked for and not granted: told by the code, or by the answer's `scope` (RFC 6749 section 3.3).
-fn left_out_or_refused(seen: &Seen<'_>, unknown: &[&str]) -> Judged {
+/// A requested scope is not granted: the code says so, or the answer's `scope` (RFC 6749 section 3.3).
+fn left_out_or_refused(seen: &SeenAnswers<'_>, unknown: &[&str]) -> CaseResult {
     if clearly_refused(seen.answer).is_some() {
         return seen.refused(&["invalid_scope"]);
     }
     issued(seen.answer)?;
     match seen.answer.text("scope") {
-        None => Err(Verdict::Fail("left out silently".to_owned())),
+        None => Err(CaseVerdict::Fail("left out silently".to_owned())),
         Some(told) => ensure(!scope(&told).iter().any(|one| unknown.contains(one)), "it was granted"),
     }
 }

@@ -1,21 +1,25 @@
 //! RFC 8693 section 2.2.2: a subject token that is invalid for any reason is an invalid request.
 
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::forge;
 use crate::tools::conformance::inputs::{Inputs, Need};
-use crate::tools::conformance::judge::{Seen, on_offer};
-use crate::tools::conformance::request::{Request, exchange};
-use crate::tools::conformance::verdict::Judged;
+use crate::tools::conformance::judge::{SeenAnswers, on_offer};
+use crate::tools::conformance::request::{CaseRequest, exchange};
+use crate::tools::conformance::verdict::CaseResult;
 use crate::tools::conformance::verdict::Level::May;
 use crate::words::oauth::urn::TokenType;
 
-/// Whoever accepts one of these accepts tokens that anybody can make.
-const FORGED: Case =
-    Case { section: "RFC 8693 2.2.2", expected: "400 invalid_request", needs: &[Need::JwtSubject], ..CASE };
+/// A server that accepts one of these accepts tokens that anybody can make.
+const FORGED: ConformanceCase = ConformanceCase {
+    section: "RFC 8693 2.2.2",
+    expected: "400 invalid_request",
+    needs: &[Need::JwtSubject],
+    ..CASE
+};
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "subject-garbage",
         title: "a subject token that is no token is refused",
         sent: "subject_token no-token",
@@ -23,21 +27,21 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).set("subject_token", "no-token"), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-altered",
         title: "a subject token that was altered is refused",
         sent: "another sub under the same signature",
         play: Ask(|with| exchange(with).subject(&forge::other_subject(&with.subject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-unsigned",
         title: "a subject token without its signature is refused",
         sent: "the subject token without its signature",
         play: Ask(|with| exchange(with).subject(&forge::unsigned(&with.subject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-unsecured",
         section: "RFC 8725 3.2",
         title: "an unsecured JWT is refused",
@@ -45,7 +49,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).subject(&forge::unsecured(&with.subject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-own-key",
         section: "RFC 8725 3.10",
         title: "a key that the token brings with it is not believed",
@@ -53,7 +57,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).subject(&forge::by_own_key(&with.subject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-shared-secret",
         section: "RFC 8725 3.1",
         title: "the client's secret is no key for tokens",
@@ -62,7 +66,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(by_the_clients_secret, invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-expired",
         title: "a subject token that has expired is refused",
         sent: "an expired subject token",
@@ -70,7 +74,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).subject(&with.token(Need::ExpiredSubject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-early",
         section: "RFC 7519 4.1.5",
         title: "a subject token that is not valid yet is refused",
@@ -79,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).subject(&with.token(Need::EarlySubject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-revoked",
         title: "a subject token that was revoked is refused",
         sent: "a revoked subject token",
@@ -87,7 +91,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).subject(&with.token(Need::RevokedSubject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-untrusted",
         title: "a subject token of an issuer that is not trusted is refused",
         sent: "a good token of another issuer",
@@ -95,7 +99,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).subject(&with.token(Need::UntrustedSubject)), invalid),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-jwt",
         section: "RFC 8693 3",
         level: May,
@@ -105,7 +109,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).set("subject_token_type", TokenType::Jwt.urn()), on_offer),
         ..FORGED
     },
-    Case {
+    ConformanceCase {
         id: "subject-id-token",
         section: "RFC 8693 3",
         level: May,
@@ -126,11 +130,11 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn invalid(seen: &Seen<'_>) -> Judged {
+fn invalid(seen: &SeenAnswers<'_>) -> CaseResult {
     seen.refused(&["invalid_request"])
 }
 
-fn by_the_clients_secret(with: &Inputs) -> Request {
+fn by_the_clients_secret(with: &Inputs) -> CaseRequest {
     match &with.client.secret {
         Some(secret) => exchange(with).subject(&forge::by_shared_secret(&with.subject, secret)),
         None => exchange(with),

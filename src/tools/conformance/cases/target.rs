@@ -2,18 +2,18 @@
 
 use crate::tools::conformance::answer::audiences;
 use crate::tools::conformance::case::Play::{Ask, AskTwice};
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::inputs::{Inputs, Need};
-use crate::tools::conformance::judge::{Seen, claims, clearly_refused, is_for, issued, not_issued};
-use crate::tools::conformance::request::{Request, exchange, untargeted};
+use crate::tools::conformance::judge::{SeenAnswers, claims, clearly_refused, is_for, issued, not_issued};
+use crate::tools::conformance::request::{CaseRequest, exchange, untargeted};
 use crate::tools::conformance::verdict::Level::{Must, Should};
-use crate::tools::conformance::verdict::{Judged, ensure, fail};
+use crate::tools::conformance::verdict::{CaseResult, ensure, fail};
 
-/// A resource that nobody has.
+/// A resource that does not exist.
 const NOWHERE: &str = "https://no-such-resource.example.invalid/";
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "audience",
         section: "RFC 8693 2.1",
         title: "the token is for the audience that was asked for",
@@ -25,7 +25,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "audience-only",
         section: "RFC 8693 2.1",
         level: Should,
@@ -39,7 +39,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "audience-unknown",
         section: "RFC 8693 2.2.2",
         title: "an audience that is not known is not ignored",
@@ -48,7 +48,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(unknown, |seen| not_issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "audience-unknown-code",
         section: "RFC 8693 2.2.2",
         level: Should,
@@ -58,7 +58,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(unknown, |seen| seen.refused(&["invalid_target"])),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "audience-repeated",
         section: "RFC 8693 2.1",
         title: "several audiences may be asked for",
@@ -75,7 +75,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "audience-and-unknown",
         section: "RFC 8693 2.2.2",
         title: "of several audiences none is dropped silently",
@@ -88,7 +88,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "resource",
         section: "RFC 8693 2.1",
         title: "a resource says whom the token is for, or it is refused",
@@ -113,7 +113,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "resource-unknown",
         section: "RFC 8693 2.2.2",
         title: "a resource that is not known is not ignored",
@@ -122,7 +122,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(nowhere, unknown_resource),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "resource-unknown-code",
         section: "RFC 8693 2.2.2",
         level: Should,
@@ -132,7 +132,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(nowhere, |seen| seen.refused(&["invalid_target"])),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "resource-relative",
         section: "RFC 8693 2.1",
         title: "a resource must be an absolute URI",
@@ -141,7 +141,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).set("resource", "/api"), malformed),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "resource-fragment",
         section: "RFC 8693 2.1",
         title: "a resource must not have a fragment",
@@ -156,7 +156,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "resource-empty",
         section: "RFC 6749 3.2",
         title: "a parameter without a value is omitted: there is no resource",
@@ -166,7 +166,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).with("resource", ""), |seen| issued(seen.answer)),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "resource-and-unknown",
         section: "RFC 8693 2.2.2",
         title: "of several resources none is dropped silently",
@@ -176,7 +176,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| for_resource(with).with("resource", NOWHERE), unknown_resource),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "audience-and-unknown-resource",
         section: "RFC 8693 2.1.1",
         level: Must,
@@ -187,7 +187,7 @@ pub(super) const CASES: &[Case] = &[
         play: Ask(|with| exchange(with).with("resource", NOWHERE), unknown_resource),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "audience-and-resource",
         section: "RFC 8693 2.1.1",
         title: "audience and resource may be asked for together",
@@ -212,27 +212,27 @@ fn first(names: &[String]) -> Vec<&str> {
     names.iter().take(1).map(String::as_str).collect()
 }
 
-fn unknown(with: &Inputs) -> Request {
+fn unknown(with: &Inputs) -> CaseRequest {
     untargeted(with).with("audience", &with.unknown_audience)
 }
 
-fn nowhere(with: &Inputs) -> Request {
+fn nowhere(with: &Inputs) -> CaseRequest {
     untargeted(with).with("resource", NOWHERE)
 }
 
-fn for_resource(with: &Inputs) -> Request {
+fn for_resource(with: &Inputs) -> CaseRequest {
     with.resources.iter().take(1).fold(untargeted(with), |request, name| request.with("resource", name))
 }
 
-/// Whoever issues a token for a resource that does not exist must at least issue it for that resource.
-fn unknown_resource(seen: &Seen<'_>) -> Judged {
+/// A server that issues a token for an unknown resource must at least issue it for that resource.
+fn unknown_resource(seen: &SeenAnswers<'_>) -> CaseResult {
     if seen.answer.issued() {
         return ensure(is_for(&seen.claims()?, &[NOWHERE]), "ignored: the token is not for it");
     }
     not_issued(seen.answer)
 }
 
-fn malformed(seen: &Seen<'_>) -> Judged {
+fn malformed(seen: &SeenAnswers<'_>) -> CaseResult {
     match clearly_refused(seen.answer) {
         Some(_) => seen.refused(&["invalid_request", "invalid_target"]),
         None => fail(seen.answer.told()),

@@ -1,4 +1,4 @@
-//! RFC 7519, and what RFC 8693 says of the token's own claims: the issued token.
+//! RFC 7519 and RFC 8693: the claims of the issued token.
 
 use serde_json::Value;
 
@@ -6,18 +6,18 @@ use crate::judgement::jose::jws::SUPPORTED;
 use crate::judgement::jose::verify::verify_payload;
 use crate::tools::conformance::answer::{audiences, header_of};
 use crate::tools::conformance::case::Play::{Ask, AskTwice};
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::inputs::Need;
-use crate::tools::conformance::judge::{Seen, issued, number};
+use crate::tools::conformance::judge::{SeenAnswers, issued, number};
 use crate::tools::conformance::request::exchange;
 use crate::tools::conformance::verdict::Level::{May, Should};
-use crate::tools::conformance::verdict::{Verdict, ensure, fail, skip};
+use crate::tools::conformance::verdict::{CaseVerdict, ensure, fail, skip};
 
 /// How far a clock may be ahead, in seconds.
 const SLACK: f64 = 10.0;
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "token-signature",
         section: "RFC 7515 5.2",
         title: "the issued JWT verifies by the server's published keys",
@@ -31,7 +31,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-algorithm",
         section: "RFC 8725 3.2",
         title: "the issued JWT is secured",
@@ -43,7 +43,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-issuer",
         section: "RFC 7519 4.1.1",
         title: "the issued token names the server as its issuer",
@@ -55,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-subject",
         section: "RFC 8693 1.1",
         title: "the issued token is about the subject of the subject token",
@@ -70,7 +70,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-expiry",
         section: "RFC 7519 4.1.4",
         title: "the issued token has not expired",
@@ -84,7 +84,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-times",
         section: "RFC 7519 4.1.6",
         title: "the issued token is valid now",
@@ -98,7 +98,7 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-audience",
         section: "RFC 7519 4.1.3",
         title: "aud is one text or a list of texts",
@@ -111,14 +111,14 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-id",
         section: "RFC 7519 4.1.7",
         title: "two issued tokens have two identifiers",
         sent: "the plain exchange twice",
         expected: "jti, if there, differs",
         play: AskTwice(
-            // The second must not be taken for the first: asked for with the default type written out.
+            // The second request names the default type, so that it differs from the first and is sent.
             exchange,
             |seen| {
                 issued(seen.answer)?;
@@ -135,7 +135,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-not-delegated",
         section: "RFC 8693 4.1",
         title: "without an actor the issued token names none",
@@ -151,19 +151,19 @@ pub(super) const CASES: &[Case] = &[
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-client",
         section: "RFC 8693 4.3",
         level: May,
         title: "client_id is the client that asked",
         expected: "client_id, if there, is the client's",
         play: Ask(exchange, |seen| match seen.claims()?.get("client_id") {
-            None => Err(Verdict::Unsupported("the token has no client_id".to_owned())),
+            None => Err(CaseVerdict::Unsupported("the token has no client_id".to_owned())),
             Some(id) => ensure(*id == seen.with.client.id.as_str(), "another client_id"),
         }),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "token-type-header",
         section: "RFC 9068 2.1",
         level: Should,
@@ -179,12 +179,12 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn jwt(seen: &Seen<'_>) -> Result<String, Verdict> {
+fn jwt(seen: &SeenAnswers<'_>) -> Result<String, CaseVerdict> {
     let token = seen.answer.token().unwrap_or_default();
     if header_of(&token).is_some() { Ok(token) } else { skip("the token is no JWT") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-fn now(seen: &Seen<'_>) -> f64 {
+fn now(seen: &SeenAnswers<'_>) -> f64 {
     seen.answer.at.as_second() as f64
 }

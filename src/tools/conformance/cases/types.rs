@@ -1,17 +1,17 @@
-//! RFC 8693 sections 2.1 and 3: what type of token is asked for, and what type comes.
+//! RFC 8693 sections 2.1 and 3: the requested type of token, and the issued type.
 
 use crate::tools::conformance::answer::claims_of;
 use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, Case};
+use crate::tools::conformance::case::{CASE, ConformanceCase};
 use crate::tools::conformance::inputs::Inputs;
-use crate::tools::conformance::judge::{Seen, issued};
-use crate::tools::conformance::request::{Request, exchange};
+use crate::tools::conformance::judge::{SeenAnswers, issued};
+use crate::tools::conformance::request::{CaseRequest, exchange};
 use crate::tools::conformance::verdict::Level::{May, Should};
-use crate::tools::conformance::verdict::{Judged, ensure, fail};
+use crate::tools::conformance::verdict::{CaseResult, ensure, fail};
 use crate::words::oauth::urn::TokenType;
 
-pub(super) const CASES: &[Case] = &[
-    Case {
+pub(super) const CASES: &[ConformanceCase] = &[
+    ConformanceCase {
         id: "requested-access-token",
         section: "RFC 8693 2.1",
         title: "who asks for an access token gets one",
@@ -27,7 +27,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-jwt",
         section: "RFC 8693 3",
         level: May,
@@ -45,7 +45,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-id-token",
         section: "RFC 8693 2.2.1",
         title: "an ID token comes in access_token, and is none: token_type is N_A",
@@ -61,7 +61,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-refresh-token",
         section: "RFC 8693 2.2.1",
         title: "a refresh token that was asked for comes in access_token: token_type is N_A",
@@ -80,7 +80,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-saml2",
         section: "RFC 8693 3",
         level: May,
@@ -97,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-unknown",
         section: "RFC 8693 2.1",
         title: "a requested_token_type that is not known is not taken for another",
@@ -109,7 +109,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-upper-case",
         section: "RFC 8693 3",
         level: Should,
@@ -125,7 +125,7 @@ pub(super) const CASES: &[Case] = &[
         ),
         ..CASE
     },
-    Case {
+    ConformanceCase {
         id: "requested-not-asked-for",
         section: "RFC 8693 2.2.1",
         title: "the issued type is one of those that RFC 8693 knows, or another URI",
@@ -146,11 +146,11 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn asking(with: &Inputs, kind: TokenType) -> Request {
+fn asking(with: &Inputs, kind: TokenType) -> CaseRequest {
     exchange(with).with("requested_token_type", kind.urn())
 }
 
-fn comes_as(seen: &Seen<'_>, kind: TokenType) -> Judged {
+fn comes_as(seen: &SeenAnswers<'_>, kind: TokenType) -> CaseResult {
     match seen.answer.text("issued_token_type") {
         Some(issued) if issued == kind.urn() => Ok(()),
         Some(issued) => match TokenType::from_urn(&issued) {
@@ -161,7 +161,7 @@ fn comes_as(seen: &Seen<'_>, kind: TokenType) -> Judged {
     }
 }
 
-fn is_na(seen: &Seen<'_>) -> bool {
+fn is_na(seen: &SeenAnswers<'_>) -> bool {
     // Names of token types are not case sensitive (RFC 6749 section 5.1).
     seen.answer.text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("N_A"))
 }

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum, value_parser};
 use super::token_options::TokenArguments;
 use super::tokens::{Tokens, first_line};
 use crate::adapters::config::load::Environment;
-use crate::tools::conformance::inputs::{Client, Inputs};
+use crate::tools::conformance::inputs::{Inputs, SuiteClient};
 use crate::tools::conformance::table::Format;
 use crate::tools::failure::CommandFailure;
 use crate::words::secret::Secret;
@@ -144,8 +144,8 @@ impl ConformanceArguments {
         Duration::from_secs(self.timeout)
     }
 
-    fn client(&self, environment: &dyn Environment) -> Result<Client, CommandFailure> {
-        Ok(Client {
+    fn client(&self, environment: &dyn Environment) -> Result<SuiteClient, CommandFailure> {
+        Ok(SuiteClient {
             id: self.client_id.clone(),
             secret: secret(self.client_secret_file.as_deref(), "CAMBIO_CLIENT_SECRET", environment)?,
             basic: self.client_auth == ClientAuthentication::Basic,
@@ -153,11 +153,15 @@ impl ConformanceArguments {
     }
 
     /// The client that introspects.
-    fn introspector(&self, environment: &dyn Environment, client: &Client) -> Result<Client, CommandFailure> {
+    fn introspector(
+        &self,
+        environment: &dyn Environment,
+        client: &SuiteClient,
+    ) -> Result<SuiteClient, CommandFailure> {
         let Some(id) = self.introspection_client_id.clone() else { return Ok(client.clone()) };
         let file = self.introspection_client_secret_file.as_deref();
         let secret = secret(file, "CAMBIO_INTROSPECTION_CLIENT_SECRET", environment)?;
-        Ok(Client { id, secret, basic: client.basic })
+        Ok(SuiteClient { id, secret, basic: client.basic })
     }
 }
 

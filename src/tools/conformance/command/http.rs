@@ -18,7 +18,7 @@ use crate::adapters::tls;
 use crate::judgement::jose::keys::KeySet;
 use crate::tools::conformance::answer::{Observation, claims_of};
 use crate::tools::conformance::inputs::Inputs;
-use crate::tools::conformance::request::{Endpoint, Request, introspection};
+use crate::tools::conformance::request::{CaseRequest, Destination, introspection};
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
@@ -114,10 +114,10 @@ impl Asker {
     }
 
     /// Sends one request of a case.
-    pub(super) async fn ask(&self, with: &Inputs, request: &Request) -> Result<Observation, String> {
+    pub(super) async fn ask(&self, with: &Inputs, request: &CaseRequest) -> Result<Observation, String> {
         let to = match request.endpoint {
-            Endpoint::Token => Some(&with.endpoint),
-            Endpoint::Introspection => with.introspection.as_ref(),
+            Destination::Token => Some(&with.endpoint),
+            Destination::Introspection => with.introspection.as_ref(),
         };
         let to = to.ok_or("no such endpoint is named")?;
         let query = request.query();

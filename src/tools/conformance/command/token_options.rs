@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::tokens::{SuiteToken, TokenSource};
+use super::tokens::{TokenInput, TokenSource};
 use crate::adapters::config::load::Environment;
 use crate::tools::conformance::inputs::Need;
 use crate::words::oauth::urn::TokenType;
@@ -110,7 +110,7 @@ impl FromArgMatches for TokenArguments {
 
 impl TokenArguments {
     /// The tokens that an option names or that the environment holds.
-    pub(super) fn sources(&self, environment: &dyn Environment) -> Vec<SuiteToken> {
+    pub(super) fn sources(&self, environment: &dyn Environment) -> Vec<TokenInput> {
         let mut found = Vec::new();
         let mut usual = TokenType::AccessToken.urn().to_owned();
         for (option, given) in OPTIONS.iter().zip(&self.0) {
@@ -131,7 +131,7 @@ impl TokenArguments {
                     None => continue,
                 },
             };
-            found.push(SuiteToken { need: option.need, source, kind });
+            found.push(TokenInput { need: option.need, source, kind });
         }
         found
     }

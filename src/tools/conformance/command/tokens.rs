@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use jiff::Timestamp;
 
 use crate::tools::conformance::answer::claims_of;
-use crate::tools::conformance::inputs::{Inputs, Need, Token};
+use crate::tools::conformance::inputs::{Inputs, Need, SuiteToken};
 use crate::tools::failure::CommandFailure;
 use crate::words::secret::Secret;
 
@@ -24,7 +24,7 @@ pub(super) enum TokenSource {
 }
 
 /// A token of the run: what it is for, where it comes from and its type.
-pub(super) struct SuiteToken {
+pub(super) struct TokenInput {
     /// What the token is for; nothing: it is the subject token.
     pub(super) need: Option<Need>,
     pub(super) source: TokenSource,
@@ -33,20 +33,20 @@ pub(super) struct SuiteToken {
 }
 
 /// The tokens of a run.
-pub(super) struct Tokens(Vec<SuiteToken>);
+pub(super) struct Tokens(Vec<TokenInput>);
 
 impl Tokens {
-    pub(super) fn new(tokens: Vec<SuiteToken>) -> Self {
+    pub(super) fn new(tokens: Vec<TokenInput>) -> Self {
         Self(tokens)
     }
 
     /// Reads the subject token, if there is one.
-    pub(super) fn subject(&self) -> Result<Option<Token>, CommandFailure> {
-        self.0.iter().find(|token| token.need.is_none()).map(SuiteToken::read).transpose()
+    pub(super) fn subject(&self) -> Result<Option<SuiteToken>, CommandFailure> {
+        self.0.iter().find(|token| token.need.is_none()).map(TokenInput::read).transpose()
     }
 
     /// Reads the tokens for single cases.
-    pub(super) fn for_cases(&self) -> Result<Vec<(Need, Token)>, CommandFailure> {
+    pub(super) fn for_cases(&self) -> Result<Vec<(Need, SuiteToken)>, CommandFailure> {
         let named = self.0.iter().filter_map(|token| Some((token.need?, token)));
         named.map(|(need, token)| Ok((need, token.read()?))).collect()
     }
@@ -70,9 +70,9 @@ impl Tokens {
     }
 }
 
-impl SuiteToken {
-    fn read(&self) -> Result<Token, CommandFailure> {
-        Ok(Token { text: self.source.read()?, kind: self.kind.clone() })
+impl TokenInput {
+    fn read(&self) -> Result<SuiteToken, CommandFailure> {
+        Ok(SuiteToken { text: self.source.read()?, kind: self.kind.clone() })
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) fn first_line(path: &Path) -> Result<Secret, CommandFailure> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-fn ends_soon(token: &Token, now: Timestamp) -> bool {
+fn ends_soon(token: &SuiteToken, now: Timestamp) -> bool {
     let exp = claims_of(token.text.expose()).and_then(|claims| claims.get("exp")?.as_f64());
     exp.is_some_and(|exp| exp < now.as_second() as f64 + SPARE)
 }

@@ -4,8 +4,8 @@ use crate::tools::conformance::case::tests::token;
 #[test]
 fn a_forgery_differs_in_what_it_says_and_in_nothing_else() {
     let good = token("alice");
-    let claims = |token: &Token| claims_of(token.text.expose()).unwrap();
-    let header = |token: &Token| header_of(token.text.expose()).unwrap();
+    let claims = |token: &SuiteToken| claims_of(token.text.expose()).unwrap();
+    let header = |token: &SuiteToken| header_of(token.text.expose()).unwrap();
     let unsecured = unsecured(&good);
     assert_eq!((header(&unsecured)["alg"].as_str(), claims(&unsecured)), (Some("none"), claims(&good)));
     assert!(unsecured.text.expose().ends_with('.'));

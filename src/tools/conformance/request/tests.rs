@@ -67,8 +67,8 @@ fn the_same_is_asked_once() {
             request().auth(Auth::Post("app".to_owned(), Secret::new("secret"))),
             false,
         ),
-        ("by GET", request(), Request { get: true, ..request() }, false),
-        ("elsewhere", request(), Request { endpoint: Endpoint::Introspection, ..request() }, false),
+        ("by GET", request(), CaseRequest { get: true, ..request() }, false),
+        ("elsewhere", request(), CaseRequest { endpoint: Destination::Introspection, ..request() }, false),
     ] {
         assert_eq!(one.same(&another), same, "{name}");
     }

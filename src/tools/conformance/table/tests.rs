@@ -3,12 +3,12 @@ use crate::tools::conformance::cases;
 
 fn rows() -> Vec<Row> {
     let verdicts = [
-        Verdict::Pass,
-        Verdict::Fail("200 | a <token>".to_owned()),
-        Verdict::Warn("so".to_owned()),
-        Verdict::Unsupported("400 invalid_request".to_owned()),
-        Verdict::Skipped("needs --audience".to_owned()),
-        Verdict::Error("no answer in time".to_owned()),
+        CaseVerdict::Pass,
+        CaseVerdict::Fail("200 | a <token>".to_owned()),
+        CaseVerdict::Warn("so".to_owned()),
+        CaseVerdict::Unsupported("400 invalid_request".to_owned()),
+        CaseVerdict::Skipped("needs --audience".to_owned()),
+        CaseVerdict::Error("no answer in time".to_owned()),
     ];
     cases::all().zip(verdicts).collect()
 }

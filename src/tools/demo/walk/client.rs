@@ -1,4 +1,4 @@
-//! Requests of the story: shown as a `curl` line, sent as real HTTP.
+//! Requests of the story: printed as a `curl` line, and sent.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,32 +12,32 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::tools::demo::walk::WalkError;
+use crate::tools::demo::walk::error::WalkError;
 
-/// No answer of the story takes longer.
+/// The time limit of a request.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A request before it is sent. Without fields it is a `GET`.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) address: SocketAddr,
-    /// The Host header, where it is not the address.
+    /// The Host header, if it is not the address.
     pub(super) host: Option<String>,
     pub(super) path: &'static str,
     pub(super) fields: Vec<(&'static str, String)>,
-    /// The shell's variable that stands for the subject token in the line to paste.
+    /// The shell variable that stands for the subject token in the line to paste.
     pub(super) variable: &'static str,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct CallReply {
     pub(super) status: u16,
     pub(super) body: Bytes,
 }
 
 impl Call {
-    /// The line to paste. A token is a variable of the shell, which a login's line sets: `sets` names it there.
+    /// The line to paste. Tokens are shell variables; the line of a login sets the variable that `sets` names.
     pub(super) fn curl(&self, sets: Option<&str>) -> String {
         let host = self.host.iter().map(|host| format!(" -H 'Host: {host}'"));
         let fields = self.fields.iter().map(|(name, value)| match *name {
@@ -55,8 +55,8 @@ impl Call {
         }
     }
 
-    /// Sends it on a new connection.
-    pub(super) async fn send(&self) -> Result<Reply, WalkError> {
+    /// Sends the request on a new connection.
+    pub(super) async fn send(&self) -> Result<CallReply, WalkError> {
         let failed = |why: String| WalkError::NoAnswer(self.address, why);
         match tokio::time::timeout(LIMIT, self.exchange()).await {
             Ok(sent) => sent.map_err(failed),
@@ -64,7 +64,7 @@ impl Call {
         }
     }
 
-    async fn exchange(&self) -> Result<Reply, String> {
+    async fn exchange(&self) -> Result<CallReply, String> {
         let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -75,7 +75,7 @@ impl Call {
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
         connection.abort();
-        Ok(Reply { status, body })
+        Ok(CallReply { status, body })
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>, http::Error> {
@@ -94,7 +94,7 @@ impl Call {
     }
 }
 
-impl Reply {
+impl CallReply {
     /// The body, if it is JSON.
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

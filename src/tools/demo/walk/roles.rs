@@ -1,4 +1,4 @@
-//! The roles in a token, as they stand there: for showing, never for deciding.
+//! Reads the roles in a token without verification: the story prints them, nothing decides by them.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 /// Realm roles and client roles.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Roles {
+pub(super) struct ShownRoles {
     pub(super) realm: Vec<String>,
     pub(super) clients: BTreeMap<String, Vec<String>>,
 }
 
-impl Roles {
+impl ShownRoles {
     /// Reads the claims of a JWT.
     pub(super) fn of_token(token: &str) -> Option<Self> {
         let claims = part(token, 1)?;

@@ -1,4 +1,4 @@
-//! Where the story plays: the identity provider, Cambio with its files in a folder, and the requests.
+//! What the story needs: the identity provider, Cambio with its files in a folder, and the requests.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -11,16 +11,16 @@ use serde_json::Value;
 use crate::adapters::config::load::Environment;
 use crate::edge::app::{self, Running};
 use crate::judgement::issue::key;
-use crate::tools::demo::walk::WalkError;
-use crate::tools::demo::walk::client::{Call, Reply};
-use crate::tools::demo::{Idp, Options};
+use crate::tools::demo::server::{Idp, IdpOptions};
+use crate::tools::demo::walk::client::{Call, CallReply};
+use crate::tools::demo::walk::error::WalkError;
 use crate::words::clock::Clock;
 use crate::words::oauth::urn::{self, TokenType};
 
 /// What the owner writes to permit front-end-app.
 pub(super) const PERMITTED: &str =
     "permissions:\n  - { clients: [front-end-app], scopes: [email, profile] }\nroles: { own: true }\n";
-/// What the owner writes to permit it for partner's tokens, too.
+/// What the owner writes to permit it also for partner's tokens.
 pub(super) const PARTNER: &str = r#"permissions:
   - { clients: [front-end-app], scopes: [email, profile] }
   - { clients: [front-end-app], issuers: [partner], issuance: mint }
@@ -49,7 +49,7 @@ const AUDIENCE: &str = "audience: back-end-api\nowner: payments-team\ntoken: { l
 const TOKEN_PATH: &str = "/realms/corp/protocol/openid-connect/token";
 const PARTNER_PATH: &str = "/realms/partner/protocol/openid-connect/token";
 const CERTS_PATH: &str = "/realms/corp/protocol/openid-connect/certs";
-/// A changed file is in force well within this time.
+/// A changed file is loaded well within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -70,10 +70,10 @@ impl Environment for NoVariables {
 }
 
 impl Stage {
-    /// Starts everything on loopback, on the usual ports where they are free.
+    /// Starts everything on loopback, on the usual ports if they are free.
     pub(super) async fn set() -> Result<Self, WalkError> {
         let port = free_port(8180);
-        let idp = Idp::start(Options { port, clock: Clock::System, keys: None }).await?;
+        let idp = Idp::start(IdpOptions { port, clock: Clock::System, keys: None }).await?;
         let folder = std::env::temp_dir().join(format!("cambio-demo-{}", uuid::Uuid::new_v4()));
         fs::create_dir_all(folder.join("audiences"))?;
         // The issuer follows the Host header, so the port is needed before Cambio listens on it.
@@ -97,11 +97,11 @@ impl Stage {
         )
     }
 
-    /// What to do while it runs on.
+    /// What to do while the demo goes on serving.
     pub(super) fn farewell(&self) -> String {
         format!(
-            "\nStill serving. Paste steps 1, 6 and 11, which set the shell's TOKEN, CAROL and BOB, then any other. What \
-             was allowed\nneeds the permissions of its step again, in\n  \
+            "\nStill serving. Paste steps 1, 6 and 11 first: they set the shell variables TOKEN, CAROL and BOB. Then paste \
+             any other step.\nAn exchange that was allowed needs the permissions of its step again, in\n  \
              {audience}\nLook at http://{admin}/metrics, http://{admin}/config and the audit lines in\n  \
              {audit}\nCtrl-C ends it and removes the files.",
             audience = self.folder.join("audiences/back-end-api.yaml").display(),
@@ -118,41 +118,15 @@ impl Stage {
         let _ = fs::remove_dir_all(&self.folder);
     }
 
-    /// Alice's login at corp, through Cambio.
-    pub(super) fn login(&self) -> Call {
-        let fields = [
-            ("grant_type", "password"),
-            ("client_id", "front-end-app"),
-            ("client_secret", "front-end-secret"),
-            ("username", "alice"),
-            ("password", "alice-password"),
-        ];
-        self.call(TOKEN_PATH, &fields)
+    /// The login of Alice or Bob at corp, through Cambio.
+    pub(super) fn login(&self, user: &str) -> Call {
+        self.password_grant(TOKEN_PATH, "front-end-app", "front-end-secret", user)
     }
 
-    /// Bob's login.
-    pub(super) fn login_of_bob(&self) -> Call {
-        let mut call = self.login();
-        for (name, value) in &mut call.fields {
-            match *name {
-                "username" => "bob".clone_into(value),
-                "password" => "bob-password".clone_into(value),
-                _ => {}
-            }
-        }
-        call
-    }
-
-    /// Carol's login at partner, with which neither corp nor Cambio has to do.
+    /// Carol's login at partner. Neither corp nor Cambio takes part.
     pub(super) fn foreign_login(&self) -> Call {
-        let fields = [
-            ("grant_type", "password"),
-            ("client_id", "partner-app"),
-            ("client_secret", "partner-secret"),
-            ("username", "carol"),
-            ("password", "carol-password"),
-        ];
-        Call { address: self.idp.address(), ..self.call(PARTNER_PATH, &fields) }
+        let login = self.password_grant(PARTNER_PATH, "partner-app", "partner-secret", "carol");
+        Call { address: self.idp.address(), ..login }
     }
 
     /// The exchange of Carol's token.
@@ -181,7 +155,7 @@ impl Stage {
         call
     }
 
-    /// The same past Cambio. The Host stays Cambio's, since the token's issuer follows it.
+    /// A call that goes past Cambio. The Host header stays Cambio's, because the token's issuer follows the header.
     pub(super) fn directly(&self, call: Call) -> Call {
         Call { host: Some(call.address.to_string()), address: self.idp.address(), ..call }
     }
@@ -190,8 +164,8 @@ impl Stage {
         self.call(CERTS_PATH, &[])
     }
 
-    /// Sends an exchange and finds the audit line that it wrote.
-    pub(super) async fn audited(&self, call: &Call) -> Result<(Reply, Value), WalkError> {
+    /// Sends an exchange and finds its audit line.
+    pub(super) async fn audited(&self, call: &Call) -> Result<(CallReply, Value), WalkError> {
         let before = self.audit_lines()?.len();
         let reply = call.send().await?;
         let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -204,7 +178,7 @@ impl Stage {
         Err(WalkError::Late("the audit line"))
     }
 
-    /// Writes the owner's file and waits until it is in force.
+    /// Writes the owner's file and waits until Cambio has loaded it.
     pub(super) async fn write_permissions(&self, permissions: &str) -> Result<(), WalkError> {
         let loaded = Call { address: self.cambio.admin, ..self.call("/config", &[]) };
         let before = loaded.send().await?.body;
@@ -219,6 +193,17 @@ impl Stage {
             tokio::time::sleep(PAUSE).await;
         }
         Err(WalkError::Late("the reload"))
+    }
+
+    fn password_grant(&self, path: &'static str, client: &str, secret: &str, user: &str) -> Call {
+        let fields = [
+            ("grant_type", "password"),
+            ("client_id", client),
+            ("client_secret", secret),
+            ("username", user),
+            ("password", &format!("{user}-password")),
+        ];
+        self.call(path, &fields)
     }
 
     fn call(&self, path: &'static str, fields: &[(&'static str, &str)]) -> Call {
@@ -245,7 +230,7 @@ fn configuration(upstream: SocketAddr, public: u16, admin: u16) -> String {
     )
 }
 
-/// The preferred port if it is free, else one that is.
+/// The preferred port if it is free, otherwise any free port.
 fn free_port(preferred: u16) -> u16 {
     let bind =
         |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());

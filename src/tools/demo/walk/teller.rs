@@ -1,15 +1,24 @@
-//! Prints the story and keeps count of what went as told.
+//! Prints the story and keeps count of its checks.
 
 use std::io::Write;
 
 use serde_json::Value;
 
-use crate::tools::demo::walk::client::{Call, Reply};
-use crate::tools::demo::walk::roles::Roles;
-use crate::tools::demo::walk::{Verdict, WalkError};
+use crate::tools::demo::walk::client::{Call, CallReply};
+use crate::tools::demo::walk::error::WalkError;
+use crate::tools::demo::walk::roles::ShownRoles;
 
 /// Fields of an audit line that the story shows, in this order.
 const AUDIT_FIELDS: [&str; 6] = ["outcome", "reason", "detail", "client", "audience", "issuance"];
+
+/// Whether every check of the story passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkVerdict {
+    /// Every check did.
+    Passed,
+    /// At least one check did not.
+    Failed,
+}
 
 /// Where the story goes.
 pub(super) struct Teller<'a> {
@@ -47,7 +56,7 @@ impl<'a> Teller<'a> {
     }
 
     /// Status and, for a refusal, the error.
-    pub(super) fn reply(&mut self, reply: &Reply) -> Result<(), WalkError> {
+    pub(super) fn reply(&mut self, reply: &CallReply) -> Result<(), WalkError> {
         let json = reply.json();
         let text = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or_default();
         match reply.status {
@@ -59,7 +68,7 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
-    /// The decision and why, as the audit line has it.
+    /// The decision and its reason, from the audit line.
     pub(super) fn audit(&mut self, line: &Value) -> Result<(), WalkError> {
         writeln!(self.out, "   audit:")?;
         for name in AUDIT_FIELDS {
@@ -76,7 +85,7 @@ impl<'a> Teller<'a> {
     }
 
     /// The roles of a token.
-    pub(super) fn roles(&mut self, title: &str, roles: &Roles) -> Result<(), WalkError> {
+    pub(super) fn roles(&mut self, title: &str, roles: &ShownRoles) -> Result<(), WalkError> {
         writeln!(self.out, "   {title}:")?;
         let none = || "(none)".to_owned();
         let names = |roles: &[String]| if roles.is_empty() { none() } else { roles.join(", ") };
@@ -92,25 +101,25 @@ impl<'a> Teller<'a> {
         Ok(writeln!(self.out, "   its {name:10} {value}")?)
     }
 
-    /// What the step shows, and whether it did.
+    /// What the step shows, and whether it holds.
     pub(super) fn check(&mut self, what: &str, holds: bool) -> Result<(), WalkError> {
-        writeln!(self.out, "   {} {what}", if holds { "✓" } else { "✗ NOT AS TOLD:" })?;
+        writeln!(self.out, "   {} {what}", if holds { "✓" } else { "✗ FAILED:" })?;
         self.checks.push((what.to_owned(), holds));
         Ok(())
     }
 
     /// The end of the story.
-    pub(super) fn summary(&mut self) -> Result<Verdict, WalkError> {
+    pub(super) fn summary(&mut self) -> Result<WalkVerdict, WalkError> {
         let failed: Vec<_> =
             self.checks.iter().filter(|(_, holds)| !holds).map(|(what, _)| what.as_str()).collect();
         if failed.is_empty() && !self.checks.is_empty() {
-            writeln!(self.out, "\nEverything went as told: {} of {0} checks.", self.checks.len())?;
-            return Ok(Verdict::AsTold);
+            writeln!(self.out, "\nAll {} checks passed.", self.checks.len())?;
+            return Ok(WalkVerdict::Passed);
         }
         writeln!(self.out, "\n{} of {} checks failed:", failed.len(), self.checks.len())?;
         for what in failed {
             writeln!(self.out, "  ✗ {what}")?;
         }
-        Ok(Verdict::Otherwise)
+        Ok(WalkVerdict::Failed)
     }
 }

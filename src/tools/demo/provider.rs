@@ -1,4 +1,4 @@
-//! What the demo remembers while it runs.
+//! What the demo's identity provider remembers while it runs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,31 +8,29 @@ use http::HeaderMap;
 use http::header::HOST;
 use jiff::Timestamp;
 
-use crate::tools::demo::directory::{Client, Realm, User};
-use crate::tools::demo::faults::Faults;
-use crate::tools::demo::keys::{KeyError, Keys, RealmKey};
+use crate::tools::demo::directory::{DemoClient, DemoRealm, DemoUser};
+use crate::tools::demo::keys::{Keys, RealmKey, RealmKeyError};
 use crate::words::clock::Clock;
 
-/// Shared by every connection.
+/// The provider's memory, shared by every connection.
 #[derive(Debug)]
-pub(super) struct State {
+pub struct Provider {
     pub(super) clock: Clock,
-    pub(super) faults: Faults,
-    /// Signs refresh tokens, which only the demo itself reads; Keycloak does so with HS512.
+    /// Signs refresh tokens, which only the provider reads, with HS512 as Keycloak does.
     pub(super) refresh_key: hmac::Key,
     pub(super) encryption: Arc<RealmKey>,
     keys: Mutex<HashMap<&'static str, Vec<Arc<RealmKey>>>>,
     codes: Mutex<HashMap<String, Code>>,
     ended: Mutex<HashSet<String>>,
-    /// Sessions for which tokens were made, by user.
+    /// Sessions that have tokens, by user.
     sessions: Mutex<HashMap<&'static str, BTreeSet<String>>>,
 }
 
 /// An authorization code that was not redeemed yet.
 #[derive(Debug)]
 pub(super) struct Code {
-    pub(super) client: &'static Client,
-    pub(super) user: &'static User,
+    pub(super) client: &'static DemoClient,
+    pub(super) user: &'static DemoUser,
     pub(super) realm: &'static str,
     pub(super) redirect_uri: String,
     pub(super) challenge: Option<String>,
@@ -40,22 +38,21 @@ pub(super) struct Code {
     pub(super) nonce: Option<String>,
 }
 
-/// A realm as one request sees it.
+/// The realm of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
-    pub(super) state: &'a State,
-    pub(super) realm: &'static Realm,
+    pub(super) provider: &'a Provider,
+    pub(super) realm: &'static DemoRealm,
     pub(super) issuer: &'a str,
     pub(super) now: Timestamp,
 }
 
-impl State {
-    pub(super) fn new(clock: Clock, keys: &Keys) -> Result<Self, KeyError> {
+impl Provider {
+    pub(super) fn new(clock: Clock, keys: &Keys) -> Result<Self, RealmKeyError> {
         let random = aws_lc_rs::rand::SystemRandom::new();
         Ok(Self {
             clock,
-            faults: Faults::new(),
-            refresh_key: hmac::Key::generate(hmac::HMAC_SHA512, &random).map_err(|_| KeyError)?,
+            refresh_key: hmac::Key::generate(hmac::HMAC_SHA512, &random).map_err(|_| RealmKeyError)?,
             encryption: Arc::clone(&keys.encryption),
             keys: Mutex::new(HashMap::from([
                 ("corp", vec![Arc::clone(&keys.corp)]),
@@ -65,6 +62,11 @@ impl State {
             ended: Mutex::default(),
             sessions: Mutex::default(),
         })
+    }
+
+    /// The key that signs in a realm now.
+    pub fn signing_key(&self, realm: &str) -> Option<Arc<RealmKey>> {
+        self.keys(realm).into_iter().next()
     }
 
     /// The realm's keys, the signing one first.
@@ -88,17 +90,17 @@ impl State {
         name
     }
 
-    /// A code is good for one use, right or wrong.
+    /// A code can be used once, even if the use fails.
     pub(super) fn take_code(&self, name: &str) -> Option<Code> {
         lock(&self.codes).remove(name)
     }
 
-    pub(super) fn note_session(&self, user: &'static User, session: &str) {
+    pub(super) fn note_session(&self, user: &'static DemoUser, session: &str) {
         lock(&self.sessions).entry(user.id).or_default().insert(session.to_owned());
     }
 
     /// The user's sessions that have not ended.
-    pub(super) fn sessions(&self, user: &User) -> Vec<String> {
+    pub(super) fn sessions(&self, user: &DemoUser) -> Vec<String> {
         let all = lock(&self.sessions).get(user.id).cloned().unwrap_or_default();
         all.into_iter().filter(|session| !self.is_ended(session)).collect()
     }
@@ -112,7 +114,7 @@ impl State {
     }
 }
 
-/// The base URL that callers see, as Keycloak with `--hostname-strict=false --proxy-headers=xforwarded` finds it.
+/// The base URL that callers see, determined like Keycloak's with `--hostname-strict=false --proxy-headers=xforwarded`.
 pub(super) fn base_url(headers: &HeaderMap) -> String {
     let header = |name: &str| {
         headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.split(',').next()).map(str::trim)

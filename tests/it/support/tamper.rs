@@ -1,0 +1,110 @@
+//! Answers to an exchange that are wrong in one way.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use cambio::tools::demo::Provider;
+use serde_json::{Map, Value, json};
+
+/// What is wrong with the answer to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tamper {
+    /// `aud` is this.
+    Audience(&'static str),
+    /// A client role more: client and role.
+    ClientRole(&'static str, &'static str),
+    /// No `issued_token_type`.
+    DropIssuedTokenType,
+    /// The token is signed with a key that is not the realm's, under the realm's `kid`.
+    ForeignKey,
+    /// The token is bound to this key, or to none.
+    Key(Option<&'static str>),
+    /// The token lives this many seconds.
+    Lifetime(i64),
+    /// A realm role more.
+    RealmRole(&'static str),
+    /// A refresh token that nobody asked for.
+    RefreshToken,
+    /// A scope more.
+    Scope(&'static str),
+    /// `sub` is this.
+    Subject(&'static str),
+    /// `token_type` is this.
+    TokenType(&'static str),
+}
+
+/// The answer to an exchange at the realm `corp`, with these faults.
+pub fn spoil(provider: &Provider, tampers: &[Tamper], body: &[u8]) -> Option<Bytes> {
+    let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let payload = answer.get("access_token")?.as_str()?.split('.').nth(1)?;
+    let mut claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    for tamper in tampers {
+        change(tamper, &mut claims, &mut answer);
+    }
+    let key = provider.signing_key("corp")?;
+    let token = if tampers.contains(&Tamper::ForeignKey) {
+        provider.signing_key("partner")?.sign_as(key.kid(), &claims)
+    } else {
+        key.sign(&claims)
+    };
+    answer.insert("access_token".to_owned(), token.ok()?.into());
+    Some(Value::from(answer).to_string().into())
+}
+
+fn change(tamper: &Tamper, claims: &mut Map<String, Value>, answer: &mut Map<String, Value>) {
+    let mut claim = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
+    match tamper {
+        Tamper::Audience(audience) => claim("aud", json!(audience)),
+        Tamper::ClientRole(client, role) => {
+            let clients = claims.entry("resource_access").or_insert_with(|| json!({}));
+            add_role(&mut clients[*client], role);
+        }
+        Tamper::DropIssuedTokenType => drop(answer.remove("issued_token_type")),
+        Tamper::ForeignKey => {}
+        Tamper::Key(None) => {
+            claims.remove("cnf");
+            claims.insert("typ".to_owned(), json!("Bearer"));
+            answer.insert("token_type".to_owned(), json!("Bearer"));
+        }
+        Tamper::Key(Some(key)) => {
+            claim("typ", json!("DPoP"));
+            claim("cnf", json!({"jkt": key, "kc-jkt-type": "DPoP"}));
+            answer.insert("token_type".to_owned(), json!("DPoP"));
+        }
+        Tamper::Lifetime(seconds) => {
+            let now = claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
+            claims.insert("exp".to_owned(), json!(now + seconds));
+            if *seconds > 0 {
+                answer.insert("expires_in".to_owned(), json!(seconds));
+            }
+        }
+        Tamper::RealmRole(role) => {
+            add_role(claims.entry("realm_access").or_insert_with(|| json!({})), role);
+        }
+        Tamper::RefreshToken => {
+            let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+            let token = format!(
+                "{}.{}.{}",
+                part(r#"{"alg":"HS512"}"#),
+                part(r#"{"typ":"Refresh"}"#),
+                part("refresh")
+            );
+            answer.insert("refresh_token".to_owned(), json!(token));
+            answer.insert("refresh_expires_in".to_owned(), json!(1800));
+        }
+        Tamper::Scope(scope) => {
+            let scopes = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
+            let scopes = json!(format!("{scopes} {scope}"));
+            answer.insert("scope".to_owned(), scopes.clone());
+            claims.insert("scope".to_owned(), scopes);
+        }
+        Tamper::Subject(subject) => claim("sub", json!(subject)),
+        Tamper::TokenType(kind) => drop(answer.insert("token_type".to_owned(), json!(kind))),
+    }
+}
+
+fn add_role(holder: &mut Value, role: &str) {
+    let mut roles = holder.get("roles").and_then(Value::as_array).cloned().unwrap_or_default();
+    roles.push(Value::from(role));
+    holder["roles"] = Value::from(roles);
+}
