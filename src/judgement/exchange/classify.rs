@@ -4,12 +4,13 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
+use super::grant::Grant;
 use super::lenient::{Governed, readings};
 pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
-use super::{Grant, refresh};
+use super::refresh;
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::route::media_type::MediaType;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::refusal::{Reason, Refusal};
 
 /// A way besides the standard exchange by which one token becomes another.
@@ -185,11 +186,6 @@ fn pass_through(needed: &[Door], doors: Doors) -> Result<Classified, Refusal> {
             Err(Refusal::new(Reason::DoorClosed, closed.join(", ")))
         }
     }
-}
-
-/// A parameter's name for audit, which must not grow with what a caller sends.
-pub(super) fn bounded(name: &str) -> String {
-    name.chars().take(64).flat_map(char::escape_default).collect()
 }
 
 #[cfg(test)]

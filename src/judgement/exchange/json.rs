@@ -4,10 +4,10 @@
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
-use super::Grant;
-use super::classify::{Classified, bounded, content_coding};
+use super::classify::{Classified, content_coding};
+use super::grant::Grant;
 use crate::judgement::route::media_type::MediaType;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::json;
 use crate::words::oauth::urn::GRANT_TOKEN_EXCHANGE;
 use crate::words::refusal::{Reason, Refusal};

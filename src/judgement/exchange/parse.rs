@@ -8,14 +8,13 @@ mod upstream;
 use http::request::Parts;
 
 use self::parameters::{is_unknown, refuse_unknown_parameters};
-use super::Grant;
 use super::accepts::Accepts;
 use super::api_access::ApiAccess;
-use super::classify::bounded;
+use super::grant::Grant;
 use super::refresh::Refresh;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::policy::scopes::OFFLINE;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::judgement::client::verify::Proven;
-use crate::judgement::exchange::Grant;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::mint::Ingredients;

@@ -5,9 +5,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::judgement::client::verify::{UpstreamSays, by_upstream};
-use crate::judgement::exchange::Grant;
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::parse;
 use crate::judgement::issue::answer::Answer;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
@@ -21,8 +21,8 @@ use crate::judgement::policy::model::{Issuance, Policy};
 use crate::judgement::policy::samples::{
     ISSUER, NOW, audience, keycloak_claims, now, object, permission, policy,
 };
-use crate::judgement::token::confirmation::Evidence;
 use crate::judgement::token::{AudienceRule, SubjectChecks, Validated, validate};
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::words::refusal::Reason;
@@ -108,7 +108,7 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
     assert_eq!(permit.issuance(), Issuance::Reissue);
     assert_eq!((permit.client(), permit.audiences()), ("front-end-app", &["back-end-api".to_owned()][..]));
     assert_eq!(permit.permissions(), [("back-end-api".to_owned(), 1)]);
-    assert_eq!(permit.validated().issuer(), "corp");
+    assert_eq!(permit.validated().subject().issuer(), "corp");
 
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
