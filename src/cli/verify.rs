@@ -19,9 +19,9 @@ use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::{MAX_TOKEN_BYTES, SUPPORTED};
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{self, Expectations, Unverified};
-use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::{AudienceRule, SubjectChecks, accept};
+use crate::judgement::token::{AudienceRule, SubjectChecks};
 use crate::words::clock::Clock;
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
 pub use arguments::USAGE;
@@ -172,7 +172,7 @@ fn by_config(
     // Whose token it is depends on who presents it. Without that knowledge, its own party is believed.
     let party = token.claims().get("azp").and_then(serde_json::Value::as_str).unwrap_or_default();
     let client = arguments.client.as_deref().unwrap_or(party);
-    let accepted = accept(&token, TokenType::Jwt, client, &checks, Evidence::default());
+    let accepted = checks.accept(&token, TokenType::Jwt, client, Evidence::default());
     let judged = matches!(checks.audience, AudienceRule::AnyOf(_)) || arguments.client.is_some();
     report.accepted(accepted.as_ref().err(), judged, checks.checks.rules.len());
     if accepted.is_ok() && arguments.claims {

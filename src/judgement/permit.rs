@@ -7,17 +7,18 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use self::renewal::Renewal;
-use crate::judgement::exchange::Grant;
+use self::renewal::{Handed, RememberedToken, Renewal};
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::decide::{Actor, Decision, Impersonated, Request, decide};
 use crate::judgement::policy::model::{Demands, Issuance, Policy};
 use crate::judgement::policy::scopes::OFFLINE;
-use crate::judgement::token::actor::ActorToken;
-use crate::judgement::token::confirmation::{Binding, Evidence};
-use crate::judgement::token::{SubjectChecks, Validated, validate_again};
+use crate::judgement::token::checked::CheckedToken;
+use crate::judgement::token::presented::{Presenter, TokenRole};
+use crate::judgement::token::{SubjectChecks, Validated};
+use crate::words::oauth::confirmation::{Binding, Evidence};
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -47,13 +48,19 @@ pub struct Circumstances<'a> {
     pub drop_offline: bool,
 }
 
-/// How the tokens of an exchange that is renewed are checked again.
+/// What a refresh asks for, and how the tokens of its exchange are checked again.
 #[derive(Clone, Copy, Debug)]
-pub struct Checks<'a> {
-    /// The subject token.
+pub struct RefreshContext<'a> {
+    /// The scope that the refresh asks for.
+    pub scope: Option<&'a Scope>,
+    /// The checks of the subject token.
     pub subject: SubjectChecks<'a>,
-    /// The actor token, if there was one.
+    /// The checks of the actor token, if there was one.
     pub actor: Option<SubjectChecks<'a>>,
+    /// What the caller of the refresh has shown.
+    pub evidence: Evidence<'a>,
+    /// Where the refresh is judged.
+    pub circumstances: Circumstances<'a>,
 }
 
 /// A request that policy does not allow, and why: `refusal.detail` says what is missing in which audience's file.
@@ -73,7 +80,7 @@ impl Permit {
         circumstances: &Circumstances<'_>,
         now: Timestamp,
     ) -> Result<Self, Box<Refused>> {
-        let (binding, realm) = (validated.binding().claim(), circumstances.realm);
+        let (binding, realm) = (validated.subject().binding().claim(), circumstances.realm);
         if validated.authenticated().parsed().requested_subject().is_some()
             != circumstances.impersonate.is_some()
         {
@@ -98,10 +105,11 @@ impl Permit {
     pub fn renew(
         authenticated: Authenticated,
         renewal: &Renewal,
-        (asked, checks, evidence): (Option<&Scope>, &Checks<'_>, Evidence<'_>),
-        (policy, circumstances): (&Policy, &Circumstances<'_>),
+        refresh: &RefreshContext<'_>,
+        policy: &Policy,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
+        let (asked, circumstances) = (refresh.scope, &refresh.circumstances);
         let granted = renewal.scope();
         if asked.is_some_and(|asked| !asked.is_subset(&granted)) {
             return Err(Refusal::new(
@@ -109,17 +117,8 @@ impl Permit {
                 "the refresh asks for more than was granted",
             ));
         }
-        let subject = renewal.subject_token().ok_or_else(unreadable)?;
-        let bound = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
-        let mut validated =
-            validate_again(authenticated, (subject, bound), asked.cloned(), (&checks.subject, evidence))?;
-        if renewal.actor_issuer().is_some() {
-            let actor = renewal.actor_token().zip(checks.actor.as_ref()).ok_or_else(unreadable)?;
-            let client = validated.authenticated().client_id();
-            let actor = ActorToken::check_again(actor.0, client, actor.1, evidence)?;
-            validated = validated.with_actor(actor)?;
-        }
-        let binding = validated.binding().claim();
+        let validated = remembered(authenticated, renewal, refresh, now)?;
+        let binding = validated.subject().binding().claim();
         let judge = |scope: Option<&Scope>| {
             let request = request(&validated, scope, binding.as_ref(), circumstances);
             decide(policy, renewal.realm(), &request, now)
@@ -152,16 +151,63 @@ impl Permit {
         Ok(Self { validated, decision })
     }
 
-    /// The same about the client's service account by its name, which is what its callers know.
-    ///
-    /// # Errors
-    /// Where it is no such request.
-    pub fn for_service_account(mut self) -> Result<Self, Refusal> {
-        if self.validated.authenticated().parsed().grant() != Grant::ApiAccess || !self.validated.is_own() {
-            return Err(Refusal::new(Reason::Internal, "it is about no service account"));
+    /// Names the client's service account in a token for API access, as its callers know the account. Other grants keep
+    /// their subject.
+    #[must_use]
+    pub fn for_service_account(mut self) -> Self {
+        if self.validated.authenticated().parsed().grant() == Grant::ApiAccess {
+            self.decision.contract.subject = Some(format!("service-account-{}", self.client()));
         }
-        self.decision.contract.subject = Some(format!("service-account-{}", self.client()));
-        Ok(self)
+        self
+    }
+
+    /// The first refresh token of a family, for this exchange in `realm`. The whole family ends at `expires`.
+    pub fn first_renewal(
+        &self,
+        realm: &str,
+        family: String,
+        handed: Handed<'_>,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Renewal {
+        Renewal {
+            realm: realm.to_owned(),
+            client: self.client().to_owned(),
+            family,
+            generation: 0,
+            began: now.as_second(),
+            issued: now.as_second(),
+            expires: expires.as_second(),
+            issuance: self.issuance().as_str().to_owned(),
+            audiences: self.audiences().to_vec(),
+            scope: handed.scope.to_string(),
+            subject: RememberedToken::of(self.validated.subject()),
+            actor: self.validated.actor().map(RememberedToken::of),
+            local_subject: handed.local_subject,
+            upstream: handed.upstream,
+            token: handed.token,
+            binding: self.contract().binding.clone(),
+        }
+    }
+
+    /// The refresh token that follows `last` in its family. What it may ask for does not change (RFC 6749 section 6); its
+    /// end may only come sooner.
+    pub fn next_renewal(
+        &self,
+        last: Renewal,
+        handed: Handed<'_>,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Renewal {
+        Renewal {
+            generation: last.generation.saturating_add(1),
+            issued: now.as_second(),
+            expires: last.expires.min(expires.as_second()),
+            upstream: handed.upstream.or(last.upstream),
+            token: handed.token,
+            binding: self.contract().binding.clone(),
+            ..last
+        }
     }
 
     /// What the answer must look like.
@@ -253,16 +299,16 @@ fn request<'a>(
     let (parsed, subject) = (validated.authenticated().parsed(), validated.subject());
     Request {
         client: parsed.credentials().client_id(),
-        issuer: validated.issuer(),
-        own: validated.is_own(),
-        subject_token: validated.kind(),
+        issuer: subject.issuer(),
+        provenance: subject.provenance(),
+        subject_token: subject.kind(),
         requested_token: parsed.requested(),
         audiences: parsed.audiences(),
         resources: validated.resources(),
         scope,
         claims: subject.claims(),
         subject: subject.subject(),
-        held: validated.is_held(),
+        held: subject.held_by_client(),
         subject_expires: subject.expires(),
         binding,
         realm_issuer: circumstances.realm_issuer,
@@ -270,18 +316,35 @@ fn request<'a>(
             issuer: actor.issuer(),
             iss: actor.iss(),
             claims: actor.claims(),
-            subject: actor.token().subject(),
-            held: actor.is_held(),
-            ours: actor.is_ours(),
-            expires: actor.token().expires(),
+            subject: actor.subject(),
+            held: actor.held_by_client(),
+            provenance: actor.provenance(),
+            expires: actor.expires(),
         }),
-        settled: validated.is_settled(),
-        ours: validated.is_ours(),
         impersonate: circumstances.impersonate,
         carried: circumstances.carried,
         defaults: circumstances.defaults,
         drop_offline: circumstances.drop_offline,
     }
+}
+
+/// The tokens of the exchange that is being refreshed, held to what is configured now.
+fn remembered(
+    authenticated: Authenticated,
+    renewal: &Renewal,
+    refresh: &RefreshContext<'_>,
+    now: Timestamp,
+) -> Result<Validated, Refusal> {
+    let presenter = Presenter::of(&authenticated, refresh.evidence);
+    let binding = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
+    let subject = renewal.subject_token(binding).ok_or_else(unreadable)?;
+    let subject = CheckedToken::of(subject, TokenRole::Subject, presenter, &refresh.subject, now)?;
+    let mut actor = None;
+    if renewal.actor_issuer().is_some() {
+        let (token, checks) = renewal.actor_token().zip(refresh.actor.as_ref()).ok_or_else(unreadable)?;
+        actor = Some(CheckedToken::of(token, TokenRole::Actor, presenter, checks, now)?);
+    }
+    Ok(Validated::renewed(authenticated, subject, actor, refresh.scope.cloned()))
 }
 
 fn unreadable() -> Refusal {

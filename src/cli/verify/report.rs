@@ -92,7 +92,7 @@ impl Report {
         self.failed(step, &format!("{error} ({})", error.reason()));
     }
 
-    /// The checks of `token::accept`, and which of them failed. `judged` says whether `aud` was held against anything
+    /// The checks of `SubjectChecks::accept`, and which of them failed. `judged` says whether `aud` was held against anything
     /// but the token's own word.
     pub(super) fn accepted(&mut self, refusal: Option<&Refusal>, judged: bool, rules: usize) {
         const STEPS: [&str; 4] = ["kind", "aud", "bound", "rules"];

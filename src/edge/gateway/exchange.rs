@@ -27,15 +27,15 @@ use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
 use crate::judgement::client::credentials::Method;
 use crate::judgement::dialect::{self, claims::Came};
-use crate::judgement::exchange::Grant;
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::{Parsed, parse};
 use crate::judgement::issue::Conformed;
 use crate::judgement::permit::{Circumstances, Permit};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::Validated;
-use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::dpop::Place;
+use crate::judgement::token::dpop::{DpopProof, Place};
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -57,7 +57,8 @@ pub async fn judge(
     let proof = proof(visit, realm, &head, presented, exit).await?;
     let certificate = certificate::of(visit, &head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
-    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let evidence =
+        Evidence { jkt: proof.as_ref().map(DpopProof::jkt), certificate_thumbprint: thumbprint.as_deref() };
     let validated = tokens::check(visit, realm, authenticated, evidence).await?;
     as_the_page_says(visit, realm, &validated, &head)?;
     exit.validated(&validated);
@@ -73,7 +74,7 @@ pub async fn judge(
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
     let permit = Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)?;
     exit.permitted(&permit);
-    if permit.validated().is_ours() {
+    if permit.validated().subject().provenance().is_by_cambio() {
         by_ourselves(&permit)?;
     }
 

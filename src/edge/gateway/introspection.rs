@@ -3,34 +3,36 @@
 
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
-use crate::judgement::exchange::authenticated::Authenticated;
-use crate::judgement::token::confirmation::Evidence;
+use crate::judgement::token::SubjectChecks;
+use crate::judgement::token::checked::{CheckedToken, TokenSource};
 use crate::judgement::token::introspected::Answer;
-use crate::judgement::token::{SubjectChecks, Validated, validate_introspected};
+use crate::judgement::token::presented::{PresentedToken, Presenter};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// An opaque subject token, checked by what its issuer says about it. What issuer that is, the configuration says, or
-/// `subject_issuer` where there are several.
+/// Checks an opaque token by what its issuer says about it. The configuration says who the issuer is, or `subject_issuer`
+/// where there are several.
 ///
 /// # Errors
 /// No issuer can be asked, it does not answer, or what it says does not hold.
-pub async fn subject(
+pub async fn checked(
     visit: Visit<'_>,
     realm: &RealmState,
-    authenticated: Authenticated,
-    evidence: Evidence<'_>,
-) -> Result<Validated, Refusal> {
-    let parsed = authenticated.parsed();
-    let (answer, checks) = ask(visit, realm, parsed.subject_token(), parsed.subject_issuer()).await?;
-    validate_introspected(authenticated, &answer, &checks, evidence, visit.gateway.clock.now())
+    presented: PresentedToken<'_>,
+    presenter: Presenter<'_>,
+) -> Result<CheckedToken, Refusal> {
+    let role = presented.role();
+    let asked = ask(visit, realm, presented.token(), presented.issuer()).await;
+    let (answer, checks) = asked.map_err(|refusal| role.refusal(refusal))?;
+    let source = TokenSource::Introspected { answer: &answer, kind: presented.kind() };
+    CheckedToken::of(source, role, presenter, &checks, visit.gateway.clock.now())
 }
 
 /// What the issuer of an opaque token says about it, and how that is checked.
 ///
 /// # Errors
 /// No issuer can be asked, or it does not answer.
-pub async fn ask<'v>(
+async fn ask<'v>(
     visit: Visit<'v>,
     realm: &'v RealmState,
     token: &Secret,

@@ -28,7 +28,6 @@ use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::{self, Expectations, VerifiedToken};
 use crate::judgement::route::Own;
-use crate::judgement::token::Validated;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -41,22 +40,6 @@ const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorith
 /// [`Reason::StoreUnavailable`]: then nobody may rely on the token.
 pub async fn is_revoked(visit: Visit<'_>, realm: &RealmState, jti: &str) -> Result<bool, Refusal> {
     visit.gateway.store.is_marked(&revoked(&realm.config.name, jti)).await.map_err(away)
-}
-
-/// The request again, if its subject token, one of ours, was not revoked.
-///
-/// # Errors
-/// It was, or that can't be told.
-pub(super) async fn unrevoked(
-    visit: Visit<'_>,
-    realm: &RealmState,
-    validated: Validated,
-) -> Result<Validated, Refusal> {
-    let token = validated.authenticated().parsed().subject_token();
-    if is_revoked(visit, realm, &id(token, validated.subject())).await? {
-        return Err(Refusal::new(Reason::SubjectTokenInactive, "a token of ours that was revoked"));
-    }
-    Ok(validated)
 }
 
 /// Answers a request to one of these endpoints.

@@ -1,5 +1,5 @@
 //! The checks of a token against its issuer's keys: signature, issuer, times and subject.
-//! Whom the token is for, and what else it must say, is `token::validate`'s business.
+//! Whom the token is for, and what else it must say, is the business of `token`.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ pub struct Expectations<'a> {
 }
 
 /// A token whose issuer and times were checked, and its signature or, if it is opaque, that its issuer says that it is
-/// active. Only [`Unverified::verify`], [`Unverified::verify_shared`] and [`introspected`](crate::judgement::token::introspected) make one.
+/// active. Only [`Unverified::verify`], [`Unverified::verify_shared`] and `token::introspected` make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
     /// `None`: an opaque token, which has no header.

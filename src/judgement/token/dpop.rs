@@ -156,7 +156,7 @@ pub fn header(headers: &HeaderMap) -> Result<Option<&str>, DpopError> {
 }
 
 /// Checks a proof against the request that it came with: the checks of RFC 9449 section 4.3 but the last, which is
-/// about the token's binding ([`crate::judgement::token::confirmation`]).
+/// about the token's binding ([`crate::words::oauth::confirmation`]).
 pub fn check(
     proof: &str,
     asked: &Asked<'_>,
@@ -220,12 +220,6 @@ impl DpopProof {
     /// The SHA-256 thumbprint of the caller's key in base64url (RFC 7638), as `cnf.jkt` has it.
     pub fn jkt(&self) -> &str {
         &self.jkt
-    }
-
-    /// A proof for the tests of what comes after it.
-    #[cfg(test)]
-    pub(crate) fn of(jkt: &str) -> Self {
-        Self { jkt: jkt.to_owned() }
     }
 }
 

@@ -22,8 +22,8 @@ use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::issue::answer::Answer;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::dpop::{self, Place};
+use crate::judgement::token::dpop::{self, DpopProof, Place};
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::refusal::{Reason, Refusal};
 
 /// What the identity provider says of the client.
@@ -60,7 +60,8 @@ pub async fn judge(
     let proof = proof(visit, realm, &head, presented, exit).await?;
     let certificate = certificate::of(visit, &head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
-    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let evidence =
+        Evidence { jkt: proof.as_ref().map(DpopProof::jkt), certificate_thumbprint: thumbprint.as_deref() };
     let validated = tokens::check(visit, realm, authenticated, evidence).await?;
     exit.validated(&validated);
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
@@ -82,7 +83,7 @@ pub async fn judge(
     };
     meet_demands(visit, realm, &permit).await?;
     // Only now: the directory knows the account by its id.
-    let permit = permit.for_service_account()?;
+    let permit = permit.for_service_account();
     let conformed = minted::mint(visit, realm, &permit, &proof, directory.as_ref())?;
     let answer: response::Parts = minted::head();
     exit.issued(conformed.facts());

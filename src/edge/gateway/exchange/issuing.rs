@@ -20,8 +20,8 @@ use crate::judgement::issue::{self, Conformed, Verified};
 use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::token::actor::about_the_actor;
 use crate::judgement::token::dpop;
+use crate::judgement::token::presented::TokenRole;
 use crate::words::refusal::{Reason, Refusal};
 
 /// What became of an allowed exchange.
@@ -83,7 +83,7 @@ pub(super) async fn meet_demands(
     permit: &Permit,
 ) -> Result<(), Refusal> {
     let (demands, validated) = (permit.demands(), permit.validated());
-    if demands.still_active && validated.is_ours() {
+    if demands.still_active && validated.subject().provenance().is_by_cambio() {
         return Err(Refusal::new(
             Reason::SubjectTokenInactive,
             "stillActive: Cambio signed the token, and the identity provider can't say whether its session goes on: write a \
@@ -95,14 +95,15 @@ pub(super) async fn meet_demands(
         Box::pin(introspection::still_active(visit, realm, parsed.subject_token())).await?;
         let own = validated.actor().is_some_and(|actor| actor.issuer() == realm.config.name);
         if let Some((token, _)) = parsed.actor().filter(|_| own) {
-            Box::pin(introspection::still_active(visit, realm, token)).await.map_err(about_the_actor)?;
+            Box::pin(introspection::still_active(visit, realm, token))
+                .await
+                .map_err(|refusal| TokenRole::Actor.refusal(refusal))?;
         }
     }
     if demands.one_time {
         let subject = validated.subject();
-        let issuer = subject.claims().get("iss").and_then(serde_json::Value::as_str).unwrap_or_default();
-        let leeway = visit.state.leeway(validated.issuer()).unwrap_or_default();
-        Box::pin(replay::spend(visit, issuer, subject, leeway)).await?;
+        let leeway = visit.state.leeway(subject.issuer()).unwrap_or_default();
+        Box::pin(replay::spend(visit, subject.iss(), subject.token(), leeway)).await?;
     }
     Ok(())
 }

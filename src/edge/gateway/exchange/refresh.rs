@@ -30,10 +30,10 @@ use crate::judgement::issue::reissue::conform;
 use crate::judgement::issue::{Conformed, Verified};
 use crate::judgement::jose::claims;
 use crate::judgement::permit::renewal::{Handed, IssuedToken, Renewal};
-use crate::judgement::permit::{Checks, Permit};
+use crate::judgement::permit::{Permit, RefreshContext};
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::dpop::Place;
+use crate::judgement::token::dpop::{DpopProof, Place};
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -66,7 +66,7 @@ pub(super) fn first(
             Issuance::Forward | Issuance::Reissue | Issuance::Mint => None,
         },
     };
-    let renewal = Renewal::first(permit, &realm.config.name, family, handed, (now, ends));
+    let renewal = permit.first_renewal(&realm.config.name, family, handed, now, ends);
     exit.family(&renewal);
     let asked = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
     let answers = if asked { Answers::Exchange } else { Answers::Besides };
@@ -96,7 +96,8 @@ pub async fn judge(
     let proof = proof(visit, realm, &head, (refresh.token(), Place::TokenEndpoint), exit).await?;
     let certificate = certificate::of(visit, &head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
-    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let evidence =
+        Evidence { jkt: proof.as_ref().map(DpopProof::jkt), certificate_thumbprint: thumbprint.as_deref() };
     let permit = permit(visit, realm, authenticated, (&renewal, &refresh, evidence))?;
     exit.permitted(&permit);
 
@@ -118,7 +119,7 @@ pub async fn judge(
                 local_subject: None,
             };
             let ends = ends(now, (renewal.began(), permit.refresh_lifetime()), expires_in);
-            let next = renewal.next(&permit, handed, (now, ends));
+            let next = permit.next_renewal(renewal, handed, now, ends);
             let conformed = hand_out(tokens, &next, conformed, now, Answers::Refresh)?;
             let conformed = conformed.in_shape(realm.config.dialect)?;
             exit.issued(conformed.facts());
@@ -179,18 +180,15 @@ fn permit(
             )
         })
     };
-    let checks = Checks {
+    let context = RefreshContext {
+        scope: refresh.scope(),
         subject: checks(renewal.subject_issuer())?,
         actor: renewal.actor_issuer().map(checks).transpose()?,
+        evidence,
+        circumstances: realm.circumstances(),
     };
     let (policy, now) = (&visit.state.config.policy, visit.gateway.clock.now());
-    let permit = Permit::renew(
-        authenticated,
-        renewal,
-        (refresh.scope(), &checks, evidence),
-        (policy, &realm.circumstances()),
-        now,
-    )?;
+    let permit = Permit::renew(authenticated, renewal, &context, policy, now)?;
     if ends(now, (renewal.began(), permit.refresh_lifetime()), None) <= now {
         return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
     }
@@ -208,7 +206,8 @@ fn session(permit: &Permit) -> Option<(&str, &str)> {
 /// Where nobody but the directory knows the realm's own user: his session goes on. Whether he is enabled is asked with his
 /// roles.
 async fn goes_on(visit: Visit<'_>, realm: &RealmState, permit: &Permit) -> Result<(), Refusal> {
-    let minted = permit.issuance() == Issuance::Mint && permit.validated().is_own();
+    let minted =
+        permit.issuance() == Issuance::Mint && permit.validated().subject().provenance().is_of_realm();
     let Some((user, sid)) = session(permit).filter(|_| minted) else { return Ok(()) };
     let name = &realm.config.name;
     let directory = realm.directory.as_ref().ok_or_else(|| {
@@ -293,14 +292,15 @@ pub(in crate::edge::gateway) async fn revoke_upstream(
 /// token is still active.
 fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal> {
     let refused = |detail: &str| Err(Refusal::new(Reason::RefreshTokenRefused, detail));
+    let provenance = permit.validated().subject().provenance();
     match permit.issuance() {
         Issuance::Mint if permit.demands().still_active => refused(
             "with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again",
         ),
-        Issuance::Mint if permit.validated().is_ours() => refused(
+        Issuance::Mint if provenance.is_by_cambio() => refused(
             "exchange the other issuer's token for one: a token that was minted can't be renewed for longer",
         ),
-        Issuance::Mint if permit.validated().is_own() && session(permit).is_none() => refused(
+        Issuance::Mint if provenance.is_of_realm() && session(permit).is_none() => refused(
             "with issuance mint, the realm's own tokens need roles.source: directory and a session (sid)",
         ),
         Issuance::Mint => Ok(()),

@@ -18,8 +18,8 @@ use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::narrow::is_profile_claim;
-use crate::judgement::token::confirmation::{Binding, Evidence};
-use crate::judgement::token::dpop::Place;
+use crate::judgement::token::dpop::{DpopProof, Place};
+use crate::words::oauth::confirmation::{Binding, Evidence};
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -116,7 +116,8 @@ async fn bound(
     };
     let certificate = certificate::of(visit, head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
-    let evidence = Evidence { dpop: proof.as_ref(), certificate_thumbprint: thumbprint.as_deref() };
+    let evidence =
+        Evidence { jkt: proof.as_ref().map(DpopProof::jkt), certificate_thumbprint: thumbprint.as_deref() };
     let proved = Binding::read(token.claims()).and_then(|binding| binding.proved_by(evidence));
     Ok(proved.map_err(|_| Unfit::Invalid))
 }
