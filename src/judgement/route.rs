@@ -10,13 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
+use self::disguise::INTROSPECT;
 pub use self::framing::framing;
 use crate::judgement::dialect::Place;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Where every realm of Keycloak has its token endpoint.
 const TOKEN: &str = "/protocol/openid-connect/token";
-const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
 const CERTS: &str = "/protocol/openid-connect/certs";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 

@@ -96,7 +96,8 @@ pub(super) fn workload(
     assertion: &Assertion,
     workload: &Workload,
     keys: &KeySet,
-    (client, realm): (&str, &str),
+    client: &str,
+    realm: &str,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let checks = &workload.tokens;

@@ -116,7 +116,7 @@ pub enum Needs {
 pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate> {
     let methods = clients.methods(credentials.client_id()).unwrap_or_default().iter().enumerate();
     let presented = credentials.presented();
-    let candidate = |(index, method): (usize, &Method)| {
+    let needs = |method: &Method| {
         let needs = match (method, presented) {
             (Method::Secret(_), Presented::Secret(_))
             | (Method::Tls(_) | Method::SelfSignedTls(_) | Method::Public, Presented::Nothing) => {
@@ -142,9 +142,9 @@ pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate
             }
             _ => return None,
         };
-        Some(Candidate { index, needs })
+        Some(needs)
     };
-    methods.filter_map(candidate).collect()
+    methods.filter_map(|(index, method)| Some(Candidate { index, needs: needs(method)? })).collect()
 }
 
 /// Judges the client by the first of its methods that what it shows meets.
@@ -175,7 +175,7 @@ pub fn verify(
         let Some(method) = methods.get(index) else { continue };
         let keys = evidence.keys.iter().find(|(of, _)| *of == index).map(|(_, keys)| &**keys);
         let proven = || Proven { client_id: client.to_owned(), by: ProvenBy::Method(method.name()) };
-        match meets(method, credentials, clients, (evidence, keys), now) {
+        match meets(method, credentials, clients, evidence, keys, now) {
             Ok(Met::Proven) => return Ok(Judged::Proven(proven())),
             Ok(Met::Once(fresh)) => {
                 let assertion::Fresh { jti, until } = fresh;
@@ -310,7 +310,8 @@ fn meets<'m>(
     method: &'m Method,
     credentials: &Credentials,
     clients: &Clients,
-    (evidence, keys): (&Evidence<'_>, Option<&KeySet>),
+    evidence: &Evidence<'_>,
+    keys: Option<&KeySet>,
     now: Timestamp,
 ) -> Result<Met<'m>, Refusal> {
     let own = |assertion: &Assertion, with: &With<'_>, algorithms: &[jsonwebtoken::Algorithm]| {
@@ -334,8 +335,8 @@ fn meets<'m>(
         }
         (Method::Workload(workload), Presented::Assertion(assertion)) => {
             let realm = clients.audiences.first().map_or("", String::as_str);
-            let who = (credentials.client_id(), realm);
-            assertion::workload(assertion, workload, keys.ok_or_else(no_keys)?, who, now)
+            let keys = keys.ok_or_else(no_keys)?;
+            assertion::workload(assertion, workload, keys, credentials.client_id(), realm, now)
                 .map(|()| Met::Proven)
         }
         (Method::Tls(name), Presented::Nothing) => {

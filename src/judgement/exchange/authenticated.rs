@@ -25,7 +25,7 @@ impl Authenticated {
     /// When the proof is about another client than the one that asks.
     pub fn proven(parsed: Parsed, proof: Proven) -> Result<Self, Refusal> {
         if proof.client_id() != parsed.credentials().client_id() {
-            return Err(Refusal::new(Reason::Internal, "the proof is about another client"));
+            return Err(Refusal::new(Reason::ClientUnauthenticated, "the proof is about another client"));
         }
         Ok(Self { parsed, proof: Some(proof) })
     }

@@ -141,7 +141,7 @@ impl Parsed {
         }
     }
 
-    /// The same without one of the scope tokens. Where that was the only one, the caller asks for none by name.
+    /// The request without one of the scope tokens. If no other is left, the caller asks for none by name.
     pub(crate) fn without_scope(&self, token: &str) -> Self {
         let rest = self.scope.as_ref().map(|scope| scope.filtered(|one| one != token));
         Self { scope: rest.filter(|scope| !scope.is_empty()), ..self.clone() }

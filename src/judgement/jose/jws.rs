@@ -137,7 +137,7 @@ impl Unverified {
         key.verify_sig(self.message.as_bytes(), signature).map_err(|_| JwsError::Signature)
     }
 
-    /// The same for a code by a shared secret (RFC 7518 section 3.2), compared in constant time. A public key is never
+    /// Checks a code that was made with a shared secret (RFC 7518 section 3.2), compared in constant time. A public key is never
     /// such a secret: this takes none, and [`Self::verify`] takes no HMAC algorithm. An empty secret is everyone's.
     pub(in crate::judgement) fn verify_shared(&self, secret: &Secret) -> Result<(), JwsError> {
         let algorithm = match self.header.algorithm {

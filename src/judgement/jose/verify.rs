@@ -147,7 +147,7 @@ impl Unverified {
         self.checked(expect, now)
     }
 
-    /// The same for a token whose sender shares a secret with us (`client_secret_jwt`): HS256, HS384 or HS512, and
+    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`): HS256, HS384 or HS512, and
     /// nothing else. Never with anything that is or was in a key set.
     pub fn verify_shared(
         self,
@@ -225,7 +225,7 @@ impl VerifiedToken {
         Some(Self { header, claims, subject, expires, issued })
     }
 
-    /// The same without these claims, which are not its issuer's word.
+    /// The token without these claims, which are not its issuer's word.
     pub(in crate::judgement) fn without(mut self, names: &BTreeSet<String>) -> Self {
         self.claims.retain(|name, _| !names.contains(name));
         self
