@@ -20,7 +20,9 @@ use moka::future::Cache;
 
 use crate::adapters::config::{Introspection, OwnClient, SecretMethod};
 use crate::adapters::tls::{self, TlsError};
-use crate::judgement::token::introspected::{Answer, AnswerError, MAX_ANSWER_BYTES};
+use crate::judgement::token::introspected::{
+    IntrospectionAnswer, IntrospectionAnswerError, MAX_ANSWER_BYTES,
+};
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
 use crate::words::secret::Secret;
@@ -51,7 +53,7 @@ pub struct Introspector {
 
 /// What came of a question, and until when it is the answer to the next one.
 struct Remembered {
-    outcome: Result<Answer, Arc<AskError>>,
+    outcome: Result<IntrospectionAnswer, Arc<AskError>>,
     fresh_until: Timestamp,
 }
 
@@ -94,7 +96,7 @@ pub enum AskError {
     TooLarge,
     /// No answer of an introspection endpoint.
     #[error(transparent)]
-    Answer(#[from] AnswerError),
+    IntrospectionAnswer(#[from] IntrospectionAnswerError),
 }
 
 impl Introspector {
@@ -113,7 +115,7 @@ impl Introspector {
             .pool_idle_timeout(IDLE.1)
             .build(connector);
         let weight = |_: &[u8; 32], remembered: &Arc<Remembered>| {
-            let size = remembered.outcome.as_ref().map_or(0, Answer::size);
+            let size = remembered.outcome.as_ref().map_or(0, IntrospectionAnswer::size);
             u32::try_from(size + 256).unwrap_or(u32::MAX)
         };
         let answers = Cache::builder()
@@ -139,7 +141,7 @@ impl Introspector {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn ask(&self, token: &Secret) -> Result<Answer, Arc<AskError>> {
+    pub async fn ask(&self, token: &Secret) -> Result<IntrospectionAnswer, Arc<AskError>> {
         if self.cache_for.is_zero() {
             return self.question(token).await.map_err(Arc::new);
         }
@@ -156,7 +158,7 @@ impl Introspector {
     }
 
     /// Until when an answer serves; a failure serves those who wait for it already.
-    fn fresh_until(&self, outcome: &Result<Answer, Arc<AskError>>) -> Timestamp {
+    fn fresh_until(&self, outcome: &Result<IntrospectionAnswer, Arc<AskError>>) -> Timestamp {
         let now = self.clock.now();
         let after = |time: SignedDuration| now.saturating_add(time).unwrap_or(now);
         match outcome {
@@ -166,12 +168,12 @@ impl Introspector {
         }
     }
 
-    async fn question(&self, token: &Secret) -> Result<Answer, AskError> {
+    async fn question(&self, token: &Secret) -> Result<IntrospectionAnswer, AskError> {
         let answered = tokio::time::timeout(self.time_limit, self.attempt(token)).await;
         answered.unwrap_or(Err(AskError::Timeout))
     }
 
-    async fn attempt(&self, token: &Secret) -> Result<Answer, AskError> {
+    async fn attempt(&self, token: &Secret) -> Result<IntrospectionAnswer, AskError> {
         let mut form = Form::new();
         form.push("token", token.expose());
         form.push("token_type_hint", "access_token");
@@ -209,7 +211,7 @@ impl Introspector {
                 AskError::Connection(chain(&*error))
             }
         })?;
-        Ok(Answer::read(&body.to_bytes())?)
+        Ok(IntrospectionAnswer::read(&body.to_bytes())?)
     }
 }
 

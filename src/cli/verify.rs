@@ -18,7 +18,7 @@ use crate::adapters::jwks::fetch::Fetcher;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::{MAX_TOKEN_BYTES, SUPPORTED};
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{self, Expectations, Unverified};
+use crate::judgement::jose::verify::{self, Expectations, UnverifiedToken};
 use crate::judgement::token::{AudienceRule, SubjectChecks};
 use crate::words::clock::Clock;
 use crate::words::oauth::confirmation::Evidence;
@@ -183,7 +183,7 @@ fn by_config(
 
 fn verified(
     report: &mut Report,
-    unverified: Unverified,
+    unverified: UnverifiedToken,
     keys: &KeySet,
     expect: &Expectations<'_>,
     now: Timestamp,

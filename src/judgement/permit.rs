@@ -65,7 +65,7 @@ pub struct RefreshContext<'a> {
 
 /// A request that policy does not allow, and why: `refusal.detail` says what is missing in which audience's file.
 #[derive(Debug)]
-pub struct Refused {
+pub struct Denied {
     /// The cause.
     pub refusal: Refusal,
     /// The request, for audit.
@@ -79,13 +79,13 @@ impl Permit {
         policy: &Policy,
         circumstances: &Circumstances<'_>,
         now: Timestamp,
-    ) -> Result<Self, Box<Refused>> {
+    ) -> Result<Self, Box<Denied>> {
         let (binding, realm) = (validated.subject().binding().claim(), circumstances.realm);
         if validated.authenticated().parsed().requested_subject().is_some()
             != circumstances.impersonate.is_some()
         {
             let refusal = Refusal::new(Reason::Internal, "who is to be impersonated was not looked up");
-            return Err(Box::new(Refused { refusal, validated }));
+            return Err(Box::new(Denied { refusal, validated }));
         }
         let request = request(&validated, validated.scope(), binding.as_ref(), circumstances);
         let mut decided = decide(policy, realm, &request, now);
@@ -95,7 +95,7 @@ impl Permit {
         }
         match decided {
             Ok(decision) => Ok(Self { validated, decision }),
-            Err(refusal) => Err(Box::new(Refused { refusal, validated })),
+            Err(refusal) => Err(Box::new(Denied { refusal, validated })),
         }
     }
 
@@ -119,18 +119,18 @@ impl Permit {
         }
         let validated = remembered(authenticated, renewal, refresh, now)?;
         let binding = validated.subject().binding().claim();
-        let judge = |scope: Option<&Scope>| {
+        let decide_for = |scope: Option<&Scope>| {
             let request = request(&validated, scope, binding.as_ref(), circumstances);
             decide(policy, renewal.realm(), &request, now)
         };
         let wanted = asked.unwrap_or(&granted);
-        let (mut decision, scope) = match judge(Some(wanted)) {
+        let (mut decision, scope) = match decide_for(Some(wanted)) {
             Err(Refusal { reason: Reason::ScopeNotPermitted | Reason::OfflineNotPermitted, .. })
                 if asked.is_none() =>
             {
-                let permitted = judge(None)?.contract.scope_permitted;
+                let permitted = decide_for(None)?.contract.scope_permitted;
                 let left = wanted.filtered(|token| permitted.contains(token));
-                (judge(Some(&left))?, left)
+                (decide_for(Some(&left))?, left)
             }
             decision => (decision?, wanted.clone()),
         };

@@ -10,7 +10,9 @@ use super::{Upstream, UpstreamError};
 use crate::adapters::config::{OwnClient, Realm};
 use crate::adapters::jwks::source::PublicAddress;
 use crate::adapters::net::body::{Body, ReadError, read_bounded};
-use crate::judgement::token::introspected::{Answer, AnswerError, MAX_ANSWER_BYTES};
+use crate::judgement::token::introspected::{
+    IntrospectionAnswer, IntrospectionAnswerError, MAX_ANSWER_BYTES,
+};
 use crate::words::oauth::form::Form;
 use crate::words::secret::Secret;
 
@@ -47,7 +49,7 @@ pub enum IntrospectError {
     Body(#[from] ReadError),
     /// No answer of an introspection endpoint.
     #[error(transparent)]
-    Answer(#[from] AnswerError),
+    IntrospectionAnswer(#[from] IntrospectionAnswerError),
 }
 
 impl Endpoint {
@@ -71,7 +73,7 @@ impl Endpoint {
         upstream: &Upstream,
         client: &OwnClient,
         token: &Secret,
-    ) -> Result<Answer, IntrospectError> {
+    ) -> Result<IntrospectionAnswer, IntrospectError> {
         let mut form = Form::new();
         form.push("token", token.expose());
         form.push("token_type_hint", "access_token");
@@ -84,7 +86,7 @@ impl Endpoint {
             status => return Err(IntrospectError::Status(status)),
         }
         let (body, _) = read_bounded(response.into_body(), MAX_ANSWER_BYTES, BODY_LIMIT).await?;
-        Ok(Answer::read(&body)?)
+        Ok(IntrospectionAnswer::read(&body)?)
     }
 
     fn request(&self, client: &OwnClient, form: String) -> Request<Body> {

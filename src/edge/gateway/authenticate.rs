@@ -21,7 +21,10 @@ use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::registry::{ClientKeys, Method, Unregistered};
-use crate::judgement::client::verify::{Evidence, Judged, Needs, Once, Proven, Slow, candidates, verify};
+use crate::judgement::client::verify::{
+    AuthenticatedClient, ClientEvidence, ClientVerdict, Needs, SlowSecret, UnspentAssertion, authenticate,
+    candidates,
+};
 use crate::judgement::jose::keys::KeySet;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -57,7 +60,7 @@ pub async fn client(
     realm: &RealmState,
     credentials: &Credentials,
     head: &Parts,
-) -> Result<Proven, Refusal> {
+) -> Result<AuthenticatedClient, Refusal> {
     let result = judge(visit, realm, credentials, head).await;
     let registered = realm.config.clients.methods(credentials.client_id()).is_some();
     let (method, outcome) = match &result {
@@ -79,18 +82,21 @@ async fn judge(
     realm: &RealmState,
     credentials: &Credentials,
     head: &Parts,
-) -> Result<Proven, Refusal> {
+) -> Result<AuthenticatedClient, Refusal> {
     let clients = &realm.config.clients;
     let (keys, missing) = keys(visit, realm, credentials).await;
     let certificate = certificate::of(visit, head)?;
-    let evidence =
-        Evidence { certificate: certificate.as_deref(), keys: &keys, leeway: realm.config.tokens.leeway };
-    let judged = verify(credentials, clients, &evidence, visit.gateway.clock.now());
+    let evidence = ClientEvidence {
+        certificate: certificate.as_deref(),
+        keys: &keys,
+        leeway: realm.config.tokens.leeway,
+    };
+    let judged = authenticate(credentials, clients, &evidence, visit.gateway.clock.now());
     match judged {
-        Ok(Judged::Proven(proven)) => Ok(proven),
-        Ok(Judged::Once(once)) => spend(visit, realm, once).await,
-        Ok(Judged::Slow(slow)) => at_leisure(visit, slow).await,
-        Ok(Judged::ByUpstream) => match clients.unregistered {
+        Ok(ClientVerdict::Authenticated(proven)) => Ok(proven),
+        Ok(ClientVerdict::UnspentAssertion(once)) => spend(visit, realm, once).await,
+        Ok(ClientVerdict::SlowSecret(slow)) => at_leisure(visit, slow).await,
+        Ok(ClientVerdict::ByUpstream) => match clients.unregistered {
             Unregistered::Upstream { cache_for } => {
                 upstream::judge(visit, realm, credentials, head, cache_for).await
             }
@@ -133,7 +139,11 @@ async fn keys(
 }
 
 /// An assertion's one use (RFC 7523 section 3, OpenID Connect Core section 9).
-async fn spend(visit: Visit<'_>, realm: &RealmState, once: Once) -> Result<Proven, Refusal> {
+async fn spend(
+    visit: Visit<'_>,
+    realm: &RealmState,
+    once: UnspentAssertion,
+) -> Result<AuthenticatedClient, Refusal> {
     let key = Key::new(Kind::ClientAssertion, &[&realm.config.name, once.client_id(), once.jti()]);
     let first = visit.gateway.store.claim(&key, once.until()).await;
     let first = first.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
@@ -141,7 +151,7 @@ async fn spend(visit: Visit<'_>, realm: &RealmState, once: Once) -> Result<Prove
 }
 
 /// A slow hash, computed where it holds nobody up, a few at a time; what fitted is remembered for a minute.
-async fn at_leisure(visit: Visit<'_>, slow: Slow) -> Result<Proven, Refusal> {
+async fn at_leisure(visit: Visit<'_>, slow: SlowSecret) -> Result<AuthenticatedClient, Refusal> {
     let Authenticator { remembered, turns } = &visit.gateway.authenticator;
     let inputs = slow.inputs();
     let parts: Vec<&str> = std::iter::once("hash").chain(inputs.iter().map(Secret::expose)).collect();

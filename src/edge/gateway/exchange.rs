@@ -25,7 +25,7 @@ use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::record::Exit;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
-use crate::judgement::client::credentials::Method;
+use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::dialect::{self, claims::Came};
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
@@ -34,7 +34,7 @@ use crate::judgement::issue::Conformed;
 use crate::judgement::permit::{Circumstances, Permit};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::Validated;
-use crate::judgement::token::dpop::{DpopProof, Place};
+use crate::judgement::token::dpop::{DpopProof, ProofTarget};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
@@ -53,7 +53,7 @@ pub async fn judge(
     let parsed = parse(grant, form, &head, &realm.accepts)?;
     exit.parsed(&parsed);
     let authenticated = authenticate(visit, realm, parsed, &head).await?;
-    let presented = (authenticated.parsed().subject_token(), Place::TokenEndpoint);
+    let presented = (authenticated.parsed().subject_token(), ProofTarget::TokenEndpoint);
     let proof = proof(visit, realm, &head, presented, exit).await?;
     let certificate = certificate::of(visit, &head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
@@ -108,7 +108,8 @@ async fn authenticate(
 ) -> Result<Authenticated, Refusal> {
     let credentials = parsed.credentials();
     let known = realm.config.clients.methods(credentials.client_id()).is_some();
-    let first = !realm.config.dialect.rules().upstream_refusals && credentials.method() != Method::Assertion;
+    let first = !realm.config.dialect.rules().upstream_refusals
+        && credentials.method() != CredentialsMethod::Assertion;
     if !known && !first {
         return Ok(Authenticated::by_upstream(parsed));
     }

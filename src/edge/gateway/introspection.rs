@@ -5,7 +5,7 @@ use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::token::SubjectChecks;
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
-use crate::judgement::token::introspected::Answer;
+use crate::judgement::token::introspected::IntrospectionAnswer;
 use crate::judgement::token::presented::{PresentedToken, Presenter};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -37,7 +37,7 @@ async fn ask<'v>(
     realm: &'v RealmState,
     token: &Secret,
     issuer: Option<&str>,
-) -> Result<(Answer, SubjectChecks<'v>), Refusal> {
+) -> Result<(IntrospectionAnswer, SubjectChecks<'v>), Refusal> {
     let (checks, issuer) = visit.state.opaque_issuer(&realm.config, issuer)?;
     let answer = issuer.ask(token).await.map_err(|error| {
         tracing::warn!(issuer = checks.issuer_name, %error, "the issuer could not be asked about an opaque token");

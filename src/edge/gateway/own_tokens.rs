@@ -27,7 +27,7 @@ use crate::judgement::dialect::Asked;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::{self, Expectations, VerifiedToken};
-use crate::judgement::route::Own;
+use crate::judgement::route::OwnTokenEndpoint;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -45,7 +45,7 @@ pub async fn is_revoked(visit: Visit<'_>, realm: &RealmState, jti: &str) -> Resu
 /// Answers a request to one of these endpoints.
 pub(super) async fn answer(
     visit: Visit<'_>,
-    (realm, endpoint): (usize, Own),
+    (realm, endpoint): (usize, OwnTokenEndpoint),
     head: Parts,
     body: Incoming,
 ) -> (Way, Response<Body>) {
@@ -68,9 +68,11 @@ pub(super) async fn answer(
         }
         Ok((Carried::Ours(presented), _)) => {
             let response = match endpoint {
-                Own::Introspection => introspection::answer(visit, realm, &presented, &head).await,
-                Own::Userinfo => userinfo::answer(visit, realm, &presented, &head).await,
-                Own::Revocation => revocation::answer(visit, realm, &presented, head).await,
+                OwnTokenEndpoint::Introspection => {
+                    introspection::answer(visit, realm, &presented, &head).await
+                }
+                OwnTokenEndpoint::Userinfo => userinfo::answer(visit, realm, &presented, &head).await,
+                OwnTokenEndpoint::Revocation => revocation::answer(visit, realm, &presented, head).await,
             };
             return (Way::Own, response);
         }
@@ -81,7 +83,12 @@ pub(super) async fn answer(
 }
 
 /// What the request carries, once it is sure that no governed grant is in it.
-fn carries(realm: &RealmState, endpoint: Own, head: &Parts, body: &Bytes) -> Result<Carried, Refusal> {
+fn carries(
+    realm: &RealmState,
+    endpoint: OwnTokenEndpoint,
+    head: &Parts,
+    body: &Bytes,
+) -> Result<Carried, Refusal> {
     if carries_governed_grant(body) {
         let detail = "a form with a governed grant on a path that is no token endpoint";
         return Err(Refusal::new(Reason::ExchangeElsewhere, detail));

@@ -16,7 +16,7 @@ use crate::adapters::net::body::Body;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::respond;
 use crate::judgement::dialect::{self, Asked, Dialect};
-use crate::judgement::exchange::classify::Door;
+use crate::judgement::exchange::classify::GovernedGrant;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::token::dpop::NONCE_HEADER;
 use crate::words::clock::Clock;
@@ -144,7 +144,7 @@ impl<'a> Exit<'a> {
         self.line.event = Event::TokenExchange;
         self.line.door = match grant {
             Grant::TokenExchange => None,
-            Grant::JwtBearer => Some(Door::JwtBearer.name()),
+            Grant::JwtBearer => Some(GovernedGrant::JwtBearer.name()),
             Grant::ApiAccess => Some("api_access"),
         };
         self.grant = Some(grant);

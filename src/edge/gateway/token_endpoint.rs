@@ -15,7 +15,7 @@ use crate::edge::gateway::answer_lock::Origin;
 use crate::edge::gateway::generation::{RealmState, State};
 use crate::edge::gateway::record::Exit;
 use crate::edge::server::Connection;
-use crate::judgement::exchange::classify::{Classified, Door, classify};
+use crate::judgement::exchange::classify::{Classified, GovernedGrant, classify};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::{api_access, json};
@@ -111,8 +111,8 @@ impl Visit<'_> {
                 let response = self.original(head, Body::full_with_trailers(body, trailers)).await?;
                 let response = match door {
                     // Opened in writing: the marks of an exchange are what this door's answers have.
-                    Door::RequestedIssuer | Door::RequestedSubject => response,
-                    Door::JwtBearer | Door::UmaTicket | Door::Ciba => {
+                    GovernedGrant::RequestedIssuer | GovernedGrant::RequestedSubject => response,
+                    GovernedGrant::JwtBearer | GovernedGrant::UmaTicket | GovernedGrant::Ciba => {
                         self.gateway.release(response, Origin::Door).await?.0
                     }
                 };

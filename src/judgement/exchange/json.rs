@@ -20,7 +20,7 @@ pub fn classify(head: &Parts, body: &[u8]) -> Option<Classified> {
     let mut types = head.headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else { return None };
     MediaType::parse(value.as_bytes()).filter(MediaType::is_plain_json)?;
-    Some(read(head, body).and_then(judge).unwrap_or_else(Classified::Refused))
+    Some(read(head, body).and_then(classify_form).unwrap_or_else(Classified::Refused))
 }
 
 fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
@@ -48,7 +48,7 @@ fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     Ok(form)
 }
 
-fn judge(form: Form) -> Result<Classified, Refusal> {
+fn classify_form(form: Form) -> Result<Classified, Refusal> {
     match form.one("grant_type") {
         Some(GRANT_TOKEN_EXCHANGE) => Ok(Classified::Exchange(Grant::TokenExchange, form)),
         Some(_) => Err(Refusal::new(Reason::GrantTypeUnsupported, "grant_type is no token exchange")),

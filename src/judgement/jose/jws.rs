@@ -82,7 +82,7 @@ pub struct Header {
 
 /// A JWS as it says of itself, with the signature **not** checked. It owns what it was read from, so that what is
 /// verified is what was read.
-pub(in crate::judgement) struct Unverified {
+pub(in crate::judgement) struct UnverifiedJws {
     /// The signing input: header, a dot, payload.
     message: Box<str>,
     payload: std::ops::Range<usize>,
@@ -91,7 +91,7 @@ pub(in crate::judgement) struct Unverified {
     pub(in crate::judgement) header: Header,
 }
 
-impl Unverified {
+impl UnverifiedJws {
     pub(in crate::judgement) fn read(token: &str) -> Result<Self, JwsError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwsError::TooLarge);

@@ -371,7 +371,7 @@ fn forgeries_are_refused() {
 fn a_key_that_does_not_fit_verifies_nothing() {
     let token = rs256(&header(), &claims());
     let other = CORP.keys.find(Some(kid(1)), Algorithm::ES256).unwrap();
-    assert_eq!(jws::Unverified::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
+    assert_eq!(jws::UnverifiedJws::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
 }
 
 #[test]

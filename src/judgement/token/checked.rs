@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::checks::{SubjectChecks, is_held_by, was_issued_to};
-use super::introspected::Answer;
+use super::introspected::IntrospectionAnswer;
 use super::presented::{Presenter, TokenRole};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{Unverified, VerifiedToken};
+use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
 use crate::judgement::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::oauth::confirmation::Binding;
@@ -31,10 +31,10 @@ pub struct CheckedToken {
 /// A token, and who vouches for its claims.
 pub(crate) enum TokenSource<'a> {
     /// A JWT, and the keys of its issuer.
-    Jwt { token: Unverified, kind: TokenType, keys: &'a KeySet },
+    Jwt { token: UnverifiedToken, kind: TokenType, keys: &'a KeySet },
     /// A JWT that Cambio signed for the realm.
     Cambio {
-        token: Unverified,
+        token: UnverifiedToken,
         kind: TokenType,
         /// The realm's keys of Cambio.
         keys: &'a KeySet,
@@ -44,7 +44,7 @@ pub(crate) enum TokenSource<'a> {
         foreign_issuer: &'a dyn Fn(&str) -> Result<String, Refusal>,
     },
     /// An opaque token, and what its issuer says about it.
-    Introspected { answer: &'a Answer, kind: TokenType },
+    Introspected { answer: &'a IntrospectionAnswer, kind: TokenType },
     /// A token of an exchange that is being refreshed. Its signature and times were checked when the exchange was
     /// allowed.
     Remembered {
@@ -77,7 +77,7 @@ impl CheckedToken {
         checks: &SubjectChecks<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let jwt = |token: Unverified, kind, keys| {
+        let jwt = |token: UnverifiedToken, kind, keys| {
             let token = token
                 .verify(keys, &checks.expectations(), now)
                 .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;

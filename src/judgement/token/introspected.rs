@@ -18,7 +18,7 @@ pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// An answer. `Debug` shows nothing of it.
 #[derive(Clone)]
-pub struct Answer {
+pub struct IntrospectionAnswer {
     /// `None`: the token is not active.
     claims: Option<Map<String, Value>>,
     size: usize,
@@ -26,7 +26,7 @@ pub struct Answer {
 
 /// The bytes are no answer. The text never repeats them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
+pub enum IntrospectionAnswerError {
     /// No strict JSON object.
     #[error("the answer: {0}")]
     Json(#[from] json::JsonError),
@@ -51,13 +51,13 @@ fn has_header(token: &str) -> bool {
         .is_ok_and(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok())
 }
 
-impl Answer {
+impl IntrospectionAnswer {
     /// Reads an answer of status 200.
-    pub fn read(bytes: &[u8]) -> Result<Self, AnswerError> {
+    pub fn read(bytes: &[u8]) -> Result<Self, IntrospectionAnswerError> {
         let claims = json::object(bytes)?;
         match claims.get("active") {
             Some(Value::Bool(active)) => Ok(Self { claims: active.then_some(claims), size: bytes.len() }),
-            _ => Err(AnswerError::Active),
+            _ => Err(IntrospectionAnswerError::Active),
         }
     }
 
@@ -103,9 +103,9 @@ impl Answer {
     }
 }
 
-impl std::fmt::Debug for Answer {
+impl std::fmt::Debug for IntrospectionAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("active", &self.is_active()).finish_non_exhaustive()
+        f.debug_struct("IntrospectionAnswer").field("active", &self.is_active()).finish_non_exhaustive()
     }
 }
 

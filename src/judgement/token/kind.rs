@@ -1,7 +1,7 @@
 //! What kind of token a JWT is. The caller states its type; the contents of the token must not contradict it.
 
 use crate::judgement::jose::claims;
-use crate::judgement::jose::verify::{Unverified, VerifiedToken};
+use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -10,7 +10,7 @@ use crate::words::refusal::{Reason, Refusal};
 const ID_JAG: &str = "oauth-id-jag+jwt";
 
 /// Whether the header says that the token is an ID-JAG. [`check`] holds the token to it.
-pub(super) fn declares_id_jag(token: &Unverified) -> bool {
+pub(super) fn declares_id_jag(token: &UnverifiedToken) -> bool {
     token.typ().is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG))
 }
 

@@ -4,7 +4,7 @@ use super::kind;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
-use crate::judgement::jose::verify::{self, Unverified};
+use crate::judgement::jose::verify::{self, UnverifiedToken};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -125,13 +125,13 @@ impl<'a> PresentedToken<'a> {
     ///
     /// # Errors
     /// The token is no JWT.
-    pub fn read(self) -> Result<Unverified, Refusal> {
+    pub fn read(self) -> Result<UnverifiedToken, Refusal> {
         verify::peek(self.token.expose())
             .map_err(|error| self.role.refusal(Refusal::new(error.reason(), error.to_string())))
     }
 
     /// What kind of token the JWT is to be. An assertion declares an ID-JAG in its own header.
-    pub fn kind_of(self, token: &Unverified) -> TokenType {
+    pub fn kind_of(self, token: &UnverifiedToken) -> TokenType {
         if self.assertion && kind::declares_id_jag(token) { TokenType::IdJag } else { self.kind }
     }
 }

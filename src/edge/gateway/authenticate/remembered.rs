@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
 
-use crate::judgement::client::verify::Proven;
+use crate::judgement::client::verify::AuthenticatedClient;
 use crate::words::refusal::Refusal;
 
 /// Most proofs that are remembered; each takes some hundred bytes.
@@ -18,7 +18,7 @@ const MOST: u64 = 10_000;
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// A proof on its way; boxed, because the cache copies it.
-pub(super) type Finding<'f> = Pin<Box<dyn Future<Output = Result<Proven, Refusal>> + Send + 'f>>;
+pub(super) type Finding<'f> = Pin<Box<dyn Future<Output = Result<AuthenticatedClient, Refusal>> + Send + 'f>>;
 
 /// Proofs by keyed hash.
 pub(super) struct Remembered {
@@ -29,7 +29,7 @@ pub(super) struct Remembered {
 
 #[derive(Clone)]
 struct Entry {
-    proven: Proven,
+    proven: AuthenticatedClient,
     from: Timestamp,
     until: Timestamp,
 }
@@ -48,7 +48,7 @@ impl Remembered {
         keep: SignedDuration,
         now: impl Fn() -> Timestamp,
         find: impl FnOnce() -> Finding<'f>,
-    ) -> Result<Proven, Refusal> {
+    ) -> Result<AuthenticatedClient, Refusal> {
         let Some(digest) = self.digest(parts).filter(|_| keep.is_positive()) else {
             return find().await;
         };

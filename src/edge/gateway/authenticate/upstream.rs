@@ -16,8 +16,8 @@ use super::unavailable;
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
-use crate::judgement::client::credentials::{Credentials, Presented};
-use crate::judgement::client::verify::{Proven, UpstreamSays, by_upstream};
+use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
+use crate::judgement::client::verify::{AuthenticatedClient, UpstreamSays, authenticate_by_introspection};
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -34,8 +34,8 @@ pub(super) async fn judge(
     credentials: &Credentials,
     head: &Parts,
     cache_for: Duration,
-) -> Result<Proven, Refusal> {
-    let Presented::Secret(secret) = credentials.presented() else {
+) -> Result<AuthenticatedClient, Refusal> {
+    let PresentedCredentials::Secret(secret) = credentials.presented() else {
         return Box::pin(ask(visit, realm, credentials, head)).await;
     };
     let header = credentials.authorization().and_then(|header| header.to_str().ok()).unwrap_or_default();
@@ -63,7 +63,7 @@ async fn ask(
     realm: &RealmState,
     credentials: &Credentials,
     head: &Parts,
-) -> Result<Proven, Refusal> {
+) -> Result<AuthenticatedClient, Refusal> {
     let mut form = Form::new();
     form.push("token", NO_TOKEN);
     credentials.write(&mut form);
@@ -83,7 +83,7 @@ async fn ask(
     let (answer, body) = response.into_parts();
     let read = read_bounded(body, LONGEST, visit.gateway.upstream.idle_timeout()).await;
     let (body, _) = read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
-    by_upstream(credentials, answer.status.as_u16(), &said(&body))
+    authenticate_by_introspection(credentials, answer.status.as_u16(), &said(&body))
 }
 
 /// What an introspection answer or an OAuth error says, as far as it is one.

@@ -11,7 +11,9 @@ use crate::edge::gateway::record::Exit;
 use crate::edge::gateway::setup_error::StartError;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::token::dpop::nonce::{MIN_KEY_BYTES, NonceKey};
-use crate::judgement::token::dpop::{self, Asked, DpopError, DpopProof, Place, Rules, htu::Htu};
+use crate::judgement::token::dpop::{
+    self, DpopError, DpopProof, DpopRules, ProofRequest, ProofTarget, htu::Htu,
+};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -24,7 +26,7 @@ pub(in crate::edge::gateway) async fn proof(
     visit: Visit<'_>,
     realm: &RealmState,
     head: &Parts,
-    (token, place): (&Secret, Place),
+    (token, place): (&Secret, ProofTarget),
     exit: &mut Exit<'_>,
 ) -> Result<Option<DpopProof>, Refusal> {
     let Some(proof) = dpop::header(&head.headers)? else { return Ok(None) };
@@ -36,8 +38,8 @@ pub(in crate::edge::gateway) async fn proof(
         exit.next_nonce(HeaderValue::from_str(&nonces.fresh(now)).ok());
     }
     let url = public_url(visit, head).ok_or(DpopError::Url)?;
-    let asked = Asked { method: &head.method, url: &url, token, place };
-    let rules = Rules {
+    let asked = ProofRequest { method: &head.method, url: &url, token, place };
+    let rules = DpopRules {
         algorithms: &config.dpop.algorithms,
         window: config.dpop.window,
         leeway: config.tokens.leeway,

@@ -15,21 +15,21 @@ use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::record::Exit;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
-use crate::judgement::client::verify::{Proven, by_own_token};
+use crate::judgement::client::verify::{AuthenticatedClient, authenticate_by_service_account};
 use crate::judgement::exchange::api_access::ApiAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::issue::answer::Answer;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::token::dpop::{self, DpopProof, Place};
+use crate::judgement::token::dpop::{self, DpopProof, ProofTarget};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::refusal::{Reason, Refusal};
 
 /// What the identity provider says of the client.
 enum Account {
     /// The token of its service account, and the proof that the client is who it says.
-    Its(Answer, Proven),
+    Its(Answer, AuthenticatedClient),
     /// Its refusal.
     Refused(Box<Response<Body>>, Refusal),
 }
@@ -56,7 +56,7 @@ pub async fn judge(
     let parsed = Parsed::of_service_account(access, account.token());
     exit.parsed(&parsed);
     let authenticated = Authenticated::proven(parsed, proven)?;
-    let presented = (authenticated.parsed().subject_token(), Place::TokenEndpoint);
+    let presented = (authenticated.parsed().subject_token(), ProofTarget::TokenEndpoint);
     let proof = proof(visit, realm, &head, presented, exit).await?;
     let certificate = certificate::of(visit, &head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
@@ -111,7 +111,7 @@ async fn account(
         Asked::Answered(answer, body) => {
             let account = Answer::read(answer.status.as_u16(), &body)?;
             let token = verified(visit, realm, &account).await?;
-            let own = by_own_token(credentials, &token)?;
+            let own = authenticate_by_service_account(credentials, &token)?;
             Ok(Account::Its(account, proven.unwrap_or(own)))
         }
     }

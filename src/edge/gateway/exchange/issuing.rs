@@ -12,7 +12,7 @@ use crate::edge::gateway::record::Exit;
 use crate::edge::gateway::signing::signer;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::edge::gateway::{introspection, replay};
-use crate::judgement::client::credentials::Method;
+use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::issue::answer::Answer;
 use crate::judgement::issue::refresh::{Session, take_session};
 use crate::judgement::issue::translate::LocalSubject;
@@ -142,7 +142,7 @@ async fn translated(
     head.headers.remove(dpop::HEADER);
     let parsed = permit.asked_upstream();
     let credentials = parsed.credentials();
-    if credentials.method() == Method::Assertion {
+    if credentials.method() == CredentialsMethod::Assertion {
         return Err(Refusal::new(
             Reason::CredentialsSingleUse,
             "issuance translate needs a client that authenticates by its secret or its certificate",

@@ -10,7 +10,7 @@ use crate::edge::gateway::authenticate;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::signing::signer;
 use crate::edge::gateway::token_endpoint::Visit;
-use crate::judgement::client::verify::Proven;
+use crate::judgement::client::verify::AuthenticatedClient;
 use crate::judgement::issue::mint::Mint;
 use crate::judgement::issue::{self, Conformed};
 use crate::judgement::permit::Permit;
@@ -23,7 +23,7 @@ pub(super) fn mint(
     visit: Visit<'_>,
     realm: &RealmState,
     permit: &Permit,
-    proof: &Proven,
+    proof: &AuthenticatedClient,
     directory: Option<&Roles>,
 ) -> Result<Conformed, Refusal> {
     let mut buffer = uuid::Uuid::encode_buffer();
@@ -44,7 +44,7 @@ pub(super) async fn proof(
     realm: &RealmState,
     permit: &Permit,
     head: &Parts,
-) -> Result<Proven, Refusal> {
+) -> Result<AuthenticatedClient, Refusal> {
     let authenticated = permit.validated().authenticated();
     if let Some(proof) = authenticated.proof() {
         return Ok(proof.clone());

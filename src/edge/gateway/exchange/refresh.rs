@@ -21,7 +21,7 @@ use crate::edge::gateway::record::Exit;
 use crate::edge::gateway::signing::signer;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
-use crate::judgement::client::credentials::{Credentials, Method};
+use crate::judgement::client::credentials::{Credentials, CredentialsMethod};
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::refresh::{Refresh, parse};
 use crate::judgement::issue::answer::Answer;
@@ -32,7 +32,7 @@ use crate::judgement::jose::claims;
 use crate::judgement::permit::renewal::{Handed, IssuedToken, Renewal};
 use crate::judgement::permit::{Permit, RefreshContext};
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::token::dpop::{DpopProof, Place};
+use crate::judgement::token::dpop::{DpopProof, ProofTarget};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::TokenType;
@@ -93,7 +93,7 @@ pub async fn judge(
     let family = Family::new(&renewal);
     family.check_unused(visit).await?;
     let authenticated = authenticated(visit, realm, &refresh, &renewal, &head).await?;
-    let proof = proof(visit, realm, &head, (refresh.token(), Place::TokenEndpoint), exit).await?;
+    let proof = proof(visit, realm, &head, (refresh.token(), ProofTarget::TokenEndpoint), exit).await?;
     let certificate = certificate::of(visit, &head)?;
     let thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
     let evidence =
@@ -245,7 +245,7 @@ async fn asked_again(
         }
     };
     let mut session = take_refreshed(&mut answer);
-    if credentials.method() == Method::Assertion {
+    if credentials.method() == CredentialsMethod::Assertion {
         let token = verified(visit, realm, &answer).await?;
         let audiences = claims::audiences(token.claims()).unwrap_or_default();
         if !permit.audiences().iter().all(|wanted| audiences.contains(&wanted.as_str())) {

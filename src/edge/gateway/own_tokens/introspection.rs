@@ -12,7 +12,7 @@ use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::edge::gateway::{authenticate, respond};
 use crate::judgement::client::credentials::Credentials;
-use crate::judgement::client::verify::Proven;
+use crate::judgement::client::verify::AuthenticatedClient;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::words::refusal::Refusal;
@@ -72,7 +72,7 @@ async fn refresh_token(
     visit: Visit<'_>,
     realm: &RealmState,
     presented: &Presented,
-    client: &Proven,
+    client: &AuthenticatedClient,
 ) -> Result<Option<Map<String, Value>>, Refusal> {
     let Some(tokens) = &realm.config.refresh_tokens else { return Ok(None) };
     let opened = tokens.seal.open(&presented.token, &realm.config.name, client.client_id());

@@ -18,7 +18,7 @@ use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::narrow::is_profile_claim;
-use crate::judgement::token::dpop::{DpopProof, Place};
+use crate::judgement::token::dpop::{DpopProof, ProofTarget};
 use crate::words::oauth::confirmation::{Binding, Evidence};
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
@@ -108,7 +108,7 @@ async fn bound(
     if to_key != (presented.scheme == Some(Scheme::DPoP)) {
         return Ok(Err(Unfit::Invalid));
     }
-    let proof = match proof(visit, realm, head, (&presented.token, Place::Resource), exit).await {
+    let proof = match proof(visit, realm, head, (&presented.token, ProofTarget::Resource), exit).await {
         Ok(proof) => proof,
         Err(refusal) if refusal.reason == Reason::DpopNonceRequired => return Ok(Err(Unfit::Nonce)),
         Err(refusal) if refusal.reason == Reason::DpopProofInvalid => return Ok(Err(Unfit::Proof)),

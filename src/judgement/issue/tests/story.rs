@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
-use crate::judgement::client::verify::{UpstreamSays, by_upstream};
+use crate::judgement::client::verify::{UpstreamSays, authenticate_by_introspection};
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
@@ -127,7 +127,9 @@ fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
     let (keycloak, ours) = (key(), key());
     let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Mint), &CORP, now()).unwrap();
     let credentials = permit.validated().authenticated().parsed().credentials();
-    let proof = by_upstream(credentials, 200, &UpstreamSays { active: Some(false), error: None }).unwrap();
+    let proof =
+        authenticate_by_introspection(credentials, 200, &UpstreamSays { active: Some(false), error: None })
+            .unwrap();
     let with = Mint { directory: None, signer: &ours, issuer: ISSUER, now: now(), jti: "cambio:1" };
     let conformed = mint::conform(&permit, &proof, &with).unwrap();
     let body: Value = serde_json::from_slice(conformed.body()).unwrap();

@@ -51,7 +51,7 @@ fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
         checks: &checks,
         audience: AudienceRule::AnyOf(&audiences),
     };
-    let answer = Answer::read(answer.to_string().as_bytes()).map_err(|_| Reason::Internal)?;
+    let answer = IntrospectionAnswer::read(answer.to_string().as_bytes()).map_err(|_| Reason::Internal)?;
     let now = Timestamp::from_second(NOW).unwrap();
     let source = TokenSource::Introspected { answer: &answer, kind };
     let presenter = Presenter { client: "front-end-app", is_public: false, evidence: Evidence::default() };
@@ -126,13 +126,13 @@ fn what_was_asked_is_the_issuer() {
 #[test]
 fn answers_are_one_strict_object() {
     for (text, error) in [
-        (r#"{"active":true,"active":false}"#, AnswerError::Json(json::JsonError::Repeated)),
-        (r#"{"active":true,"sub":"a","sub":"b"}"#, AnswerError::Json(json::JsonError::Repeated)),
-        ("[]", AnswerError::Json(json::JsonError::NotAnObject)),
-        ("<html>", AnswerError::Json(json::JsonError::Syntax)),
-        (r#"{"active":null}"#, AnswerError::Active),
+        (r#"{"active":true,"active":false}"#, IntrospectionAnswerError::Json(json::JsonError::Repeated)),
+        (r#"{"active":true,"sub":"a","sub":"b"}"#, IntrospectionAnswerError::Json(json::JsonError::Repeated)),
+        ("[]", IntrospectionAnswerError::Json(json::JsonError::NotAnObject)),
+        ("<html>", IntrospectionAnswerError::Json(json::JsonError::Syntax)),
+        (r#"{"active":null}"#, IntrospectionAnswerError::Active),
     ] {
-        assert_eq!(Answer::read(text.as_bytes()).err(), Some(error), "{text}");
+        assert_eq!(IntrospectionAnswer::read(text.as_bytes()).err(), Some(error), "{text}");
     }
 }
 
@@ -164,7 +164,7 @@ fn what_looks_like_a_jwt_is_shown_to_nobody() {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(bytes: Vec<u8>, token: String) {
-        let _ = Answer::read(&bytes);
+        let _ = IntrospectionAnswer::read(&bytes);
         let _ = is_opaque(&token);
     }
 
@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn only_true_is_active(active in "[ -~]{0,8}") {
         let text = format!("{{\"active\":{active}}}");
-        if let Ok(answer) = Answer::read(text.as_bytes()) {
+        if let Ok(answer) = IntrospectionAnswer::read(text.as_bytes()) {
             prop_assert_eq!(answer.is_active(), active.trim() == "true");
         }
     }
