@@ -25,8 +25,9 @@ use cambio::judgement::policy::decide::{Request, decide};
 use cambio::judgement::policy::model::{
     Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules,
 };
-use cambio::judgement::token::confirmation::Evidence;
+use cambio::judgement::policy::provenance::Provenance;
 use cambio::judgement::token::{AudienceRule, SubjectChecks, validate};
+use cambio::words::oauth::confirmation::Evidence;
 use cambio::words::oauth::names::Names;
 use cambio::words::oauth::urn::TokenType;
 use cambio::words::secret::Secret;
@@ -105,7 +106,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Reque
         held: true,
         client: "client-19",
         issuer: "corp",
-        own: true,
+        provenance: Provenance::Realm,
         subject_token: TokenType::AccessToken,
         requested_token: TokenType::AccessToken,
         audiences,
@@ -117,8 +118,6 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Reque
         binding: claims.get("cnf"),
         realm_issuer: "https://sso.example.org/realms/corp",
         actor: None,
-        settled: false,
-        ours: false,
         impersonate: None,
         carried: &[],
         defaults: &[],

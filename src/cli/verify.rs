@@ -21,11 +21,11 @@ use crate::adapters::jwks::fetch::Fetcher;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{self, Expectations, Unverified};
-use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::{AudienceRule, accept};
+use crate::judgement::jose::verify::{self, Expectations, UnverifiedToken};
+use crate::judgement::token::AudienceRule;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
 
@@ -165,7 +165,7 @@ fn with_config(
     // The audience check depends on the client that presents the token. If no client is named, it is the token's party.
     let party = token.claims().get("azp").and_then(serde_json::Value::as_str).unwrap_or_default();
     let client = arguments.client.as_deref().unwrap_or(party);
-    let accepted = accept(&token, TokenType::Jwt, client, &checks, Evidence::default());
+    let accepted = checks.accept(&token, TokenType::Jwt, client, Evidence::default());
     let judged = matches!(checks.audience, AudienceRule::AnyOf(_)) || arguments.client.is_some();
     report.accepted(accepted.as_ref().err(), judged, checks.checks.rules.len());
     if accepted.is_ok() && arguments.claims {
@@ -177,7 +177,7 @@ fn with_config(
 /// Checks signature, `iss`, `sub` and times.
 fn verified(
     report: &mut TokenReport,
-    unverified: Unverified,
+    unverified: UnverifiedToken,
     keys: &KeySet,
     expect: &Expectations<'_>,
     now: Timestamp,

@@ -5,3 +5,6 @@ pub mod claims;
 pub mod jws;
 pub mod keys;
 pub mod verify;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -7,17 +7,18 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use self::renewal::Renewal;
-use crate::judgement::exchange::Grant;
+use self::renewal::{Handed, RememberedToken, Renewal};
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::decide::{Actor, Decision, Impersonated, Request, decide};
 use crate::judgement::policy::model::{Demands, Issuance, Policy};
 use crate::judgement::policy::scopes::OFFLINE;
-use crate::judgement::token::actor::ActorToken;
-use crate::judgement::token::confirmation::{Binding, Evidence};
-use crate::judgement::token::{SubjectChecks, Validated, validate_again};
+use crate::judgement::token::checked::CheckedToken;
+use crate::judgement::token::presented::{Presenter, TokenRole};
+use crate::judgement::token::{SubjectChecks, Validated};
+use crate::words::oauth::confirmation::{Binding, Evidence};
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -47,18 +48,22 @@ pub struct Circumstances<'a> {
     pub drop_offline: bool,
 }
 
-/// How the tokens of an exchange that is renewed are checked again.
+/// What a refresh asks for, and how the tokens of its exchange are checked again.
 #[derive(Clone, Copy, Debug)]
-pub struct Checks<'a> {
-    /// The subject token.
+pub struct RefreshContext<'a> {
+    /// The scope that the refresh asks for.
+    pub scope: Option<&'a Scope>,
+    /// The checks of the subject token.
     pub subject: SubjectChecks<'a>,
-    /// The actor token, if there was one.
+    /// The checks of the actor token, if there was one.
     pub actor: Option<SubjectChecks<'a>>,
+    /// What the caller of the refresh has shown.
+    pub evidence: Evidence<'a>,
 }
 
 /// A request that policy does not allow, and why: `refusal.detail` says what is missing in which audience's file.
 #[derive(Debug)]
-pub struct Refused {
+pub struct Denied {
     /// The cause.
     pub refusal: Refusal,
     /// The request, for audit.
@@ -72,13 +77,13 @@ impl Permit {
         policy: &Policy,
         circumstances: &Circumstances<'_>,
         now: Timestamp,
-    ) -> Result<Self, Box<Refused>> {
-        let (binding, realm) = (validated.binding().claim(), circumstances.realm);
+    ) -> Result<Self, Box<Denied>> {
+        let (binding, realm) = (validated.subject().binding().claim(), circumstances.realm);
         if validated.authenticated().parsed().requested_subject().is_some()
             != circumstances.impersonate.is_some()
         {
             let refusal = Refusal::new(Reason::Internal, "who is to be impersonated was not looked up");
-            return Err(Box::new(Refused { refusal, validated }));
+            return Err(Box::new(Denied { refusal, validated }));
         }
         let request = request(&validated, validated.scope(), binding.as_ref(), circumstances);
         let mut decided = decide(policy, realm, &request, now);
@@ -88,7 +93,7 @@ impl Permit {
         }
         match decided {
             Ok(decision) => Ok(Self { validated, decision }),
-            Err(refusal) => Err(Box::new(Refused { refusal, validated })),
+            Err(refusal) => Err(Box::new(Denied { refusal, validated })),
         }
     }
 
@@ -98,25 +103,24 @@ impl Permit {
     pub fn renew(
         validated: Validated,
         renewal: &Renewal,
-        asked: Option<&Scope>,
         policy: &Policy,
         circumstances: &Circumstances<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let granted = renewal.scope();
-        let binding = validated.binding().claim();
-        let judge = |scope: Option<&Scope>| {
+        let (asked, granted) = (validated.scope(), renewal.scope());
+        let binding = validated.subject().binding().claim();
+        let decide_for = |scope: Option<&Scope>| {
             let request = request(&validated, scope, binding.as_ref(), circumstances);
             decide(policy, renewal.realm(), &request, now)
         };
         let wanted = asked.unwrap_or(&granted);
-        let (mut decision, scope) = match judge(Some(wanted)) {
+        let (mut decision, scope) = match decide_for(Some(wanted)) {
             Err(Refusal { reason: Reason::ScopeNotPermitted | Reason::OfflineNotPermitted, .. })
                 if asked.is_none() =>
             {
-                let permitted = judge(None)?.contract.scope_permitted;
+                let permitted = decide_for(None)?.contract.scope_permitted;
                 let left = wanted.filtered(|token| permitted.contains(token));
-                (judge(Some(&left))?, left)
+                (decide_for(Some(&left))?, left)
             }
             decision => (decision?, wanted.clone()),
         };
@@ -137,11 +141,60 @@ impl Permit {
         Ok(Self { validated, decision })
     }
 
-    /// Names the subject of an `api-access` request as callers know it: by the name of the client's service account.
-    /// Without effect on any other request.
+    /// Names the client's service account in a token for API access, as its callers know the account. Other grants keep
+    /// their subject.
     pub fn name_service_account(&mut self) {
-        if self.validated.authenticated().parsed().grant() == Grant::ApiAccess && self.validated.is_own() {
+        if self.validated.authenticated().parsed().grant() == Grant::ApiAccess {
             self.decision.contract.subject = Some(format!("service-account-{}", self.client()));
+        }
+    }
+
+    /// The first refresh token of a family, for this exchange in `realm`. The whole family ends at `expires`.
+    pub fn first_renewal(
+        &self,
+        realm: &str,
+        family: String,
+        handed: Handed<'_>,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Renewal {
+        Renewal {
+            realm: realm.to_owned(),
+            client: self.client().to_owned(),
+            family,
+            generation: 0,
+            began: now.as_second(),
+            issued: now.as_second(),
+            expires: expires.as_second(),
+            issuance: self.issuance().as_str().to_owned(),
+            audiences: self.audiences().to_vec(),
+            scope: handed.scope.to_string(),
+            subject: RememberedToken::of(self.validated.subject()),
+            actor: self.validated.actor().map(RememberedToken::of),
+            local_subject: handed.local_subject,
+            upstream: handed.upstream,
+            token: handed.token,
+            binding: self.contract().binding.clone(),
+        }
+    }
+
+    /// The refresh token that follows `last` in its family. What it may ask for does not change (RFC 6749 section 6); its
+    /// end may only come sooner.
+    pub fn next_renewal(
+        &self,
+        last: Renewal,
+        handed: Handed<'_>,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Renewal {
+        Renewal {
+            generation: last.generation.saturating_add(1),
+            issued: now.as_second(),
+            expires: last.expires.min(expires.as_second()),
+            upstream: handed.upstream.or(last.upstream),
+            token: handed.token,
+            binding: self.contract().binding.clone(),
+            ..last
         }
     }
 
@@ -210,33 +263,6 @@ impl Permit {
     }
 }
 
-/// The tokens of an exchange that is being refreshed, checked again.
-///
-/// # Errors
-/// The refresh asks for more than was granted, or a token does not hold any more.
-pub fn remembered(
-    authenticated: Authenticated,
-    renewal: &Renewal,
-    asked: Option<&Scope>,
-    checks: &Checks<'_>,
-    evidence: Evidence<'_>,
-) -> Result<Validated, Refusal> {
-    if asked.is_some_and(|asked| !asked.is_subset(&renewal.scope())) {
-        return Err(Refusal::new(Reason::ScopeNotPermitted, "the refresh asks for more than was granted"));
-    }
-    let subject = renewal.subject_token().ok_or_else(unreadable)?;
-    let bound = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
-    let mut validated =
-        validate_again(authenticated, (subject, bound), asked.cloned(), (&checks.subject, evidence))?;
-    if renewal.actor_issuer().is_some() {
-        let actor = renewal.actor_token().zip(checks.actor.as_ref()).ok_or_else(unreadable)?;
-        let client = validated.authenticated().client_id();
-        let actor = ActorToken::check_again(actor.0, client, actor.1, evidence)?;
-        validated = validated.with_actor(actor)?;
-    }
-    Ok(validated)
-}
-
 /// A refresh token is welcome, but nothing is refused for its sake that is allowed without, and nothing more demanded.
 fn with_refresh(
     refresh: Result<Decision, Refusal>,
@@ -261,16 +287,16 @@ fn request<'a>(
     let (parsed, subject) = (validated.authenticated().parsed(), validated.subject());
     Request {
         client: parsed.credentials().client_id(),
-        issuer: validated.issuer(),
-        own: validated.is_own(),
-        subject_token: validated.kind(),
+        issuer: subject.issuer(),
+        provenance: subject.provenance(),
+        subject_token: subject.kind(),
         requested_token: parsed.requested(),
         audiences: parsed.audiences(),
         resources: validated.resources(),
         scope,
         claims: subject.claims(),
         subject: subject.subject(),
-        held: validated.is_held(),
+        held: subject.held_by_client(),
         subject_expires: subject.expires(),
         binding,
         realm_issuer: circumstances.realm_issuer,
@@ -278,18 +304,41 @@ fn request<'a>(
             issuer: actor.issuer(),
             iss: actor.iss(),
             claims: actor.claims(),
-            subject: actor.token().subject(),
-            held: actor.is_held(),
-            ours: actor.is_ours(),
-            expires: actor.token().expires(),
+            subject: actor.subject(),
+            held: actor.held_by_client(),
+            provenance: actor.provenance(),
+            expires: actor.expires(),
         }),
-        settled: validated.is_settled(),
-        ours: validated.is_ours(),
         impersonate: circumstances.impersonate,
         carried: circumstances.carried,
         defaults: circumstances.defaults,
         drop_offline: circumstances.drop_offline,
     }
+}
+
+/// The tokens of the exchange that is being refreshed, held to what is configured now.
+///
+/// # Errors
+/// The refresh asks for more than was granted, or a token does not hold any more.
+pub fn remembered(
+    authenticated: Authenticated,
+    renewal: &Renewal,
+    refresh: &RefreshContext<'_>,
+    now: Timestamp,
+) -> Result<Validated, Refusal> {
+    if refresh.scope.is_some_and(|asked| !asked.is_subset(&renewal.scope())) {
+        return Err(Refusal::new(Reason::ScopeNotPermitted, "the refresh asks for more than was granted"));
+    }
+    let presenter = Presenter::of(&authenticated, refresh.evidence);
+    let binding = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
+    let subject = renewal.subject_token(binding).ok_or_else(unreadable)?;
+    let subject = CheckedToken::of(subject, TokenRole::Subject, presenter, &refresh.subject, now)?;
+    let mut actor = None;
+    if renewal.actor_issuer().is_some() {
+        let (token, checks) = renewal.actor_token().zip(refresh.actor.as_ref()).ok_or_else(unreadable)?;
+        actor = Some(CheckedToken::of(token, TokenRole::Actor, presenter, checks, now)?);
+    }
+    Ok(Validated::renewed(authenticated, subject, actor, refresh.scope.cloned()))
 }
 
 fn unreadable() -> Refusal {

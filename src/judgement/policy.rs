@@ -7,6 +7,7 @@ pub mod delegation;
 pub mod mint;
 pub mod model;
 pub mod narrow;
+pub mod provenance;
 pub mod roles;
 pub mod scopes;
 pub mod subject;

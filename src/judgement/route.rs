@@ -10,13 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
+use self::disguise::INTROSPECT;
 pub use self::framing::framing;
 use crate::judgement::dialect::Place;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Where every realm of Keycloak has its token endpoint.
 const TOKEN: &str = "/protocol/openid-connect/token";
-const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
 const CERTS: &str = "/protocol/openid-connect/certs";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
@@ -39,7 +39,7 @@ pub enum Route {
         /// Index of the realm.
         realm: usize,
         /// Which one.
-        endpoint: Own,
+        endpoint: OwnTokenEndpoint,
     },
     /// A token endpoint: read the body and classify it.
     Door {
@@ -66,7 +66,7 @@ pub struct RouteTable {
 
 /// An endpoint that takes tokens, besides the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
+pub enum OwnTokenEndpoint {
     /// RFC 7662.
     Introspection,
     /// RFC 7009.
@@ -75,7 +75,7 @@ pub enum Own {
     Userinfo,
 }
 
-impl Own {
+impl OwnTokenEndpoint {
     /// All of them, with their paths.
     const ALL: [(Self, &str); 3] = [
         (Self::Introspection, INTROSPECT),
@@ -91,7 +91,7 @@ impl Own {
 
 #[derive(Clone, Copy, Debug)]
 enum Endpoint {
-    Own(Own, usize),
+    Own(OwnTokenEndpoint, usize),
     Token(usize),
     ApiAccess(usize),
     Certs(usize),
@@ -112,7 +112,7 @@ impl RouteTable {
             table.endpoints.insert(format!("{path}{TOKEN}"), Endpoint::Token(index));
             table.endpoints.insert(format!("{path}{CERTS}"), Endpoint::Certs(index));
             table.endpoints.insert(format!("{path}{DISCOVERY}"), Endpoint::Discovery(index));
-            for (own, at) in Own::ALL {
+            for (own, at) in OwnTokenEndpoint::ALL {
                 table.endpoints.insert(format!("{path}{at}"), Endpoint::Own(own, index));
             }
             table.add_dialect(place, index);
@@ -156,7 +156,7 @@ impl RouteTable {
         }
         for path in place.introspection_paths() {
             self.upstream.insert(path.clone(), format!("{}{INTROSPECT}", place.path));
-            self.endpoints.insert(path, Endpoint::Own(Own::Introspection, index));
+            self.endpoints.insert(path, Endpoint::Own(OwnTokenEndpoint::Introspection, index));
         }
         for path in place.api_access_paths() {
             self.doors.push(disguise::segments(&path));

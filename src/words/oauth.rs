@@ -1,6 +1,7 @@
-//! Wire vocabulary of OAuth 2.0 and token exchange: names and syntax, no behaviour.
+//! Wire vocabulary of OAuth 2.0 and token exchange: names, syntax and the confirmation of senders.
 
 pub(crate) mod bytes;
+pub mod confirmation;
 pub mod error;
 pub mod form;
 pub mod introspection;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use cambio::adapters::audit::{Event, Impersonation, Line};
-use cambio::judgement::client::credentials::Method;
+use cambio::judgement::client::credentials::CredentialsMethod;
 use cambio::judgement::dialect::keycloak;
-use cambio::judgement::exchange::classify::Door;
+use cambio::judgement::exchange::classify::GovernedGrant;
 use cambio::words::refusal::Reason;
 use serde_json::json;
 
@@ -71,7 +71,7 @@ fn every_event_is_documented() {
 fn every_door_is_documented() {
     let text = std::fs::read_to_string(FILE).unwrap();
     let doors = text.lines().find(|line| line.starts_with("| `door` |")).unwrap();
-    for door in Door::ALL {
+    for door in GovernedGrant::ALL {
         assert!(doors.contains(&format!("`{}`", door.name())), "{door:?}");
     }
 }
@@ -80,7 +80,12 @@ fn every_door_is_documented() {
 fn every_client_authentication_is_documented() {
     let text = std::fs::read_to_string(FILE).unwrap();
     let methods = text.lines().find(|line| line.starts_with("| `client_authentication` |")).unwrap();
-    for method in [Method::None, Method::Basic, Method::Post, Method::Assertion] {
+    for method in [
+        CredentialsMethod::None,
+        CredentialsMethod::Basic,
+        CredentialsMethod::Post,
+        CredentialsMethod::Assertion,
+    ] {
         assert!(methods.contains(&format!("`{}`", method.name())), "{method:?}");
     }
 }

@@ -1,9 +1,9 @@
 //! Nobody but the check of its credentials says that a client is who it is.
 
-use cambio::judgement::client::verify::{Proven, ProvenBy};
+use cambio::judgement::client::verify::{AuthenticatedClient, AuthenticatedBy};
 
-fn vouch() -> Proven {
-    Proven { client_id: "batch-job".to_owned(), by: ProvenBy::Upstream }
+fn vouch() -> AuthenticatedClient {
+    AuthenticatedClient { client_id: "batch-job".to_owned(), by: AuthenticatedBy::Upstream }
 }
 
 fn main() {}

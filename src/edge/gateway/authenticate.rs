@@ -12,7 +12,9 @@ use crate::adapters::metrics::Outcome;
 use crate::adapters::store::{Key, Kind};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::registry::{ClientKeys, Method, Unregistered};
-use crate::judgement::client::verify::{Evidence, Judged, Needs, Once, Proven, candidates, verify};
+use crate::judgement::client::verify::{
+    AuthenticatedClient, ClientEvidence, ClientVerdict, Needs, UnspentAssertion, authenticate, candidates,
+};
 use crate::judgement::jose::keys::KeySet;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -30,7 +32,7 @@ impl Case<'_> {
     /// # Errors
     /// `client_unauthenticated` and `client_assertion_replayed` where it is not, `client_authentication_unavailable` and
     /// `store_unavailable` where that can't be found out.
-    pub async fn prove_client(&self, credentials: &Credentials) -> Result<Proven, Refusal> {
+    pub async fn prove_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let result = self.authenticated(credentials).await;
         let config = &self.realm.config;
         let registered = config.clients.methods(credentials.client_id()).is_some();
@@ -48,20 +50,23 @@ impl Case<'_> {
         result
     }
 
-    async fn authenticated(&self, credentials: &Credentials) -> Result<Proven, Refusal> {
+    async fn authenticated(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let config = &self.realm.config;
         let MethodKeys { found, missing } = self.method_keys(credentials).await;
         let certificate = self.client_certificate()?;
-        let evidence =
-            Evidence { certificate: certificate.as_deref(), keys: &found, leeway: config.tokens.leeway };
-        match verify(credentials, &config.clients, &evidence, self.services.now()) {
-            Ok(Judged::Proven(proven)) => Ok(proven),
-            Ok(Judged::Once(once)) => self.spend_assertion(once).await,
-            Ok(Judged::Slow(slow)) => {
+        let evidence = ClientEvidence {
+            certificate: certificate.as_deref(),
+            keys: &found,
+            leeway: config.tokens.leeway,
+        };
+        match authenticate(credentials, &config.clients, &evidence, self.services.now()) {
+            Ok(ClientVerdict::Authenticated(proven)) => Ok(proven),
+            Ok(ClientVerdict::UnspentAssertion(assertion)) => self.spend_assertion(assertion).await,
+            Ok(ClientVerdict::SlowSecret(slow)) => {
                 let services = self.services;
                 services.authenticator.hash_in_background(slow, &services.clock).await
             }
-            Ok(Judged::ByUpstream) => match config.clients.unregistered {
+            Ok(ClientVerdict::ByUpstream) => match config.clients.unregistered {
                 Unregistered::Upstream { cache_for } => {
                     self.authenticate_upstream(credentials, cache_for).await
                 }
@@ -100,7 +105,7 @@ impl Case<'_> {
     }
 
     /// An assertion's one use (RFC 7523 section 3, OpenID Connect Core section 9).
-    async fn spend_assertion(&self, once: Once) -> Result<Proven, Refusal> {
+    async fn spend_assertion(&self, once: UnspentAssertion) -> Result<AuthenticatedClient, Refusal> {
         let key = Key::new(Kind::ClientAssertion, &[&self.realm.config.name, once.client_id(), once.jti()]);
         let first = self.services.store.claim(&key, once.until()).await;
         let first = first.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 
 use self::remembered::{Finding, Remembered};
-use crate::judgement::client::verify::{Proven, Slow};
+use crate::judgement::client::verify::{AuthenticatedClient, SlowSecret};
 use crate::words::clock::Clock;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -36,7 +36,11 @@ impl Authenticator {
 
     /// Computes a slow hash in the background, where it holds nobody up, a few at a time. A secret that fitted is remembered
     /// for a minute.
-    pub(super) async fn hash_in_background(&self, slow: Slow, clock: &Clock) -> Result<Proven, Refusal> {
+    pub(super) async fn hash_in_background(
+        &self,
+        slow: SlowSecret,
+        clock: &Clock,
+    ) -> Result<AuthenticatedClient, Refusal> {
         let inputs = slow.inputs();
         let parts: Vec<&str> = std::iter::once("hash").chain(inputs.iter().map(Secret::expose)).collect();
         let find = || {

@@ -6,8 +6,8 @@ pub(super) mod nonce_key;
 
 use super::case::Case;
 use crate::judgement::client::certificate::ClientCertificate;
-use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::dpop::{DpopProof, Place};
+use crate::judgement::token::dpop::{DpopProof, ProofTarget};
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::refusal::Refusal;
 use crate::words::secret::Secret;
 
@@ -21,7 +21,7 @@ impl Sender {
     /// What a token's binding is compared with.
     pub fn evidence(&self) -> Evidence<'_> {
         let certificate_thumbprint = self.certificate_thumbprint.as_deref();
-        Evidence { dpop: self.proof.as_ref(), certificate_thumbprint }
+        Evidence { jkt: self.proof.as_ref().map(DpopProof::jkt), certificate_thumbprint }
     }
 }
 
@@ -30,7 +30,7 @@ impl Case<'_> {
     ///
     /// # Errors
     /// The proof or the certificate does not hold, or the store can't tell whether the proof was used before.
-    pub async fn sender(&mut self, token: &Secret, place: Place) -> Result<Sender, Refusal> {
+    pub async fn sender(&mut self, token: &Secret, place: ProofTarget) -> Result<Sender, Refusal> {
         let proof = self.dpop_proof(token, place).await?;
         let certificate = self.client_certificate()?;
         let certificate_thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);

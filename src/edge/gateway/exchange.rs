@@ -21,7 +21,7 @@ use self::request::GovernedRequest;
 use self::stop::Stop;
 use super::case::Case;
 use crate::adapters::net::body::Body;
-use crate::judgement::token::dpop::Place;
+use crate::judgement::token::dpop::ProofTarget;
 use crate::words::refusal::Refusal;
 
 /// Judges a governed request, has the token issued, and holds the answer to its contract. A refusal of the identity
@@ -42,7 +42,7 @@ pub async fn govern(case: &mut Case<'_>, request: GovernedRequest) -> Result<Res
 
 async fn story(case: &mut Case<'_>, request: GovernedRequest) -> Result<Response<Body>, Stop> {
     let (client, refresh) = case.authenticate(request).await?;
-    let sender = case.sender(client.parsed().subject_token(), Place::TokenEndpoint).await?;
+    let sender = case.sender(client.parsed().subject_token(), ProofTarget::TokenEndpoint).await?;
     let checked = case.tokens(client, refresh.as_deref(), &sender).await?;
     let mut permit = case.decide(checked, refresh.as_deref()).await?;
     let issued = case.issue(&mut permit, refresh.as_deref()).await?;

@@ -3,37 +3,42 @@
 
 use super::case::Case;
 use super::issuers::OpaqueIssuer;
-use crate::judgement::token::SubjectChecks;
+use crate::judgement::token::checked::{CheckedToken, TokenSource};
+use crate::judgement::token::presented::{PresentedToken, Presenter};
 use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// What an issuer says about an opaque token, and how that is checked.
-pub struct OpaqueAnswer<'v> {
-    /// The answer.
-    pub answer: IntrospectionAnswer,
-    /// The issuer's checks.
-    pub checks: SubjectChecks<'v>,
-}
-
-impl<'a> Case<'a> {
-    /// Asks the issuer of an opaque token.
+impl Case<'_> {
+    /// Checks an opaque token with its issuer's answer. The configuration names the issuer, or `subject_issuer` if there are
+    /// several.
     ///
     /// # Errors
-    /// No issuer can be asked, or the issuer does not answer.
-    pub(super) async fn introspect(
+    /// No issuer can be asked, the issuer does not answer, or its answer fails a check.
+    pub(super) async fn check_opaque(
         &self,
+        presented: PresentedToken<'_>,
+        presenter: Presenter<'_>,
+    ) -> Result<CheckedToken, Refusal> {
+        let role = presented.role();
+        let issuer = self.generation.issuers.opaque(&self.realm.config, presented.issuer());
+        let issuer = issuer.map_err(|refusal| role.refusal(refusal))?;
+        let answer = self.introspect(&issuer, presented.token()).await?;
+        let source = TokenSource::Introspected { answer: &answer, kind: presented.kind() };
+        CheckedToken::of(source, role, presenter, &issuer.checks, self.services.now())
+    }
+
+    async fn introspect(
+        &self,
+        issuer: &OpaqueIssuer<'_>,
         token: &Secret,
-        issuer: Option<&str>,
-    ) -> Result<OpaqueAnswer<'a>, Refusal> {
-        let OpaqueIssuer { checks, introspector } =
-            self.generation.issuers.opaque(&self.realm.config, issuer)?;
-        let answer = introspector.ask(&self.services.upstream, token).await.map_err(|error| {
+    ) -> Result<IntrospectionAnswer, Refusal> {
+        let OpaqueIssuer { checks, introspector } = issuer;
+        introspector.ask(&self.services.upstream, token).await.map_err(|error| {
             let issuer = checks.issuer_name;
             tracing::warn!(issuer, %error, "the issuer could not be asked about an opaque token");
             Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {issuer}: {error}"))
-        })?;
-        Ok(OpaqueAnswer { answer, checks })
+        })
     }
 
     /// Checks that one of the realm's own tokens is still active. The identity provider is asked each time.

@@ -22,14 +22,14 @@ use super::services::ReadForm;
 use crate::adapters::metrics::Way;
 use crate::adapters::net::body::Body;
 use crate::judgement::exchange::classify::carries_governed_grant;
-use crate::judgement::route::Own;
+use crate::judgement::route::OwnTokenEndpoint;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Answers a request to one of these endpoints.
 pub(super) async fn respond(
     context: RequestContext<'_>,
     realm: usize,
-    endpoint: Own,
+    endpoint: OwnTokenEndpoint,
     head: Parts,
     body: Incoming,
 ) -> (Way, Response<Body>) {
@@ -50,9 +50,9 @@ pub(super) async fn respond(
             let record = context.record(&head, Some(realm));
             let case = Case::new(context, realm, head, record);
             let response = match endpoint {
-                Own::Introspection => case.introspection(&presented).await,
-                Own::Userinfo => case.userinfo(&presented).await,
-                Own::Revocation => case.revocation(&presented).await,
+                OwnTokenEndpoint::Introspection => case.introspection(&presented).await,
+                OwnTokenEndpoint::Userinfo => case.userinfo(&presented).await,
+                OwnTokenEndpoint::Revocation => case.revocation(&presented).await,
             };
             return (Way::Own, response);
         }
@@ -62,7 +62,12 @@ pub(super) async fn respond(
 }
 
 /// What the request carries, once it is sure that no governed grant is in it.
-fn carries(realm: &RealmRuntime, endpoint: Own, head: &Parts, body: &Bytes) -> Result<Carried, Refusal> {
+fn carries(
+    realm: &RealmRuntime,
+    endpoint: OwnTokenEndpoint,
+    head: &Parts,
+    body: &Bytes,
+) -> Result<Carried, Refusal> {
     if carries_governed_grant(body) {
         let detail = "a form with a governed grant on a path that is no token endpoint";
         return Err(Refusal::new(Reason::ExchangeElsewhere, detail));

@@ -22,8 +22,8 @@ use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
 use crate::judgement::dialect::{self, Asked, Dialect};
-use crate::judgement::exchange::Grant;
-use crate::judgement::exchange::classify::Door;
+use crate::judgement::exchange::classify::GovernedGrant;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::token::dpop::NONCE_HEADER;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -146,7 +146,7 @@ impl<'a> AuditRecord<'a> {
         self.line.event = if grant.is_some() { Event::TokenExchange } else { Event::TokenRefresh };
         self.line.door = match grant {
             None | Some(Grant::TokenExchange) => None,
-            Some(Grant::JwtBearer) => Some(Door::JwtBearer.name()),
+            Some(Grant::JwtBearer) => Some(GovernedGrant::JwtBearer.name()),
             Some(Grant::ApiAccess) => Some("api_access"),
         };
         self.grant = grant;

@@ -15,7 +15,7 @@ use super::realm_runtime::RealmRuntime;
 use super::record::AuditRecord;
 use super::services::ReadForm;
 use crate::adapters::net::body::Body;
-use crate::judgement::exchange::classify::{Classified, Door, classify};
+use crate::judgement::exchange::classify::{Classified, GovernedGrant, classify};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::exchange::{api_access, json};
 use crate::judgement::jose::verify;
@@ -63,7 +63,7 @@ enum TokenRequest {
     /// A grant that is judged.
     Governed(GovernedRequest),
     /// A grant that the configuration lets through ungoverned.
-    Open(Door),
+    Open(GovernedGrant),
     /// A grant by which no token becomes another.
     Other,
 }
@@ -130,7 +130,7 @@ async fn pass_grant(
 /// Passes a grant that the configuration opens, and audits that it did.
 async fn pass_door(
     context: RequestContext<'_>,
-    door: Door,
+    door: GovernedGrant,
     mut head: Parts,
     form: ReadForm,
     record: &mut AuditRecord<'_>,
@@ -139,8 +139,8 @@ async fn pass_door(
     let response = context.send_original(head, form.into_body()).await?;
     let response = match door {
         // Opened in writing: the answers of these grants have the mark of an exchange.
-        Door::RequestedIssuer | Door::RequestedSubject => response,
-        Door::JwtBearer | Door::UmaTicket | Door::Ciba => {
+        GovernedGrant::RequestedIssuer | GovernedGrant::RequestedSubject => response,
+        GovernedGrant::JwtBearer | GovernedGrant::UmaTicket | GovernedGrant::Ciba => {
             let idle = context.services.upstream.idle_timeout();
             answer_lock::release(response, idle, Origin::TokenEndpoint).await?.response
         }

@@ -18,20 +18,20 @@ const MAX_JTI: usize = 512;
 
 /// A client's own assertion that holds, but for whether it was used before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fresh {
+pub(super) struct UnspentJti {
     pub(super) jti: String,
     /// From then on nobody can use it.
     pub(super) until: Timestamp,
 }
 
 /// What a client's own assertion is checked with.
-pub(super) enum With<'a> {
+pub(super) enum AssertionKey<'a> {
     Keys(&'a KeySet),
     Shared(&'a Secret),
 }
 
 /// What it must say.
-pub(super) struct Own<'a> {
+pub(super) struct AssertionRules<'a> {
     /// The algorithms that the configuration allows the client.
     pub(super) algorithms: &'a [jsonwebtoken::Algorithm],
     /// Values that may stand in `aud`.
@@ -53,14 +53,14 @@ pub(super) fn is_shared(assertion: &Assertion) -> bool {
 /// A client's own assertion: signed by it, about it, for us, recent, and with a `jti`.
 pub(super) fn own(
     assertion: &Assertion,
-    with: &With<'_>,
-    must: &Own<'_>,
+    with: &AssertionKey<'_>,
+    must: &AssertionRules<'_>,
     now: Timestamp,
-) -> Result<Fresh, Refusal> {
+) -> Result<UnspentJti, Refusal> {
     let expect = Expectations { issuer: &assertion.issuer, algorithms: must.algorithms, leeway: must.leeway };
     let token = match with {
-        With::Keys(keys) => verify(&assertion.token, keys, &expect, now),
-        With::Shared(secret) => verify_shared(&assertion.token, secret, &expect, now),
+        AssertionKey::Keys(keys) => verify(&assertion.token, keys, &expect, now),
+        AssertionKey::Shared(secret) => verify_shared(&assertion.token, secret, &expect, now),
     };
     let token = token.map_err(refused)?;
     typ_is_right(&token)?;
@@ -85,7 +85,9 @@ pub(super) fn own(
         return Err(wrong("iat is more than 5 minutes ago"));
     }
     match claims::string(token.claims(), "jti") {
-        Ok(Some(jti)) if !jti.is_empty() && jti.len() <= MAX_JTI => Ok(Fresh { jti: jti.to_owned(), until }),
+        Ok(Some(jti)) if !jti.is_empty() && jti.len() <= MAX_JTI => {
+            Ok(UnspentJti { jti: jti.to_owned(), until })
+        }
         _ => Err(wrong("jti must be text of 1 to 512 bytes")),
     }
 }
@@ -96,7 +98,8 @@ pub(super) fn workload(
     assertion: &Assertion,
     workload: &Workload,
     keys: &KeySet,
-    (client, realm): (&str, &str),
+    client: &str,
+    realm: &str,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let checks = &workload.tokens;

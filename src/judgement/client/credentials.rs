@@ -17,7 +17,7 @@ use crate::words::secret::Secret;
 
 /// How the client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum CredentialsMethod {
     /// `client_id` alone: a public client, or one known by its TLS certificate.
     None,
     /// `client_secret_basic`
@@ -28,7 +28,7 @@ pub enum Method {
     Assertion,
 }
 
-impl Method {
+impl CredentialsMethod {
     /// What audit calls it: the names of RFC 7591 section 2.
     pub fn name(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ pub struct Assertion {
 
 /// What a client shows of itself.
 #[derive(Clone, Copy, Debug)]
-pub enum Presented<'a> {
+pub enum PresentedCredentials<'a> {
     /// Its name only.
     Nothing,
     /// A secret, decoded.
@@ -141,12 +141,12 @@ impl Credentials {
     }
 
     /// How it authenticates.
-    pub fn method(&self) -> Method {
+    pub fn method(&self) -> CredentialsMethod {
         match self.proof {
-            Proof::None => Method::None,
-            Proof::Basic { .. } => Method::Basic,
-            Proof::Post(_) => Method::Post,
-            Proof::Assertion(_) => Method::Assertion,
+            Proof::None => CredentialsMethod::None,
+            Proof::Basic { .. } => CredentialsMethod::Basic,
+            Proof::Post(_) => CredentialsMethod::Post,
+            Proof::Assertion(_) => CredentialsMethod::Assertion,
         }
     }
 
@@ -159,11 +159,11 @@ impl Credentials {
     }
 
     /// What is shown.
-    pub fn presented(&self) -> Presented<'_> {
+    pub fn presented(&self) -> PresentedCredentials<'_> {
         match &self.proof {
-            Proof::None => Presented::Nothing,
-            Proof::Basic { secret, .. } | Proof::Post(secret) => Presented::Secret(secret),
-            Proof::Assertion(assertion) => Presented::Assertion(assertion),
+            Proof::None => PresentedCredentials::Nothing,
+            Proof::Basic { secret, .. } | Proof::Post(secret) => PresentedCredentials::Secret(secret),
+            Proof::Assertion(assertion) => PresentedCredentials::Assertion(assertion),
         }
     }
 

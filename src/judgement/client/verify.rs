@@ -1,16 +1,16 @@
 //! Whether a client is who it says: what it shows against what the configuration knows of it.
 //!
-//! Pure: keys, certificate and time are arguments. What takes long ([`Judged::Slow`]), is remembered elsewhere
-//! ([`Judged::Once`]) or is somebody else's to say ([`Judged::ByUpstream`]) is handed back to the adapter, and only
-//! through the types here does it become a [`Proven`].
+//! Pure: keys, certificate and time are arguments. The adapter gets back what takes long ([`ClientVerdict::SlowSecret`]),
+//! what must be remembered ([`ClientVerdict::UnspentAssertion`]) and what the identity provider has to say
+//! ([`ClientVerdict::ByUpstream`]). Only the types of this file make an [`AuthenticatedClient`] of it.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::assertion::{self, Own, With};
+use super::assertion::{self, AssertionKey, AssertionRules};
 use super::certificate::ClientCertificate;
-use super::credentials::{Assertion, Credentials, Presented};
+use super::credentials::{Assertion, Credentials, PresentedCredentials};
 use super::secret::{Argon2id, SecretHash};
 use crate::judgement::client::registry::{ClientKeys, Clients, Method, Unregistered, Workload};
 use crate::judgement::jose::keys::KeySet;
@@ -22,14 +22,14 @@ use crate::words::secret::Secret;
 
 /// The proof that a client is who it says. Only this module makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proven {
+pub struct AuthenticatedClient {
     client_id: String,
-    by: ProvenBy,
+    by: AuthenticatedBy,
 }
 
 /// What proved it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProvenBy {
+pub enum AuthenticatedBy {
     /// A method of the registry, by its name there.
     Method(&'static str),
     /// The identity provider's word.
@@ -38,7 +38,7 @@ pub enum ProvenBy {
 
 /// What a client shows besides its credentials, and what it is held to.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub struct ClientEvidence<'a> {
     /// The certificate of its connection.
     pub certificate: Option<&'a ClientCertificate>,
     /// Index of a method of the client's entry → the keys that [`candidates`] asks for there.
@@ -49,29 +49,29 @@ pub struct Evidence<'a> {
 
 /// What the pure check came to.
 #[derive(Debug)]
-pub enum Judged {
+pub enum ClientVerdict {
     /// The client is who it says.
-    Proven(Proven),
+    Authenticated(AuthenticatedClient),
     /// It is, unless its assertion was used before.
-    Once(Once),
+    UnspentAssertion(UnspentAssertion),
     /// It is, if a slow hash fits.
-    Slow(Slow),
+    SlowSecret(SlowSecret),
     /// The configuration does not know it: the identity provider judges.
     ByUpstream,
 }
 
 /// An assertion that holds, but for whether it was used before.
 #[derive(Debug)]
-pub struct Once {
-    proven: Proven,
+pub struct UnspentAssertion {
+    proven: AuthenticatedClient,
     jti: String,
     until: Timestamp,
 }
 
 /// A secret whose hash takes long.
 #[derive(Debug)]
-pub struct Slow {
-    proven: Proven,
+pub struct SlowSecret {
+    proven: AuthenticatedClient,
     secret: Secret,
     hashes: Vec<Argon2id>,
 }
@@ -108,13 +108,13 @@ pub enum Needs {
 pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate> {
     let methods = clients.methods(credentials.client_id()).unwrap_or_default().iter().enumerate();
     let presented = credentials.presented();
-    let candidate = |(index, method): (usize, &Method)| {
+    let needs = |method: &Method| {
         let needs = match (method, presented) {
-            (Method::Secret(_), Presented::Secret(_))
-            | (Method::Tls(_) | Method::SelfSignedTls(_) | Method::Public, Presented::Nothing) => {
+            (Method::Secret(_), PresentedCredentials::Secret(_))
+            | (Method::Tls(_) | Method::SelfSignedTls(_) | Method::Public, PresentedCredentials::Nothing) => {
                 Needs::Nothing
             }
-            (Method::PrivateKeyJwt { keys, .. }, Presented::Assertion(assertion))
+            (Method::PrivateKeyJwt { keys, .. }, PresentedCredentials::Assertion(assertion))
                 if assertion.is_own() && !assertion::is_shared(assertion) =>
             {
                 match keys {
@@ -122,40 +122,42 @@ pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate
                     ClientKeys::Url(_) => Needs::ClientKeys { kid: assertion::kid(assertion) },
                 }
             }
-            (Method::SecretJwt { .. }, Presented::Assertion(assertion))
+            (Method::SecretJwt { .. }, PresentedCredentials::Assertion(assertion))
                 if assertion.is_own() && assertion::is_shared(assertion) =>
             {
                 Needs::Nothing
             }
-            (Method::Workload(workload), Presented::Assertion(assertion))
+            (Method::Workload(workload), PresentedCredentials::Assertion(assertion))
                 if is_about(assertion, workload) =>
             {
                 Needs::IssuerKeys { issuer: workload.issuer.clone(), kid: assertion::kid(assertion) }
             }
             _ => return None,
         };
-        Some(Candidate { index, needs })
+        Some(needs)
     };
-    methods.filter_map(candidate).collect()
+    methods.filter_map(|(index, method)| Some(Candidate { index, needs: needs(method)? })).collect()
 }
 
 /// Judges the client by the first of its methods that what it shows meets.
-pub fn verify(
+pub fn authenticate(
     credentials: &Credentials,
     clients: &Clients,
-    evidence: &Evidence<'_>,
+    evidence: &ClientEvidence<'_>,
     now: Timestamp,
-) -> Result<Judged, Refusal> {
+) -> Result<ClientVerdict, Refusal> {
     let client = credentials.client_id();
     let Some(methods) = clients.methods(client) else {
         return match (clients.unregistered, credentials.presented()) {
             // The identity provider finds the client by the assertion: its yes is not about `client_id`.
-            (Unregistered::Upstream { .. }, Presented::Assertion(assertion)) if !assertion.is_own() => {
+            (Unregistered::Upstream { .. }, PresentedCredentials::Assertion(assertion))
+                if !assertion.is_own() =>
+            {
                 Err(unauthenticated(
                     "the assertion does not name its client by iss and sub: list the client in realms.*.clients with the workload that it is",
                 ))
             }
-            (Unregistered::Upstream { .. }, _) => Ok(Judged::ByUpstream),
+            (Unregistered::Upstream { .. }, _) => Ok(ClientVerdict::ByUpstream),
             (Unregistered::Refused, _) => Err(unauthenticated(
                 "the client is not among realms.*.clients, and clientAuthentication.unregistered is refuse",
             )),
@@ -166,20 +168,30 @@ pub fn verify(
     for Candidate { index, .. } in candidates(credentials, clients) {
         let Some(method) = methods.get(index) else { continue };
         let keys = evidence.keys.iter().find(|(of, _)| *of == index).map(|(_, keys)| &**keys);
-        let proven = || Proven { client_id: client.to_owned(), by: ProvenBy::Method(method.name()) };
-        match meets(method, credentials, clients, (evidence, keys), now) {
-            Ok(Met::Proven) => return Ok(Judged::Proven(proven())),
-            Ok(Met::Once(fresh)) => {
-                let assertion::Fresh { jti, until } = fresh;
-                return Ok(Judged::Once(Once { proven: proven(), jti, until }));
+        let proven = || AuthenticatedClient {
+            client_id: client.to_owned(),
+            by: AuthenticatedBy::Method(method.name()),
+        };
+        match meets(method, credentials, clients, evidence, keys, now) {
+            Ok(MethodVerdict::Authenticated) => return Ok(ClientVerdict::Authenticated(proven())),
+            Ok(MethodVerdict::UnspentAssertion(fresh)) => {
+                let assertion::UnspentJti { jti, until } = fresh;
+                return Ok(ClientVerdict::UnspentAssertion(UnspentAssertion {
+                    proven: proven(),
+                    jti,
+                    until,
+                }));
             }
-            Ok(Met::Slow(hash)) => slow.push(hash.clone()),
+            Ok(MethodVerdict::SlowSecret(hash)) => slow.push(hash.clone()),
             Err(why) => refusal = Some(why),
         }
     }
-    if let (false, Presented::Secret(secret)) = (slow.is_empty(), credentials.presented()) {
-        let proven = Proven { client_id: client.to_owned(), by: ProvenBy::Method("client_secret") };
-        return Ok(Judged::Slow(Slow { proven, secret: secret.clone(), hashes: slow }));
+    if let (false, PresentedCredentials::Secret(secret)) = (slow.is_empty(), credentials.presented()) {
+        let proven = AuthenticatedClient {
+            client_id: client.to_owned(),
+            by: AuthenticatedBy::Method("client_secret"),
+        };
+        return Ok(ClientVerdict::SlowSecret(SlowSecret { proven, secret: secret.clone(), hashes: slow }));
     }
     Err(refusal.unwrap_or_else(|| {
         let names: Vec<_> = methods.iter().map(Method::name).collect();
@@ -190,13 +202,18 @@ pub fn verify(
 
 /// Authenticates a client through the identity provider's introspection endpoint, which was asked as this client about
 /// what is no token.
-pub fn by_upstream(credentials: &Credentials, status: u16, body: &[u8]) -> Result<Proven, Refusal> {
+pub fn authenticate_by_introspection(
+    credentials: &Credentials,
+    status: u16,
+    body: &[u8],
+) -> Result<AuthenticatedClient, Refusal> {
     // An error page of a proxy may have status 200, too, but is no answer.
     let is_answer = || IntrospectionAnswer::read(body).is_ok_and(|answer| !answer.is_active());
     match (IntrospectionStatus::of(status), error_code(body).as_deref()) {
-        (IntrospectionStatus::Answered, None) if is_answer() => {
-            Ok(Proven { client_id: credentials.client_id().to_owned(), by: ProvenBy::Upstream })
-        }
+        (IntrospectionStatus::Answered, None) if is_answer() => Ok(AuthenticatedClient {
+            client_id: credentials.client_id().to_owned(),
+            by: AuthenticatedBy::Upstream,
+        }),
         (IntrospectionStatus::ClientRefused, _)
         | (IntrospectionStatus::ErrorResponse, Some("invalid_client" | "unauthorized_client")) => {
             Err(unauthenticated("the identity provider refuses the credentials"))
@@ -213,16 +230,19 @@ pub fn by_upstream(credentials: &Credentials, status: u16, body: &[u8]) -> Resul
 
 /// What the identity provider's gift of a token to the client itself says (RFC 6749 section 4.4): the token must be one
 /// that it has just given for these credentials, verified by its keys.
-pub(crate) fn by_own_token(credentials: &Credentials, token: &VerifiedToken) -> Result<Proven, Refusal> {
+pub(crate) fn authenticate_by_service_account(
+    credentials: &Credentials,
+    token: &VerifiedToken,
+) -> Result<AuthenticatedClient, Refusal> {
     match token.claims().get("azp").and_then(serde_json::Value::as_str) {
         Some(party) if party == credentials.client_id() => {
-            Ok(Proven { client_id: party.to_owned(), by: ProvenBy::Upstream })
+            Ok(AuthenticatedClient { client_id: party.to_owned(), by: AuthenticatedBy::Upstream })
         }
         _ => Err(Refusal::new(Reason::AnswerSubject, "the service account's token is another client's")),
     }
 }
 
-impl Proven {
+impl AuthenticatedClient {
     /// The client.
     pub fn client_id(&self) -> &str {
         &self.client_id
@@ -230,16 +250,16 @@ impl Proven {
 
     /// Whether nothing did: the client has no credentials.
     pub fn is_public(&self) -> bool {
-        self.by == ProvenBy::Method(Method::Public.name())
+        self.by == AuthenticatedBy::Method(Method::Public.name())
     }
 
     /// What proved it.
-    pub fn by(&self) -> ProvenBy {
+    pub fn by(&self) -> AuthenticatedBy {
         self.by
     }
 }
 
-impl ProvenBy {
+impl AuthenticatedBy {
     /// The name: of the method in the configuration, or `upstream`.
     pub fn name(self) -> &'static str {
         match self {
@@ -249,7 +269,7 @@ impl ProvenBy {
     }
 }
 
-impl Once {
+impl UnspentAssertion {
     /// The client whose `jti` it is: two clients may choose the same.
     pub fn client_id(&self) -> &str {
         &self.proven.client_id
@@ -266,7 +286,7 @@ impl Once {
     }
 
     /// The proof, if this is the assertion's first use.
-    pub fn claimed(self, first: bool) -> Result<Proven, Refusal> {
+    pub fn claimed(self, first: bool) -> Result<AuthenticatedClient, Refusal> {
         if first {
             Ok(self.proven)
         } else {
@@ -275,9 +295,9 @@ impl Once {
     }
 }
 
-impl Slow {
+impl SlowSecret {
     /// Hashes and compares: tens of milliseconds and megabytes for each hash.
-    pub fn run(self) -> Result<Proven, Refusal> {
+    pub fn run(self) -> Result<AuthenticatedClient, Refusal> {
         if self.hashes.iter().any(|hash| hash.matches(&self.secret)) {
             Ok(self.proven)
         } else {
@@ -295,45 +315,52 @@ impl Slow {
     }
 }
 
-enum Met<'m> {
-    Proven,
-    Once(assertion::Fresh),
-    Slow(&'m Argon2id),
+enum MethodVerdict<'m> {
+    Authenticated,
+    UnspentAssertion(assertion::UnspentJti),
+    SlowSecret(&'m Argon2id),
 }
 
 fn meets<'m>(
     method: &'m Method,
     credentials: &Credentials,
     clients: &Clients,
-    (evidence, keys): (&Evidence<'_>, Option<&KeySet>),
+    evidence: &ClientEvidence<'_>,
+    keys: Option<&KeySet>,
     now: Timestamp,
-) -> Result<Met<'m>, Refusal> {
-    let own = |assertion: &Assertion, with: &With<'_>, algorithms: &[jsonwebtoken::Algorithm]| {
-        let must = Own { algorithms, audiences: &clients.audiences, leeway: evidence.leeway };
-        assertion::own(assertion, with, &must, now).map(Met::Once)
+) -> Result<MethodVerdict<'m>, Refusal> {
+    let own = |assertion: &Assertion, with: &AssertionKey<'_>, algorithms: &[jsonwebtoken::Algorithm]| {
+        let must = AssertionRules { algorithms, audiences: &clients.audiences, leeway: evidence.leeway };
+        assertion::own(assertion, with, &must, now).map(MethodVerdict::UnspentAssertion)
     };
     let no_keys = || Refusal::new(Reason::ClientAuthenticationUnavailable, "the keys can't be had");
     match (method, credentials.presented()) {
-        (Method::Secret(SecretHash::Argon2id(hash)), Presented::Secret(_)) => Ok(Met::Slow(hash)),
-        (Method::Secret(hash), Presented::Secret(secret)) if hash.matches(secret) => Ok(Met::Proven),
-        (Method::Secret(_), Presented::Secret(_)) => Err(unauthenticated("the client secret is wrong")),
-        (Method::PrivateKeyJwt { keys: of, algorithms }, Presented::Assertion(assertion)) => {
+        (Method::Secret(SecretHash::Argon2id(hash)), PresentedCredentials::Secret(_)) => {
+            Ok(MethodVerdict::SlowSecret(hash))
+        }
+        (Method::Secret(hash), PresentedCredentials::Secret(secret)) if hash.matches(secret) => {
+            Ok(MethodVerdict::Authenticated)
+        }
+        (Method::Secret(_), PresentedCredentials::Secret(_)) => {
+            Err(unauthenticated("the client secret is wrong"))
+        }
+        (Method::PrivateKeyJwt { keys: of, algorithms }, PresentedCredentials::Assertion(assertion)) => {
             let keys = match of {
                 ClientKeys::Set(keys) => &**keys,
                 ClientKeys::Url(_) => keys.ok_or_else(no_keys)?,
             };
-            own(assertion, &With::Keys(keys), algorithms)
+            own(assertion, &AssertionKey::Keys(keys), algorithms)
         }
-        (Method::SecretJwt { secret, algorithms }, Presented::Assertion(assertion)) => {
-            own(assertion, &With::Shared(secret), algorithms)
+        (Method::SecretJwt { secret, algorithms }, PresentedCredentials::Assertion(assertion)) => {
+            own(assertion, &AssertionKey::Shared(secret), algorithms)
         }
-        (Method::Workload(workload), Presented::Assertion(assertion)) => {
+        (Method::Workload(workload), PresentedCredentials::Assertion(assertion)) => {
             let realm = clients.audiences.first().map_or("", String::as_str);
-            let who = (credentials.client_id(), realm);
-            assertion::workload(assertion, workload, keys.ok_or_else(no_keys)?, who, now)
-                .map(|()| Met::Proven)
+            let keys = keys.ok_or_else(no_keys)?;
+            assertion::workload(assertion, workload, keys, credentials.client_id(), realm, now)
+                .map(|()| MethodVerdict::Authenticated)
         }
-        (Method::Tls(name), Presented::Nothing) => {
+        (Method::Tls(name), PresentedCredentials::Nothing) => {
             let certificate = shown(evidence, now)?;
             if !certificate.is_trusted() {
                 return Err(unauthenticated(
@@ -343,21 +370,21 @@ fn meets<'m>(
             if !certificate.has(name) {
                 return Err(unauthenticated("the certificate has another name"));
             }
-            Ok(Met::Proven)
+            Ok(MethodVerdict::Authenticated)
         }
-        (Method::SelfSignedTls(thumbprints), Presented::Nothing) => {
+        (Method::SelfSignedTls(thumbprints), PresentedCredentials::Nothing) => {
             if !thumbprints.contains(shown(evidence, now)?.thumbprint()) {
                 return Err(unauthenticated("the certificate's thumbprint is another"));
             }
-            Ok(Met::Proven)
+            Ok(MethodVerdict::Authenticated)
         }
-        (Method::Public, Presented::Nothing) => Ok(Met::Proven),
+        (Method::Public, PresentedCredentials::Nothing) => Ok(MethodVerdict::Authenticated),
         _ => Err(unauthenticated("the method is another")),
     }
 }
 
 /// The certificate, if one was shown and has not expired since.
-fn shown<'e>(evidence: &Evidence<'e>, now: Timestamp) -> Result<&'e ClientCertificate, Refusal> {
+fn shown<'e>(evidence: &ClientEvidence<'e>, now: Timestamp) -> Result<&'e ClientCertificate, Refusal> {
     let certificate =
         evidence.certificate.ok_or_else(|| unauthenticated("the connection has no client certificate"))?;
     if !certificate.is_valid_at(now) {

@@ -2,11 +2,11 @@
 
 use http::request::Parts;
 
-use super::classify::{bounded, read};
+use super::classify::read;
 use super::lenient::readings;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::accepts::Accepts;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 

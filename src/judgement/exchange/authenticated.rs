@@ -1,14 +1,14 @@
 //! An exchange together with what is known about its client.
 
 use super::parse::Parsed;
-use crate::judgement::client::verify::Proven;
+use crate::judgement::client::verify::AuthenticatedClient;
 use crate::words::refusal::{Reason, Refusal};
 
 /// An exchange whose client is known, or will be by the time that an answer is given.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     parsed: Parsed,
-    proof: Option<Proven>,
+    proof: Option<AuthenticatedClient>,
 }
 
 impl Authenticated {
@@ -23,9 +23,9 @@ impl Authenticated {
     ///
     /// # Errors
     /// When the proof is about another client than the one that asks.
-    pub fn proven(parsed: Parsed, proof: Proven) -> Result<Self, Refusal> {
+    pub fn proven(parsed: Parsed, proof: AuthenticatedClient) -> Result<Self, Refusal> {
         if proof.client_id() != parsed.credentials().client_id() {
-            return Err(Refusal::new(Reason::Internal, "the proof is about another client"));
+            return Err(Refusal::new(Reason::ClientUnauthenticated, "the proof is about another client"));
         }
         Ok(Self { parsed, proof: Some(proof) })
     }
@@ -42,11 +42,11 @@ impl Authenticated {
 
     /// Whether the client shows nothing that only it can know: anybody may call himself by its id.
     pub fn is_public(&self) -> bool {
-        self.proof.as_ref().is_some_and(Proven::is_public)
+        self.proof.as_ref().is_some_and(AuthenticatedClient::is_public)
     }
 
     /// The proof that the client is who it says; none if the identity provider is yet to judge.
-    pub fn proof(&self) -> Option<&Proven> {
+    pub fn proof(&self) -> Option<&AuthenticatedClient> {
         self.proof.as_ref()
     }
 }

@@ -4,17 +4,18 @@
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
+use super::grant::Grant;
 use super::lenient::{Governed, readings};
 pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
-use super::{Grant, refresh};
+use super::refresh;
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::route::media_type::MediaType;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::refusal::{Reason, Refusal};
 
 /// A way besides the standard exchange by which one token becomes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum GovernedGrant {
     /// The RFC 7523 JWT authorization grant.
     JwtBearer,
     /// The UMA ticket grant.
@@ -27,7 +28,7 @@ pub enum Door {
     RequestedSubject,
 }
 
-impl Door {
+impl GovernedGrant {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::JwtBearer, Self::UmaTicket, Self::Ciba, Self::RequestedIssuer, Self::RequestedSubject];
@@ -71,7 +72,7 @@ pub enum Classified {
     /// Another grant: its original bytes go on.
     Other,
     /// A door that the realm's configuration opens: its original bytes go on.
-    Open(Door),
+    Open(GovernedGrant),
     /// Not unambiguously one thing, or not allowed.
     Refused(Refusal),
     /// One token is to become another: to be parsed, judged and serialised anew.
@@ -82,7 +83,7 @@ pub enum Classified {
 
 /// Reads a token request as RFC 6749 writes it, and nothing else.
 pub fn classify(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
-    read(head, body).and_then(|form| judge(form, body, *doors)).unwrap_or_else(Classified::Refused)
+    read(head, body).and_then(|form| classify_form(form, body, *doors)).unwrap_or_else(Classified::Refused)
 }
 
 /// The body as a form that any two parsers read alike.
@@ -112,7 +113,7 @@ pub(super) fn content_coding(head: &Parts) -> Result<(), Refusal> {
     }
 }
 
-fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
+fn classify_form(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
     let grant = form.one("grant_type").map(str::to_owned);
     let governed = Governed::ALL.into_iter().find(|governed| grant.as_deref() == Some(governed.urn()));
     if let Some(name) = form.repeated(may_repeat(governed)) {
@@ -132,29 +133,30 @@ fn judge(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
     // Judged exchanges are serialised anew; what goes on as it came must not carry what only we may read.
     let refused =
         || Refusal::new(Reason::RefreshTokenInvalid, "some parser could read a refresh token of ours");
-    match classified(governed, form, doors)? {
+    match classify_grant(governed, form, doors)? {
         Classified::Other | Classified::Open(_) if readable.our_refresh_token => Err(refused()),
         classified => Ok(classified),
     }
 }
 
-fn classified(governed: Option<Governed>, form: Form, doors: Doors) -> Result<Classified, Refusal> {
+fn classify_grant(governed: Option<Governed>, form: Form, doors: Doors) -> Result<Classified, Refusal> {
     match governed {
         None => Ok(Classified::Other),
         Some(Governed::JwtBearer) if doors.jwt_bearer == GovernedDoor::Judged => {
             Ok(Classified::Exchange(Grant::JwtBearer, form))
         }
-        Some(Governed::JwtBearer) => pass_through(&[Door::JwtBearer], doors),
-        Some(Governed::UmaTicket) => pass_through(&[Door::UmaTicket], doors),
-        Some(Governed::Ciba) => pass_through(&[Door::Ciba], doors),
+        Some(Governed::JwtBearer) => pass_through(&[GovernedGrant::JwtBearer], doors),
+        Some(Governed::UmaTicket) => pass_through(&[GovernedGrant::UmaTicket], doors),
+        Some(Governed::Ciba) => pass_through(&[GovernedGrant::Ciba], doors),
         Some(Governed::TokenExchange) => {
-            let legacy: Vec<Door> = [Door::RequestedIssuer, Door::RequestedSubject]
-                .into_iter()
-                .filter(|door| form.one(door.name()).is_some())
-                .collect();
+            let legacy: Vec<GovernedGrant> =
+                [GovernedGrant::RequestedIssuer, GovernedGrant::RequestedSubject]
+                    .into_iter()
+                    .filter(|door| form.one(door.name()).is_some())
+                    .collect();
             match legacy.as_slice() {
                 [] => Ok(Classified::Exchange(Grant::TokenExchange, form)),
-                [Door::RequestedSubject] if doors.requested_subject == GovernedDoor::Judged => {
+                [GovernedGrant::RequestedSubject] if doors.requested_subject == GovernedDoor::Judged => {
                     Ok(Classified::Exchange(Grant::TokenExchange, form))
                 }
                 // Who is judged as a subject goes through no other door unjudged.
@@ -173,7 +175,7 @@ fn may_repeat(governed: Option<Governed>) -> &'static [&'static str] {
 }
 
 /// A request that needs several doors needs all of them open.
-fn pass_through(needed: &[Door], doors: Doors) -> Result<Classified, Refusal> {
+fn pass_through(needed: &[GovernedGrant], doors: Doors) -> Result<Classified, Refusal> {
     match needed {
         [first, ..] if needed.iter().all(|door| door.is_open(doors)) => Ok(Classified::Open(*first)),
         _ => {
@@ -185,11 +187,6 @@ fn pass_through(needed: &[Door], doors: Doors) -> Result<Classified, Refusal> {
             Err(Refusal::new(Reason::DoorClosed, closed.join(", ")))
         }
     }
-}
-
-/// A parameter's name for audit, which must not grow with what a caller sends.
-pub(super) fn bounded(name: &str) -> String {
-    name.chars().take(64).flat_map(char::escape_default).collect()
 }
 
 #[cfg(test)]

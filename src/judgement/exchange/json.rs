@@ -4,10 +4,10 @@
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
-use super::Grant;
-use super::classify::{Classified, bounded, content_coding};
+use super::classify::{Classified, content_coding};
+use super::grant::Grant;
 use crate::judgement::route::media_type::MediaType;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::json;
 use crate::words::oauth::urn::GRANT_TOKEN_EXCHANGE;
 use crate::words::refusal::{Reason, Refusal};
@@ -20,7 +20,7 @@ pub fn classify(head: &Parts, body: &[u8]) -> Option<Classified> {
     let mut types = head.headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else { return None };
     MediaType::parse(value.as_bytes()).filter(MediaType::is_plain_json)?;
-    Some(read(head, body).and_then(judge).unwrap_or_else(Classified::Refused))
+    Some(read(head, body).and_then(classify_form).unwrap_or_else(Classified::Refused))
 }
 
 fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
@@ -48,7 +48,7 @@ fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     Ok(form)
 }
 
-fn judge(form: Form) -> Result<Classified, Refusal> {
+fn classify_form(form: Form) -> Result<Classified, Refusal> {
     match form.one("grant_type") {
         Some(GRANT_TOKEN_EXCHANGE) => Ok(Classified::Exchange(Grant::TokenExchange, form)),
         Some(_) => Err(Refusal::new(Reason::GrantTypeUnsupported, "grant_type is no token exchange")),

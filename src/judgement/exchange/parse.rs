@@ -8,14 +8,13 @@ mod upstream;
 use http::request::Parts;
 
 use self::parameters::{is_unknown, refuse_unknown_parameters};
-use super::Grant;
 use super::accepts::Accepts;
 use super::api_access::ApiAccess;
-use super::classify::bounded;
+use super::grant::Grant;
 use super::refresh::Refresh;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::policy::scopes::OFFLINE;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -142,7 +141,7 @@ impl Parsed {
         }
     }
 
-    /// The same without one of the scope tokens. Where that was the only one, the caller asks for none by name.
+    /// The request without one of the scope tokens. If no other is left, the caller asks for none by name.
     pub(crate) fn without_scope(&self, token: &str) -> Self {
         let rest = self.scope.as_ref().map(|scope| scope.filtered(|one| one != token));
         Self { scope: rest.filter(|scope| !scope.is_empty()), ..self.clone() }

@@ -2,10 +2,9 @@
 
 use http::request::Parts;
 
-use super::classify::bounded;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::registry::Workloads;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;

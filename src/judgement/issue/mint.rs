@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::judgement::client::verify::Proven;
-use crate::judgement::exchange::Grant;
+use crate::judgement::client::verify::AuthenticatedClient;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::mint::Ingredients;
@@ -49,7 +49,11 @@ struct Body<'a> {
 ///
 /// # Errors
 /// When the proof is about another client, when the contract leaves nothing to issue, or when signing fails.
-pub fn conform<S: Signer>(permit: &Permit, proof: &Proven, mint: &Mint<'_, S>) -> Result<Conformed, Refusal> {
+pub fn conform<S: Signer>(
+    permit: &Permit,
+    proof: &AuthenticatedClient,
+    mint: &Mint<'_, S>,
+) -> Result<Conformed, Refusal> {
     if proof.client_id() != permit.client() {
         return Err(Refusal::new(Reason::Internal, "the proof is about another client"));
     }

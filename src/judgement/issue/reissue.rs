@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::exchange::Grant;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::contract::{Contract, DPOP, Issued, is_bound_to_key};
 use crate::words::refusal::{Reason, Refusal};

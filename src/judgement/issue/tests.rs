@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::*;
-use crate::judgement::exchange::Grant;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::{Audience, Issuance};
 use crate::judgement::policy::samples::{

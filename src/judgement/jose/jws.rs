@@ -8,7 +8,6 @@
 //! the key.
 
 use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -83,7 +82,7 @@ pub struct Header {
 
 /// A JWS as it says of itself, with the signature **not** checked. It owns what it was read from, so that what is
 /// verified is what was read.
-pub(in crate::judgement) struct Unverified {
+pub(in crate::judgement) struct UnverifiedJws {
     /// The signing input: header, a dot, payload.
     message: Box<str>,
     payload: std::ops::Range<usize>,
@@ -92,7 +91,7 @@ pub(in crate::judgement) struct Unverified {
     pub(in crate::judgement) header: Header,
 }
 
-impl Unverified {
+impl UnverifiedJws {
     pub(in crate::judgement) fn read(token: &str) -> Result<Self, JwsError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwsError::TooLarge);
@@ -138,7 +137,7 @@ impl Unverified {
         key.verify_sig(self.message.as_bytes(), signature).map_err(|_| JwsError::Signature)
     }
 
-    /// The same for a code by a shared secret (RFC 7518 section 3.2), compared in constant time. A public key is never
+    /// Checks a code that was made with a shared secret (RFC 7518 section 3.2), compared in constant time. A public key is never
     /// such a secret: this takes none, and [`Self::verify`] takes no HMAC algorithm. An empty secret is everyone's.
     pub(in crate::judgement) fn verify_shared(&self, secret: &Secret) -> Result<(), JwsError> {
         let algorithm = match self.header.algorithm {
@@ -158,49 +157,6 @@ impl Unverified {
     fn encoded_payload(&self) -> &str {
         self.message.get(self.payload.clone()).unwrap_or_default()
     }
-}
-
-/// The numbers of a public key. Admission is `keys`' business; what is checked here is that a curve has the point and
-/// that the sizes are those that the algorithm takes.
-pub(in crate::judgement) enum Numbers {
-    Rsa {
-        n: Vec<u8>,
-        e: Vec<u8>,
-    },
-    /// An uncompressed point.
-    Ec(Vec<u8>),
-    Ed(Vec<u8>),
-}
-
-impl Numbers {
-    /// The key, parsed for one algorithm.
-    pub(in crate::judgement) fn verifier(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
-        match (self, algorithm) {
-            (Self::Ec(point), Algorithm::ES256) => {
-                ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).ok()
-            }
-            (Self::Ec(point), Algorithm::ES384) => {
-                ParsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point).ok()
-            }
-            (Self::Ed(x), Algorithm::EdDSA) => ParsedPublicKey::new(&signature::ED25519, x).ok(),
-            (Self::Rsa { n, e }, algorithm) => {
-                RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
-            }
-            _ => None,
-        }
-    }
-}
-
-fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
-    Some(match algorithm {
-        Algorithm::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-        Algorithm::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-        Algorithm::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-        Algorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
-        Algorithm::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
-        Algorithm::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
-        _ => return None,
-    })
 }
 
 fn part(encoded: &str) -> Result<Map<String, Value>, JwsError> {

@@ -9,13 +9,12 @@ mod roca;
 use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::ParsedPublicKey;
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
-use crate::judgement::jose::jws::Numbers;
 use crate::words::oauth::json::{self, JsonError};
 
 /// Largest key set in bytes.
@@ -195,6 +194,49 @@ pub(in crate::judgement) fn admit(jwk: &Map<String, Value>) -> Option<PublicKey>
     let verifiers = fitting.map(|algorithm| Some((algorithm, numbers.verifier(algorithm)?)));
     let verifiers: Vec<_> = verifiers.collect::<Option<_>>()?;
     (!verifiers.is_empty()).then_some(PublicKey { kid, verifiers })
+}
+
+/// The numbers of a public key. Here is checked that a curve has the point, and that the sizes are those that the
+/// algorithm takes.
+enum Numbers {
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
+    /// An uncompressed point.
+    Ec(Vec<u8>),
+    Ed(Vec<u8>),
+}
+
+impl Numbers {
+    /// The key, parsed for one algorithm.
+    fn verifier(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
+        match (self, algorithm) {
+            (Self::Ec(point), Algorithm::ES256) => {
+                ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).ok()
+            }
+            (Self::Ec(point), Algorithm::ES384) => {
+                ParsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point).ok()
+            }
+            (Self::Ed(x), Algorithm::EdDSA) => ParsedPublicKey::new(&signature::ED25519, x).ok(),
+            (Self::Rsa { n, e }, algorithm) => {
+                RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
+        _ => return None,
+    })
 }
 
 /// RFC 7518 section 6.3.1 has no leading zeros; RFC 7518 section 3.3 asks for 2048 bits or more; 8192 is what the

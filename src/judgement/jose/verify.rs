@@ -1,5 +1,5 @@
 //! The checks of a token against its issuer's keys: signature, issuer, times and subject.
-//! Whom the token is for, and what else it must say, is `token::validate`'s business.
+//! Whom the token is for, and what else it must say, is the business of `token`.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,9 @@ use crate::words::refusal::Reason;
 use crate::words::secret::Secret;
 
 /// A token that was read, with nothing in it believed: good for choosing keys, for nothing else. What it says of itself
-/// becomes a [`VerifiedToken`] by [`Unverified::verify`] only.
-pub struct Unverified {
-    jws: jws::Unverified,
+/// becomes a [`VerifiedToken`] by [`UnverifiedToken::verify`] only.
+pub struct UnverifiedToken {
+    jws: jws::UnverifiedJws,
     claims: Map<String, Value>,
 }
 
@@ -33,7 +33,7 @@ pub struct Expectations<'a> {
 }
 
 /// A token whose issuer and times were checked, and its signature or, if it is opaque, that its issuer says that it is
-/// active. Only [`Unverified::verify`], [`Unverified::verify_shared`] and [`introspected`](crate::judgement::token::introspected) make one.
+/// active. Only [`UnverifiedToken::verify`], [`UnverifiedToken::verify_shared`] and `token::introspected` make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
     /// `None`: an opaque token, which has no header.
@@ -74,14 +74,14 @@ pub enum TokenError {
 }
 
 /// Reads a token, without believing it; it must have an `iss`.
-pub fn peek(token: &str) -> Result<Unverified, TokenError> {
-    let jws = jws::Unverified::read(token)?;
+pub fn peek(token: &str) -> Result<UnverifiedToken, TokenError> {
+    let jws = jws::UnverifiedJws::read(token)?;
     let claims = jws.claims()?;
     required(&claims, "iss")?;
-    Ok(Unverified { jws, claims })
+    Ok(UnverifiedToken { jws, claims })
 }
 
-/// [`peek`] and [`Unverified::verify`] in one, for whoever has the keys at hand.
+/// [`peek`] and [`UnverifiedToken::verify`] in one, for whoever has the keys at hand.
 pub fn verify(
     token: &Secret,
     keys: &KeySet,
@@ -91,7 +91,7 @@ pub fn verify(
     peek(token.expose())?.verify(keys, expect, now)
 }
 
-/// [`peek`] and [`Unverified::verify_shared`] in one.
+/// [`peek`] and [`UnverifiedToken::verify_shared`] in one.
 pub fn verify_shared(
     token: &Secret,
     secret: &Secret,
@@ -108,13 +108,13 @@ pub fn verify_payload(
     keys: &KeySet,
     algorithms: &[Algorithm],
 ) -> Result<(Header, Vec<u8>), TokenError> {
-    let unverified = jws::Unverified::read(jws)?;
+    let unverified = jws::UnverifiedJws::read(jws)?;
     let payload = unverified.payload()?;
     unverified.verify(key_for(&unverified.header, keys, algorithms)?)?;
     Ok((unverified.header, payload))
 }
 
-impl Unverified {
+impl UnverifiedToken {
     /// `iss`, never empty.
     pub fn issuer(&self) -> &str {
         self.claims.get("iss").and_then(Value::as_str).unwrap_or_default()
@@ -147,7 +147,7 @@ impl Unverified {
         self.checked(expect, now)
     }
 
-    /// The same for a token whose sender shares a secret with us (`client_secret_jwt`): HS256, HS384 or HS512, and
+    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`): HS256, HS384 or HS512, and
     /// nothing else. Never with anything that is or was in a key set.
     pub fn verify_shared(
         self,
@@ -194,9 +194,9 @@ pub(in crate::judgement) fn held(
     Ok(VerifiedToken { header, claims, subject, expires, issued })
 }
 
-impl std::fmt::Debug for Unverified {
+impl std::fmt::Debug for UnverifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unverified").finish_non_exhaustive()
+        f.debug_struct("UnverifiedToken").finish_non_exhaustive()
     }
 }
 
@@ -225,7 +225,7 @@ impl VerifiedToken {
         Some(Self { header, claims, subject, expires, issued })
     }
 
-    /// The same without these claims, which are not its issuer's word.
+    /// The token without these claims, which are not its issuer's word.
     pub(in crate::judgement) fn without(mut self, names: &BTreeSet<String>) -> Self {
         self.claims.retain(|name, _| !names.contains(name));
         self

@@ -1,6 +1,6 @@
-//! What a refresh token of ours stands for: an exchange that was allowed once and is judged again at every refresh.
+//! What a refresh token of Cambio stands for: an exchange that was allowed once and is judged again at every refresh.
 //!
-//! Only a [`Permit`] makes one, and only the seal reads one back: whoever holds a renewal holds the proof that its
+//! Only a `Permit` makes a renewal, and only the seal reads one back. A renewal therefore proves that its
 //! subject token was checked and its exchange allowed.
 
 use jiff::Timestamp;
@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::Permit;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
 use crate::judgement::jose::jws::Header;
 use crate::judgement::jose::verify::VerifiedToken;
+use crate::judgement::token::checked::{CheckedToken, TokenSource};
+use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
@@ -22,33 +23,33 @@ use crate::words::secret::Secret;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Renewal {
-    realm: String,
-    client: String,
-    family: String,
-    generation: u32,
-    began: i64,
-    issued: i64,
-    expires: i64,
-    issuance: String,
-    audiences: Vec<String>,
-    scope: String,
-    subject: Remembered,
+    pub(super) realm: String,
+    pub(super) client: String,
+    pub(super) family: String,
+    pub(super) generation: u32,
+    pub(super) began: i64,
+    pub(super) issued: i64,
+    pub(super) expires: i64,
+    pub(super) issuance: String,
+    pub(super) audiences: Vec<String>,
+    pub(super) scope: String,
+    pub(super) subject: RememberedToken,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    actor: Option<Remembered>,
+    pub(super) actor: Option<RememberedToken>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    local_subject: Option<String>,
+    pub(super) local_subject: Option<String>,
     #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
-    upstream: Option<Secret>,
+    pub(super) upstream: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<IssuedToken>,
+    pub(super) token: Option<IssuedToken>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    binding: Option<Value>,
+    pub(super) binding: Option<Value>,
 }
 
 /// The subject token or the actor token of the exchange, as it was when it was checked.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Remembered {
+pub(super) struct RememberedToken {
     /// The issuer's name in the configuration.
     issuer: String,
     /// What kind of token it is, by its short name.
@@ -80,53 +81,9 @@ pub struct Handed<'a> {
     pub upstream: Option<Secret>,
     /// The `sub` that the identity provider has for a foreign subject, which does not change.
     pub local_subject: Option<String>,
-    /// Now.
-    pub now: Timestamp,
-    /// When the refresh token ends, and with the first one its family.
-    pub expires: Timestamp,
 }
 
 impl Renewal {
-    /// The first of a family, for an exchange of `realm` that was allowed. It and all that follow it end at `expires`.
-    pub fn first(permit: &Permit, realm: &str, family: String, handed: Handed<'_>) -> Self {
-        let (validated, subject) = (permit.validated(), permit.validated().subject());
-        Self {
-            realm: realm.to_owned(),
-            client: permit.client().to_owned(),
-            family,
-            generation: 0,
-            began: handed.now.as_second(),
-            issued: handed.now.as_second(),
-            expires: handed.expires.as_second(),
-            issuance: permit.issuance().as_str().to_owned(),
-            audiences: permit.audiences().to_vec(),
-            scope: handed.scope.to_string(),
-            subject: Remembered::new(subject, validated.issuer(), validated.kind()),
-            actor: validated
-                .actor()
-                .map(|actor| Remembered::new(actor.token(), actor.issuer(), TokenType::Jwt)),
-            local_subject: handed.local_subject,
-            upstream: handed.upstream,
-            token: handed.token,
-            binding: permit.contract().binding.clone(),
-        }
-    }
-
-    /// The one that takes this one's place. Neither what it may ask for nor its end changes (RFC 6749 section 6), but
-    /// that the end may come sooner.
-    #[must_use]
-    pub fn next(self, permit: &Permit, handed: Handed<'_>) -> Self {
-        Self {
-            generation: self.generation.saturating_add(1),
-            issued: handed.now.as_second(),
-            expires: self.expires.min(handed.expires.as_second()),
-            upstream: handed.upstream.or(self.upstream),
-            token: handed.token,
-            binding: permit.contract().binding.clone(),
-            ..self
-        }
-    }
-
     /// The realm's name in the configuration.
     pub fn realm(&self) -> &str {
         &self.realm
@@ -167,7 +124,7 @@ impl Renewal {
         now.as_second() >= self.expires
     }
 
-    /// The same as a timestamp.
+    /// When its whole family ends.
     pub fn ends(&self) -> Timestamp {
         Timestamp::from_second(self.expires).unwrap_or(Timestamp::MIN)
     }
@@ -202,9 +159,10 @@ impl Renewal {
         TokenType::from_name(&self.subject.kind)
     }
 
-    /// The subject token, as it was when it was checked, and what kind of token it is. It counts until the family ends.
-    pub(super) fn subject_token(&self) -> Option<(VerifiedToken, TokenType)> {
-        Some((self.subject.token(self.ends())?, self.subject_kind()?))
+    /// The subject token, as it was when it was checked. It counts until the family ends. `binding` is that of the issued
+    /// token.
+    pub(super) fn subject_token(&self, binding: Binding) -> Option<TokenSource<'static>> {
+        self.subject.source(self.ends(), binding)
     }
 
     /// The issuer of the actor token, by its name in the configuration, if there was one.
@@ -217,9 +175,9 @@ impl Renewal {
         self.actor.as_ref()?.claims.get("sub").and_then(Value::as_str)
     }
 
-    /// The actor token, as the subject token.
-    pub(super) fn actor_token(&self) -> Option<VerifiedToken> {
-        self.actor.as_ref()?.token(self.ends())
+    /// The actor token, as it was when it was checked.
+    pub(super) fn actor_token(&self) -> Option<TokenSource<'static>> {
+        self.actor.as_ref()?.source(self.ends(), Binding::default())
     }
 
     /// The `sub` that the identity provider has for a foreign subject.
@@ -259,11 +217,12 @@ impl Renewal {
     }
 }
 
-impl Remembered {
-    fn new(token: &VerifiedToken, issuer: &str, kind: TokenType) -> Self {
+impl RememberedToken {
+    pub(super) fn of(checked: &CheckedToken) -> Self {
+        let token = checked.token();
         Self {
-            issuer: issuer.to_owned(),
-            kind: kind.name().to_owned(),
+            issuer: checked.issuer().to_owned(),
+            kind: checked.kind().name().to_owned(),
             algorithm: token.algorithm(),
             kid: token.kid().map(str::to_owned),
             typ: token.typ().map(str::to_owned),
@@ -272,11 +231,12 @@ impl Remembered {
     }
 
     /// The token, good until `ends`.
-    fn token(&self, ends: Timestamp) -> Option<VerifiedToken> {
+    fn source(&self, ends: Timestamp, binding: Binding) -> Option<TokenSource<'static>> {
         let Self { algorithm, kid, typ, claims, .. } = self;
         // An opaque token, about which its issuer was asked, has no header.
         let header = algorithm.map(|algorithm| Header { algorithm, kid: kid.clone(), typ: typ.clone() });
-        VerifiedToken::remembered(header, claims.clone(), ends)
+        let token = VerifiedToken::remembered(header, claims.clone(), ends)?;
+        Some(TokenSource::Remembered { token, kind: TokenType::from_name(&self.kind)?, binding })
     }
 }
 

@@ -7,14 +7,16 @@ use serde_json::{Value, json};
 use super::*;
 use crate::judgement::client::registry::Workloads;
 use crate::judgement::exchange::accepts::Accepts;
+use crate::judgement::exchange::grant::Grant;
+use crate::judgement::exchange::parse as exchange;
 use crate::judgement::exchange::refresh::{Refresh, parse};
-use crate::judgement::exchange::{Grant, parse as exchange};
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::model::Permission;
 use crate::judgement::policy::samples::{ISSUER, NOW, audience, listed, now, permission, policy};
 use crate::judgement::token::AudienceRule;
+use crate::judgement::token::checked::TokenSource;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
@@ -65,7 +67,8 @@ fn renew(
     renewal: &Renewal,
     permission: Permission,
     scope: &str,
-    (issuer, rules): (&str, &[&str]),
+    issuer: &str,
+    rules: &[&str],
 ) -> Result<Permit, Refusal> {
     let refresh = refresh(scope);
     let authenticated = Authenticated::by_upstream(renewal.asked_again(&refresh).unwrap());
@@ -75,9 +78,9 @@ fn renew(
     let policy = policy([audience("back-end-api", vec![permission])]);
     let evidence = Evidence::default();
     let circumstances = Circumstances { realm: "corp", realm_issuer: issuer, ..Circumstances::default() };
-    let checks = Checks { subject: checks, actor: None };
-    let validated = remembered(authenticated, renewal, refresh.scope(), &checks, evidence)?;
-    Permit::renew(validated, renewal, refresh.scope(), &policy, &circumstances, now())
+    let context = RefreshContext { scope: refresh.scope(), subject: checks, actor: None, evidence };
+    let validated = remembered(authenticated, renewal, &context, now())?;
+    Permit::renew(validated, renewal, &policy, &circumstances, now())
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn what_the_files_say_now_counts_and_never_more_than_was_granted() {
             Err(Reason::ConditionNotMet),
         ),
     ] {
-        let permit = renew(&renewal(&[]), permission, asked, (ISSUER, &[]));
+        let permit = renew(&renewal(&[]), permission, asked, ISSUER, &[]);
         let got = permit.map(|permit| permit.contract().scope_requested.clone().unwrap().to_string());
         assert_eq!(got.as_deref().map_err(|refusal| refusal.reason), expected, "{name}");
     }
@@ -125,7 +128,7 @@ fn what_the_files_say_now_counts_and_never_more_than_was_granted() {
 #[test]
 fn an_empty_scope_grants_nothing_and_not_everything() {
     let any = Permission { scopes: Names::Any, ..refreshing() };
-    let permit = renew(&renewal(&[("scope", json!(""))]), any, "", (ISSUER, &[])).unwrap();
+    let permit = renew(&renewal(&[("scope", json!(""))]), any, "", ISSUER, &[]).unwrap();
     assert_eq!(permit.contract().scope_requested, Some(Scope::default()));
 }
 
@@ -135,7 +138,7 @@ fn offline_access_that_was_taken_away_is_left_out_like_any_scope() {
     for (scopes, expected) in
         [(Names::Any, "email"), (listed(&["email", "offline_access"]), "email offline_access")]
     {
-        let permit = renew(&granted, Permission { scopes, ..refreshing() }, "", (ISSUER, &[])).unwrap();
+        let permit = renew(&granted, Permission { scopes, ..refreshing() }, "", ISSUER, &[]).unwrap();
         assert_eq!(permit.contract().scope_requested.as_ref().unwrap().to_string(), expected);
     }
 }
@@ -161,14 +164,14 @@ fn the_subject_is_held_to_the_issuers_rules_of_now() {
             Err(Reason::AudienceUnknown),
         ),
     ] {
-        let permit = renew(&renewal(&changes), refreshing(), "", (issuer, rules));
+        let permit = renew(&renewal(&changes), refreshing(), "", issuer, rules);
         assert_eq!(permit.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }
 
 #[test]
 fn the_contract_is_about_the_subject_that_was_granted() {
-    let permit = renew(&renewal(&[]), refreshing(), "", (ISSUER, &[])).unwrap();
+    let permit = renew(&renewal(&[]), refreshing(), "", ISSUER, &[]).unwrap();
     assert_eq!(permit.contract().subject.as_deref(), Some("alice"));
     assert_eq!(permit.contract().requested, TokenType::AccessToken);
     assert!(permit.refresh());
@@ -178,7 +181,7 @@ fn the_contract_is_about_the_subject_that_was_granted() {
 fn what_was_bound_is_proved_again() {
     let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
     let bound = renewal(&[("binding", json!({"x5t#S256": thumbprint}))]);
-    let refused = renew(&bound, refreshing(), "", (ISSUER, &[])).unwrap_err();
+    let refused = renew(&bound, refreshing(), "", ISSUER, &[]).unwrap_err();
     assert_eq!(refused.reason, Reason::SubjectTokenBound);
 }
 
@@ -206,8 +209,10 @@ fn welcoming_refresh() -> Validated {
         audience: AudienceRule::Client,
     };
     let authenticated = Authenticated::by_upstream(parsed);
-    let subject = ((token, TokenType::AccessToken), Binding::default());
-    validate_again(authenticated, subject, scope, (&checks, Evidence::default())).unwrap()
+    let source = TokenSource::Remembered { token, kind: TokenType::AccessToken, binding: Binding::default() };
+    let presenter = Presenter::of(&authenticated, Evidence::default());
+    let subject = CheckedToken::of(source, TokenRole::Subject, presenter, &checks, now()).unwrap();
+    Validated::renewed(authenticated, subject, None, scope)
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::judgement::policy::delegation;
 use crate::judgement::policy::model::{Issuance, Profile, RoleOutput};
 use crate::judgement::policy::roles::{RoleTerms, Roles};
 use crate::judgement::policy::scopes::Scopes;
-use crate::judgement::token::confirmation::Binding;
+use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;

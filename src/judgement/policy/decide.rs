@@ -27,6 +27,7 @@ use crate::judgement::policy::contract::Contract;
 pub use crate::judgement::policy::delegation::Actor;
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{Audience, Demands, Policy};
+use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::policy::subject;
 use crate::words::oauth::names::Names;
@@ -40,14 +41,13 @@ use merge::{Terms, merge};
 
 /// What is asked for, by whom and with what.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub struct Request<'a> {
     /// The requesting client's id.
     pub client: &'a str,
     /// The subject issuer's name in the configuration.
     pub issuer: &'a str,
-    /// Whether the subject token is the realm's own.
-    pub own: bool,
+    /// Who issued the subject token.
+    pub provenance: Provenance,
     /// The `subject_token_type`.
     pub subject_token: TokenType,
     /// The `requested_token_type`.
@@ -72,10 +72,6 @@ pub struct Request<'a> {
     pub realm_issuer: &'a str,
     /// Who acts for the subject.
     pub actor: Option<Actor<'a>>,
-    /// Whether the subject is one of another issuer and the token one that we minted for him: `sub` is his already.
-    pub settled: bool,
-    /// Whether the subject token is one that we signed in an earlier exchange.
-    pub ours: bool,
     /// Whom the new token is to be about in the place of the subject.
     pub impersonate: Option<Impersonated<'a>>,
     /// Claims that a token that we sign may carry besides those that the audience's file lists.
@@ -193,7 +189,7 @@ fn judge(
 /// The scope of a subject token that the realm issued, where a permission means it by `"*"`. It is empty where the token
 /// has none that can be read, and an ID token never has one: asking with it must not bring more than the access token.
 fn held(audiences: &[&Audience], request: &Request<'_>) -> Option<Scope> {
-    let ours = request.own || request.settled;
+    let ours = !request.provenance.is_foreign();
     let meant = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
     if !ours || !meant() {
         return None;
@@ -249,8 +245,8 @@ fn minted_subject(
     judged: &[(Judge<'_>, Vec<judge::Applied<'_>>)],
 ) -> Result<Option<String>, Refusal> {
     match judged.first() {
-        Some(_) if request.settled => Ok(Some(request.subject.to_owned())),
-        Some((judge, _)) if !request.own => {
+        Some(_) if request.provenance == Provenance::CambioForForeign => Ok(Some(request.subject.to_owned())),
+        Some((judge, _)) if request.provenance.is_foreign() => {
             let rule = judge.audience().token.subject;
             subject::minted(rule, request, policy.usernames.get(request.issuer)).map(Some)
         }

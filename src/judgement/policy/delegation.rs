@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::judgement::policy::decide::Request;
+use crate::judgement::policy::provenance::Provenance;
 use crate::words::refusal::{Reason, Refusal};
 
 /// The longest chain of actors that a permission can allow.
@@ -31,8 +32,8 @@ pub struct Actor<'a> {
     pub subject: &'a str,
     /// Whether it was issued to the client that came with it, or for it, if it is the realm's own.
     pub held: bool,
-    /// Whether it is one that we signed in an earlier exchange.
-    pub ours: bool,
+    /// Who issued it.
+    pub provenance: Provenance,
     /// Its `exp`.
     pub expires: Timestamp,
 }
@@ -72,7 +73,7 @@ impl Delegated {
         }
         let mut chain = earlier.map(|act| parties(act, home)).transpose()?.unwrap_or_default();
         // Once we sign it, who stands there has the realm's word for it.
-        let foreign = !request.own && !request.settled;
+        let foreign = request.provenance.is_foreign();
         if foreign && chain.iter().any(|(issuer, _)| *issuer == request.realm_issuer) {
             let detail =
                 "act: another issuer says that one of the realm's own acted, which is not for it to say";
@@ -102,7 +103,7 @@ impl Delegated {
 
 /// Whose parties are meant in the subject token where it names no other issuer.
 fn home<'a>(request: &Request<'a>) -> Option<&'a str> {
-    if request.own || request.settled {
+    if !request.provenance.is_foreign() {
         return Some(request.realm_issuer);
     }
     text(request.claims, "iss").ok().flatten()
@@ -184,7 +185,10 @@ fn acyclic(chain: &[Party<'_>], request: &Request<'_>, home: Option<&str>) -> Re
 
 /// Whether the actor is the foreign subject that we minted the subject token for, as far as its new name tells.
 fn is_itself(request: &Request<'_>) -> bool {
-    let Some(actor) = request.actor.filter(|actor| request.settled && actor.issuer == request.issuer) else {
+    let Some(actor) = request
+        .actor
+        .filter(|actor| request.provenance == Provenance::CambioForForeign && actor.issuer == request.issuer)
+    else {
         return false;
     };
     let name = request.subject.strip_prefix(request.issuer).and_then(|rest| rest.strip_prefix('#'));

@@ -10,6 +10,7 @@ use crate::judgement::policy::decide::Request;
 use crate::judgement::policy::model::{
     Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules,
 };
+use crate::judgement::policy::provenance::Provenance;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 
@@ -84,7 +85,7 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         held: true,
         client: "front-end-app",
         issuer: "corp",
-        own: true,
+        provenance: Provenance::Realm,
         subject_token: TokenType::AccessToken,
         requested_token: TokenType::AccessToken,
         audiences,
@@ -96,8 +97,6 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         binding: claims.get("cnf"),
         realm_issuer: ISSUER,
         actor: None,
-        settled: false,
-        ours: false,
         impersonate: None,
         carried: &[],
         defaults: &[],

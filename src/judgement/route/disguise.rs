@@ -7,6 +7,9 @@
 //! Keycloak has, save introspection. Doors that a dialect has at paths of its own are looked for by all their segments in
 //! the same way.
 
+/// Where Keycloak has its introspection endpoint, below its token endpoint.
+pub(super) const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
+
 /// The names that make a token endpoint, in order.
 const NAMES: [&str; 3] = ["protocol", "openid-connect", "token"];
 
@@ -22,7 +25,7 @@ pub(super) fn may_be_read_as_door(path: &str, doors: &[Vec<String>]) -> bool {
         return false;
     }
     // Introspection only as Keycloak itself writes it; the part before it is looked at like any other path.
-    let before = path.strip_suffix('/').unwrap_or(path).strip_suffix(super::INTROSPECT);
+    let before = path.strip_suffix('/').unwrap_or(path).strip_suffix(INTROSPECT);
     let decoded = decode(before.unwrap_or(path));
     has_in_order(&decoded, &NAMES) || doors.iter().any(|door| has_in_order(&decoded, door))
 }

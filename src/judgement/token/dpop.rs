@@ -1,6 +1,6 @@
 //! `DPoP` proofs (RFC 9449): the caller holds the private half of a key, shown for one request.
 //!
-//! [`check`] makes a proof [`Unspent`]; only when its `jti` was claimed for the first time does it become a
+//! [`check`] makes a proof [`UnspentProof`]; only when its `jti` was claimed for the first time does it become a
 //! [`DpopProof`], which alone counts as evidence.
 
 pub mod htu;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use self::htu::Htu;
 use self::nonce::Nonces;
 use crate::judgement::jose::claims::{self, WrongType};
-use crate::judgement::jose::jws::{JwsError, Unverified};
+use crate::judgement::jose::jws::{JwsError, UnverifiedJws};
 use crate::judgement::jose::keys;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -33,7 +33,7 @@ pub const MAX_JTI_BYTES: usize = 256;
 
 /// What a realm asks of proofs.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules<'a> {
+pub struct DpopRules<'a> {
     /// The only algorithms that are accepted. An HMAC algorithm never is: `jwk` is a public key.
     pub algorithms: &'a [Algorithm],
     /// How old `iat` may be.
@@ -46,7 +46,7 @@ pub struct Rules<'a> {
 
 /// What a proof must be about.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ProofRequest<'a> {
     /// The request's method.
     pub method: &'a Method,
     /// The request's public URL.
@@ -54,12 +54,12 @@ pub struct Asked<'a> {
     /// The token that the request carries.
     pub token: &'a Secret,
     /// Where it carries it.
-    pub place: Place,
+    pub place: ProofTarget,
 }
 
 /// Whether a proof must name the token that it goes with by its hash, `ath`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ProofTarget {
     /// The token endpoint, with a subject token, an assertion or a refresh token in the form. RFC 9449 section 5 knows
     /// no `ath` there and clients send none, so none is demanded: that the caller holds the key of a bound subject token
     /// is shown by the key of the proof. One that is there must fit.
@@ -71,13 +71,13 @@ pub enum Place {
 
 /// A proof that is right but for one thing: whether it was used before.
 #[derive(Debug)]
-pub struct Unspent {
+pub struct UnspentProof {
     jkt: String,
     jti: String,
     until: Timestamp,
 }
 
-/// A `DPoP` proof that was checked (RFC 9449 section 4.3) and had not been used before. Only [`Unspent::spent`] makes
+/// A `DPoP` proof that was checked (RFC 9449 section 4.3) and had not been used before. Only [`UnspentProof::spent`] makes
 /// one.
 #[derive(Debug)]
 pub struct DpopProof {
@@ -156,14 +156,14 @@ pub fn header(headers: &HeaderMap) -> Result<Option<&str>, DpopError> {
 }
 
 /// Checks a proof against the request that it came with: the checks of RFC 9449 section 4.3 but the last, which is
-/// about the token's binding ([`crate::judgement::token::confirmation`]).
+/// about the token's binding ([`crate::words::oauth::confirmation`]).
 pub fn check(
     proof: &str,
-    asked: &Asked<'_>,
-    rules: &Rules<'_>,
+    asked: &ProofRequest<'_>,
+    rules: &DpopRules<'_>,
     now: Timestamp,
-) -> Result<Unspent, DpopError> {
-    let (unverified, jwk) = Unverified::read_with_key(proof)?;
+) -> Result<UnspentProof, DpopError> {
+    let (unverified, jwk) = UnverifiedJws::read_with_key(proof)?;
     let header = &unverified.header;
     if !header.typ.as_deref().is_some_and(is_proof) {
         return Err(DpopError::Type);
@@ -195,10 +195,10 @@ pub fn check(
             return Err(DpopError::Nonce);
         }
     }
-    Ok(Unspent { jkt, jti: jti.to_owned(), until })
+    Ok(UnspentProof { jkt, jti: jti.to_owned(), until })
 }
 
-impl Unspent {
+impl UnspentProof {
     /// What may be seen once only: the key and the `jti` that its holder chose. Another's key with the same `jti` is
     /// another proof, so nobody can spend somebody else's.
     pub fn once(&self) -> [&str; 2] {
@@ -221,12 +221,6 @@ impl DpopProof {
     pub fn jkt(&self) -> &str {
         &self.jkt
     }
-
-    /// A proof for the tests of what comes after it.
-    #[cfg(test)]
-    pub(crate) fn of(jkt: &str) -> Self {
-        Self { jkt: jkt.to_owned() }
-    }
 }
 
 /// Media types are compared without case, and `application/` may be left out (RFC 7515 section 4.1.9).
@@ -240,7 +234,7 @@ fn required<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'
 }
 
 /// Until when the proof could be used, if it can be now.
-fn until(claims: &Map<String, Value>, rules: &Rules<'_>, now: Timestamp) -> Result<Timestamp, DpopError> {
+fn until(claims: &Map<String, Value>, rules: &DpopRules<'_>, now: Timestamp) -> Result<Timestamp, DpopError> {
     let issued = claims::time(claims, "iat")?.ok_or(DpopError::Claim("iat"))?;
     // The fraction of `iat` was cut off.
     let until = issued
@@ -256,11 +250,11 @@ fn until(claims: &Map<String, Value>, rules: &Rules<'_>, now: Timestamp) -> Resu
     Ok(until)
 }
 
-fn token_hash(claims: &Map<String, Value>, asked: &Asked<'_>) -> Result<(), DpopError> {
+fn token_hash(claims: &Map<String, Value>, asked: &ProofRequest<'_>) -> Result<(), DpopError> {
     let Some(ath) = claims::string(claims, "ath")? else {
         return match asked.place {
-            Place::TokenEndpoint => Ok(()),
-            Place::Resource => Err(DpopError::Claim("ath")),
+            ProofTarget::TokenEndpoint => Ok(()),
+            ProofTarget::Resource => Err(DpopError::Claim("ath")),
         };
     };
     let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, asked.token.expose().as_bytes()));

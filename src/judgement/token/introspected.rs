@@ -10,6 +10,7 @@ use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
 use crate::judgement::jose::verify::{TokenError, VerifiedToken, held};
 use crate::words::oauth::introspection::IntrospectionAnswer;
+use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Whether a token has the form of no JWT at all, so that only its issuer can say anything about it. What looks like a
@@ -30,12 +31,18 @@ fn has_header(token: &str) -> bool {
 
 /// The token that the answer is about: active, of `issuer`, within its times, an access token with a subject. An
 /// answer without `iss` is about a token of the issuer that was asked, and gets its `iss`.
-pub(super) fn token(
+pub(super) fn access_token(
     answer: &IntrospectionAnswer,
+    kind: TokenType,
     issuer: &str,
     leeway: SignedDuration,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
+    if kind != TokenType::AccessToken {
+        let detail =
+            format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name());
+        return Err(Refusal::new(Reason::SubjectTokenMalformed, detail));
+    }
     let Some(claims) = answer.claims() else {
         return Err(Refusal::new(Reason::SubjectTokenInactive, "its issuer says that it is not active"));
     };

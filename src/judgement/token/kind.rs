@@ -1,9 +1,7 @@
-//! What kind of token stands before us: by what the caller says, and by what the token says of itself.
+//! What kind of token a JWT is. The caller states its type; the contents of the token must not contradict it.
 
-use crate::judgement::exchange::Grant;
-use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::jose::claims;
-use crate::judgement::jose::verify::{Unverified, VerifiedToken};
+use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -11,18 +9,14 @@ use crate::words::refusal::{Reason, Refusal};
 /// (draft-ietf-oauth-identity-assertion-authz-grant section 3).
 const ID_JAG: &str = "oauth-id-jag+jwt";
 
-/// What the subject token is to be. An assertion says so itself, in its header: [`is`] holds it to that.
-pub(super) fn of(parsed: &Parsed, token: &Unverified) -> TokenType {
-    let declares_id_jag = token.typ().is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG));
-    match (parsed.grant(), parsed.subject_token_type()) {
-        (Grant::JwtBearer, _) if declares_id_jag => TokenType::IdJag,
-        (_, kind) => kind,
-    }
+/// Whether the header says that the token is an ID-JAG. [`check`] holds the token to it.
+pub(super) fn declares_id_jag(token: &UnverifiedToken) -> bool {
+    token.typ().is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG))
 }
 
-/// What a token says it is: the header's `typ` (RFC 8725 section 3.11) and Keycloak's claim `typ`. An ID, refresh or
+/// Checks that a token is of this kind: the header's `typ` (RFC 8725 section 3.11) and Keycloak's claim `typ`. An ID, refresh or
 /// logout token is no access token, though all are JWTs by the same key.
-pub(super) fn is(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<(), Refusal> {
+pub(super) fn check(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<(), Refusal> {
     let wrong = |detail: &str| Err(Refusal::new(Reason::SubjectTokenClaims, detail));
     // Media types are compared without case, and `application/` may be left out (RFC 7515 section 4.1.9).
     let header = token.typ().map(str::to_ascii_lowercase);

@@ -1,451 +1,251 @@
-//! Tokens made here and held against every check.
+//! Subject tokens: whom they are for, what kind they are, what they must not carry.
 
-mod signatures;
-mod subject;
-
-use std::sync::LazyLock;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{Algorithm, EncodingKey};
-use proptest::prelude::*;
+use jiff::SignedDuration;
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
-use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
-use crate::judgement::jose::jws::{self, JwsError, MAX_TOKEN_BYTES};
-use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{Expectations, TokenError, peek, verify, verify_shared};
-use crate::words::oauth::json;
+use super::checked::{CheckedToken, TokenSource};
+use super::presented::{Presenter, TokenRole};
+use super::{AudienceRule, SubjectChecks, validate};
+use crate::judgement::exchange::accepts::Accepts;
+use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
+use crate::judgement::exchange::parse::parse;
+use crate::judgement::expression::Expression;
+use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
+use crate::judgement::jose::tests::{CORP, ISSUER, NOW, claims, header, now, rs256, with, without};
+use crate::judgement::jose::verify::{VerifiedToken, peek};
+use crate::words::oauth::confirmation::Evidence;
+use crate::words::oauth::form::Form;
+use crate::words::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
+use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-const ISSUER: &str = "https://sso.example.org/realms/corp";
-const NOW: i64 = 1_800_000_000;
-const ALGORITHMS: &[Algorithm] = &[
-    Algorithm::RS256,
-    Algorithm::PS256,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-    Algorithm::HS256,
-];
-
-/// One key of each type, and the set of their public halves.
-struct Issuer {
-    pems: Vec<(Secret, SigningKey)>,
-    keys: KeySet,
+/// Checks a token of `CORP` as a subject token.
+fn check(
+    token: &Secret,
+    kind: TokenType,
+    client: &str,
+    checks: &SubjectChecks<'_>,
+    evidence: Evidence<'_>,
+) -> Result<VerifiedToken, Refusal> {
+    let token = peek(token.expose()).map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+    let source = TokenSource::Jwt { token, kind, keys: &CORP.keys };
+    let presenter = Presenter { client, is_public: false, evidence };
+    CheckedToken::of(source, TokenRole::Subject, presenter, checks, now())
+        .map(|checked| checked.token().clone())
 }
 
-static CORP: LazyLock<Issuer> = LazyLock::new(|| {
-    let pems: Vec<_> = [KeyKind::Rsa, KeyKind::P256, KeyKind::P384, KeyKind::Ed25519]
-        .map(|kind| {
-            let pem = generate(kind).unwrap();
-            let key = SigningKey::from_pem(pem.expose().as_bytes()).unwrap();
-            (pem, key)
-        })
-        .into();
-    // Keycloak's keys state an alg; without one, PS256 may be tried with the same RSA key.
-    let jwks: Vec<_> = pems
-        .iter()
-        .map(|(_, key)| {
-            let mut jwk = key.jwk().clone();
-            jwk.as_object_mut().unwrap().remove("alg");
-            jwk
-        })
-        .collect();
-    let keys = KeySet::parse(json!({ "keys": jwks }).to_string().as_bytes()).unwrap();
-    Issuer { pems, keys }
-});
+/// The key and the certificate that the caller of every row shows.
+const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+const X5T: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
 
-fn kid(index: usize) -> &'static str {
-    CORP.pems[index].1.kid()
+/// What a row of `subject_tokens` changes.
+struct Row {
+    name: &'static str,
+    header: Value,
+    claims: Value,
+    kind: TokenType,
+    foreign: bool,
+    expected: Result<(), Reason>,
 }
 
-fn claims() -> Value {
-    json!({
-        "iss": ISSUER, "sub": "alice", "aud": ["front-end-app", "account"], "azp": "front-end-app", "typ": "Bearer",
-        "exp": NOW + 60, "iat": NOW - 60, "realm_access": {"roles": ["a"]},
-    })
-}
-
-fn header() -> Value {
-    json!({"alg": "RS256", "typ": "JWT", "kid": kid(0)})
-}
-
-fn with(value: Value, name: &str, member: Value) -> Value {
-    let mut value = value;
-    value[name] = member;
-    value
-}
-
-fn without(value: Value, name: &str) -> Value {
-    let mut value = value;
-    value.as_object_mut().unwrap().remove(name);
-    value
-}
-
-/// Signs any text as header and claims, with the key and algorithm given, whatever the header says.
-fn sign(header: &str, claims: &str, index: usize, algorithm: Algorithm) -> String {
-    let pem = CORP.pems[index].0.expose().as_bytes();
-    let key = match index {
-        0 => EncodingKey::from_rsa_pem(pem),
-        3 => EncodingKey::from_ed_pem(pem),
-        _ => EncodingKey::from_ec_pem(pem),
-    };
-    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.unwrap(), algorithm).unwrap();
-    format!("{message}.{signature}")
-}
-
-fn rs256(header: &Value, claims: &Value) -> String {
-    sign(&header.to_string(), &claims.to_string(), 0, Algorithm::RS256)
+fn row(name: &'static str, claims: Value, expected: Result<(), Reason>) -> Row {
+    Row { name, header: header(), claims, kind: TokenType::AccessToken, foreign: false, expected }
 }
 
 #[test]
-fn a_shared_secret_and_a_key_are_never_taken_for_each_other() {
-    let secret = Secret::new("0123456789abcdef0123456789abcdef");
-    let made = |algorithm: Algorithm, key: &[u8]| {
-        let header = json!({"alg": format!("{algorithm:?}")}).to_string();
-        let message =
-            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
-        let key = EncodingKey::from_secret(key);
-        let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
-        format!("{message}.{code}")
+fn subject_tokens() {
+    let own = claims;
+    let foreign = || with(without(without(claims(), "typ"), "azp"), "aud", json!("https://sso.example.org"));
+    let of = |row: Row, kind| Row { kind, ..row };
+    let typ = |row: Row, typ: &str| Row { header: with(header(), "typ", json!(typ)), ..row };
+    let abroad = |row: Row| Row { foreign: true, ..row };
+    let no_typ = |row: Row| Row { header: without(header(), "typ"), ..row };
+    let (wrong, audience) = (Err(Reason::SubjectTokenClaims), Err(Reason::SubjectTokenAudience));
+    let bound = Err(Reason::SubjectTokenBound);
+    let rows = [
+        row("own access token", own(), Ok(())),
+        no_typ(row("header without typ", own(), Ok(()))),
+        typ(row("at+jwt", own(), Ok(())), "at+jwt"),
+        typ(row("application/at+JWT", own(), Ok(())), "application/at+JWT"),
+        typ(row("logout+jwt", own(), wrong), "logout+jwt"),
+        typ(row("dpop+jwt", own(), wrong), "dpop+jwt"),
+        row("own ID token", with(own(), "typ", json!("ID")), wrong),
+        row("own refresh token", with(own(), "typ", json!("Refresh")), wrong),
+        row("own offline token", with(own(), "typ", json!("Offline")), wrong),
+        row("own without typ", without(own(), "typ"), wrong),
+        row("typ a list", with(own(), "typ", json!(["Bearer"])), wrong),
+        row("events", with(own(), "events", json!({})), wrong),
+        of(row("ID token as such", with(own(), "typ", json!("ID")), Ok(())), TokenType::IdToken),
+        of(row("access token as ID token", own(), wrong), TokenType::IdToken),
+        typ(
+            of(row("ID token with at+jwt", with(own(), "typ", json!("ID")), wrong), TokenType::IdToken),
+            "at+jwt",
+        ),
+        of(row("access token as JWT", own(), Ok(())), TokenType::Jwt),
+        of(row("refresh token as JWT", with(own(), "typ", json!("Refresh")), wrong), TokenType::Jwt),
+        of(row("as refresh token", own(), Err(Reason::SubjectTokenTypeUnsupported)), TokenType::RefreshToken),
+        of(row("as SAML 2", own(), Err(Reason::SubjectTokenTypeUnsupported)), TokenType::Saml2),
+        row("in aud only", without(own(), "azp"), Ok(())),
+        row("aud a text", with(without(own(), "azp"), "aud", json!("front-end-app")), Ok(())),
+        row("azp only", with(own(), "aud", json!("account")), Ok(())),
+        row(
+            "neither aud nor azp",
+            with(with(own(), "aud", json!("account")), "azp", json!("other")),
+            audience,
+        ),
+        row("aud absent", without(without(own(), "aud"), "azp"), audience),
+        row("aud a prefix", with(without(own(), "azp"), "aud", json!("front-end-app2")), audience),
+        row("aud of a wrong type", with(own(), "aud", json!(1)), wrong),
+        row("azp of a wrong type", with(own(), "azp", json!(["front-end-app"])), wrong),
+        row("cnf", with(own(), "cnf", json!({"jkt": "x"})), bound),
+        row("cnf null", with(own(), "cnf", Value::Null), bound),
+        row("bound to a key", with(own(), "cnf", json!({"jkt": JKT})), Ok(())),
+        row(
+            "as Keycloak writes it",
+            with(with(own(), "typ", json!("DPoP")), "cnf", json!({"jkt": JKT, "kc-jkt-type": "DPoP"})),
+            Ok(()),
+        ),
+        row("typ DPoP without a key", with(own(), "typ", json!("DPoP")), wrong),
+        row("bound to another key", with(own(), "cnf", json!({"jkt": X5T})), bound),
+        row("bound to a certificate", with(own(), "cnf", json!({"x5t#S256": X5T})), Ok(())),
+        row("bound to another certificate", with(own(), "cnf", json!({"x5t#S256": JKT})), bound),
+        row("act", with(own(), "act", json!({"sub": "x"})), Ok(())),
+        row("empty may_act, which policy judges", with(own(), "may_act", json!({})), Ok(())),
+        abroad(row("foreign access token", foreign(), Ok(()))),
+        abroad(row("foreign with azp only", with(foreign(), "aud", json!("x")), audience)),
+        abroad(row(
+            "foreign with the client in aud",
+            with(foreign(), "aud", json!("front-end-app")),
+            audience,
+        )),
+        abroad(row("foreign without aud", without(foreign(), "aud"), audience)),
+        abroad(row("foreign ID token by its hash", with(foreign(), "at_hash", json!("x")), wrong)),
+        abroad(of(
+            row("foreign ID token as such", with(foreign(), "at_hash", json!("x")), Ok(())),
+            TokenType::IdToken,
+        )),
+        abroad(row("foreign Keycloak's ID token", with(foreign(), "typ", json!("ID")), wrong)),
+        row("expired", with(own(), "exp", json!(NOW - 11)), Err(Reason::SubjectTokenExpired)),
+        row("of another issuer", with(own(), "iss", json!("x")), Err(Reason::SubjectTokenIssuerUntrusted)),
+    ];
+    let checks = TokenChecks {
+        algorithms: vec![Algorithm::RS256],
+        leeway: SignedDuration::from_secs(10),
+        rules: Vec::new(),
     };
-    let hmac = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-    let check = |token: &str, algorithms: &[Algorithm]| {
-        let expect = Expectations { issuer: ISSUER, algorithms, leeway: SignedDuration::ZERO };
-        verify_shared(&Secret::new(token), &secret, &expect, now()).map(|token| token.subject().to_owned())
+    let accepted = ["https://sso.example.org".to_owned()];
+    let evidence = Evidence { jkt: Some(JKT), certificate_thumbprint: Some(X5T) };
+    for Row { name, header, claims, kind, foreign, expected } in rows {
+        let audience = if foreign { AudienceRule::AnyOf(&accepted) } else { AudienceRule::Client };
+        let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience };
+        let token = Secret::new(rs256(&header, &claims));
+        let found = check(&token, kind, "front-end-app", &checks, evidence);
+        assert_eq!(found.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
+    }
+}
+
+#[test]
+fn no_client_is_nobodys_party() {
+    let checks =
+        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = SubjectChecks {
+        issuer_name: "corp",
+        issuer: ISSUER,
+        checks: &checks,
+        audience: AudienceRule::Client,
     };
-    for algorithm in hmac {
-        let right = made(algorithm, secret.expose().as_bytes());
-        assert_eq!(check(&right, &hmac), Ok("alice".to_owned()), "{algorithm:?}");
-        assert_eq!(check(&right, &[Algorithm::RS256]), Err(TokenError::AlgorithmNotAllowed), "{algorithm:?}");
-        assert_eq!(
-            check(&made(algorithm, b"another"), &hmac),
-            Err(JwsError::Signature.into()),
-            "{algorithm:?}"
-        );
-        let (message, code) = right.rsplit_once('.').unwrap();
-        for (name, code) in [("none", ""), ("half", &code[..20]), ("no base64", "***")] {
-            let cut = format!("{message}.{code}");
-            assert_eq!(check(&cut, &hmac), Err(JwsError::Signature.into()), "{algorithm:?}, {name}");
+    let claims = with(with(claims(), "azp", json!("")), "aud", json!(["", "account"]));
+    let token = Secret::new(rs256(&header(), &claims));
+    let refused = check(&token, TokenType::AccessToken, "", &checks, Evidence::default()).unwrap_err();
+    assert_eq!(refused.reason, Reason::SubjectTokenAudience);
+}
+
+#[test]
+fn claim_rules_must_hold() {
+    let cases = [
+        ("holds", "claims.sub == \"alice\"", Ok(())),
+        ("does not hold", "claims.sub == \"bob\"", Err("the message")),
+        (
+            "names a claim that is absent",
+            "claims.email_verified == true",
+            Err("the message: can't be evaluated"),
+        ),
+        ("gives no boolean", "claims.sub", Err("the message: can't be evaluated")),
+    ];
+    for (name, source, expected) in cases {
+        let expression = Expression::compile(source).unwrap();
+        let checks = TokenChecks {
+            algorithms: vec![Algorithm::RS256],
+            leeway: SignedDuration::ZERO,
+            rules: vec![ClaimRule { expression, message: "the message".to_owned() }],
+        };
+        let checks = SubjectChecks {
+            issuer_name: "corp",
+            issuer: ISSUER,
+            checks: &checks,
+            audience: AudienceRule::Client,
+        };
+        let token = Secret::new(rs256(&header(), &claims()));
+        let found = check(&token, TokenType::AccessToken, "front-end-app", &checks, Evidence::default());
+        match (found, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(refusal), Err(text)) => {
+                assert_eq!(refusal.reason, Reason::SubjectTokenRule, "{name}");
+                assert!(refusal.detail.starts_with(text), "{name}: {}", refusal.detail);
+            }
+            (found, expected) => panic!("{name}: {found:?} for {expected:?}"),
         }
-        // However the algorithms are configured, a key set takes no code, and a secret no signature.
-        assert_eq!(outcome(&right, &hmac), Err(TokenError::KeyUnknown), "{algorithm:?}");
-    }
-    assert_eq!(check(&rs256(&header(), &claims()), ALGORITHMS), Err(JwsError::KeyMismatch.into()));
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_second(NOW).unwrap()
-}
-
-fn outcome(token: &str, algorithms: &[Algorithm]) -> Result<String, TokenError> {
-    let expect = Expectations { issuer: ISSUER, algorithms, leeway: SignedDuration::from_secs(10) };
-    verify(&Secret::new(token), &CORP.keys, &expect, now()).map(|token| token.subject().to_owned())
-}
-
-#[test]
-fn every_algorithm_verifies_with_its_key() {
-    let cases = [
-        ("RS256", 0, Algorithm::RS256),
-        ("PS256", 0, Algorithm::PS256),
-        ("ES256", 1, Algorithm::ES256),
-        ("ES384", 2, Algorithm::ES384),
-        ("EdDSA", 3, Algorithm::EdDSA),
-    ];
-    for (name, index, algorithm) in cases {
-        let header = json!({"alg": name, "kid": kid(index)}).to_string();
-        let token = sign(&header, &claims().to_string(), index, algorithm);
-        assert_eq!(outcome(&token, ALGORITHMS), Ok("alice".to_owned()), "{name}");
-        let others: Vec<_> = ALGORITHMS.iter().copied().filter(|other| *other != algorithm).collect();
-        assert_eq!(outcome(&token, &others), Err(TokenError::AlgorithmNotAllowed), "{name} not listed");
-        assert_eq!(outcome(&token, &[]), Err(TokenError::AlgorithmNotAllowed), "{name}, empty list");
-        let own = CORP.pems[index].1.sign(claims().as_object().unwrap(), "JWT").unwrap();
-        assert_eq!(outcome(&own, ALGORITHMS), Ok("alice".to_owned()), "{name} by SigningKey");
     }
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table, one row per default of the library")]
-fn what_the_library_lets_through_is_refused() {
-    let critical = Err(TokenError::Jws(JwsError::Critical));
-    let embedded = with(header(), "jwk", CORP.pems[1].1.jwk().clone());
-    let cases = [
-        ("nothing wrong", header(), claims(), Ok("alice".to_owned())),
-        ("unknown crit", with(header(), "crit", json!(["x"])), claims(), critical.clone()),
-        ("empty crit", with(header(), "crit", json!([])), claims(), critical.clone()),
-        ("crit null", with(header(), "crit", Value::Null), claims(), critical.clone()),
-        (
-            "crit b64",
-            with(with(header(), "crit", json!(["b64"])), "b64", json!(false)),
-            claims(),
-            critical.clone(),
-        ),
-        ("b64 alone", with(header(), "b64", json!(true)), claims(), critical),
-        ("iss missing", header(), without(claims(), "iss"), Err(TokenError::ClaimMissing("iss"))),
-        ("iss of another", header(), with(claims(), "iss", json!("https://other")), Err(TokenError::Issuer)),
-        (
-            "iss with a slash more",
-            header(),
-            with(claims(), "iss", json!(format!("{ISSUER}/"))),
-            Err(TokenError::Issuer),
-        ),
-        (
-            "iss a list",
-            header(),
-            with(claims(), "iss", json!([ISSUER])),
-            Err(TokenError::ClaimType(crate::judgement::jose::claims::WrongType("iss"))),
-        ),
-        ("sub missing", header(), without(claims(), "sub"), Err(TokenError::ClaimMissing("sub"))),
-        ("sub empty", header(), with(claims(), "sub", json!("")), Err(TokenError::ClaimMissing("sub"))),
-        ("exp missing", header(), without(claims(), "exp"), Err(TokenError::ClaimMissing("exp"))),
-        (
-            "exp a text",
-            header(),
-            with(claims(), "exp", json!("4102444800")),
-            Err(TokenError::ClaimType(crate::judgement::jose::claims::WrongType("exp"))),
-        ),
-        ("exp 50 s ago", header(), with(claims(), "exp", json!(NOW - 50)), Err(TokenError::Expired)),
-        ("exp at the leeway", header(), with(claims(), "exp", json!(NOW - 10)), Err(TokenError::Expired)),
-        ("exp within the leeway", header(), with(claims(), "exp", json!(NOW - 9)), Ok("alice".to_owned())),
-        (
-            "nbf in 2096",
-            header(),
-            with(claims(), "nbf", json!(3_976_214_400_u64)),
-            Err(TokenError::NotYetValid("nbf")),
-        ),
-        ("nbf within the leeway", header(), with(claims(), "nbf", json!(NOW + 10)), Ok("alice".to_owned())),
-        (
-            "nbf beyond the leeway",
-            header(),
-            with(claims(), "nbf", json!(NOW + 11)),
-            Err(TokenError::NotYetValid("nbf")),
-        ),
-        (
-            "iat beyond the leeway",
-            header(),
-            with(claims(), "iat", json!(NOW + 11)),
-            Err(TokenError::NotYetValid("iat")),
-        ),
-        ("iat missing", header(), without(claims(), "iat"), Ok("alice".to_owned())),
-        ("kid unknown", with(header(), "kid", json!("other")), claims(), Err(TokenError::KeyUnknown)),
-        (
-            "kid of a key of another type",
-            with(header(), "kid", json!(kid(1))),
-            claims(),
-            Err(TokenError::KeyUnknown),
-        ),
-        (
-            "kid a number",
-            with(header(), "kid", json!(1)),
-            claims(),
-            Err(TokenError::Jws(JwsError::Malformed)),
-        ),
-        ("kid missing, one RSA key", without(header(), "kid"), claims(), Ok("alice".to_owned())),
-        ("embedded key is not looked at", embedded, claims(), Ok("alice".to_owned())),
-        (
-            "jku is not looked at",
-            with(header(), "jku", json!("http://127.0.0.1:1/")),
-            claims(),
-            Ok("alice".to_owned()),
-        ),
-        (
-            "x5u is not looked at",
-            with(header(), "x5u", json!("http://127.0.0.1:1/")),
-            claims(),
-            Ok("alice".to_owned()),
-        ),
-        ("alg missing", without(header(), "alg"), claims(), Err(TokenError::Jws(JwsError::Algorithm))),
-        (
-            "alg unknown",
-            with(header(), "alg", json!("RS257")),
-            claims(),
-            Err(TokenError::Jws(JwsError::Algorithm)),
-        ),
-        (
-            "alg of another padding",
-            with(header(), "alg", json!("PS256")),
-            claims(),
-            Err(TokenError::Jws(JwsError::Signature)),
-        ),
-    ];
-    for (name, header, claims, expected) in cases {
-        assert_eq!(outcome(&rs256(&header, &claims), ALGORITHMS), expected, "{name}");
-    }
-}
-
-#[test]
-fn repeated_members_are_refused() {
-    let text = claims().to_string();
-    let twice = text.replacen('{', r#"{"realm_access":{"roles":["administrator"]},"#, 1);
-    let inner = text.replacen(r#""roles":"#, r#""roles":["administrator"],"roles":"#, 1);
-    let escaped = text.replacen('{', r#"{"\u0072ealm_access":{},"#, 1);
-    let again = header().to_string().replacen('{', r#"{"kid":"x","#, 1);
-    let algorithm = header().to_string().replacen('{', r#"{"alg":"none","#, 1);
-    let subject = text.replacen('{', r#"{"sub":"admin","#, 1);
-    let unknown = header().to_string().replacen('{', r#"{"x":1,"x":2,"#, 1);
-    let header = header().to_string();
-    for (name, header, claims) in [
-        ("a claim twice", header.as_str(), twice.as_str()),
-        ("a member of a claim twice", &header, &inner),
-        ("a claim twice, once escaped", &header, &escaped),
-        ("sub twice", &header, &subject),
-        ("alg twice", &algorithm, &text),
-        ("kid twice", &again, &text),
-        ("an unknown header member twice", &unknown, &text),
-    ] {
-        assert_eq!(
-            outcome(&sign(header, claims, 0, Algorithm::RS256), ALGORITHMS),
-            Err(TokenError::Jws(JwsError::Repeated)),
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn forgeries_are_refused() {
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let good = rs256(&header(), &claims());
-    let signature = good.rsplit_once('.').unwrap().1;
-    // The public key as the secret of a MAC, the oldest of all tricks: the same bytes that anyone can fetch.
-    let mac = with(header(), "alg", json!("HS256"));
-    let message = format!("{}.{}", encode(&mac), encode(&claims()));
-    let secret = EncodingKey::from_secret(CORP.pems[0].1.jwk()["n"].as_str().unwrap().as_bytes());
-    let mac = format!(
-        "{message}.{}",
-        jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap()
-    );
-    let none = encode(&with(header(), "alg", json!("none")));
-    let by_own_key = sign(
-        &json!({"alg": "ES256", "kid": kid(0), "jwk": CORP.pems[1].1.jwk()}).to_string(),
-        &claims().to_string(),
-        1,
-        Algorithm::ES256,
-    );
-    let admin = encode(&with(claims(), "sub", json!("admin")));
-    let malformed = TokenError::Jws(JwsError::Malformed);
-    let large = rs256(&header(), &with(claims(), "x", json!("x".repeat(MAX_TOKEN_BYTES))));
-    let cases = [
-        ("HS256 with the public key", mac, TokenError::KeyUnknown),
-        (
-            "alg none, no signature",
-            format!("{none}.{}.", encode(&claims())),
-            TokenError::Jws(JwsError::Algorithm),
-        ),
-        (
-            "alg none, a signature",
-            format!("{none}.{}.{signature}", encode(&claims())),
-            TokenError::Jws(JwsError::Algorithm),
-        ),
-        (
-            "signature left out",
-            format!("{}.{}.", encode(&header()), encode(&claims())),
-            TokenError::Jws(JwsError::Signature),
-        ),
-        ("embedded key, kid of another", by_own_key, TokenError::KeyUnknown),
-        (
-            "other claims",
-            format!("{}.{admin}.{signature}", encode(&header())),
-            TokenError::Jws(JwsError::Signature),
-        ),
-        ("padded", format!("{good}="), TokenError::Jws(JwsError::Signature)),
-        ("a space behind", format!("{good} "), TokenError::Jws(JwsError::Signature)),
-        ("a space before", format!(" {good}"), malformed),
-        ("a fourth part", format!("{good}.x"), malformed),
-        ("two parts", encode(&header()), malformed),
-        ("nothing", String::new(), malformed),
-        ("five parts (JWE)", "a.b.c.d.e".to_owned(), malformed),
-        ("JSON serialisation", json!({"payload": "", "signatures": []}).to_string(), malformed),
-        ("header a list", format!("{}.{}.{signature}", encode(&json!([])), encode(&claims())), malformed),
-        ("claims a text", rs256(&header(), &json!("x")), malformed),
-        ("too large", large, TokenError::Jws(JwsError::TooLarge)),
-    ];
-    for (name, token, expected) in cases {
-        assert_eq!(outcome(&token, ALGORITHMS), Err(expected), "{name}");
-    }
-}
-
-/// `verify` never gets so far, because a key is only found for an algorithm that it fits. This is the second lock.
-#[test]
-fn a_key_that_does_not_fit_verifies_nothing() {
-    let token = rs256(&header(), &claims());
-    let other = CORP.keys.find(Some(kid(1)), Algorithm::ES256).unwrap();
-    assert_eq!(jws::Unverified::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
-}
-
-#[test]
-fn an_empty_shared_secret_is_nobodys() {
-    let message = ["eyJhbGciOiJIUzI1NiJ9".to_owned(), URL_SAFE_NO_PAD.encode(claims().to_string())].join(".");
-    let expect =
-        Expectations { issuer: ISSUER, algorithms: &[Algorithm::HS256], leeway: SignedDuration::ZERO };
-    let outcome = |secret: &str| {
-        let key = EncodingKey::from_secret(secret.as_bytes());
-        let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
-        let token = Secret::new(format!("{message}.{code}"));
-        verify_shared(&token, &Secret::new(secret), &expect, now()).map(|_| ())
-    };
-    assert_eq!(outcome("s3cret"), Ok(()));
-    assert_eq!(outcome(""), Err(TokenError::Jws(JwsError::KeyMismatch)));
-}
-
-#[test]
-fn peek_reads_who_could_verify_it() {
-    let seen = peek(&rs256(&header(), &claims())).unwrap();
-    assert_eq!((seen.issuer(), seen.kid(), seen.algorithm()), (ISSUER, Some(kid(0)), Algorithm::RS256));
-    assert!(!format!("{seen:?}").contains("alice"));
-    let refused = |token: &str| peek(token).unwrap_err();
-    assert_eq!(refused(&rs256(&header(), &without(claims(), "iss"))), TokenError::ClaimMissing("iss"));
-    assert_eq!(refused("garbage"), TokenError::Jws(JwsError::Malformed));
-}
-
-#[test]
-fn debug_and_errors_show_no_claim() {
-    let token = rs256(&header(), &claims());
-    let expect = Expectations { issuer: ISSUER, algorithms: ALGORITHMS, leeway: SignedDuration::ZERO };
-    let verified = verify(&Secret::new(token), &CORP.keys, &expect, now()).unwrap();
-    let debug = format!("{verified:?}");
-    assert!(!debug.contains("alice") && !debug.contains("roles"), "{debug}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    #[test]
-    fn no_single_changed_byte_verifies(at in any::<prop::sample::Index>(), byte in 0_u8..128, index in 0_usize..4) {
-        static TOKENS: LazyLock<Vec<String>> = LazyLock::new(|| {
-            CORP.pems.iter().map(|(_, key)| key.sign(claims().as_object().unwrap(), "JWT").unwrap()).collect()
-        });
-        let mut bytes = TOKENS[index].clone().into_bytes();
-        let at = at.index(bytes.len());
-        prop_assume!(bytes[at] != byte);
-        bytes[at] = byte;
-        let changed = String::from_utf8(bytes).unwrap();
-        prop_assert!(outcome(&changed, ALGORITHMS).is_err());
-    }
-
-    #[test]
-    fn no_text_makes_it_panic(text in ".*", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(outcome(&text, ALGORITHMS).is_err());
-        let part = URL_SAFE_NO_PAD.encode(&bytes);
-        let token = [part.as_str(); 3].join(".");
-        prop_assert!(outcome(&token, ALGORITHMS).is_err());
-        let _ = json::object(&bytes);
-        let _ = KeySet::parse(&bytes);
-    }
-
-    #[test]
-    fn what_is_signed_is_what_is_read(sub in "[^\"\\\\]{1,40}", extra in prop::collection::btree_map("[a-z]{5,9}", any::<i64>(), 0..8)) {
-        let mut claims = claims();
-        claims["sub"] = json!(sub);
-        for (name, value) in extra {
-            claims[name] = json!(value);
+fn a_request_is_checked_with_its_own_token_type_and_client() {
+    let head = http::Request::new(()).into_parts().0;
+    let request = |client: &str, kind: TokenType| {
+        let mut form = Form::new();
+        for (name, value) in [
+            ("grant_type", GRANT_TOKEN_EXCHANGE),
+            ("client_id", client),
+            ("client_secret", "s3cret"),
+            ("subject_token", &rs256(&header(), &claims())),
+            ("subject_token_type", kind.urn()),
+            ("audience", "back-end-api"),
+        ] {
+            form.push(name, value);
         }
-        let token = CORP.pems[3].1.sign(claims.as_object().unwrap(), "JWT").unwrap();
-        let expect = Expectations { issuer: ISSUER, algorithms: ALGORITHMS, leeway: SignedDuration::ZERO };
-        let verified = verify(&Secret::new(token), &CORP.keys, &expect, now()).unwrap();
-        prop_assert_eq!(verified.claims(), claims.as_object().unwrap());
-        prop_assert_eq!(verified.subject(), sub);
-    }
+        Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap())
+    };
+    let checks =
+        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = SubjectChecks {
+        issuer_name: "corp",
+        issuer: ISSUER,
+        checks: &checks,
+        audience: AudienceRule::Client,
+    };
+    let validated = validate(
+        request("front-end-app", TokenType::AccessToken),
+        &CORP.keys,
+        &checks,
+        Evidence::default(),
+        now(),
+    )
+    .unwrap();
+    assert_eq!(validated.subject().issuer(), "corp");
+    assert!(validated.subject().binding().is_none());
+    assert_eq!(validated.subject().subject(), "alice");
+    assert_eq!(validated.authenticated().client_id(), "front-end-app");
+    let debug = format!("{validated:?}");
+    assert!(!debug.contains("alice") && !debug.contains("s3cret") && !debug.contains("eyJ"), "{debug}");
+
+    let refused = validate(
+        request("other-app", TokenType::AccessToken),
+        &CORP.keys,
+        &checks,
+        Evidence::default(),
+        now(),
+    );
+    assert_eq!(refused.unwrap_err().reason, Reason::SubjectTokenAudience);
 }

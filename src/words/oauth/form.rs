@@ -149,6 +149,11 @@ fn percent_signs_are_whole(bytes: &[u8]) -> bool {
     memchr_iter(b'%', bytes).all(|index| hex(index + 1) && hex(index + 2))
 }
 
+/// The name of a parameter for audit. It must not grow with what a caller sends.
+pub fn bounded(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_default).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -14,7 +14,7 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::config::{AuditOutput, Config};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::secret::SecretHash;
-use crate::judgement::client::verify::Proven;
+use crate::judgement::client::verify::AuthenticatedClient;
 use crate::words::clock::{Clock, ManualClock};
 
 use crate::adapters::drain;
@@ -98,7 +98,7 @@ impl World {
         self.services.replace(state);
     }
 
-    async fn ask(&self, headers: &[(&str, &str)], form: &str) -> Result<Proven, Refusal> {
+    async fn ask(&self, headers: &[(&str, &str)], form: &str) -> Result<AuthenticatedClient, Refusal> {
         let state = self.services.generation();
         let head = head(headers);
         let realm = &state.realms[0];
@@ -152,7 +152,7 @@ fn head(headers: &[(&str, &str)]) -> Parts {
     request.body(()).unwrap().into_parts().0
 }
 
-fn told(result: Result<Proven, Refusal>) -> String {
+fn told(result: Result<AuthenticatedClient, Refusal>) -> String {
     result.map_or_else(
         |refusal| refusal.reason.to_string(),
         |proven| format!("{} {}", proven.client_id(), proven.by().name()),

@@ -15,8 +15,8 @@ use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::authenticator::remembered::Finding;
 use crate::edge::gateway::authenticator::unavailable;
 use crate::edge::gateway::case::Case;
-use crate::judgement::client::credentials::{Credentials, Presented};
-use crate::judgement::client::verify::{Proven, by_upstream};
+use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
+use crate::judgement::client::verify::{AuthenticatedClient, authenticate_by_introspection};
 use crate::words::oauth::introspection;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -30,8 +30,8 @@ impl Case<'_> {
         &self,
         credentials: &Credentials,
         cache_for: Duration,
-    ) -> Result<Proven, Refusal> {
-        let Presented::Secret(secret) = credentials.presented() else {
+    ) -> Result<AuthenticatedClient, Refusal> {
+        let PresentedCredentials::Secret(secret) = credentials.presented() else {
             return Box::pin(self.ask_about_client(credentials)).await;
         };
         let header = credentials.authorization().and_then(|header| header.to_str().ok()).unwrap_or_default();
@@ -50,7 +50,7 @@ impl Case<'_> {
         remembered.or_else(&parts, keep, || self.services.now(), ask).await
     }
 
-    async fn ask_about_client(&self, credentials: &Credentials) -> Result<Proven, Refusal> {
+    async fn ask_about_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let mut form = introspection::request(NO_TOKEN);
         credentials.write(&mut form);
         let form = form.encode();
@@ -68,7 +68,7 @@ impl Case<'_> {
             read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
         let (body, _) =
             read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
-        by_upstream(credentials, answer.status.as_u16(), &body)
+        authenticate_by_introspection(credentials, answer.status.as_u16(), &body)
     }
 }
 

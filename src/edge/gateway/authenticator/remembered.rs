@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
 
-use crate::judgement::client::verify::Proven;
+use crate::judgement::client::verify::AuthenticatedClient;
 use crate::words::refusal::Refusal;
 
 /// Most proofs that are remembered; each takes some hundred bytes.
@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// A proof on its way; boxed, because the cache copies it.
 pub(in crate::edge::gateway) type Finding<'f> =
-    Pin<Box<dyn Future<Output = Result<Proven, Refusal>> + Send + 'f>>;
+    Pin<Box<dyn Future<Output = Result<AuthenticatedClient, Refusal>> + Send + 'f>>;
 
 /// Proofs by keyed hash.
 pub(in crate::edge::gateway) struct Remembered {
@@ -30,7 +30,7 @@ pub(in crate::edge::gateway) struct Remembered {
 
 #[derive(Clone)]
 struct Entry {
-    proven: Proven,
+    proven: AuthenticatedClient,
     from: Timestamp,
     until: Timestamp,
 }
@@ -49,7 +49,7 @@ impl Remembered {
         keep: SignedDuration,
         now: impl Fn() -> Timestamp,
         find: impl FnOnce() -> Finding<'f>,
-    ) -> Result<Proven, Refusal> {
+    ) -> Result<AuthenticatedClient, Refusal> {
         let Some(digest) = self.digest(parts).filter(|_| keep.is_positive()) else {
             return find().await;
         };

@@ -6,7 +6,7 @@ use crate::adapters::store::{Key, Kind};
 use crate::adapters::upstream::headers::public_origin;
 use crate::edge::gateway::case::Case;
 use crate::judgement::token::dpop::htu::Htu;
-use crate::judgement::token::dpop::{self, Asked, DpopError, DpopProof, Place, Rules};
+use crate::judgement::token::dpop::{self, DpopError, DpopProof, DpopRules, ProofRequest, ProofTarget};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -20,7 +20,7 @@ impl Case<'_> {
     pub(super) async fn dpop_proof(
         &mut self,
         token: &Secret,
-        place: Place,
+        place: ProofTarget,
     ) -> Result<Option<DpopProof>, Refusal> {
         let Some(proof) = dpop::header(&self.head.headers)? else { return Ok(None) };
         let (config, now) = (&self.realm.config, self.services.now());
@@ -30,8 +30,8 @@ impl Case<'_> {
             self.record.next_nonce(HeaderValue::from_str(&nonces.fresh(now)).ok());
         }
         let url = self.public_url().ok_or(DpopError::Url)?;
-        let asked = Asked { method: &self.head.method, url: &url, token, place };
-        let rules = Rules {
+        let asked = ProofRequest { method: &self.head.method, url: &url, token, place };
+        let rules = DpopRules {
             algorithms: &config.dpop.algorithms,
             window: config.dpop.window,
             leeway: config.tokens.leeway,

@@ -5,8 +5,8 @@ use super::refresh::OpenedRefresh;
 use super::request::GovernedRequest;
 use super::stop::Stop;
 use crate::edge::gateway::case::Case;
-use crate::judgement::client::credentials::Method;
-use crate::judgement::client::verify::by_own_token;
+use crate::judgement::client::credentials::CredentialsMethod;
+use crate::judgement::client::verify::authenticate_by_service_account;
 use crate::judgement::exchange::api_access::ApiAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::parse::{Parsed, parse};
@@ -45,7 +45,8 @@ impl Case<'_> {
         let credentials = parsed.credentials();
         let config = &self.realm.config;
         let registered = config.clients.methods(credentials.client_id()).is_some();
-        let first = !config.dialect.rules().upstream_refusals && credentials.method() != Method::Assertion;
+        let first =
+            !config.dialect.rules().upstream_refusals && credentials.method() != CredentialsMethod::Assertion;
         if !registered && !first {
             return Ok(Authenticated::by_upstream(parsed));
         }
@@ -70,7 +71,7 @@ impl Case<'_> {
             self.ask_upstream(credentials, access.upstream_form(), head).await?;
         let account = Answer::read(head.status.as_u16(), &body)?;
         let token = self.verified(&account).await?;
-        let by_token = by_own_token(credentials, &token)?;
+        let by_token = authenticate_by_service_account(credentials, &token)?;
         let parsed = Parsed::of_service_account(access, account.token());
         self.record.parsed(&parsed);
         Ok(Authenticated::proven(parsed, proven.unwrap_or(by_token))?)

@@ -4,7 +4,7 @@ use super::refresh::OpenedRefresh;
 use crate::adapters::upstream::headers::public_origin;
 use crate::edge::gateway::case::Case;
 use crate::judgement::dialect::{self, claims::Came};
-use crate::judgement::exchange::Grant;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::{Circumstances, Permit};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::Validated;
@@ -26,7 +26,7 @@ impl Case<'_> {
         };
         self.record.permitted(&permit);
         let issuance = permit.issuance();
-        if permit.validated().is_ours() && issuance != Issuance::Mint {
+        if permit.validated().subject().provenance().is_by_cambio() && issuance != Issuance::Mint {
             return Err(Refusal::new(
                 Reason::SubjectTokenOurs,
                 format!("write issuance: mint for it, not {}", issuance.as_str()),

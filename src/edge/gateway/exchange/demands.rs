@@ -2,7 +2,7 @@
 
 use crate::edge::gateway::case::Case;
 use crate::judgement::permit::Permit;
-use crate::judgement::token::actor::about_the_actor;
+use crate::judgement::token::presented::TokenRole;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
@@ -12,7 +12,7 @@ impl Case<'_> {
     /// A demand is not met, or the identity provider or the store can't tell.
     pub(super) async fn meet_demands(&self, permit: &Permit) -> Result<(), Refusal> {
         let (demands, validated) = (permit.demands(), permit.validated());
-        if demands.still_active && validated.is_ours() {
+        if demands.still_active && validated.subject().provenance().is_by_cambio() {
             return Err(Refusal::new(
                 Reason::SubjectTokenInactive,
                 "stillActive: Cambio signed the token, and the identity provider can't say whether its session goes on: write a \
@@ -24,14 +24,15 @@ impl Case<'_> {
             Box::pin(self.still_active(parsed.subject_token())).await?;
             let own = validated.actor().is_some_and(|actor| actor.issuer() == self.realm.config.name);
             if let Some((token, _)) = parsed.actor().filter(|_| own) {
-                Box::pin(self.still_active(token)).await.map_err(about_the_actor)?;
+                Box::pin(self.still_active(token))
+                    .await
+                    .map_err(|refusal| TokenRole::Actor.refusal(refusal))?;
             }
         }
         if demands.one_time {
             let subject = validated.subject();
-            let issuer = subject.claims().get("iss").and_then(serde_json::Value::as_str).unwrap_or_default();
-            let leeway = self.generation.issuers.leeway(validated.issuer()).unwrap_or_default();
-            Box::pin(self.spend_subject_token(issuer, subject, leeway)).await?;
+            let leeway = self.generation.issuers.leeway(subject.issuer()).unwrap_or_default();
+            Box::pin(self.spend_subject_token(subject.iss(), subject.token(), leeway)).await?;
         }
         Ok(())
     }

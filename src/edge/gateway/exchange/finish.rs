@@ -11,7 +11,7 @@ use super::refresh::{OpenedRefresh, ends, refreshable};
 use super::stop::Stop;
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
-use crate::judgement::exchange::Grant;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::issue::Conformed;
 use crate::judgement::issue::refresh::{Answers, Session};
 use crate::judgement::permit::Permit;
@@ -76,10 +76,8 @@ impl Case<'_> {
                 Issuance::Translate => conformed.facts().subject.clone(),
                 Issuance::Forward | Issuance::Reissue | Issuance::Mint => None,
             },
-            now,
-            expires: ends,
         };
-        let renewal = Renewal::first(permit, &self.realm.config.name, family, handed);
+        let renewal = permit.first_renewal(&self.realm.config.name, family, handed, now, ends);
         self.record.family(&renewal);
         let asked = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
         let answers = if asked { Answers::Exchange } else { Answers::Besides };
@@ -101,10 +99,9 @@ impl Case<'_> {
             token: access_token(&conformed),
             upstream: session.and_then(|session| session.token),
             local_subject: None,
-            now,
-            expires: ends(now, renewal.began(), permit.refresh_lifetime(), expires_in),
         };
-        let next = renewal.next(permit, handed);
+        let ends = ends(now, renewal.began(), permit.refresh_lifetime(), expires_in);
+        let next = permit.next_renewal(renewal, handed, now, ends);
         self.seal(&next, conformed, now, Answers::Refresh)
     }
 

@@ -8,7 +8,7 @@ use super::refresh::OpenedRefresh;
 use super::stop::Stop;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
-use crate::judgement::client::credentials::Method;
+use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::issue::answer::Answer;
 use crate::judgement::issue::refresh::{Session, take_session};
 use crate::judgement::issue::translate::LocalSubject;
@@ -70,7 +70,7 @@ impl Case<'_> {
         self.head.headers.remove(dpop::HEADER);
         let parsed = permit.asked_upstream();
         let credentials = parsed.credentials();
-        if credentials.method() == Method::Assertion {
+        if credentials.method() == CredentialsMethod::Assertion {
             return Err(Stop::Refused(Refusal::new(
                 Reason::CredentialsSingleUse,
                 "issuance translate needs a client that authenticates by its secret or its certificate",

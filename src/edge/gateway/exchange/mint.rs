@@ -8,8 +8,8 @@ use super::issued_answer::IssuedAnswer;
 use crate::adapters::upstream::directory::error::DirectoryError;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
-use crate::judgement::client::verify::Proven;
-use crate::judgement::exchange::Grant;
+use crate::judgement::client::verify::AuthenticatedClient;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::issue;
 use crate::judgement::issue::mint::Mint;
 use crate::judgement::permit::Permit;
@@ -48,7 +48,7 @@ impl Case<'_> {
     }
 
     /// Who asks, proven: by the registry at the beginning, or now by the identity provider.
-    async fn minting_client(&self, permit: &Permit) -> Result<Proven, Refusal> {
+    async fn minting_client(&self, permit: &Permit) -> Result<AuthenticatedClient, Refusal> {
         let authenticated = permit.validated().authenticated();
         if let Some(proof) = authenticated.proof() {
             return Ok(proof.clone());

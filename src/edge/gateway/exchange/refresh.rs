@@ -14,7 +14,7 @@ use crate::adapters::config::RefreshTokens;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::replay::family::RefreshFamily;
 use crate::edge::gateway::signing::signer;
-use crate::judgement::client::credentials::Method;
+use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::refresh::{Refresh, parse};
 use crate::judgement::issue::Verified;
@@ -88,8 +88,8 @@ impl Case<'_> {
         refresh: &OpenedRefresh,
     ) -> Result<Permit, Refusal> {
         let (policy, now) = (&self.generation.config.policy, self.services.now());
-        let (renewal, scope) = (&refresh.renewal, refresh.request.scope());
-        let permit = Permit::renew(validated, renewal, scope, policy, &self.realm.circumstances(), now)?;
+        let renewal = &refresh.renewal;
+        let permit = Permit::renew(validated, renewal, policy, &self.realm.circumstances(), now)?;
         if ends(now, renewal.began(), permit.refresh_lifetime(), None) <= now {
             return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
         }
@@ -113,7 +113,8 @@ impl Case<'_> {
     /// Where only the directory knows the realm's own user: the user's session goes on. Whether the user is enabled is asked
     /// together with the roles.
     async fn check_session(&self, permit: &Permit) -> Result<(), Refusal> {
-        let minted = permit.issuance() == Issuance::Mint && permit.validated().is_own();
+        let minted =
+            permit.issuance() == Issuance::Mint && permit.validated().subject().provenance().is_of_realm();
         let Some(session) = session(permit).filter(|_| minted) else { return Ok(()) };
         let name = &self.realm.config.name;
         let directory = self.realm.directory.as_ref().ok_or_else(|| {
@@ -145,7 +146,7 @@ impl Case<'_> {
         let UpstreamAnswer { mut head, body } = self.ask_upstream(credentials, form, head).await?;
         let mut answer = Answer::read(head.status.as_u16(), &body)?;
         let mut session = take_refreshed(&mut answer);
-        if credentials.method() == Method::Assertion {
+        if credentials.method() == CredentialsMethod::Assertion {
             let token = self.verified(&answer).await?;
             let audiences = claims::audiences(token.claims()).unwrap_or_default();
             if !permit.audiences().iter().all(|wanted| audiences.contains(&wanted.as_str())) {
@@ -189,14 +190,15 @@ impl Case<'_> {
 /// It can't be asked again.
 pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal> {
     let refused = |detail: &str| Err(Refusal::new(Reason::RefreshTokenRefused, detail));
+    let provenance = permit.validated().subject().provenance();
     match permit.issuance() {
         Issuance::Mint if permit.demands().still_active => refused(
             "with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again",
         ),
-        Issuance::Mint if permit.validated().is_ours() => refused(
+        Issuance::Mint if provenance.is_by_cambio() => refused(
             "exchange the other issuer's token for one: a token that was minted can't be renewed for longer",
         ),
-        Issuance::Mint if permit.validated().is_own() && session(permit).is_none() => refused(
+        Issuance::Mint if provenance.is_of_realm() && session(permit).is_none() => refused(
             "with issuance mint, the realm's own tokens need roles.source: directory and a session (sid)",
         ),
         Issuance::Mint => Ok(()),

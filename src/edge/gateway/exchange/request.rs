@@ -1,7 +1,7 @@
 //! A governed request as it comes out of classification.
 
-use crate::judgement::exchange::Grant;
 use crate::judgement::exchange::api_access::ApiAccess;
+use crate::judgement::exchange::grant::Grant;
 use crate::words::oauth::form::Form;
 
 /// A grant that is judged.

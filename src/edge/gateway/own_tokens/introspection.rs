@@ -11,7 +11,7 @@ use crate::edge::gateway::case::Case;
 use crate::edge::gateway::replay::family::RefreshFamily;
 use crate::edge::gateway::respond;
 use crate::judgement::client::credentials::Credentials;
-use crate::judgement::client::verify::Proven;
+use crate::judgement::client::verify::AuthenticatedClient;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::words::refusal::Refusal;
@@ -50,7 +50,7 @@ impl Case<'_> {
     async fn introspected_refresh_token(
         &self,
         presented: &Presented,
-        client: &Proven,
+        client: &AuthenticatedClient,
     ) -> Result<Option<Map<String, Value>>, Refusal> {
         let config = &self.realm.config;
         let Some(tokens) = &config.refresh_tokens else { return Ok(None) };

@@ -6,7 +6,7 @@ use http::request::Parts;
 use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::judgement::exchange::classify::carries_token_of_ours;
 use crate::judgement::exchange::refresh;
-use crate::judgement::route::Own;
+use crate::judgement::route::OwnTokenEndpoint;
 use crate::judgement::route::media_type::MediaType;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
@@ -55,7 +55,7 @@ pub(super) fn is_in_head(realm: &RealmRuntime, head: &Parts) -> bool {
 /// Some parser could read a token of ours in it, but it is not written as we would write it.
 pub(super) fn carried(
     realm: &RealmRuntime,
-    endpoint: Own,
+    endpoint: OwnTokenEndpoint,
     head: &Parts,
     body: &[u8],
 ) -> Result<Carried, Refusal> {
@@ -72,14 +72,18 @@ pub(super) fn carried(
     }
     let is_plain = |token: &str| is_ours(realm, token.as_bytes()) && is_token(token);
     let header = bearer(head)?.filter(|(_, token)| is_plain(token));
-    let name = if endpoint == Own::Userinfo { "access_token" } else { "token" };
+    let name = if endpoint == OwnTokenEndpoint::Userinfo { "access_token" } else { "token" };
     let field = form.one(name).filter(|token| is_plain(token));
     match (header, field) {
-        (Some((scheme, token)), None) if endpoint == Own::Userinfo && form.one(name).is_none() => {
+        (Some((scheme, token)), None)
+            if endpoint == OwnTokenEndpoint::Userinfo && form.one(name).is_none() =>
+        {
             let token = Secret::new(token);
             Ok(Carried::Ours(Presented { token, form, scheme: Some(scheme) }))
         }
-        (None, Some(token)) if endpoint != Own::Userinfo || !head.headers.contains_key(AUTHORIZATION) => {
+        (None, Some(token))
+            if endpoint != OwnTokenEndpoint::Userinfo || !head.headers.contains_key(AUTHORIZATION) =>
+        {
             let token = Secret::new(token);
             Ok(Carried::Ours(Presented { token, form, scheme: None }))
         }

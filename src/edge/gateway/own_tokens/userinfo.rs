@@ -12,8 +12,8 @@ use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::edge::gateway::respond;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::narrow::is_profile_claim;
-use crate::judgement::token::confirmation::Binding;
-use crate::judgement::token::dpop::Place;
+use crate::judgement::token::dpop::ProofTarget;
+use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -88,7 +88,7 @@ impl Case<'_> {
         if to_key != (presented.scheme == Some(Scheme::DPoP)) {
             return Ok(Err(Unfit::Invalid));
         }
-        let sender = match self.sender(&presented.token, Place::Resource).await {
+        let sender = match self.sender(&presented.token, ProofTarget::Resource).await {
             Ok(sender) => sender,
             Err(refusal) if refusal.reason == Reason::DpopNonceRequired => return Ok(Err(Unfit::Nonce)),
             Err(refusal) if refusal.reason == Reason::DpopProofInvalid => return Ok(Err(Unfit::Proof)),

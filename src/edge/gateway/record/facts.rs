@@ -72,9 +72,9 @@ impl AuditRecord<'_> {
     /// Whose token it is.
     pub fn validated(&mut self, validated: &Validated) {
         self.line.subject = Some(validated.subject().subject().to_owned());
-        self.line.subject_issuer = Some(validated.issuer().to_owned());
+        self.line.subject_issuer = Some(validated.subject().issuer().to_owned());
         if let Some(actor) = validated.actor() {
-            self.line.actor = Some(clip(actor.token().subject()));
+            self.line.actor = Some(clip(actor.subject()));
             self.line.actor_issuer = Some(actor.issuer().to_owned());
         }
     }

@@ -23,23 +23,38 @@ fn assertion(payload: &str) -> String {
 fn reads_each_way_to_authenticate() {
     let jwt = assertion(r#"{"iss":"app","sub":"app","aud":"x"}"#);
     for (name, header, body, expected) in [
-        ("basic", Some(base64("app:s3cret")), String::new(), Method::Basic),
+        ("basic", Some(base64("app:s3cret")), String::new(), CredentialsMethod::Basic),
         (
             "basic, scheme in another case",
             Some(base64("app:s").replace("Basic", "bAsIc ")),
             String::new(),
-            Method::Basic,
+            CredentialsMethod::Basic,
         ),
-        ("basic, encoded", Some(base64("%61pp:s%3A")), String::new(), Method::Basic),
-        ("basic, colon in the secret", Some(base64("app:a:b")), String::new(), Method::Basic),
-        ("basic, empty secret", Some(base64("app:")), String::new(), Method::Basic),
-        ("basic and the same client_id", Some(base64("app:s")), "client_id=app".into(), Method::Basic),
-        ("basic and an empty secret", Some(base64("app:s")), "client_secret=".into(), Method::Basic),
-        ("post", None, "client_id=app&client_secret=s".into(), Method::Post),
-        ("public", None, "client_id=app".into(), Method::None),
-        ("empty secret is omitted", None, "client_id=app&client_secret=".into(), Method::None),
-        ("assertion", None, jwt.clone(), Method::Assertion),
-        ("assertion and the same client_id", None, format!("{jwt}&client_id=app"), Method::Assertion),
+        ("basic, encoded", Some(base64("%61pp:s%3A")), String::new(), CredentialsMethod::Basic),
+        ("basic, colon in the secret", Some(base64("app:a:b")), String::new(), CredentialsMethod::Basic),
+        ("basic, empty secret", Some(base64("app:")), String::new(), CredentialsMethod::Basic),
+        (
+            "basic and the same client_id",
+            Some(base64("app:s")),
+            "client_id=app".into(),
+            CredentialsMethod::Basic,
+        ),
+        (
+            "basic and an empty secret",
+            Some(base64("app:s")),
+            "client_secret=".into(),
+            CredentialsMethod::Basic,
+        ),
+        ("post", None, "client_id=app&client_secret=s".into(), CredentialsMethod::Post),
+        ("public", None, "client_id=app".into(), CredentialsMethod::None),
+        ("empty secret is omitted", None, "client_id=app&client_secret=".into(), CredentialsMethod::None),
+        ("assertion", None, jwt.clone(), CredentialsMethod::Assertion),
+        (
+            "assertion and the same client_id",
+            None,
+            format!("{jwt}&client_id=app"),
+            CredentialsMethod::Assertion,
+        ),
     ] {
         let header: Vec<&str> = header.as_deref().into_iter().collect();
         let credentials = read(&header, &body).unwrap();

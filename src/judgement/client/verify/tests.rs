@@ -162,7 +162,7 @@ fn judge(
     shown: &Shown,
     seen: Option<&ClientCertificate>,
     keys: &[(usize, Arc<KeySet>)],
-) -> Result<Judged, Refusal> {
+) -> Result<ClientVerdict, Refusal> {
     let clients = clients();
     let mut headers = HeaderMap::new();
     let assertion = |kind: &str, jwt: &str| format!("client_assertion_type={kind}&client_assertion={jwt}");
@@ -177,21 +177,21 @@ fn judge(
     };
     let form = Form::parse(form.as_bytes()).unwrap();
     let credentials = Credentials::read(&headers, &form, &clients.workloads)?;
-    let evidence = Evidence { certificate: seen, keys, leeway: SignedDuration::from_secs(10) };
-    verify(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap())
+    let evidence = ClientEvidence { certificate: seen, keys, leeway: SignedDuration::from_secs(10) };
+    authenticate(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap())
 }
 
 /// Client and method, the `jti` where it must be unused, or the reason.
-fn told(judged: Result<Judged, Refusal>) -> String {
+fn told(judged: Result<ClientVerdict, Refusal>) -> String {
     match judged {
-        Ok(Judged::Proven(proven)) => format!("{} {}", proven.client_id(), proven.by().name()),
-        Ok(Judged::Once(once)) => {
+        Ok(ClientVerdict::Authenticated(proven)) => format!("{} {}", proven.client_id(), proven.by().name()),
+        Ok(ClientVerdict::UnspentAssertion(once)) => {
             let (jti, until) = (once.jti().to_owned(), once.until().as_second() - NOW);
             let proven = once.claimed(true).unwrap();
             format!("{} {} {jti} {until}", proven.client_id(), proven.by().name())
         }
-        Ok(Judged::Slow(_)) => "slow".to_owned(),
-        Ok(Judged::ByUpstream) => "upstream".to_owned(),
+        Ok(ClientVerdict::SlowSecret(_)) => "slow".to_owned(),
+        Ok(ClientVerdict::ByUpstream) => "upstream".to_owned(),
         Err(refusal) => refusal.reason.to_string(),
     }
 }
@@ -342,7 +342,7 @@ fn assertions_by_shared_secrets() {
 #[test]
 fn an_assertion_is_good_once() {
     let shown = Shown::Assertion(signed(&OWN, &claims("key", &json!({}))));
-    let Ok(Judged::Once(once)) = judge(&shown, None, &[]) else { panic!("not once") };
+    let Ok(ClientVerdict::UnspentAssertion(once)) = judge(&shown, None, &[]) else { panic!("not once") };
     assert_eq!(once.claimed(false).unwrap_err().reason, Reason::ClientAssertionReplayed);
 }
 
@@ -462,9 +462,9 @@ fn slow_hashes_are_left_to_the_adapter() {
     let run = |secret: &str| {
         let form = Form::parse(format!("client_id=slow&client_secret={secret}").as_bytes()).unwrap();
         let credentials = Credentials::read(&HeaderMap::new(), &form, &clients.workloads).unwrap();
-        let evidence = Evidence { certificate: None, keys: &[], leeway: SignedDuration::ZERO };
-        match verify(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap()) {
-            Ok(Judged::Slow(slow)) => slow.run(),
+        let evidence = ClientEvidence { certificate: None, keys: &[], leeway: SignedDuration::ZERO };
+        match authenticate(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap()) {
+            Ok(ClientVerdict::SlowSecret(slow)) => slow.run(),
             other => panic!("{other:?}"),
         }
     };
@@ -496,7 +496,7 @@ fn the_identity_providers_word() {
             (_, Some(error)) => json!({ "error": error }).to_string(),
             _ => "<html>".to_owned(),
         };
-        let got = by_upstream(&credentials, status, body.as_bytes());
+        let got = authenticate_by_introspection(&credentials, status, body.as_bytes());
         let got = got.map_or_else(
             |refusal| refusal.reason.to_string(),
             |proven| format!("{} {}", proven.client_id(), proven.by().name()),

@@ -290,7 +290,7 @@ proptest! {
 
     #[test]
     fn open_doors_let_no_plain_exchange_through(body in bodies()) {
-        let wanted = |door: Door| String::from_utf8_lossy(&body).contains(door.name());
+        let wanted = |door: GovernedGrant| String::from_utf8_lossy(&body).contains(door.name());
         match classify(&form_head(), &body, &OPEN) {
             Classified::Open(door) => prop_assert!(wanted(door) || body.contains(&b'%')),
             Classified::Other => prop_assert!(!lenient_reader_finds_an_exchange(&body)),

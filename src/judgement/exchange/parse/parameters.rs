@@ -1,10 +1,9 @@
 //! Which parameters a request may carry.
 
-use crate::judgement::exchange::Grant;
 use crate::judgement::exchange::accepts::Accepts;
-use crate::judgement::exchange::classify::bounded;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::lenient::resembles;
-use crate::words::oauth::form::Form;
+use crate::words::oauth::form::{Form, bounded};
 use crate::words::refusal::{Reason, Refusal};
 
 /// What a token exchange may carry; everything else is unknown.

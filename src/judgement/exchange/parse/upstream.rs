@@ -7,15 +7,15 @@ use crate::words::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType
 use crate::words::secret::Secret;
 
 impl Parsed {
-    /// The exchange serialised anew for the identity provider, which is asked for a token of this type, with `audiences` in the place of audiences and resources.
-    /// Goes with `credentials().authorization()` as its `Authorization` header.
+    /// The exchange serialised anew for the identity provider, which is asked for a token of this type. `audiences` take the
+    /// place of audiences and resources. The form goes with `credentials().authorization()` as its `Authorization` header.
     pub fn upstream_form(&self, requested: TokenType, audiences: &[String]) -> String {
-        self.exchange_form((&self.subject_token, self.subject_token_type), requested, audiences)
+        self.exchange_form(&self.subject_token, self.subject_token_type, requested, audiences)
     }
 
-    /// The same exchange with an access token that the identity provider gave for the subject token.
+    /// The exchange of an access token that the identity provider gave for the subject token.
     pub fn upstream_form_for(&self, subject: &Secret, requested: TokenType, audiences: &[String]) -> String {
-        self.exchange_form((subject, TokenType::AccessToken), requested, audiences)
+        self.exchange_form(subject, TokenType::AccessToken, requested, audiences)
     }
 
     /// The JWT authorization grant that makes the subject token one of the identity provider's own (RFC 7523 section
@@ -31,7 +31,8 @@ impl Parsed {
 
     fn exchange_form(
         &self,
-        (subject, kind): (&Secret, TokenType),
+        subject: &Secret,
+        kind: TokenType,
         requested: TokenType,
         audiences: &[String],
     ) -> String {

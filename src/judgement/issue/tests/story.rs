@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
-use crate::judgement::client::verify::by_upstream;
-use crate::judgement::exchange::Grant;
+use crate::judgement::client::verify::authenticate_by_introspection;
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::parse;
 use crate::judgement::issue::answer::Answer;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
@@ -21,8 +21,8 @@ use crate::judgement::policy::model::{Issuance, Policy};
 use crate::judgement::policy::samples::{
     ISSUER, NOW, audience, keycloak_claims, now, object, permission, policy,
 };
-use crate::judgement::token::confirmation::Evidence;
 use crate::judgement::token::{AudienceRule, SubjectChecks, Validated, validate};
+use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::words::refusal::Reason;
@@ -108,7 +108,7 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
     assert_eq!(permit.issuance(), Issuance::Reissue);
     assert_eq!((permit.client(), permit.audiences()), ("front-end-app", &["back-end-api".to_owned()][..]));
     assert_eq!(permit.permissions(), [("back-end-api".to_owned(), 1)]);
-    assert_eq!(permit.validated().issuer(), "corp");
+    assert_eq!(permit.validated().subject().issuer(), "corp");
 
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
@@ -127,7 +127,7 @@ fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
     let (keycloak, ours) = (key(), key());
     let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Mint), &CORP, now()).unwrap();
     let credentials = permit.validated().authenticated().parsed().credentials();
-    let proof = by_upstream(credentials, 200, br#"{"active":false}"#).unwrap();
+    let proof = authenticate_by_introspection(credentials, 200, br#"{"active":false}"#).unwrap();
     let with = Mint { directory: None, signer: &ours, issuer: ISSUER, now: now(), jti: "cambio:1" };
     let conformed = mint::conform(&permit, &proof, &with).unwrap();
     let body: Value = serde_json::from_slice(conformed.body()).unwrap();

@@ -12,6 +12,7 @@ use super::Request;
 use crate::judgement::expression::{Expression, Other, Scene, Variables};
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{ActorRule, Audience, Demands, Issuance, Permission};
+use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::roles::{RoleTerms, Subject};
 use crate::judgement::policy::scopes::{OFFLINE, Offer};
 use crate::words::oauth::scope::Scope;
@@ -158,7 +159,7 @@ impl<'a> Judge<'a> {
             Reach::Issuer
         } else if !request.held && !is_of_a_subject_client(permission, issuance, request.claims) {
             Reach::Holder
-        } else if request.ours && !permission.exchanged {
+        } else if request.provenance.is_by_cambio() && !permission.exchanged {
             Reach::Exchanged
         } else if !permission.subject_tokens.contains(&request.subject_token) {
             Reach::SubjectToken
@@ -178,15 +179,20 @@ impl<'a> Judge<'a> {
     /// Whether it is about impersonation. The new token is about a user of the realm, made by us and with the roles that
     /// the directory knows: whatever else the subject token gives is somebody else's.
     fn impersonates(&self, permission: &Permission, issuance: Issuance) -> bool {
-        let theirs = self.request.own && issuance == Issuance::Mint && self.audience.roles.directory;
+        let theirs = self.request.provenance.is_of_realm()
+            && issuance == Issuance::Mint
+            && self.audience.roles.directory;
         permission.impersonation.is_some() && theirs
     }
 
     /// Whether what is allowed can be asked again. Who is impersonated has no session, and what a token of ours was made from
     /// is not at hand.
     fn refreshes(&self, issuance: Issuance) -> bool {
-        let Request { own, ours, impersonate, .. } = *self.request;
-        !ours && impersonate.is_none() && refreshable(issuance, own, self.audience.roles.directory)
+        let Request { provenance, impersonate, .. } = *self.request;
+        let own = provenance.is_of_realm();
+        !provenance.is_by_cambio()
+            && impersonate.is_none()
+            && refreshable(issuance, own, self.audience.roles.directory)
     }
 
     /// How far it goes with the actor and with those that there were before.
@@ -212,7 +218,7 @@ impl<'a> Judge<'a> {
             {
                 Reach::Actor
             }
-            (_, Some(actor)) if actor.ours && !permission.exchanged => Reach::Actor,
+            (_, Some(actor)) if actor.provenance.is_by_cambio() && !permission.exchanged => Reach::Actor,
             (_, Some(_)) if may_act.is_none() && !rule.without_may_act => Reach::Actor,
             _ if *depth > rule.depth => Reach::TooDeep,
             _ => Reach::Covers,
@@ -273,7 +279,8 @@ impl<'a> Judge<'a> {
 
     /// The role rules as they apply.
     pub(super) fn roles(&self, realm: &str, issuance: Issuance) -> Result<RoleTerms, Refusal> {
-        let Request { issuer, own, claims, impersonate, .. } = *self.request;
+        let Request { issuer, provenance, claims, impersonate, .. } = *self.request;
+        let own = provenance.is_of_realm();
         let claims = impersonate.map_or(claims, |requested| requested.claims);
         RoleTerms::resolve(self.audience, issuance, Subject { realm, issuer, own, claims }, || {
             self.becoming()
@@ -322,5 +329,6 @@ pub fn refreshable(issuance: Issuance, own: bool, directory: bool) -> bool {
 
 /// Whether tokens are exchanged that way. What we minted for a foreign subject only we know.
 fn takes(issuance: Issuance, request: &Request<'_>) -> bool {
-    issuance.takes(request.own) && (!request.settled || issuance == Issuance::Mint)
+    let minted = request.provenance == Provenance::CambioForForeign;
+    issuance.takes(request.provenance.is_of_realm()) && (!minted || issuance == Issuance::Mint)
 }

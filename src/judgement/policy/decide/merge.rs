@@ -10,6 +10,7 @@ use super::choose::Choice;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{Audience, Issuance, Profile, RoleOutput};
+use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::roles::RoleTerms;
 use crate::judgement::policy::scopes::Scopes;
 use crate::words::oauth::scope::Scope;
@@ -40,7 +41,7 @@ pub(super) fn merge(
     let subject = match issuance {
         Issuance::Translate => None,
         _ if request.impersonate.is_some() => request.impersonate.map(|one| one.subject.to_owned()),
-        _ if request.own => Some(request.subject.to_owned()),
+        _ if request.provenance.is_of_realm() => Some(request.subject.to_owned()),
         _ => minted_subject,
     };
     let expires_by = delegated_expiry(request, delegated);
@@ -57,8 +58,8 @@ pub(super) fn merge(
         let one = Contract {
             client: request.client.to_owned(),
             subject: subject.clone(),
-            own: request.own,
-            settled: request.settled,
+            own: request.provenance.is_of_realm(),
+            settled: request.provenance == Provenance::CambioForForeign,
             person: request.impersonate.map(|one| one.claims.clone()),
             act: delegated.act.clone(),
             may_act: delegated.may_act.clone(),
@@ -70,7 +71,7 @@ pub(super) fn merge(
             roles: vec![roles],
             realm_roles: audience.roles.realm.clone(),
             role_output: if signs { output.clone() } else { RoleOutput::default() },
-            from_directory: mints && request.own && audience.roles.directory,
+            from_directory: mints && request.provenance.is_of_realm() && audience.roles.directory,
             scope_permitted: scopes,
             scope_requested: requested.cloned(),
             lifetime: lifetime.max(SignedDuration::ZERO),

@@ -16,7 +16,7 @@ fn gateway() -> Map<String, Value> {
 fn actor<'a>(claims: &'a Map<String, Value>, issuer: &'a str) -> Actor<'a> {
     Actor {
         held: true,
-        ours: false,
+        provenance: Provenance::Realm,
         issuer,
         iss: claims["iss"].as_str().unwrap(),
         claims,
@@ -123,7 +123,7 @@ fn who_is_no_longer_of_the_tokens_issuer_keeps_his() {
         "iss": PARTNER, "may_act": {"client_id": "front-end-app", "sub": "b"},
         "act": {"sub": "a", "act": {"sub": "c", "iss": "https://third.example"}}
     }));
-    let foreign = Request { own: false, issuer: "partner", ..request(&[], &subject) };
+    let foreign = Request { provenance: Provenance::Foreign, issuer: "partner", ..request(&[], &subject) };
     let found = Delegated::of(&foreign).unwrap();
     assert_eq!(
         found.act,
@@ -132,7 +132,9 @@ fn who_is_no_longer_of_the_tokens_issuer_keeps_his() {
     assert_eq!(found.may_act, Some(json!({"client_id": "front-end-app", "sub": "b", "iss": PARTNER})));
 
     let minted = object(json!({"iss": ISSUER, "act": found.act, "may_act": found.may_act}));
-    let settled = Delegated::of(&Request { settled: true, claims: &minted, ..foreign }).unwrap();
+    let settled =
+        Delegated::of(&Request { provenance: Provenance::CambioForForeign, claims: &minted, ..foreign })
+            .unwrap();
     assert_eq!(settled.act.as_ref(), minted.get("act"), "and what we wrote stays");
     assert_eq!(settled.may_act.as_ref(), minted.get("may_act"));
 }
@@ -193,7 +195,7 @@ fn nobody_acts_for_himself() {
     );
     for subject in ["corp#sa-gateway", "sa-gateway"] {
         assert_eq!(
-            acting(Request { settled: true, own: false, subject, ..request(&[], &plain) }),
+            acting(Request { provenance: Provenance::CambioForForeign, subject, ..request(&[], &plain) }),
             cycle,
             "{subject}"
         );

@@ -12,6 +12,7 @@ use crate::judgement::policy::decide::{Request, decide};
 use crate::judgement::policy::model::{
     ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource,
 };
+use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::samples::{
     ISSUER, NOW, audience, keycloak_claims, listed, now, object, permission, policy, request, set,
 };
@@ -40,7 +41,7 @@ fn contract(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -
     let audiences = [target.name.clone()];
     let scope = asked.scope.map(|scope| Scope::parse(scope).unwrap());
     let request = Request {
-        own: asked.own,
+        provenance: if asked.own { Provenance::Realm } else { Provenance::Foreign },
         issuer: if asked.own { "corp" } else { "partner" },
         requested_token: asked.kind,
         scope: scope.as_ref(),
@@ -236,10 +237,10 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
     let mut claims = keycloak_claims();
     claims
         .extend(object(json!({"sub": "partner#42", SUBJECT_ISSUER: partner, "scope": "email", "sid": "s"})));
-    let (audiences, target) = ([String::from("back-end-api")], minting());
+    let (audiences, mut target) = ([String::from("back-end-api")], minting());
+    target.permissions[0].exchanged = true;
     let request = Request {
-        own: false,
-        settled: true,
+        provenance: Provenance::CambioForForeign,
         issuer: "partner",
         subject: "partner#42",
         ..request(&audiences, &claims)
@@ -267,7 +268,7 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
     claims.extend(object(json!({"locale": "fr"})));
     let audiences = [String::from("back-end-api")];
     let request = Request {
-        own: false,
+        provenance: Provenance::Foreign,
         issuer: "partner",
         carried: &["email", "locale", "acr", "act", "sid", "realm_access"],
         defaults: &[
@@ -322,7 +323,12 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
     claims.extend(object(forged.clone()));
     let audiences = [String::from("back-end-api")];
     let carried = crate::judgement::dialect::Dialect::Forgerock.rules().carried;
-    let foreign = Request { own: false, issuer: "partner", carried, ..request(&audiences, &claims) };
+    let foreign = Request {
+        provenance: Provenance::Foreign,
+        issuer: "partner",
+        carried,
+        ..request(&audiences, &claims)
+    };
     let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
     let mint = |request: Request<'_>, target: Audience| {
         let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
@@ -332,7 +338,11 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
         forged.as_object().unwrap().keys().filter(|name| claims.contains_key(*name)).count()
     };
     assert_eq!(had(&mint(foreign, minting())), 0);
-    assert_eq!(had(&mint(Request { own: true, issuer: "corp", ..foreign }, minting())), 4, "the realm's own");
+    assert_eq!(
+        had(&mint(Request { provenance: Provenance::Realm, issuer: "corp", ..foreign }, minting())),
+        4,
+        "the realm's own"
+    );
     let mut listing = minting();
     listing.token.claims = listed(&["user_id"]);
     assert_eq!(had(&mint(foreign, listing)), 1, "the owner asks for it");

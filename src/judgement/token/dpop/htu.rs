@@ -214,7 +214,7 @@ mod tests {
         format!("{}://{host}:{port}/{}", if *secure { "https" } else { "http" }, path.join("/"))
     }
 
-    /// The same URL, spelt by chance: capitals, no port where the scheme has it, escapes, dot segments, a query.
+    /// A URL, spelt by chance: capitals, no port where the scheme has it, escapes, dot segments, a query.
     fn spelt((secure, host, port, path): &(bool, String, u16, Vec<String>), choices: &[bool]) -> String {
         let mut choices = choices.iter().copied().cycle();
         let mut chosen = || choices.next().unwrap_or_default();

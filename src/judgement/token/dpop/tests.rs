@@ -78,8 +78,8 @@ fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
 }
 
-fn rules() -> Rules<'static> {
-    Rules {
+fn rules() -> DpopRules<'static> {
+    DpopRules {
         algorithms: ALGORITHMS,
         window: SignedDuration::from_secs(60),
         leeway: SignedDuration::from_secs(10),
@@ -87,9 +87,9 @@ fn rules() -> Rules<'static> {
     }
 }
 
-fn checked(proof: &str, place: Place, rules: &Rules<'_>) -> Result<Unspent, DpopError> {
+fn checked(proof: &str, place: ProofTarget, rules: &DpopRules<'_>) -> Result<UnspentProof, DpopError> {
     let (url, token) = (Htu::parse(URL).unwrap(), Secret::new("the-token"));
-    check(proof, &Asked { method: &Method::POST, url: &url, token: &token, place }, rules, now())
+    check(proof, &ProofRequest { method: &Method::POST, url: &url, token: &token, place }, rules, now())
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn every_claim_and_header_is_checked() {
         ("ath that is a list", claim("ath", json!([])), wrong_type("ath")),
     ] {
         let proof = caller.sign(&header, &claims);
-        assert_eq!(checked(&proof, Place::TokenEndpoint, &rules()).err(), expected, "{name}");
+        assert_eq!(checked(&proof, ProofTarget::TokenEndpoint, &rules()).err(), expected, "{name}");
     }
 }
 
@@ -182,7 +182,7 @@ fn each_algorithm_with_its_key() {
         (KeyKind::Rsa, Algorithm::PS256),
     ] {
         let holder = Holder::new(kind, algorithm);
-        let proof = checked(&holder.sign(&holder.header(), &claims()), Place::TokenEndpoint, &rules());
+        let proof = checked(&holder.sign(&holder.header(), &claims()), ProofTarget::TokenEndpoint, &rules());
         assert_eq!(proof.unwrap().spent(true).unwrap().jkt(), holder.jkt, "{algorithm:?}");
     }
 }
@@ -203,7 +203,7 @@ fn the_form_and_the_signature() {
         ("another proof's signature", &moved, Some(DpopError::Jws(JwsError::Signature))),
         ("no signature", &format!("{message}."), Some(DpopError::Jws(JwsError::Signature))),
     ] {
-        assert_eq!(checked(text, Place::TokenEndpoint, &rules()).err(), expected, "{name}");
+        assert_eq!(checked(text, ProofTarget::TokenEndpoint, &rules()).err(), expected, "{name}");
     }
 }
 
@@ -211,27 +211,27 @@ fn the_form_and_the_signature() {
 fn a_resource_wants_the_hash_of_its_token() {
     let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, b"the-token"));
     let right = CALLER.sign(&CALLER.header(), &with(claims(), "ath", ath));
-    assert!(checked(&right, Place::Resource, &rules()).is_ok());
+    assert!(checked(&right, ProofTarget::Resource, &rules()).is_ok());
     let bare = CALLER.sign(&CALLER.header(), &claims());
-    assert_eq!(checked(&bare, Place::Resource, &rules()).err(), Some(DpopError::Claim("ath")));
+    assert_eq!(checked(&bare, ProofTarget::Resource, &rules()).err(), Some(DpopError::Claim("ath")));
 }
 
 #[test]
 fn the_rfcs_proofs() {
-    let rules = Rules { algorithms: &[Algorithm::ES256], ..rules() };
+    let rules = DpopRules { algorithms: &[Algorithm::ES256], ..rules() };
     let token = Secret::new(RFC_TOKEN);
     for (proof, method, url, place, iat) in [
-        (RFC, Method::POST, "https://server.example.com/token", Place::TokenEndpoint, 1_562_262_616),
+        (RFC, Method::POST, "https://server.example.com/token", ProofTarget::TokenEndpoint, 1_562_262_616),
         (
             RFC_RESOURCE,
             Method::GET,
             "https://resource.example.org/protectedresource",
-            Place::Resource,
+            ProofTarget::Resource,
             1_562_262_618,
         ),
     ] {
         let (url, now) = (Htu::parse(url).unwrap(), Timestamp::from_second(iat).unwrap());
-        let asked = Asked { method: &method, url: &url, token: &token, place };
+        let asked = ProofRequest { method: &method, url: &url, token: &token, place };
         let proof = check(proof, &asked, &rules, now).unwrap();
         assert_eq!(proof.until().as_second(), iat + 61);
         assert_eq!(proof.spent(true).unwrap().jkt(), RFC_JKT);
@@ -241,7 +241,7 @@ fn the_rfcs_proofs() {
 #[test]
 fn a_nonce_where_one_is_demanded() {
     let key = NonceKey::new(&[7; 32]).unwrap();
-    let rules = Rules { nonces: Some(key.of("corp")), ..rules() };
+    let rules = DpopRules { nonces: Some(key.of("corp")), ..rules() };
     let old = now() - SignedDuration::from_secs(61);
     for (name, nonce, expected) in [
         ("fresh", json!(key.of("corp").fresh(now())), None),
@@ -256,11 +256,11 @@ fn a_nonce_where_one_is_demanded() {
             nonce => with(claims(), "nonce", nonce),
         };
         let proof = CALLER.sign(&CALLER.header(), &claims);
-        assert_eq!(checked(&proof, Place::TokenEndpoint, &rules).err(), expected, "{name}");
+        assert_eq!(checked(&proof, ProofTarget::TokenEndpoint, &rules).err(), expected, "{name}");
     }
     // What is wrong with a proof besides is told first: a nonce would not mend it.
     let wrong = CALLER.sign(&CALLER.header(), &with(claims(), "htm", "GET"));
-    assert_eq!(checked(&wrong, Place::TokenEndpoint, &rules).err(), Some(DpopError::Method));
+    assert_eq!(checked(&wrong, ProofTarget::TokenEndpoint, &rules).err(), Some(DpopError::Method));
     assert_eq!(Refusal::from(DpopError::Nonce).reason, Reason::DpopNonceRequired);
     assert_eq!(Refusal::from(DpopError::Method).reason, Reason::DpopProofInvalid);
 }
@@ -268,7 +268,7 @@ fn a_nonce_where_one_is_demanded() {
 #[test]
 fn a_proof_is_good_for_one_use() {
     let proof = CALLER.sign(&CALLER.header(), &claims());
-    let unspent = checked(&proof, Place::TokenEndpoint, &rules()).unwrap();
+    let unspent = checked(&proof, ProofTarget::TokenEndpoint, &rules()).unwrap();
     assert_eq!(unspent.once(), [CALLER.jkt.as_str(), "a-known-jti"]);
     assert_eq!(unspent.spent(false).err(), Some(DpopError::Replayed));
 }

@@ -5,9 +5,10 @@ use serde_json::json;
 use super::*;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
-use crate::judgement::token::confirmation::Evidence;
-use crate::judgement::token::{AudienceRule, SubjectChecks, check_introspected};
-use crate::words::oauth::urn::TokenType;
+use crate::judgement::token::checked::{CheckedToken, TokenSource};
+use crate::judgement::token::presented::{Presenter, TokenRole};
+use crate::judgement::token::{AudienceRule, SubjectChecks};
+use crate::words::oauth::confirmation::Evidence;
 
 const ISSUER: &str = "https://login.partner.example";
 const NOW: i64 = 1_800_000_000;
@@ -52,7 +53,10 @@ fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
     };
     let answer = IntrospectionAnswer::read(answer.to_string().as_bytes()).map_err(|_| Reason::Internal)?;
     let now = Timestamp::from_second(NOW).unwrap();
-    check_introspected(&answer, kind, "front-end-app", &checks, Evidence::default(), now)
+    let source = TokenSource::Introspected { answer: &answer, kind };
+    let presenter = Presenter { client: "front-end-app", is_public: false, evidence: Evidence::default() };
+    CheckedToken::of(source, TokenRole::Subject, presenter, &checks, now)
+        .map(|checked| checked.token().clone())
         .map_err(|refusal| refusal.reason)
 }
 

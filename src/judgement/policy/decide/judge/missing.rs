@@ -1,6 +1,7 @@
 //! What is missing, and in which permission it would have to stand.
 
 use super::{Judge, Reach, takes};
+use crate::judgement::policy::provenance::Provenance;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Judge<'_> {
@@ -74,14 +75,14 @@ impl Judge<'_> {
         if takes(issuance, self.request) {
             return format!("add {issuer} to issuers of permission {position}");
         }
-        if self.request.settled {
+        if self.request.provenance == Provenance::CambioForForeign {
             return format!(
                 "permission {position} has issuance: {}, which can't exchange a token that Cambio minted: add a \
                  permission with issuers: [{issuer}] and issuance: mint",
                 issuance.as_str()
             );
         }
-        let (tokens, ways) = if self.request.own {
+        let (tokens, ways) = if self.request.provenance.is_of_realm() {
             ("foreign tokens", "forward, reissue or mint")
         } else {
             ("the realm's own tokens", "translate or mint")
@@ -105,7 +106,8 @@ impl Judge<'_> {
                 format!("add {} to delegation.issuers of permission {position}", actor.issuer)
             }
             (Some(_), Some(actor))
-                if actor.ours && permission.is_some_and(|permission| !permission.exchanged) =>
+                if actor.provenance.is_by_cambio()
+                    && permission.is_some_and(|permission| !permission.exchanged) =>
             {
                 format!("Cambio signed the actor token: add exchangedTokens: true to permission {position}")
             }

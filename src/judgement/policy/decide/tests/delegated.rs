@@ -28,7 +28,7 @@ fn asked(permissions: Vec<Permission>, claims: &Value, actor: Option<&str>) -> R
     let gateway = object(json!({"sub": "sa-gateway", "azp": "gateway"}));
     let actor = actor.map(|issuer| Actor {
         held: true,
-        ours: false,
+        provenance: Provenance::Realm,
         issuer,
         iss: if issuer == "corp" { ISSUER } else { PARTNER },
         claims: &gateway,
@@ -274,7 +274,7 @@ fn whose_token_the_client_may_come_with() {
             claims: &gateway,
             subject: "sa-gateway",
             held,
-            ours: false,
+            provenance: Provenance::Realm,
             expires: now() + SignedDuration::from_secs(60),
         });
         let request = Request { held, actor, ..request(&audiences, &claims) };
@@ -313,6 +313,7 @@ fn a_token_of_ours_is_taken_where_the_owner_says_so() {
     };
     let (mint, audiences, claims) = (Issuance::Mint, names(&["back-end-api"]), object(json!({})));
     let gateway = object(json!({"sub": "sa-gateway", "azp": "gateway"}));
+    let signed = |ours| if ours { Provenance::CambioForRealm } else { Provenance::Realm };
     for (name, exchanged, subject, actor, expected) in [
         ("the realm's own", false, false, None, Ok(())),
         ("ours", false, true, None, Err(Reason::SubjectTokenOurs)),
@@ -327,10 +328,10 @@ fn a_token_of_ours_is_taken_where_the_owner_says_so() {
             claims: &gateway,
             subject: "sa-gateway",
             held: true,
-            ours,
+            provenance: signed(ours),
             expires: now() + SignedDuration::from_secs(60),
         });
-        let request = Request { actor, ours: subject, ..request(&audiences, &claims) };
+        let request = Request { actor, provenance: signed(subject), ..request(&audiences, &claims) };
         let policy = policy([audience("back-end-api", vec![taking(exchanged, mint)])]);
         let decided = decide(&policy, "corp", &request, now());
         assert_eq!(decided.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");

@@ -111,7 +111,8 @@ fn every_reason_of_impersonation() {
             assert_eq!(asked, impersonate.map(|one| one.subject), "{name}");
         }
         if let Some(impersonate) = impersonate {
-            let foreign = Request { own: false, impersonate: Some(impersonate), ..request };
+            let foreign =
+                Request { provenance: Provenance::Foreign, impersonate: Some(impersonate), ..request };
             assert!(decide(&policy([target]), "corp", &foreign, now()).is_err(), "{name}: a foreign subject");
         }
     }

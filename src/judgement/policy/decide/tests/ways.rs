@@ -54,8 +54,10 @@ fn an_issuance_takes_the_tokens_that_it_can_exchange() {
     ] {
         let any = Permission { issuers: Names::Any, ..by(issuance) };
         let policy = policy([audience("back-end-api", vec![any])]);
-        for (issuer, of_the_realm, expected) in [("corp", true, own), ("partner", false, foreign)] {
-            let request = Request { issuer, own: of_the_realm, ..request(&audiences, &claims) };
+        for (issuer, provenance, expected) in
+            [("corp", Provenance::Realm, own), ("partner", Provenance::Foreign, foreign)]
+        {
+            let request = Request { issuer, provenance, ..request(&audiences, &claims) };
             let decided = decide(&policy, "corp", &request, now());
             assert_eq!(decided.is_ok(), expected, "{} {issuer}", issuance.as_str());
             if let Err(refusal) = decided {
@@ -152,8 +154,9 @@ fn a_refresh_token_comes_with_an_access_token_or_not_at_all() {
         let requested_tokens = BTreeSet::from([TokenType::AccessToken, TokenType::RefreshToken]);
         let permission = Permission { issuers: Names::Any, requested_tokens, ..by(issuance) };
         let policy = policy([audience("back-end-api", vec![permission])]);
+        let provenance = if own { Provenance::Realm } else { Provenance::Foreign };
         let request =
-            Request { own, requested_token: TokenType::RefreshToken, ..request(&audiences, &claims) };
+            Request { provenance, requested_token: TokenType::RefreshToken, ..request(&audiences, &claims) };
         let decided = decide(&policy, "corp", &request, now());
         assert_eq!(decided.as_ref().ok().map(|one| one.refresh), expected, "{} {own}", issuance.as_str());
         match decided {
@@ -289,6 +292,15 @@ struct Way {
 }
 
 impl Way {
+    fn provenance(self) -> Provenance {
+        match (self.own, self.ours) {
+            (true, false) => Provenance::Realm,
+            (true, true) => Provenance::CambioForRealm,
+            (false, false) => Provenance::Foreign,
+            (false, true) => Provenance::CambioForForeign,
+        }
+    }
+
     fn issuer(self) -> &'static str {
         if self.own { "corp" } else { "partner" }
     }
@@ -323,7 +335,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     let (gateway, person) = (object(json!({"azp": "gateway"})), object(json!({"sub": "user-2"})));
     let actor = way.acts.then_some(Actor {
         held: true,
-        ours: false,
+        provenance: Provenance::Realm,
         issuer: "corp",
         iss: "https://a.example",
         claims: &gateway,
@@ -334,9 +346,8 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     let (asked, audiences) = (scope(scopes), names(if way.both { &["a", "b"] } else { &["a"] }));
     let request = Request {
         scope: Some(&asked),
-        own: way.own,
+        provenance: way.provenance(),
         held: way.held,
-        ours: way.ours,
         issuer: way.issuer(),
         actor,
         impersonate: way.becomes.then_some(requested),

@@ -80,6 +80,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
             issuers: Names::Any,
             scopes,
             issuance: Some(Issuance::Mint),
+            exchanged: true,
             delegation,
             impersonation,
             lifetime: lifetime.map(SignedDuration::from_secs),
@@ -161,6 +162,11 @@ fn exchange(
     let audiences: Vec<String> = hop.audiences.iter().map(|&name| name.to_owned()).collect();
     let settled = subject.contains_key(SUBJECT_ISSUER);
     let own = subject["iss"] == ISSUER && !settled;
+    let provenance = match (own, settled) {
+        (true, _) => Provenance::Realm,
+        (false, true) => Provenance::CambioForForeign,
+        (false, false) => Provenance::Foreign,
+    };
     let actor = hop.actor.map(|((issuer, sub), life)| (issuer, sub, now + life));
     let acting = object(json!({"sub": actor.map(|actor| actor.1), "azp": "gateway"}));
     let person = object(json!({"sub": hop.becomes, "preferred_username": "customer"}));
@@ -169,14 +175,13 @@ fn exchange(
     let request = Request {
         client: hop.client,
         issuer: if own { "corp" } else { "partner" },
-        own,
-        settled,
+        provenance,
         scope: asked.as_ref(),
         subject: text(subject, "sub").unwrap(),
         subject_expires: Timestamp::from_second(subject["exp"].as_i64().unwrap()).unwrap(),
         actor: actor.map(|(issuer, subject, expires)| Actor {
             held: true,
-            ours: false,
+            provenance: Provenance::Realm,
             issuer,
             iss: iss(issuer),
             claims: &acting,

@@ -9,10 +9,6 @@ fn claims(cnf: &Value) -> Map<String, Value> {
     Map::from_iter([("cnf".to_owned(), cnf.clone())])
 }
 
-fn proof(jkt: Option<&str>) -> Option<DpopProof> {
-    jkt.map(DpopProof::of)
-}
-
 #[test]
 fn a_binding_that_is_not_understood_is_none_that_is_met() {
     for (name, cnf, understood) in [
@@ -55,7 +51,7 @@ fn a_binding_that_is_not_understood_is_none_that_is_met() {
 fn who_proves_what() {
     let (key, certificate) = (json!({"jkt": ONE}), json!({"x5t#S256": ONE}));
     let both = json!({"jkt": ONE, "x5t#S256": OTHER});
-    for (name, cnf, dpop, certificate_thumbprint, proved) in [
+    for (name, cnf, jkt, certificate_thumbprint, proved) in [
         ("the key", &key, Some(ONE), None, true),
         ("another key", &key, Some(OTHER), None, false),
         ("no proof", &key, None, None, false),
@@ -69,19 +65,18 @@ fn who_proves_what() {
         ("of both, the key", &both, Some(ONE), None, false),
         ("of both, the certificate", &both, None, Some(OTHER), false),
     ] {
-        let dpop = proof(dpop);
-        let evidence = Evidence { dpop: dpop.as_ref(), certificate_thumbprint };
+        let evidence = Evidence { jkt, certificate_thumbprint };
         let binding = Binding::read(&claims(cnf)).unwrap();
         let found = binding.proved_by(evidence).map_err(|refusal| refusal.reason);
         assert_eq!(found, if proved { Ok(()) } else { Err(Reason::SubjectTokenBound) }, "{name}");
     }
-    let evidence = Evidence { dpop: None, certificate_thumbprint: None };
+    let evidence = Evidence { jkt: None, certificate_thumbprint: None };
     assert_eq!(Binding::default().proved_by(evidence), Ok(()));
 }
 
 #[test]
 fn a_binding_only_ever_grows() {
-    for (name, cnf, dpop, expected) in [
+    for (name, cnf, jkt, expected) in [
         ("none", None, None, None),
         ("none, and a proof", None, Some(ONE), Some(json!({"jkt": ONE}))),
         ("a key and its proof", Some(json!({"jkt": ONE})), Some(ONE), Some(json!({"jkt": ONE}))),
@@ -93,10 +88,9 @@ fn a_binding_only_ever_grows() {
             Some(json!({"jkt": ONE, "x5t#S256": OTHER})),
         ),
     ] {
-        let dpop = proof(dpop);
         let binding = cnf.map_or_else(Binding::default, |cnf| Binding::read(&claims(&cnf)).unwrap());
         // A certificate that nothing asks for binds nothing: it may be there for another reason.
-        let evidence = Evidence { dpop: dpop.as_ref(), certificate_thumbprint: Some(OTHER) };
+        let evidence = Evidence { jkt, certificate_thumbprint: Some(OTHER) };
         assert_eq!(binding.strengthened(evidence).claim(), expected, "{name}");
     }
 }

@@ -1,16 +1,35 @@
-//! The Identity Assertion JWT Authorization Grant (draft-ietf-oauth-identity-assertion-authz-grant): an identity
-//! provider lets one of its clients act for a user at another authorization server.
+//! What is asked for: by the request, or by an ID-JAG in its place.
+//!
+//! With an Identity Assertion JWT Authorization Grant (draft-ietf-oauth-identity-assertion-authz-grant) an identity provider
+//! lets one of its clients act for a user at another authorization server.
 
-use super::Asked;
+use super::checked::CheckedToken;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::jose::claims;
-use crate::judgement::jose::verify::VerifiedToken;
 use crate::words::oauth::scope::Scope;
+use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// What is asked for with an ID-JAG, which must be this client's: the request may ask for less than the assertion
-/// names, never for more. Whom it is for is checked with every other token's `aud`.
-pub(super) fn asked(parsed: &Parsed, token: &VerifiedToken) -> Result<Asked, Refusal> {
+/// The resources and the scope that are asked for.
+#[derive(Debug)]
+pub(super) struct RequestedAccess {
+    pub(super) resources: Vec<String>,
+    pub(super) scope: Option<Scope>,
+}
+
+impl RequestedAccess {
+    /// What the request asks for, or the ID-JAG that it presents.
+    pub(super) fn of(parsed: &Parsed, subject: &CheckedToken) -> Result<Self, Refusal> {
+        match subject.kind() {
+            TokenType::IdJag => id_jag(parsed, subject),
+            _ => Ok(Self { resources: parsed.resources().to_vec(), scope: parsed.scope().cloned() }),
+        }
+    }
+}
+
+/// What is asked for with an ID-JAG. The ID-JAG must be for this client. The request may ask for less than the ID-JAG names,
+/// never for more. Its `aud` was checked with every other token's.
+fn id_jag(parsed: &Parsed, token: &CheckedToken) -> Result<RequestedAccess, Refusal> {
     let wrong = |detail: String| Refusal::new(Reason::SubjectTokenClaims, detail);
     let text = |name| claims::string(token.claims(), name).map_err(|error| wrong(error.to_string()));
     if text("client_id")? != Some(parsed.credentials().client_id()) {
@@ -48,5 +67,5 @@ pub(super) fn asked(parsed: &Parsed, token: &VerifiedToken) -> Result<Asked, Ref
         }
         (Some(asked), _) => Some(asked.clone()),
     };
-    Ok(Asked { resources, scope })
+    Ok(RequestedAccess { resources, scope })
 }

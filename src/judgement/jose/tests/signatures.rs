@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{CORP, claims, kid, sign};
-use crate::judgement::jose::jws::{JwsError, SUPPORTED, Unverified};
+use crate::judgement::jose::jws::{JwsError, SUPPORTED, UnverifiedJws};
 use crate::judgement::jose::verify::{TokenError, verify_payload};
 
 /// The index of the key that signs with this algorithm.
@@ -33,7 +33,7 @@ fn token(name: &str, algorithm: Algorithm) -> String {
 fn accepted(token: &str, algorithm: Algorithm, what: &str) -> bool {
     let index = index(algorithm);
     let kept = CORP.keys.find(Some(kid(index)), algorithm).unwrap();
-    let ours = Unverified::read(token).unwrap().verify(kept).is_ok();
+    let ours = UnverifiedJws::read(token).unwrap().verify(kept).is_ok();
     let jwk: Jwk = serde_json::from_value(CORP.pems[index].1.jwk().clone()).unwrap();
     let (message, signature) = token.rsplit_once('.').unwrap();
     let key = DecodingKey::from_jwk(&jwk).unwrap();

@@ -1,11 +1,10 @@
-//! To whom a token is bound: `cnf` (RFC 7800) by the key of a `DPoP` proof (RFC 9449 section 6) or by a TLS client
-//! certificate (RFC 8705 section 3), and the evidence that the caller is that one.
+//! To whom a token is bound: `cnf` (RFC 7800) with the key of a `DPoP` proof (RFC 9449 section 6) or with a TLS client
+//! certificate (RFC 8705 section 3), and the evidence that the caller is this sender.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use crate::judgement::token::dpop::DpopProof;
 use crate::words::refusal::{Reason, Refusal};
 
 /// `cnf.jkt`
@@ -15,11 +14,11 @@ const CERTIFICATE: &str = "x5t#S256";
 /// Keycloak's note beside `jkt`, how the key came to it. It confirms nothing.
 const KEYCLOAKS_NOTE: (&str, &str) = ("kc-jkt-type", "DPoP");
 
-/// What the caller of a request has shown of itself.
+/// What the caller of a request has shown to be the sender to whom a token is bound.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence<'a> {
-    /// Its `DPoP` proof, checked.
-    pub dpop: Option<&'a DpopProof>,
+    /// The SHA-256 thumbprint of the key of its checked `DPoP` proof (RFC 7638), as `cnf.jkt` has it.
+    pub jkt: Option<&'a str>,
     /// The SHA-256 thumbprint in base64url of the certificate with which it came over TLS.
     pub certificate_thumbprint: Option<&'a str>,
 }
@@ -38,7 +37,7 @@ impl Binding {
         claims.get("cnf").map_or_else(|| Ok(Self::default()), Self::of)
     }
 
-    /// The same for a value of `cnf`.
+    /// Reads the value of `cnf`.
     pub fn of(cnf: &Value) -> Result<Self, Refusal> {
         let Value::Object(members) = cnf else { return Err(bound("the token's cnf is no object")) };
         let mut binding = Self::default();
@@ -65,11 +64,11 @@ impl Binding {
         self.key.is_none() && self.certificate.is_none()
     }
 
-    /// Whether the caller has shown that it is the one; where a token is bound to both, both.
+    /// Whether the caller is the sender to whom the token is bound: to its key, its certificate, or both.
     pub fn proved_by(&self, evidence: Evidence<'_>) -> Result<(), Refusal> {
         if let Some(key) = &self.key {
-            match evidence.dpop {
-                Some(proof) if proof.jkt() == key => {}
+            match evidence.jkt {
+                Some(jkt) if jkt == key => {}
                 Some(_) => {
                     return Err(bound("the token is bound to another key than that of the DPoP proof"));
                 }
@@ -92,11 +91,11 @@ impl Binding {
         Ok(())
     }
 
-    /// What a token that is made from this one is bound to: to the same, and to the key of the proof with which the
-    /// caller came (RFC 9449 section 5). Never to less.
+    /// The binding of a token that is made from the token with this binding. A token without a key gets the key of the
+    /// caller's proof (RFC 9449 section 5). Nothing is ever taken away.
     #[must_use]
     pub fn strengthened(&self, evidence: Evidence<'_>) -> Self {
-        let key = self.key.clone().or_else(|| evidence.dpop.map(|proof| proof.jkt().to_owned()));
+        let key = self.key.clone().or_else(|| evidence.jkt.map(str::to_owned));
         Self { key, certificate: self.certificate.clone() }
     }
 

@@ -1,0 +1,227 @@
+//! A checked token: subject or actor token; JWT, opaque or remembered.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::checks::{SubjectChecks, is_held_by, was_issued_to};
+use super::introspected::access_token;
+use super::presented::{Presenter, TokenRole};
+use crate::judgement::jose::claims;
+use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
+use crate::judgement::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
+use crate::judgement::policy::provenance::Provenance;
+use crate::words::oauth::confirmation::Binding;
+use crate::words::oauth::introspection::IntrospectionAnswer;
+use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{Reason, Refusal};
+
+/// A token that was checked for the client that presents it. Only [`CheckedToken::of`] makes one.
+#[derive(Clone, Debug)]
+pub struct CheckedToken {
+    token: VerifiedToken,
+    kind: TokenType,
+    issuer: String,
+    provenance: Provenance,
+    held_by_client: bool,
+    binding: Binding,
+}
+
+/// A token, and who vouches for its claims.
+pub(crate) enum TokenSource<'a> {
+    /// A JWT, and the keys of its issuer.
+    Jwt { token: UnverifiedToken, kind: TokenType, keys: &'a KeySet },
+    /// A JWT that Cambio signed for the realm.
+    Cambio {
+        token: UnverifiedToken,
+        kind: TokenType,
+        /// The realm's keys of Cambio.
+        keys: &'a KeySet,
+        /// Claims that an audience's owner had Cambio write. They are not the identity provider's word to another audience.
+        role_claims: &'a BTreeSet<String>,
+        /// The name of the trusted foreign issuer that has this `iss`.
+        foreign_issuer: &'a dyn Fn(&str) -> Result<String, Refusal>,
+    },
+    /// An opaque token, and what its issuer says about it.
+    Introspected { answer: &'a IntrospectionAnswer, kind: TokenType },
+    /// A token of an exchange that is being refreshed. Its signature and times were checked when the exchange was
+    /// allowed.
+    Remembered {
+        token: VerifiedToken,
+        kind: TokenType,
+        /// What the token that was issued for it is bound to.
+        binding: Binding,
+    },
+}
+
+impl CheckedToken {
+    /// Checks a token that `presenter` presents, and what the configuration says about it now.
+    ///
+    /// # Errors
+    /// What is wrong with the token. An actor token must not be delegated itself: nobody would answer for its actors.
+    pub(crate) fn of(
+        source: TokenSource<'_>,
+        role: TokenRole,
+        presenter: Presenter<'_>,
+        checks: &SubjectChecks<'_>,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        Self::check(source, role, presenter, checks, now).map_err(|refusal| role.refusal(refusal))
+    }
+
+    fn check(
+        source: TokenSource<'_>,
+        role: TokenRole,
+        presenter: Presenter<'_>,
+        checks: &SubjectChecks<'_>,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let jwt = |token: UnverifiedToken, kind, keys| {
+            let token = token
+                .verify(keys, &checks.expectations(), now)
+                .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+            checks.accept(&token, kind, presenter.client, presenter.evidence)?;
+            let binding = Binding::read(token.claims())?;
+            Self::new(token, kind, binding, role, presenter, checks)
+        };
+        match source {
+            TokenSource::Jwt { token, kind, keys } => jwt(token, kind, keys),
+            TokenSource::Cambio { token, kind, keys, role_claims, foreign_issuer } => {
+                let checked = jwt(token, kind, keys)?.signed_by_cambio(role, foreign_issuer)?;
+                Ok(Self { token: checked.token.without(role_claims), ..checked })
+            }
+            TokenSource::Introspected { answer, kind } => {
+                let token = access_token(answer, kind, checks.issuer, checks.checks.leeway, now)?;
+                checks.fit(&token, presenter.client, presenter.evidence)?;
+                let binding = Binding::read(token.claims())?;
+                Self::new(token, kind, binding, role, presenter, checks)
+            }
+            TokenSource::Remembered { token, kind, binding } => {
+                if claims::string(token.claims(), "iss") != Ok(Some(checks.issuer)) {
+                    let issuer = match role {
+                        TokenRole::Subject => "the issuer",
+                        TokenRole::Actor => "the actor's issuer",
+                    };
+                    let detail = format!("{issuer} has another iss now");
+                    return Err(role.refuse(Reason::SubjectTokenIssuerUntrusted, detail));
+                }
+                checks.fit(&token, presenter.client, presenter.evidence)?;
+                binding.proved_by(presenter.evidence)?;
+                Self::new(token, kind, binding, role, presenter, checks)
+            }
+        }
+    }
+
+    /// The token, once its claims fit. `binding` is what it, or what was issued for it, is bound to.
+    fn new(
+        token: VerifiedToken,
+        kind: TokenType,
+        binding: Binding,
+        role: TokenRole,
+        presenter: Presenter<'_>,
+        checks: &SubjectChecks<'_>,
+    ) -> Result<Self, Refusal> {
+        if role == TokenRole::Actor && token.claims().contains_key("act") {
+            let detail = "it has act, and is no actor's own token";
+            return Err(Refusal::new(Reason::SubjectTokenDelegated, detail));
+        }
+        let of_realm = checks.audience.is_own();
+        let held_by_client = !of_realm || is_held_by(token.claims(), presenter.client)?;
+        if of_realm && presenter.is_public {
+            was_issued_to(token.claims(), presenter.client)?;
+        }
+        Ok(Self {
+            token,
+            kind,
+            issuer: checks.issuer_name.to_owned(),
+            provenance: if of_realm { Provenance::Realm } else { Provenance::Foreign },
+            held_by_client,
+            binding: binding.strengthened(presenter.evidence),
+        })
+    }
+
+    /// The token as one that Cambio signed: about one of the realm's users, or about a subject of another issuer for as
+    /// long as that issuer is trusted.
+    fn signed_by_cambio(
+        self,
+        role: TokenRole,
+        foreign_issuer: &dyn Fn(&str) -> Result<String, Refusal>,
+    ) -> Result<Self, Refusal> {
+        let origin = self.claims().get(SUBJECT_ISSUER);
+        let impersonated = self.claims().contains_key(IMPERSONATED);
+        match role {
+            TokenRole::Subject if impersonated => {
+                let detail = "the subject token came of an impersonation, which was permitted for its own audience alone";
+                return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
+            }
+            TokenRole::Actor if origin.is_some() => {
+                let detail = "minted for a subject of another issuer, who is no user of the realm";
+                return Err(Refusal::new(Reason::ActorTokenInvalid, detail));
+            }
+            TokenRole::Actor if impersonated => {
+                let detail = "it came of an impersonation: it is not the user's own";
+                return Err(Refusal::new(Reason::ActorTokenInvalid, detail));
+            }
+            TokenRole::Subject | TokenRole::Actor => {}
+        }
+        let Some(origin) = origin else {
+            return Ok(Self { provenance: Provenance::CambioForRealm, ..self });
+        };
+        let issuer = foreign_issuer(origin.as_str().unwrap_or_default())?;
+        Ok(Self { issuer, provenance: Provenance::CambioForForeign, ..self })
+    }
+
+    /// The verified token.
+    pub fn token(&self) -> &VerifiedToken {
+        &self.token
+    }
+
+    /// Its claims.
+    pub fn claims(&self) -> &Map<String, Value> {
+        self.token.claims()
+    }
+
+    /// Its `sub`.
+    pub fn subject(&self) -> &str {
+        self.token.subject()
+    }
+
+    /// Its `exp`.
+    pub fn expires(&self) -> Timestamp {
+        self.token.expires()
+    }
+
+    /// Its `iss`. An opaque token has the `iss` of the issuer that was asked.
+    pub fn iss(&self) -> &str {
+        self.claims().get("iss").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What kind of token it is.
+    pub fn kind(&self) -> TokenType {
+        self.kind
+    }
+
+    /// The name of its issuer in the configuration: of the subject's issuer, if Cambio minted the token for a foreign
+    /// subject.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Who issued it.
+    pub fn provenance(&self) -> Provenance {
+        self.provenance
+    }
+
+    /// Whether it was issued to or for the client that presents it. Always for foreign tokens. If not, a permission must
+    /// name the client that it was issued to.
+    pub fn held_by_client(&self) -> bool {
+        self.held_by_client
+    }
+
+    /// What a token that is made from it is bound to.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+}
