@@ -11,14 +11,14 @@ mod state;
 
 use memchr::memchr;
 
-use self::state::{At, Field};
+use self::state::{Field, ScanState};
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The scanner of one connection.
 #[derive(Debug)]
 pub struct HeadScanner {
-    at: At,
+    at: ScanState,
     /// `Content-Length` of the head that is being read.
     length: Option<u64>,
     chunked: bool,
@@ -28,7 +28,7 @@ pub struct HeadScanner {
 
 impl Default for HeadScanner {
     fn default() -> Self {
-        Self { at: At::Preface(0), length: None, chunked: false, chunk: 0 }
+        Self { at: ScanState::Preface(0), length: None, chunked: false, chunk: 0 }
     }
 }
 
@@ -37,7 +37,7 @@ impl HeadScanner {
     pub fn scan(&mut self, bytes: &mut [u8]) {
         let mut from = 0;
         while let Some(rest) = bytes.get_mut(from..).filter(|rest| !rest.is_empty()) {
-            if self.at == At::Off {
+            if self.at == ScanState::Off {
                 return;
             }
             from += self.step(rest);
@@ -48,93 +48,93 @@ impl HeadScanner {
     pub fn is_in_head(&self) -> bool {
         matches!(
             self.at,
-            At::Preface(1..)
-                | At::RequestLine
-                | At::LineStart
-                | At::BlankLine
-                | At::Name(..)
-                | At::Line
-                | At::Length { .. }
+            ScanState::Preface(1..)
+                | ScanState::RequestLine
+                | ScanState::LineStart
+                | ScanState::BlankLine
+                | ScanState::Name(..)
+                | ScanState::Line
+                | ScanState::Length { .. }
         )
     }
 
     /// Stops scanning.
     pub fn stop(&mut self) {
-        self.at = At::Off;
+        self.at = ScanState::Off;
     }
 
     /// Consumes one byte, or a run of bytes in one state, and returns their number.
     fn step(&mut self, rest: &mut [u8]) -> usize {
         let Some(&byte) = rest.first() else { return 0 };
         self.at = match self.at {
-            At::RequestLine | At::Line => {
+            ScanState::RequestLine | ScanState::Line => {
                 let Some(end) = memchr(b'\n', rest) else { return rest.len() };
-                self.at = At::LineStart;
+                self.at = ScanState::LineStart;
                 return end + 1;
             }
-            At::Content(left) => return self.content(left, rest.len()),
-            At::ChunkData => return self.chunk_data(rest.len()),
-            At::Preface(seen) => match PREFACE.get(seen) {
-                Some(expected) if *expected == byte && seen + 1 == PREFACE.len() => At::Off,
-                Some(expected) if *expected == byte => At::Preface(seen + 1),
+            ScanState::Content(left) => return self.content(left, rest.len()),
+            ScanState::ChunkData => return self.chunk_data(rest.len()),
+            ScanState::Preface(seen) => match PREFACE.get(seen) {
+                Some(expected) if *expected == byte && seen + 1 == PREFACE.len() => ScanState::Off,
+                Some(expected) if *expected == byte => ScanState::Preface(seen + 1),
                 // This is not the preface. hyper would refuse its whole first line, so only the first word matters.
                 _ if seen == 0 => return self.begin(),
                 _ if seen < 14 => return self.inside_request_line(),
-                _ => At::Off,
+                _ => ScanState::Off,
             },
-            At::Start if byte == b'\r' || byte == b'\n' => At::Start,
-            At::Start => return self.begin(),
-            At::LineStart => match byte {
+            ScanState::Start if byte == b'\r' || byte == b'\n' => ScanState::Start,
+            ScanState::Start => return self.begin(),
+            ScanState::LineStart => match byte {
                 b'\n' => self.head_over(),
-                b'\r' => At::BlankLine,
-                _ => Field::starting_with(byte).map_or(At::Line, |field| At::Name(field, 1)),
+                b'\r' => ScanState::BlankLine,
+                _ => Field::starting_with(byte).map_or(ScanState::Line, |field| ScanState::Name(field, 1)),
             },
-            At::BlankLine if byte == b'\n' => self.head_over(),
-            At::Name(field, seen) => return self.name(field, seen, rest),
-            At::Length { over } => self.length_value(byte, over),
+            ScanState::BlankLine if byte == b'\n' => self.head_over(),
+            ScanState::Name(field, seen) => return self.name(field, seen, rest),
+            ScanState::Length { over } => self.length_value(byte, over),
             // What hyper refuses.
-            At::BlankLine | At::Off => At::Off,
+            ScanState::BlankLine | ScanState::Off => ScanState::Off,
             chunked => self.in_chunks(chunked, byte),
         };
         1
     }
 
     /// Where the next byte stands in a chunked body (RFC 9112 section 7.1), outside of its data. hyper refuses whatever
-    /// leads to [`At::Off`].
-    fn in_chunks(&mut self, at: At, byte: u8) -> At {
+    /// leads to [`ScanState::Off`].
+    fn in_chunks(&mut self, at: ScanState, byte: u8) -> ScanState {
         match (at, byte) {
-            (At::ChunkStart | At::ChunkSize, _) => self.chunk_size(byte),
-            (At::ChunkSpace, b' ' | b'\t') => At::ChunkSpace,
-            (At::ChunkSpace | At::ChunkExtension, b'\r') => At::ChunkSizeLf,
-            (At::ChunkExtension, b'\n') => At::Off,
-            (At::ChunkSpace, b';') | (At::ChunkExtension, _) => At::ChunkExtension,
-            (At::ChunkSizeLf, b'\n') if self.chunk == 0 => At::TrailerStart,
-            (At::ChunkSizeLf, b'\n') => At::ChunkData,
-            (At::ChunkDataCr, b'\r') => At::ChunkDataLf,
-            (At::ChunkDataLf, b'\n') => At::ChunkStart,
-            (At::TrailerStart, b'\r') => At::EndLf,
-            (At::Trailer, b'\r') => At::TrailerLf,
-            (At::TrailerStart | At::Trailer, _) => At::Trailer,
-            (At::TrailerLf, b'\n') => At::TrailerStart,
-            (At::EndLf, b'\n') => At::Start,
-            _ => At::Off,
+            (ScanState::ChunkStart | ScanState::ChunkSize, _) => self.chunk_size(byte),
+            (ScanState::ChunkSpace, b' ' | b'\t') => ScanState::ChunkSpace,
+            (ScanState::ChunkSpace | ScanState::ChunkExtension, b'\r') => ScanState::ChunkSizeLf,
+            (ScanState::ChunkExtension, b'\n') => ScanState::Off,
+            (ScanState::ChunkSpace, b';') | (ScanState::ChunkExtension, _) => ScanState::ChunkExtension,
+            (ScanState::ChunkSizeLf, b'\n') if self.chunk == 0 => ScanState::TrailerStart,
+            (ScanState::ChunkSizeLf, b'\n') => ScanState::ChunkData,
+            (ScanState::ChunkDataCr, b'\r') => ScanState::ChunkDataLf,
+            (ScanState::ChunkDataLf, b'\n') => ScanState::ChunkStart,
+            (ScanState::TrailerStart, b'\r') => ScanState::EndLf,
+            (ScanState::Trailer, b'\r') => ScanState::TrailerLf,
+            (ScanState::TrailerStart | ScanState::Trailer, _) => ScanState::Trailer,
+            (ScanState::TrailerLf, b'\n') => ScanState::TrailerStart,
+            (ScanState::EndLf, b'\n') => ScanState::Start,
+            _ => ScanState::Off,
         }
     }
 
     /// A request line begins with the byte at hand (or, at the start of a connection, an empty line).
     fn begin(&mut self) -> usize {
-        if let At::Preface(_) = self.at {
-            self.at = At::Start;
+        if let ScanState::Preface(_) = self.at {
+            self.at = ScanState::Start;
             return 0;
         }
         self.length = None;
         self.chunked = false;
-        self.at = At::RequestLine;
+        self.at = ScanState::RequestLine;
         0
     }
 
     fn inside_request_line(&mut self) -> usize {
-        self.at = At::RequestLine;
+        self.at = ScanState::RequestLine;
         0
     }
 
@@ -144,64 +144,64 @@ impl HeadScanner {
         if seen < name.len() {
             let same = name.get(seen).is_some_and(|expected| byte.eq_ignore_ascii_case(expected));
             // The byte is scanned again as part of a line: it may be the line's end.
-            self.at = if same { At::Name(field, seen + 1) } else { At::Line };
+            self.at = if same { ScanState::Name(field, seen + 1) } else { ScanState::Line };
             return usize::from(same);
         }
         if *byte != b':' {
-            self.at = At::Line;
+            self.at = ScanState::Line;
             return 0;
         }
         if self.chunked || self.length.is_some() {
             *byte = 0;
-            self.at = At::Off;
+            self.at = ScanState::Off;
         } else if field == Field::TransferEncoding {
             // hyper accepts it only if the body is chunked, and never in HTTP/1.0.
             self.chunked = true;
-            self.at = At::Line;
+            self.at = ScanState::Line;
         } else {
             self.length = Some(0);
-            self.at = At::Length { over: false };
+            self.at = ScanState::Length { over: false };
         }
         1
     }
 
-    fn length_value(&mut self, byte: u8, over: bool) -> At {
+    fn length_value(&mut self, byte: u8, over: bool) -> ScanState {
         match byte {
-            b'\n' => At::LineStart,
+            b'\n' => ScanState::LineStart,
             b'0'..=b'9' if !over => {
                 let length = self.length.unwrap_or(0).checked_mul(10);
                 self.length = length.and_then(|length| length.checked_add(u64::from(byte - b'0')));
-                if self.length.is_some() { At::Length { over } } else { At::Off }
+                if self.length.is_some() { ScanState::Length { over } } else { ScanState::Off }
             }
             // Spaces may stand before or after the digits; hyper refuses them in between.
-            b' ' | b'\t' if self.length == Some(0) => At::Length { over },
-            b' ' | b'\t' | b'\r' => At::Length { over: true },
-            _ => At::Off,
+            b' ' | b'\t' if self.length == Some(0) => ScanState::Length { over },
+            b' ' | b'\t' | b'\r' => ScanState::Length { over: true },
+            _ => ScanState::Off,
         }
     }
 
-    fn head_over(&mut self) -> At {
+    fn head_over(&mut self) -> ScanState {
         match self.length {
             _ if self.chunked => self.next_chunk(),
-            None | Some(0) => At::Start,
-            Some(length) => At::Content(length),
+            None | Some(0) => ScanState::Start,
+            Some(length) => ScanState::Content(length),
         }
     }
 
     fn content(&mut self, left: u64, here: usize) -> usize {
         let taken = usize::try_from(left).map_or(here, |left| left.min(here));
         let left = left - taken as u64;
-        self.at = if left == 0 { At::Start } else { At::Content(left) };
+        self.at = if left == 0 { ScanState::Start } else { ScanState::Content(left) };
         taken
     }
 
-    fn next_chunk(&mut self) -> At {
+    fn next_chunk(&mut self) -> ScanState {
         self.chunk = 0;
-        At::ChunkStart
+        ScanState::ChunkStart
     }
 
-    fn chunk_size(&mut self, byte: u8) -> At {
-        let started = self.at == At::ChunkSize;
+    fn chunk_size(&mut self, byte: u8) -> ScanState {
+        let started = self.at == ScanState::ChunkSize;
         if !started {
             self.chunk = 0;
         }
@@ -209,24 +209,24 @@ impl HeadScanner {
             b'0'..=b'9' => byte - b'0',
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
-            b' ' | b'\t' if started => return At::ChunkSpace,
-            b';' if started => return At::ChunkExtension,
-            b'\r' if started => return At::ChunkSizeLf,
-            _ => return At::Off,
+            b' ' | b'\t' if started => return ScanState::ChunkSpace,
+            b';' if started => return ScanState::ChunkExtension,
+            b'\r' if started => return ScanState::ChunkSizeLf,
+            _ => return ScanState::Off,
         };
         match self.chunk.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit))) {
             Some(size) => {
                 self.chunk = size;
-                At::ChunkSize
+                ScanState::ChunkSize
             }
-            None => At::Off,
+            None => ScanState::Off,
         }
     }
 
     fn chunk_data(&mut self, here: usize) -> usize {
         let taken = usize::try_from(self.chunk).map_or(here, |left| left.min(here));
         self.chunk -= taken as u64;
-        self.at = if self.chunk == 0 { At::ChunkDataCr } else { At::ChunkData };
+        self.at = if self.chunk == 0 { ScanState::ChunkDataCr } else { ScanState::ChunkData };
         taken
     }
 }

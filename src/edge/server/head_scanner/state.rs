@@ -2,7 +2,7 @@
 
 /// The place of the next byte in a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum At {
+pub(super) enum ScanState {
     /// This many bytes of the HTTP/2 preface have come, at the start of a connection.
     Preface(usize),
     /// Before a request line.

@@ -77,7 +77,7 @@ proptest! {
         let bytes = requests.concat();
         let (after, scanner) = scanned(bytes.as_bytes(), &sizes);
         prop_assert_eq!(after, bytes.as_bytes());
-        prop_assert_eq!(scanner.at, At::Start, "{}", bytes);
+        prop_assert_eq!(scanner.at, ScanState::Start, "{}", bytes);
     }
 
     #[test]
@@ -90,7 +90,7 @@ proptest! {
         let (after, scanner) = scanned(bytes.as_bytes(), &sizes);
         let changed: Vec<_> = bytes.bytes().zip(after).filter(|(before, after)| before != after).collect();
         prop_assert_eq!(changed, [(b':', 0)]);
-        prop_assert_eq!(scanner.at, At::Off);
+        prop_assert_eq!(scanner.at, ScanState::Off);
     }
 
     #[test]
@@ -114,7 +114,7 @@ fn http_2_is_left_alone() {
     let mut bytes = PREFACE.to_vec();
     bytes.extend_from_slice(b"\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n");
     let (after, scanner) = scanned(&bytes, &[5]);
-    assert_eq!((after, scanner.at), (bytes, At::Off));
+    assert_eq!((after, scanner.at), (bytes, ScanState::Off));
 }
 
 #[test]
