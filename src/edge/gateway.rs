@@ -40,7 +40,7 @@ use self::hold::{Released, Withheld, hold, is_free};
 use crate::adapters::audit::Audit;
 use crate::adapters::metrics::{Metrics, Way};
 use crate::adapters::net::body::{Body, ReadError, read_bounded};
-use crate::adapters::store::Store;
+use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::{Upstream, forward};
 use crate::edge::gateway::answer_lock::Origin;
 use crate::edge::gateway::generation::{RealmState, State};
@@ -57,7 +57,7 @@ use crate::words::refusal::{Reason, Refusal};
 pub struct Gateway {
     state: ArcSwap<State>,
     upstream: Upstream,
-    store: Store,
+    store: MarkStore,
     authenticator: Authenticator,
     metrics: Arc<Metrics>,
     audit: Audit,
@@ -99,7 +99,7 @@ impl Gateway {
     pub fn new(
         state: State,
         upstream: Upstream,
-        store: Store,
+        store: MarkStore,
         metrics: Arc<Metrics>,
         audit: Audit,
         clock: Clock,
@@ -131,7 +131,7 @@ impl Gateway {
     }
 
     /// What was used and what was revoked.
-    pub fn store(&self) -> &Store {
+    pub fn store(&self) -> &MarkStore {
         &self.store
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use self::remembered::{Finding, Remembered};
 use crate::adapters::jwks::JwksError;
 use crate::adapters::metrics::Outcome;
-use crate::adapters::store::{Key, Kind};
+use crate::adapters::store::{MarkKey, MarkKind};
 use crate::edge::gateway::evidence::certificate;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::token_endpoint::Visit;
@@ -134,7 +134,7 @@ async fn keys(
 
 /// An assertion's one use (RFC 7523 section 3, OpenID Connect Core section 9).
 async fn spend(visit: Visit<'_>, realm: &RealmState, once: Once) -> Result<Proven, Refusal> {
-    let key = Key::new(Kind::ClientAssertion, &[&realm.config.name, once.client_id(), once.jti()]);
+    let key = MarkKey::new(MarkKind::ClientAssertion, &[&realm.config.name, once.client_id(), once.jti()]);
     let first = visit.gateway.store.claim(&key, once.until()).await;
     let first = first.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
     once.claimed(first)

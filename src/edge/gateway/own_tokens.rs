@@ -17,7 +17,7 @@ use jsonwebtoken::Algorithm;
 
 use crate::adapters::metrics::{Outcome, OwnEndpoint, Way};
 use crate::adapters::net::body::Body;
-use crate::adapters::store::{Key, Kind, StoreError};
+use crate::adapters::store::{MarkKey, MarkKind, StoreError};
 use crate::edge::gateway::generation::RealmState;
 pub(super) use crate::edge::gateway::own_tokens::family::Family;
 use crate::edge::gateway::own_tokens::presented::{Carried, Presented, carried};
@@ -160,8 +160,8 @@ fn refused(visit: Visit<'_>, realm: &RealmState, endpoint: OwnEndpoint, refusal:
     response
 }
 
-fn revoked(realm: &str, jti: &str) -> Key {
-    Key::new(Kind::RevokedToken, &[realm, jti])
+fn revoked(realm: &str, jti: &str) -> MarkKey {
+    MarkKey::new(MarkKind::RevokedToken, &[realm, jti])
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use http::request::Parts;
 
 use crate::adapters::config::{Dpop, NonceSource};
-use crate::adapters::store::{Key, Kind};
+use crate::adapters::store::{MarkKey, MarkKind};
 use crate::adapters::upstream::headers::public_origin;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::record::Exit;
@@ -44,7 +44,7 @@ pub(in crate::edge::gateway) async fn proof(
         nonces,
     };
     let unspent = dpop::check(proof, &asked, &rules, now)?;
-    let key = Key::new(Kind::DpopProof, &unspent.once());
+    let key = MarkKey::new(MarkKind::DpopProof, &unspent.once());
     let first = visit.gateway.store().claim(&key, unspent.until()).await;
     let first = first.map_err(|error| {
         Refusal::new(

@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 
 use super::{away, revoked};
-use crate::adapters::store::{Key, Kind};
+use crate::adapters::store::{MarkKey, MarkKind};
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::permit::renewal::Renewal;
 use crate::words::refusal::{Reason, Refusal};
 
 /// A family of refresh tokens of ours in the store, and one of its members.
 pub(in crate::edge::gateway) struct Family {
-    whole: Key,
-    member: Key,
-    access: Option<(Key, Timestamp)>,
+    whole: MarkKey,
+    member: MarkKey,
+    access: Option<(MarkKey, Timestamp)>,
     ends: Timestamp,
 }
 
@@ -26,8 +26,8 @@ impl Family {
             (revoked(realm, &token.jti), expires)
         });
         Self {
-            whole: Key::new(Kind::RefreshFamily, &[realm, family]),
-            member: Key::new(Kind::RefreshToken, &[realm, family, &generation]),
+            whole: MarkKey::new(MarkKind::RefreshFamily, &[realm, family]),
+            member: MarkKey::new(MarkKind::RefreshToken, &[realm, family, &generation]),
             access,
             ends: renewal.ends(),
         }
