@@ -20,7 +20,7 @@ use ipnet::IpNet;
 
 pub use self::dpop::{Dpop, NonceSource};
 pub use self::introspection::{Introspection, OwnClient, SecretMethod};
-pub use self::store::{Redis, Store};
+pub use self::store::{Redis, RedisAddress, RedisServers, Store};
 pub use self::summary::summary;
 use crate::adapters::seal::Seal;
 pub use crate::adapters::tls::KeyPair;

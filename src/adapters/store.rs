@@ -3,10 +3,10 @@
 //! An entry says that something happened, and stays until nobody can make use of the thing any more. A store that
 //! can't tell answers with an error, and whoever asked refuses: an outage never lets a token be used twice.
 
+mod error;
 mod key;
 mod memory;
 mod redis;
-mod resp;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::key::{Key, Kind};
-use self::memory::Memory;
-use self::redis::Redis;
-pub use self::redis::RedisError;
+pub use self::error::{RedisError, StoreError};
+pub use self::key::{MarkKey, MarkKind};
+use self::memory::MemoryMarks;
+use self::redis::RedisMarks;
 use crate::adapters::config;
 use crate::adapters::metrics::{Metrics, StoreOperation, StoreOutcome};
 use crate::adapters::tls::TlsError;
@@ -26,19 +26,8 @@ use crate::words::clock::Clock;
 /// Entries stay this much longer than asked: the clocks of replicas differ, and one that is late still takes the thing.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// Why the store can't tell. What asked for it is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// There is no room, and nothing is forgotten before its time.
-    #[error("the store in memory is full")]
-    Full,
-    /// Redis did not answer, or not with what was asked for.
-    #[error("redis: {0}")]
-    Redis(#[from] RedisError),
-}
-
-/// The store.
-pub struct Store {
+/// What was used and what was revoked.
+pub struct MarkStore {
     place: Place,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -47,11 +36,11 @@ pub struct Store {
 }
 
 enum Place {
-    Memory(Memory),
-    Redis(Box<Redis>),
+    Memory(MemoryMarks),
+    Redis(Box<RedisMarks>),
 }
 
-impl Store {
+impl MarkStore {
     /// The store that the configuration names. Nothing is connected yet: a Redis that is away stops what needs it,
     /// not the start.
     ///
@@ -59,8 +48,8 @@ impl Store {
     /// When TLS towards Redis can't be set up.
     pub fn new(config: &config::Store, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, TlsError> {
         let place = match config {
-            config::Store::Memory => Place::Memory(Memory::new()),
-            config::Store::Redis(redis) => Place::Redis(Box::new(Redis::new(redis)?)),
+            config::Store::Memory => Place::Memory(MemoryMarks::new()),
+            config::Store::Redis(redis) => Place::Redis(Box::new(RedisMarks::new(redis)?)),
         };
         Ok(Self { place, clock, metrics, away: AtomicBool::new(false) })
     }
@@ -70,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// When it can't be told who was first. The thing may then be taken all the same, and is not handed out again.
-    pub async fn claim(&self, key: &Key, until: Timestamp) -> Result<bool, StoreError> {
+    pub async fn claim(&self, key: &MarkKey, until: Timestamp) -> Result<bool, StoreError> {
         let started = Instant::now();
         let now = self.clock.now();
         let kept = keep(until, now);
@@ -87,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// When the thing may not be marked.
-    pub async fn mark(&self, key: &Key, until: Timestamp) -> Result<(), StoreError> {
+    pub async fn mark(&self, key: &MarkKey, until: Timestamp) -> Result<(), StoreError> {
         let started = Instant::now();
         let now = self.clock.now();
         let kept = keep(until, now);
@@ -103,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// When it can't be told.
-    pub async fn is_marked(&self, key: &Key) -> Result<bool, StoreError> {
+    pub async fn is_marked(&self, key: &MarkKey) -> Result<bool, StoreError> {
         let started = Instant::now();
         let result = match &self.place {
             Place::Memory(memory) => memory.is_marked(key, self.clock.now()),
@@ -145,9 +134,9 @@ impl Store {
     }
 }
 
-impl std::fmt::Debug for Store {
+impl std::fmt::Debug for MarkStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_shared() { "Store(redis)" } else { "Store(memory)" })
+        f.write_str(if self.is_shared() { "MarkStore(redis)" } else { "MarkStore(memory)" })
     }
 }
 
@@ -157,7 +146,7 @@ fn keep(until: Timestamp, now: Timestamp) -> Timestamp {
     until.max(now).saturating_add(MARGIN).unwrap_or(Timestamp::MAX)
 }
 
-/// The same as a length of time, which means the same by any clock.
+/// How long an entry is kept: a length of time means the same by any clock.
 fn length(until: Timestamp, now: Timestamp) -> Duration {
     until.duration_since(now).unsigned_abs()
 }

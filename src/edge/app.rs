@@ -15,7 +15,7 @@ use crate::adapters::config::watch::Watch;
 use crate::adapters::config::{Config, Listen};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
-use crate::adapters::store::Store;
+use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::edge::gateway::generation::Generation;
 use crate::edge::gateway::services::Services;
@@ -77,7 +77,7 @@ pub fn start_with(
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
     let watch = Watch::new(&loaded, path);
-    let store = Store::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
+    let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::Tls(format!("store.redis: {error}")))?;
     let state = Generation::new(loaded, None, &clock, &metrics)?;
     let gateway = Arc::new(Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));

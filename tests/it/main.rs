@@ -25,6 +25,7 @@ mod id_jag;
 mod impersonation;
 mod jwks_rotation;
 mod layering;
+mod lost_claim;
 mod malformed;
 mod mint;
 mod outgoing;

@@ -19,10 +19,7 @@ pub fn summary(config: &Config) -> Value {
     };
     let store = match &config.store {
         Store::Memory => "memory".to_owned(),
-        Store::Redis(redis) => {
-            let scheme = if redis.tls_name.is_some() { "rediss" } else { "redis" };
-            format!("{scheme}://{}:{}/{}", redis.host, redis.port, redis.database)
-        }
+        Store::Redis(redis) => redis.to_string(),
     };
     json!({
         "hash": config.hash,

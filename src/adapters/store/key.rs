@@ -1,4 +1,4 @@
-//! What an entry of the store is about.
+//! The names of the store's entries.
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use base64::Engine;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// What kind of thing was used or revoked. Kinds never share a key, nor the room in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum MarkKind {
     /// The `jti` of a subject token that may be exchanged once.
     SubjectToken,
     /// The `jti` of a client assertion (RFC 7523 section 3).
@@ -24,12 +24,12 @@ pub enum Kind {
 /// The name of an entry: SHA-256 over the kind, the authority and the id, so that no token id, secret or client name
 /// reaches the store in the clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    kind: Kind,
+pub struct MarkKey {
+    kind: MarkKind,
     digest: [u8; SHA256_OUTPUT_LEN],
 }
 
-impl Kind {
+impl MarkKind {
     /// Every kind.
     pub const ALL: [Self; 6] = [
         Self::SubjectToken,
@@ -53,10 +53,10 @@ impl Kind {
     }
 }
 
-impl Key {
+impl MarkKey {
     /// A key from whatever makes the thing unique within its kind: the realm or issuer first, then its id. The parts
     /// are kept apart, so `["ab", "c"]` and `["a", "bc"]` are two keys.
-    pub fn new(kind: Kind, parts: &[&str]) -> Self {
+    pub fn new(kind: MarkKind, parts: &[&str]) -> Self {
         let mut hash = Context::new(&SHA256);
         for part in std::iter::once(kind.as_str()).chain(parts.iter().copied()) {
             hash.update(&part.len().to_be_bytes());
@@ -68,7 +68,7 @@ impl Key {
     }
 
     /// What kind of thing it names.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> MarkKind {
         self.kind
     }
 
@@ -91,27 +91,27 @@ mod tests {
 
     #[test]
     fn what_differs_in_any_part_has_another_key() {
-        let cases: [(Kind, &[&str]); 7] = [
-            (Kind::SubjectToken, &["corp", "a"]),
-            (Kind::ClientAssertion, &["corp", "a"]),
-            (Kind::SubjectToken, &["corp2", "a"]),
-            (Kind::SubjectToken, &["corp", "b"]),
-            (Kind::SubjectToken, &["cor", "pa"]),
-            (Kind::SubjectToken, &["corpa"]),
-            (Kind::SubjectToken, &["corp", "a", ""]),
+        let cases: [(MarkKind, &[&str]); 7] = [
+            (MarkKind::SubjectToken, &["corp", "a"]),
+            (MarkKind::ClientAssertion, &["corp", "a"]),
+            (MarkKind::SubjectToken, &["corp2", "a"]),
+            (MarkKind::SubjectToken, &["corp", "b"]),
+            (MarkKind::SubjectToken, &["cor", "pa"]),
+            (MarkKind::SubjectToken, &["corpa"]),
+            (MarkKind::SubjectToken, &["corp", "a", ""]),
         ];
         let keys: std::collections::HashSet<_> =
-            cases.iter().map(|(kind, parts)| Key::new(*kind, parts)).collect();
+            cases.iter().map(|(kind, parts)| MarkKey::new(*kind, parts)).collect();
         assert_eq!(keys.len(), cases.len());
         assert_eq!(
-            Key::new(Kind::SubjectToken, &["corp", "a"]),
-            Key::new(Kind::SubjectToken, &["corp", "a"])
+            MarkKey::new(MarkKind::SubjectToken, &["corp", "a"]),
+            MarkKey::new(MarkKind::SubjectToken, &["corp", "a"])
         );
     }
 
     #[test]
     fn the_written_key_hides_the_id() {
-        let written = Key::new(Kind::DpopProof, &["corp", "a-known-jti"]).written("cambio:");
+        let written = MarkKey::new(MarkKind::DpopProof, &["corp", "a-known-jti"]).written("cambio:");
         assert!(written.starts_with("cambio:dpop-proof:"), "{written}");
         assert_eq!(written.len(), "cambio:dpop-proof:".len() + 43);
         assert!(!written.contains("jti"));

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::StoreError;
-use super::key::{Key, Kind};
+use super::error::StoreError;
+use super::key::{MarkKey, MarkKind};
 
 /// Entries of one kind. Each takes about 120 bytes, so a kind that is full takes 60 MiB.
 const ENTRIES: usize = 1 << 19;
@@ -17,8 +17,8 @@ const SHARDS: usize = 16;
 type Digest = [u8; 32];
 
 /// Entries by kind. Each kind has its own room: a flood of one kind does not take another's.
-pub(super) struct Memory {
-    kinds: [Box<[Mutex<Shard>]>; Kind::ALL.len()],
+pub(super) struct MemoryMarks {
+    kinds: [Box<[Mutex<Shard>]>; MarkKind::ALL.len()],
     shard_entries: usize,
 }
 
@@ -27,21 +27,21 @@ pub(super) struct Memory {
 struct Shard {
     /// Until when an entry is kept.
     entries: HashMap<Digest, Timestamp>,
-    /// The same by time. An entry that was prolonged has one for each of its times; only the latest counts.
+    /// Entries by time. An entry that was prolonged has one for each of its times; only the latest counts.
     times: BinaryHeap<Reverse<(Timestamp, Digest)>>,
 }
 
-impl Memory {
+impl MemoryMarks {
     pub(super) fn new() -> Self {
         Self::with_room(ENTRIES)
     }
 
     pub(super) fn with_room(entries: usize) -> Self {
         let kind = |_| (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { kinds: Kind::ALL.map(kind), shard_entries: entries / SHARDS }
+        Self { kinds: MarkKind::ALL.map(kind), shard_entries: entries / SHARDS }
     }
 
-    pub(super) fn claim(&self, key: &Key, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) fn claim(&self, key: &MarkKey, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
         let mut shard = self.shard(key, now)?;
         if shard.entries.contains_key(key.digest()) {
             return Ok(false);
@@ -50,7 +50,7 @@ impl Memory {
         Ok(true)
     }
 
-    pub(super) fn mark(&self, key: &Key, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn mark(&self, key: &MarkKey, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         let mut shard = self.shard(key, now)?;
         if shard.entries.get(key.digest()).is_some_and(|kept| *kept >= until) {
             return Ok(());
@@ -58,11 +58,11 @@ impl Memory {
         self.insert(&mut shard, key, until)
     }
 
-    pub(super) fn is_marked(&self, key: &Key, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) fn is_marked(&self, key: &MarkKey, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.shard(key, now)?.entries.contains_key(key.digest()))
     }
 
-    fn insert(&self, shard: &mut Shard, key: &Key, until: Timestamp) -> Result<(), StoreError> {
+    fn insert(&self, shard: &mut Shard, key: &MarkKey, until: Timestamp) -> Result<(), StoreError> {
         // `times` is never shorter than `entries`.
         if shard.times.len() >= self.shard_entries {
             return Err(StoreError::Full);
@@ -73,7 +73,7 @@ impl Memory {
     }
 
     /// The key's shard, without what has had its time.
-    fn shard(&self, key: &Key, now: Timestamp) -> Result<MutexGuard<'_, Shard>, StoreError> {
+    fn shard(&self, key: &MarkKey, now: Timestamp) -> Result<MutexGuard<'_, Shard>, StoreError> {
         let [first, ..] = key.digest();
         let shard = self
             .kinds

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::case::Case;
 use crate::adapters::jwks::JwksError;
 use crate::adapters::metrics::Outcome;
-use crate::adapters::store::{Key, Kind};
+use crate::adapters::store::{MarkKey, MarkKind};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::registry::{ClientKeys, Method, Unregistered};
 use crate::judgement::client::verify::{
@@ -106,7 +106,8 @@ impl Case<'_> {
 
     /// An assertion's one use (RFC 7523 section 3, OpenID Connect Core section 9).
     async fn spend_assertion(&self, once: UnspentAssertion) -> Result<AuthenticatedClient, Refusal> {
-        let key = Key::new(Kind::ClientAssertion, &[&self.realm.config.name, once.client_id(), once.jti()]);
+        let key =
+            MarkKey::new(MarkKind::ClientAssertion, &[&self.realm.config.name, once.client_id(), once.jti()]);
         let first = self.services.store.claim(&key, once.until()).await;
         let first = first.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
         once.claimed(first)

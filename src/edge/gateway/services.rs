@@ -17,7 +17,7 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::body::{Body, ReadError, read_bounded};
 use crate::adapters::net::connection::Connection;
-use crate::adapters::store::Store;
+use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::forward;
 use crate::words::clock::Clock;
@@ -30,7 +30,7 @@ pub struct Services {
     /// The identity provider.
     pub upstream: UpstreamClient,
     /// What was used and what was revoked.
-    pub store: Store,
+    pub store: MarkStore,
     /// What client authentication keeps from one request to the next.
     pub(super) authenticator: Authenticator,
     /// Everything that is counted.
@@ -61,7 +61,7 @@ impl Services {
     pub fn new(
         generation: Generation,
         upstream: UpstreamClient,
-        store: Store,
+        store: MarkStore,
         metrics: Arc<Metrics>,
         audit: AuditLog,
         clock: Clock,

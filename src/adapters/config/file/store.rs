@@ -13,17 +13,21 @@ pub struct Store {
     pub redis: Option<Redis>,
 }
 
-/// A Redis or Valkey: one server or its primary behind one name, neither a cluster nor Sentinel.
+/// A Redis or Valkey: one primary behind one name, a primary that Sentinel names, or a cluster.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    /// `redis://HOST:PORT/DATABASE`, or `rediss://` with TLS. Port 6379 and database 0 may be left out; credentials
-    /// stand elsewhere.
+    /// `redis://HOST:PORT/DATABASE`; with Sentinel `redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE`, where `MASTER`
+    /// is the name under which the Sentinels watch the primary; for a cluster `redis+cluster://HOST:PORT,HOST:PORT`. With
+    /// `rediss` in the place of `redis`, all connections have TLS. Port 6379 (26379 of a Sentinel) and database 0 may be
+    /// left out; credentials stand elsewhere.
     pub url: String,
     /// Name of the ACL user; without it, `default`.
     pub username: Option<String>,
     /// File with the password. It is read for each connection, so a new one needs no restart.
     pub password_file: Option<String>,
+    /// File with the password of the Sentinels, if they have one of their own. It is read for each connection.
+    pub sentinel_password_file: Option<String>,
     /// PEM file with the CA certificates that are trusted for `rediss`, instead of the system's.
     pub ca: Option<String>,
     /// What every key begins with: at most 64 letters, digits, `.`, `_`, `-` and `:`.

@@ -9,7 +9,7 @@ use super::platform::optional;
 use super::problem::{At, Report};
 use super::value::{SHORTEST, period};
 use crate::adapters::config::file::store as file;
-use crate::adapters::config::{Redis, Store};
+use crate::adapters::config::{Redis, RedisAddress, RedisServers, Store};
 
 /// Callers wait for the store: a limit beyond this one helps nobody.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -22,29 +22,22 @@ pub(super) fn store(file: &file::Store, at: &At<'_>, report: &mut Report) -> Opt
 }
 
 fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> {
-    let address = match address(&file.url) {
-        Ok(address) => Some(address),
+    let place = match place(&file.url) {
+        Ok(place) => Some(place),
         Err(message) => {
             at.field("url").problem(report, message);
             None
         }
     };
-    if let Some(address) = address.as_ref().filter(|address| address.tls_name.is_none()) {
-        if file.ca.is_some() {
-            at.field("ca").problem(report, "has no meaning: the URL is redis, without TLS");
-        }
-        let local = address.host == "localhost"
-            || address.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if !local {
-            let message =
-                format!("whoever is between here and {} can answer for it: use rediss", address.host);
-            at.field("url").warning(report, message);
-        }
+    if let Some(place) = &place {
+        without_tls(place, file, at, report);
     }
+    let secret = |file: Option<&String>, field: &str, report: &mut Report| {
+        optional(file, |path| named(path, Holds::Anything, &at.field(field), report))
+    };
     let ca = optional(file.ca.as_ref(), |ca| named(ca, Holds::Certificates, &at.field("ca"), report));
-    let password_file = optional(file.password_file.as_ref(), |path| {
-        named(path, Holds::Anything, &at.field("passwordFile"), report)
-    });
+    let password_file = secret(file.password_file.as_ref(), "passwordFile", report);
+    let sentinel_password = secret(file.sentinel_password_file.as_ref(), "sentinelPasswordFile", report);
     if file.username.is_some() && file.password_file.is_none() {
         at.field("username").problem(report, "needs a passwordFile");
     }
@@ -53,11 +46,15 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> 
         at.field("prefix").problem(report, "takes at most 64 letters, digits, `.`, `_`, `-` and `:`");
     }
     let timeout = period(&file.timeout, SHORTEST..=LONGEST, &at.field("timeout"), report);
-    let Address { host, port, tls_name, database } = address?;
+    let Place { tls, mut servers, database } = place?;
+    if let RedisServers::Sentinel { password_file, .. } = &mut servers {
+        *password_file = sentinel_password?;
+    } else if file.sentinel_password_file.is_some() {
+        at.field("sentinelPasswordFile").problem(report, "has no meaning: the URL is not redis+sentinel");
+    }
     Some(Redis {
-        host,
-        port,
-        tls_name,
+        servers,
+        tls,
         database,
         username: file.username.clone(),
         password_file: password_file?,
@@ -67,54 +64,104 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> 
     })
 }
 
+fn without_tls(place: &Place, file: &file::Redis, at: &At<'_>, report: &mut Report) {
+    if place.tls {
+        return;
+    }
+    if file.ca.is_some() {
+        at.field("ca").problem(report, "has no meaning: the URL is redis, without TLS");
+    }
+    let local =
+        |host: &str| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if let Some(remote) = place.servers.named().iter().find(|server| !local(&server.host)) {
+        let message = format!("whoever is between here and {} can answer for it: use rediss", remote.host);
+        at.field("url").warning(report, message);
+    }
+}
+
 /// What a URL says.
 #[derive(Debug, PartialEq, Eq)]
-struct Address {
-    host: String,
-    port: u16,
-    tls_name: Option<ServerName<'static>>,
+struct Place {
+    tls: bool,
+    servers: RedisServers,
     database: u32,
 }
 
-/// Reads `redis[s]://HOST[:PORT][/DATABASE]`. The URL is not quoted in messages: it could hold a password.
-fn address(url: &str) -> Result<Address, &'static str> {
-    let (tls, rest) = match url.split_once("://") {
-        Some(("redis", rest)) => (false, rest),
-        Some(("rediss", rest)) => (true, rest),
-        _ => return Err("the URL must begin with redis:// or rediss://"),
+/// Reads a URL in one of three forms: `redis://HOST:PORT/DATABASE`, `redis+sentinel://HOST:PORT,…/MASTER/DATABASE` and
+/// `redis+cluster://HOST:PORT,…`. The URL is not quoted in messages: it could hold a password.
+fn place(url: &str) -> Result<Place, &'static str> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (tls, kind) = match scheme.strip_prefix("rediss") {
+        Some(kind) => (true, kind),
+        None => (false, scheme.strip_prefix("redis").unwrap_or("none")),
     };
-    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    if authority.contains('@') {
+    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let place = match kind {
+        "" if hosts.contains(',') => return Err("several hosts take redis+sentinel or redis+cluster"),
+        "" => {
+            let server = address(hosts, tls, 6379)?;
+            Place { tls, servers: RedisServers::Single(server), database: database(path)? }
+        }
+        "+sentinel" => {
+            let (master, number) = path.split_once('/').unwrap_or((path, ""));
+            let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+            if master.is_empty() || !master.bytes().all(letter) {
+                return Err("after the Sentinels, the URL has the name of the primary, such as /mymaster");
+            }
+            let (sentinels, master) = (addresses(hosts, tls, 26379)?, master.to_owned());
+            let servers = RedisServers::Sentinel { sentinels, master, password_file: None };
+            Place { tls, servers, database: database(number)? }
+        }
+        "+cluster" => {
+            if !path.is_empty() {
+                return Err("a cluster has no databases: after the hosts, the URL ends");
+            }
+            Place { tls, servers: RedisServers::Cluster(addresses(hosts, tls, 6379)?), database: 0 }
+        }
+        _ => {
+            return Err(
+                "the URL must begin with redis:// or rediss://, redis+sentinel:// or rediss+sentinel://, \
+                        redis+cluster:// or rediss+cluster://",
+            );
+        }
+    };
+    Ok(place)
+}
+
+fn database(path: &str) -> Result<u32, &'static str> {
+    match path {
+        "" => Ok(0),
+        digits if digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            digits.parse().map_err(|_| "the database is no number")
+        }
+        _ => Err("at its end, the URL has only the number of a database"),
+    }
+}
+
+fn addresses(hosts: &str, tls: bool, port: u16) -> Result<Vec<RedisAddress>, &'static str> {
+    hosts.split(',').map(|host| address(host, tls, port)).collect()
+}
+
+fn address(text: &str, tls: bool, default_port: u16) -> Result<RedisAddress, &'static str> {
+    if text.contains('@') {
         return Err("the URL has credentials in it: use username and passwordFile");
     }
-    let database = match database {
-        "" => 0,
-        digits if digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            digits.parse().map_err(|_| "the database is no number")?
-        }
-        _ => return Err("after host and port, the URL has only the number of a database"),
-    };
     let authority: http::uri::Authority =
-        authority.parse().map_err(|_| "no URL, such as rediss://redis.example.org:6379/0")?;
+        text.parse().map_err(|_| "no URL, such as rediss://redis.example.org:6379/0")?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     // `Authority` keeps a port that is too large as text and then has none.
     let after_host = authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest);
-    let port = if after_host.contains(':') { authority.port_u16().unwrap_or(0) } else { 6379 };
+    let port = if after_host.contains(':') { authority.port_u16().unwrap_or(0) } else { default_port };
     if host.is_empty() {
         return Err("the URL has no host");
     }
     if port == 0 {
         return Err("the URL's port is no number from 1 to 65535");
     }
-    let tls_name = if tls {
-        Some(
-            ServerName::try_from(host.clone())
-                .map_err(|_| "the URL's host is no name that a certificate has")?,
-        )
-    } else {
-        None
-    };
-    Ok(Address { host, port, tls_name, database })
+    if tls && ServerName::try_from(host.as_str()).is_err() {
+        return Err("the URL's host is no name that a certificate has");
+    }
+    Ok(RedisAddress { host, port })
 }
 
 #[cfg(test)]
@@ -122,17 +169,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
-        let name = |host: &str| Some(ServerName::try_from(host.to_owned()).unwrap());
+    fn urls() {
+        // The second column is how the URL is shown.
         let cases = [
-            ("redis://redis", Some(("redis", 6379, None, 0))),
-            ("redis://redis/", Some(("redis", 6379, None, 0))),
-            ("redis://127.0.0.1:6380/15", Some(("127.0.0.1", 6380, None, 15))),
-            ("redis://[::1]:6380", Some(("::1", 6380, None, 0))),
-            ("rediss://redis.example.org/1", Some(("redis.example.org", 6379, name("redis.example.org"), 1))),
-            ("rediss://[::1]", Some(("::1", 6379, name("::1"), 0))),
+            ("redis://redis", Some("redis://redis:6379/0")),
+            ("redis://redis/", Some("redis://redis:6379/0")),
+            ("redis://127.0.0.1:6380/15", Some("redis://127.0.0.1:6380/15")),
+            ("redis://[::1]:6380", Some("redis://[::1]:6380/0")),
+            ("rediss://redis.example.org/1", Some("rediss://redis.example.org:6379/1")),
+            ("rediss://[::1]", Some("rediss://[::1]:6379/0")),
+            ("redis+sentinel://a/mymaster", Some("redis+sentinel://a:26379/mymaster/0")),
+            ("rediss+sentinel://a:1,[::1]/m-1/3", Some("rediss+sentinel://a:1,[::1]:26379/m-1/3")),
+            ("redis+cluster://a,b:6380", Some("redis+cluster://a:6379,b:6380")),
+            ("rediss+cluster://a", Some("rediss+cluster://a:6379")),
             ("redis://user:secret@redis", None),
             ("redis://:secret@redis", None),
+            ("redis+cluster://a,:secret@b", None),
+            ("redis://a,b", None),
             ("redis://redis/0?a=b", None),
             ("redis://redis/a", None),
             ("redis://redis/+1", None),
@@ -140,15 +193,28 @@ mod tests {
             ("redis://redis:0", None),
             ("redis://redis:70000", None),
             ("redis://", None),
+            ("redis+sentinel://a", None),
+            ("redis+sentinel://a/", None),
+            ("redis+sentinel://a//0", None),
+            ("redis+sentinel://a/my master", None),
+            ("redis+sentinel://a/mymaster/x", None),
+            ("redis+sentinel://a,/mymaster", None),
+            ("redis+cluster://a/0", None),
+            ("redis+cluster://", None),
+            ("redis+other://a", None),
             ("redis-sentinel://a", None),
             ("http://redis", None),
             ("redis", None),
             ("", None),
         ];
         for (url, expected) in cases {
-            let got = address(url).ok().map(|one| (one.host, one.port, one.tls_name, one.database));
-            let expected = expected.map(|(host, port, name, number)| (host.to_owned(), port, name, number));
-            assert_eq!(got, expected, "{url}");
+            let shown = place(url).ok().map(|place| {
+                let (servers, tls, database) = (place.servers, place.tls, place.database);
+                let (username, password_file, ca) = (None, None, None);
+                let (prefix, timeout) = (String::new(), Duration::ZERO);
+                Redis { servers, tls, database, username, password_file, ca, prefix, timeout }.to_string()
+            });
+            assert_eq!(shown.as_deref(), expected, "{url}");
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::words::clock::{Clock, ManualClock};
 use crate::adapters::drain;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::connection::{Connection, ConnectionFacts};
-use crate::adapters::store::Store;
+use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::context::RequestContext;
@@ -76,7 +76,7 @@ impl World {
         let metrics = Arc::new(Metrics::new().unwrap());
         let config = configure(&folder.0, &idp, realm, listen);
         let upstream = UpstreamClient::new(&config.upstream).unwrap();
-        let store = Store::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
+        let store = MarkStore::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
         let audit = AuditLog::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
         let (header, proxies) =
             (config.listen.certificate_header.clone(), config.listen.trusted_proxies.clone());

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use crate::adapters::store::{Key, Kind};
+use crate::adapters::store::{MarkKey, MarkKind};
 use crate::adapters::upstream::headers::public_origin;
 use crate::edge::gateway::case::Case;
 use crate::judgement::token::dpop::htu::Htu;
@@ -38,7 +38,7 @@ impl Case<'_> {
             nonces,
         };
         let unspent = dpop::check(proof, &asked, &rules, now)?;
-        let key = Key::new(Kind::DpopProof, &unspent.once());
+        let key = MarkKey::new(MarkKind::DpopProof, &unspent.once());
         let first = self.services.store.claim(&key, unspent.until()).await;
         let first = first.map_err(|error| {
             Refusal::new(

@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 
 use super::revoked::{revoked_key, store_unavailable};
-use crate::adapters::store::{Key, Kind, Store};
+use crate::adapters::store::{MarkKey, MarkKind, MarkStore};
 use crate::judgement::permit::renewal::Renewal;
 use crate::words::refusal::{Reason, Refusal};
 
 /// A family of refresh tokens in the store, and one of its members.
 pub struct RefreshFamily {
-    whole: Key,
-    member: Key,
-    access: Option<(Key, Timestamp)>,
+    whole: MarkKey,
+    member: MarkKey,
+    access: Option<(MarkKey, Timestamp)>,
     ends: Timestamp,
 }
 
@@ -25,22 +25,22 @@ impl RefreshFamily {
             (revoked_key(realm, &token.jti), expires)
         });
         Self {
-            whole: Key::new(Kind::RefreshFamily, &[realm, family]),
-            member: Key::new(Kind::RefreshToken, &[realm, family, &generation]),
+            whole: MarkKey::new(MarkKind::RefreshFamily, &[realm, family]),
+            member: MarkKey::new(MarkKind::RefreshToken, &[realm, family, &generation]),
             access,
             ends: renewal.ends(),
         }
     }
 
     /// Whether the family was revoked or the member used.
-    pub async fn is_spent(&self, store: &Store) -> Result<bool, Refusal> {
+    pub async fn is_spent(&self, store: &MarkStore) -> Result<bool, Refusal> {
         let (revoked, used) = tokio::try_join!(store.is_marked(&self.whole), store.is_marked(&self.member))
             .map_err(store_unavailable)?;
         Ok(revoked || used)
     }
 
     /// Refuses a refresh token that was used or revoked; one that was used takes its family with it.
-    pub async fn check_unused(&self, store: &Store) -> Result<(), Refusal> {
+    pub async fn check_unused(&self, store: &MarkStore) -> Result<(), Refusal> {
         if store.is_marked(&self.whole).await.map_err(store_unavailable)? {
             return Err(Refusal::new(Reason::RefreshTokenInvalid, "its family was revoked"));
         }
@@ -52,7 +52,7 @@ impl RefreshFamily {
     }
 
     /// Uses the refresh token up, which only one can do.
-    pub async fn use_up(&self, store: &Store) -> Result<(), Refusal> {
+    pub async fn use_up(&self, store: &MarkStore) -> Result<(), Refusal> {
         if store.claim(&self.member, self.ends).await.map_err(store_unavailable)? {
             Ok(())
         } else {
@@ -61,7 +61,7 @@ impl RefreshFamily {
     }
 
     /// Revokes the family, and the access token that went out with this member.
-    pub async fn revoke(&self, store: &Store) -> Result<(), Refusal> {
+    pub async fn revoke(&self, store: &MarkStore) -> Result<(), Refusal> {
         store.mark(&self.whole, self.ends).await.map_err(store_unavailable)?;
         if let Some((key, expires)) = &self.access {
             store.mark(key, *expires).await.map_err(store_unavailable)?;
@@ -69,7 +69,7 @@ impl RefreshFamily {
         Ok(())
     }
 
-    async fn reused(&self, store: &Store) -> Result<(), Refusal> {
+    async fn reused(&self, store: &MarkStore) -> Result<(), Refusal> {
         self.revoke(store).await?;
         Err(Refusal::new(Reason::RefreshTokenReused, "it was used before, and its family is revoked now"))
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::adapters::store::{Key, Kind, StoreError};
+use crate::adapters::store::{MarkKey, MarkKind, StoreError};
 use crate::edge::gateway::case::Case;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
@@ -18,8 +18,8 @@ pub fn token_id(token: &Secret, verified: &VerifiedToken) -> String {
 }
 
 /// The key of a revoked token.
-pub(super) fn revoked_key(realm: &str, token_id: &str) -> Key {
-    Key::new(Kind::RevokedToken, &[realm, token_id])
+pub(super) fn revoked_key(realm: &str, token_id: &str) -> MarkKey {
+    MarkKey::new(MarkKind::RevokedToken, &[realm, token_id])
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

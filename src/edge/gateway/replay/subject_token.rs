@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::adapters::store::{Key, Kind};
+use crate::adapters::store::{MarkKey, MarkKind};
 use crate::edge::gateway::case::Case;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
@@ -37,7 +37,7 @@ impl Case<'_> {
 }
 
 /// What names the token (RFC 7519 section 4.1.7: a `jti` is unique within its issuer).
-fn key(issuer: &str, token: &VerifiedToken) -> Result<Key, Refusal> {
+fn key(issuer: &str, token: &VerifiedToken) -> Result<MarkKey, Refusal> {
     let wrong = |detail: &str| Refusal::new(Reason::SubjectTokenClaims, detail);
     let jti = claims::string(token.claims(), "jti").map_err(|error| wrong(&error.to_string()))?;
     let jti = jti
@@ -46,5 +46,5 @@ fn key(issuer: &str, token: &VerifiedToken) -> Result<Key, Refusal> {
     if jti.len() > MAX_JTI {
         return Err(wrong("oneTime: the token's jti is longer than 1024 bytes"));
     }
-    Ok(Key::new(Kind::SubjectToken, &[issuer, jti]))
+    Ok(MarkKey::new(MarkKind::SubjectToken, &[issuer, jti]))
 }

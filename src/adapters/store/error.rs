@@ -1,0 +1,67 @@
+//! Why the store can't tell.
+
+use redis::{ErrorKind, ServerError, Value};
+
+/// Why the store can't tell. What asked for it is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room, and nothing is forgotten before its time.
+    #[error("the store in memory is full")]
+    Full,
+    /// Redis did not answer, or not with what was asked for.
+    #[error("redis: {0}")]
+    Redis(#[from] RedisError),
+}
+
+/// What is wrong with Redis. The text repeats nothing that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RedisError {
+    /// No connection, or it broke.
+    #[error("no connection: {0}")]
+    Connection(String),
+    /// No answer within `store.redis.timeout`.
+    #[error("no answer in time")]
+    Timeout,
+    /// An error reply, by its first word: `READONLY` (a replica), `CLUSTERDOWN`, `NOAUTH`, `OOM` …
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Not Redis' protocol, or not a reply to what was asked.
+    #[error("something that is no answer")]
+    Garbage,
+    /// The Sentinels know no primary of that name, or the server that they name is none.
+    #[error("the sentinels name no primary")]
+    NoPrimary,
+    /// The password file can't be read.
+    #[error("store.redis.passwordFile: {0}")]
+    Password(String),
+}
+
+impl RedisError {
+    /// An error reply, by its code. The rest is free text, which can repeat a command's arguments.
+    pub(super) fn refused(error: &ServerError) -> Self {
+        let code = error.code();
+        let plain = (1..=32).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase());
+        Self::Refused(if plain { code } else { "ERR" }.to_owned())
+    }
+
+    /// The first error among replies.
+    pub(super) fn among(replies: &[Value]) -> Option<Self> {
+        replies.iter().find_map(|reply| match reply {
+            Value::ServerError(error) => Some(Self::refused(error)),
+            _ => None,
+        })
+    }
+}
+
+impl From<std::io::Error> for RedisError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Connection(error.to_string())
+    }
+}
+
+/// What the client found wrong with a connection; an error reply comes as a [`Value`].
+impl From<redis::RedisError> for RedisError {
+    fn from(error: redis::RedisError) -> Self {
+        if error.kind() == ErrorKind::Io { Self::Connection(error.to_string()) } else { Self::Garbage }
+    }
+}

@@ -1,0 +1,132 @@
+//! One Redis server.
+
+use std::sync::Mutex;
+
+use super::fake::{FakeRedis, Then, say, usual};
+use super::*;
+
+/// Answers in this order, after `INFO`.
+async fn answering(replies: &[&str]) -> FakeRedis {
+    let replies: Vec<String> = replies.iter().rev().map(ToString::to_string).collect();
+    let replies = Mutex::new(replies);
+    FakeRedis::start(move |command| {
+        if command == "INFO memory" { usual(command) } else { say(&replies.lock().unwrap().pop().unwrap()) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn redis_takes_marks_and_looks_on_one_connection() {
+    let server = answering(&["+OK", "$-1", ":1", "$-1", ":0", "+OK", ":1", ":0", "+PONG"]).await;
+    let store = in_redis(&redis_at(server.port));
+    assert!(store.claim(&key("a"), at(60)).await.unwrap());
+    assert!(!store.claim(&key("a"), at(-600)).await.unwrap());
+    store.mark(&key("a"), at(60)).await.unwrap();
+    store.mark(&key("a"), at(60)).await.unwrap();
+    assert!(store.is_marked(&key("a")).await.unwrap());
+    assert!(!store.is_marked(&key("a")).await.unwrap());
+    store.reachable().await.unwrap();
+    assert!(counted(&store, "claim", "ok") && counted(&store, "claim", "used"));
+
+    let name = key("a").written(PREFIX);
+    let set = |kept: &str| format!("SET {name} 1 NX PX {kept}");
+    let (prolong, exists) = (format!("PEXPIRE {name} 120000 GT"), format!("EXISTS {name}"));
+    let expected = [
+        "INFO memory",
+        &set("120000"),
+        &set("60000"),
+        &prolong,
+        &set("120000"),
+        &prolong,
+        &set("120000"),
+        &exists,
+        &exists,
+        "PING",
+    ];
+    assert_eq!(server.heard(), expected.map(|text| (0, text.to_owned())));
+}
+
+#[tokio::test]
+async fn the_password_is_shown_and_the_database_chosen() {
+    let path = std::env::temp_dir().join(format!("cambio-store-{}", uuid::Uuid::new_v4()));
+    std::fs::write(&path, "s3cret \n").unwrap();
+    let server = FakeRedis::start(|command| match command {
+        "AUTH gate new" => say("-WRONGPASS invalid"),
+        "PING" => Then::End("+PONG\r\n"),
+        _ => usual(command),
+    })
+    .await;
+    let (username, password_file) = (Some("gate".to_owned()), Some(path.clone()));
+    let store = in_redis(&Redis { database: 3, username, password_file, ..redis_at(server.port) });
+    store.reachable().await.unwrap();
+    let heard = server.until_end(0).await;
+    assert_eq!(heard, ["AUTH gate s3cret ", "SELECT 3", "INFO memory", "PING", "(end)"]);
+
+    std::fs::write(&path, "new").unwrap();
+    let error = loop {
+        // Until the end of the first connection is noticed, the operation fails on it.
+        match store.reachable().await {
+            Ok(()) => panic!("the first connection has ended"),
+            Err(StoreError::Redis(RedisError::Connection(_))) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.to_string(), "redis: refused: WRONGPASS");
+    std::fs::remove_file(&path).unwrap();
+    assert!(store.reachable().await.unwrap_err().to_string().contains("passwordFile"));
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_an_error_and_nothing_is_sent_again() {
+    let cases = [
+        ("a number", ":1", "something that is no answer"),
+        ("another word", "+QUEUED", "something that is no answer"),
+        ("no redis", "HTTP/1.1 400 Bad Request", "something that is no answer"),
+        ("a replica", "-READONLY You can't write against a read only replica.", "refused: READONLY"),
+        ("a cluster", "-MOVED 3999 127.0.0.1:6381", "refused: MOVED"),
+        ("no memory", "-OOM command not allowed when used memory > 'maxmemory'.", "refused: OOM"),
+        ("no password", "-NOAUTH Authentication required.", "refused: NOAUTH"),
+        ("free text", "-oops 'secret'", "refused: ERR"),
+    ];
+    for (name, answer, expected) in cases {
+        let server = answering(&[answer, "+PONG"]).await;
+        let store = in_redis(&redis_at(server.port));
+        let error = store.claim(&key("a"), at(60)).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+        assert!(counted(&store, "claim", "error"), "{name}");
+        store.reachable().await.unwrap();
+        assert_eq!(server.connections("SET"), [0], "{name}");
+    }
+}
+
+/// The next connection may lead to a server that does not refuse.
+#[tokio::test]
+async fn after_a_refusal_the_next_operation_comes_on_a_new_connection() {
+    let server = answering(&["-READONLY You can't write against a read only replica.", "+PONG"]).await;
+    let store = in_redis(&redis_at(server.port));
+    assert!(store.claim(&key("a"), at(60)).await.is_err());
+    store.reachable().await.unwrap();
+    assert_eq!(server.connections("PING"), [1]);
+}
+
+#[tokio::test]
+async fn nobody_there_is_an_error() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = in_redis(&redis_at(port)).claim(&key("a"), at(60)).await.unwrap_err();
+    assert!(error.to_string().starts_with("redis: no connection: "), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_to_nobody_is_nobodys() {
+    let server = FakeRedis::start(|command| match command {
+        "PING" => say("+PONG\r\n+OK"),
+        _ if command.starts_with("SET") => say("$-1"),
+        _ => usual(command),
+    })
+    .await;
+    let store = in_redis(&redis_at(server.port));
+    store.reachable().await.unwrap();
+    assert!(!store.claim(&key("a"), at(60)).await.unwrap(), "an answer to nobody was taken for one");
+}
