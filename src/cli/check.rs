@@ -1,4 +1,4 @@
-//! `cambio check`: reads the configuration as `serve` would, and says all that is wrong or what is loaded.
+//! `cambio check`: reads the configuration as `serve` would, and prints every problem, or what is loaded.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::judgement::dialect::Dialect;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
-/// Checks the files and prints what is wrong or what is loaded. Exit status 1: something is wrong.
+/// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems.
 ///
 /// # Errors
 /// There is no configuration file, or the output can't be written.
@@ -27,8 +27,9 @@ pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> 
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Checks the files of `path`; `today` (UTC) tells which permissions are over. Prints problems to `err`, one per line as
-/// `file:line:column: key: message`, and a summary to `out`. Returns whether all is well.
+/// Checks the configuration file `path` and its audience files. Prints problems to `err`, one per line as
+/// `file:line:column: key: message`, or a summary to `out`, which warns of permissions that ended before `today` (UTC).
+/// Returns whether there are no problems.
 ///
 /// # Errors
 /// `out` or `err` can't be written.
@@ -106,7 +107,7 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
     )
 }
 
-/// Permissions whose last day is over.
+/// Warnings of permissions whose last day is over.
 fn expired(config: &Config, today: Date) -> impl Iterator<Item = String> {
     config.policy.realms.values().flat_map(|audiences| audiences.values()).flat_map(move |audience| {
         audience.permissions.iter().enumerate().filter_map(move |(index, permission)| {

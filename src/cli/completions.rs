@@ -16,7 +16,7 @@ pub struct CompletionsArguments {
     shell: Shell,
 }
 
-/// Prints the completions of the command line `cambio`.
+/// Prints the completions. `cambio` is the whole command line.
 ///
 /// # Errors
 /// Standard output can't be written.

@@ -21,7 +21,7 @@ pub struct ManArguments {
     dir: Option<PathBuf>,
 }
 
-/// Prints the page of one command of the command line `cambio`, or writes all pages into a folder.
+/// Prints the manual page of a command, or writes all pages into a folder. `cambio` is the whole command line.
 ///
 /// # Errors
 /// The pages can't be written.

@@ -14,7 +14,7 @@ use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::ring::KeyState;
 use crate::words::secret::Secret;
 
-/// Where the manifest is written before it takes the old one's place.
+/// Name of the new manifest before it replaces the old one.
 const DRAFT: &str = ".keys.yaml.new";
 
 /// A folder that no other `cambio keys` can change meanwhile.
@@ -60,7 +60,7 @@ pub(super) fn keys(path: &Path) -> Result<Vec<FolderKey>, KeysError> {
     read(path).map(|folder| folder.keys).map_err(KeysError::Folder)
 }
 
-/// Sorts keys as they are published and listed: next, active, retired, with the key that retired last first.
+/// Sorts keys as they are published and listed: the next key, the active key, then retired keys, the last retired first.
 pub(super) fn sort(keys: &mut [FolderKey]) {
     keys.sort_by_key(|key| (key.state, std::cmp::Reverse(key.since)));
 }
@@ -97,7 +97,7 @@ impl NewKey {
 }
 
 impl LockedFolder {
-    /// Locks a folder, which is made first if it does not exist, for its owner alone.
+    /// Locks a folder. A folder that does not exist is made first, readable for its owner only.
     pub(super) fn made(path: &Path) -> Result<Self, KeysError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|cause| KeysError::File { path: path.to_owned(), cause })?;

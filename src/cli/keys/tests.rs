@@ -27,7 +27,7 @@ impl Place {
         self.0.join("keys/corp")
     }
 
-    /// Runs a command on the folder of keys so many minutes after [`AT`].
+    /// Runs a command on the folder of keys, this many minutes after [`AT`].
     fn run(&self, minutes: i64, words: &str) -> Result<String, KeysError> {
         let words = format!("{words} --dir {}", self.keys().display());
         let (result, output, notes) = call_at(AT + SignedDuration::from_mins(minutes), &words);

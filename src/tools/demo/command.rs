@@ -15,7 +15,7 @@ pub struct DemoArguments {
     once: bool,
 }
 
-/// Runs the demo. Exit status 1: a step did not go as told.
+/// Runs the demo. Exit status 1: a step did not end as announced.
 ///
 /// # Errors
 /// The demo can't start, or a request gets no answer.

@@ -89,12 +89,12 @@ impl Asker {
             let path = uri.path().trim_end_matches('/');
             places.push(format!("{scheme}://{authority}/.well-known/oauth-authorization-server{path}"));
         }
-        let mut problem = CommandFailure("--issuer is no URL".to_owned());
+        let mut problem = CommandFailure("--issuer is not a URL".to_owned());
         for place in places {
             match self.get(&place).await {
                 Ok(body) => {
                     return serde_json::from_slice(&body)
-                        .map_err(|_| CommandFailure(format!("{place}: the document is no JSON")));
+                        .map_err(|_| CommandFailure(format!("{place}: the document is not JSON")));
                 }
                 Err(error) => problem = error,
             }
@@ -103,7 +103,7 @@ impl Asker {
     }
 
     async fn get(&self, url: &str) -> Result<Vec<u8>, CommandFailure> {
-        let uri: Uri = url.parse().map_err(|_| CommandFailure(format!("{url} is no URL")))?;
+        let uri: Uri = url.parse().map_err(|_| CommandFailure(format!("{url} is not a URL")))?;
         let request = http::Request::get(uri).body(Full::default()).map_err(CommandFailure::of)?;
         let answer = self.send(request).await.map_err(|error| CommandFailure(format!("{url}: {error}")))?;
         if answer.status == 200 {
@@ -119,7 +119,7 @@ impl Asker {
             Destination::Token => Some(&with.endpoint),
             Destination::Introspection => with.introspection.as_ref(),
         };
-        let to = to.ok_or("no such endpoint is named")?;
+        let to = to.ok_or("no introspection endpoint is named")?;
         let query = request.query();
         let uri = if query.is_empty() { to.to_string() } else { format!("{to}?{query}") };
         let mut builder = http::Request::builder().uri(uri).header(ACCEPT, "application/json");

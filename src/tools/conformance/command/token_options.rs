@@ -49,7 +49,7 @@ const OPTIONS: [TokenOption; 13] = options! {
     Some(Need::IdToken), "id-token", "an ID token of the subject";
 };
 
-/// The options that were given, by option.
+/// The values of the options, in the order of [`OPTIONS`].
 #[derive(Debug)]
 pub(super) struct TokenArguments(Vec<TokenArgument>);
 

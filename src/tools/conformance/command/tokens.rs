@@ -25,7 +25,7 @@ pub(super) enum TokenSource {
 
 /// A token of the run: what it is for, where it comes from and its type.
 pub(super) struct TokenInput {
-    /// What the token is for; nothing: it is the subject token.
+    /// What the token is for. The subject token has no need.
     pub(super) need: Option<Need>,
     pub(super) source: TokenSource,
     /// The token type identifier.
