@@ -13,7 +13,8 @@ use std::time::Duration;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use self::generate::To;
-use crate::adapters::config::load::{Problem, parse_period};
+use crate::adapters::config::Problem;
+use crate::adapters::config::load::parse_period;
 use crate::judgement::issue::key::{KeyError, KeyKind};
 use crate::words::clock::Clock;
 

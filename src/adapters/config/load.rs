@@ -27,11 +27,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 pub use self::environment::{Environment, ProcessEnvironment};
-pub use self::problem::Problem;
-use self::problem::{At, Report};
-use self::tree::{Node, Place};
+use self::problem::{At, ProblemList};
+use self::tree::{Location, Node};
 pub use self::value::parse_period;
-use super::{Config, Sources, file, schema};
+use super::problem::Problem;
+use super::settings::{Config, Sources};
+use super::{file, schema};
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::model::Policy;
 
@@ -46,7 +47,7 @@ pub fn load(path: &Path, env: &dyn Environment) -> Result<Config, Vec<Problem>> 
 /// As [`load`], with the files that were looked at: after a failure, a change of one of them is a reason to try again.
 pub fn attempt(path: &Path, env: &dyn Environment) -> (Result<Config, Vec<Problem>>, Sources) {
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
-    let mut report = Report { base, ..Report::default() };
+    let mut report = ProblemList { base, ..ProblemList::default() };
     report.open(path);
     let written = read::<file::Config>(path, &schema::config(), Some(env), &mut report);
     // Where cambio.yaml is broken, the audience files are checked as far as they can be without it.
@@ -100,12 +101,12 @@ fn read<T: DeserializeOwned>(
     path: &Path,
     schema: &Json,
     env: Option<&dyn Environment>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Reading<T> {
     let bytes = match files::read_noted(path, report) {
         Ok(bytes) => bytes,
         Err(message) => {
-            report.problem(Place::default(), "", message);
+            report.problem(Location::default(), "", message);
             return Err(None);
         }
     };
@@ -130,7 +131,7 @@ fn read<T: DeserializeOwned>(
 }
 
 /// Everything of `cambio.yaml`; the policy comes later.
-fn main_file(read: &Read<file::Config>, report: &mut Report) -> Option<Config> {
+fn main_file(read: &Read<file::Config>, report: &mut ProblemList) -> Option<Config> {
     let (file, at) = (&read.file, At::root(&read.tree));
     let upstream = platform::upstream(&file.upstream, &at.field("upstream"), report);
     let listen = platform::listen(&file.listen, &at.field("listen"), report);
@@ -174,7 +175,7 @@ fn policy(
     folder: &Path,
     main: Option<&Read<file::Config>>,
     usernames: Option<BTreeMap<String, Expression>>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Policy {
     let realms = main.map(|read| &read.file.realms);
     let mut policy = Policy::default();
@@ -210,7 +211,11 @@ fn policy(
     policy
 }
 
-fn audience_paths(folder: &Path, main: Option<&Read<file::Config>>, report: &mut Report) -> Vec<PathBuf> {
+fn audience_paths(
+    folder: &Path,
+    main: Option<&Read<file::Config>>,
+    report: &mut ProblemList,
+) -> Vec<PathBuf> {
     let found = files::audience_files(folder);
     let Some(read) = main else { return found.unwrap_or_default() };
     let at = At::root(&read.tree).field("audiences");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::load::files::{audience_files, read, sha256};
-use super::{Config, Sources};
+use super::settings::{Config, Sources};
 
 /// Time between two looks.
 pub const INTERVAL: Duration = Duration::from_secs(1);
@@ -19,21 +19,21 @@ const PATIENCE: u32 = 2;
 
 /// Watches the files of a configuration.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub struct ConfigWatch {
     main: PathBuf,
     interval: Duration,
     sources: Sources,
     missing: u32,
 }
 
-impl Watch {
+impl ConfigWatch {
     /// Watches what `config` was read from, `path` (its `cambio.yaml`) included. A change between the reading and now
     /// counts, too.
     pub fn new(config: &Config, path: &Path) -> Self {
         Self::of(config.sources.clone(), path, INTERVAL)
     }
 
-    /// As [`Watch::new`] for any sources, with another time between two looks.
+    /// As [`ConfigWatch::new`] for any sources, with another time between two looks.
     pub fn of(sources: Sources, path: &Path, interval: Duration) -> Self {
         Self { main: path.to_owned(), interval, sources, missing: 0 }
     }

@@ -25,10 +25,10 @@ pub struct Audience {
     pub permissions: Vec<Permission>,
     /// Which roles the new token has: nothing that is not named here.
     #[serde(default)]
-    pub roles: Roles,
+    pub roles: RoleRules,
     /// What the new token may be besides its roles.
     #[serde(default)]
-    pub token: Token,
+    pub token: TokenRules,
     /// How the answer is made, where a permission does not say so itself.
     #[serde(default)]
     pub issuance: Issuance,
@@ -178,7 +178,7 @@ pub enum RequestedTokenType {
 /// Which roles the new token has.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Roles {
+pub struct RoleRules {
     /// Keep the audience's own client roles.
     #[serde(default = "yes")]
     pub own: bool,
@@ -211,7 +211,7 @@ pub struct Roles {
 pub enum RoleOrigin {
     /// In the subject token's `realm_access` and `resource_access`.
     #[default]
-    Token,
+    TokenRules,
     /// In the upstream's admin API (`realms.*.directory`): roles that were taken away are gone at once.
     Directory,
 }
@@ -229,7 +229,7 @@ pub enum RoleClaims {
     Both,
 }
 
-impl Default for Roles {
+impl Default for RoleRules {
     fn default() -> Self {
         Self {
             own: true,
@@ -267,7 +267,7 @@ pub struct RoleMapping {
 /// What the new token may be besides its roles.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Token {
+pub struct TokenRules {
     /// Longest time between issue and expiry, `10s` to `24h`; the upper limit can't be configured away.
     #[serde(default = "period::<300>")]
     pub lifetime: Period,
@@ -287,7 +287,7 @@ pub struct Token {
     pub profile: Profile,
     /// The `sub` of tokens that are minted for foreign subjects; the realm's own keep theirs.
     #[serde(default)]
-    pub subject: Subject,
+    pub subject: SubjectRule,
     /// How long after the first exchange refresh tokens are good, however often they are used; at most `720h`.
     #[serde(default = "period::<1800>")]
     pub refresh_lifetime: Period,
@@ -307,7 +307,7 @@ pub enum Profile {
 /// The `sub` of tokens that are minted for foreign subjects.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Subject {
+pub enum SubjectRule {
     /// The issuer's name in `cambio.yaml`, `#`, and the subject token's `sub`.
     #[default]
     Qualified,
@@ -317,7 +317,7 @@ pub enum Subject {
     Keep,
 }
 
-impl Default for Token {
+impl Default for TokenRules {
     fn default() -> Self {
         Self {
             lifetime: period::<300>(),
@@ -325,7 +325,7 @@ impl Default for Token {
             claims: Vec::new(),
             set: BTreeMap::new(),
             profile: Profile::default(),
-            subject: Subject::default(),
+            subject: SubjectRule::default(),
             refresh_lifetime: period::<1800>(),
         }
     }

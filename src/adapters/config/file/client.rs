@@ -40,7 +40,7 @@ pub enum Unregistered {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientMethod {
     /// The method.
-    pub method: Method,
+    pub method: AuthenticationMethod,
     /// `client_secret`: the hash that `cambio client-secret` prints: `$argon2id$…` for any secret, or `sha256:…` for one
     /// that a machine generated with at least 128 bits of chance, and for no other.
     pub secret_hash: Option<String>,
@@ -82,7 +82,7 @@ pub struct ClientMethod {
 /// A method of client authentication: the names of RFC 7591 and RFC 8705, and those of two platforms.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
+pub enum AuthenticationMethod {
     /// A secret, by `Authorization: Basic` or in the form.
     ClientSecret,
     /// A JWT that the client signed (RFC 7523).

@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
     /// The keys: exactly one is active, at most one is next.
-    pub keys: Vec<Key>,
+    pub keys: Vec<ManifestKey>,
 }
 
 /// A signing key.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Key {
+pub struct ManifestKey {
     /// Its id: the RFC 7638 thumbprint of its public half, with SHA-256 and in base64url.
     pub kid: String,
     /// Where it stands in its life.
-    pub state: State,
+    pub state: KeyState,
     /// Since when it is in this state (RFC 3339): published, signing, or retired.
     pub since: String,
     /// Name of the PEM file with the private key, in the same folder; a retired key has none.
@@ -30,7 +30,7 @@ pub struct Key {
 /// Where a key stands in its life.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum State {
+pub enum KeyState {
     /// Published in the realm's key set, not yet used.
     Next,
     /// Signs.

@@ -8,7 +8,7 @@ mod token;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::platform::all;
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::issuer::Realm;
 use crate::judgement::expression::Expression;
@@ -27,7 +27,7 @@ pub(super) fn audience(
     realms: Option<&BTreeMap<String, Realm>>,
     usernames: Option<&BTreeMap<String, Expression>>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Placed> {
     name(&file.audience, &at.field("audience"), report);
     if file.owner.trim().is_empty() {
@@ -70,7 +70,7 @@ pub(super) fn audience(
 }
 
 /// Asking whether a token is still active needs a client of Cambio's own, and a realm that knows the token.
-fn still_active(file: &file::Audience, (name, realm): (&str, &Realm), at: &At<'_>, report: &mut Report) {
+fn still_active(file: &file::Audience, (name, realm): (&str, &Realm), at: &At<'_>, report: &mut ProblemList) {
     for (index, one) in file.permissions.iter().enumerate().filter(|(_, one)| one.still_active) {
         let at = at.field("permissions").item(index).field("stillActive");
         if realm.introspection.is_none() {
@@ -91,7 +91,7 @@ fn subjects(
     rule: SubjectRule,
     (own, usernames): (&str, Option<&BTreeMap<String, Expression>>),
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) {
     let mints = permissions.iter().filter(|one| one.issuance == Some(Issuance::Mint));
     let foreign: BTreeSet<&String> = mints
@@ -143,7 +143,7 @@ impl<'a> Issuances<'a> {
     }
 
     /// Refuses what needs a key and has none, and says what it means to mint.
-    fn check(&self, placed: Option<(&str, &Realm)>, report: &mut Report) {
+    fn check(&self, placed: Option<(&str, &Realm)>, report: &mut ProblemList) {
         if let Some((name, realm)) = placed
             && !realm.can_sign()
         {
@@ -180,7 +180,7 @@ fn realm<'a>(
     file: &file::Audience,
     realms: Option<&'a BTreeMap<String, Realm>>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<(&'a str, &'a Realm)> {
     // No realm at all is a problem of cambio.yaml's.
     let realms = realms.filter(|realms| !realms.is_empty())?;
@@ -201,7 +201,7 @@ fn realm<'a>(
     }
 }
 
-fn resources(values: &[String], at: &At<'_>, report: &mut Report) -> Option<BTreeSet<String>> {
+fn resources(values: &[String], at: &At<'_>, report: &mut ProblemList) -> Option<BTreeSet<String>> {
     let checked = all(values.iter().enumerate().map(|(index, value)| {
         let at = at.item(index);
         let scheme = value.split_once(':').map_or("", |(scheme, _)| scheme);
@@ -220,7 +220,7 @@ fn resources(values: &[String], at: &At<'_>, report: &mut Report) -> Option<BTre
 }
 
 /// Names, or `"*"` alone.
-fn names(list: &[String], everything: &str, at: &At<'_>, report: &mut Report) -> Option<Names> {
+fn names(list: &[String], everything: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Names> {
     if list.is_empty() {
         at.problem(report, format!("is empty: write [\"*\"] if you mean {everything}"));
         return None;
@@ -239,7 +239,7 @@ fn names(list: &[String], everything: &str, at: &At<'_>, report: &mut Report) ->
     Some(Names::Listed(list.iter().cloned().collect()))
 }
 
-fn name(value: &str, at: &At<'_>, report: &mut Report) {
+fn name(value: &str, at: &At<'_>, report: &mut ProblemList) {
     let spaced = value.chars().any(char::is_control) || value.trim() != value;
     if value.is_empty() || spaced {
         at.problem(report, "must be a name: not empty, no control characters, no spaces around it");

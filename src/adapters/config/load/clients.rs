@@ -11,7 +11,7 @@ use jsonwebtoken::Algorithm;
 use super::files::{Holds, named, read_noted};
 use super::issuers::{Written, algorithm, fetched, issuer_checks};
 use super::platform::all;
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use super::value::period;
 use crate::adapters::config::file::Listen;
 use crate::adapters::config::file::client::{self as file, ClientMethod};
@@ -35,7 +35,7 @@ pub(super) fn clients(
     token_paths: &[String],
     written: Written<'_>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Clients> {
     let unregistered = unregistered(realm, &at.field("clientAuthentication"), report);
     let clients_at = at.field("clients");
@@ -79,7 +79,7 @@ pub(super) fn certificates_come(
     realms: &BTreeMap<String, Realm>,
     listen: &Listen,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) {
     let asked = listen.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
     let header = listen.client_certificate_header.as_ref();
@@ -90,10 +90,12 @@ pub(super) fn certificates_come(
         for (id, methods) in &realm.clients {
             for (index, method) in methods.iter().enumerate() {
                 let message = match method.method {
-                    file::Method::TlsClientAuth if !vouched => {
+                    file::AuthenticationMethod::TlsClientAuth if !vouched => {
                         "needs listen.tls.clientCertificates.ca or listen.clientCertificateHeader.ca, which vouches for names"
                     }
-                    file::Method::SelfSignedTlsClientAuth if asked.is_none() && header.is_none() => {
+                    file::AuthenticationMethod::SelfSignedTlsClientAuth
+                        if asked.is_none() && header.is_none() =>
+                    {
                         "needs listen.tls.clientCertificates or listen.clientCertificateHeader, by which certificates come"
                     }
                     _ => continue,
@@ -114,7 +116,7 @@ fn at_host_of(issuer: &str, path: &str) -> String {
     format!("{}{path}", issuer.get(..end).unwrap_or_default())
 }
 
-fn unregistered(realm: &Realm, at: &At<'_>, report: &mut Report) -> Option<Unregistered> {
+fn unregistered(realm: &Realm, at: &At<'_>, report: &mut ProblemList) -> Option<Unregistered> {
     let file = realm.client_authentication.clone().unwrap_or_default();
     let cache_for = period(&file.cache_for, Duration::ZERO..=LONGEST_CACHE, &at.field("cacheFor"), report)?;
     Some(match file.unregistered {
@@ -124,8 +126,8 @@ fn unregistered(realm: &Realm, at: &At<'_>, report: &mut Report) -> Option<Unreg
 }
 
 /// Keys of a method's entry, whether they are given, and the methods to which they belong.
-fn keys(file: &ClientMethod) -> [(&'static str, bool, &'static [file::Method]); 14] {
-    use file::Method::{
+fn keys(file: &ClientMethod) -> [(&'static str, bool, &'static [file::AuthenticationMethod]); 14] {
+    use file::AuthenticationMethod::{
         ClientSecret, ClientSecretJwt, Kubernetes, PrivateKeyJwt, SelfSignedTlsClientAuth, Spiffe,
         TlsClientAuth,
     };
@@ -147,34 +149,41 @@ fn keys(file: &ClientMethod) -> [(&'static str, bool, &'static [file::Method]); 
     ]
 }
 
-fn method(file: &ClientMethod, written: Written<'_>, at: &At<'_>, report: &mut Report) -> Option<Method> {
+fn method(
+    file: &ClientMethod,
+    written: Written<'_>,
+    at: &At<'_>,
+    report: &mut ProblemList,
+) -> Option<Method> {
     let mut fits = true;
     for (key, _, _) in keys(file).iter().filter(|(_, given, of)| *given && !of.contains(&file.method)) {
         at.field(key).problem(report, "has no meaning with this method");
         fits = false;
     }
     let method = match file.method {
-        file::Method::ClientSecret => secret_hash(file, at, report).map(Method::Secret),
-        file::Method::PrivateKeyJwt => {
+        file::AuthenticationMethod::ClientSecret => secret_hash(file, at, report).map(Method::Secret),
+        file::AuthenticationMethod::PrivateKeyJwt => {
             let keys = client_keys(file, at, report);
             let algorithms = algorithms(file, at, report);
             Some(Method::PrivateKeyJwt { keys: keys?, algorithms: algorithms? })
         }
-        file::Method::ClientSecretJwt => {
+        file::AuthenticationMethod::ClientSecretJwt => {
             let secret = shared_secret(file, at, report);
             let algorithms = hmac_algorithms(file, at, report);
             Some(Method::SecretJwt { secret: secret?, algorithms: algorithms? })
         }
-        file::Method::TlsClientAuth => certificate_name(file, at, report).map(Method::Tls),
-        file::Method::SelfSignedTlsClientAuth => thumbprints(file, at, report).map(Method::SelfSignedTls),
-        file::Method::Kubernetes => workload(file, Platform::Kubernetes, written, at, report),
-        file::Method::Spiffe => workload(file, Platform::Spiffe, written, at, report),
-        file::Method::None => Some(Method::Public),
+        file::AuthenticationMethod::TlsClientAuth => certificate_name(file, at, report).map(Method::Tls),
+        file::AuthenticationMethod::SelfSignedTlsClientAuth => {
+            thumbprints(file, at, report).map(Method::SelfSignedTls)
+        }
+        file::AuthenticationMethod::Kubernetes => workload(file, Platform::Kubernetes, written, at, report),
+        file::AuthenticationMethod::Spiffe => workload(file, Platform::Spiffe, written, at, report),
+        file::AuthenticationMethod::None => Some(Method::Public),
     };
     method.filter(|_| fits)
 }
 
-fn secret_hash(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<SecretHash> {
+fn secret_hash(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<SecretHash> {
     let (text, at) = match (&file.secret_hash, &file.secret_hash_file) {
         (Some(hash), None) => (hash.clone(), at.field("secretHash")),
         (None, Some(path)) => {
@@ -189,7 +198,7 @@ fn secret_hash(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<
     SecretHash::parse(&text).map_err(|error| at.problem(report, error.to_string())).ok()
 }
 
-fn shared_secret(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<Secret> {
+fn shared_secret(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Secret> {
     let (secret, at) = match (&file.secret, &file.secret_file) {
         (Some(secret), None) => {
             let at = at.field("secret");
@@ -221,7 +230,7 @@ fn shared_secret(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Optio
 }
 
 /// The text of a small file, without the line break at its end.
-fn content(path: &str, at: &At<'_>, report: &mut Report) -> Option<Secret> {
+fn content(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Secret> {
     let file = named(path, Holds::Anything, at, report)?;
     let read = read_noted(&file, report).map(|bytes| {
         let text = std::str::from_utf8(&bytes).ok()?;
@@ -240,7 +249,7 @@ fn content(path: &str, at: &At<'_>, report: &mut Report) -> Option<Secret> {
     }
 }
 
-fn client_keys(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<ClientKeys> {
+fn client_keys(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<ClientKeys> {
     match (&file.jwks_file, &file.jwks_url) {
         (Some(path), None) => {
             let at = at.field("jwksFile");
@@ -261,7 +270,7 @@ fn client_keys(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<
     }
 }
 
-fn algorithms(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<Vec<Algorithm>> {
+fn algorithms(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<Algorithm>> {
     let at = at.field("algorithms");
     match file.algorithms.as_deref() {
         None | Some([]) => {
@@ -272,7 +281,7 @@ fn algorithms(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<V
     }
 }
 
-fn hmac_algorithms(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<Vec<Algorithm>> {
+fn hmac_algorithms(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<Algorithm>> {
     let at = at.field("algorithms");
     match file.algorithms.as_deref() {
         None => Some(vec![Algorithm::HS256]),
@@ -293,7 +302,7 @@ fn hmac_algorithms(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Opt
     }
 }
 
-fn certificate_name(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<CertificateName> {
+fn certificate_name(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<CertificateName> {
     let given = [
         ("subject", &file.subject),
         ("sanDNS", &file.san_dns),
@@ -324,7 +333,7 @@ fn certificate_name(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Op
     name
 }
 
-fn thumbprints(file: &ClientMethod, at: &At<'_>, report: &mut Report) -> Option<Vec<[u8; 32]>> {
+fn thumbprints(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<[u8; 32]>> {
     let at = at.field("thumbprints");
     let given = file.thumbprints.as_deref().unwrap_or_default();
     if given.is_empty() {
@@ -363,7 +372,7 @@ fn workload(
     platform: Platform,
     written: Written<'_>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Method> {
     let prefix = match platform {
         Platform::Kubernetes => "system:serviceaccount:",

@@ -7,16 +7,16 @@ use jiff::SignedDuration;
 use super::files::{Holds, named, read};
 use super::issuers::algorithm;
 use super::platform::{all, optional};
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use super::value::period;
 use crate::adapters::config::file::dpop as file;
-use crate::adapters::config::{Dpop, NonceSource};
+use crate::adapters::config::settings::dpop::{Dpop, NonceSource};
 use crate::judgement::token::dpop::nonce::NonceKey;
 
 /// A shorter window leaves no time to send a proof, a longer one too much to steal it.
 const WINDOW: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(600);
 
-pub(super) fn dpop(file: &file::Dpop, at: &At<'_>, report: &mut Report) -> Option<Dpop> {
+pub(super) fn dpop(file: &file::Dpop, at: &At<'_>, report: &mut ProblemList) -> Option<Dpop> {
     let names = at.field("algorithms");
     if file.algorithms.is_empty() {
         names.problem(report, "is empty: no proof would ever be accepted");

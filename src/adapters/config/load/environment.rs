@@ -1,6 +1,6 @@
 //! `${NAME}` in text.
 
-use super::problem::{Report, join};
+use super::problem::{ProblemList, join};
 use super::tree::{Node, Value};
 
 /// Where `${NAME}` is looked up.
@@ -32,7 +32,7 @@ impl Environment for () {
 ///
 /// Without an environment (audience files: they belong to other teams, and the environment holds the platform's
 /// secrets) a `${NAME}` is a problem.
-pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &mut Report) {
+pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &mut ProblemList) {
     match &mut node.value {
         Value::Text(text) => match expand_text(text, env) {
             Ok((expanded, from_environment)) => {

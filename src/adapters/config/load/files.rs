@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
-use super::problem::{At, Report};
-use crate::adapters::config::{KeyPair, file};
+use super::problem::{At, ProblemList};
+use crate::adapters::config::file;
+use crate::adapters::config::settings::upstream::KeyPair;
 
 /// Most bytes that are read of one file: more is no configuration, and `/dev/zero` has no end.
 const MAX_BYTES: u64 = 16 << 20;
@@ -65,14 +66,14 @@ pub(in crate::adapters::config) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Reads a file and notes it among those that are watched.
-pub(super) fn read_noted(path: &Path, report: &mut Report) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn read_noted(path: &Path, report: &mut ProblemList) -> Result<Zeroizing<Vec<u8>>, String> {
     let read = read(path);
     report.files.insert(path.to_owned(), read.as_ref().ok().map(|bytes| sha256(bytes)));
     read.map_err(|error| format!("can't be read: {error}"))
 }
 
 /// A file that the configuration names: there, readable, and with the PEM block that is needed.
-pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut ProblemList) -> Option<PathBuf> {
     if path.is_empty() {
         at.problem(report, "names no file");
         return None;
@@ -87,7 +88,7 @@ pub(super) fn contents(
     path: &str,
     holds: Holds,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = match read_noted(file, report) {
         Ok(bytes) => bytes,
@@ -107,14 +108,14 @@ pub(super) fn contents(
 }
 
 /// Says that a secret file is readable by everybody. Not a refusal: a mounted Kubernetes secret is 0644 by default.
-pub(super) fn warn_if_public(file: &Path, what: &str, at: &At<'_>, report: &mut Report) {
+pub(super) fn warn_if_public(file: &Path, what: &str, at: &At<'_>, report: &mut ProblemList) {
     if fs::metadata(file).is_ok_and(|data| data.mode() & 0o007 != 0) {
         at.warning(report, format!("{what} can be read by every user of this machine"));
     }
 }
 
 /// A certificate and its key.
-pub(super) fn key_pair(pair: &file::KeyPair, at: &At<'_>, report: &mut Report) -> Option<KeyPair> {
+pub(super) fn key_pair(pair: &file::KeyPair, at: &At<'_>, report: &mut ProblemList) -> Option<KeyPair> {
     let certificate = named(&pair.certificate, Holds::Certificates, &at.field("certificate"), report);
     let key = named(&pair.key, Holds::PrivateKey, &at.field("key"), report);
     Some(KeyPair { certificate: certificate?, key: key? })

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::files::{Holds, named, read};
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use super::value::{is_plain_and_remote, period, url};
 use crate::adapters::config::file::introspection as file;
-use crate::adapters::config::{Introspection, OwnClient, SecretMethod};
+use crate::adapters::config::settings::introspection::{Introspection, OwnClient, SecretMethod};
 use crate::words::secret::Secret;
 
 /// A revoked token is taken for this long at most.
@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub(super) fn issuer(
     file: &file::IssuerIntrospection,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Introspection> {
     let endpoint = url(&file.url, true, &at.field("url"), report);
     if endpoint.as_ref().is_some_and(is_plain_and_remote) {
@@ -33,11 +33,20 @@ pub(super) fn issuer(
     Some(Introspection { url: endpoint?, client: client?, method, cache_for: cache_for? })
 }
 
-pub(super) fn realm(file: &file::RealmIntrospection, at: &At<'_>, report: &mut Report) -> Option<OwnClient> {
+pub(super) fn realm(
+    file: &file::RealmIntrospection,
+    at: &At<'_>,
+    report: &mut ProblemList,
+) -> Option<OwnClient> {
     client(&file.client_id, &file.client_secret_file, at, report)
 }
 
-pub(super) fn client(id: &str, secret_file: &str, at: &At<'_>, report: &mut Report) -> Option<OwnClient> {
+pub(super) fn client(
+    id: &str,
+    secret_file: &str,
+    at: &At<'_>,
+    report: &mut ProblemList,
+) -> Option<OwnClient> {
     if id.is_empty() {
         at.field("clientId").problem(report, "is empty");
     }
@@ -46,7 +55,7 @@ pub(super) fn client(id: &str, secret_file: &str, at: &At<'_>, report: &mut Repo
 }
 
 /// The one line of a file, which is watched: a new secret is a new generation.
-fn secret(path: &str, at: &At<'_>, report: &mut Report) -> Option<Secret> {
+fn secret(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Secret> {
     let file = named(path, Holds::Anything, at, report)?;
     let message = match read(&file).map(|bytes| line(&bytes).map(Secret::new)) {
         Ok(Some(secret)) => return Some(secret),

@@ -9,12 +9,13 @@ use jsonwebtoken::Algorithm;
 use super::dpop::dpop;
 use super::files::{Holds, named};
 use super::platform::{all, optional};
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use super::value::{HOUR, is_label, is_plain_and_remote, period, url};
 use super::{clients, introspection, refresh};
 use crate::adapters::config::file::issuer as file;
 use crate::adapters::config::file::value::Period;
-use crate::adapters::config::{Directory, JwksLimits, KeySource, Realm, TrustedIssuer};
+use crate::adapters::config::settings::issuer::{JwksLimits, KeySource, TrustedIssuer};
+use crate::adapters::config::settings::realm::{Directory, Realm};
 use crate::judgement::dialect::{Dialect, Place};
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::expression::{Expression, Other};
@@ -39,7 +40,7 @@ pub(super) struct Written<'a> {
 pub(super) fn realms(
     written: Written<'_>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<BTreeMap<String, Realm>> {
     if written.realms.is_empty() {
         at.problem(report, "no realm: nothing would be governed");
@@ -68,7 +69,7 @@ pub(super) fn realms(
 }
 
 /// A path that two realms share would be judged by one of them only.
-fn one_door_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut Report) {
+fn one_door_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut ProblemList) {
     let mut seen: BTreeMap<String, &Realm> = BTreeMap::new();
     for realm in realms.values() {
         let paths = RouteTable::paths(realm.place());
@@ -95,7 +96,7 @@ fn one_key_per_realm(
     realms: &BTreeMap<String, Realm>,
     written: Written<'_>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for realm in realms.values() {
@@ -119,7 +120,7 @@ fn realm(
     file: &file::Realm,
     written: Written<'_>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Realm> {
     let issuer = url(&file.issuer, false, &at.field("issuer"), report);
     let same = |other: &str, issuer: &str| other < name && issuer == file.issuer;
@@ -175,7 +176,7 @@ fn realm(
 }
 
 /// The path parameter `realm`, for dialects that have one.
-fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>, report: &mut Report) -> Option<String> {
+fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>, report: &mut ProblemList) -> Option<String> {
     let dialect = Dialect::from(file.dialect);
     let Some(realm) = &file.path_parameters.realm else { return Some(name.to_owned()) };
     if !dialect.rules().has_realm_parameter() {
@@ -190,7 +191,7 @@ fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>, report: &mut Rep
 }
 
 /// Those whom nobody may become. An empty list would leave every administrator open.
-fn admin_roles(texts: &[String], at: &At<'_>, report: &mut Report) -> Option<AdminRoles> {
+fn admin_roles(texts: &[String], at: &At<'_>, report: &mut ProblemList) -> Option<AdminRoles> {
     if texts.is_empty() {
         at.problem(report, "is empty: leave it out for the default, or name the roles that protect a user");
         return None;
@@ -204,7 +205,7 @@ fn admin_roles(texts: &[String], at: &At<'_>, report: &mut Report) -> Option<Adm
         .ok()
 }
 
-fn directory(file: &file::Directory, at: &At<'_>, report: &mut Report) -> Option<Directory> {
+fn directory(file: &file::Directory, at: &At<'_>, report: &mut ProblemList) -> Option<Directory> {
     let client = introspection::client(&file.client_id, &file.client_secret_file, at, report);
     let cache_for = period(&file.cache_for, Duration::ZERO..=HOUR, &at.field("cacheFor"), report);
     Some(Directory { client: client?, cache_for: cache_for? })
@@ -213,7 +214,7 @@ fn directory(file: &file::Directory, at: &At<'_>, report: &mut Report) -> Option
 pub(super) fn issuers(
     written: Written<'_>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<BTreeMap<String, TrustedIssuer>> {
     let checked = all(written.issuers.iter().map(|(name, issuer)| {
         let at = at.field(name);
@@ -237,7 +238,7 @@ fn trusted_issuer(
     name: &str,
     file: &file::TrustedIssuer,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<TrustedIssuer> {
     let identity = at.field("issuer");
     let issuer = url(&file.issuer.url, false, &identity.field("url"), report);
@@ -281,12 +282,12 @@ fn trusted_issuer(
 
 /// How an issuer's tokens are checked; `None` where its own entry has problems, which are reported there.
 pub(super) fn issuer_checks(file: &file::TrustedIssuer) -> Option<TokenChecks> {
-    let (at, report) = (At::nowhere(), &mut Report::default());
+    let (at, report) = (At::nowhere(), &mut ProblemList::default());
     token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, &at, report)
 }
 
 /// A CEL expression that compiles.
-pub(super) fn expression(source: &str, at: &At<'_>, report: &mut Report) -> Option<Expression> {
+pub(super) fn expression(source: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Expression> {
     expression_about(source, &[], at, report)
 }
 
@@ -295,7 +296,7 @@ pub(super) fn expression_about(
     source: &str,
     others: &[Other],
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Expression> {
     if source.trim().is_empty() {
         at.problem(report, "is empty");
@@ -314,7 +315,7 @@ fn subject_issuers(
     file: &file::Realm,
     written: Written<'_>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Vec<String>> {
     if file.subject_issuers.is_empty() {
         at.problem(report, "is empty: name the realms and issuers whose tokens may be exchanged");
@@ -336,7 +337,7 @@ fn subject_issuers(
     }))
 }
 
-fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut Report) -> Option<KeySource> {
+fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut ProblemList) -> Option<KeySource> {
     let discovery = file.issuer.discovery_url.as_ref();
     match (discovery, &file.jwks_url, &file.jwks_file) {
         (None, None, None) => {
@@ -360,12 +361,12 @@ fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut Report) -> O
 }
 
 /// A URL from which keys come.
-pub(super) fn fetched(text: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
+pub(super) fn fetched(text: &str, at: &At<'_>, report: &mut ProblemList) -> Option<String> {
     warn_of_plain(text, at, report);
     url(text, true, at, report).map(|_| text.to_owned())
 }
 
-fn warn_of_plain(text: &str, at: &At<'_>, report: &mut Report) {
+fn warn_of_plain(text: &str, at: &At<'_>, report: &mut ProblemList) {
     if text.parse().is_ok_and(|uri| is_plain_and_remote(&uri)) {
         at.warning(report, "keys come over plain http: whoever is on the way can make tokens");
     }
@@ -376,7 +377,7 @@ fn token_checks(
     leeway: &Period,
     rules: &[file::ClaimValidationRule],
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<TokenChecks> {
     let names = at.field("algorithms");
     if algorithms.is_empty() {
@@ -398,7 +399,7 @@ fn token_checks(
     Some(TokenChecks { algorithms: algorithms?, leeway, rules: rules? })
 }
 
-pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<Algorithm> {
+pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Algorithm> {
     let algorithm = jws::algorithm(name);
     if algorithm.is_none() {
         let why = match name {
@@ -411,7 +412,7 @@ pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut Report) -> Option<
     algorithm
 }
 
-fn jwks(file: &file::Jwks, at: &At<'_>, report: &mut Report) -> Option<JwksLimits> {
+fn jwks(file: &file::Jwks, at: &At<'_>, report: &mut ProblemList) -> Option<JwksLimits> {
     let second = Duration::from_secs(1);
     let refresh = period(&file.refresh_interval, 5 * second..=DAY, &at.field("refreshInterval"), report);
     let stale = period(&file.max_stale, 5 * second..=WEEK, &at.field("maxStale"), report);
@@ -425,7 +426,7 @@ fn jwks(file: &file::Jwks, at: &At<'_>, report: &mut Report) -> Option<JwksLimit
     Some(JwksLimits { refresh_interval, max_stale, unknown_kid_cooldown: cooldown? })
 }
 
-fn doors(file: &file::Doors, at: &At<'_>, report: &mut Report) -> Doors {
+fn doors(file: &file::Doors, at: &At<'_>, report: &mut ProblemList) -> Doors {
     let mut warned = |open: bool, name: &str| {
         if open {
             at.field(name)
@@ -453,14 +454,14 @@ fn doors(file: &file::Doors, at: &At<'_>, report: &mut Report) -> Doors {
     }
 }
 
-fn label(name: &str, at: &At<'_>, report: &mut Report) {
+fn label(name: &str, at: &At<'_>, report: &mut ProblemList) {
     if !is_label(name) {
         at.problem(report, "the name must be 1 to 64 letters, digits, '.', '_' or '-'");
     }
 }
 
 /// A path that has one spelling only: the route compares it byte by byte.
-fn canonical_path(path: &str, at: &At<'_>, report: &mut Report) -> Option<String> {
+fn canonical_path(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<String> {
     if !is_canonical(path) {
         let wants = "such as /realms/corp: no trailing slash, no empty segment, no escapes";
         at.problem(

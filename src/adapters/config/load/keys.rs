@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::files::{Holds, contents};
 use super::platform::all;
-use super::problem::{At, Problem, Report};
+use super::problem::{At, ProblemList};
 use crate::adapters::config::file::issuer::Realm;
 use crate::adapters::config::file::keys as file;
+use crate::adapters::config::problem::Problem;
 use crate::adapters::config::schema;
 use crate::judgement::issue::key::SigningKey;
 use crate::judgement::issue::ring::{KeyRing, KeyState, Retired};
@@ -48,7 +49,7 @@ pub struct FolderKey {
 /// # Errors
 /// Every problem of it.
 pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
-    let mut report = Report::default();
+    let mut report = ProblemList::default();
     let read = self::folder(folder, &mut report);
     report.problems.sort();
     match read {
@@ -59,7 +60,7 @@ pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
 
 /// `signingKey` or `signingKeys` of a realm, if there is one.
 #[expect(clippy::option_option, reason = "nothing is written, or what is written is wrong")]
-pub(super) fn signing(written: &Realm, at: &At<'_>, report: &mut Report) -> Option<Option<KeyRing>> {
+pub(super) fn signing(written: &Realm, at: &At<'_>, report: &mut ProblemList) -> Option<Option<KeyRing>> {
     match (&written.signing_key, &written.signing_keys) {
         (None, None) => Some(None),
         (Some(path), None) => one_file(path, &at.field("signingKey"), report).map(Some),
@@ -71,7 +72,7 @@ pub(super) fn signing(written: &Realm, at: &At<'_>, report: &mut Report) -> Opti
     }
 }
 
-fn one_file(path: &str, at: &At<'_>, report: &mut Report) -> Option<KeyRing> {
+fn one_file(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<KeyRing> {
     if path.is_empty() {
         at.problem(report, "names no file");
         return None;
@@ -81,7 +82,7 @@ fn one_file(path: &str, at: &At<'_>, report: &mut Report) -> Option<KeyRing> {
     usable(KeyRing::try_from(key), at, report)
 }
 
-fn named_folder(path: &str, at: &At<'_>, report: &mut Report) -> Option<KeyRing> {
+fn named_folder(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<KeyRing> {
     let folder = report.resolve(path);
     if path.is_empty() || !folder.join(MANIFEST).is_file() {
         // Looked at from now on, so that mending it is noticed.
@@ -96,7 +97,7 @@ fn named_folder(path: &str, at: &At<'_>, report: &mut Report) -> Option<KeyRing>
     read.map(|folder| folder.ring)
 }
 
-fn folder(folder: &Path, report: &mut Report) -> Option<Folder> {
+fn folder(folder: &Path, report: &mut ProblemList) -> Option<Folder> {
     let manifest = folder.join(MANIFEST);
     report.open(&manifest);
     let read = super::read::<file::Manifest>(&manifest, &schema::keys(), None, report).ok()?;
@@ -119,14 +120,14 @@ fn folder(folder: &Path, report: &mut Report) -> Option<Folder> {
 }
 
 /// Exactly one key signs, at most one waits, and no id is there twice.
-fn unambiguous(keys: &[file::Key], at: &At<'_>, report: &mut Report) {
+fn unambiguous(keys: &[file::ManifestKey], at: &At<'_>, report: &mut ProblemList) {
     let count = |state| keys.iter().filter(|key| key.state == state).count();
-    match count(file::State::Active) {
+    match count(file::KeyState::Active) {
         1 => {}
         0 => at.problem(report, "no key is active: exactly one must be"),
         many => at.problem(report, format!("{many} keys are active: exactly one must be")),
     }
-    let next = count(file::State::Next);
+    let next = count(file::KeyState::Next);
     if next > 1 {
         at.problem(report, format!("{next} keys are next: at most one may be"));
     }
@@ -139,15 +140,15 @@ fn unambiguous(keys: &[file::Key], at: &At<'_>, report: &mut Report) {
 }
 
 fn key(
-    key: &file::Key,
+    key: &file::ManifestKey,
     folder: &Path,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<(FolderKey, Option<SigningKey>)> {
     let state = match key.state {
-        file::State::Next => KeyState::Next,
-        file::State::Active => KeyState::Active,
-        file::State::Retired => KeyState::Retired,
+        file::KeyState::Next => KeyState::Next,
+        file::KeyState::Active => KeyState::Active,
+        file::KeyState::Retired => KeyState::Retired,
     };
     let since: Option<Timestamp> = key.since.parse().ok();
     if since.is_none() {
@@ -168,7 +169,12 @@ fn key(
 }
 
 /// The private key of a key that is next or active.
-fn both_halves(key: &file::Key, folder: &Path, at: &At<'_>, report: &mut Report) -> Option<SigningKey> {
+fn both_halves(
+    key: &file::ManifestKey,
+    folder: &Path,
+    at: &At<'_>,
+    report: &mut ProblemList,
+) -> Option<SigningKey> {
     if key.jwk.is_some() {
         at.field("jwk").problem(report, "is for retired keys: this key's public half is in its file");
         return None;
@@ -194,7 +200,7 @@ fn both_halves(key: &file::Key, folder: &Path, at: &At<'_>, report: &mut Report)
 }
 
 /// The public half of a retired key.
-fn public_half(key: &file::Key, at: &At<'_>, report: &mut Report) -> Option<Value> {
+fn public_half(key: &file::ManifestKey, at: &At<'_>, report: &mut ProblemList) -> Option<Value> {
     if key.file.is_some() {
         at.field("file")
             .problem(report, "a retired key signs no more: take this line out, and delete the file");
@@ -217,7 +223,7 @@ fn public_half(key: &file::Key, at: &At<'_>, report: &mut Report) -> Option<Valu
     Some(jwk)
 }
 
-fn private_key(file: &Path, shown: &str, at: &At<'_>, report: &mut Report) -> Option<SigningKey> {
+fn private_key(file: &Path, shown: &str, at: &At<'_>, report: &mut ProblemList) -> Option<SigningKey> {
     let pem = contents(file, shown, Holds::PrivateKey, at, report)?;
     match SigningKey::from_pem(&pem) {
         Ok(key) => Some(key),
@@ -231,7 +237,7 @@ fn private_key(file: &Path, shown: &str, at: &At<'_>, report: &mut Report) -> Op
 fn usable<E: std::fmt::Display>(
     ring: Result<KeyRing, E>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<KeyRing> {
     ring.map_err(|error| at.problem(report, error.to_string())).ok()
 }

@@ -8,17 +8,18 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::files::{Holds, key_pair, named};
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use super::value::{HOUR, SHORTEST, address, is_plain_and_remote, network, number, period, size, url};
-use crate::adapters::config::{
-    AuditOutput, CertificateHeader, ClientCertificates, Listen, Log, Upstream, file,
-};
+use crate::adapters::config::file;
+use crate::adapters::config::settings::listen::{CertificateHeader, ClientCertificates, Listen};
+use crate::adapters::config::settings::upstream::Upstream;
+use crate::adapters::config::settings::{AuditOutput, Log};
 use crate::adapters::tls::peers::Peers;
 
 /// No time limit is longer than a day: a longer one is a slip of the unit.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) fn upstream(file: &file::Upstream, at: &At<'_>, report: &mut Report) -> Option<Upstream> {
+pub(super) fn upstream(file: &file::Upstream, at: &At<'_>, report: &mut ProblemList) -> Option<Upstream> {
     let parsed = url(&file.url, false, &at.field("url"), report);
     let mut path_free = true;
     if parsed.as_ref().is_some_and(|uri| uri.path() != "/" || file.url.ends_with('/')) {
@@ -56,7 +57,7 @@ pub(super) fn upstream(file: &file::Upstream, at: &At<'_>, report: &mut Report) 
     })
 }
 
-pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut Report) -> Option<Listen> {
+pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut ProblemList) -> Option<Listen> {
     let address = address(&file.address, &at.field("address"), report);
     let tls_at = at.field("tls");
     let tls = optional(file.tls.as_ref(), |tls| {
@@ -110,7 +111,7 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut Report) -> O
 fn client_certificates(
     file: &file::ClientCertificates,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<ClientCertificates> {
     match (&file.ca, file.any_issuer) {
         (Some(ca), false) => {
@@ -143,7 +144,7 @@ const NO_CERTIFICATE: [&str; 12] = [
 fn certificate_header(
     file: &file::ClientCertificateHeader,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<CertificateHeader> {
     let name_at = at.field("name");
     let name = file.name.to_ascii_lowercase().parse::<HeaderName>().ok();
@@ -160,7 +161,7 @@ fn certificate_header(
 }
 
 /// A file of certificates that can vouch for others.
-fn authority(path: &str, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+fn authority(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<PathBuf> {
     let file = named(path, Holds::Certificates, at, report)?;
     match Peers::load(Some(&file)) {
         Ok(_) => Some(file),
@@ -176,7 +177,7 @@ pub(super) fn admin(
     file: &file::Admin,
     listen: Option<SocketAddr>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<SocketAddr> {
     let at = at.field("address");
     let admin = address(&file.address, &at, report)?;
@@ -194,7 +195,7 @@ pub(super) fn admin(
     Some(admin)
 }
 
-pub(super) fn audit(file: &file::Audit, at: &At<'_>, report: &mut Report) -> Option<AuditOutput> {
+pub(super) fn audit(file: &file::Audit, at: &At<'_>, report: &mut ProblemList) -> Option<AuditOutput> {
     let at = at.field("output");
     match file.output.as_str() {
         "stdout" => Some(AuditOutput::Stdout),
@@ -214,7 +215,7 @@ pub(super) fn audit(file: &file::Audit, at: &At<'_>, report: &mut Report) -> Opt
     }
 }
 
-pub(super) fn log(file: &file::Log, at: &At<'_>, report: &mut Report) -> Option<Log> {
+pub(super) fn log(file: &file::Log, at: &At<'_>, report: &mut ProblemList) -> Option<Log> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let at = at.field("level");
     let parts_are_known = file.level.split(',').all(|part| match part.rsplit_once('=') {
@@ -235,7 +236,7 @@ pub(super) fn log(file: &file::Log, at: &At<'_>, report: &mut Report) -> Option<
     Some(Log { json: file.format == file::LogFormat::Json, level: file.level.clone() })
 }
 
-pub(super) fn threads(file: &file::Runtime, at: &At<'_>, report: &mut Report) -> Option<usize> {
+pub(super) fn threads(file: &file::Runtime, at: &At<'_>, report: &mut ProblemList) -> Option<usize> {
     match file.threads {
         Some(threads) => number(threads, 1..=1024, &at.field("threads"), report),
         None => Some(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),

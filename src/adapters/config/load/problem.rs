@@ -1,55 +1,14 @@
-//! What is wrong, and where: collected, never thrown one at a time.
+//! Problems and warnings, collected with their places: one run names them all.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::tree::{Node, Place};
-
-/// One thing that is wrong with the configuration, or one that deserves a look.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// The file.
-    pub file: PathBuf,
-    /// Line, from 1; 0 when the file could not be read.
-    pub line: u64,
-    /// Column in characters, from 1; 0 when the file could not be read.
-    pub column: u64,
-    /// The key with its parents, for instance `realms.corp.issuer` or `permissions[0].clients`; may be empty.
-    pub key: String,
-    /// What is wrong and what to do. Names no value that came from the environment.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", printable(&self.file.to_string_lossy()))?;
-        if self.line > 0 {
-            write!(f, "{}:{}:", self.line, self.column)?;
-        }
-        if !self.key.is_empty() {
-            write!(f, " {}:", printable(&self.key))?;
-        }
-        write!(f, " {}", printable(&self.message))
-    }
-}
-
-/// Text of the files may hold line breaks and terminal commands: one problem stays one line.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
+use super::tree::{Location, Node};
+use crate::adapters::config::problem::Problem;
 
 /// Collects problems, warnings and the files that were looked at.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct ProblemList {
     /// The file that is being checked.
     pub(super) file: PathBuf,
     /// The folder that relative paths start from.
@@ -60,12 +19,12 @@ pub(super) struct Report {
     pub(super) files: BTreeMap<PathBuf, Option<String>>,
 }
 
-impl Report {
-    pub(super) fn problem(&mut self, place: Place, key: &str, message: impl Into<String>) {
+impl ProblemList {
+    pub(super) fn problem(&mut self, place: Location, key: &str, message: impl Into<String>) {
         self.problems.push(self.entry(place, key, message.into()));
     }
 
-    fn entry(&self, place: Place, key: &str, message: String) -> Problem {
+    fn entry(&self, place: Location, key: &str, message: String) -> Problem {
         Problem {
             file: self.file.clone(),
             line: place.line,
@@ -91,7 +50,7 @@ impl Report {
 #[derive(Clone, Debug)]
 pub(super) struct At<'a> {
     node: Option<&'a Node>,
-    place: Place,
+    place: Location,
     key: String,
 }
 
@@ -102,7 +61,7 @@ impl<'a> At<'a> {
 
     /// No place: for a value whose problems are reported elsewhere.
     pub(super) fn nowhere() -> Self {
-        Self { node: None, place: Place::default(), key: String::new() }
+        Self { node: None, place: Location::default(), key: String::new() }
     }
 
     /// The value under `name`; where it was left out, the place of its parent.
@@ -134,7 +93,7 @@ impl<'a> At<'a> {
         }
     }
 
-    pub(super) fn problem(&self, report: &mut Report, message: impl Into<String>) {
+    pub(super) fn problem(&self, report: &mut ProblemList, message: impl Into<String>) {
         if !self.broken() {
             report.problem(self.place, &self.key, message);
         }
@@ -144,7 +103,7 @@ impl<'a> At<'a> {
         self.node.is_some_and(|node| node.broken)
     }
 
-    pub(super) fn warning(&self, report: &mut Report, message: impl Into<String>) {
+    pub(super) fn warning(&self, report: &mut ProblemList, message: impl Into<String>) {
         let entry = report.entry(self.place, &self.key, message.into());
         report.warnings.push(entry);
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::files::{read_noted, warn_if_public};
-use super::problem::{At, Report};
-use crate::adapters::config::RefreshTokens;
+use super::problem::{At, ProblemList};
 use crate::adapters::config::file::issuer as file;
+use crate::adapters::config::settings::realm::RefreshTokens;
 use crate::adapters::seal::{Seal, SealError};
 
 /// More keys than a rotation ever needs.
@@ -14,7 +14,7 @@ const MOST_KEYS: usize = 8;
 pub(super) fn refresh_tokens(
     file: &file::RefreshTokens,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<RefreshTokens> {
     let at = at.field("keyFiles");
     if file.key_files.is_empty() || file.key_files.len() > MOST_KEYS {

@@ -5,12 +5,12 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::problem::{Report, join};
-use super::tree::{Key, Node, Place, Value};
+use super::problem::{ProblemList, join};
+use super::tree::{Location, Node, NodeKey, Value};
 
 /// Checks `root` and mends what is safe to mend for the checks that follow (an unknown key becomes the one that was
 /// likely meant, or goes). Returns whether the tree now has the schema's shape.
-pub(super) fn check(root: &mut Node, schema: &Json, report: &mut Report) -> bool {
+pub(super) fn check(root: &mut Node, schema: &Json, report: &mut ProblemList) -> bool {
     let mut walk = Walk { root: schema, report, fits: true };
     walk.node(root, schema, "");
     walk.fits
@@ -18,7 +18,7 @@ pub(super) fn check(root: &mut Node, schema: &Json, report: &mut Report) -> bool
 
 struct Walk<'a> {
     root: &'a Json,
-    report: &'a mut Report,
+    report: &'a mut ProblemList,
     fits: bool,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn map(&mut self, entries: &mut Vec<(Key, Node)>, schema: &'a Json, place: Place, parent: &str) {
+    fn map(&mut self, entries: &mut Vec<(NodeKey, Node)>, schema: &'a Json, place: Location, parent: &str) {
         self.duplicates(entries, parent);
         let none = Map::new();
         let properties = schema["properties"].as_object().unwrap_or(&none);
@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn duplicates(&mut self, entries: &mut Vec<(Key, Node)>, parent: &str) {
+    fn duplicates(&mut self, entries: &mut Vec<(NodeKey, Node)>, parent: &str) {
         let mut seen: Vec<(String, u64)> = Vec::new();
         let report = &mut *self.report;
         entries.retain(|(key, _)| {
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn unknown(&mut self, entries: &mut Vec<(Key, Node)>, properties: &Map<String, Json>, parent: &str) {
+    fn unknown(&mut self, entries: &mut Vec<(NodeKey, Node)>, properties: &Map<String, Json>, parent: &str) {
         let taken: Vec<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
         for (key, _) in entries.iter_mut().filter(|(key, _)| !properties.contains_key(&key.text)) {
             let meant = closest(&key.text, properties.keys().map(String::as_str));
@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
         self.wrong(node.place, key, message);
     }
 
-    fn wrong(&mut self, place: Place, key: &str, message: impl Into<String>) {
+    fn wrong(&mut self, place: Location, key: &str, message: impl Into<String>) {
         self.fits = false;
         self.report.problem(place, key, message);
     }

@@ -6,22 +6,22 @@ use rustls_pki_types::ServerName;
 
 use super::files::{Holds, named};
 use super::platform::optional;
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use super::value::{SHORTEST, period};
 use crate::adapters::config::file::store as file;
-use crate::adapters::config::{Redis, Store};
+use crate::adapters::config::store::{Redis, Store};
 
 /// Callers wait for the store: a limit beyond this one helps nobody.
 const LONGEST: Duration = Duration::from_secs(10);
 
-pub(super) fn store(file: &file::Store, at: &At<'_>, report: &mut Report) -> Option<Store> {
+pub(super) fn store(file: &file::Store, at: &At<'_>, report: &mut ProblemList) -> Option<Store> {
     match &file.redis {
         None => Some(Store::Memory),
         Some(redis) => self::redis(redis, &at.field("redis"), report).map(Store::Redis),
     }
 }
 
-fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> {
+fn redis(file: &file::Redis, at: &At<'_>, report: &mut ProblemList) -> Option<Redis> {
     let address = match address(&file.url) {
         Ok(address) => Some(address),
         Err(message) => {

@@ -18,7 +18,7 @@ const MAX_NODES: usize = 100_000;
 
 /// A place in a file; both count from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) line: u64,
     pub(super) column: u64,
 }
@@ -26,7 +26,7 @@ pub(super) struct Place {
 /// A value and where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) value: Value,
     /// The text came from the environment, in part at least: it may be a secret and is not quoted in messages.
     pub(super) expanded: bool,
@@ -42,29 +42,29 @@ pub(super) enum Value {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(NodeKey, Node)>),
 }
 
 /// A key of a mapping and where it is.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) place: Place,
+pub(super) struct NodeKey {
+    pub(super) place: Location,
     pub(super) text: String,
 }
 
 /// Reads one YAML document. The error says where and what, without the text of the file.
-pub(super) fn parse(bytes: &[u8]) -> Result<Node, (Place, String)> {
-    let start = Place { line: 1, column: 1 };
+pub(super) fn parse(bytes: &[u8]) -> Result<Node, (Location, String)> {
+    let start = Location { line: 1, column: 1 };
     if bytes.len() > MAX_BYTES {
         return Err((start, format!("larger than {MAX_BYTES} bytes")));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = before.split(|byte| *byte == b'\n').count() as u64;
-        (Place { line, column: 1 }, "not UTF-8".to_owned())
+        (Location { line, column: 1 }, "not UTF-8".to_owned())
     })?;
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-        let place = error.location().map_or(start, |at| Place { line: at.line(), column: at.column() });
+        let place = error.location().map_or(start, |at| Location { line: at.line(), column: at.column() });
         (if place.line == 0 { start } else { place }, message(&error))
     })
 }
@@ -139,8 +139,8 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-fn place<T>(spanned: &Spanned<T>) -> Place {
-    Place { line: spanned.referenced.line(), column: spanned.referenced.column() }
+fn place<T>(spanned: &Spanned<T>) -> Location {
+    Location { line: spanned.referenced.line(), column: spanned.referenced.column() }
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -202,7 +202,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut entries = Vec::new();
         while let Some(key) = access.next_key::<Spanned<String>>()? {
             let value = access.next_value()?;
-            entries.push((Key { place: place(&key), text: key.value }, value));
+            entries.push((NodeKey { place: place(&key), text: key.value }, value));
         }
         Ok(Value::Map(entries))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Uri;
 use ipnet::IpNet;
 
-use super::problem::{At, Report};
+use super::problem::{At, ProblemList};
 use crate::adapters::config::file::value::{Period, Size};
 
 /// One millisecond, the shortest time limit.
@@ -20,7 +20,7 @@ pub(super) fn period(
     value: &Period,
     allowed: RangeInclusive<Duration>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Duration> {
     let Some(duration) = parse_period(&value.0) else {
         at.problem(report, format!("{} is no duration, such as 500ms, 5s, 5m or 2h", at.shown(&value.0)));
@@ -39,7 +39,7 @@ pub(super) fn size(
     value: &Size,
     allowed: RangeInclusive<u64>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<usize> {
     let bytes = match value {
         Size::Bytes(bytes) => Some(*bytes),
@@ -57,7 +57,7 @@ pub(super) fn number(
     value: u64,
     allowed: RangeInclusive<u64>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<usize> {
     if !allowed.contains(&value) {
         at.problem(report, format!("{value} is not between {} and {}", allowed.start(), allowed.end()));
@@ -67,7 +67,7 @@ pub(super) fn number(
 }
 
 /// An IP address with a port.
-pub(super) fn address(value: &str, at: &At<'_>, report: &mut Report) -> Option<SocketAddr> {
+pub(super) fn address(value: &str, at: &At<'_>, report: &mut ProblemList) -> Option<SocketAddr> {
     let parsed = value.parse().ok();
     if parsed.is_none() {
         let example = "such as 0.0.0.0:8080 or [::]:8080 (an IP address, no host name)";
@@ -77,7 +77,7 @@ pub(super) fn address(value: &str, at: &At<'_>, report: &mut Report) -> Option<S
 }
 
 /// A network; an address alone is the network of that one address.
-pub(super) fn network(value: &str, at: &At<'_>, report: &mut Report) -> Option<IpNet> {
+pub(super) fn network(value: &str, at: &At<'_>, report: &mut ProblemList) -> Option<IpNet> {
     let parsed = value.parse().ok().or_else(|| value.parse::<IpAddr>().ok().map(IpNet::from));
     match parsed {
         None => {
@@ -97,7 +97,7 @@ pub(super) fn network(value: &str, at: &At<'_>, report: &mut Report) -> Option<I
 
 /// An `http` or `https` URL without credentials and fragment; a query only where `query` allows one. The URL is not
 /// quoted in messages: it could hold a password.
-pub(super) fn url(value: &str, query: bool, at: &At<'_>, report: &mut Report) -> Option<Uri> {
+pub(super) fn url(value: &str, query: bool, at: &At<'_>, report: &mut ProblemList) -> Option<Uri> {
     let message = match value.parse::<Uri>() {
         _ if value.contains('#') => "the URL has a fragment (#)",
         Err(_) => "no URL, such as https://sso.example.org/realms/corp",

@@ -7,7 +7,7 @@ use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::issuer::Realm;
 use crate::adapters::config::load::issuers::expression_about;
 use crate::adapters::config::load::platform::optional;
-use crate::adapters::config::load::problem::{At, Report};
+use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::adapters::config::load::value::number;
 use crate::judgement::expression::Other;
 use crate::judgement::policy::delegation::MAX_DEPTH;
@@ -19,7 +19,7 @@ pub(super) fn delegation(
     issuance: Issuance,
     realm: Option<(&str, &Realm)>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Delegation> {
     if !issuance.signs() {
         at.problem(
@@ -69,7 +69,7 @@ fn issuers(
     file: Option<&[String]>,
     realm: Option<(&str, &Realm)>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Names> {
     let Some((own, realm)) = realm else {
         return file.and_then(|list| names(list, "every issuer", at, report));
@@ -93,7 +93,7 @@ pub(super) fn impersonation(
     issuance: Issuance,
     directory: bool,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Impersonation> {
     if issuance != Issuance::Mint {
         at.problem(report, "needs `issuance: mint`: the upstream exchanges a token for its own subject only");
@@ -110,7 +110,7 @@ pub(super) fn impersonation(
 }
 
 /// Impersonation is within the realm: who may become one of its users is one of them.
-pub(super) fn realm_only(issuers: &Names, own: &str, at: &At<'_>, report: &mut Report) {
+pub(super) fn realm_only(issuers: &Names, own: &str, at: &At<'_>, report: &mut ProblemList) {
     let foreign = match issuers {
         Names::Any => true,
         Names::Listed(names) => names.iter().any(|name| name != own),

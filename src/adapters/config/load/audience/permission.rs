@@ -11,7 +11,7 @@ use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::issuer::{GovernedDoor, Realm};
 use crate::adapters::config::load::issuers::expression;
 use crate::adapters::config::load::platform::optional;
-use crate::adapters::config::load::problem::{At, Report};
+use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::adapters::config::load::value::period;
 use crate::judgement::policy::decide::refreshable;
 use crate::judgement::policy::model::{Demands, Issuance, MAX_LIFETIME, Permission};
@@ -24,7 +24,7 @@ pub(super) fn permission(
     (issuance, directory): (Issuance, bool),
     realm: Option<(&str, &Realm)>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Permission> {
     let clients = names(&file.clients, "every client", &at.field("clients"), report);
     let issuers = issuers(file.issuers.as_deref(), issuance, realm, &at.field("issuers"), report);
@@ -129,7 +129,7 @@ fn refresh_tokens(
     issuers: &Names,
     (own, realm): (&str, &Realm),
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) {
     if !refreshable(issuance, issuers.contains(own), directory) {
         let message = match issuance {
@@ -152,7 +152,7 @@ fn issuers(
     issuance: Issuance,
     realm: Option<(&str, &Realm)>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Names> {
     let Some((own, realm)) = realm else {
         return file.and_then(|list| names(list, "every issuer", at, report));
@@ -205,7 +205,7 @@ fn issuers(
 }
 
 /// The identity provider's own exchange takes access tokens only.
-fn token_types(file: &file::Permission, issuance: Issuance, at: &At<'_>, report: &mut Report) {
+fn token_types(file: &file::Permission, issuance: Issuance, at: &At<'_>, report: &mut ProblemList) {
     if matches!(issuance, Issuance::Translate | Issuance::Mint) {
         return;
     }
@@ -223,7 +223,7 @@ fn token_types(file: &file::Permission, issuance: Issuance, at: &At<'_>, report:
     }
 }
 
-fn date(text: &str, at: &At<'_>, report: &mut Report) -> Option<Date> {
+fn date(text: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Date> {
     let date = Date::strptime("%Y-%m-%d", text).ok().filter(|_| text.len() == "2027-06-30".len());
     if date.is_none() {
         at.problem(report, format!("{text:?} is no date, such as 2027-06-30"));

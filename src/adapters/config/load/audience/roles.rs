@@ -7,7 +7,7 @@ use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::issuer::Realm;
 use crate::adapters::config::load::issuers::expression;
 use crate::adapters::config::load::platform::{all, optional};
-use crate::adapters::config::load::problem::{At, Report};
+use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::judgement::policy::mint::is_reserved;
 use crate::judgement::policy::model::{Issuance, RoleMapping, RoleOutput, RoleRules, RoleSource};
 use crate::words::oauth::names::Names;
@@ -16,11 +16,11 @@ use crate::words::oauth::names::Names;
 const CLAIM: &str = "roles";
 
 pub(super) fn roles(
-    file: &file::Roles,
+    file: &file::RoleRules,
     issuances: &Issuances<'_>,
     placed: Option<(&str, &Realm)>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<RoleRules> {
     for (key, roles) in [("realm", &file.realm), ("static", &file.fixed), ("default", &file.default)] {
         for (index, role) in roles.iter().enumerate() {
@@ -69,7 +69,7 @@ fn mapping(
     file: &file::RoleMapping,
     placed: Option<(&str, &Realm)>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<RoleMapping> {
     name(&file.to, &at.field("to"), report);
     let from = match (&file.from, &file.when) {
@@ -108,7 +108,7 @@ fn mapping(
     Some(RoleMapping { from, to: file.to.clone(), issuers })
 }
 
-fn source(from: &str, at: &At<'_>, report: &mut Report) -> Option<RoleSource> {
+fn source(from: &str, at: &At<'_>, report: &mut ProblemList) -> Option<RoleSource> {
     let (kind, rest) = from.split_once(':').unwrap_or(("", from));
     let source = match kind {
         "realm" => RoleSource::Realm(rest.to_owned()),
@@ -133,7 +133,7 @@ fn source(from: &str, at: &At<'_>, report: &mut Report) -> Option<RoleSource> {
     Some(source)
 }
 
-fn output(file: &file::Roles, at: &At<'_>, report: &mut Report) -> Option<RoleOutput> {
+fn output(file: &file::RoleRules, at: &At<'_>, report: &mut ProblemList) -> Option<RoleOutput> {
     let flat = file.output != file::RoleClaims::Keycloak;
     let keycloak = file.output != file::RoleClaims::Claim;
     let at = at.field("claim");
@@ -157,11 +157,11 @@ fn output(file: &file::Roles, at: &At<'_>, report: &mut Report) -> Option<RoleOu
 }
 
 fn directory(
-    file: &file::Roles,
+    file: &file::RoleRules,
     issuances: &Issuances<'_>,
     placed: Option<(&str, &Realm)>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> bool {
     let wanted = file.source == file::RoleOrigin::Directory;
     if wanted && !issuances.have(Issuance::Mint) {

@@ -9,7 +9,7 @@ use super::{Issuances, name, names};
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::load::issuers::expression;
 use crate::adapters::config::load::platform::all;
-use crate::adapters::config::load::problem::{At, Report};
+use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::adapters::config::load::value::period;
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::mint::is_reserved;
@@ -22,11 +22,11 @@ pub(super) const MIN_LIFETIME: Duration = Duration::from_secs(10);
 const MAX_REFRESH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn token(
-    file: &file::Token,
+    file: &file::TokenRules,
     issuances: &Issuances<'_>,
     output: Option<&RoleOutput>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<TokenRules> {
     let longest = MAX_LIFETIME.unsigned_abs();
     let lifetime = period(&file.lifetime, MIN_LIFETIME..=longest, &at.field("lifetime"), report);
@@ -43,7 +43,7 @@ pub(super) fn token(
     if !issuances.have(Issuance::Mint) {
         for (key, used) in [
             ("profile", file.profile != file::Profile::Keycloak),
-            ("subject", file.subject != file::Subject::Qualified),
+            ("subject", file.subject != file::SubjectRule::Qualified),
         ] {
             if used {
                 at.field(key)
@@ -72,9 +72,9 @@ pub(super) fn token(
             file::Profile::Rfc9068 => Profile::Rfc9068,
         },
         subject: match file.subject {
-            file::Subject::Qualified => SubjectRule::Qualified,
-            file::Subject::Mapped => SubjectRule::Mapped,
-            file::Subject::Keep => SubjectRule::Keep,
+            file::SubjectRule::Qualified => SubjectRule::Qualified,
+            file::SubjectRule::Mapped => SubjectRule::Mapped,
+            file::SubjectRule::Keep => SubjectRule::Keep,
         },
         refresh_lifetime: SignedDuration::try_from(refresh?).ok()?,
     })
@@ -84,7 +84,7 @@ fn templates(
     set: &BTreeMap<String, String>,
     flat: Option<&str>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<BTreeMap<String, Expression>> {
     let checked = all(set.iter().map(|(claim, source)| {
         let at = at.field(claim);

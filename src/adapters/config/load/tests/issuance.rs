@@ -1,7 +1,7 @@
 //! Who may be named under which issuance.
 
 use super::{AUDIENCE, Folder, MAIN, TestEnvironment, load, pem};
-use crate::adapters::config::Config;
+use crate::adapters::config::settings::Config;
 
 /// What corp has besides: a key, and clients of Cambio's own to ask by.
 const OF_CORP: &str = "subjectIssuers: [corp, lab, partner]
