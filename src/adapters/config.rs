@@ -4,7 +4,7 @@ pub mod file;
 pub mod load;
 pub mod problem;
 pub mod schema;
-mod settings;
+pub mod settings;
 mod store;
 pub mod summary;
 pub mod watch;

@@ -8,13 +8,12 @@ mod rotate;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use self::generate::To;
 use crate::adapters::config::Problem;
-use crate::adapters::config::load::parse_period;
+use crate::adapters::config::file::value::duration as parse_duration;
 use crate::judgement::issue::key::{KeyError, KeyKind};
 use crate::words::clock::Clock;
 
@@ -176,8 +175,7 @@ fn kind_named(name: &str) -> Result<KeyKind, KeysError> {
 }
 
 fn duration(text: &str) -> Result<SignedDuration, KeysError> {
-    let parsed = parse_period(text).map(|period: Duration| SignedDuration::try_from(period));
-    match parsed {
+    match parse_duration(text).map(SignedDuration::try_from) {
         Some(Ok(duration)) => Ok(duration),
         _ => Err(KeysError::Usage("--min-published is a duration, such as 30s, 10m or 1h".to_owned())),
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// One thing that is wrong with the configuration, or one that deserves a look.
+/// Something that is wrong with the configuration, or a warning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// The file.
@@ -14,7 +14,7 @@ pub struct Problem {
     pub column: u64,
     /// The key with its parents, for instance `realms.corp.issuer` or `permissions[0].clients`; may be empty.
     pub key: String,
-    /// What is wrong and what to do. Names no value that came from the environment.
+    /// What is wrong and what to do. It contains no value from the environment.
     pub message: String,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Text of the files may hold line breaks and terminal commands: one problem stays one line.
+/// Text from the files may contain line breaks and terminal commands: a problem stays one line.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

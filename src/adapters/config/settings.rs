@@ -19,44 +19,44 @@ use super::problem::Problem;
 use super::store::Store;
 use crate::judgement::policy::model::Policy;
 
-/// Everything that Cambio runs by.
+/// The checked configuration as a whole.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The identity provider behind us.
+    /// The identity provider behind Cambio.
     pub upstream: Upstream,
-    /// The listener that callers use.
+    /// The listener for callers.
     pub listen: Listen,
-    /// Where health, metrics and the loaded configuration are served.
+    /// The address of the listener for health, metrics and the loaded configuration.
     pub admin: SocketAddr,
-    /// The realms that are governed, by name.
+    /// The realms that Cambio governs, by name.
     pub realms: BTreeMap<String, Realm>,
     /// Foreign issuers, by name. No name is both a realm and an issuer.
     pub issuers: BTreeMap<String, TrustedIssuer>,
-    /// What the audiences' owners say.
+    /// The rules of the audiences' owners.
     pub policy: Policy,
-    /// Where used and revoked tokens are remembered.
+    /// Where Cambio remembers used and revoked tokens.
     pub store: Store,
     /// Where audit lines go.
     pub audit: AuditOutput,
-    /// How logs look.
+    /// How log lines look.
     pub log: Log,
     /// Worker threads.
     pub threads: usize,
     /// SHA-256 over `cambio.yaml` as read, in hexadecimal.
     pub hash: String,
-    /// Every file that was read: what a reload watches.
+    /// Every file that was read; Cambio watches them.
     pub sources: Sources,
-    /// What deserves a look: wildcards, open doors, plain http.
+    /// What operators should look at: wildcards, open grants, plain http.
     pub warnings: Vec<Problem>,
 }
 
 /// The files that a configuration was made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
-    /// File → SHA-256 of its bytes in hexadecimal; nothing where it could not be read. Keys, certificates and CA
-    /// bundles are among them.
+    /// File → SHA-256 of its bytes in hexadecimal; `None` if it could not be read. Keys, certificates and CA bundles are
+    /// among the files.
     pub files: BTreeMap<PathBuf, Option<String>>,
-    /// The folder of the audience files, as far as it is known.
+    /// The folder of the audience files, if it is known.
     pub audiences: Option<PathBuf>,
 }
 
@@ -69,7 +69,7 @@ pub enum AuditOutput {
     File(PathBuf),
 }
 
-/// How logs look.
+/// How log lines look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// One JSON object per line instead of text.

@@ -1,4 +1,4 @@
-//! What is loaded, for operators: names, counts and hashes, no contents of keys and no tokens.
+//! The loaded configuration for operators: names, counts and hashes, no keys and no tokens.
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::tree::{Location, Node};
 use crate::adapters::config::problem::Problem;
 
-/// Collects problems, warnings and the files that were looked at.
+/// Problems, warnings and the files that were read.
 #[derive(Debug, Default)]
 pub(super) struct ProblemList {
     /// The file that is being checked.
@@ -15,7 +15,7 @@ pub(super) struct ProblemList {
     pub(super) base: PathBuf,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
-    /// File → SHA-256 of its bytes; nothing where it could not be read.
+    /// File → SHA-256 of its bytes; `None` if it could not be read.
     pub(super) files: BTreeMap<PathBuf, Option<String>>,
 }
 
@@ -40,13 +40,13 @@ impl ProblemList {
         if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
     }
 
-    /// From here on, problems are those of `file`.
+    /// Further problems belong to `file`.
     pub(super) fn open(&mut self, file: &Path) {
         file.clone_into(&mut self.file);
     }
 }
 
-/// A value of the tree with its key in full: where a check says what is wrong.
+/// A value of the tree with its full key: the place of a problem.
 #[derive(Clone, Debug)]
 pub(super) struct At<'a> {
     node: Option<&'a Node>,
@@ -59,12 +59,12 @@ impl<'a> At<'a> {
         Self { node: Some(node), place: node.place, key: String::new() }
     }
 
-    /// No place: for a value whose problems are reported elsewhere.
+    /// No place: for a value whose problems another check reports.
     pub(super) fn nowhere() -> Self {
         Self { node: None, place: Location::default(), key: String::new() }
     }
 
-    /// The value under `name`; where it was left out, the place of its parent.
+    /// The value under `name`; if it was left out, the place of its parent.
     pub(super) fn field(&self, name: &str) -> Self {
         let node = self.node.and_then(|node| node.field(name));
         Self { node, place: node.map_or(self.place, |node| node.place), key: join(&self.key, name) }
@@ -86,11 +86,7 @@ impl<'a> At<'a> {
 
     /// `value` for a message: quoted, unless it came from the environment.
     pub(super) fn shown(&self, value: &str) -> String {
-        if self.node.is_some_and(|node| node.expanded) {
-            "the value from the environment".to_owned()
-        } else {
-            format!("{value:?}")
-        }
+        self.node.map_or_else(|| format!("{value:?}"), |node| node.shown(value))
     }
 
     pub(super) fn problem(&self, report: &mut ProblemList, message: impl Into<String>) {
@@ -112,4 +108,22 @@ impl<'a> At<'a> {
 /// A key with its parents.
 pub(super) fn join(parent: &str, key: &str) -> String {
     if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
+
+/// `Some(None)` if nothing was given, `None` if what was given is wrong.
+#[expect(
+    clippy::option_option,
+    reason = "a value is left out, wrong or right, and `?` takes the second case away"
+)]
+pub(super) fn optional<T, U>(value: Option<T>, check: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
+    match value {
+        None => Some(None),
+        Some(value) => check(value).map(Some),
+    }
+}
+
+/// All values; each is checked, also after a wrong one.
+pub(super) fn all<T>(checked: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let checked: Vec<Option<T>> = checked.collect();
+    checked.into_iter().collect()
 }

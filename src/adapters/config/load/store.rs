@@ -1,18 +1,11 @@
 //! `store`.
 
-use std::time::Duration;
-
 use rustls_pki_types::ServerName;
 
 use super::files::{Holds, named};
-use super::platform::optional;
-use super::problem::{At, ProblemList};
-use super::value::{SHORTEST, period};
+use super::problem::{At, ProblemList, optional};
 use crate::adapters::config::file::store as file;
 use crate::adapters::config::store::{Redis, Store};
-
-/// Callers wait for the store: a limit beyond this one helps nobody.
-const LONGEST: Duration = Duration::from_secs(10);
 
 pub(super) fn store(file: &file::Store, at: &At<'_>, report: &mut ProblemList) -> Option<Store> {
     match &file.redis {
@@ -52,7 +45,6 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut ProblemList) -> Option<Re
     if file.prefix.len() > 64 || !file.prefix.bytes().all(letter) {
         at.field("prefix").problem(report, "takes at most 64 letters, digits, `.`, `_`, `-` and `:`");
     }
-    let timeout = period(&file.timeout, SHORTEST..=LONGEST, &at.field("timeout"), report);
     let Address { host, port, tls_name, database } = address?;
     Some(Redis {
         host,
@@ -63,7 +55,7 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut ProblemList) -> Option<Re
         password_file: password_file?,
         ca: ca?,
         prefix: file.prefix.clone(),
-        timeout: timeout?,
+        timeout: file.timeout.duration()?,
     })
 }
 

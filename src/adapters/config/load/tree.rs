@@ -1,6 +1,6 @@
-//! YAML as a tree in which every key and value knows its line and column.
+//! YAML as a tree of keys and values with their lines and columns.
 //!
-//! The files go through this tree, not straight into their types, so that one run can name every problem of a file.
+//! The files go through this tree and not directly into their types, so that one run can name every problem.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use serde_json::Number;
 use serde_saphyr::options::{AliasLimits, DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter, Options, Spanned};
 
-/// Largest file that is read. A thousand permissions are about 200 KiB.
+/// Largest file that Cambio parses. A thousand permissions have about 200 KiB.
 const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting. The types need nine levels; the limit keeps the recursion of readers small.
 const MAX_DEPTH: usize = 32;
-/// Most values of one file, those that aliases repeat included: stops alias bombs.
+/// Most values of one file, including those that aliases repeat: stops alias bombs.
 const MAX_NODES: usize = 100_000;
 
 /// A place in a file; both count from 1.
@@ -28,7 +28,7 @@ pub(super) struct Location {
 pub(super) struct Node {
     pub(super) place: Location,
     pub(super) value: Value,
-    /// The text came from the environment, in part at least: it may be a secret and is not quoted in messages.
+    /// The text came at least partly from the environment: it may be a secret, and messages do not quote it.
     pub(super) expanded: bool,
     /// A problem of this value is already reported; further ones would only follow from it.
     pub(super) broken: bool,
@@ -52,7 +52,7 @@ pub(super) struct NodeKey {
     pub(super) text: String,
 }
 
-/// Reads one YAML document. The error says where and what, without the text of the file.
+/// Reads one YAML document. The error has the place and the reason, without the text of the file.
 pub(super) fn parse(bytes: &[u8]) -> Result<Node, (Location, String)> {
     let start = Location { line: 1, column: 1 };
     if bytes.len() > MAX_BYTES {
@@ -82,6 +82,11 @@ impl Node {
                 entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect()
             }
         }
+    }
+
+    /// `value` for a message: quoted, unless it came from the environment.
+    pub(super) fn shown(&self, value: &str) -> String {
+        if self.expanded { "the value from the environment".to_owned() } else { format!("{value:?}") }
     }
 
     /// The value under `key`, if this is a mapping that has it.
@@ -121,7 +126,7 @@ fn options() -> Options {
     options
 }
 
-/// The parser's text without the place, which the problem has in its own fields.
+/// The parser's message without the place, which has its own fields.
 fn message(error: &Error) -> String {
     match error.without_snippet() {
         Error::MultipleDocuments { .. } => return "more than one YAML document in the file".to_owned(),

@@ -1,25 +1,25 @@
-//! What a realm asks of `DPoP` proofs.
+//! A realm's requirements for `DPoP` proofs.
 
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
-/// What a realm asks of `DPoP` proofs (RFC 9449).
+/// A realm's requirements for `DPoP` proofs (RFC 9449).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dpop {
-    /// The only algorithms that are accepted.
+    /// The algorithms that Cambio accepts, and no others.
     pub algorithms: Vec<Algorithm>,
-    /// How old a proof may be.
+    /// Greatest age of a proof.
     pub window: SignedDuration,
-    /// Where the key of nonces comes from; `None` where no nonce is demanded.
+    /// Where the key for nonces comes from; `None` if Cambio demands no nonce.
     pub nonce: Option<NonceSource>,
 }
 
-/// Where the key comes from by which nonces are known as ours.
+/// Where the key comes from with which Cambio recognises its nonces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NonceSource {
-    /// Made at the start: a nonce of one replica means nothing to another.
+    /// Made when the process starts: replicas do not know each other's nonces.
     Random,
     /// A file that replicas share.
     File(PathBuf),

@@ -12,21 +12,21 @@ use crate::judgement::jose::checks::TokenChecks;
 pub struct TrustedIssuer {
     /// The name in the configuration.
     pub name: String,
-    /// The `iss` of its tokens.
+    /// The `iss` claim of its tokens.
     pub url: String,
-    /// Values of which one must be in `aud`. Never empty.
+    /// Values for the `aud` claim: a token must have one of them. Never empty.
     pub audiences: Vec<String>,
     /// Where its keys come from.
     pub keys: KeySource,
-    /// Own CA bundle for fetching them.
+    /// CA certificates for fetching the keys, instead of the system's.
     pub ca: Option<PathBuf>,
     /// How its tokens are checked.
     pub tokens: TokenChecks,
-    /// How its keys are kept.
+    /// How Cambio keeps its keys.
     pub jwks: JwksLimits,
-    /// Where it is asked about its opaque tokens.
+    /// Its introspection endpoint for opaque tokens.
     pub introspection: Option<Introspection>,
-    /// CEL that gives the local name of its subjects.
+    /// CEL expression that gives the local name of a subject.
     pub username: Option<Expression>,
 }
 
@@ -41,13 +41,13 @@ pub enum KeySource {
     File(PathBuf),
 }
 
-/// How keys are kept.
+/// How Cambio keeps keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JwksLimits {
-    /// Age at which keys are fetched again in the background.
+    /// Age at which Cambio fetches keys again in the background.
     pub refresh_interval: Duration,
-    /// Age until which keys are used when they can't be fetched.
+    /// Age until which Cambio uses keys that it can't fetch again.
     pub max_stale: Duration,
-    /// Shortest time between two fetches for an unknown `kid`.
+    /// Shortest time between two fetches because of an unknown `kid`.
     pub unknown_kid_cooldown: Duration,
 }

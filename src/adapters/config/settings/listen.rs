@@ -9,47 +9,47 @@ use ipnet::IpNet;
 
 use super::upstream::KeyPair;
 
-/// The listener that callers use, and its limits.
+/// The listener for callers, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// Address and port.
     pub address: SocketAddr,
-    /// Certificate and key, if TLS ends here.
+    /// Certificate and key, if Cambio terminates TLS.
     pub tls: Option<KeyPair>,
-    /// Whether callers are asked for certificates, where TLS ends here.
+    /// Whether and how Cambio asks callers for certificates, if it terminates TLS.
     pub client_certificates: Option<ClientCertificates>,
-    /// Where a trusted proxy says which certificate its caller showed.
+    /// The header in which a trusted proxy passes on its caller's certificate.
     pub certificate_header: Option<CertificateHeader>,
-    /// Peers whose forwarding headers are believed.
+    /// Networks of the proxies whose forwarding headers Cambio believes.
     pub trusted_proxies: Vec<IpNet>,
-    /// Limit for the request head.
+    /// Time limit for the head of a request.
     pub header_timeout: Duration,
-    /// Limit for the whole body of a request that is judged.
+    /// Time limit for the whole body of a request that Cambio judges.
     pub body_timeout: Duration,
-    /// Longest time that a kept-alive connection may be idle.
+    /// Longest time that a connection may be open without a request.
     pub idle_timeout: Duration,
-    /// Largest request head in bytes.
+    /// Largest head of a request, in bytes.
     pub max_header_bytes: usize,
-    /// Largest form body in bytes that is read for judging.
+    /// Largest form that Cambio reads to judge it, in bytes.
     pub max_form_bytes: usize,
-    /// Connections at one time; more wait in the kernel's queue.
+    /// Most connections at one time; further ones wait in the kernel's queue.
     pub max_connections: usize,
-    /// How long a stop waits for requests in flight.
+    /// How long Cambio waits for running requests when it is stopped.
     pub drain_timeout: Duration,
 }
 
 /// Callers' certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificates {
-    /// The authorities that vouch for names in them; without it certificates are known by their thumbprints only.
+    /// The authorities that vouch for the names in them; without them, certificates are identified by their thumbprints.
     pub ca: Option<PathBuf>,
 }
 
-/// Where a trusted proxy says which certificate its caller showed.
+/// The header in which a trusted proxy passes on its caller's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateHeader {
     /// The header.
     pub name: HeaderName,
-    /// The authorities that vouch for names in it; without it certificates are known by their thumbprints only.
+    /// The authorities that vouch for the names in it; without them, certificates are identified by their thumbprints.
     pub ca: Option<PathBuf>,
 }

@@ -14,16 +14,16 @@ use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::policy::admin_roles::AdminRoles;
 
-/// One authority of the upstream.
+/// A realm of the identity provider.
 #[derive(Clone, Debug)]
 pub struct Realm {
     /// The name in the configuration: metric label and audit field.
     pub name: String,
-    /// The `iss` of its tokens.
+    /// The `iss` claim of its tokens.
     pub issuer: String,
-    /// Where its endpoints are at the upstream, without a trailing slash, for instance `/realms/corp`.
+    /// Path of its endpoints at the upstream, without a trailing slash, for instance `/realms/corp`.
     pub path: String,
-    /// The shape of requests and answers that its callers know.
+    /// The shape of requests and answers that callers know.
     pub dialect: Dialect,
     /// The path parameter `realm` of the dialect.
     pub realm_parameter: String,
@@ -31,39 +31,39 @@ pub struct Realm {
     pub subject_issuers: Vec<String>,
     /// How its tokens are checked.
     pub tokens: TokenChecks,
-    /// How its keys are kept.
+    /// How Cambio keeps its keys.
     pub jwks: JwksLimits,
-    /// The keys with which our tokens are signed.
+    /// The keys that sign Cambio's tokens.
     pub signing: Option<KeyRing>,
-    /// Cambio's own client at the upstream, as which it asks whether a token is still active.
+    /// Cambio's own client for the introspection endpoint, where Cambio asks whether tokens are still active.
     pub introspection: Option<OwnClient>,
-    /// Which other doors are open.
+    /// Which other grants are open.
     pub doors: Doors,
-    /// What it asks of `DPoP` proofs.
+    /// Requirements for `DPoP` proofs.
     pub dpop: Dpop,
-    /// How the roles of its users are asked for, for minted tokens.
+    /// Where Cambio looks up the roles of users for minted tokens.
     pub directory: Option<Directory>,
-    /// The roles of those whom nobody may become.
+    /// The roles of users whom nobody may impersonate.
     pub admin_roles: AdminRoles,
-    /// Who may call it, where Cambio authenticates clients itself.
+    /// The clients that Cambio authenticates itself.
     pub clients: Clients,
-    /// Refresh tokens of our own.
+    /// Refresh tokens that Cambio issues.
     pub refresh_tokens: Option<RefreshTokens>,
-    /// Whether parameters that we don't know go upstream with an exchange.
+    /// Whether Cambio sends parameters that it does not know to the upstream.
     pub forward_unknown_parameters: bool,
 }
 
 impl Realm {
-    /// Where callers find it.
+    /// The place where callers find it.
     pub fn place(&self) -> Place<'_> {
         Place { path: &self.path, dialect: self.dialect, realm: &self.realm_parameter }
     }
 }
 
-/// Refresh tokens of our own.
+/// Refresh tokens that Cambio issues.
 #[derive(Clone, Debug)]
 pub struct RefreshTokens {
-    /// The keys that seal and open them.
+    /// The keys that encrypt and decrypt them.
     pub seal: Arc<Seal>,
 }
 
@@ -72,6 +72,6 @@ pub struct RefreshTokens {
 pub struct Directory {
     /// The client.
     pub client: OwnClient,
-    /// How long an answer is used.
+    /// How long Cambio uses an answer again.
     pub cache_for: Duration,
 }

@@ -3,22 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The identity provider behind us.
+/// The identity provider behind Cambio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// `http` or `https`
     pub scheme: http::uri::Scheme,
     /// Host and port.
     pub authority: http::uri::Authority,
-    /// Own CA bundle for https (PEM).
+    /// CA certificates for https (PEM), instead of the system's.
     pub ca: Option<PathBuf>,
     /// Certificate and key for mutual TLS.
     pub client_certificate: Option<KeyPair>,
-    /// Limit for TCP and TLS set-up.
+    /// Time limit for connecting, TLS included.
     pub connect_timeout: Duration,
-    /// Limit from the request until the head of the answer.
+    /// Time limit from sending a request until the head of the answer has arrived.
     pub response_timeout: Duration,
-    /// Longest silence within a body.
+    /// Longest pause within a body.
     pub idle_timeout: Duration,
 }
 
