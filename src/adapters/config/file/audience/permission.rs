@@ -40,10 +40,10 @@ pub struct Permission {
     /// Cambio prefers those without `oneTime`, so that adding a permission never makes an allowed request fail.
     #[serde(default)]
     pub one_time: bool,
-    /// Whether Cambio asks the realm's introspection endpoint, in every exchange, if the subject token is still active, and
-    /// an actor token of the realm, too. The realm can only answer for tokens that it signed: the permission's `issuers` must be the
-    /// realm, and a token that Cambio signed is refused. With `mint`, there is no refresh token. If several permissions
-    /// allow a request, Cambio prefers those without `stillActive`.
+    /// Whether Cambio asks the realm's introspection endpoint, in every exchange, if the subject token is still active.
+    /// Cambio also asks about an actor token of the realm. The realm can answer only for its own tokens: the permission's
+    /// `issuers` must be the realm alone, and Cambio refuses tokens that it signed itself. With `mint`, Cambio issues no
+    /// refresh token for such a request. If several permissions allow a request, Cambio prefers those without `stillActive`.
     #[serde(default)]
     pub still_active: bool,
     /// Types of tokens that may be requested. `refresh_token` means an access token with one of Cambio's refresh tokens. It
