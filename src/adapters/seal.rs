@@ -1,10 +1,10 @@
-//! Sealed refresh tokens: what must be remembered of an exchange travels with the client, readable for us alone.
+//! Cambio's refresh tokens: they contain, encrypted, what Cambio must remember of an exchange.
 //!
-//! `cambio_rt_` and the base64url of version, key id, nonce and AES-256-GCM-SIV of a [`Renewal`]. Realm and client are
-//! authenticated with it, so a token is none at another realm or for another client. The first key seals, every key
-//! opens: a rotation adds the new key in front and takes the old one away when its last token has expired.
+//! A token is `cambio_rt_` and the base64url of version, key id, nonce and the AES-256-GCM-SIV ciphertext of a [`Renewal`].
+//! Realm and client are authenticated data, so a token is not valid at another realm or for another client. The first key
+//! encrypts, every key decrypts: to rotate, put the new key first, and remove the old one when its last token has expired.
 //!
-//! GCM-SIV, since nonces are random: should two ever be equal, nothing is lost but that equal plaintexts show.
+//! The cipher is GCM-SIV because nonces are random: two equal nonces would only reveal that two plaintexts are equal.
 
 use std::fmt;
 
@@ -21,25 +21,25 @@ use crate::words::secret::Secret;
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
 
-/// Of what is within, and how it is sealed.
+/// Version of the content and its encryption.
 const VERSION: u8 = 1;
 /// Version, key id, nonce.
 const HEAD: usize = 1 + ID + NONCE_LEN;
 const ID: usize = 4;
 
-/// Why something could not be sealed or opened. The text says nothing about the token.
+/// Why a token could not be encrypted or decrypted. The text says nothing about the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// No key, or two of the same.
+    /// There is no key, or a key is there twice.
     #[error("no key to seal with, or the same key twice")]
     Keys,
     /// A key is not 32 bytes in base64.
     #[error("the key is not 32 random bytes in base64")]
     Key,
-    /// It could not be sealed.
+    /// The token could not be encrypted.
     #[error("the refresh token could not be sealed")]
     Sealing,
-    /// Not sealed by one of these keys for this realm and client.
+    /// The token was not encrypted with one of these keys for this realm and client.
     #[error("the refresh token was not sealed by a key at hand for this realm and this client")]
     Opening,
 }
@@ -52,15 +52,15 @@ pub struct Seal {
 /// One key.
 struct Key {
     cipher: RandomizedNonceKey,
-    /// The first bytes of a digest of the key: which key sealed a token.
+    /// The first bytes of a digest of the key. They say which key encrypted a token.
     id: [u8; ID],
 }
 
 impl Seal {
-    /// Keys as files have them: 32 random bytes in base64, white space around them ignored. The first one seals.
+    /// Reads keys: 32 random bytes in base64 each; white space around them is ignored. The first key encrypts.
     ///
     /// # Errors
-    /// When there is none, one is no key, or one stands there twice.
+    /// There is no key, a text is not a key, or a key is there twice.
     pub fn from_texts<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, SealError> {
         let keys = texts.into_iter().map(Key::from_text).collect::<Result<Vec<_>, _>>()?;
         let distinct: std::collections::BTreeSet<_> = keys.iter().map(|key| key.id).collect();
@@ -79,7 +79,7 @@ impl Seal {
     /// The refresh token that stands for `renewal`.
     ///
     /// # Errors
-    /// When it can't be sealed.
+    /// It can't be encrypted.
     pub fn seal(&self, renewal: &Renewal) -> Result<Secret, SealError> {
         let key = self.keys.first().ok_or(SealError::Keys)?;
         let mut sealed = renewal.write().ok_or(SealError::Sealing)?;
@@ -99,7 +99,7 @@ impl Seal {
         Ok(Secret::new(token))
     }
 
-    /// What a refresh token stands for, if it was issued at this realm to this client.
+    /// Decrypts a refresh token that was issued at this realm to this client.
     ///
     /// # Errors
     /// [`SealError::Opening`], whatever is wrong.
@@ -138,17 +138,17 @@ impl Key {
     }
 }
 
-/// A new key, as its file has it.
+/// A new key in the form of its file.
 ///
 /// # Errors
-/// When there is no randomness.
+/// The system has no random bytes.
 pub fn generate() -> Result<Secret, SealError> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| SealError::Key)?;
     Ok(Secret::new(STANDARD.encode(*bytes)))
 }
 
-/// What is authenticated beside the content: each part with its length before it, so that no two bindings are equal.
+/// The authenticated data: each part with its length before it, so that no two combinations are equal.
 fn bound(id: [u8; ID], realm: &str, client: &str) -> Vec<u8> {
     let mut bound = Vec::with_capacity(64 + realm.len() + client.len());
     for part in [b"cambio refresh token".as_slice(), &[VERSION], &id, realm.as_bytes(), client.as_bytes()] {

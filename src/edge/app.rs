@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Environment, attempt, load};
-use crate::adapters::config::watch::Watch;
+use crate::adapters::config::watch::ConfigWatch;
 use crate::adapters::config::{Config, Listen};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
@@ -76,7 +76,7 @@ pub fn start_with(
         .map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
-    let watch = Watch::new(&loaded, path);
+    let watch = ConfigWatch::new(&loaded, path);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::Tls(format!("store.redis: {error}")))?;
     let state = Generation::new(loaded, None, &clock, &metrics)?;
@@ -163,7 +163,7 @@ struct Reloading {
     path: PathBuf,
     environment: Arc<dyn Environment>,
     clock: Clock,
-    watch: Watch,
+    watch: ConfigWatch,
     reloads: mpsc::Receiver<()>,
 }
 

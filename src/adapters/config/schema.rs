@@ -62,10 +62,16 @@ fn without_null(schema: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use jiff::SignedDuration;
 
-    /// What the check of the files (`load::shape`) knows, and what says nothing about the shape.
-    const KNOWN: [&str; 17] = [
+    use super::*;
+    use crate::adapters::config::file::value::duration;
+    use crate::adapters::config::load::format;
+    use crate::judgement::issue::ring::MAX_LEEWAY;
+    use crate::judgement::policy::model::MAX_LIFETIME;
+
+    /// What the check of the files (`load::shape` and `load::format`) knows, and what limits nothing.
+    const KNOWN: [&str; 26] = [
         "$ref",
         "$defs",
         "$schema",
@@ -83,7 +89,30 @@ mod tests {
         "oneOf",
         "const",
         "minimum",
+        "maximum",
+        "formatMinimum",
+        "formatMaximum",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "minProperties",
+        "propertyNames",
+        "x-empty",
     ];
+
+    #[test]
+    fn the_limits_are_those_of_the_judgement() {
+        let limit = |root: &Value, path: &str| {
+            let text = root.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}"));
+            SignedDuration::try_from(duration(text).unwrap()).unwrap()
+        };
+        for path in ["TokenRules/properties/lifetime", "Permission/properties/lifetime"] {
+            assert_eq!(limit(&audience(), &format!("/$defs/{path}/formatMaximum")), MAX_LIFETIME);
+        }
+        for path in ["Realm/properties/leeway", "TrustedIssuer/properties/leeway"] {
+            assert_eq!(limit(&config(), &format!("/$defs/{path}/formatMaximum")), MAX_LEEWAY);
+        }
+    }
 
     #[test]
     fn schemas_are_closed_and_say_nothing_that_the_check_does_not_know() {
@@ -95,6 +124,9 @@ mod tests {
                 let object = schema.as_object().unwrap();
                 for key in object.keys() {
                     assert!(KNOWN.contains(&key.as_str()), "{key} in {schema:#}");
+                }
+                if let Some(name) = schema["format"].as_str() {
+                    assert!(name == "uint64" || format::is_known(name), "{name}");
                 }
                 if let Some(path) = schema["$ref"].as_str() {
                     assert!(root.pointer(path.strip_prefix('#').unwrap()).is_some(), "{path}");
@@ -113,7 +145,9 @@ mod tests {
                 schemas.extend(schema["$defs"].as_object().into_iter().flat_map(|defs| defs.values()));
                 schemas.extend(schema["oneOf"].as_array().into_iter().flatten());
                 schemas.extend(
-                    [&schema["items"], &schema["additionalProperties"]].into_iter().filter(|s| s.is_object()),
+                    [&schema["items"], &schema["additionalProperties"], &schema["propertyNames"]]
+                        .into_iter()
+                        .filter(|s| s.is_object()),
                 );
             }
             assert!(seen > 10);

@@ -1,10 +1,13 @@
-//! What is loaded, for operators: names, counts and hashes, no contents of keys and no tokens.
+//! The loaded configuration for operators: names, counts and hashes, no keys and no tokens.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{AuditOutput, Config, KeySource, Realm, Store, TrustedIssuer};
+use super::settings::issuer::{KeySource, TrustedIssuer};
+use super::settings::realm::Realm;
+use super::settings::{AuditOutput, Config};
+use super::store::Store;
 use crate::judgement::client::registry::{Clients, Method, Unregistered};
 use crate::judgement::exchange::doors::GovernedDoor;
 use crate::judgement::issue::ring::{KeyRing, PublicHalf};

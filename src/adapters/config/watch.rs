@@ -1,51 +1,50 @@
-//! Noticing that configuration files changed.
+//! Watches the configuration files for changes.
 //!
-//! Polls contents, not events: a `ConfigMap` is swapped by a symbolic link, editors rename, and some file systems send
-//! nothing at all. Reading a hundred small files takes a millisecond.
+//! Cambio reads the files again and again instead of waiting for events: a mounted `ConfigMap` changes through a symbolic
+//! link, editors rename files, and some file systems send no events. Reading a hundred small files takes a millisecond.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::load::files::{audience_files, read, sha256};
-use super::{Config, Sources};
+use super::settings::{Config, Sources};
 
 /// Time between two looks.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks in a row for which a file that was there may be missing before that counts as a change: whoever replaces a
-/// file by removing it first needs a moment.
+/// How many looks in a row a file may be missing before that counts as a change: whoever removes a file to replace it
+/// needs a moment.
 const PATIENCE: u32 = 2;
 
 /// Watches the files of a configuration.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub struct ConfigWatch {
     main: PathBuf,
     interval: Duration,
     sources: Sources,
     missing: u32,
 }
 
-impl Watch {
-    /// Watches what `config` was read from, `path` (its `cambio.yaml`) included. A change between the reading and now
-    /// counts, too.
+impl ConfigWatch {
+    /// Watches the files of `config` and `path`, its `cambio.yaml`. A change since the files were read counts, too.
     pub fn new(config: &Config, path: &Path) -> Self {
         Self::of(config.sources.clone(), path, INTERVAL)
     }
 
-    /// As [`Watch::new`] for any sources, with another time between two looks.
+    /// Like [`ConfigWatch::new`], for any sources and with another time between two looks.
     pub fn of(sources: Sources, path: &Path, interval: Duration) -> Self {
         Self { main: path.to_owned(), interval, sources, missing: 0 }
     }
 
-    /// Watches other files from now on: after every attempt to load, call it with the sources of that attempt, failed
-    /// ones included, so that mending a file that was named for the first time is noticed.
+    /// Watches other files from now on. Call it after every attempt to load, also after a failed one, with the sources of
+    /// that attempt: then Cambio notices when a file that was named for the first time is mended.
     pub fn follow(&mut self, sources: Sources) {
         self.sources = sources;
         self.missing = 0;
     }
 
-    /// Returns once something changed. May be dropped at any time without losing a change.
+    /// Returns when something has changed. The future can be dropped at any time without losing a change.
     pub async fn changed(&mut self) {
         loop {
             tokio::time::sleep(self.interval).await;
@@ -57,7 +56,7 @@ impl Watch {
         }
     }
 
-    /// Whether `now` is a change, which then is what later looks are compared with.
+    /// Whether `now` is a change. If so, later looks are compared with `now`.
     fn compare(&mut self, now: BTreeMap<PathBuf, Option<String>>) -> bool {
         if now == self.sources.files {
             self.missing = 0;
@@ -78,7 +77,7 @@ impl Watch {
     }
 }
 
-/// The digests of all files, those included that are new in the folder.
+/// The digests of all files, including new ones in the folder.
 fn look(sources: &Sources, main: &Path) -> BTreeMap<PathBuf, Option<String>> {
     let folder = sources.audiences.as_deref();
     let listed = folder.and_then(|folder| audience_files(folder).ok()).unwrap_or_default();

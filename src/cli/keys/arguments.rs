@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::adapters::config::load::parse_period;
+use crate::adapters::config::file::value::duration;
 use crate::judgement::issue::key::KeyKind;
 
 /// The arguments of `cambio keys`.
@@ -95,7 +95,7 @@ impl From<KeyType> for KeyKind {
 }
 
 fn period(text: &str) -> Result<SignedDuration, &'static str> {
-    parse_period(text)
+    duration(text)
         .and_then(|period| SignedDuration::try_from(period).ok())
         .ok_or("a duration is written as 30s, 10m or 1h")
 }

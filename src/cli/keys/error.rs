@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::adapters::config::load::Problem;
+use crate::adapters::config::Problem;
 use crate::judgement::issue::key::KeyError;
 
 /// Why the folder or the file was not written.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::adapters::config::load::Problem;
+use crate::adapters::config::Problem;
 use crate::adapters::metrics::MetricsError;
 
 /// Why Cambio did not start.

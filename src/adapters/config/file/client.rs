@@ -3,18 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::each;
 use super::value::{Period, period};
 
 /// Clients that are not in the realm's `clients`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientAuthentication {
-    /// Who judges the credentials of clients that are not in `clients`.
+    /// Who authenticates these clients.
     #[serde(default)]
     pub unregistered: Unregistered,
-    /// How long the upstream's yes to a client's exact credentials is remembered, at most `5m`; `0s` turns that off. A
-    /// secret that was changed there is accepted as long.
+    /// How long Cambio remembers that the upstream accepted a client's exact credentials. Until then, a secret that was
+    /// changed at the identity provider is still accepted. `0s`: Cambio asks every time.
     #[serde(default = "period::<30>")]
+    #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "5m"))]
     pub cache_for: Period,
 }
 
@@ -24,79 +26,86 @@ impl Default for ClientAuthentication {
     }
 }
 
-/// Who judges clients that are not registered.
+/// Who authenticates clients that are not registered.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Unregistered {
     /// The upstream's introspection endpoint.
     #[default]
     Upstream,
-    /// They are refused.
+    /// Nobody: Cambio refuses these clients.
     Refuse,
 }
 
-/// How a client may prove who it is. Which of the other keys belong to it, `method` says.
+/// A way for a client to authenticate. `method` decides which of the other keys it needs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientMethod {
     /// The method.
-    pub method: Method,
-    /// `client_secret`: the hash that `cambio client-secret` prints: `$argon2id$…` for any secret, or `sha256:…` for one
-    /// that a machine generated with at least 128 bits of chance, and for no other.
+    pub method: AuthenticationMethod,
+    /// `client_secret`: the hash that `cambio client-secret` prints: `$argon2id$…` for any secret, or `sha256:…`. Use
+    /// `sha256:…` only for secrets that a machine generated with at least 128 random bits.
+    #[schemars(extend("format" = "secret-hash"))]
     pub secret_hash: Option<String>,
-    /// `client_secret`: file with the hash, instead.
+    /// `client_secret`: file with the hash, instead of `secretHash`.
+    #[schemars(extend("format" = "file"))]
     pub secret_hash_file: Option<String>,
-    /// `client_secret_jwt`: file with the secret, of at least 32 bytes. A line break at its end is not part of it.
+    /// `client_secret_jwt`: file with the secret, of at least 32 bytes. A line break at the end is not part of the secret.
+    #[schemars(extend("format" = "file"))]
     pub secret_file: Option<String>,
-    /// `client_secret_jwt`: the secret, instead; from the environment only, as `"${NAME}"`.
+    /// `client_secret_jwt`: the secret, instead of `secretFile`; only from the environment, as `"${NAME}"`.
     pub secret: Option<String>,
     /// `private_key_jwt`: file with the client's JWK set.
+    #[schemars(extend("format" = "file"))]
     pub jwks_file: Option<String>,
-    /// `private_key_jwt`: URL of the client's JWK set, instead.
+    /// `private_key_jwt`: URL of the client's JWK set, instead of `jwksFile`.
     #[serde(rename = "jwksURL")]
+    #[schemars(extend("format" = "http-url-query"))]
     pub jwks_url: Option<String>,
-    /// `private_key_jwt` and `client_secret_jwt`: the only algorithms that are accepted. For the first the names are
-    /// those of a realm's `algorithms`, and it has no default; for the second `HS256` (the default), `HS384`, `HS512`.
+    /// `private_key_jwt` and `client_secret_jwt`: the signature algorithms that Cambio accepts, and no others.
+    /// `private_key_jwt` needs this list, with the names of a realm's `algorithms`. `client_secret_jwt` takes `HS256` (the
+    /// default), `HS384` and `HS512`.
     pub algorithms: Option<Vec<String>>,
-    /// `tls_client_auth`: the certificate's subject as RFC 4514 writes it, for instance `CN=batch,O=Example`.
-    /// `kubernetes` and `spiffe`: the token's `sub`.
+    /// `tls_client_auth`: the certificate's subject as in RFC 4514, for instance `CN=batch,O=Example`. `kubernetes` and
+    /// `spiffe`: the token's `sub`.
     pub subject: Option<String>,
-    /// `tls_client_auth`: a DNS name of the certificate, instead.
+    /// `tls_client_auth`: a DNS name in the certificate, instead of `subject`.
     #[serde(rename = "sanDNS")]
     pub san_dns: Option<String>,
-    /// `tls_client_auth`: a URI of the certificate, instead.
+    /// `tls_client_auth`: a URI in the certificate, instead of `subject`.
     #[serde(rename = "sanURI")]
     pub san_uri: Option<String>,
-    /// `tls_client_auth`: an IP address of the certificate, instead.
+    /// `tls_client_auth`: an IP address in the certificate, instead of `subject`.
     #[serde(rename = "sanIP")]
     pub san_ip: Option<String>,
-    /// `tls_client_auth`: an e-mail address of the certificate, instead.
+    /// `tls_client_auth`: an e-mail address in the certificate, instead of `subject`.
     pub san_email: Option<String>,
-    /// `self_signed_tls_client_auth`: SHA-256 over each accepted certificate in DER, in base64url without padding or in
-    /// hexadecimal (as `openssl x509 -fingerprint -sha256` prints it).
+    /// `self_signed_tls_client_auth`: the SHA-256 thumbprint of each accepted certificate (over its DER form), in base64url
+    /// without padding or in hexadecimal (as `openssl x509 -fingerprint -sha256` prints it).
+    #[schemars(transform = each("thumbprint"))]
     pub thumbprints: Option<Vec<String>>,
-    /// `kubernetes` and `spiffe`: name of the entry of `issuers` whose tokens these are.
+    /// `kubernetes` and `spiffe`: the name, in `issuers`, of the issuer of these tokens.
     pub issuer: Option<String>,
 }
 
-/// A method of client authentication: the names of RFC 7591 and RFC 8705, and those of two platforms.
+/// A method of client authentication: the names of RFC 7591 and RFC 8705, and two platforms.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// A secret, by `Authorization: Basic` or in the form.
+pub enum AuthenticationMethod {
+    /// A secret, in `Authorization: Basic` or in the form.
     ClientSecret,
-    /// A JWT that the client signed (RFC 7523).
+    /// A JWT that the client signed with a private key (RFC 7523).
     PrivateKeyJwt,
-    /// A JWT that the client authenticated with a shared secret (RFC 7523).
+    /// A JWT that the client signed with a shared secret (RFC 7523).
     ClientSecretJwt,
-    /// A TLS certificate by the authority of `listen.tls.clientCertificates` (RFC 8705).
+    /// A TLS certificate from an authority of `listen.tls.clientCertificates` (RFC 8705).
     TlsClientAuth,
-    /// A TLS certificate that is known by its thumbprint (RFC 8705).
+    /// A TLS certificate with a known thumbprint (RFC 8705).
     SelfSignedTlsClientAuth,
     /// A Kubernetes service account token as client assertion.
     Kubernetes,
     /// A SPIFFE JWT-SVID as client assertion.
     Spiffe,
-    /// None: a public client.
+    /// No authentication: a public client.
     None,
 }

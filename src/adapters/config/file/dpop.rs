@@ -3,24 +3,28 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::some;
 use super::value::{Period, period};
 
-/// What a realm asks of `DPoP` proofs (RFC 9449).
+/// A realm's requirements for `DPoP` proofs (RFC 9449).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dpop {
-    /// The only signature algorithms that are accepted; the names are those of the realm's `algorithms`.
+    /// The signature algorithms that Cambio accepts, and no others. The names are those of the realm's `algorithms`.
     #[serde(default = "algorithms")]
+    #[schemars(transform = some("algorithm", "no proof would ever be accepted"))]
     pub algorithms: Vec<String>,
-    /// How old a proof may be, `5s` to `10m`; the realm's `leeway` is how far its `iat` may lie ahead. For so long its
-    /// `jti` is remembered in the `store`.
+    /// Greatest age of a proof. Cambio remembers the `jti` of each proof that long, in the `store`. How far `iat` may lie
+    /// in the future is the realm's `leeway`.
     #[serde(default = "period::<60>")]
+    #[schemars(extend("formatMinimum" = "5s", "formatMaximum" = "600s"))]
     pub window: Period,
-    /// Whether a proof must carry a nonce that Cambio gave out, at most `window` ago.
+    /// Whether a proof must carry a nonce from Cambio that is no older than `window`.
     #[serde(default)]
     pub nonce: Nonce,
-    /// File with at least 32 secret bytes by which replicas know each other's nonces. Without it each process makes its
-    /// own key at its start, and a caller that meets another replica is asked once more.
+    /// File with at least 32 secret bytes. With it, replicas accept each other's nonces. Without it, each process makes a
+    /// key when it starts, and a caller that reaches another replica has to send a new proof.
+    #[schemars(extend("format" = "file"))]
     pub nonce_key_file: Option<String>,
 }
 
@@ -35,14 +39,14 @@ impl Default for Dpop {
     }
 }
 
-/// Whether a nonce is demanded.
+/// Whether Cambio demands a nonce.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Nonce {
-    /// None is demanded.
+    /// Cambio demands no nonce.
     #[default]
     Off,
-    /// A proof without a fresh one is answered with one (`use_dpop_nonce`).
+    /// Cambio answers a proof without a fresh nonce with the error `use_dpop_nonce` and a nonce.
     Required,
 }
 

@@ -5,33 +5,40 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{Period, period};
 
-/// An issuer's introspection endpoint (RFC 7662): how its opaque tokens are looked at.
+/// An issuer's introspection endpoint (RFC 7662), where Cambio asks about opaque tokens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuerIntrospection {
     /// URL of the endpoint.
+    #[schemars(extend("format" = "http-url-query"))]
     pub url: String,
-    /// Cambio's own client at the issuer.
+    /// Id of Cambio's own client at the issuer.
+    #[schemars(length(min = 1))]
     pub client_id: String,
     /// File with the client's secret: one line.
+    #[schemars(extend("format" = "file"))]
     pub client_secret_file: String,
     /// How the client authenticates.
     #[serde(default)]
     pub method: SecretMethod,
-    /// How long an answer is used again, at most until the token's `exp`, `0s` (every exchange asks) to `5m`. That long a
-    /// revoked token is still taken.
+    /// How long Cambio uses an answer again, at most until the token's `exp`. A token that was revoked in the meantime is
+    /// still accepted. `0s`: Cambio asks in every exchange.
     #[serde(default = "period::<30>")]
+    #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "5m"))]
     pub cache_for: Period,
 }
 
-/// Cambio's own client at the upstream, as which it asks whether one of the realm's tokens is still active (RFC 7662).
+/// Cambio's own client for the realm's introspection endpoint (RFC 7662), where Cambio asks whether tokens are still
+/// active.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RealmIntrospection {
-    /// A confidential client of the realm. Keycloak says that a token is not active unless this client is in its `aud`:
-    /// add an audience mapper for it to the clients whose tokens are exchanged.
+    /// Id of a confidential client of the realm. Keycloak calls a token inactive if this client is not in the token's `aud`:
+    /// add an audience mapper for this client to the clients whose tokens are exchanged.
+    #[schemars(length(min = 1))]
     pub client_id: String,
     /// File with the client's secret: one line.
+    #[schemars(extend("format" = "file"))]
     pub client_secret_file: String,
 }
 

@@ -1,45 +1,46 @@
-//! `keys.yaml` in a realm's folder of signing keys, as written.
+//! `keys.yaml` in a folder of signing keys as written.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The manifest of a folder of signing keys. `cambio keys` writes it.
+/// The list of the keys in a folder of signing keys. `cambio keys` writes it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
-    /// The keys: exactly one is active, at most one is next.
-    pub keys: Vec<Key>,
+    /// The keys: exactly one is `active`, at most one is `next`.
+    pub keys: Vec<ManifestKey>,
 }
 
 /// A signing key.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Key {
-    /// Its id: the RFC 7638 thumbprint of its public half, with SHA-256 and in base64url.
+pub struct ManifestKey {
+    /// The key's id: the RFC 7638 thumbprint of the public key, with SHA-256 and in base64url.
     pub kid: String,
-    /// Where it stands in its life.
-    pub state: State,
-    /// Since when it is in this state (RFC 3339): published, signing, or retired.
+    /// What the key is used for.
+    pub state: KeyState,
+    /// When the key came into this state (RFC 3339).
+    #[schemars(extend("format" = "date-time"))]
     pub since: String,
-    /// Name of the PEM file with the private key, in the same folder; a retired key has none.
+    /// Name of the PEM file with the private key, in the same folder. A retired key has none.
     pub file: Option<String>,
-    /// The public half, of a retired key only.
+    /// The public key. Only a retired key has one here.
     pub jwk: Option<Jwk>,
 }
 
-/// Where a key stands in its life.
+/// What a key is used for.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum State {
-    /// Published in the realm's key set, not yet used.
+pub enum KeyState {
+    /// Published in the realm's key set, and not used yet.
     Next,
-    /// Signs.
+    /// Signs tokens.
     Active,
-    /// Signs no more; published until its last token has expired.
+    /// Signs no more tokens; published until its last token has expired.
     Retired,
 }
 
-/// A public key (RFC 7517). Members of a private key are unknown here.
+/// A public key (RFC 7517). Members of private keys are refused.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwk {
@@ -48,10 +49,10 @@ pub struct Jwk {
     /// The curve of an `EC` or `OKP` key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crv: Option<String>,
-    /// A coordinate of an `EC` key, or an `OKP` key's whole.
+    /// The x coordinate of an `EC` key, or the public key of an `OKP` key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
-    /// The other coordinate of an `EC` key.
+    /// The y coordinate of an `EC` key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
     /// The modulus of an `RSA` key.
@@ -60,11 +61,11 @@ pub struct Jwk {
     /// The exponent of an `RSA` key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub e: Option<String>,
-    /// The algorithm of its signatures.
+    /// The signature algorithm.
     pub alg: String,
-    /// `sig`
+    /// Always `sig`.
     #[serde(rename = "use")]
     pub usage: String,
-    /// The key's id once more.
+    /// The key's id, equal to `kid` above.
     pub kid: String,
 }

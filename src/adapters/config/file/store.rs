@@ -33,8 +33,9 @@ pub struct Redis {
     /// What every key begins with: at most 64 letters, digits, `.`, `_`, `-` and `:`.
     #[serde(default = "prefix")]
     pub prefix: String,
-    /// Limit for one operation, connection included, `1ms` to `10s`.
+    /// Time limit for one operation, connecting included.
     #[serde(default = "millis::<500>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "10s"))]
     pub timeout: Period,
 }
 

@@ -1,7 +1,9 @@
 //! Scalars of the files that have a unit.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Period(pub String);
+
+impl Period {
+    /// The duration. `None` if the text is none: the check of the file has reported it.
+    pub fn duration(&self) -> Option<Duration> {
+        duration(&self.0)
+    }
+
+    /// The duration in the type of the judgement.
+    pub fn signed(&self) -> Option<SignedDuration> {
+        SignedDuration::try_from(self.duration()?).ok()
+    }
+}
+
+/// Reads a duration, such as `1h30m`, `5 minutes` or `PT5M`. Days and longer units are refused, as are negative durations.
+pub fn duration(text: &str) -> Option<Duration> {
+    text.parse::<SignedDuration>().ok()?.try_into().ok()
+}
 
 /// A number of bytes as written: an integer, or text such as `64KiB` or `1MiB`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -18,6 +37,28 @@ pub enum Size {
     Bytes(u64),
     /// Bytes, or a number with `KiB` or `MiB`.
     Text(String),
+}
+
+impl Size {
+    /// The number of bytes. `None` if the text is none: the check of the file has reported it.
+    pub fn bytes(&self) -> Option<usize> {
+        let bytes = match self {
+            Self::Bytes(bytes) => Some(*bytes),
+            Self::Text(text) => size_of(text),
+        };
+        usize::try_from(bytes?).ok()
+    }
+}
+
+/// Reads a number of bytes.
+pub(in crate::adapters::config) fn size_of(text: &str) -> Option<u64> {
+    let (number, factor) = match text {
+        _ if text.ends_with("KiB") => (text.strip_suffix("KiB")?, 1 << 10),
+        _ if text.ends_with("MiB") => (text.strip_suffix("MiB")?, 1 << 20),
+        _ => (text, 1),
+    };
+    let digits_only = number.bytes().all(|b| b.is_ascii_digit());
+    number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(factor)
 }
 
 /// The default of `SECONDS` seconds, in the largest unit that fits.
@@ -53,7 +94,9 @@ impl JsonSchema for Period {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "title": "duration", "pattern": "^([0-9]+(ms|s|m|h))+$|\\$\\{" })
+        // The pattern lets editors find slips early; the `format` decides.
+        let pattern = "^[0-9P][0-9A-Za-z ,.:]*$|\\$\\{";
+        json_schema!({ "type": "string", "title": "duration", "format": "period", "pattern": pattern })
     }
 }
 
@@ -68,7 +111,8 @@ impl JsonSchema for Size {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": ["integer", "string"], "title": "size", "minimum": 0, "pattern": "^[0-9]+(KiB|MiB)?$|\\$\\{"
+            "type": ["integer", "string"], "title": "size", "format": "size", "minimum": 0,
+            "pattern": "^[0-9]+(KiB|MiB)?$|\\$\\{"
         })
     }
 }
@@ -76,6 +120,77 @@ impl JsonSchema for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_durations() {
+        let mut wrong = Vec::new();
+        for (text, millis) in [
+            ("500ms", Some(500)),
+            ("5s", Some(5_000)),
+            ("90s", Some(90_000)),
+            ("5m", Some(300_000)),
+            ("2h", Some(7_200_000)),
+            ("24h", Some(86_400_000)),
+            ("720h", Some(2_592_000_000)),
+            ("1h30m", Some(5_400_000)),
+            ("1m500ms", Some(60_500)),
+            ("0s", Some(0)),
+            // What jiff reads besides.
+            ("5 s", Some(5_000)),
+            ("+5s", Some(5_000)),
+            ("1.5s", Some(1_500)),
+            ("5s ", Some(5_000)),
+            ("5 minutes", Some(300_000)),
+            ("1h 30min", Some(5_400_000)),
+            ("1 hour, 30 minutes", Some(5_400_000)),
+            ("01:30:00", Some(5_400_000)),
+            ("PT5M", Some(300_000)),
+            ("PT1H30M", Some(5_400_000)),
+            // No number, no unit, or no such unit.
+            ("", None),
+            ("5", None),
+            ("s", None),
+            ("5é", None),
+            ("5 apples", None),
+            ("PT", None),
+            // In the past.
+            ("-5s", None),
+            ("5s ago", None),
+            ("-PT5M", None),
+            // A day may have 23 hours or 25.
+            ("5d", None),
+            ("1 day", None),
+            ("1w", None),
+            ("2mo", None),
+            ("1y", None),
+            ("P1D", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+        ] {
+            let (got, expected) = (duration(text), millis.map(Duration::from_millis));
+            if got != expected {
+                wrong.push(format!("{text:?}: {got:?}, not {expected:?}"));
+            }
+        }
+        assert_eq!(wrong, [""; 0]);
+    }
+
+    #[test]
+    fn reads_sizes() {
+        for (text, bytes) in [
+            ("65536", Some(65_536)),
+            ("64KiB", Some(65_536)),
+            ("1MiB", Some(1_048_576)),
+            ("64 KiB", None),
+            ("64kb", None),
+            ("+1", None),
+            ("KiB", None),
+            ("", None),
+            ("18446744073709551615MiB", None),
+        ] {
+            assert_eq!(size_of(text), bytes, "{text}");
+        }
+    }
 
     #[test]
     fn defaults_are_written_in_the_largest_unit() {

@@ -1,11 +1,11 @@
 //! `${NAME}` in text.
 
-use super::problem::{Report, join};
+use super::problem::{ProblemList, join};
 use super::tree::{Node, Value};
 
-/// Where `${NAME}` is looked up.
+/// Where Cambio looks up `${NAME}`.
 pub trait Environment: Send + Sync {
-    /// The variable's value; nothing when it is not set.
+    /// The variable's value; `None` if it is not set.
     fn var(&self, name: &str) -> Option<String>;
 }
 
@@ -20,19 +20,19 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-/// No variable at all: for files that must not depend on where they are read.
+/// An environment without variables: for files whose meaning must not depend on where they are read.
 impl Environment for () {
     fn var(&self, _: &str) -> Option<String> {
         None
     }
 }
 
-/// Replaces `${NAME}` in every text of the tree; `$${` stands for `${`. Keys are left alone, and as this happens
-/// after parsing, no value can add YAML.
+/// Replaces `${NAME}` in every text of the tree; `$${` stands for `${`. Keys stay as they are. The YAML is parsed before,
+/// so no value can add YAML.
 ///
-/// Without an environment (audience files: they belong to other teams, and the environment holds the platform's
-/// secrets) a `${NAME}` is a problem.
-pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &mut Report) {
+/// Without an environment, `${NAME}` is a problem. This holds for audience files: they belong to other teams, and the
+/// environment holds the platform's secrets.
+pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &mut ProblemList) {
     match &mut node.value {
         Value::Text(text) => match expand_text(text, env) {
             Ok((expanded, from_environment)) => {
@@ -75,7 +75,7 @@ fn expand_text(text: &str, env: Option<&dyn Environment>) -> Result<(String, boo
             return Err("\"${\" without the name of a variable; write \"$${\" for the text \"${\"".to_owned());
         }
         let env = env.ok_or_else(|| {
-            format!("${{{name}}}: audience files do not read the environment, which is the platform's")
+            format!("${{{name}}}: audience files do not read the environment, which belongs to the platform")
         })?;
         out.push_str(&env.var(name).ok_or_else(|| format!("the environment variable {name} is not set"))?);
         used = true;

@@ -1,4 +1,4 @@
-//! The files on disk: reading, hashing, and a first look at PEM files.
+//! Files on disk: reads them, hashes them, and checks what a PEM file contains.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
-use super::problem::{At, Report};
-use crate::adapters::config::{KeyPair, file};
+use super::problem::{At, ProblemList};
+use crate::adapters::config::file::platform;
+use crate::adapters::tls::KeyPair;
 
-/// Most bytes that are read of one file: more is no configuration, and `/dev/zero` has no end.
+/// Largest file that Cambio reads: a larger one is not configuration, and `/dev/zero` has no end.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What a PEM file must hold.
+/// What a file must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
     /// Certificates.
@@ -25,10 +26,10 @@ pub(super) enum Holds {
     Anything,
 }
 
-/// The bytes of a file, of [`MAX_BYTES`] at most, wiped when dropped as they may be a key.
+/// The bytes of a file, at most [`MAX_BYTES`]. They may be a key, so they are wiped when dropped.
 pub(in crate::adapters::config) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
-    // Before opening: that would wait for ever at a pipe without a writer.
+    // Checked before opening: opening a pipe without a writer would wait for ever.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
@@ -64,15 +65,15 @@ pub(in crate::adapters::config) fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-/// Reads a file and notes it among those that are watched.
-pub(super) fn read_noted(path: &Path, report: &mut Report) -> Result<Zeroizing<Vec<u8>>, String> {
+/// Reads a file and adds it to those that Cambio watches.
+pub(super) fn read_noted(path: &Path, report: &mut ProblemList) -> Result<Zeroizing<Vec<u8>>, String> {
     let read = read(path);
     report.files.insert(path.to_owned(), read.as_ref().ok().map(|bytes| sha256(bytes)));
     read.map_err(|error| format!("can't be read: {error}"))
 }
 
-/// A file that the configuration names: there, readable, and with the PEM block that is needed.
-pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut Report) -> Option<PathBuf> {
+/// A file that the configuration names: readable, and with the PEM block that is needed.
+pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut ProblemList) -> Option<PathBuf> {
     if path.is_empty() {
         at.problem(report, "names no file");
         return None;
@@ -81,13 +82,13 @@ pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut Report) 
     contents(&file, path, holds, at, report).map(|_| file)
 }
 
-/// The bytes of a file that is written as `path`, with the PEM block that is needed.
+/// The bytes of a file with the PEM block that is needed. `path` is how the configuration writes it.
 pub(super) fn contents(
     file: &Path,
     path: &str,
     holds: Holds,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = match read_noted(file, report) {
         Ok(bytes) => bytes,
@@ -106,21 +107,22 @@ pub(super) fn contents(
     Some(bytes)
 }
 
-/// Says that a secret file is readable by everybody. Not a refusal: a mounted Kubernetes secret is 0644 by default.
-pub(super) fn warn_if_public(file: &Path, what: &str, at: &At<'_>, report: &mut Report) {
+/// Warns if every user can read a secret file. It is only a warning because a mounted Kubernetes secret has mode 0644 by
+/// default.
+pub(super) fn warn_if_public(file: &Path, what: &str, at: &At<'_>, report: &mut ProblemList) {
     if fs::metadata(file).is_ok_and(|data| data.mode() & 0o007 != 0) {
         at.warning(report, format!("{what} can be read by every user of this machine"));
     }
 }
 
 /// A certificate and its key.
-pub(super) fn key_pair(pair: &file::KeyPair, at: &At<'_>, report: &mut Report) -> Option<KeyPair> {
+pub(super) fn key_pair(pair: &platform::KeyPair, at: &At<'_>, report: &mut ProblemList) -> Option<KeyPair> {
     let certificate = named(&pair.certificate, Holds::Certificates, &at.field("certificate"), report);
     let key = named(&pair.key, Holds::PrivateKey, &at.field("key"), report);
     Some(KeyPair { certificate: certificate?, key: key? })
 }
 
-/// What is wrong with the PEM file. Only labels are looked at; whoever uses the key parses it.
+/// What is missing in a PEM file. Only labels are checked here; the code that uses the key parses it.
 fn lacks(bytes: &[u8], holds: Holds) -> Option<&'static str> {
     let text = String::from_utf8_lossy(bytes);
     let has = |label: &str| text.contains(&format!("-----BEGIN {label}-----"));

@@ -1,52 +1,52 @@
 //! `introspection` of a realm and of an issuer.
 
-use std::time::Duration;
-
 use super::files::{Holds, named, read};
-use super::problem::{At, Report};
-use super::value::{is_plain_and_remote, period, url};
+use super::problem::{At, ProblemList};
+use super::value::is_plain_and_remote;
 use crate::adapters::config::file::introspection as file;
-use crate::adapters::config::{Introspection, OwnClient, SecretMethod};
+use crate::adapters::config::settings::introspection::{Introspection, OwnClient, SecretMethod};
 use crate::words::secret::Secret;
-
-/// A revoked token is taken for this long at most.
-const LONGEST: Duration = Duration::from_secs(300);
 
 pub(super) fn issuer(
     file: &file::IssuerIntrospection,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<Introspection> {
-    let endpoint = url(&file.url, true, &at.field("url"), report);
+    let endpoint = file.url.parse().ok();
     if endpoint.as_ref().is_some_and(is_plain_and_remote) {
         at.field("url").warning(
             report,
-            "answers come over plain http: whoever is on the way sees the tokens and can say that any is active",
+            "Cambio asks over plain http: whoever controls the network sees the tokens and can answer that any token is active",
         );
     }
     let client = client(&file.client_id, &file.client_secret_file, at, report);
-    let cache_for = period(&file.cache_for, Duration::ZERO..=LONGEST, &at.field("cacheFor"), report);
     let method = match file.method {
         file::SecretMethod::Basic => SecretMethod::Basic,
         file::SecretMethod::Post => SecretMethod::Post,
     };
-    Some(Introspection { url: endpoint?, client: client?, method, cache_for: cache_for? })
+    Some(Introspection { url: endpoint?, client: client?, method, cache_for: file.cache_for.duration()? })
 }
 
-pub(super) fn realm(file: &file::RealmIntrospection, at: &At<'_>, report: &mut Report) -> Option<OwnClient> {
+pub(super) fn realm(
+    file: &file::RealmIntrospection,
+    at: &At<'_>,
+    report: &mut ProblemList,
+) -> Option<OwnClient> {
     client(&file.client_id, &file.client_secret_file, at, report)
 }
 
-pub(super) fn client(id: &str, secret_file: &str, at: &At<'_>, report: &mut Report) -> Option<OwnClient> {
-    if id.is_empty() {
-        at.field("clientId").problem(report, "is empty");
-    }
+pub(super) fn client(
+    id: &str,
+    secret_file: &str,
+    at: &At<'_>,
+    report: &mut ProblemList,
+) -> Option<OwnClient> {
     let secret = secret(secret_file, &at.field("clientSecretFile"), report);
     Some(OwnClient { id: id.to_owned(), secret: secret? })
 }
 
-/// The one line of a file, which is watched: a new secret is a new generation.
-fn secret(path: &str, at: &At<'_>, report: &mut Report) -> Option<Secret> {
+/// The one line of a file. Cambio watches the file, and loads the configuration again with a new secret.
+fn secret(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Secret> {
     let file = named(path, Holds::Anything, at, report)?;
     let message = match read(&file).map(|bytes| line(&bytes).map(Secret::new)) {
         Ok(Some(secret)) => return Some(secret),

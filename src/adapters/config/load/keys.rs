@@ -6,11 +6,12 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::document;
 use super::files::{Holds, contents};
-use super::platform::all;
-use super::problem::{At, Problem, Report};
-use crate::adapters::config::file::issuer::Realm;
+use super::problem::{At, ProblemList, all};
 use crate::adapters::config::file::keys as file;
+use crate::adapters::config::file::realm::Realm;
+use crate::adapters::config::problem::Problem;
 use crate::adapters::config::schema;
 use crate::judgement::issue::key::SigningKey;
 use crate::judgement::issue::ring::{KeyRing, KeyState, Retired};
@@ -24,31 +25,31 @@ pub const MANIFEST: &str = "keys.yaml";
 pub struct Folder {
     /// The keys in the order of the manifest.
     pub keys: Vec<FolderKey>,
-    /// What they are to a realm.
+    /// The keys as a realm uses them.
     pub ring: KeyRing,
 }
 
-/// One key of a folder, as far as the manifest says it.
+/// A key of a folder, as in the manifest.
 #[derive(Clone, Debug)]
 pub struct FolderKey {
-    /// Its `kid`.
+    /// The `kid`.
     pub kid: String,
-    /// Where it stands in its life.
+    /// What the key is used for.
     pub state: KeyState,
-    /// Since when.
+    /// When the key came into this state.
     pub since: Timestamp,
-    /// Name of the file with the private key; a retired key has none.
+    /// Name of the file with the private key. A retired key has none.
     pub file: Option<String>,
     /// The public half.
     pub jwk: Value,
 }
 
-/// Reads a folder for itself, as `cambio keys` does.
+/// Reads a folder without a configuration, for `cambio keys`.
 ///
 /// # Errors
-/// Every problem of it.
+/// Every problem in the folder.
 pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
-    let mut report = Report::default();
+    let mut report = ProblemList::default();
     let read = self::folder(folder, &mut report);
     report.problems.sort();
     match read {
@@ -59,32 +60,28 @@ pub fn read(folder: &Path) -> Result<Folder, Vec<Problem>> {
 
 /// `signingKey` or `signingKeys` of a realm, if there is one.
 #[expect(clippy::option_option, reason = "nothing is written, or what is written is wrong")]
-pub(super) fn signing(written: &Realm, at: &At<'_>, report: &mut Report) -> Option<Option<KeyRing>> {
+pub(super) fn signing(written: &Realm, at: &At<'_>, report: &mut ProblemList) -> Option<Option<KeyRing>> {
     match (&written.signing_key, &written.signing_keys) {
         (None, None) => Some(None),
         (Some(path), None) => one_file(path, &at.field("signingKey"), report).map(Some),
         (None, Some(path)) => named_folder(path, &at.field("signingKeys"), report).map(Some),
         (Some(_), Some(_)) => {
-            at.field("signingKeys").problem(report, "stands beside signingKey: keep one of them");
+            at.field("signingKeys").problem(report, "is given together with signingKey: keep one of them");
             None
         }
     }
 }
 
-fn one_file(path: &str, at: &At<'_>, report: &mut Report) -> Option<KeyRing> {
-    if path.is_empty() {
-        at.problem(report, "names no file");
-        return None;
-    }
+fn one_file(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<KeyRing> {
     let file = report.resolve(path);
     let key = private_key(&file, path, at, report)?;
     usable(KeyRing::try_from(key), at, report)
 }
 
-fn named_folder(path: &str, at: &At<'_>, report: &mut Report) -> Option<KeyRing> {
+fn named_folder(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<KeyRing> {
     let folder = report.resolve(path);
     if path.is_empty() || !folder.join(MANIFEST).is_file() {
-        // Looked at from now on, so that mending it is noticed.
+        // Watched from now on, so that Cambio notices when it is mended.
         report.files.insert(folder.join(MANIFEST), None);
         let (shown, make) = (at.shown(path), "`cambio keys generate --dir` makes one");
         at.problem(report, format!("the folder {shown} has no {MANIFEST}: {make}"));
@@ -96,10 +93,10 @@ fn named_folder(path: &str, at: &At<'_>, report: &mut Report) -> Option<KeyRing>
     read.map(|folder| folder.ring)
 }
 
-fn folder(folder: &Path, report: &mut Report) -> Option<Folder> {
+fn folder(folder: &Path, report: &mut ProblemList) -> Option<Folder> {
     let manifest = folder.join(MANIFEST);
     report.open(&manifest);
-    let read = super::read::<file::Manifest>(&manifest, &schema::keys(), None, report).ok()?;
+    let read = document::read::<file::Manifest>(&manifest, &schema::keys(), None, report).ok()?;
     let at = At::root(&read.tree).field("keys");
     let written = &read.file.keys;
     unambiguous(written, &at, report);
@@ -118,15 +115,15 @@ fn folder(folder: &Path, report: &mut Report) -> Option<Folder> {
     Some(Folder { keys, ring })
 }
 
-/// Exactly one key signs, at most one waits, and no id is there twice.
-fn unambiguous(keys: &[file::Key], at: &At<'_>, report: &mut Report) {
+/// Exactly one key is active, at most one is next, and no id is there twice.
+fn unambiguous(keys: &[file::ManifestKey], at: &At<'_>, report: &mut ProblemList) {
     let count = |state| keys.iter().filter(|key| key.state == state).count();
-    match count(file::State::Active) {
+    match count(file::KeyState::Active) {
         1 => {}
         0 => at.problem(report, "no key is active: exactly one must be"),
         many => at.problem(report, format!("{many} keys are active: exactly one must be")),
     }
-    let next = count(file::State::Next);
+    let next = count(file::KeyState::Next);
     if next > 1 {
         at.problem(report, format!("{next} keys are next: at most one may be"));
     }
@@ -139,43 +136,44 @@ fn unambiguous(keys: &[file::Key], at: &At<'_>, report: &mut Report) {
 }
 
 fn key(
-    key: &file::Key,
+    key: &file::ManifestKey,
     folder: &Path,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<(FolderKey, Option<SigningKey>)> {
     let state = match key.state {
-        file::State::Next => KeyState::Next,
-        file::State::Active => KeyState::Active,
-        file::State::Retired => KeyState::Retired,
+        file::KeyState::Next => KeyState::Next,
+        file::KeyState::Active => KeyState::Active,
+        file::KeyState::Retired => KeyState::Retired,
     };
-    let since: Option<Timestamp> = key.since.parse().ok();
-    if since.is_none() {
-        let message = format!("{:?} is no time of RFC 3339, such as 2026-11-02T08:00:00Z", key.since);
-        at.field("since").problem(report, message);
-    }
     let halves = match state {
         KeyState::Retired => public_half(key, at, report).map(|jwk| (jwk, None)),
         KeyState::Next | KeyState::Active => {
-            // Only the key that signs is kept: the others' private halves are read to see that they fit.
+            // Cambio keeps only the private key that signs, and reads the other one to check that it fits.
             both_halves(key, folder, at, report)
                 .map(|pair| (pair.jwk().clone(), (state == KeyState::Active).then_some(pair)))
         }
     };
-    let (since, (jwk, signing)) = (since?, halves?);
+    let (jwk, signing) = halves?;
     let file = key.file.clone().filter(|_| state != KeyState::Retired);
-    Some((FolderKey { kid: key.kid.clone(), state, since, file, jwk }, signing))
+    Some((FolderKey { kid: key.kid.clone(), state, since: key.since.parse().ok()?, file, jwk }, signing))
 }
 
 /// The private key of a key that is next or active.
-fn both_halves(key: &file::Key, folder: &Path, at: &At<'_>, report: &mut Report) -> Option<SigningKey> {
+fn both_halves(
+    key: &file::ManifestKey,
+    folder: &Path,
+    at: &At<'_>,
+    report: &mut ProblemList,
+) -> Option<SigningKey> {
     if key.jwk.is_some() {
-        at.field("jwk").problem(report, "is for retired keys: this key's public half is in its file");
+        at.field("jwk")
+            .problem(report, "is for retired keys only: the public key of this key is in its file");
         return None;
     }
     let Some(name) = &key.file else {
         at.field("file")
-            .problem(report, "is missing: a key that is next or active has its private key there");
+            .problem(report, "is missing: a key that is next or active needs the file with its private key");
         return None;
     };
     let at_file = at.field("file");
@@ -194,30 +192,30 @@ fn both_halves(key: &file::Key, folder: &Path, at: &At<'_>, report: &mut Report)
 }
 
 /// The public half of a retired key.
-fn public_half(key: &file::Key, at: &At<'_>, report: &mut Report) -> Option<Value> {
+fn public_half(key: &file::ManifestKey, at: &At<'_>, report: &mut ProblemList) -> Option<Value> {
     if key.file.is_some() {
         at.field("file")
-            .problem(report, "a retired key signs no more: take this line out, and delete the file");
+            .problem(report, "a retired key does not sign: remove this line, and delete the file");
         return None;
     }
     let at = at.field("jwk");
     let Some(jwk) = &key.jwk else {
-        at.problem(report, "is missing: of a retired key the public half is published");
+        at.problem(report, "is missing: Cambio publishes the public key of a retired key");
         return None;
     };
     let jwk = serde_json::to_value(jwk).ok()?;
     if jwk["kid"] != key.kid.as_str() || thumbprint(&jwk).as_ref() != Some(&key.kid) {
-        at.problem(report, "is not the key of that kid, which is its RFC 7638 thumbprint");
+        at.problem(report, "does not fit the kid, which must be its RFC 7638 thumbprint");
         return None;
     }
     if let Err(error) = KeySet::parse(json!({ "keys": [jwk] }).to_string().as_bytes()) {
-        at.problem(report, format!("can't verify a signature: {error}"));
+        at.problem(report, format!("can't be used to verify signatures: {error}"));
         return None;
     }
     Some(jwk)
 }
 
-fn private_key(file: &Path, shown: &str, at: &At<'_>, report: &mut Report) -> Option<SigningKey> {
+fn private_key(file: &Path, shown: &str, at: &At<'_>, report: &mut ProblemList) -> Option<SigningKey> {
     let pem = contents(file, shown, Holds::PrivateKey, at, report)?;
     match SigningKey::from_pem(&pem) {
         Ok(key) => Some(key),
@@ -231,7 +229,7 @@ fn private_key(file: &Path, shown: &str, at: &At<'_>, report: &mut Report) -> Op
 fn usable<E: std::fmt::Display>(
     ring: Result<KeyRing, E>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<KeyRing> {
     ring.map_err(|error| at.problem(report, error.to_string())).ok()
 }

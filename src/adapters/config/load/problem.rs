@@ -1,71 +1,30 @@
-//! What is wrong, and where: collected, never thrown one at a time.
+//! Problems and warnings, collected with their places: one run names them all.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::tree::{Node, Place};
+use super::tree::{Location, Node};
+use crate::adapters::config::problem::Problem;
 
-/// One thing that is wrong with the configuration, or one that deserves a look.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// The file.
-    pub file: PathBuf,
-    /// Line, from 1; 0 when the file could not be read.
-    pub line: u64,
-    /// Column in characters, from 1; 0 when the file could not be read.
-    pub column: u64,
-    /// The key with its parents, for instance `realms.corp.issuer` or `permissions[0].clients`; may be empty.
-    pub key: String,
-    /// What is wrong and what to do. Names no value that came from the environment.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", printable(&self.file.to_string_lossy()))?;
-        if self.line > 0 {
-            write!(f, "{}:{}:", self.line, self.column)?;
-        }
-        if !self.key.is_empty() {
-            write!(f, " {}:", printable(&self.key))?;
-        }
-        write!(f, " {}", printable(&self.message))
-    }
-}
-
-/// Text of the files may hold line breaks and terminal commands: one problem stays one line.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Collects problems, warnings and the files that were looked at.
+/// Problems, warnings and the files that were read.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct ProblemList {
     /// The file that is being checked.
     pub(super) file: PathBuf,
     /// The folder that relative paths start from.
     pub(super) base: PathBuf,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
-    /// File → SHA-256 of its bytes; nothing where it could not be read.
+    /// File → SHA-256 of its bytes; `None` if it could not be read.
     pub(super) files: BTreeMap<PathBuf, Option<String>>,
 }
 
-impl Report {
-    pub(super) fn problem(&mut self, place: Place, key: &str, message: impl Into<String>) {
+impl ProblemList {
+    pub(super) fn problem(&mut self, place: Location, key: &str, message: impl Into<String>) {
         self.problems.push(self.entry(place, key, message.into()));
     }
 
-    fn entry(&self, place: Place, key: &str, message: String) -> Problem {
+    fn entry(&self, place: Location, key: &str, message: String) -> Problem {
         Problem {
             file: self.file.clone(),
             line: place.line,
@@ -81,17 +40,17 @@ impl Report {
         if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
     }
 
-    /// From here on, problems are those of `file`.
+    /// Further problems belong to `file`.
     pub(super) fn open(&mut self, file: &Path) {
         file.clone_into(&mut self.file);
     }
 }
 
-/// A value of the tree with its key in full: where a check says what is wrong.
+/// A value of the tree with its full key: the place of a problem.
 #[derive(Clone, Debug)]
 pub(super) struct At<'a> {
     node: Option<&'a Node>,
-    place: Place,
+    place: Location,
     key: String,
 }
 
@@ -100,12 +59,12 @@ impl<'a> At<'a> {
         Self { node: Some(node), place: node.place, key: String::new() }
     }
 
-    /// No place: for a value whose problems are reported elsewhere.
+    /// No place: for a value whose problems another check reports.
     pub(super) fn nowhere() -> Self {
-        Self { node: None, place: Place::default(), key: String::new() }
+        Self { node: None, place: Location::default(), key: String::new() }
     }
 
-    /// The value under `name`; where it was left out, the place of its parent.
+    /// The value under `name`; if it was left out, the place of its parent.
     pub(super) fn field(&self, name: &str) -> Self {
         let node = self.node.and_then(|node| node.field(name));
         Self { node, place: node.map_or(self.place, |node| node.place), key: join(&self.key, name) }
@@ -127,14 +86,10 @@ impl<'a> At<'a> {
 
     /// `value` for a message: quoted, unless it came from the environment.
     pub(super) fn shown(&self, value: &str) -> String {
-        if self.node.is_some_and(|node| node.expanded) {
-            "the value from the environment".to_owned()
-        } else {
-            format!("{value:?}")
-        }
+        self.node.map_or_else(|| format!("{value:?}"), |node| node.shown(value))
     }
 
-    pub(super) fn problem(&self, report: &mut Report, message: impl Into<String>) {
+    pub(super) fn problem(&self, report: &mut ProblemList, message: impl Into<String>) {
         if !self.broken() {
             report.problem(self.place, &self.key, message);
         }
@@ -144,7 +99,7 @@ impl<'a> At<'a> {
         self.node.is_some_and(|node| node.broken)
     }
 
-    pub(super) fn warning(&self, report: &mut Report, message: impl Into<String>) {
+    pub(super) fn warning(&self, report: &mut ProblemList, message: impl Into<String>) {
         let entry = report.entry(self.place, &self.key, message.into());
         report.warnings.push(entry);
     }
@@ -153,4 +108,22 @@ impl<'a> At<'a> {
 /// A key with its parents.
 pub(super) fn join(parent: &str, key: &str) -> String {
     if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
+
+/// `Some(None)` if nothing was given, `None` if what was given is wrong.
+#[expect(
+    clippy::option_option,
+    reason = "a value is left out, wrong or right, and `?` takes the second case away"
+)]
+pub(super) fn optional<T, U>(value: Option<T>, check: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
+    match value {
+        None => Some(None),
+        Some(value) => check(value).map(Some),
+    }
+}
+
+/// All values; each is checked, also after a wrong one.
+pub(super) fn all<T>(checked: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let checked: Vec<Option<T>> = checked.collect();
+    checked.into_iter().collect()
 }

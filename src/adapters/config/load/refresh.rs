@@ -3,24 +3,17 @@
 use std::sync::Arc;
 
 use super::files::{read_noted, warn_if_public};
-use super::problem::{At, Report};
-use crate::adapters::config::RefreshTokens;
-use crate::adapters::config::file::issuer as file;
+use super::problem::{At, ProblemList};
+use crate::adapters::config::file::realm as file;
+use crate::adapters::config::settings::realm::RefreshTokens;
 use crate::adapters::seal::{Seal, SealError};
-
-/// More keys than a rotation ever needs.
-const MOST_KEYS: usize = 8;
 
 pub(super) fn refresh_tokens(
     file: &file::RefreshTokens,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<RefreshTokens> {
     let at = at.field("keyFiles");
-    if file.key_files.is_empty() || file.key_files.len() > MOST_KEYS {
-        at.problem(report, format!("takes 1 to {MOST_KEYS} files, the one that seals first"));
-        return None;
-    }
     let mut keys = Vec::with_capacity(file.key_files.len());
     for (index, path) in file.key_files.iter().enumerate() {
         let at = at.item(index);
@@ -28,7 +21,8 @@ pub(super) fn refresh_tokens(
         match read_noted(&resolved, report) {
             Ok(bytes) => {
                 if Seal::from_texts([bytes.as_slice()]).is_err() {
-                    let message = "is not 32 random bytes in base64: `cambio seal-key` makes such a file";
+                    let message =
+                        "does not have 32 random bytes in base64: `cambio seal-key` makes such a file";
                     at.problem(report, format!("the file {} {message}", at.shown(path)));
                 }
                 warn_if_public(&resolved, &format!("the key {}", at.shown(path)), &at, report);

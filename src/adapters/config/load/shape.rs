@@ -1,16 +1,19 @@
-//! Keys and types of a file against the JSON Schema of its type: every problem at once, with its place.
+//! Checks keys, types and scalars of a file against the JSON Schema of its type: every problem at once, with its place.
 //!
-//! Only what the schemas of [`crate::adapters::config::schema`] use is understood: `properties`, `required`,
-//! `additionalProperties`, `items`, `type`, `enum`, `const` in `oneOf`, and `$ref`.
+//! The walk understands only what the schemas of [`crate::adapters::config::schema`] use: `properties`, `required`,
+//! `additionalProperties`, `propertyNames`, `items`, `type`, `enum`, `const` in `oneOf`, `$ref`, and what
+//! [`limits`] checks.
 
 use serde_json::{Map, Value as Json};
 
-use super::problem::{Report, join};
-use super::tree::{Key, Node, Place, Value};
+use super::closest::closest;
+use super::limits;
+use super::problem::{ProblemList, join};
+use super::tree::{Location, Node, NodeKey, Value};
 
-/// Checks `root` and mends what is safe to mend for the checks that follow (an unknown key becomes the one that was
-/// likely meant, or goes). Returns whether the tree now has the schema's shape.
-pub(super) fn check(root: &mut Node, schema: &Json, report: &mut Report) -> bool {
+/// Checks `root` and mends what is safe to mend for the checks that follow: an unknown key becomes the key that was likely
+/// meant, or is removed. Returns whether the tree now fits the type.
+pub(super) fn check(root: &mut Node, schema: &Json, report: &mut ProblemList) -> bool {
     let mut walk = Walk { root: schema, report, fits: true };
     walk.node(root, schema, "");
     walk.fits
@@ -18,7 +21,7 @@ pub(super) fn check(root: &mut Node, schema: &Json, report: &mut Report) -> bool
 
 struct Walk<'a> {
     root: &'a Json,
-    report: &'a mut Report,
+    report: &'a mut ProblemList,
     fits: bool,
 }
 
@@ -43,16 +46,26 @@ impl<'a> Walk<'a> {
                     self.node(item, &schema["items"], &format!("{key}[{index}]"));
                 }
             }
-            Value::Number(number)
-                if number.as_i64().is_some_and(|n| n < 0) && schema.get("minimum").is_some() =>
-            {
-                self.wrong(place, key, "below zero");
+            Value::Number(number) if number.as_i64().is_some_and(|n| n < 0) => {
+                // No number of the types is negative.
+                self.fits &= schema.get("minimum").is_none();
             }
             _ => {}
         }
+        self.limits(node, schema, key);
     }
 
-    fn map(&mut self, entries: &mut Vec<(Key, Node)>, schema: &'a Json, place: Place, parent: &str) {
+    /// What the schema says beyond the type. The types take a value outside of the limits, so the check goes on.
+    fn limits(&mut self, node: &mut Node, schema: &Json, key: &str) {
+        if !node.broken
+            && let Some(message) = limits::wrong(node, schema)
+        {
+            self.report.problem(node.place, key, message);
+            node.broken = true;
+        }
+    }
+
+    fn map(&mut self, entries: &mut Vec<(NodeKey, Node)>, schema: &'a Json, place: Location, parent: &str) {
         self.duplicates(entries, parent);
         let none = Map::new();
         let properties = schema["properties"].as_object().unwrap_or(&none);
@@ -61,6 +74,9 @@ impl<'a> Walk<'a> {
             self.unknown(entries, properties, parent);
         }
         for (key, value) in entries.iter_mut() {
+            if let Some(message) = limits::wrong_name(&key.text, schema) {
+                self.report.problem(value.place, &join(parent, &key.text), message);
+            }
             if let Some(schema) = schema["properties"].get(&key.text).or(others) {
                 self.node(value, schema, &join(parent, &key.text));
             }
@@ -72,7 +88,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn duplicates(&mut self, entries: &mut Vec<(Key, Node)>, parent: &str) {
+    fn duplicates(&mut self, entries: &mut Vec<(NodeKey, Node)>, parent: &str) {
         let mut seen: Vec<(String, u64)> = Vec::new();
         let report = &mut *self.report;
         entries.retain(|(key, _)| {
@@ -87,7 +103,7 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn unknown(&mut self, entries: &mut Vec<(Key, Node)>, properties: &Map<String, Json>, parent: &str) {
+    fn unknown(&mut self, entries: &mut Vec<(NodeKey, Node)>, properties: &Map<String, Json>, parent: &str) {
         let taken: Vec<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
         for (key, _) in entries.iter_mut().filter(|(key, _)| !properties.contains_key(&key.text)) {
             let meant = closest(&key.text, properties.keys().map(String::as_str));
@@ -127,7 +143,7 @@ impl<'a> Walk<'a> {
         self.wrong(node.place, key, message);
     }
 
-    fn wrong(&mut self, place: Place, key: &str, message: impl Into<String>) {
+    fn wrong(&mut self, place: Location, key: &str, message: impl Into<String>) {
         self.fits = false;
         self.report.problem(place, key, message);
     }
@@ -201,55 +217,5 @@ fn describe(name: &str) -> &str {
         "array" => "a list",
         "object" => "a mapping",
         other => other,
-    }
-}
-
-/// The known word that `word` was likely meant to be: equal but for case, `_` and `-`, or at most two edits away.
-fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
-    let limit = if word.chars().count() < 5 { 1 } else { 2 };
-    known
-        .map(|candidate| (distance(&plain(word), &plain(candidate)), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance; words longer than any key are far away.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            next.push((row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1));
-        }
-        row = next;
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_what_was_meant() {
-        let known = ["signingKey", "issuer", "path", "subjectIssuers"];
-        for (word, expected) in [
-            ("signing_key", Some("signingKey")),
-            ("signingkey", Some("signingKey")),
-            ("isuer", Some("issuer")),
-            ("issuers", Some("issuer")),
-            ("subjectIssuer", Some("subjectIssuers")),
-            ("pth", Some("path")),
-            ("key", None),
-            ("", None),
-        ] {
-            assert_eq!(closest(word, known.into_iter()), expected, "{word}");
-        }
     }
 }

@@ -1,27 +1,20 @@
 //! `store`.
 
-use std::time::Duration;
-
 use rustls_pki_types::ServerName;
 
 use super::files::{Holds, named};
-use super::platform::optional;
-use super::problem::{At, Report};
-use super::value::{SHORTEST, period};
+use super::problem::{At, ProblemList, optional};
 use crate::adapters::config::file::store as file;
-use crate::adapters::config::{Redis, RedisAddress, RedisServers, Store};
+use crate::adapters::config::store::{Redis, RedisAddress, RedisServers, Store};
 
-/// Callers wait for the store: a limit beyond this one helps nobody.
-const LONGEST: Duration = Duration::from_secs(10);
-
-pub(super) fn store(file: &file::Store, at: &At<'_>, report: &mut Report) -> Option<Store> {
+pub(super) fn store(file: &file::Store, at: &At<'_>, report: &mut ProblemList) -> Option<Store> {
     match &file.redis {
         None => Some(Store::Memory),
         Some(redis) => self::redis(redis, &at.field("redis"), report).map(Store::Redis),
     }
 }
 
-fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> {
+fn redis(file: &file::Redis, at: &At<'_>, report: &mut ProblemList) -> Option<Redis> {
     let place = match place(&file.url) {
         Ok(place) => Some(place),
         Err(message) => {
@@ -32,7 +25,7 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> 
     if let Some(place) = &place {
         without_tls(place, file, at, report);
     }
-    let secret = |file: Option<&String>, field: &str, report: &mut Report| {
+    let secret = |file: Option<&String>, field: &str, report: &mut ProblemList| {
         optional(file, |path| named(path, Holds::Anything, &at.field(field), report))
     };
     let ca = optional(file.ca.as_ref(), |ca| named(ca, Holds::Certificates, &at.field("ca"), report));
@@ -45,12 +38,11 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> 
     if file.prefix.len() > 64 || !file.prefix.bytes().all(letter) {
         at.field("prefix").problem(report, "takes at most 64 letters, digits, `.`, `_`, `-` and `:`");
     }
-    let timeout = period(&file.timeout, SHORTEST..=LONGEST, &at.field("timeout"), report);
     let Place { tls, mut servers, database } = place?;
     if let RedisServers::Sentinel { password_file, .. } = &mut servers {
         *password_file = sentinel_password?;
     } else if file.sentinel_password_file.is_some() {
-        at.field("sentinelPasswordFile").problem(report, "has no meaning: the URL is not redis+sentinel");
+        at.field("sentinelPasswordFile").problem(report, "has no effect: the URL is not redis+sentinel");
     }
     Some(Redis {
         servers,
@@ -60,16 +52,16 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut Report) -> Option<Redis> 
         password_file: password_file?,
         ca: ca?,
         prefix: file.prefix.clone(),
-        timeout: timeout?,
+        timeout: file.timeout.duration()?,
     })
 }
 
-fn without_tls(place: &Place, file: &file::Redis, at: &At<'_>, report: &mut Report) {
+fn without_tls(place: &Place, file: &file::Redis, at: &At<'_>, report: &mut ProblemList) {
     if place.tls {
         return;
     }
     if file.ca.is_some() {
-        at.field("ca").problem(report, "has no meaning: the URL is redis, without TLS");
+        at.field("ca").problem(report, "has no effect: the URL is redis, without TLS");
     }
     let local =
         |host: &str| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
@@ -211,7 +203,7 @@ mod tests {
             let shown = place(url).ok().map(|place| {
                 let (servers, tls, database) = (place.servers, place.tls, place.database);
                 let (username, password_file, ca) = (None, None, None);
-                let (prefix, timeout) = (String::new(), Duration::ZERO);
+                let (prefix, timeout) = (String::new(), std::time::Duration::ZERO);
                 Redis { servers, tls, database, username, password_file, ca, prefix, timeout }.to_string()
             });
             assert_eq!(shown.as_deref(), expected, "{url}");

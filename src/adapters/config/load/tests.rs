@@ -3,7 +3,9 @@ mod clients;
 mod issuance;
 mod main_file;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
@@ -146,8 +148,8 @@ fn all_problems_of_all_files_come_at_once() {
         "audiences/b.yaml:2:1: owners: unknown key; did you mean \"owner\"?",
         "audiences/b.yaml:6:11: issuance: \"forwrd\" is not known; did you mean \"forward\"?",
         "audiences/c.yaml:",
-        "audiences/e.yaml:1:11: audience: the realm corp has it in",
-        "cambio.yaml:2:20: listen.address: \"localhost\" is no address with port",
+        "audiences/e.yaml:1:11: audience: the realm corp already has it in",
+        "cambio.yaml:2:20: listen.address: \"localhost\" is not an address with a port",
         "cambio.yaml:6:28: realms.corp.subjectIssuers[1]: \"nope\" is neither",
         "cambio.yaml:7:13: realms.corp.leeway: \"5m\" is not between 0s and 60s",
         "cambio.yaml:8:5: realms.corp.signngKey: unknown key; did you mean \"signingKey\"?",
@@ -222,7 +224,7 @@ fn warnings_do_not_stop() {
         [
             "permissions[0].clients \"*\": every client",
             "upstream.url tokens and client secrets go to idp without TLS",
-            "realms.corp.doors.ciba open: tokens can be had through it that no audience's owner has permitted",
+            "realms.corp.doors.ciba open: callers can get tokens that no audience's owner has permitted",
         ]
     );
     fs::remove_dir_all(folder.path("audiences")).unwrap();

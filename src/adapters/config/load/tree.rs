@@ -1,6 +1,6 @@
-//! YAML as a tree in which every key and value knows its line and column.
+//! YAML as a tree of keys and values with their lines and columns.
 //!
-//! The files go through this tree, not straight into their types, so that one run can name every problem of a file.
+//! The files go through this tree and not directly into their types, so that one run can name every problem.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use serde_json::Number;
 use serde_saphyr::options::{AliasLimits, DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter, Options, Spanned};
 
-/// Largest file that is read. A thousand permissions are about 200 KiB.
+/// Largest file that Cambio parses. A thousand permissions have about 200 KiB.
 const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting. The types need nine levels; the limit keeps the recursion of readers small.
 const MAX_DEPTH: usize = 32;
-/// Most values of one file, those that aliases repeat included: stops alias bombs.
+/// Most values of one file, including those that aliases repeat: stops alias bombs.
 const MAX_NODES: usize = 100_000;
 
 /// A place in a file; both count from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) line: u64,
     pub(super) column: u64,
 }
@@ -26,9 +26,9 @@ pub(super) struct Place {
 /// A value and where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) place: Place,
+    pub(super) place: Location,
     pub(super) value: Value,
-    /// The text came from the environment, in part at least: it may be a secret and is not quoted in messages.
+    /// The text came at least partly from the environment: it may be a secret, and messages do not quote it.
     pub(super) expanded: bool,
     /// A problem of this value is already reported; further ones would only follow from it.
     pub(super) broken: bool,
@@ -42,29 +42,29 @@ pub(super) enum Value {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(NodeKey, Node)>),
 }
 
 /// A key of a mapping and where it is.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) place: Place,
+pub(super) struct NodeKey {
+    pub(super) place: Location,
     pub(super) text: String,
 }
 
-/// Reads one YAML document. The error says where and what, without the text of the file.
-pub(super) fn parse(bytes: &[u8]) -> Result<Node, (Place, String)> {
-    let start = Place { line: 1, column: 1 };
+/// Reads one YAML document. The error has the place and the reason, without the text of the file.
+pub(super) fn parse(bytes: &[u8]) -> Result<Node, (Location, String)> {
+    let start = Location { line: 1, column: 1 };
     if bytes.len() > MAX_BYTES {
         return Err((start, format!("larger than {MAX_BYTES} bytes")));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = before.split(|byte| *byte == b'\n').count() as u64;
-        (Place { line, column: 1 }, "not UTF-8".to_owned())
+        (Location { line, column: 1 }, "not UTF-8".to_owned())
     })?;
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-        let place = error.location().map_or(start, |at| Place { line: at.line(), column: at.column() });
+        let place = error.location().map_or(start, |at| Location { line: at.line(), column: at.column() });
         (if place.line == 0 { start } else { place }, message(&error))
     })
 }
@@ -82,6 +82,11 @@ impl Node {
                 entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect()
             }
         }
+    }
+
+    /// `value` for a message: quoted, unless it came from the environment.
+    pub(super) fn shown(&self, value: &str) -> String {
+        if self.expanded { "the value from the environment".to_owned() } else { format!("{value:?}") }
     }
 
     /// The value under `key`, if this is a mapping that has it.
@@ -121,7 +126,7 @@ fn options() -> Options {
     options
 }
 
-/// The parser's text without the place, which the problem has in its own fields.
+/// The parser's message without the place, which has its own fields.
 fn message(error: &Error) -> String {
     match error.without_snippet() {
         Error::MultipleDocuments { .. } => return "more than one YAML document in the file".to_owned(),
@@ -139,8 +144,8 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-fn place<T>(spanned: &Spanned<T>) -> Place {
-    Place { line: spanned.referenced.line(), column: spanned.referenced.column() }
+fn place<T>(spanned: &Spanned<T>) -> Location {
+    Location { line: spanned.referenced.line(), column: spanned.referenced.column() }
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -202,7 +207,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut entries = Vec::new();
         while let Some(key) = access.next_key::<Spanned<String>>()? {
             let value = access.next_value()?;
-            entries.push((Key { place: place(&key), text: key.value }, value));
+            entries.push((NodeKey { place: place(&key), text: key.value }, value));
         }
         Ok(Value::Map(entries))
     }

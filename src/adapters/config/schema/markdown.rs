@@ -17,29 +17,31 @@ pub fn markdown() -> String {
 }
 
 const INTRODUCTION: &str = "\
-<!-- Made by `cambio schema --markdown` from the types in src/config/file. Do not edit. -->
+<!-- Made by `cambio schema --markdown` from the types in src/adapters/config/file. Do not edit. -->
 # Configuration
 
 Cambio reads two kinds of YAML files: `cambio.yaml`, which belongs to the platform team, and one file per audience, which
-belongs to the team that runs that application. `cambio check` reads them all and names every problem with file, line,
-column and key (in a file with unknown keys or wrong types, values are checked once these are mended);
+belongs to the team that runs that application. `cambio check` reads all of them and names every problem with file, line,
+column and key. In a file with unknown keys or wrong types, checks that compare several keys wait until these are mended.
 `cambio schema config` and `cambio schema audience` print JSON Schemas for editors. A folder of signing keys has a
 `keys.yaml`, which `cambio keys` writes ([operations](operations.md#signing-keys)).
 
 Rules for all files:
 
-- A key that is not listed here is an error. So are a key given twice, a key without a value and YAML's `<<`.
-- An empty list never means \"all\": who means all writes `[\"*\"]`, alone.
-- Durations are text: `500ms`, `5s`, `5m`, `2h`, `1h30m`. Zero is refused where a limit is meant.
-- Sizes are bytes as a whole number, or text with `KiB` or `MiB`.
-- `${NAME}` in a text of `cambio.yaml` is replaced by that environment variable, after YAML was read, so that a value
-  can't add keys; a variable that is not set is an error; `$${` stands for `${`. Audience files can't read the
-  environment: it holds the platform's secrets, and the files are other teams'.
+- A key that is not listed here is an error. So are a repeated key, a key without a value, and YAML's `<<`.
+- An empty list never means \"all\". To mean all, write `[\"*\"]`, with nothing else in the list.
+- Durations are text, such as `500ms`, `5s`, `5m`, `2h` or `1h30m`. The largest unit is the hour.
+- Sizes are a number of bytes, or text with `KiB` or `MiB`.
+- In `cambio.yaml`, `${NAME}` in a value stands for the environment variable `NAME`. Cambio replaces it after it has read
+  the YAML, so a variable can't add keys. A variable that is not set is an error. `$${` stands for `${`. Audience files
+  can't use the environment, because it holds the platform's secrets and the files belong to other teams.
 - Paths are relative to the folder of `cambio.yaml`.
-- Expressions are CEL and are compiled when the files are read. One that fails at run time is a refusal.
+- Expressions are written in CEL, the [Common Expression Language](https://cel.dev), for instance
+  `claims.email_verified == true`. Cambio compiles them when it reads the files. An expression that fails while Cambio
+  handles a request makes Cambio refuse the request.
 
-The files are looked at every second, and read again when one of them changed (keys and certificates included) or when
-the process gets SIGHUP. If then anything is wrong, all of the last good configuration stays in force.
+Cambio looks at the files every second. If a file has changed (also a key or a certificate), or if the process gets SIGHUP,
+Cambio reads all of them again. If there is a problem then, the last good configuration stays in force as a whole.
 
 `config_hash` in the log and `hash` in `/config` are the SHA-256 of `cambio.yaml`. The policy's hash is what
 `sha256sum *.yaml | sha256sum` prints in the audiences folder (with `LC_ALL=C`).
@@ -62,7 +64,7 @@ fn document(root: &Value, out: &mut String) {
                 (false, value) if value.is_null() || value.is_object() => String::new(),
                 (false, value) => format!("`{value}`").replace('"', ""),
             };
-            let meaning = with_options(description(property), target);
+            let meaning = with_options(description(property) + &limits(property), target);
             let _ = writeln!(out, "| `{key}` | {} | {default} | {meaning} |", kind(root, target));
             let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             if let Some((suffix, schema)) = nested(root, target) {
@@ -122,6 +124,22 @@ fn kind(root: &Value, schema: &Value) -> String {
         Some("integer") => "whole number".to_owned(),
         _ => "text".to_owned(),
     }
+}
+
+/// The limits of a duration, size or number, as the end of its meaning.
+fn limits(schema: &Value) -> String {
+    let shown = |key: &str| match &schema[key] {
+        Value::Number(bytes) if schema["title"] == "size" => bytes.as_u64().map(size),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    };
+    let range = |least, most| Some(format!(" `{}` to `{}`.", shown(least)?, shown(most)?));
+    range("formatMinimum", "formatMaximum").or_else(|| range("minimum", "maximum")).unwrap_or_default()
+}
+
+fn size(bytes: u64) -> String {
+    if bytes >= 1 << 20 { format!("{}MiB", bytes >> 20) } else { format!("{}KiB", bytes >> 10) }
 }
 
 /// The meaning, with the values of an enumeration.

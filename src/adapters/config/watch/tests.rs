@@ -5,12 +5,12 @@ use super::*;
 use crate::adapters::config::load::load;
 use crate::adapters::config::load::tests::{AUDIENCE, Folder, MAIN, TestEnvironment, pem};
 
-fn watched(folder: &Folder) -> Watch {
+fn watched(folder: &Folder) -> ConfigWatch {
     let path = folder.path("cambio.yaml");
-    Watch::new(&load(&path, &TestEnvironment).unwrap(), &path)
+    ConfigWatch::new(&load(&path, &TestEnvironment).unwrap(), &path)
 }
 
-fn sees(watch: &mut Watch) -> bool {
+fn sees(watch: &mut ConfigWatch) -> bool {
     let now = look(&watch.sources, &watch.main);
     watch.compare(now)
 }
@@ -105,7 +105,7 @@ async fn changed_returns_after_a_change() {
     folder.write("cambio.yaml", MAIN);
     let path = folder.path("cambio.yaml");
     let sources = load(&path, &TestEnvironment).unwrap().sources;
-    let mut watch = Watch::of(sources, &path, Duration::from_millis(1));
+    let mut watch = ConfigWatch::of(sources, &path, Duration::from_millis(1));
     folder.write("audiences/a.yaml", AUDIENCE);
     tokio::time::timeout(Duration::from_secs(10), watch.changed()).await.unwrap();
 }

@@ -2,54 +2,41 @@
 
 use std::collections::BTreeSet;
 
-use super::{Issuances, name, names};
-use crate::adapters::config::file::audience as file;
-use crate::adapters::config::file::issuer::Realm;
-use crate::adapters::config::load::issuers::expression;
-use crate::adapters::config::load::platform::{all, optional};
-use crate::adapters::config::load::problem::{At, Report};
+use super::issuances::Issuances;
+use super::names::{Home, names};
+use crate::adapters::config::file::audience::roles as file;
+use crate::adapters::config::load::problem::{At, ProblemList, all, optional};
+use crate::adapters::config::load::value::expression;
 use crate::judgement::policy::mint::is_reserved;
 use crate::judgement::policy::model::{Issuance, RoleMapping, RoleOutput, RoleRules, RoleSource};
 use crate::words::oauth::names::Names;
 
-/// The flat claim's name, unless the file has another (RFC 9068 section 2.2.3.1).
+/// The name of the claim, unless the file has another (RFC 9068 section 2.2.3.1).
 const CLAIM: &str = "roles";
 
 pub(super) fn roles(
-    file: &file::Roles,
+    file: &file::RoleRules,
     issuances: &Issuances<'_>,
-    placed: Option<(&str, &Realm)>,
+    home: Option<Home<'_>>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<RoleRules> {
-    for (key, roles) in [("realm", &file.realm), ("static", &file.fixed), ("default", &file.default)] {
-        for (index, role) in roles.iter().enumerate() {
-            name(role, &at.field(key).item(index), report);
-        }
-    }
-    if !issuances.sign() {
-        let output = file.output != file::RoleClaims::Keycloak;
-        for (key, used) in [
-            ("map", !file.map.is_empty()),
-            ("static", !file.fixed.is_empty()),
-            ("default", !file.default.is_empty()),
-            ("output", output),
-        ] {
-            if used {
-                at.field(key)
-                    .problem(report, "needs `issuance: reissue`: a forwarded token can't be changed");
-            }
-        }
-    }
+    let signed = [
+        ("map", !file.map.is_empty()),
+        ("static", !file.fixed.is_empty()),
+        ("default", !file.default.is_empty()),
+        ("output", file.output != file::RoleClaims::Keycloak),
+    ];
+    issuances.need_signature(&signed, at, report);
     if !file.fixed.is_empty() && !file.default.is_empty() {
-        at.field("default").problem(report, "never comes to pass: every token has the roles of `static`");
+        at.field("default").problem(report, "has no effect: every token has the roles of `static`");
     }
     let map_at = at.field("map");
     let map = all(file
         .map
         .iter()
         .enumerate()
-        .map(|(index, mapping)| self::mapping(mapping, placed, &map_at.item(index), report)));
+        .map(|(index, mapping)| self::mapping(mapping, home, &map_at.item(index), report)));
     Some(RoleRules {
         own: file.own,
         realm: set(&file.realm),
@@ -57,7 +44,7 @@ pub(super) fn roles(
         fixed: set(&file.fixed),
         default: set(&file.default),
         output: output(file, at, report)?,
-        directory: directory(file, issuances, placed, &at.field("source"), report),
+        directory: directory(file, issuances, home, &at.field("source"), report),
     })
 }
 
@@ -67,13 +54,12 @@ fn set(names: &[String]) -> BTreeSet<String> {
 
 fn mapping(
     file: &file::RoleMapping,
-    placed: Option<(&str, &Realm)>,
+    home: Option<Home<'_>>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<RoleMapping> {
-    name(&file.to, &at.field("to"), report);
     let from = match (&file.from, &file.when) {
-        (Some(from), None) => source(from, &at.field("from"), report),
+        (Some(from), None) => source(from),
         (None, Some(when)) => expression(when, &at.field("when"), report).map(RoleSource::When),
         _ => {
             at.problem(report, "must have exactly one of `from` and `when`");
@@ -82,10 +68,10 @@ fn mapping(
     };
     let issuers_at = at.field("issuers");
     let issuers = optional(file.issuers.as_ref(), |list| {
-        if let Some((own, realm)) = placed {
+        if let Some(home) = home {
             for (index, issuer) in list.iter().enumerate().filter(|(_, one)| *one != "*") {
-                if !realm.subject_issuers.contains(issuer) {
-                    let message = format!("{issuer:?} is not among realms.{own}.subjectIssuers");
+                if !home.trusts(issuer) {
+                    let message = format!("{issuer:?} is not among {}", home.subject_issuers());
                     issuers_at.item(index).problem(report, message);
                 }
             }
@@ -93,47 +79,36 @@ fn mapping(
         names(list, "every issuer", &issuers_at, report)
     })?;
     let from = from?;
-    let realm_only = |names: &Names| match (names, placed) {
-        (Names::Listed(names), Some((own, _))) => names.iter().all(|name| name == own),
+    let realm_only = |names: &Names| match (names, home) {
+        (Names::Listed(names), Some(home)) => names.iter().all(|name| name == home.name),
         (Names::Any, _) => false,
         (Names::Listed(_), None) => true,
     };
     if matches!(from, RoleSource::Own(_)) && !issuers.as_ref().is_none_or(realm_only) {
         issuers_at.problem(
             report,
-            "a role of the audience itself stands in the realm's own tokens only; for one in a foreign token write \
+            "only the realm's own tokens have roles of the audience itself; for a role in a foreign token, write \
              `from: \"client:ID/ROLE\"`",
         );
     }
     Some(RoleMapping { from, to: file.to.clone(), issuers })
 }
 
-fn source(from: &str, at: &At<'_>, report: &mut Report) -> Option<RoleSource> {
-    let (kind, rest) = from.split_once(':').unwrap_or(("", from));
-    let source = match kind {
-        "realm" => RoleSource::Realm(rest.to_owned()),
-        "group" => RoleSource::Group(rest.to_owned()),
-        "scope" => RoleSource::Scope(rest.to_owned()),
-        "client" => {
-            let Some((client, role)) = rest.split_once('/') else {
-                at.problem(report, "must be client:ID/ROLE");
-                return None;
-            };
-            name(client, at, report);
-            name(role, at, report);
-            return Some(RoleSource::Client { client: client.to_owned(), role: role.to_owned() });
+/// The role or scope that a mapping starts from. The check of the file has seen the text.
+fn source(from: &str) -> Option<RoleSource> {
+    Some(match from.split_once(':') {
+        Some(("realm", role)) => RoleSource::Realm(role.to_owned()),
+        Some(("group", path)) => RoleSource::Group(path.to_owned()),
+        Some(("scope", token)) => RoleSource::Scope(token.to_owned()),
+        Some(("client", rest)) => {
+            let (client, role) = rest.split_once('/')?;
+            RoleSource::Client { client: client.to_owned(), role: role.to_owned() }
         }
         _ => RoleSource::Own(from.to_owned()),
-    };
-    let rest = if matches!(source, RoleSource::Own(_)) { from } else { rest };
-    name(rest, at, report);
-    if matches!(source, RoleSource::Scope(_)) && rest.contains(' ') {
-        at.problem(report, "is no scope token (RFC 6749 section 3.3)");
-    }
-    Some(source)
+    })
 }
 
-fn output(file: &file::Roles, at: &At<'_>, report: &mut Report) -> Option<RoleOutput> {
+fn output(file: &file::RoleRules, at: &At<'_>, report: &mut ProblemList) -> Option<RoleOutput> {
     let flat = file.output != file::RoleClaims::Keycloak;
     let keycloak = file.output != file::RoleClaims::Claim;
     let at = at.field("claim");
@@ -143,11 +118,10 @@ fn output(file: &file::Roles, at: &At<'_>, report: &mut Report) -> Option<RoleOu
             None
         }
         Some(claim) => {
-            name(claim, &at, report);
             if is_reserved(claim) && !matches!(claim.as_str(), "roles" | "groups" | "entitlements")
                 || ["acr", "amr", "auth_time"].contains(&claim.as_str())
             {
-                at.problem(report, format!("{claim:?} says something else in a token"));
+                at.problem(report, format!("{claim:?} has another meaning in tokens"));
                 return None;
             }
             Some(RoleOutput { keycloak, claim: Some(claim.clone()) })
@@ -157,21 +131,18 @@ fn output(file: &file::Roles, at: &At<'_>, report: &mut Report) -> Option<RoleOu
 }
 
 fn directory(
-    file: &file::Roles,
+    file: &file::RoleRules,
     issuances: &Issuances<'_>,
-    placed: Option<(&str, &Realm)>,
+    home: Option<Home<'_>>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> bool {
     let wanted = file.source == file::RoleOrigin::Directory;
     if wanted && !issuances.have(Issuance::Mint) {
-        at.problem(report, "needs `issuance: mint`: otherwise the upstream sees to the roles");
+        at.problem(report, "needs `issuance: mint`: otherwise the upstream gives the roles");
     }
-    if let Some((own, realm)) = placed
-        && wanted
-        && realm.directory.is_none()
-    {
-        at.problem(report, format!("set realms.{own}.directory in cambio.yaml"));
+    if let Some(home) = home.filter(|home| wanted && home.realm.directory.is_none()) {
+        at.problem(report, format!("set realms.{}.directory in cambio.yaml", home.name));
     }
     wanted
 }

@@ -1,53 +1,33 @@
 //! `token` of an audience file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use jiff::SignedDuration;
-
-use super::{Issuances, name, names};
-use crate::adapters::config::file::audience as file;
-use crate::adapters::config::load::issuers::expression;
-use crate::adapters::config::load::platform::all;
-use crate::adapters::config::load::problem::{At, Report};
-use crate::adapters::config::load::value::period;
+use super::issuances::Issuances;
+use super::names::names;
+use crate::adapters::config::file::audience::token as file;
+use crate::adapters::config::load::problem::{At, ProblemList, all};
+use crate::adapters::config::load::value::expression;
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::mint::is_reserved;
-use crate::judgement::policy::model::{Issuance, MAX_LIFETIME, Profile, RoleOutput, SubjectRule, TokenRules};
+use crate::judgement::policy::model::{Issuance, Profile, RoleOutput, SubjectRule, TokenRules};
 use crate::words::oauth::names::Names;
 
-/// A shorter life than this is over before the token arrives.
-pub(super) const MIN_LIFETIME: Duration = Duration::from_secs(10);
-/// The longest life of a family of refresh tokens: 30 days.
-const MAX_REFRESH: Duration = Duration::from_secs(30 * 24 * 3600);
-
 pub(super) fn token(
-    file: &file::Token,
+    file: &file::TokenRules,
     issuances: &Issuances<'_>,
     output: Option<&RoleOutput>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<TokenRules> {
-    let longest = MAX_LIFETIME.unsigned_abs();
-    let lifetime = period(&file.lifetime, MIN_LIFETIME..=longest, &at.field("lifetime"), report);
-    let refresh_at = at.field("refreshLifetime");
-    let refresh = period(&file.refresh_lifetime, MIN_LIFETIME..=MAX_REFRESH, &refresh_at, report);
-    if !issuances.sign() {
-        for (key, used) in [("claims", !file.claims.is_empty()), ("set", !file.set.is_empty())] {
-            if used {
-                at.field(key)
-                    .problem(report, "needs `issuance: reissue`: a forwarded token can't be changed");
-            }
-        }
-    }
+    let signed = [("claims", !file.claims.is_empty()), ("set", !file.set.is_empty())];
+    issuances.need_signature(&signed, at, report);
     if !issuances.have(Issuance::Mint) {
         for (key, used) in [
             ("profile", file.profile != file::Profile::Keycloak),
-            ("subject", file.subject != file::Subject::Qualified),
+            ("subject", file.subject != file::SubjectRule::Qualified),
         ] {
             if used {
-                at.field(key)
-                    .problem(report, "needs `issuance: mint`: otherwise it is the upstream's to say");
+                at.field(key).problem(report, "needs `issuance: mint`: otherwise the upstream decides");
             }
         }
     }
@@ -59,11 +39,11 @@ pub(super) fn token(
     };
     let flat = output.and_then(|output| output.claim.as_deref());
     if let Some(index) = file.claims.iter().position(|claim| Some(claim.as_str()) == flat) {
-        claims_at.item(index).problem(report, "is the claim that roles.claim writes");
+        claims_at.item(index).problem(report, "is the claim of roles.claim");
     }
     let set = templates(&file.set, flat, &at.field("set"), report);
     Some(TokenRules {
-        lifetime: SignedDuration::try_from(lifetime?).ok()?,
+        lifetime: file.lifetime.signed()?,
         within_subject: file.within_subject,
         claims: claims?,
         set: set?,
@@ -72,11 +52,11 @@ pub(super) fn token(
             file::Profile::Rfc9068 => Profile::Rfc9068,
         },
         subject: match file.subject {
-            file::Subject::Qualified => SubjectRule::Qualified,
-            file::Subject::Mapped => SubjectRule::Mapped,
-            file::Subject::Keep => SubjectRule::Keep,
+            file::SubjectRule::Qualified => SubjectRule::Qualified,
+            file::SubjectRule::Mapped => SubjectRule::Mapped,
+            file::SubjectRule::Keep => SubjectRule::Keep,
         },
-        refresh_lifetime: SignedDuration::try_from(refresh?).ok()?,
+        refresh_lifetime: file.refresh_lifetime.signed()?,
     })
 }
 
@@ -84,16 +64,12 @@ fn templates(
     set: &BTreeMap<String, String>,
     flat: Option<&str>,
     at: &At<'_>,
-    report: &mut Report,
+    report: &mut ProblemList,
 ) -> Option<BTreeMap<String, Expression>> {
     let checked = all(set.iter().map(|(claim, source)| {
         let at = at.field(claim);
-        name(claim, &at, report);
         if is_reserved(claim) || Some(claim.as_str()) == flat {
-            at.problem(
-                report,
-                "can't be set: the claim says what the token is, whom it is about or which roles it has",
-            );
+            at.problem(report, "can't be set: the claim identifies the token or its subject, or names roles");
         }
         Some((claim.clone(), expression(source, &at, report)?))
     }))?;

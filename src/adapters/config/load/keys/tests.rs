@@ -125,15 +125,15 @@ fn what_is_not_in_order_is_named_with_its_place() {
             "keys[0].state: \"nxt\" is not known; did you mean \"next\"?",
         ),
         ("unknown key", &[("since", "sinse")], &[], "keys[0].sinse: unknown key; did you mean \"since\"?"),
-        ("another key's half", &[(&own, &jwk)], &[], "keys[2].jwk: is not the key of that kid"),
+        ("another key's half", &[(&own, &jwk)], &[], "keys[2].jwk: does not fit the kid"),
         ("no half", &[(", jwk: ", " } #")], &[], "keys[2].jwk: is missing"),
         ("a private half", &[(&own, &private)], &[], "keys[2].jwk.d: unknown key"),
-        ("for encryption", &[(&own, &encryption)], &[], "keys[2].jwk: can't verify a signature"),
+        ("for encryption", &[(&own, &encryption)], &[], "keys[2].jwk: can't be used to verify signatures"),
         (
             "a retired file",
             &[(", jwk", ", file: o.pem, jwk")],
             &[],
-            "keys[2].file: a retired key signs no more",
+            "keys[2].file: a retired key does not sign",
         ),
         ("a half of an active key", &[(", file: a.pem", ", file: a.pem, jwk: {}")], &[], "keys[1].jwk"),
         ("no YAML", &[("keys:", "keys: [")], &[], "keys/keys.yaml:"),
@@ -165,7 +165,7 @@ fn the_realm_says_which_keys_it_has() {
         (
             "both",
             "signingKey: keys/a.pem\n    signingKeys: keys",
-            Some(": realms.corp.signingKeys: stands beside"),
+            Some(": realms.corp.signingKeys: is given together with"),
         ),
         ("none", "jwks: {}", Some("issuance: reissue needs a key that the realm does not have")),
         (
@@ -238,7 +238,8 @@ fn two_realms_need_two_keys() {
     files.write("audiences/a.yaml", format!("realm: corp\n{AUDIENCE}"));
     let got = shown(&files);
     assert_eq!(got.len(), 1, "{got:#?}");
-    let expected = format!("has the key {} of the realm b, too: each realm needs its own", keys.kids[0]);
+    let expected =
+        format!("has the key {}, which the realm b has, too: each realm needs its own", keys.kids[0]);
     assert!(got[0].contains(&expected) && got[0].contains("corp.signingKeys"), "{got:#?}");
     files.write("b.pem", generate(KeyKind::P256).unwrap().expose());
     assert_eq!(shown(&files), [""; 0]);

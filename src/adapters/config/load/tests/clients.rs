@@ -40,8 +40,8 @@ const ROWS: &[Row] = &[
     (
         "of another method",
         NONE,
-        "method: none\n          secretHash: x",
-        &[":11:23: realms.corp.clients.batch[0].secretHash: has no meaning"],
+        "method: none\n          secretHash: sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        &[":11:23: realms.corp.clients.batch[0].secretHash: has no effect"],
     ),
     (
         "control characters",
@@ -81,14 +81,19 @@ const ROWS: &[Row] = &[
         "{ method: client_secret, secretHashFile: short }",
         &[":10:52: … is neither"],
     ),
-    ("both", NONE, "{ method: client_secret, secretHash: x, secretHashFile: short }", &[AT]),
+    (
+        "both",
+        NONE,
+        "{ method: client_secret, secretHash: sha256:0000000000000000000000000000000000000000000000000000000000000000, secretHashFile: short }",
+        &[AT],
+    ),
     // shared secrets
     ("no secret", NONE, "method: client_secret_jwt", &[AT]),
     (
         "a secret in the file",
         NONE,
         "{ method: client_secret_jwt, secret: 0123456789abcdef0123456789abcdef }",
-        &[":10:48: … a secret is not written here"],
+        &[":10:48: … a secret does not belong in this file"],
     ),
     ("short", NONE, "{ method: client_secret_jwt, secretFile: short }", &[":10:52: … shorter than 32 bytes"]),
     (
@@ -160,19 +165,19 @@ const ROWS: &[Row] = &[
         "no subject",
         NONE,
         "{ method: tls_client_auth, subject: batch }",
-        &[":10:21: … needs", ":10:47: … no such name"],
+        &[":10:21: … needs", ":10:47: … not such a name"],
     ),
     (
         "no address",
         NONE,
         "{ method: tls_client_auth, sanIP: batch }",
-        &[":10:21: … needs", ":10:45: … no such name"],
+        &[":10:21: … needs", ":10:45: … not such a name"],
     ),
     (
         "no thumbprint",
         NONE,
         "{ method: self_signed_tls_client_auth, thumbprints: [ab] }",
-        &[":10:21: … needs", ":10:64: … no SHA-256 thumbprint"],
+        &[":10:21: … needs", ":10:64: … must be a SHA-256 thumbprint"],
     ),
     (
         "asked for nothing",
@@ -188,7 +193,7 @@ const ROWS: &[Row] = &[
         "a header without proxies",
         LISTEN,
         "'127.0.0.1:8080', clientCertificateHeader: { name: Client-Cert } }",
-        &[":2:63: listen.clientCertificateHeader: has no meaning without trustedProxies"],
+        &[":2:63: listen.clientCertificateHeader: has no effect without trustedProxies"],
     ),
     (
         "a header that is another",
@@ -219,7 +224,7 @@ const ROWS: &[Row] = &[
         "any account",
         NONE,
         "{ method: kubernetes, issuer: k8s, subject: 'system:serviceaccount:*' }",
-        &[":10:55: … must be the exact `sub`"],
+        &[":10:55: … must be the token's `sub`"],
     ),
     (
         "an SVID in the cluster",
@@ -233,7 +238,7 @@ const ROWS: &[Row] = &[
         "remembered for long",
         "    clients:\n",
         "    clientAuthentication: { cacheFor: 6m }\n    clients:\n",
-        &[":8:39: realms.corp.clientAuthentication.cacheFor: … is not between 0s and 300s"],
+        &[":8:39: realms.corp.clientAuthentication.cacheFor: … is not between 0s and 5m"],
     ),
     (
         "judged by nobody known",

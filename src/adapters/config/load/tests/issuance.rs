@@ -1,7 +1,7 @@
 //! Who may be named under which issuance.
 
 use super::{AUDIENCE, Folder, MAIN, TestEnvironment, load, pem};
-use crate::adapters::config::Config;
+use crate::adapters::config::settings::Config;
 
 /// What corp has besides: a key, and clients of Cambio's own to ask by.
 const OF_CORP: &str = "subjectIssuers: [corp, lab, partner]
@@ -68,7 +68,7 @@ fn what_each_issuance_refuses() {
         (
             "a refresh token for one of the realm",
             "issuance: mint\n    requestedTokens: [access_token, refresh_token]",
-            "refresh_token can't be had with minted tokens",
+            "refresh_token is not possible with minted tokens",
         ),
         ("a refresh token by reissue", "issuance: reissue\n    requestedTokens: [refresh_token]", ""),
     ] {
@@ -136,7 +136,7 @@ fn who_may_become_whom_is_said_in_full() {
         (
             "foreign ones",
             becoming("issuers: [corp, lab]\n    ", "requested.vip"),
-            &["impersonation: is within the realm"],
+            &["impersonation: is possible within the realm only"],
         ),
         (
             "an actor",
@@ -166,12 +166,12 @@ fn refresh_tokens_need_keys_to_seal_them() {
     for (name, section, expected) in [
         ("one key", good, &[][..]),
         ("two keys", "{ keyFiles: [other.key, seal.key] }", &[]),
-        ("none", "{ keyFiles: [] }", &["keyFiles: takes 1 to 8 files"]),
+        ("none", "{ keyFiles: [] }", &["keyFiles: is empty: name the file"]),
         ("no file", "{ keyFiles: [no.key] }", &["keyFiles[0]: the file \"no.key\" can't be read"]),
         (
             "no key",
             "{ keyFiles: [seal.key, short.key] }",
-            &["keyFiles[1]: the file \"short.key\" is not 32 random"],
+            &["keyFiles[1]: the file \"short.key\" does not have 32 random"],
         ),
         ("the same twice", "{ keyFiles: [seal.key, same.key] }", &["keyFiles: has the same key twice"]),
     ] {
@@ -222,7 +222,7 @@ fn problems(permission: &str, more: &str) -> Vec<String> {
 #[expect(clippy::too_many_lines, reason = "one table")]
 fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
     const MINT: &str = "issuance: mint\n    issuers: [corp, partner]";
-    let reserved = "can't be set: the claim says what the token is";
+    let reserved = "can't be set: the claim identifies the token";
     for (name, permission, more, expected) in [
         (
             "all of it",
@@ -241,14 +241,14 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             &[
                 "map[0].from: must be client:ID/ROLE",
                 "map[1].from: must be a name",
-                "map[2].from: is no scope token",
+                "map[2].from: \"scope:a b\" is not a scope token",
             ],
         ),
         (
             "an own role in a foreign token",
             MINT,
             "roles: { map: [{ from: clerk, to: a, issuers: [partner] }] }\n",
-            &["map[0].issuers: a role of the audience itself stands in the realm's own tokens only"],
+            &["map[0].issuers: only the realm's own tokens have roles of the audience itself"],
         ),
         (
             "a line about a stranger",
@@ -260,7 +260,7 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             "a default that never comes",
             MINT,
             "roles: { static: [a], default: [b] }\n",
-            &["roles.default: never comes to pass"],
+            &["roles.default: has no effect"],
         ),
         (
             "a flat claim that nobody writes",
@@ -272,13 +272,13 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             "sub as role claim",
             MINT,
             "roles: { output: claim, claim: sub }\n",
-            &["roles.claim: \"sub\" says something else"],
+            &["roles.claim: \"sub\" has another meaning"],
         ),
         (
             "a claim written twice",
             MINT,
             "roles: { output: claim }\ntoken: { claims: [roles] }\n",
-            &["token.claims[0]: is the claim that roles.claim writes"],
+            &["token.claims[0]: is the claim of roles.claim"],
         ),
         (
             "claims that can't be set",
@@ -364,7 +364,7 @@ fn what_is_asked_for_needs_somebody_to_ask_as() {
             "stillActive about foreign tokens",
             "",
             "issuance: mint\n    issuers: [corp, partner]\n    stillActive: true",
-            "only realm corp can be asked",
+            "the realm corp can answer only for its own tokens",
         ),
         (
             "the directory",

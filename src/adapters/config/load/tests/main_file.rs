@@ -64,7 +64,12 @@ const ROWS: &[Row] = &[
         "introspection of an issuer",
         "realms:",
         "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, introspection: { url: 'https://u:hunter2@p/i', clientId: c, clientSecretFile: '', cacheFor: 6m, method: basik } } }\nrealms:",
-        &[":3:167: issuers.p.introspection.method: … did you mean \"basic\"?"],
+        &[
+            ":3:85: issuers.p.introspection.url: the URL has credentials in it",
+            ":3:141: issuers.p.introspection.clientSecretFile: names no file",
+            ":3:155: issuers.p.introspection.cacheFor: … is not between",
+            ":3:167: issuers.p.introspection.method: … did you mean \"basic\"?",
+        ],
     ),
     (
         "introspection of an issuer, values",
@@ -169,7 +174,7 @@ const ROWS: &[Row] = &[
         "path parameter that no path has",
         SUBJECTS,
         "subjectIssuers: [corp]\n    pathParameters: { realm: mySubRealm }",
-        &[":7:30: realms.corp.pathParameters.realm: has no meaning"],
+        &[":7:30: realms.corp.pathParameters.realm: has no effect"],
     ),
     (
         "path parameter of two segments",
@@ -183,7 +188,7 @@ const ROWS: &[Row] = &[
         "realms:\n  a: { issuer: https://sso.example.org/realms/a, subjectIssuers: [a], dialect: pace }\n  b: { issuer: https://sso.example.org/realms/b, subjectIssuers: [b], dialect: pace }",
         &[
             "audiences/a.yaml:1:1: realm: is missing",
-            ":5:80: realms.b.dialect: /protocol/openid-connect/token is a path of the realm a",
+            ":5:80: realms.b.dialect: /protocol/openid-connect/token is also a path of the realm a",
         ],
     ),
     (
@@ -226,7 +231,7 @@ const ROWS: &[Row] = &[
         "CA for http",
         URL,
         "'http://127.0.0.1', ca: ca.pem",
-        &[":1:42: upstream.ca: has no meaning", ":1:42: upstream.ca: … ca.pem"],
+        &[":1:42: upstream.ca: has no effect", ":1:42: upstream.ca: … ca.pem"],
     ),
     (
         "CA that is not there",
@@ -256,15 +261,20 @@ const ROWS: &[Row] = &[
         "timeout without unit",
         URL,
         "'http://127.0.0.1', idleTimeout: '5'",
-        &[":1:51: upstream.idleTimeout: \"5\" is no duration"],
+        &[":1:51: upstream.idleTimeout: \"5\" is not a duration"],
     ),
     // listen and admin
-    ("host name", LISTEN, "'localhost:8080' }", &[":2:20: listen.address: \"localhost:8080\" is no address"]),
+    (
+        "host name",
+        LISTEN,
+        "'localhost:8080' }",
+        &[":2:20: listen.address: \"localhost:8080\" is not an address"],
+    ),
     (
         "no network",
         LISTEN,
         "'127.0.0.1:8080', trustedProxies: [all] }",
-        &[":2:55: listen.trustedProxies[0]: \"all\" is no network"],
+        &[":2:55: listen.trustedProxies[0]: \"all\" is not a network"],
     ),
     (
         "bits behind the prefix",
@@ -279,7 +289,12 @@ const ROWS: &[Row] = &[
         "'127.0.0.1:8080', maxHeaderBytes: 1KiB }",
         &[":2:54: listen.maxHeaderBytes: 1024 is not between 8192"],
     ),
-    ("no size", LISTEN, "'127.0.0.1:8080', maxFormBytes: 1GB }", &[":2:52: listen.maxFormBytes: no size"]),
+    (
+        "no size",
+        LISTEN,
+        "'127.0.0.1:8080', maxFormBytes: 1GB }",
+        &[":2:52: listen.maxFormBytes: must be a size"],
+    ),
     ("size as number", LISTEN, "'127.0.0.1:8080', maxFormBytes: 4096 }", &[]),
     (
         "no connections",
@@ -304,7 +319,7 @@ const ROWS: &[Row] = &[
         "audit in no folder",
         "realms:",
         "audit: { output: nope/a.log }\nrealms:",
-        &[":3:18: audit.output: … is no file in a folder"],
+        &[":3:18: audit.output: … is not a file in an existing folder"],
     ),
     ("unknown level", "realms:", "log: { level: loud }\nrealms:", &[":3:15: log.level: \"loud\" is neither"]),
     ("filter", "realms:", "log: { level: 'info,cambio=debug' }\nrealms:", &[]),
@@ -319,7 +334,7 @@ const ROWS: &[Row] = &[
         "no realm",
         "  corp:\n    issuer: https://sso.example.org/realms/corp\n    subjectIssuers: [corp]",
         "  {}",
-        &[":4:3: realms: no realm"],
+        &[":4:3: realms: is empty: nothing would be governed"],
     ),
     (
         "realm with an odd name",
@@ -338,7 +353,7 @@ const ROWS: &[Row] = &[
         "issuer without path",
         ISSUER,
         "https://sso.example.org",
-        &[":5:13: realms.corp.issuer: … such as /realms/corp"],
+        &[":5:13: realms.corp.issuer: … like /realms/corp"],
     ),
     ("path of its own", ISSUER, "https://sso.example.org\n    path: /realms/corp", &[]),
     (
@@ -406,7 +421,7 @@ const ROWS: &[Row] = &[
         "no signature",
         SUBJECTS,
         "subjectIssuers: [corp]\n    algorithms: [none]",
-        &[":7:18: realms.corp.algorithms[0]: \"none\" is no signature"],
+        &[":7:18: realms.corp.algorithms[0]: \"none\" means no signature"],
     ),
     (
         "unknown algorithm",
@@ -487,13 +502,13 @@ const ROWS: &[Row] = &[
         "issuer named as a realm",
         "realms:",
         "issuers: { corp: { issuer: { url: 'https://p', audiences: [a] } } }\nrealms:",
-        &[":3:18: issuers.corp: is the name of a realm"],
+        &[":3:18: issuers.corp: is also the name of a realm"],
     ),
     (
         "issuer of a realm",
         "realms:",
         "issuers: { p: { issuer: { url: https://sso.example.org/realms/corp, audiences: [a] } } }\nrealms:",
-        &[":3:32: issuers.p.issuer.url: is the issuer of corp"],
+        &[":3:32: issuers.p.issuer.url: is also the issuer of corp"],
     ),
     (
         "issuer without audience",

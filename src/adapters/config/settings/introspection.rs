@@ -1,4 +1,4 @@
-//! Whom Cambio asks whether a token is active (RFC 7662), and as whom.
+//! Introspection endpoints (RFC 7662) and Cambio's own clients there.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Introspection {
     pub client: OwnClient,
     /// How the client authenticates.
     pub method: SecretMethod,
-    /// Longest time that an answer is used again; zero asks every time.
+    /// Longest time that Cambio uses an answer again; zero means that it asks every time.
     pub cache_for: Duration,
 }
 
@@ -32,7 +32,7 @@ pub struct OwnClient {
 }
 
 impl OwnClient {
-    /// `client_secret_basic`: id and secret, each form-encoded (RFC 6749 section 2.3.1).
+    /// The header for `client_secret_basic`: id and secret, each form-encoded (RFC 6749 section 2.3.1).
     pub fn basic(&self) -> HeaderValue {
         let pair = format!("{}:{}", form::encode(&self.id), form::encode(self.secret.expose()));
         // Base64 is always a header value.

@@ -1,0 +1,221 @@
+//! `upstream`, `listen`, `admin`, `audit`, `log` and `runtime` of `cambio.yaml` as written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::schema::each;
+use super::value::{Period, Size, period, size};
+
+/// The identity provider behind Cambio.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Upstream {
+    /// `http://` or `https://` with host and port: no path, no credentials, no query.
+    #[schemars(extend("format" = "origin"))]
+    pub url: String,
+    /// PEM file with the CA certificates that are trusted for `https`, instead of the system's.
+    #[schemars(extend("format" = "file"))]
+    pub ca: Option<String>,
+    /// Certificate and key that Cambio shows to the upstream (mutual TLS).
+    pub client_certificate: Option<KeyPair>,
+    /// Time limit for connecting, TLS included.
+    #[serde(default = "period::<5>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
+    pub connect_timeout: Period,
+    /// Time limit from sending a request until the head of the answer has arrived.
+    #[serde(default = "period::<60>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
+    pub response_timeout: Period,
+    /// Longest pause within the body of an answer.
+    #[serde(default = "period::<300>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
+    pub idle_timeout: Period,
+}
+
+/// Files of a certificate chain and its private key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyPair {
+    /// PEM file with the certificate chain, the leaf first.
+    #[schemars(extend("format" = "file"))]
+    pub certificate: String,
+    /// PEM file with the private key.
+    #[schemars(extend("format" = "file"))]
+    pub key: String,
+}
+
+/// The listener for callers, and its limits.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listen {
+    /// IP address and port, for instance `0.0.0.0:8080`.
+    #[schemars(extend("format" = "socket-address"))]
+    pub address: String,
+    /// Certificate and key, if Cambio terminates TLS (ALPN `h2` and `http/1.1`). Cambio reads the files again when they
+    /// change.
+    pub tls: Option<ListenTls>,
+    /// Networks (CIDR) of the proxies whose `Forwarded` and `X-Forwarded-*` headers Cambio believes.
+    #[serde(default)]
+    #[schemars(transform = each("network"))]
+    pub trusted_proxies: Vec<String>,
+    /// The header in which a proxy of `trustedProxies` passes on its caller's certificate. Cambio removes the header from
+    /// the requests of everybody else.
+    pub client_certificate_header: Option<ClientCertificateHeader>,
+    /// Time limit for the head of a request.
+    #[serde(default = "period::<10>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
+    pub header_timeout: Period,
+    /// Time limit for the whole body of a request that Cambio judges.
+    #[serde(default = "period::<30>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
+    pub body_timeout: Period,
+    /// Longest time that a connection may be open without a request.
+    #[serde(default = "period::<75>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
+    pub idle_timeout: Period,
+    /// Largest head of a request.
+    // hyper's own smallest buffer is 8 KiB.
+    #[serde(default = "size::<65_536>")]
+    #[schemars(extend("minimum" = 8192, "maximum" = 1_048_576))]
+    pub max_header_bytes: Size,
+    /// Largest form that Cambio reads to judge it. A larger one is answered with status 413.
+    #[serde(default = "size::<1_048_576>")]
+    #[schemars(extend("minimum" = 1024, "maximum" = 67_108_864))]
+    pub max_form_bytes: Size,
+    /// Most connections at one time; further ones wait in the kernel's queue.
+    #[serde(default = "max_connections")]
+    #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
+    pub max_connections: u64,
+    /// How long Cambio waits for running requests when it is stopped.
+    #[serde(default = "period::<30>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
+    pub drain_timeout: Period,
+}
+
+fn max_connections() -> u64 {
+    10_000
+}
+
+/// TLS of the listener.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenTls {
+    /// PEM file with the certificate chain, the leaf first.
+    #[schemars(extend("format" = "file"))]
+    pub certificate: String,
+    /// PEM file with the private key.
+    #[schemars(extend("format" = "file"))]
+    pub key: String,
+    /// Asks callers for certificates: for `tls_client_auth`, `self_signed_tls_client_auth` and certificate-bound tokens.
+    /// Callers without a certificate are served, too.
+    pub client_certificates: Option<ClientCertificates>,
+}
+
+/// Callers' certificates: exactly one of the two keys.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificates {
+    /// PEM file with the CA certificates that vouch for the names in callers' certificates.
+    #[schemars(extend("format" = "file"))]
+    pub ca: Option<String>,
+    /// `true`: certificates of any issuer are accepted, and identified by their thumbprints only.
+    #[serde(default)]
+    pub any_issuer: bool,
+}
+
+/// The header of a proxy that terminates TLS.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificateHeader {
+    /// `Client-Cert` (RFC 9440; Cambio reads the chain from `Client-Cert-Chain`), or another header with a percent-encoded
+    /// PEM certificate, such as nginx makes with `$ssl_client_escaped_cert`.
+    #[schemars(extend("format" = "certificate-header"))]
+    pub name: String,
+    /// PEM file with the CA certificates that vouch for the names in callers' certificates. Without it, certificates are
+    /// identified by their thumbprints only.
+    #[schemars(extend("format" = "file"))]
+    pub ca: Option<String>,
+}
+
+/// The listener for operators.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Admin {
+    /// IP address and port. The port must differ from the one in `listen.address`.
+    #[serde(default = "admin_address")]
+    #[schemars(extend("format" = "socket-address"))]
+    pub address: String,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { address: admin_address() }
+    }
+}
+
+fn admin_address() -> String {
+    "127.0.0.1:9090".to_owned()
+}
+
+/// Where audit lines go.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Audit {
+    /// `stdout`, or a file to which Cambio appends audit lines.
+    #[serde(default = "stdout")]
+    #[schemars(length(min = 1), extend("x-empty" = "write stdout or the path of a file"))]
+    pub output: String,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { output: stdout() }
+    }
+}
+
+fn stdout() -> String {
+    "stdout".to_owned()
+}
+
+/// How log lines look.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Log {
+    /// Text for people, or JSON for machines.
+    #[serde(default)]
+    pub format: LogFormat,
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`; or a filter such as `info,cambio=debug`.
+    #[serde(default = "level")]
+    #[schemars(extend("format" = "log-filter"))]
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: level() }
+    }
+}
+
+fn level() -> String {
+    "info".to_owned()
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogFormat {
+    /// One line of text per event.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Threads of the process.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Runtime {
+    /// Worker threads. Without it, one for each processor that the process may use.
+    #[schemars(extend("minimum" = 1, "maximum" = 1024))]
+    pub threads: Option<u64>,
+}

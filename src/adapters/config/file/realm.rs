@@ -1,0 +1,241 @@
+//! `realms` of `cambio.yaml` as written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::client::{ClientAuthentication, ClientMethod};
+use super::dpop::Dpop;
+use super::introspection::RealmIntrospection;
+use super::issuer::{ClaimValidationRule, Jwks, algorithms};
+use super::schema::{not_empty, some};
+use super::value::{Period, period};
+use crate::judgement::policy::admin_roles;
+
+/// A realm of the identity provider.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Realm {
+    /// The `iss` claim of the realm's tokens, letter for letter.
+    #[schemars(extend("format" = "http-url"))]
+    pub issuer: String,
+    /// Path of the realm's endpoints at the upstream, for instance `/realms/corp`. Without it, the path of `issuer`.
+    #[schemars(extend("format" = "url-path"))]
+    pub path: Option<String>,
+    /// The shape of requests and answers that callers know: see `docs/dialects.md`.
+    #[serde(default)]
+    pub dialect: Dialect,
+    /// Values for the dialect's paths.
+    #[serde(default)]
+    pub path_parameters: PathParameters,
+    /// Names of the realms and issuers whose tokens may be subject tokens in this realm. `"*"` is not accepted.
+    #[schemars(transform = not_empty("name the realms and issuers whose tokens may be exchanged"))]
+    pub subject_issuers: Vec<String>,
+    /// The signature algorithms that Cambio accepts, and no others: `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`,
+    /// `ES256`, `ES384` or `EdDSA`.
+    #[serde(default = "algorithms")]
+    #[schemars(transform = some("algorithm", "no token would ever be accepted"))]
+    pub algorithms: Vec<String>,
+    /// Tolerance for differences between clocks, for `exp`, `nbf` and `iat`.
+    #[serde(default = "period::<10>")]
+    #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "60s"))]
+    pub leeway: Period,
+    /// Rules for the claims of subject tokens. Each must hold.
+    #[serde(default)]
+    pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// PEM file with the private key that signs Cambio's tokens (RSA of at least 2048 bits, EC P-256 or P-384, Ed25519).
+    /// Every issuance but `forward` needs a key, also the default, `reissue`. `cambio keys generate` makes an RSA key
+    /// (RS256), because many resource servers accept RS256 only. Replacing a single file makes resource servers refuse
+    /// tokens for a while; to rotate keys, use `signingKeys`.
+    #[schemars(extend("format" = "file"))]
+    pub signing_key: Option<String>,
+    /// Folder with the keys that sign Cambio's tokens, instead of `signingKey`: the active key, the next one, which is
+    /// published already, and retired keys until their tokens have expired. `cambio keys generate --dir` makes the folder,
+    /// `cambio keys rotate --dir` rotates its keys, and Cambio follows without a restart.
+    pub signing_keys: Option<String>,
+    /// Cambio's own client for the realm's introspection endpoint. Permissions with `stillActive: true` need it.
+    pub introspection: Option<RealmIntrospection>,
+    /// How Cambio keeps the realm's keys.
+    #[serde(default)]
+    pub jwks: Jwks,
+    /// Clients that Cambio authenticates itself: client id → methods, of which one suffices. When the identity provider
+    /// performs the exchange, it authenticates these clients as well.
+    #[serde(default)]
+    #[schemars(extend(
+        "propertyNames" = { "format": "client-id" },
+        "additionalProperties" = {
+            "type": "array", "items": { "$ref": "#/$defs/ClientMethod" }, "minItems": 1,
+            "x-empty": "name the methods of which one suffices, or `- method: none` for a public client"
+        }
+    ))]
+    pub clients: BTreeMap<String, Vec<ClientMethod>>,
+    /// How clients that are not in `clients` are authenticated where Cambio answers without an exchange at the identity
+    /// provider: with `issuance: mint`, and at the endpoints for its own tokens.
+    pub client_authentication: Option<ClientAuthentication>,
+    /// Requirements for the `DPoP` proofs that callers send with exchanges (RFC 9449).
+    #[serde(default)]
+    pub dpop: Dpop,
+    /// Other grants that turn one token into another. Each is refused unless it is opened here. Cambio does not judge
+    /// requests to an `open` grant.
+    #[serde(default)]
+    pub doors: Doors,
+    /// Cambio's own client for the realm's admin API, where Cambio looks up the roles of users. Audience files with
+    /// `roles.source: directory` need it.
+    pub directory: Option<Directory>,
+    /// Roles that make a user an administrator: `realm:ROLE`, `client:ID/ROLE` or `client:ID/*`. Nobody may impersonate an
+    /// administrator (`requested_subject`). Roles from groups and composite roles count. A list here replaces the default.
+    #[serde(default = "admin_roles")]
+    #[schemars(transform = some("admin-role", "leave it out for the default, or name the roles that protect a user"))]
+    pub admin_roles: Vec<String>,
+    /// Refresh tokens that Cambio issues. Audience files with `refresh_token` in `requestedTokens` need it.
+    pub refresh_tokens: Option<RefreshTokens>,
+    /// What Cambio does with parameters of an exchange that it does not know.
+    #[serde(default)]
+    pub unknown_parameters: UnknownParameters,
+}
+
+impl Realm {
+    /// Whether the realm has a signing key of Cambio's own.
+    pub fn can_sign(&self) -> bool {
+        self.signing_key.is_some() || self.signing_keys.is_some()
+    }
+}
+
+fn admin_roles() -> Vec<String> {
+    admin_roles::DEFAULT.map(str::to_owned).into()
+}
+
+/// The shape of requests and answers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// Keycloak.
+    #[default]
+    Keycloak,
+    /// CERN SSO.
+    Cern,
+    /// Terradue IAM.
+    Terradue,
+    /// PACE.
+    Pace,
+    /// Key Bridge.
+    KeyBridge,
+    /// ForgeRock Access Management.
+    Forgerock,
+    /// RFC 8693 without additions.
+    Rfc8693,
+}
+
+impl From<Dialect> for crate::judgement::dialect::Dialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Keycloak => Self::Keycloak,
+            Dialect::Cern => Self::Cern,
+            Dialect::Terradue => Self::Terradue,
+            Dialect::Pace => Self::Pace,
+            Dialect::KeyBridge => Self::KeyBridge,
+            Dialect::Forgerock => Self::Forgerock,
+            Dialect::Rfc8693 => Self::Rfc8693,
+        }
+    }
+}
+
+/// Values for the dialect's paths.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathParameters {
+    /// For `forgerock` only: the realm in `/oauth2/realms/root/realms/{realm}/access_token`, in letters, digits, `.`, `_`,
+    /// `-` and `~`. Without it, the realm's name in this file.
+    #[schemars(extend("format" = "path-segment"))]
+    pub realm: Option<String>,
+}
+
+/// What Cambio does with parameters that it does not know.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnknownParameters {
+    /// Cambio refuses the exchange.
+    #[default]
+    Refuse,
+    /// Cambio sends them to the upstream with the exchange.
+    Forward,
+}
+
+/// Cambio's own client at a realm, with a service account that may see users and clients (in Keycloak: the roles
+/// `view-users` and `view-clients` of the client `realm-management`).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Directory {
+    /// The client id.
+    #[schemars(length(min = 1))]
+    pub client_id: String,
+    /// File with the client's secret: one line.
+    #[schemars(extend("format" = "file"))]
+    pub client_secret_file: String,
+    /// How long Cambio uses an answer again. A role that was removed in Keycloak stays in minted tokens that long.
+    #[serde(default = "period::<60>")]
+    #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "1h"))]
+    pub cache_for: Period,
+}
+
+/// Refresh tokens that Cambio issues: encrypted, for one client at one realm, for one use each.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefreshTokens {
+    /// Files with 32 random bytes in base64, at most 8; `cambio seal-key` makes one. The first key encrypts, every key
+    /// decrypts. To rotate, put a new key first, and remove an old one when the longest `token.refreshLifetime` in the
+    /// audience files has passed. All replicas need equal files.
+    #[schemars(
+        length(min = 1, max = 8),
+        extend("x-empty" = "name the file of at least one key", "items" = { "type": "string", "format": "file" })
+    )]
+    pub key_files: Vec<String>,
+}
+
+/// Other grants that turn one token into another.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Doors {
+    /// The JWT bearer grant (RFC 7523). If judged, the assertion is the subject token, and the parameters `audience` and
+    /// `resource` name the target.
+    #[serde(default)]
+    pub jwt_bearer: GovernedDoor,
+    /// The UMA ticket grant.
+    #[serde(default)]
+    pub uma_ticket: Door,
+    /// Client-initiated backchannel authentication (CIBA).
+    #[serde(default)]
+    pub ciba: Door,
+    /// Token exchange with `requested_issuer` (Keycloak's legacy token exchange).
+    #[serde(default)]
+    pub requested_issuer: Door,
+    /// Token exchange with `requested_subject`: impersonation (Keycloak's legacy token exchange). If judged, a permission
+    /// says under `impersonation` who may impersonate whom.
+    #[serde(default)]
+    pub requested_subject: GovernedDoor,
+}
+
+/// Whether a grant is open.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Door {
+    /// Cambio refuses requests.
+    #[default]
+    Closed,
+    /// Requests pass to the upstream.
+    Open,
+}
+
+/// Whether a grant is open, closed or judged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GovernedDoor {
+    /// Cambio refuses requests.
+    #[default]
+    Closed,
+    /// Requests pass to the upstream.
+    Open,
+    /// Cambio judges requests with the audience files, like token exchanges.
+    Judged,
+}

@@ -1,0 +1,54 @@
+//! Reads a file into its type: bytes → located tree → `${NAME}` → check against the schema → the type.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::environment::{self, Environment};
+use super::files;
+use super::problem::ProblemList;
+use super::shape;
+use super::tree::{self, Location, Node};
+
+/// A file in its type, with the tree that knows the places.
+pub(super) struct Document<T> {
+    pub(super) file: T,
+    pub(super) tree: Node,
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub(super) hash: String,
+}
+
+/// Reads `path`. The error is the tree that does not fit the type, if there is a tree.
+pub(super) fn read<T: DeserializeOwned>(
+    path: &Path,
+    schema: &Json,
+    env: Option<&dyn Environment>,
+    report: &mut ProblemList,
+) -> Result<Document<T>, Option<Node>> {
+    let bytes = match files::read_noted(path, report) {
+        Ok(bytes) => bytes,
+        Err(message) => {
+            report.problem(Location::default(), "", message);
+            return Err(None);
+        }
+    };
+    let mut tree = match tree::parse(&bytes) {
+        Ok(tree) => tree,
+        Err((place, message)) => {
+            report.problem(place, "", message);
+            return Err(None);
+        }
+    };
+    environment::expand(&mut tree, "", env, report);
+    if !shape::check(&mut tree, schema, report) {
+        return Err(Some(tree));
+    }
+    match serde_json::from_value(tree.to_json()) {
+        Ok(file) => Ok(Document { file, tree, hash: files::sha256(&bytes) }),
+        Err(error) => {
+            report.problem(tree.place, "", error.to_string());
+            Err(Some(tree))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A realm of the identity provider.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dpop::Dpop;
+use super::introspection::OwnClient;
+use super::issuer::JwksLimits;
+use crate::adapters::seal::Seal;
+use crate::judgement::client::registry::Clients;
+use crate::judgement::dialect::{Dialect, Place};
+use crate::judgement::exchange::doors::Doors;
+use crate::judgement::issue::ring::KeyRing;
+use crate::judgement::jose::checks::TokenChecks;
+use crate::judgement::policy::admin_roles::AdminRoles;
+
+/// A realm of the identity provider.
+#[derive(Clone, Debug)]
+pub struct Realm {
+    /// The name in the configuration: metric label and audit field.
+    pub name: String,
+    /// The `iss` claim of its tokens.
+    pub issuer: String,
+    /// Path of its endpoints at the upstream, without a trailing slash, for instance `/realms/corp`.
+    pub path: String,
+    /// The shape of requests and answers that callers know.
+    pub dialect: Dialect,
+    /// The path parameter `realm` of the dialect.
+    pub realm_parameter: String,
+    /// Names of realms and issuers whose tokens may be subject tokens here.
+    pub subject_issuers: Vec<String>,
+    /// How its tokens are checked.
+    pub tokens: TokenChecks,
+    /// How Cambio keeps its keys.
+    pub jwks: JwksLimits,
+    /// The keys that sign Cambio's tokens.
+    pub signing: Option<KeyRing>,
+    /// Cambio's own client for the introspection endpoint, where Cambio asks whether tokens are still active.
+    pub introspection: Option<OwnClient>,
+    /// Which other grants are open.
+    pub doors: Doors,
+    /// Requirements for `DPoP` proofs.
+    pub dpop: Dpop,
+    /// Where Cambio looks up the roles of users for minted tokens.
+    pub directory: Option<Directory>,
+    /// The roles of users whom nobody may impersonate.
+    pub admin_roles: AdminRoles,
+    /// The clients that Cambio authenticates itself.
+    pub clients: Clients,
+    /// Refresh tokens that Cambio issues.
+    pub refresh_tokens: Option<RefreshTokens>,
+    /// Whether Cambio sends parameters that it does not know to the upstream.
+    pub forward_unknown_parameters: bool,
+}
+
+impl Realm {
+    /// The place where callers find it.
+    pub fn place(&self) -> Place<'_> {
+        Place { path: &self.path, dialect: self.dialect, realm: &self.realm_parameter }
+    }
+}
+
+/// Refresh tokens that Cambio issues.
+#[derive(Clone, Debug)]
+pub struct RefreshTokens {
+    /// The keys that encrypt and decrypt them.
+    pub seal: Arc<Seal>,
+}
+
+/// Cambio's own client at a realm, which may see users and their roles.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// The client.
+    pub client: OwnClient,
+    /// How long Cambio uses an answer again.
+    pub cache_for: Duration,
+}
