@@ -18,13 +18,13 @@ use crate::words::secret::Secret;
 pub async fn checked(
     visit: Visit<'_>,
     realm: &RealmState,
-    presented: PresentedToken<'_>,
+    incoming: PresentedToken<'_>,
     presenter: Presenter<'_>,
 ) -> Result<CheckedToken, Refusal> {
-    let role = presented.role();
-    let asked = ask(visit, realm, presented.token(), presented.issuer()).await;
+    let role = incoming.role();
+    let asked = ask(visit, realm, incoming.token(), incoming.issuer()).await;
     let (answer, checks) = asked.map_err(|refusal| role.refusal(refusal))?;
-    let source = TokenSource::Introspected { answer: &answer, kind: presented.kind() };
+    let source = TokenSource::Introspected { answer: &answer, kind: incoming.kind() };
     CheckedToken::of(source, role, presenter, &checks, visit.gateway.clock.now())
 }
 

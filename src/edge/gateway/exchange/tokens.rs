@@ -41,14 +41,14 @@ pub(super) async fn check(
 async fn checked(
     visit: Visit<'_>,
     realm: &RealmState,
-    presented: PresentedToken<'_>,
+    incoming: PresentedToken<'_>,
     presenter: Presenter<'_>,
 ) -> Result<CheckedToken, Refusal> {
-    if is_opaque(presented.token().expose()) {
-        return Box::pin(introspection::checked(visit, realm, presented, presenter)).await;
+    if is_opaque(incoming.token().expose()) {
+        return Box::pin(introspection::checked(visit, realm, incoming, presenter)).await;
     }
-    let (role, token) = (presented.role(), presented.read()?);
-    let kind = presented.kind_of(&token);
+    let (role, token) = (incoming.role(), incoming.read()?);
+    let kind = incoming.kind_of(&token);
     let now = visit.gateway.clock.now();
     if takes_its_own(realm, token.issuer())
         && let Some((checks, keys)) = realm.ours(token.kid(), now)
@@ -61,7 +61,7 @@ async fn checked(
             foreign_issuer: &|iss| foreign_issuer(visit, realm, iss),
         };
         let checked = CheckedToken::of(source, role, presenter, &checks, now)?;
-        let id = own_tokens::id(presented.token(), checked.token());
+        let id = own_tokens::id(incoming.token(), checked.token());
         if own_tokens::is_revoked(visit, realm, &id).await? {
             return Err(role.refuse(Reason::SubjectTokenInactive, "a token of ours that was revoked"));
         }
