@@ -17,14 +17,14 @@ impl Case<'_> {
     /// No issuer can be asked, the issuer does not answer, or its answer fails a check.
     pub(super) async fn check_opaque(
         &self,
-        presented: PresentedToken<'_>,
+        incoming: PresentedToken<'_>,
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
-        let role = presented.role();
-        let issuer = self.generation.issuers.opaque(&self.realm.config, presented.issuer());
+        let role = incoming.role();
+        let issuer = self.generation.issuers.opaque(&self.realm.config, incoming.issuer());
         let issuer = issuer.map_err(|refusal| role.refusal(refusal))?;
-        let answer = self.introspect(&issuer, presented.token()).await?;
-        let source = TokenSource::Introspected { answer: &answer, kind: presented.kind() };
+        let answer = self.introspect(&issuer, incoming.token()).await?;
+        let source = TokenSource::Introspected { answer: &answer, kind: incoming.kind() };
         CheckedToken::of(source, role, presenter, &issuer.checks, self.services.now())
     }
 

@@ -84,7 +84,7 @@ impl CheckedToken {
                 .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
             checks.accept(&token, kind, presenter.client, presenter.evidence)?;
             let binding = Binding::read(token.claims())?;
-            Self::new(token, kind, binding, role, presenter, checks)
+            Self::new(token, kind, &binding, role, presenter, checks)
         };
         match source {
             TokenSource::Jwt { token, kind, keys } => jwt(token, kind, keys),
@@ -96,7 +96,7 @@ impl CheckedToken {
                 let token = access_token(answer, kind, checks.issuer, checks.checks.leeway, now)?;
                 checks.fit(&token, presenter.client, presenter.evidence)?;
                 let binding = Binding::read(token.claims())?;
-                Self::new(token, kind, binding, role, presenter, checks)
+                Self::new(token, kind, &binding, role, presenter, checks)
             }
             TokenSource::Remembered { token, kind, binding } => {
                 if claims::string(token.claims(), "iss") != Ok(Some(checks.issuer)) {
@@ -109,7 +109,7 @@ impl CheckedToken {
                 }
                 checks.fit(&token, presenter.client, presenter.evidence)?;
                 binding.proved_by(presenter.evidence)?;
-                Self::new(token, kind, binding, role, presenter, checks)
+                Self::new(token, kind, &binding, role, presenter, checks)
             }
         }
     }
@@ -118,7 +118,7 @@ impl CheckedToken {
     fn new(
         token: VerifiedToken,
         kind: TokenType,
-        binding: Binding,
+        binding: &Binding,
         role: TokenRole,
         presenter: Presenter<'_>,
         checks: &SubjectChecks<'_>,

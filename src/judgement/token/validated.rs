@@ -30,11 +30,11 @@ pub fn validate(
     evidence: Evidence<'_>,
     now: Timestamp,
 ) -> Result<Validated, Refusal> {
-    let presented = PresentedToken::subject(authenticated.parsed());
-    let token = presented.read()?;
-    let source = TokenSource::Jwt { kind: presented.kind_of(&token), token, keys };
+    let incoming = PresentedToken::subject(authenticated.parsed());
+    let token = incoming.read()?;
+    let source = TokenSource::Jwt { kind: incoming.kind_of(&token), token, keys };
     let presenter = Presenter::of(&authenticated, evidence);
-    let subject = CheckedToken::of(source, presented.role(), presenter, checks, now)?;
+    let subject = CheckedToken::of(source, incoming.role(), presenter, checks, now)?;
     Validated::new(authenticated, subject)
 }
 
