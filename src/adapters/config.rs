@@ -24,7 +24,7 @@ pub use self::store::{Redis, Store};
 pub use self::summary::summary;
 use crate::adapters::seal::Seal;
 use crate::judgement::client::registry::Clients;
-use crate::judgement::dialect::{Dialect, Place};
+use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::expression::Expression;
 use crate::judgement::issue::ring::KeyRing;
@@ -187,8 +187,8 @@ pub struct Realm {
 
 impl Realm {
     /// Where callers find it.
-    pub fn place(&self) -> Place<'_> {
-        Place { path: &self.path, dialect: self.dialect, realm: &self.realm_parameter }
+    pub fn place(&self) -> RealmPath<'_> {
+        RealmPath { path: &self.path, rules: self.dialect.rules(), realm: &self.realm_parameter }
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use cambio::adapters::audit::{Event, Impersonation, Line};
 use cambio::judgement::client::credentials::Method;
-use cambio::judgement::dialect::keycloak;
 use cambio::judgement::exchange::classify::Door;
 use cambio::words::refusal::Reason;
 use serde_json::json;
@@ -20,11 +19,11 @@ fn every_reason_is_documented_as_it_is() {
     let (before, rest) = text.split_once(BEGIN).expect("the mark before the table");
     let (table, after) = rest.split_once(END).expect("the mark after the table");
     let rows = Reason::ALL.iter().map(|reason| {
-        let answer = keycloak::answer(*reason);
+        let answer = reason.public();
         let answer = match reason {
             Reason::UpstreamRefused => "the identity provider's own".to_owned(),
             Reason::CallerGone => "none: nobody is there".to_owned(),
-            _ => format!("{} `{}`", answer.status.as_u16(), answer.code),
+            _ => format!("{} `{}`", answer.status.as_u16(), answer.code.as_str()),
         };
         format!("| `{reason}` | {answer} | {} |\n", reason.meaning())
     });

@@ -26,7 +26,7 @@ use crate::edge::gateway::record::Exit;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
 use crate::judgement::client::credentials::Method;
-use crate::judgement::dialect::{self, claims::Came};
+use crate::judgement::dialect::{self, claims::DialectInput};
 use crate::judgement::exchange::Grant;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::parse::{Parsed, parse};
@@ -128,12 +128,12 @@ fn as_the_page_says(
     }
     let rules = realm.config.dialect.rules();
     let origin = if rules.audience_is_host { public_origin(head, visit.connection) } else { None };
-    let came = Came {
+    let input = DialectInput {
         claims: validated.subject().claims(),
         host: origin.as_ref().and_then(|origin| origin.host.to_str().ok()),
         subject_issuer: parsed.subject_issuer(),
     };
-    dialect::claims::check(rules, &came)
+    dialect::claims::check(rules, &input)
 }
 
 /// A token that we signed is exchanged by us alone.

@@ -23,7 +23,7 @@ pub(super) use crate::edge::gateway::own_tokens::family::Family;
 use crate::edge::gateway::own_tokens::presented::{Carried, Presented, carried};
 use crate::edge::gateway::respond;
 use crate::edge::gateway::token_endpoint::Visit;
-use crate::judgement::dialect::Asked;
+use crate::judgement::dialect::RequestKind;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::{self, Expectations, VerifiedToken};
@@ -152,7 +152,7 @@ fn count(visit: Visit<'_>, realm: &RealmState, endpoint: OwnEndpoint, outcome: O
 /// A refusal at an endpoint that is counted and not audited.
 fn refused(visit: Visit<'_>, realm: &RealmState, endpoint: OwnEndpoint, refusal: &Refusal) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
-    let mut response = respond::refusal(realm.config.dialect, refusal, Asked::Exchange, &id);
+    let mut response = respond::refusal(realm.config.dialect, refusal, RequestKind::Exchange, &id);
     respond::challenge(&mut response, &realm.config.name);
     let outcome = if response.status().is_server_error() { Outcome::Failed } else { Outcome::Denied };
     count(visit, realm, endpoint, outcome);

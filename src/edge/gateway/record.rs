@@ -15,7 +15,7 @@ use crate::adapters::metrics::{Metrics, Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::respond;
-use crate::judgement::dialect::{self, Asked, Dialect};
+use crate::judgement::dialect::{self, Dialect, RequestKind};
 use crate::judgement::exchange::Grant;
 use crate::judgement::exchange::classify::Door;
 use crate::judgement::token::dpop::NONCE_HEADER;
@@ -175,11 +175,11 @@ impl<'a> Exit<'a> {
         Response::from_parts(head, body)
     }
 
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> RequestKind {
         match (self.line.event, self.grant) {
-            (Event::TokenRefresh, _) => Asked::Refresh,
-            (_, Some(Grant::JwtBearer)) => Asked::Assertion,
-            (_, Some(Grant::TokenExchange | Grant::ApiAccess) | None) => Asked::Exchange,
+            (Event::TokenRefresh, _) => RequestKind::Refresh,
+            (_, Some(Grant::JwtBearer)) => RequestKind::Assertion,
+            (_, Some(Grant::TokenExchange | Grant::ApiAccess) | None) => RequestKind::Exchange,
         }
     }
 
@@ -277,7 +277,7 @@ impl<'a> Exit<'a> {
 
     /// The answer to a request that ended outside the pipeline.
     pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
-        let response = respond::refusal(self.dialect, refusal, Asked::Exchange, &self.line.id);
+        let response = respond::refusal(self.dialect, refusal, RequestKind::Exchange, &self.line.id);
         self.passes();
         self.refused(refusal, response.status());
         response

@@ -138,8 +138,8 @@ impl Members {
 }
 
 /// A body with the members that a dialect's answers have.
-pub(super) fn in_shape(body: &[u8], shape: dialect::Members) -> Result<Option<Vec<u8>>, Refusal> {
-    let dialect::Members::Only(members) = shape else { return Ok(None) };
+pub(super) fn in_shape(body: &[u8], shape: dialect::AnswerShape) -> Result<Option<Vec<u8>>, Refusal> {
+    let dialect::AnswerShape::Only(members) = shape else { return Ok(None) };
     let internal = || Refusal::new(Reason::Internal, "the answer can't be written in the dialect's shape");
     let mut had: Members = serde_json::from_slice(body).map_err(|_| internal())?;
     let mut told = Members(Vec::new());

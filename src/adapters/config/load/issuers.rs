@@ -15,7 +15,7 @@ use super::{clients, introspection, refresh};
 use crate::adapters::config::file::issuer as file;
 use crate::adapters::config::file::value::Period;
 use crate::adapters::config::{Directory, JwksLimits, KeySource, Realm, TrustedIssuer};
-use crate::judgement::dialect::{Dialect, Place};
+use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::expression::{Expression, Other};
 use crate::judgement::issue::ring::{KeyRing, MAX_LEEWAY};
@@ -143,9 +143,9 @@ fn realm(
         self::directory(directory, &at.field("directory"), report)
     });
     let admin_roles = admin_roles(&file.admin_roles, &at.field("adminRoles"), report);
-    let place = Place {
+    let place = RealmPath {
         path: path.as_deref().unwrap_or_default(),
-        dialect: file.dialect.into(),
+        rules: Dialect::from(file.dialect).rules(),
         realm: realm_parameter.as_deref().unwrap_or_default(),
     };
     let clients = clients::clients(file, &RouteTable::token_paths(place), written, at, report);
