@@ -16,7 +16,7 @@ use cambio::judgement::exchange::classify::{Classified, classify};
 use cambio::judgement::exchange::doors::Doors;
 use cambio::judgement::exchange::parse::parse;
 use cambio::judgement::issue::key::{KeyKind, SigningKey, generate};
-use cambio::judgement::issue::{Verified, answer::Answer, reissue};
+use cambio::judgement::issue::{Verified, answer::UpstreamAnswer, reissue};
 use cambio::judgement::jose::checks::TokenChecks;
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, VerifiedToken, verify};
@@ -258,7 +258,7 @@ fn benchmarks(c: &mut Criterion) {
     for (name, key) in [("ES256", &ec), ("RS256", &rsa)] {
         c.bench_function(&format!("reissue/{name}"), |b| {
             b.iter_batched(
-                || Answer::read(200, answer.as_bytes()).unwrap(),
+                || UpstreamAnswer::read(200, answer.as_bytes()).unwrap(),
                 |answer| {
                     let issued = Verified::new(&issued, ISSUER);
                     reissue::conform(&permit, answer, &issued, key, now()).unwrap()

@@ -81,7 +81,7 @@ pub async fn judge(
         Outcome::Issued(answer, conformed, session) => {
             let conformed = refresh::first(visit, realm, &permit, (conformed, session), exit)?;
             let conformed = match grant {
-                Grant::TokenExchange => conformed.in_shape(realm.config.dialect)?,
+                Grant::TokenExchange => conformed.in_shape(realm.config.dialect),
                 // RFC 6749's answer, in every dialect.
                 Grant::JwtBearer | Grant::ApiAccess => conformed,
             };

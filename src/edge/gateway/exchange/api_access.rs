@@ -19,7 +19,7 @@ use crate::judgement::client::verify::{Proven, by_own_token};
 use crate::judgement::exchange::api_access::ApiAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::parse::Parsed;
-use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::confirmation::Evidence;
@@ -29,7 +29,7 @@ use crate::words::refusal::{Reason, Refusal};
 /// What the identity provider says of the client.
 enum Account {
     /// The token of its service account, and the proof that the client is who it says.
-    Its(Answer, Proven),
+    Its(UpstreamAnswer, Proven),
     /// Its refusal.
     Refused(Box<Response<Body>>, Refusal),
 }
@@ -108,7 +108,7 @@ async fn account(
     match ask(visit, realm, credentials, access.upstream_form(), head, exit).await? {
         Asked::Refused(response, why) => Ok(Account::Refused(Box::new(response), why)),
         Asked::Answered(answer, body) => {
-            let account = Answer::read(answer.status.as_u16(), &body)?;
+            let account = UpstreamAnswer::read(answer.status.as_u16(), &body)?;
             let token = verified(visit, realm, &account).await?;
             let own = by_own_token(credentials, &token)?;
             Ok(Account::Its(account, proven.unwrap_or(own)))

@@ -13,7 +13,7 @@ use crate::edge::gateway::signing::signer;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::edge::gateway::{introspection, replay};
 use crate::judgement::client::credentials::Method;
-use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::refresh::{Session, take_session};
 use crate::judgement::issue::translate::LocalSubject;
 use crate::judgement::issue::{self, Conformed, Verified};
@@ -149,7 +149,7 @@ async fn translated(
     }
     let form = parsed.upstream_assertion_form();
     let granted = match ask(visit, realm, credentials, form, head.clone(), exit).await? {
-        Asked::Answered(answer, body) => Answer::read(answer.status.as_u16(), &body)?,
+        Asked::Answered(answer, body) => UpstreamAnswer::read(answer.status.as_u16(), &body)?,
         // About the client's credentials: the identity provider's own words.
         Asked::Refused(response, why) if response.status() == StatusCode::UNAUTHORIZED => {
             return Ok(Outcome::Refused(response, why));
@@ -162,7 +162,7 @@ async fn translated(
     match ask(visit, realm, credentials, form, head, exit).await? {
         Asked::Refused(response, why) => Ok(Outcome::Refused(response, why)),
         Asked::Answered(answer, body) => {
-            let mut exchanged = Answer::read(answer.status.as_u16(), &body)?;
+            let mut exchanged = UpstreamAnswer::read(answer.status.as_u16(), &body)?;
             let session = session(permit, &mut exchanged)?;
             let token = verified(visit, realm, &exchanged).await?;
             let token = Verified::new(&token, &realm.config.issuer);
@@ -181,7 +181,7 @@ async fn conform(
     status: StatusCode,
     body: &Bytes,
 ) -> Result<(Conformed, Option<Session>), Refusal> {
-    let mut answer = Answer::read(status.as_u16(), body)?;
+    let mut answer = UpstreamAnswer::read(status.as_u16(), body)?;
     let session = session(permit, &mut answer)?;
     let token = verified(visit, realm, &answer).await?;
     let token = Verified::new(&token, &realm.config.issuer);
@@ -196,7 +196,7 @@ async fn conform(
 }
 
 /// What lets us ask again, where that was asked for.
-fn session(permit: &Permit, answer: &mut Answer) -> Result<Option<Session>, Refusal> {
+fn session(permit: &Permit, answer: &mut UpstreamAnswer) -> Result<Option<Session>, Refusal> {
     permit.refresh().then(|| take_session(answer)).transpose()
 }
 
@@ -204,7 +204,7 @@ fn session(permit: &Permit, answer: &mut Answer) -> Result<Option<Session>, Refu
 pub(super) async fn verified(
     visit: Visit<'_>,
     realm: &RealmState,
-    answer: &Answer,
+    answer: &UpstreamAnswer,
 ) -> Result<VerifiedToken, Refusal> {
     let untrusted = |error: TokenError| {
         let reason = match error {

@@ -24,10 +24,10 @@ use crate::judgement::client::certificate::ClientCertificate;
 use crate::judgement::client::credentials::{Credentials, Method};
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::refresh::{Refresh, parse};
-use crate::judgement::issue::answer::Answer;
-use crate::judgement::issue::refresh::{Answers, Session, take_refreshed, take_session};
+use crate::judgement::issue::answer::UpstreamAnswer;
+use crate::judgement::issue::refresh::{Session, take_refreshed, take_session};
 use crate::judgement::issue::reissue::conform;
-use crate::judgement::issue::{Conformed, Verified};
+use crate::judgement::issue::{Conformed, RefreshTokenFor, Verified};
 use crate::judgement::jose::claims;
 use crate::judgement::permit::renewal::{Handed, IssuedToken, Renewal};
 use crate::judgement::permit::{Checks, Permit};
@@ -69,7 +69,7 @@ pub(super) fn first(
     let renewal = Renewal::first(permit, &realm.config.name, family, handed, (now, ends));
     exit.family(&renewal);
     let asked = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
-    let answers = if asked { Answers::Exchange } else { Answers::Besides };
+    let answers = if asked { RefreshTokenFor::Exchange } else { RefreshTokenFor::AccessToken };
     hand_out(tokens, &renewal, conformed, now, answers)
 }
 
@@ -119,8 +119,8 @@ pub async fn judge(
             };
             let ends = ends(now, (renewal.began(), permit.refresh_lifetime()), expires_in);
             let next = renewal.next(&permit, handed, (now, ends));
-            let conformed = hand_out(tokens, &next, conformed, now, Answers::Refresh)?;
-            let conformed = conformed.in_shape(realm.config.dialect)?;
+            let conformed = hand_out(tokens, &next, conformed, now, RefreshTokenFor::Refresh)?;
+            let conformed = conformed.in_shape(realm.config.dialect);
             exit.issued(conformed.facts());
             exit.allowed(answer.status)?;
             Ok(respond(realm, answer, conformed))
@@ -241,7 +241,7 @@ async fn asked_again(
     let (mut parts, mut answer) = match ask(visit, realm, credentials, form, head.clone(), exit).await? {
         Asked::Refused(response, why) => return Ok(Outcome::Refused(response, why)),
         Asked::Answered(parts, body) => {
-            let answer = Answer::read(parts.status.as_u16(), &body)?;
+            let answer = UpstreamAnswer::read(parts.status.as_u16(), &body)?;
             (parts, answer)
         }
     };
@@ -261,7 +261,7 @@ async fn asked_again(
         match ask(visit, realm, credentials, form, head, exit).await? {
             Asked::Refused(response, why) => return Ok(Outcome::Refused(response, why)),
             Asked::Answered(exchanged, body) => {
-                answer = Answer::read(exchanged.status.as_u16(), &body)?;
+                answer = UpstreamAnswer::read(exchanged.status.as_u16(), &body)?;
                 parts = exchanged;
             }
         }
@@ -336,9 +336,9 @@ fn hand_out(
     renewal: &Renewal,
     conformed: Conformed,
     now: Timestamp,
-    answers: Answers,
+    answers: RefreshTokenFor,
 ) -> Result<Conformed, Refusal> {
     let token =
         tokens.seal.seal(renewal).map_err(|error| Refusal::new(Reason::SigningFailed, error.to_string()))?;
-    conformed.with_refresh_token(&token, renewal.expires().saturating_sub(now.as_second()), answers)
+    Ok(conformed.with_refresh_token(&token, renewal.expires().saturating_sub(now.as_second()), answers))
 }

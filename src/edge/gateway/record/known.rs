@@ -7,7 +7,7 @@ use crate::adapters::audit::Impersonation;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
-use crate::judgement::issue::Facts;
+use crate::judgement::issue::IssuedFacts;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
 use crate::judgement::policy::roles::Roles;
@@ -100,7 +100,7 @@ impl Exit<'_> {
     }
 
     /// What the new token says.
-    pub fn issued(&mut self, facts: &Facts) {
+    pub fn issued(&mut self, facts: &IssuedFacts) {
         let line = &mut self.line;
         line.roles_before = Some(roles(&facts.roles_before));
         line.roles_granted = Some(roles(&facts.roles_granted));
