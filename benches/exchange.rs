@@ -21,10 +21,11 @@ use cambio::judgement::jose::checks::TokenChecks;
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use cambio::judgement::permit::{Circumstances, Permit};
-use cambio::judgement::policy::decide::{Request, decide};
+use cambio::judgement::policy::decide::decide;
 use cambio::judgement::policy::model::{
     Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules,
 };
+use cambio::judgement::policy::request::ExchangeRequest;
 use cambio::judgement::token::confirmation::Evidence;
 use cambio::judgement::token::{AudienceRule, SubjectChecks, validate};
 use cambio::words::oauth::names::Names;
@@ -100,8 +101,8 @@ fn policy() -> Policy {
     Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 
-fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {
-    Request {
+fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> ExchangeRequest<'a> {
+    ExchangeRequest {
         held: true,
         client: "client-19",
         issuer: "corp",

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::judgement::exchange::Grant;
 use crate::judgement::permit::Permit;
-use crate::judgement::policy::contract::{Contract, DPOP, Issued, is_bound_to_key};
+use crate::judgement::policy::claim_names::is_bound_to_key;
+use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::words::refusal::{Reason, Refusal};
 
 use super::answer::UpstreamAnswer;

@@ -13,89 +13,33 @@
 //! shortest lifetime, the realm roles, scopes and claims that all of them let stay, and each audience's own roles.
 
 mod choose;
-mod judge;
+mod context;
+mod evaluate;
 mod merge;
+mod missing;
+mod reach;
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::choose::choose;
+use self::context::RequestContext;
+use self::evaluate::{AudienceOffer, Evaluation};
+use self::merge::{Terms, merge};
+pub use self::reach::refreshable;
 use crate::judgement::policy::contract::Contract;
-pub use crate::judgement::policy::delegation::Actor;
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{Audience, Demands, Policy};
+use crate::judgement::policy::request::ExchangeRequest;
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::policy::subject;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
-use choose::choose;
-pub use judge::refreshable;
-use judge::{Asked, Judge};
-use merge::{Terms, merge};
-
-/// What is asked for, by whom and with what.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
-pub struct Request<'a> {
-    /// The requesting client's id.
-    pub client: &'a str,
-    /// The subject issuer's name in the configuration.
-    pub issuer: &'a str,
-    /// Whether the subject token is the realm's own.
-    pub own: bool,
-    /// The `subject_token_type`.
-    pub subject_token: TokenType,
-    /// The `requested_token_type`.
-    pub requested_token: TokenType,
-    /// The `audience` values.
-    pub audiences: &'a [String],
-    /// The `resource` values.
-    pub resources: &'a [String],
-    /// The scope asked for.
-    pub scope: Option<&'a Scope>,
-    /// The subject token's verified claims.
-    pub claims: &'a Map<String, Value>,
-    /// The subject token's `sub`.
-    pub subject: &'a str,
-    /// Whether the realm's own subject token was issued to the client, or for it.
-    pub held: bool,
-    /// The subject token's `exp`.
-    pub subject_expires: Timestamp,
-    /// The `cnf` that binds the new token: what the subject token is bound to, or the key that the caller has shown.
-    pub binding: Option<&'a Value>,
-    /// The realm's `iss`.
-    pub realm_issuer: &'a str,
-    /// Who acts for the subject.
-    pub actor: Option<Actor<'a>>,
-    /// Whether the subject is one of another issuer and the token one that we minted for him: `sub` is his already.
-    pub settled: bool,
-    /// Whether the subject token is one that we signed in an earlier exchange.
-    pub ours: bool,
-    /// Whom the new token is to be about in the place of the subject.
-    pub impersonate: Option<Impersonated<'a>>,
-    /// Claims that a token that we sign may carry besides those that the audience's file lists.
-    pub carried: &'a [&'a str],
-    /// Claims that a minted token has with this text where the subject token has none.
-    pub defaults: &'a [(&'a str, &'a str)],
-    /// Whether the scope [`OFFLINE`] is left out where it is not permitted, and not refused.
-    pub drop_offline: bool,
-}
-
-/// A user of the realm whom the subject is to become, as the directory knows him.
-#[derive(Clone, Copy, Debug)]
-pub struct Impersonated<'a> {
-    /// His `sub`.
-    pub subject: &'a str,
-    /// What is known of him: `sub`, `preferred_username`, `email`…
-    pub claims: &'a Map<String, Value>,
-    /// Whether he has an administrator's role, so that nobody may become him.
-    pub protected: bool,
-}
 
 /// An allowed request.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,88 +58,90 @@ pub struct Decision {
     pub refresh_lifetime: SignedDuration,
 }
 
-/// Judges a request in a realm. Where [`Request::drop_offline`] says so and the scope [`OFFLINE`] is not permitted, or not
-/// without demanding more of the subject token, it is as if it had not been asked for.
+/// Decides a request in a realm. If [`ExchangeRequest::drop_offline`] is set and the scope [`OFFLINE`] is not permitted, or
+/// only with more demands on the subject token, the request is decided as if it had not asked for that scope.
 pub fn decide(
     policy: &Policy,
     realm: &str,
-    request: &Request<'_>,
+    request: &ExchangeRequest<'_>,
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     let audiences = targets(policy, realm, request)?;
     let delegated = Delegated::of(request)?;
-    let today = now.to_zoned_datetime(TimeZone::UTC).date();
-    let asked = request.scope.filter(|scope| !scope.is_empty());
-    let judged = judge(policy, (realm, &audiences), request, (asked, &delegated), today);
-    let Some(offline) = asked.filter(|asked| request.drop_offline && asked.contains(OFFLINE)) else {
-        return judged;
+    let held = held(&audiences, request);
+    let context = RequestContext {
+        request,
+        realm,
+        scope: request.scope.filter(|scope| !scope.is_empty()),
+        scopes: &[],
+        held: held.as_ref(),
+        delegated: &delegated,
+        today: now.to_zoned_datetime(TimeZone::UTC).date(),
     };
-    // Nothing is refused for its sake that is allowed without, and nothing more demanded.
+    let decided = decide_scope(policy, &audiences, context);
+    let Some(offline) = context.scope.filter(|asked| request.drop_offline && asked.contains(OFFLINE)) else {
+        return decided;
+    };
+    // Asking for the scope refuses nothing and demands nothing that would be allowed or unneeded without it.
     let rest = offline.filtered(|token| token != OFFLINE);
-    match (judged, judge(policy, (realm, &audiences), request, (Some(&rest), &delegated), today)) {
+    match (decided, decide_scope(policy, &audiences, RequestContext { scope: Some(&rest), ..context })) {
         (Ok(with), Ok(without)) if with.demands.within(without.demands) => Ok(with),
         (Ok(with), Err(_)) => Ok(with),
         (_, without) => without,
     }
 }
 
-/// The same for a scope; an empty one asks for nothing, and `None` for whatever is permitted.
-fn judge(
+/// Decides a request for the context's scope. An empty scope asks for nothing, `None` for whatever is permitted.
+fn decide_scope(
     policy: &Policy,
-    (realm, audiences): (&str, &[&Audience]),
-    request: &Request<'_>,
-    (scope, delegated): (Option<&Scope>, &Delegated),
-    today: Date,
+    audiences: &[&Audience],
+    context: RequestContext<'_>,
 ) -> Result<Decision, Refusal> {
-    let scopes: Vec<String> = scope.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
-    let held = held(audiences, request);
-    let asked = Asked { scopes: &scopes, held: held.as_ref(), delegated, today };
-    let mut judged = Vec::with_capacity(audiences.len());
+    let scopes: Vec<String> = context.scope.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
+    let context = RequestContext { scopes: &scopes, ..context };
+    let request = context.request;
+    let mut offers = Vec::with_capacity(audiences.len());
     for audience in audiences {
-        let judge = Judge::new(request, audience, asked);
-        let applied = judge.applied()?;
-        judged.push((judge, applied));
+        offers.push(Evaluation::new(&context, audience).offer()?);
     }
-    let choice = choose(&scopes, &judged)?;
+    let choice = choose(&scopes, &offers)?;
     if let Some(requested) = request.impersonate.filter(|requested| requested.protected) {
-        let detail = format!("the user {} has a role of realms.{realm}.adminRoles", requested.subject);
+        let detail =
+            format!("the user {} has a role of realms.{}.adminRoles", requested.subject, context.realm);
         return Err(Refusal::new(Reason::ImpersonationProtected, detail));
     }
-    let subject = minted_subject(policy, request, &judged)?;
-    let mut terms = Vec::with_capacity(judged.len());
+    let subject = minted_subject(policy, request, &offers)?;
+    let mut terms = Vec::with_capacity(offers.len());
     let mut permissions = Vec::new();
-    for (judge, applied) in &judged {
-        let audience = judge.audience();
-        let counted = choose::counted(applied, choice.demands);
+    for offer in &offers {
+        let audience = offer.audience();
+        let counted = offer.counted(choice.demands);
         permissions.extend(counted.map(|one| (audience.name.clone(), one.position)));
         terms.push(Terms {
             audience,
-            scopes: choose::scopes(applied, choice.demands),
-            lifetime: choose::lifetime(applied, choice.demands, audience.token.lifetime),
-            roles: judge.roles(realm, choice.issuance)?,
-            set: judge.set()?,
+            scopes: offer.scopes(choice.demands),
+            lifetime: offer.lifetime(choice.demands),
+            roles: offer.evaluation.roles(choice.issuance)?,
+            set: offer.evaluation.set()?,
         });
     }
+    let refresh_lifetimes = audiences.iter().map(|audience| audience.token.refresh_lifetime);
     Ok(Decision {
-        contract: merge(request, scope, &choice, subject, delegated, terms)?,
+        contract: merge(&context, choice.issuance, subject, terms)?,
         audiences: audiences.iter().map(|audience| audience.name.clone()).collect(),
         permissions,
         demands: choice.demands,
         refresh: request.requested_token == TokenType::RefreshToken,
-        refresh_lifetime: audiences
-            .iter()
-            .map(|audience| audience.token.refresh_lifetime)
-            .min()
-            .unwrap_or(SignedDuration::ZERO),
+        refresh_lifetime: refresh_lifetimes.min().unwrap_or(SignedDuration::ZERO),
     })
 }
 
 /// The scope of a subject token that the realm issued, where a permission means it by `"*"`. It is empty where the token
 /// has none that can be read, and an ID token never has one: asking with it must not bring more than the access token.
-fn held(audiences: &[&Audience], request: &Request<'_>) -> Option<Scope> {
+fn held(audiences: &[&Audience], request: &ExchangeRequest<'_>) -> Option<Scope> {
     let ours = request.own || request.settled;
-    let meant = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
-    if !ours || !meant() {
+    let any = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
+    if !ours || !any() {
         return None;
     }
     let text = request.claims.get("scope").filter(|_| request.subject_token != TokenType::IdToken);
@@ -204,7 +150,11 @@ fn held(audiences: &[&Audience], request: &Request<'_>) -> Option<Scope> {
 }
 
 /// The audiences meant by `audience` and `resource`. A resource that two files list means both of them.
-fn targets<'p>(policy: &'p Policy, realm: &str, request: &Request<'_>) -> Result<Vec<&'p Audience>, Refusal> {
+fn targets<'p>(
+    policy: &'p Policy,
+    realm: &str,
+    request: &ExchangeRequest<'_>,
+) -> Result<Vec<&'p Audience>, Refusal> {
     let known = policy.realms.get(realm);
     let mut targets: Vec<&Audience> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -242,16 +192,17 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &Request<'_>) -> Result
     Ok(targets)
 }
 
-/// The `sub` of a token that would be minted. Whatever the issuance, so that another permission can't bring a failure.
+/// The `sub` of a token that would be minted. It is resolved whatever the issuance, so that another permission can't bring
+/// a failure.
 fn minted_subject(
     policy: &Policy,
-    request: &Request<'_>,
-    judged: &[(Judge<'_>, Vec<judge::Applied<'_>>)],
+    request: &ExchangeRequest<'_>,
+    offers: &[AudienceOffer<'_>],
 ) -> Result<Option<String>, Refusal> {
-    match judged.first() {
+    match offers.first() {
         Some(_) if request.settled => Ok(Some(request.subject.to_owned())),
-        Some((judge, _)) if !request.own => {
-            let rule = judge.audience().token.subject;
+        Some(offer) if !request.own => {
+            let rule = offer.audience().token.subject;
             subject::minted(rule, request, policy.usernames.get(request.issuer)).map(Some)
         }
         _ => Ok(None),

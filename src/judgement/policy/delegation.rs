@@ -9,33 +9,14 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::decide::Request;
+use crate::judgement::policy::claim_names::client_of;
+use crate::judgement::policy::request::{Actor, ExchangeRequest};
 use crate::words::refusal::{Reason, Refusal};
 
 /// The longest chain of actors that a permission can allow.
 pub const MAX_DEPTH: usize = 8;
-
-/// Whoever acts for the subject, by a token that was verified like a subject token.
-#[derive(Clone, Copy, Debug)]
-pub struct Actor<'a> {
-    /// Its issuer's name in the configuration.
-    pub issuer: &'a str,
-    /// Its `iss`.
-    pub iss: &'a str,
-    /// Its verified claims.
-    pub claims: &'a Map<String, Value>,
-    /// Its `sub`.
-    pub subject: &'a str,
-    /// Whether it was issued to the client that came with it, or for it, if it is the realm's own.
-    pub held: bool,
-    /// Whether it is one that we signed in an earlier exchange.
-    pub ours: bool,
-    /// Its `exp`.
-    pub expires: Timestamp,
-}
 
 /// What the new token says about acting.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +39,7 @@ impl Delegated {
     /// [`Reason::MayActViolated`], [`Reason::SubjectTokenDelegated`] where `act` can't be read or another issuer names one of
     /// the realm's own in it,
     /// [`Reason::DelegationTooDeep`] beyond [`MAX_DEPTH`], and [`Reason::DelegationCycle`].
-    pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
+    pub fn of(request: &ExchangeRequest<'_>) -> Result<Self, Refusal> {
         let (earlier, may_act) = (request.claims.get("act"), request.claims.get("may_act"));
         if earlier.is_none() && may_act.is_none() && request.actor.is_none() {
             return Ok(Self::default());
@@ -101,7 +82,7 @@ impl Delegated {
 }
 
 /// Whose parties are meant in the subject token where it names no other issuer.
-fn home<'a>(request: &Request<'a>) -> Option<&'a str> {
+fn home<'a>(request: &ExchangeRequest<'a>) -> Option<&'a str> {
     if request.own || request.settled {
         return Some(request.realm_issuer);
     }
@@ -110,7 +91,7 @@ fn home<'a>(request: &Request<'a>) -> Option<&'a str> {
 
 /// Whether `may_act` lets this client, and this actor if one came, exchange the token (RFC 8693 section 4.4). If not,
 /// why; without a value of it.
-fn authorises(may_act: &Value, request: &Request<'_>, home: Option<&str>) -> Result<(), String> {
+fn authorises(may_act: &Value, request: &ExchangeRequest<'_>, home: Option<&str>) -> Result<(), String> {
     let may_act = may_act.as_object().ok_or("it is no object, which authorises nobody")?;
     let member = |name: &str| text(may_act, name).map_err(|()| format!("{name} is no text"));
     let (client, subject, issuer) = (member("client_id")?, member("sub")?, member("iss")?);
@@ -169,7 +150,7 @@ pub(in crate::judgement::policy) fn acts(act: &Value, issuer: &str, subject: &st
 }
 
 /// Nobody acts twice, and no subject for itself: neither the one that the token is about, nor the one that it becomes.
-fn acyclic(chain: &[Party<'_>], request: &Request<'_>, home: Option<&str>) -> Result<(), Refusal> {
+fn acyclic(chain: &[Party<'_>], request: &ExchangeRequest<'_>, home: Option<&str>) -> Result<(), Refusal> {
     let refused = |text: &str| Err(Refusal::new(Reason::DelegationCycle, text));
     if chain.iter().collect::<BTreeSet<_>>().len() < chain.len() {
         return refused("an actor is in the chain twice");
@@ -183,7 +164,7 @@ fn acyclic(chain: &[Party<'_>], request: &Request<'_>, home: Option<&str>) -> Re
 }
 
 /// Whether the actor is the foreign subject that we minted the subject token for, as far as its new name tells.
-fn is_itself(request: &Request<'_>) -> bool {
+fn is_itself(request: &ExchangeRequest<'_>) -> bool {
     let Some(actor) = request.actor.filter(|actor| request.settled && actor.issuer == request.issuer) else {
         return false;
     };
@@ -196,8 +177,7 @@ fn act(actor: &Actor<'_>, earlier: Option<Value>) -> Value {
     let mut act = Map::new();
     act.insert("sub".to_owned(), Value::from(actor.subject));
     act.insert("iss".to_owned(), Value::from(actor.iss));
-    let client = ["azp", "client_id"].into_iter().find_map(|name| actor.claims.get(name)?.as_str());
-    if let Some(client) = client {
+    if let Some(client) = client_of(actor.claims) {
         act.insert("client_id".to_owned(), Value::from(client));
     }
     if let Some(earlier) = earlier {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, civil::Date};
 use crate::judgement::expression::Expression;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{Reason, Refusal};
 
 /// The longest life of a token that Cambio lets out; not configurable. A signing key is published for as long after
 /// its last signature.
@@ -55,6 +56,12 @@ impl Audience {
     /// How the answer is made to what `permission` allows.
     pub fn issuance_of(&self, permission: &Permission) -> Issuance {
         permission.issuance.unwrap_or(self.issuance)
+    }
+
+    /// A refusal that names the audience's file and its owner.
+    pub fn refuse(&self, reason: Reason, text: &str) -> Refusal {
+        let Self { name, owner, .. } = self;
+        Refusal::new(reason, format!("audiences file of {name} (owner {owner}): {text}"))
     }
 
     /// Every issuance that this file asks for, in the order of what they can do.

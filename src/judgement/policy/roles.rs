@@ -1,6 +1,6 @@
 //! Roles in Keycloak's claims, and which of them a token for an audience has.
 
-mod terms;
+pub mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use crate::judgement::policy::model::RoleOutput;
 use crate::words::refusal::{Reason, Refusal};
-pub use terms::{RoleTerms, Subject};
 
 /// The roles that a token names: `realm_access.roles` and `resource_access.{client}.roles`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

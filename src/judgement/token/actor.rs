@@ -176,7 +176,7 @@ impl Validated {
     /// # Errors
     /// The token does not say so.
     pub fn originating_from(self, issuer: &str) -> Result<Self, Refusal> {
-        match claims::string(self.subject.claims(), crate::judgement::policy::mint::SUBJECT_ISSUER) {
+        match claims::string(self.subject.claims(), crate::judgement::policy::claim_names::SUBJECT_ISSUER) {
             Ok(Some(_)) => Ok(Self { issuer: issuer.to_owned(), own: false, settled: true, ..self }),
             _ => Err(Refusal::new(Reason::Internal, "the subject token names no other issuer")),
         }
@@ -191,7 +191,7 @@ impl Validated {
 /// A check that failed for the subject token's reason, told as the actor token's. What is not the token's fault stays.
 pub(crate) fn about_the_actor(refusal: Refusal) -> Refusal {
     match refusal.reason {
-        reason if reason.as_str().starts_with("subject_token_") => {
+        reason if reason.is_about_subject_token() => {
             Refusal::new(Reason::ActorTokenInvalid, format!("{reason}: {}", refusal.detail))
         }
         _ => refusal,

@@ -7,7 +7,7 @@ use crate::edge::gateway::authenticate;
 use crate::edge::gateway::generation::RealmState;
 use crate::edge::gateway::record::Exit;
 use crate::edge::gateway::token_endpoint::Visit;
-use crate::judgement::policy::decide::Impersonated;
+use crate::judgement::policy::request::Impersonated;
 use crate::judgement::token::Validated;
 use crate::words::refusal::{Reason, Refusal};
 

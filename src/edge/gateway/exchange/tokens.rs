@@ -9,7 +9,7 @@ use crate::edge::gateway::token_endpoint::Visit;
 use crate::edge::gateway::{introspection, own_tokens};
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::jose::verify;
-use crate::judgement::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
+use crate::judgement::policy::claim_names::{IMPERSONATED, SUBJECT_ISSUER};
 use crate::judgement::token::actor::{ActorToken, about_the_actor};
 use crate::judgement::token::confirmation::Evidence;
 use crate::judgement::token::introspected::is_opaque;

@@ -17,7 +17,7 @@ use crate::edge::gateway::respond;
 use crate::edge::gateway::token_endpoint::Visit;
 use crate::judgement::client::certificate::ClientCertificate;
 use crate::judgement::jose::verify::VerifiedToken;
-use crate::judgement::policy::narrow::is_profile_claim;
+use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::token::confirmation::{Binding, Evidence};
 use crate::judgement::token::dpop::Place;
 use crate::words::oauth::scope::Scope;
@@ -123,7 +123,10 @@ async fn bound(
 
 /// `sub`, and the claims of the standard scopes that the token has.
 fn user(token: &VerifiedToken) -> Map<String, Value> {
-    let told = token.claims().iter().filter(|(name, _)| *name == "sub" || is_profile_claim(name));
+    let told = token
+        .claims()
+        .iter()
+        .filter(|(name, _)| *name == "sub" || matches!(ClaimClass::of(name), ClaimClass::OfScope(_)));
     told.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 

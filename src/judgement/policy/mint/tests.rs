@@ -8,10 +8,11 @@ use serde_json::json;
 use super::*;
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::contract::Issued;
-use crate::judgement::policy::decide::{Request, decide};
+use crate::judgement::policy::decide::decide;
 use crate::judgement::policy::model::{
     ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource,
 };
+use crate::judgement::policy::request::ExchangeRequest;
 use crate::judgement::policy::samples::{
     ISSUER, NOW, audience, keycloak_claims, listed, now, object, permission, policy, request, set,
 };
@@ -39,7 +40,7 @@ const FOREIGN: Asked<'_> = Asked { own: false, ..OWN };
 fn contract(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -> Result<Contract, Refusal> {
     let audiences = [target.name.clone()];
     let scope = asked.scope.map(|scope| Scope::parse(scope).unwrap());
-    let request = Request {
+    let request = ExchangeRequest {
         own: asked.own,
         issuer: if asked.own { "corp" } else { "partner" },
         requested_token: asked.kind,
@@ -237,7 +238,7 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
     claims
         .extend(object(json!({"sub": "partner#42", SUBJECT_ISSUER: partner, "scope": "email", "sid": "s"})));
     let (audiences, target) = ([String::from("back-end-api")], minting());
-    let request = Request {
+    let request = ExchangeRequest {
         own: false,
         settled: true,
         issuer: "partner",
@@ -266,7 +267,7 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
     let mut claims = foreign_claims();
     claims.extend(object(json!({"locale": "fr"})));
     let audiences = [String::from("back-end-api")];
-    let request = Request {
+    let request = ExchangeRequest {
         own: false,
         issuer: "partner",
         carried: &["email", "locale", "acr", "act", "sid", "realm_access"],
@@ -304,7 +305,7 @@ fn a_nonce_goes_into_id_tokens_where_the_page_has_it_so() {
         ("an access token", TokenType::AccessToken, nonce, None),
         ("not promised", TokenType::IdToken, &[], None),
     ] {
-        let request = Request { requested_token: kind, carried, ..request(&audiences, &claims) };
+        let request = ExchangeRequest { requested_token: kind, carried, ..request(&audiences, &claims) };
         let mut target = minting();
         target.token.claims = Names::Any;
         target.permissions[0].requested_tokens = BTreeSet::from([kind]);
@@ -322,9 +323,9 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
     claims.extend(object(forged.clone()));
     let audiences = [String::from("back-end-api")];
     let carried = crate::judgement::dialect::Dialect::Forgerock.rules().carried;
-    let foreign = Request { own: false, issuer: "partner", carried, ..request(&audiences, &claims) };
+    let foreign = ExchangeRequest { own: false, issuer: "partner", carried, ..request(&audiences, &claims) };
     let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
-    let mint = |request: Request<'_>, target: Audience| {
+    let mint = |request: ExchangeRequest<'_>, target: Audience| {
         let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
         contract.mint(&from).unwrap().claims
     };
@@ -332,7 +333,11 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
         forged.as_object().unwrap().keys().filter(|name| claims.contains_key(*name)).count()
     };
     assert_eq!(had(&mint(foreign, minting())), 0);
-    assert_eq!(had(&mint(Request { own: true, issuer: "corp", ..foreign }, minting())), 4, "the realm's own");
+    assert_eq!(
+        had(&mint(ExchangeRequest { own: true, issuer: "corp", ..foreign }, minting())),
+        4,
+        "the realm's own"
+    );
     let mut listing = minting();
     listing.token.claims = listed(&["user_id"]);
     assert_eq!(had(&mint(foreign, listing)), 1, "the owner asks for it");

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::policy::roles::RoleTerms;
+use crate::judgement::policy::roles::terms::RoleTerms;
 use crate::judgement::policy::samples::{
     NOW, audience, contract, issued, keycloak_claims, listed, now, object, permission, set,
 };

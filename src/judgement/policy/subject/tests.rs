@@ -20,7 +20,8 @@ fn whom_a_minted_token_is_about() {
         ("a line break in sub", SubjectRule::Keep, "a\nb", None, None),
         ("too long", SubjectRule::Keep, long.as_str(), None, None),
     ] {
-        let request = Request { issuer: "partner", own: false, subject: sub, ..request(&[], &claims) };
+        let request =
+            ExchangeRequest { issuer: "partner", own: false, subject: sub, ..request(&[], &claims) };
         let minted = minted(rule, &request, username.as_ref());
         assert_eq!(minted.as_deref().ok(), expected, "{name}");
         if let Err(refusal) = minted {

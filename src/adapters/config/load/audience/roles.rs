@@ -8,7 +8,7 @@ use crate::adapters::config::file::issuer::Realm;
 use crate::adapters::config::load::issuers::expression;
 use crate::adapters::config::load::platform::{all, optional};
 use crate::adapters::config::load::problem::{At, Report};
-use crate::judgement::policy::mint::is_reserved;
+use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Issuance, RoleMapping, RoleOutput, RoleRules, RoleSource};
 use crate::words::oauth::names::Names;
 
@@ -144,9 +144,8 @@ fn output(file: &file::Roles, at: &At<'_>, report: &mut Report) -> Option<RoleOu
         }
         Some(claim) => {
             name(claim, &at, report);
-            if is_reserved(claim) && !matches!(claim.as_str(), "roles" | "groups" | "entitlements")
-                || ["acr", "amr", "auth_time"].contains(&claim.as_str())
-            {
+            let class = ClaimClass::of(claim);
+            if class.is_reserved() && class != ClaimClass::OtherRoles || class == ClaimClass::Login {
                 at.problem(report, format!("{claim:?} says something else in a token"));
                 return None;
             }

@@ -12,7 +12,7 @@ use crate::adapters::config::load::platform::all;
 use crate::adapters::config::load::problem::{At, Report};
 use crate::adapters::config::load::value::period;
 use crate::judgement::expression::Expression;
-use crate::judgement::policy::mint::is_reserved;
+use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Issuance, MAX_LIFETIME, Profile, RoleOutput, SubjectRule, TokenRules};
 use crate::words::oauth::names::Names;
 
@@ -89,7 +89,7 @@ fn templates(
     let checked = all(set.iter().map(|(claim, source)| {
         let at = at.field(claim);
         name(claim, &at, report);
-        if is_reserved(claim) || Some(claim.as_str()) == flat {
+        if ClaimClass::of(claim).is_reserved() || Some(claim.as_str()) == flat {
             at.problem(
                 report,
                 "can't be set: the claim says what the token is, whom it is about or which roles it has",

@@ -7,6 +7,7 @@ use proptest::sample::{select, subsequence};
 
 use super::*;
 use crate::judgement::policy::model::{ActorRule, Delegation, Impersonation};
+use crate::judgement::policy::request::{Actor, Impersonated};
 
 const ONE_TIME: Demands = Demands { one_time: true, still_active: false };
 const STILL_ACTIVE: Demands = Demands { one_time: false, still_active: true };
@@ -55,7 +56,7 @@ fn an_issuance_takes_the_tokens_that_it_can_exchange() {
         let any = Permission { issuers: Names::Any, ..by(issuance) };
         let policy = policy([audience("back-end-api", vec![any])]);
         for (issuer, of_the_realm, expected) in [("corp", true, own), ("partner", false, foreign)] {
-            let request = Request { issuer, own: of_the_realm, ..request(&audiences, &claims) };
+            let request = ExchangeRequest { issuer, own: of_the_realm, ..request(&audiences, &claims) };
             let decided = decide(&policy, "corp", &request, now());
             assert_eq!(decided.is_ok(), expected, "{} {issuer}", issuance.as_str());
             if let Err(refusal) = decided {
@@ -153,7 +154,7 @@ fn a_refresh_token_comes_with_an_access_token_or_not_at_all() {
         let permission = Permission { issuers: Names::Any, requested_tokens, ..by(issuance) };
         let policy = policy([audience("back-end-api", vec![permission])]);
         let request =
-            Request { own, requested_token: TokenType::RefreshToken, ..request(&audiences, &claims) };
+            ExchangeRequest { own, requested_token: TokenType::RefreshToken, ..request(&audiences, &claims) };
         let decided = decide(&policy, "corp", &request, now());
         assert_eq!(decided.as_ref().ok().map(|one| one.refresh), expected, "{} {own}", issuance.as_str());
         match decided {
@@ -332,7 +333,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     });
     let requested = Impersonated { subject: "user-2", claims: &person, protected: false };
     let (asked, audiences) = (scope(scopes), names(if way.both { &["a", "b"] } else { &["a"] }));
-    let request = Request {
+    let request = ExchangeRequest {
         scope: Some(&asked),
         own: way.own,
         held: way.held,
