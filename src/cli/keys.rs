@@ -14,7 +14,7 @@ use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 use self::generate::To;
 use crate::adapters::config::load::{Problem, parse_period};
-use crate::judgement::issue::key::{KeyError, KeyKind};
+use crate::judgement::issue::key::{KeyKind, SigningKeyError};
 use crate::words::clock::Clock;
 
 /// How the command is called.
@@ -34,7 +34,7 @@ pub enum KeysError {
     Usage(String),
     /// No key could be made.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] SigningKeyError),
     /// The file exists; a key in use is never overwritten.
     #[error("{0} exists and is not overwritten")]
     Exists(PathBuf),

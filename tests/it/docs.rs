@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cambio::adapters::audit::{Event, Impersonation, Line};
+use cambio::adapters::audit::{Event, ImpersonationRecord, Line};
 use cambio::judgement::client::credentials::Method;
 use cambio::judgement::exchange::classify::Door;
 use cambio::words::refusal::Reason;
@@ -113,7 +113,7 @@ fn full_line() -> Line {
         actor_token_type: Some("x"),
         actor_token_sha256: text(),
         actors: vec![String::from("x")],
-        impersonation: Some(Impersonation { requested: String::from("x"), subject: text() }),
+        impersonation: Some(ImpersonationRecord { requested: String::from("x"), subject: text() }),
         audience: vec![String::from("x")],
         resource: vec![String::from("x")],
         scope_requested: text(),

@@ -21,7 +21,7 @@ use crate::adapters::jwks::source::PublicAddress;
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::upstream::Upstream;
 use crate::judgement::policy::admin_roles::AdminRoles;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::form::Form;
 use crate::words::secret::Secret;
 
@@ -136,8 +136,8 @@ impl Directory {
         subject: &str,
         admin: &AdminRoles,
         now: Timestamp,
-    ) -> Result<Roles, DirectoryError> {
-        let mut roles = Roles::default();
+    ) -> Result<RoleNames, DirectoryError> {
+        let mut roles = RoleNames::default();
         if admin.looks_at_realm() {
             roles.realm.clone_from(&*self.mapped(upstream, subject, "realm", now).await?);
         }

@@ -2,7 +2,7 @@
 
 use super::members::AnswerMembers;
 use crate::judgement::dialect::Dialect;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
@@ -19,9 +19,9 @@ pub struct IssuedFacts {
     /// The token's `sub`, which differs from a foreign subject token's.
     pub subject: Option<String>,
     /// Roles of the token that the identity provider issued.
-    pub roles_before: Roles,
+    pub roles_before: RoleNames,
     /// Roles of the token that is handed out.
-    pub roles_granted: Roles,
+    pub roles_granted: RoleNames,
     /// The requested scope; `None` when the request had none.
     pub scope_requested: Option<Scope>,
     /// The granted scope.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::contract::Contract;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -40,7 +40,7 @@ pub(super) fn to_contract(
     }
     let claim = |name: &str| token.claims.get(name).and_then(Value::as_str);
     let scope = claim("scope").or(issued.scope).and_then(|text| Scope::parse(text).ok()).unwrap_or_default();
-    let roles = Roles::read(token.claims)?;
+    let roles = RoleNames::read(token.claims)?;
     let facts = IssuedFacts {
         subject: contract.subject.clone(),
         roles_before: roles.clone(),

@@ -8,7 +8,7 @@ use crate::judgement::exchange::Grant;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::mint::Ingredients;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
 use super::conformed::{Conformed, IssuedFacts};
@@ -19,7 +19,7 @@ use super::reissue::Signer;
 #[derive(Clone, Copy, Debug)]
 pub struct Mint<'a, S> {
     /// The subject's roles at the identity provider, if the contract's `directory` asks for them.
-    pub directory: Option<&'a Roles>,
+    pub directory: Option<&'a RoleNames>,
     /// The realm's active key.
     pub signer: &'a S,
     /// The realm's `iss`.

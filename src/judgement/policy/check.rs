@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::judgement::policy::claim_names::is_bound_to_key;
 use crate::judgement::policy::claim_values::{audience, scope, scope_claim, seconds};
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::token::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -40,7 +40,7 @@ impl Contract {
                 format!("aud is [{}], not [{}]", join(&audience), join(&self.audience())),
             ));
         }
-        self.check_roles(&Roles::read(issued.claims)?)?;
+        self.check_roles(&RoleNames::read(issued.claims)?)?;
         self.check_role_claims(issued.claims)?;
         for scope in
             [issued.claims.get("scope").map(scope_claim).transpose()?, issued.scope.map(scope).transpose()?]
@@ -142,7 +142,7 @@ impl Contract {
         }
     }
 
-    fn check_roles(&self, roles: &Roles) -> Result<(), Refusal> {
+    fn check_roles(&self, roles: &RoleNames) -> Result<(), Refusal> {
         let realm: Vec<_> =
             roles.realm.difference(&self.realm_roles).map(|role| format!("realm role {role}")).collect();
         let client = roles.clients.iter().flat_map(|(client, roles)| {

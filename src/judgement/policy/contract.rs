@@ -32,7 +32,7 @@ pub struct Contract {
     pub own: bool,
     /// Whether the subject is one of another issuer, and the subject token one that we minted for him.
     pub settled: bool,
-    /// What is known of the subject, where the subject token is about somebody else, who becomes him.
+    /// The claims of an impersonated user.
     pub person: Option<Map<String, Value>>,
     /// Exactly the `act`: who acts for the subject (RFC 8693 section 4.1).
     pub act: Option<Value>,
@@ -91,10 +91,10 @@ pub struct Issued<'a> {
 }
 
 impl Contract {
-    /// The contract about the local user that the identity provider took a foreign subject for.
+    /// The contract about the local user to whom the identity provider maps a foreign subject.
     ///
     /// # Errors
-    /// When the subject of this contract is known already, or is one of the actors.
+    /// If the contract has a subject already, or the user is one of the actors.
     pub fn for_local_subject(&self, subject: &str, realm_issuer: &str) -> Result<Self, Refusal> {
         if self.act.as_ref().is_some_and(|act| delegation::acts(act, realm_issuer, subject)) {
             return Err(Refusal::new(
@@ -108,7 +108,7 @@ impl Contract {
         }
     }
 
-    /// Refuses where the token that the new one is held within has expired, though its issuer's leeway lets it be taken.
+    /// Refuses if the token that limits the new token's life has expired, though its issuer's leeway still accepts it.
     pub(in crate::judgement::policy) fn has_time_left(&self, now: Timestamp) -> Result<(), Refusal> {
         match self.expires_by {
             Some(limit) if limit <= now => Err(Refusal::new(
@@ -132,7 +132,7 @@ impl Contract {
         self.profile == Profile::Rfc9068 && self.upstream_type() == TokenType::AccessToken
     }
 
-    /// Whether the token is about somebody else than the subject token.
+    /// Whether the token is about an impersonated user.
     pub fn is_impersonation(&self) -> bool {
         self.person.is_some()
     }
@@ -145,15 +145,15 @@ impl Contract {
         }
     }
 
-    /// An answer of the identity provider's with the name that the caller is told for it.
+    /// The identity provider's answer, with the token type that the caller asked for.
     pub(crate) fn renamed<'a>(&self, issued: Issued<'a>) -> Issued<'a> {
         let asked = issued.issued_token_type == Some(self.upstream_type().urn());
         let issued_token_type = if asked { Some(self.requested.urn()) } else { issued.issued_token_type };
         Issued { issued_token_type, ..issued }
     }
 
-    /// Whether a scope token may be granted: it is permitted, and where we make the token ourselves also asked for.
-    /// Keycloak adds its default scopes to those asked for, so `forward` can't hold it to that.
+    /// Whether a scope token may be granted: it is permitted, and in a token that Cambio signs also requested. Keycloak adds
+    /// its default scopes to the requested scopes, so `forward` can't require the latter.
     pub(in crate::judgement::policy) fn may_grant(&self, token: &str) -> bool {
         self.scope_permitted.contains(token)
             && (self.issuance == Issuance::Forward

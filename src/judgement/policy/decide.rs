@@ -1,16 +1,17 @@
-//! The judgement: one request against the audiences' files.
+//! The decision about a request, from what the audiences' files say.
 //!
-//! Denied unless permitted. The permissions of an audience add up: those that cover the client, the subject token's
-//! issuer and type and the requested type, have not expired and whose condition holds, permit together the union of
-//! their scopes, and everything asked for must be in it. So another permission never takes away what was allowed, and
-//! a removed one never allows more. A condition that can't be evaluated permits nothing and harms no other permission.
-//! Which way the answer is made, and what is asked of the subject token besides, the module `choose` tells.
+//! A request is denied unless permitted. The permissions of an audience add up. A permission applies if it covers the
+//! client, the subject token's issuer and type and the requested type, has not expired, and its condition is true. The
+//! permissions that apply permit the union of their scopes, which must contain every requested scope. So adding a
+//! permission never takes away what was allowed, and removing one never allows more. A condition that can't be evaluated
+//! permits nothing and harms no other permission. The module `choose` says how the answer is made and which demands the
+//! subject token must meet.
 //!
-//! What the subject token says about delegation binds before any permission is looked at. Of the permissions, those count
-//! that let this actor act and these earlier ones have acted; and for impersonation those that are about it, and no others.
+//! The subject token's statements about delegation are checked before any permission. For delegation, a permission must
+//! allow the actor and the earlier actors. For impersonation, only permissions with impersonation apply.
 //!
-//! Several audiences: each must allow by itself, and the one token for them all satisfies every one of them. It has the
-//! shortest lifetime, the realm roles, scopes and claims that all of them let stay, and each audience's own roles.
+//! If a request names several audiences, each must allow the request, and the one token satisfies all of them: it has the
+//! shortest lifetime, the realm roles, scopes and claims that all of them allow, and each audience's own roles.
 
 mod choose;
 mod context;

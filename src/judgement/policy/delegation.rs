@@ -1,11 +1,11 @@
 //! Delegation (RFC 8693 sections 1.1, 4.1 and 4.4): who acts for the subject (`act`), and who may (`may_act`).
 //!
-//! What the subject token says binds, whatever the request looks like: its `act` goes on into the new token, below the
-//! new actor's if one came, and its `may_act` must authorise every exchange of it. `may_act` authorises nobody that it
-//! does not name: an empty one, one that can't be read, and one with a member that can't be compared are nobody's.
+//! The subject token's statements bind, whatever the request looks like: its `act` goes on into the new token, below a new
+//! actor, and its `may_act` must authorise every exchange of the token. `may_act` authorises nobody whom it does not name:
+//! a `may_act` that is empty, can't be read or has a member that can't be compared authorises nobody.
 //!
-//! A party without `iss` is one of the issuer of the token in which it stands. Where the new token has another `iss`
-//! than the subject token, `iss` is written down, so that the party stays who it is.
+//! A party without `iss` belongs to the issuer of the token that names it. If the new token has another `iss` than the
+//! subject token, Cambio writes the party's `iss`, so that the party stays the same.
 
 use std::collections::BTreeSet;
 
@@ -18,22 +18,22 @@ use crate::words::refusal::{Reason, Refusal};
 /// The longest chain of actors that a permission can allow.
 pub const MAX_DEPTH: usize = 8;
 
-/// What the new token says about acting.
+/// What the new token says about delegation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delegated {
-    /// Its `act`, with every actor there has been.
+    /// The `act`, with every actor so far.
     pub act: Option<Value>,
-    /// Its `may_act`: the subject token's.
+    /// The `may_act`: the subject token's.
     pub may_act: Option<Value>,
-    /// How many actors are in `act`.
+    /// The number of actors in `act`.
     pub depth: usize,
 }
 
-/// Somebody, by the issuer that says `sub` about him.
+/// A subject: its issuer and its `sub`.
 type Party<'a> = (&'a str, &'a str);
 
 impl Delegated {
-    /// What the subject token and the actor's make of it.
+    /// What follows from the subject token and the actor token.
     ///
     /// # Errors
     /// [`Reason::MayActViolated`], [`Reason::SubjectTokenDelegated`] where `act` can't be read or another issuer names one of
@@ -52,7 +52,7 @@ impl Delegated {
             })?;
         }
         let mut chain = earlier.map(|act| parties(act, home)).transpose()?.unwrap_or_default();
-        // Once we sign it, who stands there has the realm's word for it.
+        // Once Cambio signs the token, the realm vouches for its actors.
         let foreign = !request.own && !request.settled;
         if foreign && chain.iter().any(|(issuer, _)| *issuer == request.realm_issuer) {
             let detail =
@@ -81,7 +81,7 @@ impl Delegated {
     }
 }
 
-/// Whose parties are meant in the subject token where it names no other issuer.
+/// The issuer of parties in the subject token that have no `iss`.
 fn home<'a>(request: &ExchangeRequest<'a>) -> Option<&'a str> {
     if request.own || request.settled {
         return Some(request.realm_issuer);
@@ -141,7 +141,8 @@ fn parties<'a>(act: &'a Value, home: Option<&'a str>) -> Result<Vec<Party<'a>>, 
     Ok(parties)
 }
 
-/// Whether `subject` of `issuer` is among the actors of an `act` that we wrote. One without `iss` is taken for his.
+/// Whether `subject` of `issuer` is among the actors of an `act` that Cambio wrote. An actor without `iss` counts as one of
+/// that issuer.
 pub(in crate::judgement::policy) fn acts(act: &Value, issuer: &str, subject: &str) -> bool {
     std::iter::successors(Some(act), |act| act.get("act")).any(|act| {
         let member = |name: &str| act.get(name).and_then(Value::as_str);
@@ -149,7 +150,7 @@ pub(in crate::judgement::policy) fn acts(act: &Value, issuer: &str, subject: &st
     })
 }
 
-/// Nobody acts twice, and no subject for itself: neither the one that the token is about, nor the one that it becomes.
+/// Nobody acts twice, and no subject acts for itself: neither the subject token's subject nor an impersonated user.
 fn acyclic(chain: &[Party<'_>], request: &ExchangeRequest<'_>, home: Option<&str>) -> Result<(), Refusal> {
     let refused = |text: &str| Err(Refusal::new(Reason::DelegationCycle, text));
     if chain.iter().collect::<BTreeSet<_>>().len() < chain.len() {
@@ -163,7 +164,7 @@ fn acyclic(chain: &[Party<'_>], request: &ExchangeRequest<'_>, home: Option<&str
     Ok(())
 }
 
-/// Whether the actor is the foreign subject that we minted the subject token for, as far as its new name tells.
+/// Whether the actor is the foreign subject for whom Cambio minted the subject token, as far as the new `sub` tells.
 fn is_itself(request: &ExchangeRequest<'_>) -> bool {
     let Some(actor) = request.actor.filter(|actor| request.settled && actor.issuer == request.issuer) else {
         return false;
@@ -172,7 +173,7 @@ fn is_itself(request: &ExchangeRequest<'_>) -> bool {
     request.subject == actor.subject || name == Some(actor.subject)
 }
 
-/// The new actor, with the earlier ones below (RFC 8693 section 4.1).
+/// The new actor, with the earlier actors below (RFC 8693 section 4.1).
 fn act(actor: &Actor<'_>, earlier: Option<Value>) -> Value {
     let mut act = Map::new();
     act.insert("sub".to_owned(), Value::from(actor.subject));
@@ -186,7 +187,7 @@ fn act(actor: &Actor<'_>, earlier: Option<Value>) -> Value {
     Value::Object(act)
 }
 
-/// The same with `iss` for every party that has a `sub` and no `iss`.
+/// The party, with `iss` written into every party that has a `sub` and no `iss`.
 fn qualified(party: &Value, issuer: Option<&str>) -> Value {
     let (Some(issuer), Some(members)) = (issuer, party.as_object()) else { return party.clone() };
     let mut members = members.clone();

@@ -13,7 +13,7 @@ use crate::judgement::policy::claim_names::{ClaimClass, IMPERSONATED, NONCE, SUB
 use crate::judgement::policy::contract::{Contract, DPOP};
 use crate::judgement::policy::model::{Issuance, MAX_LIFETIME};
 use crate::judgement::policy::narrow::Narrowed;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -25,7 +25,7 @@ pub struct Ingredients<'a> {
     /// The subject token's verified claims.
     pub subject: &'a Map<String, Value>,
     /// The roles that the identity provider holds for the subject, where [`Contract::directory`] asks for them.
-    pub directory: Option<&'a Roles>,
+    pub directory: Option<&'a RoleNames>,
     /// The realm's `iss`.
     pub issuer: &'a str,
     /// `iat`
@@ -68,8 +68,8 @@ impl Contract {
         let subject = self.subject.as_ref().ok_or_else(|| internal("the contract has no subject"))?;
         let expires = self.minted_expiry(from.now)?;
         let before = match (self.own, self.from_directory) {
-            (false, _) => Roles::default(),
-            (true, false) => Roles::read(from.subject)?,
+            (false, _) => RoleNames::default(),
+            (true, false) => RoleNames::read(from.subject)?,
             (true, true) => from.directory.cloned().ok_or_else(|| internal("the directory was not asked"))?,
         };
         let roles = self.narrowed_roles(&before);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::judgement::policy::claim_names::{ClaimClass, is_bound_to_key};
 use crate::judgement::policy::claim_values::{scope, scope_claim, seconds};
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -22,9 +22,9 @@ pub struct Narrowed {
     /// The scope granted.
     pub scope: Scope,
     /// The roles before: those of the issued token, or those that minting began with.
-    pub roles_before: Roles,
+    pub roles_before: RoleNames,
     /// The roles granted.
-    pub roles: Roles,
+    pub roles: RoleNames,
     /// Claims of the issued token that are gone, in order.
     pub dropped: Vec<String>,
     /// When the token expires.
@@ -36,7 +36,7 @@ impl Contract {
     /// [`Contract::check`]; and [`Reason::AnswerLifetime`] when the contract leaves no time after `now`.
     pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
         self.check_unchangeable(issued, self.upstream_type())?;
-        let before = Roles::read(issued.claims)?;
+        let before = RoleNames::read(issued.claims)?;
         // An ID token has no scope claim; the answer around it says what was granted.
         let granted = match (issued.claims.get("scope"), issued.scope) {
             (Some(claim), _) => scope_claim(claim)?,
@@ -68,7 +68,11 @@ impl Contract {
     }
 
     /// What the audience's file adds: claims of its own, and the roles.
-    pub(in crate::judgement::policy) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &Roles) {
+    pub(in crate::judgement::policy) fn add_claims(
+        &self,
+        claims: &mut Map<String, Value>,
+        roles: &RoleNames,
+    ) {
         if self.requested != TokenType::IdToken {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
@@ -128,12 +132,12 @@ impl Contract {
 
     /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says
     /// nothing.
-    pub(in crate::judgement::policy) fn narrowed_roles(&self, before: &Roles) -> Roles {
+    pub(in crate::judgement::policy) fn narrowed_roles(&self, before: &RoleNames) -> RoleNames {
         if self.requested == TokenType::IdToken {
-            return Roles::default();
+            return RoleNames::default();
         }
         let own = self.roles.iter().map(|terms| (terms.audience.clone(), terms.apply(before)));
-        Roles {
+        RoleNames {
             realm: &before.realm & &self.realm_roles,
             clients: own.filter(|(_, roles)| !roles.is_empty()).collect(),
         }

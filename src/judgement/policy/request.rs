@@ -1,4 +1,4 @@
-//! What a request asks for, as policy sees it: ids, claims and scopes.
+//! An exchange request as policy sees it: ids, claims and scopes.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 
-/// What is asked for, by whom and with what.
+/// What a client asks for, and with which tokens.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub struct ExchangeRequest<'a> {
@@ -24,7 +24,7 @@ pub struct ExchangeRequest<'a> {
     pub audiences: &'a [String],
     /// The `resource` values.
     pub resources: &'a [String],
-    /// The scope asked for.
+    /// The requested scope.
     pub scope: Option<&'a Scope>,
     /// The subject token's verified claims.
     pub claims: &'a Map<String, Value>,
@@ -34,38 +34,38 @@ pub struct ExchangeRequest<'a> {
     pub held: bool,
     /// The subject token's `exp`.
     pub subject_expires: Timestamp,
-    /// The `cnf` that binds the new token: what the subject token is bound to, or the key that the caller has shown.
+    /// The `cnf` that binds the new token: the subject token's, or the key whose possession the caller has proved.
     pub binding: Option<&'a Value>,
     /// The realm's `iss`.
     pub realm_issuer: &'a str,
-    /// Who acts for the subject.
+    /// The actor that is to act for the subject.
     pub actor: Option<Actor<'a>>,
     /// Whether the subject is one of another issuer and the token one that we minted for him: `sub` is his already.
     pub settled: bool,
     /// Whether the subject token is one that we signed in an earlier exchange.
     pub ours: bool,
-    /// Whom the new token is to be about in the place of the subject.
+    /// The user whom the new token is to be about instead of the subject.
     pub impersonate: Option<Impersonated<'a>>,
-    /// Claims that a token that we sign may carry besides those that the audience's file lists.
+    /// Claims that a token that Cambio signs may have besides those that the audience's file lists.
     pub carried: &'a [&'a str],
-    /// Claims that a minted token has with this text where the subject token has none.
+    /// Claims of a minted token, with their texts, for subject tokens without them.
     pub defaults: &'a [(&'a str, &'a str)],
-    /// Whether the scope [`OFFLINE`] is left out where it is not permitted, and not refused.
+    /// Whether the scope `offline_access` is left out if it is not permitted. Otherwise the request is refused.
     pub drop_offline: bool,
 }
 
-/// A user of the realm whom the subject is to become, as the directory knows him.
+/// A user of the realm whom the subject impersonates, as the directory knows them.
 #[derive(Clone, Copy, Debug)]
 pub struct Impersonated<'a> {
-    /// His `sub`.
+    /// The user's `sub`.
     pub subject: &'a str,
-    /// What is known of him: `sub`, `preferred_username`, `email`…
+    /// The user's claims: `sub`, `preferred_username`, `email`…
     pub claims: &'a Map<String, Value>,
-    /// Whether he has an administrator's role, so that nobody may become him.
+    /// Whether the user has an administrator's role, so that nobody may impersonate them.
     pub protected: bool,
 }
 
-/// Whoever acts for the subject, by a token that was verified like a subject token.
+/// The actor, whose token was verified like a subject token.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor<'a> {
     /// Its issuer's name in the configuration.

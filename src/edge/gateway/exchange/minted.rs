@@ -15,7 +15,7 @@ use crate::judgement::issue::mint::Mint;
 use crate::judgement::issue::{self, Conformed};
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::mint::Question;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Makes the token, with the roles that [`directory`] gave.
@@ -24,7 +24,7 @@ pub(super) fn mint(
     realm: &RealmState,
     permit: &Permit,
     proof: &Proven,
-    directory: Option<&Roles>,
+    directory: Option<&RoleNames>,
 ) -> Result<Conformed, Refusal> {
     let mut buffer = uuid::Uuid::encode_buffer();
     let jti: &str = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
@@ -58,7 +58,7 @@ pub(super) async fn directory(
     visit: Visit<'_>,
     realm: &RealmState,
     question: Question<'_>,
-) -> Result<Roles, Refusal> {
+) -> Result<RoleNames, Refusal> {
     let Some(directory) = &realm.directory else {
         let detail = format!("roles.source: directory: write realms.{}.directory", realm.config.name);
         return Err(Refusal::new(Reason::DirectoryUnavailable, detail));
@@ -74,7 +74,7 @@ pub(super) async fn directory(
     if !directory.is_enabled(upstream, question.subject, now).await.map_err(refused)? {
         return Err(Refusal::new(Reason::SubjectTokenInactive, "the user is disabled"));
     }
-    let mut roles = Roles::default();
+    let mut roles = RoleNames::default();
     if question.realm {
         let held = directory.realm_roles(upstream, question.subject, now).await.map_err(refused)?;
         roles.realm.extend(held.iter().cloned());

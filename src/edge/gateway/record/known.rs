@@ -3,14 +3,14 @@
 use http::StatusCode;
 
 use super::{Exit, clip};
-use crate::adapters::audit::Impersonation;
+use crate::adapters::audit::ImpersonationRecord;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
 use crate::judgement::issue::IssuedFacts;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::token::Validated;
 use crate::words::oauth::urn::TokenType;
 
@@ -60,8 +60,9 @@ impl Exit<'_> {
             line.actor_token_type = Some(kind.name());
             line.actor_token_sha256 = Some(token.sha256());
         }
-        line.impersonation =
-            parsed.requested_subject().map(|name| Impersonation { requested: clip(name), subject: None });
+        line.impersonation = parsed
+            .requested_subject()
+            .map(|name| ImpersonationRecord { requested: clip(name), subject: None });
         line.audience = parsed.audiences().iter().map(|name| clip(name)).collect();
         line.resource = parsed.resources().iter().map(|name| clip(name)).collect();
         line.scope_requested = parsed.scope().map(|scope| clip(&scope.to_string()));
@@ -113,6 +114,6 @@ impl Exit<'_> {
 }
 
 /// Roles as an audit line shows them.
-fn roles(roles: &Roles) -> serde_json::Value {
+fn roles(roles: &RoleNames) -> serde_json::Value {
     serde_json::json!({ "realm": roles.realm, "clients": roles.clients })
 }

@@ -31,7 +31,7 @@ struct Asked<'a> {
     own: bool,
     kind: TokenType,
     scope: Option<&'a str>,
-    directory: Option<&'a Roles>,
+    directory: Option<&'a RoleNames>,
 }
 
 const OWN: Asked<'_> = Asked { own: true, kind: TokenType::AccessToken, scope: None, directory: None };
@@ -130,7 +130,7 @@ fn an_id_token_speaks_to_the_client_and_has_no_roles() {
     for absent in ["nonce", "at_hash", "scope", "resource_access", "realm_access", "tenant"] {
         assert!(!minted.claims.contains_key(absent), "{absent}");
     }
-    assert_eq!(minted.roles, Roles::default());
+    assert_eq!(minted.roles, RoleNames::default());
 }
 
 #[test]
@@ -214,9 +214,9 @@ fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
         act: claims.get("act").cloned(),
         ..base
     };
-    let held = Roles {
+    let held = RoleNames {
         clients: BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]),
-        ..Roles::default()
+        ..RoleNames::default()
     };
     let from = Ingredients { subject: &claims, directory: Some(&held), issuer: ISSUER, now: now(), jti: JTI };
     let minted = contract.mint(&from).unwrap();
@@ -254,7 +254,7 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
         (&json!("partner#42"), &json!(partner))
     );
     assert_eq!((&minted.claims["iss"], minted.scope.to_string().as_str()), (&json!(ISSUER), "email"));
-    assert!(!minted.claims.contains_key("sid") && minted.roles == Roles::default());
+    assert!(!minted.claims.contains_key("sid") && minted.roles == RoleNames::default());
 
     let translating = Audience { issuance: Issuance::Translate, ..target };
     let refusal = decided(translating).unwrap_err();
@@ -384,7 +384,7 @@ fn the_directory_is_asked_for_what_the_file_looks_at() {
     assert_eq!(self::contract(&target, &FOREIGN, &keycloak_claims()).unwrap().directory(), None);
     assert_eq!(mint(&target, &OWN, &keycloak_claims()).unwrap_err().reason, Reason::Internal, "not asked");
 
-    let held = Roles {
+    let held = RoleNames {
         realm: BTreeSet::new(),
         clients: BTreeMap::from([
             ("other-app".to_owned(), set(&["approver"])),
@@ -512,7 +512,7 @@ proptest! {
             prop_assert!(minted.scope.iter().all(|token| contract.scope_permitted.contains(token)));
             prop_assert!(contract.scope_requested.as_ref().is_none_or(|asked| minted.scope.is_subset(asked)));
             prop_assert!(minted.expires <= NOW + target.token.lifetime.as_secs().min(120));
-            let before = Roles::read(&claims).unwrap();
+            let before = RoleNames::read(&claims).unwrap();
             let realm_before = if own { before.realm.clone() } else { BTreeSet::new() };
             prop_assert!(minted.roles.realm.is_subset(&(&target.roles.realm & &realm_before)));
             let issuer = if own { "corp" } else { "partner" };
@@ -529,8 +529,8 @@ proptest! {
                 }
             }
             // What a resource server reads, in whichever claim, is what was granted.
-            let written = Roles::read(&minted.claims).unwrap();
-            let expected = if target.roles.output.keycloak { minted.roles.clone() } else { Roles::default() };
+            let written = RoleNames::read(&minted.claims).unwrap();
+            let expected = if target.roles.output.keycloak { minted.roles.clone() } else { RoleNames::default() };
             prop_assert_eq!(written, expected);
             if target.roles.output.claim.is_some() {
                 let listed: BTreeSet<String> = minted.claims.get("roles").and_then(Value::as_array)

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::judgement::expression::Scene;
 use crate::judgement::policy::model::{Audience, Issuance, RoleMapping, RoleSource};
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
 /// The role rules of one audience for one request: what looks at the subject token is already decided.
@@ -135,7 +135,7 @@ impl RoleTerms {
 
     /// The audience's roles in the new token. Each rule looks at what the identity provider issued or holds, not at what
     /// another rule made of it.
-    pub fn apply(&self, issued: &Roles) -> BTreeSet<String> {
+    pub fn apply(&self, issued: &RoleNames) -> BTreeSet<String> {
         let mut roles = self.given.clone();
         for role in issued.clients.get(&self.audience).into_iter().flatten() {
             match self.renamed.get(role) {

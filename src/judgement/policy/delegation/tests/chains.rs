@@ -15,7 +15,7 @@ use crate::judgement::policy::decide::{Decision, decide};
 use crate::judgement::policy::mint::Ingredients;
 use crate::judgement::policy::model::{ActorRule, Delegation, Impersonation, Issuance, Permission};
 use crate::judgement::policy::request::Impersonated;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::policy::samples::{NOW, audience, listed, permission, policy};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::words::oauth::names::Names;
@@ -197,7 +197,7 @@ fn exchange(
     let now = Timestamp::from_second(now).unwrap();
     let decision = decide(&policy(hop.audiences.iter().map(target)), "corp", &request, now)?;
     let contract = &decision.contract;
-    let (roles, jti) = (Roles::default(), "cambio:1");
+    let (roles, jti) = (RoleNames::default(), "cambio:1");
     let minted =
         contract.mint(&Ingredients { subject, directory: Some(&roles), issuer: ISSUER, now, jti })?;
     let (scope, token_type) = (minted.scope.to_string(), Some(contract.token_type()));

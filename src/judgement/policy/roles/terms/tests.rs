@@ -21,7 +21,7 @@ fn rules_look_at_the_issued_roles_only() {
         fixed: to("user"),
         default: to("guest"),
     };
-    let issued = |own: &[&str], realm: &[&str], other: &[&str]| Roles {
+    let issued = |own: &[&str], realm: &[&str], other: &[&str]| RoleNames {
         realm: set(realm),
         clients: BTreeMap::from([("api".to_owned(), set(own)), ("other".to_owned(), set(other))]),
     };
@@ -80,7 +80,7 @@ fn roles(issuers: Option<&[&str]>, own: bool, issuance: Issuance, directory: boo
     let subject = RoleSubject { realm: "corp", issuer, own, claims: &claims };
     let terms = RoleTerms::resolve(&target, issuance, subject, || &scene).unwrap();
     let sees = own && !directory || issuance != Issuance::Mint;
-    let before = if sees { Roles::read(&claims).unwrap() } else { Roles::default() };
+    let before = if sees { RoleNames::read(&claims).unwrap() } else { RoleNames::default() };
     let roles = terms.apply(&before);
     assert!(roles.iter().all(|role| terms.allows(role)));
     roles
