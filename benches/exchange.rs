@@ -16,16 +16,17 @@ use cambio::judgement::exchange::classify::{Classified, classify};
 use cambio::judgement::exchange::doors::Doors;
 use cambio::judgement::exchange::parse::parse;
 use cambio::judgement::issue::key::{KeyKind, SigningKey, generate};
-use cambio::judgement::issue::{Verified, answer::Answer, reissue};
+use cambio::judgement::issue::{Verified, answer::UpstreamAnswer, reissue};
 use cambio::judgement::jose::checks::TokenChecks;
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use cambio::judgement::permit::{Circumstances, Permit};
-use cambio::judgement::policy::decide::{Request, decide};
+use cambio::judgement::policy::decide::decide;
 use cambio::judgement::policy::model::{
     Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules,
 };
 use cambio::judgement::policy::provenance::Provenance;
+use cambio::judgement::policy::request::ExchangeRequest;
 use cambio::judgement::token::{AudienceRule, SubjectChecks, validate};
 use cambio::words::oauth::confirmation::Evidence;
 use cambio::words::oauth::names::Names;
@@ -101,8 +102,8 @@ fn policy() -> Policy {
     Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 
-fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {
-    Request {
+fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> ExchangeRequest<'a> {
+    ExchangeRequest {
         held: true,
         client: "client-19",
         issuer: "corp",
@@ -257,7 +258,7 @@ fn benchmarks(c: &mut Criterion) {
     for (name, key) in [("ES256", &ec), ("RS256", &rsa)] {
         c.bench_function(&format!("reissue/{name}"), |b| {
             b.iter_batched(
-                || Answer::read(200, answer.as_bytes()).unwrap(),
+                || UpstreamAnswer::read(200, answer.as_bytes()).unwrap(),
                 |answer| {
                     let issued = Verified::new(&issued, ISSUER);
                     reissue::conform(&permit, answer, &issued, key, now()).unwrap()

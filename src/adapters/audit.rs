@@ -78,7 +78,7 @@ pub struct Line {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actors: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub impersonation: Option<Impersonation>,
+    pub impersonation: Option<ImpersonationRecord>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audience: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -114,7 +114,7 @@ pub struct Line {
 
 /// Whom a request wants to become.
 #[derive(Clone, Debug, Serialize)]
-pub struct Impersonation {
+pub struct ImpersonationRecord {
     /// The parameter `requested_subject`.
     pub requested: String,
     /// The `sub` that the new token is to have, once the user is known.

@@ -12,8 +12,9 @@ use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::policy::contract::Contract;
-use crate::judgement::policy::decide::{Actor, Decision, Impersonated, Request, decide};
+use crate::judgement::policy::decide::{Decision, decide};
 use crate::judgement::policy::model::{Demands, Issuance, Policy};
+use crate::judgement::policy::request::{Actor, ExchangeRequest, Impersonated};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::token::checked::CheckedToken;
 use crate::judgement::token::presented::{Presenter, TokenRole};
@@ -88,7 +89,7 @@ impl Permit {
         let request = request(&validated, validated.scope(), binding.as_ref(), circumstances);
         let mut decided = decide(policy, realm, &request, now);
         if validated.authenticated().parsed().prefers_refresh() {
-            let request = Request { requested_token: TokenType::RefreshToken, ..request };
+            let request = ExchangeRequest { requested_token: TokenType::RefreshToken, ..request };
             decided = with_refresh(decide(policy, realm, &request, now), decided);
         }
         match decided {
@@ -283,9 +284,9 @@ fn request<'a>(
     scope: Option<&'a Scope>,
     binding: Option<&'a Value>,
     circumstances: &Circumstances<'a>,
-) -> Request<'a> {
+) -> ExchangeRequest<'a> {
     let (parsed, subject) = (validated.authenticated().parsed(), validated.subject());
-    Request {
+    ExchangeRequest {
         client: parsed.credentials().client_id(),
         issuer: subject.issuer(),
         provenance: subject.provenance(),

@@ -1,6 +1,9 @@
-//! Who may exchange whose token for which application, and what the new token may say. Pure: ids, claims, scopes.
+//! Who may exchange whose token for which audience, and what the new token may say. Pure: ids, claims, scopes.
 
 pub mod admin_roles;
+mod check;
+pub mod claim_names;
+mod claim_values;
 pub mod contract;
 pub mod decide;
 pub mod delegation;
@@ -8,6 +11,7 @@ pub mod mint;
 pub mod model;
 pub mod narrow;
 pub mod provenance;
+pub mod request;
 pub mod roles;
 pub mod scopes;
 pub mod subject;

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Version, header};
 
 use self::disguise::INTROSPECT;
 pub use self::framing::framing;
-use crate::judgement::dialect::Place;
+use crate::judgement::dialect::RealmPath;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Where every realm of Keycloak has its token endpoint.
@@ -100,7 +100,7 @@ enum Endpoint {
 
 impl RouteTable {
     /// A table for realms at these places; the index of a realm is its place here.
-    pub fn new<'a>(realms: impl IntoIterator<Item = Place<'a>>) -> Self {
+    pub fn new<'a>(realms: impl IntoIterator<Item = RealmPath<'a>>) -> Self {
         let mut table = Self {
             endpoints: HashMap::new(),
             realm_prefixes: BTreeSet::from(["/realms/".to_owned(), "/auth/realms/".to_owned()]),
@@ -126,12 +126,12 @@ impl RouteTable {
     }
 
     /// Every path that means something at a realm: no two realms may share one.
-    pub fn paths(place: Place<'_>) -> BTreeSet<String> {
+    pub fn paths(place: RealmPath<'_>) -> BTreeSet<String> {
         Self::new([place]).endpoints.into_keys().collect()
     }
 
     /// The paths of a realm's token endpoint, the identity provider's own first.
-    pub fn token_paths(place: Place<'_>) -> Vec<String> {
+    pub fn token_paths(place: RealmPath<'_>) -> Vec<String> {
         std::iter::once(format!("{}{TOKEN}", place.path)).chain(place.token_paths()).collect()
     }
 
@@ -148,7 +148,7 @@ impl RouteTable {
         self.upstream.get(path).map(String::as_str)
     }
 
-    fn add_dialect(&mut self, place: Place<'_>, index: usize) {
+    fn add_dialect(&mut self, place: RealmPath<'_>, index: usize) {
         for path in place.token_paths() {
             self.doors.push(disguise::segments(&path));
             self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));

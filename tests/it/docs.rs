@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use cambio::adapters::audit::{Event, Impersonation, Line};
+use cambio::adapters::audit::{Event, ImpersonationRecord, Line};
 use cambio::judgement::client::credentials::CredentialsMethod;
-use cambio::judgement::dialect::keycloak;
 use cambio::judgement::exchange::classify::GovernedGrant;
 use cambio::words::refusal::Reason;
 use serde_json::json;
@@ -20,11 +19,11 @@ fn every_reason_is_documented_as_it_is() {
     let (before, rest) = text.split_once(BEGIN).expect("the mark before the table");
     let (table, after) = rest.split_once(END).expect("the mark after the table");
     let rows = Reason::ALL.iter().map(|reason| {
-        let answer = keycloak::answer(*reason);
+        let answer = reason.public();
         let answer = match reason {
             Reason::UpstreamRefused => "the identity provider's own".to_owned(),
             Reason::CallerGone => "none: nobody is there".to_owned(),
-            _ => format!("{} `{}`", answer.status.as_u16(), answer.code),
+            _ => format!("{} `{}`", answer.status.as_u16(), answer.code.as_str()),
         };
         format!("| `{reason}` | {answer} | {} |\n", reason.meaning())
     });
@@ -119,7 +118,7 @@ fn full_line() -> Line {
         actor_token_type: Some("x"),
         actor_token_sha256: text(),
         actors: vec![String::from("x")],
-        impersonation: Some(Impersonation { requested: String::from("x"), subject: text() }),
+        impersonation: Some(ImpersonationRecord { requested: String::from("x"), subject: text() }),
         audience: vec![String::from("x")],
         resource: vec![String::from("x")],
         scope_requested: text(),

@@ -1,9 +1,9 @@
 //! Nothing leaves as an answer to an exchange but what was held to its contract.
 
-use cambio::judgement::issue::{Conformed, Facts};
+use cambio::judgement::issue::{Conformed, IssuedFacts};
 
-fn forge(body: Vec<u8>, facts: Facts) -> Conformed {
-    Conformed { body, facts }
+fn forge(facts: IssuedFacts) -> Conformed {
+    Conformed { members: Default::default(), facts }
 }
 
 fn main() {}

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::adapters::config::Problem;
-use crate::judgement::issue::key::KeyError;
+use crate::judgement::issue::key::SigningKeyError;
 
 /// Why the folder or the file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// No key could be made.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] SigningKeyError),
     /// The file exists; a key in use is never overwritten.
     #[error("{0} exists and is not overwritten")]
     Exists(PathBuf),

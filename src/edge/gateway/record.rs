@@ -21,7 +21,7 @@ use crate::adapters::audit::{Event, Line};
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
-use crate::judgement::dialect::{self, Asked, Dialect};
+use crate::judgement::dialect::{self, Dialect, RequestKind};
 use crate::judgement::exchange::classify::GovernedGrant;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::token::dpop::NONCE_HEADER;
@@ -183,11 +183,11 @@ impl<'a> AuditRecord<'a> {
         Response::from_parts(head, body)
     }
 
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> RequestKind {
         match (self.line.event, self.grant) {
-            (Event::TokenRefresh, _) => Asked::Refresh,
-            (_, Some(Grant::JwtBearer)) => Asked::Assertion,
-            (_, Some(Grant::TokenExchange | Grant::ApiAccess) | None) => Asked::Exchange,
+            (Event::TokenRefresh, _) => RequestKind::Refresh,
+            (_, Some(Grant::JwtBearer)) => RequestKind::Assertion,
+            (_, Some(Grant::TokenExchange | Grant::ApiAccess) | None) => RequestKind::Exchange,
         }
     }
 
@@ -290,7 +290,7 @@ impl<'a> AuditRecord<'a> {
 
     /// The answer to a request that ended outside the pipeline.
     pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
-        let response = respond::refusal(self.dialect, refusal, Asked::Exchange, &self.line.id);
+        let response = respond::refusal(self.dialect, refusal, RequestKind::Exchange, &self.line.id);
         self.ungoverned();
         self.refused(refusal, response.status());
         response

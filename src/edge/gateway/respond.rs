@@ -4,16 +4,16 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, WWW_
 use http::{Response, StatusCode};
 
 use crate::adapters::net::body::Body;
-use crate::judgement::dialect::{Asked, Dialect, Refused};
+use crate::judgement::dialect::{Dialect, DialectRefusal, RequestKind};
 use crate::words::refusal::{Reason, Refusal};
 
 /// The header that carries the correlation id of an audit line.
 pub const CORRELATION_ID: &str = "x-correlation-id";
 
 /// A refusal in the dialect's shape: status, code and fixed text. The cause is in the audit line with the same id.
-pub fn refusal(dialect: Dialect, refusal: &Refusal, asked: Asked, id: &str) -> Response<Body> {
+pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &str) -> Response<Body> {
     let rules = dialect.rules();
-    let answer = (rules.refusal)(&Refused::new(refusal, asked));
+    let answer = (rules.refusal)(&DialectRefusal::new(refusal, request));
     let mut response = json(answer.status, answer.body());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(rules.cache_control));
     if let Ok(id) = HeaderValue::from_str(id) {
@@ -39,7 +39,7 @@ pub fn challenge(response: &mut Response<Body>, realm: &str) {
 pub fn fault(reason: Reason, path: &str) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
     tracing::warn!(%id, path, %reason, "not answered");
-    refusal(Dialect::Keycloak, &Refusal::new(reason, ""), Asked::Exchange, &id)
+    refusal(Dialect::Keycloak, &Refusal::new(reason, ""), RequestKind::Exchange, &id)
 }
 
 /// An answer that says nothing but that all is well (RFC 7009 section 2.2).

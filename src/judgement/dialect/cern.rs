@@ -1,11 +1,12 @@
-//! CERN SSO: Keycloak, also below `/auth`, where clients leave out what their subject token is.
-//! Beside the exchange there is a door by which an application has a token for another API as itself.
+//! CERN SSO: Keycloak, also below `/auth`. Clients may leave out `subject_token_type`.
+//! At the API access endpoint, an application gets a token for another API on its own behalf.
 
-use super::{Rules, keycloak};
+use super::keycloak;
+use super::rules::DialectRules;
 use crate::words::oauth::urn::TokenType;
 
 /// The dialect.
-pub static RULES: Rules = Rules {
+pub static RULES: DialectRules = DialectRules {
     token_paths: &["/auth{path}/protocol/openid-connect/token"],
     api_access_paths: &["{path}/api-access/token", "/auth{path}/api-access/token"],
     subject_token_type: Some(TokenType::AccessToken),

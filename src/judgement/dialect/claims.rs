@@ -1,17 +1,17 @@
-//! What a page demands of a subject token besides a good signature.
+//! What a dialect requires of a subject token besides a good signature.
 
 use serde_json::{Map, Value};
 
-use super::Rules;
+use super::rules::DialectRules;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Claims that are numbers (RFC 7519 section 2, `NumericDate`); the others are texts.
+/// Claims that are numbers (RFC 7519 section 2, `NumericDate`); other required claims are texts.
 const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 
-/// A verified subject token, and how it came.
+/// A verified subject token and the request that carries it, as far as a dialect looks at them.
 #[derive(Clone, Copy, Debug)]
-pub struct Came<'a> {
-    /// Its claims.
+pub struct DialectInput<'a> {
+    /// The subject token's claims.
     pub claims: &'a Map<String, Value>,
     /// The host that was called, as the caller knows it, perhaps with a port.
     pub host: Option<&'a str>,
@@ -19,14 +19,14 @@ pub struct Came<'a> {
     pub subject_issuer: Option<&'a str>,
 }
 
-/// Holds the token to the page.
+/// Checks the subject token against the dialect's rules.
 ///
 /// # Errors
-/// [`Reason::SubjectTokenClaims`]: a claim is missing, or `iss` is not the `subject_issuer`.
-/// [`Reason::SubjectTokenAudience`]: the host that was called is not in `aud`.
-pub fn check(rules: &Rules, came: &Came<'_>) -> Result<(), Refusal> {
+/// [`Reason::SubjectTokenClaims`] if a claim is missing or `iss` is not the `subject_issuer`;
+/// [`Reason::SubjectTokenAudience`] if `aud` does not have the host that was called.
+pub fn check(rules: &DialectRules, input: &DialectInput<'_>) -> Result<(), Refusal> {
     for name in rules.required_claims {
-        let there = match came.claims.get(*name) {
+        let there = match input.claims.get(*name) {
             Some(Value::String(text)) => !text.is_empty() && !TIMES.contains(name),
             Some(Value::Number(_)) => TIMES.contains(name),
             _ => false,
@@ -38,26 +38,27 @@ pub fn check(rules: &Rules, came: &Came<'_>) -> Result<(), Refusal> {
             ));
         }
     }
-    let issuer = came.claims.get("iss").and_then(Value::as_str);
-    if rules.subject_issuer && issuer != came.subject_issuer {
+    let issuer = input.claims.get("iss").and_then(Value::as_str);
+    if rules.subject_issuer && issuer != input.subject_issuer {
         return Err(Refusal::new(Reason::SubjectTokenClaims, "subject_issuer is not the token's iss"));
     }
-    if rules.audience_is_host && !came.host.is_some_and(|host| is_for(came.claims, host)) {
+    if rules.audience_is_host && !input.host.is_some_and(|host| is_for(input.claims, host)) {
         return Err(Refusal::new(Reason::SubjectTokenAudience, "aud does not have the host that was called"));
     }
     Ok(())
 }
 
-/// Whether `aud` has the host, with or without its port (RFC 7519 section 4.1.3). Hosts have no case.
+/// Whether `aud` has the host, with or without its port (RFC 7519 section 4.1.3). The case of a host does not matter.
 fn is_for(claims: &Map<String, Value>, host: &str) -> bool {
     let bare = match host.rsplit_once(':') {
         Some((bare, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
         _ => host,
     };
-    let meant = |audience: &str| audience.eq_ignore_ascii_case(host) || audience.eq_ignore_ascii_case(bare);
+    let names_host =
+        |audience: &str| audience.eq_ignore_ascii_case(host) || audience.eq_ignore_ascii_case(bare);
     match claims.get("aud") {
-        Some(Value::String(audience)) => meant(audience),
-        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(meant),
+        Some(Value::String(audience)) => names_host(audience),
+        Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(names_host),
         _ => false,
     }
 }
@@ -78,8 +79,8 @@ mod tests {
 
     fn check(claims: &Value, host: Option<&str>, subject_issuer: Option<&str>) -> Option<Reason> {
         let claims = claims.as_object().unwrap();
-        let came = Came { claims, host, subject_issuer };
-        super::check(Dialect::Pace.rules(), &came).err().map(|refusal| refusal.reason)
+        let input = DialectInput { claims, host, subject_issuer };
+        super::check(Dialect::Pace.rules(), &input).err().map(|refusal| refusal.reason)
     }
 
     #[test]
@@ -117,8 +118,8 @@ mod tests {
     fn the_others_leave_it_to_the_issuers_configuration() {
         for dialect in Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Pace) {
             let claims = Map::new();
-            let came = Came { claims: &claims, host: None, subject_issuer: None };
-            assert_eq!(super::check(dialect.rules(), &came), Ok(()), "{dialect:?}");
+            let input = DialectInput { claims: &claims, host: None, subject_issuer: None };
+            assert_eq!(super::check(dialect.rules(), &input), Ok(()), "{dialect:?}");
         }
     }
 }

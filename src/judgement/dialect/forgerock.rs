@@ -1,15 +1,18 @@
-//! `ForgeRock` Access Management: realms below realms, and one text for whatever is wrong with an exchange.
+//! `ForgeRock` Access Management: realms below realms, and one text for everything that is wrong with an exchange.
 //!
-//! Who may act for whom stands in the tokens (`may_act`); the introspection endpoint shows it with `act`.
+//! The subject token says who may act for its subject (`may_act`). The introspection endpoint returns `act`.
 
 use http::StatusCode;
 
-use super::{Answer, Cause, Member, Members, Refused, Rules, rfc8693};
+use super::refusal::DialectRefusal;
+use super::rfc8693;
+use super::rules::DialectRules;
+use super::shape::{AnswerMember, AnswerShape};
 use crate::words::oauth::error::ErrorCode;
-use crate::words::refusal::Reason;
+use crate::words::refusal::{Cause, PublicError, Reason};
 
 /// The dialect.
-pub static RULES: Rules = Rules {
+pub static RULES: DialectRules = DialectRules {
     token_paths: &[
         "/oauth2/realms/root/realms/{realm}/access_token",
         "/openam/oauth2/realms/root/realms/{realm}/access_token",
@@ -21,30 +24,33 @@ pub static RULES: Rules = Rules {
     drops_offline: true,
     refreshes: true,
     // "Any other claims related to the subject, such as user_id and subname", and the authentication level, which is
-    // copied from access tokens; ID tokens have none, and `token.set` of the audience's file says the client's.
-    // A nonce goes from ID token to ID token.
+    // copied from access tokens. ID tokens have none: `token.set` of the audience's file can set the client's.
+    // A nonce is copied from ID token to ID token.
     carried: &["auth_level", "nonce", "realm", "subname", "user_id"],
     refusal,
-    members: Members::Only(&[
-        Member::Copied("access_token"),
-        // null with ID tokens.
-        Member::OrNull("refresh_token"),
-        Member::Copied("issued_token_type"),
-        Member::Copied("scope"),
-        // ID tokens, too.
-        Member::Instead("token_type", "N_A", "Bearer"),
-        Member::Copied("expires_in"),
+    members: AnswerShape::Only(&[
+        AnswerMember::Copied("access_token"),
+        // null beside ID tokens.
+        AnswerMember::OrNull("refresh_token"),
+        AnswerMember::Copied("issued_token_type"),
+        AnswerMember::Copied("scope"),
+        // Also for ID tokens.
+        AnswerMember::Instead("token_type", "N_A", "Bearer"),
+        AnswerMember::Copied("expires_in"),
     ]),
     ..rfc8693::RULES_OF_RFC8693
 };
 
-/// What the caller is told. The page knows two cases; the rest is RFC 6749's.
-pub fn refusal(refused: &Refused<'_>) -> Answer {
-    let bad = |text| Answer::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, text);
+/// The answer to a refusal. `ForgeRock`'s documentation knows two cases. Other cases are answered as RFC 6749 says.
+pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
+    let bad = |text| PublicError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, text);
     match refused.cause() {
-        Cause::Untrusted | Cause::Token | Cause::TokenType | Cause::Actor | Cause::Target | Cause::Denied => {
-            bad("Invalid token exchange.")
-        }
+        Cause::UntrustedToken
+        | Cause::SubjectToken
+        | Cause::TokenType
+        | Cause::Actor
+        | Cause::Target
+        | Cause::Denied => bad("Invalid token exchange."),
         Cause::Request if refused.reason == Reason::ParameterMissing => match refused.detail {
             "subject_token" => bad("Subject token is required."),
             "subject_token_type" => bad("Subject token type is required."),

@@ -1,68 +1,80 @@
-//! RFC 8693 as it is written, with the errors of RFC 6749 section 5.2.
+//! RFC 8693 as written, with the errors of RFC 6749 section 5.2.
 
 use http::StatusCode;
 
-use super::{Answer, Cause, Member, Members, Refused, Rules, keycloak};
+use super::keycloak;
+use super::refusal::DialectRefusal;
+use super::rules::DialectRules;
+use super::shape::{AnswerMember, AnswerShape};
 use crate::words::oauth::error::ErrorCode;
+use crate::words::refusal::{Cause, PublicError};
 
 /// The dialect.
-pub static RULES: Rules = RULES_OF_RFC8693;
+pub static RULES: DialectRules = RULES_OF_RFC8693;
 
-/// The same, for dialects that differ in little.
-pub(super) const RULES_OF_RFC8693: Rules = Rules {
+/// The rules as a constant, for dialects that differ in little.
+pub(super) const RULES_OF_RFC8693: DialectRules = DialectRules {
     audience_of_client: true,
     refusal,
     upstream_refusals: false,
-    members: Members::Only(&[
-        Member::Copied("access_token"),
-        Member::Copied("issued_token_type"),
-        Member::Copied("token_type"),
-        Member::Copied("expires_in"),
-        Member::Copied("scope"),
-        Member::Copied("refresh_token"),
+    members: AnswerShape::Only(&[
+        AnswerMember::Copied("access_token"),
+        AnswerMember::Copied("issued_token_type"),
+        AnswerMember::Copied("token_type"),
+        AnswerMember::Copied("expires_in"),
+        AnswerMember::Copied("scope"),
+        AnswerMember::Copied("refresh_token"),
     ]),
     ..keycloak::RULES_OF_KEYCLOAK
 };
 
-/// What the caller is told: RFC 8693 section 2.2.2 of tokens and targets, RFC 6749 section 5.2 of all else.
-pub fn refusal(refused: &Refused<'_>) -> Answer {
-    let bad = |code, text| Answer::new(StatusCode::BAD_REQUEST, code, text);
+/// The answer to a refusal: RFC 8693 section 2.2.2 for tokens and targets, RFC 6749 section 5.2 for everything else.
+pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
+    let bad = |code, text| PublicError::new(StatusCode::BAD_REQUEST, code, text);
     match refused.cause() {
         Cause::Request => bad(ErrorCode::InvalidRequest, "The request is malformed."),
-        Cause::Method => {
-            Answer::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, "The method must be POST.")
-        }
-        Cause::TooLarge => {
-            Answer::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, "The request is too large.")
-        }
-        Cause::TooSlow => Answer::new(
+        Cause::Method => PublicError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::InvalidRequest,
+            "The method must be POST.",
+        ),
+        Cause::TooLarge => PublicError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::InvalidRequest,
+            "The request is too large.",
+        ),
+        Cause::TooSlow => PublicError::new(
             StatusCode::REQUEST_TIMEOUT,
             ErrorCode::InvalidRequest,
             "The request came too slowly.",
         ),
         Cause::GrantType => bad(ErrorCode::UnsupportedGrantType, "The grant type is not supported."),
         Cause::TokenType => bad(ErrorCode::InvalidRequest, "A token type is not supported."),
-        Cause::Client => {
-            Answer::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient, "Client authentication failed.")
+        Cause::Client => PublicError::new(
+            StatusCode::UNAUTHORIZED,
+            ErrorCode::InvalidClient,
+            "Client authentication failed.",
+        ),
+        Cause::DpopProof => bad(ErrorCode::InvalidDpopProof, "The DPoP proof is invalid."),
+        Cause::DpopNonce => bad(ErrorCode::UseDpopNonce, "The DPoP proof needs a nonce."),
+        Cause::UntrustedToken | Cause::SubjectToken => {
+            bad(ErrorCode::InvalidRequest, "The subject token is invalid.")
         }
-        Cause::Proof => bad(ErrorCode::InvalidDpopProof, "The DPoP proof is invalid."),
-        Cause::Nonce => bad(ErrorCode::UseDpopNonce, "The DPoP proof needs a nonce."),
-        Cause::Untrusted | Cause::Token => bad(ErrorCode::InvalidRequest, "The subject token is invalid."),
         // "Either the subject token or actor token are invalid for any reason, or are unacceptable based on policy".
         Cause::Actor => bad(ErrorCode::InvalidRequest, "The actor can't act for the subject."),
-        // "Unwilling or unable to issue a token for any target service". Who may have one is no caller's business, so an
-        // unknown target and a forbidden one are told alike.
+        // "Unwilling or unable to issue a token for any target service". Callers need not know who may have one, so an
+        // unknown target and a forbidden target get the same answer.
         Cause::Target | Cause::Denied => bad(ErrorCode::InvalidTarget, "No token is issued for this target."),
         Cause::Scope => bad(ErrorCode::InvalidScope, "The scope exceeds what is granted."),
         Cause::Grant => bad(ErrorCode::InvalidGrant, "The grant is invalid."),
-        // RFC 6749 has no code for these at the token endpoint; its names for them at the other (section 4.1.2.1).
-        Cause::Away => Answer::new(
+        // RFC 6749 has no codes for these at the token endpoint. The codes are the authorization endpoint's (section 4.1.2.1).
+        Cause::Unavailable => PublicError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::TemporarilyUnavailable,
             "The authorization server is not available.",
         ),
-        Cause::Broken => {
-            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, "Internal error.")
+        Cause::Fault => {
+            PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, "Internal error.")
         }
     }
 }

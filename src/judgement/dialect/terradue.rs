@@ -1,11 +1,12 @@
-//! Terradue IAM: Keycloak with four parameters. Neither audience nor type of the subject token are sent: the new token is
-//! for the client that asks, and brings a refresh token where the client may have one.
+//! Terradue IAM: Keycloak with four parameters. Requests have neither `audience` nor `subject_token_type`: the new token
+//! is for the requesting client, and comes with a refresh token if the client may have one.
 
-use super::{Rules, keycloak};
+use super::keycloak;
+use super::rules::DialectRules;
 use crate::words::oauth::urn::TokenType;
 
 /// The dialect.
-pub static RULES: Rules = Rules {
+pub static RULES: DialectRules = DialectRules {
     subject_token_type: Some(TokenType::AccessToken),
     audience_of_client: true,
     drops_offline: true,

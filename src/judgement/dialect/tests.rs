@@ -1,24 +1,25 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::words::refusal::Reason;
+use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{PublicError, Reason};
 
-fn told(dialect: Dialect, reason: Reason, detail: &str, asked: Asked) -> Answer {
-    (dialect.rules().refusal)(&Refused { reason, detail, asked })
+fn refuse(dialect: Dialect, reason: Reason, detail: &str, request: RequestKind) -> PublicError {
+    (dialect.rules().refusal)(&DialectRefusal { reason, detail, request })
 }
 
 fn answer(dialect: Dialect, reason: Reason) -> (u16, &'static str, &'static str) {
-    let answer = told(dialect, reason, "", Asked::Exchange);
-    (answer.status.as_u16(), answer.code, answer.description)
+    let answer = refuse(dialect, reason, "", RequestKind::Exchange);
+    (answer.status.as_u16(), answer.code.as_str(), answer.description)
 }
 
 #[test]
 fn every_reason_has_a_printable_answer_in_every_dialect() {
     for dialect in Dialect::ALL {
         for reason in Reason::ALL {
-            for asked in [Asked::Exchange, Asked::Assertion, Asked::Refresh] {
-                let answer = told(dialect, *reason, "", asked);
-                let name = format!("{} {reason} {asked:?}", dialect.name());
+            for request in [RequestKind::Exchange, RequestKind::Assertion, RequestKind::Refresh] {
+                let answer = refuse(dialect, *reason, "", request);
+                let name = format!("{} {reason} {request:?}", dialect.name());
                 assert!(answer.status.is_client_error() || answer.status.is_server_error(), "{name}");
                 // RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E
                 let printable = |byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
@@ -26,9 +27,12 @@ fn every_reason_has_a_printable_answer_in_every_dialect() {
                     !answer.description.is_empty() && answer.description.bytes().all(printable),
                     "{name}"
                 );
-                assert!(answer.code.bytes().all(printable), "{name}");
+                assert!(answer.code.as_str().bytes().all(printable), "{name}");
                 let body: Value = serde_json::from_slice(&answer.body()).unwrap();
-                assert_eq!(body, json!({"error": answer.code, "error_description": answer.description}));
+                assert_eq!(
+                    body,
+                    json!({"error": answer.code.as_str(), "error_description": answer.description})
+                );
             }
         }
     }
@@ -57,12 +61,12 @@ fn statuses_and_codes_are_those_of_the_pages() {
         (Dialect::Rfc8693, &[400, 401, 405, 408, 413, 500, 503], &rfc6749[..]),
     ] {
         for reason in Reason::ALL {
-            for asked in [Asked::Exchange, Asked::Assertion, Asked::Refresh] {
-                let answer = told(dialect, *reason, "", asked);
-                let name = format!("{} {reason} {asked:?}: {answer:?}", dialect.name());
+            for request in [RequestKind::Exchange, RequestKind::Assertion, RequestKind::Refresh] {
+                let answer = refuse(dialect, *reason, "", request);
+                let name = format!("{} {reason} {request:?}: {answer:?}", dialect.name());
                 assert!(statuses.contains(&answer.status.as_u16()), "{name}");
-                assert!(codes.contains(&answer.code), "{name}");
-                assert_eq!(answer.status == 401, answer.code == "invalid_client", "{name}");
+                assert!(codes.contains(&answer.code.as_str()), "{name}");
+                assert_eq!(answer.status == 401, answer.code.as_str() == "invalid_client", "{name}");
             }
         }
     }
@@ -119,13 +123,15 @@ fn forgerock_has_one_text_for_what_is_wrong_with_an_exchange() {
     ] {
         assert_eq!(answer(Dialect::Forgerock, reason), (400, "invalid_request", "Invalid token exchange."));
     }
-    let missing = told(Dialect::Forgerock, Reason::ParameterMissing, "subject_token_type", Asked::Exchange);
+    let missing =
+        refuse(Dialect::Forgerock, Reason::ParameterMissing, "subject_token_type", RequestKind::Exchange);
     assert_eq!(
         String::from_utf8(missing.body()).unwrap(),
         r#"{"error":"invalid_request","error_description":"Subject token type is required."}"#
     );
     assert_eq!(missing.status, 400);
-    let missing = told(Dialect::Forgerock, Reason::ParameterMissing, "subject_token", Asked::Exchange);
+    let missing =
+        refuse(Dialect::Forgerock, Reason::ParameterMissing, "subject_token", RequestKind::Exchange);
     assert_eq!(missing.description, "Subject token is required.");
 }
 
@@ -146,7 +152,7 @@ fn rfc8693_tells_tokens_from_targets() {
             assert_eq!((answer.0, answer.1), (status, code), "{reason}");
         }
         assert_eq!(
-            told(dialect, Reason::ClientNotPermitted, "", Asked::Refresh).code,
+            refuse(dialect, Reason::ClientNotPermitted, "", RequestKind::Refresh).code.as_str(),
             "invalid_grant",
             "a permission that has gone ends the grant"
         );
@@ -190,7 +196,7 @@ fn paths_are_those_of_the_pages() {
         ),
         (Dialect::Rfc8693, "/realms/corp", "corp", vec![]),
     ] {
-        let place = Place { path, dialect, realm };
+        let place = RealmPath { path, rules: dialect.rules(), realm };
         assert_eq!(place.token_paths().collect::<Vec<_>>(), expected, "{dialect:?}");
         assert_eq!(dialect.rules().has_realm_parameter(), dialect == Dialect::Forgerock, "{dialect:?}");
     }
@@ -198,7 +204,7 @@ fn paths_are_those_of_the_pages() {
 
 /// The members that an answer of the identity provider has in a dialect.
 fn shaped(dialect: Dialect, answer: &Value) -> Vec<(&'static str, Value)> {
-    let Members::Only(members) = dialect.rules().members else {
+    let AnswerShape::Only(members) = dialect.rules().members else {
         panic!("{dialect:?} has no members of its own")
     };
     let shaped =
@@ -238,6 +244,6 @@ fn answers_have_what_the_pages_promise() {
     let bound = json!({"access_token": "t", "token_type": "DPoP"});
     assert_eq!(value(Dialect::Forgerock, &bound, "token_type"), Some(json!("DPoP")), "it is no bearer token");
     for dialect in [Dialect::Keycloak, Dialect::Cern, Dialect::Terradue] {
-        assert_eq!(dialect.rules().members, Members::AsTheyAre);
+        assert_eq!(dialect.rules().members, AnswerShape::Unchanged);
     }
 }

@@ -1,21 +1,21 @@
-//! What an expression may be, read off its syntax tree.
+//! The check that an expression names only what exists and is not nested too deep.
 
 use std::collections::BTreeSet;
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
-use crate::judgement::expression::ExpressionError;
+use super::error::ExpressionError;
 
 const CLAIMS: &str = "claims";
 
-/// What [`crate::judgement::expression::Variables`] always has.
+/// The variables of [`super::scene::Variables`].
 const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", "scopes"];
 
 /// Types, which CEL reads as identifiers: `type(claims.x) == string`.
 const TYPES: [&str; 10] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
-/// Functions of the standard library that need no clock; operators are functions with odd names.
+/// Functions of the standard library that need no clock. Operators are functions with odd names.
 const FUNCTIONS: [&str; 33] = [
     "_?_:_",
     "_&&_",
@@ -52,23 +52,22 @@ const FUNCTIONS: [&str; 33] = [
     "uint",
 ];
 
-/// Deepest nesting, far below what overflows a stack of 2 MiB when it runs.
+/// Deepest nesting; far below what overflows a stack of 2 MiB at run time.
 const MAX_DEPTH: usize = 50;
 
-/// How many comprehensions may stand within each other: the work grows with the claims to this power.
+/// Deepest nesting of comprehensions: the work grows with this power of the number of claims.
 const MAX_COMPREHENSIONS: usize = 2;
 
 /// The claims that an expression looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Claims {
-    /// Each is written out as `claims.NAME`.
+    /// The expression names each claim as `claims.NAME`.
     Named(BTreeSet<String>),
-    /// It looks at `claims` as a whole, or at a name that it computes.
+    /// The expression looks at `claims` as a whole, or at a computed name.
     All,
 }
 
-/// Refuses whatever names something that does not exist, and whatever is nested too deep.
-/// `others`: variables besides.
+/// Refuses an expression that names something that does not exist, or is nested too deep. `others` are further variables.
 pub(super) fn check(expression: &IdedExpr, others: &[&str]) -> Result<Claims, ExpressionError> {
     let claims = Claims::Named(BTreeSet::new());
     let mut walk = Walk { others, locals: Vec::new(), comprehensions: 0, claims };
@@ -78,7 +77,7 @@ pub(super) fn check(expression: &IdedExpr, others: &[&str]) -> Result<Claims, Ex
 
 struct Walk<'a> {
     others: &'a [&'a str],
-    /// Variables of the comprehensions around.
+    /// Variables of the enclosing comprehensions.
     locals: Vec<&'a str>,
     comprehensions: usize,
     claims: Claims,

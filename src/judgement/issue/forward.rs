@@ -1,32 +1,33 @@
-//! The identity provider exchanges; its answer is held to the contract and passed on.
+//! Forward: the identity provider exchanges; its answer is checked against the contract and passed on.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::contract::Contract;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
-use super::answer::Answer;
-use super::{Conformed, Facts, Verified};
+use super::answer::UpstreamAnswer;
+use super::conformed::{Conformed, IssuedFacts};
+use super::verified::Verified;
 
-/// Holds the answer to the permit's contract. Its members stay as they came but for tokens that nobody judged.
-/// `token` is [`Answer::token`], verified with the realm's keys.
+/// Checks the answer against the permit's contract. Its members stay as they are, except for tokens that nobody checked.
+/// `token` is [`UpstreamAnswer::token`], verified with the realm's keys.
 pub fn conform(
     permit: &Permit,
-    answer: Answer,
+    answer: UpstreamAnswer,
     token: &Verified<'_>,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
     to_contract(permit.contract(), answer, token, now)
 }
 
-/// The same for a contract, however it came about.
+/// Checks the answer against a contract.
 pub(super) fn to_contract(
     contract: &Contract,
-    mut answer: Answer,
+    mut answer: UpstreamAnswer,
     token: &Verified<'_>,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
@@ -39,8 +40,8 @@ pub(super) fn to_contract(
     }
     let claim = |name: &str| token.claims.get(name).and_then(Value::as_str);
     let scope = claim("scope").or(issued.scope).and_then(|text| Scope::parse(text).ok()).unwrap_or_default();
-    let roles = Roles::read(token.claims)?;
-    let facts = Facts {
+    let roles = RoleNames::read(token.claims)?;
+    let facts = IssuedFacts {
         subject: contract.subject.clone(),
         roles_before: roles.clone(),
         roles_granted: roles,
@@ -54,5 +55,5 @@ pub(super) fn to_contract(
         dropped_members: answer.drop_other_tokens(),
     };
     answer.rename_token(contract);
-    Ok(Conformed { body: answer.write()?, facts })
+    Ok(Conformed::new(answer.into_members(), facts))
 }

@@ -40,7 +40,7 @@ pub enum KeyKind {
 
 /// Why a key can't be used. The text never repeats any part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum SigningKeyError {
     /// No PEM section with a private key (PKCS#8, PKCS#1 or SEC1), or more than one.
     #[error("not exactly one PEM private key (PKCS#8, PKCS#1 or SEC 1, unencrypted)")]
     Pem,
@@ -75,12 +75,14 @@ enum Pair {
 impl SigningKey {
     /// Reads one private key from PEM: PKCS#8, PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). The algorithm
     /// follows from its type: RS256, ES256, ES384 or `EdDSA`. A token is signed and verified before the key is returned.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
+    pub fn from_pem(pem: &[u8]) -> Result<Self, SigningKeyError> {
         let mut sections = PrivateKeyDer::pem_slice_iter(pem);
-        let (Some(Ok(der)), None) = (sections.next(), sections.next()) else { return Err(KeyError::Pem) };
-        let (pair, algorithm) = parse(&der).ok_or(KeyError::Unsupported)?;
-        let mut jwk = public_members(&pair, algorithm).ok_or(KeyError::Unsupported)?;
-        let kid = thumbprint(&jwk).ok_or(KeyError::Unsupported)?;
+        let (Some(Ok(der)), None) = (sections.next(), sections.next()) else {
+            return Err(SigningKeyError::Pem);
+        };
+        let (pair, algorithm) = parse(&der).ok_or(SigningKeyError::Unsupported)?;
+        let mut jwk = public_members(&pair, algorithm).ok_or(SigningKeyError::Unsupported)?;
+        let kid = thumbprint(&jwk).ok_or(SigningKeyError::Unsupported)?;
         jwk["kid"] = json!(kid);
         jwk["alg"] = json!(name(algorithm));
         jwk["use"] = json!("sig");
@@ -105,7 +107,7 @@ impl SigningKey {
     }
 
     /// Signs claims as a compact JWS (RFC 7515) whose header is `alg`, `typ` and `kid`.
-    pub fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, KeyError> {
+    pub fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, SigningKeyError> {
         #[derive(Serialize)]
         struct Header<'h> {
             alg: &'static str,
@@ -113,8 +115,8 @@ impl SigningKey {
             typ: &'h str,
         }
         let header = Header { alg: name(self.algorithm), kid: &self.kid, typ };
-        let header = serde_json::to_vec(&header).map_err(|_| KeyError::Signing)?;
-        let claims = serde_json::to_vec(claims).map_err(|_| KeyError::Signing)?;
+        let header = serde_json::to_vec(&header).map_err(|_| SigningKeyError::Signing)?;
+        let claims = serde_json::to_vec(claims).map_err(|_| SigningKeyError::Signing)?;
         // Three parts in base64url, an RSA signature being the longest of those that are made.
         let mut token = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 700);
         URL_SAFE_NO_PAD.encode_string(header, &mut token);
@@ -126,35 +128,36 @@ impl SigningKey {
         Ok(token)
     }
 
-    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SigningKeyError> {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-                    .map_err(|_| KeyError::Signing)?;
+                    .map_err(|_| SigningKeyError::Signing)?;
                 Ok(signature)
             }
             Pair::Ec(pair) => {
-                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| KeyError::Signing)?;
+                let signature =
+                    pair.sign(&SystemRandom::new(), message).map_err(|_| SigningKeyError::Signing)?;
                 Ok(signature.as_ref().to_vec())
             }
             Pair::Ed(pair) => {
-                let signature = pair.try_sign(message).map_err(|_| KeyError::Signing)?;
+                let signature = pair.try_sign(message).map_err(|_| SigningKeyError::Signing)?;
                 Ok(signature.as_ref().to_vec())
             }
         }
     }
 
     /// Signs a token and verifies it as a resource server would, from the published JWK alone.
-    fn self_test(&self) -> Result<(), KeyError> {
+    fn self_test(&self) -> Result<(), SigningKeyError> {
         let issuer = "https://self-test.invalid";
         let claims = json!({"iss": issuer, "sub": "self-test", "exp": 1});
-        let token = Secret::new(self.sign(claims.as_object().ok_or(KeyError::SelfTest)?, "JWT")?);
+        let token = Secret::new(self.sign(claims.as_object().ok_or(SigningKeyError::SelfTest)?, "JWT")?);
         let set = KeySet::parse(json!({"keys": [self.jwk]}).to_string().as_bytes());
         let expect = Expectations { issuer, algorithms: &[self.algorithm], leeway: SignedDuration::ZERO };
-        verify(&token, &set.map_err(|_| KeyError::SelfTest)?, &expect, Timestamp::UNIX_EPOCH)
+        verify(&token, &set.map_err(|_| SigningKeyError::SelfTest)?, &expect, Timestamp::UNIX_EPOCH)
             .map(|_| ())
-            .map_err(|_| KeyError::SelfTest)
+            .map_err(|_| SigningKeyError::SelfTest)
     }
 }
 
@@ -178,19 +181,19 @@ impl std::fmt::Debug for SigningKey {
 }
 
 /// Makes a new private key, as PKCS#8 in PEM.
-pub fn generate(kind: KeyKind) -> Result<Secret, KeyError> {
+pub fn generate(kind: KeyKind) -> Result<Secret, SigningKeyError> {
     let random = SystemRandom::new();
     let document = match kind {
         KeyKind::Rsa => {
-            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
-            let der: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| KeyError::Generation)?;
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| SigningKeyError::Generation)?;
+            let der: Pkcs8V1Der<'static> = pair.as_der().map_err(|_| SigningKeyError::Generation)?;
             return Ok(pem(der.as_ref()));
         }
         KeyKind::P256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
         KeyKind::P384 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random),
         KeyKind::Ed25519 => Ed25519KeyPair::generate_pkcs8v1(&random),
     };
-    Ok(pem(document.map_err(|_| KeyError::Generation)?.as_ref()))
+    Ok(pem(document.map_err(|_| SigningKeyError::Generation)?.as_ref()))
 }
 
 fn parse(der: &PrivateKeyDer<'_>) -> Option<(Pair, Algorithm)> {
@@ -339,23 +342,27 @@ mod tests {
         let p521 = EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
         let p521 = pem(p521.to_pkcs8v1().unwrap().as_ref());
         let cases = [
-            ("nothing", "", KeyError::Pem),
-            ("no PEM", "secret", KeyError::Pem),
-            ("two keys", &two, KeyError::Pem),
-            ("cut off", &good.expose()[..100], KeyError::Pem),
-            ("a public key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", KeyError::Pem),
+            ("nothing", "", SigningKeyError::Pem),
+            ("no PEM", "secret", SigningKeyError::Pem),
+            ("two keys", &two, SigningKeyError::Pem),
+            ("cut off", &good.expose()[..100], SigningKeyError::Pem),
+            (
+                "a public key",
+                "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+                SigningKeyError::Pem,
+            ),
             (
                 "encrypted",
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-                KeyError::Pem,
+                SigningKeyError::Pem,
             ),
             (
                 "garbage",
                 "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-                KeyError::Unsupported,
+                SigningKeyError::Unsupported,
             ),
-            ("P-521", p521.expose(), KeyError::Unsupported),
-            ("RSA of 1024 bits", RSA_1024, KeyError::Unsupported),
+            ("P-521", p521.expose(), SigningKeyError::Unsupported),
+            ("RSA of 1024 bits", RSA_1024, SigningKeyError::Unsupported),
         ];
         for (name, text, expected) in cases {
             assert_eq!(SigningKey::from_pem(text.as_bytes()).err(), Some(expected), "{name}");

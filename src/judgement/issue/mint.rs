@@ -1,24 +1,25 @@
-//! We issue: the token is composed from the contract and the subject token, held to the contract and signed.
+//! Mint: Cambio composes the token from the contract and the subject token, checks it against the contract and signs it.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde_json::Value;
 
 use crate::judgement::client::verify::AuthenticatedClient;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::mint::Ingredients;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
+use super::conformed::{Conformed, IssuedFacts};
+use super::members::AnswerMembers;
 use super::reissue::Signer;
-use super::{Conformed, Facts};
 
-/// What a token is made with.
+/// What minting needs besides the permit.
 #[derive(Clone, Copy, Debug)]
 pub struct Mint<'a, S> {
-    /// The roles that the identity provider holds for the subject, where the contract's `directory` asks for them.
-    pub directory: Option<&'a Roles>,
+    /// The subject's roles at the identity provider, if the contract's `directory` asks for them.
+    pub directory: Option<&'a RoleNames>,
     /// The realm's active key.
     pub signer: &'a S,
     /// The realm's `iss`.
@@ -29,23 +30,7 @@ pub struct Mint<'a, S> {
     pub jti: &'a str,
 }
 
-/// The answer (RFC 6749 section 5.1, RFC 8693 section 2.2.1) in Keycloak's order.
-#[derive(Serialize)]
-struct Body<'a> {
-    access_token: &'a str,
-    expires_in: i64,
-    refresh_expires_in: i64,
-    token_type: &'static str,
-    #[serde(rename = "not-before-policy")]
-    not_before_policy: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_state: Option<&'a str>,
-    scope: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issued_token_type: Option<&'static str>,
-}
-
-/// Makes the token that the permit allows, for a client that proved who it is: nobody else will ask it.
+/// Makes the token that the permit allows, for an authenticated client: no identity provider authenticates it later.
 ///
 /// # Errors
 /// When the proof is about another client, when the contract leaves nothing to issue, or when signing fails.
@@ -68,7 +53,7 @@ pub fn conform<S: Signer>(
     })?;
     let scope = minted.scope.to_string();
     let (issued_token_type, token_type) = (contract.requested.urn(), contract.token_type());
-    // The last lock: whatever composing does, what leaves passes the check.
+    // The last lock: whatever minting did, the token passes the check.
     contract.check(&Issued {
         claims: &minted.claims,
         issuer: mint.issuer,
@@ -82,23 +67,23 @@ pub fn conform<S: Signer>(
         .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
 
     let lifetime = minted.expires.saturating_sub(mint.now.as_second());
-    let body = Body {
-        access_token: &token,
-        expires_in: lifetime,
-        refresh_expires_in: 0,
-        token_type,
-        not_before_policy: 0,
-        session_state: minted.claims.get("sid").and_then(serde_json::Value::as_str),
-        scope: &scope,
-        issued_token_type: match permit.validated().authenticated().parsed().grant() {
-            Grant::TokenExchange => Some(issued_token_type),
-            // The answer of RFC 6749, which these grants' callers know.
-            Grant::JwtBearer | Grant::ApiAccess => None,
-        },
-    };
-    let body = serde_json::to_vec(&body)
-        .map_err(|_| Refusal::new(Reason::Internal, "the answer can't be written"))?;
-    let facts = Facts {
+    // RFC 6749 section 5.1 and RFC 8693 section 2.2.1, in Keycloak's order.
+    let mut members = AnswerMembers::default();
+    members.set("access_token", token);
+    members.set("expires_in", lifetime);
+    members.set("refresh_expires_in", 0);
+    members.set("token_type", token_type);
+    members.set("not-before-policy", 0);
+    if let Some(session) = minted.claims.get("sid").and_then(Value::as_str) {
+        members.set("session_state", session);
+    }
+    members.set("scope", scope);
+    match permit.validated().authenticated().parsed().grant() {
+        Grant::TokenExchange => members.set("issued_token_type", issued_token_type),
+        // Callers of these grants expect the answer of RFC 6749.
+        Grant::JwtBearer | Grant::ApiAccess => {}
+    }
+    let facts = IssuedFacts {
         subject: contract.subject.clone(),
         roles_before: minted.roles_before,
         roles_granted: minted.roles,
@@ -111,5 +96,5 @@ pub fn conform<S: Signer>(
         dropped_claims: minted.dropped,
         dropped_members: Vec::new(),
     };
-    Ok(Conformed { body, facts })
+    Ok(Conformed::new(members, facts))
 }

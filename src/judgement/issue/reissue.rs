@@ -1,31 +1,32 @@
-//! The identity provider exchanges; its answer is narrowed to the contract and signed again with the realm's key.
+//! Reissue: the identity provider exchanges; its answer is narrowed to the contract and signed again with the realm's key.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::Permit;
-use crate::judgement::policy::contract::{Contract, DPOP, Issued, is_bound_to_key};
+use crate::judgement::policy::claim_names::is_bound_to_key;
+use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::words::refusal::{Reason, Refusal};
 
-use super::answer::Answer;
-use super::{Conformed, Facts, Verified};
+use super::answer::UpstreamAnswer;
+use super::conformed::{Conformed, IssuedFacts};
+use super::verified::Verified;
 
-/// The realm's key, as far as this module needs it.
+/// A key that signs tokens.
 pub trait Signer {
     /// The key's `kid`.
     fn kid(&self) -> &str;
 
-    /// Signs claims into a compact JWS; the error names the fault, never the claims.
-    /// The header has this `typ`.
+    /// Signs claims as a compact JWS with `typ` in its header. The error names the fault, never the claims.
     fn sign(&self, claims: &Map<String, Value>, typ: &str) -> Result<String, String>;
 }
 
-/// Narrows the token to the permit's contract, holds the result to the contract like any other token, and signs it.
-/// `token` is [`Answer::token`], verified with the realm's keys. The original is not handed out; `jti` stays.
+/// Narrows the token to the permit's contract, checks the result against the contract like any other token, and signs it.
+/// `token` is [`UpstreamAnswer::token`], verified with the realm's keys. The original token is not handed out. Its `jti` stays.
 pub fn conform(
     permit: &Permit,
-    answer: Answer,
+    answer: UpstreamAnswer,
     token: &Verified<'_>,
     signer: &impl Signer,
     now: Timestamp,
@@ -33,10 +34,10 @@ pub fn conform(
     to_contract(permit.contract(), answer, token, signer, now, Grant::TokenExchange)
 }
 
-/// The same for a contract, however it came about.
+/// Narrows the token to a contract.
 pub(super) fn to_contract(
     contract: &Contract,
-    mut answer: Answer,
+    mut answer: UpstreamAnswer,
     token: &Verified<'_>,
     signer: &impl Signer,
     now: Timestamp,
@@ -47,7 +48,7 @@ pub(super) fn to_contract(
     let scope = narrowed.scope.to_string();
     let bound_to_key = is_bound_to_key(&narrowed.claims);
     let token_type = if bound_to_key { Some(DPOP) } else { issued.token_type };
-    // The last lock: whatever narrowing does, what leaves passes the check.
+    // The last lock: whatever narrowing did, the token passes the check.
     let issued = Issued { claims: &narrowed.claims, scope: Some(&scope), token_type, ..issued };
     contract.check(&contract.renamed(issued))?;
     let reissued = signer
@@ -55,7 +56,7 @@ pub(super) fn to_contract(
         .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
 
     let issued_at = token.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
-    let facts = Facts {
+    let facts = IssuedFacts {
         subject: contract.subject.clone(),
         roles_before: narrowed.roles_before,
         roles_granted: narrowed.roles,
@@ -69,15 +70,16 @@ pub(super) fn to_contract(
         dropped_members: answer.drop_other_tokens(),
     };
     answer.rename_token(contract);
+    let mut members = answer.into_members();
     if grant == Grant::JwtBearer {
         // The answer of RFC 6749 section 5.1, which this grant's callers know.
-        answer.remove("issued_token_type");
+        members.take("issued_token_type");
     }
-    answer.set("access_token", Value::String(reissued));
-    answer.set("expires_in", Value::from(narrowed.expires.saturating_sub(now.as_second())));
-    answer.set("scope", Value::String(scope));
+    members.set("access_token", reissued);
+    members.set("expires_in", narrowed.expires.saturating_sub(now.as_second()));
+    members.set("scope", scope);
     if bound_to_key {
-        answer.set("token_type", Value::from(DPOP));
+        members.set("token_type", DPOP);
     }
-    Ok(Conformed { body: answer.write()?, facts })
+    Ok(Conformed::new(members, facts))
 }

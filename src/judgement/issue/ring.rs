@@ -112,7 +112,7 @@ impl KeyRing {
         self.published(now).map(|key| key.jwk)
     }
 
-    /// The same keys with their states.
+    /// The published keys with their states.
     pub fn published(&self, now: Timestamp) -> impl Iterator<Item = PublicHalf<'_>> {
         self.all().filter(move |key| key.until.is_none_or(|until| now < until))
     }
@@ -128,18 +128,18 @@ impl KeyRing {
         })
     }
 
-    /// All of ours, those included whose time is over: ask [`Self::holds`] first.
+    /// All keys of the ring, retired keys whose time is over included: ask [`Self::holds`] first.
     pub fn key_set(&self) -> &Arc<KeySet> {
         &self.set
     }
 
-    /// Whether a `kid` is one of ours whose tokens may still hold. Whatever a retired key signed in its time has expired
-    /// when its time is over; what it signs then, somebody else made with it.
+    /// Whether a `kid` names a key of the ring whose tokens may still be valid. When a retired key's time is over, every
+    /// token that Cambio signed with it has expired; somebody else signed any later token.
     pub fn holds(&self, kid: &str, now: Timestamp) -> bool {
         self.owns(kid) && self.published(now).any(|key| key.kid == kid)
     }
 
-    /// Whether a `kid` is one of ours.
+    /// Whether a `kid` names a key of the ring.
     pub fn owns(&self, kid: &str) -> bool {
         self.set.contains(kid)
     }

@@ -1,9 +1,9 @@
 mod story;
 
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::UpstreamAnswer;
 use super::*;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::policy::contract::Contract;
@@ -50,13 +50,13 @@ fn verified(claims: &Map<String, Value>) -> Verified<'_> {
 }
 
 fn forward(target: Audience, claims: &Map<String, Value>, body: &[u8]) -> Result<Conformed, Refusal> {
-    forward::to_contract(&contract(target), Answer::read(200, body)?, &verified(claims), now())
+    forward::to_contract(&contract(target), UpstreamAnswer::read(200, body)?, &verified(claims), now())
 }
 
 fn reissue(contract: &Contract, claims: &Map<String, Value>, body: &[u8]) -> Result<Conformed, Refusal> {
     reissue::to_contract(
         contract,
-        Answer::read(200, body)?,
+        UpstreamAnswer::read(200, body)?,
         &verified(claims),
         &Key(true),
         now(),
@@ -79,7 +79,7 @@ fn lenient() -> Audience {
 fn a_forwarded_answer_keeps_all_but_the_refresh_token() {
     let conformed = forward(lenient(), &keycloak_claims(), &body(&[])).unwrap();
     assert_eq!(
-        std::str::from_utf8(conformed.body()).unwrap(),
+        String::from_utf8(conformed.body()).unwrap(),
         format!(
             r#"{{"access_token":"original","expires_in":300,"refresh_expires_in":0,"token_type":"Bearer","not-before-policy":0,"session_state":"s","scope":"email profile","issued_token_type":"{}"}}"#,
             TokenType::AccessToken.urn()
@@ -118,7 +118,7 @@ fn a_reissued_answer_has_our_token_and_says_so() {
     contract.lifetime = SignedDuration::from_secs(60);
     contract.scope_requested = Some(["email".to_owned()].into_iter().collect());
     let conformed = reissue(&contract, &keycloak_claims(), &body(&[])).unwrap();
-    let answer: Value = serde_json::from_slice(conformed.body()).unwrap();
+    let answer: Value = serde_json::from_slice(&conformed.body()).unwrap();
     let token = answer["access_token"].as_str().unwrap();
     let claims: Map<String, Value> = serde_json::from_str(token.strip_prefix("signed ").unwrap()).unwrap();
     assert_eq!(claims["resource_access"], json!({"back-end-api": {"roles": ["backend_user"]}}));
@@ -134,7 +134,7 @@ fn a_reissued_answer_has_our_token_and_says_so() {
         [&json!(60), &json!(0), &json!("email"), &json!(TokenType::AccessToken.urn())]
     );
     assert_eq!(answer.get("refresh_token"), None);
-    let text = std::str::from_utf8(conformed.body()).unwrap();
+    let text = String::from_utf8(conformed.body()).unwrap();
     assert!(text.starts_with(r#"{"access_token":"signed "#), "the order of members is the provider's");
     assert!(!text.contains("original") && !text.contains("r3fresh"));
 
@@ -150,7 +150,7 @@ fn a_reissued_answer_has_our_token_and_says_so() {
 #[test]
 fn expires_in_counts_from_now() {
     let late = jiff::Timestamp::from_second(NOW + 100).unwrap();
-    let (claims, answer) = (keycloak_claims(), Answer::read(200, &body(&[])).unwrap());
+    let (claims, answer) = (keycloak_claims(), UpstreamAnswer::read(200, &body(&[])).unwrap());
     let conformed = reissue::to_contract(
         &contract(strict()),
         answer,
@@ -160,7 +160,7 @@ fn expires_in_counts_from_now() {
         Grant::TokenExchange,
     )
     .unwrap();
-    let answer: Value = serde_json::from_slice(conformed.body()).unwrap();
+    let answer: Value = serde_json::from_slice(&conformed.body()).unwrap();
     assert_eq!(answer["expires_in"], json!(200));
 }
 
@@ -173,7 +173,7 @@ fn an_id_token_is_reissued_as_one() {
     claims.remove("scope");
     let body = body(&[("token_type", json!("N_A")), ("issued_token_type", json!(TokenType::IdToken.urn()))]);
     let conformed = reissue(&contract, &claims, &body).unwrap();
-    let answer: Value = serde_json::from_slice(conformed.body()).unwrap();
+    let answer: Value = serde_json::from_slice(&conformed.body()).unwrap();
     assert_eq!(answer["token_type"], json!("N_A"));
     assert_eq!(answer["issued_token_type"], json!(TokenType::IdToken.urn()));
     assert!(answer["access_token"].as_str().unwrap().contains(r#""aud":"front-end-app""#));
@@ -186,7 +186,7 @@ fn what_can_not_be_mended_or_signed_is_refused() {
     let claims = keycloak_claims();
     let other_type = body(&[("issued_token_type", json!(TokenType::RefreshToken.urn()))]);
     assert_eq!(reissue(&contract, &claims, &other_type).unwrap_err().reason, Reason::AnswerTokenType);
-    let answer = Answer::read(200, &body(&[])).unwrap();
+    let answer = UpstreamAnswer::read(200, &body(&[])).unwrap();
     let refusal =
         reissue::to_contract(&contract, answer, &verified(&claims), &Key(false), now(), Grant::TokenExchange)
             .unwrap_err();

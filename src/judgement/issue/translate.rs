@@ -1,5 +1,5 @@
-//! A foreign subject token became one of the identity provider's own (RFC 7523), that one was exchanged, and the answer
-//! is narrowed to the contract and signed again.
+//! Translate: a grant turned a foreign subject token into one of the identity provider's tokens (RFC 7523), which was
+//! exchanged. The answer is narrowed to the contract and signed again.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -7,17 +7,18 @@ use serde_json::Value;
 use crate::judgement::permit::Permit;
 use crate::words::refusal::{Reason, Refusal};
 
-use super::answer::Answer;
+use super::answer::UpstreamAnswer;
+use super::conformed::Conformed;
 use super::reissue::{Signer, to_contract};
-use super::{Conformed, Verified};
+use super::verified::Verified;
 
-/// The local user that the identity provider took the foreign subject for.
+/// The local user to whom the identity provider maps the foreign subject.
 #[derive(Debug)]
 pub struct LocalSubject(String);
 
 impl LocalSubject {
-    /// Reads the token that the grant gave; its signature has been verified with the realm's keys. It must be an access
-    /// token for the requesting client.
+    /// Reads the token that the grant gave, whose signature was verified with the realm's keys. The token must be an
+    /// access token for the requesting client.
     pub fn of(permit: &Permit, granted: &Verified<'_>) -> Result<Self, Refusal> {
         let claim = |name: &str| granted.claims.get(name).and_then(Value::as_str);
         if claim("typ") != Some("Bearer") {
@@ -36,11 +37,11 @@ impl LocalSubject {
     }
 }
 
-/// Holds the answer to the exchange of the granted token to the permit's contract, about that token's subject.
+/// Narrows the exchanged token to the permit's contract for the local user.
 pub fn conform(
     permit: &Permit,
     local: &LocalSubject,
-    answer: Answer,
+    answer: UpstreamAnswer,
     token: &Verified<'_>,
     signer: &impl Signer,
     now: Timestamp,

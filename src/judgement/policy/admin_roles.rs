@@ -1,8 +1,8 @@
-//! The roles that make a user an administrator: nobody may become him.
+//! The roles that make a user an administrator, whom nobody may impersonate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::roles::Roles;
+use super::roles::RoleNames;
 
 /// What `realms.*.adminRoles` says where it is not written.
 pub const DEFAULT: [&str; 3] = ["realm:admin", "realm:create-realm", "client:realm-management/*"];
@@ -74,7 +74,7 @@ impl AdminRoles {
     }
 
     /// Whether one of them is among a user's effective roles.
-    pub fn names(&self, roles: &Roles) -> bool {
+    pub fn names(&self, roles: &RoleNames) -> bool {
         let of_client = |client: &String, held: &BTreeSet<String>| match self.clients.get(client) {
             None => false,
             Some(OfClient::Any) => !held.is_empty(),
@@ -116,10 +116,10 @@ fn named(name: &str) -> Result<&str, NoRole> {
 mod tests {
     use super::*;
 
-    fn roles(realm: &[&str], clients: &[(&str, &[&str])]) -> Roles {
+    fn roles(realm: &[&str], clients: &[(&str, &[&str])]) -> RoleNames {
         let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
         let clients = clients.iter().map(|(client, names)| ((*client).to_owned(), set(names))).collect();
-        Roles { realm: set(realm), clients }
+        RoleNames { realm: set(realm), clients }
     }
 
     #[test]

@@ -1,97 +1,47 @@
-//! The judgement: one request against the audiences' files.
+//! The decision about a request, from what the audiences' files say.
 //!
-//! Denied unless permitted. The permissions of an audience add up: those that cover the client, the subject token's
-//! issuer and type and the requested type, have not expired and whose condition holds, permit together the union of
-//! their scopes, and everything asked for must be in it. So another permission never takes away what was allowed, and
-//! a removed one never allows more. A condition that can't be evaluated permits nothing and harms no other permission.
-//! Which way the answer is made, and what is asked of the subject token besides, the module `choose` tells.
+//! A request is denied unless permitted. The permissions of an audience add up. A permission applies if it covers the
+//! client, the subject token's issuer and type and the requested type, has not expired, and its condition is true. The
+//! permissions that apply permit the union of their scopes, which must contain every requested scope. So adding a
+//! permission never takes away what was allowed, and removing one never allows more. A condition that can't be evaluated
+//! permits nothing and harms no other permission. The module `choose` says how the answer is made and which demands the
+//! subject token must meet.
 //!
-//! What the subject token says about delegation binds before any permission is looked at. Of the permissions, those count
-//! that let this actor act and these earlier ones have acted; and for impersonation those that are about it, and no others.
+//! The subject token's statements about delegation are checked before any permission. For delegation, a permission must
+//! allow the actor and the earlier actors. For impersonation, only permissions with impersonation apply.
 //!
-//! Several audiences: each must allow by itself, and the one token for them all satisfies every one of them. It has the
-//! shortest lifetime, the realm roles, scopes and claims that all of them let stay, and each audience's own roles.
+//! If a request names several audiences, each must allow the request, and the one token satisfies all of them: it has the
+//! shortest lifetime, the realm roles, scopes and claims that all of them allow, and each audience's own roles.
 
 mod choose;
-mod judge;
+mod context;
+mod evaluate;
 mod merge;
+mod missing;
+mod reach;
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::choose::choose;
+use self::context::DecisionContext;
+use self::evaluate::{AudienceOffer, Evaluation};
+use self::merge::{Terms, merge};
+pub use self::reach::refreshable;
 use crate::judgement::policy::contract::Contract;
-pub use crate::judgement::policy::delegation::Actor;
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{Audience, Demands, Policy};
 use crate::judgement::policy::provenance::Provenance;
+use crate::judgement::policy::request::ExchangeRequest;
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::policy::subject;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
-use choose::choose;
-pub use judge::refreshable;
-use judge::{Asked, Judge};
-use merge::{Terms, merge};
-
-/// What is asked for, by whom and with what.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The requesting client's id.
-    pub client: &'a str,
-    /// The subject issuer's name in the configuration.
-    pub issuer: &'a str,
-    /// Who issued the subject token.
-    pub provenance: Provenance,
-    /// The `subject_token_type`.
-    pub subject_token: TokenType,
-    /// The `requested_token_type`.
-    pub requested_token: TokenType,
-    /// The `audience` values.
-    pub audiences: &'a [String],
-    /// The `resource` values.
-    pub resources: &'a [String],
-    /// The scope asked for.
-    pub scope: Option<&'a Scope>,
-    /// The subject token's verified claims.
-    pub claims: &'a Map<String, Value>,
-    /// The subject token's `sub`.
-    pub subject: &'a str,
-    /// Whether the realm's own subject token was issued to the client, or for it.
-    pub held: bool,
-    /// The subject token's `exp`.
-    pub subject_expires: Timestamp,
-    /// The `cnf` that binds the new token: what the subject token is bound to, or the key that the caller has shown.
-    pub binding: Option<&'a Value>,
-    /// The realm's `iss`.
-    pub realm_issuer: &'a str,
-    /// Who acts for the subject.
-    pub actor: Option<Actor<'a>>,
-    /// Whom the new token is to be about in the place of the subject.
-    pub impersonate: Option<Impersonated<'a>>,
-    /// Claims that a token that we sign may carry besides those that the audience's file lists.
-    pub carried: &'a [&'a str],
-    /// Claims that a minted token has with this text where the subject token has none.
-    pub defaults: &'a [(&'a str, &'a str)],
-    /// Whether the scope [`OFFLINE`] is left out where it is not permitted, and not refused.
-    pub drop_offline: bool,
-}
-
-/// A user of the realm whom the subject is to become, as the directory knows him.
-#[derive(Clone, Copy, Debug)]
-pub struct Impersonated<'a> {
-    /// His `sub`.
-    pub subject: &'a str,
-    /// What is known of him: `sub`, `preferred_username`, `email`…
-    pub claims: &'a Map<String, Value>,
-    /// Whether he has an administrator's role, so that nobody may become him.
-    pub protected: bool,
-}
 
 /// An allowed request.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,88 +60,89 @@ pub struct Decision {
     pub refresh_lifetime: SignedDuration,
 }
 
-/// Judges a request in a realm. Where [`Request::drop_offline`] says so and the scope [`OFFLINE`] is not permitted, or not
-/// without demanding more of the subject token, it is as if it had not been asked for.
+/// Decides a request in a realm. If [`ExchangeRequest::drop_offline`] is set and the scope [`OFFLINE`] is not permitted, or
+/// only with more demands on the subject token, the request is decided as if it had not asked for that scope.
 pub fn decide(
     policy: &Policy,
     realm: &str,
-    request: &Request<'_>,
+    request: &ExchangeRequest<'_>,
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     let audiences = targets(policy, realm, request)?;
     let delegated = Delegated::of(request)?;
-    let today = now.to_zoned_datetime(TimeZone::UTC).date();
-    let asked = request.scope.filter(|scope| !scope.is_empty());
-    let judged = judge(policy, (realm, &audiences), request, (asked, &delegated), today);
-    let Some(offline) = asked.filter(|asked| request.drop_offline && asked.contains(OFFLINE)) else {
-        return judged;
+    let held = held(&audiences, request);
+    let context = DecisionContext {
+        request,
+        realm,
+        scope: request.scope.filter(|scope| !scope.is_empty()),
+        scopes: &[],
+        held: held.as_ref(),
+        delegated: &delegated,
+        today: now.to_zoned_datetime(TimeZone::UTC).date(),
     };
-    // Nothing is refused for its sake that is allowed without, and nothing more demanded.
+    let decided = decide_scope(policy, &audiences, context);
+    let Some(offline) = context.scope.filter(|asked| request.drop_offline && asked.contains(OFFLINE)) else {
+        return decided;
+    };
+    // Asking for the scope refuses nothing and demands nothing that would be allowed or unneeded without it.
     let rest = offline.filtered(|token| token != OFFLINE);
-    match (judged, judge(policy, (realm, &audiences), request, (Some(&rest), &delegated), today)) {
+    match (decided, decide_scope(policy, &audiences, DecisionContext { scope: Some(&rest), ..context })) {
         (Ok(with), Ok(without)) if with.demands.within(without.demands) => Ok(with),
         (Ok(with), Err(_)) => Ok(with),
         (_, without) => without,
     }
 }
 
-/// The same for a scope; an empty one asks for nothing, and `None` for whatever is permitted.
-fn judge(
+/// Decides a request for the context's scope. An empty scope asks for nothing, `None` for whatever is permitted.
+fn decide_scope(
     policy: &Policy,
-    (realm, audiences): (&str, &[&Audience]),
-    request: &Request<'_>,
-    (scope, delegated): (Option<&Scope>, &Delegated),
-    today: Date,
+    audiences: &[&Audience],
+    context: DecisionContext<'_>,
 ) -> Result<Decision, Refusal> {
-    let scopes: Vec<String> = scope.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
-    let held = held(audiences, request);
-    let asked = Asked { scopes: &scopes, held: held.as_ref(), delegated, today };
-    let mut judged = Vec::with_capacity(audiences.len());
+    let scopes: Vec<String> = context.scope.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
+    let context = DecisionContext { scopes: &scopes, ..context };
+    let request = context.request;
+    let mut offers = Vec::with_capacity(audiences.len());
     for audience in audiences {
-        let judge = Judge::new(request, audience, asked);
-        let applied = judge.applied()?;
-        judged.push((judge, applied));
+        offers.push(Evaluation::new(&context, audience).offer()?);
     }
-    let choice = choose(&scopes, &judged)?;
+    let choice = choose(&scopes, &offers)?;
     if let Some(requested) = request.impersonate.filter(|requested| requested.protected) {
-        let detail = format!("the user {} has a role of realms.{realm}.adminRoles", requested.subject);
+        let detail =
+            format!("the user {} has a role of realms.{}.adminRoles", requested.subject, context.realm);
         return Err(Refusal::new(Reason::ImpersonationProtected, detail));
     }
-    let subject = minted_subject(policy, request, &judged)?;
-    let mut terms = Vec::with_capacity(judged.len());
+    let subject = minted_subject(policy, request, &offers)?;
+    let mut terms = Vec::with_capacity(offers.len());
     let mut permissions = Vec::new();
-    for (judge, applied) in &judged {
-        let audience = judge.audience();
-        let counted = choose::counted(applied, choice.demands);
+    for offer in &offers {
+        let audience = offer.audience();
+        let counted = offer.counted(choice.demands);
         permissions.extend(counted.map(|one| (audience.name.clone(), one.position)));
         terms.push(Terms {
             audience,
-            scopes: choose::scopes(applied, choice.demands),
-            lifetime: choose::lifetime(applied, choice.demands, audience.token.lifetime),
-            roles: judge.roles(realm, choice.issuance)?,
-            set: judge.set()?,
+            scopes: offer.scopes(choice.demands),
+            lifetime: offer.lifetime(choice.demands),
+            roles: offer.evaluation.roles(choice.issuance)?,
+            set: offer.evaluation.set()?,
         });
     }
+    let refresh_lifetimes = audiences.iter().map(|audience| audience.token.refresh_lifetime);
     Ok(Decision {
-        contract: merge(request, scope, &choice, subject, delegated, terms)?,
+        contract: merge(&context, choice.issuance, subject, terms)?,
         audiences: audiences.iter().map(|audience| audience.name.clone()).collect(),
         permissions,
         demands: choice.demands,
         refresh: request.requested_token == TokenType::RefreshToken,
-        refresh_lifetime: audiences
-            .iter()
-            .map(|audience| audience.token.refresh_lifetime)
-            .min()
-            .unwrap_or(SignedDuration::ZERO),
+        refresh_lifetime: refresh_lifetimes.min().unwrap_or(SignedDuration::ZERO),
     })
 }
 
 /// The scope of a subject token that the realm issued, where a permission means it by `"*"`. It is empty where the token
 /// has none that can be read, and an ID token never has one: asking with it must not bring more than the access token.
-fn held(audiences: &[&Audience], request: &Request<'_>) -> Option<Scope> {
-    let ours = !request.provenance.is_foreign();
-    let meant = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
-    if !ours || !meant() {
+fn held(audiences: &[&Audience], request: &ExchangeRequest<'_>) -> Option<Scope> {
+    let any = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
+    if request.provenance.is_foreign() || !any() {
         return None;
     }
     let text = request.claims.get("scope").filter(|_| request.subject_token != TokenType::IdToken);
@@ -200,7 +151,11 @@ fn held(audiences: &[&Audience], request: &Request<'_>) -> Option<Scope> {
 }
 
 /// The audiences meant by `audience` and `resource`. A resource that two files list means both of them.
-fn targets<'p>(policy: &'p Policy, realm: &str, request: &Request<'_>) -> Result<Vec<&'p Audience>, Refusal> {
+fn targets<'p>(
+    policy: &'p Policy,
+    realm: &str,
+    request: &ExchangeRequest<'_>,
+) -> Result<Vec<&'p Audience>, Refusal> {
     let known = policy.realms.get(realm);
     let mut targets: Vec<&Audience> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -238,16 +193,17 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &Request<'_>) -> Result
     Ok(targets)
 }
 
-/// The `sub` of a token that would be minted. Whatever the issuance, so that another permission can't bring a failure.
+/// The `sub` of a token that would be minted. It is resolved whatever the issuance, so that another permission can't bring
+/// a failure.
 fn minted_subject(
     policy: &Policy,
-    request: &Request<'_>,
-    judged: &[(Judge<'_>, Vec<judge::Applied<'_>>)],
+    request: &ExchangeRequest<'_>,
+    offers: &[AudienceOffer<'_>],
 ) -> Result<Option<String>, Refusal> {
-    match judged.first() {
+    match offers.first() {
         Some(_) if request.provenance == Provenance::CambioForForeign => Ok(Some(request.subject.to_owned())),
-        Some((judge, _)) if request.provenance.is_foreign() => {
-            let rule = judge.audience().token.subject;
+        Some(offer) if request.provenance.is_foreign() => {
+            let rule = offer.audience().token.subject;
             subject::minted(rule, request, policy.usernames.get(request.issuer)).map(Some)
         }
         _ => Ok(None),

@@ -1,65 +1,46 @@
 //! Delegation (RFC 8693 sections 1.1, 4.1 and 4.4): who acts for the subject (`act`), and who may (`may_act`).
 //!
-//! What the subject token says binds, whatever the request looks like: its `act` goes on into the new token, below the
-//! new actor's if one came, and its `may_act` must authorise every exchange of it. `may_act` authorises nobody that it
-//! does not name: an empty one, one that can't be read, and one with a member that can't be compared are nobody's.
+//! The subject token's statements bind, whatever the request looks like: its `act` goes on into the new token, below a new
+//! actor, and its `may_act` must authorise every exchange of the token. `may_act` authorises nobody whom it does not name:
+//! a `may_act` that is empty, can't be read or has a member that can't be compared authorises nobody.
 //!
-//! A party without `iss` is one of the issuer of the token in which it stands. Where the new token has another `iss`
-//! than the subject token, `iss` is written down, so that the party stays who it is.
+//! A party without `iss` belongs to the issuer of the token that names it. If the new token has another `iss` than the
+//! subject token, Cambio writes the party's `iss`, so that the party stays the same.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::decide::Request;
+use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::provenance::Provenance;
+use crate::judgement::policy::request::{Actor, ExchangeRequest};
 use crate::words::refusal::{Reason, Refusal};
 
 /// The longest chain of actors that a permission can allow.
 pub const MAX_DEPTH: usize = 8;
 
-/// Whoever acts for the subject, by a token that was verified like a subject token.
-#[derive(Clone, Copy, Debug)]
-pub struct Actor<'a> {
-    /// Its issuer's name in the configuration.
-    pub issuer: &'a str,
-    /// Its `iss`.
-    pub iss: &'a str,
-    /// Its verified claims.
-    pub claims: &'a Map<String, Value>,
-    /// Its `sub`.
-    pub subject: &'a str,
-    /// Whether it was issued to the client that came with it, or for it, if it is the realm's own.
-    pub held: bool,
-    /// Who issued it.
-    pub provenance: Provenance,
-    /// Its `exp`.
-    pub expires: Timestamp,
-}
-
-/// What the new token says about acting.
+/// What the new token says about delegation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delegated {
-    /// Its `act`, with every actor there has been.
+    /// The `act`, with every actor so far.
     pub act: Option<Value>,
-    /// Its `may_act`: the subject token's.
+    /// The `may_act`: the subject token's.
     pub may_act: Option<Value>,
-    /// How many actors are in `act`.
+    /// The number of actors in `act`.
     pub depth: usize,
 }
 
-/// Somebody, by the issuer that says `sub` about him.
+/// A subject: its issuer and its `sub`.
 type Party<'a> = (&'a str, &'a str);
 
 impl Delegated {
-    /// What the subject token and the actor's make of it.
+    /// What follows from the subject token and the actor token.
     ///
     /// # Errors
     /// [`Reason::MayActViolated`], [`Reason::SubjectTokenDelegated`] where `act` can't be read or another issuer names one of
     /// the realm's own in it,
     /// [`Reason::DelegationTooDeep`] beyond [`MAX_DEPTH`], and [`Reason::DelegationCycle`].
-    pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
+    pub fn of(request: &ExchangeRequest<'_>) -> Result<Self, Refusal> {
         let (earlier, may_act) = (request.claims.get("act"), request.claims.get("may_act"));
         if earlier.is_none() && may_act.is_none() && request.actor.is_none() {
             return Ok(Self::default());
@@ -72,7 +53,7 @@ impl Delegated {
             })?;
         }
         let mut chain = earlier.map(|act| parties(act, home)).transpose()?.unwrap_or_default();
-        // Once we sign it, who stands there has the realm's word for it.
+        // Once Cambio signs the token, the realm vouches for its actors.
         let foreign = request.provenance.is_foreign();
         if foreign && chain.iter().any(|(issuer, _)| *issuer == request.realm_issuer) {
             let detail =
@@ -101,8 +82,8 @@ impl Delegated {
     }
 }
 
-/// Whose parties are meant in the subject token where it names no other issuer.
-fn home<'a>(request: &Request<'a>) -> Option<&'a str> {
+/// The issuer of parties in the subject token that have no `iss`.
+fn home<'a>(request: &ExchangeRequest<'a>) -> Option<&'a str> {
     if !request.provenance.is_foreign() {
         return Some(request.realm_issuer);
     }
@@ -111,7 +92,7 @@ fn home<'a>(request: &Request<'a>) -> Option<&'a str> {
 
 /// Whether `may_act` lets this client, and this actor if one came, exchange the token (RFC 8693 section 4.4). If not,
 /// why; without a value of it.
-fn authorises(may_act: &Value, request: &Request<'_>, home: Option<&str>) -> Result<(), String> {
+fn authorises(may_act: &Value, request: &ExchangeRequest<'_>, home: Option<&str>) -> Result<(), String> {
     let may_act = may_act.as_object().ok_or("it is no object, which authorises nobody")?;
     let member = |name: &str| text(may_act, name).map_err(|()| format!("{name} is no text"));
     let (client, subject, issuer) = (member("client_id")?, member("sub")?, member("iss")?);
@@ -161,7 +142,8 @@ fn parties<'a>(act: &'a Value, home: Option<&'a str>) -> Result<Vec<Party<'a>>, 
     Ok(parties)
 }
 
-/// Whether `subject` of `issuer` is among the actors of an `act` that we wrote. One without `iss` is taken for his.
+/// Whether `subject` of `issuer` is among the actors of an `act` that Cambio wrote. An actor without `iss` counts as one of
+/// that issuer.
 pub(in crate::judgement::policy) fn acts(act: &Value, issuer: &str, subject: &str) -> bool {
     std::iter::successors(Some(act), |act| act.get("act")).any(|act| {
         let member = |name: &str| act.get(name).and_then(Value::as_str);
@@ -169,8 +151,8 @@ pub(in crate::judgement::policy) fn acts(act: &Value, issuer: &str, subject: &st
     })
 }
 
-/// Nobody acts twice, and no subject for itself: neither the one that the token is about, nor the one that it becomes.
-fn acyclic(chain: &[Party<'_>], request: &Request<'_>, home: Option<&str>) -> Result<(), Refusal> {
+/// Nobody acts twice, and no subject acts for itself: neither the subject token's subject nor an impersonated user.
+fn acyclic(chain: &[Party<'_>], request: &ExchangeRequest<'_>, home: Option<&str>) -> Result<(), Refusal> {
     let refused = |text: &str| Err(Refusal::new(Reason::DelegationCycle, text));
     if chain.iter().collect::<BTreeSet<_>>().len() < chain.len() {
         return refused("an actor is in the chain twice");
@@ -183,25 +165,22 @@ fn acyclic(chain: &[Party<'_>], request: &Request<'_>, home: Option<&str>) -> Re
     Ok(())
 }
 
-/// Whether the actor is the foreign subject that we minted the subject token for, as far as its new name tells.
-fn is_itself(request: &Request<'_>) -> bool {
-    let Some(actor) = request
-        .actor
-        .filter(|actor| request.provenance == Provenance::CambioForForeign && actor.issuer == request.issuer)
-    else {
+/// Whether the actor is the foreign subject for whom Cambio minted the subject token, as far as the new `sub` tells.
+fn is_itself(request: &ExchangeRequest<'_>) -> bool {
+    let minted = request.provenance == Provenance::CambioForForeign;
+    let Some(actor) = request.actor.filter(|actor| minted && actor.issuer == request.issuer) else {
         return false;
     };
     let name = request.subject.strip_prefix(request.issuer).and_then(|rest| rest.strip_prefix('#'));
     request.subject == actor.subject || name == Some(actor.subject)
 }
 
-/// The new actor, with the earlier ones below (RFC 8693 section 4.1).
+/// The new actor, with the earlier actors below (RFC 8693 section 4.1).
 fn act(actor: &Actor<'_>, earlier: Option<Value>) -> Value {
     let mut act = Map::new();
     act.insert("sub".to_owned(), Value::from(actor.subject));
     act.insert("iss".to_owned(), Value::from(actor.iss));
-    let client = ["azp", "client_id"].into_iter().find_map(|name| actor.claims.get(name)?.as_str());
-    if let Some(client) = client {
+    if let Some(client) = client_of(actor.claims) {
         act.insert("client_id".to_owned(), Value::from(client));
     }
     if let Some(earlier) = earlier {
@@ -210,7 +189,7 @@ fn act(actor: &Actor<'_>, earlier: Option<Value>) -> Value {
     Value::Object(act)
 }
 
-/// The same with `iss` for every party that has a `sub` and no `iss`.
+/// The party, with `iss` written into every party that has a `sub` and no `iss`.
 fn qualified(party: &Value, issuer: Option<&str>) -> Value {
     let (Some(issuer), Some(members)) = (issuer, party.as_object()) else { return party.clone() };
     let mut members = members.clone();

@@ -9,22 +9,16 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::contract::Contract;
+use crate::judgement::policy::claim_names::{ClaimClass, IMPERSONATED, NONCE, SUBJECT_ISSUER, names_key};
+use crate::judgement::policy::contract::{Contract, DPOP};
 use crate::judgement::policy::model::{Issuance, MAX_LIFETIME};
-use crate::judgement::policy::narrow::{Narrowed, comes_with};
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::narrow::Narrowed;
+use crate::judgement::policy::provenance::Provenance;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
-
-/// The claim of a token for a foreign subject that has its issuer's `iss`. Such a token has the realm's `iss`, but its
-/// subject is none of the realm's, whatever `sub` says: it must not be exchanged as one.
-pub const SUBJECT_ISSUER: &str = "subject_issuer";
-
-/// The claim of a token about whom somebody became. One owner permitted that, for his audience: such a token must not be
-/// exchanged for another's, who would take it for the user's own.
-pub const IMPERSONATED: &str = "impersonated";
 
 /// What a token is made from besides its contract.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +26,7 @@ pub struct Ingredients<'a> {
     /// The subject token's verified claims.
     pub subject: &'a Map<String, Value>,
     /// The roles that the identity provider holds for the subject, where [`Contract::directory`] asks for them.
-    pub directory: Option<&'a Roles>,
+    pub directory: Option<&'a RoleNames>,
     /// The realm's `iss`.
     pub issuer: &'a str,
     /// `iat`
@@ -50,52 +44,6 @@ pub struct Question<'a> {
     pub realm: bool,
     /// The clients whose roles are looked at.
     pub clients: BTreeSet<&'a str>,
-}
-
-/// Claims of the realm's own sessions and logins.
-const SESSION: [&str; 5] = ["acr", "amr", "auth_time", "session_state", "sid"];
-
-/// OpenID Connect Core 1.0 section 2.
-const NONCE: &str = "nonce";
-
-/// Claims that are written anew, or not at all: they say who issued this token, to whom, about whom, bound to what.
-const NEVER_COPIED: [&str; 23] = [
-    "act",
-    "at_hash",
-    "aud",
-    "authorization",
-    "azp",
-    "c_hash",
-    "client_id",
-    "cnf",
-    "events",
-    "exp",
-    "iat",
-    IMPERSONATED,
-    "iss",
-    "jti",
-    "may_act",
-    "nbf",
-    NONCE,
-    "s_hash",
-    "scope",
-    "sub",
-    SUBJECT_ISSUER,
-    "typ",
-    "realm_access",
-];
-
-/// Claims of a foreign token that could be taken for the realm's sessions and roles.
-const NEVER_FROM_OUTSIDE: [&str; 6] =
-    ["entitlements", "groups", "resource_access", "roles", "session_state", "sid"];
-
-/// Claims that dialects carry over, by which the realm's own users and logins are known. Another issuer's word for them
-/// is copied where the audience's file lists them only.
-const OF_THE_REALM: [&str; 4] = ["auth_level", "realm", "subname", "user_id"];
-
-/// Whether `token.set` may not name the claim: it says what the token is, whom it is about, or which roles it has.
-pub fn is_reserved(claim: &str) -> bool {
-    NEVER_COPIED.contains(&claim) || NEVER_FROM_OUTSIDE.contains(&claim)
 }
 
 impl Contract {
@@ -120,9 +68,9 @@ impl Contract {
         }
         let subject = self.subject.as_ref().ok_or_else(|| internal("the contract has no subject"))?;
         let expires = self.minted_expiry(from.now)?;
-        let before = match (self.own, self.from_directory) {
-            (false, _) => Roles::default(),
-            (true, false) => Roles::read(from.subject)?,
+        let before = match (self.provenance.is_of_realm(), self.from_directory) {
+            (false, _) => RoleNames::default(),
+            (true, false) => RoleNames::read(from.subject)?,
             (true, true) => from.directory.cloned().ok_or_else(|| internal("the directory was not asked"))?,
         };
         let roles = self.narrowed_roles(&before);
@@ -134,7 +82,7 @@ impl Contract {
             claims.insert(name.clone(), value.clone());
         }
         for (name, text) in &self.defaults {
-            if !person.contains_key(name) && !is_reserved(name) {
+            if !person.contains_key(name) && !ClaimClass::of(name).is_reserved() {
                 claims.insert(name.clone(), Value::from(text.as_str()));
             }
         }
@@ -147,8 +95,8 @@ impl Contract {
         set("iat", Value::from(from.now.as_second()));
         set("exp", Value::from(expires));
         set("jti", Value::from(from.jti));
-        if !self.own {
-            let name = if self.settled { SUBJECT_ISSUER } else { "iss" };
+        if !self.provenance.is_of_realm() {
+            let name = if self.provenance == Provenance::CambioForForeign { SUBJECT_ISSUER } else { "iss" };
             let issuer = from.subject.get(name).cloned();
             set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token names no issuer"))?);
         }
@@ -180,7 +128,7 @@ impl Contract {
     pub fn token_type(&self) -> &'static str {
         match self.requested {
             TokenType::IdToken => "N_A",
-            _ if self.is_bound_to_key() => "DPoP",
+            _ if self.is_bound_to_key() => DPOP,
             _ => "Bearer",
         }
     }
@@ -188,13 +136,13 @@ impl Contract {
     fn typ_claim(&self) -> &'static str {
         match self.requested {
             TokenType::IdToken => "ID",
-            _ if self.is_bound_to_key() => "DPoP",
+            _ if self.is_bound_to_key() => DPOP,
             _ => "Bearer",
         }
     }
 
     fn is_bound_to_key(&self) -> bool {
-        self.binding.as_ref().is_some_and(|cnf| cnf.get("jkt").is_some())
+        self.binding.as_ref().is_some_and(names_key)
     }
 
     fn minted_expiry(&self, now: Timestamp) -> Result<i64, Refusal> {
@@ -214,7 +162,7 @@ impl Contract {
     /// What was asked for; else what the realm's own token has. The scope of a foreign one means something else.
     fn minted_scope(&self, subject: &Map<String, Value>) -> Scope {
         let had = || {
-            let text = subject.get("scope").and_then(Value::as_str).filter(|_| self.own || self.settled);
+            let text = subject.get("scope").and_then(Value::as_str).filter(|_| !self.provenance.is_foreign());
             text.and_then(|text| Scope::parse(text).ok()).unwrap_or_default()
         };
         match &self.scope_requested {
@@ -223,29 +171,46 @@ impl Contract {
         }
     }
 
+    /// Whether a claim of the subject token, or of the impersonated user, is copied.
     fn copies(&self, claim: &str, granted: &Scope) -> bool {
-        if claim == NONCE {
-            // It says which login an ID token came of; a page may promise it in the next one.
-            let identity = self.requested == TokenType::IdToken && !self.is_impersonation();
-            return self.own && identity && self.carried.contains(NONCE);
+        let class = ClaimClass::of(claim);
+        match class {
+            // The nonce says which login an ID token belongs to; a dialect may carry the nonce into the next ID token.
+            ClaimClass::Nonce => {
+                let identity = self.requested == TokenType::IdToken && !self.is_impersonation();
+                self.provenance.is_of_realm() && identity && self.carried.contains(NONCE)
+            }
+            ClaimClass::Registered
+            | ClaimClass::Binding
+            | ClaimClass::Delegation
+            | ClaimClass::Provenance
+            | ClaimClass::KeycloakRoles
+            | ClaimClass::OtherToken => false,
+            _ if self.role_output.claim.as_deref() == Some(claim) => false,
+            _ if self.provenance.is_of_realm() => self.copies_own(class, claim, granted),
+            _ => self.copies_foreign(class, claim),
         }
-        if NEVER_COPIED.contains(&claim)
-            || claim == "resource_access"
-            || self.role_output.claim.as_deref() == Some(claim)
-        {
-            return false;
+    }
+
+    /// The session and the login are not those of an impersonated user.
+    fn copies_own(&self, class: ClaimClass, claim: &str, granted: &Scope) -> bool {
+        match class {
+            ClaimClass::Login | ClaimClass::Session => !self.is_impersonation(),
+            ClaimClass::OfScope(scope) => granted.contains(scope) || self.lists(claim),
+            _ => self.lists(claim),
         }
-        if self.own {
-            // The session is not that of whom somebody becomes.
-            let session = SESSION.contains(&claim);
-            session && !self.is_impersonation() || !session && self.lists(claim) || comes_with(claim, granted)
-        } else {
-            let spelt_out = !SESSION.contains(&claim)
-                || matches!(self.claims, Names::Listed(_))
-                || self.carried.contains(claim);
-            let listed =
-                if OF_THE_REALM.contains(&claim) { self.claims.contains(claim) } else { self.lists(claim) };
-            !NEVER_FROM_OUTSIDE.contains(&claim) && spelt_out && listed
+    }
+
+    /// A foreign issuer's statement about logins and users counts only where the audience's file, or for logins the dialect,
+    /// lists the claim by its name.
+    fn copies_foreign(&self, class: ClaimClass, claim: &str) -> bool {
+        match class {
+            ClaimClass::Session | ClaimClass::OtherRoles => false,
+            ClaimClass::Login => {
+                self.claims != Names::Any && self.lists(claim) || self.carried.contains(claim)
+            }
+            ClaimClass::RealmUser => self.claims.contains(claim),
+            _ => self.lists(claim),
         }
     }
 }

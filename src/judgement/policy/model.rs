@@ -7,6 +7,7 @@ use jiff::{SignedDuration, civil::Date};
 use crate::judgement::expression::Expression;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::{Reason, Refusal};
 
 /// The longest life of a token that Cambio lets out; not configurable. A signing key is published for as long after
 /// its last signature.
@@ -24,7 +25,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether some audience of a realm lets a client become anybody at all.
+    /// Whether some audience of a realm lets a client impersonate anybody.
     pub fn lets_impersonate(&self, realm: &str, client: &str) -> bool {
         let audiences = self.realms.get(realm).into_iter().flat_map(BTreeMap::values);
         let mut permissions = audiences.flat_map(|audience| &audience.permissions);
@@ -57,6 +58,12 @@ impl Audience {
         permission.issuance.unwrap_or(self.issuance)
     }
 
+    /// A refusal that names the audience's file and its owner.
+    pub fn refuse(&self, reason: Reason, text: &str) -> Refusal {
+        let Self { name, owner, .. } = self;
+        Refusal::new(reason, format!("audiences file of {name} (owner {owner}): {text}"))
+    }
+
     /// Every issuance that this file asks for, in the order of what they can do.
     pub fn issuances(&self) -> BTreeSet<Issuance> {
         if self.permissions.is_empty() {
@@ -78,7 +85,7 @@ pub struct Permission {
     /// Clients that the realm's own subject and actor tokens may have been issued to, where they were issued neither to
     /// nor for the caller.
     pub subject_clients: Names,
-    /// Whether subject and actor tokens may be ones that we signed for another audience, by what its owner wrote.
+    /// Whether subject and actor tokens may be tokens that Cambio signed for another audience.
     pub exchanged: bool,
     /// Accepted `requested_token_type`s.
     pub requested_tokens: BTreeSet<TokenType>,
@@ -86,13 +93,13 @@ pub struct Permission {
     pub scopes: Names,
     /// How the answer is made; `None`: as the audience says.
     pub issuance: Option<Issuance>,
-    /// What must hold of the subject token besides.
+    /// What else the subject token must meet.
     pub demands: Demands,
     /// A CEL expression that must be true.
     pub condition: Option<Expression>,
     /// Who may act for the subject; `None`: nobody, neither a new actor nor an earlier one.
     pub delegation: Option<Delegation>,
-    /// Who may become whom. With it, the permission is about nothing else; without it, about no impersonation.
+    /// Who may impersonate whom. With it, the permission is about nothing else; without it, about no impersonation.
     pub impersonation: Option<Impersonation>,
     /// Longest time between issue and expiry; `None`: as [`TokenRules::lifetime`] says.
     pub lifetime: Option<SignedDuration>,
@@ -125,16 +132,16 @@ impl Delegation {
 /// Whether an actor token comes with a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ActorRule {
-    /// It must.
+    /// An actor token is required.
     Required,
-    /// It may.
+    /// An actor token is optional.
     #[default]
     Optional,
-    /// It must not: earlier actors go on, and none joins them.
+    /// No actor token may come: earlier actors go on, and none joins them.
     Forbidden,
 }
 
-/// Who may become whom.
+/// Who may impersonate whom.
 #[derive(Clone, Debug)]
 pub struct Impersonation {
     /// A CEL expression over the subject token's claims that must be true.
@@ -143,17 +150,17 @@ pub struct Impersonation {
     pub whom: Expression,
 }
 
-/// What a permission asks of a subject token that its signature does not tell.
+/// What a permission demands of a subject token that its signature does not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Demands {
-    /// It was not exchanged before (its `jti` is used up by the exchange).
+    /// The token was not exchanged before (an exchange uses its `jti` up).
     pub one_time: bool,
-    /// Its issuer says, when asked, that it is still active.
+    /// The token's issuer answers that the token is still active.
     pub still_active: bool,
 }
 
 impl Demands {
-    /// From the least to the most: what comes first is preferred.
+    /// From the fewest demands to the most. Earlier entries are preferred.
     pub const ALL: [Self; 4] = [
         Self { one_time: false, still_active: false },
         Self { one_time: false, still_active: true },
@@ -161,7 +168,7 @@ impl Demands {
         Self { one_time: true, still_active: true },
     ];
 
-    /// Whether whoever meets `other` also meets this.
+    /// Whether a token that meets `other` also meets these demands.
     pub fn within(self, other: Self) -> bool {
         (other.one_time || !self.one_time) && (other.still_active || !self.still_active)
     }
@@ -174,7 +181,7 @@ pub struct RoleRules {
     pub own: bool,
     /// Realm roles that may stay.
     pub realm: BTreeSet<String>,
-    /// Further roles of the audience, made from others. As all that follows: where we sign.
+    /// Further roles of the audience, made from others. This and the following apply to tokens that Cambio signs.
     pub map: Vec<RoleMapping>,
     /// Roles of the audience that every token has.
     pub fixed: BTreeSet<String>,
@@ -187,7 +194,7 @@ pub struct RoleRules {
     pub directory: bool,
 }
 
-/// Which claims of a token that we sign name its roles.
+/// Which claims of a token that Cambio signs name its roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleOutput {
     /// `realm_access` and `resource_access`.
@@ -252,9 +259,9 @@ pub struct TokenRules {
     pub lifetime: SignedDuration,
     /// Whether the new token must expire no later than the subject token.
     pub within_subject: bool,
-    /// Claims beyond the standard ones that a token that we sign may carry.
+    /// Claims beyond the standard claims that a token that Cambio signs may have.
     pub claims: Names,
-    /// Claims that we add: name → CEL that gives the value.
+    /// Claims that Cambio adds: name → CEL that gives the value.
     pub set: BTreeMap<String, Expression>,
     /// The form of minted access tokens.
     pub profile: Profile,
@@ -305,12 +312,12 @@ pub enum SubjectRule {
 pub enum Issuance {
     /// The identity provider exchanges; its answer is checked and passed on.
     Forward,
-    /// The identity provider exchanges; its answer is checked, narrowed and signed again by us.
+    /// The identity provider exchanges; Cambio checks its answer, narrows it and signs it again.
     Reissue,
-    /// A foreign token becomes the grant that the identity provider supports (RFC 7523), what that gives is exchanged,
-    /// and the answer is checked, narrowed and signed again by us.
+    /// A foreign token becomes an assertion for the identity provider (RFC 7523), the token that the assertion gives is
+    /// exchanged, and Cambio checks the answer, narrows it and signs it again.
     Translate,
-    /// We issue; the identity provider is not asked.
+    /// Cambio issues, without the identity provider.
     Mint,
 }
 
@@ -335,7 +342,7 @@ impl Issuance {
         }
     }
 
-    /// Whether what is handed out bears our signature.
+    /// Whether Cambio signs the token that is handed out.
     pub fn signs(self) -> bool {
         self != Self::Forward
     }

@@ -5,75 +5,14 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::contract::{
-    Contract, DPOP, Issued, is_bound_to_key, scope, seconds, text_scope,
-};
-use crate::judgement::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::claim_names::{ClaimClass, is_bound_to_key};
+use crate::judgement::policy::claim_values::{scope, scope_claim, seconds};
+use crate::judgement::policy::contract::{Contract, DPOP, Issued};
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
-
-/// Claims that say what kind of token this is, for whom and how long, and the ones every Keycloak token has.
-/// `act`, `may_act` and the role claims are not among them: they have rules of their own. Nor are `at_hash`, `c_hash`
-/// and `s_hash`, which bind an ID token to things that are not handed out.
-const STANDARD: [&str; 19] = [
-    "acr",
-    "allowed-origins",
-    "amr",
-    "aud",
-    "auth_time",
-    "azp",
-    "client_id",
-    "cnf",
-    "exp",
-    "iat",
-    "iss",
-    "jti",
-    "nbf",
-    "nonce",
-    "scope",
-    "session_state",
-    "sid",
-    "sub",
-    "typ",
-];
-
-/// Claims by the scope token that asks for them (OpenID Connect Core 1.0 section 5.4).
-const BY_SCOPE: [(&str, &[&str]); 4] = [
-    ("address", &["address"]),
-    ("email", &["email", "email_verified"]),
-    ("phone", &["phone_number", "phone_number_verified"]),
-    (
-        "profile",
-        &[
-            "name",
-            "family_name",
-            "given_name",
-            "middle_name",
-            "nickname",
-            "preferred_username",
-            "profile",
-            "picture",
-            "website",
-            "gender",
-            "birthdate",
-            "zoneinfo",
-            "locale",
-            "updated_at",
-        ],
-    ),
-];
-
-/// Claims that a list of further claims, `"*"` included, does not let through.
-const NEVER_LISTED: [&str; 6] =
-    ["act", IMPERSONATED, "may_act", "realm_access", "resource_access", SUBJECT_ISSUER];
-
-/// Whether a claim tells about the user, by one of the standard scopes.
-pub fn is_profile_claim(name: &str) -> bool {
-    BY_SCOPE.iter().any(|(_, claims)| claims.contains(&name))
-}
 
 /// A token's claims within its contract.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,9 +22,9 @@ pub struct Narrowed {
     /// The scope granted.
     pub scope: Scope,
     /// The roles before: those of the issued token, or those that minting began with.
-    pub roles_before: Roles,
+    pub roles_before: RoleNames,
     /// The roles granted.
-    pub roles: Roles,
+    pub roles: RoleNames,
     /// Claims of the issued token that are gone, in order.
     pub dropped: Vec<String>,
     /// When the token expires.
@@ -97,10 +36,10 @@ impl Contract {
     /// [`Contract::check`]; and [`Reason::AnswerLifetime`] when the contract leaves no time after `now`.
     pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
         self.check_unchangeable(issued, self.upstream_type())?;
-        let before = Roles::read(issued.claims)?;
+        let before = RoleNames::read(issued.claims)?;
         // An ID token has no scope claim; the answer around it says what was granted.
         let granted = match (issued.claims.get("scope"), issued.scope) {
-            (Some(claim), _) => text_scope(claim)?,
+            (Some(claim), _) => scope_claim(claim)?,
             (None, Some(text)) => scope(text)?,
             (None, None) => Scope::default(),
         }
@@ -129,7 +68,11 @@ impl Contract {
     }
 
     /// What the audience's file adds: claims of its own, and the roles.
-    pub(in crate::judgement::policy) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &Roles) {
+    pub(in crate::judgement::policy) fn add_claims(
+        &self,
+        claims: &mut Map<String, Value>,
+        roles: &RoleNames,
+    ) {
         if self.requested != TokenType::IdToken {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
@@ -158,30 +101,43 @@ impl Contract {
         }
     }
 
+    /// Whether an issued claim stays. Delegation and roles have rules of their own.
     fn keeps(&self, claim: &str, granted: &Scope) -> bool {
-        if NEVER_LISTED.contains(&claim) || self.role_output.claim.as_deref() == Some(claim) {
+        if self.role_output.claim.as_deref() == Some(claim) {
             return false;
         }
-        STANDARD.contains(&claim) || self.lists(claim) || comes_with(claim, granted)
+        match ClaimClass::of(claim) {
+            ClaimClass::Delegation | ClaimClass::Provenance | ClaimClass::KeycloakRoles => false,
+            ClaimClass::Registered
+            | ClaimClass::Binding
+            | ClaimClass::Nonce
+            | ClaimClass::Login
+            | ClaimClass::Session
+            | ClaimClass::Origins => true,
+            ClaimClass::OfScope(scope) => granted.contains(scope) || self.lists(claim),
+            ClaimClass::OtherRoles | ClaimClass::OtherToken | ClaimClass::RealmUser | ClaimClass::Other => {
+                self.lists(claim)
+            }
+        }
     }
 
-    /// `"*"` brings every claim but those of a standard scope that was not granted; a name written out brings its claim.
+    /// Whether the audience's file or the dialect lists the claim. `"*"` lists every claim that no standard scope asks for.
     pub(in crate::judgement::policy) fn lists(&self, claim: &str) -> bool {
         let listed = match &self.claims {
             Names::Listed(names) => names.contains(claim),
-            Names::Any => !BY_SCOPE.iter().any(|(_, claims)| claims.contains(&claim)),
+            Names::Any => !matches!(ClaimClass::of(claim), ClaimClass::OfScope(_)),
         };
         listed || self.carried.contains(claim)
     }
 
     /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says
     /// nothing.
-    pub(in crate::judgement::policy) fn narrowed_roles(&self, before: &Roles) -> Roles {
+    pub(in crate::judgement::policy) fn narrowed_roles(&self, before: &RoleNames) -> RoleNames {
         if self.requested == TokenType::IdToken {
-            return Roles::default();
+            return RoleNames::default();
         }
         let own = self.roles.iter().map(|terms| (terms.audience.clone(), terms.apply(before)));
-        Roles {
+        RoleNames {
             realm: &before.realm & &self.realm_roles,
             clients: own.filter(|(_, roles)| !roles.is_empty()).collect(),
         }
@@ -206,11 +162,6 @@ impl Contract {
         let mut names: Vec<Value> = self.audience().into_iter().map(Value::String).collect();
         if names.len() == 1 { names.swap_remove(0) } else { Value::Array(names) }
     }
-}
-
-/// Whether a granted scope token asks for the claim.
-pub(in crate::judgement::policy) fn comes_with(claim: &str, granted: &Scope) -> bool {
-    BY_SCOPE.iter().any(|(scope, claims)| granted.contains(scope) && claims.contains(&claim))
 }
 
 #[cfg(test)]

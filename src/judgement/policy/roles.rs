@@ -1,6 +1,6 @@
 //! Roles in Keycloak's claims, and which of them a token for an audience has.
 
-mod terms;
+pub mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,18 +8,17 @@ use serde_json::{Map, Value};
 
 use crate::judgement::policy::model::RoleOutput;
 use crate::words::refusal::{Reason, Refusal};
-pub use terms::{RoleTerms, Subject};
 
 /// The roles that a token names: `realm_access.roles` and `resource_access.{client}.roles`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roles {
+pub struct RoleNames {
     /// Realm roles.
     pub realm: BTreeSet<String>,
     /// Client roles by client id. No client has an empty set.
     pub clients: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Roles {
+impl RoleNames {
     /// Reads both claims. Absent ones are empty; anything that is not Keycloak's shape is an error, because a resource
     /// server might still read a role there.
     pub fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
@@ -97,8 +96,8 @@ mod tests {
         roles.iter().map(|&role| role.to_owned()).collect()
     }
 
-    fn read(claims: &Value) -> Result<Roles, Refusal> {
-        Roles::read(claims.as_object().unwrap())
+    fn read(claims: &Value) -> Result<RoleNames, Refusal> {
+        RoleNames::read(claims.as_object().unwrap())
     }
 
     #[test]
@@ -107,8 +106,8 @@ mod tests {
             "realm_access": {"roles": ["a"]}, "resource_access": {"x": {"roles": ["b"]}, "empty": {"roles": []}}
         }));
         let clients = BTreeMap::from([("x".to_owned(), set(&["b"]))]);
-        assert_eq!(roles, Ok(Roles { realm: set(&["a"]), clients }));
-        assert_eq!(read(&json!({})), Ok(Roles::default()));
+        assert_eq!(roles, Ok(RoleNames { realm: set(&["a"]), clients }));
+        assert_eq!(read(&json!({})), Ok(RoleNames::default()));
         for (name, claims) in [
             ("realm_access is a list", json!({"realm_access": ["a"]})),
             ("roles is a text", json!({"realm_access": {"roles": "a"}})),

@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::judgement::policy::contract::{Contract, Issued};
-use crate::judgement::policy::decide::Request;
 use crate::judgement::policy::model::{
     Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules,
 };
 use crate::judgement::policy::provenance::Provenance;
+use crate::judgement::policy::request::ExchangeRequest;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 
@@ -80,8 +80,8 @@ pub(crate) fn policy(audiences: impl IntoIterator<Item = Audience>) -> Policy {
 }
 
 /// What front-end-app asks for.
-pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Request<'a> {
-    Request {
+pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> ExchangeRequest<'a> {
+    ExchangeRequest {
         held: true,
         client: "front-end-app",
         issuer: "corp",

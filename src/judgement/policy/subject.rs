@@ -2,8 +2,8 @@
 //! too, so unless the audience's owner says otherwise it is qualified by the issuer's name, in which no `#` can be.
 
 use crate::judgement::expression::{Expression, Variables};
-use crate::judgement::policy::decide::Request;
 use crate::judgement::policy::model::SubjectRule;
+use crate::judgement::policy::request::ExchangeRequest;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Most characters of a `sub` (OpenID Connect Core 1.0 section 2).
@@ -16,7 +16,7 @@ const MAX_LENGTH: usize = 255;
 /// longer than 255 characters or has control characters.
 pub fn minted(
     rule: SubjectRule,
-    request: &Request<'_>,
+    request: &ExchangeRequest<'_>,
     username: Option<&Expression>,
 ) -> Result<String, Refusal> {
     let issuer = request.issuer;

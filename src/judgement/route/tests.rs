@@ -9,7 +9,7 @@ const LENGTH: (&str, &str) = ("content-length", "9");
 const DOOR: &str = "/realms/corp/protocol/openid-connect/token";
 
 fn table() -> RouteTable {
-    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(Place::of_keycloak))
+    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(RealmPath::of_keycloak))
 }
 
 fn try_head(version: Version, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Parts> {
@@ -150,7 +150,7 @@ fn http2_does_not_say_whether_a_body_follows() {
 
 #[test]
 fn dialects_have_doors_of_their_own() {
-    let place = |path, dialect, realm| Place { path, dialect, realm };
+    let place = |path, dialect: Dialect, realm| RealmPath { path, rules: dialect.rules(), realm };
     let table = RouteTable::new([
         place("/realms/corp", Dialect::Forgerock, "mySubRealm"),
         place("/realms/kb", Dialect::KeyBridge, ""),
@@ -339,7 +339,7 @@ proptest! {
         let Some(head) = try_head(Version::HTTP_11, "POST", &path, &[FORM, LENGTH]) else {
             return Ok(());
         };
-        let table = RouteTable::new([Place { path: "/realms/corp", dialect, realm: "mySubRealm" }]);
+        let table = RouteTable::new([RealmPath { path: "/realms/corp", rules: dialect.rules(), realm: "mySubRealm" }]);
         match table.route(&head) {
             Route::Door { realm: Some(0) } => prop_assert!(table.realm_at(&path).is_some()),
             Route::Door { realm: None } => prop_assert!(path.ends_with(TOKEN), "{path}"),

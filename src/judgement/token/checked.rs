@@ -11,7 +11,7 @@ use super::presented::{Presenter, TokenRole};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
-use crate::judgement::policy::mint::{IMPERSONATED, SUBJECT_ISSUER};
+use crate::judgement::policy::claim_names::{IMPERSONATED, SUBJECT_ISSUER};
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::introspection::IntrospectionAnswer;

@@ -50,37 +50,12 @@ impl TokenRole {
     /// token's fault keeps its reason.
     pub fn refusal(self, refusal: Refusal) -> Refusal {
         match self {
-            Self::Actor if is_about_the_token(refusal.reason) => {
+            Self::Actor if refusal.reason.is_about_subject_token() => {
                 Refusal::new(Reason::ActorTokenInvalid, format!("{}: {}", refusal.reason, refusal.detail))
             }
             Self::Subject | Self::Actor => refusal,
         }
     }
-}
-
-/// Whether the reason is a fault of the subject token itself.
-fn is_about_the_token(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::SubjectTokenTypeUnsupported
-            | Reason::SubjectTokenMalformed
-            | Reason::SubjectTokenIssuerUntrusted
-            | Reason::SubjectTokenAlgorithm
-            | Reason::SubjectTokenCritical
-            | Reason::SubjectTokenKeyUnknown
-            | Reason::SubjectTokenSignature
-            | Reason::SubjectTokenExpired
-            | Reason::SubjectTokenNotYetValid
-            | Reason::SubjectTokenClaims
-            | Reason::SubjectTokenAudience
-            | Reason::SubjectTokenRule
-            | Reason::SubjectTokenBound
-            | Reason::SubjectTokenDelegated
-            | Reason::SubjectTokenOurs
-            | Reason::SubjectTokenInactive
-            | Reason::SubjectTokenUsed
-            | Reason::SubjectTokenTypeNotPermitted
-    )
 }
 
 impl<'a> PresentedToken<'a> {

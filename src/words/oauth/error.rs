@@ -3,7 +3,7 @@
 /// The value of `error` in an answer of the token endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
-    /// The client may not do this (RFC 6749 section 4.1.2.1; Keycloak's answer to a forbidden exchange).
+    /// The client may not do this (RFC 6749 section 4.1.2.1; Keycloak answers a forbidden exchange with it).
     AccessDenied,
     /// Client authentication failed or is missing.
     InvalidClient,
@@ -19,9 +19,11 @@ pub enum ErrorCode {
     InvalidTarget,
     /// The token is not valid here (RFC 6750 section 3.1).
     InvalidToken,
-    /// The server met a condition that it did not expect.
+    /// Keycloak's refusal of an offline token.
+    NotAllowed,
+    /// The server met an unexpected condition.
     ServerError,
-    /// The server can't answer now (overload, or the identity provider is away).
+    /// The server can't answer now: it is overloaded, or the identity provider is not available.
     TemporarilyUnavailable,
     /// The client may not use this grant.
     UnauthorizedClient,
@@ -43,6 +45,7 @@ impl ErrorCode {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidToken => "invalid_token",
+            Self::NotAllowed => "not_allowed",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",

@@ -1,8 +1,8 @@
 //! A strict reader of JSON objects.
 //!
 //! RFC 8259 section 4 leaves open what a repeated member name means, so two parsers may read two different tokens
-//! from the same bytes: the judge sees `realm_access` once, the resource server sees the other one. `serde_json`
-//! silently keeps the last. Here a repetition is an error, at every depth, and depth is bounded.
+//! from the same bytes: Cambio sees one `realm_access`, the resource server sees the other. `serde_json` silently keeps
+//! the last. Here a repetition is an error, at every depth, and depth is bounded.
 
 use std::fmt;
 
@@ -38,6 +38,19 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
         (_, Some(fault)) => Err(fault),
         (Ok(Value::Object(members)), None) => reader.end().map(|()| members).map_err(|_| JsonError::Syntax),
         (Ok(_), None) => reader.end().map_err(|_| JsonError::Syntax).and(Err(JsonError::NotAnObject)),
+        (Err(_), None) => Err(JsonError::Syntax),
+    }
+}
+
+/// Reads one JSON object like [`object`], and keeps the order of its members.
+pub fn members(bytes: &[u8]) -> Result<Vec<(String, Value)>, JsonError> {
+    let mut fault = None;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let members = reader.deserialize_map(Ordered(Strict { depth: 0, fault: &mut fault }));
+    match (members, fault) {
+        (_, Some(fault)) => Err(fault),
+        (Ok(members), None) => reader.end().map(|()| members).map_err(|_| JsonError::Syntax),
+        (Err(error), None) if error.is_data() => Err(JsonError::NotAnObject),
         (Err(_), None) => Err(JsonError::Syntax),
     }
 }
@@ -118,6 +131,30 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 }
 
+/// Reads the members of one object in their order.
+struct Ordered<'a>(Strict<'a>);
+
+impl<'de> Visitor<'de> for Ordered<'_> {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut ordered: Self::Value = Vec::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if ordered.iter().any(|member| member.0 == name) {
+                *self.0.fault = Some(JsonError::Repeated);
+                return Err(A::Error::custom("repeated"));
+            }
+            let value = members.next_value_seed(self.0.inner()?)?;
+            ordered.push((name, value));
+        }
+        Ok(ordered)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -152,6 +189,7 @@ mod tests {
         ];
         for (name, text, fault) in cases {
             assert_eq!(object(text.as_bytes()).err(), fault, "{name}");
+            assert_eq!(members(text.as_bytes()).err(), fault, "{name}");
         }
         assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(JsonError::Syntax));
     }
@@ -164,6 +202,8 @@ mod tests {
             Value::Object(object(text.as_bytes()).unwrap()),
             serde_json::from_str::<Value>(text).unwrap()
         );
+        let ordered = members(br#"{"z":1,"a":2}"#).unwrap();
+        assert_eq!(ordered, [("z".to_owned(), json!(1)), ("a".to_owned(), json!(2))]);
         assert_eq!(object(br#"{"i":1}"#).unwrap().get("i"), Some(&json!(1)));
     }
 }

@@ -25,7 +25,7 @@ fn issued(token: &VerifiedToken) -> Verified<'_> {
     Verified::new(token, "https://sso.example.org/realms/corp")
 }
 
-fn body(conformed: &Conformed) -> &[u8] {
+fn body(conformed: &Conformed) -> Vec<u8> {
     conformed.body()
 }
 

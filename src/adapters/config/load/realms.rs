@@ -11,7 +11,7 @@ use super::tokens::{jwks, token_checks};
 use super::{clients, introspection, keys, refresh};
 use crate::adapters::config::file::{Config, realm as file};
 use crate::adapters::config::settings::realm::{Directory, Realm};
-use crate::judgement::dialect::{Dialect, Place};
+use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::policy::admin_roles::AdminRoles;
@@ -106,9 +106,9 @@ fn realm(
     let directory = optional(file.directory.as_ref(), |directory| {
         self::directory(directory, &at.field("directory"), report)
     });
-    let place = Place {
+    let place = RealmPath {
         path: path.as_deref().unwrap_or_default(),
-        dialect: file.dialect.into(),
+        rules: Dialect::from(file.dialect).rules(),
         realm: realm_parameter.as_deref().unwrap_or_default(),
     };
     let clients = clients::clients(file, &RouteTable::token_paths(place), &main.issuers, at, report);

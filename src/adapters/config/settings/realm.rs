@@ -8,7 +8,7 @@ use super::introspection::OwnClient;
 use super::issuer::JwksLimits;
 use crate::adapters::seal::Seal;
 use crate::judgement::client::registry::Clients;
-use crate::judgement::dialect::{Dialect, Place};
+use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::checks::TokenChecks;
@@ -55,8 +55,8 @@ pub struct Realm {
 
 impl Realm {
     /// The place where callers find it.
-    pub fn place(&self) -> Place<'_> {
-        Place { path: &self.path, dialect: self.dialect, realm: &self.realm_parameter }
+    pub fn place(&self) -> RealmPath<'_> {
+        RealmPath { path: &self.path, rules: self.dialect.rules(), realm: &self.realm_parameter }
     }
 }
 

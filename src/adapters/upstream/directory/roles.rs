@@ -10,7 +10,7 @@ use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::client::{DirectoryClient, escaped, segment};
 use crate::adapters::upstream::directory::error::DirectoryError;
 use crate::judgement::policy::admin_roles::AdminRoles;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 
 /// A set of role names.
 pub type RoleSet = Arc<BTreeSet<String>>;
@@ -61,8 +61,8 @@ impl DirectoryClient {
         subject: &str,
         admin: &AdminRoles,
         now: Timestamp,
-    ) -> Result<Roles, DirectoryError> {
-        let mut roles = Roles::default();
+    ) -> Result<RoleNames, DirectoryError> {
+        let mut roles = RoleNames::default();
         if admin.looks_at_realm() {
             roles.realm.clone_from(&*self.mapped(upstream, subject, "realm", now).await?);
         }

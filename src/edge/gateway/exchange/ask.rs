@@ -14,12 +14,12 @@ use crate::adapters::net::body::{Body, read_bounded};
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::Credentials;
-use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
 use crate::words::refusal::{Reason, Refusal};
 
 /// A success of the identity provider.
-pub struct UpstreamAnswer {
+pub struct UpstreamReply {
     /// The head of the answer.
     pub head: response::Parts,
     /// The body, whole.
@@ -36,7 +36,7 @@ impl Case<'_> {
         credentials: &Credentials,
         form: String,
         mut head: Parts,
-    ) -> Result<UpstreamAnswer, Stop> {
+    ) -> Result<UpstreamReply, Stop> {
         for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
             head.headers.remove(name);
         }
@@ -56,7 +56,7 @@ impl Case<'_> {
             Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
         })?;
         if head.status.is_success() {
-            Ok(UpstreamAnswer { head, body })
+            Ok(UpstreamReply { head, body })
         } else {
             Err(self.refused(head, body))
         }
@@ -90,7 +90,7 @@ impl Case<'_> {
     ///
     /// # Errors
     /// The token does not hold, or the realm's keys are not at hand.
-    pub(super) async fn verified(&self, answer: &Answer) -> Result<VerifiedToken, Refusal> {
+    pub(super) async fn verified(&self, answer: &UpstreamAnswer) -> Result<VerifiedToken, Refusal> {
         let untrusted = |error: TokenError| {
             let reason = match error {
                 TokenError::Expired => Reason::AnswerLifetime,

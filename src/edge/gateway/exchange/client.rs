@@ -1,6 +1,6 @@
 //! Who asks for a token, and with which subject token.
 
-use super::ask::UpstreamAnswer;
+use super::ask::UpstreamReply;
 use super::refresh::OpenedRefresh;
 use super::request::GovernedRequest;
 use super::stop::Stop;
@@ -10,7 +10,7 @@ use crate::judgement::client::verify::authenticate_by_service_account;
 use crate::judgement::exchange::api_access::ApiAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::parse::{Parsed, parse};
-use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::token::dpop;
 use crate::words::refusal::Refusal;
 
@@ -67,9 +67,9 @@ impl Case<'_> {
         };
         let mut head = self.head.clone();
         head.headers.remove(dpop::HEADER);
-        let UpstreamAnswer { head, body } =
+        let UpstreamReply { head, body } =
             self.ask_upstream(credentials, access.upstream_form(), head).await?;
-        let account = Answer::read(head.status.as_u16(), &body)?;
+        let account = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let token = self.verified(&account).await?;
         let by_token = authenticate_by_service_account(credentials, &token)?;
         let parsed = Parsed::of_service_account(access, account.token());

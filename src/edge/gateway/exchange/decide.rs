@@ -3,7 +3,7 @@
 use super::refresh::OpenedRefresh;
 use crate::adapters::upstream::headers::public_origin;
 use crate::edge::gateway::case::Case;
-use crate::judgement::dialect::{self, claims::Came};
+use crate::judgement::dialect::{self, claims::DialectInput};
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::{Circumstances, Permit};
 use crate::judgement::policy::model::Issuance;
@@ -67,11 +67,11 @@ impl Case<'_> {
         }
         let rules = self.realm.config.dialect.rules();
         let origin = if rules.audience_is_host { public_origin(&self.head, self.connection) } else { None };
-        let came = Came {
+        let input = DialectInput {
             claims: validated.subject().claims(),
             host: origin.as_ref().and_then(|origin| origin.host.to_str().ok()),
             subject_issuer: parsed.subject_issuer(),
         };
-        dialect::claims::check(rules, &came)
+        dialect::claims::check(rules, &input)
     }
 }

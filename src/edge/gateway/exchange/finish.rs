@@ -12,8 +12,8 @@ use super::stop::Stop;
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
 use crate::judgement::exchange::grant::Grant;
-use crate::judgement::issue::Conformed;
-use crate::judgement::issue::refresh::{Answers, Session};
+use crate::judgement::issue::refresh::Session;
+use crate::judgement::issue::{Conformed, RefreshTokenFor};
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::{Handed, IssuedToken, Renewal};
 use crate::judgement::policy::model::Issuance;
@@ -42,7 +42,7 @@ impl Case<'_> {
             }
         };
         let conformed = match permit.validated().authenticated().parsed().grant() {
-            Grant::TokenExchange => conformed.in_shape(self.realm.config.dialect)?,
+            Grant::TokenExchange => conformed.in_shape(self.realm.config.dialect),
             // RFC 6749's answer, in every dialect.
             Grant::JwtBearer | Grant::ApiAccess => conformed,
         };
@@ -80,7 +80,7 @@ impl Case<'_> {
         let renewal = permit.first_renewal(&self.realm.config.name, family, handed, now, ends);
         self.record.family(&renewal);
         let asked = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
-        let answers = if asked { Answers::Exchange } else { Answers::Besides };
+        let answers = if asked { RefreshTokenFor::Exchange } else { RefreshTokenFor::AccessToken };
         self.seal(&renewal, conformed, now, answers)
     }
 
@@ -102,7 +102,7 @@ impl Case<'_> {
         };
         let ends = ends(now, renewal.began(), permit.refresh_lifetime(), expires_in);
         let next = permit.next_renewal(renewal, handed, now, ends);
-        self.seal(&next, conformed, now, Answers::Refresh)
+        self.seal(&next, conformed, now, RefreshTokenFor::Refresh)
     }
 
     fn seal(
@@ -110,11 +110,11 @@ impl Case<'_> {
         renewal: &Renewal,
         conformed: Conformed,
         now: Timestamp,
-        answers: Answers,
+        answers: RefreshTokenFor,
     ) -> Result<Conformed, Refusal> {
         let sealed = self.refresh_tokens()?.seal.seal(renewal);
         let token = sealed.map_err(|error| Refusal::new(Reason::SigningFailed, error.to_string()))?;
-        conformed.with_refresh_token(&token, renewal.expires().saturating_sub(now.as_second()), answers)
+        Ok(conformed.with_refresh_token(&token, renewal.expires().saturating_sub(now.as_second()), answers))
     }
 
     /// The identity provider's head with Cambio's body; never cached (RFC 6749 section 5.1).

@@ -4,7 +4,7 @@ use crate::adapters::upstream::directory::error::DirectoryError;
 use crate::adapters::upstream::directory::user::DirectoryUser;
 use crate::edge::gateway::case::Case;
 use crate::judgement::exchange::authenticated::Authenticated;
-use crate::judgement::policy::decide::Impersonated;
+use crate::judgement::policy::request::Impersonated;
 use crate::words::refusal::{Reason, Refusal};
 
 /// A user of the realm who is asked for as the subject.

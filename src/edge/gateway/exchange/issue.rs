@@ -2,14 +2,14 @@
 
 use http::StatusCode;
 
-use super::ask::UpstreamAnswer;
+use super::ask::UpstreamReply;
 use super::issued_answer::IssuedAnswer;
 use super::refresh::OpenedRefresh;
 use super::stop::Stop;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;
-use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::refresh::{Session, take_session};
 use crate::judgement::issue::translate::LocalSubject;
 use crate::judgement::issue::{self, Verified};
@@ -49,8 +49,8 @@ impl Case<'_> {
         let parsed = permit.asked_upstream();
         let form = parsed.upstream_form(permit.upstream_type(), permit.audiences());
         let head = self.take_head();
-        let UpstreamAnswer { head, body } = self.ask_upstream(parsed.credentials(), form, head).await?;
-        let mut answer = Answer::read(head.status.as_u16(), &body)?;
+        let UpstreamReply { head, body } = self.ask_upstream(parsed.credentials(), form, head).await?;
+        let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = session(permit, &mut answer)?;
         let token = self.verified(&answer).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
@@ -78,13 +78,13 @@ impl Case<'_> {
         }
         let (form, head) = (parsed.upstream_assertion_form(), self.head.clone());
         let granted = self.ask_upstream(credentials, form, head).await.map_err(about_the_grant)?;
-        let granted = Answer::read(granted.head.status.as_u16(), &granted.body)?;
+        let granted = UpstreamAnswer::read(granted.head.status.as_u16(), &granted.body)?;
         let token = self.verified(&granted).await?;
         let local = LocalSubject::of(permit, &Verified::new(&token, &self.realm.config.issuer))?;
         let form = parsed.upstream_form_for(granted.token(), permit.upstream_type(), permit.audiences());
         let head = self.take_head();
-        let UpstreamAnswer { head, body } = self.ask_upstream(credentials, form, head).await?;
-        let mut exchanged = Answer::read(head.status.as_u16(), &body)?;
+        let UpstreamReply { head, body } = self.ask_upstream(credentials, form, head).await?;
+        let mut exchanged = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = session(permit, &mut exchanged)?;
         let token = self.verified(&exchanged).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
@@ -106,6 +106,6 @@ fn about_the_grant(stop: Stop) -> Stop {
 }
 
 /// What lets Cambio ask again, where that was asked for.
-fn session(permit: &Permit, answer: &mut Answer) -> Result<Option<Session>, Refusal> {
+fn session(permit: &Permit, answer: &mut UpstreamAnswer) -> Result<Option<Session>, Refusal> {
     permit.refresh().then(|| take_session(answer)).transpose()
 }

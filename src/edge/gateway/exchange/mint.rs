@@ -14,7 +14,7 @@ use crate::judgement::issue;
 use crate::judgement::issue::mint::Mint;
 use crate::judgement::permit::Permit;
 use crate::judgement::policy::mint::Question;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
@@ -57,7 +57,7 @@ impl Case<'_> {
     }
 
     /// The roles that the identity provider holds now, for a user who is not disabled.
-    async fn directory_roles(&self, question: Question<'_>) -> Result<Roles, Refusal> {
+    async fn directory_roles(&self, question: Question<'_>) -> Result<RoleNames, Refusal> {
         let name = &self.realm.config.name;
         let Some(directory) = &self.realm.directory else {
             let detail = format!("roles.source: directory: write realms.{name}.directory");
@@ -74,7 +74,7 @@ impl Case<'_> {
         if !directory.is_enabled(upstream, question.subject, now).await.map_err(refused)? {
             return Err(Refusal::new(Reason::SubjectTokenInactive, "the user is disabled"));
         }
-        let mut roles = Roles::default();
+        let mut roles = RoleNames::default();
         if question.realm {
             let held = directory.realm_roles(upstream, question.subject, now).await.map_err(refused)?;
             roles.realm.extend(held.iter().cloned());

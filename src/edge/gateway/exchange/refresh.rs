@@ -7,7 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ask::UpstreamAnswer;
+use super::ask::UpstreamReply;
 use super::issued_answer::IssuedAnswer;
 use super::stop::Stop;
 use crate::adapters::config::RefreshTokens;
@@ -18,7 +18,7 @@ use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::refresh::{Refresh, parse};
 use crate::judgement::issue::Verified;
-use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::refresh::{take_refreshed, take_session};
 use crate::judgement::issue::reissue::conform;
 use crate::judgement::jose::claims;
@@ -143,8 +143,8 @@ impl Case<'_> {
     ) -> Result<IssuedAnswer, Stop> {
         let credentials = refresh.credentials();
         let (form, head) = (refresh.upstream_form(token), self.head.clone());
-        let UpstreamAnswer { mut head, body } = self.ask_upstream(credentials, form, head).await?;
-        let mut answer = Answer::read(head.status.as_u16(), &body)?;
+        let UpstreamReply { mut head, body } = self.ask_upstream(credentials, form, head).await?;
+        let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let mut session = take_refreshed(&mut answer);
         if credentials.method() == CredentialsMethod::Assertion {
             let token = self.verified(&answer).await?;
@@ -161,7 +161,7 @@ impl Case<'_> {
             let caller = self.take_head();
             let exchanged = self.ask_upstream(credentials, form, caller).await?;
             head = exchanged.head;
-            answer = Answer::read(head.status.as_u16(), &exchanged.body)?;
+            answer = UpstreamAnswer::read(head.status.as_u16(), &exchanged.body)?;
             session = take_session(&mut answer)?;
         }
         let token = self.verified(&answer).await?;

@@ -70,7 +70,7 @@ impl Case<'_> {
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
         if is_opaque(incoming.token().expose()) {
-            return Box::pin(self.check_opaque(presented, presenter)).await;
+            return Box::pin(self.check_opaque(incoming, presenter)).await;
         }
         let (role, token, now) = (incoming.role(), incoming.read()?, self.services.now());
         let kind = incoming.kind_of(&token);

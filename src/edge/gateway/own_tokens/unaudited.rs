@@ -6,7 +6,7 @@ use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::respond;
-use crate::judgement::dialect::Asked;
+use crate::judgement::dialect::RequestKind;
 use crate::words::refusal::Refusal;
 
 impl Case<'_> {
@@ -18,7 +18,7 @@ impl Case<'_> {
     /// The answer to a refusal, which is counted and logged.
     pub(super) fn refuse(&self, endpoint: OwnEndpoint, refusal: &Refusal) -> Response<Body> {
         let (config, id) = (&self.realm.config, self.record.id());
-        let mut response = respond::refusal(config.dialect, refusal, Asked::Exchange, id);
+        let mut response = respond::refusal(config.dialect, refusal, RequestKind::Exchange, id);
         respond::challenge(&mut response, &config.name);
         let outcome = if response.status().is_server_error() { Outcome::Failed } else { Outcome::Denied };
         self.count(endpoint, outcome);

@@ -11,7 +11,7 @@ use crate::edge::gateway::case::Case;
 use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::edge::gateway::respond;
 use crate::judgement::jose::verify::VerifiedToken;
-use crate::judgement::policy::narrow::is_profile_claim;
+use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::token::dpop::ProofTarget;
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
@@ -101,7 +101,10 @@ impl Case<'_> {
 
 /// `sub`, and the claims of the standard scopes that the token has.
 fn user(token: &VerifiedToken) -> Map<String, Value> {
-    let told = token.claims().iter().filter(|(name, _)| *name == "sub" || is_profile_claim(name));
+    let told = token
+        .claims()
+        .iter()
+        .filter(|(name, _)| *name == "sub" || matches!(ClaimClass::of(name), ClaimClass::OfScope(_)));
     told.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 

@@ -4,14 +4,14 @@ use http::StatusCode;
 
 use super::AuditRecord;
 use super::text::clip;
-use crate::adapters::audit::Impersonation;
+use crate::adapters::audit::ImpersonationRecord;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
-use crate::judgement::issue::Facts;
+use crate::judgement::issue::IssuedFacts;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::token::Validated;
 use crate::words::oauth::urn::TokenType;
 
@@ -61,8 +61,9 @@ impl AuditRecord<'_> {
             line.actor_token_type = Some(kind.name());
             line.actor_token_sha256 = Some(token.sha256());
         }
-        line.impersonation =
-            parsed.requested_subject().map(|name| Impersonation { requested: clip(name), subject: None });
+        line.impersonation = parsed
+            .requested_subject()
+            .map(|name| ImpersonationRecord { requested: clip(name), subject: None });
         line.audience = parsed.audiences().iter().map(|name| clip(name)).collect();
         line.resource = parsed.resources().iter().map(|name| clip(name)).collect();
         line.scope_requested = parsed.scope().map(|scope| clip(&scope.to_string()));
@@ -101,7 +102,7 @@ impl AuditRecord<'_> {
     }
 
     /// What the new token says.
-    pub fn issued(&mut self, facts: &Facts) {
+    pub fn issued(&mut self, facts: &IssuedFacts) {
         let line = &mut self.line;
         line.roles_before = Some(roles(&facts.roles_before));
         line.roles_granted = Some(roles(&facts.roles_granted));
@@ -113,7 +114,7 @@ impl AuditRecord<'_> {
     }
 }
 
-/// Roles as an audit line shows them.
-fn roles(roles: &Roles) -> serde_json::Value {
+/// RoleNames as an audit line shows them.
+fn roles(roles: &RoleNames) -> serde_json::Value {
     serde_json::json!({ "realm": roles.realm, "clients": roles.clients })
 }

@@ -9,7 +9,7 @@ use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::parse;
-use crate::judgement::issue::answer::Answer;
+use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::mint::{self, Mint};
 use crate::judgement::issue::{Verified, forward, reissue};
@@ -87,12 +87,12 @@ fn validated(keycloak: &SigningKey) -> Validated {
     validate(authenticated, &keys(keycloak), &checks, Evidence::default(), now()).unwrap()
 }
 
-fn answer(keycloak: &SigningKey) -> Answer {
+fn answer(keycloak: &SigningKey) -> UpstreamAnswer {
     let body = json!({
         "access_token": keycloak.sign(&keycloak_claims(), "JWT").unwrap(), "expires_in": 300, "token_type": "Bearer",
         "scope": "email profile", "issued_token_type": TokenType::AccessToken.urn()
     });
-    Answer::read(200, body.to_string().as_bytes()).unwrap()
+    UpstreamAnswer::read(200, body.to_string().as_bytes()).unwrap()
 }
 
 fn permitting(issuance: Issuance) -> Policy {
@@ -113,7 +113,7 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
     let conformed = reissue::conform(&permit, answer, &Verified::new(&issued, ISSUER), &ours, now()).unwrap();
-    let body: Value = serde_json::from_slice(conformed.body()).unwrap();
+    let body: Value = serde_json::from_slice(&conformed.body()).unwrap();
     let reissued = verified(body["access_token"].as_str().unwrap(), &ours);
     assert_eq!(reissued.kid(), Some(ours.kid()));
     assert_eq!(reissued.claims()["resource_access"], json!({"back-end-api": {"roles": ["backend_user"]}}));
@@ -130,14 +130,14 @@ fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
     let proof = authenticate_by_introspection(credentials, 200, br#"{"active":false}"#).unwrap();
     let with = Mint { directory: None, signer: &ours, issuer: ISSUER, now: now(), jti: "cambio:1" };
     let conformed = mint::conform(&permit, &proof, &with).unwrap();
-    let body: Value = serde_json::from_slice(conformed.body()).unwrap();
+    let body: Value = serde_json::from_slice(&conformed.body()).unwrap();
     let token = body["access_token"].as_str().unwrap();
     let minted = verified(token, &ours);
     assert_eq!((minted.kid(), minted.typ()), (Some(ours.kid()), Some("JWT")));
     assert_eq!(minted.claims()["aud"], json!("back-end-api"));
     assert_eq!(minted.claims().get("resource_access"), None, "the subject token has no role there");
     assert_eq!(
-        String::from_utf8(conformed.body().to_vec()).unwrap().replace(token, "T"),
+        String::from_utf8(conformed.body()).unwrap().replace(token, "T"),
         format!(
             r#"{{"access_token":"T","expires_in":300,"refresh_expires_in":0,"token_type":"Bearer","not-before-policy":0,"session_state":"s","scope":"email","issued_token_type":"{}"}}"#,
             TokenType::AccessToken.urn()

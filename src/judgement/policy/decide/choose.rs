@@ -7,11 +7,8 @@
 //! without demands allows stays free of them whatever stands beside it, what only a demanding one allows has its
 //! demands, and another permission can only add ways and never take one.
 
-use jiff::SignedDuration;
-
-use super::judge::{Applied, Judge};
-use crate::judgement::policy::model::{Audience, Demands, Issuance};
-use crate::judgement::policy::scopes::Scopes;
+use super::evaluate::AudienceOffer;
+use crate::judgement::policy::model::{Demands, Issuance, Profile, SubjectRule};
 use crate::words::refusal::{Reason, Refusal};
 
 /// The way taken.
@@ -42,72 +39,57 @@ impl Kind {
     }
 }
 
-/// Chooses for what `scopes` asks and the permissions that apply at each audience. Refused when no issuance suits all
-/// audiences ([`Reason::IssuanceConflict`]).
-pub(super) fn choose(
-    scopes: &[String],
-    audiences: &[(Judge<'_>, Vec<Applied<'_>>)],
-) -> Result<Choice, Refusal> {
+/// What tokens for several audiences must have in common to be minted as one token.
+#[derive(PartialEq, Eq)]
+struct Form {
+    profile: Profile,
+    subject: SubjectRule,
+    directory: bool,
+}
+
+/// Chooses for the requested scopes. Refused if no issuance suits all audiences ([`Reason::IssuanceConflict`]).
+pub(super) fn choose(scopes: &[String], offers: &[AudienceOffer<'_>]) -> Result<Choice, Refusal> {
     for demands in Demands::ALL {
-        let covers = |applied: &[Applied<'_>]| {
-            scopes.iter().all(|scope| counted(applied, demands).any(|one| one.scopes.contains(scope)))
-        };
-        if !audiences.iter().all(|(_, applied)| covers(applied)) {
+        if !offers.iter().all(|offer| offer.covers(scopes, demands)) {
             continue;
         }
         for kind in Kind::ALL {
-            if kind == Kind::Mint && !alike(audiences) {
+            if kind == Kind::Mint && !have_one_form(offers) {
                 continue;
             }
-            let offers = |applied: &[Applied<'_>]| {
-                counted(applied, demands).map(|one| one.issuance).filter(|one| Kind::of(*one) == kind).max()
-            };
             let mut chosen = Some(Issuance::Forward);
-            for (_, applied) in audiences {
-                chosen = chosen.zip(offers(applied)).map(|(one, other)| one.max(other));
+            for offer in offers {
+                let issuances = offer.counted(demands).map(|one| one.issuance);
+                let best = issuances.filter(|issuance| Kind::of(*issuance) == kind).max();
+                chosen = chosen.and_then(|one| Some(one.max(best?)));
             }
             if let Some(issuance) = chosen {
                 return Ok(Choice { demands, issuance });
             }
         }
     }
-    Err(conflict(audiences))
+    Err(conflict(offers))
 }
 
-/// The permissions that count under these demands.
-pub(super) fn counted<'s, 'a>(
-    applied: &'s [Applied<'a>],
-    demands: Demands,
-) -> impl Iterator<Item = &'s Applied<'a>> {
-    applied.iter().filter(move |one| one.demands.within(demands))
-}
-
-/// Their scopes together.
-pub(super) fn scopes(applied: &[Applied<'_>], demands: Demands) -> Scopes {
-    counted(applied, demands).fold(Scopes::none(), |all, one| all.union(&one.scopes.scopes()))
-}
-
-/// The longest life that one of them allows; `usual` where it says nothing.
-pub(super) fn lifetime(applied: &[Applied<'_>], demands: Demands, usual: SignedDuration) -> SignedDuration {
-    counted(applied, demands).map(|one| one.lifetime.unwrap_or(usual)).max().unwrap_or(usual)
-}
-
-/// Whether what these audiences have minted has the same form.
-fn alike(audiences: &[(Judge<'_>, Vec<Applied<'_>>)]) -> bool {
-    let form = |(judge, _): &(Judge<'_>, _)| {
-        let Audience { token, roles, .. } = judge.audience();
-        (token.profile, token.subject, roles.directory)
-    };
-    let mut forms = audiences.iter().map(form);
+/// Whether minted tokens for these audiences have the same form.
+fn have_one_form(offers: &[AudienceOffer<'_>]) -> bool {
+    let mut forms = offers.iter().map(|offer| {
+        let audience = offer.audience();
+        Form {
+            profile: audience.token.profile,
+            subject: audience.token.subject,
+            directory: audience.roles.directory,
+        }
+    });
     forms.next().is_none_or(|first| forms.all(|other| other == first))
 }
 
-fn conflict(audiences: &[(Judge<'_>, Vec<Applied<'_>>)]) -> Refusal {
-    let each = audiences.iter().map(|(judge, applied)| {
-        let mut issuances: Vec<_> = applied.iter().map(|one| one.issuance.as_str()).collect();
+fn conflict(offers: &[AudienceOffer<'_>]) -> Refusal {
+    let each = offers.iter().map(|offer| {
+        let mut issuances: Vec<_> = offer.permissions.iter().map(|one| one.issuance.as_str()).collect();
         issuances.sort_unstable();
         issuances.dedup();
-        format!("{} by {}", judge.audience().name, issuances.join(" or "))
+        format!("{} by {}", offer.audience().name, issuances.join(" or "))
     });
     let each = each.collect::<Vec<_>>().join(", ");
     Refusal::new(

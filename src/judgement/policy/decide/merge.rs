@@ -5,15 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::Request;
-use super::choose::Choice;
+use super::context::DecisionContext;
 use crate::judgement::policy::contract::Contract;
-use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{Audience, Issuance, Profile, RoleOutput};
-use crate::judgement::policy::provenance::Provenance;
-use crate::judgement::policy::roles::RoleTerms;
+use crate::judgement::policy::roles::terms::RoleTerms;
 use crate::judgement::policy::scopes::Scopes;
-use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -28,104 +24,121 @@ pub(super) struct Terms<'a> {
 
 /// One contract that satisfies every audience.
 pub(super) fn merge(
-    request: &Request<'_>,
-    requested: Option<&Scope>,
-    choice: &Choice,
+    context: &DecisionContext<'_>,
+    issuance: Issuance,
     minted_subject: Option<String>,
-    delegated: &Delegated,
     terms: Vec<Terms<'_>>,
 ) -> Result<Contract, Refusal> {
+    let request = context.request;
     let several = terms.len() > 1;
-    let (issuance, signs, mints) =
-        (choice.issuance, choice.issuance.signs(), choice.issuance == Issuance::Mint);
     let subject = match issuance {
         Issuance::Translate => None,
         _ if request.impersonate.is_some() => request.impersonate.map(|one| one.subject.to_owned()),
         _ if request.provenance.is_of_realm() => Some(request.subject.to_owned()),
         _ => minted_subject,
     };
-    let expires_by = delegated_expiry(request, delegated);
-    let carried: BTreeSet<String> = request.carried.iter().map(|&name| name.to_owned()).collect();
-    let owned = |&(name, text): &(&str, &str)| (name.to_owned(), text.to_owned());
-    let defaults: BTreeMap<String, String> = request.defaults.iter().map(owned).collect();
     let mut merged: Option<Contract> = None;
-    for Terms { audience, scopes, lifetime, roles, set } in terms {
-        let (token, output) = (&audience.token, &audience.roles.output);
-        if several && output.claim.is_some() {
-            let text = "roles.output names a flat claim, in which the roles of several audiences can't be told apart";
-            return Err(conflict(audience, text));
+    for one in terms {
+        let audience = one.audience;
+        if several && audience.roles.output.claim.is_some() {
+            return Err(audience.refuse(
+                Reason::IssuanceConflict,
+                "roles.output names a flat claim, in which the roles of several audiences can't be told apart",
+            ));
         }
-        let one = Contract {
-            client: request.client.to_owned(),
-            subject: subject.clone(),
-            own: request.provenance.is_of_realm(),
-            settled: request.provenance == Provenance::CambioForForeign,
-            person: request.impersonate.map(|one| one.claims.clone()),
-            act: delegated.act.clone(),
-            may_act: delegated.may_act.clone(),
-            requested: match request.requested_token {
-                TokenType::RefreshToken => TokenType::AccessToken,
-                other => other,
-            },
-            audiences: BTreeSet::from([audience.name.clone()]),
-            roles: vec![roles],
-            realm_roles: audience.roles.realm.clone(),
-            role_output: if signs { output.clone() } else { RoleOutput::default() },
-            from_directory: mints && request.provenance.is_of_realm() && audience.roles.directory,
-            scope_permitted: scopes,
-            scope_requested: requested.cloned(),
-            lifetime: lifetime.max(SignedDuration::ZERO),
-            // Nobody but us holds what is made of a foreign token, or is minted, to the life of the token that it was
-            // made from: the identity provider's grant does not.
-            expires_by: (token.within_subject || mints || issuance == Issuance::Translate)
-                .then_some(request.subject_expires)
-                .into_iter()
-                .chain(expires_by)
-                .min(),
-            // ID tokens, too: one without it could be exchanged for an access token that is bound to nobody.
-            binding: request.binding.cloned(),
-            claims: token.claims.clone(),
-            carried: if signs { carried.clone() } else { BTreeSet::new() },
-            defaults: if mints { defaults.clone() } else { BTreeMap::new() },
-            set,
-            profile: if mints { token.profile } else { Profile::Keycloak },
-            issuance,
-        };
+        let contract = contract(context, issuance, subject.clone(), one);
         merged = Some(match merged {
-            None => one,
-            Some(all) if all.set != one.set => {
-                return Err(conflict(audience, "token.set gives other claims than that of another audience"));
+            None => contract,
+            Some(all) if all.set != contract.set => {
+                return Err(audience.refuse(
+                    Reason::IssuanceConflict,
+                    "token.set gives other claims than that of another audience",
+                ));
             }
-            Some(mut all) => {
-                all.audiences.extend(one.audiences);
-                all.roles.extend(one.roles);
-                all.realm_roles = &all.realm_roles & &one.realm_roles;
-                all.scope_permitted = all.scope_permitted.intersection(&one.scope_permitted);
-                all.lifetime = all.lifetime.min(one.lifetime);
-                all.expires_by = all.expires_by.or(one.expires_by);
-                all.claims = all.claims.intersection(&one.claims);
-                all
-            }
+            Some(all) => both(all, contract),
         });
     }
-    let mut contract =
+    let mut merged =
         merged.ok_or_else(|| Refusal::new(Reason::AudienceMissing, "the request names no audience"))?;
-    if !signs {
-        contract.set = Map::new();
+    if !issuance.signs() {
+        merged.set = Map::new();
     }
-    Ok(contract)
+    Ok(merged)
 }
 
-/// Nobody acts for somebody longer than by the tokens that say so.
-fn delegated_expiry(request: &Request<'_>, delegated: &Delegated) -> Option<Timestamp> {
-    let actor = request.actor.map(|actor| actor.expires);
-    delegated
-        .act
-        .as_ref()
-        .map(|_| actor.map_or(request.subject_expires, |actor| actor.min(request.subject_expires)))
+/// The contract of one audience.
+fn contract(
+    context: &DecisionContext<'_>,
+    issuance: Issuance,
+    subject: Option<String>,
+    terms: Terms<'_>,
+) -> Contract {
+    let (request, delegated) = (context.request, context.delegated);
+    let (token, roles) = (&terms.audience.token, &terms.audience.roles);
+    let (signs, mints) = (issuance.signs(), issuance == Issuance::Mint);
+    // The identity provider's grant does not hold the new token to the life of a foreign token, and nobody but Cambio holds
+    // a minted token to the life of the subject token.
+    let within_subject = token.within_subject || mints || issuance == Issuance::Translate;
+    Contract {
+        client: request.client.to_owned(),
+        subject,
+        provenance: request.provenance,
+        person: request.impersonate.map(|one| one.claims.clone()),
+        act: delegated.act.clone(),
+        may_act: delegated.may_act.clone(),
+        requested: match request.requested_token {
+            TokenType::RefreshToken => TokenType::AccessToken,
+            other => other,
+        },
+        audiences: BTreeSet::from([terms.audience.name.clone()]),
+        roles: vec![terms.roles],
+        realm_roles: roles.realm.clone(),
+        role_output: if signs { roles.output.clone() } else { RoleOutput::default() },
+        from_directory: mints && request.provenance.is_of_realm() && roles.directory,
+        scope_permitted: terms.scopes,
+        scope_requested: context.scope.cloned(),
+        lifetime: terms.lifetime.max(SignedDuration::ZERO),
+        expires_by: within_subject
+            .then_some(request.subject_expires)
+            .into_iter()
+            .chain(delegated_expiry(context))
+            .min(),
+        // ID tokens are bound, too: an unbound ID token could be exchanged for an unbound access token.
+        binding: request.binding.cloned(),
+        claims: token.claims.clone(),
+        carried: if signs { owned(request.carried) } else { BTreeSet::new() },
+        defaults: if mints { owned_pairs(request.defaults) } else { BTreeMap::new() },
+        set: terms.set,
+        profile: if mints { token.profile } else { Profile::Keycloak },
+        issuance,
+    }
 }
 
-fn conflict(audience: &Audience, text: &str) -> Refusal {
-    let Audience { name, owner, .. } = audience;
-    Refusal::new(Reason::IssuanceConflict, format!("audiences file of {name} (owner {owner}): {text}"))
+/// A contract that satisfies both: what one of them does not allow is not allowed.
+fn both(all: Contract, one: Contract) -> Contract {
+    Contract {
+        audiences: all.audiences.into_iter().chain(one.audiences).collect(),
+        roles: all.roles.into_iter().chain(one.roles).collect(),
+        realm_roles: &all.realm_roles & &one.realm_roles,
+        scope_permitted: all.scope_permitted.intersection(&one.scope_permitted),
+        lifetime: all.lifetime.min(one.lifetime),
+        expires_by: all.expires_by.or(one.expires_by),
+        claims: all.claims.intersection(&one.claims),
+        ..all
+    }
+}
+
+/// Nobody acts for a subject longer than the tokens that say so are valid.
+fn delegated_expiry(context: &DecisionContext<'_>) -> Option<Timestamp> {
+    context.delegated.act.as_ref()?;
+    let subject = context.request.subject_expires;
+    Some(context.request.actor.map_or(subject, |actor| actor.expires.min(subject)))
+}
+
+fn owned(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn owned_pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|pair| (pair.0.to_owned(), pair.1.to_owned())).collect()
 }

@@ -26,7 +26,7 @@ fn names(names: &[&str]) -> Vec<String> {
 fn judge(permissions: Vec<Permission>, asked: &str) -> Result<Decision, Refusal> {
     let (claims, audiences, asked) =
         (object(json!({"acr": "1", "scope": "openid email"})), names(&["back-end-api"]), scope(asked));
-    let request = Request { scope: Some(&asked), ..request(&audiences, &claims) };
+    let request = ExchangeRequest { scope: Some(&asked), ..request(&audiences, &claims) };
     decide(&policy([audience("back-end-api", permissions)]), "corp", &request, now())
 }
 
@@ -178,7 +178,7 @@ fn audiences_and_resources_are_found_or_refused() {
         ),
     ] {
         let (audiences, resources) = (names(audiences), names(resources));
-        let request = Request { resources: &resources, ..request(&audiences, &claims) };
+        let request = ExchangeRequest { resources: &resources, ..request(&audiences, &claims) };
         let decided =
             decide(&policy, realm, &request, now()).map(|d| d.audiences).map_err(|refusal| refusal.reason);
         assert_eq!(decided, expected.map(names), "{name}");
@@ -197,7 +197,7 @@ fn several_audiences_all_agree_and_the_contract_suits_each() {
     b.token.lifetime = SignedDuration::from_secs(60);
     b.token.within_subject = true;
     let audiences = names(&["a", "b"]);
-    let request = Request { binding: Some(&binding), ..request(&audiences, &claims) };
+    let request = ExchangeRequest { binding: Some(&binding), ..request(&audiences, &claims) };
     let contract = decide(&policy([a.clone(), b.clone()]), "corp", &request, now()).unwrap().contract;
     assert_eq!(contract.audiences, set(&["a", "b"]));
     assert_eq!(contract.realm_roles, set(&["auditor"]));
@@ -249,10 +249,10 @@ fn a_star_gives_an_id_token_no_scope() {
     let any = Permission { scopes: Names::Any, subject_tokens: kinds, ..permission() };
     let policy = policy([Audience { issuance: Issuance::Mint, ..audience("back-end-api", vec![any]) }]);
     for subject_token in [TokenType::IdToken, TokenType::Jwt] {
-        let request = Request { subject_token, scope: Some(&asked), ..request(&audiences, &claims) };
+        let request = ExchangeRequest { subject_token, scope: Some(&asked), ..request(&audiences, &claims) };
         let refusal = decide(&policy, "corp", &request, now()).unwrap_err();
         assert_eq!(refusal.reason, Reason::ScopeNotPermitted, "{subject_token:?}");
-        let plain = Request { scope: None, ..request };
+        let plain = ExchangeRequest { scope: None, ..request };
         assert!(decide(&policy, "corp", &plain, now()).is_ok(), "{subject_token:?}: without a scope");
     }
 }

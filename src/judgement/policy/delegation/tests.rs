@@ -3,8 +3,9 @@ mod chains;
 use serde_json::json;
 
 use super::*;
-use crate::judgement::policy::decide::Impersonated;
+use crate::judgement::policy::request::Impersonated;
 use crate::judgement::policy::samples::{ISSUER, object, request};
+use jiff::Timestamp;
 
 const PARTNER: &str = "https://login.partner.example";
 
@@ -28,7 +29,7 @@ fn actor<'a>(claims: &'a Map<String, Value>, issuer: &'a str) -> Actor<'a> {
 /// What is made of a token of the realm with these claims.
 fn of(claims: &Value, actor: Option<Actor<'_>>) -> Result<Delegated, Refusal> {
     let claims = object(claims.clone());
-    Delegated::of(&Request { actor, ..request(&[], &claims) })
+    Delegated::of(&ExchangeRequest { actor, ..request(&[], &claims) })
 }
 
 #[test]
@@ -123,7 +124,8 @@ fn who_is_no_longer_of_the_tokens_issuer_keeps_his() {
         "iss": PARTNER, "may_act": {"client_id": "front-end-app", "sub": "b"},
         "act": {"sub": "a", "act": {"sub": "c", "iss": "https://third.example"}}
     }));
-    let foreign = Request { provenance: Provenance::Foreign, issuer: "partner", ..request(&[], &subject) };
+    let foreign =
+        ExchangeRequest { provenance: Provenance::Foreign, issuer: "partner", ..request(&[], &subject) };
     let found = Delegated::of(&foreign).unwrap();
     assert_eq!(
         found.act,
@@ -132,9 +134,12 @@ fn who_is_no_longer_of_the_tokens_issuer_keeps_his() {
     assert_eq!(found.may_act, Some(json!({"client_id": "front-end-app", "sub": "b", "iss": PARTNER})));
 
     let minted = object(json!({"iss": ISSUER, "act": found.act, "may_act": found.may_act}));
-    let settled =
-        Delegated::of(&Request { provenance: Provenance::CambioForForeign, claims: &minted, ..foreign })
-            .unwrap();
+    let settled = Delegated::of(&ExchangeRequest {
+        provenance: Provenance::CambioForForeign,
+        claims: &minted,
+        ..foreign
+    })
+    .unwrap();
     assert_eq!(settled.act.as_ref(), minted.get("act"), "and what we wrote stays");
     assert_eq!(settled.may_act.as_ref(), minted.get("may_act"));
 }
@@ -176,8 +181,8 @@ fn what_can_not_be_read_goes_no_further() {
 #[test]
 fn nobody_acts_for_himself() {
     let claims = gateway();
-    let acting = |request: Request<'_>| {
-        Delegated::of(&Request { actor: Some(actor(&claims, "corp")), ..request })
+    let acting = |request: ExchangeRequest<'_>| {
+        Delegated::of(&ExchangeRequest { actor: Some(actor(&claims, "corp")), ..request })
             .map(drop)
             .map_err(|no| no.reason)
     };
@@ -185,17 +190,25 @@ fn nobody_acts_for_himself() {
     let cycle = Err(Reason::DelegationCycle);
     assert_eq!(acting(request(&[], &plain)), Ok(()));
     assert_eq!(acting(request(&[], &acted)), cycle, "again");
-    assert_eq!(acting(Request { subject: "sa-gateway", ..request(&[], &plain) }), cycle, "the subject");
+    assert_eq!(
+        acting(ExchangeRequest { subject: "sa-gateway", ..request(&[], &plain) }),
+        cycle,
+        "the subject"
+    );
     let known = object(json!({"sub": "sa-gateway"}));
     let becomes = Impersonated { subject: "sa-gateway", claims: &known, protected: false };
     assert_eq!(
-        acting(Request { impersonate: Some(becomes), ..request(&[], &plain) }),
+        acting(ExchangeRequest { impersonate: Some(becomes), ..request(&[], &plain) }),
         cycle,
         "whom it becomes"
     );
     for subject in ["corp#sa-gateway", "sa-gateway"] {
         assert_eq!(
-            acting(Request { provenance: Provenance::CambioForForeign, subject, ..request(&[], &plain) }),
+            acting(ExchangeRequest {
+                provenance: Provenance::CambioForForeign,
+                subject,
+                ..request(&[], &plain)
+            }),
             cycle,
             "{subject}"
         );

@@ -8,11 +8,12 @@ use serde_json::json;
 use super::*;
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::contract::Issued;
-use crate::judgement::policy::decide::{Request, decide};
+use crate::judgement::policy::decide::decide;
 use crate::judgement::policy::model::{
     ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource,
 };
 use crate::judgement::policy::provenance::Provenance;
+use crate::judgement::policy::request::ExchangeRequest;
 use crate::judgement::policy::samples::{
     ISSUER, NOW, audience, keycloak_claims, listed, now, object, permission, policy, request, set,
 };
@@ -31,7 +32,7 @@ struct Asked<'a> {
     own: bool,
     kind: TokenType,
     scope: Option<&'a str>,
-    directory: Option<&'a Roles>,
+    directory: Option<&'a RoleNames>,
 }
 
 const OWN: Asked<'_> = Asked { own: true, kind: TokenType::AccessToken, scope: None, directory: None };
@@ -40,7 +41,7 @@ const FOREIGN: Asked<'_> = Asked { own: false, ..OWN };
 fn contract(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -> Result<Contract, Refusal> {
     let audiences = [target.name.clone()];
     let scope = asked.scope.map(|scope| Scope::parse(scope).unwrap());
-    let request = Request {
+    let request = ExchangeRequest {
         provenance: if asked.own { Provenance::Realm } else { Provenance::Foreign },
         issuer: if asked.own { "corp" } else { "partner" },
         requested_token: asked.kind,
@@ -130,7 +131,7 @@ fn an_id_token_speaks_to_the_client_and_has_no_roles() {
     for absent in ["nonce", "at_hash", "scope", "resource_access", "realm_access", "tenant"] {
         assert!(!minted.claims.contains_key(absent), "{absent}");
     }
-    assert_eq!(minted.roles, Roles::default());
+    assert_eq!(minted.roles, RoleNames::default());
 }
 
 #[test]
@@ -214,9 +215,9 @@ fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
         act: claims.get("act").cloned(),
         ..base
     };
-    let held = Roles {
+    let held = RoleNames {
         clients: BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]),
-        ..Roles::default()
+        ..RoleNames::default()
     };
     let from = Ingredients { subject: &claims, directory: Some(&held), issuer: ISSUER, now: now(), jti: JTI };
     let minted = contract.mint(&from).unwrap();
@@ -239,7 +240,7 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
         .extend(object(json!({"sub": "partner#42", SUBJECT_ISSUER: partner, "scope": "email", "sid": "s"})));
     let (audiences, mut target) = ([String::from("back-end-api")], minting());
     target.permissions[0].exchanged = true;
-    let request = Request {
+    let request = ExchangeRequest {
         provenance: Provenance::CambioForForeign,
         issuer: "partner",
         subject: "partner#42",
@@ -254,7 +255,7 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
         (&json!("partner#42"), &json!(partner))
     );
     assert_eq!((&minted.claims["iss"], minted.scope.to_string().as_str()), (&json!(ISSUER), "email"));
-    assert!(!minted.claims.contains_key("sid") && minted.roles == Roles::default());
+    assert!(!minted.claims.contains_key("sid") && minted.roles == RoleNames::default());
 
     let translating = Audience { issuance: Issuance::Translate, ..target };
     let refusal = decided(translating).unwrap_err();
@@ -267,7 +268,7 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
     let mut claims = foreign_claims();
     claims.extend(object(json!({"locale": "fr"})));
     let audiences = [String::from("back-end-api")];
-    let request = Request {
+    let request = ExchangeRequest {
         provenance: Provenance::Foreign,
         issuer: "partner",
         carried: &["email", "locale", "acr", "act", "sid", "realm_access"],
@@ -305,7 +306,7 @@ fn a_nonce_goes_into_id_tokens_where_the_page_has_it_so() {
         ("an access token", TokenType::AccessToken, nonce, None),
         ("not promised", TokenType::IdToken, &[], None),
     ] {
-        let request = Request { requested_token: kind, carried, ..request(&audiences, &claims) };
+        let request = ExchangeRequest { requested_token: kind, carried, ..request(&audiences, &claims) };
         let mut target = minting();
         target.token.claims = Names::Any;
         target.permissions[0].requested_tokens = BTreeSet::from([kind]);
@@ -323,14 +324,14 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
     claims.extend(object(forged.clone()));
     let audiences = [String::from("back-end-api")];
     let carried = crate::judgement::dialect::Dialect::Forgerock.rules().carried;
-    let foreign = Request {
+    let foreign = ExchangeRequest {
         provenance: Provenance::Foreign,
         issuer: "partner",
         carried,
         ..request(&audiences, &claims)
     };
     let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
-    let mint = |request: Request<'_>, target: Audience| {
+    let mint = |request: ExchangeRequest<'_>, target: Audience| {
         let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
         contract.mint(&from).unwrap().claims
     };
@@ -339,7 +340,7 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
     };
     assert_eq!(had(&mint(foreign, minting())), 0);
     assert_eq!(
-        had(&mint(Request { provenance: Provenance::Realm, issuer: "corp", ..foreign }, minting())),
+        had(&mint(ExchangeRequest { provenance: Provenance::Realm, issuer: "corp", ..foreign }, minting())),
         4,
         "the realm's own"
     );
@@ -389,7 +390,7 @@ fn the_directory_is_asked_for_what_the_file_looks_at() {
     assert_eq!(self::contract(&target, &FOREIGN, &keycloak_claims()).unwrap().directory(), None);
     assert_eq!(mint(&target, &OWN, &keycloak_claims()).unwrap_err().reason, Reason::Internal, "not asked");
 
-    let held = Roles {
+    let held = RoleNames {
         realm: BTreeSet::new(),
         clients: BTreeMap::from([
             ("other-app".to_owned(), set(&["approver"])),
@@ -517,7 +518,7 @@ proptest! {
             prop_assert!(minted.scope.iter().all(|token| contract.scope_permitted.contains(token)));
             prop_assert!(contract.scope_requested.as_ref().is_none_or(|asked| minted.scope.is_subset(asked)));
             prop_assert!(minted.expires <= NOW + target.token.lifetime.as_secs().min(120));
-            let before = Roles::read(&claims).unwrap();
+            let before = RoleNames::read(&claims).unwrap();
             let realm_before = if own { before.realm.clone() } else { BTreeSet::new() };
             prop_assert!(minted.roles.realm.is_subset(&(&target.roles.realm & &realm_before)));
             let issuer = if own { "corp" } else { "partner" };
@@ -534,8 +535,8 @@ proptest! {
                 }
             }
             // What a resource server reads, in whichever claim, is what was granted.
-            let written = Roles::read(&minted.claims).unwrap();
-            let expected = if target.roles.output.keycloak { minted.roles.clone() } else { Roles::default() };
+            let written = RoleNames::read(&minted.claims).unwrap();
+            let expected = if target.roles.output.keycloak { minted.roles.clone() } else { RoleNames::default() };
             prop_assert_eq!(written, expected);
             if target.roles.output.claim.is_some() {
                 let listed: BTreeSet<String> = minted.claims.get("roles").and_then(Value::as_array)

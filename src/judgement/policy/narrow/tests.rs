@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::policy::roles::RoleTerms;
+use crate::judgement::policy::roles::terms::RoleTerms;
 use crate::judgement::policy::samples::{
     NOW, audience, contract, issued, keycloak_claims, listed, now, object, permission, set,
 };
@@ -144,7 +144,7 @@ fn an_id_token_has_no_roles() {
     let narrowed = contract.narrow(&answer, now()).unwrap();
     assert_eq!(narrowed.claims["aud"], json!("front-end-app"));
     assert_eq!(narrowed.scope.to_string(), "email");
-    assert_eq!(narrowed.roles, Roles::default());
+    assert_eq!(narrowed.roles, RoleNames::default());
     assert_eq!(
         narrowed.dropped,
         ["at_hash", "custom", "name", "preferred_username", "realm_access", "resource_access"]
@@ -255,7 +255,7 @@ fn again<'a>(narrowed: &'a Narrowed, scope: &'a str) -> Issued<'a> {
 proptest! {
     #[test]
     fn what_is_narrowed_meets_the_contract_and_stays_within_both_sides(contract in some_contract(), claims in some_claims()) {
-        let before = Roles::read(&claims).unwrap();
+        let before = RoleNames::read(&claims).unwrap();
         let narrowed = contract.narrow(&issued(&claims), now()).unwrap();
         let scope = narrowed.scope.to_string();
         prop_assert_eq!(contract.check(&again(&narrowed, &scope)), Ok(()));

@@ -16,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::Roles;
 use crate::judgement::expression::Scene;
 use crate::judgement::policy::model::{Audience, Issuance, RoleMapping, RoleSource};
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
 /// The role rules of one audience for one request: what looks at the subject token is already decided.
@@ -44,7 +44,7 @@ pub struct RoleTerms {
 
 /// The subject token, as far as the lines look at it.
 #[derive(Clone, Copy)]
-pub struct Subject<'a> {
+pub struct RoleSubject<'a> {
     /// The realm in which is judged.
     pub realm: &'a str,
     /// The subject issuer's name.
@@ -61,7 +61,7 @@ impl RoleTerms {
     pub fn resolve<'s>(
         audience: &Audience,
         issuance: Issuance,
-        subject: Subject<'_>,
+        subject: RoleSubject<'_>,
         scene: impl Fn() -> &'s Scene<'s>,
     ) -> Result<Self, Refusal> {
         let rules = &audience.roles;
@@ -84,7 +84,7 @@ impl RoleTerms {
         &mut self,
         line: &RoleMapping,
         audience: &Audience,
-        subject: Subject<'_>,
+        subject: RoleSubject<'_>,
         directory: bool,
         scene: &impl Fn() -> &'s Scene<'s>,
     ) -> Result<(), Refusal> {
@@ -135,7 +135,7 @@ impl RoleTerms {
 
     /// The audience's roles in the new token. Each rule looks at what the identity provider issued or holds, not at what
     /// another rule made of it.
-    pub fn apply(&self, issued: &Roles) -> BTreeSet<String> {
+    pub fn apply(&self, issued: &RoleNames) -> BTreeSet<String> {
         let mut roles = self.given.clone();
         for role in issued.clients.get(&self.audience).into_iter().flatten() {
             match self.renamed.get(role) {

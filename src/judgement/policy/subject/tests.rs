@@ -21,7 +21,7 @@ fn whom_a_minted_token_is_about() {
         ("a line break in sub", SubjectRule::Keep, "a\nb", None, None),
         ("too long", SubjectRule::Keep, long.as_str(), None, None),
     ] {
-        let request = Request {
+        let request = ExchangeRequest {
             issuer: "partner",
             provenance: Provenance::Foreign,
             subject: sub,

@@ -7,7 +7,7 @@ use super::names::{Home, names};
 use crate::adapters::config::file::audience::roles as file;
 use crate::adapters::config::load::problem::{At, ProblemList, all, optional};
 use crate::adapters::config::load::value::expression;
-use crate::judgement::policy::mint::is_reserved;
+use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Issuance, RoleMapping, RoleOutput, RoleRules, RoleSource};
 use crate::words::oauth::names::Names;
 
@@ -118,9 +118,8 @@ fn output(file: &file::RoleRules, at: &At<'_>, report: &mut ProblemList) -> Opti
             None
         }
         Some(claim) => {
-            if is_reserved(claim) && !matches!(claim.as_str(), "roles" | "groups" | "entitlements")
-                || ["acr", "amr", "auth_time"].contains(&claim.as_str())
-            {
+            let class = ClaimClass::of(claim);
+            if class.is_reserved() && class != ClaimClass::OtherRoles || class == ClaimClass::Login {
                 at.problem(report, format!("{claim:?} has another meaning in tokens"));
                 return None;
             }

@@ -8,7 +8,7 @@ use crate::adapters::config::file::audience::token as file;
 use crate::adapters::config::load::problem::{At, ProblemList, all};
 use crate::adapters::config::load::value::expression;
 use crate::judgement::expression::Expression;
-use crate::judgement::policy::mint::is_reserved;
+use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Issuance, Profile, RoleOutput, SubjectRule, TokenRules};
 use crate::words::oauth::names::Names;
 
@@ -68,7 +68,7 @@ fn templates(
 ) -> Option<BTreeMap<String, Expression>> {
     let checked = all(set.iter().map(|(claim, source)| {
         let at = at.field(claim);
-        if is_reserved(claim) || Some(claim.as_str()) == flat {
+        if ClaimClass::of(claim).is_reserved() || Some(claim.as_str()) == flat {
             at.problem(report, "can't be set: the claim identifies the token or its subject, or names roles");
         }
         Some((claim.clone(), expression(source, &at, report)?))

@@ -40,7 +40,7 @@ const ROWS: &[Row] = &[
         "realms:",
         "store: { redis: { url: 'redis://a', ca: cambio.yaml } }\nrealms:",
         &[
-            ":3:41: store.redis.ca: has no meaning",
+            ":3:41: store.redis.ca: has no effect",
             ":3:41: store.redis.ca: the file \"cambio.yaml\" holds no PEM certificate",
         ],
     ),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::policy::model::{ActorRule, Delegation};
+use crate::judgement::policy::request::Actor;
 use crate::judgement::policy::samples::ISSUER;
 
 const PARTNER: &str = "https://login.partner.example";
@@ -35,7 +36,7 @@ fn asked(permissions: Vec<Permission>, claims: &Value, actor: Option<&str>) -> R
         subject: "sa-gateway",
         expires: now() + SignedDuration::from_secs(60),
     });
-    let request = Request { actor, ..request(&audiences, &claims) };
+    let request = ExchangeRequest { actor, ..request(&audiences, &claims) };
     decide(&policy([audience("back-end-api", permissions)]), "corp", &request, now())
 }
 
@@ -220,7 +221,7 @@ fn offline_access_is_named_or_refused_or_left_out() {
     let (claims, audiences) = (object(json!({"scope": "email offline_access"})), names(&["back-end-api"]));
     let decided = |scopes: Names, asked: &str, drop_offline: bool| {
         let asked = scope(asked);
-        let request = Request { scope: Some(&asked), drop_offline, ..request(&audiences, &claims) };
+        let request = ExchangeRequest { scope: Some(&asked), drop_offline, ..request(&audiences, &claims) };
         let permissions = vec![Permission { scopes, ..permission() }];
         decide(&policy([audience("back-end-api", permissions)]), "corp", &request, now())
             .map(|decision| decision.contract.scope_requested.map(|scope| scope.to_string()))
@@ -277,7 +278,7 @@ fn whose_token_the_client_may_come_with() {
             provenance: Provenance::Realm,
             expires: now() + SignedDuration::from_secs(60),
         });
-        let request = Request { held, actor, ..request(&audiences, &claims) };
+        let request = ExchangeRequest { held, actor, ..request(&audiences, &claims) };
         let decided = decide(&policy([audience("back-end-api", vec![permission])]), "corp", &request, now());
         assert_eq!(decided.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
@@ -296,7 +297,8 @@ fn a_permission_that_does_not_hold_takes_nothing_away() {
         ),
     ] {
         let asked = scope("email offline_access");
-        let request = Request { scope: Some(&asked), drop_offline: true, ..request(&audiences, &claims) };
+        let request =
+            ExchangeRequest { scope: Some(&asked), drop_offline: true, ..request(&audiences, &claims) };
         let policy = policy([audience("back-end-api", vec![permission(), more])]);
         let decision = decide(&policy, "corp", &request, now()).unwrap();
         assert_eq!(decision.contract.scope_requested, Some(scope("email")), "{name}");
@@ -331,7 +333,7 @@ fn a_token_of_ours_is_taken_where_the_owner_says_so() {
             provenance: signed(ours),
             expires: now() + SignedDuration::from_secs(60),
         });
-        let request = Request { actor, provenance: signed(subject), ..request(&audiences, &claims) };
+        let request = ExchangeRequest { actor, provenance: signed(subject), ..request(&audiences, &claims) };
         let policy = policy([audience("back-end-api", vec![taking(exchanged, mint)])]);
         let decided = decide(&policy, "corp", &request, now());
         assert_eq!(decided.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");

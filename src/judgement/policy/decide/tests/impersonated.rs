@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::policy::model::{Impersonation, Profile};
+use crate::judgement::policy::request::Impersonated;
 
 fn supporting() -> Permission {
     Permission {
@@ -97,7 +98,7 @@ fn every_reason_of_impersonation() {
         let (claims, audiences) = (object(claims.clone()), names(&["back-end-api"]));
         let impersonate =
             requested.map(|(claims, protected)| Impersonated { subject: "user-2", claims, protected });
-        let request = Request { impersonate, ..request(&audiences, &claims) };
+        let request = ExchangeRequest { impersonate, ..request(&audiences, &claims) };
         let decided = decide(&policy([target.clone()]), "corp", &request, now());
         assert_eq!(
             decided.as_ref().map(|one| one.contract.is_impersonation()).map_err(|refusal| refusal.reason),
@@ -111,8 +112,11 @@ fn every_reason_of_impersonation() {
             assert_eq!(asked, impersonate.map(|one| one.subject), "{name}");
         }
         if let Some(impersonate) = impersonate {
-            let foreign =
-                Request { provenance: Provenance::Foreign, impersonate: Some(impersonate), ..request };
+            let foreign = ExchangeRequest {
+                provenance: Provenance::Foreign,
+                impersonate: Some(impersonate),
+                ..request
+            };
             assert!(decide(&policy([target]), "corp", &foreign, now()).is_err(), "{name}: a foreign subject");
         }
     }
@@ -131,7 +135,7 @@ fn roles_and_claims_are_about_whom_the_subject_becomes() {
     let decided = |tenant: &str| {
         let known = object(json!({"sub": "user-2", "username": "customer-7", "tenant": tenant}));
         let requested = Impersonated { subject: "user-2", claims: &known, protected: false };
-        let request = Request { impersonate: Some(requested), ..request(&audiences, &claims) };
+        let request = ExchangeRequest { impersonate: Some(requested), ..request(&audiences, &claims) };
         decide(&policy([target.clone()]), "corp", &request, now()).unwrap().contract
     };
     assert_eq!(decided("other").set["tenant"], "other");

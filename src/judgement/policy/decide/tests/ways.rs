@@ -7,6 +7,7 @@ use proptest::sample::{select, subsequence};
 
 use super::*;
 use crate::judgement::policy::model::{ActorRule, Delegation, Impersonation};
+use crate::judgement::policy::request::{Actor, Impersonated};
 
 const ONE_TIME: Demands = Demands { one_time: true, still_active: false };
 const STILL_ACTIVE: Demands = Demands { one_time: false, still_active: true };
@@ -57,7 +58,7 @@ fn an_issuance_takes_the_tokens_that_it_can_exchange() {
         for (issuer, provenance, expected) in
             [("corp", Provenance::Realm, own), ("partner", Provenance::Foreign, foreign)]
         {
-            let request = Request { issuer, provenance, ..request(&audiences, &claims) };
+            let request = ExchangeRequest { issuer, provenance, ..request(&audiences, &claims) };
             let decided = decide(&policy, "corp", &request, now());
             assert_eq!(decided.is_ok(), expected, "{} {issuer}", issuance.as_str());
             if let Err(refusal) = decided {
@@ -155,8 +156,11 @@ fn a_refresh_token_comes_with_an_access_token_or_not_at_all() {
         let permission = Permission { issuers: Names::Any, requested_tokens, ..by(issuance) };
         let policy = policy([audience("back-end-api", vec![permission])]);
         let provenance = if own { Provenance::Realm } else { Provenance::Foreign };
-        let request =
-            Request { provenance, requested_token: TokenType::RefreshToken, ..request(&audiences, &claims) };
+        let request = ExchangeRequest {
+            provenance,
+            requested_token: TokenType::RefreshToken,
+            ..request(&audiences, &claims)
+        };
         let decided = decide(&policy, "corp", &request, now());
         assert_eq!(decided.as_ref().ok().map(|one| one.refresh), expected, "{} {own}", issuance.as_str());
         match decided {
@@ -344,7 +348,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     });
     let requested = Impersonated { subject: "user-2", claims: &person, protected: false };
     let (asked, audiences) = (scope(scopes), names(if way.both { &["a", "b"] } else { &["a"] }));
-    let request = Request {
+    let request = ExchangeRequest {
         scope: Some(&asked),
         provenance: way.provenance(),
         held: way.held,

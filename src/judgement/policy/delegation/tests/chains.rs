@@ -9,15 +9,18 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::expression::{Expression, Other};
+use crate::judgement::policy::claim_names::SUBJECT_ISSUER;
 use crate::judgement::policy::contract::Issued;
-use crate::judgement::policy::decide::{Decision, Impersonated, decide};
-use crate::judgement::policy::mint::{Ingredients, SUBJECT_ISSUER};
+use crate::judgement::policy::decide::{Decision, decide};
+use crate::judgement::policy::mint::Ingredients;
 use crate::judgement::policy::model::{ActorRule, Delegation, Impersonation, Issuance, Permission};
-use crate::judgement::policy::roles::Roles;
+use crate::judgement::policy::request::Impersonated;
+use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::policy::samples::{NOW, audience, listed, permission, policy};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
+use jiff::Timestamp;
 
 const CLIENTS: [&str; 3] = ["front-end-app", "gateway", "batch"];
 const SCOPES: [&str; 4] = ["email", "payments", "x", OFFLINE];
@@ -172,7 +175,7 @@ fn exchange(
     let person = object(json!({"sub": hop.becomes, "preferred_username": "customer"}));
     let asked: Option<Scope> =
         hop.asked.as_ref().map(|asked| asked.iter().map(|&one| one.to_owned()).collect());
-    let request = Request {
+    let request = ExchangeRequest {
         client: hop.client,
         issuer: if own { "corp" } else { "partner" },
         provenance,
@@ -199,7 +202,7 @@ fn exchange(
     let now = Timestamp::from_second(now).unwrap();
     let decision = decide(&policy(hop.audiences.iter().map(target)), "corp", &request, now)?;
     let contract = &decision.contract;
-    let (roles, jti) = (Roles::default(), "cambio:1");
+    let (roles, jti) = (RoleNames::default(), "cambio:1");
     let minted =
         contract.mint(&Ingredients { subject, directory: Some(&roles), issuer: ISSUER, now, jti })?;
     let (scope, token_type) = (minted.scope.to_string(), Some(contract.token_type()));

@@ -21,7 +21,7 @@ fn rules_look_at_the_issued_roles_only() {
         fixed: to("user"),
         default: to("guest"),
     };
-    let issued = |own: &[&str], realm: &[&str], other: &[&str]| Roles {
+    let issued = |own: &[&str], realm: &[&str], other: &[&str]| RoleNames {
         realm: set(realm),
         clients: BTreeMap::from([("api".to_owned(), set(own)), ("other".to_owned(), set(other))]),
     };
@@ -77,10 +77,10 @@ fn roles(issuers: Option<&[&str]>, own: bool, issuance: Issuance, directory: boo
     let variables = Variables { claims: &claims, client: "", audience: "", scopes: &[] };
     let scene = variables.scene();
     let issuer = if own { "corp" } else { "partner" };
-    let subject = Subject { realm: "corp", issuer, own, claims: &claims };
+    let subject = RoleSubject { realm: "corp", issuer, own, claims: &claims };
     let terms = RoleTerms::resolve(&target, issuance, subject, || &scene).unwrap();
     let sees = own && !directory || issuance != Issuance::Mint;
-    let before = if sees { Roles::read(&claims).unwrap() } else { Roles::default() };
+    let before = if sees { RoleNames::read(&claims).unwrap() } else { RoleNames::default() };
     let roles = terms.apply(&before);
     assert!(roles.iter().all(|role| terms.allows(role)));
     roles
@@ -132,7 +132,7 @@ fn groups_are_compared_letter_for_letter_and_odd_claims_give_nothing() {
         let mut target = audience("back-end-api", vec![]);
         target.roles.map = vec![RoleMapping { from: source, to: "x".to_owned(), issuers: Some(Names::Any) }];
         let scene = Variables { claims: &claims, client: "", audience: "", scopes: &[] }.scene();
-        let subject = Subject { realm: "corp", issuer: "partner", own: false, claims: &claims };
+        let subject = RoleSubject { realm: "corp", issuer: "partner", own: false, claims: &claims };
         !RoleTerms::resolve(&target, Issuance::Mint, subject, || &scene).unwrap().given.is_empty()
     };
     let group = |text: &str| RoleSource::Group(text.to_owned());

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::judgement::policy::model::Issuance;
 use crate::judgement::policy::model::{Audience, RoleMapping, RoleSource};
 use crate::judgement::policy::samples::{
     ISSUER, NOW, audience, contract, issued, keycloak_claims, now, permission, set,

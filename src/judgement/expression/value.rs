@@ -1,20 +1,20 @@
-//! An expression's answer as JSON.
+//! An expression's value as JSON.
 
 use cel::Value as CelValue;
 use cel::objects::Key;
 use serde_json::{Map, Number, Value};
 
-use crate::judgement::expression::ExpressionError;
+use super::error::ExpressionError;
 
-/// Deepest nesting of an answer.
+/// Deepest nesting of a value.
 const MAX_DEPTH: usize = 8;
-/// Most values in an answer, and most bytes in its texts: every request carries the token in a header.
+/// Most values in a value, and most bytes in its texts: every request carries the token in a header.
 const MAX_VALUES: usize = 256;
 const MAX_TEXT: usize = 4096;
 
-/// The answer, if it is one that a claim can have.
-pub(super) fn to_json(answer: &CelValue) -> Result<Value, ExpressionError> {
-    Writer { values: 0, text: 0 }.write(answer, 0)
+/// The value, if a claim can have it.
+pub(super) fn to_json(value: &CelValue) -> Result<Value, ExpressionError> {
+    Writer { values: 0, text: 0 }.write(value, 0)
 }
 
 struct Writer {
@@ -23,13 +23,13 @@ struct Writer {
 }
 
 impl Writer {
-    fn write(&mut self, answer: &CelValue, depth: usize) -> Result<Value, ExpressionError> {
+    fn write(&mut self, value: &CelValue, depth: usize) -> Result<Value, ExpressionError> {
         self.values += 1;
         if depth > MAX_DEPTH || self.values > MAX_VALUES {
             return Err(ExpressionError("gives more than a claim may hold".to_owned()));
         }
-        match answer {
-            CelValue::Bool(answer) => Ok(Value::Bool(*answer)),
+        match value {
+            CelValue::Bool(truth) => Ok(Value::Bool(*truth)),
             CelValue::Int(number) => Ok(Value::from(*number)),
             CelValue::UInt(number) => Ok(Value::from(*number)),
             CelValue::Float(number) => Number::from_f64(*number)

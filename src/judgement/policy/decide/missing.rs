@@ -1,45 +1,53 @@
-//! What is missing, and in which permission it would have to stand.
+//! What a permission lacks, in words that lead to a fix.
 
-use super::{Judge, Reach, takes};
+use super::context::DecisionContext;
+use super::reach::Reach;
+use crate::judgement::policy::model::Audience;
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::refusal::{Reason, Refusal};
 
-impl Judge<'_> {
-    /// What the furthest permission is short of.
-    pub(super) fn short_of(&self, reach: Reach, position: usize) -> Refusal {
-        let request = self.request;
+/// The request and the audience whose permissions do not cover it.
+pub(super) struct Missing<'a> {
+    pub(super) context: &'a DecisionContext<'a>,
+    pub(super) audience: &'a Audience,
+}
+
+impl Missing<'_> {
+    /// The refusal that says what the permission at `position` lacks.
+    pub(super) fn refusal(&self, reach: Reach, position: usize) -> Refusal {
+        let request = self.context.request;
         match reach {
-            Reach::Client => self.refuse(
+            Reach::Client => self.audience.refuse(
                 Reason::ClientNotPermitted,
                 &format!("add a permission with clients: [{}]", request.client),
             ),
-            Reach::Issuer => self.refuse(Reason::IssuerNotPermitted, &self.issuer_missing(position)),
-            Reach::Holder => self.refuse(
+            Reach::Issuer => self.audience.refuse(Reason::IssuerNotPermitted, &self.issuer_missing(position)),
+            Reach::Holder => self.audience.refuse(
                 Reason::SubjectTokenAudience,
                 &format!(
                     "the client is neither in aud nor azp of the subject token: add the client that it was issued to to \
                      subjectClients of permission {position}, which must mint"
                 ),
             ),
-            Reach::Exchanged => self.refuse(
+            Reach::Exchanged => self.audience.refuse(
                 Reason::SubjectTokenOurs,
                 &format!(
                     "Cambio signed the subject token for another audience, by what its owner wrote: add exchangedTokens: \
                      true to permission {position}, which must mint"
                 ),
             ),
-            Reach::SubjectToken => self.refuse(
+            Reach::SubjectToken => self.audience.refuse(
                 Reason::SubjectTokenTypeNotPermitted,
                 &format!("add {} to subjectTokens of permission {position}", request.subject_token.name()),
             ),
-            Reach::RequestedToken => self.refuse(
+            Reach::RequestedToken => self.audience.refuse(
                 Reason::RequestedTokenTypeNotPermitted,
                 &format!(
                     "add {} to requestedTokens of permission {position}",
                     request.requested_token.name()
                 ),
             ),
-            Reach::Impersonation => self.refuse(
+            Reach::Impersonation => self.audience.refuse(
                 Reason::ImpersonationNotPermitted,
                 &format!(
                     "add a permission with impersonation for client {}, with issuance: mint and, under roles, source: \
@@ -47,42 +55,41 @@ impl Judge<'_> {
                     request.client
                 ),
             ),
-            Reach::Delegated => self.refuse(
+            Reach::Delegated => self.audience.refuse(
                 Reason::SubjectTokenDelegated,
                 &format!("the subject token has act: add delegation to permission {position}, which must not forward"),
             ),
-            Reach::ActorRequired => self
-                .refuse(Reason::ActorRequired, &format!("permission {position} says delegation.actor: required")),
-            Reach::Actor => self.refuse(Reason::ActorNotPermitted, &self.actor_missing(position)),
-            Reach::TooDeep => self.refuse(
+            Reach::ActorRequired => self.audience.refuse(Reason::ActorRequired, &format!("permission {position} says delegation.actor: required")),
+            Reach::Actor => self.audience.refuse(Reason::ActorNotPermitted, &self.actor_missing(position)),
+            Reach::TooDeep => self.audience.refuse(
                 Reason::DelegationTooDeep,
                 &format!(
                     "the new token would have {} actors: raise delegation.depth of permission {position}",
-                    self.asked.delegated.depth
+                    self.context.delegated.depth
                 ),
             ),
             Reach::Expired | Reach::Covers => {
-                self.refuse(Reason::PermissionExpired, &format!("renew expires of permission {position}"))
+                self.audience.refuse(Reason::PermissionExpired, &format!("renew expires of permission {position}"))
             }
         }
     }
 
-    /// Adding a name is not enough where the permission's issuance does not exchange such tokens.
+    /// The issuer's name alone is not enough if the permission's issuance can't exchange such tokens.
     fn issuer_missing(&self, position: usize) -> String {
-        let issuer = self.request.issuer;
+        let issuer = self.context.request.issuer;
         let permission = self.audience.permissions.get(position.saturating_sub(1));
         let issuance = permission.map_or(self.audience.issuance, |one| self.audience.issuance_of(one));
-        if takes(issuance, self.request) {
+        if self.context.can_be_exchanged_with(issuance) {
             return format!("add {issuer} to issuers of permission {position}");
         }
-        if self.request.provenance == Provenance::CambioForForeign {
+        if self.context.request.provenance == Provenance::CambioForForeign {
             return format!(
                 "permission {position} has issuance: {}, which can't exchange a token that Cambio minted: add a \
                  permission with issuers: [{issuer}] and issuance: mint",
                 issuance.as_str()
             );
         }
-        let (tokens, ways) = if self.request.provenance.is_of_realm() {
+        let (tokens, ways) = if self.context.request.provenance.is_of_realm() {
             ("foreign tokens", "forward, reissue or mint")
         } else {
             ("the realm's own tokens", "translate or mint")
@@ -94,11 +101,11 @@ impl Judge<'_> {
         )
     }
 
-    /// What keeps the actor out.
+    /// Why the permission does not cover the actor.
     fn actor_missing(&self, position: usize) -> String {
         let permission = self.audience.permissions.get(position.saturating_sub(1));
         let rule = permission.and_then(|permission| permission.delegation.as_ref());
-        match (rule, self.request.actor) {
+        match (rule, self.context.request.actor) {
             (Some(rule), _) if !rule.takes_actors() => {
                 format!("permission {position} says delegation.actor: forbidden")
             }

@@ -1,0 +1,67 @@
+//! A refusal, as a dialect answers it.
+
+use crate::words::refusal::{Cause, Reason, Refusal};
+
+/// The kind of request that was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestKind {
+    /// A token exchange, or a request whose kind is not known yet.
+    #[default]
+    Exchange,
+    /// A JWT authorization grant (RFC 7523).
+    Assertion,
+    /// The refresh of a token that Cambio issued (RFC 6749 section 6).
+    Refresh,
+}
+
+/// A refusal, as far as a dialect needs to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct DialectRefusal<'a> {
+    /// The reason.
+    pub reason: Reason,
+    /// The particulars: of [`Reason::ParameterMissing`], the parameter's name.
+    pub detail: &'a str,
+    /// The kind of the request.
+    pub request: RequestKind,
+}
+
+impl<'a> DialectRefusal<'a> {
+    /// The refusal of a request of this kind.
+    pub fn new(refusal: &'a Refusal, request: RequestKind) -> Self {
+        Self { reason: refusal.reason, detail: &refusal.detail, request }
+    }
+
+    /// What the refusal is about. A wrong refresh token or assertion is an invalid grant (RFC 6749 section 5.2, RFC 7521
+    /// section 4.1.1).
+    pub fn cause(&self) -> Cause {
+        let cause = self.reason.cause();
+        match (self.request, cause) {
+            (RequestKind::Refresh, Cause::Denied | Cause::Actor)
+            | (RequestKind::Refresh | RequestKind::Assertion, Cause::SubjectToken | Cause::UntrustedToken) => {
+                Cause::Grant
+            }
+            _ => cause,
+        }
+    }
+}
+
+/// How Keycloak begins to say that the subject has no role of the audience.
+const NOT_AVAILABLE: &str = "Requested audience not available";
+
+/// The reason of a refusal by the identity provider, as far as its status, its `error` and its `error_description` tell.
+pub fn from_upstream(status: u16, code: &str, description: &str) -> Reason {
+    match (status, code) {
+        (401, _) | (_, "invalid_client") => Reason::ClientUnauthenticated,
+        (403, _) | (_, "access_denied" | "unauthorized_client") => Reason::ClientNotPermitted,
+        (_, "invalid_scope") => Reason::ScopeNotPermitted,
+        (_, "invalid_target") => Reason::ResourceUnknown,
+        (_, "invalid_grant") => Reason::RefreshTokenInvalid,
+        (_, "invalid_dpop_proof") => Reason::DpopProofInvalid,
+        (_, "use_dpop_nonce") => Reason::DpopNonceRequired,
+        (_, "not_allowed") => Reason::OfflineNotPermitted,
+        (400, "invalid_request") if description.starts_with(NOT_AVAILABLE) => Reason::ResourceUnknown,
+        // Cambio wrote the rest of the request, so the identity provider refuses the token.
+        (400, "invalid_request" | "invalid_token") => Reason::SubjectTokenInactive,
+        _ => Reason::UpstreamRefused,
+    }
+}

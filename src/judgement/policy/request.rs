@@ -1,0 +1,81 @@
+//! An exchange request as policy sees it: ids, claims and scopes.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::judgement::policy::provenance::Provenance;
+use crate::words::oauth::scope::Scope;
+use crate::words::oauth::urn::TokenType;
+
+/// What a client asks for, and with which tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct ExchangeRequest<'a> {
+    /// The requesting client's id.
+    pub client: &'a str,
+    /// The subject issuer's name in the configuration.
+    pub issuer: &'a str,
+    /// Who issued the subject token.
+    pub provenance: Provenance,
+    /// The `subject_token_type`.
+    pub subject_token: TokenType,
+    /// The `requested_token_type`.
+    pub requested_token: TokenType,
+    /// The `audience` values.
+    pub audiences: &'a [String],
+    /// The `resource` values.
+    pub resources: &'a [String],
+    /// The requested scope.
+    pub scope: Option<&'a Scope>,
+    /// The subject token's verified claims.
+    pub claims: &'a Map<String, Value>,
+    /// The subject token's `sub`.
+    pub subject: &'a str,
+    /// Whether the realm's own subject token was issued to the client, or for it.
+    pub held: bool,
+    /// The subject token's `exp`.
+    pub subject_expires: Timestamp,
+    /// The `cnf` that binds the new token: the subject token's, or the key whose possession the caller has proved.
+    pub binding: Option<&'a Value>,
+    /// The realm's `iss`.
+    pub realm_issuer: &'a str,
+    /// The actor that is to act for the subject.
+    pub actor: Option<Actor<'a>>,
+    /// The user whom the new token is to be about instead of the subject.
+    pub impersonate: Option<Impersonated<'a>>,
+    /// Claims that a token that Cambio signs may have besides those that the audience's file lists.
+    pub carried: &'a [&'a str],
+    /// Claims of a minted token, with their texts, for subject tokens without them.
+    pub defaults: &'a [(&'a str, &'a str)],
+    /// Whether the scope `offline_access` is left out if it is not permitted. Otherwise the request is refused.
+    pub drop_offline: bool,
+}
+
+/// A user of the realm whom the subject impersonates, as the directory knows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Impersonated<'a> {
+    /// The user's `sub`.
+    pub subject: &'a str,
+    /// The user's claims: `sub`, `preferred_username`, `email`…
+    pub claims: &'a Map<String, Value>,
+    /// Whether the user has an administrator's role, so that nobody may impersonate them.
+    pub protected: bool,
+}
+
+/// The actor, whose token was verified like a subject token.
+#[derive(Clone, Copy, Debug)]
+pub struct Actor<'a> {
+    /// Its issuer's name in the configuration.
+    pub issuer: &'a str,
+    /// Its `iss`.
+    pub iss: &'a str,
+    /// Its verified claims.
+    pub claims: &'a Map<String, Value>,
+    /// Its `sub`.
+    pub subject: &'a str,
+    /// Whether it was issued to the client that came with it, or for it, if it is the realm's own.
+    pub held: bool,
+    /// Who issued it.
+    pub provenance: Provenance,
+    /// Its `exp`.
+    pub expires: Timestamp,
+}
