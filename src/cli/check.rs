@@ -131,9 +131,26 @@ mod tests {
         (good, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
+    /// `forward` needs no signing key.
+    const MAIN: &str = "\
+upstream: { url: 'http://127.0.0.1:8180' }
+listen: { address: '127.0.0.1:8080' }
+realms: { corp: { issuer: 'https://sso.example.org/realms/corp', subjectIssuers: [corp] } }
+";
+    const AUDIENCE: &str = "\
+audience: back-end-api
+owner: payments-team
+issuance: forward
+permissions: [{ clients: [front-end-app], expires: 2027-06-30 }]
+";
+
     #[test]
     fn says_what_is_loaded() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/keycloak/cambio.yaml");
+        let folder = std::env::temp_dir().join(format!("cambio-check-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("audiences")).unwrap();
+        std::fs::write(folder.join("audiences/back-end-api.yaml"), AUDIENCE).unwrap();
+        let path = folder.join("cambio.yaml");
+        std::fs::write(&path, MAIN).unwrap();
         let (good, out, err) = checked(&path, Date::constant(2026, 1, 1));
         assert!(good, "{err}");
         assert!(
@@ -142,6 +159,7 @@ mod tests {
         );
         assert!(!out.contains("ended with"), "{out}");
         let (_, out, _) = checked(&path, Date::constant(2030, 1, 1));
+        std::fs::remove_dir_all(&folder).unwrap();
         assert!(
             out.contains("warning  audience back-end-api: permissions[0] ended with 2027-06-30"),
             "{out}"
