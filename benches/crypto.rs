@@ -42,9 +42,7 @@ fn issuer(claims: &str) {
     let public = pair.public_key();
     let (n, e) = (public.modulus(), public.exponent());
     let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.encode(number.big_endian_without_leading_zero()));
-    println!(
-        r#"{{"keys":[{{"kty":"RSA","use":"sig","alg":"RS256","kid":"partner-1","n":"{n}","e":"{e}"}}]}}"#
-    );
+    println!(r#"{{"keys":[{{"kty":"RSA","use":"sig","alg":"RS256","kid":"partner-1","n":"{n}","e":"{e}"}}]}}"#);
 
     let header = r#"{"alg":"RS256","typ":"JWT","kid":"partner-1"}"#;
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));

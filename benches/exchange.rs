@@ -22,9 +22,7 @@ use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use cambio::judgement::permit::{Circumstances, Permit};
 use cambio::judgement::policy::decide::decide;
-use cambio::judgement::policy::model::{
-    Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules,
-};
+use cambio::judgement::policy::model::{Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules};
 use cambio::judgement::policy::provenance::Provenance;
 use cambio::judgement::policy::request::ExchangeRequest;
 use cambio::judgement::token::{AudienceRule, SubjectChecks, validate};
@@ -160,20 +158,10 @@ fn form(token: &str) -> (Parts, String) {
 
 /// Every stage up to the permit.
 fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
-    let Classified::Exchange(grant, form) = classify(head, body.as_bytes(), &Doors::default()) else {
-        unreachable!()
-    };
-    let checks = TokenChecks {
-        algorithms: vec![Algorithm::RS256],
-        leeway: SignedDuration::from_secs(10),
-        rules: Vec::new(),
-    };
-    let checks = SubjectChecks {
-        issuer_name: "corp",
-        issuer: ISSUER,
-        checks: &checks,
-        audience: AudienceRule::Client,
-    };
+    let Classified::Exchange(grant, form) = classify(head, body.as_bytes(), &Doors::default()) else { unreachable!() };
+    let checks =
+        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::from_secs(10), rules: Vec::new() };
+    let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let authenticated = Authenticated::by_upstream(parse(grant, form, head, &Accepts::default()).unwrap());
     let validated = validate(authenticated, keys, &checks, Evidence::default(), now()).unwrap();
     let circumstances = Circumstances { realm: "corp", realm_issuer: ISSUER, ..Circumstances::default() };
@@ -184,8 +172,7 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
 /// (docs/decisions/0007-parsed-keys-are-kept.md).
 #[expect(clippy::disallowed_methods, reason = "the comparison is what this is about")]
 fn signatures(c: &mut Criterion, rsa: &SigningKey, ec: &SigningKey) {
-    let number =
-        |key: &SigningKey, name: &str| URL_SAFE_NO_PAD.decode(key.jwk()[name].as_str().unwrap()).unwrap();
+    let number = |key: &SigningKey, name: &str| URL_SAFE_NO_PAD.decode(key.jwk()[name].as_str().unwrap()).unwrap();
     let (n, e) = (number(rsa, "n"), number(rsa, "e"));
     let point = [vec![4], number(ec, "x"), number(ec, "y")].concat();
     let kept_rsa = RsaPublicKeyComponents { n: &n, e: &e };
@@ -208,9 +195,7 @@ fn signatures(c: &mut Criterion, rsa: &SigningKey, ec: &SigningKey) {
         let (message, signature) = token.rsplit_once('.').unwrap();
         c.bench_function(&format!("signature/{algorithm:?}/jsonwebtoken"), |b| {
             b.iter(|| {
-                assert!(
-                    crypto::verify(black_box(signature), message.as_bytes(), &library, algorithm).unwrap()
-                );
+                assert!(crypto::verify(black_box(signature), message.as_bytes(), &library, algorithm).unwrap());
             });
         });
         c.bench_function(&format!("signature/{algorithm:?}/kept"), |b| {

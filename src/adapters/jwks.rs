@@ -157,9 +157,10 @@ impl JwksCache {
     async fn refresh(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, Arc<FetchError>> {
         loop {
             let inner = Arc::clone(&self.0);
-            let flight = tokio::spawn(async move {
-                inner.flights.try_get_with(generation, inner.replace(generation, cause)).await
-            });
+            let flight =
+                tokio::spawn(
+                    async move { inner.flights.try_get_with(generation, inner.replace(generation, cause)).await },
+                );
             match flight.await.map_err(|_| FetchError::Aborted)? {
                 Ok(held) => return Ok(held),
                 // This flight was made for an unknown `kid` and was not due. This caller has another cause, so it tries

@@ -41,8 +41,7 @@ impl Metrics {
     pub fn new() -> Result<Self, MetricsError> {
         let registry = Registry::new();
         let make = Families(&registry);
-        let (traffic, judgement, operation) =
-            (Traffic::new(&make)?, Judgement::new(&make)?, Operation::new(&make)?);
+        let (traffic, judgement, operation) = (Traffic::new(&make)?, Judgement::new(&make)?, Operation::new(&make)?);
         Ok(Self { registry, traffic, judgement, operation })
     }
 
@@ -176,12 +175,7 @@ mod tests {
     fn what_happens_is_what_is_exposed() {
         let metrics = Metrics::new().unwrap();
         metrics.answered(Way::Token, http::StatusCode::FORBIDDEN, Duration::from_millis(3));
-        metrics.exchanged(
-            "corp",
-            Outcome::Denied,
-            Some(Reason::ClientNotPermitted),
-            Duration::from_millis(3),
-        );
+        metrics.exchanged("corp", Outcome::Denied, Some(Reason::ClientNotPermitted), Duration::from_millis(3));
         metrics.connection_opened();
         metrics.connection_opened();
         metrics.connection_closed();

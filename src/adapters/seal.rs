@@ -84,10 +84,8 @@ impl Seal {
         let key = self.keys.first().ok_or(SealError::Keys)?;
         let mut sealed = renewal.write().ok_or(SealError::Sealing)?;
         let bound = bound(key.id, renewal.realm(), renewal.client());
-        let nonce = key
-            .cipher
-            .seal_in_place_append_tag(Aad::from(bound), &mut *sealed)
-            .map_err(|_| SealError::Sealing)?;
+        let nonce =
+            key.cipher.seal_in_place_append_tag(Aad::from(bound), &mut *sealed).map_err(|_| SealError::Sealing)?;
         let mut bytes = Vec::with_capacity(HEAD + sealed.len());
         bytes.push(VERSION);
         bytes.extend(key.id);

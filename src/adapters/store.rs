@@ -122,8 +122,7 @@ impl MarkStore {
     fn ended(&self, operation: StoreOperation, outcome: Result<StoreOutcome, &StoreError>, started: Instant) {
         let failed = outcome.is_err();
         self.metrics.store_answered(operation, outcome.unwrap_or(StoreOutcome::Error), started.elapsed());
-        if self.away.load(Ordering::Relaxed) == failed || self.away.swap(failed, Ordering::Relaxed) == failed
-        {
+        if self.away.load(Ordering::Relaxed) == failed || self.away.swap(failed, Ordering::Relaxed) == failed {
             return;
         }
         if let Err(error) = outcome {

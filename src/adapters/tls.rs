@@ -91,9 +91,8 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let list: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<_, _>>)
-        .map_err(file(path))?;
+    let list: Vec<_> =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<_, _>>).map_err(file(path))?;
     if list.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(list) }
 }
 
@@ -163,15 +162,11 @@ mod tests {
                 let Ok(stream) = acceptor.accept(stream).await else { continue };
                 let set = set.clone();
                 let service = service_fn(move |_| {
-                    let answer = http::Response::builder()
-                        .status(StatusCode::OK)
-                        .body(Full::<bytes::Bytes>::from(set.clone()));
+                    let answer =
+                        http::Response::builder().status(StatusCode::OK).body(Full::<bytes::Bytes>::from(set.clone()));
                     async move { answer }
                 });
-                hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await
-                    .ok();
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
             }
         });
 
@@ -195,9 +190,8 @@ mod tests {
         let other_key = folder.write("other.key", generate(KeyKind::P256).unwrap().expose());
         let empty = folder.write("empty.pem", "");
         let missing = folder.0.join("missing.pem");
-        let pair = |certificate: &Path, key: &Path| {
-            Some(KeyPair { certificate: certificate.to_owned(), key: key.to_owned() })
-        };
+        let pair =
+            |certificate: &Path, key: &Path| Some(KeyPair { certificate: certificate.to_owned(), key: key.to_owned() });
         let cases = [
             ("own CA", &certificate, None, true),
             ("missing CA", &missing, None, false),

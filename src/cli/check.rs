@@ -80,11 +80,8 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
     for issuer in config.issuers.values() {
         writeln!(out, "issuer   {}: {}", issuer.name, issuer.url)?;
     }
-    for (realm, audience) in config
-        .policy
-        .realms
-        .iter()
-        .flat_map(|(realm, all)| all.values().map(move |audience| (realm, audience)))
+    for (realm, audience) in
+        config.policy.realms.iter().flat_map(|(realm, all)| all.values().map(move |audience| (realm, audience)))
     {
         let (permissions, owner) = (count(audience.permissions.len(), "permission"), &audience.owner);
         let ways: Vec<_> = audience.issuances().iter().map(|one| one.as_str()).collect();
@@ -153,17 +150,11 @@ permissions: [{ clients: [front-end-app], expires: 2027-06-30 }]
         std::fs::write(&path, MAIN).unwrap();
         let (good, out, err) = checked(&path, Date::constant(2026, 1, 1));
         assert!(good, "{err}");
-        assert!(
-            out.contains("audience back-end-api in corp: owner payments-team, 1 permission, forward"),
-            "{out}"
-        );
+        assert!(out.contains("audience back-end-api in corp: owner payments-team, 1 permission, forward"), "{out}");
         assert!(!out.contains("ended with"), "{out}");
         let (_, out, _) = checked(&path, Date::constant(2030, 1, 1));
         std::fs::remove_dir_all(&folder).unwrap();
-        assert!(
-            out.contains("warning  audience back-end-api: permissions[0] ended with 2027-06-30"),
-            "{out}"
-        );
+        assert!(out.contains("warning  audience back-end-api: permissions[0] ended with 2027-06-30"), "{out}");
     }
 
     #[test]

@@ -21,25 +21,19 @@ use crate::words::clock::Clock;
 pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
     let environment = Arc::new(ProcessEnvironment);
     let path = arguments.path(&*environment)?;
-    let config =
-        load(&path, &*environment).map_err(|problems| CommandFailure::of(StartError::Config(problems)))?;
+    let config = load(&path, &*environment).map_err(|problems| CommandFailure::of(StartError::Config(problems)))?;
     start_logging(&config.log)?;
     runtime(&config)?.block_on(serve(config, path, environment))
 }
 
-async fn serve(
-    config: Config,
-    path: PathBuf,
-    environment: Arc<dyn Environment>,
-) -> Result<ExitCode, CommandFailure> {
+async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>) -> Result<ExitCode, CommandFailure> {
     let failed = |error: std::io::Error| CommandFailure(format!("signals: {error}"));
     let (mut terminate, mut interrupt, mut hangup) = (
         signal(SignalKind::terminate()).map_err(failed)?,
         signal(SignalKind::interrupt()).map_err(failed)?,
         signal(SignalKind::hangup()).map_err(failed)?,
     );
-    let mut running =
-        app::start_with(config, &path, environment, Clock::System).map_err(CommandFailure::of)?;
+    let mut running = app::start_with(config, &path, environment, Clock::System).map_err(CommandFailure::of)?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -71,8 +65,7 @@ fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, CommandFailure> {
 fn start_logging(log: &Log) -> Result<(), CommandFailure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&log.level)
         .map_err(|error| CommandFailure(format!("log.level: {error}")))?;
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = if log.json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
     started.map_err(|error| CommandFailure(format!("logging can't start: {error}")))
 }

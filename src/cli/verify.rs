@@ -109,11 +109,8 @@ fn with_key_set(
     let own = unverified.issuer().to_owned();
     let issuer = arguments.iss.as_deref();
     let algorithms = arguments.algorithms();
-    let expect = Expectations {
-        issuer: issuer.unwrap_or(&own),
-        algorithms: &algorithms,
-        leeway: jiff::SignedDuration::ZERO,
-    };
+    let expect =
+        Expectations { issuer: issuer.unwrap_or(&own), algorithms: &algorithms, leeway: jiff::SignedDuration::ZERO };
     let token = verified(report, unverified, keys, &expect, now)?;
     if issuer.is_none() {
         report.unchecked("iss", "no --iss names the issuer");
@@ -151,8 +148,7 @@ fn with_config(
             return Ok(false);
         }
     };
-    let Some(authority) = TokenAuthority::find(config, arguments.issuer.as_deref(), unverified.issuer())?
-    else {
+    let Some(authority) = TokenAuthority::find(config, arguments.issuer.as_deref(), unverified.issuer())? else {
         report.failed("iss", "no realm and no issuer of the configuration has it");
         return Ok(false);
     };
@@ -196,8 +192,7 @@ fn verified(
 
 /// Fetches the keys once, as the gate's key cache does.
 fn fetch(fetcher: &Fetcher) -> Result<Arc<KeySet>, CommandFailure> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
     let keys = runtime.block_on(fetcher.fetch());
     keys.map(Arc::new).map_err(|error| CommandFailure(format!("keys from {fetcher}: {error}")))
 }

@@ -85,8 +85,7 @@ async fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<Full<
 /// One line per check; 503 if a check fails.
 async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
     let mut lines = vec![("serving", if shared.is_stopping() { Err("stopping".to_owned()) } else { Ok(()) })];
-    let include =
-        query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
+    let include = query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
     for name in include {
         // Each check runs once, however often it is named.
         if lines.iter().any(|(asked, _)| *asked == name) {

@@ -45,11 +45,7 @@ pub struct Running {
 /// # Errors
 /// When anything is in doubt: configuration, keys, certificates, addresses, the audit file.
 #[expect(clippy::unused_async, reason = "it spawns and binds, so it must run inside a runtime")]
-pub async fn start(
-    config: &Path,
-    environment: Arc<dyn Environment>,
-    clock: Clock,
-) -> Result<Running, StartError> {
+pub async fn start(config: &Path, environment: Arc<dyn Environment>, clock: Clock) -> Result<Running, StartError> {
     let loaded = load(config, &*environment).map_err(StartError::Config)?;
     start_with(loaded, config, environment, clock)
 }
@@ -72,8 +68,8 @@ pub fn start_with(
         },
         error,
     })?;
-    let upstream = UpstreamClient::new(&loaded.upstream)
-        .map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
+    let upstream =
+        UpstreamClient::new(&loaded.upstream).map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
     let watch = ConfigWatch::new(&loaded, path);
@@ -100,16 +96,7 @@ pub fn start_with(
     ];
     let serving = tokio::spawn(server.serve(public, gateway, watch_drain, metrics));
     tracing::info!(%address, %admin, "cambio {} is serving", env!("CARGO_PKG_VERSION"));
-    Ok(Running {
-        address,
-        admin,
-        shared,
-        reload,
-        drain,
-        drain_timeout: listen.drain_timeout,
-        serving,
-        helpers,
-    })
+    Ok(Running { address, admin, shared, reload, drain, drain_timeout: listen.drain_timeout, serving, helpers })
 }
 
 impl Running {

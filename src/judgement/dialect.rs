@@ -42,15 +42,8 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 7] = [
-        Self::Keycloak,
-        Self::Cern,
-        Self::Terradue,
-        Self::Pace,
-        Self::KeyBridge,
-        Self::Forgerock,
-        Self::Rfc8693,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Keycloak, Self::Cern, Self::Terradue, Self::Pace, Self::KeyBridge, Self::Forgerock, Self::Rfc8693];
 
     /// What the dialect consists of.
     pub fn rules(self) -> &'static DialectRules {

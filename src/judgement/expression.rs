@@ -92,9 +92,7 @@ impl Expression {
             ExecutionError::NoSuchKey(_) => "there is no such key".to_owned(),
             ExecutionError::NoSuchOverload(overload) => overload.to_string(),
             ExecutionError::FunctionError { function, .. } => format!("{function} failed"),
-            ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
-                "division by zero".to_owned()
-            }
+            ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
             ExecutionError::Overflow(..) => "overflow".to_owned(),
             ExecutionError::IndexOutOfBounds(_) => "an index is out of bounds".to_owned(),
             _ => "it does not fit the types of the claims".to_owned(),

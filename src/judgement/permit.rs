@@ -80,9 +80,7 @@ impl Permit {
         now: Timestamp,
     ) -> Result<Self, Box<Denied>> {
         let (binding, realm) = (validated.subject().binding().claim(), circumstances.realm);
-        if validated.authenticated().parsed().requested_subject().is_some()
-            != circumstances.impersonate.is_some()
-        {
+        if validated.authenticated().parsed().requested_subject().is_some() != circumstances.impersonate.is_some() {
             let refusal = Refusal::new(Reason::Internal, "who is to be impersonated was not looked up");
             return Err(Box::new(Denied { refusal, validated }));
         }
@@ -116,9 +114,7 @@ impl Permit {
         };
         let wanted = asked.unwrap_or(&granted);
         let (mut decision, scope) = match decide_for(Some(wanted)) {
-            Err(Refusal { reason: Reason::ScopeNotPermitted | Reason::OfflineNotPermitted, .. })
-                if asked.is_none() =>
-            {
+            Err(Refusal { reason: Reason::ScopeNotPermitted | Reason::OfflineNotPermitted, .. }) if asked.is_none() => {
                 let permitted = decide_for(None)?.contract.scope_permitted;
                 let left = wanted.filtered(|token| permitted.contains(token));
                 (decide_for(Some(&left))?, left)
@@ -129,9 +125,7 @@ impl Permit {
         if made != now_made {
             return Err(Refusal::new(
                 Reason::RefreshTokenInvalid,
-                format!(
-                    "it came with issuance {made}, and the permissions say {now_made} now: exchange anew"
-                ),
+                format!("it came with issuance {made}, and the permissions say {now_made} now: exchange anew"),
             ));
         }
         // Said even where it is empty: "nothing was asked for" would mean all that is permitted.
@@ -181,13 +175,7 @@ impl Permit {
 
     /// The refresh token that follows `last` in its family. What it may ask for does not change (RFC 6749 section 6); its
     /// end may only come sooner.
-    pub fn next_renewal(
-        &self,
-        last: Renewal,
-        handed: Handed<'_>,
-        now: Timestamp,
-        expires: Timestamp,
-    ) -> Renewal {
+    pub fn next_renewal(&self, last: Renewal, handed: Handed<'_>, now: Timestamp, expires: Timestamp) -> Renewal {
         Renewal {
             generation: last.generation.saturating_add(1),
             issued: now.as_second(),
@@ -265,10 +253,7 @@ impl Permit {
 }
 
 /// A refresh token is welcome, but nothing is refused for its sake that is allowed without, and nothing more demanded.
-fn with_refresh(
-    refresh: Result<Decision, Refusal>,
-    plain: Result<Decision, Refusal>,
-) -> Result<Decision, Refusal> {
+fn with_refresh(refresh: Result<Decision, Refusal>, plain: Result<Decision, Refusal>) -> Result<Decision, Refusal> {
     // A session that has ended would go on.
     let ends = |one: &Decision| one.contract.issuance == Issuance::Mint && one.demands.still_active;
     match (refresh, plain) {

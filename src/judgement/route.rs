@@ -117,8 +117,7 @@ impl RouteTable {
             }
             table.add_dialect(place, index);
             // The unconfigured neighbours of a realm at /sso/realms/corp are at /sso/realms/*.
-            if let Some((prefix, _)) = path.rsplit_once('/').filter(|(prefix, _)| prefix.ends_with("/realms"))
-            {
+            if let Some((prefix, _)) = path.rsplit_once('/').filter(|(prefix, _)| prefix.ends_with("/realms")) {
                 table.realm_prefixes.insert(format!("{prefix}/"));
             }
         }
@@ -176,9 +175,7 @@ impl RouteTable {
             Some(Endpoint::ApiAccess(realm)) => return door(Route::ApiAccess(*realm), head),
             Some(Endpoint::Certs(realm)) if is_plain_read(head) => return Route::Keys(*realm),
             Some(Endpoint::Discovery(realm)) if is_plain_read(head) => return Route::Discovery(*realm),
-            Some(Endpoint::Own(endpoint, realm))
-                if endpoint.takes(&head.method) && !asks_for_tunnel(head) =>
-            {
+            Some(Endpoint::Own(endpoint, realm)) if endpoint.takes(&head.method) && !asks_for_tunnel(head) => {
                 return Route::Own { realm: *realm, endpoint: *endpoint };
             }
             None if self.is_door_of_unconfigured_realm(path) => {
@@ -194,9 +191,7 @@ impl RouteTable {
 
     fn is_door_of_unconfigured_realm(&self, path: &str) -> bool {
         path.strip_suffix(TOKEN).is_some_and(|realm| {
-            self.realm_prefixes
-                .iter()
-                .any(|prefix| realm.strip_prefix(prefix.as_str()).is_some_and(is_plain_segment))
+            self.realm_prefixes.iter().any(|prefix| realm.strip_prefix(prefix.as_str()).is_some_and(is_plain_segment))
         })
     }
 }

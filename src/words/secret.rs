@@ -57,10 +57,7 @@ mod tests {
 
     #[test]
     fn sha256_is_the_known_one() {
-        assert_eq!(
-            Secret::new("abc").sha256(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(Secret::new("abc").sha256(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -43,10 +43,7 @@ async fn metrics_have_stable_names() {
     let types = text.lines().filter(|line| line.starts_with("# TYPE")).map(str::to_owned);
     let series = text.lines().filter(|line| !line.starts_with('#')).map(label_names);
     let lines: BTreeSet<_> = types.chain(series).filter(|line| !line.contains("process_")).collect();
-    golden::check(
-        "metrics.txt",
-        &lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect::<String>(),
-    );
+    golden::check("metrics.txt", &lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect::<String>());
 }
 
 #[tokio::test]

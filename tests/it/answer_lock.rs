@@ -11,13 +11,11 @@ use crate::support::tamper::Tamper;
 use crate::support::world::{Plan, TOKEN_PATH, World, login};
 use crate::support::{client, raw, token};
 
-const ALL_REALM_ROLES: &str =
-    "{ own: true, realm: [default-roles-corp, offline_access, uma_authorization, auditor] }";
+const ALL_REALM_ROLES: &str = "{ own: true, realm: [default-roles-corp, offline_access, uma_authorization, auditor] }";
 
 /// A world in which back-end-api's tokens are forwarded as they are.
 async fn forwarding() -> World {
-    let file =
-        format!("{BACK_END_API}{PERMITTED}issuance: forward\n").replace("{ own: true }", ALL_REALM_ROLES);
+    let file = format!("{BACK_END_API}{PERMITTED}issuance: forward\n").replace("{ own: true }", ALL_REALM_ROLES);
     Plan::new().await.audience("back-end-api", &file).start().await
 }
 
@@ -125,8 +123,7 @@ async fn a_late_mark_cuts_a_long_answer() {
     let request = Request::get("/late-mark").body("".into()).unwrap();
     let answer = client::try_send(world.address(), request).await;
     assert!(matches!(answer, Err(NoAnswer::Broken)), "{answer:?}");
-    let got =
-        raw::send(world.address(), b"GET /late-mark HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let got = raw::send(world.address(), b"GET /late-mark HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert!(got.body.len() > 256 * 1024, "it had begun: {}", got.body.len());
     assert!(!got.text().contains("secret-token"), "what stands after the mark stays here");
 }

@@ -18,15 +18,11 @@ const FIELDS: [(&str, &str); 4] = [
 const ROLES: &str = "roles: { own: true, map: [{ to: robot, when: 'client == \"front-end-app\"' }] }\n";
 
 async fn world(dialect: &str, issuance: &str) -> World {
-    let permissions =
-        format!("permissions: [{{ clients: [front-end-app], issuance: {issuance}, scopes: [email] }}]\n");
+    let permissions = format!("permissions: [{{ clients: [front-end-app], issuance: {issuance}, scopes: [email] }}]\n");
     let head = BACK_END_API.replace("roles: { own: true }\n", ROLES);
     Plan::new()
         .await
-        .configure(
-            "    signingKey: corp.pem\n",
-            &format!("    signingKey: corp.pem\n    dialect: {dialect}\n"),
-        )
+        .configure("    signingKey: corp.pem\n", &format!("    signingKey: corp.pem\n    dialect: {dialect}\n"))
         .audience("back-end-api", &format!("{head}{permissions}"))
         .start()
         .await
@@ -52,15 +48,10 @@ async fn a_client_has_a_token_as_its_service_account() {
         assert_eq!(token::role_clients(&claims), ["back-end-api"]);
         assert_eq!(token::realm_roles(&claims), [""; 0]);
         let told = answer.json();
-        assert_eq!(
-            (&told["token_type"], &told["issued_token_type"]),
-            (&json!("Bearer"), &json!(null)),
-            "{told}"
-        );
+        assert_eq!((&told["token_type"], &told["issued_token_type"]), (&json!("Bearer"), &json!(null)), "{told}");
         assert!(told.get("refresh_token").is_none(), "{told}");
         let targets = world.idp.faults().received();
-        let targets: Vec<_> =
-            targets.iter().filter(|one| one.method == "POST").map(|one| &*one.target).collect();
+        let targets: Vec<_> = targets.iter().filter(|one| one.method == "POST").map(|one| &*one.target).collect();
         assert_eq!(targets, [TOKEN_PATH], "the identity provider is asked once, and proves the client by it");
 
         let line = world.audit_after(before).await;
@@ -87,20 +78,10 @@ async fn what_is_not_permitted_or_not_one_thing_is_refused() {
             401,
             "upstream_refused",
         ),
-        (
-            "a public client",
-            &[("client_id", "single-page-app"), ("client_secret", "-")],
-            401,
-            "upstream_refused",
-        ),
+        ("a public client", &[("client_id", "single-page-app"), ("client_secret", "-")], 401, "upstream_refused"),
         ("another audience", &[("audience", "other-api")], 403, "audience_unknown"),
         ("no audience", &[("audience", "-")], 400, "audience_missing"),
-        (
-            "two audiences",
-            &[("audience", "back-end-api"), ("audience", "other-api")],
-            400,
-            "parameter_repeated",
-        ),
+        ("two audiences", &[("audience", "back-end-api"), ("audience", "other-api")], 400, "parameter_repeated"),
         ("a scope too many", &[("scope", "admin")], 400, "scope_not_permitted"),
         ("a password", &[("grant_type", "password")], 400, "grant_type_unsupported"),
         ("a subject token", &[("subject_token", "x")], 400, "parameter_unknown"),
@@ -110,9 +91,7 @@ async fn what_is_not_permitted_or_not_one_thing_is_refused() {
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
         assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
     }
-    for path in
-        ["/realms/corp/api-access/token/", "/realms/corp//api-access/token", "/realms/corp/API-access/token"]
-    {
+    for path in ["/realms/corp/api-access/token/", "/realms/corp//api-access/token", "/realms/corp/API-access/token"] {
         assert_eq!(client::post(world.address(), path, &FIELDS).await.status, 400, "{path}");
     }
 }
@@ -125,10 +104,7 @@ async fn nothing_but_a_minted_token_is_about_a_service_account_by_name() {
     assert_eq!(answer.status, 403, "{}", answer.text());
     let line = world.audit_after(before).await;
     assert_eq!(line["reason"], "client_not_permitted", "{line}");
-    assert!(
-        line["detail"].as_str().unwrap().contains("issuance: mint in the file of back-end-api"),
-        "{line}"
-    );
+    assert!(line["detail"].as_str().unwrap().contains("issuance: mint in the file of back-end-api"), "{line}");
 }
 
 #[tokio::test]

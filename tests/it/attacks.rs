@@ -8,15 +8,12 @@ use crate::support::faults::{Endpoint, Fault};
 use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields, login};
 use crate::support::{client, form, raw};
 
-const MARKED: &str =
-    r#"{"access_token":"x.y.z","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
+const MARKED: &str = r#"{"access_token":"x.y.z","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
 
 /// A world whose identity provider takes jwt-bearer, which the configuration opens.
 async fn with_open_door() -> World {
     let plan = Plan::new().await;
-    plan.configure("signingKey: corp.pem\n", "signingKey: corp.pem\n    doors: { jwtBearer: open }\n")
-        .start()
-        .await
+    plan.configure("signingKey: corp.pem\n", "signingKey: corp.pem\n    doors: { jwtBearer: open }\n").start().await
 }
 
 async fn assert_stays_at(world: &World, count: usize) {
@@ -171,30 +168,23 @@ async fn nobody_else_chooses_what_discovery_says() {
     let plan = Plan::new().await;
     let old = format!("upstream:\n  url: http://{}", plan.idp.address());
     let plan = plan.configure(&old, &format!("upstream:\n  url: http://{}", echo.address));
-    let world = plan
-        .configure("  headerTimeout: 2s", "  trustedProxies: [127.0.0.1]\n  headerTimeout: 2s")
-        .start()
-        .await;
+    let world =
+        plan.configure("  headerTimeout: 2s", "  trustedProxies: [127.0.0.1]\n  headerTimeout: 2s").start().await;
     let path = crate::support::world::DISCOVERY_PATH;
     let said = |headers: &'static str, query: &'static str| {
-        let request = format!(
-            "GET {path}{query} HTTP/1.1\r\nHost: sso.example.org\r\nConnection: close\r\n{headers}\r\n"
-        );
+        let request =
+            format!("GET {path}{query} HTTP/1.1\r\nHost: sso.example.org\r\nConnection: close\r\n{headers}\r\n");
         let address = world.address();
         async move { raw::send(address, request.as_bytes()).await.text() }
     };
     let poisoned =
-        said("X-Forwarded-Port: 666\r\nX-Forwarded-Prefix: /evil\r\nCookie: a=b\r\nX-Own: c\r\n", "?evil=1")
-            .await;
+        said("X-Forwarded-Port: 666\r\nX-Forwarded-Prefix: /evil\r\nCookie: a=b\r\nX-Own: c\r\n", "?evil=1").await;
     assert!(poisoned.contains("666") && poisoned.contains("/evil"), "{poisoned}");
     for own in ["evil=1", "cookie", "x-own"] {
         assert!(!poisoned.contains(own), "{own}: {poisoned}");
     }
     let clean = said("", "").await;
-    assert!(
-        clean.contains("sso.example.org") && !clean.contains("666") && !clean.contains("evil"),
-        "{clean}"
-    );
+    assert!(clean.contains("sso.example.org") && !clean.contains("666") && !clean.contains("evil"), "{clean}");
     // The same question is answered from the cache.
     assert_eq!(said("", "").await, clean);
 }

@@ -36,8 +36,7 @@ async fn a_refused_exchange_leaves_a_line_that_says_what_is_missing() {
 async fn every_exchange_has_exactly_one_line_and_its_caller_can_name_it() {
     let world = World::start().await;
     let alice = world.alice().await;
-    let rows: [&[(&str, &str)]; 4] =
-        [&[], &[("client_secret", "wrong")], &[("audience", "x")], &[("scope", "a  b")]];
+    let rows: [&[(&str, &str)]; 4] = [&[], &[("client_secret", "wrong")], &[("audience", "x")], &[("scope", "a  b")]];
     for (index, changes) in rows.into_iter().enumerate() {
         let answer = world.exchange(&alice, changes).await;
         let lines = world.audit(index + 1).await;

@@ -29,8 +29,7 @@ fn checked_with(main: &str, audience: &str) -> (bool, String) {
     folder.write("cambio.yaml", main);
     folder.write("cambio.secret", "s3cret");
     folder.write("corp.pem", generate(KeyKind::P256).unwrap().expose());
-    std::fs::set_permissions(folder.path("corp.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
-        .unwrap();
+    std::fs::set_permissions(folder.path("corp.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     folder.write("audiences/back-end-api.yaml", audience);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let today = "2026-11-25".parse().unwrap();
@@ -71,8 +70,7 @@ fn check_names_what_an_issuance_can_not_do() {
 fn the_examples_of_the_documentation_load() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/roles-and-claims.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let examples: Vec<&str> =
-        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let examples: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(examples.len() >= 3);
     for example in examples {
         let (good, text) = checked(example);
@@ -85,8 +83,7 @@ fn the_examples_of_the_documentation_load() {
 fn the_examples_about_delegation_load() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/delegation.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let blocks: Vec<&str> =
-        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let [delegation, main, impersonation] = blocks[..] else { panic!("{} blocks", blocks.len()) };
     let own = "    issuer: https://sso.example.org/realms/corp\n    subjectIssuers: [corp]\n    signingKey: corp.pem\n";
     let head = "upstream: { url: 'http://127.0.0.1:8180' }\nlisten: { address: '127.0.0.1:8080' }\n";
@@ -104,8 +101,7 @@ fn the_examples_about_delegation_load() {
 fn the_files_of_the_readme_load() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let blocks: Vec<&str> =
-        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let [main, audience, trusted, permitted] = blocks[..] else { panic!("{} blocks", blocks.len()) };
     let folder = Folder::new();
     let keys = folder.path("keys").display().to_string();

@@ -54,16 +54,11 @@ async fn a_registered_client_is_held_to_its_registry() {
         let line = world.audit_after(before).await;
         assert_eq!(line["reason"].as_str().unwrap_or_default(), reason, "{name}: {line}");
         assert_eq!(answer.header("www-authenticate"), "", "{name}: it did not use the Authorization header");
-        assert!(
-            !line.to_string().contains("gue55") && !line.to_string().contains("front-end-secret"),
-            "{line}"
-        );
+        assert!(!line.to_string().contains("gue55") && !line.to_string().contains("front-end-secret"), "{line}");
     }
     assert_eq!(world.idp.faults().exchanged(), exchanged + 1, "only the right one went upstream");
     let labels = "method=\"client_secret\",outcome=\"allowed\",realm=\"corp\"";
-    assert!(
-        (world.metric(&format!("cambio_client_authentications_total{{{labels}}}")).await - 1.0).abs() < 0.1
-    );
+    assert!((world.metric(&format!("cambio_client_authentications_total{{{labels}}}")).await - 1.0).abs() < 0.1);
 }
 
 /// Whoever has been given a token could call himself by a public client's id.
@@ -82,12 +77,7 @@ async fn a_public_client_exchanges_the_tokens_of_its_own_logins_only() {
     for (name, azp, aud, reason) in [
         ("its own", "single-page-app", "account", ""),
         ("another's that names it in aud", "front-end-app", "single-page-app", "subject_token_audience"),
-        (
-            "another's that the owner lets others come with",
-            "front-end-app",
-            "account",
-            "subject_token_audience",
-        ),
+        ("another's that the owner lets others come with", "front-end-app", "account", "subject_token_audience"),
     ] {
         let mut claims = alice.clone();
         claims["azp"] = json!(azp);
@@ -152,8 +142,7 @@ async fn a_registry_is_reloaded_with_its_files() {
     let world = Plan::new().await;
     let hash = |secret: &str| SecretHash::sha256(&Secret::new(secret));
     world.folder.write("front-end.hash", &hash("another"));
-    let clients =
-        "    clients: { front-end-app: [{ method: client_secret, secretHashFile: front-end.hash }] }\n";
+    let clients = "    clients: { front-end-app: [{ method: client_secret, secretHashFile: front-end.hash }] }\n";
     let world = world.configure(REALM, &format!("{REALM}{clients}")).start().await;
     let token = world.alice().await;
     assert_eq!(world.exchange(&token, &[]).await.status, StatusCode::UNAUTHORIZED);
@@ -204,8 +193,7 @@ async fn without_a_clients_keys_nobody_is_believed() {
     let clients = format!("    clients: {{ front-end-app: [{method}] }}\n");
     let world = Plan::new().await.configure(REALM, &format!("{REALM}{clients}")).start().await;
     let token = world.alice().await;
-    let claims =
-        json!({ "iss": "front-end-app", "sub": "front-end-app", "exp": world.now() + 60, "jti": "1" });
+    let claims = json!({ "iss": "front-end-app", "sub": "front-end-app", "exp": world.now() + 60, "jti": "1" });
     let jwt = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
     let changes = [
         ("client_id", "-"),

@@ -229,11 +229,9 @@ fn options_can_be_written_in_several_ways() {
 
 #[test]
 fn switches_and_lists_can_be_given_twice() {
-    for line in [
-        "schema --markdown --markdown",
-        "client-secret --argon2id --argon2id",
-        "keys generate --type rsa --type p256",
-    ] {
+    for line in
+        ["schema --markdown --markdown", "client-secret --argon2id --argon2id", "keys generate --type rsa --type p256"]
+    {
         let output = cambio(line);
         assert_eq!(output.status.code(), Some(0), "{line}: {}", said(&output).2);
     }
@@ -241,11 +239,7 @@ fn switches_and_lists_can_be_given_twice() {
     for (line, status, named) in [
         ("migrate keycloak --force --force /nowhere/a.json", 1, "/nowhere/a.json"),
         ("keys list --json --json --dir /nowhere", 1, "/nowhere"),
-        (
-            "verify --jwks /nowhere/a --jwks /nowhere/b --aud a --aud=-b --alg RS256 --alg ES256",
-            2,
-            "/nowhere/b",
-        ),
+        ("verify --jwks /nowhere/a --jwks /nowhere/b --aud a --aud=-b --alg RS256 --alg ES256", 2, "/nowhere/b"),
         (
             "conformance --strict --strict --insecure --insecure --token-endpoint http://127.0.0.1:1/ --client-id -x \
              --audience a --audience b --only 2.1 --only actor --subject-token-file /nowhere/a",
@@ -279,10 +273,8 @@ fn manual_pages_name_every_command_and_option() {
     let pages = folder.path("man1");
     let written = cambio_in(&folder.path(""), &["man", "--dir", pages.to_str().unwrap()], &[]);
     assert_eq!(said(&written), (0, "", ""));
-    let files: BTreeSet<_> = std::fs::read_dir(&pages)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let files: BTreeSet<_> =
+        std::fs::read_dir(&pages).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let expected = COMMANDS.iter().map(|(command, _)| format!("cambio-{}.1", command.replace(' ', "-")));
     assert_eq!(files, expected.chain(["cambio.1".to_owned()]).collect());
 

@@ -22,12 +22,7 @@ fn verdicts(said: &Said) -> Vec<(String, String)> {
     let document: Value =
         serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err));
     let text = |case: &Value, name: &str| case[name].as_str().unwrap().to_owned();
-    document["cases"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|case| (text(case, "id"), text(case, "verdict")))
-        .collect()
+    document["cases"].as_array().unwrap().iter().map(|case| (text(case, "id"), text(case, "verdict"))).collect()
 }
 
 /// The cases that ended as one of these.
@@ -237,8 +232,7 @@ async fn each_defect_fails_exactly_the_cases_about_it() {
 
 #[test]
 fn every_case_can_fail() {
-    let found: BTreeSet<&str> =
-        ROWS.iter().flat_map(|(_, ids)| ids.iter().copied()).chain(NO_SERVER).collect();
+    let found: BTreeSet<&str> = ROWS.iter().flat_map(|(_, ids)| ids.iter().copied()).chain(NO_SERVER).collect();
     let all: BTreeSet<&str> =
         cambio::tools::conformance::cases::all().map(|case| case.id).chain(NOTHING_WORKS).collect();
     assert_eq!(found.iter().copied().chain(NOTHING_WORKS).collect::<BTreeSet<_>>(), all);
@@ -286,8 +280,7 @@ async fn what_is_not_given_is_skipped_and_counted() {
     let server = Exchanger::start(Defect::None).await;
     let url = server.url("/token");
     let environment: Vec<_> = tokens(&server).into_iter().take(2).collect();
-    let said =
-        command(&["--token-endpoint", &url, "--client-id", CLIENT, "--format", "json"], &environment).await;
+    let said = command(&["--token-endpoint", &url, "--client-id", CLIENT, "--format", "json"], &environment).await;
     let verdicts = verdicts(&said);
     let skipped = ended(&verdicts, &["skipped"]);
     for id in ["actor", "audience", "resource", "scope-honoured", "subject-expired", "token-signature"] {
@@ -374,8 +367,7 @@ async fn what_can_not_run_is_an_exit_status_of_2_and_no_answer_one_of_1() {
         assert!(said.err.contains(says), "{name}: {}", said.err);
     }
     drop(server);
-    let nobody =
-        ["--token-endpoint", "http://127.0.0.1:1/token", "--client-id", CLIENT, "--only", "exchange"];
+    let nobody = ["--token-endpoint", "http://127.0.0.1:1/token", "--client-id", CLIENT, "--only", "exchange"];
     let said = command(&nobody, &environment).await;
     assert_eq!((said.code, said.out.contains("ERROR")), (1, true), "{}", said.out);
 }
@@ -388,8 +380,7 @@ async fn what_an_identity_provider_ignores_cambio_does_not() {
     let secret = ("CAMBIO_CLIENT_SECRET", "front-end-secret".to_owned());
     let alice = world.alice().await;
     let environment = [secret, ("CAMBIO_SUBJECT_TOKEN", alice.clone()), ("CAMBIO_ACTOR_TOKEN", alice)];
-    let silent =
-        ["actor", "actor-garbage", "actor-token-type-alone", "actor-token-type-missing", "resource-unknown"];
+    let silent = ["actor", "actor-garbage", "actor-token-type-alone", "actor-token-type-missing", "resource-unknown"];
     for (name, address, failed) in [
         ("straight", world.idp.address(), BTreeSet::from(silent)),
         ("through Cambio", world.address(), BTreeSet::new()),

@@ -29,7 +29,8 @@ fn file(issuance: &str, delegation: &str) -> String {
 /// Whoever the subject token's `may_act` names.
 const OPTIONAL: &str = "    delegation: { actor: optional }\n";
 /// Bob, whether or not the subject token has `may_act`.
-const BOB_MAY: &str = "    delegation: { actor: optional, withoutMayAct: true, condition: \"actor.preferred_username == 'bob'\" }\n";
+const BOB_MAY: &str =
+    "    delegation: { actor: optional, withoutMayAct: true, condition: \"actor.preferred_username == 'bob'\" }\n";
 
 async fn world(issuance: &str, delegation: &str) -> World {
     Plan::new().await.audience("back-end-api", &file(issuance, delegation)).start().await
@@ -70,11 +71,7 @@ async fn the_new_token_names_the_actor() {
         assert_eq!(answer.status, 200, "{issuance}: {}", answer.text());
         let claims = token::claims(&answer.access_token());
         assert_eq!(claims["sub"], token::claims(&alice)["sub"], "{issuance}: the subject stays");
-        assert_eq!(
-            claims["act"],
-            json!({"sub": BOB, "iss": ISS, "client_id": "front-end-app"}),
-            "{issuance}"
-        );
+        assert_eq!(claims["act"], json!({"sub": BOB, "iss": ISS, "client_id": "front-end-app"}), "{issuance}");
         assert_eq!(claims["may_act"], may_act()["may_act"], "{issuance}: it binds the next exchange, too");
         let latest = seconds(&token::claims(&alice), "exp").min(seconds(&token::claims(&bob), "exp"));
         assert!(seconds(&claims, "exp") <= latest, "{issuance}");
@@ -93,8 +90,7 @@ async fn the_new_token_names_the_actor() {
 
 #[tokio::test]
 async fn an_actor_is_never_lost_and_chains_nest() {
-    let everybody =
-        "    delegation: { actor: optional, withoutMayAct: true, condition: \"true\", depth: 2 }\n";
+    let everybody = "    delegation: { actor: optional, withoutMayAct: true, condition: \"true\", depth: 2 }\n";
     let world = Plan::new()
         .await
         .audience("back-end-api", &file("mint", everybody))
@@ -110,11 +106,8 @@ async fn an_actor_is_never_lost_and_chains_nest() {
     let hop = |token: String, actor: Option<String>| {
         let world = &world;
         async move {
-            let mut fields = vec![
-                ("client_id", "back-end-api"),
-                ("client_secret", "back-end-secret"),
-                ("audience", "other-api"),
-            ];
+            let mut fields =
+                vec![("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
             if let Some(actor) = &actor {
                 fields.extend(with_actor(actor));
             }
@@ -123,11 +116,7 @@ async fn an_actor_is_never_lost_and_chains_nest() {
     };
     let kept = hop(first.clone(), None).await;
     assert_eq!(kept.status, 200, "{}", kept.text());
-    assert_eq!(
-        token::claims(&kept.access_token())["act"],
-        token::claims(&first)["act"],
-        "without an actor token"
-    );
+    assert_eq!(token::claims(&kept.access_token())["act"], token::claims(&first)["act"], "without an actor token");
 
     let service = service_account(&world, "other-api").await;
     let second = hop(first.clone(), Some(service.clone())).await;
@@ -140,11 +129,7 @@ async fn an_actor_is_never_lost_and_chains_nest() {
     assert_eq!(claims["sub"], token::claims(&subject)["sub"]);
 
     for (name, changes, reason) in [
-        (
-            "a third actor",
-            json!({"sub": "x", "act": {"sub": "y", "act": {"sub": "z"}}}),
-            "delegation_too_deep",
-        ),
+        ("a third actor", json!({"sub": "x", "act": {"sub": "y", "act": {"sub": "z"}}}), "delegation_too_deep"),
         ("itself again", json!({"sub": token::claims(&service)["sub"], "iss": ISS}), "delegation_cycle"),
     ] {
         let token = alice_for_back_end(&world, json!({ "act": changes })).await;
@@ -154,9 +139,7 @@ async fn an_actor_is_never_lost_and_chains_nest() {
         assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
     }
     let before = world.audit_so_far();
-    let own =
-        hop(alice_for_back_end(&world, json!({})).await, Some(alice_for_back_end(&world, json!({})).await))
-            .await;
+    let own = hop(alice_for_back_end(&world, json!({})).await, Some(alice_for_back_end(&world, json!({})).await)).await;
     assert_eq!(own.status, 403);
     assert_eq!(world.audit_after(before).await["reason"], "delegation_cycle", "nobody acts for himself");
 }
@@ -189,12 +172,7 @@ async fn may_act_binds_every_exchange_of_its_token() {
         ("client alone", json!({"client_id": "front-end-app"}), true, false),
         ("actor alone", json!({"sub": BOB}), false, true),
         ("with its issuer", json!({"client_id": "front-end-app", "sub": BOB, "iss": ISS}), true, true),
-        (
-            "of another issuer",
-            json!({"client_id": "front-end-app", "sub": BOB, "iss": "https://evil"}),
-            true,
-            false,
-        ),
+        ("of another issuer", json!({"client_id": "front-end-app", "sub": BOB, "iss": "https://evil"}), true, false),
         ("another client", json!({"client_id": "reporting-app", "sub": BOB}), false, false),
         ("another actor", json!({"client_id": "front-end-app", "sub": "somebody"}), true, false),
         ("empty", json!({}), false, false),
@@ -206,12 +184,7 @@ async fn may_act_binds_every_exchange_of_its_token() {
         ("client_id empty", json!({"client_id": "", "sub": BOB}), false, false),
         ("sub null", json!({"client_id": "front-end-app", "sub": null}), false, false),
         ("something else", json!({"email": "bob@example.org"}), false, false),
-        (
-            "something else besides",
-            json!({"client_id": "front-end-app", "sub": BOB, "email": "x"}),
-            false,
-            false,
-        ),
+        ("something else besides", json!({"client_id": "front-end-app", "sub": BOB, "email": "x"}), false, false),
     ] {
         let subject = alice(&world, json!({ "may_act": value })).await;
         for (with, allowed) in [(false, alone), (true, together)] {
@@ -234,25 +207,12 @@ async fn may_act_binds_every_exchange_of_its_token() {
 async fn the_owner_says_who_may_act() {
     let required = "    delegation: { actor: required }\n";
     let forbidden = "    delegation: { actor: forbidden }\n";
-    let carol_only =
-        "    delegation: { actor: optional, condition: \"actor.preferred_username == 'carol'\" }\n";
+    let carol_only = "    delegation: { actor: optional, condition: \"actor.preferred_username == 'carol'\" }\n";
     for (name, delegation, changes, actor, reason) in [
         ("no delegation, with an actor", "", may_act(), true, "actor_token_unsupported"),
-        (
-            "no delegation, delegated before",
-            "",
-            json!({"act": {"sub": "x"}}),
-            false,
-            "subject_token_delegated",
-        ),
+        ("no delegation, delegated before", "", json!({"act": {"sub": "x"}}), false, "subject_token_delegated"),
         ("act that can't be read", OPTIONAL, json!({"act": "x"}), false, "subject_token_delegated"),
-        (
-            "act without sub",
-            OPTIONAL,
-            json!({"act": {"act": {"sub": "x"}}}),
-            false,
-            "subject_token_delegated",
-        ),
+        ("act without sub", OPTIONAL, json!({"act": {"act": {"sub": "x"}}}), false, "subject_token_delegated"),
         ("required", required, may_act(), false, "actor_required"),
         ("forbidden, and nobody else takes one", forbidden, may_act(), true, "actor_token_unsupported"),
         ("another actor", carol_only, may_act(), true, "actor_not_permitted"),
@@ -270,11 +230,7 @@ async fn the_owner_says_who_may_act() {
     let world = world("mint", BOB_MAY).await;
     let (subject, actor) = (world.alice().await, bob(&world).await);
     let answer = world.exchange(&subject, &with_actor(&actor)).await;
-    assert_eq!(
-        token::claims(&answer.access_token())["act"]["sub"],
-        BOB,
-        "the permission says it in may_act's place"
-    );
+    assert_eq!(token::claims(&answer.access_token())["act"]["sub"], BOB, "the permission says it in may_act's place");
 }
 
 #[tokio::test]
@@ -298,10 +254,7 @@ async fn an_actor_token_is_checked_like_a_subject_token() {
         ("no JWT", "x".to_owned()),
         ("expired", changed("exp", json!(world.now() - 60))),
         ("another issuer", changed("iss", json!("https://evil.example"))),
-        (
-            "a foreign issuer's name and our key",
-            changed("iss", json!("http://sso.example.org/realms/partner")),
-        ),
+        ("a foreign issuer's name and our key", changed("iss", json!("http://sso.example.org/realms/partner"))),
         ("refresh token", changed("typ", json!("Refresh"))),
         ("of another client", {
             let mut claims = claims.clone();
@@ -345,8 +298,7 @@ async fn introspection_and_refresh_show_the_actor() {
     let introspection = |issued: String| {
         let address = world.address();
         async move {
-            let fields =
-                [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("token", &issued)];
+            let fields = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("token", &issued)];
             client::post(address, &format!("{TOKEN_PATH}/introspect"), &fields).await.json()
         }
     };
@@ -387,11 +339,9 @@ async fn a_foreign_subject_stays_who_he_is_from_hop_to_hop() {
         .start()
         .await;
     let path = "/realms/partner/protocol/openid-connect/token";
-    let carol =
-        login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let carol = login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
     let first = world.exchange(&carol, &[]).await.access_token();
-    let hop =
-        [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+    let hop = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
     let answer = world.exchange(&first, &hop).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let (first, second) = (token::claims(&first), token::claims(&answer.access_token()));
@@ -409,8 +359,7 @@ async fn another_issuer_can_not_say_that_the_realms_own_acted() {
         .start()
         .await;
     let path = "/realms/partner/protocol/openid-connect/token";
-    let carol =
-        login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let carol = login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
     let mut claims = token::claims(&carol);
     let mut exchanged = async |act: Value| {
         claims["act"] = act;
@@ -428,11 +377,7 @@ async fn another_issuer_can_not_say_that_the_realms_own_acted() {
         json!({"sub": "agent", "act": {"sub": "service-gateway", "iss": ISS}}),
     ] {
         let (answer, line) = exchanged(act.clone()).await;
-        assert_eq!(
-            (answer.status.as_u16(), &line["reason"]),
-            (400, &json!("subject_token_delegated")),
-            "{act}"
-        );
+        assert_eq!((answer.status.as_u16(), &line["reason"]), (400, &json!("subject_token_delegated")), "{act}");
     }
 }
 

@@ -96,8 +96,7 @@ async fn answers_of_the_token_endpoint_are_keycloaks() {
         ("no role there", &bob, none, 400, "invalid_request", "Requested audience not available: back-end-api"),
     ];
     for (name, token, changes, status, error, description) in rows {
-        let answer =
-            client::post(idp.address(), PATH, &form::changed(&exchange_fields(token), changes)).await;
+        let answer = client::post(idp.address(), PATH, &form::changed(&exchange_fields(token), changes)).await;
         assert_eq!(answer.status, *status, "{name}: {}", answer.text());
         assert_eq!(answer.header("cache-control"), "no-store", "{name}");
         if *status != 200 {
@@ -186,7 +185,6 @@ async fn a_stopped_provider_starts_again_on_its_port() {
     assert_eq!(client::send(address, request()).await.status, 200);
     first.stop().await;
     assert!(matches!(client::try_send(address, request()).await, Err(client::NoAnswer::Connect)));
-    let second =
-        FaultyIdp::start(IdpOptions { port, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
+    let second = FaultyIdp::start(IdpOptions { port, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
     assert_eq!(client::send(second.address(), request()).await.status, 200);
 }

@@ -261,11 +261,7 @@ async fn forgerock_is_called_in_two_places_and_tells_of_its_tokens() {
     for path in [FORGEROCK, OPENAM].map(|path| path.replace("access_token", "introspect")) {
         let ask = [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("token", &issued)];
         let told = client::post(world.address(), &path, &ask).await.json();
-        assert_eq!(
-            (&told["active"], &told["client_id"]),
-            (&json!(true), &json!("front-end-app")),
-            "{path}: {told}"
-        );
+        assert_eq!((&told["active"], &told["client_id"]), (&json!(true), &json!("front-end-app")), "{path}: {told}");
         assert_eq!(told["token_type"], "Bearer");
         // What is not ours goes to the identity provider, under its own path.
         world.idp.faults().forget();
@@ -282,9 +278,7 @@ async fn forgerock_is_called_in_two_places_and_tells_of_its_tokens() {
 async fn forgerock_carries_what_is_about_the_subject() {
     let world = world("forgerock", "    pathParameters: { realm: mySubRealm }\n").await;
     let mut claims = token::claims(&world.alice().await);
-    for (name, value) in
-        [("auth_level", json!(10)), ("user_id", json!("alice")), ("auditTrackingId", json!("x"))]
-    {
+    for (name, value) in [("auth_level", json!(10)), ("user_id", json!("alice")), ("auditTrackingId", json!("x"))] {
         claims[name] = value;
     }
     let fields = exchange_fields("");
@@ -302,9 +296,8 @@ async fn reissued(dialect: &str) -> World {
     const PERMITTED: &str = "permissions:
   - { clients: [front-end-app], scopes: [email], requestedTokens: [access_token, refresh_token] }
 ";
-    let realm = format!(
-        "    signingKey: corp.pem\n    dialect: {dialect}\n    refreshTokens: {{ keyFiles: [seal.key] }}\n"
-    );
+    let realm =
+        format!("    signingKey: corp.pem\n    dialect: {dialect}\n    refreshTokens: {{ keyFiles: [seal.key] }}\n");
     let plan = Plan::new().await.configure("    signingKey: corp.pem\n", &realm);
     plan.folder.write("seal.key", cambio::adapters::seal::generate().unwrap().expose());
     plan.audience("back-end-api", &format!("{BACK_END_API}{PERMITTED}")).start().await
@@ -335,11 +328,7 @@ async fn a_refresh_token_comes_where_the_page_has_one() {
         let renewed = client::post(world.address(), path, &fields).await;
         assert_eq!(token::claims(&renewed.access_token())["aud"], "back-end-api", "{dialect}");
         let used = client::post(world.address(), path, &fields).await;
-        assert_eq!(
-            (used.status.as_u16(), &used.json()["error"]),
-            (400, &json!("invalid_grant")),
-            "{dialect}"
-        );
+        assert_eq!((used.status.as_u16(), &used.json()["error"]), (400, &json!("invalid_grant")), "{dialect}");
     }
 }
 
@@ -383,11 +372,7 @@ async fn a_refusal_of_the_identity_provider_is_told_as_the_page_does() {
         let before = world.audit_so_far();
         let fields = form::changed(&exchange_fields(&bob), &[("client_secret", "wrong")]);
         let answer = client::post(world.address(), path, &fields).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.json()["error"].as_str().unwrap()),
-            wrong_secret,
-            "{dialect}"
-        );
+        assert_eq!((answer.status.as_u16(), answer.json()["error"].as_str().unwrap()), wrong_secret, "{dialect}");
         assert_eq!(answer.header("www-authenticate").is_empty(), dialect != "key-bridge", "{dialect}");
         // Where the page speaks of clients first, they are proven first.
         let reason = if dialect == "cern" { "upstream_refused" } else { "client_unauthenticated" };

@@ -79,12 +79,9 @@ fn every_door_is_documented() {
 fn every_client_authentication_is_documented() {
     let text = std::fs::read_to_string(FILE).unwrap();
     let methods = text.lines().find(|line| line.starts_with("| `client_authentication` |")).unwrap();
-    for method in [
-        CredentialsMethod::None,
-        CredentialsMethod::Basic,
-        CredentialsMethod::Post,
-        CredentialsMethod::Assertion,
-    ] {
+    for method in
+        [CredentialsMethod::None, CredentialsMethod::Basic, CredentialsMethod::Post, CredentialsMethod::Assertion]
+    {
         assert!(methods.contains(&format!("`{}`", method.name())), "{method:?}");
     }
 }

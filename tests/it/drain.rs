@@ -10,8 +10,7 @@ use crate::support::faults::{Endpoint, Fault};
 use crate::support::raw;
 use crate::support::world::{World, until};
 
-const USERINFO: &[u8] =
-    b"GET /realms/corp/protocol/openid-connect/userinfo HTTP/1.1\r\nHost: sso.example.org\r\n\r\n";
+const USERINFO: &[u8] = b"GET /realms/corp/protocol/openid-connect/userinfo HTTP/1.1\r\nHost: sso.example.org\r\n\r\n";
 
 async fn refuses(address: std::net::SocketAddr) {
     until("a closed port", async || TcpStream::connect(address).await.is_err().then_some(())).await;

@@ -69,10 +69,8 @@ async fn ordinary_ways_to_write_an_exchange() {
         ("the audience twice", &[("audience", "back-end-api"), ("audience", "back-end-api")], None),
     ];
     for (name, changes, authorization) in rows {
-        let mut request = client::form_request(
-            crate::support::world::TOKEN_PATH,
-            &form::changed(&exchange_fields(&alice), changes),
-        );
+        let mut request =
+            client::form_request(crate::support::world::TOKEN_PATH, &form::changed(&exchange_fields(&alice), changes));
         if let Some(value) = authorization {
             request.headers_mut().insert("authorization", value.parse().unwrap());
         }
@@ -90,18 +88,8 @@ async fn roles_are_mapped_as_the_audiences_file_says() {
         ("nothing", "{ own: false }", &[], &[]),
         ("a realm role", "{ own: true, realm: [auditor] }", &["backend_user"], &["auditor"]),
         ("renamed", "{ own: false, map: [{ from: backend_user, to: user }] }", &["user"], &[]),
-        (
-            "from a realm role",
-            "{ own: false, map: [{ from: \"realm:auditor\", to: reader }] }",
-            &["reader"],
-            &[],
-        ),
-        (
-            "by CEL",
-            "{ own: false, map: [{ to: staff, when: '\"staff\" in claims.groups' }] }",
-            &["staff"],
-            &[],
-        ),
+        ("from a realm role", "{ own: false, map: [{ from: \"realm:auditor\", to: reader }] }", &["reader"], &[]),
+        ("by CEL", "{ own: false, map: [{ to: staff, when: '\"staff\" in claims.groups' }] }", &["staff"], &[]),
     ];
     for (name, roles, own, realm) in rows {
         let file = format!("{head}{PERMITTED}roles: {roles}\n");
@@ -114,7 +102,8 @@ async fn roles_are_mapped_as_the_audiences_file_says() {
 
 #[tokio::test]
 async fn an_id_token_is_issued_where_the_owner_permits_it() {
-    let permissions = "permissions:\n  - { clients: [front-end-app], scopes: [\"*\"], requestedTokens: [access_token, id_token] }\n";
+    let permissions =
+        "permissions:\n  - { clients: [front-end-app], scopes: [\"*\"], requestedTokens: [access_token, id_token] }\n";
     let plan = Plan::new().await;
     let world = plan.audience("back-end-api", &format!("{BACK_END_API}{permissions}")).start().await;
     let answer = world.exchange(&world.alice().await, &[("requested_token_type", ID_TOKEN)]).await;
@@ -157,11 +146,7 @@ async fn forward_refuses_what_the_owner_did_not_list_and_passes_what_he_did() {
     let file = file.replace("{ own: true }", roles);
     world.rewrite("audiences/back-end-api.yaml", &file).await;
     let issued = world.exchange(&alice, &[]).await.access_token();
-    assert_eq!(
-        token::header(&issued)["kid"],
-        token::header(&alice)["kid"],
-        "signed by the identity provider"
-    );
+    assert_eq!(token::header(&issued)["kid"], token::header(&alice)["kid"], "signed by the identity provider");
 }
 
 #[tokio::test]

@@ -97,8 +97,7 @@ async fn answers_are_keycloaks_where_it_would_refuse_too() {
         if !["no grant type", "requested token type SAML 2", "scope twice", "wrong secret"].contains(name) {
             continue;
         }
-        let (through, direct) =
-            (world.exchange(&alice, changes).await, world.exchange_directly(&alice, changes).await);
+        let (through, direct) = (world.exchange(&alice, changes).await, world.exchange_directly(&alice, changes).await);
         assert_eq!((through.status, through.text()), (direct.status, direct.text()), "{name}");
     }
 }
@@ -107,12 +106,7 @@ async fn answers_are_keycloaks_where_it_would_refuse_too() {
 const CALLERS: &[(&str, &str, &str, &str)] = &[
     ("no permission", "reporting-app", "reporting-secret", "client_not_permitted"),
     ("permission expired", "legacy-app", "legacy-secret", "permission_expired"),
-    (
-        "permission for another token type",
-        "back-end-api",
-        "back-end-secret",
-        "subject_token_type_not_permitted",
-    ),
+    ("permission for another token type", "back-end-api", "back-end-secret", "subject_token_type_not_permitted"),
     ("condition false", "single-page-app", "", "condition_not_met"),
     ("condition in error", "account", "account-secret", "condition_failed"),
 ];
@@ -123,8 +117,7 @@ async fn callers_that_are_refused() {
     for (name, client, secret, reason) in CALLERS {
         let token = world.login(client, secret, "alice").await;
         let before = world.audit_so_far();
-        let credentials =
-            [("client_id", *client), ("client_secret", if secret.is_empty() { "-" } else { secret })];
+        let credentials = [("client_id", *client), ("client_secret", if secret.is_empty() { "-" } else { secret })];
         let answer = world.exchange(&token, &[&credentials[..], &[("scope", "email")]].concat()).await;
         check(&world, name, before, &answer, reason, &token).await;
     }
@@ -205,7 +198,8 @@ async fn forged_subject_tokens_are_refused() {
 #[tokio::test]
 async fn what_depends_on_the_realm() {
     // A claim rule that does not hold.
-    let rule = "    signingKey: corp.pem\n    claimValidationRules: [{ expression: 'claims.acr == \"2\"', message: step up }]";
+    let rule =
+        "    signingKey: corp.pem\n    claimValidationRules: [{ expression: 'claims.acr == \"2\"', message: step up }]";
     let world = Plan::new().await.configure("    signingKey: corp.pem", rule).start().await;
     let alice = world.alice().await;
     let answer = world.exchange(&alice, &[]).await;
@@ -222,8 +216,7 @@ async fn what_depends_on_the_realm() {
     // A realm that is not configured.
     let world = World::start().await;
     let path = "/realms/partner/protocol/openid-connect/token";
-    let carol =
-        world::login(world.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let carol = world::login(world.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
     let fields = [("client_id", "partner-app"), ("client_secret", "partner-secret")];
     let fields = form::changed(&exchange_fields(&carol), &fields);
     let answer = client::post(world.address(), path, &fields).await;
@@ -247,8 +240,7 @@ async fn an_open_door_is_open() {
     let doors = "    signingKey: corp.pem\n    doors: { jwtBearer: open }";
     let world = Plan::new().await.configure("    signingKey: corp.pem", doors).start().await;
     let path = "/realms/partner/protocol/openid-connect/token";
-    let carol =
-        world::login(world.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let carol = world::login(world.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
     let fields = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
         ("client_id", "front-end-app"),
@@ -267,10 +259,7 @@ async fn check(world: &World, name: &str, before: usize, answer: &client::Answer
     assert_eq!(line["reason"], reason, "{name}: {line}");
     let text = format!("{}\n{}\n{}", answer.status.as_u16(), answer.text(), golden::audit(&line));
     if token.len() > 1 {
-        assert!(
-            !text.contains(token.rsplit('.').next().filter(|s| s.len() > 1).unwrap_or(token)),
-            "{name}: leaks"
-        );
+        assert!(!text.contains(token.rsplit('.').next().filter(|s| s.len() > 1).unwrap_or(token)), "{name}: leaks");
     }
     golden::check(&format!("denied/{}.txt", name.replace([' ', '\''], "-").to_lowercase()), &text);
 }

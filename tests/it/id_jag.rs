@@ -76,13 +76,7 @@ async fn what_is_not_one_is_refused() {
     let more = [("scope", "email profile")];
     let elsewhere = [("resource", "https://other.example.org")];
     let rows: [(&str, &str, Value, &[(&str, &str)], &str); 8] = [
-        (
-            "an ordinary JWT",
-            "JWT",
-            json!({}),
-            &[("audience", "back-end-api")],
-            "subject_token_type_not_permitted",
-        ),
+        ("an ordinary JWT", "JWT", json!({}), &[("audience", "back-end-api")], "subject_token_type_not_permitted"),
         ("another client's", TYP, json!({"client_id": "back-end-api"}), &[], "subject_token_audience"),
         ("nobody's", TYP, json!({"client_id": null}), &[], "subject_token_audience"),
         ("for another server", TYP, json!({"aud": "https://other.example"}), &[], "subject_token_audience"),

@@ -21,8 +21,8 @@ permissions:
 
 /// A world in which back-end-api's owner writes this.
 async fn world(permissions: &str) -> World {
-    let head = BACK_END_API
-        .replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
+    let head =
+        BACK_END_API.replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
     let plan = Plan::new().await;
     plan.folder.write("cambio-secret", "cambio-secret\n");
     plan.configure(
@@ -62,11 +62,7 @@ async fn the_new_token_is_the_other_users_and_audited_as_such() {
     let (answer, _) = become_whom(&world, &alice, "bob").await;
     let scoped = world.exchange(&alice, &[("requested_subject", "bob"), ("scope", "profile email")]).await;
     let claims = token::claims(&scoped.access_token());
-    assert_eq!(
-        (&claims["preferred_username"], &claims["name"]),
-        (&json!("bob"), &json!("Bob Brown")),
-        "{claims}"
-    );
+    assert_eq!((&claims["preferred_username"], &claims["name"]), (&json!("bob"), &json!("Bob Brown")), "{claims}");
     assert_eq!(answer.json()["refresh_token"], Value::Null);
 
     // Without requested_subject she stays who she is.
@@ -86,13 +82,7 @@ async fn who_is_not_permitted_becomes_nobody() {
         ("an expression fails", &broken, "alice", "bob", "condition_failed"),
         ("an administrator", IMPERSONATION, "alice", "ada", "impersonation_protected"),
         ("a disabled user", IMPERSONATION, "alice", "dora", "impersonation_subject_unknown"),
-        (
-            "a service account",
-            IMPERSONATION,
-            "alice",
-            "service-account-front-end-app",
-            "impersonation_subject_unknown",
-        ),
+        ("a service account", IMPERSONATION, "alice", "service-account-front-end-app", "impersonation_subject_unknown"),
         (
             "a service account by its id",
             IMPERSONATION,
@@ -125,8 +115,7 @@ async fn nobody_learns_who_is_a_user_but_a_client_that_is_known() {
     let alice = world.alice().await;
     world.idp.faults().forget();
     for wanted in ["bob", "mallory"] {
-        let answer =
-            world.exchange(&alice, &[("requested_subject", wanted), ("client_secret", "wrong")]).await;
+        let answer = world.exchange(&alice, &[("requested_subject", wanted), ("client_secret", "wrong")]).await;
         assert_eq!(answer.status, 401, "{wanted}");
     }
     let asked = world.idp.faults().received();
@@ -149,8 +138,8 @@ async fn nobody_learns_it_by_a_client_that_may_become_nobody() {
 
 #[tokio::test]
 async fn a_may_act_and_earlier_actors_go_along() {
-    let delegation = IMPERSONATION
-        .replace("    impersonation:", "    delegation: { actor: forbidden }\n    impersonation:");
+    let delegation =
+        IMPERSONATION.replace("    impersonation:", "    delegation: { actor: forbidden }\n    impersonation:");
     let world = world(&delegation).await;
     let mut claims = token::claims(&world.alice().await);
     claims["act"] = json!({"sub": "gateway", "iss": "http://sso.example.org/realms/corp"});
@@ -162,11 +151,7 @@ async fn a_may_act_and_earlier_actors_go_along() {
 
     claims["act"]["sub"] = json!(BOB);
     let (answer, line) = become_whom(&world, &world.sign(&claims), "bob").await;
-    assert_eq!(
-        (answer.status.as_u16(), &line["reason"]),
-        (403, &json!("delegation_cycle")),
-        "nobody acts for himself"
-    );
+    assert_eq!((answer.status.as_u16(), &line["reason"]), (403, &json!("delegation_cycle")), "nobody acts for himself");
 }
 
 #[tokio::test]
@@ -187,8 +172,8 @@ async fn the_door_must_be_judged_for_a_permission_to_be_about_it() {
 /// An audience whose owner says nothing about impersonation must not meet somebody who became another user elsewhere.
 #[tokio::test]
 async fn whom_somebody_became_goes_no_further() {
-    let head = BACK_END_API
-        .replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
+    let head =
+        BACK_END_API.replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
     let plan = Plan::new().await;
     plan.folder.write("cambio-secret", "cambio-secret\n");
     let world = plan
@@ -211,11 +196,7 @@ async fn whom_somebody_became_goes_no_further() {
         let changes = [("client_id", client.0), ("client_secret", client.1), ("audience", "other-api")];
         let answer = world.exchange(&bob, &changes).await;
         let line = world.audit_after(before).await;
-        assert_eq!(
-            (answer.status.as_u16(), &line["reason"]),
-            (403, &json!("impersonation_not_permitted")),
-            "{line}"
-        );
+        assert_eq!((answer.status.as_u16(), &line["reason"]), (403, &json!("impersonation_not_permitted")), "{line}");
     }
 
     let actor = [

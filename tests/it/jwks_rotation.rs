@@ -55,14 +55,7 @@ async fn bad_answers_never_replace_keys() {
         ("closed", Fault::CloseAtOnce),
         ("cut", Fault::CloseMidBody),
         ("a redirect", Fault::Answer(302, "text/html", String::new())),
-        (
-            "5 MB",
-            Fault::Answer(
-                200,
-                "application/json",
-                format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(5 << 20)),
-            ),
-        ),
+        ("5 MB", Fault::Answer(200, "application/json", format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(5 << 20)))),
     ] {
         world.idp.faults().set(Endpoint::Certs, fault);
         // Past the cool-down, an unknown kid makes it ask again.

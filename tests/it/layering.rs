@@ -34,10 +34,7 @@ fn the_core_is_pure() {
         }
         for line in code(&file, &text).lines().filter(|line| !line.trim_start().starts_with("//")) {
             wrong.extend(
-                IMPURE
-                    .iter()
-                    .filter(|word| line.contains(**word))
-                    .map(|word| format!("{}: {word}", file.display())),
+                IMPURE.iter().filter(|word| line.contains(**word)).map(|word| format!("{}: {word}", file.display())),
             );
         }
     }
@@ -68,19 +65,15 @@ fn some_crates_have_one_user() {
 
 #[test]
 fn no_file_is_too_long() {
-    let long: Vec<_> = sources()
-        .into_iter()
-        .filter(|(_, _, text)| text.lines().count() > 600)
-        .map(|(file, ..)| file)
-        .collect();
+    let long: Vec<_> =
+        sources().into_iter().filter(|(_, _, text)| text.lines().count() > 600).map(|(file, ..)| file).collect();
     assert!(long.is_empty(), "{long:?}");
 }
 
 /// The test bites: what it forbids, it finds.
 #[test]
 fn uses_are_found() {
-    let text =
-        "use crate::edge::Story;\nuse crate::{words, cli::serve};\nlet x = crate::adapters::metrics::X;\n";
+    let text = "use crate::edge::Story;\nuse crate::{words, cli::serve};\nlet x = crate::adapters::metrics::X;\n";
     assert_eq!(uses(text), ["edge", "words", "cli", "adapters"]);
 }
 
@@ -98,9 +91,8 @@ fn row(module: &str) -> Option<usize> {
 fn uses(text: &str) -> Vec<String> {
     let mut used = Vec::new();
     for after in text.split("crate::").skip(1) {
-        let name = |text: &str| {
-            text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
-        };
+        let name =
+            |text: &str| text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
         match after.strip_prefix('{') {
             Some(group) => {
                 // Names at depth one of a group.

@@ -36,8 +36,7 @@ async fn the_request_is_refused_and_the_claim_is_sent_once() {
     let once = BACK_END_API.to_owned() + "permissions:\n  - { clients: [front-end-app], oneTime: true }\n";
     for scheme in ["redis", "redis+cluster"] {
         let (port, claims) = losing_redis().await;
-        let store =
-            format!("store: {{ redis: {{ url: '{scheme}://127.0.0.1:{port}', timeout: 5s }} }}\nupstream:\n");
+        let store = format!("store: {{ redis: {{ url: '{scheme}://127.0.0.1:{port}', timeout: 5s }} }}\nupstream:\n");
         let plan = Plan::new().await.configure("upstream:\n", &store);
         let world = plan.audience("back-end-api", &once).start().await;
         let exchanged = world.idp.faults().exchanged();

@@ -188,8 +188,7 @@ async fn no_shape_of_a_forbidden_exchange_gets_through() {
 /// A generator that makes nothing that any server performs would prove nothing.
 #[tokio::test]
 async fn servers_perform_many_of_these_shapes() {
-    let idp =
-        FaultyIdp::start(IdpOptions { port: 0, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
+    let idp = FaultyIdp::start(IdpOptions { port: 0, clock: Clock::System, keys: Some(keys()) }).await.unwrap();
     let login = login(idp.address(), TOKEN_PATH, "front-end-app", "front-end-secret", "alice").await;
     let shapes = shapes(&login.access_token());
     for (kind, lenient, fraction) in [("as Keycloak", false, 4), ("as liberal as any", true, 2)] {
@@ -267,9 +266,7 @@ fn mutated(name: &str, subject_token: &str) -> Shape {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let world = World::start().await;
-    let head = format!(
-        "POST {TOKEN_PATH} HTTP/1.1\r\nHost: a\r\n{CONTENT_TYPE}\r\nContent-Length: 100\r\n\r\ngrant"
-    );
+    let head = format!("POST {TOKEN_PATH} HTTP/1.1\r\nHost: a\r\n{CONTENT_TYPE}\r\nContent-Length: 100\r\n\r\ngrant");
     let answer = raw::send(world.address(), head.as_bytes()).await;
     assert_eq!(answer.status, 408, "{}", answer.head);
     assert_eq!(world.audit(1).await[0]["reason"], "body_timeout");
@@ -280,16 +277,9 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 async fn harmless_shapes_of_a_permitted_exchange_pass() {
     let world = World::start().await;
     let alice = world.alice().await;
-    for name in [
-        "charset",
-        "upper case type",
-        "Basic",
-        "chunked",
-        "encoded name",
-        "encoded value",
-        "expect",
-        "absolute form",
-    ] {
+    for name in
+        ["charset", "upper case type", "Basic", "chunked", "encoded name", "encoded value", "expect", "absolute form"]
+    {
         let shape = mutated(name, &alice);
         let answer = raw::send(world.address(), &shape.bytes()).await;
         assert_eq!(answer.status, 200, "{name}: {}", answer.text());
@@ -398,8 +388,7 @@ fn json(shape: &mut Shape) {
     let fields = String::from_utf8(std::mem::take(&mut shape.body)).unwrap();
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let pairs = fields.split('&').filter_map(|field| field.split_once('='));
-    let object: serde_json::Map<_, _> =
-        pairs.map(|(name, value)| (decode(name), decode(value).into())).collect();
+    let object: serde_json::Map<_, _> = pairs.map(|(name, value)| (decode(name), decode(value).into())).collect();
     shape.body = serde_json::Value::from(object).to_string().into_bytes();
     header(shape, "content-type", "Content-Type: application/json");
 }

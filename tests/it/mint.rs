@@ -19,8 +19,7 @@ fn file(permissions: &str, rest: &str) -> String {
     format!("{head}permissions:\n{permissions}{rest}")
 }
 
-const MINT: &str =
-    "  - { clients: [front-end-app], issuers: [corp, partner], issuance: mint, scopes: [email, profile],
+const MINT: &str = "  - { clients: [front-end-app], issuers: [corp, partner], issuance: mint, scopes: [email, profile],
       subjectTokens: [access_token, id_token, jwt], requestedTokens: [access_token, id_token] }
 ";
 
@@ -42,10 +41,7 @@ async fn a_foreign_token_becomes_one_of_ours_with_mapped_roles() {
     let issued = answer.access_token();
     let claims = token::claims(&issued);
     assert_eq!(claims["iss"], "http://sso.example.org/realms/corp");
-    assert_eq!(
-        claims["sub"], "partner#c0ffee00-1d2e-4f30-8a40-5b6c7d8e9f00",
-        "qualified: never a local user's"
-    );
+    assert_eq!(claims["sub"], "partner#c0ffee00-1d2e-4f30-8a40-5b6c7d8e9f00", "qualified: never a local user's");
     assert_eq!((&claims["azp"], &claims["aud"]), (&json!("front-end-app"), &json!("back-end-api")));
     assert_eq!(claims["typ"], "Bearer");
     assert_eq!(token::client_roles(&claims, "back-end-api"), ["reader"], "the foreign roles are not ours");
@@ -113,9 +109,7 @@ async fn a_registered_client_is_known_without_the_identity_provider() {
     world.idp.faults().forget();
     assert_eq!(world.exchange(&carol, &[]).await.status, 200);
     assert!(world.idp.faults().received().iter().all(|request| request.method != "POST"));
-    for (name, changes) in
-        [("a wrong secret", [("client_secret", "wrong")]), ("no secret", [("client_secret", "-")])]
-    {
+    for (name, changes) in [("a wrong secret", [("client_secret", "wrong")]), ("no secret", [("client_secret", "-")])] {
         let before = world.audit_so_far();
         assert_eq!(world.exchange(&carol, &changes).await.status, 401, "{name}");
         assert_eq!(world.audit_after(before).await["reason"], "client_unauthenticated", "{name}");
@@ -138,8 +132,7 @@ async fn roles_are_those_that_the_identity_provider_holds_now() {
     let claims = token::claims(&world.exchange(&alice, &[]).await.access_token());
     assert_eq!(token::client_roles(&claims, "back-end-api"), ["backend_user"]);
     assert_eq!(token::realm_roles(&claims), ["auditor"]);
-    let asked: Vec<String> =
-        world.idp.faults().received().iter().map(|request| request.target.clone()).collect();
+    let asked: Vec<String> = world.idp.faults().received().iter().map(|request| request.target.clone()).collect();
     assert!(asked.iter().any(|target| target.contains("/role-mappings/realm/composite")), "{asked:?}");
 
     // A directory that is away stops what needs it.
@@ -151,23 +144,20 @@ async fn roles_are_those_that_the_identity_provider_holds_now() {
 
 #[tokio::test]
 async fn a_token_of_ours_is_exchanged_again_by_mint_only() {
-    let again = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: ISSUANCE }\n";
+    let again =
+        "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: ISSUANCE }\n";
     for (issuance, status, reason) in [("mint", 200, None), ("reissue", 400, Some("subject_token_ours"))] {
         let plan = Plan::new().await.audience("back-end-api", &file(MINT, ""));
         let world = plan
             .audience(
                 "other-api",
-                &again.replace(
-                    "ISSUANCE",
-                    if issuance == "mint" { "mint, exchangedTokens: true" } else { issuance },
-                ),
+                &again.replace("ISSUANCE", if issuance == "mint" { "mint, exchangedTokens: true" } else { issuance }),
             )
             .start()
             .await;
         let first = world.exchange(&world.alice().await, &[]).await.access_token();
         let before = world.audit_so_far();
-        let changes =
-            [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+        let changes = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
         let answer = world.exchange(&first, &changes).await;
         assert_eq!(answer.status, status, "{issuance}: {}", answer.text());
         let line = world.audit_after(before).await;
@@ -197,8 +187,7 @@ async fn a_token_minted_for_a_foreign_subject_is_not_taken_for_the_realms_own() 
         let world = plan.audience("other-api", &other.replace("ISSUERS", issuers)).start().await;
         let minted = world.exchange(&carol(&world).await, &[]).await.access_token();
         let before = world.audit_so_far();
-        let changes =
-            [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+        let changes = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
         let answer = world.exchange(&minted, &changes).await;
         let line = world.audit_after(before).await;
         assert_eq!(line["subject_issuer"], "partner", "{subject} {issuers}: {line}");
@@ -223,8 +212,7 @@ async fn a_token_minted_for_a_subject_of_an_issuer_that_is_not_trusted_any_more_
     let plan = Plan::new().await.audience("back-end-api", &file(&anybody, "")).audience("other-api", other);
     let world = plan.start().await;
     let minted = world.exchange(&carol(&world).await, &[]).await.access_token();
-    let changes =
-        [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+    let changes = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
     assert_eq!(world.exchange(&minted, &changes).await.status, 200);
     let without = world.folder.read("cambio.yaml").replace("[corp, partner]", "[corp]");
     world.rewrite("cambio.yaml", &without).await;
@@ -246,8 +234,7 @@ async fn a_token_that_may_be_used_once_is_used_once() {
 #[tokio::test]
 async fn the_jwt_authorization_grant_mints_too() {
     let plan = Plan::new().await;
-    let plan = plan
-        .configure("    signingKey: corp.pem", "    signingKey: corp.pem\n    doors: { jwtBearer: judged }");
+    let plan = plan.configure("    signingKey: corp.pem", "    signingKey: corp.pem\n    doors: { jwtBearer: judged }");
     let world = plan.audience("back-end-api", &file(MINT, ROLES)).start().await;
     let carol = carol(&world).await;
     let fields = [
@@ -334,8 +321,7 @@ async fn the_client_exchanges_again_what_it_was_issued_whatever_the_profile() {
     let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [front-end-app], issuance: mint, exchangedTokens: true }\n";
     for profile in ["keycloak", "rfc9068"] {
         let first = file(MINT, "").replace("lifetime: 5m", &format!("lifetime: 5m, profile: {profile}"));
-        let world =
-            Plan::new().await.audience("back-end-api", &first).audience("other-api", other).start().await;
+        let world = Plan::new().await.audience("back-end-api", &first).audience("other-api", other).start().await;
         let minted = world.exchange(&world.alice().await, &[]).await.access_token();
         let answer = world.exchange(&minted, &[("audience", "other-api")]).await;
         assert_eq!(answer.status, 200, "{profile}: {}", answer.text());

@@ -14,11 +14,10 @@ const PARTNER_CERTS: &str = "/realms/partner/protocol/openid-connect/certs";
 
 /// A world in which an exchange makes Cambio ask for everything: client, token, user and roles.
 async fn world(issuance: &str) -> World {
-    let audience = BACK_END_API
-        .replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
+    let audience =
+        BACK_END_API.replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
     let audience = if issuance == "mint" { audience } else { BACK_END_API.to_owned() };
-    let permissions =
-        "permissions:\n  - { clients: [front-end-app], scopes: [email, profile], stillActive: true }\n";
+    let permissions = "permissions:\n  - { clients: [front-end-app], scopes: [email, profile], stillActive: true }\n";
     let plan = Plan::new().await;
     plan.folder.write("cambio-secret", "cambio-secret\n");
     plan.folder.write("back-end-secret", "back-end-secret\n");
@@ -43,8 +42,7 @@ async fn post(world: &World, fields: &[(&str, &str)]) -> client::Answer {
 /// Who asked the identity provider for what: method and path without the query.
 fn asked(world: &World, agent: &str) -> Vec<String> {
     let received = world.idp.faults().received();
-    let of_agent =
-        received.iter().filter(|one| one.headers.get(USER_AGENT).is_some_and(|name| name == agent));
+    let of_agent = received.iter().filter(|one| one.headers.get(USER_AGENT).is_some_and(|name| name == agent));
     of_agent.map(|one| format!("{} {}", one.method, one.target.split('?').next().unwrap())).collect()
 }
 
@@ -63,10 +61,8 @@ async fn what_cambio_asks_bears_its_name() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(client::get(world.address(), DISCOVERY_PATH).await.status, 200);
     assert_eq!(client::get(world.cambio.admin, "/readyz?include=upstream").await.status, 200);
-    until("partner's keys", async || {
-        asked(&world, CAMBIO).contains(&format!("GET {PARTNER_CERTS}")).then_some(())
-    })
-    .await;
+    until("partner's keys", async || asked(&world, CAMBIO).contains(&format!("GET {PARTNER_CERTS}")).then_some(()))
+        .await;
 
     assert_eq!(asked(&world, CALLER), [format!("POST {TOKEN_PATH}")], "the login alone is forwarded");
     let asked = asked(&world, CAMBIO);

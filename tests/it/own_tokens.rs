@@ -95,8 +95,7 @@ async fn a_token_is_active_for_its_audience_until_it_expires() {
     assert_eq!(client::post(world.address(), INTROSPECT, &[("token", &issued)]).await.status, 401, "nobody");
     world.clock.advance(SignedDuration::from_mins(5));
     assert!(!is_active(&world, "back-end-api", &issued).await, "expired");
-    let allowed =
-        "cambio_own_token_requests_total{endpoint=\"introspection\",outcome=\"allowed\",realm=\"corp\"}";
+    let allowed = "cambio_own_token_requests_total{endpoint=\"introspection\",outcome=\"allowed\",realm=\"corp\"}";
     assert!((world.metric(allowed).await - 1.0).abs() < 0.1);
 }
 
@@ -109,11 +108,7 @@ async fn a_revoked_token_is_of_no_use_anywhere() {
 
     let before = world.audit_so_far();
     let refused = about(&world, REVOKE, "back-end-api", &issued).await;
-    assert_eq!(
-        (refused.status.as_u16(), &refused.json()["error"]),
-        (400, &json!("invalid_token")),
-        "another's"
-    );
+    assert_eq!((refused.status.as_u16(), &refused.json()["error"]), (400, &json!("invalid_token")), "another's");
     assert_eq!(world.audit_after(before).await["reason"], "token_of_another_client");
     let wrong = [("client_id", "front-end-app"), ("client_secret", "wrong"), ("token", &issued)];
     assert_eq!(client::post(world.address(), REVOKE, &wrong).await.status, 401);
@@ -181,9 +176,7 @@ async fn userinfo_says_what_the_token_says_of_its_user() {
     let without = exchanged(&world, &[("scope", "email")]).await.access_token();
     let answer = userinfo(&world, &format!("Bearer {without}")).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (403, &json!("insufficient_scope")));
-    assert!(
-        answer.header("www-authenticate").starts_with("Bearer realm=\"corp\", error=\"insufficient_scope\"")
-    );
+    assert!(answer.header("www-authenticate").starts_with("Bearer realm=\"corp\", error=\"insufficient_scope\""));
     let answer = userinfo(&world, &format!("DPoP {issued}")).await;
     assert_eq!(answer.status, 401, "not bound");
     world.clock.advance(SignedDuration::from_mins(5));
@@ -251,8 +244,7 @@ async fn a_revoked_token_of_ours_is_no_subject_token() {
     let other = "audience: other-api\nowner: other-team\npermissions:\n  - { clients: [back-end-api], issuance: mint, exchangedTokens: true }\n";
     let world = plan().await.audience("other-api", other).start().await;
     let issued = exchanged(&world, &[]).await.access_token();
-    let changes =
-        [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
+    let changes = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("audience", "other-api")];
     let answer = world.exchange(&issued, &changes).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(about(&world, REVOKE, "front-end-app", &issued).await.status, 200);
@@ -285,8 +277,7 @@ async fn without_the_store_nothing_is_said_of_tokens_of_ours() {
 
 #[tokio::test]
 async fn where_nobody_can_say_that_a_token_is_active_it_is_not_exchanged() {
-    let still =
-        BACK_END_API.to_owned() + "permissions:\n  - { clients: [front-end-app], stillActive: true }\n";
+    let still = BACK_END_API.to_owned() + "permissions:\n  - { clients: [front-end-app], stillActive: true }\n";
     let plan = plan().await.configure(
         "    signingKey: corp.pem",
         "    signingKey: corp.pem\n    introspection: { clientId: back-end-api, clientSecretFile: wrong.secret }",

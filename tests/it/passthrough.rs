@@ -28,8 +28,7 @@ fn received<'a>(said: &'a Value, name: &str) -> Vec<&'a str> {
 fn end_to_end(answer: &Answer) -> Vec<(String, String)> {
     let hop = ["connection", "keep-alive", "transfer-encoding", "date", "content-length"];
     let kept = answer.headers.iter().filter(|(name, _)| !hop.contains(&name.as_str()));
-    let mut kept: Vec<_> =
-        kept.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    let mut kept: Vec<_> = kept.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
     kept.sort();
     kept
 }
@@ -40,14 +39,11 @@ async fn grants_and_endpoints_answer_as_without_cambio() {
     let direct = world.idp.address();
     let client = [("client_id", "front-end-app"), ("client_secret", "front-end-secret")];
     let session = login(direct, TOKEN_PATH, "front-end-app", "front-end-secret", "alice").await.json();
-    let (access, refresh) =
-        (session["access_token"].as_str().unwrap(), session["refresh_token"].as_str().unwrap());
+    let (access, refresh) = (session["access_token"].as_str().unwrap(), session["refresh_token"].as_str().unwrap());
     let at = |name: &str| format!("/realms/corp/protocol/openid-connect/{name}");
-    let form =
-        |path: &str, fields: &[(&str, &str)]| client::form_request(path, &[&client[..], fields].concat());
-    let bearer = |path: &str| {
-        Request::get(path).header("authorization", format!("Bearer {access}")).body(Bytes::new()).unwrap()
-    };
+    let form = |path: &str, fields: &[(&str, &str)]| client::form_request(path, &[&client[..], fields].concat());
+    let bearer =
+        |path: &str| Request::get(path).header("authorization", format!("Bearer {access}")).body(Bytes::new()).unwrap();
     let rows = [
         ("wrong password", form(&at("token"), &[("grant_type", "password"), ("username", "alice")])),
         ("unknown grant type", form(&at("token"), &[("grant_type", "x")])),
@@ -55,10 +51,7 @@ async fn grants_and_endpoints_answer_as_without_cambio() {
         ("introspection without a token", form(&at("token/introspect"), &[])),
         ("userinfo", bearer(&at("userinfo"))),
         ("userinfo without a token", Request::get(at("userinfo")).body(Bytes::new()).unwrap()),
-        (
-            "login page",
-            bearer(&at("auth?client_id=front-end-app&redirect_uri=http://127.0.0.1/&response_type=code")),
-        ),
+        ("login page", bearer(&at("auth?client_id=front-end-app&redirect_uri=http://127.0.0.1/&response_type=code"))),
         ("admin console", bearer("/admin/master/console/")),
         ("not found", bearer("/nothing/here")),
         ("logout", form(&at("logout"), &[("refresh_token", refresh)])),
@@ -96,8 +89,7 @@ async fn login_by_code_with_pkce_refresh_and_service_account() {
     assert_eq!(page.status, 302, "{}", page.text());
     let location = page.header("location").to_owned();
     assert!(location.ends_with("&state=s1"), "{location}");
-    let code =
-        location.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).unwrap().replace("%2D", "-");
+    let code = location.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).unwrap().replace("%2D", "-");
     let redeem = [
         ("grant_type", "authorization_code"),
         ("client_id", "front-end-app"),
@@ -118,11 +110,8 @@ async fn login_by_code_with_pkce_refresh_and_service_account() {
         ("refresh_token", &refresh),
     ];
     client::post(world.address(), TOKEN_PATH, &fields).await.access_token();
-    let fields = [
-        ("grant_type", "client_credentials"),
-        ("client_id", "front-end-app"),
-        ("client_secret", "front-end-secret"),
-    ];
+    let fields =
+        [("grant_type", "client_credentials"), ("client_id", "front-end-app"), ("client_secret", "front-end-secret")];
     client::post(world.address(), TOKEN_PATH, &fields).await.access_token();
 }
 
@@ -130,8 +119,7 @@ async fn login_by_code_with_pkce_refresh_and_service_account() {
 async fn a_token_request_of_another_grant_goes_on_with_its_original_bytes() {
     let world = World::start().await;
     world.idp.faults().forget();
-    let body =
-        "&grant_type=%70assword&client_id=front-end-app&client_secret=front-end-secret&username=alice&x=%7E~";
+    let body = "&grant_type=%70assword&client_id=front-end-app&client_secret=front-end-secret&username=alice&x=%7E~";
     let content = "Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n";
     let answer = raw::send(world.address(), &raw::post(TOKEN_PATH, content, body)).await;
     assert_eq!(answer.status, 401, "{}", answer.text());
@@ -180,8 +168,7 @@ async fn bodies_methods_and_trailers_pass() {
     let long = "x".repeat(3_000_000);
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
         let body = if method == "GET" { String::new() } else { long.clone() };
-        let request =
-            Request::builder().method(method).uri("/echo").header("content-type", "application/x-tar");
+        let request = Request::builder().method(method).uri("/echo").header("content-type", "application/x-tar");
         let request = request.body(Bytes::from(body.clone())).unwrap();
         let said = client::send(world.address(), request).await.json();
         assert_eq!((&said["method"], &said["length"]), (&json!(method), &json!(body.len())));
@@ -230,7 +217,8 @@ async fn a_body_streams_before_it_ends() {
 async fn expect_continue_is_answered_and_a_web_socket_is_a_tunnel() {
     let (world, _echo) = before_echo().await;
     let mut stream = TcpStream::connect(world.address()).await.unwrap();
-    let head = "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n";
+    let head =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n";
     let talk = async {
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut first = [0; 12];

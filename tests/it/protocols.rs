@@ -67,14 +67,9 @@ async fn http2_does_not_open_a_door_that_http1_has_closed() {
     *slash.uri_mut() = format!("{TOKEN_PATH}/").parse().unwrap();
     let mut host = form();
     host.headers_mut().insert("host", "other.example".parse().unwrap());
-    for (name, request) in [
-        ("elsewhere", elsewhere),
-        ("query", query),
-        ("GET", get),
-        ("slash", slash),
-        ("Host", host),
-        ("plain", form()),
-    ] {
+    for (name, request) in
+        [("elsewhere", elsewhere), ("query", query), ("GET", get), ("slash", slash), ("Host", host), ("plain", form())]
+    {
         let stream = TcpStream::connect(world.address()).await.unwrap();
         let answer = client::send_http2(stream, "http", request).await;
         assert!(answer.status.is_client_error(), "{name}: {} {}", answer.status, answer.text());
@@ -92,14 +87,8 @@ async fn behind_tls() -> (World, RootCertStore) {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(made.cert.pem().as_bytes()).unwrap()).unwrap();
     let world = plan
-        .configure(
-            "  headerTimeout: 2s",
-            "  headerTimeout: 2s\n  tls: { certificate: tls.crt, key: tls.key }",
-        )
-        .configure(
-            "issuer: http://sso.example.org/realms/corp",
-            "issuer: https://sso.example.org/realms/corp",
-        )
+        .configure("  headerTimeout: 2s", "  headerTimeout: 2s\n  tls: { certificate: tls.crt, key: tls.key }")
+        .configure("issuer: http://sso.example.org/realms/corp", "issuer: https://sso.example.org/realms/corp")
         .start()
         .await;
     (world, roots)
@@ -126,11 +115,7 @@ async fn tls_with_either_protocol() {
     let (world, roots) = behind_tls().await;
     let alice = client::send_over(connect(&world, &roots, "http/1.1").await, login_request()).await;
     let alice = alice.access_token();
-    assert_eq!(
-        token::claims(&alice)["iss"],
-        "https://sso.example.org/realms/corp",
-        "the scheme is passed on"
-    );
+    assert_eq!(token::claims(&alice)["iss"], "https://sso.example.org/realms/corp", "the scheme is passed on");
     let request = || client::form_request(TOKEN_PATH, &exchange_fields(&alice));
     let first = client::send_over(connect(&world, &roots, "http/1.1").await, request()).await;
     let second = client::send_http2(connect(&world, &roots, "h2").await, "https", request()).await;

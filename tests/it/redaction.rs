@@ -50,8 +50,7 @@ async fn nothing_that_cambio_writes_holds_a_secret() {
         of_request(request, &mut secrets);
     }
     // What Cambio refused never reached the identity provider.
-    secrets
-        .extend(["garbage", "actor", "parameter", "grant", "basic", "answer"].map(|s| format!("secret-{s}")));
+    secrets.extend(["garbage", "actor", "parameter", "grant", "basic", "answer"].map(|s| format!("secret-{s}")));
     assert!(secrets.len() > 15, "{}", secrets.len());
     assert!(secrets.contains("front-end-secret") && secrets.contains("alice-password"));
 
@@ -111,8 +110,7 @@ async fn scenario(world: &World) -> Vec<Answer> {
     basic.headers_mut().insert("authorization", "Basic secret-basic".parse().unwrap());
     answers.push(client::send(world.address(), basic).await);
     // The identity provider out of its mind, each time with a token in what it says.
-    let body =
-        r#"{"error":"secret-answer","access_token":"secret-answer","issued_token_type":"secret-answer"}"#;
+    let body = r#"{"error":"secret-answer","access_token":"secret-answer","issued_token_type":"secret-answer"}"#;
     for (status, kind) in
         [(200, "application/json"), (400, "application/json"), (500, "application/json"), (200, "text/html")]
     {

@@ -16,10 +16,9 @@ const PERMITTED: &str = "permissions:
 
 /// A world in which front-end-app may have refresh tokens for back-end-api.
 pub async fn plan() -> Plan {
-    let plan = Plan::new().await.configure(
-        "    signingKey: corp.pem",
-        "    signingKey: corp.pem\n    refreshTokens: { keyFiles: [seal.key] }",
-    );
+    let plan = Plan::new()
+        .await
+        .configure("    signingKey: corp.pem", "    signingKey: corp.pem\n    refreshTokens: { keyFiles: [seal.key] }");
     plan.folder.write("seal.key", cambio::adapters::seal::generate().unwrap().expose());
     plan.audience("back-end-api", &format!("{BACK_END_API}{PERMITTED}"))
 }
@@ -31,8 +30,7 @@ async fn world() -> World {
 /// Alice's exchange for back-end-api, with a refresh token.
 pub async fn exchanged(world: &World, changes: &[(&str, &str)]) -> Answer {
     let alice = world.alice().await;
-    let answer =
-        world.exchange(&alice, &form::changed(&[("requested_token_type", REFRESH_TOKEN)], changes)).await;
+    let answer = world.exchange(&alice, &form::changed(&[("requested_token_type", REFRESH_TOKEN)], changes)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer
 }
@@ -118,11 +116,7 @@ async fn a_second_use_ends_the_whole_family() {
     assert_eq!(reused.json()["error_description"], "Maximum allowed refresh token reuse exceeded");
     let line = world.audit(3).await.pop().unwrap();
     assert_eq!(line["reason"], "refresh_token_reused");
-    assert_eq!(
-        error(&refresh(&world, &second, &[]).await),
-        (400, "invalid_grant".into()),
-        "the copy is of no use"
-    );
+    assert_eq!(error(&refresh(&world, &second, &[]).await), (400, "invalid_grant".into()), "the copy is of no use");
     let other = refresh_token(&exchanged(&world, &[]).await);
     assert_eq!(refresh(&world, &other, &[]).await.status, 200, "another family goes on");
 }
@@ -204,8 +198,7 @@ async fn a_session_that_ended_upstream_is_over() {
 
 #[tokio::test]
 async fn it_ends_with_its_time() {
-    let file =
-        format!("{BACK_END_API}{PERMITTED}").replace("lifetime: 5m", "lifetime: 5m, refreshLifetime: 20m");
+    let file = format!("{BACK_END_API}{PERMITTED}").replace("lifetime: 5m", "lifetime: 5m, refreshLifetime: 20m");
     let world = plan().await.audience("back-end-api", &file).start().await;
     let answer = exchanged(&world, &[]).await;
     assert_eq!(answer.json()["refresh_expires_in"], 1200);
@@ -295,8 +288,7 @@ async fn a_translated_token_is_refreshed_for_the_same_local_user() {
     );
     let world = plan().await.audience("back-end-api", &file).start().await;
     let path = "/realms/partner/protocol/openid-connect/token";
-    let carol =
-        login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let carol = login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
     let answer = world.exchange(&carol, &[("requested_token_type", REFRESH_TOKEN)]).await;
     let before = token::claims(&answer.access_token());
     world.clock.advance(SignedDuration::from_mins(10));
@@ -306,9 +298,7 @@ async fn a_translated_token_is_refreshed_for_the_same_local_user() {
         assert_eq!(after[claim], before[claim], "{claim}");
     }
     let text = world.folder.read("cambio.yaml");
-    world
-        .rewrite("cambio.yaml", &text.replace("subjectIssuers: [corp, partner]", "subjectIssuers: [corp]"))
-        .await;
+    world.rewrite("cambio.yaml", &text.replace("subjectIssuers: [corp, partner]", "subjectIssuers: [corp]")).await;
     // The audience file names an issuer that is not there any more, so the old configuration stays.
     let answer = refresh(&world, &refresh_token(&answer), &[]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -323,8 +313,7 @@ async fn a_minted_token_is_issued_again_for_a_foreign_subject() {
     );
     let world = plan().await.audience("back-end-api", &file).start().await;
     let path = "/realms/partner/protocol/openid-connect/token";
-    let carol =
-        login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let carol = login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
     let answer = world.exchange(&carol, &[("requested_token_type", REFRESH_TOKEN)]).await;
     let before = token::claims(&answer.access_token());
     assert_eq!(answer.json()["issued_token_type"], REFRESH_TOKEN);
@@ -367,11 +356,7 @@ async fn a_minted_one_lasts_as_long_as_the_session() {
     assert_eq!(token::claims(&refreshed.access_token())["sub"], token::claims(&alice)["sub"]);
 
     let upstream = logged_in.json()["refresh_token"].as_str().unwrap().to_owned();
-    let logout = [
-        ("client_id", "front-end-app"),
-        ("client_secret", "front-end-secret"),
-        ("refresh_token", &*upstream),
-    ];
+    let logout = [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("refresh_token", &*upstream)];
     assert_eq!(client::post(world.address(), LOGOUT_PATH, &logout).await.status, 204);
     let before = world.audit_so_far();
     let refused = refresh(&world, &refresh_token(&refreshed), &[]).await;

@@ -37,11 +37,7 @@ async fn a_bad_file_shows_until_a_good_one_comes() {
     let platform = world.folder.read("cambio.yaml");
     for (file, text, error) in [
         ("audiences/back-end-api.yaml", format!("{BACK_END_API}{PERMITTED}surprise: 1\n"), "surprise"),
-        (
-            "cambio.yaml",
-            platform.replace("subjectIssuers: [corp, partner]", "subjectIssuers: []"),
-            "subjectIssuers",
-        ),
+        ("cambio.yaml", platform.replace("subjectIssuers: [corp, partner]", "subjectIssuers: []"), "subjectIssuers"),
         ("corp.pem", "no key\n".to_owned(), "corp.pem"),
     ] {
         let before = world.folder.read(file);

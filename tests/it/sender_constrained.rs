@@ -42,8 +42,7 @@ async fn forwarding() -> World {
 async fn whoever_shows_a_key_gets_a_token_that_is_bound_to_it() {
     for world in [World::start().await, forwarding().await] {
         let holder = Holder::new();
-        let tokens =
-            [world.alice().await, bound(&world, json!({"jkt": holder.jkt, "kc-jkt-type": "DPoP"})).await];
+        let tokens = [world.alice().await, bound(&world, json!({"jkt": holder.jkt, "kc-jkt-type": "DPoP"})).await];
         for subject in tokens {
             let answer = exchange(&world, &subject, &[&holder.proof(world.now(), &[])]).await;
             let issued = token::claims(&answer.access_token());
@@ -56,8 +55,7 @@ async fn whoever_shows_a_key_gets_a_token_that_is_bound_to_it() {
 
 #[tokio::test]
 async fn a_minted_token_is_bound_as_well() {
-    let permissions =
-        "permissions:\n  - { clients: [front-end-app], issuance: mint, scopes: [email, profile] }\n";
+    let permissions = "permissions:\n  - { clients: [front-end-app], issuance: mint, scopes: [email, profile] }\n";
     let plan = Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{permissions}"));
     let world = plan.start().await;
     let holder = Holder::new();
@@ -84,8 +82,7 @@ async fn an_id_token_does_not_unbind() {
         }
         client::send(world.address(), request).await
     };
-    let id =
-        with(&subject, &[("requested_token_type", ID_TOKEN)], Some(holder.proof(world.now(), &[]))).await;
+    let id = with(&subject, &[("requested_token_type", ID_TOKEN)], Some(holder.proof(world.now(), &[]))).await;
     let id = id.access_token();
     assert_eq!(token::claims(&id)["cnf"], json!({"jkt": holder.jkt}));
     let before = world.audit_so_far();
@@ -132,8 +129,7 @@ async fn a_bound_token_is_exchanged_for_its_holder_only() {
             None => assert_eq!(answer.status, 200, "{name}: {}", answer.text()),
             Some((status, reason)) => {
                 assert_eq!((answer.status.as_u16(), &line["reason"]), (status, &json!(reason)), "{name}");
-                let code =
-                    if reason == "dpop_proof_invalid" { "invalid_dpop_proof" } else { "invalid_request" };
+                let code = if reason == "dpop_proof_invalid" { "invalid_dpop_proof" } else { "invalid_request" };
                 assert_eq!(answer.json()["error"], code, "{name}");
             }
         }
@@ -177,10 +173,7 @@ async fn an_answer_that_is_bound_more_weakly_or_to_another_is_not_handed_out() {
                 None => {
                     let issued = token::claims(&answer.access_token());
                     assert_eq!(issued["cnf"], json!({"jkt": holder.jkt}));
-                    assert_eq!(
-                        (&issued["typ"], &answer.json()["token_type"]),
-                        (&json!("DPoP"), &json!("DPoP"))
-                    );
+                    assert_eq!((&issued["typ"], &answer.json()["token_type"]), (&json!("DPoP"), &json!("DPoP")));
                 }
                 Some(reason) => {
                     assert_eq!(answer.status, 502, "{key:?}");

@@ -72,8 +72,7 @@ fn key_set(certs: &Answer) -> KeySet {
 
 /// Verifies as a resource server does, and says which key signed.
 fn verified(token: String, keys: &KeySet, now: i64) -> Result<String, String> {
-    let expect =
-        Expectations { issuer: ISSUER, algorithms: &[Algorithm::ES256], leeway: SignedDuration::ZERO };
+    let expect = Expectations { issuer: ISSUER, algorithms: &[Algorithm::ES256], leeway: SignedDuration::ZERO };
     let now = Timestamp::from_second(now).unwrap();
     let token = verify(&Secret::new(token), keys, &expect, now).map_err(|error| error.to_string())?;
     Ok(token.kid().unwrap().to_owned())
@@ -139,8 +138,7 @@ async fn a_retired_key_goes_when_its_time_is_over_without_a_reload() {
     let world = world("p256").await;
     let direct = kids(&client::get(world.idp.address(), CERTS_PATH).await);
     rotate(&world, "rotate --now").await;
-    let listed: Value =
-        serde_json::from_str(&keys(&world.folder.path("keys"), world.now(), "list --json")).unwrap();
+    let listed: Value = serde_json::from_str(&keys(&world.folder.path("keys"), world.now(), "list --json")).unwrap();
     let ours: Vec<String> =
         listed.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
     let expected = |ours: &[String]| [direct.clone(), ours.to_vec()].concat();
@@ -187,8 +185,7 @@ async fn what_a_retired_key_signs_after_its_time_is_not_taken() {
     assert_eq!(world.audit_after(before).await["reason"], "subject_token_algorithm", "no key of the realm");
     let introspect = "/realms/corp/protocol/openid-connect/token/introspect";
     let token = forged(&world);
-    let fields =
-        [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("token", token.as_str())];
+    let fields = [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("token", token.as_str())];
     let told = client::post(world.address(), introspect, &fields).await.json();
     assert_eq!(told["active"], false, "{told}");
 }
@@ -229,8 +226,7 @@ async fn a_kid_of_ours_at_the_identity_provider_is_refused() {
     assert_eq!(line["reason"], "key_collision");
     assert!(line["detail"].as_str().unwrap().contains(ours.kid()), "{line}");
     let merged = certs(&world).await.json();
-    let named: Vec<&Value> =
-        merged["keys"].as_array().unwrap().iter().filter(|key| key["kid"] == ours.kid()).collect();
+    let named: Vec<&Value> = merged["keys"].as_array().unwrap().iter().filter(|key| key["kid"] == ours.kid()).collect();
     assert_eq!(named, [&namesake]);
     assert!(world.metric("cambio_signing_key_collisions{realm=\"corp\"}").await > 0.0);
 

@@ -49,10 +49,8 @@ async fn it_starts_without_its_upstream() {
     let plan = Plan::new().await;
     let url = format!("url: http://{}", plan.idp.address());
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let world = plan
-        .configure(&format!("upstream:\n  {url}"), &format!("upstream:\n  url: http://{free}"))
-        .start()
-        .await;
+    let world =
+        plan.configure(&format!("upstream:\n  {url}"), &format!("upstream:\n  url: http://{free}")).start().await;
     assert_eq!(client::get(world.cambio.admin, "/livez").await.status, 200);
     assert!([502, 503].contains(&client::get(world.address(), "/admin/").await.status.as_u16()));
 }

@@ -43,10 +43,7 @@ async fn a_foreign_token_becomes_one_of_a_local_user_with_the_audiences_roles() 
     let answer = world.exchange(&carol(&world).await, &[]).await;
     let issued = token::claims(&answer.access_token());
     assert_eq!(issued["iss"], "http://sso.example.org/realms/corp");
-    assert_eq!(
-        issued["sub"], "5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce",
-        "the local user that partner's is linked to"
-    );
+    assert_eq!(issued["sub"], "5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce", "the local user that partner's is linked to");
     assert_eq!(issued["azp"], "front-end-app");
     assert_eq!(issued["aud"], "back-end-api");
     assert_eq!(token::role_clients(&issued), ["back-end-api"]);
@@ -72,10 +69,7 @@ async fn what_goes_upstream_is_the_grant_and_then_an_exchange() {
         .map(|request| String::from_utf8(request.body.to_vec()).unwrap())
         .collect();
     assert_eq!(forms.len(), 2, "{forms:?}");
-    assert!(
-        forms[0].contains("jwt-bearer") && forms[0].contains(&carol),
-        "the grant, with the foreign token"
-    );
+    assert!(forms[0].contains("jwt-bearer") && forms[0].contains(&carol), "the grant, with the foreign token");
     assert!(!forms[0].contains("audience="), "Keycloak would ignore it");
     assert!(forms[1].contains("token-exchange") && forms[1].contains("audience=back-end-api"));
     assert!(!forms[1].contains(&carol), "the exchange is of what the grant gave");
@@ -123,13 +117,7 @@ async fn refusals() {
     ];
     let rows: [(&str, &str, &[(&str, &str)], u16, &str); 5] = [
         ("corp's own token", &alice, &[], 403, "issuer_not_permitted"),
-        (
-            "a client that may not use the grant",
-            &carol,
-            &[("client_id", "back-end-api")],
-            403,
-            "client_not_permitted",
-        ),
+        ("a client that may not use the grant", &carol, &[("client_id", "back-end-api")], 403, "client_not_permitted"),
         ("a wrong secret", &carol, &[("client_secret", "wrong")], 401, "upstream_refused"),
         ("an assertion of the client", &carol, &by_assertion, 400, "credentials_single_use"),
         ("a tampered token", &carol[..carol.len() - 4], &[], 400, "subject_token_signature"),

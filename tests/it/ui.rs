@@ -62,7 +62,5 @@ fn library(built: &Path) -> PathBuf {
         let name = path.file_name().unwrap().to_str().unwrap_or_default();
         name.starts_with("libcambio-") && path.extension().is_some_and(|extension| extension == "rlib")
     });
-    libraries
-        .max_by_key(|path| path.metadata().unwrap().modified().unwrap())
-        .expect("a library of these tests")
+    libraries.max_by_key(|path| path.metadata().unwrap().modified().unwrap()).expect("a library of these tests")
 }

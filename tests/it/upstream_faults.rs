@@ -9,9 +9,7 @@ use tokio::net::TcpListener;
 use crate::support::client::{self, NoAnswer};
 use crate::support::echo::Echo;
 use crate::support::faults::{Endpoint, Fault};
-use crate::support::world::{
-    CERTS_PATH, DISCOVERY_PATH, Plan, TOKEN_PATH, World, exchange_fields, login, until,
-};
+use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, TOKEN_PATH, World, exchange_fields, login, until};
 
 #[tokio::test]
 async fn each_fault_has_its_answer_and_its_reason() {
@@ -22,20 +20,10 @@ async fn each_fault_has_its_answer_and_its_reason() {
     let rows = [
         ("closes at once", Fault::CloseAtOnce, "upstream_unavailable", [502, 503]),
         ("closes in the body", Fault::CloseMidBody, "upstream_garbage", [502, 502]),
-        (
-            "HTML with 200",
-            Fault::Answer(200, "text/html", "<h1>hello</h1>".into()),
-            "upstream_garbage",
-            [502, 502],
-        ),
+        ("HTML with 200", Fault::Answer(200, "text/html", "<h1>hello</h1>".into()), "upstream_garbage", [502, 502]),
         ("no JSON", json_answer("{"), "upstream_garbage", [502, 502]),
         ("JSON without a token", json_answer("{}"), "upstream_garbage", [502, 502]),
-        (
-            "token that is none",
-            json_answer(&json!({"access_token": 1}).to_string()),
-            "upstream_garbage",
-            [502, 502],
-        ),
+        ("token that is none", json_answer(&json!({"access_token": 1}).to_string()), "upstream_garbage", [502, 502]),
         (
             "5 MB",
             json_answer(&format!("{{\"access_token\":\"{}\"}}", "x".repeat(5 << 20))),
@@ -194,11 +182,7 @@ async fn a_caller_that_hangs_up_leaves_one_line() {
     let _ = asking.await;
     let line = world.audit_after(1).await;
     let said = (&line["reason"], &line["status"], &line["outcome"], &line["client"]);
-    assert_eq!(
-        said,
-        (&json!("caller_gone"), &json!(499), &json!("failed"), &json!("front-end-app")),
-        "{line}"
-    );
+    assert_eq!(said, (&json!("caller_gone"), &json!(499), &json!("failed"), &json!("front-end-app")), "{line}");
     world.idp.faults().clear();
     world.exchange(&alice, &[]).await.access_token();
     assert_eq!(world.audit(3).await.len(), 3, "one line for each");

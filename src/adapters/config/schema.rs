@@ -138,10 +138,7 @@ mod tests {
                         assert!(properties.contains_key(name.as_str().unwrap()), "{name}");
                     }
                 }
-                assert!(
-                    object.get("type").is_none_or(|kind| !kind.to_string().contains("null")),
-                    "{schema:#}"
-                );
+                assert!(object.get("type").is_none_or(|kind| !kind.to_string().contains("null")), "{schema:#}");
                 schemas.extend(schema["$defs"].as_object().into_iter().flat_map(|defs| defs.values()));
                 schemas.extend(schema["oneOf"].as_array().into_iter().flatten());
                 schemas.extend(

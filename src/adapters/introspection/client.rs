@@ -72,9 +72,7 @@ pub enum IntrospectionError {
     #[error("redirected ({0}); redirects are not followed")]
     Redirect(StatusCode),
     /// The server does not accept the client (RFC 7662 section 2.3).
-    #[error(
-        "status {0}: the client is not accepted; look at introspection.clientId, clientSecretFile and method"
-    )]
+    #[error("status {0}: the client is not accepted; look at introspection.clientId, clientSecretFile and method")]
     Client(StatusCode),
     /// Another status than 200.
     #[error("status {0}")]
@@ -89,11 +87,7 @@ impl IntrospectionClient {
     ///
     /// # Errors
     /// TLS can't be set up, or there is no randomness.
-    pub fn issuer(
-        config: &Introspection,
-        ca: Option<&Path>,
-        clock: Clock,
-    ) -> Result<Self, IntrospectionSetupError> {
+    pub fn issuer(config: &Introspection, ca: Option<&Path>, clock: Clock) -> Result<Self, IntrospectionSetupError> {
         let https = config.url.scheme_str() == Some("https");
         let tls = if https { tls::client(ca, None)? } else { tls::nobody()? };
         let cached = !config.cache_for.is_zero();

@@ -78,10 +78,7 @@ impl Issuer {
     }
 }
 
-async fn answer(
-    issuer: Arc<Issuer>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(issuer: Arc<Issuer>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     issuer.hits.fetch_add(1, Ordering::SeqCst);

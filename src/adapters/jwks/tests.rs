@@ -79,10 +79,7 @@ impl Server {
     }
 }
 
-async fn answer(
-    server: Arc<Server>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, &'static str> {
+async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, &'static str> {
     server.seen.lock().unwrap().push((request.uri().to_string(), request.headers().clone()));
     let answer = {
         let mut script = server.script.lock().unwrap();
@@ -254,8 +251,7 @@ async fn nothing_bad_replaces_good_keys() {
     let html = "<!doctype html><title>Bad gateway</title>".to_owned();
     let huge = format!("{}{}", key_set().0, " ".repeat(300 * 1024));
     let reply = |status, headers, body: &str| Answer::Reply(status, headers, body.to_owned());
-    let (json, none) =
-        ("the key set is no JSON object: not valid JSON", "the key set has no usable signing key");
+    let (json, none) = ("the key set is no JSON object: not valid JSON", "the key set has no usable signing key");
     let moved = "redirected (302 Found); redirects are not followed";
     let cases = [
         ("error page with status 200", reply(200, &[("content-type", "text/html")], &html), json),
@@ -270,11 +266,7 @@ async fn nothing_bad_replaces_good_keys() {
         ("cut off", good(&set[..set.len() - 2]), json),
         ("symmetric key only", good(&private), none),
         ("huge", good(&huge), "the answer is larger than 256 KiB"),
-        (
-            "compressed",
-            reply(200, &[("content-encoding", "gzip")], &key_set().0),
-            "the answer has a content coding",
-        ),
+        ("compressed", reply(200, &[("content-encoding", "gzip")], &key_set().0), "the answer has a content coding"),
         ("redirect", reply(302, &[("location", "/elsewhere")], &key_set().0), moved),
         ("redirect to another origin", reply(302, &[("location", "http://127.0.0.1:1/")], ""), moved),
         ("hang-up", Answer::Hangup, "no connection: "),
@@ -340,11 +332,7 @@ async fn without_keys_failures_are_not_repeated_at_once() {
     for (name, advance, hits) in [("first", 0, 1), ("at once", 0, 1), ("a second on", 1, 2)] {
         hand.advance(seconds(advance));
         let error = jwks.keys(Some("a")).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the issuer's keys can't be had: status 503 Service Unavailable",
-            "{name}"
-        );
+        assert_eq!(error.to_string(), "the issuer's keys can't be had: status 503 Service Unavailable", "{name}");
         assert_eq!(server.hits(), hits, "{name}");
     }
 }
@@ -395,25 +383,15 @@ async fn discovery() {
             Err(wrong_issuer),
         ),
         ("issuer missing", Box::new(|own| document(Value::Null, json!(own.url("/k")))), Err(wrong_issuer)),
-        (
-            "of another origin",
-            Box::new(|_| document(json!(issuer), json!(other.url("/keys")))),
-            Err(wrong_place),
-        ),
+        ("of another origin", Box::new(|_| document(json!(issuer), json!(other.url("/keys")))), Err(wrong_place)),
         ("no jwks_uri", Box::new(|_| document(json!(issuer), Value::Null)), Err("discovery: no jwks_uri")),
         ("a file", Box::new(|_| document(json!(issuer), json!("file:///etc/passwd"))), Err(no_url)),
         ("relative", Box::new(|_| document(json!(issuer), json!("/keys"))), Err(no_url)),
-        (
-            "with credentials",
-            Box::new(|_| document(json!(issuer), json!("https://a:b@host/keys"))),
-            Err(no_url),
-        ),
+        ("with credentials", Box::new(|_| document(json!(issuer), json!("https://a:b@host/keys"))), Err(no_url)),
         ("HTML", Box::new(|_| "<html>".to_owned()), Err("discovery: the document is no JSON object")),
         (
             "issuer twice",
-            Box::new(|own| {
-                document(json!(issuer), json!(own.url("/k"))).replacen('{', r#"{"issuer":"x","#, 1)
-            }),
+            Box::new(|own| document(json!(issuer), json!(own.url("/k"))).replacen('{', r#"{"issuer":"x","#, 1)),
             Err("discovery: the document is no JSON object"),
         ),
     ];

@@ -43,8 +43,7 @@ impl Operation {
                 "Operations on the store of used and revoked tokens, by operation and outcome.",
                 &["operation", "outcome"],
             )?,
-            store_seconds: make
-                .seconds("cambio_store_seconds", "Time that an operation on the store took.")?,
+            store_seconds: make.seconds("cambio_store_seconds", "Time that an operation on the store took.")?,
             signing_keys: make.gauges(
                 "cambio_signing_key_info",
                 "Always 1; Cambio's published signing keys, by realm, kid, algorithm and state.",

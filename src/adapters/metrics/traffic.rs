@@ -54,8 +54,7 @@ impl Traffic {
                 "Time until the head of the identity provider's answer.",
             )?,
             connections: make.gauge("cambio_connections", "Connections of callers that are open now.")?,
-            connections_total: make
-                .counter("cambio_connections_total", "Connections of callers accepted.")?,
+            connections_total: make.counter("cambio_connections_total", "Connections of callers accepted.")?,
             handshake_failures: make.counter(
                 "cambio_tls_handshake_failures_total",
                 "TLS handshakes of callers that failed or took too long.",

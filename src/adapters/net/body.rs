@@ -167,10 +167,7 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let kind = &mut self.get_mut().0;
         match kind {
             Kind::Empty => Poll::Ready(None),
@@ -268,11 +265,7 @@ impl Stream {
 }
 
 /// Reads a whole body of at most `limit` bytes within `timeout`, and its trailers.
-pub async fn read_bounded<B>(
-    body: B,
-    limit: usize,
-    timeout: Duration,
-) -> Result<(Bytes, Option<HeaderMap>), ReadError>
+pub async fn read_bounded<B>(body: B, limit: usize, timeout: Duration) -> Result<(Bytes, Option<HeaderMap>), ReadError>
 where
     B: http_body::Body<Data = Bytes> + Send,
 {

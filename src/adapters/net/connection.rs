@@ -62,8 +62,7 @@ impl ConnectionFacts {
             IpAddr::V6(_) => format!("for=\"[{text}]\""),
         };
         // An address is made of digits, letters, dots and colons: always a header value.
-        let forwarded_for =
-            HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        let forwarded_for = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         let peer = SocketAddr::new(ip, peer.port());
         let local_port = HeaderValue::from(local.port());
         Self {
@@ -209,11 +208,8 @@ impl Connection {
         }
         let since = self.at(self.quiet_since.load(Ordering::Relaxed));
         let first = !self.served.load(Ordering::Relaxed);
-        let (limit, verdict) = if self.is_in_head() || first {
-            (limits.header, Silence::Stuck)
-        } else {
-            (limits.idle, Silence::Idle)
-        };
+        let (limit, verdict) =
+            if self.is_in_head() || first { (limits.header, Silence::Stuck) } else { (limits.idle, Silence::Idle) };
         if now >= since + limit { verdict } else { Silence::Until(since + limit) }
     }
 

@@ -58,8 +58,7 @@ pub struct OutgoingClient {
 impl OutgoingClient {
     /// A client that keeps at most `idle` connections open between requests. Nothing is connected yet.
     pub fn new(tls: ClientConfig, idle: usize, limits: AnswerLimits) -> Self {
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(idle)
@@ -92,10 +91,7 @@ pub fn sign(headers: &mut HeaderMap) {
 ///
 /// # Errors
 /// The body has a content coding, exceeds the limits or breaks off.
-pub(crate) async fn whole<B>(
-    response: Response<B>,
-    limits: AnswerLimits,
-) -> Result<Response<Bytes>, OutgoingError>
+pub(crate) async fn whole<B>(response: Response<B>, limits: AnswerLimits) -> Result<Response<Bytes>, OutgoingError>
 where
     B: http_body::Body<Data = Bytes> + Send,
 {

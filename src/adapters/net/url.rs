@@ -55,9 +55,7 @@ pub(crate) fn absolute(url: &str) -> Result<Uri, UrlError> {
 
 /// Whether both have the same scheme, host and port (RFC 6454 section 5).
 pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
-    let port = |uri: &Uri| {
-        uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) })
-    };
+    let port = |uri: &Uri| uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) });
     one.scheme() == other.scheme()
         && one.host().map(str::to_ascii_lowercase) == other.host().map(str::to_ascii_lowercase)
         && port(one) == port(other)
@@ -92,11 +90,7 @@ mod tests {
             ("http://a:8080/", "http://a:8081/", false),
             ("http://a/", "http://b/", false),
         ] {
-            assert_eq!(
-                same_origin(&absolute(one).unwrap(), &absolute(other).unwrap()),
-                same,
-                "{one} {other}"
-            );
+            assert_eq!(same_origin(&absolute(one).unwrap(), &absolute(other).unwrap()), same, "{one} {other}");
         }
     }
 

@@ -39,10 +39,7 @@ fn what_was_sealed_comes_back_and_shows_nothing_before() {
     assert_eq!(opened.upstream().unwrap().expose(), "up-stream-secret");
     assert_eq!((opened.family(), opened.generation()), ("f", 3));
     assert_eq!(opened.subject_id(), "alice");
-    assert_eq!(
-        opened.write().unwrap(),
-        renewal("corp", "front-end-app", Some("up-stream-secret")).write().unwrap()
-    );
+    assert_eq!(opened.write().unwrap(), renewal("corp", "front-end-app", Some("up-stream-secret")).write().unwrap());
     let shown = format!("{opened:?} {:?}", seal(&[1]));
     assert!(!shown.contains("alice") && !shown.contains("secret"), "{shown}");
 }
@@ -65,18 +62,10 @@ fn the_first_key_seals_and_every_key_opens() {
 #[test]
 fn another_realm_or_client_has_no_use_for_it() {
     let token = sealed();
-    for (realm, client) in [
-        ("partner", "front-end-app"),
-        ("corp", "back-end-api"),
-        ("corpf", "ront-end-app"),
-        ("", ""),
-        ("corp", ""),
-    ] {
-        assert_eq!(
-            seal(&[1]).open(&token, realm, client).unwrap_err(),
-            SealError::Opening,
-            "{realm} {client}"
-        );
+    for (realm, client) in
+        [("partner", "front-end-app"), ("corp", "back-end-api"), ("corpf", "ront-end-app"), ("", ""), ("corp", "")]
+    {
+        assert_eq!(seal(&[1]).open(&token, realm, client).unwrap_err(), SealError::Opening, "{realm} {client}");
     }
 }
 

@@ -100,8 +100,7 @@ mod tests {
             (MarkKind::SubjectToken, &["corpa"]),
             (MarkKind::SubjectToken, &["corp", "a", ""]),
         ];
-        let keys: std::collections::HashSet<_> =
-            cases.iter().map(|(kind, parts)| MarkKey::new(*kind, parts)).collect();
+        let keys: std::collections::HashSet<_> = cases.iter().map(|(kind, parts)| MarkKey::new(*kind, parts)).collect();
         assert_eq!(keys.len(), cases.len());
         assert_eq!(
             MarkKey::new(MarkKind::SubjectToken, &["corp", "a"]),

@@ -121,11 +121,10 @@ impl RedisMarks {
                 Servers::Cluster(cluster) => cluster.ask(&self.pool, key, &commands).await,
             }
         };
-        let replies =
-            match tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(RedisError::Timeout)) {
-                Ok(replies) => RedisError::among(&replies).map_or(Ok(replies), Err),
-                Err(error) => Err(error),
-            };
+        let replies = match tokio::time::timeout(self.timeout, asked).await.unwrap_or(Err(RedisError::Timeout)) {
+            Ok(replies) => RedisError::among(&replies).map_or(Ok(replies), Err),
+            Err(error) => Err(error),
+        };
         if replies.is_err() {
             // The next operation finds its server anew.
             match &self.servers {

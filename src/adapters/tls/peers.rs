@@ -48,11 +48,7 @@ impl Peers {
 
     /// Reads a caller's certificate, the leaf first. It is trusted at `now` if a chain of valid certificates leads to
     /// an authority and the certificate may be used for TLS clients. Revocation lists are not consulted.
-    pub fn read(
-        &self,
-        chain: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertificate, CertificateError> {
+    pub fn read(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<ClientCertificate, CertificateError> {
         let (leaf, others) = chain.split_first().ok_or(CertificateError)?;
         let verified =
             |authority: &Arc<dyn ClientCertVerifier>| authority.verify_client_cert(leaf, others, now).is_ok();

@@ -119,11 +119,7 @@ impl UpstreamClient {
         }
     }
 
-    fn received(
-        &self,
-        response: Response<Incoming>,
-        lease: Lease<Body>,
-    ) -> Result<Response<Body>, UpstreamError> {
+    fn received(&self, response: Response<Incoming>, lease: Lease<Body>) -> Result<Response<Body>, UpstreamError> {
         let (mut head, incoming) = response.into_parts();
         // RFC 9112 section 6.1: hyper decodes `chunked` only, so no other coding may be removed.
         if head.headers.contains_key(TRANSFER_ENCODING) {

@@ -64,8 +64,7 @@ fn frame(headers: &mut HeaderMap, body: &Body) {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         return;
     };
-    let said =
-        headers.get(CONTENT_LENGTH).map(|said| said.to_str().ok().and_then(|said| said.parse::<u64>().ok()));
+    let said = headers.get(CONTENT_LENGTH).map(|said| said.to_str().ok().and_then(|said| said.parse::<u64>().ok()));
     if said.is_some_and(|said| said != Some(length)) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
@@ -99,16 +98,8 @@ mod tests {
             let said = said.map(|said| (CONTENT_LENGTH, HeaderValue::from_static(said)));
             let mut headers = HeaderMap::from_iter(said);
             frame(&mut headers, &body);
-            assert_eq!(
-                headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
-                length.map(str::as_bytes),
-                "{name}"
-            );
-            assert_eq!(
-                headers.get(TRANSFER_ENCODING).map(HeaderValue::as_bytes),
-                coding.map(str::as_bytes),
-                "{name}"
-            );
+            assert_eq!(headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes), length.map(str::as_bytes), "{name}");
+            assert_eq!(headers.get(TRANSFER_ENCODING).map(HeaderValue::as_bytes), coding.map(str::as_bytes), "{name}");
         }
     }
 

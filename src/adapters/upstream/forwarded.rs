@@ -42,12 +42,11 @@ pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Connection
     if !facts.trusted {
         return origin;
     }
-    let (proto, public_host) =
-        if headers.contains_key(&X_FORWARDED_PROTO) || headers.contains_key(&X_FORWARDED_HOST) {
-            (first(headers, &X_FORWARDED_PROTO), first(headers, &X_FORWARDED_HOST))
-        } else {
-            (element(headers, "proto"), element(headers, "host"))
-        };
+    let (proto, public_host) = if headers.contains_key(&X_FORWARDED_PROTO) || headers.contains_key(&X_FORWARDED_HOST) {
+        (first(headers, &X_FORWARDED_PROTO), first(headers, &X_FORWARDED_HOST))
+    } else {
+        (element(headers, "proto"), element(headers, "host"))
+    };
     match proto {
         Some(proto) if proto.eq_ignore_ascii_case("https") => origin.secure = true,
         Some(proto) if proto.eq_ignore_ascii_case("http") => origin.secure = false,
@@ -87,8 +86,8 @@ fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &ConnectionFacts
     }
     let mut text = String::with_capacity(96);
     let nodes = chain.into_iter().flat_map(|chain| chain.split(", "));
-    let mut nodes = nodes
-        .map(|node| if node.contains(':') { format!("for=\"[{node}]\"") } else { format!("for={node}") });
+    let mut nodes =
+        nodes.map(|node| if node.contains(':') { format!("for=\"[{node}]\"") } else { format!("for={node}") });
     let first = nodes.next();
     text.push_str(first.as_deref().unwrap_or(&facts.forwarded_node));
     if let Ok(host) = origin.host.to_str()

@@ -4,8 +4,8 @@
 //! unless a listed proxy sent them: the identity provider may trust them.
 
 use http::header::{
-    CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -137,8 +137,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(CONNECTION);
     } else if connection {
         let options = connection_options(headers).filter(|option| is_nominable(option));
-        let names: Vec<_> =
-            options.filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok()).collect();
+        let names: Vec<_> = options.filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok()).collect();
         headers.remove(CONNECTION);
         for name in names {
             headers.remove(name);
@@ -180,8 +179,7 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 fn is_nominable(option: &str) -> bool {
-    let starts =
-        |prefix: &str| option.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let starts = |prefix: &str| option.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     // No headers have these names.
     !["close", "keep-alive", "upgrade", "te"].iter().any(|word| option.eq_ignore_ascii_case(word))
         && !NOT_NOMINABLE.iter().any(|name| option.eq_ignore_ascii_case(name))
@@ -209,9 +207,8 @@ fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
             && !replaced(name)
     };
     // The configuration names the header that carries a certificate.
-    let goes = |name: &HeaderName| {
-        goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name))
-    };
+    let goes =
+        |name: &HeaderName| goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name));
     if headers.keys().any(goes) {
         let names: Vec<_> = headers.keys().filter(|name| goes(name)).cloned().collect();
         for name in names {
@@ -234,12 +231,10 @@ fn is_identity(name: &str) -> bool {
         return true;
     }
     let same = |name: &str, other: &str| {
-        name.len() == other.len()
-            && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
+        name.len() == other.len() && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
     };
     let prefix = "x-forwarded-";
-    name.get(..prefix.len()).is_some_and(|start| same(start, prefix))
-        || IDENTITY.iter().any(|other| same(name, other))
+    name.get(..prefix.len()).is_some_and(|start| same(start, prefix)) || IDENTITY.iter().any(|other| same(name, other))
 }
 
 #[cfg(test)]

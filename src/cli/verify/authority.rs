@@ -16,11 +16,7 @@ impl<'c> TokenAuthority<'c> {
     ///
     /// # Errors
     /// There is none with the name, or there are two with the `iss`.
-    pub(super) fn find(
-        config: &'c Config,
-        name: Option<&str>,
-        iss: &str,
-    ) -> Result<Option<Self>, CommandFailure> {
+    pub(super) fn find(config: &'c Config, name: Option<&str>, iss: &str) -> Result<Option<Self>, CommandFailure> {
         if let Some(name) = name {
             let realm = config.realms.get(name).map(Self::Realm);
             let found = realm.or_else(|| config.issuers.get(name).map(Self::Issuer));

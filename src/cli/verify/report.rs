@@ -75,8 +75,9 @@ impl TokenReport {
             TokenError::Issuer => "iss",
             TokenError::Expired | TokenError::NotYetValid(_) => "times",
             TokenError::ClaimMissing("sub") => "sub",
-            TokenError::ClaimMissing(name)
-            | TokenError::ClaimType(crate::judgement::jose::claims::WrongType(name)) => name,
+            TokenError::ClaimMissing(name) | TokenError::ClaimType(crate::judgement::jose::claims::WrongType(name)) => {
+                name
+            }
         };
         // An unknown alg and a missing iss are found before the other checks, while the token is read.
         let early = matches!(error, TokenError::Jws(JwsError::Algorithm)) || step == "form";
@@ -107,10 +108,8 @@ impl TokenReport {
             match at {
                 0 => self.ok(step, "an access token or an ID token"),
                 1 if judged => self.ok(step, "contains the required audience"),
-                1 => self.unchecked(
-                    step,
-                    "the token's azp was taken for the client; --client says who presents the token",
-                ),
+                1 => self
+                    .unchecked(step, "the token's azp was taken for the client; --client says who presents the token"),
                 2 => self.ok(step, "no cnf"),
                 _ => self.ok(step, &format!("{rules} of the configuration hold")),
             }

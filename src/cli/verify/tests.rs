@@ -104,12 +104,7 @@ fn by_a_key_set() {
         ("an alg", &["--jwks", "@jwks.json", "--alg", "RS256,ES256"], scene.token(&claims()), Ok(())),
         ("another alg", &["--jwks", "@jwks.json", "--alg", "RS256"], scene.token(&claims()), Err("alg")),
         ("later", &["--jwks", "@jwks.json", "--at", later], scene.token(&claims()), Err("times")),
-        (
-            "a space behind",
-            &["--jwks", "@jwks.json"],
-            format!("{} ", scene.token(&claims())),
-            Err("signature"),
-        ),
+        ("a space behind", &["--jwks", "@jwks.json"], format!("{} ", scene.token(&claims())), Err("signature")),
         ("another key", &["--jwks", "@jwks.json"], other.token(&claims()), Err("key")),
         ("nothing", &["--jwks", "@jwks.json"], String::new(), Err("form")),
     ];
@@ -130,10 +125,7 @@ fn a_failure_follows_what_was_passed_and_what_was_not_checked_is_said() {
     let (_, out) = scene.call(&["--jwks", "@jwks.json"], &scene.token(&with("exp", json!(NOW - 1))));
     let checks: Vec<_> =
         out.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(
-        checks,
-        ["ok keys", "ok form", "ok alg", "ok key", "ok signature", "ok iss", "failed times", "invalid"]
-    );
+    assert_eq!(checks, ["ok keys", "ok form", "ok alg", "ok key", "ok signature", "ok iss", "failed times", "invalid"]);
     assert!(out.contains("the token has expired (subject_token_expired)"), "{out}");
     let (_, out) = scene.call(&["--jwks", "@jwks.json"], &scene.token(&claims()));
     assert!(out.contains("skipped  iss") && out.contains("skipped  aud"), "{out}");

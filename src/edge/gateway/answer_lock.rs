@@ -121,10 +121,8 @@ pub fn reading(origin: Origin, status: StatusCode, headers: &HeaderMap) -> Readi
     if origin != Origin::TokenEndpoint && !(status.is_success() && may_be_json(headers)) {
         return Reading::Free;
     }
-    let coded = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let coded =
+        headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     match (coded, origin) {
         (false, _) => Reading::Read,
         (true, Origin::Read) => Reading::Free,
@@ -201,11 +199,7 @@ mod tests {
             (Origin::TokenEndpoint, 204, None, None, Reading::Free),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(
-                reading(origin, status, &head(kind, coding)),
-                expected,
-                "{origin:?} {status} {kind:?}"
-            );
+            assert_eq!(reading(origin, status, &head(kind, coding)), expected, "{origin:?} {status} {kind:?}");
         }
     }
 

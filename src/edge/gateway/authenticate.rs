@@ -54,11 +54,8 @@ impl Case<'_> {
         let config = &self.realm.config;
         let MethodKeys { found, missing } = self.method_keys(credentials).await;
         let certificate = self.client_certificate()?;
-        let evidence = ClientEvidence {
-            certificate: certificate.as_deref(),
-            keys: &found,
-            leeway: config.tokens.leeway,
-        };
+        let evidence =
+            ClientEvidence { certificate: certificate.as_deref(), keys: &found, leeway: config.tokens.leeway };
         match authenticate(credentials, &config.clients, &evidence, self.services.now()) {
             Ok(ClientVerdict::Authenticated(proven)) => Ok(proven),
             Ok(ClientVerdict::UnspentAssertion(assertion)) => self.spend_assertion(assertion).await,
@@ -67,9 +64,7 @@ impl Case<'_> {
                 services.authenticator.hash_in_background(slow, &services.clock).await
             }
             Ok(ClientVerdict::ByUpstream) => match config.clients.unregistered {
-                Unregistered::Upstream { cache_for } => {
-                    self.authenticate_upstream(credentials, cache_for).await
-                }
+                Unregistered::Upstream { cache_for } => self.authenticate_upstream(credentials, cache_for).await,
                 Unregistered::Refused => Err(Refusal::new(Reason::Internal, "nobody judges the client")),
             },
             // The client may have been right, with keys that were not there.
@@ -88,10 +83,9 @@ impl Case<'_> {
         let methods = clients.methods(credentials.client_id()).unwrap_or_default();
         for candidate in candidates(credentials, clients) {
             let (jwks, kid) = match (candidate.needs, methods.get(candidate.index)) {
-                (
-                    Needs::ClientKeys { kid },
-                    Some(Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. }),
-                ) => (self.realm.client_keys(url), kid),
+                (Needs::ClientKeys { kid }, Some(Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. })) => {
+                    (self.realm.client_keys(url), kid)
+                }
                 (Needs::IssuerKeys { issuer, kid }, _) => (self.generation.issuers.keys(&issuer), kid),
                 _ => continue,
             };
@@ -106,8 +100,7 @@ impl Case<'_> {
 
     /// An assertion's one use (RFC 7523 section 3, OpenID Connect Core section 9).
     async fn spend_assertion(&self, once: UnspentAssertion) -> Result<AuthenticatedClient, Refusal> {
-        let key =
-            MarkKey::new(MarkKind::ClientAssertion, &[&self.realm.config.name, once.client_id(), once.jti()]);
+        let key = MarkKey::new(MarkKind::ClientAssertion, &[&self.realm.config.name, once.client_id(), once.jti()]);
         let first = self.services.store.claim(&key, once.until()).await;
         let first = first.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
         once.claimed(first)

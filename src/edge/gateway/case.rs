@@ -31,12 +31,7 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// The case of a request at a realm.
-    pub fn new(
-        context: RequestContext<'a>,
-        realm: &'a RealmRuntime,
-        head: Parts,
-        record: AuditRecord<'a>,
-    ) -> Self {
+    pub fn new(context: RequestContext<'a>, realm: &'a RealmRuntime, head: Parts, record: AuditRecord<'a>) -> Self {
         let RequestContext { services, generation, connection } = context;
         Self { services, generation, connection, realm, head, record }
     }

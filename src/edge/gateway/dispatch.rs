@@ -28,12 +28,8 @@ impl Handler for Services {
             }
             Route::Form => (Way::Form, context.form(head, body).await),
             Route::Keys(realm) => (Way::Keys, context.keys(generation.realms.get(realm), &head).await),
-            Route::Discovery(realm) => {
-                (Way::Discovery, context.discovery(generation.realms.get(realm), &head).await)
-            }
-            Route::Own { realm, endpoint } => {
-                Box::pin(own_tokens::respond(context, realm, endpoint, head, body)).await
-            }
+            Route::Discovery(realm) => (Way::Discovery, context.discovery(generation.realms.get(realm), &head).await),
+            Route::Own { realm, endpoint } => Box::pin(own_tokens::respond(context, realm, endpoint, head, body)).await,
             Route::Door { .. } | Route::ApiAccess(_) => {
                 (Way::Token, token_endpoint::respond(context, head, body).await)
             }

@@ -46,8 +46,7 @@ impl Generation {
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {
             let settings = KeySourceSettings {
-                source: Source::realm(&config.upstream, realm)
-                    .map_err(|error| StartError::Tls(error.to_string()))?,
+                source: Source::realm(&config.upstream, realm).map_err(|error| StartError::Tls(error.to_string()))?,
                 limits: realm.jwks,
                 ca: config.upstream.ca.clone(),
                 client_certificate: config.upstream.client_certificate.clone(),

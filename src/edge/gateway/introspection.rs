@@ -28,11 +28,7 @@ impl Case<'_> {
         CheckedToken::of(source, role, presenter, &issuer.checks, self.services.now())
     }
 
-    async fn introspect(
-        &self,
-        issuer: &OpaqueIssuer<'_>,
-        token: &Secret,
-    ) -> Result<IntrospectionAnswer, Refusal> {
+    async fn introspect(&self, issuer: &OpaqueIssuer<'_>, token: &Secret) -> Result<IntrospectionAnswer, Refusal> {
         let OpaqueIssuer { checks, introspector } = issuer;
         introspector.ask(&self.services.upstream, token).await.map_err(|error| {
             let issuer = checks.issuer_name;
@@ -49,9 +45,7 @@ impl Case<'_> {
         let (realm, name) = (self.realm, &self.realm.config.name);
         let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);
         let Some(client) = &realm.introspection else {
-            return Err(unavailable(format!(
-                "stillActive: write realms.{name}.introspection in cambio.yaml"
-            )));
+            return Err(unavailable(format!("stillActive: write realms.{name}.introspection in cambio.yaml")));
         };
         match client.ask(&self.services.upstream, token).await {
             Ok(answer) if answer.is_active() => Ok(()),

@@ -53,9 +53,10 @@ impl TrustedKeys<'_> {
     /// # Errors
     /// The keys are not at hand.
     pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Refusal> {
-        self.jwks.keys(kid).await.map_err(|error| {
-            Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", self.checks.issuer_name))
-        })
+        self.jwks
+            .keys(kid)
+            .await
+            .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", self.checks.issuer_name)))
     }
 }
 
@@ -171,8 +172,7 @@ impl Issuers {
     }
 
     fn is_trusted(&self, realm: &Realm, named: &str) -> bool {
-        let is_meant =
-            |name: &str| name == named || self.0.get(name).is_some_and(|issuer| issuer.url == named);
+        let is_meant = |name: &str| name == named || self.0.get(name).is_some_and(|issuer| issuer.url == named);
         realm.subject_issuers.iter().any(|name| is_meant(name))
     }
 }

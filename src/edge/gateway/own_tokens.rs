@@ -62,12 +62,7 @@ pub(super) async fn respond(
 }
 
 /// What the request carries, once it is sure that no governed grant is in it.
-fn carries(
-    realm: &RealmRuntime,
-    endpoint: OwnTokenEndpoint,
-    head: &Parts,
-    body: &Bytes,
-) -> Result<Carried, Refusal> {
+fn carries(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, head: &Parts, body: &Bytes) -> Result<Carried, Refusal> {
     if carries_governed_grant(body) {
         let detail = "a form with a governed grant on a path that is no token endpoint";
         return Err(Refusal::new(Reason::ExchangeElsewhere, detail));

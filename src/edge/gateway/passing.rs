@@ -26,9 +26,7 @@ impl RequestContext<'_> {
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let passed = match self.send_original(head, body).await {
             Ok(response) if answer_lock::is_free(&response, origin) => return response,
-            Ok(response) => {
-                answer_lock::release(response, self.services.upstream.idle_timeout(), origin).await
-            }
+            Ok(response) => answer_lock::release(response, self.services.upstream.idle_timeout(), origin).await,
             Err(refusal) => Err(refusal),
         };
         match passed {

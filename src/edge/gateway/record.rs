@@ -7,9 +7,7 @@ mod text;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
-};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
@@ -163,12 +161,7 @@ impl<'a> AuditRecord<'a> {
 
     /// The caller's answer to a refusal of the identity provider: the identity provider's own words, where the dialect is
     /// the identity provider's own.
-    pub fn upstream_refusal(
-        &self,
-        response: Response<Body>,
-        code: &str,
-        description: &str,
-    ) -> Response<Body> {
+    pub fn upstream_refusal(&self, response: Response<Body>, code: &str, description: &str) -> Response<Body> {
         if self.dialect.rules().upstream_refusals {
             return response;
         }
@@ -225,10 +218,7 @@ impl<'a> AuditRecord<'a> {
         }
         let fault = matches!(
             refusal.reason,
-            Reason::UpstreamUnavailable
-                | Reason::UpstreamTimeout
-                | Reason::UpstreamGarbage
-                | Reason::CallerGone
+            Reason::UpstreamUnavailable | Reason::UpstreamTimeout | Reason::UpstreamGarbage | Reason::CallerGone
         );
         if self.ungoverned && fault {
             tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
@@ -259,8 +249,7 @@ impl<'a> AuditRecord<'a> {
     /// # Errors
     /// When the line can't be written; then nothing may be handed out.
     pub fn door_passed(&mut self, status: StatusCode) -> Result<(), Refusal> {
-        let (realm, door) =
-            (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
+        let (realm, door) = (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
         self.services.metrics.door_passed(realm, door);
         self.upstream_status(status);
         match status {

@@ -128,11 +128,7 @@ impl Services {
     ///
     /// # Errors
     /// The identity provider does not answer, or the caller has gone.
-    pub async fn send(
-        &self,
-        request: Request<Body>,
-        connection: &Arc<Connection>,
-    ) -> Result<Response<Body>, Refusal> {
+    pub async fn send(&self, request: Request<Body>, connection: &Arc<Connection>) -> Result<Response<Body>, Refusal> {
         let started = Instant::now();
         match forward::pass(&self.upstream, request, connection).await {
             Ok(response) => {
@@ -158,9 +154,7 @@ impl Services {
             ReadError::TooLarge => {
                 Refusal::new(Reason::BodyTooLarge, format!("more than {} bytes", listen.max_form_bytes))
             }
-            ReadError::Timeout => {
-                Refusal::new(Reason::BodyTimeout, format!("not within {:?}", listen.body_timeout))
-            }
+            ReadError::Timeout => Refusal::new(Reason::BodyTimeout, format!("not within {:?}", listen.body_timeout)),
             ReadError::Broken => Refusal::new(Reason::CallerGone, "the body broke off"),
         })
     }

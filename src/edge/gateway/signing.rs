@@ -41,10 +41,6 @@ pub fn signer(realm: &RealmRuntime) -> Result<&SigningKey, Refusal> {
 }
 
 /// The keys of ours whose `kid` the identity provider publishes.
-pub fn collisions<'r>(
-    upstream: &KeySet,
-    ours: &'r KeyRing,
-    now: Timestamp,
-) -> impl Iterator<Item = PublicHalf<'r>> {
+pub fn collisions<'r>(upstream: &KeySet, ours: &'r KeyRing, now: Timestamp) -> impl Iterator<Item = PublicHalf<'r>> {
     ours.published(now).filter(|key| upstream.publishes(key.kid))
 }

@@ -95,9 +95,7 @@ fn read_request(
     let as_json = if takes_json { json::classify(head, &form.bytes) } else { None };
     match as_json.unwrap_or_else(|| classify(head, &form.bytes, doors)) {
         Classified::Refused(refusal) => Err(refusal),
-        Classified::Exchange(grant, form) => {
-            Ok(TokenRequest::Governed(GovernedRequest::Exchange(grant, form)))
-        }
+        Classified::Exchange(grant, form) => Ok(TokenRequest::Governed(GovernedRequest::Exchange(grant, form))),
         Classified::Refresh(form) => Ok(TokenRequest::Governed(GovernedRequest::Refresh(form))),
         Classified::Other => Ok(TokenRequest::Other),
         Classified::Open(door) => Ok(TokenRequest::Open(door)),

@@ -131,8 +131,7 @@ impl Server {
         let (transport, shown) = match &self.certificate {
             None => (Transport::Plain(stream), None),
             Some(certificate) => {
-                let handshake =
-                    tokio::time::timeout(self.limits.header, certificate.acceptor().accept(stream));
+                let handshake = tokio::time::timeout(self.limits.header, certificate.acceptor().accept(stream));
                 // There is no request yet, so a drain need not wait.
                 let done = tokio::select! {
                     done = handshake => done,

@@ -96,10 +96,7 @@ struct Digests([[u8; 32]; 3]);
 
 impl Certificate {
     /// Reads the files; they must be usable.
-    pub fn load(
-        pair: &KeyPair,
-        clients: Option<&ClientCertificates>,
-    ) -> Result<Self, ListenerCertificateError> {
+    pub fn load(pair: &KeyPair, clients: Option<&ClientCertificates>) -> Result<Self, ListenerCertificateError> {
         let files = Files { pair: pair.clone(), clients: clients.cloned() };
         let (digests, contents) = read(&files)?;
         let current = ArcSwap::from_pointee(current(&files, &contents)?);
@@ -190,14 +187,11 @@ fn current(files: &Files, contents: &Contents) -> Result<Current, ListenerCertif
         move |error| ListenerCertificateError::Pem { path, error }
     };
     let unusable = |error| ListenerCertificateError::Unusable { path: files.certificate.clone(), error };
-    let chain = CertificateDer::pem_slice_iter(chain)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(of(&files.certificate))?;
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>().map_err(of(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
     let peers = match clients {
         Some(ClientCertificates { ca: Some(path) }) => Some(
-            Peers::from_pem(ca)
-                .map_err(|error| ListenerCertificateError::Unusable { path: path.clone(), error })?,
+            Peers::from_pem(ca).map_err(|error| ListenerCertificateError::Unusable { path: path.clone(), error })?,
         ),
         Some(ClientCertificates { ca: None }) => Some(Peers::default()),
         None => None,

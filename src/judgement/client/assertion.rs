@@ -85,9 +85,7 @@ pub(super) fn own(
         return Err(wrong("iat is more than 5 minutes ago"));
     }
     match claims::string(token.claims(), "jti") {
-        Ok(Some(jti)) if !jti.is_empty() && jti.len() <= MAX_JTI => {
-            Ok(UnspentJti { jti: jti.to_owned(), until })
-        }
+        Ok(Some(jti)) if !jti.is_empty() && jti.len() <= MAX_JTI => Ok(UnspentJti { jti: jti.to_owned(), until }),
         _ => Err(wrong("jti must be text of 1 to 512 bytes")),
     }
 }
@@ -103,8 +101,7 @@ pub(super) fn workload(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let checks = &workload.tokens;
-    let expect =
-        Expectations { issuer: &workload.url, algorithms: &checks.algorithms, leeway: checks.leeway };
+    let expect = Expectations { issuer: &workload.url, algorithms: &checks.algorithms, leeway: checks.leeway };
     let token = verify(&assertion.token, keys, &expect, now).map_err(refused)?;
     typ_is_right(&token)?;
     if token.subject() != workload.subject {

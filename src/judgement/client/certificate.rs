@@ -147,8 +147,7 @@ impl DistinguishedName {
 
     fn of(name: &Name) -> Self {
         let relative = name.iter_rdn().map(|relative| {
-            let mut attributes: Vec<_> =
-                relative.iter().map(|one| (one.oid.to_string(), value(&one.value))).collect();
+            let mut attributes: Vec<_> = relative.iter().map(|one| (one.oid.to_string(), value(&one.value))).collect();
             attributes.sort();
             attributes
         });
@@ -173,13 +172,9 @@ pub fn thumbprint(der: &[u8]) -> [u8; 32] {
 fn value(any: &Any) -> Vec<u8> {
     let text = match any.tag() {
         Tag::Utf8String => any.decode_as::<Utf8StringRef<'_>>().ok().map(|text| text.as_str().to_owned()),
-        Tag::PrintableString => {
-            any.decode_as::<PrintableStringRef<'_>>().ok().map(|text| text.as_str().to_owned())
-        }
+        Tag::PrintableString => any.decode_as::<PrintableStringRef<'_>>().ok().map(|text| text.as_str().to_owned()),
         Tag::Ia5String => any.decode_as::<Ia5StringRef<'_>>().ok().map(|text| text.as_str().to_owned()),
-        Tag::TeletexString => {
-            any.decode_as::<TeletexStringRef<'_>>().ok().map(|text| text.as_str().to_owned())
-        }
+        Tag::TeletexString => any.decode_as::<TeletexStringRef<'_>>().ok().map(|text| text.as_str().to_owned()),
         _ => None,
     };
     text.map_or_else(
@@ -196,9 +191,7 @@ fn alternative(name: &GeneralName) -> Option<CertificateName> {
         GeneralName::UniformResourceIdentifier(text) => CertificateName::Uri(text.to_string()),
         GeneralName::IpAddress(bytes) => {
             let four = <[u8; 4]>::try_from(bytes.as_bytes()).map(IpAddr::from);
-            CertificateName::Ip(
-                four.or_else(|_| <[u8; 16]>::try_from(bytes.as_bytes()).map(IpAddr::from)).ok()?,
-            )
+            CertificateName::Ip(four.or_else(|_| <[u8; 16]>::try_from(bytes.as_bytes()).map(IpAddr::from)).ok()?)
         }
         _ => return None,
     })

@@ -117,10 +117,7 @@ impl Credentials {
             (None, None, (None, None)) => match client_id {
                 Some(id) => Self { client_id: id.to_owned(), proof: Proof::None },
                 None => {
-                    return Err(Refusal::new(
-                        Reason::ClientMissing,
-                        "no client_id and no Authorization header",
-                    ));
+                    return Err(Refusal::new(Reason::ClientMissing, "no client_id and no Authorization header"));
                 }
             },
             _ => return Err(Refusal::new(Reason::CredentialsAmbiguous, "client credentials in two places")),
@@ -195,13 +192,11 @@ fn malformed(detail: &str) -> Refusal {
 /// RFC 6749 section 2.3.1: id and secret, each encoded like a form's value, as user and password of RFC 7617.
 fn basic(header: &HeaderValue) -> Result<Credentials, Refusal> {
     let text = header.to_str().map_err(|_| malformed("Authorization is not ASCII"))?;
-    let (scheme, token) =
-        text.split_once(' ').ok_or_else(|| malformed("Authorization has no credentials"))?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(|| malformed("Authorization has no credentials"))?;
     if !scheme.eq_ignore_ascii_case("Basic") {
         return Err(malformed("the scheme of Authorization is not Basic"));
     }
-    let decoded =
-        STANDARD.decode(token.trim_matches(' ')).map_err(|_| malformed("Authorization is not base64"))?;
+    let decoded = STANDARD.decode(token.trim_matches(' ')).map_err(|_| malformed("Authorization is not base64"))?;
     let text = std::str::from_utf8(&decoded).map_err(|_| malformed("Authorization is not text"))?;
     if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(malformed("Authorization has characters that must be percent-encoded"));
@@ -232,9 +227,7 @@ impl Assertion {
         let kind = [CLIENT_ASSERTION_JWT, CLIENT_ASSERTION_SPIFFE].into_iter().find(|known| *known == kind);
         let kind = kind.ok_or_else(|| malformed("client_assertion_type is not supported"))?;
         let mut parts = token.split('.');
-        let (Some(_), Some(payload), Some(_), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
             return Err(malformed("client_assertion"));
         };
         let claims = URL_SAFE_NO_PAD.decode(payload).ok();

@@ -134,9 +134,7 @@ impl Workloads {
     /// Those of registered clients.
     pub fn of(registered: &BTreeMap<String, Vec<Method>>) -> Self {
         let mut clients: BTreeMap<(String, String), Vec<&String>> = BTreeMap::new();
-        for (client, method) in
-            registered.iter().flat_map(|(id, methods)| methods.iter().map(move |one| (id, one)))
-        {
+        for (client, method) in registered.iter().flat_map(|(id, methods)| methods.iter().map(move |one| (id, one))) {
             if let Method::Workload(workload) = method {
                 let known = clients.entry((workload.url.clone(), workload.subject.clone())).or_default();
                 if !known.contains(&client) {

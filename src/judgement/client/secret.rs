@@ -85,8 +85,7 @@ impl SecretHash {
 
     /// The hash to configure for any secret; `salt` is 16 bytes of chance. `None` if the memory can't be had.
     pub fn argon2id(secret: &Secret, salt: &[u8; 16]) -> Option<String> {
-        let mut made =
-            Argon2id { memory: MEMORY, passes: PASSES, lanes: 1, salt: salt.to_vec(), hash: vec![0; 32] };
+        let mut made = Argon2id { memory: MEMORY, passes: PASSES, lanes: 1, salt: salt.to_vec(), hash: vec![0; 32] };
         made.hash = made.compute(secret)?;
         let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
         let (salt, hash) = (encode(&made.salt), encode(&made.hash));
@@ -119,8 +118,7 @@ impl Argon2id {
 
     fn parse(rest: &str) -> Result<Self, SecretHashError> {
         let mut parts = rest.split('$');
-        let (Some(parameters), Some(salt), Some(hash), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(parameters), Some(salt), Some(hash), None) = (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(SecretHashError::Form);
         };
@@ -135,12 +133,7 @@ impl Argon2id {
         if parameters.split(',').count() != 3 || lanes == 0 {
             return Err(SecretHashError::Form);
         }
-        if memory > MOST_MEMORY
-            || passes > MOST_PASSES
-            || lanes > MOST_LANES
-            || hash.len() > 64
-            || salt.len() > 64
-        {
+        if memory > MOST_MEMORY || passes > MOST_PASSES || lanes > MOST_LANES || hash.len() > 64 || salt.len() > 64 {
             return Err(SecretHashError::Costly);
         }
         let work = u64::from(memory) * u64::from(passes);
@@ -231,11 +224,7 @@ mod tests {
             ("another order", phc("t=2,m=65536,p=1"), SecretHashError::Form),
             ("a parameter more", phc("m=65536,t=2,p=1,x=1"), SecretHashError::Form),
             ("no hash", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ".to_owned(), SecretHashError::Form),
-            (
-                "short hash",
-                "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$AAAA".to_owned(),
-                SecretHashError::Weak,
-            ),
+            ("short hash", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$AAAA".to_owned(), SecretHashError::Weak),
         ] {
             assert_eq!(SecretHash::parse(&text), Err(expected), "{name}");
         }

@@ -150,9 +150,7 @@ pub fn authenticate(
     let Some(methods) = clients.methods(client) else {
         return match (clients.unregistered, credentials.presented()) {
             // The identity provider finds the client by the assertion: its yes is not about `client_id`.
-            (Unregistered::Upstream { .. }, PresentedCredentials::Assertion(assertion))
-                if !assertion.is_own() =>
-            {
+            (Unregistered::Upstream { .. }, PresentedCredentials::Assertion(assertion)) if !assertion.is_own() => {
                 Err(unauthenticated(
                     "the assertion does not name its client by iss and sub: list the client in realms.*.clients with the workload that it is",
                 ))
@@ -168,29 +166,20 @@ pub fn authenticate(
     for Candidate { index, .. } in candidates(credentials, clients) {
         let Some(method) = methods.get(index) else { continue };
         let keys = evidence.keys.iter().find(|(of, _)| *of == index).map(|(_, keys)| &**keys);
-        let proven = || AuthenticatedClient {
-            client_id: client.to_owned(),
-            by: AuthenticatedBy::Method(method.name()),
-        };
+        let proven =
+            || AuthenticatedClient { client_id: client.to_owned(), by: AuthenticatedBy::Method(method.name()) };
         match meets(method, credentials, clients, evidence, keys, now) {
             Ok(MethodVerdict::Authenticated) => return Ok(ClientVerdict::Authenticated(proven())),
             Ok(MethodVerdict::UnspentAssertion(fresh)) => {
                 let assertion::UnspentJti { jti, until } = fresh;
-                return Ok(ClientVerdict::UnspentAssertion(UnspentAssertion {
-                    proven: proven(),
-                    jti,
-                    until,
-                }));
+                return Ok(ClientVerdict::UnspentAssertion(UnspentAssertion { proven: proven(), jti, until }));
             }
             Ok(MethodVerdict::SlowSecret(hash)) => slow.push(hash.clone()),
             Err(why) => refusal = Some(why),
         }
     }
     if let (false, PresentedCredentials::Secret(secret)) = (slow.is_empty(), credentials.presented()) {
-        let proven = AuthenticatedClient {
-            client_id: client.to_owned(),
-            by: AuthenticatedBy::Method("client_secret"),
-        };
+        let proven = AuthenticatedClient { client_id: client.to_owned(), by: AuthenticatedBy::Method("client_secret") };
         return Ok(ClientVerdict::SlowSecret(SlowSecret { proven, secret: secret.clone(), hashes: slow }));
     }
     Err(refusal.unwrap_or_else(|| {
@@ -210,10 +199,9 @@ pub fn authenticate_by_introspection(
     // An error page of a proxy may have status 200, too, but is no answer.
     let is_answer = || IntrospectionAnswer::read(body).is_ok_and(|answer| !answer.is_active());
     match (IntrospectionStatus::of(status), error_code(body).as_deref()) {
-        (IntrospectionStatus::Answered, None) if is_answer() => Ok(AuthenticatedClient {
-            client_id: credentials.client_id().to_owned(),
-            by: AuthenticatedBy::Upstream,
-        }),
+        (IntrospectionStatus::Answered, None) if is_answer() => {
+            Ok(AuthenticatedClient { client_id: credentials.client_id().to_owned(), by: AuthenticatedBy::Upstream })
+        }
         (IntrospectionStatus::ClientRefused, _)
         | (IntrospectionStatus::ErrorResponse, Some("invalid_client" | "unauthorized_client")) => {
             Err(unauthenticated("the identity provider refuses the credentials"))
@@ -341,9 +329,7 @@ fn meets<'m>(
         (Method::Secret(hash), PresentedCredentials::Secret(secret)) if hash.matches(secret) => {
             Ok(MethodVerdict::Authenticated)
         }
-        (Method::Secret(_), PresentedCredentials::Secret(_)) => {
-            Err(unauthenticated("the client secret is wrong"))
-        }
+        (Method::Secret(_), PresentedCredentials::Secret(_)) => Err(unauthenticated("the client secret is wrong")),
         (Method::PrivateKeyJwt { keys: of, algorithms }, PresentedCredentials::Assertion(assertion)) => {
             let keys = match of {
                 ClientKeys::Set(keys) => &**keys,
@@ -363,9 +349,7 @@ fn meets<'m>(
         (Method::Tls(name), PresentedCredentials::Nothing) => {
             let certificate = shown(evidence, now)?;
             if !certificate.is_trusted() {
-                return Err(unauthenticated(
-                    "the certificate is not by the authority that is configured for clients",
-                ));
+                return Err(unauthenticated("the certificate is not by the authority that is configured for clients"));
             }
             if !certificate.has(name) {
                 return Err(unauthenticated("the certificate has another name"));

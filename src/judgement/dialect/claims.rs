@@ -32,10 +32,7 @@ pub fn check(rules: &DialectRules, input: &DialectInput<'_>) -> Result<(), Refus
             _ => false,
         };
         if !there {
-            return Err(Refusal::new(
-                Reason::SubjectTokenClaims,
-                format!("the dialect needs the claim {name}"),
-            ));
+            return Err(Refusal::new(Reason::SubjectTokenClaims, format!("the dialect needs the claim {name}")));
         }
     }
     let issuer = input.claims.get("iss").and_then(Value::as_str);
@@ -54,8 +51,7 @@ fn is_for(claims: &Map<String, Value>, host: &str) -> bool {
         Some((bare, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
         _ => host,
     };
-    let names_host =
-        |audience: &str| audience.eq_ignore_ascii_case(host) || audience.eq_ignore_ascii_case(bare);
+    let names_host = |audience: &str| audience.eq_ignore_ascii_case(host) || audience.eq_ignore_ascii_case(bare);
     match claims.get("aud") {
         Some(Value::String(audience)) => names_host(audience),
         Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).any(names_host),
@@ -93,9 +89,7 @@ mod tests {
             without.as_object_mut().unwrap().remove(name);
             assert_eq!(check(&without, host, issuer), Some(Reason::SubjectTokenClaims), "{name}");
         }
-        for (name, value) in
-            [("email", json!("")), ("email", json!(7)), ("sub", json!([])), ("iat", json!("1"))]
-        {
+        for (name, value) in [("email", json!("")), ("email", json!(7)), ("sub", json!([])), ("iat", json!("1"))] {
             let mut wrong = claims();
             wrong[name] = value;
             assert_eq!(check(&wrong, host, issuer), Some(Reason::SubjectTokenClaims), "{wrong}");

@@ -40,8 +40,7 @@ pub(super) const RULES_OF_KEYCLOAK: DialectRules = DialectRules {
 /// users log in again.
 pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
     let public = refused.reason.public();
-    let invalid_grant =
-        |description| PublicError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, description);
+    let invalid_grant = |description| PublicError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidGrant, description);
     let denied = public.status == StatusCode::FORBIDDEN;
     let wrong_token = matches!(refused.reason.cause(), Cause::UntrustedToken | Cause::SubjectToken);
     match refused.request {

@@ -48,14 +48,10 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         Cause::Target => invalid("No token is issued for this audience."),
         Cause::Scope => invalid("The requested scopes can't be part of the token."),
         Cause::DpopProof | Cause::DpopNonce => invalid("The DPoP proof is invalid."),
-        Cause::GrantType => {
-            unprocessable(ErrorCode::UnsupportedGrantType, "The grant type is not supported.")
+        Cause::GrantType => unprocessable(ErrorCode::UnsupportedGrantType, "The grant type is not supported."),
+        Cause::Client => {
+            PublicError::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient, "Client authentication failed.")
         }
-        Cause::Client => PublicError::new(
-            StatusCode::UNAUTHORIZED,
-            ErrorCode::InvalidClient,
-            "Client authentication failed.",
-        ),
         Cause::UntrustedToken => forbidden(ErrorCode::InvalidGrant, "The token is not trusted."),
         Cause::SubjectToken => unprocessable(ErrorCode::InvalidGrant, "The token content is invalid."),
         Cause::Actor => unprocessable(ErrorCode::InvalidGrant, "The actor can't act for the subject."),
@@ -65,10 +61,8 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         Cause::Denied => forbidden(ErrorCode::UnauthorizedClient, "The client may not exchange this token."),
         Cause::Method => rfc8693::refusal(refused),
         // PACE has no other server error, and shows this code with it.
-        Cause::Unavailable | Cause::Fault => PublicError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            ErrorCode::InvalidRequest,
-            "Internal Server Error.",
-        ),
+        Cause::Unavailable | Cause::Fault => {
+            PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InvalidRequest, "Internal Server Error.")
+        }
     }
 }

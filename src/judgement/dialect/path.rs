@@ -36,8 +36,6 @@ impl<'a> RealmPath<'a> {
     }
 
     fn filled(self, templates: &'static [&'static str]) -> impl Iterator<Item = String> {
-        templates
-            .iter()
-            .map(move |template| template.replace("{path}", self.path).replace("{realm}", self.realm))
+        templates.iter().map(move |template| template.replace("{path}", self.path).replace("{realm}", self.realm))
     }
 }

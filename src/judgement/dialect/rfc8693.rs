@@ -33,33 +33,23 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
     let bad = |code, text| PublicError::new(StatusCode::BAD_REQUEST, code, text);
     match refused.cause() {
         Cause::Request => bad(ErrorCode::InvalidRequest, "The request is malformed."),
-        Cause::Method => PublicError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            ErrorCode::InvalidRequest,
-            "The method must be POST.",
-        ),
-        Cause::TooLarge => PublicError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::InvalidRequest,
-            "The request is too large.",
-        ),
-        Cause::TooSlow => PublicError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            ErrorCode::InvalidRequest,
-            "The request came too slowly.",
-        ),
+        Cause::Method => {
+            PublicError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, "The method must be POST.")
+        }
+        Cause::TooLarge => {
+            PublicError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, "The request is too large.")
+        }
+        Cause::TooSlow => {
+            PublicError::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::InvalidRequest, "The request came too slowly.")
+        }
         Cause::GrantType => bad(ErrorCode::UnsupportedGrantType, "The grant type is not supported."),
         Cause::TokenType => bad(ErrorCode::InvalidRequest, "A token type is not supported."),
-        Cause::Client => PublicError::new(
-            StatusCode::UNAUTHORIZED,
-            ErrorCode::InvalidClient,
-            "Client authentication failed.",
-        ),
+        Cause::Client => {
+            PublicError::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient, "Client authentication failed.")
+        }
         Cause::DpopProof => bad(ErrorCode::InvalidDpopProof, "The DPoP proof is invalid."),
         Cause::DpopNonce => bad(ErrorCode::UseDpopNonce, "The DPoP proof needs a nonce."),
-        Cause::UntrustedToken | Cause::SubjectToken => {
-            bad(ErrorCode::InvalidRequest, "The subject token is invalid.")
-        }
+        Cause::UntrustedToken | Cause::SubjectToken => bad(ErrorCode::InvalidRequest, "The subject token is invalid."),
         // "Either the subject token or actor token are invalid for any reason, or are unacceptable based on policy".
         Cause::Actor => bad(ErrorCode::InvalidRequest, "The actor can't act for the subject."),
         // "Unwilling or unable to issue a token for any target service". Callers need not know who may have one, so an
@@ -73,8 +63,6 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
             ErrorCode::TemporarilyUnavailable,
             "The authorization server is not available.",
         ),
-        Cause::Fault => {
-            PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, "Internal error.")
-        }
+        Cause::Fault => PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, "Internal error."),
     }
 }

@@ -10,10 +10,7 @@ use crate::words::refusal::PublicError;
 /// In paths, `{path}` stands for the realm's path at the identity provider, and `{realm}` for the path parameter of that
 /// name.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent properties of a token endpoint, each with a name"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of a token endpoint, each with a name")]
 pub struct DialectRules {
     /// Paths of the token endpoint, besides the identity provider's own.
     pub token_paths: &'static [&'static str],

@@ -34,9 +34,7 @@ impl AnswerMember {
     pub fn value(self, original: Option<serde_json::Value>) -> Option<serde_json::Value> {
         match self {
             Self::OrNull(_) => Some(original.unwrap_or(serde_json::Value::Null)),
-            Self::Instead(_, from, to) if original.as_ref().is_some_and(|value| value == from) => {
-                Some(to.into())
-            }
+            Self::Instead(_, from, to) if original.as_ref().is_some_and(|value| value == from) => Some(to.into()),
             Self::Copied(_) | Self::Instead(..) => original,
             Self::Text(_, text) => Some(text.into()),
         }

@@ -23,16 +23,10 @@ fn every_reason_has_a_printable_answer_in_every_dialect() {
                 assert!(answer.status.is_client_error() || answer.status.is_server_error(), "{name}");
                 // RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E
                 let printable = |byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-                assert!(
-                    !answer.description.is_empty() && answer.description.bytes().all(printable),
-                    "{name}"
-                );
+                assert!(!answer.description.is_empty() && answer.description.bytes().all(printable), "{name}");
                 assert!(answer.code.as_str().bytes().all(printable), "{name}");
                 let body: Value = serde_json::from_slice(&answer.body()).unwrap();
-                assert_eq!(
-                    body,
-                    json!({"error": answer.code.as_str(), "error_description": answer.description})
-                );
+                assert_eq!(body, json!({"error": answer.code.as_str(), "error_description": answer.description}));
             }
         }
     }
@@ -123,15 +117,13 @@ fn forgerock_has_one_text_for_what_is_wrong_with_an_exchange() {
     ] {
         assert_eq!(answer(Dialect::Forgerock, reason), (400, "invalid_request", "Invalid token exchange."));
     }
-    let missing =
-        refuse(Dialect::Forgerock, Reason::ParameterMissing, "subject_token_type", RequestKind::Exchange);
+    let missing = refuse(Dialect::Forgerock, Reason::ParameterMissing, "subject_token_type", RequestKind::Exchange);
     assert_eq!(
         String::from_utf8(missing.body()).unwrap(),
         r#"{"error":"invalid_request","error_description":"Subject token type is required."}"#
     );
     assert_eq!(missing.status, 400);
-    let missing =
-        refuse(Dialect::Forgerock, Reason::ParameterMissing, "subject_token", RequestKind::Exchange);
+    let missing = refuse(Dialect::Forgerock, Reason::ParameterMissing, "subject_token", RequestKind::Exchange);
     assert_eq!(missing.description, "Subject token is required.");
 }
 
@@ -204,11 +196,8 @@ fn paths_are_those_of_the_pages() {
 
 /// The members that an answer of the identity provider has in a dialect.
 fn shaped(dialect: Dialect, answer: &Value) -> Vec<(&'static str, Value)> {
-    let AnswerShape::Only(members) = dialect.rules().members else {
-        panic!("{dialect:?} has no members of its own")
-    };
-    let shaped =
-        members.iter().map(|member| (member.name(), member.value(answer.get(member.name()).cloned())));
+    let AnswerShape::Only(members) = dialect.rules().members else { panic!("{dialect:?} has no members of its own") };
+    let shaped = members.iter().map(|member| (member.name(), member.value(answer.get(member.name()).cloned())));
     shaped.filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
@@ -226,10 +215,7 @@ fn answers_have_what_the_pages_promise() {
         names(Dialect::Forgerock),
         ["access_token", "refresh_token", "issued_token_type", "scope", "token_type", "expires_in"]
     );
-    assert_eq!(
-        names(Dialect::Rfc8693),
-        ["access_token", "issued_token_type", "token_type", "expires_in", "scope"]
-    );
+    assert_eq!(names(Dialect::Rfc8693), ["access_token", "issued_token_type", "token_type", "expires_in", "scope"]);
     let value = |dialect, answer: &Value, name| {
         shaped(dialect, answer).into_iter().find(|(member, _)| *member == name).map(|(_, value)| value)
     };

@@ -14,15 +14,8 @@ use crate::words::refusal::{Reason, Refusal};
 const GRANT: &str = "client_credentials";
 
 /// What it may carry.
-const KNOWN: [&str; 7] = [
-    "audience",
-    "client_assertion",
-    "client_assertion_type",
-    "client_id",
-    "client_secret",
-    "grant_type",
-    "scope",
-];
+const KNOWN: [&str; 7] =
+    ["audience", "client_assertion", "client_assertion_type", "client_id", "client_secret", "grant_type", "scope"];
 
 /// A request of which every parameter is understood. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -91,8 +84,7 @@ mod tests {
         parse(&head, body.as_bytes(), &Accepts::default()).map_err(|refusal| refusal.reason)
     }
 
-    const GOOD: &str =
-        "grant_type=client_credentials&client_id=my-app&client_secret=s3cret&audience=target-app";
+    const GOOD: &str = "grant_type=client_credentials&client_id=my-app&client_secret=s3cret&audience=target-app";
 
     #[test]
     fn reads_a_request() {

@@ -131,8 +131,7 @@ fn classify_form(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Re
         return Ok(Classified::Refresh(form));
     }
     // Judged exchanges are serialised anew; what goes on as it came must not carry what only we may read.
-    let refused =
-        || Refusal::new(Reason::RefreshTokenInvalid, "some parser could read a refresh token of ours");
+    let refused = || Refusal::new(Reason::RefreshTokenInvalid, "some parser could read a refresh token of ours");
     match classify_grant(governed, form, doors)? {
         Classified::Other | Classified::Open(_) if readable.our_refresh_token => Err(refused()),
         classified => Ok(classified),
@@ -149,11 +148,10 @@ fn classify_grant(governed: Option<Governed>, form: Form, doors: Doors) -> Resul
         Some(Governed::UmaTicket) => pass_through(&[GovernedGrant::UmaTicket], doors),
         Some(Governed::Ciba) => pass_through(&[GovernedGrant::Ciba], doors),
         Some(Governed::TokenExchange) => {
-            let legacy: Vec<GovernedGrant> =
-                [GovernedGrant::RequestedIssuer, GovernedGrant::RequestedSubject]
-                    .into_iter()
-                    .filter(|door| form.one(door.name()).is_some())
-                    .collect();
+            let legacy: Vec<GovernedGrant> = [GovernedGrant::RequestedIssuer, GovernedGrant::RequestedSubject]
+                .into_iter()
+                .filter(|door| form.one(door.name()).is_some())
+                .collect();
             match legacy.as_slice() {
                 [] => Ok(Classified::Exchange(Grant::TokenExchange, form)),
                 [GovernedGrant::RequestedSubject] if doors.requested_subject == GovernedDoor::Judged => {

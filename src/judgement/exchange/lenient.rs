@@ -193,8 +193,7 @@ fn in_pairs(text: &[u8], urn: &[u8]) -> bool {
 /// A field `grant_type` whose value has the grant somewhere, as one of a list.
 fn in_lists(text: &[u8], urn: &[u8]) -> bool {
     text.split(|byte| b"&;".contains(byte)).any(|field| {
-        let (name, value) =
-            field.split_at(field.iter().position(|byte| *byte == b'=').unwrap_or(field.len()));
+        let (name, value) = field.split_at(field.iter().position(|byte| *byte == b'=').unwrap_or(field.len()));
         memchr::memmem::find(value, urn).is_some() && is_name_at_end(name)
     })
 }
@@ -218,8 +217,7 @@ fn in_parts(text: &[u8], urn: &[u8]) -> bool {
 /// Whether the name stands before the separators at the end, and does not only end another name such as
 /// `allowed_grant_type`.
 fn is_name_at_end(text: &[u8]) -> bool {
-    let end =
-        text.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_').map_or(0, |end| end + 1);
+    let end = text.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_').map_or(0, |end| end + 1);
     text.get(..end).and_then(<[u8]>::split_last_chunk::<10>).is_some_and(|(before, name)| {
         let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
         is_name(name) && !before.last().is_some_and(goes_on)
@@ -308,9 +306,7 @@ mod tests {
             ("byte order mark", format!("\u{FEFF}grant_type={URN}")),
             (
                 "multipart",
-                format!(
-                    "--x\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\n{URN}\r\n--x--\r\n"
-                ),
+                format!("--x\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\n{URN}\r\n--x--\r\n"),
             ),
             (
                 "multipart, second part and more headers",

@@ -269,10 +269,7 @@ fn actor(form: &Form, accepts: &Accepts) -> Result<Option<Actor>, Refusal> {
     let (token, kind) = match (form.one("actor_token"), form.one("actor_token_type")) {
         (None, None) => return Ok(None),
         (_, _) if !accepts.actors => {
-            return Err(Refusal::new(
-                Reason::ActorTokenUnsupported,
-                "no permission of the realm has delegation",
-            ));
+            return Err(Refusal::new(Reason::ActorTokenUnsupported, "no permission of the realm has delegation"));
         }
         (Some(_), None) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token_type")),
         (None, Some(_)) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token")),
@@ -282,9 +279,7 @@ fn actor(form: &Form, accepts: &Accepts) -> Result<Option<Actor>, Refusal> {
         Some(kind @ (TokenType::AccessToken | TokenType::IdToken | TokenType::Jwt)) => {
             Ok(Some(Actor { token: Secret::new(token), kind }))
         }
-        other => {
-            Err(Refusal::new(Reason::ActorTokenInvalid, format!("actor_token_type is {}", described(other))))
-        }
+        other => Err(Refusal::new(Reason::ActorTokenInvalid, format!("actor_token_type is {}", described(other)))),
     }
 }
 
@@ -296,9 +291,7 @@ fn requested_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> 
             Err(Refusal::new(Reason::RequestedTokenTypeUnsupported, described(Some(kind))))
         }
         Some(Some(kind @ (TokenType::AccessToken | TokenType::IdToken))) => Ok(kind),
-        Some(Some(kind @ (TokenType::Jwt | TokenType::RefreshToken)))
-            if accepts.requested_tokens.contains(&kind) =>
-        {
+        Some(Some(kind @ (TokenType::Jwt | TokenType::RefreshToken))) if accepts.requested_tokens.contains(&kind) => {
             Ok(kind)
         }
         Some(Some(TokenType::RefreshToken)) => {

@@ -20,15 +20,8 @@ pub const GRANT: &str = "refresh_token";
 pub const MAX_TOKEN_BYTES: usize = 96 * 1024;
 
 /// What a refresh may carry.
-const KNOWN: [&str; 7] = [
-    "client_assertion",
-    "client_assertion_type",
-    "client_id",
-    "client_secret",
-    "grant_type",
-    "refresh_token",
-    "scope",
-];
+const KNOWN: [&str; 7] =
+    ["client_assertion", "client_assertion_type", "client_id", "client_secret", "grant_type", "refresh_token", "scope"];
 
 /// A refresh of which every parameter is understood. `Debug` shows no token and no secret.
 #[derive(Clone, Debug)]
@@ -52,8 +45,7 @@ pub fn parse(form: &Form, head: &Parts, workloads: &Workloads) -> Result<Refresh
         return Err(Refusal::new(Reason::ParameterUnknown, bounded(name)));
     }
     let credentials = Credentials::read(&head.headers, form, workloads)?;
-    let token =
-        form.one("refresh_token").ok_or_else(|| Refusal::new(Reason::ParameterMissing, "refresh_token"))?;
+    let token = form.one("refresh_token").ok_or_else(|| Refusal::new(Reason::ParameterMissing, "refresh_token"))?;
     if !is_ours(token) || token.len() > MAX_TOKEN_BYTES {
         return Err(Refusal::new(Reason::RefreshTokenInvalid, "not a refresh token of ours"));
     }

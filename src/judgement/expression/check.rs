@@ -12,8 +12,7 @@ const CLAIMS: &str = "claims";
 const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", "scopes"];
 
 /// Types, which CEL reads as identifiers: `type(claims.x) == string`.
-const TYPES: [&str; 10] =
-    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+const TYPES: [&str; 10] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
 /// Functions of the standard library that need no clock. Operators are functions with odd names.
 const FUNCTIONS: [&str; 33] = [
@@ -94,9 +93,7 @@ impl<'a> Walk<'a> {
             Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.identifier(name),
             Expr::Select(select) => match (&select.operand.expr, &mut self.claims) {
-                (Expr::Ident(name), Claims::Named(names))
-                    if name == CLAIMS && !self.locals.contains(&CLAIMS) =>
-                {
+                (Expr::Ident(name), Claims::Named(names)) if name == CLAIMS && !self.locals.contains(&CLAIMS) => {
                     names.insert(select.field.clone());
                     Ok(())
                 }

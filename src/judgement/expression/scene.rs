@@ -84,10 +84,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn context<'m>(
-        &self,
-        claims: impl Iterator<Item = (&'m String, &'m Value)>,
-    ) -> Context<'static, 'static> {
+    fn context<'m>(&self, claims: impl Iterator<Item = (&'m String, &'m Value)>) -> Context<'static, 'static> {
         let mut context = self.variables.context(claims);
         for (other, claims) in &self.others {
             context.add_variable_from_value(other.variable(), object(claims.iter()));
@@ -123,7 +120,6 @@ fn value(json: &Value) -> CelValue {
 }
 
 fn object<'m>(members: impl Iterator<Item = (&'m String, &'m Value)>) -> CelValue {
-    let map: HashMap<Key, CelValue> =
-        members.map(|(name, member)| (Key::from(name.clone()), value(member))).collect();
+    let map: HashMap<Key, CelValue> = members.map(|(name, member)| (Key::from(name.clone()), value(member))).collect();
     CelValue::Map(CelMap { map: Arc::new(map) })
 }

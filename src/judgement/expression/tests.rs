@@ -17,12 +17,8 @@ fn claims() -> Map<String, Value> {
 fn holds(source: &str) -> Result<bool, String> {
     let claims = claims();
     let scopes = ["email".to_owned(), "profile".to_owned()];
-    let variables =
-        Variables { claims: &claims, client: "front-end-app", audience: "back-end-api", scopes: &scopes };
-    Expression::compile(source)
-        .map_err(|error| format!("compile: {error}"))?
-        .holds(variables)
-        .map_err(|e| e.0)
+    let variables = Variables { claims: &claims, client: "front-end-app", audience: "back-end-api", scopes: &scopes };
+    Expression::compile(source).map_err(|error| format!("compile: {error}"))?.holds(variables).map_err(|e| e.0)
 }
 
 #[test]
@@ -195,9 +191,7 @@ fn somebody_else_is_there_where_he_may_be_and_is() {
     assert!(actor.holds_in(&plain().with(Other::Requested, Some(&other))).is_err(), "somebody else does");
     let whole = Expression::compile_about("size(claims) > size(requested)", &[Other::Requested]).unwrap();
     assert_eq!(whole.holds_in(&plain().with(Other::Requested, Some(&other))), Ok(true));
-    for (source, others) in
-        [("actor.x", &[][..]), ("requested.x", &[Other::Actor]), ("actor.x", &[Other::Requested])]
-    {
+    for (source, others) in [("actor.x", &[][..]), ("requested.x", &[Other::Actor]), ("actor.x", &[Other::Requested])] {
         let error = Expression::compile_about(source, others).unwrap_err();
         assert!(error.0.contains("there is no variable"), "{source}: {error}");
     }
@@ -229,8 +223,7 @@ fn some_expression() -> impl Strategy<Value = String> {
         "string",
     ]);
     leaf.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
-        let operators =
-            proptest::sample::select(vec!["+", "-", "*", "/", "%", "==", "<", ">=", "in", "&&", "||"]);
+        let operators = proptest::sample::select(vec!["+", "-", "*", "/", "%", "==", "<", ">=", "in", "&&", "||"]);
         let calls = proptest::sample::select(vec![
             "size", "int", "uint", "double", "string", "bytes", "bool", "type", "dyn", "-", "!",
         ]);
@@ -240,8 +233,7 @@ fn some_expression() -> impl Strategy<Value = String> {
             (inner.clone(), operators, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
             (calls, inner.clone()).prop_map(|(call, a)| format!("{call}({a})")),
             (inner.clone(), methods, inner.clone()).prop_map(|(a, call, b)| format!("{a}.{call}({b})")),
-            (inner.clone(), macros, inner.clone())
-                .prop_map(|(a, call, b)| format!("{a}.{call}(x, x == {b})")),
+            (inner.clone(), macros, inner.clone()).prop_map(|(a, call, b)| format!("{a}.{call}(x, x == {b})")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
             (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
             (inner.clone(), inner).prop_map(|(a, b)| format!("{{{a}: [{b}]}}")),

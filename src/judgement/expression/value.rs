@@ -36,11 +36,9 @@ impl Writer {
                 .map(Value::Number)
                 .ok_or_else(|| ExpressionError("gives no finite number".to_owned())),
             CelValue::String(text) => Ok(Value::String(self.text(text)?)),
-            CelValue::List(items) => items
-                .iter()
-                .map(|item| self.write(item, depth + 1))
-                .collect::<Result<_, _>>()
-                .map(Value::Array),
+            CelValue::List(items) => {
+                items.iter().map(|item| self.write(item, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+            }
             CelValue::Map(map) => {
                 let members = map.map.iter().map(|(key, member)| match key {
                     Key::String(name) => Ok((self.text(name)?, self.write(member, depth + 1)?)),

@@ -22,8 +22,8 @@ impl UpstreamAnswer {
             return Err(Refusal::new(Reason::UpstreamRefused, format!("status {status}")));
         }
         let garbage = |text: &str| Refusal::new(Reason::UpstreamGarbage, text);
-        let members = AnswerMembers::read(body)
-            .map_err(|_| garbage("the answer is no JSON object with distinct members"))?;
+        let members =
+            AnswerMembers::read(body).map_err(|_| garbage("the answer is no JSON object with distinct members"))?;
         let token = members.text("access_token").ok_or_else(|| garbage("the answer has no access_token"))?;
         let token = Secret::new(token);
         Ok(Self { members, token })
@@ -50,8 +50,7 @@ impl UpstreamAnswer {
     pub(super) fn drop_other_tokens(&mut self) -> Vec<String> {
         let dropped = self.members.drop_where(|name, value| {
             name != "access_token"
-                && (matches!(name, "refresh_token" | "id_token")
-                    || value.as_str().is_some_and(looks_like_jwt))
+                && (matches!(name, "refresh_token" | "id_token") || value.as_str().is_some_and(looks_like_jwt))
         });
         // Keycloak's 0 means that there is no refresh token.
         if self.members.has("refresh_expires_in") {

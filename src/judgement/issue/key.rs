@@ -137,8 +137,7 @@ impl SigningKey {
                 Ok(signature)
             }
             Pair::Ec(pair) => {
-                let signature =
-                    pair.sign(&SystemRandom::new(), message).map_err(|_| SigningKeyError::Signing)?;
+                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| SigningKeyError::Signing)?;
                 Ok(signature.as_ref().to_vec())
             }
             Pair::Ed(pair) => {
@@ -173,10 +172,7 @@ impl Signer for SigningKey {
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey")
-            .field("kid", &self.kid)
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
+        f.debug_struct("SigningKey").field("kid", &self.kid).field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 
@@ -308,10 +304,7 @@ mod tests {
     #[test]
     fn debug_hides_the_key() {
         let key = SigningKey::from_pem(generate(KeyKind::Ed25519).unwrap().expose().as_bytes()).unwrap();
-        assert_eq!(
-            format!("{key:?}"),
-            format!("SigningKey {{ kid: {:?}, algorithm: EdDSA, .. }}", key.kid())
-        );
+        assert_eq!(format!("{key:?}"), format!("SigningKey {{ kid: {:?}, algorithm: EdDSA, .. }}", key.kid()));
     }
 
     #[test]
@@ -346,21 +339,13 @@ mod tests {
             ("no PEM", "secret", SigningKeyError::Pem),
             ("two keys", &two, SigningKeyError::Pem),
             ("cut off", &good.expose()[..100], SigningKeyError::Pem),
-            (
-                "a public key",
-                "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
-                SigningKeyError::Pem,
-            ),
+            ("a public key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", SigningKeyError::Pem),
             (
                 "encrypted",
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
                 SigningKeyError::Pem,
             ),
-            (
-                "garbage",
-                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-                SigningKeyError::Unsupported,
-            ),
+            ("garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", SigningKeyError::Unsupported),
             ("P-521", p521.expose(), SigningKeyError::Unsupported),
             ("RSA of 1024 bits", RSA_1024, SigningKeyError::Unsupported),
         ];

@@ -21,8 +21,7 @@ pub struct Session {
 /// exchange that asks for an access token.
 pub fn take_session(answer: &mut UpstreamAnswer) -> Result<Session, Refusal> {
     let session = session(answer);
-    if answer.members_mut().text("issued_token_type") != Some(TokenType::RefreshToken.urn())
-        || session.token.is_none()
+    if answer.members_mut().text("issued_token_type") != Some(TokenType::RefreshToken.urn()) || session.token.is_none()
     {
         return Err(Refusal::new(
             Reason::AnswerTokenType,
@@ -48,7 +47,6 @@ fn session(answer: &mut UpstreamAnswer) -> Session {
         _ => None,
     });
     // Keycloak's 0 means that there is no refresh token, or that it never expires (an offline token).
-    let expires_in =
-        members.take("refresh_expires_in").and_then(|value| value.as_i64()).filter(|seconds| *seconds > 0);
+    let expires_in = members.take("refresh_expires_in").and_then(|value| value.as_i64()).filter(|seconds| *seconds > 0);
     Session { token, expires_in }
 }

@@ -8,9 +8,7 @@ use super::*;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::{Audience, Issuance};
-use crate::judgement::policy::samples::{
-    ISSUER, NOW, audience, contract, keycloak_claims, now, permission, set,
-};
+use crate::judgement::policy::samples::{ISSUER, NOW, audience, contract, keycloak_claims, now, permission, set};
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -97,8 +95,7 @@ fn a_forwarded_answer_keeps_all_but_the_refresh_token() {
 
 #[test]
 fn a_forwarded_answer_beyond_the_contract_is_refused() {
-    let refusal =
-        forward(Audience { issuance: Issuance::Forward, ..strict() }, &keycloak_claims(), &body(&[]));
+    let refusal = forward(Audience { issuance: Issuance::Forward, ..strict() }, &keycloak_claims(), &body(&[]));
     let refusal = refusal.unwrap_err();
     assert_eq!(refusal.reason, Reason::AnswerRoles);
     assert!(refusal.detail.contains("realm role default-roles-corp"), "{}", refusal.detail);
@@ -125,12 +122,7 @@ fn a_reissued_answer_has_our_token_and_says_so() {
     assert_eq!(claims["jti"], json!("onrtte:1"));
     assert!(!claims.contains_key("realm_access") && !claims.contains_key("name"));
     assert_eq!(
-        [
-            &answer["expires_in"],
-            &answer["refresh_expires_in"],
-            &answer["scope"],
-            &answer["issued_token_type"]
-        ],
+        [&answer["expires_in"], &answer["refresh_expires_in"], &answer["scope"], &answer["issued_token_type"]],
         [&json!(60), &json!(0), &json!("email"), &json!(TokenType::AccessToken.urn())]
     );
     assert_eq!(answer.get("refresh_token"), None);
@@ -151,15 +143,9 @@ fn a_reissued_answer_has_our_token_and_says_so() {
 fn expires_in_counts_from_now() {
     let late = jiff::Timestamp::from_second(NOW + 100).unwrap();
     let (claims, answer) = (keycloak_claims(), UpstreamAnswer::read(200, &body(&[])).unwrap());
-    let conformed = reissue::to_contract(
-        &contract(strict()),
-        answer,
-        &verified(&claims),
-        &Key(true),
-        late,
-        Grant::TokenExchange,
-    )
-    .unwrap();
+    let conformed =
+        reissue::to_contract(&contract(strict()), answer, &verified(&claims), &Key(true), late, Grant::TokenExchange)
+            .unwrap();
     let answer: Value = serde_json::from_slice(&conformed.body()).unwrap();
     assert_eq!(answer["expires_in"], json!(200));
 }
@@ -187,9 +173,8 @@ fn what_can_not_be_mended_or_signed_is_refused() {
     let other_type = body(&[("issued_token_type", json!(TokenType::RefreshToken.urn()))]);
     assert_eq!(reissue(&contract, &claims, &other_type).unwrap_err().reason, Reason::AnswerTokenType);
     let answer = UpstreamAnswer::read(200, &body(&[])).unwrap();
-    let refusal =
-        reissue::to_contract(&contract, answer, &verified(&claims), &Key(false), now(), Grant::TokenExchange)
-            .unwrap_err();
+    let refusal = reissue::to_contract(&contract, answer, &verified(&claims), &Key(false), now(), Grant::TokenExchange)
+        .unwrap_err();
     assert_eq!(refusal.reason, Reason::SigningFailed);
 }
 

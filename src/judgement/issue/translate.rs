@@ -25,10 +25,7 @@ impl LocalSubject {
             return Err(Refusal::new(Reason::AnswerTokenType, "the grant gave no access token"));
         }
         if claim("azp") != Some(permit.client()) {
-            return Err(Refusal::new(
-                Reason::AnswerAudience,
-                "azp of the grant is not the requesting client",
-            ));
+            return Err(Refusal::new(Reason::AnswerAudience, "azp of the grant is not the requesting client"));
         }
         match claim("sub") {
             Some(subject) if !subject.is_empty() => Ok(Self(subject.to_owned())),

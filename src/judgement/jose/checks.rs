@@ -28,11 +28,7 @@ pub struct ClaimRule {
 }
 
 /// The issuer's claim validation rules.
-pub(crate) fn rules_hold(
-    claims: &Map<String, Value>,
-    client: &str,
-    rules: &[ClaimRule],
-) -> Result<(), Refusal> {
+pub(crate) fn rules_hold(claims: &Map<String, Value>, client: &str, rules: &[ClaimRule]) -> Result<(), Refusal> {
     if rules.is_empty() {
         return Ok(());
     }

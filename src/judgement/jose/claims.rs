@@ -47,10 +47,7 @@ fn whole_seconds(value: f64) -> Option<i64> {
     if !(value.is_finite() && value.abs() < LIMIT) {
         return None;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the range was just checked; the fraction is to be cut"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the range was just checked; the fraction is to be cut")]
     Some(value.floor() as i64)
 }
 
@@ -83,8 +80,7 @@ mod tests {
             ("beyond the calendar", json!({"exp": 9_000_000_000_000_i64}), Err(WrongType("exp"))),
         ];
         for (name, value, expected) in cases {
-            let expected =
-                expected.map(|second: Option<i64>| second.map(|s| Timestamp::from_second(s).unwrap()));
+            let expected = expected.map(|second: Option<i64>| second.map(|s| Timestamp::from_second(s).unwrap()));
             assert_eq!(time(&claims(value), "exp"), expected, "{name}");
         }
     }

@@ -22,14 +22,8 @@ pub const MAX_SET_BYTES: usize = 256 * 1024;
 /// Most keys in a set.
 pub const MAX_KEYS: usize = 64;
 
-const RSA: &[Algorithm] = &[
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-];
+const RSA: &[Algorithm] =
+    &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
 /// Why a key set was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,10 +118,8 @@ impl KeySet {
     /// The key for a token. With a `kid`, the key that has it, and it must fit the algorithm. Without one, the only
     /// key that fits the algorithm: if two fit, guessing would make the choice of key the sender's.
     pub(in crate::judgement) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
-        let mut fitting = self
-            .keys
-            .iter()
-            .filter(|key| key.fits(algorithm) && (kid.is_none() || key.kid.as_deref() == kid));
+        let mut fitting =
+            self.keys.iter().filter(|key| key.fits(algorithm) && (kid.is_none() || key.kid.as_deref() == kid));
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Some(key),
             _ => None,
@@ -163,9 +155,9 @@ fn may_sign(jwk: &Map<String, Value>) -> bool {
     let kty = matches!(text(jwk, "kty"), Some("RSA" | "EC" | "OKP"));
     // A SPIFFE trust bundle's own word for keys that sign JWTs (SPIFFE Trust Domain and Bundle, section 4.2.2).
     let usage = jwk.get("use").is_none_or(|usage| usage == "sig" || usage == "jwt-svid");
-    let operations = jwk.get("key_ops").is_none_or(|ops| {
-        ops.as_array().is_some_and(|ops| ops.iter().any(|operation| operation == "verify"))
-    });
+    let operations = jwk
+        .get("key_ops")
+        .is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.iter().any(|operation| operation == "verify")));
     kty && usage && operations
 }
 
@@ -189,8 +181,7 @@ pub(in crate::judgement) fn admit(jwk: &Map<String, Value>) -> Option<PublicKey>
         None => None,
         Some(kid) => Some(kid.as_str()?.to_owned()),
     };
-    let fitting =
-        possible.iter().copied().filter(|algorithm| stated.is_none_or(|stated| stated == *algorithm));
+    let fitting = possible.iter().copied().filter(|algorithm| stated.is_none_or(|stated| stated == *algorithm));
     let verifiers = fitting.map(|algorithm| Some((algorithm, numbers.verifier(algorithm)?)));
     let verifiers: Vec<_> = verifiers.collect::<Option<_>>()?;
     (!verifiers.is_empty()).then_some(PublicKey { kid, verifiers })
@@ -274,10 +265,8 @@ pub fn thumbprint(jwk: &Value) -> Option<String> {
         _ => return None,
     };
     // RFC 7638 section 3.3: the required members only, in lexicographic order, without white space.
-    let members: Option<Vec<String>> = names
-        .iter()
-        .map(|name| Some(format!("\"{name}\":{}", Value::from(jwk.get(name)?.as_str()?))))
-        .collect();
+    let members: Option<Vec<String>> =
+        names.iter().map(|name| Some(format!("\"{name}\":{}", Value::from(jwk.get(name)?.as_str()?)))).collect();
     let canonical = format!("{{{}}}", members?.join(","));
     let digest = digest(&SHA256, canonical.as_bytes());
     Some(URL_SAFE_NO_PAD.encode(digest))

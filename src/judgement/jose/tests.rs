@@ -20,14 +20,8 @@ use crate::words::secret::Secret;
 
 pub(crate) const ISSUER: &str = "https://sso.example.org/realms/corp";
 pub(crate) const NOW: i64 = 1_800_000_000;
-const ALGORITHMS: &[Algorithm] = &[
-    Algorithm::RS256,
-    Algorithm::PS256,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-    Algorithm::HS256,
-];
+const ALGORITHMS: &[Algorithm] =
+    &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::HS256];
 
 /// One key of each type, and the set of their public halves.
 pub(crate) struct Issuer {
@@ -105,8 +99,7 @@ fn a_shared_secret_and_a_key_are_never_taken_for_each_other() {
     let secret = Secret::new("0123456789abcdef0123456789abcdef");
     let made = |algorithm: Algorithm, key: &[u8]| {
         let header = json!({"alg": format!("{algorithm:?}")}).to_string();
-        let message =
-            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
         let key = EncodingKey::from_secret(key);
         let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).unwrap();
         format!("{message}.{code}")
@@ -120,11 +113,7 @@ fn a_shared_secret_and_a_key_are_never_taken_for_each_other() {
         let right = made(algorithm, secret.expose().as_bytes());
         assert_eq!(check(&right, &hmac), Ok("alice".to_owned()), "{algorithm:?}");
         assert_eq!(check(&right, &[Algorithm::RS256]), Err(TokenError::AlgorithmNotAllowed), "{algorithm:?}");
-        assert_eq!(
-            check(&made(algorithm, b"another"), &hmac),
-            Err(JwsError::Signature.into()),
-            "{algorithm:?}"
-        );
+        assert_eq!(check(&made(algorithm, b"another"), &hmac), Err(JwsError::Signature.into()), "{algorithm:?}");
         let (message, code) = right.rsplit_once('.').unwrap();
         for (name, code) in [("none", ""), ("half", &code[..20]), ("no base64", "***")] {
             let cut = format!("{message}.{code}");
@@ -176,12 +165,7 @@ fn what_the_library_lets_through_is_refused() {
         ("unknown crit", with(header(), "crit", json!(["x"])), claims(), critical.clone()),
         ("empty crit", with(header(), "crit", json!([])), claims(), critical.clone()),
         ("crit null", with(header(), "crit", Value::Null), claims(), critical.clone()),
-        (
-            "crit b64",
-            with(with(header(), "crit", json!(["b64"])), "b64", json!(false)),
-            claims(),
-            critical.clone(),
-        ),
+        ("crit b64", with(with(header(), "crit", json!(["b64"])), "b64", json!(false)), claims(), critical.clone()),
         ("b64 alone", with(header(), "b64", json!(true)), claims(), critical),
         ("iss missing", header(), without(claims(), "iss"), Err(TokenError::ClaimMissing("iss"))),
         ("iss of another", header(), with(claims(), "iss", json!("https://other")), Err(TokenError::Issuer)),
@@ -209,12 +193,7 @@ fn what_the_library_lets_through_is_refused() {
         ("exp 50 s ago", header(), with(claims(), "exp", json!(NOW - 50)), Err(TokenError::Expired)),
         ("exp at the leeway", header(), with(claims(), "exp", json!(NOW - 10)), Err(TokenError::Expired)),
         ("exp within the leeway", header(), with(claims(), "exp", json!(NOW - 9)), Ok("alice".to_owned())),
-        (
-            "nbf in 2096",
-            header(),
-            with(claims(), "nbf", json!(3_976_214_400_u64)),
-            Err(TokenError::NotYetValid("nbf")),
-        ),
+        ("nbf in 2096", header(), with(claims(), "nbf", json!(3_976_214_400_u64)), Err(TokenError::NotYetValid("nbf"))),
         ("nbf within the leeway", header(), with(claims(), "nbf", json!(NOW + 10)), Ok("alice".to_owned())),
         (
             "nbf beyond the leeway",
@@ -230,39 +209,14 @@ fn what_the_library_lets_through_is_refused() {
         ),
         ("iat missing", header(), without(claims(), "iat"), Ok("alice".to_owned())),
         ("kid unknown", with(header(), "kid", json!("other")), claims(), Err(TokenError::KeyUnknown)),
-        (
-            "kid of a key of another type",
-            with(header(), "kid", json!(kid(1))),
-            claims(),
-            Err(TokenError::KeyUnknown),
-        ),
-        (
-            "kid a number",
-            with(header(), "kid", json!(1)),
-            claims(),
-            Err(TokenError::Jws(JwsError::Malformed)),
-        ),
+        ("kid of a key of another type", with(header(), "kid", json!(kid(1))), claims(), Err(TokenError::KeyUnknown)),
+        ("kid a number", with(header(), "kid", json!(1)), claims(), Err(TokenError::Jws(JwsError::Malformed))),
         ("kid missing, one RSA key", without(header(), "kid"), claims(), Ok("alice".to_owned())),
         ("embedded key is not looked at", embedded, claims(), Ok("alice".to_owned())),
-        (
-            "jku is not looked at",
-            with(header(), "jku", json!("http://127.0.0.1:1/")),
-            claims(),
-            Ok("alice".to_owned()),
-        ),
-        (
-            "x5u is not looked at",
-            with(header(), "x5u", json!("http://127.0.0.1:1/")),
-            claims(),
-            Ok("alice".to_owned()),
-        ),
+        ("jku is not looked at", with(header(), "jku", json!("http://127.0.0.1:1/")), claims(), Ok("alice".to_owned())),
+        ("x5u is not looked at", with(header(), "x5u", json!("http://127.0.0.1:1/")), claims(), Ok("alice".to_owned())),
         ("alg missing", without(header(), "alg"), claims(), Err(TokenError::Jws(JwsError::Algorithm))),
-        (
-            "alg unknown",
-            with(header(), "alg", json!("RS257")),
-            claims(),
-            Err(TokenError::Jws(JwsError::Algorithm)),
-        ),
+        ("alg unknown", with(header(), "alg", json!("RS257")), claims(), Err(TokenError::Jws(JwsError::Algorithm))),
         (
             "alg of another padding",
             with(header(), "alg", json!("PS256")),
@@ -312,10 +266,8 @@ fn forgeries_are_refused() {
     let mac = with(header(), "alg", json!("HS256"));
     let message = format!("{}.{}", encode(&mac), encode(&claims()));
     let secret = EncodingKey::from_secret(CORP.pems[0].1.jwk()["n"].as_str().unwrap().as_bytes());
-    let mac = format!(
-        "{message}.{}",
-        jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap()
-    );
+    let mac =
+        format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap());
     let none = encode(&with(header(), "alg", json!("none")));
     let by_own_key = sign(
         &json!({"alg": "ES256", "kid": kid(0), "jwk": CORP.pems[1].1.jwk()}).to_string(),
@@ -328,11 +280,7 @@ fn forgeries_are_refused() {
     let large = rs256(&header(), &with(claims(), "x", json!("x".repeat(MAX_TOKEN_BYTES))));
     let cases = [
         ("HS256 with the public key", mac, TokenError::KeyUnknown),
-        (
-            "alg none, no signature",
-            format!("{none}.{}.", encode(&claims())),
-            TokenError::Jws(JwsError::Algorithm),
-        ),
+        ("alg none, no signature", format!("{none}.{}.", encode(&claims())), TokenError::Jws(JwsError::Algorithm)),
         (
             "alg none, a signature",
             format!("{none}.{}.{signature}", encode(&claims())),
@@ -344,11 +292,7 @@ fn forgeries_are_refused() {
             TokenError::Jws(JwsError::Signature),
         ),
         ("embedded key, kid of another", by_own_key, TokenError::KeyUnknown),
-        (
-            "other claims",
-            format!("{}.{admin}.{signature}", encode(&header())),
-            TokenError::Jws(JwsError::Signature),
-        ),
+        ("other claims", format!("{}.{admin}.{signature}", encode(&header())), TokenError::Jws(JwsError::Signature)),
         ("padded", format!("{good}="), TokenError::Jws(JwsError::Signature)),
         ("a space behind", format!("{good} "), TokenError::Jws(JwsError::Signature)),
         ("a space before", format!(" {good}"), malformed),
@@ -377,8 +321,7 @@ fn a_key_that_does_not_fit_verifies_nothing() {
 #[test]
 fn an_empty_shared_secret_is_nobodys() {
     let message = ["eyJhbGciOiJIUzI1NiJ9".to_owned(), URL_SAFE_NO_PAD.encode(claims().to_string())].join(".");
-    let expect =
-        Expectations { issuer: ISSUER, algorithms: &[Algorithm::HS256], leeway: SignedDuration::ZERO };
+    let expect = Expectations { issuer: ISSUER, algorithms: &[Algorithm::HS256], leeway: SignedDuration::ZERO };
     let outcome = |secret: &str| {
         let key = EncodingKey::from_secret(secret.as_bytes());
         let code = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();

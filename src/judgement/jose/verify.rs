@@ -103,11 +103,7 @@ pub fn verify_shared(
 
 /// Checks the signature of a compact JWS whose payload may be anything, and returns the payload. Nothing is known of
 /// what it means: [`verify`] is for tokens.
-pub fn verify_payload(
-    jws: &str,
-    keys: &KeySet,
-    algorithms: &[Algorithm],
-) -> Result<(Header, Vec<u8>), TokenError> {
+pub fn verify_payload(jws: &str, keys: &KeySet, algorithms: &[Algorithm]) -> Result<(Header, Vec<u8>), TokenError> {
     let unverified = jws::UnverifiedJws::read(jws)?;
     let payload = unverified.payload()?;
     unverified.verify(key_for(&unverified.header, keys, algorithms)?)?;
@@ -137,12 +133,7 @@ impl UnverifiedToken {
 
     /// Checks the token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`
     /// (RFC 7519 section 7.2, RFC 8725). A token without `kid` is accepted only if exactly one key fits its algorithm.
-    pub fn verify(
-        self,
-        keys: &KeySet,
-        expect: &Expectations<'_>,
-        now: Timestamp,
-    ) -> Result<VerifiedToken, TokenError> {
+    pub fn verify(self, keys: &KeySet, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {
         self.jws.verify(key_for(&self.jws.header, keys, expect.algorithms)?)?;
         self.checked(expect, now)
     }
@@ -201,11 +192,7 @@ impl std::fmt::Debug for UnverifiedToken {
 }
 
 /// The issuer's list decides on the algorithm, never the token alone.
-fn key_for<'k>(
-    header: &Header,
-    keys: &'k KeySet,
-    algorithms: &[Algorithm],
-) -> Result<&'k PublicKey, TokenError> {
+fn key_for<'k>(header: &Header, keys: &'k KeySet, algorithms: &[Algorithm]) -> Result<&'k PublicKey, TokenError> {
     if !algorithms.contains(&header.algorithm) {
         return Err(TokenError::AlgorithmNotAllowed);
     }
@@ -215,11 +202,7 @@ fn key_for<'k>(
 impl VerifiedToken {
     /// A token that was verified before and is remembered with the exchange that it was for; it counts until `expires`.
     /// `None` if it has no `sub`, which no verified token has.
-    pub(crate) fn remembered(
-        header: Option<Header>,
-        claims: Map<String, Value>,
-        expires: Timestamp,
-    ) -> Option<Self> {
+    pub(crate) fn remembered(header: Option<Header>, claims: Map<String, Value>, expires: Timestamp) -> Option<Self> {
         let subject = required(&claims, "sub").ok()?.to_owned();
         let issued = claims::time(&claims, "iat").ok()?;
         Some(Self { header, claims, subject, expires, issued })
@@ -282,9 +265,7 @@ impl TokenError {
     /// The cause in the closed set, for a subject token.
     pub fn reason(self) -> Reason {
         match self {
-            Self::Jws(JwsError::TooLarge | JwsError::Malformed | JwsError::Repeated) => {
-                Reason::SubjectTokenMalformed
-            }
+            Self::Jws(JwsError::TooLarge | JwsError::Malformed | JwsError::Repeated) => Reason::SubjectTokenMalformed,
             Self::Jws(JwsError::Algorithm) | Self::AlgorithmNotAllowed => Reason::SubjectTokenAlgorithm,
             Self::Jws(JwsError::Critical) => Reason::SubjectTokenCritical,
             Self::Jws(JwsError::KeyMismatch | JwsError::KeyMissing) | Self::KeyUnknown => {

@@ -55,10 +55,7 @@ fn checks(rules: &[&str]) -> TokenChecks {
         leeway: SignedDuration::ZERO,
         rules: rules
             .iter()
-            .map(|rule| ClaimRule {
-                expression: Expression::compile(rule).unwrap(),
-                message: (*rule).to_owned(),
-            })
+            .map(|rule| ClaimRule { expression: Expression::compile(rule).unwrap(), message: (*rule).to_owned() })
             .collect(),
     }
 }
@@ -73,8 +70,7 @@ fn renew(
     let refresh = refresh(scope);
     let authenticated = Authenticated::by_upstream(renewal.asked_again(&refresh).unwrap());
     let checks = checks(rules);
-    let checks =
-        SubjectChecks { issuer_name: "corp", issuer, checks: &checks, audience: AudienceRule::Client };
+    let checks = SubjectChecks { issuer_name: "corp", issuer, checks: &checks, audience: AudienceRule::Client };
     let policy = policy([audience("back-end-api", vec![permission])]);
     let evidence = Evidence::default();
     let circumstances = Circumstances { realm: "corp", realm_issuer: issuer, ..Circumstances::default() };
@@ -93,12 +89,7 @@ fn what_the_files_say_now_counts_and_never_more_than_was_granted() {
         ("every scope was taken away", scopes(&[]), "", Ok("")),
         ("all is permitted now", Permission { scopes: Names::Any, ..refreshing() }, "", Ok("email profile")),
         ("asked by name, and taken away", scopes(&["email"]), "profile", Err(Reason::ScopeNotPermitted)),
-        (
-            "asked for more",
-            Permission { scopes: Names::Any, ..refreshing() },
-            "openid",
-            Err(Reason::ScopeNotPermitted),
-        ),
+        ("asked for more", Permission { scopes: Names::Any, ..refreshing() }, "openid", Err(Reason::ScopeNotPermitted)),
         ("no refresh tokens any more", permission(), "", Err(Reason::RequestedTokenTypeNotPermitted)),
         (
             "another client's permission",
@@ -135,9 +126,7 @@ fn an_empty_scope_grants_nothing_and_not_everything() {
 #[test]
 fn offline_access_that_was_taken_away_is_left_out_like_any_scope() {
     let granted = renewal(&[("scope", json!("email offline_access"))]);
-    for (scopes, expected) in
-        [(Names::Any, "email"), (listed(&["email", "offline_access"]), "email offline_access")]
-    {
+    for (scopes, expected) in [(Names::Any, "email"), (listed(&["email", "offline_access"]), "email offline_access")] {
         let permit = renew(&granted, Permission { scopes, ..refreshing() }, "", ISSUER, &[]).unwrap();
         assert_eq!(permit.contract().scope_requested.as_ref().unwrap().to_string(), expected);
     }
@@ -149,20 +138,8 @@ fn the_subject_is_held_to_the_issuers_rules_of_now() {
         ("as before", vec![], ISSUER, &["claims.level == 3"][..], Ok(())),
         ("a new rule", vec![], ISSUER, &["claims.level == 4"], Err(Reason::SubjectTokenRule)),
         ("another iss", vec![], "https://new.example", &[], Err(Reason::SubjectTokenIssuerUntrusted)),
-        (
-            "another issuance",
-            vec![("issuance", json!("mint"))],
-            ISSUER,
-            &[],
-            Err(Reason::RefreshTokenInvalid),
-        ),
-        (
-            "an audience without a file",
-            vec![("audiences", json!(["gone"]))],
-            ISSUER,
-            &[],
-            Err(Reason::AudienceUnknown),
-        ),
+        ("another issuance", vec![("issuance", json!("mint"))], ISSUER, &[], Err(Reason::RefreshTokenInvalid)),
+        ("an audience without a file", vec![("audiences", json!(["gone"]))], ISSUER, &[], Err(Reason::AudienceUnknown)),
     ] {
         let permit = renew(&renewal(&changes), refreshing(), "", issuer, rules);
         assert_eq!(permit.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
@@ -202,12 +179,7 @@ fn welcoming_refresh() -> Validated {
     let claims = json!({"iss": ISSUER, "sub": "alice", "azp": "front-end-app", "iat": NOW});
     let token = VerifiedToken::remembered(None, claims.as_object().unwrap().clone(), now()).unwrap();
     let checks = checks(&[]);
-    let checks = SubjectChecks {
-        issuer_name: "corp",
-        issuer: ISSUER,
-        checks: &checks,
-        audience: AudienceRule::Client,
-    };
+    let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let authenticated = Authenticated::by_upstream(parsed);
     let source = TokenSource::Remembered { token, kind: TokenType::AccessToken, binding: Binding::default() };
     let presenter = Presenter::of(&authenticated, Evidence::default());

@@ -80,8 +80,7 @@ impl AdminRoles {
             Some(OfClient::Any) => !held.is_empty(),
             Some(OfClient::Named(names)) => !names.is_disjoint(held),
         };
-        !self.realm.is_disjoint(&roles.realm)
-            || roles.clients.iter().any(|(client, held)| of_client(client, held))
+        !self.realm.is_disjoint(&roles.realm) || roles.clients.iter().any(|(client, held)| of_client(client, held))
     }
 
     /// The clients whose roles have to be known, in alphabetical order.

@@ -22,10 +22,7 @@ impl Contract {
         self.check_unchangeable(issued, self.requested)?;
         // Lost, it would have been somebody else's act.
         if issued.claims.get("act") != self.act.as_ref() {
-            return Err(refuse(
-                Reason::AnswerSubject,
-                "act is not the chain of actors that the contract has",
-            ));
+            return Err(refuse(Reason::AnswerSubject, "act is not the chain of actors that the contract has"));
         }
         if self.may_act.is_some() && !issued.claims.contains_key("may_act") {
             return Err(refuse(Reason::AnswerSubject, "the subject token's may_act is gone"));
@@ -42,10 +39,9 @@ impl Contract {
         }
         self.check_roles(&RoleNames::read(issued.claims)?)?;
         self.check_role_claims(issued.claims)?;
-        for scope in
-            [issued.claims.get("scope").map(scope_claim).transpose()?, issued.scope.map(scope).transpose()?]
-                .iter()
-                .flatten()
+        for scope in [issued.claims.get("scope").map(scope_claim).transpose()?, issued.scope.map(scope).transpose()?]
+            .iter()
+            .flatten()
         {
             self.check_scope(scope)?;
         }
@@ -73,10 +69,7 @@ impl Contract {
         if let Some(act) = claim("act").filter(|act| Some(*act) != self.act.as_ref())
             && Some(act) != earlier
         {
-            return Err(refuse(
-                Reason::AnswerSubject,
-                "the issued token carries an act that nobody asked for",
-            ));
+            return Err(refuse(Reason::AnswerSubject, "the issued token carries an act that nobody asked for"));
         }
         if let (Some(may_act), Some(expected)) = (claim("may_act"), &self.may_act)
             && may_act != expected
@@ -105,10 +98,7 @@ impl Contract {
 
     fn check_type(&self, issued: &Issued<'_>, expected: TokenType) -> Result<(), Refusal> {
         if issued.issued_token_type != Some(expected.urn()) {
-            return Err(refuse(
-                Reason::AnswerTokenType,
-                format!("issued_token_type is not {}", expected.name()),
-            ));
+            return Err(refuse(Reason::AnswerTokenType, format!("issued_token_type is not {}", expected.name())));
         }
         let bound_to_key = is_bound_to_key(issued.claims);
         let typ = issued.claims.get("typ").and_then(Value::as_str);
@@ -126,11 +116,7 @@ impl Contract {
             TokenType::AccessToken => typ == Some("Bearer") && token_type.eq_ignore_ascii_case("Bearer"),
             // RFC 8693 section 2.2.1: not an access token.
             TokenType::IdToken => typ == Some("ID") && token_type.eq_ignore_ascii_case("N_A"),
-            TokenType::Jwt
-            | TokenType::IdJag
-            | TokenType::RefreshToken
-            | TokenType::Saml1
-            | TokenType::Saml2 => false,
+            TokenType::Jwt | TokenType::IdJag | TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => false,
         };
         if fits {
             Ok(())
@@ -170,16 +156,12 @@ impl Contract {
     fn check_role_claims(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
         let keycloak = ["realm_access", "resource_access"].iter().any(|name| claims.contains_key(*name));
         if !self.role_output.keycloak && keycloak {
-            return Err(refuse(
-                Reason::AnswerRoles,
-                "roles stand in a claim that roles.output does not name",
-            ));
+            return Err(refuse(Reason::AnswerRoles, "roles stand in a claim that roles.output does not name"));
         }
         let Some(roles) = self.role_output.claim.as_ref().and_then(|name| claims.get(name)) else {
             return Ok(());
         };
-        let allowed =
-            |role: &str| self.realm_roles.contains(role) || self.roles.iter().any(|terms| terms.allows(role));
+        let allowed = |role: &str| self.realm_roles.contains(role) || self.roles.iter().any(|terms| terms.allows(role));
         let list = roles.as_array().map(Vec::as_slice);
         if list.is_some_and(|list| list.iter().all(|role| role.as_str().is_some_and(allowed))) {
             return Ok(());

@@ -67,9 +67,10 @@ impl ClaimClass {
             "address" => Self::OfScope("address"),
             "email" | "email_verified" => Self::OfScope("email"),
             "phone_number" | "phone_number_verified" => Self::OfScope("phone"),
-            "name" | "family_name" | "given_name" | "middle_name" | "nickname" | "preferred_username"
-            | "profile" | "picture" | "website" | "gender" | "birthdate" | "zoneinfo" | "locale"
-            | "updated_at" => Self::OfScope("profile"),
+            "name" | "family_name" | "given_name" | "middle_name" | "nickname" | "preferred_username" | "profile"
+            | "picture" | "website" | "gender" | "birthdate" | "zoneinfo" | "locale" | "updated_at" => {
+                Self::OfScope("profile")
+            }
             _ => Self::Other,
         }
     }

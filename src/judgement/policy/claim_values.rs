@@ -14,15 +14,11 @@ pub(in crate::judgement::policy) fn seconds(claims: &Map<String, Value>, name: &
         .and_then(Value::as_i64)
         // Sums with such a date also fit into i64.
         .filter(|&seconds| (0..=0xFFFF_FFFF_FFFF).contains(&seconds))
-        .ok_or_else(|| {
-            Refusal::new(Reason::AnswerLifetime, format!("{name} is missing or no whole number of seconds"))
-        })
+        .ok_or_else(|| Refusal::new(Reason::AnswerLifetime, format!("{name} is missing or no whole number of seconds")))
 }
 
 /// `aud`: a text or a list of texts (RFC 7519 section 4.1.3).
-pub(in crate::judgement::policy) fn audience(
-    claims: &Map<String, Value>,
-) -> Result<BTreeSet<String>, Refusal> {
+pub(in crate::judgement::policy) fn audience(claims: &Map<String, Value>) -> Result<BTreeSet<String>, Refusal> {
     let unreadable = || Refusal::new(Reason::AnswerAudience, "aud is missing or can't be read");
     match claims.get("aud") {
         Some(Value::String(one)) => Ok(BTreeSet::from([one.clone()])),

@@ -96,10 +96,7 @@ impl Contract {
     /// If the contract has a subject already, or the user is one of the actors.
     pub fn for_local_subject(&self, subject: &str, realm_issuer: &str) -> Result<Self, Refusal> {
         if self.act.as_ref().is_some_and(|act| delegation::acts(act, realm_issuer, subject)) {
-            return Err(Refusal::new(
-                Reason::DelegationCycle,
-                "the subject is linked to the local user who acts",
-            ));
+            return Err(Refusal::new(Reason::DelegationCycle, "the subject is linked to the local user who acts"));
         }
         match self.subject {
             None => Ok(Self { subject: Some(subject.to_owned()), ..self.clone() }),

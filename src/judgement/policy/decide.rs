@@ -94,11 +94,7 @@ pub fn decide(
 }
 
 /// Decides a request for the context's scope. An empty scope asks for nothing, `None` for whatever is permitted.
-fn decide_scope(
-    policy: &Policy,
-    audiences: &[&Audience],
-    context: DecisionContext<'_>,
-) -> Result<Decision, Refusal> {
+fn decide_scope(policy: &Policy, audiences: &[&Audience], context: DecisionContext<'_>) -> Result<Decision, Refusal> {
     let scopes: Vec<String> = context.scope.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
     let context = DecisionContext { scopes: &scopes, ..context };
     let request = context.request;
@@ -108,8 +104,7 @@ fn decide_scope(
     }
     let choice = choose(&scopes, &offers)?;
     if let Some(requested) = request.impersonate.filter(|requested| requested.protected) {
-        let detail =
-            format!("the user {} has a role of realms.{}.adminRoles", requested.subject, context.realm);
+        let detail = format!("the user {} has a role of realms.{}.adminRoles", requested.subject, context.realm);
         return Err(Refusal::new(Reason::ImpersonationProtected, detail));
     }
     let subject = minted_subject(policy, request, &offers)?;
@@ -151,11 +146,7 @@ fn held(audiences: &[&Audience], request: &ExchangeRequest<'_>) -> Option<Scope>
 }
 
 /// The audiences meant by `audience` and `resource`. A resource that two files list means both of them.
-fn targets<'p>(
-    policy: &'p Policy,
-    realm: &str,
-    request: &ExchangeRequest<'_>,
-) -> Result<Vec<&'p Audience>, Refusal> {
+fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -> Result<Vec<&'p Audience>, Refusal> {
     let known = policy.realms.get(realm);
     let mut targets: Vec<&Audience> = Vec::new();
     let mut seen = BTreeSet::new();

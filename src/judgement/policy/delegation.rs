@@ -56,8 +56,7 @@ impl Delegated {
         // Once Cambio signs the token, the realm vouches for its actors.
         let foreign = request.provenance.is_foreign();
         if foreign && chain.iter().any(|(issuer, _)| *issuer == request.realm_issuer) {
-            let detail =
-                "act: another issuer says that one of the realm's own acted, which is not for it to say";
+            let detail = "act: another issuer says that one of the realm's own acted, which is not for it to say";
             return Err(Refusal::new(Reason::SubjectTokenDelegated, detail));
         }
         if let Some(actor) = &request.actor {

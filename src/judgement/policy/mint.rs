@@ -54,8 +54,7 @@ impl Contract {
             let others = terms.from_client.keys().map(|(client, _)| client.as_str());
             std::iter::once(terms.audience.as_str()).chain(others)
         });
-        let realm =
-            !self.realm_roles.is_empty() || self.roles.iter().any(|terms| !terms.from_realm.is_empty());
+        let realm = !self.realm_roles.is_empty() || self.roles.iter().any(|terms| !terms.from_realm.is_empty());
         Some(Question { subject, realm, clients: clients.collect() })
     }
 
@@ -206,9 +205,7 @@ impl Contract {
     fn copies_foreign(&self, class: ClaimClass, claim: &str) -> bool {
         match class {
             ClaimClass::Session | ClaimClass::OtherRoles => false,
-            ClaimClass::Login => {
-                self.claims != Names::Any && self.lists(claim) || self.carried.contains(claim)
-            }
+            ClaimClass::Login => self.claims != Names::Any && self.lists(claim) || self.carried.contains(claim),
             ClaimClass::RealmUser => self.claims.contains(claim),
             _ => self.lists(claim),
         }

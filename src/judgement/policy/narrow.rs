@@ -68,11 +68,7 @@ impl Contract {
     }
 
     /// What the audience's file adds: claims of its own, and the roles.
-    pub(in crate::judgement::policy) fn add_claims(
-        &self,
-        claims: &mut Map<String, Value>,
-        roles: &RoleNames,
-    ) {
+    pub(in crate::judgement::policy) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &RoleNames) {
         if self.requested != TokenType::IdToken {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
@@ -80,11 +76,7 @@ impl Contract {
     }
 
     /// Who acts for the subject, and who may: ID tokens say so, too. `issued` is what the identity provider wrote.
-    pub(in crate::judgement::policy) fn delegate(
-        &self,
-        claims: &mut Map<String, Value>,
-        issued: &Map<String, Value>,
-    ) {
+    pub(in crate::judgement::policy) fn delegate(&self, claims: &mut Map<String, Value>, issued: &Map<String, Value>) {
         let may_act = self.may_act.as_ref().or_else(|| issued.get("may_act"));
         for (name, value) in [("act", self.act.as_ref()), ("may_act", may_act)] {
             claims.extend(value.map(|value| (name.to_owned(), value.clone())));
@@ -149,10 +141,7 @@ impl Contract {
         let expires = seconds(claims, "exp")?.min(longest);
         let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
         if expires <= now.as_second() {
-            return Err(Refusal::new(
-                Reason::AnswerLifetime,
-                "the contract leaves the new token no time to live",
-            ));
+            return Err(Refusal::new(Reason::AnswerLifetime, "the contract leaves the new token no time to live"));
         }
         Ok(expires)
     }

@@ -121,8 +121,7 @@ mod tests {
 
     #[test]
     fn writes_what_it_reads() {
-        let claims =
-            json!({"realm_access": {"roles": ["a"]}, "resource_access": {"x": {"roles": ["b", "c"]}}});
+        let claims = json!({"realm_access": {"roles": ["a"]}, "resource_access": {"x": {"roles": ["b", "c"]}}});
         let mut written = Map::from_iter([("realm_access".to_owned(), json!("stale"))]);
         read(&claims).unwrap().write(&RoleOutput::default(), &mut written);
         assert_eq!(Value::Object(written), claims);

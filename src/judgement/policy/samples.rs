@@ -6,9 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::judgement::policy::contract::{Contract, Issued};
-use crate::judgement::policy::model::{
-    Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules,
-};
+use crate::judgement::policy::model::{Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules};
 use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::request::ExchangeRequest;
 use crate::words::oauth::names::Names;
@@ -74,8 +72,7 @@ pub(crate) fn audience(name: &str, permissions: Vec<Permission>) -> Audience {
 }
 
 pub(crate) fn policy(audiences: impl IntoIterator<Item = Audience>) -> Policy {
-    let audiences: BTreeMap<_, _> =
-        audiences.into_iter().map(|audience| (audience.name.clone(), audience)).collect();
+    let audiences: BTreeMap<_, _> = audiences.into_iter().map(|audience| (audience.name.clone(), audience)).collect();
     Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 

@@ -20,9 +20,8 @@ pub fn minted(
     username: Option<&Expression>,
 ) -> Result<String, Refusal> {
     let issuer = request.issuer;
-    let failed = |text: &str| {
-        Err(Refusal::new(Reason::SubjectMappingFailed, format!("subject of the issuer {issuer}: {text}")))
-    };
+    let failed =
+        |text: &str| Err(Refusal::new(Reason::SubjectMappingFailed, format!("subject of the issuer {issuer}: {text}")));
     let name = match (rule, username) {
         (SubjectRule::Keep, _) => request.subject.to_owned(),
         (SubjectRule::Qualified, _) => format!("{issuer}#{}", request.subject),
@@ -31,8 +30,7 @@ pub fn minted(
         }
         (SubjectRule::Mapped, Some(expression)) => {
             // A name is about the token, whatever is asked for with it.
-            let variables =
-                Variables { claims: request.claims, client: request.client, audience: "", scopes: &[] };
+            let variables = Variables { claims: request.claims, client: request.client, audience: "", scopes: &[] };
             match expression.text(variables) {
                 Ok(name) => name,
                 Err(error) => return failed(&format!("claimMappings.username can't be evaluated: {error}")),

@@ -48,9 +48,7 @@ pub(super) fn decode(text: &str) -> String {
 /// The quick way out for nearly every path: nothing to decode, and nowhere the last of the names.
 fn is_clean(path: &str) -> bool {
     let bytes = path.as_bytes();
-    bytes.is_ascii()
-        && !bytes.contains(&b'%')
-        && !bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"token"))
+    bytes.is_ascii() && !bytes.contains(&b'%') && !bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"token"))
 }
 
 fn has_in_order(decoded: &str, names: &[impl AsRef<str>]) -> bool {
@@ -66,9 +64,7 @@ fn has_in_order(decoded: &str, names: &[impl AsRef<str>]) -> bool {
 /// Whether `segment` is `name`, perhaps with something after it that some server cuts (`token;a=b`, `token.json`,
 /// `token%00x`) or something within it that some server drops (spaces, control and invisible characters).
 fn is_name(segment: &str, name: &str) -> bool {
-    let ends = |rest: &str| {
-        !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_')
-    };
+    let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_');
     let kept: String = segment.chars().filter(char::is_ascii_graphic).collect();
     segment.trim_start_matches(|c: char| !c.is_ascii_graphic()).strip_prefix(name).is_some_and(ends)
         || kept.strip_prefix(name).is_some_and(ends)

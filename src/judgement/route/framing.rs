@@ -44,8 +44,7 @@ fn check_host(head: &Parts) -> Result<(), &'static str> {
         return Err("the request target has another scheme than http and https");
     }
     let target = head.uri.authority().map(|authority| {
-        Authority::parse(authority.as_str().as_bytes())
-            .ok_or("the authority of the request target is malformed")
+        Authority::parse(authority.as_str().as_bytes()).ok_or("the authority of the request target is malformed")
     });
     match (host, target.transpose()?) {
         (Some(host), Some(target)) if !host.is_same(&target, head.uri.scheme_str()) => {

@@ -13,8 +13,7 @@ fn table() -> RouteTable {
 }
 
 fn try_head(version: Version, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Parts> {
-    let mut request =
-        Request::builder().version(version).method(method).uri(target).header("host", "sso.example.org");
+    let mut request = Request::builder().version(version).method(method).uri(target).header("host", "sso.example.org");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -83,11 +82,7 @@ fn every_path_has_one_route() {
         ("GET", "/sso/realms/partner/.well-known/openid-configuration", "discovery 1"),
         ("GET", "/realms/master/protocol/openid-connect/certs", "pass"),
         ("GET", "/", "pass"),
-        (
-            "GET",
-            "/realms/corp/protocol/openid-connect/auth?redirect_uri=/protocol/openid-connect/token",
-            "pass",
-        ),
+        ("GET", "/realms/corp/protocol/openid-connect/auth?redirect_uri=/protocol/openid-connect/token", "pass"),
         ("POST", "/auth-service/api-access/token", "pass"),
         ("CONNECT", "sso.example.org:443", "method_not_allowed"),
         ("OPTIONS", "*", "framing_refused"),
@@ -178,12 +173,7 @@ fn dialects_have_doors_of_their_own() {
         ("POST", "/token//oauth2", "path_not_canonical", None),
         ("POST", "/%74oken/oauth2", "path_not_canonical", None),
         ("PUT", "/token/oauth2", "method_not_allowed", Some("/realms/kb/protocol/openid-connect/token")),
-        (
-            "POST",
-            "/protocol/openid-connect/token",
-            "door 2",
-            Some("/realms/pace/protocol/openid-connect/token"),
-        ),
+        ("POST", "/protocol/openid-connect/token", "door 2", Some("/realms/pace/protocol/openid-connect/token")),
         (
             "POST",
             "/auth/realms/cern/protocol/openid-connect/token",
@@ -225,21 +215,15 @@ enum Mangle {
 }
 
 fn mangles() -> impl Strategy<Value = Mangle> {
-    let dropped =
-        prop::sample::select(vec!["/", "./", "x/../", "%2e/", "a/b/%2e%2e/..;/", "%2f", "x/.%252e/", ";/"]);
+    let dropped = prop::sample::select(vec!["/", "./", "x/../", "%2e/", "a/b/%2e%2e/..;/", "%2f", "x/.%252e/", ";/"]);
     let cut = prop::sample::select(vec![";a=b", ";", "%3b", "%00", "%20", ".", "%09", "%E2%80%8B", "%253Bx"]);
-    let slash =
-        prop::sample::select(vec!["%2F", "%2f", "%5c", "%252f", "%c0%af", "%u002f", "\\", "//", "%EF%BC%8F"]);
+    let slash = prop::sample::select(vec!["%2F", "%2f", "%5c", "%252f", "%c0%af", "%u002f", "\\", "//", "%EF%BC%8F"]);
     let end = prop::sample::select(vec![
         "/", ".", "%20", "%00", "%3f", "%23", ";x=y", "/.", "//", "%2f", "/x/..", ".json", "%0a",
     ]);
     let start = prop::sample::select(vec!["/", "/.", "/x/..", "/%2e", "/;", "/auth/..", "/%5c"]);
     prop_oneof![
-        (any::<usize>(), 1..4_usize, any::<bool>()).prop_map(|(at, times, upper)| Mangle::Escape {
-            at,
-            times,
-            upper
-        }),
+        (any::<usize>(), 1..4_usize, any::<bool>()).prop_map(|(at, times, upper)| Mangle::Escape { at, times, upper }),
         any::<usize>().prop_map(Mangle::FlipCase),
         (any::<usize>(), dropped).prop_map(|(at, text)| Mangle::Insert { at, text }),
         (any::<usize>(), cut).prop_map(|(at, text)| Mangle::Tail { at, text }),

@@ -153,7 +153,8 @@ impl CheckedToken {
         let impersonated = self.claims().contains_key(IMPERSONATED);
         match role {
             TokenRole::Subject if impersonated => {
-                let detail = "the subject token came of an impersonation, which was permitted for its own audience alone";
+                let detail =
+                    "the subject token came of an impersonation, which was permitted for its own audience alone";
                 return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
             }
             TokenRole::Actor if origin.is_some() => {

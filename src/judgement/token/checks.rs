@@ -63,12 +63,7 @@ impl<'a> SubjectChecks<'a> {
     }
 
     /// Checks what the configuration says about claims: whom the token is for, its binding, and the issuer's rules.
-    pub(super) fn fit(
-        &self,
-        token: &VerifiedToken,
-        client: &str,
-        evidence: Evidence<'_>,
-    ) -> Result<(), Refusal> {
+    pub(super) fn fit(&self, token: &VerifiedToken, client: &str, evidence: Evidence<'_>) -> Result<(), Refusal> {
         audience_is(token.claims(), client, self.audience)?;
         Binding::read(token.claims())?.proved_by(evidence)?;
         rules_hold(token.claims(), client, &self.checks.rules)

@@ -24,9 +24,7 @@ pub fn is_opaque(token: &str) -> bool {
 /// Whether the text before the first dot is a JSON object in base64url, as every JOSE header is.
 fn has_header(token: &str) -> bool {
     let first = token.split('.').next().unwrap_or_default();
-    URL_SAFE_NO_PAD
-        .decode(first)
-        .is_ok_and(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok())
+    URL_SAFE_NO_PAD.decode(first).is_ok_and(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).is_ok())
 }
 
 /// The token that the answer is about: active, of `issuer`, within its times, an access token with a subject. An
@@ -39,8 +37,7 @@ pub(super) fn access_token(
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
     if kind != TokenType::AccessToken {
-        let detail =
-            format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name());
+        let detail = format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name());
         return Err(Refusal::new(Reason::SubjectTokenMalformed, detail));
     }
     let Some(claims) = answer.claims() else {
@@ -49,16 +46,14 @@ pub(super) fn access_token(
     is_access_token(claims)?;
     let mut claims = claims.clone();
     claims.entry("iss").or_insert_with(|| issuer.into());
-    held(None, claims, issuer, leeway, now)
-        .map_err(|error: TokenError| Refusal::new(error.reason(), error.to_string()))
+    held(None, claims, issuer, leeway, now).map_err(|error: TokenError| Refusal::new(error.reason(), error.to_string()))
 }
 
 /// An introspection endpoint tells about refresh tokens, too. An access token has a `token_type` (RFC 6749 section 7.1);
 /// servers that say more, say it in `token_use` or Keycloak's `typ`.
 fn is_access_token(claims: &Map<String, Value>) -> Result<(), Refusal> {
     let text = |name| {
-        claims::string(claims, name)
-            .map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))
+        claims::string(claims, name).map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))
     };
     let is = |value: Option<&str>, known: &[&str]| {
         value.is_some_and(|value| known.iter().any(|one| value.eq_ignore_ascii_case(one)))

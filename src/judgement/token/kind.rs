@@ -30,8 +30,8 @@ pub(super) fn check(token: &VerifiedToken, kind: TokenType, own: bool) -> Result
         Some(_) => return wrong("the header's typ is not that of an access or ID token"),
     };
     let claims = token.claims();
-    let claim = claims::string(claims, "typ")
-        .map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))?;
+    let claim =
+        claims::string(claims, "typ").map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))?;
     // Marks that OpenID Connect Core section 3.3.2.11 puts into ID tokens, and the one of RFC 8417 events (logout).
     let id_marks = ["at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name));
     if claims.contains_key("events") {

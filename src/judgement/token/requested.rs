@@ -47,10 +47,7 @@ fn id_jag(parsed: &Parsed, token: &CheckedToken) -> Result<RequestedAccess, Refu
             if let Some(more) = asked.iter().find(|one| !named.is_empty() && !named.contains(&one.as_str())) {
                 return Err(Refusal::new(
                     Reason::ResourceUnknown,
-                    format!(
-                        "the ID-JAG does not name the resource {}",
-                        more.chars().take(64).collect::<String>()
-                    ),
+                    format!("the ID-JAG does not name the resource {}", more.chars().take(64).collect::<String>()),
                 ));
             }
             asked.to_vec()
@@ -60,10 +57,7 @@ fn id_jag(parsed: &Parsed, token: &CheckedToken) -> Result<RequestedAccess, Refu
     let scope = match (parsed.scope(), granted) {
         (None, granted) => granted,
         (Some(asked), Some(granted)) if !asked.is_subset(&granted) => {
-            return Err(Refusal::new(
-                Reason::ScopeNotPermitted,
-                "the ID-JAG does not grant a requested scope",
-            ));
+            return Err(Refusal::new(Reason::ScopeNotPermitted, "the ID-JAG does not grant a requested scope"));
         }
         (Some(asked), _) => Some(asked.clone()),
     };

@@ -32,8 +32,7 @@ fn check(
     let token = peek(token.expose()).map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
     let source = TokenSource::Jwt { token, kind, keys: &CORP.keys };
     let presenter = Presenter { client, is_public: false, evidence };
-    CheckedToken::of(source, TokenRole::Subject, presenter, checks, now())
-        .map(|checked| checked.token().clone())
+    CheckedToken::of(source, TokenRole::Subject, presenter, checks, now()).map(|checked| checked.token().clone())
 }
 
 /// The key and the certificate that the caller of every row shows.
@@ -79,10 +78,7 @@ fn subject_tokens() {
         row("events", with(own(), "events", json!({})), wrong),
         of(row("ID token as such", with(own(), "typ", json!("ID")), Ok(())), TokenType::IdToken),
         of(row("access token as ID token", own(), wrong), TokenType::IdToken),
-        typ(
-            of(row("ID token with at+jwt", with(own(), "typ", json!("ID")), wrong), TokenType::IdToken),
-            "at+jwt",
-        ),
+        typ(of(row("ID token with at+jwt", with(own(), "typ", json!("ID")), wrong), TokenType::IdToken), "at+jwt"),
         of(row("access token as JWT", own(), Ok(())), TokenType::Jwt),
         of(row("refresh token as JWT", with(own(), "typ", json!("Refresh")), wrong), TokenType::Jwt),
         of(row("as refresh token", own(), Err(Reason::SubjectTokenTypeUnsupported)), TokenType::RefreshToken),
@@ -90,11 +86,7 @@ fn subject_tokens() {
         row("in aud only", without(own(), "azp"), Ok(())),
         row("aud a text", with(without(own(), "azp"), "aud", json!("front-end-app")), Ok(())),
         row("azp only", with(own(), "aud", json!("account")), Ok(())),
-        row(
-            "neither aud nor azp",
-            with(with(own(), "aud", json!("account")), "azp", json!("other")),
-            audience,
-        ),
+        row("neither aud nor azp", with(with(own(), "aud", json!("account")), "azp", json!("other")), audience),
         row("aud absent", without(without(own(), "aud"), "azp"), audience),
         row("aud a prefix", with(without(own(), "azp"), "aud", json!("front-end-app2")), audience),
         row("aud of a wrong type", with(own(), "aud", json!(1)), wrong),
@@ -115,26 +107,16 @@ fn subject_tokens() {
         row("empty may_act, which policy judges", with(own(), "may_act", json!({})), Ok(())),
         abroad(row("foreign access token", foreign(), Ok(()))),
         abroad(row("foreign with azp only", with(foreign(), "aud", json!("x")), audience)),
-        abroad(row(
-            "foreign with the client in aud",
-            with(foreign(), "aud", json!("front-end-app")),
-            audience,
-        )),
+        abroad(row("foreign with the client in aud", with(foreign(), "aud", json!("front-end-app")), audience)),
         abroad(row("foreign without aud", without(foreign(), "aud"), audience)),
         abroad(row("foreign ID token by its hash", with(foreign(), "at_hash", json!("x")), wrong)),
-        abroad(of(
-            row("foreign ID token as such", with(foreign(), "at_hash", json!("x")), Ok(())),
-            TokenType::IdToken,
-        )),
+        abroad(of(row("foreign ID token as such", with(foreign(), "at_hash", json!("x")), Ok(())), TokenType::IdToken)),
         abroad(row("foreign Keycloak's ID token", with(foreign(), "typ", json!("ID")), wrong)),
         row("expired", with(own(), "exp", json!(NOW - 11)), Err(Reason::SubjectTokenExpired)),
         row("of another issuer", with(own(), "iss", json!("x")), Err(Reason::SubjectTokenIssuerUntrusted)),
     ];
-    let checks = TokenChecks {
-        algorithms: vec![Algorithm::RS256],
-        leeway: SignedDuration::from_secs(10),
-        rules: Vec::new(),
-    };
+    let checks =
+        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::from_secs(10), rules: Vec::new() };
     let accepted = ["https://sso.example.org".to_owned()];
     let evidence = Evidence { jkt: Some(JKT), certificate_thumbprint: Some(X5T) };
     for Row { name, header, claims, kind, foreign, expected } in rows {
@@ -148,14 +130,8 @@ fn subject_tokens() {
 
 #[test]
 fn no_client_is_nobodys_party() {
-    let checks =
-        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
-    let checks = SubjectChecks {
-        issuer_name: "corp",
-        issuer: ISSUER,
-        checks: &checks,
-        audience: AudienceRule::Client,
-    };
+    let checks = TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let claims = with(with(claims(), "azp", json!("")), "aud", json!(["", "account"]));
     let token = Secret::new(rs256(&header(), &claims));
     let refused = check(&token, TokenType::AccessToken, "", &checks, Evidence::default()).unwrap_err();
@@ -167,11 +143,7 @@ fn claim_rules_must_hold() {
     let cases = [
         ("holds", "claims.sub == \"alice\"", Ok(())),
         ("does not hold", "claims.sub == \"bob\"", Err("the message")),
-        (
-            "names a claim that is absent",
-            "claims.email_verified == true",
-            Err("the message: can't be evaluated"),
-        ),
+        ("names a claim that is absent", "claims.email_verified == true", Err("the message: can't be evaluated")),
         ("gives no boolean", "claims.sub", Err("the message: can't be evaluated")),
     ];
     for (name, source, expected) in cases {
@@ -181,12 +153,8 @@ fn claim_rules_must_hold() {
             leeway: SignedDuration::ZERO,
             rules: vec![ClaimRule { expression, message: "the message".to_owned() }],
         };
-        let checks = SubjectChecks {
-            issuer_name: "corp",
-            issuer: ISSUER,
-            checks: &checks,
-            audience: AudienceRule::Client,
-        };
+        let checks =
+            SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
         let token = Secret::new(rs256(&header(), &claims()));
         let found = check(&token, TokenType::AccessToken, "front-end-app", &checks, Evidence::default());
         match (found, expected) {
@@ -217,22 +185,11 @@ fn a_request_is_checked_with_its_own_token_type_and_client() {
         }
         Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap())
     };
-    let checks =
-        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
-    let checks = SubjectChecks {
-        issuer_name: "corp",
-        issuer: ISSUER,
-        checks: &checks,
-        audience: AudienceRule::Client,
-    };
-    let validated = validate(
-        request("front-end-app", TokenType::AccessToken),
-        &CORP.keys,
-        &checks,
-        Evidence::default(),
-        now(),
-    )
-    .unwrap();
+    let checks = TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
+    let validated =
+        validate(request("front-end-app", TokenType::AccessToken), &CORP.keys, &checks, Evidence::default(), now())
+            .unwrap();
     assert_eq!(validated.subject().issuer(), "corp");
     assert!(validated.subject().binding().is_none());
     assert_eq!(validated.subject().subject(), "alice");
@@ -240,12 +197,7 @@ fn a_request_is_checked_with_its_own_token_type_and_client() {
     let debug = format!("{validated:?}");
     assert!(!debug.contains("alice") && !debug.contains("s3cret") && !debug.contains("eyJ"), "{debug}");
 
-    let refused = validate(
-        request("other-app", TokenType::AccessToken),
-        &CORP.keys,
-        &checks,
-        Evidence::default(),
-        now(),
-    );
+    let refused =
+        validate(request("other-app", TokenType::AccessToken), &CORP.keys, &checks, Evidence::default(), now());
     assert_eq!(refused.unwrap_err().reason, Reason::SubjectTokenAudience);
 }

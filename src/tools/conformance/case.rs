@@ -129,9 +129,7 @@ fn works(answer: &Observation) -> CaseResult {
 /// Whether the exchange with the actor token issues a token that names an actor.
 fn delegates(answer: &Observation) -> CaseResult {
     match (answer.issued(), clearly_refused(answer), answer.claims()) {
-        (false, Some(told), _) => {
-            Err(CaseVerdict::Unsupported(format!("an exchange with the actor token: {told}")))
-        }
+        (false, Some(told), _) => Err(CaseVerdict::Unsupported(format!("an exchange with the actor token: {told}"))),
         (false, None, _) => skip(format!("the exchange with the actor token: {}", answer.told())),
         (true, _, None) => skip("the token is opaque: needs --introspection-endpoint"),
         (true, _, Some(claims)) if claims.contains_key("act") => Ok(()),

@@ -49,9 +49,7 @@ pub fn chosen(case: &ConformanceCase, only: &[String]) -> bool {
     };
     only.is_empty()
         || only.iter().any(|wanted| {
-            case.id == wanted
-                || below(case.section, wanted)
-                || number.is_some_and(|number| below(number, wanted))
+            case.id == wanted || below(case.section, wanted) || number.is_some_and(|number| below(number, wanted))
         })
 }
 

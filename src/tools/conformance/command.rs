@@ -39,10 +39,7 @@ fn warned(rows: &[Row]) -> bool {
     rows.iter().any(|(_, verdict)| matches!(verdict, CaseVerdict::Warn(_)))
 }
 
-async fn all(
-    arguments: &ConformanceArguments,
-    environment: &dyn Environment,
-) -> Result<Vec<Row>, CommandFailure> {
+async fn all(arguments: &ConformanceArguments, environment: &dyn Environment) -> Result<Vec<Row>, CommandFailure> {
     let tokens = Tokens::new(arguments.tokens.sources(environment));
     let inputs = arguments.inputs(environment, &tokens)?;
     let mut suite = Suite { asker: Asker::new(arguments)?, inputs, answers: Vec::new() };

@@ -250,8 +250,7 @@ impl Auth {
 
 /// The form with every byte of names and values as `%HH`.
 fn escaped(fields: &Form) -> String {
-    let fields: Vec<_> =
-        fields.fields().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
+    let fields: Vec<_> = fields.fields().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
     fields.join("&")
 }
 

@@ -59,11 +59,9 @@ impl CaseVerdict {
     pub fn detail(&self) -> &str {
         match self {
             Self::Pass => "",
-            Self::Fail(text)
-            | Self::Warn(text)
-            | Self::Unsupported(text)
-            | Self::Skipped(text)
-            | Self::Error(text) => text,
+            Self::Fail(text) | Self::Warn(text) | Self::Unsupported(text) | Self::Skipped(text) | Self::Error(text) => {
+                text
+            }
         }
     }
 

@@ -30,14 +30,10 @@ impl View<'_> {
         match parts.as_slice() {
             ["clients"] => self.clients(query.strip_prefix("clientId=").unwrap_or_default()),
             ["users"] => self.users(query),
-            ["users", id] => {
-                self.realm.subject(id).map_or_else(no_user, |user| ProviderAnswer::ok(&shown(user)))
-            }
+            ["users", id] => self.realm.subject(id).map_or_else(no_user, |user| ProviderAnswer::ok(&shown(user))),
             ["users", id, "sessions"] => self.realm.subject(id).map_or_else(no_user, |user| {
                 let sessions = self.provider.sessions(user);
-                ProviderAnswer::ok(
-                    &sessions.into_iter().map(|id| json!({"id": id, "userId": user.id})).collect(),
-                )
+                ProviderAnswer::ok(&sessions.into_iter().map(|id| json!({"id": id, "userId": user.id})).collect())
             }),
             ["users", user, "role-mappings", rest @ .., "composite"] => self.role_mappings(user, rest),
             _ => ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
@@ -67,11 +63,9 @@ impl View<'_> {
         };
         let roles: &[&str] = match of {
             ["realm"] => user.realm_roles,
-            ["clients", id] => user
-                .client_roles
-                .iter()
-                .find(|(client, _)| uuid(client) == *id)
-                .map_or(&[][..], |(_, roles)| roles),
+            ["clients", id] => {
+                user.client_roles.iter().find(|(client, _)| uuid(client) == *id).map_or(&[][..], |(_, roles)| roles)
+            }
             _ => return ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
         };
         ProviderAnswer::ok(&Value::from(roles.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()))

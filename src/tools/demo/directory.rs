@@ -88,14 +88,8 @@ pub(super) const DEFAULT_SCOPES: [&str; 2] = ["email", "profile"];
 /// Scopes that a client may request.
 pub(super) const OPTIONAL_SCOPES: [&str; 5] = ["openid", "address", "phone", "offline_access", "acr"];
 
-const CLIENT: DemoClient = DemoClient {
-    id: "",
-    secret: None,
-    exchange: false,
-    exchange_refresh: false,
-    jwt_bearer: false,
-    audience: None,
-};
+const CLIENT: DemoClient =
+    DemoClient { id: "", secret: None, exchange: false, exchange_refresh: false, jwt_bearer: false, audience: None };
 
 const USER: DemoUser = DemoUser {
     id: "",

@@ -40,14 +40,12 @@ impl View<'_> {
     /// The claims about the access token's user.
     pub(super) fn userinfo(&self, headers: &HeaderMap) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
-        let Some(claims) = claims.filter(|claims| claims.get("typ").is_some_and(|typ| typ == "Bearer"))
-        else {
+        let Some(claims) = claims.filter(|claims| claims.get("typ").is_some_and(|typ| typ == "Bearer")) else {
             let challenge = format!("Bearer realm=\"{}\", error=\"invalid_token\"", self.realm.name);
             return ProviderAnswer::error(401, "invalid_token", "Token verification failed")
                 .with(WWW_AUTHENTICATE, challenge);
         };
-        let names =
-            ["sub", "email_verified", "name", "preferred_username", "given_name", "family_name", "email"];
+        let names = ["sub", "email_verified", "name", "preferred_username", "given_name", "family_name", "email"];
         let known = names.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone())));
         ProviderAnswer::ok(&Value::from(known.collect::<serde_json::Map<_, _>>()))
     }

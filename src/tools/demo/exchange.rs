@@ -15,12 +15,7 @@ use crate::words::oauth::urn::TokenType;
 impl View<'_> {
     /// Exchanges a subject token. `actor_token` and `resource` are ignored, and realm roles stay. `key` is the thumbprint
     /// of the key in the caller's `DPoP` proof.
-    pub(super) fn exchange(
-        &self,
-        client: &'static DemoClient,
-        fields: &Fields,
-        key: Option<String>,
-    ) -> ProviderAnswer {
+    pub(super) fn exchange(&self, client: &'static DemoClient, fields: &Fields, key: Option<String>) -> ProviderAnswer {
         match self.check(client, fields, key) {
             Ok((grant, requested)) => {
                 self.issue(&grant, requested, fields).unwrap_or_else(|_| ProviderAnswer::unknown_error())
@@ -113,11 +108,7 @@ fn requested_type(client: &DemoClient, fields: &Fields) -> Result<TokenType, Pro
 }
 
 /// Whether this client may exchange this token at all: Keycloak's only permission.
-fn check_holder(
-    client: &DemoClient,
-    claims: &Map<String, Value>,
-    audience: bool,
-) -> Result<(), ProviderAnswer> {
+fn check_holder(client: &DemoClient, claims: &Map<String, Value>, audience: bool) -> Result<(), ProviderAnswer> {
     let holder = text(claims, "azp") == Some(client.id);
     let named = match claims.get("aud") {
         Some(Value::String(one)) => one == client.id,

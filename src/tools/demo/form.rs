@@ -43,12 +43,8 @@ impl Fields {
 
     /// Whether a name other than `audience` and `resource` is repeated.
     pub(super) fn repeated(&self) -> bool {
-        let mut names: Vec<_> = self
-            .0
-            .iter()
-            .map(|(n, _)| n.as_str())
-            .filter(|n| !matches!(*n, "audience" | "resource"))
-            .collect();
+        let mut names: Vec<_> =
+            self.0.iter().map(|(n, _)| n.as_str()).filter(|n| !matches!(*n, "audience" | "resource")).collect();
         names.sort_unstable();
         names.windows(2).any(|pair| pair.first() == pair.last())
     }

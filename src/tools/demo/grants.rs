@@ -31,13 +31,9 @@ impl View<'_> {
             "client_credentials" => client().map(|client| self.client_credentials(client, fields)),
             "password" => client().map(|client| self.password(client, fields)),
             "refresh_token" => client().map(|client| self.refresh(client, fields)),
-            urn::GRANT_CIBA => {
-                client().map(|_| ProviderAnswer::error(400, "invalid_grant", "Invalid Auth Req ID"))
-            }
+            urn::GRANT_CIBA => client().map(|_| ProviderAnswer::error(400, "invalid_grant", "Invalid Auth Req ID")),
             urn::GRANT_JWT_BEARER => client().map(|client| self.jwt_bearer(client, fields)),
-            urn::GRANT_TOKEN_EXCHANGE => {
-                client().map(|client| self.exchange(client, fields, bound::key(headers)))
-            }
+            urn::GRANT_TOKEN_EXCHANGE => client().map(|client| self.exchange(client, fields, bound::key(headers))),
             urn::GRANT_UMA_TICKET => Ok(self.uma_ticket(headers, fields)),
             _ => Err(ProviderAnswer::error(400, "unsupported_grant_type", "Unsupported grant_type")),
         };
@@ -45,22 +41,16 @@ impl View<'_> {
     }
 
     /// The client, authenticated with `client_secret_basic`, `client_secret_post` or, if public, its id alone.
-    pub(super) fn client(
-        &self,
-        headers: &HeaderMap,
-        fields: &Fields,
-    ) -> Result<&'static DemoClient, ProviderAnswer> {
+    pub(super) fn client(&self, headers: &HeaderMap, fields: &Fields) -> Result<&'static DemoClient, ProviderAnswer> {
         const TEXT: &str = "Invalid client or Invalid client credentials";
         let basic = headers.get(AUTHORIZATION).and_then(|value| read_basic(value.to_str().ok()?));
         let (id, secret) = match basic {
             Some((id, secret)) => (id, Some(secret)),
-            None => (
-                fields.one("client_id").unwrap_or_default().to_owned(),
-                fields.one("client_secret").map(str::to_owned),
-            ),
+            None => {
+                (fields.one("client_id").unwrap_or_default().to_owned(), fields.one("client_secret").map(str::to_owned))
+            }
         };
-        let client =
-            self.realm.client(&id).ok_or_else(|| ProviderAnswer::error(401, "invalid_client", TEXT))?;
+        let client = self.realm.client(&id).ok_or_else(|| ProviderAnswer::error(401, "invalid_client", TEXT))?;
         if client.secret.is_some() && client.secret != secret.as_deref() {
             return Err(ProviderAnswer::error(401, "unauthorized_client", TEXT));
         }
@@ -95,8 +85,7 @@ impl View<'_> {
 
     fn password(&self, client: &'static DemoClient, fields: &Fields) -> ProviderAnswer {
         let user = fields.one("username").and_then(|name| self.realm.user(name));
-        let Some(user) =
-            user.filter(|u| u.enabled && u.password.is_some() && u.password == fields.one("password"))
+        let Some(user) = user.filter(|u| u.enabled && u.password.is_some() && u.password == fields.one("password"))
         else {
             return ProviderAnswer::error(401, "invalid_grant", "Invalid user credentials");
         };

@@ -10,8 +10,7 @@ use crate::tools::demo::provider::{Code, View};
 use crate::tools::demo::tokens::grant_scope;
 
 /// Parameters of the request that the page's form sends again.
-const KEPT: [&str; 7] =
-    ["client_id", "redirect_uri", "state", "scope", "nonce", "code_challenge", "response_type"];
+const KEPT: [&str; 7] = ["client_id", "redirect_uri", "state", "scope", "nonce", "code_challenge", "response_type"];
 
 impl View<'_> {
     /// `GET` shows the page; `POST` logs in and goes back to the client with a code.
@@ -30,9 +29,8 @@ impl View<'_> {
             return go_back(fields, redirect, &[("error", "invalid_scope")]);
         };
         let user = fields.one("username").and_then(|name| self.realm.user(name));
-        let user = user.filter(|user| {
-            user.enabled && user.password.is_some() && user.password == fields.one("password")
-        });
+        let user =
+            user.filter(|user| user.enabled && user.password.is_some() && user.password == fields.one("password"));
         let Some(user) = user.filter(|_| method == Method::POST) else {
             return page(StatusCode::OK, &login_form(fields));
         };

@@ -116,9 +116,8 @@ impl Provider {
 
 /// The base URL that callers see, determined like Keycloak's with `--hostname-strict=false --proxy-headers=xforwarded`.
 pub(super) fn base_url(headers: &HeaderMap) -> String {
-    let header = |name: &str| {
-        headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.split(',').next()).map(str::trim)
-    };
+    let header =
+        |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.split(',').next()).map(str::trim);
     let scheme = header("x-forwarded-proto").unwrap_or("http");
     let host = header("x-forwarded-host").or_else(|| header(HOST.as_str())).unwrap_or("localhost");
     format!("{scheme}://{host}")

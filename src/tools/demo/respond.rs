@@ -50,10 +50,9 @@ impl View<'_> {
             RealmEndpoint::Revoke if post => self.revoke(&request.headers, &fields),
             RealmEndpoint::Token if post => self.token(&request.headers, &fields),
             RealmEndpoint::Userinfo => self.userinfo(&request.headers),
-            RealmEndpoint::Introspect
-            | RealmEndpoint::Logout
-            | RealmEndpoint::Revoke
-            | RealmEndpoint::Token => ProviderAnswer::error(405, "HTTP 405 Method Not Allowed", ""),
+            RealmEndpoint::Introspect | RealmEndpoint::Logout | RealmEndpoint::Revoke | RealmEndpoint::Token => {
+                ProviderAnswer::error(405, "HTTP 405 Method Not Allowed", "")
+            }
         }
     }
 }

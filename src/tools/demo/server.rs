@@ -49,8 +49,7 @@ pub trait Intervene: Send + Sync {
 }
 
 /// The answer of an [`Intervene`]. Its body may break off.
-pub type Intervention<'a> =
-    Pin<Box<dyn Future<Output = io::Result<Response<BoxBody<Bytes, io::Error>>>> + Send + 'a>>;
+pub type Intervention<'a> = Pin<Box<dyn Future<Output = io::Result<Response<BoxBody<Bytes, io::Error>>>> + Send + 'a>>;
 
 /// A running identity provider; dropping it ends it.
 #[derive(Debug)]
@@ -73,10 +72,7 @@ impl Idp {
     ///
     /// # Errors
     /// When the port is taken or no keys can be made.
-    pub async fn start_with(
-        options: IdpOptions,
-        intervene: Option<Arc<dyn Intervene>>,
-    ) -> Result<Self, IdpError> {
+    pub async fn start_with(options: IdpOptions, intervene: Option<Arc<dyn Intervene>>) -> Result<Self, IdpError> {
         let keys = match options.keys {
             Some(keys) => keys,
             None => tokio::task::spawn_blocking(Keys::generate).await.map_err(|_| RealmKeyError)??,
@@ -160,8 +156,6 @@ async fn handle(
     };
     match intervene {
         Some(intervene) => intervene.intervene(provider, received).await,
-        None => Ok(provider
-            .respond(&received)
-            .map(|body| Full::new(body).map_err(|never| match never {}).boxed())),
+        None => Ok(provider.respond(&received).map(|body| Full::new(body).map_err(|never| match never {}).boxed())),
     }
 }

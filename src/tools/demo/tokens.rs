@@ -95,11 +95,8 @@ impl View<'_> {
         claims.insert("aud".to_owned(), json!(self.issuer));
         claims.insert("scope".to_owned(), json!(grant.scope));
         let header = json!({"alg": "HS512", "typ": "JWT", "kid": "refresh"}).to_string();
-        let signed = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(Value::from(claims).to_string())
-        );
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(Value::from(claims).to_string()));
         let tag = aws_lc_rs::hmac::sign(&self.provider.refresh_key, signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }

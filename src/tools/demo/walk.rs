@@ -51,8 +51,7 @@ async fn go_on(stage: &Stage, teller: &mut Teller<'_>, alice: &Login) -> Result<
     let carol = foreign::tell(stage, teller).await?;
     delegation::tell(stage, teller, &alice.token).await?;
 
-    teller
-        .step("The owner removes the permissions. Cambio exchanges neither Alice's token nor Carol's now.")?;
+    teller.step("The owner removes the permissions. Cambio exchanges neither Alice's token nor Carol's now.")?;
     teller.indented(NOBODY)?;
     stage.write_permissions(NOBODY).await?;
     let shows = "refused: no permission names the client";

@@ -17,8 +17,6 @@ pub enum MigrateError {
     )]
     NoClients,
     /// The realm's name can't be written into an audience file.
-    #[error(
-        "the realm's name can't be written into an audience file: give its name in cambio.yaml with --realm NAME"
-    )]
+    #[error("the realm's name can't be written into an audience file: give its name in cambio.yaml with --realm NAME")]
     RealmName,
 }

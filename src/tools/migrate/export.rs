@@ -143,8 +143,7 @@ impl ExportedClient {
 
     /// Whether the client may request refresh tokens in a standard exchange.
     pub(super) fn refreshes(&self) -> bool {
-        self.attribute("standard.token.exchange.enableRefreshRequestedTokenType")
-            .is_some_and(|value| value != "NO")
+        self.attribute("standard.token.exchange.enableRefreshRequestedTokenType").is_some_and(|value| value != "NO")
     }
 
     fn attribute(&self, name: &str) -> Option<&str> {
@@ -161,10 +160,7 @@ impl ExportedRealm {
             });
             of_client || user.realm_roles.iter().any(|one| one == role)
         };
-        self.users
-            .iter()
-            .filter(move |user| has(user))
-            .filter_map(|user| user.service_account_client_id.as_deref())
+        self.users.iter().filter(move |user| has(user)).filter_map(|user| user.service_account_client_id.as_deref())
     }
 
     /// The client that holds the permissions.

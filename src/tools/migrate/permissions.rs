@@ -73,9 +73,7 @@ fn void(realm: &ExportedRealm, settings: &Authorization) -> Option<&'static str>
     if !realm.enabled {
         Some("the realm is disabled: it allows nothing")
     } else if realm.admin_permissions_enabled {
-        Some(
-            "the realm uses the fine-grained admin permissions V2, which have no permission for token exchange",
-        )
+        Some("the realm uses the fine-grained admin permissions V2, which have no permission for token exchange")
     } else if settings.policy_enforcement_mode.as_deref() != Some("ENFORCING") {
         Some("the policy enforcement mode of realm-management is not ENFORCING")
     } else {

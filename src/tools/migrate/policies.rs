@@ -32,9 +32,7 @@ pub(super) struct V1Grant {
 impl V1Grant {
     /// The clients that are certainly allowed.
     pub(super) fn allowed(&self) -> impl Iterator<Item = &str> {
-        self.clients
-            .iter()
-            .filter_map(|(client, answer)| (*answer == V1Answer::Granted).then_some(client.as_str()))
+        self.clients.iter().filter_map(|(client, answer)| (*answer == V1Answer::Granted).then_some(client.as_str()))
     }
 }
 

@@ -54,14 +54,8 @@ pub(super) fn findings(realm: &ExportedRealm, grants: &V1Grants) -> Vec<Migratio
 }
 
 /// The report: what was carried over, then the findings by kind.
-pub(super) fn text(
-    realm: &ExportedRealm,
-    name: &str,
-    grants: &V1Grants,
-    findings: &[MigrationFinding],
-) -> String {
-    let mut text =
-        format!("realm {:?} of Keycloak, realm {name:?} of cambio.yaml\n\ncarried over\n", realm.name);
+pub(super) fn text(realm: &ExportedRealm, name: &str, grants: &V1Grants, findings: &[MigrationFinding]) -> String {
+    let mut text = format!("realm {:?} of Keycloak, realm {name:?} of cambio.yaml\n\ncarried over\n", realm.name);
     let mut none = true;
     for audience in grants.audiences.keys() {
         let callers = callers(realm, audience, grants);
@@ -90,12 +84,7 @@ pub(super) fn text(
     text
 }
 
-fn of_audience(
-    realm: &ExportedRealm,
-    audience: &str,
-    grant: &V1Grant,
-    findings: &mut BTreeSet<MigrationFinding>,
-) {
+fn of_audience(realm: &ExportedRealm, audience: &str, grant: &V1Grant, findings: &mut BTreeSet<MigrationFinding>) {
     let about = || format!("audience {audience:?}");
     if let Some(obstacle) = audience_obstacle(realm, audience) {
         let kind = if enabled(realm, audience) { FindingKind::NotCarriedOver } else { FindingKind::Note };
@@ -105,29 +94,18 @@ fn of_audience(
     if grant.clients.is_empty() {
         add(findings, FindingKind::Note, about(), "its permission allows nobody".to_owned());
     }
-    for client in realm.clients.iter().filter(|one| grant.clients.get(&one.name) == Some(&V1Answer::Granted))
-    {
+    for client in realm.clients.iter().filter(|one| grant.clients.get(&one.name) == Some(&V1Answer::Granted)) {
         // Keycloak's own clients are in every realm: nobody needs to know that they can't exchange.
-        if let Some(obstacle) =
-            caller_obstacle(client).filter(|_| client.name != audience && !built_in(client))
-        {
-            let kind = if client.enabled && !client.bearer_only {
-                FindingKind::NotCarriedOver
-            } else {
-                FindingKind::Note
-            };
+        if let Some(obstacle) = caller_obstacle(client).filter(|_| client.name != audience && !built_in(client)) {
+            let kind =
+                if client.enabled && !client.bearer_only { FindingKind::NotCarriedOver } else { FindingKind::Note };
             add(findings, kind, about(), format!("client {:?}: {obstacle}", client.name));
         }
     }
     of_doubts(realm, grant, audience, &about(), findings);
 }
 
-fn of_provider(
-    realm: &ExportedRealm,
-    alias: &str,
-    grant: &V1Grant,
-    findings: &mut BTreeSet<MigrationFinding>,
-) {
+fn of_provider(realm: &ExportedRealm, alias: &str, grant: &V1Grant, findings: &mut BTreeSet<MigrationFinding>) {
     let about = || format!("identity provider {alias:?}");
     let allowed = possible(realm, grant);
     if !allowed.is_empty() {
@@ -175,14 +153,12 @@ fn of_clients(realm: &ExportedRealm, grants: &V1Grants, findings: &mut BTreeSet<
         let about = || format!("client {:?}", client.name);
         let carried = listed.get(client.name.as_str());
         if carried.is_some() && !client.exchanges() {
-            let text =
-                "switch on Standard token exchange for it in Keycloak, or write `issuance: mint`".to_owned();
+            let text = "switch on Standard token exchange for it in Keycloak, or write `issuance: mint`".to_owned();
             add(findings, FindingKind::ToDo, about(), text);
         }
         if client.exchanges() {
-            let others = audiences(realm).filter(|name| {
-                *name != client.name && !carried.is_some_and(|carried| carried.contains(name))
-            });
+            let others = audiences(realm)
+                .filter(|name| *name != client.name && !carried.is_some_and(|carried| carried.contains(name)));
             let others: Vec<_> = others.collect();
             if !others.is_empty() {
                 let text = format!(
@@ -218,12 +194,7 @@ fn built_in(client: &ExportedClient) -> bool {
     let name = client.name.as_str();
     matches!(
         name,
-        "account"
-            | "account-console"
-            | "admin-cli"
-            | "broker"
-            | "realm-management"
-            | "security-admin-console"
+        "account" | "account-console" | "admin-cli" | "broker" | "realm-management" | "security-admin-console"
     ) || name.ends_with("-realm") && client.bearer_only
 }
 
@@ -234,10 +205,7 @@ fn enabled(realm: &ExportedRealm, name: &str) -> bool {
 /// Clients that are certainly allowed and can send requests.
 fn possible<'a>(realm: &'a ExportedRealm, grant: &V1Grant) -> Vec<&'a str> {
     let granted = |one: &&ExportedClient| {
-        grant.clients.get(&one.name) == Some(&V1Answer::Granted)
-            && one.enabled
-            && !one.bearer_only
-            && !built_in(one)
+        grant.clients.get(&one.name) == Some(&V1Answer::Granted) && one.enabled && !one.bearer_only && !built_in(one)
     };
     realm.clients.iter().filter(granted).map(|one| one.name.as_str()).collect()
 }

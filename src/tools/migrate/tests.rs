@@ -28,16 +28,15 @@ fn policy(kind: &str, name: &str, logic: &str, config: &Value) -> Value {
         .as_object()
         .unwrap()
         .iter()
-        .map(|(key, value)| {
-            (key.clone(), if value.is_string() { value.clone() } else { value.to_string().into() })
-        })
+        .map(|(key, value)| (key.clone(), if value.is_string() { value.clone() } else { value.to_string().into() }))
         .collect();
     json!({"name": name, "type": kind, "logic": logic, "decisionStrategy": "UNANIMOUS", "config": config})
 }
 
 /// The permission for the audience `api`, by a strategy.
 fn permission(policies: &[&str], strategy: &str) -> Value {
-    let config = json!({"resources": ["client.resource.id-api"], "scopes": ["token-exchange"], "applyPolicies": policies});
+    let config =
+        json!({"resources": ["client.resource.id-api"], "scopes": ["token-exchange"], "applyPolicies": policies});
     let mut permission = policy("scope", "token-exchange.permission.client.id-api", "POSITIVE", &config);
     permission["decisionStrategy"] = strategy.into();
     permission
@@ -225,7 +224,8 @@ fn audiences_that_can_be_none() {
 fn the_standard_exchange_and_what_else_v1_had_are_told() {
     let mut all = policies();
     all.push(permission(&["a"], "UNANIMOUS"));
-    let apply = json!({"resources": ["idp.resource.id-partner"], "scopes": ["token-exchange"], "applyPolicies": ["ab"]});
+    let apply =
+        json!({"resources": ["idp.resource.id-partner"], "scopes": ["token-exchange"], "applyPolicies": ["ab"]});
     all.push(policy("scope", "token-exchange.permission.idp.id-partner", "POSITIVE", &apply));
     let apply = json!({"resources": ["Users"], "scopes": ["impersonate"], "applyPolicies": ["a"]});
     all.push(policy("scope", "admin-impersonating.permission.users", "POSITIVE", &apply));
@@ -250,10 +250,7 @@ fn the_standard_exchange_and_what_else_v1_had_are_told() {
     }
     export["clients"][0]["attributes"] = json!({"standard.token.exchange.enabled": "true"});
     let report = migrated(&export).report;
-    assert!(
-        !report.contains("client \"a\""),
-        "carried over and switched on, there is nothing to say: {report}"
-    );
+    assert!(!report.contains("client \"a\""), "carried over and switched on, there is nothing to say: {report}");
 }
 
 #[test]

@@ -12,12 +12,7 @@ use crate::words::oauth::scope::Scope;
 pub(super) const OWNER: &str = "to be named";
 
 /// One file for each audience for which somebody is certainly allowed to exchange.
-pub(super) fn files(
-    realm: &ExportedRealm,
-    name: &str,
-    owner: &str,
-    grants: &V1Grants,
-) -> BTreeMap<String, String> {
+pub(super) fn files(realm: &ExportedRealm, name: &str, owner: &str, grants: &V1Grants) -> BTreeMap<String, String> {
     let permitted = grants.audiences.iter().filter_map(|(audience, grant)| {
         let callers = callers(realm, audience, grants);
         if callers.is_empty() {
@@ -30,16 +25,11 @@ pub(super) fn files(
 }
 
 /// The clients that are listed for an audience: V1 allows them, and nothing else stops them.
-pub(super) fn callers<'a>(
-    realm: &'a ExportedRealm,
-    audience: &str,
-    grants: &V1Grants,
-) -> Vec<&'a ExportedClient> {
+pub(super) fn callers<'a>(realm: &'a ExportedRealm, audience: &str, grants: &V1Grants) -> Vec<&'a ExportedClient> {
     if audience_obstacle(realm, audience).is_some() {
         return Vec::new();
     }
-    let allowed: BTreeSet<&str> =
-        grants.audiences.get(audience).into_iter().flat_map(V1Grant::allowed).collect();
+    let allowed: BTreeSet<&str> = grants.audiences.get(audience).into_iter().flat_map(V1Grant::allowed).collect();
     let mut clients: Vec<_> = realm
         .clients
         .iter()
@@ -89,8 +79,7 @@ pub(super) fn caller_obstacle(client: &ExportedClient) -> Option<&'static str> {
 /// Whether a name can be written into an audience file.
 pub(super) fn can_be_named(name: &str) -> bool {
     let odd = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '*' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+        letter.is_control() || matches!(letter, '*' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
     !name.is_empty() && name.trim() == name && !name.contains(odd)
 }
@@ -130,8 +119,7 @@ fn text(
 fn scopes<'a>(realm: &ExportedRealm, client: &'a ExportedClient) -> Vec<&'a str> {
     let all = client.default_client_scopes.iter().chain(&client.optional_client_scopes);
     let named = all.filter(|scope| realm.names_in_tokens(scope)).map(String::as_str);
-    let plain =
-        |scope: &&str| !scope.contains([' ', '*']) && can_be_named(scope) && Scope::parse(scope).is_ok();
+    let plain = |scope: &&str| !scope.contains([' ', '*']) && can_be_named(scope) && Scope::parse(scope).is_ok();
     let distinct: BTreeSet<&str> = named.filter(plain).chain(["openid"]).collect();
     distinct.into_iter().collect()
 }

@@ -49,8 +49,7 @@ impl Binding {
                 _ => return Err(bound("the token's cnf has another member than jkt and x5t#S256")),
             };
             let thumbprint = value.as_str().filter(|text| is_thumbprint(text));
-            let thumbprint =
-                thumbprint.ok_or_else(|| bound("a member of the token's cnf is no SHA-256 thumbprint"))?;
+            let thumbprint = thumbprint.ok_or_else(|| bound("a member of the token's cnf is no SHA-256 thumbprint"))?;
             *place = Some(thumbprint.to_owned());
         }
         if binding.is_none() {

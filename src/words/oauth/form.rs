@@ -96,9 +96,9 @@ impl Form {
     pub fn repeated(&self, may_repeat: &[&str]) -> Option<&str> {
         let names = || self.fields().map(|(name, _)| name);
         if self.0.len() <= FEW_FIELDS {
-            let repeated = names().enumerate().find(|(at, name)| {
-                !may_repeat.contains(name) && names().take(*at).any(|before| before == *name)
-            });
+            let repeated = names()
+                .enumerate()
+                .find(|(at, name)| !may_repeat.contains(name) && names().take(*at).any(|before| before == *name));
             return repeated.map(|(_, name)| name);
         }
         let mut seen = std::collections::HashSet::with_capacity(self.0.len());

@@ -196,12 +196,8 @@ mod tests {
 
     #[test]
     fn values_come_out_as_serde_json_reads_them() {
-        let text =
-            r#"{"n":null,"b":true,"i":-3,"u":18446744073709551615,"f":1.5,"s":"\u00e9","l":[1,"x",{}]}"#;
-        assert_eq!(
-            Value::Object(object(text.as_bytes()).unwrap()),
-            serde_json::from_str::<Value>(text).unwrap()
-        );
+        let text = r#"{"n":null,"b":true,"i":-3,"u":18446744073709551615,"f":1.5,"s":"\u00e9","l":[1,"x",{}]}"#;
+        assert_eq!(Value::Object(object(text.as_bytes()).unwrap()), serde_json::from_str::<Value>(text).unwrap());
         let ordered = members(br#"{"z":1,"a":2}"#).unwrap();
         assert_eq!(ordered, [("z".to_owned(), json!(1)), ("a".to_owned(), json!(2))]);
         assert_eq!(object(br#"{"i":1}"#).unwrap().get("i"), Some(&json!(1)));

@@ -34,15 +34,8 @@ pub enum TokenType {
 
 impl TokenType {
     /// Every token type.
-    pub const ALL: [Self; 7] = [
-        Self::AccessToken,
-        Self::IdToken,
-        Self::Jwt,
-        Self::IdJag,
-        Self::RefreshToken,
-        Self::Saml1,
-        Self::Saml2,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::AccessToken, Self::IdToken, Self::Jwt, Self::IdJag, Self::RefreshToken, Self::Saml1, Self::Saml2];
 
     /// The token type that a full URN names; short names are not accepted on the wire.
     pub fn from_urn(urn: &str) -> Option<Self> {

@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::cause::Cause;
 use super::public::{
-    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, PublicError, UNAVAILABLE, bad,
-    forbidden, invalid_request, unavailable,
+    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, PublicError, UNAVAILABLE, bad, forbidden,
+    invalid_request, unavailable,
 };
 use crate::words::oauth::error::ErrorCode::{
     InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, InvalidToken, NotAllowed,
@@ -272,8 +272,7 @@ reasons! {
 impl Reason {
     /// Whether a check of the subject token failed: of its type, its issuer, its signature or its contents.
     pub fn is_about_subject_token(self) -> bool {
-        matches!(self.cause(), Cause::UntrustedToken | Cause::SubjectToken)
-            || self == Self::SubjectTokenTypeUnsupported
+        matches!(self.cause(), Cause::UntrustedToken | Cause::SubjectToken) || self == Self::SubjectTokenTypeUnsupported
     }
 }
 

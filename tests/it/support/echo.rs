@@ -146,9 +146,7 @@ async fn answer(request: Request<Incoming>, gate: Arc<Semaphore>) -> Result<Resp
         "/ws" => upgrade(request),
         "/marks" => Response::builder()
             .header(CONTENT_TYPE, "application/json")
-            .body(text(
-                r#"{"access_token":"x","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#,
-            ))
+            .body(text(r#"{"access_token":"x","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#))
             .unwrap(),
         _ => echo(request).await,
     })

@@ -206,17 +206,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    shared: Arc<Shared>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let text = |name: &str| head.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
@@ -315,9 +310,7 @@ impl Shared {
             None if self.has(Defect::GrantMissing) => {}
             None => return Err(invalid()),
             Some(urn::GRANT_TOKEN_EXCHANGE) => {}
-            Some(other)
-                if self.has(Defect::GrantFolded) && other.eq_ignore_ascii_case(urn::GRANT_TOKEN_EXCHANGE) => {
-            }
+            Some(other) if self.has(Defect::GrantFolded) && other.eq_ignore_ascii_case(urn::GRANT_TOKEN_EXCHANGE) => {}
             Some(_) => return Err(refuse("unsupported_grant_type")),
         }
         let missing = || if self.has(Defect::FaultWithoutSubject) { fault() } else { invalid() };
@@ -445,9 +438,7 @@ impl Shared {
             Defect::ErrorStatus => said(403, json!({"error": "invalid_request"})),
             Defect::ErrorCode => refuse("invalid_grant"),
             Defect::ErrorCodeOdd => refuse("invalid_token"),
-            Defect::ErrorQuotes => {
-                said(400, json!({"error": "invalid_request", "error_description": "no \"token\""}))
-            }
+            Defect::ErrorQuotes => said(400, json!({"error": "invalid_request", "error_description": "no \"token\""})),
             Defect::ErrorUri => said(400, json!({"error": "invalid_request", "error_uri": "a b"})),
             Defect::ErrorWithToken => said(400, json!({"error": "invalid_request", "refresh_token": "x"})),
             _ => invalid(),
@@ -501,8 +492,7 @@ impl Shared {
     fn requested(&self, form: &Form) -> Result<urn::TokenType, Said> {
         let usual = urn::TokenType::AccessToken;
         let Some(name) = self.one(form, "requested_token_type") else { return Ok(usual) };
-        let folded =
-            if self.has(Defect::RequestedTypeFolded) { name.to_lowercase() } else { name.to_owned() };
+        let folded = if self.has(Defect::RequestedTypeFolded) { name.to_lowercase() } else { name.to_owned() };
         match urn::TokenType::from_urn(&folded) {
             _ if self.has(Defect::RequestedTypeIgnored) => Ok(usual),
             Some(urn::TokenType::Saml1 | urn::TokenType::Saml2 | urn::TokenType::IdJag) | None => {
@@ -633,12 +623,7 @@ impl Shared {
         Said(if self.has(Defect::Created) { 201 } else { 200 }, body, None)
     }
 
-    fn act(
-        &self,
-        claims: &mut Map<String, Value>,
-        subject: &Map<String, Value>,
-        actor: Option<&Map<String, Value>>,
-    ) {
+    fn act(&self, claims: &mut Map<String, Value>, subject: &Map<String, Value>, actor: Option<&Map<String, Value>>) {
         let earlier = subject.get("act").filter(|_| !self.has(Defect::ActLost));
         let Some(actor) = actor else {
             if let Some(act) = earlier {

@@ -185,11 +185,7 @@ impl Intervene for Faults {
 }
 
 impl Faults {
-    async fn answer(
-        &self,
-        provider: &Provider,
-        request: Received,
-    ) -> io::Result<Response<BoxBody<Bytes, io::Error>>> {
+    async fn answer(&self, provider: &Provider, request: Received) -> io::Result<Response<BoxBody<Bytes, io::Error>>> {
         self.log().push(request.clone());
         self.0.count.send_modify(|count| *count += 1);
         let request = if self.script().lenient { lenient::read(request) } else { request };
@@ -258,10 +254,7 @@ impl Body for CutBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.parts.pop_front() {
             Some(Part::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             Some(Part::Pause) => {

@@ -5,11 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 /// Encodes fields as `application/x-www-form-urlencoded`.
 pub fn encode(fields: &[(&str, &str)]) -> String {
     let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    fields
-        .iter()
-        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-        .collect::<Vec<_>>()
-        .join("&")
+    fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
 
 /// Changes fields: each change replaces the field of its name, or removes it if the value is `-`, or stands at the

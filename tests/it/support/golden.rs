@@ -13,8 +13,7 @@ pub fn check(name: &str, actual: &str) {
         std::fs::write(&path, actual).unwrap();
         return;
     }
-    let expected =
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert!(
         expected == actual,
         "{} differs (UPDATE_GOLDEN=1 writes it anew)\n--- expected\n{expected}\n--- actual\n{actual}",
@@ -57,9 +56,7 @@ fn masked_word(word: &str) -> &str {
         36 if uuid() => "[uuid]",
         64 if hex(word) => "[sha256]",
         // A base64url SHA-256: a key id by RFC 7638. It has digits and both cases; a word of a text has not.
-        43 if word.bytes().any(|b| b.is_ascii_digit()) && word.bytes().any(|b| b.is_ascii_uppercase()) => {
-            "[kid]"
-        }
+        43 if word.bytes().any(|b| b.is_ascii_digit()) && word.bytes().any(|b| b.is_ascii_uppercase()) => "[kid]",
         _ => word,
     }
 }

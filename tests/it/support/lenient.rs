@@ -17,9 +17,7 @@ pub fn read(request: Received) -> Received {
     let json = kind.trim_ascii_start().to_ascii_lowercase().starts_with(b"application/json");
     let mut read = if json { Vec::new() } else { pairs(&request.body) };
     if let Ok(object) = serde_json::from_slice::<serde_json::Map<_, _>>(&request.body) {
-        read.extend(
-            object.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))),
-        );
+        read.extend(object.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))));
     }
     read.extend(pairs(query.as_bytes()));
     let mut fields: Vec<(String, String)> = Vec::new();

@@ -24,8 +24,7 @@ impl Holder {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let jwk = json!({"crv": "P-256", "kty": "EC", "x": text(&point[1..33]), "y": text(&point[33..])});
         // serde_json writes members in the order of their names, which is the order of the RFC.
-        let jkt =
-            text(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, jwk.to_string().as_bytes()).as_ref());
+        let jkt = text(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, jwk.to_string().as_bytes()).as_ref());
         Self { pair, jwk, jkt }
     }
 

@@ -83,12 +83,7 @@ fn change(tamper: &Tamper, claims: &mut Map<String, Value>, answer: &mut Map<Str
         }
         Tamper::RefreshToken => {
             let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
-            let token = format!(
-                "{}.{}.{}",
-                part(r#"{"alg":"HS512"}"#),
-                part(r#"{"typ":"Refresh"}"#),
-                part("refresh")
-            );
+            let token = format!("{}.{}.{}", part(r#"{"alg":"HS512"}"#), part(r#"{"typ":"Refresh"}"#), part("refresh"));
             answer.insert("refresh_token".to_owned(), json!(token));
             answer.insert("refresh_expires_in".to_owned(), json!(1800));
         }

@@ -30,12 +30,7 @@ pub struct Dpop {
 
 impl Default for Dpop {
     fn default() -> Self {
-        Self {
-            algorithms: algorithms(),
-            window: period::<60>(),
-            nonce: Nonce::default(),
-            nonce_key_file: None,
-        }
+        Self { algorithms: algorithms(), window: period::<60>(), nonce: Nonce::default(), nonce_key_file: None }
     }
 }
 

@@ -106,11 +106,7 @@ pub struct Jwks {
 
 impl Default for Jwks {
     fn default() -> Self {
-        Self {
-            refresh_interval: period::<300>(),
-            max_stale: period::<3600>(),
-            unknown_kid_cooldown: period::<10>(),
-        }
+        Self { refresh_interval: period::<300>(), max_stale: period::<3600>(), unknown_kid_cooldown: period::<10>() }
     }
 }
 

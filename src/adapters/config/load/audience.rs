@@ -35,12 +35,7 @@ pub(super) struct Main<'a> {
 }
 
 /// Checks one file.
-pub(super) fn audience(
-    file: &file::Audience,
-    main: Main<'_>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Placed> {
+pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>, report: &mut ProblemList) -> Option<Placed> {
     let home = home(file, main, &at.field("realm"), report);
     let issuances = Issuances::of(file, at);
     issuances.check(home, report);
@@ -51,12 +46,7 @@ pub(super) fn audience(
     let permissions = all(file.permissions.iter().enumerate().map(|(index, one)| {
         let issuance = issuance(one.issuance.unwrap_or(file.issuance));
         let directory = file.roles.source == file::roles::RoleOrigin::Directory;
-        permission::permission(
-            one,
-            Context { issuance, directory, home },
-            &permissions_at.item(index),
-            report,
-        )
+        permission::permission(one, Context { issuance, directory, home }, &permissions_at.item(index), report)
     }));
     if let Some(home) = home {
         still_active(file, home, &permissions_at, report);
@@ -110,13 +100,7 @@ fn foreign<'p>(permissions: &'p [Permission], own: &str) -> BTreeSet<&'p String>
 }
 
 /// The subjects of minted tokens: `mapped` needs a mapping for each issuer, and `keep` a warning.
-fn subjects(
-    foreign: &BTreeSet<&String>,
-    rule: SubjectRule,
-    main: Main<'_>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) {
+fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: &At<'_>, report: &mut ProblemList) {
     match rule {
         SubjectRule::Keep if !foreign.is_empty() => at.warning(
             report,
@@ -132,12 +116,7 @@ fn subjects(
     }
 }
 
-fn home<'a>(
-    file: &file::Audience,
-    main: Main<'a>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Home<'a>> {
+fn home<'a>(file: &file::Audience, main: Main<'a>, at: &At<'_>, report: &mut ProblemList) -> Option<Home<'a>> {
     // If there is no realm at all, that is a problem of cambio.yaml.
     let realms = main.realms.filter(|realms| !realms.is_empty())?;
     let found = match &file.realm {

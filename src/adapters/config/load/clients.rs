@@ -26,10 +26,8 @@ pub(super) fn clients(
     let clients_at = at.field("clients");
     let registered = all(realm.clients.iter().map(|(id, methods)| {
         let at = clients_at.field(id);
-        let methods = all(methods
-            .iter()
-            .enumerate()
-            .map(|(index, one)| method(one, issuers, &at.item(index), report)))?;
+        let methods =
+            all(methods.iter().enumerate().map(|(index, one)| method(one, issuers, &at.item(index), report)))?;
         if methods.len() > 1 && methods.iter().any(|method| matches!(method, Method::Public)) {
             at.warning(
                 report,
@@ -58,8 +56,7 @@ pub(super) fn certificates_come(
 ) {
     let asked = listen.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
     let header = listen.client_certificate_header.as_ref();
-    let vouched =
-        asked.is_some_and(|asked| asked.ca.is_some()) || header.is_some_and(|header| header.ca.is_some());
+    let vouched = asked.is_some_and(|asked| asked.ca.is_some()) || header.is_some_and(|header| header.ca.is_some());
     for (name, realm) in realms {
         let at = at.field(name).field("clients");
         for (id, methods) in &realm.clients {
@@ -68,9 +65,7 @@ pub(super) fn certificates_come(
                     file::AuthenticationMethod::TlsClientAuth if !vouched => {
                         "needs listen.tls.clientCertificates.ca or listen.clientCertificateHeader.ca, which vouch for names"
                     }
-                    file::AuthenticationMethod::SelfSignedTlsClientAuth
-                        if asked.is_none() && header.is_none() =>
-                    {
+                    file::AuthenticationMethod::SelfSignedTlsClientAuth if asked.is_none() && header.is_none() => {
                         "needs listen.tls.clientCertificates or listen.clientCertificateHeader, which bring certificates"
                     }
                     _ => continue,
@@ -84,10 +79,7 @@ pub(super) fn certificates_come(
 /// The public URL of a path.
 fn at_host_of(issuer: &str, path: &str) -> String {
     let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
-    let end = issuer
-        .get(after_scheme..)
-        .and_then(|rest| rest.find('/'))
-        .map_or(issuer.len(), |at| after_scheme + at);
+    let end = issuer.get(after_scheme..).and_then(|rest| rest.find('/')).map_or(issuer.len(), |at| after_scheme + at);
     format!("{}{path}", issuer.get(..end).unwrap_or_default())
 }
 

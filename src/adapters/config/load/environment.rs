@@ -68,9 +68,8 @@ fn expand_text(text: &str, env: Option<&dyn Environment>) -> Result<(String, boo
             continue;
         }
         out.push_str(&rest[..start]);
-        let (name, after) = rest[start + 2..]
-            .split_once('}')
-            .ok_or("\"${\" without \"}\"; write \"$${\" for the text \"${\"")?;
+        let (name, after) =
+            rest[start + 2..].split_once('}').ok_or("\"${\" without \"}\"; write \"$${\" for the text \"${\"")?;
         if !is_name(name) {
             return Err("\"${\" without the name of a variable; write \"$${\" for the text \"${\"".to_owned());
         }
@@ -86,9 +85,7 @@ fn expand_text(text: &str, env: Option<&dyn Environment>) -> Result<(String, boo
 }
 
 fn is_name(name: &str) -> bool {
-    name.bytes()
-        .enumerate()
-        .all(|(at, b)| b == b'_' || b.is_ascii_alphabetic() || at > 0 && b.is_ascii_digit())
+    name.bytes().enumerate().all(|(at, b)| b == b'_' || b.is_ascii_alphabetic() || at > 0 && b.is_ascii_digit())
         && !name.is_empty()
 }
 

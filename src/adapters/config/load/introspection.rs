@@ -7,11 +7,7 @@ use crate::adapters::config::file::introspection as file;
 use crate::adapters::config::settings::introspection::{Introspection, OwnClient, SecretMethod};
 use crate::words::secret::Secret;
 
-pub(super) fn issuer(
-    file: &file::IssuerIntrospection,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Introspection> {
+pub(super) fn issuer(file: &file::IssuerIntrospection, at: &At<'_>, report: &mut ProblemList) -> Option<Introspection> {
     let endpoint = file.url.parse().ok();
     if endpoint.as_ref().is_some_and(is_plain_and_remote) {
         at.field("url").warning(
@@ -27,20 +23,11 @@ pub(super) fn issuer(
     Some(Introspection { url: endpoint?, client: client?, method, cache_for: file.cache_for.duration()? })
 }
 
-pub(super) fn realm(
-    file: &file::RealmIntrospection,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<OwnClient> {
+pub(super) fn realm(file: &file::RealmIntrospection, at: &At<'_>, report: &mut ProblemList) -> Option<OwnClient> {
     client(&file.client_id, &file.client_secret_file, at, report)
 }
 
-pub(super) fn client(
-    id: &str,
-    secret_file: &str,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<OwnClient> {
+pub(super) fn client(id: &str, secret_file: &str, at: &At<'_>, report: &mut ProblemList) -> Option<OwnClient> {
     let secret = secret(secret_file, &at.field("clientSecretFile"), report);
     Some(OwnClient { id: id.to_owned(), secret: secret? })
 }

@@ -11,11 +11,7 @@ use crate::adapters::config::file::Config;
 use crate::adapters::config::file::issuer as file;
 use crate::adapters::config::settings::issuer::{KeySource, TrustedIssuer};
 
-pub(super) fn issuers(
-    main: &Config,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<BTreeMap<String, TrustedIssuer>> {
+pub(super) fn issuers(main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<BTreeMap<String, TrustedIssuer>> {
     let checked = all(main.issuers.iter().map(|(name, issuer)| {
         let at = at.field(name);
         if main.realms.contains_key(name) {
@@ -84,9 +80,7 @@ fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut ProblemList)
             warn_of_plain(url, &at.field("jwksURL"), report);
             Some(KeySource::Url(url.clone()))
         }
-        (None, None, Some(path)) => {
-            named(path, Holds::Anything, &at.field("jwksFile"), report).map(KeySource::File)
-        }
+        (None, None, Some(path)) => named(path, Holds::Anything, &at.field("jwksFile"), report).map(KeySource::File),
         _ => {
             at.problem(report, "has more than one of discoveryURL, jwksURL and jwksFile");
             None

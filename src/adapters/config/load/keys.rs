@@ -100,8 +100,7 @@ fn folder(folder: &Path, report: &mut ProblemList) -> Option<Folder> {
     let at = At::root(&read.tree).field("keys");
     let written = &read.file.keys;
     unambiguous(written, &at, report);
-    let checked =
-        all(written.iter().enumerate().map(|(index, key)| self::key(key, folder, &at.item(index), report)));
+    let checked = all(written.iter().enumerate().map(|(index, key)| self::key(key, folder, &at.item(index), report)));
     let (mut active, mut next, mut retired, mut keys) = (None, Vec::new(), Vec::new(), Vec::new());
     for (key, signing) in checked? {
         match key.state {
@@ -160,15 +159,9 @@ fn key(
 }
 
 /// The private key of a key that is next or active.
-fn both_halves(
-    key: &file::ManifestKey,
-    folder: &Path,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<SigningKey> {
+fn both_halves(key: &file::ManifestKey, folder: &Path, at: &At<'_>, report: &mut ProblemList) -> Option<SigningKey> {
     if key.jwk.is_some() {
-        at.field("jwk")
-            .problem(report, "is for retired keys only: the public key of this key is in its file");
+        at.field("jwk").problem(report, "is for retired keys only: the public key of this key is in its file");
         return None;
     }
     let Some(name) = &key.file else {
@@ -178,8 +171,7 @@ fn both_halves(
     };
     let at_file = at.field("file");
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-        at_file
-            .problem(report, format!("{name:?} must be the name of a file in this folder, without a path"));
+        at_file.problem(report, format!("{name:?} must be the name of a file in this folder, without a path"));
         return None;
     }
     let signing = private_key(&folder.join(name), name, &at_file, report)?;
@@ -194,8 +186,7 @@ fn both_halves(
 /// The public half of a retired key.
 fn public_half(key: &file::ManifestKey, at: &At<'_>, report: &mut ProblemList) -> Option<Value> {
     if key.file.is_some() {
-        at.field("file")
-            .problem(report, "a retired key does not sign: remove this line, and delete the file");
+        at.field("file").problem(report, "a retired key does not sign: remove this line, and delete the file");
         return None;
     }
     let at = at.field("jwk");
@@ -226,11 +217,7 @@ fn private_key(file: &Path, shown: &str, at: &At<'_>, report: &mut ProblemList) 
     }
 }
 
-fn usable<E: std::fmt::Display>(
-    ring: Result<KeyRing, E>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<KeyRing> {
+fn usable<E: std::fmt::Display>(ring: Result<KeyRing, E>, at: &At<'_>, report: &mut ProblemList) -> Option<KeyRing> {
     ring.map_err(|error| at.problem(report, error.to_string())).ok()
 }
 

@@ -52,9 +52,7 @@ fn outside(number: i64, schema: &Json) -> Option<String> {
     let least = schema["minimum"].as_i64()?;
     match schema["maximum"].as_i64() {
         _ if number < 0 && least >= 0 => Some("below zero".to_owned()),
-        Some(most) if !(least..=most).contains(&number) => {
-            Some(format!("{number} is not between {least} and {most}"))
-        }
+        Some(most) if !(least..=most).contains(&number) => Some(format!("{number} is not between {least} and {most}")),
         _ => None,
     }
 }

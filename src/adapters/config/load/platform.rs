@@ -23,16 +23,14 @@ pub(super) fn upstream(file: &file::Upstream, at: &At<'_>, report: &mut ProblemL
         at.field("url").warning(report, format!("tokens and client secrets go to {host} without TLS"));
     }
     let plain = url.as_ref().is_some_and(|uri| uri.scheme_str() == Some("http"));
-    for (name, given) in [("ca", file.ca.is_some()), ("clientCertificate", file.client_certificate.is_some())]
-    {
+    for (name, given) in [("ca", file.ca.is_some()), ("clientCertificate", file.client_certificate.is_some())] {
         if plain && given {
             at.field(name).problem(report, "has no effect: the upstream's URL is http");
         }
     }
     let ca = optional(file.ca.as_ref(), |ca| named(ca, Holds::Certificates, &at.field("ca"), report));
-    let client_certificate = optional(file.client_certificate.as_ref(), |pair| {
-        key_pair(pair, &at.field("clientCertificate"), report)
-    });
+    let client_certificate =
+        optional(file.client_certificate.as_ref(), |pair| key_pair(pair, &at.field("clientCertificate"), report));
     let parts = url?.into_parts();
     Some(Upstream {
         scheme: parts.scheme?,
@@ -92,9 +90,7 @@ fn client_certificates(
     report: &mut ProblemList,
 ) -> Option<ClientCertificates> {
     match (&file.ca, file.any_issuer) {
-        (Some(ca), false) => {
-            authority(ca, &at.field("ca"), report).map(|ca| ClientCertificates { ca: Some(ca) })
-        }
+        (Some(ca), false) => authority(ca, &at.field("ca"), report).map(|ca| ClientCertificates { ca: Some(ca) }),
         (None, true) => Some(ClientCertificates { ca: None }),
         _ => {
             at.problem(report, "needs one of `ca` and `anyIssuer: true`");

@@ -26,8 +26,7 @@ pub(super) fn policy(
 ) -> Policy {
     let mut policy = Policy::default();
     if let Some(config) = config {
-        let mapped =
-            config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
+        let mapped = config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
         policy.usernames = mapped.collect();
     }
     let main = Main {
@@ -69,11 +68,7 @@ pub(super) fn policy(
     policy
 }
 
-fn audience_paths(
-    folder: &Path,
-    document: Option<&Document<file::Config>>,
-    report: &mut ProblemList,
-) -> Vec<PathBuf> {
+fn audience_paths(folder: &Path, document: Option<&Document<file::Config>>, report: &mut ProblemList) -> Vec<PathBuf> {
     let found = files::audience_files(folder);
     let Some(document) = document else { return found.unwrap_or_default() };
     let at = At::root(&document.tree).field("audiences");

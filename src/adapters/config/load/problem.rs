@@ -25,13 +25,7 @@ impl ProblemList {
     }
 
     fn entry(&self, place: Location, key: &str, message: String) -> Problem {
-        Problem {
-            file: self.file.clone(),
-            line: place.line,
-            column: place.column,
-            key: key.to_owned(),
-            message,
-        }
+        Problem { file: self.file.clone(), line: place.line, column: place.column, key: key.to_owned(), message }
     }
 
     /// `path` as a file of this configuration.
@@ -72,11 +66,7 @@ impl<'a> At<'a> {
 
     pub(super) fn item(&self, index: usize) -> Self {
         let node = self.node.and_then(|node| node.item(index));
-        Self {
-            node,
-            place: node.map_or(self.place, |node| node.place),
-            key: format!("{}[{index}]", self.key),
-        }
+        Self { node, place: node.map_or(self.place, |node| node.place), key: format!("{}[{index}]", self.key) }
     }
 
     /// Whether the value came from the environment, in part at least.
@@ -111,10 +101,7 @@ pub(super) fn join(parent: &str, key: &str) -> String {
 }
 
 /// `Some(None)` if nothing was given, `None` if what was given is wrong.
-#[expect(
-    clippy::option_option,
-    reason = "a value is left out, wrong or right, and `?` takes the second case away"
-)]
+#[expect(clippy::option_option, reason = "a value is left out, wrong or right, and `?` takes the second case away")]
 pub(super) fn optional<T, U>(value: Option<T>, check: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
     match value {
         None => Some(None),

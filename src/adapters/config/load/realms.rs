@@ -17,15 +17,9 @@ use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::policy::admin_roles::AdminRoles;
 use crate::judgement::route::RouteTable;
 
-pub(super) fn realms(
-    main: &Config,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<BTreeMap<String, Realm>> {
-    let checked =
-        all(main.realms.iter().map(|(name, realm)| self::realm(name, realm, main, &at.field(name), report)))?;
-    let realms: BTreeMap<String, Realm> =
-        checked.into_iter().map(|realm| (realm.name.clone(), realm)).collect();
+pub(super) fn realms(main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<BTreeMap<String, Realm>> {
+    let checked = all(main.realms.iter().map(|(name, realm)| self::realm(name, realm, main, &at.field(name), report)))?;
+    let realms: BTreeMap<String, Realm> = checked.into_iter().map(|realm| (realm.name.clone(), realm)).collect();
     for realm in realms.values() {
         let contains = |other: &&Realm| {
             let rest = realm.path.strip_prefix(other.path.as_str());
@@ -47,9 +41,8 @@ fn one_realm_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mu
     for realm in realms.values() {
         let paths = RouteTable::paths(realm.place());
         // Realms with equal paths are reported above.
-        let shared = paths
-            .iter()
-            .find_map(|path| Some((path, seen.get(path).filter(|other| other.path != realm.path)?)));
+        let shared =
+            paths.iter().find_map(|path| Some((path, seen.get(path).filter(|other| other.path != realm.path)?)));
         if let Some((path, other)) = shared {
             let (field, way) = if realm.dialect.rules().has_realm_parameter() {
                 ("pathParameters", "give one of them another name in its paths")
@@ -75,20 +68,13 @@ fn one_realm_per_key(realms: &BTreeMap<String, Realm>, main: &Config, at: &At<'_
         if let Some((kid, first)) = shared {
             let file = main.realms.get(&realm.name).is_some_and(|realm| realm.signing_key.is_some());
             let at = at.field(&realm.name).field(if file { "signingKey" } else { "signingKeys" });
-            let message =
-                format!("has the key {kid}, which the realm {first} has, too: each realm needs its own");
+            let message = format!("has the key {kid}, which the realm {first} has, too: each realm needs its own");
             at.problem(report, message);
         }
     }
 }
 
-fn realm(
-    name: &str,
-    file: &file::Realm,
-    main: &Config,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Realm> {
+fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<Realm> {
     let same = |other: &str, issuer: &str| other < name && issuer == file.issuer;
     if let Some((other, _)) = main.realms.iter().find(|(other, realm)| same(other, &realm.issuer)) {
         at.field("issuer").problem(report, format!("is the issuer of the realm {other}"));
@@ -103,9 +89,8 @@ fn realm(
     });
     let jwks = jwks(&file.jwks, &at.field("jwks"), report);
     let dpop = dpop(&file.dpop, &at.field("dpop"), report);
-    let directory = optional(file.directory.as_ref(), |directory| {
-        self::directory(directory, &at.field("directory"), report)
-    });
+    let directory =
+        optional(file.directory.as_ref(), |directory| self::directory(directory, &at.field("directory"), report));
     let place = RealmPath {
         path: path.as_deref().unwrap_or_default(),
         rules: Dialect::from(file.dialect).rules(),
@@ -161,12 +146,7 @@ fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>, report: &mut Pro
     Some(realm.clone())
 }
 
-fn subject_issuers(
-    file: &file::Realm,
-    main: &Config,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Vec<String>> {
+fn subject_issuers(file: &file::Realm, main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<String>> {
     let mut seen = BTreeSet::new();
     all(file.subject_issuers.iter().enumerate().map(|(index, name)| {
         let at = at.item(index);
@@ -191,8 +171,7 @@ fn directory(file: &file::Directory, at: &At<'_>, report: &mut ProblemList) -> O
 fn doors(file: &file::Doors, at: &At<'_>, report: &mut ProblemList) -> Doors {
     let mut warned = |open: bool, name: &str| {
         if open {
-            at.field(name)
-                .warning(report, "open: callers can get tokens that no audience's owner has permitted");
+            at.field(name).warning(report, "open: callers can get tokens that no audience's owner has permitted");
         }
         open
     };

@@ -21,8 +21,7 @@ pub(super) fn refresh_tokens(
         match read_noted(&resolved, report) {
             Ok(bytes) => {
                 if Seal::from_texts([bytes.as_slice()]).is_err() {
-                    let message =
-                        "does not have 32 random bytes in base64: `cambio seal-key` makes such a file";
+                    let message = "does not have 32 random bytes in base64: `cambio seal-key` makes such a file";
                     at.problem(report, format!("the file {} {message}", at.shown(path)));
                 }
                 warn_if_public(&resolved, &format!("the key {}", at.shown(path)), &at, report);

@@ -34,8 +34,7 @@ impl<'a> Walk<'a> {
         let place = node.place;
         let wanted = types(schema);
         let found = type_name(&node.value);
-        let fits =
-            wanted.is_empty() || wanted.contains(&found) || found == "integer" && wanted.contains(&"number");
+        let fits = wanted.is_empty() || wanted.contains(&found) || found == "integer" && wanted.contains(&"number");
         if !fits {
             return self.wrong(place, key, wrong_type(&wanted, &node.value));
         }
@@ -109,10 +108,9 @@ impl<'a> Walk<'a> {
             let meant = closest(&key.text, properties.keys().map(String::as_str));
             let message = match meant {
                 Some(meant) => format!("unknown key; did you mean {meant:?}?"),
-                None => format!(
-                    "unknown key; known here: {}",
-                    properties.keys().cloned().collect::<Vec<_>>().join(", ")
-                ),
+                None => {
+                    format!("unknown key; known here: {}", properties.keys().cloned().collect::<Vec<_>>().join(", "))
+                }
             };
             self.report.problem(key.place, &join(parent, &key.text), message);
             if let Some(meant) = meant.filter(|meant| !taken.iter().any(|key| key == meant)) {
@@ -150,11 +148,7 @@ impl<'a> Walk<'a> {
 
     /// Follows `$ref`.
     fn resolve(&self, schema: &'a Json) -> &'a Json {
-        match schema
-            .get("$ref")
-            .and_then(Json::as_str)
-            .and_then(|path| self.root.pointer(path.strip_prefix('#')?))
-        {
+        match schema.get("$ref").and_then(Json::as_str).and_then(|path| self.root.pointer(path.strip_prefix('#')?)) {
             Some(target) => target,
             None => schema,
         }
@@ -169,12 +163,7 @@ fn options(schema: &Json) -> Option<Vec<&str>> {
     if let Some(value) = schema.get("const").and_then(Json::as_str) {
         return Some(vec![value]);
     }
-    schema
-        .get("oneOf")
-        .and_then(Json::as_array)?
-        .iter()
-        .map(|one| one.get("const").and_then(Json::as_str))
-        .collect()
+    schema.get("oneOf").and_then(Json::as_array)?.iter().map(|one| one.get("const").and_then(Json::as_str)).collect()
 }
 
 fn types(schema: &Json) -> Vec<&str> {

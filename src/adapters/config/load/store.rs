@@ -63,8 +63,7 @@ fn without_tls(place: &Place, file: &file::Redis, at: &At<'_>, report: &mut Prob
     if file.ca.is_some() {
         at.field("ca").problem(report, "has no effect: the URL is redis, without TLS");
     }
-    let local =
-        |host: &str| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let local = |host: &str| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if let Some(remote) = place.servers.named().iter().find(|server| !local(&server.host)) {
         let message = format!("whoever is between here and {} can answer for it: use rediss", remote.host);
         at.field("url").warning(report, message);
@@ -111,10 +110,8 @@ fn place(url: &str) -> Result<Place, &'static str> {
             Place { tls, servers: RedisServers::Cluster(addresses(hosts, tls, 6379)?), database: 0 }
         }
         _ => {
-            return Err(
-                "the URL must begin with redis:// or rediss://, redis+sentinel:// or rediss+sentinel://, \
-                        redis+cluster:// or rediss+cluster://",
-            );
+            return Err("the URL must begin with redis:// or rediss://, redis+sentinel:// or rediss+sentinel://, \
+                        redis+cluster:// or rediss+cluster://");
         }
     };
     Ok(place)

@@ -132,11 +132,9 @@ fn all_problems_of_all_files_come_at_once() {
     let folder = Folder::new();
     folder.write(
         "cambio.yaml",
-        MAIN.replace("127.0.0.1:8080", "localhost")
-            .replace("[corp]", "[corp, nope]\n    leeway: 5m\n    signngKey: x"),
+        MAIN.replace("127.0.0.1:8080", "localhost").replace("[corp]", "[corp, nope]\n    leeway: 5m\n    signngKey: x"),
     );
-    folder
-        .write("audiences/a.yaml", AUDIENCE.replace("[front-end-app]", "[]").replace("payments-team", "''"));
+    folder.write("audiences/a.yaml", AUDIENCE.replace("[front-end-app]", "[]").replace("payments-team", "''"));
     folder.write("audiences/b.yaml", AUDIENCE.replace("forward", "forwrd").replace("owner:", "owners:"));
     folder.write("audiences/c.yaml", "audience: [\nowner: x\n");
     folder.write("audiences/d.yaml", AUDIENCE);
@@ -217,8 +215,7 @@ fn warnings_do_not_stop() {
     folder.write("cambio.yaml", MAIN.replace("127.0.0.1:8180", "idp:8080") + "    doors: { ciba: open }\n");
     folder.write("audiences/a.yaml", AUDIENCE.replace("[front-end-app]", "[\"*\"]"));
     let config = load(&folder.path("cambio.yaml"), &()).unwrap();
-    let warnings: Vec<String> =
-        config.warnings.iter().map(|one| format!("{} {}", one.key, one.message)).collect();
+    let warnings: Vec<String> = config.warnings.iter().map(|one| format!("{} {}", one.key, one.message)).collect();
     assert_eq!(
         warnings,
         [
@@ -247,8 +244,7 @@ fn every_example_loads() {
         if text.contains("directory.secret") {
             folder.write("directory.secret", "s3cret");
         }
-        load(&folder.path("cambio.yaml"), &TestEnvironment)
-            .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        load(&folder.path("cambio.yaml"), &TestEnvironment).unwrap_or_else(|problems| panic!("{problems:#?}"));
         loaded += 1;
     }
     assert!(loaded > 1);
@@ -270,8 +266,7 @@ fn copy(from: &Path, to: &Path) {
 fn generate_keys(folder: &Path) {
     let words = format!("keys generate --type p256 --dir {}", folder.display());
     let arguments = <crate::cli::keys::KeysArguments as clap::Parser>::parse_from(words.split(' '));
-    crate::cli::keys::run_at(&arguments, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new())
-        .unwrap();
+    crate::cli::keys::run_at(&arguments, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new()).unwrap();
 }
 
 #[test]

@@ -78,9 +78,7 @@ impl Node {
             Value::Number(value) => value.clone().into(),
             Value::Text(value) => value.as_str().into(),
             Value::List(items) => items.iter().map(Node::to_json).collect(),
-            Value::Map(entries) => {
-                entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect()
-            }
+            Value::Map(entries) => entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect(),
         }
     }
 

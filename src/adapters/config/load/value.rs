@@ -20,10 +20,7 @@ pub(super) fn is_plain_and_remote(uri: &Uri) -> bool {
 /// Warns if keys are fetched from a URL without TLS.
 pub(super) fn warn_of_plain(url: &str, at: &At<'_>, report: &mut ProblemList) {
     if url.parse().is_ok_and(|uri| is_plain_and_remote(&uri)) {
-        at.warning(
-            report,
-            "Cambio fetches keys over plain http: whoever controls the network can make tokens",
-        );
+        at.warning(report, "Cambio fetches keys over plain http: whoever controls the network can make tokens");
     }
 }
 

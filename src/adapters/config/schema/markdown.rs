@@ -77,8 +77,7 @@ fn document(root: &Value, out: &mut String) {
 
 /// Required keys first, then in the order of the alphabet.
 fn properties(schema: &Value) -> Vec<(bool, &str, &Value)> {
-    let required: Vec<&str> =
-        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let all = schema["properties"].as_object().into_iter().flatten();
     let mut rows: Vec<_> =
         all.map(|(key, property)| (required.contains(&key.as_str()), key.as_str(), property)).collect();
@@ -112,11 +111,7 @@ fn kind(root: &Value, schema: &Value) -> String {
     match schema["type"].as_str() {
         Some("array") => {
             let items = resolve(root, &schema["items"]);
-            if items["properties"].is_object() {
-                "list of mappings".to_owned()
-            } else {
-                "list of texts".to_owned()
-            }
+            if items["properties"].is_object() { "list of mappings".to_owned() } else { "list of texts".to_owned() }
         }
         Some("object") if schema["additionalProperties"].is_object() => "mapping by name".to_owned(),
         Some("object") => "mapping".to_owned(),

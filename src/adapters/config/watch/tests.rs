@@ -90,8 +90,7 @@ fn follows_the_files_of_a_failed_attempt() {
     let mut watch = watched(&folder);
     folder.write("cambio.yaml", format!("{MAIN}    signingKey: corp.pem\n"));
     assert!(sees(&mut watch));
-    let (outcome, sources) =
-        crate::adapters::config::load::attempt(&folder.path("cambio.yaml"), &TestEnvironment);
+    let (outcome, sources) = crate::adapters::config::load::attempt(&folder.path("cambio.yaml"), &TestEnvironment);
     assert!(outcome.is_err());
     watch.follow(sources);
     assert!(!sees(&mut watch));

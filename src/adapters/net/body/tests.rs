@@ -27,8 +27,7 @@ async fn prefix_comes_first() {
 #[tokio::test]
 async fn trailers_follow_the_data() {
     let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))]);
-    let (data, read) =
-        read_bounded(Body::full_with_trailers("abc", Some(trailers.clone())), 3, SOON).await.unwrap();
+    let (data, read) = read_bounded(Body::full_with_trailers("abc", Some(trailers.clone())), 3, SOON).await.unwrap();
     assert_eq!((data.as_ref(), read), (&b"abc"[..], Some(trailers)));
 }
 

@@ -39,12 +39,7 @@ impl Cluster {
         Self { nodes: Turns::new(nodes, timeout), owners: Mutex::default() }
     }
 
-    pub(super) async fn ask(
-        &self,
-        pool: &Pool,
-        key: &str,
-        commands: &[Cmd],
-    ) -> Result<Vec<Value>, RedisError> {
+    pub(super) async fn ask(&self, pool: &Pool, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
         let slot = slot(key);
         let owner = self.lock().get(&slot).cloned();
         let (mut node, mut connection) = match owner {
@@ -130,9 +125,12 @@ fn redirection(replies: &[Value], from: &RedisAddress) -> Option<Redirection> {
 /// The slot of a key: CRC-16 (XMODEM). No key has a hash tag: braces are in neither the prefix nor the rest.
 fn slot(key: &str) -> u16 {
     let crc = key.bytes().fold(0_u16, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-        })
+        (0..8).fold(
+            crc ^ (u16::from(byte) << 8),
+            |crc, _| {
+                if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+            },
+        )
     });
     crc % SLOTS
 }

@@ -22,11 +22,7 @@ impl Pool {
     }
 
     /// Asks a server, on a kept connection or a new one.
-    pub(super) async fn ask(
-        &self,
-        server: &RedisAddress,
-        commands: &[Cmd],
-    ) -> Result<Vec<Value>, RedisError> {
+    pub(super) async fn ask(&self, server: &RedisAddress, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
         let connection = self.connection(server).await?;
         self.ask_on(connection, server, commands).await
     }

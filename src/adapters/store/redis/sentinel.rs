@@ -21,12 +21,7 @@ pub(super) struct Sentinel {
 }
 
 impl Sentinel {
-    pub(super) fn new(
-        sentinels: &[RedisAddress],
-        master: &str,
-        connector: Connector,
-        timeout: Duration,
-    ) -> Self {
+    pub(super) fn new(sentinels: &[RedisAddress], master: &str, connector: Connector, timeout: Duration) -> Self {
         let (sentinels, master) = (Turns::new(sentinels, timeout), master.to_owned());
         Self { sentinels, master, connector, primary: Mutex::default() }
     }

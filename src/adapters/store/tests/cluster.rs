@@ -86,12 +86,9 @@ async fn redirections_come_to_an_end() {
 async fn a_node_that_is_gone_is_found_anew() {
     let gone = Arc::new(AtomicBool::new(false));
     let is_gone = Arc::clone(&gone);
-    let one = FakeRedis::start(
-        move |command| {
-            if is_gone.load(Ordering::Relaxed) { Then::End("") } else { usual(command) }
-        },
-    )
-    .await;
+    let one =
+        FakeRedis::start(move |command| if is_gone.load(Ordering::Relaxed) { Then::End("") } else { usual(command) })
+            .await;
     let other = FakeRedis::start(usual).await;
     let owner = Arc::new(AtomicU16::new(one.port));
     let named = Arc::clone(&owner);

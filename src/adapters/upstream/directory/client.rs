@@ -106,9 +106,7 @@ impl DirectoryClient {
         form.push("client_id", &self.client.id);
         form.push("client_secret", self.client.secret.expose());
         let mut request = self.request(Method::POST, &self.token_path, form.encode())?;
-        request
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let (status, body) = send(upstream, request).await?;
         if status != StatusCode::OK {
             return Err(DirectoryError::Status(status, "the login of realms.*.directory.clientId"));
@@ -122,15 +120,10 @@ impl DirectoryClient {
     }
 
     /// A request under the realm's public address, which Keycloak writes into its tokens.
-    pub(super) fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: String,
-    ) -> Result<Request<Bytes>, DirectoryError> {
+    pub(super) fn request(&self, method: Method, path: &str, body: String) -> Result<Request<Bytes>, DirectoryError> {
         let request = Request::builder().method(method).uri(path).body(Bytes::from(body));
-        let mut request = request
-            .map_err(|_| DirectoryError::Unavailable("a name that can't stand in a URL".to_owned()))?;
+        let mut request =
+            request.map_err(|_| DirectoryError::Unavailable("a name that can't stand in a URL".to_owned()))?;
         self.public.write(request.headers_mut());
         Ok(request)
     }
@@ -155,8 +148,7 @@ pub(super) async fn send(
 }
 
 fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, DirectoryError> {
-    serde_json::from_slice(body)
-        .map_err(|_| DirectoryError::Unavailable("an answer that is not Keycloak's".to_owned()))
+    serde_json::from_slice(body).map_err(|_| DirectoryError::Unavailable("an answer that is not Keycloak's".to_owned()))
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, DirectoryError> {

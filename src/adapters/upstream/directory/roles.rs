@@ -111,9 +111,6 @@ impl DirectoryClient {
             let found: Vec<Client> = self.get(upstream, path, "a question for a client", now).await?;
             Ok(found.into_iter().find(|found| found.client_id == client).map(|found| Arc::from(found.id)))
         };
-        self.clients
-            .try_get_with(client.to_owned(), ask)
-            .await
-            .map_err(|error: Arc<DirectoryError>| (*error).clone())
+        self.clients.try_get_with(client.to_owned(), ask).await.map_err(|error: Arc<DirectoryError>| (*error).clone())
     }
 }

@@ -80,9 +80,7 @@ impl World {
             form.push(*name, *value);
         }
         let mut request = self.directory.request(Method::POST, path, form.encode()).unwrap();
-        request
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let (_, body) = send(&self.upstream, request).await.unwrap();
         serde_json::from_slice(&body).unwrap_or_default()
     }
@@ -133,10 +131,7 @@ async fn a_user_has_the_claims_of_a_token_and_may_be_disabled() {
     world.answer(200, &json!([{"id": "x", "username": "bare"}]));
     let bare = world.user("bare").await.unwrap();
     assert!(!bare.enabled);
-    assert_eq!(
-        Value::Object(bare.claims),
-        json!({"sub": "x", "preferred_username": "bare", "email_verified": false})
-    );
+    assert_eq!(Value::Object(bare.claims), json!({"sub": "x", "preferred_username": "bare", "email_verified": false}));
 }
 
 #[tokio::test]

@@ -32,10 +32,7 @@ pub struct DirectoryUser {
 impl std::fmt::Debug for DirectoryUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // No names and addresses of people in logs.
-        f.debug_struct("DirectoryUser")
-            .field("id", &self.id)
-            .field("enabled", &self.enabled)
-            .finish_non_exhaustive()
+        f.debug_struct("DirectoryUser").field("id", &self.id).field("enabled", &self.enabled).finish_non_exhaustive()
     }
 }
 
@@ -154,10 +151,8 @@ impl From<Found> for DirectoryUser {
             ("family_name", found.last_name),
             ("name", name),
         ];
-        let mut claims: Map<String, Value> = known
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))))
-            .collect();
+        let mut claims: Map<String, Value> =
+            known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?)))).collect();
         claims.insert("email_verified".to_owned(), Value::Bool(found.email_verified));
         Self { id: found.id, username: found.username, enabled: found.enabled, claims }
     }

@@ -10,12 +10,10 @@ fn after(inbound: &[(&'static str, &'static str)], trusted: bool) -> [String; 5]
         headers.append(*name, HeaderValue::from_static(value));
     }
     set(&mut headers, &HeaderValue::from_static("sso.example.org:8080"), &facts(trusted));
-    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"].map(
-        |name| {
-            assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
-            headers[name].to_str().unwrap().to_owned()
-        },
-    )
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"].map(|name| {
+        assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
+        headers[name].to_str().unwrap().to_owned()
+    })
 }
 
 #[test]
@@ -52,10 +50,7 @@ fn says_what_it_may() {
         ),
         (
             "trusted, Forwarded only",
-            &[(
-                "forwarded",
-                "for=\"[2001:db8::1]:80\";proto=https;host=\"sso.example.org:8443\", for=10.0.0.2",
-            )],
+            &[("forwarded", "for=\"[2001:db8::1]:80\";proto=https;host=\"sso.example.org:8443\", for=10.0.0.2")],
             true,
             [
                 "2001:db8::1, 10.0.0.2, 192.0.2.7",
@@ -67,11 +62,7 @@ fn says_what_it_may() {
         ),
         (
             "trusted, rubbish is dropped",
-            &[
-                ("x-forwarded-for", "unknown, <script>"),
-                ("x-forwarded-proto", "gopher"),
-                ("x-forwarded-port", "x"),
-            ],
+            &[("x-forwarded-for", "unknown, <script>"), ("x-forwarded-proto", "gopher"), ("x-forwarded-port", "x")],
             true,
             ["192.0.2.7", "http", "sso.example.org:8080", "8080", own],
         ),

@@ -2,16 +2,14 @@ use super::*;
 use crate::adapters::drain;
 
 fn sent(inbound: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> {
-    let facts =
-        ConnectionFacts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted);
+    let facts = ConnectionFacts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted);
     let connection = Connection::new(facts, drain::channel().1, ());
     let mut headers: HeaderMap = HeaderMap::new();
     for (name, value) in inbound {
         headers.append(*name, HeaderValue::from_static(value));
     }
     to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), &connection);
-    let ours =
-        ["forwarded", "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"];
+    let ours = ["forwarded", "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"];
     let mut lines: Vec<_> = headers
         .iter()
         .filter(|(name, _)| !ours.contains(&name.as_str()))
@@ -24,35 +22,18 @@ fn sent(inbound: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> 
 #[test]
 fn hop_by_hop_headers_end_here() {
     let cases: [(&str, &[_], &[&str]); 11] = [
-        (
-            "nothing",
-            &[("accept", "*/*"), ("traceparent", "00-1-1-00")],
-            &["accept: */*", "traceparent: 00-1-1-00"],
-        ),
+        ("nothing", &[("accept", "*/*"), ("traceparent", "00-1-1-00")], &["accept: */*", "traceparent: 00-1-1-00"]),
         ("keep-alive", &[("connection", "keep-alive"), ("keep-alive", "5")], &[]),
         ("named", &[("connection", "close, X-Hop"), ("x-hop", "1"), ("x-end", "2")], &["x-end: 2"]),
-        (
-            "two lines",
-            &[("connection", "a"), ("connection", "b"), ("a", "1"), ("b", "1"), ("c", "1")],
-            &["c: 1"],
-        ),
+        ("two lines", &[("connection", "a"), ("connection", "b"), ("a", "1"), ("b", "1"), ("c", "1")], &["c: 1"]),
         (
             "credentials can't be stripped",
-            &[
-                ("connection", "Authorization, cookie, DPoP"),
-                ("authorization", "a"),
-                ("cookie", "b"),
-                ("dpop", "c"),
-            ],
+            &[("connection", "Authorization, cookie, DPoP"), ("authorization", "a"), ("cookie", "b"), ("dpop", "c")],
             &["authorization: a", "cookie: b", "dpop: c"],
         ),
         ("trailers", &[("te", "gzip, trailers"), ("connection", "TE")], &["connection: te", "te: trailers"]),
         ("other TE", &[("te", "gzip")], &[]),
-        (
-            "h2c",
-            &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AA")],
-            &[],
-        ),
+        ("h2c", &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AA")], &[]),
         ("proxy", &[("proxy-connection", "x"), ("proxy-authorization", "x")], &[]),
         ("expectation", &[("expect", "100-continue")], &[]),
         ("framing", &[("transfer-encoding", "chunked"), ("trailer", "x-sum")], &["trailer: x-sum"]),
@@ -97,20 +78,13 @@ fn identity_headers_need_trust() {
 #[test]
 fn the_header_with_a_certificate_needs_trust() {
     let passed = |trusted: bool| {
-        let facts = ConnectionFacts::new(
-            "192.0.2.7:1".parse().unwrap(),
-            "192.0.2.1:80".parse().unwrap(),
-            false,
-            trusted,
-        )
-        .with_certificate_header(Some(HeaderName::from_static("my-client-cert")));
+        let facts =
+            ConnectionFacts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted)
+                .with_certificate_header(Some(HeaderName::from_static("my-client-cert")));
         let connection = Connection::new(facts, drain::channel().1, ());
-        let names =
-            ["my-client-cert", "my_client_cert", "my-client_cert", "client-cert", "client-cert-chain"];
-        let mut headers: HeaderMap = names
-            .into_iter()
-            .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x")))
-            .collect();
+        let names = ["my-client-cert", "my_client_cert", "my-client_cert", "client-cert", "client-cert-chain"];
+        let mut headers: HeaderMap =
+            names.into_iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).collect();
         to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), &connection);
         names.into_iter().filter(|name| headers.contains_key(*name)).collect::<Vec<_>>()
     };
@@ -125,8 +99,7 @@ fn cookies_become_one_line() {
         ("one", &["a=1"][..], Some("a=1")),
         ("three", &["a=1", "b=2", "c=3"][..], Some("a=1; b=2; c=3")),
     ] {
-        let mut headers: HeaderMap =
-            crumbs.iter().map(|crumb| (COOKIE, HeaderValue::from_static(crumb))).collect();
+        let mut headers: HeaderMap = crumbs.iter().map(|crumb| (COOKIE, HeaderValue::from_static(crumb))).collect();
         join_cookies(&mut headers);
         assert_eq!(headers.get(COOKIE).map(|line| line.to_str().unwrap()), joined, "{name}");
         assert_eq!(headers.len(), usize::from(joined.is_some()), "{name}");
@@ -136,13 +109,7 @@ fn cookies_become_one_line() {
 #[test]
 fn only_a_plain_websocket_request_upgrades() {
     let cases: [(_, _, _, &[(&str, &str)], _); 6] = [
-        (
-            "yes",
-            "GET",
-            Version::HTTP_11,
-            &[("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade")],
-            true,
-        ),
+        ("yes", "GET", Version::HTTP_11, &[("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade")], true),
         ("POST", "POST", Version::HTTP_11, &[("upgrade", "websocket"), ("connection", "upgrade")], false),
         ("HTTP/1.0", "GET", Version::HTTP_10, &[("upgrade", "websocket"), ("connection", "upgrade")], false),
         ("no Connection", "GET", Version::HTTP_11, &[("upgrade", "websocket")], false),

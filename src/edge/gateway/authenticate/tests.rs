@@ -67,19 +67,16 @@ impl World {
     }
 
     async fn with(realm: &str, listen: &str, peer: &'static str) -> Self {
-        let folder =
-            Folder(std::env::temp_dir().join(format!("cambio-authenticate-{}", uuid::Uuid::new_v4())));
+        let folder = Folder(std::env::temp_dir().join(format!("cambio-authenticate-{}", uuid::Uuid::new_v4())));
         std::fs::create_dir(&folder.0).unwrap();
         let (clock, hand) = Clock::manual("2026-11-02T08:00:00Z".parse::<Timestamp>().unwrap());
-        let idp =
-            FaultyIdp::start(IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
+        let idp = FaultyIdp::start(IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let config = configure(&folder.0, &idp, realm, listen);
         let upstream = UpstreamClient::new(&config.upstream).unwrap();
         let store = MarkStore::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
         let audit = AuditLog::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
-        let (header, proxies) =
-            (config.listen.certificate_header.clone(), config.listen.trusted_proxies.clone());
+        let (header, proxies) = (config.listen.certificate_header.clone(), config.listen.trusted_proxies.clone());
         let state = Generation::new(config, None, &clock, &metrics).unwrap();
         let services = Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());
         let address: std::net::SocketAddr = peer.parse().unwrap();
@@ -93,8 +90,7 @@ impl World {
     /// Puts another configuration in force.
     fn reconfigure(&self, realm: &str) {
         let config = configure(&self.folder.0, &self.idp, realm, "");
-        let state =
-            Generation::new(config, Some(&self.services.generation()), &self.clock, &self.metrics).unwrap();
+        let state = Generation::new(config, Some(&self.services.generation()), &self.clock, &self.metrics).unwrap();
         self.services.replace(state);
     }
 
@@ -104,8 +100,7 @@ impl World {
         let realm = &state.realms[0];
         let form = Form::parse(form.as_bytes()).unwrap();
         let credentials = Credentials::read(&head.headers, &form, &realm.config.clients.workloads)?;
-        let context =
-            RequestContext { services: &self.services, generation: &state, connection: &self.connection };
+        let context = RequestContext { services: &self.services, generation: &state, connection: &self.connection };
         let mut record = context.record(&head, Some(realm));
         record.not_audited();
         Case::new(context, realm, head, record).prove_client(&credentials).await
@@ -144,8 +139,7 @@ fn configure(folder: &Path, idp: &FaultyIdp, realm: &str, listen: &str) -> Confi
 }
 
 fn head(headers: &[(&str, &str)]) -> Parts {
-    let mut request =
-        http::Request::post("/realms/corp/protocol/openid-connect/token").header(HOST, "sso.example.org");
+    let mut request = http::Request::post("/realms/corp/protocol/openid-connect/token").header(HOST, "sso.example.org");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -200,12 +194,7 @@ async fn its_yes_is_remembered_for_the_very_same_credentials() {
         ("again", RIGHT, 29, (YES, false)),
         ("another secret", WRONG, 0, (NO, true)),
         ("another secret again: a no is not remembered", WRONG, 0, (NO, true)),
-        (
-            "another client with that secret",
-            "client_id=other-api&client_secret=front-end-secret",
-            0,
-            (NO, true),
-        ),
+        ("another client with that secret", "client_id=other-api&client_secret=front-end-secret", 0, (NO, true)),
         ("later", RIGHT, 1, (YES, true)),
         ("and the clock set back", RIGHT, -10, (YES, true)),
     ] {
@@ -225,8 +214,7 @@ async fn its_yes_is_remembered_for_the_very_same_credentials() {
 async fn assertions_are_never_remembered() {
     let world = World::new("").await;
     let faults = world.idp.faults();
-    faults
-        .set(Endpoint::Introspect, Fault::Answer(200, "application/json", r#"{"active":false}"#.to_owned()));
+    faults.set(Endpoint::Introspect, Fault::Answer(200, "application/json", r#"{"active":false}"#.to_owned()));
     let claims = json!({ "iss": "app", "sub": "app" });
     let jwt = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
     let form = format!("client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}");
@@ -240,16 +228,14 @@ async fn assertions_are_never_remembered() {
 async fn an_assertion_that_does_not_name_its_client_proves_none_by_the_identity_provider() {
     let world = World::new("").await;
     let faults = world.idp.faults();
-    faults
-        .set(Endpoint::Introspect, Fault::Answer(200, "application/json", r#"{"active":false}"#.to_owned()));
+    faults.set(Endpoint::Introspect, Fault::Answer(200, "application/json", r#"{"active":false}"#.to_owned()));
     for (name, claims) in [
         ("a workload", json!({ "iss": "https://cluster.example", "sub": "system:serviceaccount:a:weak" })),
         ("another's assertion", json!({ "iss": "https://login.example", "sub": "weak-app" })),
     ] {
         let jwt = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
-        let form = format!(
-            "client_id=front-end-app&client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}"
-        );
+        let form =
+            format!("client_id=front-end-app&client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}");
         assert_eq!(world.told(&form).await, (NO.to_owned(), false), "{name}");
     }
 }
@@ -270,11 +256,7 @@ async fn an_identity_provider_that_is_away_says_nothing() {
         ("knows no such thing", Fault::Answer(200, "application/json", r#"{"active":true}"#.to_owned())),
         (
             "answers at length",
-            Fault::Answer(
-                200,
-                "application/json",
-                format!("{{\"active\":false,\"x\":\"{}\"}}", "x".repeat(70_000)),
-            ),
+            Fault::Answer(200, "application/json", format!("{{\"active\":false,\"x\":\"{}\"}}", "x".repeat(70_000))),
         ),
     ] {
         world.idp.faults().set(Endpoint::Introspect, fault);
@@ -285,16 +267,15 @@ async fn an_identity_provider_that_is_away_says_nothing() {
     let World { idp, services, connection, metrics, clock, hand, folder, peer } = world;
     let stopped = idp.address();
     idp.stop().await;
-    let idp =
-        FaultyIdp::start(IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
+    let idp = FaultyIdp::start(IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
     assert_ne!(idp.address(), stopped);
     let world = World { idp, services, connection, metrics, clock, hand, folder, peer };
     assert_eq!(told(world.ask(&[], RIGHT).await), YES, "it is remembered");
     world.hand.advance(SignedDuration::from_secs(31));
     assert_eq!(told(world.ask(&[], RIGHT).await), unavailable, "and then forgotten");
-    assert!(world.metric(
-        "cambio_client_authentications_total{method=\"upstream\",outcome=\"failed\",realm=\"corp\"} 10"
-    ));
+    assert!(
+        world.metric("cambio_client_authentications_total{method=\"upstream\",outcome=\"failed\",realm=\"corp\"} 10")
+    );
 }
 
 #[tokio::test]
@@ -329,8 +310,7 @@ async fn an_assertion_is_spent() {
     .await;
     let form = |realm: &str, jti: &str| {
         let now = world.clock.now().as_second();
-        let claims =
-            json!({ "iss": "batch", "sub": "batch", "aud": ISSUER, "exp": now + 60, "iat": now, "jti": jti });
+        let claims = json!({ "iss": "batch", "sub": "batch", "aud": ISSUER, "exp": now + 60, "iat": now, "jti": jti });
         let jwt = world.idp.signing_key(realm).unwrap().sign(claims.as_object().unwrap()).unwrap();
         format!("client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}")
     };
@@ -365,9 +345,7 @@ async fn a_proxy_speaks_for_its_callers_if_it_is_trusted() {
     let issuer = Issuer::new(authority, &authority_key);
     let right = named("batch").signed_by(&key, &issuer).unwrap();
     let strange = named("batch").self_signed(&key).unwrap();
-    let escape = |pem: &str| {
-        percent_encoding::utf8_percent_encode(pem, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
+    let escape = |pem: &str| percent_encoding::utf8_percent_encode(pem, percent_encoding::NON_ALPHANUMERIC).to_string();
     let binary = |der: &[u8]| format!(":{}:", STANDARD.encode(der));
 
     let ca_file = std::env::temp_dir().join(format!("cambio-ca-{}.pem", uuid::Uuid::new_v4()));

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
-    HeaderMap, HeaderValue, RANGE, TE, TRAILER, TRANSFER_ENCODING,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap,
+    HeaderValue, RANGE, TE, TRAILER, TRANSFER_ENCODING,
 };
 use http::{Method, Request, Uri};
 use jiff::SignedDuration;
@@ -64,10 +64,8 @@ impl Case<'_> {
         let response = self.services.send(request, self.connection).await;
         let response = response.map_err(|refusal| unavailable(&refusal.detail))?;
         let (answer, body) = response.into_parts();
-        let read =
-            read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
-        let (body, _) =
-            read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
+        let read = read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
+        let (body, _) = read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
         authenticate_by_introspection(credentials, answer.status.as_u16(), &body)
     }
 }
@@ -83,9 +81,7 @@ fn target(asked: &Uri, path: &str) -> Option<Uri> {
 /// without those about the content and about other identities.
 fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> HeaderMap {
     let mut headers = caller.clone();
-    for name in
-        [ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, COOKIE, RANGE, TE, TRAILER, TRANSFER_ENCODING]
-    {
+    for name in [ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, COOKIE, RANGE, TE, TRAILER, TRANSFER_ENCODING] {
         headers.remove(name);
     }
     headers.remove("dpop");

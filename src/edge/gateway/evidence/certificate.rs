@@ -30,8 +30,7 @@ impl Case<'_> {
         let Some(name) = facts.certificate_header.as_ref().filter(|_| facts.trusted) else {
             return Ok(self.connection.client_certificate().map(Cow::Borrowed));
         };
-        let malformed =
-            |detail: &str| Refusal::new(Reason::CredentialsMalformed, format!("{name}: {detail}"));
+        let malformed = |detail: &str| Refusal::new(Reason::CredentialsMalformed, format!("{name}: {detail}"));
         let mut lines = self.head.headers.get_all(name).iter();
         let Some(value) = lines.next().filter(|value| !value.is_empty()) else { return Ok(None) };
         if lines.next().is_some() || value.len() > LONGEST {
@@ -41,8 +40,8 @@ impl Case<'_> {
             sequence @ [b':', ..] => structured(sequence, &self.head.headers),
             text => escaped_pem(text),
         };
-        let chain = chain
-            .ok_or_else(|| malformed("neither RFC 9440's form nor a certificate in PEM, percent-encoded"))?;
+        let chain =
+            chain.ok_or_else(|| malformed("neither RFC 9440's form nor a certificate in PEM, percent-encoded"))?;
         let seconds = u64::try_from(self.services.now().as_second()).unwrap_or_default();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let read = self.generation.header_peers.read(&chain, now);

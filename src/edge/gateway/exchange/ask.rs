@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RANGE,
-    TRAILER, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RANGE, TRAILER,
+    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Request, Response, response};
@@ -55,11 +55,7 @@ impl Case<'_> {
         let (body, _) = read_bounded(body, HOLD, idle).await.map_err(|error| {
             Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
         })?;
-        if head.status.is_success() {
-            Ok(UpstreamReply { head, body })
-        } else {
-            Err(self.refused(head, body))
-        }
+        if head.status.is_success() { Ok(UpstreamReply { head, body }) } else { Err(self.refused(head, body)) }
     }
 
     /// What a refusal of the identity provider means for the caller.
@@ -68,8 +64,7 @@ impl Case<'_> {
             || answer_lock::bears_mark(&body)
             || has_token(&body)
         {
-            return Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read")
-                .into();
+            return Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read").into();
         }
         let error = OAuthError::read(&body);
         let cause = format!("realm {} answered {}", self.realm.config.name, error.code);
@@ -80,10 +75,7 @@ impl Case<'_> {
         }
         let response = Response::from_parts(head, Body::full(body));
         let response = self.record.upstream_refusal(response, &error.code, &error.description);
-        Stop::Upstream(Box::new(UpstreamRefusal {
-            response,
-            refusal: Refusal::new(Reason::UpstreamRefused, cause),
-        }))
+        Stop::Upstream(Box::new(UpstreamRefusal { response, refusal: Refusal::new(Reason::UpstreamRefused, cause) }))
     }
 
     /// The token of an answer, verified with the realm's keys.
@@ -100,10 +92,12 @@ impl Case<'_> {
         };
         let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
         let config = &self.realm.config;
-        let keys =
-            self.realm.jwks.keys(peeked.kid()).await.map_err(|error| {
-                Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", config.name))
-            })?;
+        let keys = self
+            .realm
+            .jwks
+            .keys(peeked.kid())
+            .await
+            .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", config.name)))?;
         let expect = Expectations {
             issuer: &config.issuer,
             algorithms: &config.tokens.algorithms,
@@ -129,9 +123,8 @@ struct OAuthError {
 
 impl OAuthError {
     fn read(body: &[u8]) -> Self {
-        let looks_like_code = |code: &str| {
-            code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-        };
+        let looks_like_code =
+            |code: &str| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         match serde_json::from_slice::<Self>(body) {
             Ok(error) if looks_like_code(&error.code) => error,
             _ => {

@@ -45,8 +45,7 @@ impl Case<'_> {
         let credentials = parsed.credentials();
         let config = &self.realm.config;
         let registered = config.clients.methods(credentials.client_id()).is_some();
-        let first =
-            !config.dialect.rules().upstream_refusals && credentials.method() != CredentialsMethod::Assertion;
+        let first = !config.dialect.rules().upstream_refusals && credentials.method() != CredentialsMethod::Assertion;
         if !registered && !first {
             return Ok(Authenticated::by_upstream(parsed));
         }
@@ -67,8 +66,7 @@ impl Case<'_> {
         };
         let mut head = self.head.clone();
         head.headers.remove(dpop::HEADER);
-        let UpstreamReply { head, body } =
-            self.ask_upstream(credentials, access.upstream_form(), head).await?;
+        let UpstreamReply { head, body } = self.ask_upstream(credentials, access.upstream_form(), head).await?;
         let account = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let token = self.verified(&account).await?;
         let by_token = authenticate_by_service_account(credentials, &token)?;

@@ -32,14 +32,10 @@ impl Case<'_> {
                 format!("write issuance: mint for it, not {}", issuance.as_str()),
             ));
         }
-        if permit.validated().authenticated().parsed().grant() == Grant::ApiAccess
-            && issuance != Issuance::Mint
-        {
+        if permit.validated().authenticated().parsed().grant() == Grant::ApiAccess && issuance != Issuance::Mint {
             let audiences = permit.audiences().join(", ");
-            let detail = format!(
-                "api-access needs issuance: mint in the file of {audiences}, not {}",
-                issuance.as_str()
-            );
+            let detail =
+                format!("api-access needs issuance: mint in the file of {audiences}, not {}", issuance.as_str());
             return Err(Refusal::new(Reason::ClientNotPermitted, detail));
         }
         Ok(permit)

@@ -24,9 +24,7 @@ impl Case<'_> {
             Box::pin(self.still_active(parsed.subject_token())).await?;
             let own = validated.actor().is_some_and(|actor| actor.issuer() == self.realm.config.name);
             if let Some((token, _)) = parsed.actor().filter(|_| own) {
-                Box::pin(self.still_active(token))
-                    .await
-                    .map_err(|refusal| TokenRole::Actor.refusal(refusal))?;
+                Box::pin(self.still_active(token)).await.map_err(|refusal| TokenRole::Actor.refusal(refusal))?;
             }
         }
         if demands.one_time {

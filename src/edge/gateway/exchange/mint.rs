@@ -80,8 +80,7 @@ impl Case<'_> {
             roles.realm.extend(held.iter().cloned());
         }
         for client in question.clients {
-            let held =
-                directory.client_roles(upstream, question.subject, client, now).await.map_err(refused)?;
+            let held = directory.client_roles(upstream, question.subject, client, now).await.map_err(refused)?;
             if !held.is_empty() {
                 roles.clients.insert(client.to_owned(), (*held).clone());
             }

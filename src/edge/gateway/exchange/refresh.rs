@@ -65,10 +65,7 @@ impl Case<'_> {
 
     /// Where the identity provider is asked again, it authenticates the clients that the configuration does not register.
     /// Where it is not, the client must be proven before anything is issued.
-    pub(super) async fn authenticate_refresh(
-        &self,
-        refresh: &OpenedRefresh,
-    ) -> Result<Authenticated, Refusal> {
+    pub(super) async fn authenticate_refresh(&self, refresh: &OpenedRefresh) -> Result<Authenticated, Refusal> {
         let parsed = refresh.renewal.asked_again(&refresh.request);
         let parsed = parsed.ok_or_else(|| Refusal::new(Reason::RefreshTokenInvalid, "it can't be read"))?;
         if refresh.renewal.upstream().is_some() {
@@ -82,11 +79,7 @@ impl Case<'_> {
     ///
     /// # Errors
     /// The exchange is no longer permitted, or its refresh tokens have come to their end.
-    pub(super) fn decide_again(
-        &self,
-        validated: Validated,
-        refresh: &OpenedRefresh,
-    ) -> Result<Permit, Refusal> {
+    pub(super) fn decide_again(&self, validated: Validated, refresh: &OpenedRefresh) -> Result<Permit, Refusal> {
         let (policy, now) = (&self.generation.config.policy, self.services.now());
         let renewal = &refresh.renewal;
         let permit = Permit::renew(validated, renewal, policy, &self.realm.circumstances(), now)?;
@@ -113,23 +106,19 @@ impl Case<'_> {
     /// Where only the directory knows the realm's own user: the user's session goes on. Whether the user is enabled is asked
     /// together with the roles.
     async fn check_session(&self, permit: &Permit) -> Result<(), Refusal> {
-        let minted =
-            permit.issuance() == Issuance::Mint && permit.validated().subject().provenance().is_of_realm();
+        let minted = permit.issuance() == Issuance::Mint && permit.validated().subject().provenance().is_of_realm();
         let Some(session) = session(permit).filter(|_| minted) else { return Ok(()) };
         let name = &self.realm.config.name;
-        let directory = self.realm.directory.as_ref().ok_or_else(|| {
-            Refusal::new(Reason::DirectoryUnavailable, format!("write realms.{name}.directory"))
-        })?;
+        let directory = self
+            .realm
+            .directory
+            .as_ref()
+            .ok_or_else(|| Refusal::new(Reason::DirectoryUnavailable, format!("write realms.{name}.directory")))?;
         let (upstream, now) = (&self.services.upstream, self.services.now());
         let alive = directory.session_is_alive(upstream, session.user, session.id, now).await;
-        let alive = alive.map_err(|error| {
-            Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}"))
-        })?;
-        if alive {
-            Ok(())
-        } else {
-            Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended"))
-        }
+        let alive = alive
+            .map_err(|error| Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}")))?;
+        if alive { Ok(()) } else { Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended")) }
     }
 
     /// The identity provider refreshes its own token for the client, and the new token is exchanged again, as the first one
@@ -192,15 +181,15 @@ pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal
     let refused = |detail: &str| Err(Refusal::new(Reason::RefreshTokenRefused, detail));
     let provenance = permit.validated().subject().provenance();
     match permit.issuance() {
-        Issuance::Mint if permit.demands().still_active => refused(
-            "with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again",
-        ),
-        Issuance::Mint if provenance.is_by_cambio() => refused(
-            "exchange the other issuer's token for one: a token that was minted can't be renewed for longer",
-        ),
-        Issuance::Mint if provenance.is_of_realm() && session(permit).is_none() => refused(
-            "with issuance mint, the realm's own tokens need roles.source: directory and a session (sid)",
-        ),
+        Issuance::Mint if permit.demands().still_active => {
+            refused("with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again")
+        }
+        Issuance::Mint if provenance.is_by_cambio() => {
+            refused("exchange the other issuer's token for one: a token that was minted can't be renewed for longer")
+        }
+        Issuance::Mint if provenance.is_of_realm() && session(permit).is_none() => {
+            refused("with issuance mint, the realm's own tokens need roles.source: directory and a session (sid)")
+        }
         Issuance::Mint => Ok(()),
         Issuance::Reissue | Issuance::Translate if upstream => Ok(()),
         Issuance::Reissue | Issuance::Translate | Issuance::Forward => {
@@ -211,12 +200,7 @@ pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal
 
 /// When a family ends: by what the audience's owner says, counted from the exchange, and by what the identity provider
 /// says now (seconds).
-pub(super) fn ends(
-    now: Timestamp,
-    began: Timestamp,
-    lifetime: SignedDuration,
-    upstream: Option<i64>,
-) -> Timestamp {
+pub(super) fn ends(now: Timestamp, began: Timestamp, lifetime: SignedDuration, upstream: Option<i64>) -> Timestamp {
     let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
     let upstream = upstream.map_or(Timestamp::MAX, |seconds| after(now, SignedDuration::from_secs(seconds)));
     after(began, lifetime).min(upstream)

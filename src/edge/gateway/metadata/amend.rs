@@ -171,8 +171,7 @@ mod tests {
             ("no object", "[]", None),
             ("no JSON", "<html>", None),
         ] {
-            let amended =
-                amend(document.as_bytes(), &offers()).map(|bytes| String::from_utf8(bytes).unwrap());
+            let amended = amend(document.as_bytes(), &offers()).map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(amended.as_deref(), expected, "{name}");
             if let Some(amended) = amended {
                 assert_eq!(amend(amended.as_bytes(), &offers()), None, "{name}: once is enough");

@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL,
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap,
-    HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -32,22 +32,11 @@ const DISCOVERY_STALE: Duration = Duration::from_secs(3600);
 const ORIGINS: u64 = 256;
 
 /// Headers of the identity provider's answer that do not belong to the document.
-const ABOUT_ONE_ANSWER: [HeaderName; 10] = [
-    ACCEPT_RANGES,
-    AGE,
-    CONTENT_ENCODING,
-    CONTENT_LENGTH,
-    DATE,
-    ETAG,
-    EXPIRES,
-    LAST_MODIFIED,
-    SET_COOKIE,
-    TRAILER,
-];
+const ABOUT_ONE_ANSWER: [HeaderName; 10] =
+    [ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE, TRAILER];
 
 /// What a listed proxy may say of the public URL besides scheme and host.
-const PUBLIC_URL: [&str; 4] =
-    ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
+const PUBLIC_URL: [&str; 4] = ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
 
 /// A request for a document in the way that the caller's public URL asks for it. Nothing else of the caller's request goes
 /// into it, so that nobody chooses what others are answered.
@@ -121,18 +110,12 @@ struct Made {
 impl Published {
     /// Nothing cached yet.
     pub fn new() -> Self {
-        let discovery =
-            moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
+        let discovery = moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
 
     /// The document of these keys, if it was made already and no retired key's time has ended since.
-    pub fn keys(
-        &self,
-        upstream: &Arc<KeySet>,
-        ours: Option<&KeyRing>,
-        now: jiff::Timestamp,
-    ) -> Option<Arc<Document>> {
+    pub fn keys(&self, upstream: &Arc<KeySet>, ours: Option<&KeyRing>, now: jiff::Timestamp) -> Option<Arc<Document>> {
         let made = self.keys.load();
         let made = made.as_ref().filter(|made| Arc::ptr_eq(&made.upstream, upstream))?;
         (made.ours == count(ours, now)).then(|| Arc::clone(&made.document))
@@ -212,8 +195,7 @@ impl Document {
             response.headers_mut().remove(CONTENT_TYPE);
             response
         } else {
-            let body =
-                if head.method == Method::HEAD { Body::empty() } else { Body::full(self.body.clone()) };
+            let body = if head.method == Method::HEAD { Body::empty() } else { Body::full(self.body.clone()) };
             let mut response = Response::new(body);
             response.headers_mut().clone_from(&self.headers);
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));

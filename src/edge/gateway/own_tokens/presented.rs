@@ -75,15 +75,11 @@ pub(super) fn carried(
     let name = if endpoint == OwnTokenEndpoint::Userinfo { "access_token" } else { "token" };
     let field = form.one(name).filter(|token| is_plain(token));
     match (header, field) {
-        (Some((scheme, token)), None)
-            if endpoint == OwnTokenEndpoint::Userinfo && form.one(name).is_none() =>
-        {
+        (Some((scheme, token)), None) if endpoint == OwnTokenEndpoint::Userinfo && form.one(name).is_none() => {
             let token = Secret::new(token);
             Ok(Carried::Ours(Presented { token, form, scheme: Some(scheme) }))
         }
-        (None, Some(token))
-            if endpoint != OwnTokenEndpoint::Userinfo || !head.headers.contains_key(AUTHORIZATION) =>
-        {
+        (None, Some(token)) if endpoint != OwnTokenEndpoint::Userinfo || !head.headers.contains_key(AUTHORIZATION) => {
             let token = Secret::new(token);
             Ok(Carried::Ours(Presented { token, form, scheme: None }))
         }

@@ -51,11 +51,7 @@ impl Case<'_> {
 
     /// A refresh token goes with its family, and with the identity provider's refresh token behind it. Where there is one,
     /// the identity provider authenticates the clients that the configuration does not register.
-    async fn revoke_refresh_token(
-        &mut self,
-        presented: &Presented,
-        credentials: &Credentials,
-    ) -> Result<(), Stop> {
+    async fn revoke_refresh_token(&mut self, presented: &Presented, credentials: &Credentials) -> Result<(), Stop> {
         let (config, client) = (&self.realm.config, credentials.client_id());
         let renewal = config
             .refresh_tokens

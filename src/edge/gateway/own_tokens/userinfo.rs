@@ -68,13 +68,8 @@ impl Case<'_> {
         if let Err(unfit) = self.check_binding(presented, &token).await? {
             return Ok(Err(unfit));
         }
-        let scope =
-            token.claims().get("scope").and_then(Value::as_str).and_then(|text| Scope::parse(text).ok());
-        if scope.is_some_and(|scope| scope.contains("openid")) {
-            Ok(Ok(user(&token)))
-        } else {
-            Ok(Err(Unfit::Scope))
-        }
+        let scope = token.claims().get("scope").and_then(Value::as_str).and_then(|text| Scope::parse(text).ok());
+        if scope.is_some_and(|scope| scope.contains("openid")) { Ok(Ok(user(&token))) } else { Ok(Err(Unfit::Scope)) }
     }
 
     /// Whether the caller is the party that the token is bound to. A token that is bound to a key comes as `DPoP`, and no
@@ -113,8 +108,7 @@ fn challenged(realm: &RealmRuntime, unfit: &Unfit) -> Response<Body> {
     let body = json!({ "error": code, "error_description": description });
     let mut response = respond::json(status, body.to_string().into_bytes());
     let name = &realm.config.name;
-    let challenge =
-        format!("{scheme} realm=\"{name}\", error=\"{code}\", error_description=\"{description}\"");
+    let challenge = format!("{scheme} realm=\"{name}\", error=\"{code}\", error_description=\"{description}\"");
     if let Ok(challenge) = HeaderValue::from_str(&challenge) {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }

@@ -61,9 +61,8 @@ impl AuditRecord<'_> {
             line.actor_token_type = Some(kind.name());
             line.actor_token_sha256 = Some(token.sha256());
         }
-        line.impersonation = parsed
-            .requested_subject()
-            .map(|name| ImpersonationRecord { requested: clip(name), subject: None });
+        line.impersonation =
+            parsed.requested_subject().map(|name| ImpersonationRecord { requested: clip(name), subject: None });
         line.audience = parsed.audiences().iter().map(|name| clip(name)).collect();
         line.resource = parsed.resources().iter().map(|name| clip(name)).collect();
         line.scope_requested = parsed.scope().map(|scope| clip(&scope.to_string()));

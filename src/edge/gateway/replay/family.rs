@@ -34,8 +34,8 @@ impl RefreshFamily {
 
     /// Whether the family was revoked or the member used.
     pub async fn is_spent(&self, store: &MarkStore) -> Result<bool, Refusal> {
-        let (revoked, used) = tokio::try_join!(store.is_marked(&self.whole), store.is_marked(&self.member))
-            .map_err(store_unavailable)?;
+        let (revoked, used) =
+            tokio::try_join!(store.is_marked(&self.whole), store.is_marked(&self.member)).map_err(store_unavailable)?;
         Ok(revoked || used)
     }
 
@@ -44,11 +44,7 @@ impl RefreshFamily {
         if store.is_marked(&self.whole).await.map_err(store_unavailable)? {
             return Err(Refusal::new(Reason::RefreshTokenInvalid, "its family was revoked"));
         }
-        if store.is_marked(&self.member).await.map_err(store_unavailable)? {
-            self.reused(store).await
-        } else {
-            Ok(())
-        }
+        if store.is_marked(&self.member).await.map_err(store_unavailable)? { self.reused(store).await } else { Ok(()) }
     }
 
     /// Uses the refresh token up, which only one can do.

@@ -28,9 +28,7 @@ impl Case<'_> {
         let until = token.expires().saturating_add(leeway).unwrap_or(token.expires());
         match self.services.store.claim(&key, until).await {
             Ok(true) => Ok(()),
-            Ok(false) => {
-                Err(Refusal::new(Reason::SubjectTokenUsed, "oneTime: the token's jti was used before"))
-            }
+            Ok(false) => Err(Refusal::new(Reason::SubjectTokenUsed, "oneTime: the token's jti was used before")),
             Err(error) => Err(Refusal::new(Reason::StoreUnavailable, format!("oneTime: {error}"))),
         }
     }

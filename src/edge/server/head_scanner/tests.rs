@@ -43,15 +43,9 @@ fn good() -> impl Strategy<Value = String> {
                 _ => name.to_ascii_uppercase(),
             };
             if chunked {
-                let chunk = if body.is_empty() {
-                    String::new()
-                } else {
-                    format!("{:X}{extension}\r\n{body}\r\n", body.len())
-                };
-                format!(
-                    "{}: chunked\r\n{after}\r\n{chunk}0{extension}\r\n{trailer}\r\n",
-                    name("Transfer-Encoding")
-                )
+                let chunk =
+                    if body.is_empty() { String::new() } else { format!("{:X}{extension}\r\n{body}\r\n", body.len()) };
+                format!("{}: chunked\r\n{after}\r\n{chunk}0{extension}\r\n{trailer}\r\n", name("Transfer-Encoding"))
             } else {
                 format!("{}: {}\r\n{after}\r\n{body}", name("Content-Length"), body.len())
             }

@@ -41,9 +41,7 @@ async fn a_trusted_proxy_is_believed() {
     listen.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     let gate = gate_with(&upstream_config(upstream), &listen);
     let mut caller = Caller::new(gate.address).await;
-    caller
-        .ask("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n\r\n")
-        .await;
+    caller.ask("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n\r\n").await;
     let request = received.recv().await.unwrap();
     assert_eq!(header(&request, "x-forwarded-for"), Some("6.6.6.6, 127.0.0.1"));
     assert_eq!(header(&request, "x-forwarded-proto"), Some("https"));
@@ -121,10 +119,8 @@ async fn answers_without_a_body_keep_their_head() {
 
 #[tokio::test]
 async fn informational_answers_end_here() {
-    let (upstream, _received) = answering(
-        "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
-    )
-    .await;
+    let (upstream, _received) =
+        answering("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     let mut caller = Caller::new(gate(upstream).address).await;
     let answer = caller.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && !answer.contains("link"), "{answer}");
@@ -204,8 +200,10 @@ async fn connections_upstream_are_used_again_and_replaced() {
 
 #[tokio::test]
 async fn trailers_go_both_ways() {
-    let (upstream, mut received) =
-        answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nx-sum: 9\r\n\r\n").await;
+    let (upstream, mut received) = answering(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nx-sum: 9\r\n\r\n",
+    )
+    .await;
     let mut caller = Caller::new(gate(upstream).address).await;
     let answer = caller
         .ask("POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\nTrailer: x-up\r\n\r\n1\r\na\r\n0\r\nX-Up: 5\r\n\r\n")

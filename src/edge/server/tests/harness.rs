@@ -36,8 +36,7 @@ pub(crate) async fn http2_caller(
     address: SocketAddr,
 ) -> (http2::SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
     let stream = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) =
-        http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await.unwrap();
     (sender, tokio::spawn(connection))
 }
 
@@ -171,10 +170,7 @@ fn message_length(buffer: &[u8]) -> Option<usize> {
             end + text[head + end - 2..].find("\r\n\r\n")? + 2
         }
     } else {
-        lower
-            .split("content-length: ")
-            .nth(1)
-            .map_or(0, |rest| rest.split("\r\n").next().unwrap().parse().unwrap())
+        lower.split("content-length: ").nth(1).map_or(0, |rest| rest.split("\r\n").next().unwrap().parse().unwrap())
     };
     (buffer.len() >= head + length).then_some(head + length)
 }

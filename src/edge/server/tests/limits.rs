@@ -108,9 +108,8 @@ async fn a_caller_that_does_not_read_is_cut() {
     let (_drain, watch) = crate::adapters::drain::channel();
     let listener = bind(listen.address).unwrap();
     let address = listener.local_addr().unwrap();
-    let handler = Arc::new(Passing(
-        crate::adapters::upstream::client::UpstreamClient::new(&upstream_config(endless)).unwrap(),
-    ));
+    let handler =
+        Arc::new(Passing(crate::adapters::upstream::client::UpstreamClient::new(&upstream_config(endless)).unwrap()));
     tokio::spawn(Server::new(&listen).unwrap().serve(listener, handler, watch, Arc::clone(&counter)));
     let mut caller = Caller::new(address).await;
     caller.write(GET).await;

@@ -16,10 +16,7 @@ async fn two_halves(end: &'static str) -> (std::net::SocketAddr, std::sync::Arc<
         async move {
             let mut buffer = Vec::new();
             while read_message(&mut stream, &mut buffer).await.is_some() {
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-                    .await
-                    .unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n").await.unwrap();
                 told.notified().await;
                 if end.is_empty() {
                     return;
@@ -79,8 +76,7 @@ async fn an_upstream_that_dies_leaves_a_broken_body() {
     assert!(!rest.contains("0\r\n\r\n"), "no end is invented: {rest}");
 
     let (mut sender, _connection) = http2_caller(gate.address).await;
-    let response =
-        soon(sender.send_request(Request::get("http://a/").body(Empty::new()).unwrap())).await.unwrap();
+    let response = soon(sender.send_request(Request::get("http://a/").body(Empty::new()).unwrap())).await.unwrap();
     go.notify_one();
     assert!(soon(response.into_body().collect()).await.is_err(), "the stream is reset");
 }
@@ -151,17 +147,13 @@ async fn a_large_body_goes_both_ways_unchanged() {
         while read < head + SIZE {
             read += stream.read(&mut buffer[read..]).await.unwrap();
         }
-        stream
-            .write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n").as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n").as_bytes()).await.unwrap();
         stream.write_all(&buffer[head..read]).await.unwrap();
     })
     .await;
     let gate = gate(echo);
     let body: String = (0..SIZE).map(|index| char::from(b'a' + u8::try_from(index % 23).unwrap())).collect();
     let mut caller = Caller::new(gate.address).await;
-    let answer =
-        caller.ask(&format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n{body}")).await;
+    let answer = caller.ask(&format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n{body}")).await;
     assert!(answer.split_once("\r\n\r\n").unwrap().1 == body);
 }

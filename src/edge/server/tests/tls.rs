@@ -114,10 +114,7 @@ async fn the_scanner_looks_inside_tls() {
     let (upstream, _received) = answering(OK).await;
     let gate = gate_with(&upstream_config(upstream), &listen);
     let mut stream = connect(gate.address, roots(&pair.certificate), b"http/1.1").await.unwrap();
-    stream
-        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na")
-        .await
-        .unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na").await.unwrap();
     let mut answer = String::new();
     let _ = soon(stream.read_to_string(&mut answer)).await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
@@ -180,9 +177,7 @@ async fn the_upstream_may_ask_for_a_certificate() {
     let folder = Folder::new();
     let (server, client) = (folder.pair("server"), folder.pair("client"));
     let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&client.certificate)), provider())
-            .build()
-            .unwrap();
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&client.certificate)), provider()).build().unwrap();
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -234,13 +229,7 @@ impl crate::edge::server::Handler for Telling {
     ) -> http::Response<crate::adapters::net::body::Body> {
         let told = connection.client_certificate().map_or_else(
             || "nobody".to_owned(),
-            |shown| {
-                format!(
-                    "{} {}",
-                    shown.subject().as_str(),
-                    if shown.is_trusted() { "trusted" } else { "strange" }
-                )
-            },
+            |shown| format!("{} {}", shown.subject().as_str(), if shown.is_trusted() { "trusted" } else { "strange" }),
         );
         http::Response::new(crate::adapters::net::body::Body::full(told))
     }

@@ -35,8 +35,7 @@ async fn messages_go_both_ways() {
 #[tokio::test]
 async fn a_tunnel_holds_the_drain_until_its_deadline() {
     let gate = gate(echo().await);
-    let (mut socket, _) =
-        soon(tokio_tungstenite::connect_async(format!("ws://{}/", gate.address))).await.unwrap();
+    let (mut socket, _) = soon(tokio_tungstenite::connect_async(format!("ws://{}/", gate.address))).await.unwrap();
     soon(socket.send(Message::text("a"))).await.unwrap();
     soon(socket.next()).await.unwrap().unwrap();
     let outcome = soon(gate.drain.drain(std::time::Duration::from_millis(50))).await;

@@ -36,12 +36,7 @@ fn subjects_are_compared_by_their_attributes() {
         ),
         ("one part less", &[(CommonName, "batch")], "CN=batch,O=Example", false),
         ("one part more", &[(OrganizationName, "Example"), (CommonName, "batch")], "CN=batch", false),
-        (
-            "a comma in a value is no separator",
-            &[(CommonName, "batch,O=Example")],
-            "CN=batch,O=Example",
-            false,
-        ),
+        ("a comma in a value is no separator", &[(CommonName, "batch,O=Example")], "CN=batch,O=Example", false),
         ("an escaped comma", &[(CommonName, "a,b")], "CN=a\\,b", true),
         ("case matters", &[(CommonName, "Batch")], "CN=batch", false),
         ("a NUL is not the end", &[(CommonName, "batch\0x")], "CN=batch", false),

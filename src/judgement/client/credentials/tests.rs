@@ -33,28 +33,13 @@ fn reads_each_way_to_authenticate() {
         ("basic, encoded", Some(base64("%61pp:s%3A")), String::new(), CredentialsMethod::Basic),
         ("basic, colon in the secret", Some(base64("app:a:b")), String::new(), CredentialsMethod::Basic),
         ("basic, empty secret", Some(base64("app:")), String::new(), CredentialsMethod::Basic),
-        (
-            "basic and the same client_id",
-            Some(base64("app:s")),
-            "client_id=app".into(),
-            CredentialsMethod::Basic,
-        ),
-        (
-            "basic and an empty secret",
-            Some(base64("app:s")),
-            "client_secret=".into(),
-            CredentialsMethod::Basic,
-        ),
+        ("basic and the same client_id", Some(base64("app:s")), "client_id=app".into(), CredentialsMethod::Basic),
+        ("basic and an empty secret", Some(base64("app:s")), "client_secret=".into(), CredentialsMethod::Basic),
         ("post", None, "client_id=app&client_secret=s".into(), CredentialsMethod::Post),
         ("public", None, "client_id=app".into(), CredentialsMethod::None),
         ("empty secret is omitted", None, "client_id=app&client_secret=".into(), CredentialsMethod::None),
         ("assertion", None, jwt.clone(), CredentialsMethod::Assertion),
-        (
-            "assertion and the same client_id",
-            None,
-            format!("{jwt}&client_id=app"),
-            CredentialsMethod::Assertion,
-        ),
+        ("assertion and the same client_id", None, format!("{jwt}&client_id=app"), CredentialsMethod::Assertion),
     ] {
         let header: Vec<&str> = header.as_deref().into_iter().collect();
         let credentials = read(&header, &body).unwrap();
@@ -73,12 +58,7 @@ fn refuses_everything_else() {
         ("two headers", vec![basic.clone(), basic.clone()], String::new(), CredentialsAmbiguous),
         ("basic and post", vec![basic.clone()], "client_id=app&client_secret=s".into(), CredentialsAmbiguous),
         ("basic and assertion", vec![basic.clone()], jwt.clone(), CredentialsAmbiguous),
-        (
-            "basic and half an assertion",
-            vec![basic.clone()],
-            "client_assertion=x".into(),
-            CredentialsAmbiguous,
-        ),
+        ("basic and half an assertion", vec![basic.clone()], "client_assertion=x".into(), CredentialsAmbiguous),
         ("post and assertion", vec![], format!("{jwt}&client_id=app&client_secret=s"), CredentialsAmbiguous),
         ("basic and another client_id", vec![basic.clone()], "client_id=other".into(), CredentialsAmbiguous),
         ("assertion and another client_id", vec![], format!("{jwt}&client_id=other"), CredentialsAmbiguous),
@@ -90,12 +70,7 @@ fn refuses_everything_else() {
         ("no colon", vec![base64("app")], String::new(), CredentialsMalformed),
         ("no id", vec![base64(":s")], String::new(), CredentialsMalformed),
         ("bad escape", vec![base64("app:100%")], String::new(), CredentialsMalformed),
-        (
-            "Latin-1",
-            vec![format!("Basic {}", STANDARD.encode(b"app:\xe9"))],
-            String::new(),
-            CredentialsMalformed,
-        ),
+        ("Latin-1", vec![format!("Basic {}", STANDARD.encode(b"app:\xe9"))], String::new(), CredentialsMalformed),
         ("raw UTF-8", vec![base64("app:é")], String::new(), CredentialsMalformed),
         ("NUL in the id", vec![base64("app%00x:s")], String::new(), CredentialsMalformed),
         ("NUL in client_id", vec![], "client_id=app%00".into(), CredentialsMalformed),
@@ -140,11 +115,9 @@ fn basic_is_written_anew_from_what_was_read() {
 #[test]
 fn debug_shows_no_proof() {
     let jwt = assertion(r#"{"iss":"app","sub":"app"}"#);
-    for (headers, body) in [
-        (vec![base64("app:s3cret")], ""),
-        (vec![], "client_id=app&client_secret=s3cret"),
-        (vec![], jwt.as_str()),
-    ] {
+    for (headers, body) in
+        [(vec![base64("app:s3cret")], ""), (vec![], "client_id=app&client_secret=s3cret"), (vec![], jwt.as_str())]
+    {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         let shown = format!("{:?}", read(&headers, body).unwrap());
         assert!(shown.contains("app") && !shown.contains("s3cret") && !shown.contains("e30."), "{shown}");

@@ -61,27 +61,16 @@ fn workload(platform: Platform, url: &str, subject: &str) -> Method {
 fn clients() -> Clients {
     let algorithms = vec![Algorithm::ES256];
     let registered = [
-        (
-            "sha256",
-            vec![Method::Secret(SecretHash::parse(&SecretHash::sha256(&Secret::new("s3cret"))).unwrap())],
-        ),
+        ("sha256", vec![Method::Secret(SecretHash::parse(&SecretHash::sha256(&Secret::new("s3cret"))).unwrap())]),
         (
             "two",
             ["old", "new"]
-                .map(|text| {
-                    Method::Secret(SecretHash::parse(&SecretHash::sha256(&Secret::new(text))).unwrap())
-                })
+                .map(|text| Method::Secret(SecretHash::parse(&SecretHash::sha256(&Secret::new(text))).unwrap()))
                 .to_vec(),
         ),
-        (
-            "key",
-            vec![Method::PrivateKeyJwt { keys: ClientKeys::Set(set(&OWN)), algorithms: algorithms.clone() }],
-        ),
+        ("key", vec![Method::PrivateKeyJwt { keys: ClientKeys::Set(set(&OWN)), algorithms: algorithms.clone() }]),
         ("url", vec![Method::PrivateKeyJwt { keys: ClientKeys::Url("https://keys".to_owned()), algorithms }]),
-        (
-            "shared",
-            vec![Method::SecretJwt { secret: Secret::new(SHARED), algorithms: vec![Algorithm::HS256] }],
-        ),
+        ("shared", vec![Method::SecretJwt { secret: Secret::new(SHARED), algorithms: vec![Algorithm::HS256] }]),
         ("tls", vec![Method::Tls(CertificateName::Subject(DistinguishedName::parse("CN=batch").unwrap()))]),
         ("thumb", vec![Method::SelfSignedTls(vec![*certificate("batch", true).thumbprint()])]),
         ("k8s", vec![workload(Platform::Kubernetes, CLUSTER, ACCOUNT)]),
@@ -91,10 +80,7 @@ fn clients() -> Clients {
             "keyboth",
             vec![
                 Method::Public,
-                Method::PrivateKeyJwt {
-                    keys: ClientKeys::Set(set(&OWN)),
-                    algorithms: vec![Algorithm::ES256],
-                },
+                Method::PrivateKeyJwt { keys: ClientKeys::Set(set(&OWN)), algorithms: vec![Algorithm::ES256] },
             ],
         ),
     ];
@@ -214,10 +200,7 @@ fn secrets_and_public_clients() {
         ("none", Shown::Form("client_id=sha256".into()), NO),
         (
             "the hash itself",
-            Shown::Form(format!(
-                "client_id=sha256&client_secret={}",
-                SecretHash::sha256(&Secret::new("s3cret"))
-            )),
+            Shown::Form(format!("client_id=sha256&client_secret={}", SecretHash::sha256(&Secret::new("s3cret")))),
             NO,
         ),
         ("another's secret", Shown::Basic("two:s3cret"), NO),
@@ -264,11 +247,7 @@ fn own_assertions() {
         ("for an empty list", key(json!({ "aud": [] })), NO),
         ("aud of another type", key(json!({ "aud": 1 })), NO),
         ("expired", key(json!({ "exp": NOW - 10, "iat": NOW - 60 })), NO),
-        (
-            "expired within the leeway",
-            key(json!({ "exp": NOW - 9, "iat": NOW - 60 })),
-            "key private_key_jwt j1 1",
-        ),
+        ("expired within the leeway", key(json!({ "exp": NOW - 9, "iat": NOW - 60 })), "key private_key_jwt j1 1"),
         ("no exp", key(json!({ "exp": null })), NO),
         ("no iat, long", key(json!({ "iat": null, "exp": NOW + 600 })), NO),
         ("issued long ago, valid still", key(json!({ "iat": NOW - 311, "exp": NOW + 3600 })), NO),
@@ -305,30 +284,17 @@ fn own_assertions() {
 fn assertions_by_shared_secrets() {
     let right = claims("shared", &json!({}));
     for (name, jwt, expected) in [
-        (
-            "right",
-            authenticated(SHARED.as_bytes(), Algorithm::HS256, &right),
-            "shared client_secret_jwt j1 70",
-        ),
+        ("right", authenticated(SHARED.as_bytes(), Algorithm::HS256, &right), "shared client_secret_jwt j1 70"),
         ("another secret", authenticated(b"another", Algorithm::HS256, &right), NO),
         ("no secret", authenticated(b"", Algorithm::HS256, &right), NO),
-        (
-            "an algorithm that is not configured",
-            authenticated(SHARED.as_bytes(), Algorithm::HS512, &right),
-            NO,
-        ),
+        ("an algorithm that is not configured", authenticated(SHARED.as_bytes(), Algorithm::HS512, &right), NO),
         ("signed with a key", signed(&OWN, &right), NO),
         (
             "cut off",
-            authenticated(SHARED.as_bytes(), Algorithm::HS256, &right).rsplit_once('.').unwrap().0.to_owned()
-                + ".AAAA",
+            authenticated(SHARED.as_bytes(), Algorithm::HS256, &right).rsplit_once('.').unwrap().0.to_owned() + ".AAAA",
             NO,
         ),
-        (
-            "of another client",
-            authenticated(SHARED.as_bytes(), Algorithm::HS256, &claims("key", &json!({}))),
-            NO,
-        ),
+        ("of another client", authenticated(SHARED.as_bytes(), Algorithm::HS256, &claims("key", &json!({}))), NO),
         (
             "for another",
             authenticated(SHARED.as_bytes(), Algorithm::HS256, &claims("shared", &json!({ "aud": "x" }))),
@@ -402,16 +368,8 @@ fn workloads() {
             Shown::Assertion(signed(&OWN, &account(json!({ "aud": [REALM, "x"] })))),
             "k8s kubernetes",
         ),
-        (
-            "account, for the token endpoint",
-            Shown::Assertion(signed(&OWN, &account(json!({ "aud": ENDPOINT })))),
-            NO,
-        ),
-        (
-            "account, for another",
-            Shown::Assertion(signed(&OWN, &account(json!({ "aud": "https://kubernetes" })))),
-            NO,
-        ),
+        ("account, for the token endpoint", Shown::Assertion(signed(&OWN, &account(json!({ "aud": ENDPOINT })))), NO),
+        ("account, for another", Shown::Assertion(signed(&OWN, &account(json!({ "aud": "https://kubernetes" })))), NO),
         ("account, expired", Shown::Assertion(signed(&OWN, &account(json!({ "exp": NOW - 10 })))), NO),
         ("account, by another key", Shown::Assertion(signed(&OTHER, &account(json!({})))), NO),
         (
@@ -439,17 +397,11 @@ fn workloads() {
         assert_eq!(told(judge(&shown, None, &keys)), expected, "{name}");
     }
     let named = |client: &str, jwt: String| {
-        Shown::Form(format!(
-            "client_id={client}&client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}"
-        ))
+        Shown::Form(format!("client_id={client}&client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}"))
     };
     let right = signed(&OWN, &account(json!({})));
     assert_eq!(told(judge(&named("k8s", right.clone()), None, &keys)), "k8s kubernetes");
-    assert_eq!(
-        told(judge(&named("spiffe", right.clone()), None, &keys)),
-        NO,
-        "client_id is checked, not believed"
-    );
+    assert_eq!(told(judge(&named("spiffe", right.clone()), None, &keys)), NO, "client_id is checked, not believed");
     assert_eq!(told(judge(&named("public", right.clone()), None, &keys)), NO);
     assert_eq!(told(judge(&Shown::Assertion(right), None, &[])), "client_authentication_unavailable");
 }

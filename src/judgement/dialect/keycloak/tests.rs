@@ -18,11 +18,7 @@ fn says_what_keycloak_says() {
             403,
             r#"{"error":"access_denied","error_description":"Client is not within the token audience"}"#,
         ),
-        (
-            Reason::SubjectTokenExpired,
-            400,
-            r#"{"error":"invalid_request","error_description":"Invalid token"}"#,
-        ),
+        (Reason::SubjectTokenExpired, 400, r#"{"error":"invalid_request","error_description":"Invalid token"}"#),
         (
             Reason::SubjectTokenTypeUnsupported,
             400,
@@ -38,11 +34,7 @@ fn says_what_keycloak_says() {
             400,
             r#"{"error":"invalid_request","error_description":"Missing form parameter: grant_type"}"#,
         ),
-        (
-            Reason::ParameterRepeated,
-            400,
-            r#"{"error":"invalid_request","error_description":"duplicated parameter"}"#,
-        ),
+        (Reason::ParameterRepeated, 400, r#"{"error":"invalid_request","error_description":"duplicated parameter"}"#),
         (
             Reason::ClientMissing,
             401,

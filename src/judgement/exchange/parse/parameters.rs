@@ -44,13 +44,9 @@ const LEGACY: [&str; 3] = ["requested_issuer", "requested_subject", "subject_iss
 /// Refuses a parameter that nobody here understands, or that this realm's policy leaves to nobody.
 pub(super) fn refuse_unknown_parameters(grant: Grant, form: &Form, accepts: &Accepts) -> Result<(), Refusal> {
     let refused = |name: &str, value: &str| {
-        (name == "subject_issuer"
-            && !value.is_empty()
-            && !accepts.foreign
-            && !accepts.dialect.rules().subject_issuer)
+        (name == "subject_issuer" && !value.is_empty() && !accepts.foreign && !accepts.dialect.rules().subject_issuer)
             || (name == "requested_subject" && !value.is_empty() && !accepts.impersonation)
-            || (is_unknown(grant, name, value)
-                && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))
+            || (is_unknown(grant, name, value) && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))
     };
     match form.fields().find(|(name, value)| refused(name, value)) {
         Some((name, _)) => Err(Refusal::new(Reason::ParameterUnknown, bounded(name))),

@@ -82,23 +82,11 @@ fn refuses_what_it_does_not_understand() {
         ("no subject token", vec![("subject_token", "")], Some(Reason::ParameterMissing)),
         ("no subject token type", vec![("subject_token_type", "")], Some(Reason::ParameterMissing)),
         ("ID token", vec![("subject_token_type", id)], Some(Reason::SubjectTokenTypeUnsupported)),
-        (
-            "short name",
-            vec![("subject_token_type", "access_token")],
-            Some(Reason::SubjectTokenTypeUnsupported),
-        ),
+        ("short name", vec![("subject_token_type", "access_token")], Some(Reason::SubjectTokenTypeUnsupported)),
         ("asks for an access token", vec![("requested_token_type", ACCESS)], None),
-        (
-            "asks for a refresh token",
-            vec![("requested_token_type", refresh)],
-            Some(Reason::RefreshTokenRefused),
-        ),
+        ("asks for a refresh token", vec![("requested_token_type", refresh)], Some(Reason::RefreshTokenRefused)),
         ("asks for a JWT", vec![("requested_token_type", jwt)], Some(Reason::RequestedTokenTypeUnsupported)),
-        (
-            "asks for nonsense",
-            vec![("requested_token_type", "x")],
-            Some(Reason::RequestedTokenTypeUnsupported),
-        ),
+        ("asks for nonsense", vec![("requested_token_type", "x")], Some(Reason::RequestedTokenTypeUnsupported)),
         ("actor", vec![("actor_token", "x")], Some(Reason::ActorTokenUnsupported)),
         ("actor type", vec![("actor_token_type", ACCESS)], Some(Reason::ActorTokenUnsupported)),
         ("omitted actor", vec![("actor_token", "")], None),
@@ -133,11 +121,7 @@ fn forwards_unknown_parameters_only_if_they_are_no_known_ones_in_disguise() {
         ("separator", "audience=x&y", Some(Reason::ParameterUnknown)),
     ] {
         assert_eq!(reason(&[(parameter, "1")], &[], true), expected, "{name}: {parameter:?}");
-        assert_eq!(
-            reason(&[(parameter, "1")], &[], false),
-            Some(Reason::ParameterUnknown),
-            "{name}, refused"
-        );
+        assert_eq!(reason(&[(parameter, "1")], &[], false), Some(Reason::ParameterUnknown), "{name}, refused");
     }
 }
 
@@ -172,8 +156,7 @@ fn the_upstream_gets_what_was_judged() {
 
 #[test]
 fn debug_shows_no_token_and_no_secret() {
-    let parsed =
-        parse(Grant::TokenExchange, exchange(&[("x", "s3cret")]), &head(&[]), &accepts(true)).unwrap();
+    let parsed = parse(Grant::TokenExchange, exchange(&[("x", "s3cret")]), &head(&[]), &accepts(true)).unwrap();
     let shown = format!("{parsed:?}");
     assert!(shown.contains("back-end-api") && !shown.contains("s3cret"), "{shown}");
 }
@@ -183,8 +166,7 @@ fn credentials() -> impl Strategy<Value = (Option<String>, Vec<(&'static str, St
     let assertion = "e30.eyJpc3MiOiJhcHAiLCJzdWIiOiJhcHAifQ.c2ln";
     prop_oneof![
         "[ -~é]{1,9}".prop_map(|id| (None, vec![("client_id", id)])),
-        ("[ -~é]{1,9}", "(?s).{1,9}")
-            .prop_map(|(id, s)| (None, vec![("client_id", id), ("client_secret", s)])),
+        ("[ -~é]{1,9}", "(?s).{1,9}").prop_map(|(id, s)| (None, vec![("client_id", id), ("client_secret", s)])),
         Just((Some("Basic YTpi".to_owned()), vec![])),
         Just((Some("basic YSUyMGI6Yw==".to_owned()), vec![("client_id", "a b".to_owned())])),
         Just((
@@ -269,9 +251,8 @@ fn reads_a_jwt_authorization_grant() {
         }
         form
     };
-    let read = |changes: &[(&str, &str)], unknown| {
-        parse(Grant::JwtBearer, form(changes), &head(&[]), &accepts(unknown))
-    };
+    let read =
+        |changes: &[(&str, &str)], unknown| parse(Grant::JwtBearer, form(changes), &head(&[]), &accepts(unknown));
     let parsed = read(&[("audience", "b"), ("scope", "email")], false).unwrap();
     assert_eq!(parsed.grant(), Grant::JwtBearer);
     assert_eq!(parsed.subject_token().expose(), "s3cret.token");
@@ -306,10 +287,7 @@ fn what_policy_leaves_open_can_be_asked_for() {
     let closed = Accepts::default();
     let id = TokenType::IdToken.urn();
     assert_eq!(with(&[("subject_token_type", id)], &open).unwrap().subject_token_type(), TokenType::IdToken);
-    assert_eq!(
-        with(&[("subject_token_type", id)], &closed).unwrap_err(),
-        Reason::SubjectTokenTypeUnsupported
-    );
+    assert_eq!(with(&[("subject_token_type", id)], &closed).unwrap_err(), Reason::SubjectTokenTypeUnsupported);
     let partner = with(&[("subject_issuer", "partner")], &open).unwrap();
     assert_eq!(partner.subject_issuer(), Some("partner"));
     let forwarded = Accepts { unknown_parameters: true, ..Accepts::default() };
@@ -327,11 +305,7 @@ fn actors() {
     let rows: [Row<'_>; 9] = [
         ("none", &[], Ok(None)),
         ("without values", &[("actor_token", ""), ("actor_token_type", "")], Ok(None)),
-        (
-            "access token",
-            &[("actor_token", "a.b.c"), ("actor_token_type", ACCESS)],
-            Ok(Some(TokenType::AccessToken)),
-        ),
+        ("access token", &[("actor_token", "a.b.c"), ("actor_token_type", ACCESS)], Ok(Some(TokenType::AccessToken))),
         ("ID token", &[("actor_token", "a.b.c"), ("actor_token_type", id)], Ok(Some(TokenType::IdToken))),
         ("no type", &[("actor_token", "a.b.c")], Err(Reason::ParameterMissing)),
         ("no token", &[("actor_token_type", ACCESS)], Err(Reason::ParameterMissing)),
@@ -349,8 +323,7 @@ fn actors() {
     ];
     for (name, changes, expected) in rows {
         let parsed = parse(Grant::TokenExchange, exchange(changes), &head(&[]), &open);
-        let kind =
-            parsed.map(|parsed| parsed.actor().map(|(_, kind)| kind)).map_err(|refusal| refusal.reason);
+        let kind = parsed.map(|parsed| parsed.actor().map(|(_, kind)| kind)).map_err(|refusal| refusal.reason);
         assert_eq!(kind, expected, "{name}");
         let form = |parsed: Parsed| parsed.upstream_form(parsed.requested(), &[]);
         if let Ok(parsed) = parse(Grant::TokenExchange, exchange(changes), &head(&[]), &open) {
@@ -373,10 +346,7 @@ fn requested_subjects() {
     assert_eq!(named.as_deref(), Some("bob"));
     assert!(!form.contains("requested_subject"));
     assert_eq!(read(&Accepts::default()), Err(Reason::ParameterUnknown));
-    assert_eq!(
-        read(&Accepts { unknown_parameters: true, ..Accepts::default() }),
-        Err(Reason::ParameterUnknown)
-    );
+    assert_eq!(read(&Accepts { unknown_parameters: true, ..Accepts::default() }), Err(Reason::ParameterUnknown));
 }
 
 #[test]

@@ -29,13 +29,7 @@ impl Parsed {
         form.encode()
     }
 
-    fn exchange_form(
-        &self,
-        subject: &Secret,
-        kind: TokenType,
-        requested: TokenType,
-        audiences: &[String],
-    ) -> String {
+    fn exchange_form(&self, subject: &Secret, kind: TokenType, requested: TokenType, audiences: &[String]) -> String {
         let mut form = Form::new();
         form.push("grant_type", GRANT_TOKEN_EXCHANGE);
         form.push("subject_token", subject.expose());

@@ -12,12 +12,10 @@ fn head(authorization: Option<&str>) -> Parts {
 }
 
 fn read(body: &str) -> Result<Refresh, Reason> {
-    parse(&Form::parse(body.as_bytes()).unwrap(), &head(None), &Workloads::default())
-        .map_err(|refusal| refusal.reason)
+    parse(&Form::parse(body.as_bytes()).unwrap(), &head(None), &Workloads::default()).map_err(|refusal| refusal.reason)
 }
 
-const GOOD: &str =
-    "grant_type=refresh_token&refresh_token=cambio_rt_x&client_id=front-end-app&client_secret=s3cret";
+const GOOD: &str = "grant_type=refresh_token&refresh_token=cambio_rt_x&client_id=front-end-app&client_secret=s3cret";
 
 #[test]
 fn reads_a_refresh() {

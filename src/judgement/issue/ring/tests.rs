@@ -17,15 +17,12 @@ fn kids(ring: &KeyRing, now: Timestamp) -> Vec<&str> {
 
 #[test]
 fn a_retired_key_is_published_until_its_last_token_has_expired() {
-    let (active, next, old, older) =
-        (key(KeyKind::P256), key(KeyKind::Ed25519), key(KeyKind::P384), key(KeyKind::Rsa));
+    let (active, next, old, older) = (key(KeyKind::P256), key(KeyKind::Ed25519), key(KeyKind::P384), key(KeyKind::Rsa));
     let names = [&next, &active, &old, &older].map(|key| key.kid().to_owned());
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let second = SignedDuration::from_secs(1);
-    let retired = vec![
-        Retired { jwk: old.jwk().clone(), at: AT },
-        Retired { jwk: older.jwk().clone(), at: AT - second },
-    ];
+    let retired =
+        vec![Retired { jwk: old.jwk().clone(), at: AT }, Retired { jwk: older.jwk().clone(), at: AT - second }];
     let ring = KeyRing::new(active, vec![next.jwk().clone()], retired).unwrap();
     let end = AT + SignedDuration::from_secs(24 * 3600 + 60);
     for (name, now, expected) in [
@@ -60,11 +57,7 @@ fn tokens_of_all_our_keys_verify_with_the_set() {
         let claims: Map<_, _> =
             json!({"iss": "https://a", "sub": "b", "exp": AT.as_second() + 9}).as_object().unwrap().clone();
         let token = Secret::new(key.sign(&claims, "JWT").unwrap());
-        let expect = Expectations {
-            issuer: "https://a",
-            algorithms: &[key.algorithm()],
-            leeway: SignedDuration::ZERO,
-        };
+        let expect = Expectations { issuer: "https://a", algorithms: &[key.algorithm()], leeway: SignedDuration::ZERO };
         assert!(verify(&token, ring.key_set(), &expect, AT).is_ok(), "{:?}", key.algorithm());
     }
 }
@@ -78,16 +71,8 @@ fn what_is_ambiguous_or_unfit_makes_no_ring() {
     let mut weak = key(KeyKind::P256).jwk().clone();
     weak["x"] = json!("AAAA");
     for (name, ring, expected) in [
-        (
-            "next is active",
-            KeyRing::new(active(), vec![jwk.clone()], vec![]),
-            RingError::Set(KeySetError::RepeatedKid),
-        ),
-        (
-            "retired is active",
-            KeyRing::new(active(), vec![], retired(&jwk)),
-            RingError::Set(KeySetError::RepeatedKid),
-        ),
+        ("next is active", KeyRing::new(active(), vec![jwk.clone()], vec![]), RingError::Set(KeySetError::RepeatedKid)),
+        ("retired is active", KeyRing::new(active(), vec![], retired(&jwk)), RingError::Set(KeySetError::RepeatedKid)),
         ("off the curve", KeyRing::new(active(), vec![], retired(&weak)), RingError::Unfit),
     ] {
         assert_eq!(ring.unwrap_err(), expected, "{name}");

@@ -18,9 +18,7 @@ use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use crate::judgement::permit::{Circumstances, Permit};
 use crate::judgement::policy::model::{Issuance, Policy};
-use crate::judgement::policy::samples::{
-    ISSUER, NOW, audience, keycloak_claims, now, object, permission, policy,
-};
+use crate::judgement::policy::samples::{ISSUER, NOW, audience, keycloak_claims, now, object, permission, policy};
 use crate::judgement::token::{AudienceRule, SubjectChecks, Validated, validate};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
@@ -73,17 +71,9 @@ fn validated(keycloak: &SigningKey) -> Validated {
     let (head, ()) = http::Request::post("/").body(()).unwrap().into_parts();
     let authenticated =
         Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap());
-    let checks = TokenChecks {
-        algorithms: vec![Algorithm::ES256],
-        leeway: SignedDuration::from_secs(10),
-        rules: Vec::new(),
-    };
-    let checks = SubjectChecks {
-        issuer_name: "corp",
-        issuer: ISSUER,
-        checks: &checks,
-        audience: AudienceRule::Client,
-    };
+    let checks =
+        TokenChecks { algorithms: vec![Algorithm::ES256], leeway: SignedDuration::from_secs(10), rules: Vec::new() };
+    let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     validate(authenticated, &keys(keycloak), &checks, Evidence::default(), now()).unwrap()
 }
 
@@ -144,10 +134,7 @@ fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
         )
     );
     let facts = conformed.facts();
-    assert_eq!(
-        (facts.lifetime, facts.jti.as_deref(), facts.kid.as_str()),
-        (300, Some("cambio:1"), ours.kid())
-    );
+    assert_eq!((facts.lifetime, facts.jti.as_deref(), facts.kid.as_str()), (300, Some("cambio:1"), ours.kid()));
     assert_eq!(facts.subject.as_deref(), Some("user-1"));
     assert_eq!(facts.roles_before.clients["front-end-app"].len(), 2);
 }
@@ -165,8 +152,7 @@ fn forward_refuses_what_it_can_not_narrow() {
 #[test]
 fn without_the_owners_permission_it_is_refused_and_the_request_comes_back_for_audit() {
     let refused =
-        Permit::decide(validated(&key()), &policy([audience("back-end-api", vec![])]), &CORP, now())
-            .unwrap_err();
+        Permit::decide(validated(&key()), &policy([audience("back-end-api", vec![])]), &CORP, now()).unwrap_err();
     assert_eq!(refused.refusal.reason, Reason::ClientNotPermitted);
     assert_eq!(refused.validated.subject().subject(), "user-1");
     assert!(!format!("{refused:?}").contains("s3cret"));

@@ -58,8 +58,7 @@ fn each_type_fits_its_own_algorithms_only() {
 
 #[test]
 fn admission() {
-    let (rsa, ec, ec384, ed) =
-        (jwk(KeyKind::Rsa), jwk(KeyKind::P256), jwk(KeyKind::P384), jwk(KeyKind::Ed25519));
+    let (rsa, ec, ec384, ed) = (jwk(KeyKind::Rsa), jwk(KeyKind::P256), jwk(KeyKind::P384), jwk(KeyKind::Ed25519));
     let bare = without(&rsa, "alg");
     let point = |name: &str| URL_SAFE_NO_PAD.decode(ec[name].as_str().unwrap()).unwrap();
     let modulus = URL_SAFE_NO_PAD.decode(rsa["n"].as_str().unwrap()).unwrap();
@@ -169,8 +168,7 @@ fn sets() {
 #[test]
 fn what_was_published_is_kept_but_for_secrets() {
     let key = jwk(KeyKind::P256);
-    let encryption =
-        json!({"kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "kid": "e", "n": "AQAB", "e": "AQAB"});
+    let encryption = json!({"kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "kid": "e", "n": "AQAB", "e": "AQAB"});
     let leaked = json!({"kty": "EC", "crv": "P-256", "x": key["x"], "y": key["y"], "d": "AQAB", "kid": "p"});
     let shared = json!({"kty": "oct", "k": "AQAB", "kid": "s"});
     let set = parse(&[key.clone(), encryption.clone(), leaked, shared]).unwrap();

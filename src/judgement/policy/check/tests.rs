@@ -112,15 +112,8 @@ fn a_jwt_is_an_access_token_by_another_name() {
     let mut claims = keycloak_claims();
     claims.remove("realm_access");
     let answer = issued(&claims);
-    assert_eq!(
-        (contract.upstream_type(), contract.audience()),
-        (TokenType::AccessToken, set(&["back-end-api"]))
-    );
-    assert_eq!(
-        contract.check(&answer).unwrap_err().reason,
-        Reason::AnswerTokenType,
-        "the caller is told otherwise"
-    );
+    assert_eq!((contract.upstream_type(), contract.audience()), (TokenType::AccessToken, set(&["back-end-api"])));
+    assert_eq!(contract.check(&answer).unwrap_err().reason, Reason::AnswerTokenType, "the caller is told otherwise");
     assert_eq!(contract.check(&contract.renamed(answer)), Ok(()));
     assert!(contract.narrow(&answer, now()).is_ok());
     let id_token = Issued { issued_token_type: Some(TokenType::IdToken.urn()), ..answer };
@@ -146,11 +139,8 @@ fn the_role_refusal_names_the_roles_and_the_ways_out() {
 fn a_mapping_gives_no_room_to_a_forwarded_token() {
     let mut target = forwarding();
     target.roles.own = false;
-    target.roles.map = vec![RoleMapping {
-        from: RoleSource::Own("x".to_owned()),
-        to: "backend_user".to_owned(),
-        issuers: None,
-    }];
+    target.roles.map =
+        vec![RoleMapping { from: RoleSource::Own("x".to_owned()), to: "backend_user".to_owned(), issuers: None }];
     assert_eq!(check_with(target, &[]).unwrap_err().reason, Reason::AnswerRoles);
 }
 
@@ -169,11 +159,7 @@ fn the_answer_around_the_token_counts_too() {
             Issued { issued_token_type: Some(TokenType::Jwt.urn()), ..plain },
             Some(Reason::AnswerTokenType),
         ),
-        (
-            "N_A for an access token",
-            Issued { token_type: Some("N_A"), ..plain },
-            Some(Reason::AnswerTokenType),
-        ),
+        ("N_A for an access token", Issued { token_type: Some("N_A"), ..plain }, Some(Reason::AnswerTokenType)),
         ("DPoP without a key", Issued { token_type: Some("DPoP"), ..plain }, Some(Reason::AnswerTokenType)),
         ("a wider scope", Issued { scope: Some("email payments"), ..plain }, Some(Reason::AnswerScope)),
     ] {
@@ -194,8 +180,7 @@ fn bindings_and_the_subjects_expiry() {
     assert_eq!(bearer.reason, Reason::AnswerTokenType, "a bound token is no Bearer token");
 
     // Keycloak's note beside the key changes nothing; another key, or one confirmation more, is another binding.
-    let (one, other) =
-        ("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    let (one, other) = ("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     bound.binding = Some(json!({"jkt": one}));
     for (name, cnf, expected) in [
         ("with Keycloak's note", json!({"jkt": one, "kc-jkt-type": "DPoP"}), None),

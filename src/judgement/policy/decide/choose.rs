@@ -75,11 +75,7 @@ pub(super) fn choose(scopes: &[String], offers: &[AudienceOffer<'_>]) -> Result<
 fn have_one_form(offers: &[AudienceOffer<'_>]) -> bool {
     let mut forms = offers.iter().map(|offer| {
         let audience = offer.audience();
-        Form {
-            profile: audience.token.profile,
-            subject: audience.token.subject,
-            directory: audience.roles.directory,
-        }
+        Form { profile: audience.token.profile, subject: audience.token.subject, directory: audience.roles.directory }
     });
     forms.next().is_none_or(|first| forms.all(|other| other == first))
 }

@@ -115,9 +115,8 @@ impl<'a> Evaluation<'a> {
                 }
             }
         }
-        let beyond = self.uncovered(|scope| {
-            applied.iter().any(|one: &ApplicablePermission<'_>| one.scopes.contains(scope))
-        });
+        let beyond =
+            self.uncovered(|scope| applied.iter().any(|one: &ApplicablePermission<'_>| one.scopes.contains(scope)));
         if !applied.is_empty() && beyond.is_empty() {
             return Ok(AudienceOffer { evaluation: self, permissions: applied });
         }
@@ -184,8 +183,7 @@ impl<'a> Evaluation<'a> {
                     Err(Unmet { reason, text })
                 }
                 Err(error) => {
-                    let text =
-                        format!("the {key} of permission {position} can't be evaluated ({error}): {source}");
+                    let text = format!("the {key} of permission {position} can't be evaluated ({error}): {source}");
                     Err(Unmet { reason: Reason::ConditionFailed, text })
                 }
             }

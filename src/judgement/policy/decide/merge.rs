@@ -50,16 +50,13 @@ pub(super) fn merge(
         merged = Some(match merged {
             None => contract,
             Some(all) if all.set != contract.set => {
-                return Err(audience.refuse(
-                    Reason::IssuanceConflict,
-                    "token.set gives other claims than that of another audience",
-                ));
+                return Err(audience
+                    .refuse(Reason::IssuanceConflict, "token.set gives other claims than that of another audience"));
             }
             Some(all) => both(all, contract),
         });
     }
-    let mut merged =
-        merged.ok_or_else(|| Refusal::new(Reason::AudienceMissing, "the request names no audience"))?;
+    let mut merged = merged.ok_or_else(|| Refusal::new(Reason::AudienceMissing, "the request names no audience"))?;
     if !issuance.signs() {
         merged.set = Map::new();
     }
@@ -67,12 +64,7 @@ pub(super) fn merge(
 }
 
 /// The contract of one audience.
-fn contract(
-    context: &DecisionContext<'_>,
-    issuance: Issuance,
-    subject: Option<String>,
-    terms: Terms<'_>,
-) -> Contract {
+fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<String>, terms: Terms<'_>) -> Contract {
     let (request, delegated) = (context.request, context.delegated);
     let (token, roles) = (&terms.audience.token, &terms.audience.roles);
     let (signs, mints) = (issuance.signs(), issuance == Issuance::Mint);

@@ -113,8 +113,7 @@ impl Missing<'_> {
                 format!("add {} to delegation.issuers of permission {position}", actor.issuer)
             }
             (Some(_), Some(actor))
-                if actor.provenance.is_by_cambio()
-                    && permission.is_some_and(|permission| !permission.exchanged) =>
+                if actor.provenance.is_by_cambio() && permission.is_some_and(|permission| !permission.exchanged) =>
             {
                 format!("Cambio signed the actor token: add exchangedTokens: true to permission {position}")
             }

@@ -83,10 +83,7 @@ fn can_refresh(request: &ExchangeRequest<'_>, audience: &Audience, issuance: Iss
 /// roles from the directory: everything else in the subject token belongs to another user.
 fn allows_impersonation(request: &ExchangeRequest<'_>, audience: &Audience, permission: &Permission) -> bool {
     let mints = audience.issuance_of(permission) == Issuance::Mint;
-    permission.impersonation.is_some()
-        && request.provenance.is_of_realm()
-        && mints
-        && audience.roles.directory
+    permission.impersonation.is_some() && request.provenance.is_of_realm() && mints && audience.roles.directory
 }
 
 /// How far the permission covers the actor and the earlier actors.
@@ -107,9 +104,7 @@ fn reach_of_delegation(context: &DecisionContext<'_>, permission: &Permission, i
         (ActorRule::Required, None) => Reach::ActorRequired,
         (ActorRule::Forbidden, Some(_)) => Reach::Actor,
         (_, Some(actor)) if !rule.issuers.contains(actor.issuer) => Reach::Actor,
-        (_, Some(actor)) if !actor.held && !is_of_a_subject_client(permission, issuance, actor.claims) => {
-            Reach::Actor
-        }
+        (_, Some(actor)) if !actor.held && !is_of_a_subject_client(permission, issuance, actor.claims) => Reach::Actor,
         (_, Some(actor)) if actor.provenance.is_by_cambio() && !permission.exchanged => Reach::Actor,
         (_, Some(_)) if may_act.is_none() && !rule.without_may_act => Reach::Actor,
         _ if *depth > rule.depth => Reach::TooDeep,

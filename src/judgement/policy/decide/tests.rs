@@ -52,12 +52,7 @@ fn every_reason_of_policy_and_the_entry_that_is_missing() {
         ("permitted", vec![permission()], "email", Ok(())),
         ("permitted without scope", vec![permission()], "", Ok(())),
         ("permitted by *", vec![any.clone()], "openid", Ok(())),
-        (
-            "* is what the subject token has",
-            vec![any],
-            "payments",
-            refused(Reason::ScopeNotPermitted, "payments"),
-        ),
+        ("* is what the subject token has", vec![any], "payments", refused(Reason::ScopeNotPermitted, "payments")),
         ("permitted on the last day", vec![last_day], "email", Ok(())),
         ("permitted by condition", vec![met], "email", Ok(())),
         (
@@ -88,19 +83,13 @@ fn every_reason_of_policy_and_the_entry_that_is_missing() {
             "subject token type",
             vec![id_subject],
             "",
-            refused(
-                Reason::SubjectTokenTypeNotPermitted,
-                "add access_token to subjectTokens of permission 1",
-            ),
+            refused(Reason::SubjectTokenTypeNotPermitted, "add access_token to subjectTokens of permission 1"),
         ),
         (
             "requested token type",
             vec![id_requested],
             "",
-            refused(
-                Reason::RequestedTokenTypeNotPermitted,
-                "add access_token to requestedTokens of permission 1",
-            ),
+            refused(Reason::RequestedTokenTypeNotPermitted, "add access_token to requestedTokens of permission 1"),
         ),
         ("expired", vec![expired], "", refused(Reason::PermissionExpired, "renew expires of permission 1")),
         (
@@ -110,12 +99,7 @@ fn every_reason_of_policy_and_the_entry_that_is_missing() {
             refused(Reason::ScopeNotPermitted, "add [payments] to scopes of permission 1"),
         ),
         ("condition", vec![unmet.clone()], "email", refused(Reason::ConditionNotMet, "claims.acr == '2'")),
-        (
-            "condition fails",
-            vec![failing.clone()],
-            "email",
-            refused(Reason::ConditionFailed, "there is no missing"),
-        ),
+        ("condition fails", vec![failing.clone()], "email", refused(Reason::ConditionFailed, "there is no missing")),
         (
             "an unmet condition says more than a failing one",
             vec![failing.clone(), unmet.clone()],
@@ -136,10 +120,7 @@ fn every_reason_of_policy_and_the_entry_that_is_missing() {
             (Err(refusal), Err((reason, text))) => {
                 assert_eq!(refusal.reason, reason, "{name}: {}", refusal.detail);
                 assert!(refusal.detail.contains(text), "{name}: {}", refusal.detail);
-                assert!(
-                    refusal.detail.starts_with("audiences file of back-end-api (owner payments-team): "),
-                    "{name}"
-                );
+                assert!(refusal.detail.starts_with("audiences file of back-end-api (owner payments-team): "), "{name}");
             }
             (judged, _) => panic!("{name}: {judged:?}"),
         }
@@ -169,18 +150,11 @@ fn audiences_and_resources_are_found_or_refused() {
         ("unknown", "corp", &["a", "c"], &[], Err(Reason::AudienceUnknown)),
         ("another realm's", "partner", &["a"], &[], Err(Reason::AudienceUnknown)),
         ("an unknown resource", "corp", &["a"], &["https://c.example.org"], Err(Reason::ResourceUnknown)),
-        (
-            "a resource is not a prefix",
-            "corp",
-            &[],
-            &["https://a.example.org/"],
-            Err(Reason::ResourceUnknown),
-        ),
+        ("a resource is not a prefix", "corp", &[], &["https://a.example.org/"], Err(Reason::ResourceUnknown)),
     ] {
         let (audiences, resources) = (names(audiences), names(resources));
         let request = ExchangeRequest { resources: &resources, ..request(&audiences, &claims) };
-        let decided =
-            decide(&policy, realm, &request, now()).map(|d| d.audiences).map_err(|refusal| refusal.reason);
+        let decided = decide(&policy, realm, &request, now()).map(|d| d.audiences).map_err(|refusal| refusal.reason);
         assert_eq!(decided, expected.map(names), "{name}");
     }
 }
@@ -225,26 +199,19 @@ fn role_expressions_are_decided_with_the_request() {
         target.roles.map = vec![RoleMapping { from, to: "reader".to_owned(), issuers: None }];
         target.issuance = issuance;
         decide(&policy([target]), "corp", &request(&audiences, &claims), now())
-            .map(|decision| {
-                decision.contract.roles.into_iter().flat_map(|terms| terms.given).collect::<Vec<_>>()
-            })
+            .map(|decision| decision.contract.roles.into_iter().flat_map(|terms| terms.given).collect::<Vec<_>>())
             .map_err(|refusal| refusal.reason)
     };
     assert_eq!(judged("'staff' in claims.groups", Issuance::Reissue), Ok(names(&["reader"])));
     assert_eq!(judged("'ops' in claims.groups", Issuance::Reissue), Ok(vec![]));
     assert_eq!(judged("claims.missing == 1", Issuance::Reissue), Err(Reason::RoleMappingFailed));
     assert_eq!(judged("claims.groups", Issuance::Reissue), Err(Reason::RoleMappingFailed));
-    assert_eq!(
-        judged("'staff' in claims.groups", Issuance::Forward),
-        Ok(vec![]),
-        "what is forwarded can't be mapped"
-    );
+    assert_eq!(judged("'staff' in claims.groups", Issuance::Forward), Ok(vec![]), "what is forwarded can't be mapped");
 }
 
 #[test]
 fn a_star_gives_an_id_token_no_scope() {
-    let (claims, audiences, asked) =
-        (object(json!({"typ": "ID"})), names(&["back-end-api"]), scope("payments"));
+    let (claims, audiences, asked) = (object(json!({"typ": "ID"})), names(&["back-end-api"]), scope("payments"));
     let kinds = BTreeSet::from([TokenType::AccessToken, TokenType::IdToken, TokenType::Jwt]);
     let any = Permission { scopes: Names::Any, subject_tokens: kinds, ..permission() };
     let policy = policy([Audience { issuance: Issuance::Mint, ..audience("back-end-api", vec![any]) }]);

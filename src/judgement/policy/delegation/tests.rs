@@ -111,11 +111,7 @@ fn a_new_actor_stands_above_the_earlier_ones() {
     }
     let other = object(json!({"iss": ISSUER, "sub": "x", "client_id": "y"}));
     let found = of(&json!({}), Some(actor(&other, "corp"))).unwrap();
-    assert_eq!(
-        found.act,
-        Some(json!({"sub": "x", "iss": ISSUER, "client_id": "y"})),
-        "RFC 9068 has client_id"
-    );
+    assert_eq!(found.act, Some(json!({"sub": "x", "iss": ISSUER, "client_id": "y"})), "RFC 9068 has client_id");
 }
 
 #[test]
@@ -124,8 +120,7 @@ fn who_is_no_longer_of_the_tokens_issuer_keeps_his() {
         "iss": PARTNER, "may_act": {"client_id": "front-end-app", "sub": "b"},
         "act": {"sub": "a", "act": {"sub": "c", "iss": "https://third.example"}}
     }));
-    let foreign =
-        ExchangeRequest { provenance: Provenance::Foreign, issuer: "partner", ..request(&[], &subject) };
+    let foreign = ExchangeRequest { provenance: Provenance::Foreign, issuer: "partner", ..request(&[], &subject) };
     let found = Delegated::of(&foreign).unwrap();
     assert_eq!(
         found.act,
@@ -134,20 +129,16 @@ fn who_is_no_longer_of_the_tokens_issuer_keeps_his() {
     assert_eq!(found.may_act, Some(json!({"client_id": "front-end-app", "sub": "b", "iss": PARTNER})));
 
     let minted = object(json!({"iss": ISSUER, "act": found.act, "may_act": found.may_act}));
-    let settled = Delegated::of(&ExchangeRequest {
-        provenance: Provenance::CambioForForeign,
-        claims: &minted,
-        ..foreign
-    })
-    .unwrap();
+    let settled =
+        Delegated::of(&ExchangeRequest { provenance: Provenance::CambioForForeign, claims: &minted, ..foreign })
+            .unwrap();
     assert_eq!(settled.act.as_ref(), minted.get("act"), "and what we wrote stays");
     assert_eq!(settled.may_act.as_ref(), minted.get("may_act"));
 }
 
 #[test]
 fn what_can_not_be_read_goes_no_further() {
-    let long =
-        (0..9).fold(json!({"sub": "0"}), |act, number| json!({"sub": format!("a{number}"), "act": act}));
+    let long = (0..9).fold(json!({"sub": "0"}), |act, number| json!({"sub": format!("a{number}"), "act": act}));
     for (name, act, reason) in [
         ("null", Value::Null, Reason::SubjectTokenDelegated),
         ("a text", json!("a"), Reason::SubjectTokenDelegated),
@@ -160,22 +151,13 @@ fn what_can_not_be_read_goes_no_further() {
         ("an earlier one has no sub", json!({"sub": "a", "act": {}}), Reason::SubjectTokenDelegated),
         ("too long", long, Reason::DelegationTooDeep),
         ("one twice", json!({"sub": "a", "act": {"sub": "b", "act": {"sub": "a"}}}), Reason::DelegationCycle),
-        (
-            "one twice, once with iss",
-            json!({"sub": "a", "act": {"sub": "a", "iss": ISSUER}}),
-            Reason::DelegationCycle,
-        ),
+        ("one twice, once with iss", json!({"sub": "a", "act": {"sub": "a", "iss": ISSUER}}), Reason::DelegationCycle),
         ("the subject", json!({"sub": "a", "act": {"sub": "user-1"}}), Reason::DelegationCycle),
     ] {
         assert_eq!(of(&json!({"act": act}), None).unwrap_err().reason, reason, "{name}");
     }
-    let same_name =
-        json!({"sub": "a", "act": {"sub": "a", "iss": PARTNER, "act": {"sub": "user-1", "iss": PARTNER}}});
-    assert_eq!(
-        of(&json!({"act": same_name}), None).map(|found| found.depth),
-        Ok(3),
-        "other issuers' are others"
-    );
+    let same_name = json!({"sub": "a", "act": {"sub": "a", "iss": PARTNER, "act": {"sub": "user-1", "iss": PARTNER}}});
+    assert_eq!(of(&json!({"act": same_name}), None).map(|found| found.depth), Ok(3), "other issuers' are others");
 }
 
 #[test]
@@ -190,11 +172,7 @@ fn nobody_acts_for_himself() {
     let cycle = Err(Reason::DelegationCycle);
     assert_eq!(acting(request(&[], &plain)), Ok(()));
     assert_eq!(acting(request(&[], &acted)), cycle, "again");
-    assert_eq!(
-        acting(ExchangeRequest { subject: "sa-gateway", ..request(&[], &plain) }),
-        cycle,
-        "the subject"
-    );
+    assert_eq!(acting(ExchangeRequest { subject: "sa-gateway", ..request(&[], &plain) }), cycle, "the subject");
     let known = object(json!({"sub": "sa-gateway"}));
     let becomes = Impersonated { subject: "sa-gateway", claims: &known, protected: false };
     assert_eq!(
@@ -204,11 +182,7 @@ fn nobody_acts_for_himself() {
     );
     for subject in ["corp#sa-gateway", "sa-gateway"] {
         assert_eq!(
-            acting(ExchangeRequest {
-                provenance: Provenance::CambioForForeign,
-                subject,
-                ..request(&[], &plain)
-            }),
+            acting(ExchangeRequest { provenance: Provenance::CambioForForeign, subject, ..request(&[], &plain) }),
             cycle,
             "{subject}"
         );

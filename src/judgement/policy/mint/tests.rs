@@ -9,9 +9,7 @@ use super::*;
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::decide::decide;
-use crate::judgement::policy::model::{
-    ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource,
-};
+use crate::judgement::policy::model::{ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource};
 use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::request::ExchangeRequest;
 use crate::judgement::policy::samples::{
@@ -54,8 +52,7 @@ fn contract(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -
 /// Mints, and holds the result to the contract as the adapter does.
 fn mint(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -> Result<Narrowed, Refusal> {
     let contract = contract(target, asked, claims)?;
-    let from =
-        Ingredients { subject: claims, directory: asked.directory, issuer: ISSUER, now: now(), jti: JTI };
+    let from = Ingredients { subject: claims, directory: asked.directory, issuer: ISSUER, now: now(), jti: JTI };
     let minted = contract.mint(&from)?;
     let scope = minted.scope.to_string();
     contract.check(&Issued {
@@ -123,10 +120,7 @@ fn an_id_token_speaks_to_the_client_and_has_no_roles() {
     claims.extend(object(json!({"nonce": "n", "at_hash": "h", "auth_time": NOW - 5})));
     let minted = mint(&target, &Asked { kind: TokenType::IdToken, ..OWN }, &claims).unwrap();
     let get = |name: &str| minted.claims.get(name).cloned().unwrap_or_default();
-    assert_eq!(
-        (get("aud"), get("azp"), get("typ")),
-        (json!("front-end-app"), json!("front-end-app"), json!("ID"))
-    );
+    assert_eq!((get("aud"), get("azp"), get("typ")), (json!("front-end-app"), json!("front-end-app"), json!("ID")));
     assert_eq!((get("sid"), get("acr"), get("auth_time")), (json!("s"), json!("1"), json!(NOW - 5)));
     for absent in ["nonce", "at_hash", "scope", "resource_access", "realm_access", "tenant"] {
         assert!(!minted.claims.contains_key(absent), "{absent}");
@@ -142,8 +136,7 @@ fn a_foreign_token_brings_what_the_file_says_and_no_more() {
         to: "approver".to_owned(),
         issuers: Some(listed(&["partner"])),
     }];
-    target.token.set =
-        BTreeMap::from([("tenant".to_owned(), Expression::compile("'partner-' + claims.org").unwrap())]);
+    target.token.set = BTreeMap::from([("tenant".to_owned(), Expression::compile("'partner-' + claims.org").unwrap())]);
     let minted = mint(&target, &Asked { scope: Some("email"), ..FOREIGN }, &foreign_claims()).unwrap();
     assert_eq!(
         Value::Object(minted.claims),
@@ -200,8 +193,7 @@ fn who_acts_and_who_may_is_in_every_token() {
 #[test]
 fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
     let mut claims = keycloak_claims();
-    claims
-        .extend(object(json!({"groups": ["support"], "auth_time": 5, "amr": ["pwd"], "act": {"sub": "a"}})));
+    claims.extend(object(json!({"groups": ["support"], "auth_time": 5, "amr": ["pwd"], "act": {"sub": "a"}})));
     let person = object(json!({
         "sub": "user-2", "username": "customer-7", "preferred_username": "customer-7", "email": "c@example.org"
     }));
@@ -215,10 +207,8 @@ fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
         act: claims.get("act").cloned(),
         ..base
     };
-    let held = RoleNames {
-        clients: BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]),
-        ..RoleNames::default()
-    };
+    let held =
+        RoleNames { clients: BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]), ..RoleNames::default() };
     let from = Ingredients { subject: &claims, directory: Some(&held), issuer: ISSUER, now: now(), jti: JTI };
     let minted = contract.mint(&from).unwrap();
     assert_eq!(
@@ -236,8 +226,7 @@ fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
 fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
     let partner = "https://login.partner.example";
     let mut claims = keycloak_claims();
-    claims
-        .extend(object(json!({"sub": "partner#42", SUBJECT_ISSUER: partner, "scope": "email", "sid": "s"})));
+    claims.extend(object(json!({"sub": "partner#42", SUBJECT_ISSUER: partner, "scope": "email", "sid": "s"})));
     let (audiences, mut target) = ([String::from("back-end-api")], minting());
     target.permissions[0].exchanged = true;
     let request = ExchangeRequest {
@@ -250,10 +239,7 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
     let contract = decided(target.clone()).unwrap().contract;
     let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
     let minted = contract.mint(&from).unwrap();
-    assert_eq!(
-        (&minted.claims["sub"], &minted.claims[SUBJECT_ISSUER]),
-        (&json!("partner#42"), &json!(partner))
-    );
+    assert_eq!((&minted.claims["sub"], &minted.claims[SUBJECT_ISSUER]), (&json!("partner#42"), &json!(partner)));
     assert_eq!((&minted.claims["iss"], minted.scope.to_string().as_str()), (&json!(ISSUER), "email"));
     assert!(!minted.claims.contains_key("sid") && minted.roles == RoleNames::default());
 
@@ -272,13 +258,7 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
         provenance: Provenance::Foreign,
         issuer: "partner",
         carried: &["email", "locale", "acr", "act", "sid", "realm_access"],
-        defaults: &[
-            ("locale", "en"),
-            ("zoneinfo", "Europe/Berlin"),
-            ("sub", "x"),
-            ("aud", "y"),
-            ("sid", "z"),
-        ],
+        defaults: &[("locale", "en"), ("zoneinfo", "Europe/Berlin"), ("sub", "x"), ("aud", "y"), ("sid", "z")],
         ..request(&audiences, &claims)
     };
     let mut target = minting();
@@ -324,12 +304,8 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
     claims.extend(object(forged.clone()));
     let audiences = [String::from("back-end-api")];
     let carried = crate::judgement::dialect::Dialect::Forgerock.rules().carried;
-    let foreign = ExchangeRequest {
-        provenance: Provenance::Foreign,
-        issuer: "partner",
-        carried,
-        ..request(&audiences, &claims)
-    };
+    let foreign =
+        ExchangeRequest { provenance: Provenance::Foreign, issuer: "partner", carried, ..request(&audiences, &claims) };
     let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
     let mint = |request: ExchangeRequest<'_>, target: Audience| {
         let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
@@ -364,8 +340,7 @@ fn the_expiry_is_the_earliest_of_contract_subject_and_cap() {
             ..base
         };
         let now = Timestamp::from_second(NOW + now_after).unwrap();
-        let from =
-            Ingredients { subject: &keycloak_claims(), directory: None, issuer: ISSUER, now, jti: JTI };
+        let from = Ingredients { subject: &keycloak_claims(), directory: None, issuer: ISSUER, now, jti: JTI };
         let minted = contract.mint(&from);
         assert_eq!(minted.as_ref().ok().map(|minted| minted.expires - NOW), expected, "{name}");
         if let Err(refusal) = minted {
@@ -384,18 +359,14 @@ fn the_directory_is_asked_for_what_the_file_looks_at() {
         line(RoleSource::Realm("auditor".to_owned())),
     ];
     let contract = contract(&target, &OWN, &keycloak_claims()).unwrap();
-    let expected =
-        Question { subject: "user-1", realm: true, clients: BTreeSet::from(["back-end-api", "other-app"]) };
+    let expected = Question { subject: "user-1", realm: true, clients: BTreeSet::from(["back-end-api", "other-app"]) };
     assert_eq!(contract.directory(), Some(expected));
     assert_eq!(self::contract(&target, &FOREIGN, &keycloak_claims()).unwrap().directory(), None);
     assert_eq!(mint(&target, &OWN, &keycloak_claims()).unwrap_err().reason, Reason::Internal, "not asked");
 
     let held = RoleNames {
         realm: BTreeSet::new(),
-        clients: BTreeMap::from([
-            ("other-app".to_owned(), set(&["approver"])),
-            ("x".to_owned(), set(&["y"])),
-        ]),
+        clients: BTreeMap::from([("other-app".to_owned(), set(&["approver"])), ("x".to_owned(), set(&["y"]))]),
     };
     let minted = mint(&target, &Asked { directory: Some(&held), ..OWN }, &keycloak_claims()).unwrap();
     let expected = BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]);
@@ -417,8 +388,7 @@ fn a_binding_is_kept() {
 #[test]
 fn a_template_that_fails_refuses() {
     let mut target = minting();
-    target.token.set =
-        BTreeMap::from([("tenant".to_owned(), Expression::compile("claims.missing").unwrap())]);
+    target.token.set = BTreeMap::from([("tenant".to_owned(), Expression::compile("claims.missing").unwrap())]);
     let refusal = mint(&target, &OWN, &keycloak_claims()).unwrap_err();
     assert_eq!(refusal.reason, Reason::ClaimTemplateFailed);
     assert!(refusal.detail.contains("token.set.tenant"), "{}", refusal.detail);
@@ -439,12 +409,10 @@ fn some_line() -> impl Strategy<Value = RoleMapping> {
         role().prop_map(|role| RoleSource::Client { client: "account".to_owned(), role }),
         role().prop_map(RoleSource::Group),
         select(TOKENS.to_vec()).prop_map(|token| RoleSource::Scope(token.to_owned())),
-        role().prop_map(|role| {
-            RoleSource::When(Expression::compile(&format!("'{role}' in claims.groups")).unwrap())
-        }),
+        role()
+            .prop_map(|role| { RoleSource::When(Expression::compile(&format!("'{role}' in claims.groups")).unwrap()) }),
     ];
-    let issuers =
-        select(vec![None, Some(vec!["corp"]), Some(vec!["partner"]), Some(vec!["corp", "partner"])]);
+    let issuers = select(vec![None, Some(vec!["corp"]), Some(vec!["partner"]), Some(vec!["corp", "partner"])]);
     (source, role(), issuers).prop_map(|(from, to, issuers)| RoleMapping {
         from,
         to: format!("to-{to}"),

@@ -14,8 +14,7 @@ use crate::judgement::policy::samples::{
 
 #[test]
 fn keycloaks_default_roles_do_not_survive() {
-    let narrowed =
-        contract(audience("back-end-api", vec![permission()])).narrow(&issued(&keycloak_claims()), now());
+    let narrowed = contract(audience("back-end-api", vec![permission()])).narrow(&issued(&keycloak_claims()), now());
     let narrowed = narrowed.unwrap();
     assert_eq!(
         Value::Object(narrowed.claims),
@@ -53,14 +52,7 @@ fn claims_follow_the_scope() {
             &["email", "email_verified"],
         ),
         ("what is permitted", None, listed(&["email"]), listed(&[]), "email", &["email", "email_verified"]),
-        (
-            "asked but not granted",
-            scope("email phone"),
-            Names::Any,
-            listed(&[]),
-            "email",
-            &["email", "email_verified"],
-        ),
+        ("asked but not granted", scope("email phone"), Names::Any, listed(&[]), "email", &["email", "email_verified"]),
         (
             "a claim of a dropped scope, listed",
             None,
@@ -97,10 +89,8 @@ fn the_expiry_is_the_earliest_of_all() {
         ("already over", 60, None, 60, None),
         ("the subject token is over", 3600, at(-1), 0, None),
     ] {
-        let contract =
-            Contract { lifetime: SignedDuration::from_secs(lifetime), expires_by: by, ..base.clone() };
-        let narrowed =
-            contract.narrow(&issued(&keycloak_claims()), Timestamp::from_second(NOW + now).unwrap());
+        let contract = Contract { lifetime: SignedDuration::from_secs(lifetime), expires_by: by, ..base.clone() };
+        let narrowed = contract.narrow(&issued(&keycloak_claims()), Timestamp::from_second(NOW + now).unwrap());
         let reason = if by.is_some() { Reason::SubjectTokenExpired } else { Reason::AnswerLifetime };
         let expires = narrowed.map(|narrowed| narrowed.expires - NOW).map_err(|refusal| refusal.reason);
         assert_eq!(expires, expected.ok_or(reason), "{name}");

@@ -90,8 +90,7 @@ impl RoleTerms {
     ) -> Result<(), Refusal> {
         let to = &line.to;
         let about_realm = line.is_about(subject.realm, subject.realm);
-        let about_subject =
-            if subject.own { about_realm } else { line.is_about(subject.issuer, subject.realm) };
+        let about_subject = if subject.own { about_realm } else { line.is_about(subject.issuer, subject.realm) };
         let claims = subject.claims;
         let given = match &line.from {
             RoleSource::Own(from) => {
@@ -122,8 +121,7 @@ impl RoleTerms {
             }
             RoleSource::When(_) if !about_subject => false,
             RoleSource::When(expression) => expression.holds_in(scene()).map_err(|error| {
-                let detail =
-                    format!("audiences file of {}: roles.map, role {to}, when: {error}", audience.name);
+                let detail = format!("audiences file of {}: roles.map, role {to}, when: {error}", audience.name);
                 Refusal::new(Reason::RoleMappingFailed, detail)
             })?,
         };

@@ -75,13 +75,13 @@ fn canonical(path: &str) -> Option<String> {
                     text.push(char::from(escaped));
                 } else {
                     text.push('%');
-                    text.extend([high, low].map(|half| {
-                        char::from_digit(u32::from(half), 16).unwrap_or_default().to_ascii_uppercase()
-                    }));
+                    text.extend(
+                        [high, low]
+                            .map(|half| char::from_digit(u32::from(half), 16).unwrap_or_default().to_ascii_uppercase()),
+                    );
                 }
             }
-            b'/' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';'
-            | b'=' => {
+            b'/' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {
                 text.push(char::from(byte));
             }
             byte if is_unreserved(byte) => text.push(char::from(byte)),

@@ -48,13 +48,7 @@ impl Nonces<'_> {
 
     /// Whether a nonce is ours, of this realm, and of the time from `window` ago to `leeway` ahead: the clocks of
     /// replicas differ.
-    pub(super) fn accepts(
-        self,
-        nonce: &str,
-        window: SignedDuration,
-        leeway: SignedDuration,
-        now: Timestamp,
-    ) -> bool {
+    pub(super) fn accepts(self, nonce: &str, window: SignedDuration, leeway: SignedDuration, now: Timestamp) -> bool {
         if nonce.len() > 64 {
             return false;
         }

@@ -37,10 +37,8 @@ fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
         algorithms: vec![Algorithm::RS256],
         leeway: SignedDuration::from_secs(10),
         rules: vec![ClaimRule {
-            expression: Expression::compile(
-                "claims.iss != '' && (!has(claims.scope) || claims.scope != 'bad')",
-            )
-            .unwrap(),
+            expression: Expression::compile("claims.iss != '' && (!has(claims.scope) || claims.scope != 'bad')")
+                .unwrap(),
             message: "bad scope".to_owned(),
         }],
     };

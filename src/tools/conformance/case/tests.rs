@@ -73,8 +73,7 @@ fn verdict(id: &str, with: &Inputs, answers: &[Observation]) -> Option<CaseVerdi
 #[test]
 fn a_case_stands_on_what_must_work_first() {
     let with = inputs();
-    let (good, bad) =
-        (with_claims(&json!({"sub": "alice"})), answer(400, &json!({"error": "invalid_request"})));
+    let (good, bad) = (with_claims(&json!({"sub": "alice"})), answer(400, &json!({"error": "invalid_request"})));
     let acting = with_claims(&json!({"sub": "alice", "act": {"sub": "agent"}}));
     let fault = answer(500, &json!({}));
     for (name, id, answers, expected) in [

@@ -72,9 +72,9 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 ensure(seen.answer.status == 401, &seen.answer.told())?;
                 refused(seen.answer, INVALID)?;
                 let challenge = seen.answer.header("www-authenticate").unwrap_or_default();
-                let basic = challenge.split(',').any(|one| {
-                    one.trim().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"))
-                });
+                let basic = challenge
+                    .split(',')
+                    .any(|one| one.trim().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic")));
                 ensure(basic, "no WWW-Authenticate: Basic")
             },
         ),
@@ -99,10 +99,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         sent: "no credentials",
         expected: "400 or 401 invalid_client, or 400 invalid_request",
         needs: &[Need::ClientSecret],
-        play: Ask(
-            |with| exchange(with).auth(Auth::None),
-            |seen| seen.refused(&["invalid_client", "invalid_request"]),
-        ),
+        play: Ask(|with| exchange(with).auth(Auth::None), |seen| seen.refused(&["invalid_client", "invalid_request"])),
         ..CASE
     },
     ConformanceCase {
@@ -112,10 +109,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         sent: "client_id alone",
         expected: "400 or 401 invalid_client",
         needs: &[Need::ClientSecret],
-        play: Ask(
-            |with| exchange(with).auth(Auth::Public(with.client.id.clone())),
-            |seen| seen.refused(INVALID),
-        ),
+        play: Ask(|with| exchange(with).auth(Auth::Public(with.client.id.clone())), |seen| seen.refused(INVALID)),
         ..CASE
     },
     ConformanceCase {

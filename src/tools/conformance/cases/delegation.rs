@@ -22,8 +22,7 @@ const DELEGATED: ConformanceCase = ConformanceCase {
 };
 
 /// Claims that are about a token and not about an actor.
-const ABOUT_THE_TOKEN: [&str; 9] =
-    ["exp", "nbf", "iat", "aud", "jti", "scope", "may_act", "cnf", "auth_time"];
+const ABOUT_THE_TOKEN: [&str; 9] = ["exp", "nbf", "iat", "aud", "jti", "scope", "may_act", "cnf", "auth_time"];
 
 pub(super) const CASES: &[ConformanceCase] = &[
     ConformanceCase {
@@ -47,9 +46,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         needs: &[],
         premise: Premise::Exchange,
         play: Ask(
-            |with| {
-                exchange(with).with("actor_token", "no-token").with("actor_token_type", &with.subject.kind)
-            },
+            |with| exchange(with).with("actor_token", "no-token").with("actor_token_type", &with.subject.kind),
             invalid,
         ),
         ..DELEGATED

@@ -123,8 +123,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
 ];
 
 /// RFC 8693 lets `audience` and `resource` be repeated, and nothing else.
-const REPEATED: ConformanceCase =
-    ConformanceCase { section: "RFC 6749 3.2", expected: "400 invalid_request", ..CASE };
+const REPEATED: ConformanceCase = ConformanceCase { section: "RFC 6749 3.2", expected: "400 invalid_request", ..CASE };
 
 fn twice(with: &Inputs, name: &str) -> CaseRequest {
     let request = exchange(with);

@@ -80,8 +80,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         play: Ask(refusal, |seen| match seen.answer.text("error_uri") {
             None => skip("no error_uri"),
             Some(uri) => {
-                let fits =
-                    uri.bytes().all(|b| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..0x7f).contains(&b));
+                let fits = uri.bytes().all(|b| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..0x7f).contains(&b));
                 ensure(fits, "other characters")
             }
         }),

@@ -90,10 +90,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         title: "token types are named by URI",
         sent: "subject_token_type access_token",
         expected: "400 invalid_request",
-        play: Ask(
-            |with| exchange(with).set("subject_token_type", "access_token"),
-            |seen| seen.refused(INVALID),
-        ),
+        play: Ask(|with| exchange(with).set("subject_token_type", "access_token"), |seen| seen.refused(INVALID)),
         ..CASE
     },
     ConformanceCase {
@@ -128,10 +125,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         title: "actor_token_type is required with actor_token",
         sent: "actor_token (the subject's) without actor_token_type",
         expected: "400 invalid_request",
-        play: Ask(
-            |with| exchange(with).with("actor_token", with.subject.text.expose()),
-            |seen| seen.refused(INVALID),
-        ),
+        play: Ask(|with| exchange(with).with("actor_token", with.subject.text.expose()), |seen| seen.refused(INVALID)),
         ..CASE
     },
     ConformanceCase {
@@ -140,10 +134,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         title: "actor_token_type must not come without actor_token",
         sent: "actor_token_type without actor_token",
         expected: "400 invalid_request",
-        play: Ask(
-            |with| exchange(with).with("actor_token_type", &with.subject.kind),
-            |seen| seen.refused(INVALID),
-        ),
+        play: Ask(|with| exchange(with).with("actor_token_type", &with.subject.kind), |seen| seen.refused(INVALID)),
         ..CASE
     },
     ConformanceCase {

@@ -35,9 +35,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         section: "RFC 6749 5.1",
         title: "the answer must not be stored",
         expected: "Cache-Control: no-store",
-        play: Ask(exchange, |seen| {
-            ensure(lists(seen, "cache-control", "no-store"), "no Cache-Control: no-store")
-        }),
+        play: Ask(exchange, |seen| ensure(lists(seen, "cache-control", "no-store"), "no Cache-Control: no-store")),
         ..CASE
     },
     ConformanceCase {

@@ -46,9 +46,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 (Some(told), Some(held)) => {
                     ensure(scope(&told) == scope(held), "the answer's scope is not the token's")
                 }
-                (None, Some(held)) => {
-                    ensure(scope(held) == asked, "another scope than was asked for, silently")
-                }
+                (None, Some(held)) => ensure(scope(held) == asked, "another scope than was asked for, silently"),
                 (_, None) => skip("the token has no scope claim"),
             }
         }),

@@ -11,12 +11,8 @@ use crate::tools::conformance::verdict::Level::May;
 use crate::words::oauth::urn::TokenType;
 
 /// A server that accepts one of these accepts tokens that anybody can make.
-const FORGED: ConformanceCase = ConformanceCase {
-    section: "RFC 8693 2.2.2",
-    expected: "400 invalid_request",
-    needs: &[Need::JwtSubject],
-    ..CASE
-};
+const FORGED: ConformanceCase =
+    ConformanceCase { section: "RFC 8693 2.2.2", expected: "400 invalid_request", needs: &[Need::JwtSubject], ..CASE };
 
 pub(super) const CASES: &[ConformanceCase] = &[
     ConformanceCase {

@@ -82,10 +82,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
         sent: "a known audience and an unknown one",
         expected: "no token",
         needs: &[Need::Audience],
-        play: Ask(
-            |with| exchange(with).with("audience", &with.unknown_audience),
-            |seen| not_issued(seen.answer),
-        ),
+        play: Ask(|with| exchange(with).with("audience", &with.unknown_audience), |seen| not_issued(seen.answer)),
         ..CASE
     },
     ConformanceCase {
@@ -198,10 +195,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
             |with| with.resources.iter().take(1).fold(exchange(with), |r, name| r.with("resource", name)),
             |seen| {
                 seen.offered()?;
-                ensure(
-                    is_for(&seen.claims()?, &first(&seen.with.audiences)),
-                    "the audience was dropped silently",
-                )
+                ensure(is_for(&seen.claims()?, &first(&seen.with.audiences)), "the audience was dropped silently")
             },
         ),
         ..CASE

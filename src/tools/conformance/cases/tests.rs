@@ -8,10 +8,7 @@ fn every_case_says_what_it_is() {
     for case in all() {
         let id = case.id;
         assert!(ids.insert(id), "{id} stands twice");
-        assert!(
-            id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
-            "{id}"
-        );
+        assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{id}");
         assert!(case.section.starts_with("RFC ") && case.section.matches(' ').count() == 2, "{id}");
         for text in [case.title, case.sent, case.expected] {
             assert!(!text.is_empty() && !text.ends_with('.'), "{id}: {text}");

@@ -72,10 +72,7 @@ pub(super) const CASES: &[ConformanceCase] = &[
             |seen| {
                 seen.offered()?;
                 comes_as(seen, TokenType::RefreshToken)?;
-                ensure(
-                    is_na(seen),
-                    "issued_token_type says refresh_token, token_type that it is an access token",
-                )
+                ensure(is_na(seen), "issued_token_type says refresh_token, token_type that it is an access token")
             },
         ),
         ..CASE

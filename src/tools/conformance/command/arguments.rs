@@ -50,21 +50,10 @@ pub struct ConformanceArguments {
     #[arg(long = "resource", value_name = "URI", allow_hyphen_values = true)]
     resources: Vec<String>,
     /// Scopes that the client may ask for, separated by spaces
-    #[arg(
-        long,
-        value_name = "SCOPES",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "SCOPES", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     scope: String,
     /// Name that is no audience
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "no-such-audience-of-rfc8693",
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "NAME", default_value = "no-such-audience-of-rfc8693", allow_hyphen_values = true)]
     unknown_audience: String,
     /// Issuer of the server, whose metadata and keys are read
     #[arg(long, value_name = "URL")]
@@ -115,11 +104,7 @@ impl ConformanceArguments {
     ///
     /// # Errors
     /// There is no subject token, or a file or a command gives nothing.
-    pub(super) fn inputs(
-        &self,
-        environment: &dyn Environment,
-        tokens: &Tokens,
-    ) -> Result<Inputs, CommandFailure> {
+    pub(super) fn inputs(&self, environment: &dyn Environment, tokens: &Tokens) -> Result<Inputs, CommandFailure> {
         let client = self.client(environment)?;
         Ok(Inputs {
             endpoint: self.token_endpoint.clone(),
@@ -153,11 +138,7 @@ impl ConformanceArguments {
     }
 
     /// The client that introspects.
-    fn introspector(
-        &self,
-        environment: &dyn Environment,
-        client: &SuiteClient,
-    ) -> Result<SuiteClient, CommandFailure> {
+    fn introspector(&self, environment: &dyn Environment, client: &SuiteClient) -> Result<SuiteClient, CommandFailure> {
         let Some(id) = self.introspection_client_id.clone() else { return Ok(client.clone()) };
         let file = self.introspection_client_secret_file.as_deref();
         let secret = secret(file, "CAMBIO_INTROSPECTION_CLIENT_SECRET", environment)?;

@@ -72,8 +72,7 @@ impl Asker {
         }
         if let Some(url) = keys {
             let body = self.get(&url).await?;
-            let set =
-                KeySet::parse(&body).map_err(|error| CommandFailure(format!("keys from {url}: {error}")))?;
+            let set = KeySet::parse(&body).map_err(|error| CommandFailure(format!("keys from {url}: {error}")))?;
             inputs.keys = Some(set);
         }
         Ok(())
@@ -131,10 +130,7 @@ impl Asker {
         let built = if request.get {
             builder.method(Method::GET).body(Full::default())
         } else {
-            builder
-                .method(Method::POST)
-                .header(CONTENT_TYPE, request.media_type())
-                .body(Full::from(request.body()))
+            builder.method(Method::POST).header(CONTENT_TYPE, request.media_type()).body(Full::from(request.body()))
         };
         self.send(built.map_err(|error| error.to_string())?).await
     }

@@ -74,16 +74,8 @@ impl Args for TokenArguments {
                         .value_parser(value_parser!(PathBuf))
                         .conflicts_with(option.command),
                 )
-                .arg(argument(
-                    option.command,
-                    "COMMAND",
-                    format!("Shell command that prints {}", option.token),
-                ))
-                .arg(argument(
-                    option.kind,
-                    "TYPE",
-                    "Token type, as a URI or a short name such as jwt".to_owned(),
-                ))
+                .arg(argument(option.command, "COMMAND", format!("Shell command that prints {}", option.token)))
+                .arg(argument(option.kind, "TYPE", "Token type, as a URI or a short name such as jwt".to_owned()))
         })
     }
 

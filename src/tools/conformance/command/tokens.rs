@@ -58,9 +58,7 @@ impl Tokens {
                 None => Some(&mut inputs.subject),
                 // These tokens must have expired.
                 Some(Need::ExpiredSubject | Need::ExpiredActor) => None,
-                Some(need) => {
-                    inputs.tokens.iter_mut().find(|(name, _)| *name == need).map(|(_, token)| token)
-                }
+                Some(need) => inputs.tokens.iter_mut().find(|(name, _)| *name == need).map(|(_, token)| token),
             };
             if let Some(held) = held.filter(|held| ends_soon(held, now)) {
                 *held = token.read()?;
@@ -91,9 +89,7 @@ impl TokenSource {
                 let text = Secret::new(String::from_utf8_lossy(&done.stdout));
                 let token = Secret::new(text.expose().trim());
                 if token.expose().is_empty() {
-                    return Err(CommandFailure(format!(
-                        "the command for a token printed nothing: {command}"
-                    )));
+                    return Err(CommandFailure(format!("the command for a token printed nothing: {command}")));
                 }
                 Ok(token)
             }

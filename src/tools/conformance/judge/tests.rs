@@ -53,11 +53,7 @@ fn not_issued_wants_an_error_of_the_clients() {
 fn an_answer_is_told_without_what_is_in_it() {
     for (status, body, expected) in [
         (200, json!({"access_token": "very-secret"}), "200, a token was issued"),
-        (
-            400,
-            json!({"error": "invalid\n_request é", "error_description": "very-secret"}),
-            "400 invalid_request",
-        ),
+        (400, json!({"error": "invalid\n_request é", "error_description": "very-secret"}), "400 invalid_request"),
         (400, json!({"error": "x".repeat(100)}), &format!("400 {}", "x".repeat(40))),
         (400, json!({}), "400 without error"),
         (502, json!("bad gateway"), "502, not JSON"),

@@ -20,12 +20,7 @@ fn credentials_stand_where_they_belong() {
         ("none", Auth::None, None, ""),
         ("public", Auth::Public(id.clone()), None, "client_id=a+b&"),
         ("basic", Auth::Basic(id.clone(), secret.clone()), Some("Basic YStiOnMlM0Fj"), ""),
-        (
-            "escaped",
-            Auth::Escaped(id.clone(), secret.clone()),
-            Some("Basic JTYxJTIwJTYyOiU3MyUzQSU2Mw=="),
-            "",
-        ),
+        ("escaped", Auth::Escaped(id.clone(), secret.clone()), Some("Basic JTYxJTIwJTYyOiU3MyUzQSU2Mw=="), ""),
         ("post", Auth::Post(id.clone(), secret.clone()), None, "client_id=a+b&client_secret=s%3Ac&"),
         ("both", Auth::Both(id, secret), Some("Basic YStiOnMlM0Fj"), "client_id=a+b&client_secret=s%3Ac&"),
     ] {
@@ -55,18 +50,8 @@ fn the_same_is_asked_once() {
         ("itself", request(), request(), true),
         ("another field", request(), other, false),
         ("another writing", request(), request().written(Writing::Charset), false),
-        (
-            "other credentials",
-            request(),
-            request().auth(Auth::Basic("app".to_owned(), Secret::new("x"))),
-            false,
-        ),
-        (
-            "another way",
-            request(),
-            request().auth(Auth::Post("app".to_owned(), Secret::new("secret"))),
-            false,
-        ),
+        ("other credentials", request(), request().auth(Auth::Basic("app".to_owned(), Secret::new("x"))), false),
+        ("another way", request(), request().auth(Auth::Post("app".to_owned(), Secret::new("secret"))), false),
         ("by GET", request(), CaseRequest { get: true, ..request() }, false),
         ("elsewhere", request(), CaseRequest { endpoint: Destination::Introspection, ..request() }, false),
     ] {

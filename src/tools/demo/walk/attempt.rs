@@ -20,11 +20,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Sends an exchange to Cambio.
-    pub(super) async fn of(
-        exchange: &Call,
-        stage: &Stage,
-        teller: &mut Teller<'_>,
-    ) -> Result<Self, WalkError> {
+    pub(super) async fn of(exchange: &Call, stage: &Stage, teller: &mut Teller<'_>) -> Result<Self, WalkError> {
         teller.curl(exchange, None)?;
         let (reply, line) = stage.audited(exchange).await?;
         teller.reply(&reply)?;
@@ -33,11 +29,7 @@ impl Attempt {
     }
 
     /// Sends an exchange to the identity provider, past Cambio.
-    pub(super) async fn past_cambio(
-        exchange: Call,
-        stage: &Stage,
-        teller: &mut Teller<'_>,
-    ) -> Result<Self, WalkError> {
+    pub(super) async fn past_cambio(exchange: Call, stage: &Stage, teller: &mut Teller<'_>) -> Result<Self, WalkError> {
         let exchange = stage.directly(exchange);
         teller.curl(&exchange, None)?;
         let reply = exchange.send().await?;
@@ -60,7 +52,6 @@ pub(super) async fn refused(
     shows: &str,
 ) -> Result<(), WalkError> {
     let attempt = Attempt::of(exchange, stage, teller).await?;
-    let holds =
-        attempt.status != 200 && attempt.token.is_empty() && attempt.audited("reason") == Some(reason);
+    let holds = attempt.status != 200 && attempt.token.is_empty() && attempt.audited("reason") == Some(reason);
     teller.check(shows, holds)
 }

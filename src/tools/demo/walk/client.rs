@@ -66,9 +66,8 @@ impl Call {
 
     async fn exchange(&self) -> Result<CallReply, String> {
         let stream = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| error.to_string())?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         let connection = tokio::spawn(connection);
         let request = self.request().map_err(|error| error.to_string())?;
         let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
@@ -83,9 +82,7 @@ impl Call {
         if self.fields.is_empty() {
             return Request::get(self.path).header(HOST, host).body(Full::default());
         }
-        let field = |(name, value): &(&str, String)| {
-            format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
-        };
+        let field = |(name, value): &(&str, String)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
         let body = self.fields.iter().map(field).collect::<Vec<_>>().join("&");
         Request::post(self.path)
             .header(HOST, host)

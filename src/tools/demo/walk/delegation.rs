@@ -17,14 +17,14 @@ pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>, alice: &str) ->
     teller.claim("sub", &claim(&bob, "sub"))?;
     teller.check("his token names him", !bob.is_empty() && claim(&bob, "sub") != claim(alice, "sub"))?;
 
-    teller.step("front-end-app sends both tokens: Alice is the subject, Bob the actor. The owner permits no delegation.")?;
+    teller.step(
+        "front-end-app sends both tokens: Alice is the subject, Bob the actor. The owner permits no delegation.",
+    )?;
     let exchange = stage.delegated_exchange(alice, &bob);
     let shows = "refused: the audience permits no actor";
     refused(&exchange, stage, teller, "actor_token_unsupported", shows).await?;
 
-    teller.step(
-        "The owner permits delegation, and says who may act, because Alice's token has no `may_act`:",
-    )?;
+    teller.step("The owner permits delegation, and says who may act, because Alice's token has no `may_act`:")?;
     teller.indented(DELEGATED)?;
     stage.write_permissions(DELEGATED).await?;
     teller.check("the file is in force without a restart", true)?;

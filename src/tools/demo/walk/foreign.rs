@@ -26,29 +26,22 @@ pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<Strin
     let shows = "refused: no permission names the issuer partner";
     refused(&stage.foreign_exchange(&carol), stage, teller, "issuer_not_permitted", shows).await?;
 
-    teller
-        .step("The owner permits partner's tokens, and maps a role of partner to a role of back-end-api:")?;
+    teller.step("The owner permits partner's tokens, and maps a role of partner to a role of back-end-api:")?;
     teller.indented(PARTNER)?;
     stage.write_permissions(PARTNER).await?;
     teller.check("the file is in force without a restart", true)?;
 
-    teller.step(
-        "front-end-app tries again. With `mint`, Cambio issues the token without the identity provider.",
-    )?;
+    teller.step("front-end-app tries again. With `mint`, Cambio issues the token without the identity provider.")?;
     let issued = allowed(stage, teller, &carol, "mint").await?;
     teller.check("the issuer's name is a part of `sub`, so that no local user has this `sub`", {
         claim(&issued, "sub") == format!("partner#{}", claim(&carol, "sub"))
     })?;
     let after = ShownRoles::of_token(&issued).unwrap_or_default();
-    teller.check(
-        "the token has the mapped role and no other",
-        after.only("back-end-api", &["backend_reader"]),
-    )?;
+    teller.check("the token has the mapped role and no other", after.only("back-end-api", &["backend_reader"]))?;
 
     let (from, to) = ("issuance: mint", "issuance: translate");
-    teller.step(
-        "With `translate`, the identity provider says which local user Carol is. The owner changes one word:",
-    )?;
+    teller
+        .step("With `translate`, the identity provider says which local user Carol is. The owner changes one word:")?;
     let translated = PARTNER.replace(from, to);
     teller.indented(translated.lines().find(|line| line.contains(to)).unwrap_or_default())?;
     stage.write_permissions(&translated).await?;
@@ -65,12 +58,7 @@ pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<Strin
 }
 
 /// Sends an exchange of Carol's token that Cambio must allow, and returns the issued token, which must be one of corp's.
-async fn allowed(
-    stage: &Stage,
-    teller: &mut Teller<'_>,
-    carol: &str,
-    issuance: &str,
-) -> Result<String, WalkError> {
+async fn allowed(stage: &Stage, teller: &mut Teller<'_>, carol: &str, issuance: &str) -> Result<String, WalkError> {
     let attempt = Attempt::of(&stage.foreign_exchange(carol), stage, teller).await?;
     let issued = &attempt.token;
     for name in ["iss", "sub"] {

@@ -24,9 +24,7 @@ pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<Optio
         before.has("front-end-app", "frontend_user") && before.has("front-end-app", "administrator")
     })?;
 
-    teller.step(
-        "front-end-app requests a token for back-end-api. The owner of back-end-api has permitted nobody.",
-    )?;
+    teller.step("front-end-app requests a token for back-end-api. The owner of back-end-api has permitted nobody.")?;
     let exchange = stage.exchange(&token);
     refused(&exchange, stage, teller, NO_CLIENT, "refused: no permission names the client").await?;
 
@@ -40,13 +38,11 @@ pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<Optio
     let after = ShownRoles::of_token(&issued).unwrap_or_default();
     teller.roles("roles before", &before)?;
     teller.roles("roles after", &after)?;
-    teller.check("the new token has backend_user and no other role", {
-        after.only("back-end-api", &["backend_user"])
-    })?;
+    teller
+        .check("the new token has backend_user and no other role", { after.only("back-end-api", &["backend_user"]) })?;
 
-    teller.step(
-        "A resource server finds the key of the new token where it finds every key: in the realm's JWK set.",
-    )?;
+    teller
+        .step("A resource server finds the key of the new token where it finds every key: in the realm's JWK set.")?;
     let certs = stage.certs();
     teller.curl(&certs, None)?;
     let kids = certs.send().await?.kids();

@@ -31,9 +31,7 @@ impl ShownRoles {
 
     /// Whether exactly these roles of one client are there, and no realm role.
     pub(super) fn only(&self, client: &str, roles: &[&str]) -> bool {
-        self.realm.is_empty()
-            && self.clients.len() == 1
-            && self.clients.get(client).is_some_and(|r| r == roles)
+        self.realm.is_empty() && self.clients.len() == 1 && self.clients.get(client).is_some_and(|r| r == roles)
     }
 }
 

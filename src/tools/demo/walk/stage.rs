@@ -232,8 +232,7 @@ fn configuration(upstream: SocketAddr, public: u16, admin: u16) -> String {
 
 /// The preferred port if it is free, otherwise any free port.
 fn free_port(preferred: u16) -> u16 {
-    let bind =
-        |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
     bind(preferred).or_else(|_| bind(0)).map_or(preferred, |address| address.port())
 }
 

@@ -110,8 +110,7 @@ impl<'a> Teller<'a> {
 
     /// The end of the story.
     pub(super) fn summary(&mut self) -> Result<WalkVerdict, WalkError> {
-        let failed: Vec<_> =
-            self.checks.iter().filter(|(_, holds)| !holds).map(|(what, _)| what.as_str()).collect();
+        let failed: Vec<_> = self.checks.iter().filter(|(_, holds)| !holds).map(|(what, _)| what.as_str()).collect();
         if failed.is_empty() && !self.checks.is_empty() {
             writeln!(self.out, "\nAll {} checks passed.", self.checks.len())?;
             return Ok(WalkVerdict::Passed);

@@ -47,8 +47,7 @@ realms:
 /// A realm in which every client except the audience `api` may exchange for that audience.
 fn export(audience: &str, callers: &[&str]) -> Value {
     let client = |name: &str, id: &str| json!({"id": id, "clientId": name, "secret": "s3cret"});
-    let mut clients: Vec<_> =
-        callers.iter().enumerate().map(|(at, name)| client(name, &format!("c{at}"))).collect();
+    let mut clients: Vec<_> = callers.iter().enumerate().map(|(at, name)| client(name, &format!("c{at}"))).collect();
     clients.push(client(audience, "api"));
     let scope = json!({
         "name": "token-exchange.permission.client.api", "type": "scope", "logic": "POSITIVE",

@@ -59,12 +59,7 @@ pub(super) fn delegation(
 }
 
 /// The issuers of actor tokens: issuers that the realm trusts, or the realm itself.
-fn issuers(
-    file: Option<&[String]>,
-    home: Option<Home<'_>>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Names> {
+fn issuers(file: Option<&[String]>, home: Option<Home<'_>>, at: &At<'_>, report: &mut ProblemList) -> Option<Names> {
     let Some(home) = home else {
         return file.and_then(|list| names(list, "every issuer", at, report));
     };

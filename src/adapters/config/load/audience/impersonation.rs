@@ -31,8 +31,7 @@ pub(super) fn impersonation(
             Names::Listed(names) => names.iter().any(|name| name != own),
         };
         if issuers.is_some_and(is_foreign) {
-            let message =
-                format!("is possible within the realm only: the permission's issuers may be only {own}");
+            let message = format!("is possible within the realm only: the permission's issuers may be only {own}");
             at.problem(report, message);
         }
     }
@@ -40,10 +39,7 @@ pub(super) fn impersonation(
         at.problem(report, "needs `issuance: mint`: the upstream exchanges a token for its own subject only");
     }
     if !context.directory {
-        at.problem(
-            report,
-            "needs `source: directory` under roles: the subject token has the roles of somebody else",
-        );
+        at.problem(report, "needs `source: directory` under roles: the subject token has the roles of somebody else");
     }
     let who = expression(&file.who, &at.field("who"), report);
     let whom = expression_about(&file.whom, &[Other::Requested], &at.field("whom"), report);

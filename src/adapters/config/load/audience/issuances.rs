@@ -12,11 +12,12 @@ pub(super) struct Issuances<'a>(Vec<(Issuance, At<'a>)>);
 impl<'a> Issuances<'a> {
     pub(super) fn of(file: &file::Audience, at: &At<'a>) -> Self {
         let permissions = at.field("permissions");
-        let own = file.permissions.iter().enumerate().filter_map(|(index, one)| {
-            Some((issuance(one.issuance?), permissions.item(index).field("issuance")))
-        });
-        let by_default =
-            file.permissions.is_empty() || file.permissions.iter().any(|one| one.issuance.is_none());
+        let own = file
+            .permissions
+            .iter()
+            .enumerate()
+            .filter_map(|(index, one)| Some((issuance(one.issuance?), permissions.item(index).field("issuance"))));
+        let by_default = file.permissions.is_empty() || file.permissions.iter().any(|one| one.issuance.is_none());
         let default = by_default.then(|| (issuance(file.issuance), at.field("issuance")));
         Self(default.into_iter().chain(own).collect())
     }
@@ -35,8 +36,7 @@ impl<'a> Issuances<'a> {
     pub(super) fn need_signature(&self, keys: &[(&str, bool)], at: &At<'_>, report: &mut ProblemList) {
         if !self.sign() {
             for (key, _) in keys.iter().filter(|(_, used)| *used) {
-                at.field(key)
-                    .problem(report, "needs `issuance: reissue`: a forwarded token can't be changed");
+                at.field(key).problem(report, "needs `issuance: reissue`: a forwarded token can't be changed");
             }
         }
     }
@@ -47,11 +47,9 @@ impl<'a> Issuances<'a> {
             && !realm.can_sign()
         {
             for (issuance, at) in self.0.iter().filter(|(issuance, _)| issuance.signs()) {
-                let way = format!(
-                    "set realms.{name}.signingKeys or signingKey in cambio.yaml, or `issuance: forward` here"
-                );
-                let message =
-                    format!("{} needs a key that the realm does not have: {way}", issuance.as_str());
+                let way =
+                    format!("set realms.{name}.signingKeys or signingKey in cambio.yaml, or `issuance: forward` here");
+                let message = format!("{} needs a key that the realm does not have: {way}", issuance.as_str());
                 at.problem(report, message);
             }
         }

@@ -37,13 +37,7 @@ fn by_default(issuance: Issuance, home: Home<'_>, at: &At<'_>, report: &mut Prob
     Some(Names::Listed(BTreeSet::from([own.to_owned()])))
 }
 
-fn listed(
-    list: &[String],
-    issuance: Issuance,
-    home: Home<'_>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Names> {
+fn listed(list: &[String], issuance: Issuance, home: Home<'_>, at: &At<'_>, report: &mut ProblemList) -> Option<Names> {
     let own = home.name;
     for (index, name) in list.iter().enumerate().filter(|(_, name)| *name != "*") {
         let at = at.item(index);

@@ -33,12 +33,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Names, or `"*"` alone, which means `everything`. The check of the file has seen each name.
-pub(super) fn names(
-    list: &[String],
-    everything: &str,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Names> {
+pub(super) fn names(list: &[String], everything: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Names> {
     if let Some(star) = list.iter().position(|name| name == "*") {
         if list.len() > 1 {
             at.item(star).problem(report, format!("\"*\" means {everything}: it can't stand beside names"));

@@ -28,8 +28,7 @@ pub(super) fn permission(
         None => Some(Names::Listed(BTreeSet::new())),
         Some(scopes) => names(scopes, "every scope", &at.field("scopes"), report),
     };
-    let subject_tokens: BTreeSet<TokenType> =
-        file.subject_tokens.iter().map(|kind| subject_type(*kind)).collect();
+    let subject_tokens: BTreeSet<TokenType> = file.subject_tokens.iter().map(|kind| subject_type(*kind)).collect();
     let requested_tokens: BTreeSet<TokenType> =
         file.requested_tokens.iter().map(|kind| requested_type(*kind)).collect();
     token_types(file, issuance, at, report);
@@ -38,8 +37,7 @@ pub(super) fn permission(
     {
         refresh_tokens(context, issuers, home, &at.field("requestedTokens"), report);
     }
-    let condition =
-        optional(file.condition.as_ref(), |source| expression(source, &at.field("condition"), report));
+    let condition = optional(file.condition.as_ref(), |source| expression(source, &at.field("condition"), report));
     let delegation = optional(file.delegation.as_ref(), |one| {
         delegation::delegation(one, issuance, home, &at.field("delegation"), report)
     });
@@ -84,13 +82,7 @@ fn minted_only(file: &file::Permission, issuance: Issuance, at: &At<'_>, report:
 }
 
 /// Refuses refresh tokens that nobody could renew.
-fn refresh_tokens(
-    context: Context<'_>,
-    issuers: &Names,
-    home: Home<'_>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) {
+fn refresh_tokens(context: Context<'_>, issuers: &Names, home: Home<'_>, at: &At<'_>, report: &mut ProblemList) {
     let own = home.name;
     if !refreshable(context.issuance, issuers.contains(own), context.directory) {
         let message = match context.issuance {

@@ -28,19 +28,12 @@ pub(super) fn name(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -
     };
     if parsed.is_none() {
         let at = at.field(key);
-        at.problem(
-            report,
-            format!("{} is not such a name; write a subject like CN=batch,O=Example", at.shown(value)),
-        );
+        at.problem(report, format!("{} is not such a name; write a subject like CN=batch,O=Example", at.shown(value)));
     }
     parsed
 }
 
-pub(super) fn thumbprints(
-    file: &ClientMethod,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Vec<[u8; 32]>> {
+pub(super) fn thumbprints(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<[u8; 32]>> {
     let given = file.thumbprints.as_deref().unwrap_or_default();
     if given.is_empty() {
         let at = at.field("thumbprints");

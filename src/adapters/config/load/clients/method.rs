@@ -23,8 +23,7 @@ const LEAST_SECRET: usize = 32;
 /// The keys of an entry: whether each is given, and the methods that take it.
 fn keys(file: &ClientMethod) -> [(&'static str, bool, &'static [file::AuthenticationMethod]); 14] {
     use file::AuthenticationMethod::{
-        ClientSecret, ClientSecretJwt, Kubernetes, PrivateKeyJwt, SelfSignedTlsClientAuth, Spiffe,
-        TlsClientAuth,
+        ClientSecret, ClientSecretJwt, Kubernetes, PrivateKeyJwt, SelfSignedTlsClientAuth, Spiffe, TlsClientAuth,
     };
     [
         ("secretHash", file.secret_hash.is_some(), &[ClientSecret]),
@@ -86,10 +85,7 @@ fn secret_hash(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Op
             (content(path, &at, report)?.expose().to_owned(), at)
         }
         _ => {
-            at.problem(
-                report,
-                "needs one of secretHash and secretHashFile; `cambio client-secret` makes the hash",
-            );
+            at.problem(report, "needs one of secretHash and secretHashFile; `cambio client-secret` makes the hash");
             return None;
         }
     };
@@ -118,9 +114,7 @@ fn shared_secret(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> 
     if secret.expose().len() < LEAST_SECRET {
         at.problem(
             report,
-            format!(
-                "the secret is shorter than {LEAST_SECRET} bytes: whoever guesses it can make assertions"
-            ),
+            format!("the secret is shorter than {LEAST_SECRET} bytes: whoever guesses it can make assertions"),
         );
         return None;
     }
@@ -214,14 +208,13 @@ fn workload(
         Platform::Kubernetes => "system:serviceaccount:",
         Platform::Spiffe => "spiffe://",
     };
-    let subject = file.subject.as_deref().filter(|subject| {
-        subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('*'))
-    });
+    let subject = file
+        .subject
+        .as_deref()
+        .filter(|subject| subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('*')));
     if subject.is_none() {
-        at.field("subject").problem(
-            report,
-            format!("must be the token's `sub`, letter for letter, which begins with {prefix}"),
-        );
+        at.field("subject")
+            .problem(report, format!("must be the token's `sub`, letter for letter, which begins with {prefix}"));
     }
     let issuer = file.issuer.as_ref().and_then(|name| issuers.get_key_value(name));
     let Some((name, issuer)) = issuer else {

@@ -27,10 +27,7 @@ pub(super) fn team(text: &str) -> Result<(), Misfit> {
 
 pub(super) fn name(text: &str) -> Result<(), Misfit> {
     let spaced = text.chars().any(char::is_control) || text.trim() != text;
-    alone(
-        !text.is_empty() && !spaced,
-        "must be a name: not empty, no control characters, no spaces around it",
-    )?;
+    alone(!text.is_empty() && !spaced, "must be a name: not empty, no control characters, no spaces around it")?;
     alone(!text.contains('*'), "patterns are not supported: only a list of \"*\" alone means all")
 }
 

@@ -8,8 +8,7 @@ use ipnet::IpNet;
 use crate::adapters::config::load::misfit::{Misfit, alone, quoted};
 
 pub(super) fn socket_address(text: &str) -> Result<(), Misfit> {
-    let wants =
-        "is not an address with a port, such as 0.0.0.0:8080 or [::]:8080 (an IP address, no host name)";
+    let wants = "is not an address with a port, such as 0.0.0.0:8080 or [::]:8080 (an IP address, no host name)";
     quoted(text.parse::<SocketAddr>().is_ok(), wants)
 }
 
@@ -34,9 +33,7 @@ pub(super) fn url(text: &str, query: bool) -> Result<Uri, Misfit> {
     let message = match text.parse::<Uri>() {
         _ if text.contains('#') => "the URL has a fragment (#)",
         Err(_) => "must be a URL, such as https://sso.example.org/realms/corp",
-        Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => {
-            "the URL must begin with http:// or https://"
-        }
+        Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => "the URL must begin with http:// or https://",
         Ok(uri) if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) => {
             "the URL has credentials in it"
         }

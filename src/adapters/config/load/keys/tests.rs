@@ -112,29 +112,14 @@ fn what_is_not_in_order_is_named_with_its_place() {
         ("a path", &[("a.pem", "../a.pem")], &[], "keys[1].file: \"../a.pem\" must be the name of a file"),
         ("no PEM", &[], &[("n.pem", "x")], "keys[0].file: the file \"n.pem\" holds no PEM private key"),
         ("no file", &[(", file: a.pem", "")], &[], "keys[1].file: is missing"),
-        (
-            "a time without zone",
-            &[("08:00:00Z", "08:00:00")],
-            &[],
-            "keys[0].since: \"2026-11-02T08:00:00\" is no",
-        ),
-        (
-            "unknown state",
-            &[("next", "nxt")],
-            &[],
-            "keys[0].state: \"nxt\" is not known; did you mean \"next\"?",
-        ),
+        ("a time without zone", &[("08:00:00Z", "08:00:00")], &[], "keys[0].since: \"2026-11-02T08:00:00\" is no"),
+        ("unknown state", &[("next", "nxt")], &[], "keys[0].state: \"nxt\" is not known; did you mean \"next\"?"),
         ("unknown key", &[("since", "sinse")], &[], "keys[0].sinse: unknown key; did you mean \"since\"?"),
         ("another key's half", &[(&own, &jwk)], &[], "keys[2].jwk: does not fit the kid"),
         ("no half", &[(", jwk: ", " } #")], &[], "keys[2].jwk: is missing"),
         ("a private half", &[(&own, &private)], &[], "keys[2].jwk.d: unknown key"),
         ("for encryption", &[(&own, &encryption)], &[], "keys[2].jwk: can't be used to verify signatures"),
-        (
-            "a retired file",
-            &[(", jwk", ", file: o.pem, jwk")],
-            &[],
-            "keys[2].file: a retired key does not sign",
-        ),
+        ("a retired file", &[(", jwk", ", file: o.pem, jwk")], &[], "keys[2].file: a retired key does not sign"),
         ("a half of an active key", &[(", file: a.pem", ", file: a.pem, jwk: {}")], &[], "keys[1].jwk"),
         ("no YAML", &[("keys:", "keys: [")], &[], "keys/keys.yaml:"),
         ("empty", &[("keys:", "keys: [] #")], &[], "keys/keys.yaml:"),
@@ -168,18 +153,10 @@ fn the_realm_says_which_keys_it_has() {
             Some(": realms.corp.signingKeys: is given together with"),
         ),
         ("none", "jwks: {}", Some("issuance: reissue needs a key that the realm does not have")),
-        (
-            "no folder",
-            "signingKeys: nowhere",
-            Some("\"nowhere\" has no keys.yaml: `cambio keys generate --dir`"),
-        ),
+        ("no folder", "signingKeys: nowhere", Some("\"nowhere\" has no keys.yaml: `cambio keys generate --dir`")),
         ("a folder without a manifest", "signingKeys: audiences", Some("\"audiences\" has no keys.yaml")),
         ("a file for a folder", "signingKeys: keys/a.pem", Some("\"keys/a.pem\" has no keys.yaml")),
-        (
-            "a folder for a file",
-            "signingKey: keys",
-            Some("the file \"keys\" can't be read: not a regular file"),
-        ),
+        ("a folder for a file", "signingKey: keys", Some("the file \"keys\" can't be read: not a regular file")),
         ("no name", "signingKey: ''", Some("realms.corp.signingKey: names no file")),
         ("no folder's name", "signingKeys: ''", Some("realms.corp.signingKeys: the folder \"\" has no")),
     ] {
@@ -232,14 +209,11 @@ fn two_realms_need_two_keys() {
     let keys = keys();
     let (files, _) = folder(&keys);
     let second = "  b: { issuer: 'https://a/realms/b', subjectIssuers: [b], signingKey: ./b.pem }\n";
-    files
-        .write("cambio.yaml", format!("{MAIN}    signingKeys: keys\n{second}"))
-        .write("b.pem", &keys.pems[0]);
+    files.write("cambio.yaml", format!("{MAIN}    signingKeys: keys\n{second}")).write("b.pem", &keys.pems[0]);
     files.write("audiences/a.yaml", format!("realm: corp\n{AUDIENCE}"));
     let got = shown(&files);
     assert_eq!(got.len(), 1, "{got:#?}");
-    let expected =
-        format!("has the key {}, which the realm b has, too: each realm needs its own", keys.kids[0]);
+    let expected = format!("has the key {}, which the realm b has, too: each realm needs its own", keys.kids[0]);
     assert!(got[0].contains(&expected) && got[0].contains("corp.signingKeys"), "{got:#?}");
     files.write("b.pem", generate(KeyKind::P256).unwrap().expose());
     assert_eq!(shown(&files), [""; 0]);

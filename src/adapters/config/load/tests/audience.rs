@@ -41,12 +41,7 @@ const ROWS: &[Row] = &[
         &[":4:18: permissions[0].clients[1]: \"*\" means every client"],
     ),
     ("star", CLIENTS, "clients: ['*']", &[]),
-    (
-        "pattern",
-        CLIENTS,
-        "clients: ['front-*']",
-        &[":4:15: permissions[0].clients[0]: patterns are not supported"],
-    ),
+    ("pattern", CLIENTS, "clients: ['front-*']", &[":4:15: permissions[0].clients[0]: patterns are not supported"]),
     ("empty name", CLIENTS, "clients: ['']", &[":4:15: permissions[0].clients[0]: must be a name"]),
     (
         "clients as text",
@@ -77,12 +72,7 @@ const ROWS: &[Row] = &[
         &[":5:21: permissions[0].issuers[1]: … exchange the realm's own tokens only"],
     ),
     ("no issuer", SCOPES, "issuers: []", &[":5:14: permissions[0].issuers: is empty"]),
-    (
-        "token types",
-        SCOPES,
-        "subjectTokens: [access_token]\n    requestedTokens: [access_token, id_token]",
-        &[],
-    ),
+    ("token types", SCOPES, "subjectTokens: [access_token]\n    requestedTokens: [access_token, id_token]", &[]),
     (
         "subject tokens that the upstream does not exchange",
         SCOPES,
@@ -103,9 +93,7 @@ const ROWS: &[Row] = &[
         "no such token",
         SCOPES,
         "requestedTokens: [saml2]",
-        &[
-            ":5:23: permissions[0].requestedTokens[0]: must be access_token or id_token or refresh_token or jwt",
-        ],
+        &[":5:23: permissions[0].requestedTokens[0]: must be access_token or id_token or refresh_token or jwt"],
     ),
     (
         "translate of own tokens, without a key",
@@ -120,10 +108,7 @@ const ROWS: &[Row] = &[
         "translate of whose tokens",
         SCOPES,
         "issuance: translate",
-        &[
-            ":4:5: permissions[0].issuers: is missing: translate",
-            ":5:15: permissions[0].issuance: translate needs",
-        ],
+        &[":4:5: permissions[0].issuers: is missing: translate", ":5:15: permissions[0].issuance: translate needs"],
     ),
     ("mint without a key", SCOPES, "issuance: mint", &[":5:15: permissions[0].issuance: mint needs a key"]),
     (
@@ -164,27 +149,12 @@ const ROWS: &[Row] = &[
         &[":5:20: permissions[0].impersonation.whom: is missing"],
     ),
     ("date", SCOPES, "expires: 2027-06-30", &[]),
-    (
-        "no such day",
-        SCOPES,
-        "expires: 2027-02-30",
-        &[":5:14: permissions[0].expires: \"2027-02-30\" is not a date"],
-    ),
-    (
-        "date and time",
-        SCOPES,
-        "expires: 2027-02-20T00:00:00Z",
-        &[":5:14: permissions[0].expires: … is not a date"],
-    ),
+    ("no such day", SCOPES, "expires: 2027-02-30", &[":5:14: permissions[0].expires: \"2027-02-30\" is not a date"]),
+    ("date and time", SCOPES, "expires: 2027-02-20T00:00:00Z", &[":5:14: permissions[0].expires: … is not a date"]),
     ("American date", SCOPES, "expires: 06/30/2027", &[":5:14: permissions[0].expires: "]),
     ("empty condition", SCOPES, "condition: ''", &[":5:16: permissions[0].condition: is empty"]),
     ("condition", SCOPES, "condition: 'claims.acr == \"1\"'", &[]),
-    (
-        "bad condition",
-        SCOPES,
-        "condition: 'claims.acr == '",
-        &[":5:16: permissions[0].condition: does not compile"],
-    ),
+    ("bad condition", SCOPES, "condition: 'claims.acr == '", &[":5:16: permissions[0].condition: does not compile"]),
     (
         "condition over nothing known",
         SCOPES,

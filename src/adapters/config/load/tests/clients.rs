@@ -25,12 +25,7 @@ const AT: &str = ":10:11: realms.corp.clients.batch[0]";
 
 const ROWS: &[Row] = &[
     ("good", NONE, NONE, &[]),
-    (
-        "no method",
-        "        - method: none\n",
-        "        []\n",
-        &[":10:9: realms.corp.clients.batch: is empty"],
-    ),
+    ("no method", "        - method: none\n", "        []\n", &[":10:9: realms.corp.clients.batch: is empty"]),
     (
         "unknown method",
         NONE,
@@ -43,25 +38,10 @@ const ROWS: &[Row] = &[
         "method: none\n          secretHash: sha256:0000000000000000000000000000000000000000000000000000000000000000",
         &[":11:23: realms.corp.clients.batch[0].secretHash: has no effect"],
     ),
-    (
-        "control characters",
-        "batch:",
-        "\"a\\nb\":",
-        &[":10:9: realms.corp.clients.a\\nb: … control characters"],
-    ),
+    ("control characters", "batch:", "\"a\\nb\":", &[":10:9: realms.corp.clients.a\\nb: … control characters"]),
     // secrets
-    (
-        "no hash",
-        NONE,
-        "method: client_secret",
-        &[":10:11: realms.corp.clients.batch[0]: needs one of secretHash"],
-    ),
-    (
-        "the secret itself",
-        NONE,
-        "{ method: client_secret, secretHash: hunter2 }",
-        &[":10:48: … is neither sha256:"],
-    ),
+    ("no hash", NONE, "method: client_secret", &[":10:11: realms.corp.clients.batch[0]: needs one of secretHash"]),
+    ("the secret itself", NONE, "{ method: client_secret, secretHash: hunter2 }", &[":10:48: … is neither sha256:"]),
     (
         "a weak hash",
         NONE,
@@ -75,12 +55,7 @@ const ROWS: &[Row] = &[
         &[":10:48: … another algorithm"],
     ),
     ("no file", NONE, "{ method: client_secret, secretHashFile: nope }", &[":10:52: … can't be read"]),
-    (
-        "a file of something else",
-        NONE,
-        "{ method: client_secret, secretHashFile: short }",
-        &[":10:52: … is neither"],
-    ),
+    ("a file of something else", NONE, "{ method: client_secret, secretHashFile: short }", &[":10:52: … is neither"]),
     (
         "both",
         NONE,
@@ -102,24 +77,14 @@ const ROWS: &[Row] = &[
         "{ method: client_secret_jwt, secret: '${SECRET}' }",
         &[":10:48: … shorter than 32 bytes"],
     ),
-    (
-        "its algorithms",
-        NONE,
-        "{ method: client_secret_jwt, secretFile: long, algorithms: [HS256, HS384, HS512] }",
-        &[],
-    ),
+    ("its algorithms", NONE, "{ method: client_secret_jwt, secretFile: long, algorithms: [HS256, HS384, HS512] }", &[]),
     (
         "another algorithm",
         NONE,
         "{ method: client_secret_jwt, secretFile: long, algorithms: [RS256] }",
         &[":10:71: … is not HS256"],
     ),
-    (
-        "no algorithm",
-        NONE,
-        "{ method: client_secret_jwt, secretFile: long, algorithms: [] }",
-        &[":10:70: … is empty"],
-    ),
+    ("no algorithm", NONE, "{ method: client_secret_jwt, secretFile: long, algorithms: [] }", &[":10:70: … is empty"]),
     // keys
     ("no keys", NONE, "{ method: private_key_jwt, algorithms: [ES256] }", &[AT]),
     (
@@ -265,8 +230,7 @@ fn good_registries_load_and_show_no_secret() {
         - { method: kubernetes, issuer: k8s, subject: 'system:serviceaccount:payments:batch' }
 ";
     let header = "'127.0.0.1:8080', trustedProxies: [10.0.0.1], clientCertificateHeader: { name: X-SSL-Client-Cert } }";
-    folder
-        .write("cambio.yaml", REGISTRY.replace("        - method: none\n", methods).replace(LISTEN, header));
+    folder.write("cambio.yaml", REGISTRY.replace("        - method: none\n", methods).replace(LISTEN, header));
     folder.write("audiences/a.yaml", AUDIENCE);
     folder.write("batch.hash", SecretHash::sha256(&Secret::new("s3cret")) + "\n");
     folder.write("long", "0123456789abcdef0123456789abcdef\n");
@@ -276,14 +240,8 @@ fn good_registries_load_and_show_no_secret() {
     assert!(matches!(&found[0], Method::Secret(hash) if hash.matches(&Secret::new("s3cret"))));
     assert!(matches!(&found[1], Method::SecretJwt { secret, .. } if secret.expose().len() == 32));
     assert!(matches!(&found[2], Method::SelfSignedTls(thumbprints) if thumbprints == &[[0xAA; 32]]));
-    assert_eq!(
-        clients.workloads.client("https://k8s", "system:serviceaccount:payments:batch"),
-        Some("batch")
-    );
-    assert_eq!(
-        clients.unregistered,
-        Unregistered::Upstream { cache_for: std::time::Duration::from_secs(30) }
-    );
+    assert_eq!(clients.workloads.client("https://k8s", "system:serviceaccount:payments:batch"), Some("batch"));
+    assert_eq!(clients.unregistered, Unregistered::Upstream { cache_for: std::time::Duration::from_secs(30) });
     let issuer = "https://sso.example.org/realms/corp";
     assert_eq!(clients.audiences, [issuer.to_owned(), format!("{issuer}/protocol/openid-connect/token")]);
     for name in ["batch.hash", "long"] {

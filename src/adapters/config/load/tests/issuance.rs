@@ -49,16 +49,8 @@ fn every_issuer_is_every_one_whose_tokens_the_issuance_exchanges() {
 #[test]
 fn what_each_issuance_refuses() {
     for (name, permission, expected) in [
-        (
-            "mint of all",
-            "issuance: mint\n    issuers: [corp, lab, partner]\n    subjectTokens: [id_token, jwt]",
-            "",
-        ),
-        (
-            "translate",
-            "issuance: translate\n    issuers: [lab, partner]\n    subjectTokens: [jwt, id_jag]",
-            "",
-        ),
+        ("mint of all", "issuance: mint\n    issuers: [corp, lab, partner]\n    subjectTokens: [id_token, jwt]", ""),
+        ("translate", "issuance: translate\n    issuers: [lab, partner]\n    subjectTokens: [jwt, id_jag]", ""),
         ("reissue of foreign tokens", "issuance: reissue\n    issuers: [lab]", "\"lab\" is a foreign issuer"),
         (
             "a refresh token for a foreign subject",
@@ -101,11 +93,7 @@ fn who_may_act_is_said_in_full() {
         ("who", "withoutMayAct: true", &["delegation.withoutMayAct: needs a condition"]),
         ("how deep", "depth: 9", &["delegation.depth: 9 is not between 1 and 8"]),
         ("not deep", "depth: 0", &["delegation.depth: 0 is not between 1 and 8"]),
-        (
-            "no actor, and who",
-            "actor: forbidden, condition: 'true'",
-            &["delegation.condition: is about actor tokens"],
-        ),
+        ("no actor, and who", "actor: forbidden, condition: 'true'", &["delegation.condition: is about actor tokens"]),
         (
             "about whom",
             "condition: requested.sub == 'x'",
@@ -138,11 +126,7 @@ fn who_may_become_whom_is_said_in_full() {
             becoming("issuers: [corp, lab]\n    ", "requested.vip"),
             &["impersonation: is possible within the realm only"],
         ),
-        (
-            "an actor",
-            becoming("", "actor.vip"),
-            &["impersonation.whom: does not compile: there is no variable actor"],
-        ),
+        ("an actor", becoming("", "actor.vip"), &["impersonation.whom: does not compile: there is no variable actor"]),
         (
             "the subject token's roles",
             becoming("", "requested.vip").replace("directory", "token"),
@@ -192,10 +176,7 @@ fn refresh_tokens_need_keys_to_seal_them() {
 fn what_mint_means_is_said_once_for_an_audience() {
     let said = |permission: &str| {
         let warnings = loaded(permission).warnings;
-        warnings
-            .iter()
-            .filter(|one| one.message.contains("is the identity provider for this audience"))
-            .count()
+        warnings.iter().filter(|one| one.message.contains("is the identity provider for this audience")).count()
     };
     assert_eq!(said("issuance: reissue"), 0);
     assert_eq!(said("issuance: mint\n  - { clients: [x], issuance: mint }"), 1);
@@ -205,8 +186,7 @@ fn what_mint_means_is_said_once_for_an_audience() {
 fn demands_are_read() {
     let config = loaded("issuance: mint\n    oneTime: true\n  - { clients: [x], stillActive: true }");
     let permissions = &config.policy.realms["corp"]["back-end-api"].permissions;
-    let demands: Vec<_> =
-        permissions.iter().map(|one| (one.demands.one_time, one.demands.still_active)).collect();
+    let demands: Vec<_> = permissions.iter().map(|one| (one.demands.one_time, one.demands.still_active)).collect();
     assert_eq!(demands, [(true, false), (false, true)]);
 }
 
@@ -262,12 +242,7 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             "roles: { static: [a], default: [b] }\n",
             &["roles.default: has no effect"],
         ),
-        (
-            "a flat claim that nobody writes",
-            MINT,
-            "roles: { claim: x }\n",
-            &["roles.claim: needs `output: claim`"],
-        ),
+        ("a flat claim that nobody writes", MINT, "roles: { claim: x }\n", &["roles.claim: needs `output: claim`"]),
         (
             "sub as role claim",
             MINT,
@@ -292,33 +267,19 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             "roles: { output: claim, claim: perms }\ntoken: { set: { perms: '1' } }\n",
             &[reserved],
         ),
-        (
-            "a template that is none",
-            MINT,
-            "token: { set: { a: 'claims.' } }\n",
-            &["token.set.a: does not compile"],
-        ),
+        ("a template that is none", MINT, "token: { set: { a: 'claims.' } }\n", &["token.set.a: does not compile"]),
         (
             "a name that nobody maps",
             MINT,
             "token: { subject: mapped }\n",
             &["token.subject: mapped: set issuers.partner.claimMappings.username"],
         ),
-        (
-            "a life that is too long",
-            MINT,
-            "token: { refreshLifetime: 721h }\n",
-            &["is not between 10s and 720h"],
-        ),
+        ("a life that is too long", MINT, "token: { refreshLifetime: 721h }\n", &["is not between 10s and 720h"]),
         (
             "what a forwarded token can't have",
             "issuance: forward",
             "roles: { static: [a], output: claim }\ntoken: { set: { a: '1' } }\n",
-            &[
-                "roles.output: needs `issuance: reissue`",
-                "roles.static: needs",
-                "token.set: needs `issuance: reissue`",
-            ],
+            &["roles.output: needs `issuance: reissue`", "roles.static: needs", "token.set: needs `issuance: reissue`"],
         ),
         (
             "what only mint decides",
@@ -354,24 +315,14 @@ fn a_subject_that_could_be_somebody_else_is_worth_a_warning() {
 #[test]
 fn what_is_asked_for_needs_somebody_to_ask_as() {
     for (name, key, permission, expected) in [
-        (
-            "stillActive",
-            "introspection",
-            "issuance: mint\n    stillActive: true",
-            "needs realms.corp.introspection",
-        ),
+        ("stillActive", "introspection", "issuance: mint\n    stillActive: true", "needs realms.corp.introspection"),
         (
             "stillActive about foreign tokens",
             "",
             "issuance: mint\n    issuers: [corp, partner]\n    stillActive: true",
             "the realm corp can answer only for its own tokens",
         ),
-        (
-            "the directory",
-            "directory",
-            "issuance: mint\nroles: { source: directory }",
-            "set realms.corp.directory",
-        ),
+        ("the directory", "directory", "issuance: mint\nroles: { source: directory }", "set realms.corp.directory"),
     ] {
         let folder = folder(permission);
         let main = std::fs::read_to_string(folder.path("cambio.yaml")).unwrap();

@@ -113,50 +113,15 @@ const ROWS: &[Row] = &[
     // shape
     ("unknown key", "realms:", "banana: 1\nrealms:", &[":3:1: banana: unknown key; known here: admin, "]),
     ("typo", "listen:", "lsten:", &[":2:1: lsten: unknown key; did you mean \"listen\"?"]),
-    (
-        "other case",
-        SUBJECTS,
-        "subject_issuers: [corp]",
-        &[":6:5: realms.corp.subject_issuers: … \"subjectIssuers\""],
-    ),
+    ("other case", SUBJECTS, "subject_issuers: [corp]", &[":6:5: realms.corp.subject_issuers: … \"subjectIssuers\""]),
     ("missing", "url: 'http://127.0.0.1:8180'", "", &[":1:11: upstream.url: is missing"]),
-    (
-        "two missing",
-        "listen: { address: '127.0.0.1:8080' }",
-        "listen: {}",
-        &[":2:9: listen.address: is missing"],
-    ),
-    (
-        "nothing",
-        SUBJECTS,
-        "subjectIssuers:",
-        &[":6:19: realms.corp.subjectIssuers: must be a list, not nothing"],
-    ),
-    (
-        "null for optional",
-        SUBJECTS,
-        "subjectIssuers: [corp]\n    path: ~",
-        &[":7:11: realms.corp.path: must be text"],
-    ),
-    (
-        "text for list",
-        SUBJECTS,
-        "subjectIssuers: corp",
-        &[":6:21: realms.corp.subjectIssuers: … put it in [ ]"],
-    ),
-    (
-        "number for text",
-        SUBJECTS,
-        "subjectIssuers: [1]",
-        &[":6:22: realms.corp.subjectIssuers[0]: … put it in quotes"],
-    ),
+    ("two missing", "listen: { address: '127.0.0.1:8080' }", "listen: {}", &[":2:9: listen.address: is missing"]),
+    ("nothing", SUBJECTS, "subjectIssuers:", &[":6:19: realms.corp.subjectIssuers: must be a list, not nothing"]),
+    ("null for optional", SUBJECTS, "subjectIssuers: [corp]\n    path: ~", &[":7:11: realms.corp.path: must be text"]),
+    ("text for list", SUBJECTS, "subjectIssuers: corp", &[":6:21: realms.corp.subjectIssuers: … put it in [ ]"]),
+    ("number for text", SUBJECTS, "subjectIssuers: [1]", &[":6:22: realms.corp.subjectIssuers[0]: … put it in quotes"]),
     ("list for mapping", "realms:", "log: []\nrealms:", &[":3:6: log: must be a mapping, not a list"]),
-    (
-        "unknown value",
-        "realms:",
-        "log: { format: jsn }\nrealms:",
-        &[":3:16: log.format: … did you mean \"json\"?"],
-    ),
+    ("unknown value", "realms:", "log: { format: jsn }\nrealms:", &[":3:16: log.format: … did you mean \"json\"?"]),
     (
         "unknown dialect",
         SUBJECTS,
@@ -191,12 +156,7 @@ const ROWS: &[Row] = &[
             ":5:80: realms.b.dialect: /protocol/openid-connect/token is also a path of the realm a",
         ],
     ),
-    (
-        "negative",
-        LISTEN,
-        "'127.0.0.1:8080', maxConnections: -1 }",
-        &[":2:54: listen.maxConnections: below zero"],
-    ),
+    ("negative", LISTEN, "'127.0.0.1:8080', maxConnections: -1 }", &[":2:54: listen.maxConnections: below zero"]),
     (
         "fraction",
         LISTEN,
@@ -209,20 +169,10 @@ const ROWS: &[Row] = &[
     // upstream
     ("upstream with path", URL, "'http://127.0.0.1:8180/auth'", &[":1:18: upstream.url: … no path"]),
     ("upstream with slash", URL, "'http://127.0.0.1:8180/'", &[":1:18: upstream.url: … no trailing slash"]),
-    (
-        "upstream with credentials",
-        URL,
-        "'http://a:b@127.0.0.1'",
-        &[":1:18: upstream.url: the URL has credentials"],
-    ),
+    ("upstream with credentials", URL, "'http://a:b@127.0.0.1'", &[":1:18: upstream.url: the URL has credentials"]),
     ("upstream with query", URL, "'http://127.0.0.1?a=b'", &[":1:18: upstream.url: the URL has a query"]),
     ("upstream with fragment", URL, "'http://127.0.0.1#a'", &[":1:18: upstream.url: the URL has a fragment"]),
-    (
-        "upstream of another scheme",
-        URL,
-        "'ftp://127.0.0.1'",
-        &[":1:18: upstream.url: the URL must begin with http"],
-    ),
+    ("upstream of another scheme", URL, "'ftp://127.0.0.1'", &[":1:18: upstream.url: the URL must begin with http"]),
     ("upstream without scheme", URL, "127.0.0.1", &[":1:18: upstream.url: the URL must begin with http"]),
     ("port too large", URL, "'http://127.0.0.1:99999'", &[":1:18: upstream.url: "]),
     ("port zero", URL, "'http://127.0.0.1:0'", &[":1:18: upstream.url: … port"]),
@@ -251,12 +201,7 @@ const ROWS: &[Row] = &[
         "'http://127.0.0.1', connectTimeout: 0s",
         &[":1:54: upstream.connectTimeout: \"0s\" is not between 1ms and 1h"],
     ),
-    (
-        "timeout of a week",
-        URL,
-        "'http://127.0.0.1', responseTimeout: 168h",
-        &[":1:55: upstream.responseTimeout: "],
-    ),
+    ("timeout of a week", URL, "'http://127.0.0.1', responseTimeout: 168h", &[":1:55: upstream.responseTimeout: "]),
     (
         "timeout without unit",
         URL,
@@ -264,12 +209,7 @@ const ROWS: &[Row] = &[
         &[":1:51: upstream.idleTimeout: \"5\" is not a duration"],
     ),
     // listen and admin
-    (
-        "host name",
-        LISTEN,
-        "'localhost:8080' }",
-        &[":2:20: listen.address: \"localhost:8080\" is not an address"],
-    ),
+    ("host name", LISTEN, "'localhost:8080' }", &[":2:20: listen.address: \"localhost:8080\" is not an address"]),
     (
         "no network",
         LISTEN,
@@ -289,12 +229,7 @@ const ROWS: &[Row] = &[
         "'127.0.0.1:8080', maxHeaderBytes: 1KiB }",
         &[":2:54: listen.maxHeaderBytes: 1024 is not between 8192"],
     ),
-    (
-        "no size",
-        LISTEN,
-        "'127.0.0.1:8080', maxFormBytes: 1GB }",
-        &[":2:52: listen.maxFormBytes: must be a size"],
-    ),
+    ("no size", LISTEN, "'127.0.0.1:8080', maxFormBytes: 1GB }", &[":2:52: listen.maxFormBytes: must be a size"]),
     ("size as number", LISTEN, "'127.0.0.1:8080', maxFormBytes: 4096 }", &[]),
     (
         "no connections",
@@ -302,12 +237,7 @@ const ROWS: &[Row] = &[
         "'127.0.0.1:8080', maxConnections: 0 }",
         &[":2:54: listen.maxConnections: 0 is not between 1"],
     ),
-    (
-        "TLS without key",
-        LISTEN,
-        "'127.0.0.1:8080', tls: { certificate: a } }",
-        &[":2:43: listen.tls.key: is missing"],
-    ),
+    ("TLS without key", LISTEN, "'127.0.0.1:8080', tls: { certificate: a } }", &[":2:43: listen.tls.key: is missing"]),
     (
         "one port twice",
         "realms:",
@@ -323,12 +253,7 @@ const ROWS: &[Row] = &[
     ),
     ("unknown level", "realms:", "log: { level: loud }\nrealms:", &[":3:15: log.level: \"loud\" is neither"]),
     ("filter", "realms:", "log: { level: 'info,cambio=debug' }\nrealms:", &[]),
-    (
-        "no threads",
-        "realms:",
-        "runtime: { threads: 0 }\nrealms:",
-        &[":3:21: runtime.threads: 0 is not between"],
-    ),
+    ("no threads", "realms:", "runtime: { threads: 0 }\nrealms:", &[":3:21: runtime.threads: 0 is not between"]),
     // realms
     (
         "no realm",
@@ -349,31 +274,11 @@ const ROWS: &[Row] = &[
         &[":5:13: realms.corp.issuer: the URL has a query"],
     ),
     ("issuer over http", ISSUER, "http://localhost:8080/realms/corp", &[]),
-    (
-        "issuer without path",
-        ISSUER,
-        "https://sso.example.org",
-        &[":5:13: realms.corp.issuer: … like /realms/corp"],
-    ),
+    ("issuer without path", ISSUER, "https://sso.example.org", &[":5:13: realms.corp.issuer: … like /realms/corp"]),
     ("path of its own", ISSUER, "https://sso.example.org\n    path: /realms/corp", &[]),
-    (
-        "path with slash",
-        SUBJECTS,
-        "subjectIssuers: [corp]\n    path: /realms/corp/",
-        &[":7:11: realms.corp.path: "],
-    ),
-    (
-        "path with escape",
-        SUBJECTS,
-        "subjectIssuers: [corp]\n    path: /realms/%63orp",
-        &[":7:11: realms.corp.path: "],
-    ),
-    (
-        "path with dots",
-        SUBJECTS,
-        "subjectIssuers: [corp]\n    path: /realms/../corp",
-        &[":7:11: realms.corp.path: "],
-    ),
+    ("path with slash", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/corp/", &[":7:11: realms.corp.path: "]),
+    ("path with escape", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/%63orp", &[":7:11: realms.corp.path: "]),
+    ("path with dots", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/../corp", &[":7:11: realms.corp.path: "]),
     (
         "path in a path",
         SUBJECTS,
@@ -441,12 +346,7 @@ const ROWS: &[Row] = &[
         "subjectIssuers: [corp]\n    leeway: 61s",
         &[":7:13: realms.corp.leeway: \"61s\" is not between 0s and 60s"],
     ),
-    (
-        "DPoP",
-        SUBJECTS,
-        "subjectIssuers: [corp]\n    dpop: { nonce: required, window: 30s, algorithms: [ES256] }",
-        &[],
-    ),
+    ("DPoP", SUBJECTS, "subjectIssuers: [corp]\n    dpop: { nonce: required, window: 30s, algorithms: [ES256] }", &[]),
     ("DPoP without nonce", SUBJECTS, "subjectIssuers: [corp]\n    dpop: { nonce: off }", &[]),
     (
         "DPoP window",
@@ -492,12 +392,7 @@ const ROWS: &[Row] = &[
         &[":7:20: realms.corp.doors.ciba: must be"],
     ),
     // issuers
-    (
-        "issuer",
-        "realms:",
-        "issuers: { partner: { issuer: { url: 'https://p', audiences: [a] } } }\nrealms:",
-        &[],
-    ),
+    ("issuer", "realms:", "issuers: { partner: { issuer: { url: 'https://p', audiences: [a] } } }\nrealms:", &[]),
     (
         "issuer named as a realm",
         "realms:",

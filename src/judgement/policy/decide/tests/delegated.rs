@@ -122,13 +122,7 @@ fn every_reason_of_delegation_and_the_entry_that_is_missing() {
             corp,
             refused(Reason::ConditionFailed, "the delegation.condition of permission 1 can't be evaluated"),
         ),
-        (
-            "a condition about an actor that did not come",
-            vec![about("actor.azp == 'x'")],
-            &plain,
-            None,
-            Ok(()),
-        ),
+        ("a condition about an actor that did not come", vec![about("actor.azp == 'x'")], &plain, None, Ok(())),
         ("as deep as may be", vec![with(delegation())], &both, corp, Ok(())),
         (
             "too deep",
@@ -174,20 +168,13 @@ fn may_act_binds_before_any_permission() {
     }
     let bound = json!({"may_act": {"client_id": "front-end-app"}});
     let decision = asked(vec![permission()], &bound, None).unwrap();
-    assert_eq!(
-        decision.contract.may_act.as_ref(),
-        bound.get("may_act"),
-        "no delegation needs no permission for it"
-    );
+    assert_eq!(decision.contract.may_act.as_ref(), bound.get("may_act"), "no delegation needs no permission for it");
 }
 
 #[test]
 fn only_the_permissions_that_let_him_act_count() {
-    let wide = Permission {
-        scopes: listed(&["payments"]),
-        lifetime: Some(SignedDuration::from_hours(1)),
-        ..permission()
-    };
+    let wide =
+        Permission { scopes: listed(&["payments"]), lifetime: Some(SignedDuration::from_hours(1)), ..permission() };
     let may = json!({"may_act": {"sub": "sa-gateway"}});
     let decision = asked(vec![wide, with(delegation())], &may, Some("corp")).unwrap();
     assert_eq!(decision.permissions, [("back-end-api".to_owned(), 2)]);
@@ -205,11 +192,7 @@ fn the_longest_life_of_those_that_count() {
         ("the permission's, longer", vec![living(minutes(60))], 60),
         ("the longest", vec![living(minutes(1)), living(minutes(60))], 60),
         ("the audience's for one that does not say", vec![living(minutes(1)), living(None)], 5),
-        (
-            "not another client's",
-            vec![living(None), Permission { clients: listed(&[]), ..living(minutes(60)) }],
-            5,
-        ),
+        ("not another client's", vec![living(None), Permission { clients: listed(&[]), ..living(minutes(60)) }], 5),
     ] {
         let lifetime = judge(permissions, "email").unwrap().contract.lifetime;
         assert_eq!(lifetime, SignedDuration::from_mins(expected), "{name}");
@@ -261,12 +244,7 @@ fn whose_token_the_client_may_come_with() {
         ("not upstream", naming(&["other-app"], reissue), (false, None), Err(Reason::SubjectTokenAudience)),
         ("not the named one's", naming(&["gateway"], mint), (false, None), Err(Reason::SubjectTokenAudience)),
         ("its own actor", naming(&[], mint), (true, Some(true)), Ok(())),
-        (
-            "another's actor",
-            naming(&["other-app"], mint),
-            (true, Some(false)),
-            Err(Reason::ActorNotPermitted),
-        ),
+        ("another's actor", naming(&["other-app"], mint), (true, Some(false)), Err(Reason::ActorNotPermitted)),
         ("a named one's actor", naming(&["gateway"], mint), (true, Some(false)), Ok(())),
     ] {
         let actor = acts.map(|held| Actor {
@@ -291,14 +269,10 @@ fn a_permission_that_does_not_hold_takes_nothing_away() {
     for (name, more) in [
         ("it fails", Permission { condition: Some(cel("claims.acr == '2'")), ..offline() }),
         ("it does not hold", Permission { condition: Some(cel("'1' == '2'")), ..offline() }),
-        (
-            "it costs more",
-            Permission { demands: Demands { one_time: true, still_active: false }, ..offline() },
-        ),
+        ("it costs more", Permission { demands: Demands { one_time: true, still_active: false }, ..offline() }),
     ] {
         let asked = scope("email offline_access");
-        let request =
-            ExchangeRequest { scope: Some(&asked), drop_offline: true, ..request(&audiences, &claims) };
+        let request = ExchangeRequest { scope: Some(&asked), drop_offline: true, ..request(&audiences, &claims) };
         let policy = policy([audience("back-end-api", vec![permission(), more])]);
         let decision = decide(&policy, "corp", &request, now()).unwrap();
         assert_eq!(decision.contract.scope_requested, Some(scope("email")), "{name}");

@@ -10,11 +10,7 @@ fn supporting() -> Permission {
     Permission {
         impersonation: Some(Impersonation {
             who: cel("'support' in claims.groups"),
-            whom: Expression::compile_about(
-                "requested.username.startsWith('customer-')",
-                &[Other::Requested],
-            )
-            .unwrap(),
+            whom: Expression::compile_about("requested.username.startsWith('customer-')", &[Other::Requested]).unwrap(),
         }),
         issuance: Some(Issuance::Mint),
         ..permission()
@@ -48,13 +44,7 @@ fn every_reason_of_impersonation() {
             Some((&customer, false)),
             Err(Reason::ConditionFailed),
         ),
-        (
-            "whom is unknown",
-            target(vec![supporting()]),
-            &support,
-            Some((&nobody, false)),
-            Err(Reason::ConditionFailed),
-        ),
+        ("whom is unknown", target(vec![supporting()]), &support, Some((&nobody, false)), Err(Reason::ConditionFailed)),
         (
             "an administrator",
             target(vec![supporting()]),
@@ -62,13 +52,7 @@ fn every_reason_of_impersonation() {
             Some((&customer, true)),
             Err(Reason::ImpersonationProtected),
         ),
-        (
-            "not whom, and an administrator",
-            target(vec![supporting()]),
-            &support,
-            Some((&colleague, true)),
-            Err(no),
-        ),
+        ("not whom, and an administrator", target(vec![supporting()]), &support, Some((&colleague, true)), Err(no)),
         (
             "a permission about no impersonation",
             target(vec![permission()]),
@@ -96,8 +80,7 @@ fn every_reason_of_impersonation() {
         ("foreign names are no matter", target(vec![foreign]), &support, Some((&customer, false)), Ok(true)),
     ] {
         let (claims, audiences) = (object(claims.clone()), names(&["back-end-api"]));
-        let impersonate =
-            requested.map(|(claims, protected)| Impersonated { subject: "user-2", claims, protected });
+        let impersonate = requested.map(|(claims, protected)| Impersonated { subject: "user-2", claims, protected });
         let request = ExchangeRequest { impersonate, ..request(&audiences, &claims) };
         let decided = decide(&policy([target.clone()]), "corp", &request, now());
         assert_eq!(
@@ -112,11 +95,8 @@ fn every_reason_of_impersonation() {
             assert_eq!(asked, impersonate.map(|one| one.subject), "{name}");
         }
         if let Some(impersonate) = impersonate {
-            let foreign = ExchangeRequest {
-                provenance: Provenance::Foreign,
-                impersonate: Some(impersonate),
-                ..request
-            };
+            let foreign =
+                ExchangeRequest { provenance: Provenance::Foreign, impersonate: Some(impersonate), ..request };
             assert!(decide(&policy([target]), "corp", &foreign, now()).is_err(), "{name}: a foreign subject");
         }
     }
@@ -127,8 +107,7 @@ fn roles_and_claims_are_about_whom_the_subject_becomes() {
     let mut target = target(vec![supporting()]);
     target.token.profile = Profile::Rfc9068;
     target.token.set = [("tenant".to_owned(), cel("claims.tenant"))].into();
-    let when =
-        |source| RoleMapping { from: RoleSource::When(cel(source)), to: "reader".to_owned(), issuers: None };
+    let when = |source| RoleMapping { from: RoleSource::When(cel(source)), to: "reader".to_owned(), issuers: None };
     target.roles.map = vec![when("claims.tenant == 't'")];
     let claims = object(json!({"groups": ["support"], "tenant": "t", "scope": "email"}));
     let audiences = names(&["back-end-api"]);

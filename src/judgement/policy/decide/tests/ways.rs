@@ -29,16 +29,8 @@ fn the_issuance_that_can_do_most_is_used() {
         ("the permission's", vec![by(Forward)], Forward),
         ("reissue before forward", vec![by(Forward), permission()], Reissue),
         ("mint before all", vec![by(Forward), by(Mint), by(Reissue)], Mint),
-        (
-            "not one that does not apply",
-            vec![by(Forward), Permission { clients: listed(&[]), ..by(Mint) }],
-            Forward,
-        ),
-        (
-            "not one that asks for more",
-            vec![by(Forward), Permission { demands: ONE_TIME, ..by(Mint) }],
-            Forward,
-        ),
+        ("not one that does not apply", vec![by(Forward), Permission { clients: listed(&[]), ..by(Mint) }], Forward),
+        ("not one that asks for more", vec![by(Forward), Permission { demands: ONE_TIME, ..by(Mint) }], Forward),
     ] {
         assert_eq!(judge(permissions, "email").unwrap().contract.issuance, expected, "{name}");
     }
@@ -63,11 +55,7 @@ fn an_issuance_takes_the_tokens_that_it_can_exchange() {
             assert_eq!(decided.is_ok(), expected, "{} {issuer}", issuance.as_str());
             if let Err(refusal) = decided {
                 assert_eq!(refusal.reason, Reason::IssuerNotPermitted);
-                assert!(
-                    refusal.detail.contains(&format!("issuers: [{issuer}] and issuance: ")),
-                    "{}",
-                    refusal.detail
-                );
+                assert!(refusal.detail.contains(&format!("issuers: [{issuer}] and issuance: ")), "{}", refusal.detail);
             }
         }
     }
@@ -119,12 +107,7 @@ fn several_audiences_agree_on_a_way_or_are_refused() {
         ("both mint", vec![by(Mint)], vec![by(Mint)], Ok((Mint, NONE))),
         ("one can't mint", vec![by(Mint), by(Forward)], vec![by(Reissue)], Ok((Reissue, NONE))),
         ("one demands", vec![once(Mint)], vec![by(Mint)], Ok((Mint, ONE_TIME))),
-        (
-            "less is demanded upstream",
-            vec![once(Mint), by(Forward)],
-            vec![by(Mint), by(Forward)],
-            Ok((Forward, NONE)),
-        ),
+        ("less is demanded upstream", vec![once(Mint), by(Forward)], vec![by(Mint), by(Forward)], Ok((Forward, NONE))),
         ("no common way", vec![by(Mint)], vec![by(Reissue)], Err("a by mint, b by reissue")),
     ] {
         let policy = policy([audience("a", a), audience("b", b)]);
@@ -156,11 +139,8 @@ fn a_refresh_token_comes_with_an_access_token_or_not_at_all() {
         let permission = Permission { issuers: Names::Any, requested_tokens, ..by(issuance) };
         let policy = policy([audience("back-end-api", vec![permission])]);
         let provenance = if own { Provenance::Realm } else { Provenance::Foreign };
-        let request = ExchangeRequest {
-            provenance,
-            requested_token: TokenType::RefreshToken,
-            ..request(&audiences, &claims)
-        };
+        let request =
+            ExchangeRequest { provenance, requested_token: TokenType::RefreshToken, ..request(&audiences, &claims) };
         let decided = decide(&policy, "corp", &request, now());
         assert_eq!(decided.as_ref().ok().map(|one| one.refresh), expected, "{} {own}", issuance.as_str());
         match decided {

@@ -58,15 +58,13 @@ fn some_names(of: &'static [&'static str]) -> impl Strategy<Value = Names> {
 }
 
 fn some_delegation() -> impl Strategy<Value = Option<Delegation>> {
-    let rules =
-        select(vec![ActorRule::Optional, ActorRule::Optional, ActorRule::Required, ActorRule::Forbidden]);
+    let rules = select(vec![ActorRule::Optional, ActorRule::Optional, ActorRule::Required, ActorRule::Forbidden]);
     let conditions = select(vec![None, None, Some("actor.azp == 'gateway'"), Some("actor.sub != 'b'")]);
-    let some =
-        (rules, some_names(&["corp", "partner"]), conditions, proptest::bool::weighted(0.8), 1..=MAX_DEPTH)
-            .prop_map(|(actor, issuers, source, without_may_act, depth)| {
-                let about = |source| Expression::compile_about(source, &[Other::Actor]).unwrap();
-                Delegation { actor, issuers, condition: source.map(about), without_may_act, depth }
-            });
+    let some = (rules, some_names(&["corp", "partner"]), conditions, proptest::bool::weighted(0.8), 1..=MAX_DEPTH)
+        .prop_map(|(actor, issuers, source, without_may_act, depth)| {
+            let about = |source| Expression::compile_about(source, &[Other::Actor]).unwrap();
+            Delegation { actor, issuers, condition: source.map(about), without_may_act, depth }
+        });
     proptest::option::weighted(0.9, some)
 }
 
@@ -116,22 +114,19 @@ fn some_hop() -> impl Strategy<Value = Hop> {
 
 /// What the first subject token says about who may act.
 fn some_may_act() -> impl Strategy<Value = Option<Value>> {
-    let one = (
-        proptest::option::of(select(CLIENTS.to_vec())),
-        proptest::option::of(select(ACTORS.to_vec())),
-        any::<bool>(),
-    )
-        .prop_map(|(client, actor, named)| {
-            let mut may_act = Map::new();
-            may_act.extend(client.map(|client| ("client_id".to_owned(), json!(client))));
-            if let Some((issuer, sub)) = actor {
-                may_act.insert("sub".to_owned(), json!(sub));
-                if named {
-                    may_act.insert("iss".to_owned(), json!(iss(issuer)));
+    let one =
+        (proptest::option::of(select(CLIENTS.to_vec())), proptest::option::of(select(ACTORS.to_vec())), any::<bool>())
+            .prop_map(|(client, actor, named)| {
+                let mut may_act = Map::new();
+                may_act.extend(client.map(|client| ("client_id".to_owned(), json!(client))));
+                if let Some((issuer, sub)) = actor {
+                    may_act.insert("sub".to_owned(), json!(sub));
+                    if named {
+                        may_act.insert("iss".to_owned(), json!(iss(issuer)));
+                    }
                 }
-            }
-            Value::Object(may_act)
-        });
+                Value::Object(may_act)
+            });
     proptest::option::weighted(0.3, one)
 }
 
@@ -157,11 +152,7 @@ fn scope(claims: &Map<String, Value>) -> BTreeSet<&str> {
 }
 
 /// Exchanges a token, and says with what it was judged.
-fn exchange(
-    subject: &Map<String, Value>,
-    hop: &Hop,
-    now: i64,
-) -> Result<(Decision, Map<String, Value>), Refusal> {
+fn exchange(subject: &Map<String, Value>, hop: &Hop, now: i64) -> Result<(Decision, Map<String, Value>), Refusal> {
     let audiences: Vec<String> = hop.audiences.iter().map(|&name| name.to_owned()).collect();
     let settled = subject.contains_key(SUBJECT_ISSUER);
     let own = subject["iss"] == ISSUER && !settled;
@@ -173,8 +164,7 @@ fn exchange(
     let actor = hop.actor.map(|((issuer, sub), life)| (issuer, sub, now + life));
     let acting = object(json!({"sub": actor.map(|actor| actor.1), "azp": "gateway"}));
     let person = object(json!({"sub": hop.becomes, "preferred_username": "customer"}));
-    let asked: Option<Scope> =
-        hop.asked.as_ref().map(|asked| asked.iter().map(|&one| one.to_owned()).collect());
+    let asked: Option<Scope> = hop.asked.as_ref().map(|asked| asked.iter().map(|&one| one.to_owned()).collect());
     let request = ExchangeRequest {
         client: hop.client,
         issuer: if own { "corp" } else { "partner" },
@@ -203,12 +193,10 @@ fn exchange(
     let decision = decide(&policy(hop.audiences.iter().map(target)), "corp", &request, now)?;
     let contract = &decision.contract;
     let (roles, jti) = (RoleNames::default(), "cambio:1");
-    let minted =
-        contract.mint(&Ingredients { subject, directory: Some(&roles), issuer: ISSUER, now, jti })?;
+    let minted = contract.mint(&Ingredients { subject, directory: Some(&roles), issuer: ISSUER, now, jti })?;
     let (scope, token_type) = (minted.scope.to_string(), Some(contract.token_type()));
     let issued_token_type = Some(contract.requested.urn());
-    let issued =
-        Issued { claims: &minted.claims, issuer: ISSUER, issued_token_type, token_type, scope: Some(&scope) };
+    let issued = Issued { claims: &minted.claims, issuer: ISSUER, issued_token_type, token_type, scope: Some(&scope) };
     contract.check(&issued).unwrap();
     Ok((decision, minted.claims))
 }
@@ -234,9 +222,7 @@ fn allows(claims: &Map<String, Value>, hop: &Hop) -> bool {
     match (member("client_id"), hop.actor) {
         (Some(client), _) if client != hop.client => false,
         (client, None) => client.is_some(),
-        (_, Some(((issuer, sub), _))) => {
-            member("sub") == Some(sub) && member("iss").unwrap_or(home) == iss(issuer)
-        }
+        (_, Some(((issuer, sub), _))) => member("sub") == Some(sub) && member("iss").unwrap_or(home) == iss(issuer),
     }
 }
 

@@ -34,11 +34,7 @@ fn rules_look_at_the_issued_roles_only() {
         assert_eq!(terms.apply(&issued(own, realm, other)), set(expected), "{name}");
     }
     let terms = RoleTerms { own: false, ..terms };
-    assert_eq!(
-        terms.apply(&issued(&["a", "d"], &[], &[])),
-        set(&["b", "given", "user"]),
-        "own roles do not stay"
-    );
+    assert_eq!(terms.apply(&issued(&["a", "d"], &[], &[])), set(&["b", "given", "user"]), "own roles do not stay");
     for role in ["b", "reader", "boss", "given", "user", "guest"] {
         assert!(terms.allows(role), "{role}");
     }
@@ -88,8 +84,7 @@ fn roles(issuers: Option<&[&str]>, own: bool, issuance: Issuance, directory: boo
 
 #[test]
 fn a_line_is_about_the_tokens_of_its_issuers() {
-    let all =
-        set(&["boss", "from-client", "from-group", "from-own", "from-realm", "from-scope", "from-when"]);
+    let all = set(&["boss", "from-client", "from-group", "from-own", "from-realm", "from-scope", "from-when"]);
     let foreign = set(&["from-client", "from-group", "from-realm", "from-scope", "from-when"]);
     let upstream = set(&["boss", "from-own", "from-realm"]);
     let subject = set(&["from-group", "from-scope", "from-when"]);
@@ -102,13 +97,7 @@ fn a_line_is_about_the_tokens_of_its_issuers() {
         ("foreign token, no line", None, false, Issuance::Mint, set(&[])),
         ("foreign token, line about another", Some(&["lab"]), false, Issuance::Mint, set(&[])),
         ("foreign token, its line", Some(&["partner"]), false, Issuance::Mint, foreign.clone()),
-        (
-            "foreign token, a line about both",
-            Some(&["corp", "partner"]),
-            false,
-            Issuance::Mint,
-            foreign.clone(),
-        ),
+        ("foreign token, a line about both", Some(&["corp", "partner"]), false, Issuance::Mint, foreign.clone()),
         ("translated, no line: as the local user", None, false, Issuance::Translate, upstream.clone()),
         ("translated, its line", Some(&["partner"]), false, Issuance::Translate, with(&foreign, &boss)),
         (
