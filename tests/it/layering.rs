@@ -1,147 +1,319 @@
-//! The house: words ← core ← adapters ← edge. A module uses its own row and the rows above it.
+//! The house: a total order of modules, and what no file may have. Each check is seen to bite on a planted file.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod source;
 
-/// Rows, top first: folders of `src/`.
-const ROWS: [&str; 6] = ["words", "judgement", "adapters", "edge", "tools", "cli"];
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Text that the pure core has no business with.
+use source::{Source, imports, public_types, sources, tuple_parameters};
+
+/// The modules in their order: a module imports only modules above it. An entry stands for every file below it that no
+/// longer entry names.
+const ORDER: &[&str] = &[
+    // words
+    "words::clock",
+    "words::secret",
+    "words::oauth::error",
+    "words::refusal",
+    "words::oauth",
+    // judgement
+    "judgement::expression",
+    "judgement::jose",
+    "judgement::client",
+    "judgement::dialect",
+    "judgement::policy",
+    "judgement::route",
+    "judgement::exchange",
+    "judgement::token",
+    "judgement::permit",
+    "judgement::issue",
+    // adapters
+    "adapters::drain",
+    "adapters::seal",
+    "adapters::tls",
+    "adapters::config",
+    "adapters::audit",
+    "adapters::metrics",
+    "adapters::net",
+    "adapters::upstream",
+    "adapters::introspection",
+    "adapters::jwks",
+    "adapters::store",
+    // edge
+    "edge::server",
+    "edge::gateway::setup_error",
+    "edge::gateway::answer_lock",
+    "edge::gateway::respond",
+    "edge::gateway::authenticator",
+    "edge::gateway::key_cache",
+    "edge::gateway::evidence::nonce_key",
+    "edge::gateway::metadata::amend",
+    "edge::gateway::metadata::cache",
+    "edge::gateway::realm_runtime",
+    "edge::gateway::signing",
+    "edge::gateway::issuers",
+    "edge::gateway::generation",
+    "edge::gateway::services",
+    "edge::gateway::record",
+    "edge::gateway::context",
+    "edge::gateway::metadata",
+    "edge::gateway::passing",
+    "edge::gateway::case",
+    "edge::gateway::evidence",
+    "edge::gateway::replay",
+    "edge::gateway::authenticate",
+    "edge::gateway::introspection",
+    "edge::gateway::exchange",
+    "edge::gateway::own_tokens",
+    "edge::gateway::token_endpoint",
+    "edge::gateway::dispatch",
+    "edge::gateway",
+    "edge::health",
+    "edge::admin",
+    "edge::app",
+    // tools
+    "tools::failure",
+    "tools::conformance",
+    "tools::migrate",
+    "tools::demo",
+    // the command line
+    "cli",
+];
+
+/// Text that the pure judgement has no business with.
 const IMPURE: [&str; 8] =
     ["async fn", ".await", "tokio::", "hyper::", "std::fs", "std::env", "std::net::Tcp", "tracing::"];
 
+/// Crates and functions that one module uses.
+const ONE_USER: [(&str, &[&str]); 5] = [
+    ("prometheus::", &["src/adapters/metrics"]),
+    ("jsonwebtoken::decode", &["src/judgement/jose"]),
+    // One verifier of signatures with public keys, and one of codes with shared secrets but for the demo's provider.
+    ("crypto::verify(", &["src/judgement/jose"]),
+    (".verify_sig(", &["src/judgement/jose"]),
+    ("hmac::verify(", &["src/judgement/jose", "src/judgement/token/dpop", "src/tools/demo"]),
+];
+
 #[test]
-fn no_module_looks_down() {
-    let mut wrong = Vec::new();
-    for (file, module, text) in sources() {
-        let from = row(&module).unwrap_or_else(|| panic!("{} is in no row", file.display()));
-        for used in uses(code(&file, &text)) {
-            let Some(to) = row(&used) else { continue };
-            if to > from {
-                wrong.push(format!("{}: {} uses crate::{used} of a lower row", file.display(), ROWS[from]));
-            }
-        }
-    }
+fn every_import_follows_the_order() {
+    let wrong = against_the_order(&sources());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn the_core_is_pure() {
-    let mut wrong = Vec::new();
-    for (file, module, text) in sources() {
-        if row(&module) != Some(1) {
-            continue;
-        }
-        for line in code(&file, &text).lines().filter(|line| !line.trim_start().starts_with("//")) {
-            wrong.extend(
-                IMPURE.iter().filter(|word| line.contains(**word)).map(|word| format!("{}: {word}", file.display())),
-            );
-        }
-    }
+fn no_files_import_each_other_in_a_circle() {
+    let wrong = circle(&sources());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_parameter_is_a_tuple_to_take_apart() {
+    let wrong: Vec<_> = sources().iter().flat_map(tuple_parameters).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_public_type_name_is_defined_twice() {
+    let wrong = defined_twice(&sources());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_judgement_is_pure() {
+    let wrong = impure(&sources());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
 fn some_crates_have_one_user() {
-    let mut wrong = Vec::new();
-    let one = [
-        ("prometheus::", vec!["src/adapters/metrics"]),
-        ("jsonwebtoken::decode", vec!["src/judgement/jose"]),
-        // One verifier of signatures by public keys, and one of codes by shared secrets but for the demo's provider.
-        ("crypto::verify(", vec!["src/judgement/jose"]),
-        (".verify_sig(", vec!["src/judgement/jose"]),
-        ("hmac::verify(", vec!["src/judgement/jose", "src/judgement/token/dpop", "src/tools/demo"]),
-    ];
-    for (krate, users) in one {
-        for (file, _, text) in sources() {
-            let path = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_str().unwrap();
-            if text.contains(krate) && !users.iter().any(|user| path.starts_with(user)) {
-                wrong.push(format!("{} uses {krate}", file.display()));
-            }
-        }
-    }
+    let wrong: Vec<_> = sources()
+        .iter()
+        .flat_map(|source| ONE_USER.iter().map(move |(used, users)| (source, *used, *users)))
+        .filter(|(source, used, users)| {
+            source.code.contains(used) && !users.iter().any(|user| source.path.starts_with(user))
+        })
+        .map(|(source, used, _)| format!("{} uses {used}", source.path))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A comment that sends the reader to another comment is none.
+#[test]
+fn no_comment_sends_the_reader_elsewhere() {
+    let begins = |line: &str| {
+        let line = line.trim_start();
+        let text = line.strip_prefix("///").or(line.strip_prefix("//!")).map(str::trim_start);
+        text.is_some_and(|text| ["The same", "Likewise", "Ditto"].iter().any(|word| text.starts_with(word)))
+    };
+    let wrong: Vec<_> = sources()
+        .iter()
+        .flat_map(|source| {
+            source.text.lines().filter(|line| begins(line)).map(|line| format!("{}: {line}", source.path))
+        })
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn no_file_is_too_long() {
-    let long: Vec<_> =
-        sources().into_iter().filter(|(_, _, text)| text.lines().count() > 600).map(|(file, ..)| file).collect();
-    assert!(long.is_empty(), "{long:?}");
+fn files_are_short() {
+    let mut sizes: Vec<_> = sources().iter().map(|source| (lines(source), source.path.clone())).collect();
+    sizes.sort_unstable();
+    let at = |share: usize| &sizes[sizes.len() * share / 100];
+    assert!(at(50).0 < 130, "half of the files have fewer than 130 lines: {:?}", at(50));
+    assert!(at(90).0 < 300, "nine in ten have fewer than 300: {:?}", at(90));
+    let longest = sizes.last().unwrap();
+    assert!(longest.0 <= 450, "none has more than 450: {longest:?}");
 }
 
-/// The test bites: what it forbids, it finds.
-#[test]
-fn uses_are_found() {
-    let text = "use crate::edge::Story;\nuse crate::{words, cli::serve};\nlet x = crate::adapters::metrics::X;\n";
-    assert_eq!(uses(text), ["edge", "words", "cli", "adapters"]);
+/// Lines of a file without its unit tests.
+fn lines(source: &Source) -> usize {
+    source.text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count()
 }
 
-/// What is built into the binary: unit tests may use whatever they like to make their inputs.
-fn code<'t>(file: &Path, text: &'t str) -> &'t str {
-    let unit_test = file.ends_with("tests.rs") || file.iter().any(|part| part == "tests");
-    if unit_test { "" } else { text.split("#[cfg(test)]").next().unwrap() }
+/// The place of a module in the order: that of the longest entry that it is, or lies below.
+fn place(module: &str) -> Option<usize> {
+    let below = |entry: &str| module.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    let longest = ORDER.iter().enumerate().filter(|(_, entry)| below(entry)).max_by_key(|(_, entry)| entry.len());
+    longest.map(|(index, _)| index)
 }
 
-fn row(module: &str) -> Option<usize> {
-    ROWS.iter().position(|row| *row == module)
+fn graph(sources: &[Source]) -> BTreeMap<&str, BTreeSet<String>> {
+    let modules: BTreeSet<String> = sources.iter().map(|source| source.module.clone()).collect();
+    sources.iter().map(|source| (source.module.as_str(), imports(source, &modules))).collect()
 }
 
-/// The modules that are named after `crate::`.
-fn uses(text: &str) -> Vec<String> {
-    let mut used = Vec::new();
-    for after in text.split("crate::").skip(1) {
-        let name =
-            |text: &str| text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
-        match after.strip_prefix('{') {
-            Some(group) => {
-                // Names at depth one of a group.
-                let mut depth = 0;
-                let mut start = true;
-                for (at, letter) in group.char_indices() {
-                    match letter {
-                        '{' => depth += 1,
-                        '}' if depth == 0 => break,
-                        '}' => depth -= 1,
-                        ',' if depth == 0 => start = true,
-                        letter if start && letter.is_ascii_alphabetic() => {
-                            used.push(name(&group[at..]));
-                            start = false;
-                        }
-                        _ => {}
-                    }
-                }
+fn against_the_order(sources: &[Source]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (module, imported) in graph(sources) {
+        let Some(own) = place(module) else {
+            wrong.push(format!("{module} stands nowhere in the order"));
+            continue;
+        };
+        wrong.extend(
+            imported
+                .iter()
+                .filter(|other| place(other).is_some_and(|other| other > own))
+                .map(|other| format!("{module} imports {other}")),
+        );
+    }
+    wrong
+}
+
+/// The files of one circle, if there is any.
+fn circle(sources: &[Source]) -> Vec<String> {
+    let graph = graph(sources);
+    // Files that import nothing that is left can't be in a circle, nor can those that nothing left imports.
+    let mut left: BTreeSet<&str> = graph.keys().copied().collect();
+    loop {
+        let leaf = left.iter().copied().find(|module| {
+            let imports = graph[module].iter().any(|other| left.contains(other.as_str()));
+            let imported = left.iter().any(|other| graph[other].contains(*module));
+            !imports || !imported
+        });
+        match leaf {
+            Some(leaf) => left.remove(leaf),
+            None => {
+                return left
+                    .iter()
+                    .map(|module| {
+                        format!(
+                            "{module} imports {:?}",
+                            graph[module].iter().filter(|other| left.contains(other.as_str())).collect::<Vec<_>>()
+                        )
+                    })
+                    .collect();
             }
-            None => used.push(name(after)),
+        };
+    }
+}
+
+/// Names that two files define. A file's mirror in `adapters::config::file` and its checked type may share one.
+fn defined_twice(sources: &[Source]) -> Vec<String> {
+    let mut defined: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in sources {
+        for name in public_types(source) {
+            defined.entry(name).or_default().push(&source.module);
         }
     }
-    used
+    let is_mirror = |module: &&&str| module.starts_with("adapters::config::file");
+    let shared = |modules: &[&str]| modules.len() == 2 && modules.iter().filter(is_mirror).count() == 1;
+    let twice = defined.into_iter().filter(|(_, modules)| modules.len() > 1 && !shared(modules));
+    twice.map(|(name, modules)| format!("{name}: {}", modules.join(", "))).collect()
 }
 
-/// Every source file, its top module, its text.
-fn sources() -> Vec<(PathBuf, String, String)> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    files
-        .into_iter()
-        .filter(|file| !["lib.rs", "main.rs"].iter().any(|top| **file == root.join(top)))
-        .map(|file| {
-            let relative = file.strip_prefix(&root).unwrap();
-            let module = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&file).unwrap();
-            (file, module, text)
-        })
-        .collect()
+fn impure(sources: &[Source]) -> Vec<String> {
+    let judgement = sources.iter().filter(|source| source.module.starts_with("judgement::"));
+    let found = |source: &Source| {
+        let words: Vec<_> = IMPURE.iter().filter(|word| source.code.contains(**word)).collect();
+        words.into_iter().map(|word| format!("{}: {word}", source.path)).collect::<Vec<_>>()
+    };
+    judgement.flat_map(found).collect()
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
+/// Every check finds what it forbids.
+mod the_checks_bite {
+    use super::*;
+
+    #[test]
+    fn an_import_against_the_order() {
+        for text in [
+            "use crate::edge::app::Running;",
+            "use crate::{words::clock::Clock, edge::app::Running};",
+            "fn f() { crate::edge::app::start(); }",
+            "use super::super::edge::app::{Running, start as begin};",
+        ] {
+            let planted = [Source::planted("judgement::route", text), Source::planted("edge::app", "")];
+            assert_eq!(against_the_order(&planted), ["judgement::route imports edge::app"], "{text}");
         }
+        let planted = [Source::planted("nowhere::at_all", "")];
+        assert_eq!(against_the_order(&planted).len(), 1);
+        let fine = [
+            Source::planted("edge::app", "use crate::judgement::route::Route;"),
+            Source::planted("judgement::route", ""),
+        ];
+        assert_eq!(against_the_order(&fine), [String::new(); 0]);
+    }
+
+    #[test]
+    fn a_circle() {
+        let planted = [
+            Source::planted("judgement::policy", "mod decide;\nfn f() { decide::decide(); }"),
+            Source::planted("judgement::policy::decide", "use super::Policy;"),
+            Source::planted("judgement::policy::model", "use crate::judgement::policy::decide;"),
+        ];
+        let found = circle(&planted);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("judgement::policy imports"), "{found:?}");
+        assert_eq!(circle(&planted[1..]), [String::new(); 0]);
+    }
+
+    #[test]
+    fn a_tuple_parameter() {
+        for (text, expected) in [
+            ("fn f((a, b): (u8, u8)) {}", 1),
+            ("pub async fn f<'a>(x: &'a str, (a, b): (&Secret, u8)) -> u8 {", 1),
+            ("fn f(\n    x: u8,\n    ((a, b), c): ((u8, u8), u8),\n) {}", 1),
+            ("fn f(pair: (u8, u8), with: impl Fn((u8, u8)) -> u8) {}", 0),
+            ("fn f(&self, list: Vec<(u8, u8)>) { g((1, 2)); let c = |(a, b): (u8, u8)| a; }", 0),
+        ] {
+            assert_eq!(tuple_parameters(&Source::planted("words::secret", text)).len(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_defined_twice() {
+        let one = || Source::planted("judgement::policy::model", "pub struct Permission {");
+        let other = || Source::planted("edge::app", "pub(crate) enum Permission {");
+        let mirror = || Source::planted("adapters::config::file::audience", "pub struct Permission {");
+        assert_eq!(defined_twice(&[one(), other()]).len(), 1);
+        assert_eq!(defined_twice(&[one(), mirror()]).len(), 0);
+        assert_eq!(defined_twice(&[one(), other(), mirror()]).len(), 1);
+        assert_eq!(defined_twice(&[one(), Source::planted("edge::app", "struct Permission;")]).len(), 0);
+    }
+
+    #[test]
+    fn what_is_not_pure() {
+        let planted = [Source::planted("judgement::route", "fn f() { tokio::spawn(x); }")];
+        assert_eq!(impure(&planted).len(), 1);
+        assert_eq!(impure(&[Source::planted("edge::app", "fn f() { tokio::spawn(x); }")]).len(), 0);
     }
 }
