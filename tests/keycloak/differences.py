@@ -165,7 +165,7 @@ EXCHANGE: list[Row] = [
     Row("unknown audience", _set(audience="nothing-api"), '400 invalid_client "Audience not found"', DENIED, "Cambio does not tell callers which audiences exist."),
     Row("audience for which the user has no role", _token("carol"), '400 invalid_request "Requested audience not available: back-end-api"'),
     Row("`requested_token_type` access_token", _set(requested_token_type=oidc.ACCESS_TOKEN), ISSUED),
-    Row("`requested_token_type` refresh_token", _set(requested_token_type=oidc.REFRESH_TOKEN), "200 refresh_token and a refresh token", '400 invalid_request "requested_token_type unsupported"', "Keycloak's refresh token would bring back every role that Cambio removed. A permission can allow a sealed one."),
+    Row("`requested_token_type` refresh_token", _set(requested_token_type=oidc.REFRESH_TOKEN), "200 refresh_token and a refresh token", '400 invalid_request "requested_token_type unsupported"', "Keycloak's refresh token would bring back roles that Cambio removed. A permission can allow a sealed one."),
     Row("`requested_token_type` id_token", _set(requested_token_type=oidc.ID_TOKEN), "200 id_token", DENIED, "The owner's permission allows only access tokens, which is the default."),
     Row("`requested_token_type` jwt", _set(requested_token_type=oidc.JWT), '400 invalid_request "requested_token_type unsupported"'),
     Row("`requested_token_type` saml2", _set(requested_token_type=oidc.SAML2), '400 invalid_request "requested_token_type unsupported"'),
@@ -183,7 +183,7 @@ EXCHANGE: list[Row] = [
     Row("`subject_token` missing", _set(subject_token=None), DENIED, MISSING_TOKEN, "As above."),
     Row("unknown scope", _set(scope="zzz"), '400 invalid_scope "Invalid scopes: zzz"', NO_SCOPE, "The owner's permission lists the scopes that may be asked for."),
     Row("offline_access", _set(scope="offline_access"), ISSUED, '400 not_allowed "Offline tokens not allowed for the user or client"', "A permission must list `offline_access` by name."),
-    Row("offline_access in a refresh token, of a user who may not have it", lambda d, t: _set(scope="offline_access", requested_token_type=oidc.REFRESH_TOKEN)(_token("bob")(d, t), t), '400 not_allowed "Offline tokens not allowed for the user or client"', '400 invalid_request "requested_token_type unsupported"', "Keycloak's refresh token would bring back every role that Cambio removed. A permission can allow a sealed one."),
+    Row("offline_access in a refresh token, of a user who may not have it", lambda d, t: _set(scope="offline_access", requested_token_type=oidc.REFRESH_TOKEN)(_token("bob")(d, t), t), '400 not_allowed "Offline tokens not allowed for the user or client"', '400 invalid_request "requested_token_type unsupported"', "Keycloak's refresh token would bring back roles that Cambio removed. A permission can allow a sealed one."),
     Row("wrong secret in the body", _changed(lambda d: replace(d, client=_wrong(d.client))), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("wrong secret by Basic", _changed(lambda d: replace(d, client=_wrong(d.client), authenticate=drafts.by_basic)), '401 unauthorized_client "Invalid client or Invalid client credentials"'),
     Row("unknown client", _as_another(NOBODY), '401 invalid_client "Invalid client or Invalid client credentials"', '403 access_denied "Client is not within the token audience"', "Cambio checks the subject token first. The token was not issued for this client."),
@@ -288,7 +288,7 @@ STANDING: list[tuple[str, list[Standing]]] = [
         Standing("Lifetime of an exchanged token", "the realm's setting", "at most `token.lifetime` of the audience", "As above.", "test_a_token_lives_no_longer_than_the_owner_says"),
         Standing("Signature of an exchanged token", "Keycloak's key", "with `issuance: reissue` (the default) the realm's active signing key, possibly with another algorithm; with `forward` Keycloak's key", "A token must be signed again after roles were removed. Its `jti` stays Keycloak's.", "test_a_resource_server_accepts_the_issued_token_through_discovery_alone"),
         Standing("Introspection, userinfo and revocation of a token that Cambio signed", "such tokens do not exist", "Cambio answers, in Keycloak's form and with Keycloak's rules", "Keycloak does not know Cambio's signatures ([tokens that Cambio signed](own-tokens.md)).", "test_a_token_is_active_for_its_audience_whoever_signed_it"),
-        Standing("Refresh token of an exchange", "Keycloak's; using it brings every role back", "sealed by Cambio, good for one use; each use is judged again", "A refresh must not bring back what Cambio removed.", "test_a_refreshed_token_says_no_more_than_the_first"),
+        Standing("Refresh token of an exchange", "Keycloak's; it keeps every realm role (before 26.7.5, it brought back the roles of all clients too)", "sealed by Cambio, good for one use; each use is judged again", "A refresh must not bring back what Cambio removed.", "test_a_refreshed_token_says_no_more_than_the_first"),
         Standing("`issuance: forward` for a user with more realm roles than the audience lists", "200", "403; the audit line names the role", "Cambio can't remove a role from a token that Keycloak signed, so it withholds the token.", "test_forward_refuses_an_answer_that_says_more_than_the_contract"),
         Standing("Exchange in a realm that the configuration does not name", "200", "403", "No permission covers the exchange. Logins in that realm pass through.", "test_an_exchange_in_a_realm_that_is_not_governed_is_refused"),
         Standing("jwt-bearer, uma-ticket, CIBA", "as the realm is set up", "403", "These grants turn one token into another, too. `doors` opens each of them for a realm; jwt-bearer can also be judged like an exchange.", "test_a_back_door_that_works_is_shut_and_works_when_it_is_opened"),
@@ -326,7 +326,7 @@ Cambio judges only token exchanges. It is stricter than Keycloak only with reque
 every difference that a client, a resource server or an operator can notice. First come differences in single requests to the
 token endpoint, then differences in general, and at the end requests that were compared and have no difference.
 
-`tests/keycloak` sends every request of this page to Keycloak 26.7.3, directly and through Cambio. The page is printed from the
+`tests/keycloak` sends every request of this page to Keycloak 26.7.5, directly and through Cambio. The page is printed from the
 table that the test runs (`.keycloak/venv/bin/python tests/keycloak/differences.py`). What the page does not list is the same
 directly and through Cambio, with these exceptions: headers about one connection (`Connection`, `Keep-Alive`,
 `Transfer-Encoding` and the like), the case of header names, and `Date`, which Keycloak leaves out.

@@ -193,7 +193,7 @@ def compare(name: str, title: str, about: str, table: str) -> None:
 
 def test_keycloak_alone(clients: None, keycloak: Keycloak, gates: Gates) -> None:
     peer = keycloak.peer()
-    about = "Keycloak 26.7.3, `cambio conformance` straight at its token endpoint."
+    about = "Keycloak 26.7.5, `cambio conformance` straight at its token endpoint."
     compare("keycloak", "RFC 8693 by Keycloak alone", about, suite(gates, peer, inputs(peer)))
 
 
