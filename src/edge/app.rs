@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Environment, attempt, load};
 use crate::adapters::config::watch::ConfigWatch;
-use crate::adapters::config::{Config, Listen};
+use crate::adapters::config::{AuditOutput, Config, Listen};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::store::MarkStore;
@@ -63,24 +63,23 @@ pub fn start_with(
     let metrics = Arc::new(Metrics::new()?);
     let audit = AuditLog::open(&loaded.audit).map_err(|error| StartError::File {
         path: match &loaded.audit {
-            crate::adapters::config::AuditOutput::File(path) => path.clone(),
-            crate::adapters::config::AuditOutput::Stdout => PathBuf::from("stdout"),
+            AuditOutput::File(path) => path.clone(),
+            AuditOutput::Stdout => PathBuf::from("stdout"),
         },
         error,
     })?;
-    let upstream =
-        UpstreamClient::new(&loaded.upstream).map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
+    let upstream = UpstreamClient::new(&loaded.upstream).map_err(|error| StartError::tls("upstream", error))?;
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
     let watch = ConfigWatch::new(&loaded, path);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
-        .map_err(|error| StartError::Tls(format!("store.redis: {error}")))?;
+        .map_err(|error| StartError::tls("store.redis", error))?;
     let state = Generation::new(loaded, None, &clock, &metrics)?;
     let gateway = Arc::new(Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
     let (drain, watch_drain) = drain::channel();
     let shared = Arc::new(Shared::new(Arc::clone(&gateway), Arc::clone(&metrics)));
 
-    let server = Server::new(&listen).map_err(|error| StartError::Tls(error.to_string()))?;
+    let server = Server::new(&listen).map_err(|error| StartError::tls("listen.tls", error))?;
     let public = bind("listen.address", listen.address)?;
     let private = bind("admin.address", admin_address)?;
     let (address, admin) = (local(&public, listen.address), local(&private, admin_address));
@@ -125,24 +124,6 @@ impl Running {
     /// Waits until serving ends by itself, which it does only when the accept loop fails.
     pub async fn ended(&mut self) {
         let _ = (&mut self.serving).await;
-    }
-}
-
-impl server::ConnectionObserver for Metrics {
-    fn opened(&self) {
-        self.connection_opened();
-    }
-
-    fn closed(&self) {
-        self.connection_closed();
-    }
-
-    fn handshake_failed(&self) {
-        Self::handshake_failed(self);
-    }
-
-    fn certificate_reloaded(&self, used: bool) {
-        Self::certificate_reloaded(self, used);
     }
 }
 
@@ -192,11 +173,7 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
 
 /// Keys whose change a running process can't follow.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let listen = |config: &Config| Listen {
-        max_form_bytes: 0,
-        body_timeout: std::time::Duration::ZERO,
-        ..config.listen.clone()
-    };
+    let listen = |config: &Config| Listen { max_form_bytes: 0, body_timeout: Duration::ZERO, ..config.listen.clone() };
     let checks = [
         ("upstream", old.upstream != new.upstream),
         ("listen", listen(old) != listen(new)),

@@ -1,10 +1,13 @@
 //! Why Cambio does not start, or a reload does not take effect.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::adapters::config::Problem;
 use crate::adapters::metrics::MetricsError;
+use crate::adapters::net::url::UrlError;
+use crate::adapters::tls::TlsError;
 
 /// Why Cambio did not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,10 +36,23 @@ pub enum StartError {
     /// TLS can't be set up, towards callers, the identity provider or an issuer.
     #[error("{0}")]
     Tls(String),
+    /// The authorities of callers' certificates can't be read.
+    #[error(transparent)]
+    Peers(#[from] TlsError),
+    /// A URL of the configuration is none that Cambio can send requests to.
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// A key of `DPoP` nonces can't be had.
     #[error("{0}")]
     Nonce(String),
     /// A metric could not be registered.
     #[error("{0}")]
     Metrics(#[from] MetricsError),
+}
+
+impl StartError {
+    /// What is named `what` can't be set up.
+    pub fn tls(what: impl Display, error: impl Display) -> Self {
+        Self::Tls(format!("{what}: {error}"))
+    }
 }

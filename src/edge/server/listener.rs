@@ -11,10 +11,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsStream;
 
+use crate::adapters::metrics::Metrics;
 use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::{config, drain};
-use crate::edge::server::handler::{ConnectionObserver, Handler};
+use crate::edge::server::handler::Handler;
 use crate::edge::server::tls::{Certificate, ListenerCertificateError};
 use crate::edge::server::{protocol, serving};
 
@@ -23,14 +24,6 @@ const BACKLOG: u32 = 4096;
 
 /// Pause after an error that may last (no file descriptors, no memory), so that the loop does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
-
-/// Why the listener can't be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerSetupError {
-    /// The certificate can't be used.
-    #[error("listen.tls: {0}")]
-    Certificate(#[from] ListenerCertificateError),
-}
 
 /// The listener's settings, ready to serve.
 pub struct Server {
@@ -51,13 +44,10 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 impl Server {
     /// Reads the certificate, if there is to be one.
-    pub fn new(listen: &config::Listen) -> Result<Self, ServerSetupError> {
+    pub fn new(listen: &config::Listen) -> Result<Self, ListenerCertificateError> {
+        let load = |pair| Certificate::load(pair, listen.client_certificates.as_ref());
         Ok(Self {
-            certificate: listen
-                .tls
-                .as_ref()
-                .map(|pair| Certificate::load(pair, listen.client_certificates.as_ref()))
-                .transpose()?,
+            certificate: listen.tls.as_ref().map(load).transpose()?,
             builder: protocol::builder(listen),
             limits: Limits { header: listen.header_timeout, idle: listen.idle_timeout },
             listen: listen.clone(),
@@ -66,35 +56,35 @@ impl Server {
 
     /// Serves until the drain begins. Then the listener closes, and connections go on in their own tasks, each with a
     /// watch.
-    pub async fn serve<H: Handler, O: ConnectionObserver>(
+    pub async fn serve<H: Handler>(
         self,
         listener: TcpListener,
         handler: Arc<H>,
         watch: drain::DrainWatch,
-        observer: Arc<O>,
+        metrics: Arc<Metrics>,
     ) {
         let server = Arc::new(self);
         if server.certificate.is_some() {
-            let (server, watch, observer) = (Arc::clone(&server), watch.clone(), Arc::clone(&observer));
+            let (server, watch, metrics) = (Arc::clone(&server), watch.clone(), Arc::clone(&metrics));
             tokio::spawn(async move {
                 if let Some(certificate) = &server.certificate {
-                    certificate.follow(watch, &*observer).await;
+                    certificate.follow(watch, &metrics).await;
                 }
             });
         }
         let mut draining = watch.clone();
         tokio::select! {
             () = draining.draining() => {}
-            () = server.accept(&listener, &handler, &watch, &observer) => {}
+            () = server.accept(&listener, &handler, &watch, &metrics) => {}
         }
     }
 
-    async fn accept<H: Handler, O: ConnectionObserver>(
+    async fn accept<H: Handler>(
         self: &Arc<Self>,
         listener: &TcpListener,
         handler: &Arc<H>,
         watch: &drain::DrainWatch,
-        observer: &Arc<O>,
+        metrics: &Arc<Metrics>,
     ) {
         let places = Arc::new(Semaphore::new(self.listen.max_connections));
         loop {
@@ -103,10 +93,10 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let (server, handler) = (Arc::clone(self), Arc::clone(handler));
-                    let (watch, observer) = (watch.clone(), Arc::clone(observer));
+                    let (watch, metrics) = (watch.clone(), Arc::clone(metrics));
                     tokio::spawn(async move {
-                        observer.opened();
-                        let place = Place { observer, _permit: place };
+                        metrics.connection_opened();
+                        let place = Place { metrics, _permit: place };
                         server.connection(stream, peer, place, handler, watch).await;
                     });
                 }
@@ -119,11 +109,11 @@ impl Server {
         }
     }
 
-    async fn connection<H: Handler, O: ConnectionObserver>(
+    async fn connection<H: Handler>(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        place: Place<O>,
+        place: Place,
         handler: Arc<H>,
         mut watch: drain::DrainWatch,
     ) {
@@ -137,7 +127,7 @@ impl Server {
                     done = handshake => done,
                     () = watch.draining() => return,
                 };
-                let Ok(Ok(stream)) = done else { return place.observer.handshake_failed() };
+                let Ok(Ok(stream)) = done else { return place.metrics.handshake_failed() };
                 let shown = certificate.shown(stream.get_ref().1);
                 (Transport::Tls(Box::new(TlsStream::from(stream))), shown)
             }
@@ -160,13 +150,13 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 /// A place among `listen.maxConnections`, held until the last user of the connection is gone.
-struct Place<O: ConnectionObserver> {
-    observer: Arc<O>,
+struct Place {
+    metrics: Arc<Metrics>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl<O: ConnectionObserver> Drop for Place<O> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.observer.closed();
+        self.metrics.connection_closed();
     }
 }

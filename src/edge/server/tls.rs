@@ -16,9 +16,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::config::ClientCertificates;
 use crate::adapters::drain;
+use crate::adapters::metrics::Metrics;
 use crate::adapters::tls::KeyPair;
 use crate::adapters::tls::peers::Peers;
-use crate::edge::server::handler::ConnectionObserver;
 use crate::judgement::client::certificate::ClientCertificate;
 
 /// How often the files are read. Renewals come days before the old certificate expires.
@@ -141,7 +141,7 @@ impl Certificate {
     }
 
     /// Follows the files until the drain begins.
-    pub(crate) async fn follow(&self, mut watch: drain::DrainWatch, observer: &impl ConnectionObserver) {
+    pub(crate) async fn follow(&self, mut watch: drain::DrainWatch, metrics: &Metrics) {
         loop {
             tokio::select! {
                 () = watch.draining() => return,
@@ -151,11 +151,11 @@ impl Certificate {
                 Reload::Unchanged => {}
                 Reload::Used => {
                     tracing::info!(certificate = %self.files.pair.certificate.display(), "certificate replaced");
-                    observer.certificate_reloaded(true);
+                    metrics.certificate_reloaded(true);
                 }
                 Reload::Rejected(error) => {
                     tracing::error!(%error, "new certificate rejected; the last good one stays in use");
-                    observer.certificate_reloaded(false);
+                    metrics.certificate_reloaded(false);
                 }
             }
         }
