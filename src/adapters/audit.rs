@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::adapters::config::AuditOutput;
 
 /// What happened, as `event` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A token exchange was decided.
@@ -24,6 +24,7 @@ pub enum Event {
     /// A request to revoke a token that Cambio issued was answered.
     TokenRevocation,
     /// A token request was refused before Cambio knew whether it is an exchange.
+    #[default]
     RequestRefused,
     /// A request passed ungoverned, because the configuration opens its grant.
     DoorPassed,
@@ -32,7 +33,7 @@ pub enum Event {
 }
 
 /// One audit line. A field is absent if its value was not known when the answer was ready.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "docs/audit-log.md documents each field; a test compares the two")]
 pub struct Line {
@@ -122,6 +123,12 @@ pub struct ImpersonationRecord {
     pub subject: Option<String>,
 }
 
+/// Characters that an audit line keeps of what a caller sent.
+const KEPT: usize = 256;
+/// Characters that it keeps of a method; the longest registered one has 17.
+pub const METHOD: usize = 32;
+/// Characters that it keeps of a detail, in which several names may stand.
+pub const DETAIL: usize = 1024;
 /// Capacity in bytes that holds an ordinary line.
 const ORDINARY: usize = 2048;
 
@@ -213,6 +220,17 @@ fn ends_torn(path: &PathBuf) -> io::Result<bool> {
     let mut last = [0];
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut last, data.len() - 1));
     Ok(read.is_err() || last != *b"\n")
+}
+
+/// Text that a caller sent, cut to what an audit line keeps.
+pub fn clip(text: &str) -> String {
+    first(text, KEPT)
+}
+
+/// The first characters of a text.
+pub fn first(text: &str, count: usize) -> String {
+    // So many bytes hold no more characters.
+    if text.len() <= count { text.to_owned() } else { text.chars().take(count).collect() }
 }
 
 #[cfg(test)]

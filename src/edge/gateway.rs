@@ -13,7 +13,6 @@ pub mod answer_lock;
 pub mod authenticate;
 mod authenticator;
 pub mod case;
-pub mod context;
 mod dispatch;
 pub mod evidence;
 pub mod exchange;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::client::{IntrospectionClient, IntrospectionError};
+use super::{IntrospectionClient, IntrospectionError};
 use crate::adapters::config::{Introspection, OwnClient, SecretMethod, Upstream};
 use crate::adapters::net::outgoing::OutgoingError;
 use crate::adapters::upstream::client::UpstreamClient;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::context::RequestContext;
+use super::case::RequestContext;
 use super::services::Services;
 use super::{own_tokens, token_endpoint};
 use crate::adapters::metrics::Way;

@@ -2,7 +2,6 @@
 
 mod certificate;
 mod dpop;
-pub(super) mod nonce_key;
 
 use super::case::Case;
 use crate::judgement::client::certificate::ClientCertificate;

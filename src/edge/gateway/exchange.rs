@@ -8,17 +8,16 @@ mod demands;
 mod finish;
 mod impersonation;
 mod issue;
-mod issued_answer;
 mod mint;
+pub mod outcome;
 mod refresh;
 pub mod request;
-pub mod stop;
 mod tokens;
 
 use http::Response;
 
+use self::outcome::Stop;
 use self::request::GovernedRequest;
-use self::stop::Stop;
 use super::case::Case;
 use crate::adapters::net::body::Body;
 use crate::judgement::token::dpop::ProofTarget;

@@ -46,7 +46,7 @@ impl Generation {
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {
             let settings = KeySourceSettings {
-                source: Source::realm(&config.upstream, realm).map_err(|error| StartError::Tls(error.to_string()))?,
+                source: Source::realm(&config.upstream, realm)?,
                 limits: realm.jwks,
                 ca: config.upstream.ca.clone(),
                 client_certificate: config.upstream.client_certificate.clone(),
@@ -62,7 +62,7 @@ impl Generation {
         }
         let table = RouteTable::new(config.realms.values().map(Realm::place));
         let ca = config.listen.certificate_header.as_ref().and_then(|header| header.ca.as_deref());
-        let header_peers = Peers::load(ca).map_err(|error| StartError::Tls(error.to_string()))?;
+        let header_peers = Peers::load(ca)?;
         Ok(Self { config, table, realms, issuers, header_peers })
     }
 

@@ -9,7 +9,7 @@ use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::realm_runtime::RealmRuntime;
 use super::setup_error::StartError;
 use crate::adapters::config::{Realm, TrustedIssuer};
-use crate::adapters::introspection::client::IntrospectionClient;
+use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
@@ -79,7 +79,7 @@ impl Issuers {
         previous: Option<&Self>,
     ) -> Result<(), StartError> {
         let settings = KeySourceSettings {
-            source: Source::issuer(issuer).map_err(|error| StartError::Tls(error.to_string()))?,
+            source: Source::issuer(issuer)?,
             limits: issuer.jwks,
             ca: issuer.ca.clone(),
             client_certificate: None,
@@ -87,7 +87,7 @@ impl Issuers {
         let previous = previous.and_then(|issuers| issuers.key_cache(&issuer.name));
         let introspection = issuer.introspection.as_ref().map(|config| {
             IntrospectionClient::issuer(config, issuer.ca.as_deref(), caches.clock.clone())
-                .map_err(|error| StartError::Tls(format!("introspection of {}: {error}", issuer.name)))
+                .map_err(|error| StartError::tls(format_args!("introspection of {}", issuer.name), error))
         });
         let runtime = IssuerRuntime {
             url: issuer.url.clone(),

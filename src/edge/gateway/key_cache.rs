@@ -61,7 +61,7 @@ impl KeyCache {
     ) -> Result<Self, StartError> {
         let KeySourceSettings { source, ca, client_certificate, .. } = &made_from;
         let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
-            .map_err(|error| StartError::Tls(format!("keys of {name}: {error}")))?;
+            .map_err(|error| StartError::tls(format_args!("keys of {name}"), error))?;
         let counted = CountedFetches { issuer: name.to_owned(), metrics: Arc::clone(metrics) };
         let jwks = JwksCache::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
         let fresh = jwks.clone();

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::Timestamp;
 
-use super::context::RequestContext;
+use super::case::RequestContext;
 use super::{answer_lock, respond};
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::net::outgoing::sign;

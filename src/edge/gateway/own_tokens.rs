@@ -14,8 +14,7 @@ use http::{Method, Response};
 use hyper::body::Incoming;
 
 use self::presented::{Carried, carried, is_in_head};
-use super::case::Case;
-use super::context::RequestContext;
+use super::case::{Case, RequestContext};
 use super::realm_runtime::RealmRuntime;
 use super::respond;
 use super::services::ReadForm;

@@ -6,7 +6,7 @@ use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::answer_lock::{self, Origin};
-use super::context::RequestContext;
+use super::case::RequestContext;
 use super::record::RequestHead;
 use crate::adapters::net::body::Body;
 use crate::judgement::exchange::classify::carries_governed_grant;

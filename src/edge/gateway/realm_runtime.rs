@@ -6,15 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 
-use super::evidence::nonce_key::nonce_key;
 use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::metadata::cache::Published;
 use super::setup_error::StartError;
-use crate::adapters::config::Realm;
-use crate::adapters::introspection::client::IntrospectionClient;
+use crate::adapters::config::{Dpop, NonceSource, Realm};
+use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::net::url::PublicAddress;
-use crate::adapters::upstream::directory::client::DirectoryClient;
+use crate::adapters::upstream::directory::DirectoryClient;
 use crate::judgement::client::registry::{ClientKeys, Method};
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::doors::GovernedDoor;
@@ -23,7 +22,7 @@ use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::permit::Circumstances;
 use crate::judgement::policy::model::{Delegation, Issuance, Policy};
-use crate::judgement::token::dpop::nonce::NonceKey;
+use crate::judgement::token::dpop::nonce::{MIN_KEY_BYTES, NonceKey};
 use crate::judgement::token::{AudienceRule, SubjectChecks};
 
 /// A realm with its keys.
@@ -74,10 +73,9 @@ impl RealmRuntime {
         caches: KeyCaches<'_>,
         previous: Option<&Self>,
     ) -> Result<Self, StartError> {
-        let tls = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
         let directory = realm.directory.as_ref().map(|config| {
-            let public = PublicAddress::of(&realm.issuer).map_err(|error| tls(&error))?;
-            Ok::<_, StartError>(DirectoryClient::new(config, &realm.path, public))
+            PublicAddress::of(&realm.issuer)
+                .map(|public| DirectoryClient::new(config, &realm.path, public, caches.clock.clone()))
         });
         Ok(Self {
             config: realm.clone(),
@@ -90,7 +88,8 @@ impl RealmRuntime {
             }),
             accepts: accepts(realm, policy),
             role_claims: role_claims(realm, policy),
-            introspection: IntrospectionClient::realm(realm).map_err(|error| tls(&error))?,
+            introspection: IntrospectionClient::realm(realm)
+                .map_err(|error| StartError::tls("introspection", error))?,
             directory: directory.transpose()?,
             published: Published::new(),
             client_keys: client_keys(realm, caches, previous)?,
@@ -149,7 +148,7 @@ fn client_keys(
     let name = format!("{}.clients", realm.name);
     let mut found = BTreeMap::new();
     for url in urls.collect::<BTreeSet<_>>() {
-        let source = Source::client(url).map_err(|error| StartError::Tls(error.to_string()))?;
+        let source = Source::client(url)?;
         let settings = KeySourceSettings { source, limits: realm.jwks, ca: None, client_certificate: None };
         let previous = previous.and_then(|old| old.client_keys.get(url));
         found.insert(url.clone(), caches.open(&name, settings, previous)?);
@@ -186,4 +185,27 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
 fn role_claims(realm: &Realm, policy: &Policy) -> BTreeSet<String> {
     let audiences = policy.realms.get(&realm.name).into_iter().flat_map(BTreeMap::values);
     audiences.filter_map(|audience| audience.roles.output.claim.clone()).collect()
+}
+
+/// The key of a realm's nonces: from its file, else the key that the process has, else a new one. `None` where the realm
+/// demands no nonce.
+fn nonce_key(config: &Dpop, previous: Option<&NonceKey>) -> Result<Option<NonceKey>, StartError> {
+    let secret = match &config.nonce {
+        None => return Ok(None),
+        Some(NonceSource::Random) => {
+            if let Some(key) = previous {
+                return Ok(Some(key.clone()));
+            }
+            let mut secret = vec![0; MIN_KEY_BYTES];
+            aws_lc_rs::rand::fill(&mut secret)
+                .map_err(|_| StartError::Nonce("no random numbers for a key of DPoP nonces".to_owned()))?;
+            secret
+        }
+        Some(NonceSource::File(path)) => {
+            std::fs::read(path).map_err(|error| StartError::File { path: path.clone(), error })?
+        }
+    };
+    let secret = zeroize::Zeroizing::new(secret);
+    let key = NonceKey::new(&secret);
+    key.map(Some).ok_or_else(|| StartError::Nonce("a nonceKeyFile holds fewer than 32 bytes".to_owned()))
 }

@@ -2,7 +2,6 @@
 //! same reason.
 
 mod facts;
-mod text;
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -11,11 +10,10 @@ use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRA
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use self::text::{DETAIL, METHOD, clip, first};
 use super::realm_runtime::RealmRuntime;
 use super::respond;
 use super::services::Services;
-use crate::adapters::audit::{Event, Line};
+use crate::adapters::audit::{DETAIL, Event, Line, METHOD, clip, first};
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
@@ -72,47 +70,15 @@ impl<'a> AuditRecord<'a> {
     ) -> Self {
         let line = Line {
             time: services.now(),
-            event: Event::RequestRefused,
             id: uuid::Uuid::now_v7().to_string(),
             outcome: Outcome::Failed.as_str(),
-            reason: None,
-            detail: String::new(),
-            status: 0,
-            duration_ms: 0.0,
             peer: request.peer.to_string(),
             method: first(request.method.as_str(), METHOD),
             path: clip(request.uri.path()),
             trace_id: request.headers.and_then(trace_id),
             realm: realm.map(|realm| realm.config.name.clone()),
-            door: None,
-            client: None,
-            client_authentication: None,
-            subject: None,
-            subject_issuer: None,
-            subject_token_type: None,
-            subject_token_sha256: None,
-            actor: None,
-            actor_issuer: None,
-            actor_token_type: None,
-            actor_token_sha256: None,
-            actors: Vec::new(),
-            impersonation: None,
-            audience: Vec::new(),
-            resource: Vec::new(),
-            scope_requested: None,
-            requested_token_type: None,
-            issuance: None,
-            upstream_status: None,
-            roles_before: None,
-            roles_granted: None,
-            scope_granted: None,
-            claims_dropped: Vec::new(),
-            lifetime_seconds: None,
-            issued_jti: None,
-            issued_kid: None,
-            refresh_family: None,
-            refresh_generation: None,
             policy_hash: policy_hash.to_owned(),
+            ..Line::default()
         };
         Self {
             services,

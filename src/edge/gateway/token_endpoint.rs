@@ -6,8 +6,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 
 use super::answer_lock::{self, Origin};
-use super::case::Case;
-use super::context::RequestContext;
+use super::case::{Case, RequestContext};
 use super::exchange::govern;
 use super::exchange::request::GovernedRequest;
 use super::passing::ask_for_readable_answer;

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::adapters::upstream::client::UpstreamClient;
-use crate::adapters::upstream::directory::client::{DirectoryClient, escaped, segment};
-use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped, segment};
 
 /// Longest user name in bytes that is looked up. Keycloak stores 255 characters.
 const LONGEST_NAME: usize = 1024;
@@ -64,16 +62,11 @@ impl DirectoryClient {
     /// like an id is never a name: otherwise users could choose a name that passes for somebody else's id.
     ///
     /// # Errors [`DirectoryError::NoUser`] where there is none. The caller checks whether the user is enabled.
-    pub async fn user(
-        &self,
-        upstream: &UpstreamClient,
-        wanted: &str,
-        now: Timestamp,
-    ) -> Result<DirectoryUser, DirectoryError> {
+    pub async fn user(&self, upstream: &UpstreamClient, wanted: &str) -> Result<DirectoryUser, DirectoryError> {
         let what = "a question for a user";
         if is_id(wanted) {
             let path = format!("{}/users/{}", self.admin_path, segment(wanted)?);
-            let found: Found = self.get(upstream, path, what, now).await?;
+            let found: Found = self.get(upstream, path, what).await?;
             return if found.id == wanted { Ok(found.into()) } else { Err(other()) };
         }
         // An empty name would be no condition, and the answer would list everybody.
@@ -81,7 +74,7 @@ impl DirectoryClient {
             return Err(DirectoryError::NoUser);
         }
         let path = format!("{}/users?username={}&exact=true", self.admin_path, escaped(wanted));
-        let found: Vec<Found> = self.get(upstream, path, what, now).await?;
+        let found: Vec<Found> = self.get(upstream, path, what).await?;
         // Keycloak stores names in lower case. The comparison rejects the answer of a server that ignores `exact`.
         let name = wanted.to_lowercase();
         let mut found = found.into_iter().filter(|one| one.username.to_lowercase() == name);
@@ -96,19 +89,13 @@ impl DirectoryClient {
     ///
     /// # Errors
     /// [`DirectoryError::NoUser`] where there is none.
-    pub async fn is_enabled(
-        &self,
-        upstream: &UpstreamClient,
-        subject: &str,
-        now: Timestamp,
-    ) -> Result<bool, DirectoryError> {
+    pub async fn is_enabled(&self, upstream: &UpstreamClient, subject: &str) -> Result<bool, DirectoryError> {
         let ask = async {
             let path = format!("{}/users/{}", self.admin_path, segment(subject)?);
-            let found: Found = self.get(upstream, path, "a question for a user", now).await?;
+            let found: Found = self.get(upstream, path, "a question for a user").await?;
             if found.id == subject { Ok(found.enabled) } else { Err(other()) }
         };
-        let found = Box::pin(self.enabled.try_get_with(subject.to_owned(), ask)).await;
-        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        Box::pin(self.enabled.try_get_with(subject.to_owned(), ask)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// Whether the user's session (`sid` in their tokens) still exists. Offline sessions do not count.
@@ -120,7 +107,6 @@ impl DirectoryClient {
         upstream: &UpstreamClient,
         user: &str,
         sid: &str,
-        now: Timestamp,
     ) -> Result<bool, DirectoryError> {
         #[derive(Deserialize)]
         struct Session {
@@ -128,7 +114,7 @@ impl DirectoryClient {
         }
         let Ok(segment) = segment(user) else { return Ok(false) };
         let path = format!("{}/users/{segment}/sessions", self.admin_path);
-        match self.get::<Vec<Session>>(upstream, path, "a question for a user's sessions", now).await {
+        match self.get::<Vec<Session>>(upstream, path, "a question for a user's sessions").await {
             Ok(sessions) => Ok(sessions.iter().any(|session| session.id == sid)),
             Err(DirectoryError::NoUser) => Ok(false),
             Err(error) => Err(error),

@@ -12,8 +12,7 @@ use jiff::SignedDuration;
 
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::net::outgoing::sign;
-use crate::edge::gateway::authenticator::remembered::Finding;
-use crate::edge::gateway::authenticator::unavailable;
+use crate::edge::gateway::authenticator::{Finding, unavailable};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
 use crate::judgement::client::verify::{AuthenticatedClient, authenticate_by_introspection};

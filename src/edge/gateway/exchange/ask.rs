@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Request, Response, response};
 use serde::Deserialize;
 
-use super::stop::{Stop, UpstreamRefusal};
+use super::outcome::{Stop, UpstreamRefusal};
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;

@@ -1,9 +1,9 @@
 //! Who asks for a token, and with which subject token.
 
 use super::ask::UpstreamReply;
+use super::outcome::Stop;
 use super::refresh::OpenedRefresh;
 use super::request::GovernedRequest;
-use super::stop::Stop;
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::client::verify::authenticate_by_service_account;

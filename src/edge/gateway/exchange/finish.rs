@@ -6,9 +6,8 @@ use http::header::{
 use http::{Response, response};
 use jiff::Timestamp;
 
-use super::issued_answer::IssuedAnswer;
+use super::outcome::{IssuedAnswer, Stop};
 use super::refresh::{OpenedRefresh, ends, refreshable};
-use super::stop::Stop;
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
 use crate::judgement::exchange::grant::Grant;

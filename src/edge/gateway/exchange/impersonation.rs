@@ -1,6 +1,6 @@
 //! Whom a request wants to become: looked up at the identity provider, for a client that has proved who it is.
 
-use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::adapters::upstream::directory::DirectoryError;
 use crate::adapters::upstream::directory::user::DirectoryUser;
 use crate::edge::gateway::case::Case;
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -52,8 +52,8 @@ impl Case<'_> {
             };
             Refusal::new(reason, format!("realms.{name}.directory: {error}"))
         };
-        let (upstream, now) = (&self.services.upstream, self.services.now());
-        let user = directory.user(upstream, wanted, now).await.map_err(refused)?;
+        let upstream = &self.services.upstream;
+        let user = directory.user(upstream, wanted).await.map_err(refused)?;
         self.record.impersonates(&user.id);
         if !user.enabled {
             return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, "the user is disabled"));
@@ -63,7 +63,7 @@ impl Case<'_> {
             return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, detail));
         }
         let admin = &realm.config.admin_roles;
-        let roles = directory.admin_roles(upstream, &user.id, admin, now).await.map_err(refused)?;
+        let roles = directory.admin_roles(upstream, &user.id, admin).await.map_err(refused)?;
         Ok(Target { protected: admin.names(&roles), user })
     }
 }

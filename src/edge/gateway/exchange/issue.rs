@@ -3,9 +3,8 @@
 use http::StatusCode;
 
 use super::ask::UpstreamReply;
-use super::issued_answer::IssuedAnswer;
+use super::outcome::{IssuedAnswer, Stop};
 use super::refresh::OpenedRefresh;
-use super::stop::Stop;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;

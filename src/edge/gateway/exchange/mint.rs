@@ -4,8 +4,8 @@
 use http::header::{CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{Response, response};
 
-use super::issued_answer::IssuedAnswer;
-use crate::adapters::upstream::directory::error::DirectoryError;
+use super::outcome::IssuedAnswer;
+use crate::adapters::upstream::directory::DirectoryError;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::verify::AuthenticatedClient;
@@ -63,7 +63,7 @@ impl Case<'_> {
             let detail = format!("roles.source: directory: write realms.{name}.directory");
             return Err(Refusal::new(Reason::DirectoryUnavailable, detail));
         };
-        let (upstream, now) = (&self.services.upstream, self.services.now());
+        let upstream = &self.services.upstream;
         let refused = |error: DirectoryError| {
             let reason = match error {
                 DirectoryError::NoUser => Reason::SubjectTokenInactive,
@@ -71,16 +71,16 @@ impl Case<'_> {
             };
             Refusal::new(reason, format!("realms.{name}.directory: {error}"))
         };
-        if !directory.is_enabled(upstream, question.subject, now).await.map_err(refused)? {
+        if !directory.is_enabled(upstream, question.subject).await.map_err(refused)? {
             return Err(Refusal::new(Reason::SubjectTokenInactive, "the user is disabled"));
         }
         let mut roles = RoleNames::default();
         if question.realm {
-            let held = directory.realm_roles(upstream, question.subject, now).await.map_err(refused)?;
+            let held = directory.realm_roles(upstream, question.subject).await.map_err(refused)?;
             roles.realm.extend(held.iter().cloned());
         }
         for client in question.clients {
-            let held = directory.client_roles(upstream, question.subject, client, now).await.map_err(refused)?;
+            let held = directory.client_roles(upstream, question.subject, client).await.map_err(refused)?;
             if !held.is_empty() {
                 roles.clients.insert(client.to_owned(), (*held).clone());
             }

@@ -8,11 +8,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::ask::UpstreamReply;
-use super::issued_answer::IssuedAnswer;
-use super::stop::Stop;
+use super::outcome::{IssuedAnswer, Stop};
 use crate::adapters::config::RefreshTokens;
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::replay::family::RefreshFamily;
+use crate::edge::gateway::replay::RefreshFamily;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -114,8 +113,7 @@ impl Case<'_> {
             .directory
             .as_ref()
             .ok_or_else(|| Refusal::new(Reason::DirectoryUnavailable, format!("write realms.{name}.directory")))?;
-        let (upstream, now) = (&self.services.upstream, self.services.now());
-        let alive = directory.session_is_alive(upstream, session.user, session.id, now).await;
+        let alive = directory.session_is_alive(&self.services.upstream, session.user, session.id).await;
         let alive = alive
             .map_err(|error| Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}")))?;
         if alive { Ok(()) } else { Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended")) }

@@ -5,7 +5,7 @@ use crate::edge::gateway::case::Case;
 use crate::edge::gateway::evidence::Sender;
 use crate::edge::gateway::issuers::TrustedKeys;
 use crate::edge::gateway::realm_runtime::CambioKeys;
-use crate::edge::gateway::replay::revoked::token_id;
+use crate::edge::gateway::replay::token_id;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::permit::{RefreshContext, remembered};
 use crate::judgement::token::Validated;

@@ -8,7 +8,7 @@ use super::presented::Presented;
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::replay::family::RefreshFamily;
+use crate::edge::gateway::replay::RefreshFamily;
 use crate::edge::gateway::respond;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::verify::AuthenticatedClient;

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::replay::revoked::token_id;
+use crate::edge::gateway::replay::token_id;
 use crate::judgement::jose::verify::{self, Expectations, VerifiedToken};
 use crate::words::refusal::Refusal;
 use crate::words::secret::Secret;

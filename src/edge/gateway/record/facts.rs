@@ -3,8 +3,7 @@
 use http::StatusCode;
 
 use super::AuditRecord;
-use super::text::clip;
-use crate::adapters::audit::ImpersonationRecord;
+use crate::adapters::audit::{ImpersonationRecord, clip};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;

@@ -1,0 +1,40 @@
+//! How a governed request ends: with a token, or without one.
+
+use http::{Response, response};
+
+use crate::adapters::net::body::Body;
+use crate::judgement::issue::Conformed;
+use crate::judgement::issue::refresh::Session;
+use crate::words::refusal::Refusal;
+
+/// A token that meets its contract, on its way out.
+pub(super) struct IssuedAnswer {
+    /// The head of the answer.
+    pub(super) head: response::Parts,
+    /// The answer.
+    pub(super) conformed: Conformed,
+    /// Where a refresh token was asked for: what lets Cambio ask the identity provider again.
+    pub(super) session: Option<Session>,
+}
+
+/// The end of a governed request that is not allowed.
+pub enum Stop {
+    /// Cambio refuses.
+    Refused(Refusal),
+    /// The identity provider refuses.
+    Upstream(Box<UpstreamRefusal>),
+}
+
+/// A refusal of the identity provider.
+pub struct UpstreamRefusal {
+    /// The caller's answer.
+    pub response: Response<Body>,
+    /// The cause, for the audit log.
+    pub refusal: Refusal,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
