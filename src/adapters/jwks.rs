@@ -18,7 +18,6 @@ use moka::future::Cache;
 use crate::adapters::config::JwksLimits;
 use crate::judgement::jose::keys::KeySet;
 use crate::words::clock::Clock;
-use crate::words::refusal::Reason;
 use fetch::{FetchError, Fetcher};
 pub use source::Source;
 
@@ -28,11 +27,8 @@ const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// Is told about fetches, for metrics.
-pub trait JwksObserver: Send + Sync {
-    /// A fetch ended.
-    fn refreshed(&self, outcome: Result<(), &FetchError>);
-}
+/// Is called with the outcome of every fetch, for metrics.
+pub type FetchObserver = Box<dyn Fn(Result<(), &FetchError>) + Send + Sync>;
 
 /// The keys of one issuer. Clones share them.
 #[derive(Clone)]
@@ -47,7 +43,7 @@ struct Inner {
     fetcher: Fetcher,
     limits: JwksLimits,
     clock: Clock,
-    observer: Arc<dyn JwksObserver>,
+    observer: FetchObserver,
     held: ArcSwapOption<Held>,
     attempts: Mutex<Attempts>,
     /// One fetch at a time. The key is the generation that the fetch replaces.
@@ -80,7 +76,7 @@ enum Cause {
 
 impl JwksCache {
     /// Keys from this source. Nothing is fetched yet.
-    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: Arc<dyn JwksObserver>) -> Self {
+    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: FetchObserver) -> Self {
         Self(Arc::new(Inner {
             fetcher,
             limits,
@@ -117,13 +113,6 @@ impl JwksCache {
     /// Time since the present keys were fetched; none if no fetch succeeded yet. For metrics and readiness.
     pub fn age(&self) -> Option<SignedDuration> {
         self.0.held.load().as_ref().map(|held| self.0.age(held))
-    }
-
-    /// Fetches the keys once, so that the first exchange need not wait. The background task handles a failure.
-    pub async fn warm(&self) {
-        if self.held().is_none() {
-            self.scheduled().await.ok();
-        }
     }
 
     /// Fetches the keys now, and again whenever they grow old, until the future is dropped (in a `select!` with a
@@ -185,13 +174,6 @@ impl std::fmt::Debug for JwksCache {
     }
 }
 
-impl JwksError {
-    /// The reason for the refusal.
-    pub fn reason(&self) -> Reason {
-        Reason::KeysUnavailable
-    }
-}
-
 impl Held {
     /// The generation, counted from one; zero without keys.
     fn generation(held: Option<&Self>) -> u64 {
@@ -214,7 +196,7 @@ impl Inner {
         }
         self.admit(cause)?;
         let result = self.fetcher.fetch().await;
-        self.observer.refreshed(result.as_ref().map(|_| ()));
+        (self.observer)(result.as_ref().map(|_| ()));
         let now = self.clock.now();
         match result {
             Ok(keys) => {

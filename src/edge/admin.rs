@@ -63,7 +63,7 @@ async fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<Full<
         "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), shared).await,
         "/metrics" => {
             shared.services.refresh_gauges();
-            match shared.metrics.exposition() {
+            match shared.services.metrics.exposition() {
                 Ok(body) => with_type(body, "text/plain; version=0.0.4; charset=utf-8"),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
             }

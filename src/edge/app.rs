@@ -77,7 +77,7 @@ pub fn start_with(
     let state = Generation::new(loaded, None, &clock, &metrics)?;
     let gateway = Arc::new(Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
     let (drain, watch_drain) = drain::channel();
-    let shared = Arc::new(Shared::new(Arc::clone(&gateway), Arc::clone(&metrics)));
+    let shared = Arc::new(Shared::new(Arc::clone(&gateway)));
 
     let server = Server::new(&listen).map_err(|error| StartError::tls("listen.tls", error))?;
     let public = bind("listen.address", listen.address)?;
@@ -165,7 +165,7 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
     for key in needs_restart(&previous.config, &loaded) {
         tracing::warn!("{key} changed; the change takes effect at the next start");
     }
-    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &shared.metrics)?;
+    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &shared.services.metrics)?;
     tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
     shared.services.replace(state);
     Ok(())

@@ -6,7 +6,6 @@ pub mod listener;
 pub mod tls;
 
 mod bell;
-mod protocol;
 mod serving;
 mod watched;
 

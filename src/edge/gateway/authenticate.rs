@@ -7,6 +7,7 @@ mod upstream;
 use std::sync::Arc;
 
 use super::case::Case;
+use super::replay::store_unavailable;
 use crate::adapters::jwks::JwksError;
 use crate::adapters::metrics::Outcome;
 use crate::adapters::store::{MarkKey, MarkKind};
@@ -102,7 +103,7 @@ impl Case<'_> {
     async fn spend_assertion(&self, once: UnspentAssertion) -> Result<AuthenticatedClient, Refusal> {
         let key = MarkKey::new(MarkKind::ClientAssertion, &[&self.realm.config.name, once.client_id(), once.jti()]);
         let first = self.services.store.claim(&key, once.until()).await;
-        let first = first.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
+        let first = first.map_err(store_unavailable)?;
         once.claimed(first)
     }
 }

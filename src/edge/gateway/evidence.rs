@@ -1,13 +1,17 @@
 //! What the caller has shown besides credentials: a `DPoP` proof and a client certificate.
 
 mod certificate;
-mod dpop;
+
+use http::HeaderValue;
 
 use super::case::Case;
+use crate::adapters::store::{MarkKey, MarkKind};
+use crate::adapters::upstream::headers::public_origin;
 use crate::judgement::client::certificate::ClientCertificate;
-use crate::judgement::token::dpop::{DpopProof, ProofTarget};
+use crate::judgement::token::dpop::htu::Htu;
+use crate::judgement::token::dpop::{self, DpopError, DpopProof, DpopRules, ProofRequest, ProofTarget};
 use crate::words::oauth::confirmation::Evidence;
-use crate::words::refusal::Refusal;
+use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
 /// Who sends a token, as far as the sender has proved it. A bound token must be bound to this sender.
@@ -34,5 +38,46 @@ impl Case<'_> {
         let certificate = self.client_certificate()?;
         let certificate_thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
         Ok(Sender { proof, certificate_thumbprint })
+    }
+
+    /// The proof that the caller sent with `token`, if the caller sent one. The realm's next nonce then goes out with the
+    /// answer.
+    ///
+    /// # Errors
+    /// What is wrong with the proof; and that the store can't tell whether the proof was used before, since a proof that
+    /// may be somebody else's, sent again, proves nothing.
+    async fn dpop_proof(&mut self, token: &Secret, place: ProofTarget) -> Result<Option<DpopProof>, Refusal> {
+        let Some(proof) = dpop::header(&self.head.headers)? else { return Ok(None) };
+        let (config, now) = (&self.realm.config, self.services.now());
+        let nonces = self.realm.nonces.as_ref().map(|key| key.of(&config.name));
+        if let Some(nonces) = nonces {
+            // Base64url is always a header value.
+            self.record.next_nonce(HeaderValue::from_str(&nonces.fresh(now)).ok());
+        }
+        let url = self.public_url().ok_or(DpopError::Url)?;
+        let asked = ProofRequest { method: &self.head.method, url: &url, token, place };
+        let rules = DpopRules {
+            algorithms: &config.dpop.algorithms,
+            window: config.dpop.window,
+            leeway: config.tokens.leeway,
+            nonces,
+        };
+        let unspent = dpop::check(proof, &asked, &rules, now)?;
+        let key = MarkKey::new(MarkKind::DpopProof, &unspent.once());
+        let first = self.services.store.claim(&key, unspent.until()).await;
+        let first = first.map_err(|error| {
+            Refusal::new(
+                Reason::StoreUnavailable,
+                format!("whether the DPoP proof was used before can't be told: {error}"),
+            )
+        })?;
+        Ok(Some(unspent.spent(first)?))
+    }
+
+    /// The URL by which the caller knows the endpoint.
+    fn public_url(&self) -> Option<Htu> {
+        let origin = public_origin(&self.head, self.connection)?;
+        let host = origin.host.to_str().ok()?;
+        Htu::parse(&format!("{}://{host}{}", origin.scheme(), self.head.uri.path()))
     }
 }

@@ -2,22 +2,20 @@
 //! of an exchange.
 
 pub mod ask;
-mod client;
+pub mod client;
 mod decide;
-mod demands;
 mod finish;
 mod impersonation;
 mod issue;
 mod mint;
 pub mod outcome;
 mod refresh;
-pub mod request;
 mod tokens;
 
 use http::Response;
 
+use self::client::GovernedRequest;
 use self::outcome::Stop;
-use self::request::GovernedRequest;
 use super::case::Case;
 use crate::adapters::net::body::Body;
 use crate::judgement::token::dpop::ProofTarget;

@@ -10,7 +10,7 @@ use super::key_cache::{KeyCaches, KeySourceSettings};
 use super::realm_runtime::RealmRuntime;
 use super::setup_error::StartError;
 use crate::adapters::config::{Config, Realm};
-use crate::adapters::jwks::{JwksCache, Source};
+use crate::adapters::jwks::Source;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::tls::peers::Peers;
 use crate::judgement::route::RouteTable;
@@ -79,11 +79,6 @@ impl Generation {
     /// The realm with this name.
     pub fn realm(&self, name: &str) -> Option<&RealmRuntime> {
         self.realms.iter().find(|realm| realm.config.name == name)
-    }
-
-    /// Every key cache with the name of its issuer.
-    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &JwksCache)> {
-        self.issuers.key_caches()
     }
 }
 

@@ -4,9 +4,7 @@
 mod introspection;
 mod presented;
 mod revocation;
-mod unaudited;
 mod userinfo;
-mod valid;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -18,8 +16,9 @@ use super::case::{Case, RequestContext};
 use super::realm_runtime::RealmRuntime;
 use super::respond;
 use super::services::ReadForm;
-use crate::adapters::metrics::Way;
+use crate::adapters::metrics::{Outcome, OwnEndpoint, Way};
 use crate::adapters::net::body::Body;
+use crate::judgement::dialect::RequestKind;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::judgement::route::OwnTokenEndpoint;
 use crate::words::refusal::{Reason, Refusal};
@@ -67,4 +66,22 @@ fn carries(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, head: &Parts, body:
         return Err(Refusal::new(Reason::ExchangeElsewhere, detail));
     }
     carried(realm, endpoint, head, body)
+}
+
+impl Case<'_> {
+    /// Counts an answer about a token that Cambio signed.
+    fn count(&self, endpoint: OwnEndpoint, outcome: Outcome) {
+        self.services.metrics.own_token_request(&self.realm.config.name, endpoint, outcome);
+    }
+
+    /// The answer to a refusal, which is counted and logged.
+    fn refuse(&self, endpoint: OwnEndpoint, refusal: &Refusal) -> Response<Body> {
+        let (config, id) = (&self.realm.config, self.record.id());
+        let mut response = respond::refusal(config.dialect, refusal, RequestKind::Exchange, id);
+        respond::challenge(&mut response, &config.name);
+        let outcome = if response.status().is_server_error() { Outcome::Failed } else { Outcome::Denied };
+        self.count(endpoint, outcome);
+        tracing::info!(%id, realm = %config.name, reason = %refusal.reason, "not answered: {}", refusal.detail);
+        response
+    }
 }

@@ -91,7 +91,7 @@ impl RealmRuntime {
             introspection: IntrospectionClient::realm(realm)
                 .map_err(|error| StartError::tls("introspection", error))?,
             directory: directory.transpose()?,
-            published: Published::new(),
+            published: Published::default(),
             client_keys: client_keys(realm, caches, previous)?,
             nonces: nonce_key(&realm.dpop, previous.and_then(|old| old.nonces.as_ref()))?,
         })

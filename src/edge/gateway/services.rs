@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::HOST;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +87,7 @@ impl Services {
     /// Sets the gauges that are read at scrape time.
     pub fn refresh_gauges(&self) {
         let (generation, now) = (self.generation(), self.now());
-        for (issuer, jwks) in generation.key_caches() {
+        for (issuer, jwks) in generation.issuers.key_caches() {
             self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
         }
         let rings = generation.realms.iter().filter_map(|realm| Some((realm, realm.signing.as_ref()?)));
@@ -110,7 +109,7 @@ impl Services {
     pub fn keys_at_hand(&self) -> Result<(), String> {
         let generation = self.generation();
         let missing: Vec<_> =
-            generation.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
+            generation.issuers.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("no keys of {}", missing.join(", "))) }
     }
 
@@ -119,9 +118,7 @@ impl Services {
     /// # Errors
     /// What is wrong, without internals.
     pub async fn upstream_reachable(&self) -> Result<(), String> {
-        let request = Request::head("/").header(HOST, self.upstream.host()).body(Body::empty());
-        let request = request.map_err(|error| error.to_string())?;
-        self.upstream.send(request).await.map(|_| ()).map_err(|error| error.to_string())
+        self.upstream.is_reachable().await.map_err(|error| error.to_string())
     }
 
     /// Sends a request to the identity provider.

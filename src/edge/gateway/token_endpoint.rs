@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::answer_lock::{self, Origin};
 use super::case::{Case, RequestContext};
+use super::exchange::client::GovernedRequest;
 use super::exchange::govern;
-use super::exchange::request::GovernedRequest;
 use super::passing::ask_for_readable_answer;
 use super::realm_runtime::RealmRuntime;
 use super::record::AuditRecord;

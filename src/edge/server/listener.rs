@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,14 +16,36 @@ use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::{config, drain};
 use crate::edge::server::handler::Handler;
+use crate::edge::server::serving;
 use crate::edge::server::tls::{Certificate, ListenerCertificateError};
-use crate::edge::server::{protocol, serving};
 
 /// Connections that the kernel holds for us; it takes the lower of this and `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
 /// Pause after an error that may last (no file descriptors, no memory), so that the loop does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// hyper's own lower bound.
+const MIN_BUFFER: usize = 8192;
+
+/// Requests at one time on an HTTP/2 connection: nginx's and Envoy's usual value.
+const MAX_STREAMS: u32 = 128;
+
+/// Limits against rapid reset (CVE-2023-44487) and its inversion (CVE-2025-8671): streams that the peer reset before
+/// they were accepted, and streams that Cambio reset because of the peer's errors. More of them close the connection.
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_LOCAL_RESETS: usize = 128;
+
+/// Bytes that a peer may send before Cambio reads them: per stream, and per connection, which bounds memory.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Bytes that are buffered for a stream that the peer does not read.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// Interval at which a silent HTTP/2 peer is pinged, and time in which it must answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The listener's settings, ready to serve.
 pub struct Server {
@@ -48,7 +70,7 @@ impl Server {
         let load = |pair| Certificate::load(pair, listen.client_certificates.as_ref());
         Ok(Self {
             certificate: listen.tls.as_ref().map(load).transpose()?,
-            builder: protocol::builder(listen),
+            builder: builder(listen),
             limits: Limits { header: listen.header_timeout, idle: listen.idle_timeout },
             listen: listen.clone(),
         })
@@ -141,6 +163,33 @@ impl Server {
         let connection = Arc::new(Connection::new(facts, watch, place));
         serving::serve(transport, connection, &self.builder, &handler, self.limits).await;
     }
+}
+
+/// HTTP/1.1 and HTTP/2, told apart with the first bytes.
+///
+/// `pipeline_flush` stays off: with it hyper closes without sending its 400. hyper's `header_read_timeout` is off,
+/// because it takes a timer per request and can't tell an idle connection from a slow head; `serving` does both.
+fn builder(listen: &config::Listen) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .half_close(false)
+        .max_buf_size(listen.max_header_bytes.max(MIN_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(listen.max_header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
 }
 
 /// Errors of the connection that was being accepted, not of the listener.

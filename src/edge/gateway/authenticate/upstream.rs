@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap,
-    HeaderValue, RANGE, TE, TRAILER, TRANSFER_ENCODING,
-};
+use http::header::{ACCEPT, COOKIE, HeaderMap, HeaderName, HeaderValue, TE};
 use http::{Method, Request, Uri};
 use jiff::SignedDuration;
 
@@ -14,8 +11,10 @@ use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::authenticator::{Finding, unavailable};
 use crate::edge::gateway::case::Case;
+use crate::edge::gateway::exchange::ask::announce_form;
 use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
 use crate::judgement::client::verify::{AuthenticatedClient, authenticate_by_introspection};
+use crate::judgement::token::dpop;
 use crate::words::oauth::introspection;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -80,16 +79,11 @@ fn target(asked: &Uri, path: &str) -> Option<Uri> {
 /// without those about the content and about other identities.
 fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> HeaderMap {
     let mut headers = caller.clone();
-    for name in [ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, COOKIE, RANGE, TE, TRAILER, TRANSFER_ENCODING] {
+    for name in [COOKIE, TE, HeaderName::from_static(dpop::HEADER)] {
         headers.remove(name);
     }
-    headers.remove("dpop");
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    announce_form(&mut headers, credentials, length);
     sign(&mut headers);
-    if let Some(authorization) = credentials.authorization() {
-        headers.insert(AUTHORIZATION, authorization.clone());
-    }
     headers
 }

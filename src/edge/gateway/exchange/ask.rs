@@ -6,7 +6,7 @@ use http::header::{
     TRANSFER_ENCODING,
 };
 use http::request::Parts;
-use http::{Request, Response, response};
+use http::{HeaderMap, Request, Response, response};
 use serde::Deserialize;
 
 use super::outcome::{Stop, UpstreamRefusal};
@@ -37,14 +37,7 @@ impl Case<'_> {
         form: String,
         mut head: Parts,
     ) -> Result<UpstreamReply, Stop> {
-        for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
-            head.headers.remove(name);
-        }
-        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
-        if let Some(authorization) = credentials.authorization() {
-            head.headers.insert(AUTHORIZATION, authorization.clone());
-        }
+        announce_form(&mut head.headers, credentials, form.len());
         self.generation.to_upstream(&mut head);
         let request = Request::from_parts(head, Body::full(form));
         let response = self.services.send(request, self.connection).await?;
@@ -104,6 +97,18 @@ impl Case<'_> {
             leeway: config.tokens.leeway,
         };
         peeked.verify(&keys, &expect, self.services.now()).map_err(untrusted)
+    }
+}
+
+/// Makes a caller's headers those of a form of Cambio's with the caller's credentials.
+pub fn announce_form(headers: &mut HeaderMap, credentials: &Credentials, length: usize) {
+    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
+        headers.remove(name);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if let Some(authorization) = credentials.authorization() {
+        headers.insert(AUTHORIZATION, authorization.clone());
     }
 }
 

@@ -3,16 +3,38 @@
 use super::ask::UpstreamReply;
 use super::outcome::Stop;
 use super::refresh::OpenedRefresh;
-use super::request::GovernedRequest;
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::client::verify::authenticate_by_service_account;
 use crate::judgement::exchange::api_access::ApiAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::{Parsed, parse};
 use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::token::dpop;
+use crate::words::oauth::form::Form;
 use crate::words::refusal::Refusal;
+
+/// A grant that is judged.
+pub enum GovernedRequest {
+    /// A token exchange (RFC 8693) or a JWT authorization grant (RFC 7523).
+    Exchange(Grant, Form),
+    /// A token for a client's own service account.
+    ApiAccess(ApiAccess),
+    /// The refresh of an exchange with a refresh token that Cambio issued (RFC 6749 section 6).
+    Refresh(Form),
+}
+
+impl GovernedRequest {
+    /// The grant; `None` for a refresh.
+    pub fn grant(&self) -> Option<Grant> {
+        match self {
+            Self::Exchange(grant, _) => Some(*grant),
+            Self::ApiAccess(_) => Some(Grant::ApiAccess),
+            Self::Refresh(_) => None,
+        }
+    }
+}
 
 impl Case<'_> {
     /// Reads the request and authenticates the client, as far as the client is to be authenticated before its tokens are

@@ -16,6 +16,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::adapters::net::body::Body;
@@ -88,7 +89,7 @@ pub struct Document {
     /// The identity provider's, without what was about one answer only, and with the entity tag.
     headers: HeaderMap,
     etag: HeaderValue,
-    fetched: jiff::Timestamp,
+    fetched: Timestamp,
 }
 
 /// The published documents of one realm.
@@ -107,15 +108,16 @@ struct Made {
     document: Arc<Document>,
 }
 
-impl Published {
-    /// Nothing cached yet.
-    pub fn new() -> Self {
+impl Default for Published {
+    fn default() -> Self {
         let discovery = moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
+}
 
+impl Published {
     /// The document of these keys, if it was made already and no retired key's time has ended since.
-    pub fn keys(&self, upstream: &Arc<KeySet>, ours: Option<&KeyRing>, now: jiff::Timestamp) -> Option<Arc<Document>> {
+    pub fn keys(&self, upstream: &Arc<KeySet>, ours: Option<&KeyRing>, now: Timestamp) -> Option<Arc<Document>> {
         let made = self.keys.load();
         let made = made.as_ref().filter(|made| Arc::ptr_eq(&made.upstream, upstream))?;
         (made.ours == count(ours, now)).then(|| Arc::clone(&made.document))
@@ -127,7 +129,7 @@ impl Published {
         upstream: Arc<KeySet>,
         ours: Option<&KeyRing>,
         mut headers: HeaderMap,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Arc<Document> {
         let keys = merged(&upstream, ours, now);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -138,7 +140,7 @@ impl Published {
     }
 
     /// The discovery document for a public origin, if it is young enough.
-    pub async fn discovery(&self, origin: &str, now: jiff::Timestamp) -> Option<Arc<Document>> {
+    pub async fn discovery(&self, origin: &str, now: Timestamp) -> Option<Arc<Document>> {
         let document = self.discovery.get(origin).await?;
         document.younger_than(DISCOVERY_LIFE, now).then_some(document)
     }
@@ -154,7 +156,7 @@ impl Published {
         origin: String,
         headers: HeaderMap,
         body: Bytes,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Option<Arc<Document>> {
         let parsed: Value = serde_json::from_slice(&body).ok()?;
         parsed.get("issuer")?.as_str()?;
@@ -164,14 +166,8 @@ impl Published {
     }
 }
 
-impl Default for Published {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Document {
-    fn new(body: Bytes, mut headers: HeaderMap, fetched: jiff::Timestamp) -> Self {
+    fn new(body: Bytes, mut headers: HeaderMap, fetched: Timestamp) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default()));
         // Base64url in quotes is always a header value.
@@ -213,7 +209,7 @@ impl Document {
         response
     }
 
-    fn younger_than(&self, life: Duration, now: jiff::Timestamp) -> bool {
+    fn younger_than(&self, life: Duration, now: Timestamp) -> bool {
         let age = now.duration_since(self.fetched);
         // A clock that jumped back makes the age negative: fetch again.
         !age.is_negative() && age.unsigned_abs() < life
@@ -221,13 +217,13 @@ impl Document {
 }
 
 /// The realm's key set at `now`: the identity provider's keys as it publishes them, then ours.
-fn merged(upstream: &KeySet, ours: Option<&KeyRing>, now: jiff::Timestamp) -> Vec<Value> {
+fn merged(upstream: &KeySet, ours: Option<&KeyRing>, now: Timestamp) -> Vec<Value> {
     let ours = ours.into_iter().flat_map(|ring| ring.published(now));
     let ours = ours.filter(|key| !upstream.publishes(key.kid)).map(|key| key.jwk);
     upstream.jwks().iter().chain(ours).cloned().collect()
 }
 
-fn count(ours: Option<&KeyRing>, now: jiff::Timestamp) -> usize {
+fn count(ours: Option<&KeyRing>, now: Timestamp) -> usize {
     ours.map_or(0, |ring| ring.published(now).count())
 }
 
