@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use self::presented::{Carried, carried, is_in_head};
 use super::case::{Case, RequestContext};
 use super::realm_runtime::RealmRuntime;
+use super::record::unsuccessful;
 use super::respond;
 use super::services::ReadForm;
 use crate::adapters::metrics::{Outcome, OwnEndpoint, Way};
@@ -79,8 +80,7 @@ impl Case<'_> {
         let (config, id) = (&self.realm.config, self.record.id());
         let mut response = respond::refusal(config.dialect, refusal, RequestKind::Exchange, id);
         respond::challenge(&mut response, &config.name);
-        let outcome = if response.status().is_server_error() { Outcome::Failed } else { Outcome::Denied };
-        self.count(endpoint, outcome);
+        self.count(endpoint, unsuccessful(response.status()));
         tracing::info!(%id, realm = %config.name, reason = %refusal.reason, "not answered: {}", refusal.detail);
         response
     }

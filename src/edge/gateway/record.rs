@@ -199,9 +199,8 @@ impl<'a> AuditRecord<'a> {
             tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
         }
         self.line.detail = first(&refusal.detail, DETAIL);
-        let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
         // A refusal stands even when its line can't be written; the metric of failed lines tells.
-        let _ = self.end(outcome, Some(refusal.reason), status);
+        let _ = self.end(unsuccessful(status), Some(refusal.reason), status);
     }
 
     /// The request goes ungoverned through a door that the configuration opens.
@@ -218,13 +217,10 @@ impl<'a> AuditRecord<'a> {
         let (realm, door) = (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
         self.services.metrics.door_passed(realm, door);
         self.upstream_status(status);
-        match status {
-            status if status.is_success() => self.end(Outcome::Allowed, None, status),
-            status => {
-                let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
-                self.end(outcome, Some(Reason::UpstreamRefused), status)
-            }
+        if status.is_success() {
+            return self.end(Outcome::Allowed, None, status);
         }
+        self.end(unsuccessful(status), Some(Reason::UpstreamRefused), status)
     }
 
     /// The request is not governed. Faults of the identity provider and of the network are in logs and metrics, and only
@@ -273,25 +269,17 @@ impl<'a> AuditRecord<'a> {
             (Err(_), Outcome::Allowed) => (Outcome::Failed, Some(Reason::Internal)),
             _ => (outcome, reason),
         };
+        let (metrics, realm) = (&self.services.metrics, self.line.realm.as_deref().unwrap_or_default());
+        match self.line.event {
+            Event::TokenRefresh => metrics.own_token_request(realm, OwnEndpoint::Refresh, outcome),
+            Event::TokenRevocation => metrics.own_token_request(realm, OwnEndpoint::Revocation, outcome),
+            _ => {}
+        }
         match (self.line.event, reason) {
-            (Event::TokenExchange, _) => {
-                let realm = self.line.realm.as_deref().unwrap_or("");
-                self.services.metrics.exchanged(realm, outcome, reason, took);
-            }
-            (event @ (Event::TokenRefresh | Event::TokenRevocation), reason) => {
-                let realm = self.line.realm.as_deref().unwrap_or("");
-                let endpoint = match event {
-                    Event::TokenRefresh => OwnEndpoint::Refresh,
-                    _ => OwnEndpoint::Revocation,
-                };
-                self.services.metrics.own_token_request(realm, endpoint, outcome);
-                if let Some(reason) = reason {
-                    self.services.metrics.rejected(reason);
-                }
-            }
-            // Its own counter has it.
+            (Event::TokenExchange, _) => metrics.exchanged(realm, outcome, reason, took),
+            // `door_passed` counted it.
             (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}
-            (_, Some(reason)) => self.services.metrics.rejected(reason),
+            (_, Some(reason)) => metrics.rejected(reason),
         }
         written.map_err(|_| Refusal::new(Reason::Internal, "the audit line could not be written"))
     }
@@ -309,6 +297,11 @@ impl Drop for AuditRecord<'_> {
         };
         let _ = self.end(Outcome::Failed, Some(reason), status);
     }
+}
+
+/// The outcome of a request whose answer has this status.
+pub(super) fn unsuccessful(status: StatusCode) -> Outcome {
+    if status.is_server_error() { Outcome::Failed } else { Outcome::Denied }
 }
 
 /// The trace id of a W3C `traceparent`, so that an audit line can be found from a trace.
