@@ -1,4 +1,4 @@
-//! Sends each request on the way that its head asks for, and counts the answer.
+//! Routes each request according to its head, and counts the answer.
 
 use std::sync::Arc;
 use std::time::Instant;

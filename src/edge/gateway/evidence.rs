@@ -1,4 +1,4 @@
-//! What the caller has shown besides credentials: a `DPoP` proof and a client certificate.
+//! The caller's evidence besides credentials: a `DPoP` proof (RFC 9449), which is used up, and a client certificate.
 
 mod certificate;
 
@@ -14,14 +14,14 @@ use crate::words::oauth::confirmation::Evidence;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// Who sends a token, as far as the sender has proved it. A bound token must be bound to this sender.
+/// The proved sender of a token. A bound token must be bound to this sender.
 pub struct Sender {
     proof: Option<DpopProof>,
     certificate_thumbprint: Option<String>,
 }
 
 impl Sender {
-    /// What a token's binding is compared with.
+    /// The evidence that a token's binding is compared with.
     pub fn evidence(&self) -> Evidence<'_> {
         let certificate_thumbprint = self.certificate_thumbprint.as_deref();
         Evidence { jkt: self.proof.as_ref().map(DpopProof::jkt), certificate_thumbprint }
@@ -29,10 +29,10 @@ impl Sender {
 }
 
 impl Case<'_> {
-    /// Who sends `token` to this place. The sender's `DPoP` proof is spent.
+    /// The sender of `token` to this place. The sender's `DPoP` proof is used up.
     ///
     /// # Errors
-    /// The proof or the certificate does not hold, or the store can't tell whether the proof was used before.
+    /// The proof or the certificate is invalid, or the store does not say whether the proof was used before.
     pub async fn sender(&mut self, token: &Secret, place: ProofTarget) -> Result<Sender, Refusal> {
         let proof = self.dpop_proof(token, place).await?;
         let certificate = self.client_certificate()?;
@@ -40,12 +40,10 @@ impl Case<'_> {
         Ok(Sender { proof, certificate_thumbprint })
     }
 
-    /// The proof that the caller sent with `token`, if the caller sent one. The realm's next nonce then goes out with the
-    /// answer.
+    /// The proof that came with `token`, if any. The answer then carries the realm's next nonce.
     ///
     /// # Errors
-    /// What is wrong with the proof; and that the store can't tell whether the proof was used before, since a proof that
-    /// may be somebody else's, sent again, proves nothing.
+    /// The proof is invalid, or the store does not say whether it was used before: a replayed proof proves nothing.
     async fn dpop_proof(&mut self, token: &Secret, place: ProofTarget) -> Result<Option<DpopProof>, Refusal> {
         let Some(proof) = dpop::header(&self.head.headers)? else { return Ok(None) };
         let (config, now) = (&self.realm.config, self.services.now());
@@ -55,26 +53,26 @@ impl Case<'_> {
             self.record.next_nonce(HeaderValue::from_str(&nonces.fresh(now)).ok());
         }
         let url = self.public_url().ok_or(DpopError::Url)?;
-        let asked = ProofRequest { method: &self.head.method, url: &url, token, place };
+        let request = ProofRequest { method: &self.head.method, url: &url, token, place };
         let rules = DpopRules {
             algorithms: &config.dpop.algorithms,
             window: config.dpop.window,
             leeway: config.tokens.leeway,
             nonces,
         };
-        let unspent = dpop::check(proof, &asked, &rules, now)?;
+        let unspent = dpop::check(proof, &request, &rules, now)?;
         let key = MarkKey::new(MarkKind::DpopProof, &unspent.once());
         let first = self.services.store.claim(&key, unspent.until()).await;
         let first = first.map_err(|error| {
             Refusal::new(
                 Reason::StoreUnavailable,
-                format!("whether the DPoP proof was used before can't be told: {error}"),
+                format!("it is unknown whether the DPoP proof was used before: {error}"),
             )
         })?;
         Ok(Some(unspent.spent(first)?))
     }
 
-    /// The URL by which the caller knows the endpoint.
+    /// The URL under which the caller knows the endpoint.
     fn public_url(&self) -> Option<Htu> {
         let origin = public_origin(&self.head, self.connection)?;
         let host = origin.host.to_str().ok()?;

@@ -1,4 +1,4 @@
-//! Asking the identity provider for a token: a form goes out under the caller's head, an answer comes back.
+//! Requests to the identity provider's token endpoint: a form under the caller's head.
 
 use bytes::Bytes;
 use http::header::{
@@ -22,12 +22,12 @@ use crate::words::refusal::{Reason, Refusal};
 pub struct UpstreamReply {
     /// The head of the answer.
     pub head: response::Parts,
-    /// The body, whole.
+    /// The whole body.
     pub body: Bytes,
 }
 
 impl Case<'_> {
-    /// Sends `form`, with the credentials that were judged, to the token endpoint that the caller called.
+    /// Sends `form`, with the client's credentials, to the endpoint that the caller called.
     ///
     /// # Errors
     /// The identity provider refuses, does not answer, or answers with something that is not OAuth.
@@ -51,7 +51,7 @@ impl Case<'_> {
         if head.status.is_success() { Ok(UpstreamReply { head, body }) } else { Err(self.refused(head, body)) }
     }
 
-    /// What a refusal of the identity provider means for the caller.
+    /// The caller's answer to a refusal of the identity provider.
     fn refused(&self, head: response::Parts, body: Bytes) -> Stop {
         if answer_lock::reading(Origin::TokenEndpoint, head.status, &head.headers) == Reading::Coded
             || answer_lock::bears_mark(&body)
@@ -74,7 +74,7 @@ impl Case<'_> {
     /// The token of an answer, verified with the realm's keys.
     ///
     /// # Errors
-    /// The token does not hold, or the realm's keys are not at hand.
+    /// The token is invalid, or the realm's keys are not available.
     pub(super) async fn verified(&self, answer: &UpstreamAnswer) -> Result<VerifiedToken, Refusal> {
         let untrusted = |error: TokenError| {
             let reason = match error {
@@ -100,7 +100,7 @@ impl Case<'_> {
     }
 }
 
-/// Makes a caller's headers those of a form of Cambio's with the caller's credentials.
+/// Turns a caller's headers into those of Cambio's own form with the client's credentials.
 pub fn announce_form(headers: &mut HeaderMap, credentials: &Credentials, length: usize) {
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
         headers.remove(name);
@@ -112,12 +112,12 @@ pub fn announce_form(headers: &mut HeaderMap, credentials: &Credentials, length:
     }
 }
 
-/// Whether a refusal is none: it has an `access_token`.
+/// Whether a supposed refusal has an `access_token`.
 fn has_token(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("access_token").is_some())
 }
 
-/// An error of RFC 6749 section 5.2. The description is free text, which goes no further.
+/// An error of RFC 6749 section 5.2. The description is free text, which Cambio never passes on.
 #[derive(Deserialize)]
 struct OAuthError {
     #[serde(rename = "error")]

@@ -12,7 +12,7 @@ use crate::judgement::token::presented::TokenRole;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Judges a request against what the audiences' owners permit.
+    /// Decides a request according to the permissions of the audiences' owners.
     ///
     /// # Errors
     /// The dialect, policy or the owner of the audience does not allow the request.
@@ -47,7 +47,7 @@ impl Case<'_> {
         self.record.validated(&validated);
         let target = match validated.authenticated().parsed().requested_subject() {
             None => None,
-            // Rare: in a box of its own.
+            // Rare, so it is boxed.
             Some(wanted) => Some(Box::pin(self.impersonated(validated.authenticated(), wanted)).await?),
         };
         let impersonate = target.as_ref().map(super::impersonation::Target::as_impersonated);
@@ -56,7 +56,7 @@ impl Case<'_> {
         Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)
     }
 
-    /// Holds the subject token of an exchange to what the dialect's page demands of it. No page is about assertions.
+    /// Checks the claims of an exchange's subject token that the dialect's page demands. No page is about assertions.
     fn check_dialect_claims(&self, validated: &Validated) -> Result<(), Refusal> {
         let parsed = validated.authenticated().parsed();
         if parsed.grant() != Grant::TokenExchange {
@@ -72,10 +72,10 @@ impl Case<'_> {
         dialect::claims::check(rules, &input)
     }
 
-    /// Meets the demands of the permissions that apply. The subject token is spent last.
+    /// Meets the demands of the permissions that apply: `stillActive` and `oneTime`. The subject token is spent last.
     ///
     /// # Errors
-    /// A demand is not met, or the identity provider or the store can't tell.
+    /// A demand is not met, or the identity provider or the store does not answer.
     pub(super) async fn meet_demands(&self, permit: &Permit) -> Result<(), Refusal> {
         let (demands, validated) = (permit.demands(), permit.validated());
         if demands.still_active && validated.subject().provenance().is_by_cambio() {

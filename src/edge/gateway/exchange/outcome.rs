@@ -7,13 +7,13 @@ use crate::judgement::issue::Conformed;
 use crate::judgement::issue::refresh::Session;
 use crate::words::refusal::Refusal;
 
-/// A token that meets its contract, on its way out.
+/// A token that meets its contract.
 pub(super) struct IssuedAnswer {
     /// The head of the answer.
     pub(super) head: response::Parts,
     /// The answer.
     pub(super) conformed: Conformed,
-    /// Where a refresh token was asked for: what lets Cambio ask the identity provider again.
+    /// If a refresh token was requested: the session for later refreshes at the identity provider.
     pub(super) session: Option<Session>,
 }
 
