@@ -1,5 +1,5 @@
-//! Asks introspection endpoints about tokens (RFC 7662), with Cambio's own credentials: an issuer about its opaque tokens,
-//! the identity provider about whether a token of a realm is still active.
+//! A client of introspection endpoints (RFC 7662) with Cambio's own credentials: at an issuer for its opaque tokens,
+//! at the identity provider to check that a realm's token is still active.
 
 mod answers;
 
@@ -25,10 +25,10 @@ use crate::words::secret::Secret;
 /// Limits for an issuer's whole answer, and for the body of the identity provider's: the head of the latter has the time
 /// limits of `upstream`.
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(5), bytes: MAX_ANSWER_BYTES };
-/// Connections to an issuer that wait for the next question.
+/// Idle connections to an issuer.
 const IDLE: usize = 8;
 
-/// Asks one introspection endpoint.
+/// A client of one introspection endpoint.
 pub struct IntrospectionClient {
     uri: Uri,
     client: OwnClient,
@@ -36,7 +36,7 @@ pub struct IntrospectionClient {
     server: Server,
 }
 
-/// The server whose endpoint it is.
+/// The server of the endpoint.
 enum Server {
     Issuer(Box<Issuer>),
     /// The identity provider, over its shared connections and under the realm's public address. Keycloak takes the issuer
@@ -51,7 +51,7 @@ struct Issuer {
     answers: Option<AnswerCache<IntrospectionError>>,
 }
 
-/// Why an endpoint can't be asked at all.
+/// Why a client could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum IntrospectionSetupError {
     /// TLS could not be set up.
@@ -68,16 +68,16 @@ pub enum IntrospectionError {
     /// No whole answer arrived.
     #[error(transparent)]
     Outgoing(#[from] OutgoingError),
-    /// A redirect, which is not followed: token and secret would go to somebody else.
+    /// A redirect, which is not followed: token and secret would go to another server.
     #[error("redirected ({0}); redirects are not followed")]
     Redirect(StatusCode),
     /// The server does not accept the client (RFC 7662 section 2.3).
     #[error("status {0}: the client is not accepted; look at introspection.clientId, clientSecretFile and method")]
     Client(StatusCode),
-    /// Another status than 200.
+    /// A status other than 200.
     #[error("status {0}")]
     Status(StatusCode),
-    /// The body is no answer of an introspection endpoint.
+    /// The body is no introspection answer.
     #[error(transparent)]
     Answer(#[from] IntrospectionAnswerError),
 }
@@ -103,7 +103,7 @@ impl IntrospectionClient {
         })
     }
 
-    /// A client for the endpoint of a realm, if the configuration has a client for this purpose.
+    /// A client for a realm's endpoint, if the configuration has credentials for it.
     ///
     /// # Errors
     /// The realm's path or issuer makes no URL.
@@ -120,27 +120,28 @@ impl IntrospectionClient {
         &self.client.id
     }
 
-    /// What the server says about a token: an issuer at most `cacheFor` ago, the identity provider (`upstream`) now.
+    /// The server's answer about a token: an issuer's is at most `cacheFor` old, the identity provider's (`upstream`)
+    /// is new.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn ask(
+    pub async fn introspect(
         &self,
         upstream: &UpstreamClient,
         token: &Secret,
     ) -> Result<IntrospectionAnswer, IntrospectionError> {
-        let question = Box::pin(self.question(upstream, token));
+        let introspection = Box::pin(self.introspect_now(upstream, token));
         let answers = match &self.server {
             Server::Issuer(issuer) => issuer.answers.as_ref(),
             Server::Upstream(_) => None,
         };
         match answers {
-            Some(answers) => Box::pin(answers.get_or(token, question)).await,
-            None => question.await,
+            Some(answers) => Box::pin(answers.get_or(token, introspection)).await,
+            None => introspection.await,
         }
     }
 
-    async fn question(
+    async fn introspect_now(
         &self,
         upstream: &UpstreamClient,
         token: &Secret,

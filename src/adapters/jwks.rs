@@ -1,4 +1,4 @@
-//! Issuers' keys: fetched, cached, refreshed, and never replaced with an unusable answer.
+//! A cache of an issuer's keys, which are refreshed and never replaced with an unusable answer.
 //!
 //! Good keys are served from memory, and a task refreshes them before they are old. An unknown `kid` causes one fetch
 //! for all callers, and then none for a while, so that made-up ids put no load on the issuer. When a fetch fails, the
@@ -110,7 +110,7 @@ impl JwksCache {
         self.0.held.load_full().filter(|held| self.0.usable(held)).map(|held| Arc::clone(&held.keys))
     }
 
-    /// Time since the present keys were fetched; none if no fetch succeeded yet. For metrics and readiness.
+    /// Time since the present keys were fetched; `None` if no fetch succeeded yet. For metrics and readiness.
     pub fn age(&self) -> Option<SignedDuration> {
         self.0.held.load().as_ref().map(|held| self.0.age(held))
     }
@@ -141,8 +141,8 @@ impl JwksCache {
         self.refresh(generation, Cause::Scheduled).await
     }
 
-    /// One fetch for all callers that need more than the same generation, even if they ask after it ended. The fetch
-    /// runs in its own task: a caller that hangs up neither ends it for the others nor starts a second one.
+    /// One fetch for all callers that need a newer generation, even if they call after its end. The fetch runs in its
+    /// own task, so a caller that hangs up neither ends it for others nor causes a second fetch.
     async fn refresh(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, Arc<FetchError>> {
         loop {
             let inner = Arc::clone(&self.0);
@@ -189,7 +189,7 @@ impl Inner {
     /// Fetches, and on success replaces generation `generation`. It runs once at a time per generation, so that
     /// `attempts` can't change under it.
     async fn replace(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, FetchError> {
-        // The caller read the generation before a flight ended and asked after its end: that flight answers this
+        // The caller read the generation before a flight ended and called after its end: that flight is for this
         // caller, too.
         if let Some(held) = self.held.load_full().filter(|held| held.generation > generation) {
             return Ok(held);
@@ -252,7 +252,7 @@ fn within(pause: Duration, start: Timestamp, now: Timestamp) -> bool {
     !passed.is_negative() && passed.unsigned_abs() < pause
 }
 
-/// Time from `earlier` to `now`; none if the clock was set back.
+/// Time from `earlier` to `now`; zero if the clock was set back.
 fn since(earlier: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(earlier).max(SignedDuration::ZERO)
 }

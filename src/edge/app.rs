@@ -1,4 +1,4 @@
-//! The only wiring: configuration and clock to bound listeners.
+//! Starts, reloads and stops Cambio: the only place that connects all parts.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,17 +43,17 @@ pub struct Running {
 /// Loads the configuration, binds the listeners and serves.
 ///
 /// # Errors
-/// When anything is in doubt: configuration, keys, certificates, addresses, the audit file.
+/// Configuration, keys, certificates, addresses or the audit file can't be used.
 #[expect(clippy::unused_async, reason = "it spawns and binds, so it must run inside a runtime")]
 pub async fn start(config: &Path, environment: Arc<dyn Environment>, clock: Clock) -> Result<Running, StartError> {
     let loaded = load(config, &*environment).map_err(StartError::Config)?;
     start_with(loaded, config, environment, clock)
 }
 
-/// Serves by a configuration that was loaded already.
+/// Serves with a configuration that was loaded already.
 ///
 /// # Errors
-/// As [`start`].
+/// See [`start`].
 pub fn start_with(
     loaded: Config,
     path: &Path,
@@ -101,7 +101,7 @@ pub fn start_with(
 impl Running {
     /// Loads the configuration again, as SIGHUP does, and opens the audit file anew.
     pub fn reload(&self) {
-        // A reload that is already waiting does the same.
+        // A reload that already waits is enough.
         let _ = self.reload.try_send(());
     }
 
@@ -121,7 +121,7 @@ impl Running {
         }
     }
 
-    /// Waits until serving ends by itself, which it does only when the accept loop fails.
+    /// Waits until serving ends by itself, which happens only if the accept loop fails.
     pub async fn ended(&mut self) {
         let _ = (&mut self.serving).await;
     }
@@ -135,17 +135,17 @@ struct Reloading {
     reloads: mpsc::Receiver<()>,
 }
 
-/// Loads changed files. What can't be loaded changes nothing and says so.
+/// Loads changed files. A configuration that can't be loaded changes nothing, and the error is logged.
 async fn watch_configuration(shared: Arc<Shared>, mut reloading: Reloading) {
     loop {
         tokio::select! {
             () = reloading.watch.changed() => {}
-            asked = reloading.reloads.recv() => {
-                if asked.is_none() {
+            request = reloading.reloads.recv() => {
+                if request.is_none() {
                     return;
                 }
                 if let Err(error) = shared.services.audit.reopen() {
-                    tracing::error!(%error, "the audit file could not be opened again; lines go on to the old one");
+                    tracing::error!(%error, "the audit file could not be opened again; lines still go to the old file");
                 }
             }
         }
@@ -171,7 +171,7 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
     Ok(())
 }
 
-/// Keys whose change a running process can't follow.
+/// Keys whose change takes effect only at the next start.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let listen = |config: &Config| Listen { max_form_bytes: 0, body_timeout: Duration::ZERO, ..config.listen.clone() };
     let checks = [
@@ -190,6 +190,6 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartErro
     server::bind(address).map_err(|error| StartError::Bind { key, address, error })
 }
 
-fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    listener.local_addr().unwrap_or(asked)
+fn local(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(configured)
 }

@@ -1,4 +1,4 @@
-//! What the listeners share: the gate, its metrics, and whether it is stopping.
+//! What the listeners share: the services, and whether Cambio is stopping.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -79,7 +79,7 @@ impl UpstreamClient {
         whole(response.map_err(|error| OutgoingError::Upstream(error.to_string()))?, limits).await
     }
 
-    /// Whether the identity provider answers at all.
+    /// Checks that the identity provider answers.
     ///
     /// # Errors
     /// Why it does not.

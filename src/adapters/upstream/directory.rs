@@ -25,7 +25,7 @@ use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
 use crate::words::secret::Secret;
 
-/// What may stand in a path segment as it is (RFC 3986 section 2.3).
+/// Characters that need no escape in a path segment (RFC 3986 section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// Limits for the body of an answer. Thousands of roles fit.
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(10), bytes: 1 << 20 };
@@ -52,10 +52,10 @@ pub struct DirectoryClient {
 /// Why there is no answer about a user. The text repeats nothing of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
-    /// The identity provider has no such user.
+    /// The user does not exist.
     #[error("the identity provider knows no such user")]
     NoUser,
-    /// The identity provider shows Cambio no client with this id, so that nothing is known about its roles.
+    /// The identity provider shows Cambio no client with this id, so its roles are unknown.
     #[error(
         "the identity provider shows no client {0:?} to realms.*.directory.clientId: give it view-clients, or take the client out of adminRoles"
     )]
@@ -63,7 +63,7 @@ pub enum DirectoryError {
     /// The identity provider refuses Cambio's own client, or that client lacks permissions.
     #[error("the identity provider answered {0} to {1}")]
     Status(StatusCode, &'static str),
-    /// The identity provider does not answer, or not as Keycloak does.
+    /// The identity provider does not answer, or its answer is not Keycloak's.
     #[error("{0}")]
     Unavailable(String),
 }

@@ -82,7 +82,7 @@ fn to_origin_form(uri: &mut Uri) {
     *uri = Uri::from(path);
 }
 
-/// Answers 101 and starts the tunnel. A half-close passes through. The tunnel counts as a connection and ends at a
+/// Answers 101 and starts the tunnel. A half-close is forwarded. The tunnel counts as a connection, and ends at a
 /// drain's deadline.
 fn tunnel(
     mut response: Response<Body>,

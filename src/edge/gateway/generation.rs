@@ -22,16 +22,16 @@ pub struct Generation {
     pub config: Config,
     /// Paths to realms.
     pub table: RouteTable,
-    /// In the order of `config.realms`, which is the order of the table's indices.
+    /// In the order of `config.realms`, as the table's indices are.
     pub realms: Vec<RealmRuntime>,
     /// Every issuer, the realms included.
     pub issuers: Issuers,
-    /// What is believed of the certificates of `listen.clientCertificateHeader`.
+    /// The trust in certificates of `listen.clientCertificateHeader`.
     pub header_peers: Peers,
 }
 
 impl Generation {
-    /// Builds a generation; key caches of `previous` whose source is unchanged go on.
+    /// Builds a generation, and keeps the key caches of `previous` whose source is unchanged.
     ///
     /// # Errors
     /// A key source can't be set up.
@@ -66,12 +66,12 @@ impl Generation {
         Ok(Self { config, table, realms, issuers, header_peers })
     }
 
-    /// Gives the target of a request the path that the identity provider knows, where a dialect has another.
+    /// Replaces the path of a request with the identity provider's, if the dialect has another.
     pub fn to_upstream(&self, head: &mut Parts) {
         let Some(path) = self.table.upstream_path(head.uri.path()) else { return };
         let target = head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         let mut parts = std::mem::take(&mut head.uri).into_parts();
-        // Paths of the configuration have no escapes, and the query was one before.
+        // Paths of the configuration have no escapes, and the query was valid before.
         parts.path_and_query = target.parse().ok();
         head.uri = Uri::from_parts(parts).unwrap_or_default();
     }

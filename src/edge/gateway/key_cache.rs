@@ -20,7 +20,7 @@ pub(super) struct KeyCache {
     task: JoinHandle<()>,
 }
 
-/// Where keys come from and how they are kept. Caches with equal settings are one cache.
+/// The source of keys and the limits of their cache. Equal settings share one cache.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct KeySourceSettings {
     pub(super) source: Source,
@@ -29,7 +29,7 @@ pub(super) struct KeySourceSettings {
     pub(super) client_certificate: Option<KeyPair>,
 }
 
-/// Starts key caches, or goes on with those of the previous generation.
+/// Starts key caches, or keeps those of the previous generation.
 #[derive(Clone, Copy)]
 pub(super) struct KeyCaches<'a> {
     pub(super) clock: &'a Clock,
@@ -52,7 +52,7 @@ impl KeyCaches<'_> {
 }
 
 impl KeyCache {
-    /// Fetches at once, in the background, and from then on before the keys are old.
+    /// Fetches in the background, at once and again before the keys are old.
     fn start(
         name: &str,
         made_from: KeySourceSettings,

@@ -24,7 +24,7 @@ use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::judgement::route::OwnTokenEndpoint;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Answers a request to one of these endpoints.
+/// Answers a request to these endpoints.
 pub(super) async fn respond(
     context: RequestContext<'_>,
     realm: usize,
@@ -45,7 +45,7 @@ pub(super) async fn respond(
     };
     let refusal = match read.and_then(|read| Ok((carries(realm, endpoint, &head, &read.bytes)?, read))) {
         Ok((Carried::Nothing, form)) => return (Way::Form, context.pass(head, form.into_body()).await),
-        Ok((Carried::Ours(presented), _)) => {
+        Ok((Carried::OwnToken(presented), _)) => {
             let record = context.record(&head, Some(realm));
             let case = Case::new(context, realm, head, record);
             let response = match endpoint {
@@ -60,7 +60,7 @@ pub(super) async fn respond(
     (Way::Own, context.record(&head, Some(realm)).end_outside(&refusal))
 }
 
-/// What the request carries, once it is sure that no governed grant is in it.
+/// The token in the request, after the check that the request has no governed grant.
 fn carries(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, head: &Parts, body: &Bytes) -> Result<Carried, Refusal> {
     if carries_governed_grant(body) {
         let detail = "a form with a governed grant on a path that is no token endpoint";
@@ -70,7 +70,7 @@ fn carries(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, head: &Parts, body:
 }
 
 impl Case<'_> {
-    /// Counts an answer about a token that Cambio signed.
+    /// Counts an answer that is not audited: introspection and userinfo.
     fn count(&self, endpoint: OwnEndpoint, outcome: Outcome) {
         self.services.metrics.own_token_request(&self.realm.config.name, endpoint, outcome);
     }

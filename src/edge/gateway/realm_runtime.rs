@@ -33,23 +33,23 @@ pub struct RealmRuntime {
     pub jwks: JwksCache,
     /// The keys that Cambio signs with.
     pub signing: Option<KeyRing>,
-    /// Whether the identity provider was seen to publish the `kid` of the key that Cambio signs with.
+    /// Whether the identity provider last published the `kid` of the key that Cambio signs with.
     pub(super) collides: AtomicBool,
-    /// How tokens that Cambio signed are checked; `None` where Cambio signs none.
+    /// How tokens that Cambio signed are checked; `None` if Cambio signs none.
     own_checks: Option<TokenChecks>,
-    /// What its policy lets callers ask for.
+    /// What callers may request according to its policy.
     pub accepts: Accepts,
-    /// Flat claims into which some audience's file has roles written, under whatever name.
+    /// Flat claims that hold roles according to some audience's file.
     pub role_claims: BTreeSet<String>,
-    /// Where the identity provider is asked whether its tokens are active.
+    /// Introspection of its tokens at the identity provider.
     pub introspection: Option<IntrospectionClient>,
-    /// Where the roles of its users are asked for.
+    /// Its users and their roles at the identity provider.
     pub directory: Option<DirectoryClient>,
-    /// What is published for it.
+    /// Its published documents.
     pub published: Published,
     /// Keys of its clients, by their URL.
     client_keys: BTreeMap<String, Arc<KeyCache>>,
-    /// The key of its `DPoP` nonces, where it demands nonces.
+    /// The key of its `DPoP` nonces, if it demands nonces.
     pub nonces: Option<NonceKey>,
 }
 
@@ -62,7 +62,7 @@ pub struct CambioKeys<'r> {
 }
 
 impl RealmRuntime {
-    /// A realm of a new generation. What `previous` has of it goes on where its source is unchanged.
+    /// A realm of a new generation, which keeps what has an unchanged source in `previous`.
     ///
     /// # Errors
     /// A key source, TLS or a nonce key can't be set up.
@@ -102,8 +102,8 @@ impl RealmRuntime {
         self.client_keys.get(url).map(|keys| &keys.jwks)
     }
 
-    /// The checks and keys for a token that Cambio signed with the key `kid`. `None` if the `kid` is not Cambio's alone, or
-    /// the key's time is over.
+    /// The checks and keys for a token that Cambio signed with the key `kid`. `None` if the identity provider
+    /// publishes this `kid`, too, or the key's time is over.
     pub fn cambio_keys(&self, kid: Option<&str>, now: Timestamp) -> Option<CambioKeys<'_>> {
         let (ring, checks) = (self.signing.as_ref()?, self.own_checks.as_ref()?);
         kid.filter(|kid| ring.holds(kid, now)).filter(|kid| self.is_cambios(kid))?;
@@ -113,14 +113,14 @@ impl RealmRuntime {
         Some(CambioKeys { checks, keys: ring.key_set() })
     }
 
-    /// Whether a `kid` is Cambio's alone. A `kid` that the identity provider publishes, too, is taken for the identity
+    /// Whether a `kid` is only Cambio's. A `kid` that the identity provider publishes, too, counts as the identity
     /// provider's.
     pub fn is_cambios(&self, kid: &str) -> bool {
         self.signing.as_ref().is_some_and(|ring| ring.owns(kid))
             && !self.jwks.held().is_some_and(|upstream| upstream.publishes(kid))
     }
 
-    /// Where its requests are judged.
+    /// The circumstances of its decisions.
     pub fn circumstances(&self) -> Circumstances<'_> {
         let rules = self.config.dialect.rules();
         Circumstances {
@@ -144,7 +144,7 @@ fn client_keys(
         Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. } => Some(url),
         _ => None,
     });
-    // One label for all of them: a series for each client would be many.
+    // One label for all clients, to keep the number of series low.
     let name = format!("{}.clients", realm.name);
     let mut found = BTreeMap::new();
     for url in urls.collect::<BTreeSet<_>>() {
@@ -156,7 +156,7 @@ fn client_keys(
     Ok(found)
 }
 
-/// What the audience files of a realm let callers ask for.
+/// What callers may request according to the audience files of a realm.
 fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
     let mut accepts = Accepts {
         dialect: realm.dialect,
@@ -187,8 +187,8 @@ fn role_claims(realm: &Realm, policy: &Policy) -> BTreeSet<String> {
     audiences.filter_map(|audience| audience.roles.output.claim.clone()).collect()
 }
 
-/// The key of a realm's nonces: from its file, else the key that the process has, else a new one. `None` where the realm
-/// demands no nonce.
+/// The key of a realm's nonces: from its file, else the previous key, else a new one. `None` if the realm demands no
+/// nonce.
 fn nonce_key(config: &Dpop, previous: Option<&NonceKey>) -> Result<Option<NonceKey>, StartError> {
     let secret = match &config.nonce {
         None => return Ok(None),

@@ -11,7 +11,7 @@ use crate::judgement::permit::renewal::Renewal;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// Most bytes of a `jti`: what is longer is no id.
+/// Most bytes of a `jti`.
 const MAX_JTI: usize = 1024;
 
 /// A family of refresh tokens in the store, and one of its members.
@@ -46,7 +46,7 @@ impl RefreshFamily {
         Ok(revoked || used)
     }
 
-    /// Refuses a refresh token that was used or revoked; one that was used takes its family with it.
+    /// Refuses a refresh token that was used or revoked. The family of a used refresh token is revoked.
     pub async fn check_unused(&self, store: &MarkStore) -> Result<(), Refusal> {
         if store.is_marked(&self.whole).await.map_err(store_unavailable)? {
             return Err(Refusal::new(Reason::RefreshTokenInvalid, "its family was revoked"));
@@ -54,7 +54,7 @@ impl RefreshFamily {
         if store.is_marked(&self.member).await.map_err(store_unavailable)? { self.reused(store).await } else { Ok(()) }
     }
 
-    /// Uses the refresh token up, which only one can do.
+    /// Uses up the refresh token, which only one request can do.
     pub async fn use_up(&self, store: &MarkStore) -> Result<(), Refusal> {
         if store.claim(&self.member, self.ends).await.map_err(store_unavailable)? {
             Ok(())
@@ -82,7 +82,7 @@ impl Case<'_> {
     /// Whether the token with this id was revoked at the realm.
     ///
     /// # Errors
-    /// [`Reason::StoreUnavailable`]: then nobody may rely on the token.
+    /// [`Reason::StoreUnavailable`]: then the token must not be accepted.
     pub async fn is_revoked(&self, token_id: &str) -> Result<bool, Refusal> {
         let key = revoked_key(&self.realm.config.name, token_id);
         self.services.store.is_marked(&key).await.map_err(store_unavailable)
@@ -97,12 +97,12 @@ impl Case<'_> {
         self.services.store.mark(&key, until).await.map_err(store_unavailable)
     }
 
-    /// Spends a subject token of `issuer` (its `iss`): the first exchange goes on, every other one is refused until nobody
-    /// accepts the token any more. The token is spent at the last moment before a token is issued. If none is issued then,
-    /// the subject token is spent all the same, since giving it back could let two exchanges through.
+    /// Spends a subject token of `issuer` (its `iss`): the first exchange passes, and every other is refused until
+    /// the token has expired. The token is spent at the last moment before a token is issued. If then none is issued,
+    /// the subject token stays spent, because returning it could let two exchanges pass.
     ///
     /// # Errors
-    /// The token has no `jti`, it was spent before, or the store can't tell.
+    /// The token has no `jti`, it was spent before, or the store does not answer.
     pub async fn spend_subject_token(
         &self,
         issuer: &str,
@@ -119,7 +119,7 @@ impl Case<'_> {
     }
 }
 
-/// What names a token in the store: its `jti`, or its digest where it has none.
+/// The id of a token in the store: its `jti`, or its digest if it has none.
 pub fn token_id(token: &Secret, verified: &VerifiedToken) -> String {
     match claims::string(verified.claims(), "jti") {
         Ok(Some(jti)) if !jti.is_empty() => jti.to_owned(),
@@ -138,13 +138,13 @@ pub(super) fn store_unavailable(error: StoreError) -> Refusal {
     Refusal::new(Reason::StoreUnavailable, error.to_string())
 }
 
-/// What names the token (RFC 7519 section 4.1.7: a `jti` is unique within its issuer).
+/// The name of a subject token in the store (RFC 7519 section 4.1.7: a `jti` is unique within its issuer).
 fn subject_token_key(issuer: &str, token: &VerifiedToken) -> Result<MarkKey, Refusal> {
     let wrong = |detail: &str| Refusal::new(Reason::SubjectTokenClaims, detail);
     let jti = claims::string(token.claims(), "jti").map_err(|error| wrong(&error.to_string()))?;
     let jti = jti
         .filter(|jti| !jti.is_empty())
-        .ok_or_else(|| wrong("oneTime: the token has no jti, by which one use could be told from another"))?;
+        .ok_or_else(|| wrong("oneTime: the token has no jti, so its use can't be remembered"))?;
     if jti.len() > MAX_JTI {
         return Err(wrong("oneTime: the token's jti is longer than 1024 bytes"));
     }

@@ -28,7 +28,7 @@ pub struct Services {
     generation: ArcSwap<Generation>,
     /// The identity provider.
     pub upstream: UpstreamClient,
-    /// What was used and what was revoked.
+    /// The marks of what was used or revoked.
     pub store: MarkStore,
     /// What client authentication keeps from one request to the next.
     pub(super) authenticator: Authenticator,
@@ -40,7 +40,7 @@ pub struct Services {
     pub clock: Clock,
 }
 
-/// A form that was read whole, and the trailers that came after it.
+/// A whole form, and the trailers after it.
 pub struct ReadForm {
     /// The bytes of the form.
     pub bytes: Bytes,
@@ -74,7 +74,7 @@ impl Services {
         self.generation.load_full()
     }
 
-    /// Puts a new generation in force; requests under way end with the old one.
+    /// Puts a new generation in force. Requests in flight end with the old one.
     pub fn replace(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
     }
@@ -102,18 +102,18 @@ impl Services {
         }
     }
 
-    /// Whether every issuer's keys are at hand.
+    /// Checks that every issuer's keys are available.
     ///
     /// # Errors
     /// The names of the issuers without keys.
-    pub fn keys_at_hand(&self) -> Result<(), String> {
+    pub fn keys_available(&self) -> Result<(), String> {
         let generation = self.generation();
         let missing: Vec<_> =
             generation.issuers.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("no keys of {}", missing.join(", "))) }
     }
 
-    /// Whether the identity provider answers at all.
+    /// Checks that the identity provider answers.
     ///
     /// # Errors
     /// What is wrong, without internals.

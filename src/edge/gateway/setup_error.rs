@@ -22,7 +22,7 @@ pub enum StartError {
         key: &'static str,
         /// The address.
         address: SocketAddr,
-        /// The operating system's word.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// A file can't be opened.
@@ -30,7 +30,7 @@ pub enum StartError {
     File {
         /// The file.
         path: PathBuf,
-        /// The operating system's word.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// TLS can't be set up, towards callers, the identity provider or an issuer.
@@ -39,10 +39,10 @@ pub enum StartError {
     /// The authorities of callers' certificates can't be read.
     #[error(transparent)]
     Peers(#[from] TlsError),
-    /// A URL of the configuration is none that Cambio can send requests to.
+    /// Cambio can't send requests to a URL of the configuration.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// A key of `DPoP` nonces can't be had.
+    /// There is no key of `DPoP` nonces.
     #[error("{0}")]
     Nonce(String),
     /// A metric could not be registered.

@@ -19,13 +19,13 @@ use crate::edge::server::handler::Handler;
 use crate::edge::server::serving;
 use crate::edge::server::tls::{Certificate, ListenerCertificateError};
 
-/// Connections that the kernel holds for us; it takes the lower of this and `net.core.somaxconn`.
+/// Connections that the kernel holds for Cambio. The kernel uses the lower of this number and `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
 /// Pause after an error that may last (no file descriptors, no memory), so that the loop does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// hyper's own lower bound.
+/// hyper's lower bound.
 const MIN_BUFFER: usize = 8192;
 
 /// Requests at one time on an HTTP/2 connection: nginx's and Envoy's usual value.
@@ -47,7 +47,7 @@ const SEND_BUFFER: usize = 128 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The listener's settings, ready to serve.
+/// A listener that is ready to serve.
 pub struct Server {
     listen: config::Listen,
     certificate: Option<Certificate>,
@@ -65,7 +65,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Server {
-    /// Reads the certificate, if there is to be one.
+    /// Reads the certificate, if the configuration has one.
     pub fn new(listen: &config::Listen) -> Result<Self, ListenerCertificateError> {
         let load = |pair| Certificate::load(pair, listen.client_certificates.as_ref());
         Ok(Self {

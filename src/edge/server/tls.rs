@@ -70,7 +70,7 @@ struct Files {
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
-    /// None where callers are not asked for certificates.
+    /// `None` if callers are not asked for certificates.
     peers: Option<Peers>,
 }
 
@@ -89,7 +89,7 @@ impl Certificate {
         Ok(Self { files, current, seen: Mutex::new(digests) })
     }
 
-    /// For the next handshake.
+    /// The acceptor for the next handshake.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.current.load().config))
     }
@@ -107,7 +107,7 @@ impl Certificate {
     pub fn reload(&self) -> Reload {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (digests, contents) = match read(&self.files) {
-            // A file that is missing for a moment, as while links are swapped, is reported once.
+            // A file that is missing for a moment, for instance while links are swapped, is reported once.
             Err(_) if *seen == Digests::default() => return Reload::Unchanged,
             Err(error) => {
                 *seen = Digests::default();

@@ -22,7 +22,7 @@ impl DirectoryClient {
         subject: &str,
         client: &str,
     ) -> Result<RoleSet, DirectoryError> {
-        let ask = async {
+        let fetch = async {
             match self.client_uuid(upstream, client).await? {
                 None => Ok(RoleSet::default()),
                 Some(id) => {
@@ -32,14 +32,14 @@ impl DirectoryClient {
             }
         };
         let key = (subject.to_owned(), Some(client.to_owned()));
-        Box::pin(self.roles.try_get_with(key, ask)).await.map_err(Arc::unwrap_or_clone)
+        Box::pin(self.roles.try_get_with(key, fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// The realm roles that a user has, directly, through groups or through composite roles.
     pub async fn realm_roles(&self, upstream: &UpstreamClient, subject: &str) -> Result<RoleSet, DirectoryError> {
-        let ask = self.mapped(upstream, subject, "realm");
+        let fetch = self.mapped(upstream, subject, "realm");
         let key = (subject.to_owned(), None);
-        Box::pin(self.roles.try_get_with(key, ask)).await.map_err(Arc::unwrap_or_clone)
+        Box::pin(self.roles.try_get_with(key, fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// The roles of a user that decide whether they are an administrator. If Cambio can't see a client, this is an
@@ -84,11 +84,11 @@ impl DirectoryClient {
             id: String,
             client_id: String,
         }
-        let ask = async {
+        let fetch = async {
             let path = format!("{}/clients?clientId={}", self.admin_path, escaped(client));
             let found: Vec<Client> = self.get(upstream, path, "a question for a client").await?;
             Ok(found.into_iter().find(|found| found.client_id == client).map(|found| Arc::from(found.id)))
         };
-        self.clients.try_get_with(client.to_owned(), ask).await.map_err(Arc::unwrap_or_clone)
+        self.clients.try_get_with(client.to_owned(), fetch).await.map_err(Arc::unwrap_or_clone)
     }
 }

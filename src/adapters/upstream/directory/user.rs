@@ -61,13 +61,14 @@ impl DirectoryClient {
     /// The user with this id (a UUID as Keycloak writes it) or with exactly this user name in any case. Text that looks
     /// like an id is never a name: otherwise users could choose a name that passes for somebody else's id.
     ///
-    /// # Errors [`DirectoryError::NoUser`] where there is none. The caller checks whether the user is enabled.
+    /// # Errors
+    /// [`DirectoryError::NoUser`] if there is no such user. The caller checks whether the user is enabled.
     pub async fn user(&self, upstream: &UpstreamClient, wanted: &str) -> Result<DirectoryUser, DirectoryError> {
         let what = "a question for a user";
         if is_id(wanted) {
             let path = format!("{}/users/{}", self.admin_path, segment(wanted)?);
             let found: Found = self.get(upstream, path, what).await?;
-            return if found.id == wanted { Ok(found.into()) } else { Err(other()) };
+            return if found.id == wanted { Ok(found.into()) } else { Err(another_user()) };
         }
         // An empty name would be no condition, and the answer would list everybody.
         if wanted.is_empty() || wanted.len() > LONGEST_NAME || wanted.contains(char::is_control) {
@@ -81,27 +82,27 @@ impl DirectoryClient {
         match (found.next(), found.next()) {
             (Some(user), None) => Ok(user.into()),
             (None, _) => Err(DirectoryError::NoUser),
-            (Some(_), Some(_)) => Err(other()),
+            (Some(_), Some(_)) => Err(another_user()),
         }
     }
 
     /// Whether the user with this `sub` may log in.
     ///
     /// # Errors
-    /// [`DirectoryError::NoUser`] where there is none.
+    /// [`DirectoryError::NoUser`] if there is no such user.
     pub async fn is_enabled(&self, upstream: &UpstreamClient, subject: &str) -> Result<bool, DirectoryError> {
-        let ask = async {
+        let fetch = async {
             let path = format!("{}/users/{}", self.admin_path, segment(subject)?);
             let found: Found = self.get(upstream, path, "a question for a user").await?;
-            if found.id == subject { Ok(found.enabled) } else { Err(other()) }
+            if found.id == subject { Ok(found.enabled) } else { Err(another_user()) }
         };
-        Box::pin(self.enabled.try_get_with(subject.to_owned(), ask)).await.map_err(Arc::unwrap_or_clone)
+        Box::pin(self.enabled.try_get_with(subject.to_owned(), fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// Whether the user's session (`sid` in their tokens) still exists. Offline sessions do not count.
     ///
     /// # Errors
-    /// When the identity provider can't be asked; a user who is gone has no session.
+    /// The identity provider does not answer. A user who does not exist has no session.
     pub async fn session_is_alive(
         &self,
         upstream: &UpstreamClient,
@@ -149,6 +150,6 @@ fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
 }
 
-fn other() -> DirectoryError {
+fn another_user() -> DirectoryError {
     DirectoryError::Unavailable("an answer about another user".to_owned())
 }
