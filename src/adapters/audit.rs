@@ -1,4 +1,5 @@
-//! One JSON line per decision, written before the answer leaves. docs/audit-log.md explains every field.
+//! The audit log: one JSON line per decision, written before the answer leaves. docs/audit-log.md explains every
+//! field.
 //!
 //! A line that can't be written refuses its exchange: nothing is issued unaudited. No field holds a token, a secret
 //! or a code; tokens are named by their SHA-256.
@@ -13,8 +14,8 @@ use serde::Serialize;
 
 use crate::adapters::config::AuditOutput;
 
-/// What happened, as `event` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The field `event`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A token exchange was decided.
@@ -24,6 +25,7 @@ pub enum Event {
     /// A request to revoke a token that Cambio issued was answered.
     TokenRevocation,
     /// A token request was refused before Cambio knew whether it is an exchange.
+    #[default]
     RequestRefused,
     /// A request passed ungoverned, because the configuration opens its grant.
     DoorPassed,
@@ -32,7 +34,7 @@ pub enum Event {
 }
 
 /// One audit line. A field is absent if its value was not known when the answer was ready.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "docs/audit-log.md documents each field; a test compares the two")]
 pub struct Line {
@@ -112,7 +114,7 @@ pub struct Line {
     pub policy_hash: String,
 }
 
-/// Whom a request wants to become.
+/// The user whom a request wants to impersonate.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImpersonationRecord {
     /// The parameter `requested_subject`.
@@ -122,13 +124,19 @@ pub struct ImpersonationRecord {
     pub subject: Option<String>,
 }
 
+/// Characters of a caller's text that an audit line keeps.
+const KEPT: usize = 256;
+/// Characters of a method that an audit line keeps; the longest registered method has 17.
+pub const METHOD: usize = 32;
+/// Characters of a detail, which may contain several names, that an audit line keeps.
+pub const DETAIL: usize = 1024;
 /// Capacity in bytes that holds an ordinary line.
 const ORDINARY: usize = 2048;
 
 /// The output of audit lines. It writes synchronously, and whole lines only.
 pub struct AuditLog {
     sink: Mutex<Sink>,
-    /// The last line may be incomplete. The next one then begins with a line break.
+    /// The last line may be incomplete. The next line then begins with a line break.
     torn: AtomicBool,
 }
 
@@ -155,7 +163,7 @@ impl AuditLog {
         Ok(Self { sink: Mutex::new(sink), torn: AtomicBool::new(torn) })
     }
 
-    /// Opens the file again by its name, so that a log rotation can move the old one away.
+    /// Opens the file again under its name, so that a log rotation can move the old file away.
     ///
     /// # Errors
     /// When the file can't be opened; the old file stays in use.
@@ -213,6 +221,17 @@ fn ends_torn(path: &PathBuf) -> io::Result<bool> {
     let mut last = [0];
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut last, data.len() - 1));
     Ok(read.is_err() || last != *b"\n")
+}
+
+/// A caller's text, cut to the length that an audit line keeps.
+pub fn clip(text: &str) -> String {
+    first(text, KEPT)
+}
+
+/// The first characters of a text.
+pub fn first(text: &str, count: usize) -> String {
+    // A text has at most as many characters as bytes.
+    if text.len() <= count { text.to_owned() } else { text.chars().take(count).collect() }
 }
 
 #[cfg(test)]

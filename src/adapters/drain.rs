@@ -48,11 +48,6 @@ impl Drain {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.0.closed()).await;
         DrainOutcome::Cut(left)
     }
-
-    /// How many watches are held.
-    pub fn held(&self) -> usize {
-        self.0.receiver_count()
-    }
 }
 
 impl DrainWatch {

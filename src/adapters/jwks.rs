@@ -1,4 +1,4 @@
-//! Issuers' keys: fetched, cached, refreshed, and never replaced with an unusable answer.
+//! A cache of an issuer's keys, which are refreshed and never replaced with an unusable answer.
 //!
 //! Good keys are served from memory, and a task refreshes them before they are old. An unknown `kid` causes one fetch
 //! for all callers, and then none for a while, so that made-up ids put no load on the issuer. When a fetch fails, the
@@ -18,7 +18,6 @@ use moka::future::Cache;
 use crate::adapters::config::JwksLimits;
 use crate::judgement::jose::keys::KeySet;
 use crate::words::clock::Clock;
-use crate::words::refusal::Reason;
 use fetch::{FetchError, Fetcher};
 pub use source::Source;
 
@@ -28,11 +27,8 @@ const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
-/// Is told about fetches, for metrics.
-pub trait JwksObserver: Send + Sync {
-    /// A fetch ended.
-    fn refreshed(&self, outcome: Result<(), &FetchError>);
-}
+/// Is called with the outcome of every fetch, for metrics.
+pub type FetchObserver = Box<dyn Fn(Result<(), &FetchError>) + Send + Sync>;
 
 /// The keys of one issuer. Clones share them.
 #[derive(Clone)]
@@ -47,7 +43,7 @@ struct Inner {
     fetcher: Fetcher,
     limits: JwksLimits,
     clock: Clock,
-    observer: Arc<dyn JwksObserver>,
+    observer: FetchObserver,
     held: ArcSwapOption<Held>,
     attempts: Mutex<Attempts>,
     /// One fetch at a time. The key is the generation that the fetch replaces.
@@ -80,7 +76,7 @@ enum Cause {
 
 impl JwksCache {
     /// Keys from this source. Nothing is fetched yet.
-    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: Arc<dyn JwksObserver>) -> Self {
+    pub fn new(fetcher: Fetcher, limits: JwksLimits, clock: Clock, observer: FetchObserver) -> Self {
         Self(Arc::new(Inner {
             fetcher,
             limits,
@@ -114,16 +110,9 @@ impl JwksCache {
         self.0.held.load_full().filter(|held| self.0.usable(held)).map(|held| Arc::clone(&held.keys))
     }
 
-    /// Time since the present keys were fetched; none if no fetch succeeded yet. For metrics and readiness.
+    /// Time since the present keys were fetched; `None` if no fetch succeeded yet. For metrics and readiness.
     pub fn age(&self) -> Option<SignedDuration> {
         self.0.held.load().as_ref().map(|held| self.0.age(held))
-    }
-
-    /// Fetches the keys once, so that the first exchange need not wait. The background task handles a failure.
-    pub async fn warm(&self) {
-        if self.held().is_none() {
-            self.scheduled().await.ok();
-        }
     }
 
     /// Fetches the keys now, and again whenever they grow old, until the future is dropped (in a `select!` with a
@@ -152,8 +141,8 @@ impl JwksCache {
         self.refresh(generation, Cause::Scheduled).await
     }
 
-    /// One fetch for all callers that need more than the same generation, even if they ask after it ended. The fetch
-    /// runs in its own task: a caller that hangs up neither ends it for the others nor starts a second one.
+    /// One fetch for all callers that need a newer generation, even if they call after its end. The fetch runs in its
+    /// own task, so a caller that hangs up neither ends it for others nor causes a second fetch.
     async fn refresh(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, Arc<FetchError>> {
         loop {
             let inner = Arc::clone(&self.0);
@@ -185,13 +174,6 @@ impl std::fmt::Debug for JwksCache {
     }
 }
 
-impl JwksError {
-    /// The reason for the refusal.
-    pub fn reason(&self) -> Reason {
-        Reason::KeysUnavailable
-    }
-}
-
 impl Held {
     /// The generation, counted from one; zero without keys.
     fn generation(held: Option<&Self>) -> u64 {
@@ -207,14 +189,14 @@ impl Inner {
     /// Fetches, and on success replaces generation `generation`. It runs once at a time per generation, so that
     /// `attempts` can't change under it.
     async fn replace(&self, generation: u64, cause: Cause) -> Result<Arc<Held>, FetchError> {
-        // The caller read the generation before a flight ended and asked after its end: that flight answers this
+        // The caller read the generation before a flight ended and called after its end: that flight is for this
         // caller, too.
         if let Some(held) = self.held.load_full().filter(|held| held.generation > generation) {
             return Ok(held);
         }
         self.admit(cause)?;
         let result = self.fetcher.fetch().await;
-        self.observer.refreshed(result.as_ref().map(|_| ()));
+        (self.observer)(result.as_ref().map(|_| ()));
         let now = self.clock.now();
         match result {
             Ok(keys) => {
@@ -270,7 +252,7 @@ fn within(pause: Duration, start: Timestamp, now: Timestamp) -> bool {
     !passed.is_negative() && passed.unsigned_abs() < pause
 }
 
-/// Time from `earlier` to `now`; none if the clock was set back.
+/// Time from `earlier` to `now`; zero if the clock was set back.
 fn since(earlier: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(earlier).max(SignedDuration::ZERO)
 }

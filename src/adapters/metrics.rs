@@ -3,22 +3,22 @@
 //! Every label value comes from an enum or from the configuration, so the number of series is bounded. The label values
 //! of the pass-through path are resolved once, at start.
 
-mod family;
-mod judgement;
+mod families;
 mod labels;
-mod operation;
-mod traffic;
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::{Encoder, Error, Registry, TextEncoder};
+use http::StatusCode;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Encoder, Error, Histogram, IntCounter, Registry, TextEncoder};
 
-use self::family::Families;
-use self::judgement::Judgement;
+use self::families::Families;
 pub use self::labels::{Outcome, OwnEndpoint, StoreOperation, StoreOutcome, Way};
-use self::operation::Operation;
-use self::traffic::Traffic;
 use crate::words::refusal::Reason;
+
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Metrics could not be registered or encoded.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +28,11 @@ pub struct MetricsError(#[from] Error);
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
-    traffic: Traffic,
-    judgement: Judgement,
-    operation: Operation,
+    families: Families,
+    requests: [[IntCounter; STATUS_CLASSES.len()]; Way::ALL.len()],
+    request_seconds: [Histogram; Way::ALL.len()],
+    /// The label values of the series of `signing_keys`.
+    signing_keys_shown: Mutex<BTreeSet<[String; 4]>>,
 }
 
 impl Metrics {
@@ -40,114 +42,145 @@ impl Metrics {
     /// When two metrics have one name, which a test excludes.
     pub fn new() -> Result<Self, MetricsError> {
         let registry = Registry::new();
-        let make = Families(&registry);
-        let (traffic, judgement, operation) = (Traffic::new(&make)?, Judgement::new(&make)?, Operation::new(&make)?);
-        Ok(Self { registry, traffic, judgement, operation })
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let families = Families::new(&registry)?;
+        families.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        let requests =
+            |way: Way| STATUS_CLASSES.map(|class| families.requests.with_label_values(&[way.as_str(), class]));
+        Ok(Self {
+            requests: Way::ALL.map(requests),
+            request_seconds: Way::ALL.map(|way| families.request_seconds.with_label_values(&[way.as_str()])),
+            signing_keys_shown: Mutex::default(),
+            registry,
+            families,
+        })
     }
 
     /// A request was answered.
-    pub fn answered(&self, way: Way, status: http::StatusCode, took: Duration) {
-        self.traffic.answered(way, status, took);
+    pub fn answered(&self, way: Way, status: StatusCode, took: Duration) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, STATUS_CLASSES.len()) - 1;
+        if let Some(counter) = self.requests.get(way as usize).and_then(|classes| classes.get(class)) {
+            counter.inc();
+        }
+        if let Some(histogram) = self.request_seconds.get(way as usize) {
+            histogram.observe(took.as_secs_f64());
+        }
     }
 
     /// A request was refused before it was judged.
     pub fn rejected(&self, reason: Reason) {
-        self.traffic.rejected(reason);
+        self.families.rejections.with_label_values(&[reason.as_str()]).inc();
     }
 
     /// An exchange ended.
     pub fn exchanged(&self, realm: &str, outcome: Outcome, reason: Option<Reason>, took: Duration) {
-        self.judgement.exchanged(realm, outcome, reason, took);
+        let reason = reason.map_or("", Reason::as_str);
+        self.families.exchanges.with_label_values(&[realm, outcome.as_str(), reason]).inc();
+        self.families.exchange_seconds.with_label_values(&[realm]).observe(took.as_secs_f64());
     }
 
     /// Cambio authenticated a client, or refused to.
     pub fn client_authenticated(&self, realm: &str, method: &str, outcome: Outcome) {
-        self.judgement.client_authentications.with_label_values(&[realm, method, outcome.as_str()]).inc();
+        self.families.client_authentications.with_label_values(&[realm, method, outcome.as_str()]).inc();
     }
 
     /// A request passed ungoverned, because the configuration opens its grant.
     pub fn door_passed(&self, realm: &str, door: &str) {
-        self.judgement.open_doors.with_label_values(&[realm, door]).inc();
+        self.families.open_doors.with_label_values(&[realm, door]).inc();
     }
 
     /// A token that Cambio issued was used at one of the realm's endpoints.
     pub fn own_token_request(&self, realm: &str, endpoint: OwnEndpoint, outcome: Outcome) {
         let labels = [realm, endpoint.as_str(), outcome.as_str()];
-        self.judgement.own_token_requests.with_label_values(&labels).inc();
+        self.families.own_token_requests.with_label_values(&labels).inc();
     }
 
     /// An answer was withheld by the answer lock.
     pub fn answer_withheld(&self) {
-        self.judgement.answers_withheld.inc();
+        self.families.answers_withheld.inc();
     }
 
     /// An audit line could not be written.
     pub fn audit_failed(&self) {
-        self.judgement.audit_failures.inc();
+        self.families.audit_failures.inc();
     }
 
     /// The identity provider did not answer.
     pub fn upstream_failed(&self, reason: Reason) {
-        self.traffic.upstream_failed(reason);
+        self.families.upstream_faults.with_label_values(&[reason.as_str()]).inc();
     }
 
     /// The head of the identity provider's answer arrived.
     pub fn upstream_answered(&self, took: Duration) {
-        self.traffic.upstream_seconds.observe(took.as_secs_f64());
+        self.families.upstream_seconds.observe(took.as_secs_f64());
     }
 
     /// A connection was accepted.
     pub fn connection_opened(&self) {
-        self.traffic.connections.inc();
-        self.traffic.connections_total.inc();
+        self.families.connections.inc();
+        self.families.connections_total.inc();
     }
 
     /// A connection ended.
     pub fn connection_closed(&self) {
-        self.traffic.connections.dec();
+        self.families.connections.dec();
     }
 
     /// A TLS handshake failed or took too long.
     pub fn handshake_failed(&self) {
-        self.traffic.handshake_failures.inc();
+        self.families.handshake_failures.inc();
     }
 
     /// Changed certificate files were put to use, or rejected.
     pub fn certificate_reloaded(&self, used: bool) {
-        self.traffic.certificate_reloads.with_label_values(&[if used { "ok" } else { "error" }]).inc();
+        self.families.certificate_reloads.with_label_values(&[if used { "ok" } else { "error" }]).inc();
     }
 
     /// Keys were fetched, or could not be.
     pub fn jwks_refreshed(&self, issuer: &str, ok: bool) {
-        self.operation.jwks_refreshes.with_label_values(&[issuer, if ok { "ok" } else { "error" }]).inc();
+        self.families.jwks_refreshes.with_label_values(&[issuer, if ok { "ok" } else { "error" }]).inc();
     }
 
     /// The age of an issuer's keys, at scrape time.
     pub fn jwks_age(&self, issuer: &str, age: Option<Duration>) {
-        self.operation.jwks_age.with_label_values(&[issuer]).set(age.map_or(-1.0, |age| age.as_secs_f64()));
+        self.families.jwks_age.with_label_values(&[issuer]).set(age.map_or(-1.0, |age| age.as_secs_f64()));
     }
 
     /// The store answered, or failed to.
     pub fn store_answered(&self, operation: StoreOperation, outcome: StoreOutcome, took: Duration) {
         let labels = [operation.as_str(), outcome.as_str()];
-        self.operation.store_operations.with_label_values(&labels).inc();
-        self.operation.store_seconds.observe(took.as_secs_f64());
+        self.families.store_operations.with_label_values(&labels).inc();
+        self.families.store_seconds.observe(took.as_secs_f64());
     }
 
-    /// The signing keys that are published, each as realm, kid, algorithm and state, at scrape time.
+    /// Shows these published signing keys and no others, each as realm, kid, algorithm and state, at scrape time. A
+    /// series that stays is not touched, so that no scrape misses it.
     pub fn signing_keys<'k>(&self, keys: impl Iterator<Item = [&'k str; 4]>) {
-        self.operation.signing_keys(keys);
+        let keys: BTreeSet<[String; 4]> = keys.map(|labels| labels.map(str::to_owned)).collect();
+        let mut shown = self.signing_keys_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for labels in shown.difference(&keys) {
+            // The series exists: it was set below.
+            let _ = self.families.signing_keys.remove_label_values(&labels.each_ref().map(String::as_str));
+        }
+        for labels in keys.difference(&shown) {
+            self.families.signing_keys.with_label_values(&labels.each_ref().map(String::as_str)).set(1.0);
+        }
+        *shown = keys;
     }
 
     /// How many of a realm's signing keys have a kid that the identity provider publishes, at scrape time.
     pub fn signing_key_collisions(&self, realm: &str, count: usize) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.operation.signing_key_collisions.with_label_values(&[realm]).set(f64::from(count));
+        self.families.signing_key_collisions.with_label_values(&[realm]).set(f64::from(count));
     }
 
     /// Configuration was loaded, or refused.
     pub fn reloaded(&self, ok: bool, now: jiff::Timestamp) {
-        self.operation.reloaded(ok, now);
+        self.families.reloads.with_label_values(&[if ok { "ok" } else { "error" }]).inc();
+        self.families.reload_successful.set(i64::from(ok));
+        if ok {
+            self.families.reload_timestamp.set(now.as_duration().as_secs_f64());
+        }
     }
 
     /// The text exposition format.
@@ -174,7 +207,7 @@ mod tests {
     #[test]
     fn what_happens_is_what_is_exposed() {
         let metrics = Metrics::new().unwrap();
-        metrics.answered(Way::Token, http::StatusCode::FORBIDDEN, Duration::from_millis(3));
+        metrics.answered(Way::Token, StatusCode::FORBIDDEN, Duration::from_millis(3));
         metrics.exchanged("corp", Outcome::Denied, Some(Reason::ClientNotPermitted), Duration::from_millis(3));
         metrics.connection_opened();
         metrics.connection_opened();

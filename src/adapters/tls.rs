@@ -1,5 +1,32 @@
 //! TLS of outgoing connections, and the trust in callers' certificates.
 
+/// The methods of a certificate verifier that check signatures, with the algorithms in the field `algorithms`.
+macro_rules! verify_signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.algorithms.supported_schemes()
+        }
+    };
+}
+
 mod anybody;
 pub mod peers;
 
@@ -41,7 +68,8 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// A client configuration that trusts the certificates in `ca`, or the system's, and shows `client` if asked to.
+/// A client configuration that trusts the certificates in `ca`, or the system's, and shows the certificate `client`
+/// on demand.
 pub fn client(ca: Option<&Path>, client: Option<&KeyPair>) -> Result<ClientConfig, TlsError> {
     let roots = match ca {
         Some(path) => own_roots(path)?,
@@ -62,7 +90,7 @@ pub fn nobody() -> Result<ClientConfig, TlsError> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// A client configuration that accepts any certificate, for tools whose user asks for that; the gate never uses it.
+/// A client configuration that accepts any certificate, for tools whose user wants this. The gate never uses it.
 pub fn anybody() -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Arc::new(anybody::Anybody::new(&provider));

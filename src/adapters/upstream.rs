@@ -8,4 +8,3 @@ pub mod headers;
 
 mod connect;
 mod forwarded;
-mod upgrade;

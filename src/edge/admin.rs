@@ -1,7 +1,7 @@
 //! Health, metrics and the loaded configuration, on their own listener.
 //!
-//! `/livez`: the process answers. `/readyz`: configuration is loaded, the listener is bound and no shutdown has begun;
-//! `/readyz?include=upstream,jwks,store` checks more. `/healthz` is another name of `/readyz`. `/metrics`, `/config`.
+//! `/livez`: the process answers. `/readyz`, also named `/healthz`: configuration is loaded, the listener is bound
+//! and no shutdown has begun; `/readyz?include=upstream,jwks,store` checks more. `/metrics`, `/config`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::adapters::config::summary;
 use crate::edge::health::Shared;
 
-/// Connections at one time: scrapers and probes need few.
+/// Most connections at one time: scrapers and probes need few.
 const CONNECTIONS: usize = 64;
 
 /// Serves until the task is dropped.
@@ -45,7 +45,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))
                 .serve_connection(TokioIo::new(stream), service);
-            // A probe that hangs up is not worth a log line.
+            // A probe that hangs up needs no log line.
             let _ = connection.await;
             drop(permit);
         });
@@ -63,7 +63,7 @@ async fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<Full<
         "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), shared).await,
         "/metrics" => {
             shared.services.refresh_gauges();
-            match shared.metrics.exposition() {
+            match shared.services.metrics.exposition() {
                 Ok(body) => with_type(body, "text/plain; version=0.0.4; charset=utf-8"),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
             }
@@ -88,12 +88,12 @@ async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
     let include = query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
     for name in include {
         // Each check runs once, however often it is named.
-        if lines.iter().any(|(asked, _)| *asked == name) {
+        if lines.iter().any(|(check, _)| *check == name) {
             continue;
         }
         lines.push(match name {
             "upstream" => ("upstream", shared.services.upstream_reachable().await),
-            "jwks" => ("jwks", shared.services.keys_at_hand()),
+            "jwks" => ("jwks", shared.services.keys_available()),
             "store" => {
                 let answer = shared.services.store.reachable().await;
                 ("store", answer.map_err(|error| error.to_string()))

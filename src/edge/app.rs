@@ -1,4 +1,4 @@
-//! The only wiring: configuration and clock to bound listeners.
+//! Starts, reloads and stops Cambio: the only place that connects all parts.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Environment, attempt, load};
 use crate::adapters::config::watch::ConfigWatch;
-use crate::adapters::config::{Config, Listen};
+use crate::adapters::config::{AuditOutput, Config, Listen};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::store::MarkStore;
@@ -43,17 +43,17 @@ pub struct Running {
 /// Loads the configuration, binds the listeners and serves.
 ///
 /// # Errors
-/// When anything is in doubt: configuration, keys, certificates, addresses, the audit file.
+/// Configuration, keys, certificates, addresses or the audit file can't be used.
 #[expect(clippy::unused_async, reason = "it spawns and binds, so it must run inside a runtime")]
 pub async fn start(config: &Path, environment: Arc<dyn Environment>, clock: Clock) -> Result<Running, StartError> {
     let loaded = load(config, &*environment).map_err(StartError::Config)?;
     start_with(loaded, config, environment, clock)
 }
 
-/// Serves by a configuration that was loaded already.
+/// Serves with a configuration that was loaded already.
 ///
 /// # Errors
-/// As [`start`].
+/// See [`start`].
 pub fn start_with(
     loaded: Config,
     path: &Path,
@@ -63,24 +63,23 @@ pub fn start_with(
     let metrics = Arc::new(Metrics::new()?);
     let audit = AuditLog::open(&loaded.audit).map_err(|error| StartError::File {
         path: match &loaded.audit {
-            crate::adapters::config::AuditOutput::File(path) => path.clone(),
-            crate::adapters::config::AuditOutput::Stdout => PathBuf::from("stdout"),
+            AuditOutput::File(path) => path.clone(),
+            AuditOutput::Stdout => PathBuf::from("stdout"),
         },
         error,
     })?;
-    let upstream =
-        UpstreamClient::new(&loaded.upstream).map_err(|error| StartError::Tls(format!("upstream: {error}")))?;
+    let upstream = UpstreamClient::new(&loaded.upstream).map_err(|error| StartError::tls("upstream", error))?;
     let listen = loaded.listen.clone();
     let admin_address = loaded.admin;
     let watch = ConfigWatch::new(&loaded, path);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
-        .map_err(|error| StartError::Tls(format!("store.redis: {error}")))?;
+        .map_err(|error| StartError::tls("store.redis", error))?;
     let state = Generation::new(loaded, None, &clock, &metrics)?;
     let gateway = Arc::new(Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
     let (drain, watch_drain) = drain::channel();
-    let shared = Arc::new(Shared::new(Arc::clone(&gateway), Arc::clone(&metrics)));
+    let shared = Arc::new(Shared::new(Arc::clone(&gateway)));
 
-    let server = Server::new(&listen).map_err(|error| StartError::Tls(error.to_string()))?;
+    let server = Server::new(&listen).map_err(|error| StartError::tls("listen.tls", error))?;
     let public = bind("listen.address", listen.address)?;
     let private = bind("admin.address", admin_address)?;
     let (address, admin) = (local(&public, listen.address), local(&private, admin_address));
@@ -102,7 +101,7 @@ pub fn start_with(
 impl Running {
     /// Loads the configuration again, as SIGHUP does, and opens the audit file anew.
     pub fn reload(&self) {
-        // A reload that is already waiting does the same.
+        // A reload that already waits is enough.
         let _ = self.reload.try_send(());
     }
 
@@ -122,27 +121,9 @@ impl Running {
         }
     }
 
-    /// Waits until serving ends by itself, which it does only when the accept loop fails.
+    /// Waits until serving ends by itself, which happens only if the accept loop fails.
     pub async fn ended(&mut self) {
         let _ = (&mut self.serving).await;
-    }
-}
-
-impl server::ConnectionObserver for Metrics {
-    fn opened(&self) {
-        self.connection_opened();
-    }
-
-    fn closed(&self) {
-        self.connection_closed();
-    }
-
-    fn handshake_failed(&self) {
-        Self::handshake_failed(self);
-    }
-
-    fn certificate_reloaded(&self, used: bool) {
-        Self::certificate_reloaded(self, used);
     }
 }
 
@@ -154,17 +135,17 @@ struct Reloading {
     reloads: mpsc::Receiver<()>,
 }
 
-/// Loads changed files. What can't be loaded changes nothing and says so.
+/// Loads changed files. A configuration that can't be loaded changes nothing, and the error is logged.
 async fn watch_configuration(shared: Arc<Shared>, mut reloading: Reloading) {
     loop {
         tokio::select! {
             () = reloading.watch.changed() => {}
-            asked = reloading.reloads.recv() => {
-                if asked.is_none() {
+            request = reloading.reloads.recv() => {
+                if request.is_none() {
                     return;
                 }
                 if let Err(error) = shared.services.audit.reopen() {
-                    tracing::error!(%error, "the audit file could not be opened again; lines go on to the old one");
+                    tracing::error!(%error, "the audit file could not be opened again; lines still go to the old file");
                 }
             }
         }
@@ -184,19 +165,15 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
     for key in needs_restart(&previous.config, &loaded) {
         tracing::warn!("{key} changed; the change takes effect at the next start");
     }
-    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &shared.metrics)?;
+    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &shared.services.metrics)?;
     tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
     shared.services.replace(state);
     Ok(())
 }
 
-/// Keys whose change a running process can't follow.
+/// Keys whose change takes effect only at the next start.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let listen = |config: &Config| Listen {
-        max_form_bytes: 0,
-        body_timeout: std::time::Duration::ZERO,
-        ..config.listen.clone()
-    };
+    let listen = |config: &Config| Listen { max_form_bytes: 0, body_timeout: Duration::ZERO, ..config.listen.clone() };
     let checks = [
         ("upstream", old.upstream != new.upstream),
         ("listen", listen(old) != listen(new)),
@@ -213,6 +190,6 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartErro
     server::bind(address).map_err(|error| StartError::Bind { key, address, error })
 }
 
-fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    listener.local_addr().unwrap_or(asked)
+fn local(listener: &TcpListener, configured: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(configured)
 }

@@ -1,11 +1,11 @@
-//! The way of a request.
+//! How a request is routed, answered and audited.
 //!
 //! ```text
 //! accept → route(head) ─ Pass ───────────────────────► upstream ─ answer lock ─► stream back
 //!                      ─ Form ─► bounded read ─ no governed grant in it ─► upstream ─ answer lock ─►
 //!                      ─ Keys | Discovery ─► merged + cached
 //!                      ─ Reject ─► respond
-//!                      ─ Own ─► `own_tokens`: a token that Cambio signed in it? ─ no ─► upstream
+//!                      ─ Own ─► `own_tokens`: does it carry a token that Cambio signed? ─ no ─► upstream
 //!                      ─ Door ─► `token_endpoint`: bounded read → classify → `exchange`
 //! ```
 
@@ -13,7 +13,6 @@ pub mod answer_lock;
 pub mod authenticate;
 mod authenticator;
 pub mod case;
-pub mod context;
 mod dispatch;
 pub mod evidence;
 pub mod exchange;

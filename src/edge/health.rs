@@ -1,27 +1,24 @@
-//! What the listeners share: the gate, its metrics, and whether it is stopping.
+//! What the listeners share: the services, and whether Cambio is stopping.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::adapters::metrics::Metrics;
 use crate::edge::gateway::services::Services;
 
 /// What the listeners share.
 #[derive(Debug)]
 pub struct Shared {
-    /// The way of a request.
+    /// What all requests share.
     pub services: Arc<Services>,
-    /// Everything that is counted.
-    pub metrics: Arc<Metrics>,
     stopping: AtomicBool,
     last_reload_error: Mutex<Option<String>>,
 }
 
 impl Shared {
     /// The state of a Cambio that has just started.
-    pub fn new(services: Arc<Services>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(services: Arc<Services>) -> Self {
         let (stopping, last_reload_error) = (AtomicBool::new(false), Mutex::new(None));
-        Self { services, metrics, stopping, last_reload_error }
+        Self { services, stopping, last_reload_error }
     }
 
     /// Notes that a stop is under way.
@@ -41,7 +38,7 @@ impl Shared {
 
     /// Notes how a reload ended.
     pub fn reload_ended(&self, error: Option<String>, now: jiff::Timestamp) {
-        self.metrics.reloaded(error.is_none(), now);
+        self.services.metrics.reloaded(error.is_none(), now);
         *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 }

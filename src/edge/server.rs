@@ -6,13 +6,12 @@ pub mod listener;
 pub mod tls;
 
 mod bell;
-mod protocol;
 mod serving;
 mod watched;
 
 pub use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
-pub use crate::edge::server::handler::{ConnectionObserver, Handler, UnobservedConnections};
-pub use crate::edge::server::listener::{Server, ServerSetupError, bind};
+pub use crate::edge::server::handler::Handler;
+pub use crate::edge::server::listener::{Server, bind};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Answers that an issuer gave a moment ago, and one question at a time for many callers.
+//! A cache of introspection answers, with one request at a time for each token.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::words::clock::Clock;
 use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::secret::Secret;
 
-/// Longest time for which "not active" is remembered: long enough against a flood, short enough for a token that its
-/// issuer learns of a moment later.
+/// Longest time for which "not active" is remembered: long enough against a flood, short enough for a token that the
+/// issuer accepts a moment later.
 const INACTIVE: SignedDuration = SignedDuration::from_secs(2);
 /// Bytes of answers that are remembered.
 const REMEMBERED: u64 = 32 << 20;
 
-/// Remembers answers, or an error of type `E` for those who already wait for it.
+/// Remembers answers, or an error of type `E` for callers that already wait for it.
 pub(super) struct AnswerCache<E> {
     /// The key is a keyed hash of the token, so that memory holds no token.
     answers: Cache<[u8; 32], Arc<Remembered<E>>>,
@@ -30,7 +30,7 @@ pub(super) struct AnswerCache<E> {
     clock: Clock,
 }
 
-/// The outcome of a question, and how long it answers further ones.
+/// The outcome of an introspection, and how long further callers get it.
 struct Remembered<E> {
     outcome: Result<IntrospectionAnswer, E>,
     fresh_until: Timestamp,
@@ -56,28 +56,28 @@ impl<E: Clone + Send + Sync + 'static> AnswerCache<E> {
         Ok(Self { answers, key, cache_for, clock })
     }
 
-    /// The remembered answer about a token, or the outcome of `question`.
+    /// The remembered answer about a token, or the outcome of `introspection`.
     ///
     /// # Errors
-    /// Those of `question`.
+    /// Those of `introspection`.
     pub(super) async fn get_or(
         &self,
         token: &Secret,
-        question: impl Future<Output = Result<IntrospectionAnswer, E>>,
+        introspection: impl Future<Output = Result<IntrospectionAnswer, E>>,
     ) -> Result<IntrospectionAnswer, E> {
         let tag = hmac::sign(&self.key, token.expose().as_bytes());
         let mut name = [0; 32];
         name.copy_from_slice(tag.as_ref());
         let stale = |kept: &Arc<Remembered<E>>| kept.fresh_until <= self.clock.now();
-        let asked = async {
-            let outcome = question.await;
+        let introspected = async {
+            let outcome = introspection.await;
             Arc::new(Remembered { fresh_until: self.fresh_until(&outcome), outcome })
         };
-        let entry = self.answers.entry(name).or_insert_with_if(asked, stale).await;
+        let entry = self.answers.entry(name).or_insert_with_if(introspected, stale).await;
         entry.value().outcome.clone()
     }
 
-    /// An active token is remembered until its `exp` at the longest. A failure serves those who already wait.
+    /// An active token is remembered until its `exp` at the longest. A failure goes to callers that already wait.
     fn fresh_until(&self, outcome: &Result<IntrospectionAnswer, E>) -> Timestamp {
         let now = self.clock.now();
         let after = |time: SignedDuration| now.saturating_add(time).unwrap_or(now);

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::client::{IntrospectionClient, IntrospectionError};
+use super::{IntrospectionClient, IntrospectionError};
 use crate::adapters::config::{Introspection, OwnClient, SecretMethod, Upstream};
 use crate::adapters::net::outgoing::OutgoingError;
 use crate::adapters::upstream::client::UpstreamClient;
@@ -127,7 +127,7 @@ async fn it_asks_as_the_configured_client() {
         (SecretMethod::Post, None, format!("{form}&client_id=cam%3Abio&client_secret=s%26cret+")),
     ] {
         let (introspector, _) = issuer.introspector(method, 30);
-        assert!(introspector.ask(&upstream(), &token("opaque +")).await.unwrap().is_active());
+        assert!(introspector.introspect(&upstream(), &token("opaque +")).await.unwrap().is_active());
         let (head, sent) = issuer.seen.lock().unwrap().take().unwrap();
         assert_eq!((head.method, head.uri.to_string()), (Method::POST, "/introspect?a=b".to_owned()));
         assert_eq!(head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap()), header);
@@ -151,16 +151,16 @@ async fn an_answer_serves_for_a_while_and_never_beyond_exp() {
         let issuer = Issuer::start().await;
         issuer.says(200, body.to_string());
         let (introspector, hand) = issuer.introspector(SecretMethod::Basic, cache_for);
-        introspector.ask(&upstream(), &token("a")).await.unwrap();
+        introspector.introspect(&upstream(), &token("a")).await.unwrap();
         if serves > 0 {
             hand.advance(SignedDuration::from_secs(serves) - SignedDuration::from_millis(1));
-            introspector.ask(&upstream(), &token("a")).await.unwrap();
+            introspector.introspect(&upstream(), &token("a")).await.unwrap();
             assert_eq!(issuer.hits(), 1, "{name}");
             hand.advance(SignedDuration::from_millis(1));
         }
-        introspector.ask(&upstream(), &token("a")).await.unwrap();
+        introspector.introspect(&upstream(), &token("a")).await.unwrap();
         assert_eq!(issuer.hits(), 2, "{name}");
-        introspector.ask(&upstream(), &token("b")).await.unwrap();
+        introspector.introspect(&upstream(), &token("b")).await.unwrap();
         assert_eq!(issuer.hits(), 3, "{name}: another token is another question");
     }
 }
@@ -174,7 +174,7 @@ async fn many_callers_ask_once() {
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let introspector = Arc::clone(&introspector);
-            tokio::spawn(async move { introspector.ask(&upstream(), &token("a")).await.unwrap().is_active() })
+            tokio::spawn(async move { introspector.introspect(&upstream(), &token("a")).await.unwrap().is_active() })
         })
         .collect();
     held.notify_one();
@@ -202,15 +202,15 @@ async fn what_is_no_answer_is_an_error_and_not_remembered() {
         (200, &large, "the answer is larger than 64 KiB"),
     ] {
         issuer.says(status, body);
-        let error = introspector.ask(&upstream(), &token("a")).await.unwrap_err().to_string();
+        let error = introspector.introspect(&upstream(), &token("a")).await.unwrap_err().to_string();
         assert!(error.starts_with(expected), "{status} {body:.20}: {error}");
     }
     let coded = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
     *issuer.says.lock().unwrap() = (200, coded, active(60).to_string());
-    let error = introspector.ask(&upstream(), &token("a")).await.unwrap_err();
+    let error = introspector.introspect(&upstream(), &token("a")).await.unwrap_err();
     assert!(matches!(error, IntrospectionError::Outgoing(OutgoingError::Coding)), "{error}");
     issuer.says(200, active(60).to_string());
-    assert!(introspector.ask(&upstream(), &token("a")).await.unwrap().is_active());
+    assert!(introspector.introspect(&upstream(), &token("a")).await.unwrap().is_active());
 }
 
 #[tokio::test(start_paused = true)]
@@ -219,7 +219,7 @@ async fn silence_ends_at_the_time_limit() {
     *issuer.held.lock().unwrap() = Some(Arc::default());
     let (introspector, _) = issuer.introspector(SecretMethod::Basic, 30);
     assert!(matches!(
-        introspector.ask(&upstream(), &token("a")).await.unwrap_err(),
+        introspector.introspect(&upstream(), &token("a")).await.unwrap_err(),
         IntrospectionError::Outgoing(OutgoingError::Timeout(_))
     ));
 }
@@ -237,7 +237,7 @@ async fn nobody_there_is_an_error() {
         held: Mutex::default(),
     };
     let (introspector, _) = issuer.introspector(SecretMethod::Basic, 30);
-    let error = introspector.ask(&upstream(), &token("sensitive")).await.unwrap_err();
+    let error = introspector.introspect(&upstream(), &token("sensitive")).await.unwrap_err();
     assert!(
         matches!(error, IntrospectionError::Outgoing(OutgoingError::Connection(_)))
             && !error.to_string().contains("sensitive"),

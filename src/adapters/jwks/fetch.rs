@@ -50,7 +50,7 @@ pub enum FetchError {
     /// A redirect, which is not followed: otherwise the server could choose whose keys Cambio trusts.
     #[error("redirected ({0}); redirects are not followed")]
     Redirect(StatusCode),
-    /// Another status than 200.
+    /// A status other than 200.
     #[error("status {0}")]
     Status(StatusCode),
     /// The answer is no acceptable key set.
@@ -71,7 +71,7 @@ pub enum FetchError {
     /// The task that fetched ended early.
     #[error("the fetch was aborted")]
     Aborted,
-    /// A fetch failed a moment ago.
+    /// A fetch failed a moment before.
     #[error("{0}")]
     Earlier(Arc<FetchError>),
 }
@@ -83,7 +83,7 @@ impl Fetcher {
         Ok(Self::new(Source::realm(upstream, realm)?, ca, client)?)
     }
 
-    /// Fetches a foreign issuer's keys from wherever its configuration says.
+    /// Fetches a foreign issuer's keys from the configured source.
     pub fn issuer(issuer: &TrustedIssuer) -> Result<Self, FetcherSetupError> {
         Ok(Self::new(Source::issuer(issuer)?, issuer.ca.as_deref(), None)?)
     }
@@ -152,8 +152,8 @@ impl std::fmt::Display for Fetcher {
     }
 }
 
-/// `jwks_uri` of a discovery document (OpenID Connect Discovery 1.0 section 3) whose issuer is exactly the expected one
-/// (section 4.3). The URL is https, or has the document's origin.
+/// `jwks_uri` of a discovery document (OpenID Connect Discovery 1.0 section 3) whose issuer is exactly the expected
+/// one (section 4.3). The URL must be https, or have the document's origin.
 fn keys_url(document: &[u8], found_at: &Uri, issuer: &str) -> Result<Uri, FetchError> {
     let wrong = FetchError::Discovery;
     let document = json::object(document).map_err(|_| wrong("the document is no JSON object"))?;

@@ -34,12 +34,12 @@ pub enum BodyError {
     /// The peer stayed silent for longer than the limit.
     #[error("the body made no progress for {} ms", .0.as_millis())]
     Idle(Duration),
-    /// The reader that sees the body on its way ended it.
+    /// The reader of the streamed body ended it.
     #[error("the body was cut")]
     Cut,
 }
 
-/// Sees a body while it is streamed.
+/// A reader of a body that is streamed.
 pub trait ReadAlong: Send + Sync + 'static {
     /// Sees the next piece; `false` ends the body there.
     fn read(&mut self, piece: &[u8]) -> bool;

@@ -33,9 +33,9 @@ pub struct Connection {
 /// The unchanging facts about a connection, as header values too.
 #[derive(Debug)]
 pub struct ConnectionFacts {
-    /// The other end.
+    /// The caller's address.
     pub peer: SocketAddr,
-    /// This end.
+    /// Cambio's address.
     pub local: SocketAddr,
     /// Whether Cambio terminates TLS.
     pub tls: bool,
@@ -43,12 +43,12 @@ pub struct ConnectionFacts {
     pub trusted: bool,
     /// The certificate that the peer showed. The handshake proved that the peer has its key.
     pub certificate: Option<Box<ClientCertificate>>,
-    /// The header in which a trusted peer says which certificate its caller showed.
+    /// The header in which a trusted peer sends the certificate of its caller.
     pub certificate_header: Option<HeaderName>,
     pub(crate) forwarded_for: HeaderValue,
     pub(crate) forwarded_node: String,
     pub(crate) local_port: HeaderValue,
-    /// `Forwarded` for the first `Host` that this connection asked for; it rarely asks for another.
+    /// `Forwarded` for the first `Host` of this connection, which rarely has another.
     pub(crate) forwarded: OnceLock<(HeaderValue, HeaderValue)>,
 }
 
@@ -86,7 +86,7 @@ impl ConnectionFacts {
         self
     }
 
-    /// With the header in which a trusted peer says which certificate its caller showed.
+    /// With the header in which a trusted peer sends the certificate of its caller.
     #[must_use]
     pub fn with_certificate_header(mut self, name: Option<HeaderName>) -> Self {
         self.certificate_header = name;
@@ -137,8 +137,8 @@ impl Connection {
         &self.facts
     }
 
-    /// The certificate that the peer showed. Behind a proxy this is the proxy's certificate: `gateway::evidence::certificate`
-    /// finds that of the caller.
+    /// The certificate that the peer showed. Behind a proxy this is the proxy's certificate:
+    /// `gateway::evidence::certificate` finds the caller's.
     pub fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.facts.certificate.as_deref()
     }
@@ -158,7 +158,7 @@ impl Connection {
         self.upgraded.load(Ordering::Acquire)
     }
 
-    /// A request has come; its answer is over with [`Self::request_ended`].
+    /// A request has begun, which [`Self::request_ended`] ends.
     pub(crate) fn request_began(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ use rustls::ClientConfig;
 
 use crate::adapters::net::body::{ReadError, read_bounded};
 
-/// Cambio's own name.
+/// The value of `User-Agent`.
 const CAMBIO: HeaderValue = HeaderValue::from_static(concat!("cambio/", env!("CARGO_PKG_VERSION")));
 /// How long a connection waits for the next request.
 const IDLE_TIME: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Connections that wait for their next request, of whatever body type `B`.
+//! Idle connections with requests of body type `B`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -22,7 +22,7 @@ const PRUNING: Duration = Duration::from_secs(5);
 /// Cambio notices at once, because idle connections are still read; only a race of milliseconds remains.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(90);
 
-/// Idle connections. The one used last is used first, so that the others can expire.
+/// Idle connections. The connection used last is reused first, so that the others can expire.
 #[derive(Debug)]
 pub(crate) struct Pool<B> {
     idle: Mutex<VecDeque<Idle<B>>>,
@@ -102,7 +102,7 @@ impl<B: Send + 'static> Pool<B> {
         let mut spare = idle.len().saturating_sub(KEPT);
         idle.retain(|idle| {
             let limit = if spare > 0 { SPARE_TIME } else { MAX_IDLE_TIME };
-            // The oldest stand in front.
+            // The oldest are at the front.
             spare = spare.saturating_sub(1);
             !idle.sender.is_closed() && idle.since.elapsed() < limit
         });

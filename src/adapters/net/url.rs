@@ -1,4 +1,4 @@
-//! URLs that Cambio asks, and the public address that it asks under.
+//! URLs of Cambio's own requests, and the public address in their headers.
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -13,7 +13,7 @@ pub struct PublicAddress {
     pub proto: HeaderValue,
 }
 
-/// The text is no URL that Cambio can send requests to.
+/// Cambio can't send requests to this text as a URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not an http or https URL without credentials and fragment")]
 pub struct UrlError(String);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
@@ -58,7 +58,7 @@ impl Peers {
     /// The verifier for a listener's handshakes.
     pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         let hints = self.authority.as_ref().map(|authority| authority.root_hint_subjects().to_vec());
-        Arc::new(Holder { hints: hints.unwrap_or_default(), provider: provider() })
+        Arc::new(Holder { hints: hints.unwrap_or_default(), algorithms: provider().signature_verification_algorithms })
     }
 }
 
@@ -66,7 +66,7 @@ impl Peers {
 #[derive(Debug)]
 struct Holder {
     hints: Vec<DistinguishedName>,
-    provider: Arc<CryptoProvider>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientCertVerifier for Holder {
@@ -88,29 +88,7 @@ impl ClientCertVerifier for Holder {
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    verify_signatures!();
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -28,7 +27,6 @@ use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 pub struct UpstreamClient {
     connector: Arc<Connector>,
     pool: Arc<Pool<Body>>,
-    authority: Authority,
     host: HeaderValue,
     response_timeout: Duration,
     idle_timeout: Duration,
@@ -40,7 +38,6 @@ impl UpstreamClient {
         Ok(Self {
             connector: Arc::new(Connector::new(config)?),
             pool: Arc::default(),
-            authority: config.authority.clone(),
             host: HeaderValue::from_str(config.authority.as_str())
                 .unwrap_or_else(|_| HeaderValue::from_static("localhost")),
             response_timeout: config.response_timeout,
@@ -51,11 +48,6 @@ impl UpstreamClient {
     /// The longest silence in a body.
     pub fn idle_timeout(&self) -> Duration {
         self.idle_timeout
-    }
-
-    /// Its host and port.
-    pub fn authority(&self) -> &Authority {
-        &self.authority
     }
 
     /// `Host` for requests that have none.
@@ -87,7 +79,7 @@ impl UpstreamClient {
         whole(response.map_err(|error| OutgoingError::Upstream(error.to_string()))?, limits).await
     }
 
-    /// Whether the identity provider answers at all.
+    /// Checks that the identity provider answers.
     ///
     /// # Errors
     /// Why it does not.

@@ -1,10 +1,190 @@
-//! Users and their roles, from Keycloak's admin REST API: for minted tokens whose audience takes roles from the
-//! directory, and for impersonation. Roles are cached for a short time, with one request at a time per user.
+//! Users and their roles, from Keycloak's admin REST API: for minted tokens whose audience takes roles from the directory,
+//! and for impersonation. Roles are cached for a short time, with one request at a time per user.
 
-pub mod client;
-pub mod error;
 pub mod roles;
 pub mod user;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use moka::future::Cache;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use crate::adapters::config::{Directory, OwnClient};
+use crate::adapters::net::outgoing::AnswerLimits;
+use crate::adapters::net::url::PublicAddress;
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::words::clock::Clock;
+use crate::words::oauth::form::Form;
+use crate::words::secret::Secret;
+
+/// Characters that need no escape in a path segment (RFC 3986 section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Limits for the body of an answer. Thousands of roles fit.
+const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(10), bytes: 1 << 20 };
+/// Users and clients in each cache.
+const REMEMBERED: u64 = 10_000;
+/// A token is not used if it expires within this time.
+const SPARE: SignedDuration = SignedDuration::from_secs(10);
+
+/// A realm's users and their roles, through Cambio's own client.
+#[derive(Debug)]
+pub struct DirectoryClient {
+    client: OwnClient,
+    token_path: String,
+    admin_path: String,
+    public: PublicAddress,
+    clock: Clock,
+    token: ArcSwapOption<(Secret, Timestamp)>,
+    clients: Cache<String, Option<Arc<str>>>,
+    /// Roles by user and client; without a client, realm roles.
+    roles: Cache<(String, Option<String>), Arc<BTreeSet<String>>>,
+    enabled: Cache<String, bool>,
+}
+
+/// Why there is no answer about a user. The text repeats nothing of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// The user does not exist.
+    #[error("the identity provider knows no such user")]
+    NoUser,
+    /// The identity provider shows Cambio no client with this id, so its roles are unknown.
+    #[error(
+        "the identity provider shows no client {0:?} to realms.*.directory.clientId: give it view-clients, or take the client out of adminRoles"
+    )]
+    NoClient(String),
+    /// The identity provider refuses Cambio's own client, or that client lacks permissions.
+    #[error("the identity provider answered {0} to {1}")]
+    Status(StatusCode, &'static str),
+    /// The identity provider does not answer, or its answer is not Keycloak's.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl DirectoryClient {
+    /// A directory of the realm at `path` with this public address.
+    pub fn new(config: &Directory, path: &str, public: PublicAddress, clock: Clock) -> Self {
+        // /realms/corp is administered at /admin/realms/corp, /auth/realms/corp at /auth/admin/realms/corp.
+        let split = path.rfind("/realms/").unwrap_or(0);
+        let (before, realm) = path.split_at(split);
+        Self {
+            client: config.client.clone(),
+            token_path: format!("{path}/protocol/openid-connect/token"),
+            admin_path: format!("{before}/admin{realm}"),
+            public,
+            clock,
+            token: ArcSwapOption::empty(),
+            clients: remember(config.cache_for),
+            roles: remember(config.cache_for),
+            enabled: remember(config.cache_for),
+        }
+    }
+
+    /// Sends a request with Cambio's own token, and again with a new token if the old one is refused.
+    async fn get<T: for<'de> Deserialize<'de>>(
+        &self,
+        upstream: &UpstreamClient,
+        path: String,
+        what: &'static str,
+    ) -> Result<T, DirectoryError> {
+        let mut fresh = false;
+        loop {
+            let held = self.token.load_full().filter(|token| !fresh && token.1 > self.clock.now());
+            let token = if let Some(token) = held {
+                token
+            } else {
+                fresh = true;
+                self.new_token(upstream).await?
+            };
+            let mut request = self.request(Method::GET, &path, String::new())?;
+            request.headers_mut().insert(AUTHORIZATION, bearer(&token.0)?);
+            let (status, body) = send(upstream, request).await?;
+            match status {
+                StatusCode::OK => return read(&body),
+                StatusCode::UNAUTHORIZED if !fresh => fresh = true,
+                StatusCode::NOT_FOUND => return Err(DirectoryError::NoUser),
+                status => return Err(DirectoryError::Status(status, what)),
+            }
+        }
+    }
+
+    async fn new_token(&self, upstream: &UpstreamClient) -> Result<Arc<(Secret, Timestamp)>, DirectoryError> {
+        #[derive(Deserialize)]
+        struct Granted {
+            access_token: String,
+            expires_in: i64,
+        }
+        let mut form = Form::new();
+        form.push("grant_type", "client_credentials");
+        form.push("client_id", &self.client.id);
+        form.push("client_secret", self.client.secret.expose());
+        let mut request = self.request(Method::POST, &self.token_path, form.encode())?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let (status, body) = send(upstream, request).await?;
+        if status != StatusCode::OK {
+            return Err(DirectoryError::Status(status, "the login of realms.*.directory.clientId"));
+        }
+        let granted: Granted = read(&body)?;
+        let life = SignedDuration::from_secs(granted.expires_in).saturating_sub(SPARE);
+        let now = self.clock.now();
+        let until = now.saturating_add(life).unwrap_or(now);
+        let token = Arc::new((Secret::new(granted.access_token), until));
+        self.token.store(Some(Arc::clone(&token)));
+        Ok(token)
+    }
+
+    /// A request under the realm's public address, which Keycloak writes into its tokens.
+    fn request(&self, method: Method, path: &str, body: String) -> Result<Request<Bytes>, DirectoryError> {
+        let request = Request::builder().method(method).uri(path).body(Bytes::from(body));
+        let mut request =
+            request.map_err(|_| DirectoryError::Unavailable("a name that can't stand in a URL".to_owned()))?;
+        self.public.write(request.headers_mut());
+        Ok(request)
+    }
+}
+
+fn remember<K, V>(life: Duration) -> Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder().max_capacity(REMEMBERED).time_to_live(life).build()
+}
+
+/// The status of an answer, and its body if the status is 200.
+async fn send(upstream: &UpstreamClient, request: Request<Bytes>) -> Result<(StatusCode, Bytes), DirectoryError> {
+    let response = upstream.ask(request, LIMITS).await;
+    let response = response.map_err(|error| DirectoryError::Unavailable(error.to_string()))?;
+    Ok((response.status(), response.into_body()))
+}
+
+fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, DirectoryError> {
+    serde_json::from_slice(body).map_err(|_| DirectoryError::Unavailable("an answer that is not Keycloak's".to_owned()))
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, DirectoryError> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+        .map_err(|_| DirectoryError::Unavailable("a token that can't stand in a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A user's id as a segment of a path. An id of dots alone would lead to another path.
+fn segment(id: &str) -> Result<String, DirectoryError> {
+    if matches!(id, "" | "." | "..") { Err(DirectoryError::NoUser) } else { Ok(escaped(id)) }
+}
+
+/// A text as part of a URL.
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Why the identity provider can't be asked, or does not answer.
+//! Why the identity provider can't be reached, or does not answer.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The plain proxy: forwards a caller's request and its answer unchanged.
+//! The plain proxy: forwards a caller's request and its answer unchanged, WebSocket tunnels included.
 
 use std::sync::Arc;
 
@@ -6,12 +6,15 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::error::UpstreamError;
-use crate::adapters::upstream::{headers, upgrade};
+use crate::adapters::upstream::headers;
 
 /// Sends a request upstream and streams the answer back. Path and query keep their bytes, `Host` its value. The body
 /// may differ from the caller's; the framing headers follow its length.
@@ -26,7 +29,7 @@ pub async fn pass(
 ) -> Result<Response<Body>, UpstreamError> {
     let (mut head, body) = request.into_parts();
     let websocket = headers::asks_for_websocket(&head);
-    let caller = if websocket { upgrade::of_caller(&mut head.extensions) } else { None };
+    let caller = if websocket { head.extensions.remove::<OnUpgrade>() } else { None };
 
     if head.version == Version::HTTP_2 {
         headers::join_cookies(&mut head.headers);
@@ -46,7 +49,7 @@ pub async fn pass(
     let mut response = upstream.send(Request::from_parts(head, body)).await?;
     *response.version_mut() = Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return upgrade::tunnel(response, caller, connection);
+        return tunnel(response, caller, connection);
     }
     headers::strip_hop_by_hop(response.headers_mut());
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -77,6 +80,45 @@ fn to_origin_form(uri: &mut Uri) {
     }
     let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     *uri = Uri::from(path);
+}
+
+/// Answers 101 and starts the tunnel. A half-close is forwarded. The tunnel counts as a connection, and ends at a
+/// drain's deadline.
+fn tunnel(
+    mut response: Response<Body>,
+    caller: Option<OnUpgrade>,
+    connection: &Arc<Connection>,
+) -> Result<Response<Body>, UpstreamError> {
+    let Some((caller, upstream)) = caller.zip(response.extensions_mut().remove::<OnUpgrade>()) else {
+        return Err(UpstreamError::Garbage("101 without a WebSocket upgrade in the request".to_owned()));
+    };
+    if !headers::is_websocket(response.headers()) {
+        return Err(UpstreamError::Garbage("101 to another protocol than WebSocket".to_owned()));
+    }
+    headers::strip_hop_by_hop(response.headers_mut());
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    connection.upgrade();
+    let connection = Arc::clone(connection);
+    tokio::spawn(async move {
+        let mut watch = connection.watch();
+        tokio::select! {
+            () = copy(caller, upstream) => {}
+            () = watch.cut() => {}
+        }
+        drop(connection);
+    });
+    Ok(response)
+}
+
+async fn copy(caller: OnUpgrade, upstream: OnUpgrade) {
+    let ends = tokio::try_join!(caller, upstream);
+    let Ok((caller, upstream)) = ends.inspect_err(|error| tracing::debug!(%error, "upgrade failed")) else {
+        return;
+    };
+    if let Err(error) = copy_bidirectional(&mut TokioIo::new(caller), &mut TokioIo::new(upstream)).await {
+        tracing::debug!(%error, "tunnel broke");
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The headers that pass, in both directions.
+//! The headers that are forwarded, in both directions.
 //!
-//! Hop-by-hop headers end here (RFC 9110 section 7.6.1). Headers with which proxies describe the caller end here, too,
-//! unless a listed proxy sent them: the identity provider may trust them.
+//! Hop-by-hop headers are removed (RFC 9110 section 7.6.1). Headers with which proxies describe the caller are
+//! removed, too, unless a listed proxy sent them, because the identity provider may trust them.
 
 use http::header::{
     CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
@@ -40,7 +40,7 @@ const IDENTITY: &[&str] = &[
     "x-ssl-client-cert",
 ];
 
-/// Headers that a `Connection` line can't remove, although RFC 9110 would allow it. Cambio decides by them
+/// Headers that a `Connection` line can't remove, although RFC 9110 would allow it. Cambio's decision depends on them
 /// (credentials, content, host), so the request must not arrive without them.
 const NOT_NOMINABLE: &[&str] = &[
     "authorization",
@@ -167,7 +167,7 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// The two values that nearly every `Connection` has.
+/// Whether `Connection` has one of its two usual values.
 fn names_nothing(connection: &HeaderValue) -> bool {
     let value = connection.as_bytes();
     value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
@@ -180,7 +180,7 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 fn is_nominable(option: &str) -> bool {
     let starts = |prefix: &str| option.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    // No headers have these names.
+    // These options name no headers.
     !["close", "keep-alive", "upgrade", "te"].iter().any(|word| option.eq_ignore_ascii_case(word))
         && !NOT_NOMINABLE.iter().any(|name| option.eq_ignore_ascii_case(name))
         && !starts("x-forwarded-")

@@ -1,4 +1,4 @@
-//! The answer lock: an answer with the marks of an exchange leaves only through the pipeline.
+//! The answer lock: only the pipeline may send an answer that has the mark of an exchange.
 //!
 //! The mark is a member `issued_token_type` of the answer's outermost JSON object (RFC 8693 section 2.2.1): no other
 //! grant's answer has it. A JSON answer is held back until it is whole, or longer than any token answer is; from then
@@ -29,20 +29,20 @@ pub enum Reading {
     Free,
     /// It is JSON, or does not say what it is.
     Read,
-    /// It is under a content coding, so the lock can't read it.
+    /// It has a content coding, so the lock can't read it.
     Coded,
 }
 
-/// Where an answer comes from, which says how much of it is free.
+/// Where an answer comes from. The origin decides how much of the answer is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A token endpoint: every answer is read, whatever it calls itself. Clients there read JSON without a look at
-    /// status and media type.
+    /// A token endpoint: every answer is read, whatever its media type, because clients of a token endpoint read JSON
+    /// without looking at status and media type.
     TokenEndpoint,
-    /// Any other path, asked with a method that may change something.
+    /// Any other path, requested with a method that may change something.
     Elsewhere,
-    /// Any other path, asked with GET, HEAD or OPTIONS, of which no server makes an exchange: JSON under a content
-    /// coding that the caller may have asked for is free.
+    /// Any other path, requested with GET, HEAD or OPTIONS. No server performs an exchange for these methods, so JSON
+    /// under a content coding, which the caller may have accepted, is free.
     Read,
 }
 
@@ -54,17 +54,17 @@ pub struct Released {
     pub whole: Option<Bytes>,
 }
 
-/// Whether an answer leaves without being read, as most do. No future is needed to say so, into which the answer would
-/// be copied.
+/// Whether an answer leaves without being read, as most do. This needs no future, into which the answer would be
+/// copied.
 pub fn is_free(response: &Response<Body>, origin: Origin) -> bool {
     reading(origin, response.status(), response.headers()) == Reading::Free
 }
 
-/// Reads an answer from outside the pipeline as far as the lock needs, and lets it leave unless it bears the mark of an
+/// Reads an answer from outside the pipeline as far as the lock needs, and releases it unless it has the mark of an
 /// exchange. The identity provider may be silent for `idle` at most.
 ///
 /// # Errors
-/// [`Reason::AnswerLocked`] if the answer bears the mark or can't be read, [`Reason::UpstreamGarbage`] if it broke off.
+/// [`Reason::AnswerLocked`] if the answer has the mark or can't be read, [`Reason::UpstreamGarbage`] if it broke off.
 pub async fn release(response: Response<Body>, idle: Duration, origin: Origin) -> Result<Released, Refusal> {
     let (head, mut incoming) = response.into_parts();
     match reading(origin, head.status, &head.headers) {
@@ -130,12 +130,12 @@ pub fn reading(origin: Origin, status: StatusCode, headers: &HeaderMap) -> Readi
     }
 }
 
-/// Whether a whole answer bears the mark.
+/// Whether a whole answer has the mark.
 pub fn bears_mark(body: &Bytes) -> bool {
     Scanner::default().push(body)
 }
 
-/// Whether an answer is JSON, or leaves it open.
+/// Whether an answer is JSON, or does not state its type.
 fn may_be_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(kind), None) = (types.next(), types.next()) else { return true };
@@ -145,7 +145,7 @@ fn may_be_json(headers: &HeaderMap) -> bool {
             .any(|at| essence.get(at..at + 4).is_some_and(|word| word.eq_ignore_ascii_case(b"json")))
 }
 
-/// Whether text that does not say what it is begins as no JSON in any encoding does. Such text streams.
+/// Whether text without a media type begins as JSON can begin in no encoding. Such text streams.
 fn is_no_json(text: &[u8]) -> bool {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     first.is_some_and(|byte| byte.is_ascii_graphic() && !b"{[\"".contains(byte))

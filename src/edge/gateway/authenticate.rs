@@ -1,12 +1,13 @@
-//! Client authentication: the pure check of `client::verify` with what it needs from outside. Keys are fetched, slow hashes
-//! run in the background, used assertions are remembered in the store, and the identity provider is asked about clients
-//! that the configuration does not register.
+//! Client authentication: the pure check of `client::verify`, and its effects. Keys are fetched, slow hashes run in
+//! the background, the store remembers used assertions, and the identity provider authenticates clients that the
+//! configuration does not register.
 
 mod upstream;
 
 use std::sync::Arc;
 
 use super::case::Case;
+use super::replay::store_unavailable;
 use crate::adapters::jwks::JwksError;
 use crate::adapters::metrics::Outcome;
 use crate::adapters::store::{MarkKey, MarkKind};
@@ -18,7 +19,7 @@ use crate::judgement::client::verify::{
 use crate::judgement::jose::keys::KeySet;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Keys that a client's methods take.
+/// Keys for the methods of a client.
 struct MethodKeys {
     /// The keys by the index of the method.
     found: Vec<(usize, Arc<KeySet>)>,
@@ -27,13 +28,13 @@ struct MethodKeys {
 }
 
 impl Case<'_> {
-    /// Proves that the client is who it says, once for each request: an assertion is spent by the proof.
+    /// Authenticates the client. This happens once per request, because it uses up the assertion.
     ///
     /// # Errors
-    /// `client_unauthenticated` and `client_assertion_replayed` where it is not, `client_authentication_unavailable` and
-    /// `store_unavailable` where that can't be found out.
+    /// `client_unauthenticated` and `client_assertion_replayed` if the client is not authentic;
+    /// `client_authentication_unavailable` and `store_unavailable` if this is unknown.
     pub async fn prove_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
-        let result = self.authenticated(credentials).await;
+        let result = self.authenticate_client(credentials).await;
         let config = &self.realm.config;
         let registered = config.clients.methods(credentials.client_id()).is_some();
         let (method, outcome) = match &result {
@@ -50,7 +51,7 @@ impl Case<'_> {
         result
     }
 
-    async fn authenticated(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
+    async fn authenticate_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let config = &self.realm.config;
         let MethodKeys { found, missing } = self.method_keys(credentials).await;
         let certificate = self.client_certificate()?;
@@ -65,9 +66,9 @@ impl Case<'_> {
             }
             Ok(ClientVerdict::ByUpstream) => match config.clients.unregistered {
                 Unregistered::Upstream { cache_for } => self.authenticate_upstream(credentials, cache_for).await,
-                Unregistered::Refused => Err(Refusal::new(Reason::Internal, "nobody judges the client")),
+                Unregistered::Refused => Err(Refusal::new(Reason::Internal, "no method authenticates the client")),
             },
-            // The client may have been right, with keys that were not there.
+            // The client may be authentic, with keys that are not available.
             Err(refusal) => match missing {
                 Some(error) if refusal.reason != Reason::ClientAssertionReplayed => {
                     Err(Refusal::new(Reason::ClientAuthenticationUnavailable, error.to_string()))
@@ -98,12 +99,13 @@ impl Case<'_> {
         keys
     }
 
-    /// An assertion's one use (RFC 7523 section 3, OpenID Connect Core section 9).
-    async fn spend_assertion(&self, once: UnspentAssertion) -> Result<AuthenticatedClient, Refusal> {
-        let key = MarkKey::new(MarkKind::ClientAssertion, &[&self.realm.config.name, once.client_id(), once.jti()]);
-        let first = self.services.store.claim(&key, once.until()).await;
-        let first = first.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
-        once.claimed(first)
+    /// An assertion is good for one use (RFC 7523 section 3, OpenID Connect Core section 9).
+    async fn spend_assertion(&self, assertion: UnspentAssertion) -> Result<AuthenticatedClient, Refusal> {
+        let key =
+            MarkKey::new(MarkKind::ClientAssertion, &[&self.realm.config.name, assertion.client_id(), assertion.jti()]);
+        let first = self.services.store.claim(&key, assertion.until()).await;
+        let first = first.map_err(store_unavailable)?;
+        assertion.claimed(first)
     }
 }
 

@@ -1,19 +1,40 @@
-//! One governed request, in one value.
+//! What belongs to one request: its context, and, if the request is governed, its case.
 
 use std::sync::Arc;
 
 use http::Request;
 use http::request::Parts;
 
-use super::context::RequestContext;
 use super::generation::Generation;
 use super::realm_runtime::RealmRuntime;
-use super::record::AuditRecord;
+use super::record::{AuditRecord, RequestHead};
 use super::services::Services;
 use crate::adapters::net::connection::Connection;
 
-/// A request that is governed: a grant by which one token becomes another, or a question about a token that Cambio
-/// signed.
+/// What every request has before its head is read.
+#[derive(Clone, Copy)]
+pub struct RequestContext<'a> {
+    /// What all requests share.
+    pub services: &'a Services,
+    /// The generation of the configuration that applies.
+    pub generation: &'a Generation,
+    /// The connection that the request came on.
+    pub connection: &'a Arc<Connection>,
+}
+
+impl<'a> RequestContext<'a> {
+    /// Starts the audit record of a request with this head.
+    pub fn record(self, head: &Parts, realm: Option<&RealmRuntime>) -> AuditRecord<'a> {
+        self.record_of(&RequestHead::of(head, self.connection), realm)
+    }
+
+    /// Starts the audit record of a request whose head was read before.
+    pub fn record_of(self, head: &RequestHead<'_>, realm: Option<&RealmRuntime>) -> AuditRecord<'a> {
+        AuditRecord::new(self.services, head, realm, &self.generation.config.policy.hash)
+    }
+}
+
+/// A governed request: a grant that exchanges one token for another, or a request about a token that Cambio signed.
 pub struct Case<'a> {
     /// What all requests share.
     pub services: &'a Services,
@@ -25,7 +46,7 @@ pub struct Case<'a> {
     pub realm: &'a RealmRuntime,
     /// The head of the request. [`Case::take_head`] leaves an empty one behind.
     pub head: Parts,
-    /// What is known so far, for the audit log.
+    /// The audit record, with what is known so far.
     pub record: AuditRecord<'a>,
 }
 
@@ -36,7 +57,7 @@ impl<'a> Case<'a> {
         Self { services, generation, connection, realm, head, record }
     }
 
-    /// Takes the head for the last question to the identity provider, so that the headers are not copied.
+    /// Takes the head for the last request to the identity provider, so that the headers are not copied.
     pub fn take_head(&mut self) -> Parts {
         std::mem::replace(&mut self.head, Request::new(()).into_parts().0)
     }

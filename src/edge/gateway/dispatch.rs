@@ -1,4 +1,4 @@
-//! Sends each request on the way that its head asks for, and counts the answer.
+//! Routes each request according to its head, and counts the answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::context::RequestContext;
+use super::case::RequestContext;
 use super::services::Services;
 use super::{own_tokens, token_endpoint};
 use crate::adapters::metrics::Way;

@@ -1,24 +1,27 @@
-//! What the caller has shown besides credentials: a `DPoP` proof and a client certificate.
+//! The caller's evidence besides credentials: a `DPoP` proof (RFC 9449), which is used up, and a client certificate.
 
 mod certificate;
-mod dpop;
-pub(super) mod nonce_key;
+
+use http::HeaderValue;
 
 use super::case::Case;
+use crate::adapters::store::{MarkKey, MarkKind};
+use crate::adapters::upstream::headers::public_origin;
 use crate::judgement::client::certificate::ClientCertificate;
-use crate::judgement::token::dpop::{DpopProof, ProofTarget};
+use crate::judgement::token::dpop::htu::Htu;
+use crate::judgement::token::dpop::{self, DpopError, DpopProof, DpopRules, ProofRequest, ProofTarget};
 use crate::words::oauth::confirmation::Evidence;
-use crate::words::refusal::Refusal;
+use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// Who sends a token, as far as the sender has proved it. A bound token must be bound to this sender.
+/// The proved sender of a token. A bound token must be bound to this sender.
 pub struct Sender {
     proof: Option<DpopProof>,
     certificate_thumbprint: Option<String>,
 }
 
 impl Sender {
-    /// What a token's binding is compared with.
+    /// The evidence that a token's binding is compared with.
     pub fn evidence(&self) -> Evidence<'_> {
         let certificate_thumbprint = self.certificate_thumbprint.as_deref();
         Evidence { jkt: self.proof.as_ref().map(DpopProof::jkt), certificate_thumbprint }
@@ -26,14 +29,53 @@ impl Sender {
 }
 
 impl Case<'_> {
-    /// Who sends `token` to this place. The sender's `DPoP` proof is spent.
+    /// The sender of `token` to this place. The sender's `DPoP` proof is used up.
     ///
     /// # Errors
-    /// The proof or the certificate does not hold, or the store can't tell whether the proof was used before.
+    /// The proof or the certificate is invalid, or the store does not say whether the proof was used before.
     pub async fn sender(&mut self, token: &Secret, place: ProofTarget) -> Result<Sender, Refusal> {
         let proof = self.dpop_proof(token, place).await?;
         let certificate = self.client_certificate()?;
         let certificate_thumbprint = certificate.as_deref().map(ClientCertificate::thumbprint_s256);
         Ok(Sender { proof, certificate_thumbprint })
+    }
+
+    /// The proof that came with `token`, if any. The answer then carries the realm's next nonce.
+    ///
+    /// # Errors
+    /// The proof is invalid, or the store does not say whether it was used before: a replayed proof proves nothing.
+    async fn dpop_proof(&mut self, token: &Secret, place: ProofTarget) -> Result<Option<DpopProof>, Refusal> {
+        let Some(proof) = dpop::header(&self.head.headers)? else { return Ok(None) };
+        let (config, now) = (&self.realm.config, self.services.now());
+        let nonces = self.realm.nonces.as_ref().map(|key| key.of(&config.name));
+        if let Some(nonces) = nonces {
+            // Base64url is always a header value.
+            self.record.next_nonce(HeaderValue::from_str(&nonces.fresh(now)).ok());
+        }
+        let url = self.public_url().ok_or(DpopError::Url)?;
+        let request = ProofRequest { method: &self.head.method, url: &url, token, place };
+        let rules = DpopRules {
+            algorithms: &config.dpop.algorithms,
+            window: config.dpop.window,
+            leeway: config.tokens.leeway,
+            nonces,
+        };
+        let unspent = dpop::check(proof, &request, &rules, now)?;
+        let key = MarkKey::new(MarkKind::DpopProof, &unspent.once());
+        let first = self.services.store.claim(&key, unspent.until()).await;
+        let first = first.map_err(|error| {
+            Refusal::new(
+                Reason::StoreUnavailable,
+                format!("it is unknown whether the DPoP proof was used before: {error}"),
+            )
+        })?;
+        Ok(Some(unspent.spent(first)?))
+    }
+
+    /// The URL under which the caller knows the endpoint.
+    fn public_url(&self) -> Option<Htu> {
+        let origin = public_origin(&self.head, self.connection)?;
+        let host = origin.host.to_str().ok()?;
+        Htu::parse(&format!("{}://{host}{}", origin.scheme(), self.head.uri.path()))
     }
 }

@@ -1,34 +1,31 @@
-//! The story of every grant that is governed: token exchange, JWT authorization grant, CERN's `api-access` and the refresh
-//! of an exchange.
+//! The story of every governed grant: token exchange, JWT authorization grant, CERN's `api-access` and the refresh of
+//! an exchange.
 
 pub mod ask;
-mod client;
+pub mod client;
 mod decide;
-mod demands;
 mod finish;
 mod impersonation;
 mod issue;
-mod issued_answer;
 mod mint;
+pub mod outcome;
 mod refresh;
-pub mod request;
-pub mod stop;
 mod tokens;
 
 use http::Response;
 
-use self::request::GovernedRequest;
-use self::stop::Stop;
+use self::client::GovernedRequest;
+use self::outcome::Stop;
 use super::case::Case;
 use crate::adapters::net::body::Body;
 use crate::judgement::token::dpop::ProofTarget;
 use crate::words::refusal::Refusal;
 
-/// Judges a governed request, has the token issued, and holds the answer to its contract. A refusal of the identity
-/// provider is an answer.
+/// Decides a governed request, has the token issued, and checks the answer against its contract. A refusal of the
+/// identity provider is an answer, too.
 ///
 /// # Errors
-/// The refusal. The caller answers it and writes its audit line.
+/// The refusal, for which the caller writes answer and audit line.
 pub async fn govern(case: &mut Case<'_>, request: GovernedRequest) -> Result<Response<Body>, Refusal> {
     match story(case, request).await {
         Ok(response) => Ok(response),

@@ -10,7 +10,7 @@ use super::key_cache::{KeyCaches, KeySourceSettings};
 use super::realm_runtime::RealmRuntime;
 use super::setup_error::StartError;
 use crate::adapters::config::{Config, Realm};
-use crate::adapters::jwks::{JwksCache, Source};
+use crate::adapters::jwks::Source;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::tls::peers::Peers;
 use crate::judgement::route::RouteTable;
@@ -22,16 +22,16 @@ pub struct Generation {
     pub config: Config,
     /// Paths to realms.
     pub table: RouteTable,
-    /// In the order of `config.realms`, which is the order of the table's indices.
+    /// In the order of `config.realms`, as the table's indices are.
     pub realms: Vec<RealmRuntime>,
     /// Every issuer, the realms included.
     pub issuers: Issuers,
-    /// What is believed of the certificates of `listen.clientCertificateHeader`.
+    /// The trust in certificates of `listen.clientCertificateHeader`.
     pub header_peers: Peers,
 }
 
 impl Generation {
-    /// Builds a generation; key caches of `previous` whose source is unchanged go on.
+    /// Builds a generation, and keeps the key caches of `previous` whose source is unchanged.
     ///
     /// # Errors
     /// A key source can't be set up.
@@ -46,7 +46,7 @@ impl Generation {
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {
             let settings = KeySourceSettings {
-                source: Source::realm(&config.upstream, realm).map_err(|error| StartError::Tls(error.to_string()))?,
+                source: Source::realm(&config.upstream, realm)?,
                 limits: realm.jwks,
                 ca: config.upstream.ca.clone(),
                 client_certificate: config.upstream.client_certificate.clone(),
@@ -62,16 +62,16 @@ impl Generation {
         }
         let table = RouteTable::new(config.realms.values().map(Realm::place));
         let ca = config.listen.certificate_header.as_ref().and_then(|header| header.ca.as_deref());
-        let header_peers = Peers::load(ca).map_err(|error| StartError::Tls(error.to_string()))?;
+        let header_peers = Peers::load(ca)?;
         Ok(Self { config, table, realms, issuers, header_peers })
     }
 
-    /// Gives the target of a request the path that the identity provider knows, where a dialect has another.
+    /// Replaces the path of a request with the identity provider's, if the dialect has another.
     pub fn to_upstream(&self, head: &mut Parts) {
         let Some(path) = self.table.upstream_path(head.uri.path()) else { return };
         let target = head.uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         let mut parts = std::mem::take(&mut head.uri).into_parts();
-        // Paths of the configuration have no escapes, and the query was one before.
+        // Paths of the configuration have no escapes, and the query was valid before.
         parts.path_and_query = target.parse().ok();
         head.uri = Uri::from_parts(parts).unwrap_or_default();
     }
@@ -79,11 +79,6 @@ impl Generation {
     /// The realm with this name.
     pub fn realm(&self, name: &str) -> Option<&RealmRuntime> {
         self.realms.iter().find(|realm| realm.config.name == name)
-    }
-
-    /// Every key cache with the name of its issuer.
-    pub fn key_caches(&self) -> impl Iterator<Item = (&str, &JwksCache)> {
-        self.issuers.key_caches()
     }
 }
 

@@ -1,5 +1,5 @@
-//! Introspection of subject tokens (RFC 7662): issuers explain their opaque tokens, and the identity provider says
-//! whether a token of its own is still active.
+//! Introspection of subject tokens (RFC 7662): at issuers for their opaque tokens, and at the identity provider for
+//! `stillActive`.
 
 use super::case::Case;
 use super::issuers::OpaqueIssuer;
@@ -14,7 +14,7 @@ impl Case<'_> {
     /// several.
     ///
     /// # Errors
-    /// No issuer can be asked, the issuer does not answer, or its answer fails a check.
+    /// No issuer is suitable, the issuer does not answer, or its answer fails a check.
     pub(super) async fn check_opaque(
         &self,
         incoming: PresentedToken<'_>,
@@ -30,24 +30,24 @@ impl Case<'_> {
 
     async fn introspect(&self, issuer: &OpaqueIssuer<'_>, token: &Secret) -> Result<IntrospectionAnswer, Refusal> {
         let OpaqueIssuer { checks, introspector } = issuer;
-        introspector.ask(&self.services.upstream, token).await.map_err(|error| {
+        introspector.introspect(&self.services.upstream, token).await.map_err(|error| {
             let issuer = checks.issuer_name;
             tracing::warn!(issuer, %error, "the issuer could not be asked about an opaque token");
             Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {issuer}: {error}"))
         })
     }
 
-    /// Checks that one of the realm's own tokens is still active. The identity provider is asked each time.
+    /// Checks with the identity provider that a realm's own token is still active. The answer is never cached.
     ///
     /// # Errors
-    /// The identity provider says no, or does not say.
+    /// The token is not active, or the identity provider does not answer.
     pub(super) async fn still_active(&self, token: &Secret) -> Result<(), Refusal> {
         let (realm, name) = (self.realm, &self.realm.config.name);
         let unavailable = |detail: String| Refusal::new(Reason::IntrospectionUnavailable, detail);
         let Some(client) = &realm.introspection else {
             return Err(unavailable(format!("stillActive: write realms.{name}.introspection in cambio.yaml")));
         };
-        match client.ask(&self.services.upstream, token).await {
+        match client.introspect(&self.services.upstream, token).await {
             Ok(answer) if answer.is_active() => Ok(()),
             Ok(_) => Err(Refusal::new(
                 Reason::SubjectTokenInactive,

@@ -9,7 +9,7 @@ use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::realm_runtime::RealmRuntime;
 use super::setup_error::StartError;
 use crate::adapters::config::{Realm, TrustedIssuer};
-use crate::adapters::introspection::client::IntrospectionClient;
+use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
@@ -20,18 +20,18 @@ use crate::words::refusal::{Reason, Refusal};
 #[derive(Default)]
 pub struct Issuers(BTreeMap<String, IssuerRuntime>);
 
-/// Where tokens of one issuer are checked.
+/// What Cambio needs to check the tokens of one issuer.
 struct IssuerRuntime {
     url: String,
     checks: TokenChecks,
-    /// `None`: a realm's own tokens, which must be the calling client's.
+    /// `None` for a realm, whose tokens must be issued to the calling client.
     audiences: Option<Vec<String>>,
     keys: Arc<KeyCache>,
-    /// Who is asked about its opaque tokens.
+    /// The client for introspection of its opaque tokens.
     introspection: Option<IntrospectionClient>,
 }
 
-/// An issuer that a realm trusts: how its tokens are checked, and where its keys are.
+/// An issuer that a realm trusts.
 pub struct TrustedKeys<'s> {
     /// How its tokens are checked.
     pub checks: SubjectChecks<'s>,
@@ -39,7 +39,7 @@ pub struct TrustedKeys<'s> {
     pub jwks: &'s JwksCache,
 }
 
-/// An issuer that is asked about its opaque tokens.
+/// An issuer that explains its opaque tokens through introspection.
 pub struct OpaqueIssuer<'s> {
     /// How its answer is checked.
     pub checks: SubjectChecks<'s>,
@@ -48,10 +48,10 @@ pub struct OpaqueIssuer<'s> {
 }
 
 impl TrustedKeys<'_> {
-    /// The keys, which are fetched if `kid` is unknown.
+    /// The keys. An unknown `kid` causes a fetch.
     ///
     /// # Errors
-    /// The keys are not at hand.
+    /// The keys are not available.
     pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Refusal> {
         self.jwks
             .keys(kid)
@@ -68,7 +68,7 @@ impl Issuers {
         self.0.insert(realm.name.clone(), issuer);
     }
 
-    /// Adds a foreign issuer; its key cache of `previous` goes on if its source is unchanged.
+    /// Adds a foreign issuer, and keeps its key cache of `previous` if its source is unchanged.
     ///
     /// # Errors
     /// A key source or TLS can't be set up.
@@ -79,7 +79,7 @@ impl Issuers {
         previous: Option<&Self>,
     ) -> Result<(), StartError> {
         let settings = KeySourceSettings {
-            source: Source::issuer(issuer).map_err(|error| StartError::Tls(error.to_string()))?,
+            source: Source::issuer(issuer)?,
             limits: issuer.jwks,
             ca: issuer.ca.clone(),
             client_certificate: None,
@@ -87,7 +87,7 @@ impl Issuers {
         let previous = previous.and_then(|issuers| issuers.key_cache(&issuer.name));
         let introspection = issuer.introspection.as_ref().map(|config| {
             IntrospectionClient::issuer(config, issuer.ca.as_deref(), caches.clock.clone())
-                .map_err(|error| StartError::Tls(format!("introspection of {}: {error}", issuer.name)))
+                .map_err(|error| StartError::tls(format_args!("introspection of {}", issuer.name), error))
         });
         let runtime = IssuerRuntime {
             url: issuer.url.clone(),
@@ -134,24 +134,24 @@ impl Issuers {
         let audience = match &issuer.audiences {
             Some(audiences) => AudienceRule::AnyOf(audiences),
             None if *name == realm.name => AudienceRule::ClientOr(others),
-            // Another realm's client with the same name is another party: its tokens must be for this realm.
+            // Another realm's client with this name is another party: its tokens must be for this realm.
             None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
         };
         Some(TrustedKeys { checks: issuer.subject_checks(name, audience), jwks: &issuer.keys.jwks })
     }
 
-    /// The issuer that is asked about an opaque token at a realm: the issuer that is `named` (`subject_issuer`: its name in
-    /// the configuration, or its URL), or the only issuer with an introspection endpoint.
+    /// The issuer for an opaque token at a realm: the issuer that is `named` (`subject_issuer`: its name in the
+    /// configuration, or its URL), or the only issuer with introspection.
     ///
     /// # Errors
-    /// None of the realm's issuers is meant, or more than one may be.
+    /// None of the realm's issuers matches, or more than one.
     pub fn opaque<'s>(&'s self, realm: &'s Realm, named: Option<&str>) -> Result<OpaqueIssuer<'s>, Refusal> {
         let mut found = realm.subject_issuers.iter().filter_map(|name| {
             let issuer = self.0.get(name)?;
             let (audiences, introspector) = (issuer.audiences.as_deref()?, issuer.introspection.as_ref()?);
             let checks = issuer.subject_checks(name, AudienceRule::AnyOf(audiences));
-            let is_meant = named.is_none_or(|named| named == checks.issuer_name || named == checks.issuer);
-            is_meant.then_some(OpaqueIssuer { checks, introspector })
+            let matches_name = named.is_none_or(|named| named == checks.issuer_name || named == checks.issuer);
+            matches_name.then_some(OpaqueIssuer { checks, introspector })
         });
         let at = &realm.name;
         match (found.next(), found.next()) {
@@ -172,8 +172,8 @@ impl Issuers {
     }
 
     fn is_trusted(&self, realm: &Realm, named: &str) -> bool {
-        let is_meant = |name: &str| name == named || self.0.get(name).is_some_and(|issuer| issuer.url == named);
-        realm.subject_issuers.iter().any(|name| is_meant(name))
+        let matches_name = |name: &str| name == named || self.0.get(name).is_some_and(|issuer| issuer.url == named);
+        realm.subject_issuers.iter().any(|name| matches_name(name))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::setup_error::StartError;
 use crate::adapters::config::{JwksLimits, KeyPair};
 use crate::adapters::jwks::fetch::{FetchError, Fetcher};
-use crate::adapters::jwks::{JwksCache, JwksObserver, Source};
+use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::metrics::Metrics;
 use crate::words::clock::Clock;
 
@@ -20,7 +20,7 @@ pub(super) struct KeyCache {
     task: JoinHandle<()>,
 }
 
-/// Where keys come from and how they are kept. Caches with equal settings are one cache.
+/// The source of keys and the limits of their cache. Equal settings share one cache.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct KeySourceSettings {
     pub(super) source: Source,
@@ -29,7 +29,7 @@ pub(super) struct KeySourceSettings {
     pub(super) client_certificate: Option<KeyPair>,
 }
 
-/// Starts key caches, or goes on with those of the previous generation.
+/// Starts key caches, or keeps those of the previous generation.
 #[derive(Clone, Copy)]
 pub(super) struct KeyCaches<'a> {
     pub(super) clock: &'a Clock,
@@ -52,7 +52,7 @@ impl KeyCaches<'_> {
 }
 
 impl KeyCache {
-    /// Fetches at once, in the background, and from then on before the keys are old.
+    /// Fetches in the background, at once and again before the keys are old.
     fn start(
         name: &str,
         made_from: KeySourceSettings,
@@ -61,9 +61,10 @@ impl KeyCache {
     ) -> Result<Self, StartError> {
         let KeySourceSettings { source, ca, client_certificate, .. } = &made_from;
         let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
-            .map_err(|error| StartError::Tls(format!("keys of {name}: {error}")))?;
-        let counted = CountedFetches { issuer: name.to_owned(), metrics: Arc::clone(metrics) };
-        let jwks = JwksCache::new(fetcher, made_from.limits, clock.clone(), Arc::new(counted));
+            .map_err(|error| StartError::tls(format_args!("keys of {name}"), error))?;
+        let (issuer, metrics) = (name.to_owned(), Arc::clone(metrics));
+        let count = move |outcome: Result<(), &FetchError>| metrics.jwks_refreshed(&issuer, outcome.is_ok());
+        let jwks = JwksCache::new(fetcher, made_from.limits, clock.clone(), Box::new(count));
         let fresh = jwks.clone();
         let task = tokio::spawn(async move { fresh.keep_fresh().await });
         Ok(Self { jwks, made_from, task })
@@ -73,17 +74,5 @@ impl KeyCache {
 impl Drop for KeyCache {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// Counts fetches under the issuer's name.
-struct CountedFetches {
-    issuer: String,
-    metrics: Arc<Metrics>,
-}
-
-impl JwksObserver for CountedFetches {
-    fn refreshed(&self, outcome: Result<(), &FetchError>) {
-        self.metrics.jwks_refreshed(&self.issuer, outcome.is_ok());
     }
 }

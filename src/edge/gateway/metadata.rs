@@ -1,4 +1,4 @@
-//! Answering for what a realm publishes: its keys and its discovery document.
+//! Answers requests for the metadata of a realm: its keys and its discovery document.
 
 pub mod amend;
 pub mod cache;
@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::Timestamp;
 
-use super::context::RequestContext;
+use super::case::RequestContext;
 use super::{answer_lock, respond};
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::net::outgoing::sign;
@@ -21,19 +21,19 @@ use crate::judgement::exchange::doors::GovernedDoor;
 use crate::words::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE};
 use crate::words::refusal::Reason;
 
-/// For the headers of `certs`, when an identity provider hangs.
+/// Wait for the headers of `certs` if the identity provider hangs.
 const HEADERS_WAIT: Duration = Duration::from_secs(2);
 
-/// What the identity provider says to a fetch.
+/// The identity provider's answer to a fetch.
 enum Fetched {
     Document(HeaderMap, Bytes),
-    /// A realm that does not exist, or is disabled: its own answer is passed on.
+    /// The realm does not exist or is disabled: the answer is passed on.
     Refused(Response<Body>),
-    /// Nothing that could be used; the answer for when there is no older document.
+    /// No usable document: the answer if there is no older document.
     Failed(Response<Body>),
 }
 
-/// What the realm's discovery document must say of what is done here.
+/// What the realm's discovery document must say about Cambio.
 fn offers(realm: &RealmRuntime, now: Timestamp) -> Offers {
     let mut offers = Offers::default();
     offers.add("grant_types_supported", GRANT_TOKEN_EXCHANGE);
@@ -47,7 +47,7 @@ fn offers(realm: &RealmRuntime, now: Timestamp) -> Offers {
 }
 
 impl RequestContext<'_> {
-    /// The realm's keys with ours among them.
+    /// The realm's keys, with Cambio's among them.
     pub async fn keys(self, realm: Option<&RealmRuntime>, head: &Parts) -> Response<Body> {
         let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let keys = match realm.jwks.keys(None).await {
@@ -57,18 +57,18 @@ impl RequestContext<'_> {
                 return respond::fault(Reason::KeysUnavailable, head.uri.path());
             }
         };
-        let (ours, now) = (realm.signing.as_ref(), self.services.now());
-        if let Some(document) = realm.published.keys(&keys, ours, now) {
+        let (own, now) = (realm.signing.as_ref(), self.services.now());
+        if let Some(document) = realm.published.keys(&keys, own, now) {
             return document.answer(head);
         }
-        // The keys come from the cache that checks tokens; the identity provider is asked once for its headers, and
-        // nobody waits long for those: the keys are at hand.
-        let asked = self.fetch(head, DocumentRequest::of(head, self.connection));
-        let headers = match tokio::time::timeout(HEADERS_WAIT, asked).await {
+        // The keys come from the cache that checks tokens. Only the identity provider's headers are fetched, once,
+        // and no caller waits long for them.
+        let fetch = self.fetch(head, DocumentRequest::of(head, self.connection));
+        let headers = match tokio::time::timeout(HEADERS_WAIT, fetch).await {
             Ok(Fetched::Document(headers, _)) => headers,
             Ok(Fetched::Refused(_) | Fetched::Failed(_)) | Err(_) => HeaderMap::new(),
         };
-        realm.published.keep_keys(keys, ours, headers, now).answer(head)
+        realm.published.keep_keys(keys, own, headers, now).answer(head)
     }
 
     /// The realm's discovery document, per public origin.
@@ -97,11 +97,11 @@ impl RequestContext<'_> {
         }
     }
 
-    /// Asks for the whole document as it is, under the caller's public URL.
-    async fn fetch(self, head: &Parts, asked: DocumentRequest) -> Fetched {
+    /// Fetches the whole document under the caller's public URL.
+    async fn fetch(self, head: &Parts, document: DocumentRequest) -> Fetched {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
-        *request.headers_mut() = asked.headers;
+        *request.headers_mut() = document.headers;
         sign(request.headers_mut());
         match self.services.send(request, self.connection).await {
             Ok(response) if response.status() == StatusCode::OK => {

@@ -4,9 +4,7 @@
 mod introspection;
 mod presented;
 mod revocation;
-mod unaudited;
 mod userinfo;
-mod valid;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -14,18 +12,19 @@ use http::{Method, Response};
 use hyper::body::Incoming;
 
 use self::presented::{Carried, carried, is_in_head};
-use super::case::Case;
-use super::context::RequestContext;
+use super::case::{Case, RequestContext};
 use super::realm_runtime::RealmRuntime;
+use super::record::unsuccessful;
 use super::respond;
 use super::services::ReadForm;
-use crate::adapters::metrics::Way;
+use crate::adapters::metrics::{Outcome, OwnEndpoint, Way};
 use crate::adapters::net::body::Body;
+use crate::judgement::dialect::RequestKind;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::judgement::route::OwnTokenEndpoint;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Answers a request to one of these endpoints.
+/// Answers a request to these endpoints.
 pub(super) async fn respond(
     context: RequestContext<'_>,
     realm: usize,
@@ -46,7 +45,7 @@ pub(super) async fn respond(
     };
     let refusal = match read.and_then(|read| Ok((carries(realm, endpoint, &head, &read.bytes)?, read))) {
         Ok((Carried::Nothing, form)) => return (Way::Form, context.pass(head, form.into_body()).await),
-        Ok((Carried::Ours(presented), _)) => {
+        Ok((Carried::OwnToken(presented), _)) => {
             let record = context.record(&head, Some(realm));
             let case = Case::new(context, realm, head, record);
             let response = match endpoint {
@@ -61,11 +60,28 @@ pub(super) async fn respond(
     (Way::Own, context.record(&head, Some(realm)).end_outside(&refusal))
 }
 
-/// What the request carries, once it is sure that no governed grant is in it.
+/// The token in the request, after the check that the request has no governed grant.
 fn carries(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, head: &Parts, body: &Bytes) -> Result<Carried, Refusal> {
     if carries_governed_grant(body) {
         let detail = "a form with a governed grant on a path that is no token endpoint";
         return Err(Refusal::new(Reason::ExchangeElsewhere, detail));
     }
     carried(realm, endpoint, head, body)
+}
+
+impl Case<'_> {
+    /// Counts an answer that is not audited: introspection and userinfo.
+    fn count(&self, endpoint: OwnEndpoint, outcome: Outcome) {
+        self.services.metrics.own_token_request(&self.realm.config.name, endpoint, outcome);
+    }
+
+    /// The answer to a refusal, which is counted and logged.
+    fn refuse(&self, endpoint: OwnEndpoint, refusal: &Refusal) -> Response<Body> {
+        let (config, id) = (&self.realm.config, self.record.id());
+        let mut response = respond::refusal(config.dialect, refusal, RequestKind::Exchange, id);
+        respond::challenge(&mut response, &config.name);
+        self.count(endpoint, unsuccessful(response.status()));
+        tracing::info!(%id, realm = %config.name, reason = %refusal.reason, "not answered: {}", refusal.detail);
+        response
+    }
 }

@@ -1,4 +1,4 @@
-//! Requests that are not governed: they stream to the identity provider and back, past the answer lock.
+//! Ungoverned requests, which stream to the identity provider and back through the answer lock.
 
 use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
 use http::request::Parts;
@@ -6,14 +6,14 @@ use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
 use super::answer_lock::{self, Origin};
-use super::context::RequestContext;
+use super::case::RequestContext;
 use super::record::RequestHead;
 use crate::adapters::net::body::Body;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::words::refusal::{Reason, Refusal};
 
 impl RequestContext<'_> {
-    /// Streams to the identity provider and back, past the answer lock.
+    /// Streams to the identity provider and back through the answer lock.
     pub async fn pass(self, mut head: Parts, body: Body) -> Response<Body> {
         let origin = match head.method {
             Method::GET | Method::HEAD | Method::OPTIONS if !is_protocol(&head.uri) => Origin::Read,
@@ -32,14 +32,14 @@ impl RequestContext<'_> {
         match passed {
             Ok(released) => released.response,
             Err(refusal) => {
-                let seen = RequestHead::without_headers(&method, &uri, self.connection);
-                self.record_of(&seen, None).end_outside(&refusal)
+                let head = RequestHead::without_headers(&method, &uri, self.connection);
+                self.record_of(&head, None).end_outside(&refusal)
             }
         }
     }
 
-    /// A form to a path that is no token endpoint. Cambio reads the form, because some server might take it for a token
-    /// request.
+    /// Passes a form to a path that is no token endpoint. Cambio reads the form, because some server might take it
+    /// for a token request.
     pub async fn form(self, head: Parts, body: Incoming) -> Response<Body> {
         let refusal = match self.services.read_form(self.generation, body).await {
             Ok(form) if !carries_governed_grant(&form.bytes) => {
@@ -54,13 +54,13 @@ impl RequestContext<'_> {
         self.record(&head, None).end_outside(&refusal)
     }
 
-    /// Refuses a request for its head alone.
+    /// Refuses a request because of its head.
     pub fn reject(self, head: &Parts, refusal: &Refusal) -> Response<Body> {
         let generation = self.generation;
         let realm = generation.table.realm_at(head.uri.path()).and_then(|index| generation.realms.get(index));
         let mut response = self.record(head, realm).end_outside(refusal);
         if refusal.reason == Reason::FramingRefused && head.version < Version::HTTP_2 {
-            // Where a request ends is in doubt, so nothing after it on this connection is believed.
+            // The end of the request is in doubt, so Cambio reads nothing more from this connection.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -73,13 +73,13 @@ impl RequestContext<'_> {
     }
 }
 
-/// The answer lock can't read a compressed answer, nor a part of an answer.
+/// Makes the answer readable for the answer lock: neither compressed nor partial.
 pub(super) fn ask_for_readable_answer(head: &mut Parts) {
     head.headers.remove(ACCEPT_ENCODING);
     head.headers.remove(RANGE);
 }
 
-/// Whether a path lies among a realm's protocol endpoints, whose answers are small JSON or pages.
+/// Whether a path belongs to a realm's protocol endpoints, whose answers are small JSON or pages.
 fn is_protocol(uri: &Uri) -> bool {
     memchr::memmem::find(uri.path().as_bytes(), b"/protocol/").is_some()
 }

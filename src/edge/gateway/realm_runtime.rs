@@ -6,15 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 
-use super::evidence::nonce_key::nonce_key;
 use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::metadata::cache::Published;
 use super::setup_error::StartError;
-use crate::adapters::config::Realm;
-use crate::adapters::introspection::client::IntrospectionClient;
+use crate::adapters::config::{Dpop, NonceSource, Realm};
+use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::net::url::PublicAddress;
-use crate::adapters::upstream::directory::client::DirectoryClient;
+use crate::adapters::upstream::directory::DirectoryClient;
 use crate::judgement::client::registry::{ClientKeys, Method};
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::doors::GovernedDoor;
@@ -23,7 +22,7 @@ use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::permit::Circumstances;
 use crate::judgement::policy::model::{Delegation, Issuance, Policy};
-use crate::judgement::token::dpop::nonce::NonceKey;
+use crate::judgement::token::dpop::nonce::{MIN_KEY_BYTES, NonceKey};
 use crate::judgement::token::{AudienceRule, SubjectChecks};
 
 /// A realm with its keys.
@@ -34,23 +33,23 @@ pub struct RealmRuntime {
     pub jwks: JwksCache,
     /// The keys that Cambio signs with.
     pub signing: Option<KeyRing>,
-    /// Whether the identity provider was seen to publish the `kid` of the key that Cambio signs with.
+    /// Whether the identity provider last published the `kid` of the key that Cambio signs with.
     pub(super) collides: AtomicBool,
-    /// How tokens that Cambio signed are checked; `None` where Cambio signs none.
+    /// How tokens that Cambio signed are checked; `None` if Cambio signs none.
     own_checks: Option<TokenChecks>,
-    /// What its policy lets callers ask for.
+    /// What callers may request according to its policy.
     pub accepts: Accepts,
-    /// Flat claims into which some audience's file has roles written, under whatever name.
+    /// Flat claims that hold roles according to some audience's file.
     pub role_claims: BTreeSet<String>,
-    /// Where the identity provider is asked whether its tokens are active.
+    /// Introspection of its tokens at the identity provider.
     pub introspection: Option<IntrospectionClient>,
-    /// Where the roles of its users are asked for.
+    /// Its users and their roles at the identity provider.
     pub directory: Option<DirectoryClient>,
-    /// What is published for it.
+    /// Its published documents.
     pub published: Published,
     /// Keys of its clients, by their URL.
     client_keys: BTreeMap<String, Arc<KeyCache>>,
-    /// The key of its `DPoP` nonces, where it demands nonces.
+    /// The key of its `DPoP` nonces, if it demands nonces.
     pub nonces: Option<NonceKey>,
 }
 
@@ -63,7 +62,7 @@ pub struct CambioKeys<'r> {
 }
 
 impl RealmRuntime {
-    /// A realm of a new generation. What `previous` has of it goes on where its source is unchanged.
+    /// A realm of a new generation, which keeps what has an unchanged source in `previous`.
     ///
     /// # Errors
     /// A key source, TLS or a nonce key can't be set up.
@@ -74,10 +73,9 @@ impl RealmRuntime {
         caches: KeyCaches<'_>,
         previous: Option<&Self>,
     ) -> Result<Self, StartError> {
-        let tls = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
         let directory = realm.directory.as_ref().map(|config| {
-            let public = PublicAddress::of(&realm.issuer).map_err(|error| tls(&error))?;
-            Ok::<_, StartError>(DirectoryClient::new(config, &realm.path, public))
+            PublicAddress::of(&realm.issuer)
+                .map(|public| DirectoryClient::new(config, &realm.path, public, caches.clock.clone()))
         });
         Ok(Self {
             config: realm.clone(),
@@ -90,9 +88,10 @@ impl RealmRuntime {
             }),
             accepts: accepts(realm, policy),
             role_claims: role_claims(realm, policy),
-            introspection: IntrospectionClient::realm(realm).map_err(|error| tls(&error))?,
+            introspection: IntrospectionClient::realm(realm)
+                .map_err(|error| StartError::tls("introspection", error))?,
             directory: directory.transpose()?,
-            published: Published::new(),
+            published: Published::default(),
             client_keys: client_keys(realm, caches, previous)?,
             nonces: nonce_key(&realm.dpop, previous.and_then(|old| old.nonces.as_ref()))?,
         })
@@ -103,8 +102,8 @@ impl RealmRuntime {
         self.client_keys.get(url).map(|keys| &keys.jwks)
     }
 
-    /// The checks and keys for a token that Cambio signed with the key `kid`. `None` if the `kid` is not Cambio's alone, or
-    /// the key's time is over.
+    /// The checks and keys for a token that Cambio signed with the key `kid`. `None` if the identity provider
+    /// publishes this `kid`, too, or the key's time is over.
     pub fn cambio_keys(&self, kid: Option<&str>, now: Timestamp) -> Option<CambioKeys<'_>> {
         let (ring, checks) = (self.signing.as_ref()?, self.own_checks.as_ref()?);
         kid.filter(|kid| ring.holds(kid, now)).filter(|kid| self.is_cambios(kid))?;
@@ -114,14 +113,14 @@ impl RealmRuntime {
         Some(CambioKeys { checks, keys: ring.key_set() })
     }
 
-    /// Whether a `kid` is Cambio's alone. A `kid` that the identity provider publishes, too, is taken for the identity
+    /// Whether a `kid` is only Cambio's. A `kid` that the identity provider publishes, too, counts as the identity
     /// provider's.
     pub fn is_cambios(&self, kid: &str) -> bool {
         self.signing.as_ref().is_some_and(|ring| ring.owns(kid))
             && !self.jwks.held().is_some_and(|upstream| upstream.publishes(kid))
     }
 
-    /// Where its requests are judged.
+    /// The circumstances of its decisions.
     pub fn circumstances(&self) -> Circumstances<'_> {
         let rules = self.config.dialect.rules();
         Circumstances {
@@ -145,11 +144,11 @@ fn client_keys(
         Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. } => Some(url),
         _ => None,
     });
-    // One label for all of them: a series for each client would be many.
+    // One label for all clients, to keep the number of series low.
     let name = format!("{}.clients", realm.name);
     let mut found = BTreeMap::new();
     for url in urls.collect::<BTreeSet<_>>() {
-        let source = Source::client(url).map_err(|error| StartError::Tls(error.to_string()))?;
+        let source = Source::client(url)?;
         let settings = KeySourceSettings { source, limits: realm.jwks, ca: None, client_certificate: None };
         let previous = previous.and_then(|old| old.client_keys.get(url));
         found.insert(url.clone(), caches.open(&name, settings, previous)?);
@@ -157,7 +156,7 @@ fn client_keys(
     Ok(found)
 }
 
-/// What the audience files of a realm let callers ask for.
+/// What callers may request according to the audience files of a realm.
 fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
     let mut accepts = Accepts {
         dialect: realm.dialect,
@@ -186,4 +185,27 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
 fn role_claims(realm: &Realm, policy: &Policy) -> BTreeSet<String> {
     let audiences = policy.realms.get(&realm.name).into_iter().flat_map(BTreeMap::values);
     audiences.filter_map(|audience| audience.roles.output.claim.clone()).collect()
+}
+
+/// The key of a realm's nonces: from its file, else the previous key, else a new one. `None` if the realm demands no
+/// nonce.
+fn nonce_key(config: &Dpop, previous: Option<&NonceKey>) -> Result<Option<NonceKey>, StartError> {
+    let secret = match &config.nonce {
+        None => return Ok(None),
+        Some(NonceSource::Random) => {
+            if let Some(key) = previous {
+                return Ok(Some(key.clone()));
+            }
+            let mut secret = vec![0; MIN_KEY_BYTES];
+            aws_lc_rs::rand::fill(&mut secret)
+                .map_err(|_| StartError::Nonce("no random numbers for a key of DPoP nonces".to_owned()))?;
+            secret
+        }
+        Some(NonceSource::File(path)) => {
+            std::fs::read(path).map_err(|error| StartError::File { path: path.clone(), error })?
+        }
+    };
+    let secret = zeroize::Zeroizing::new(secret);
+    let key = NonceKey::new(&secret);
+    key.map(Some).ok_or_else(|| StartError::Nonce("a nonceKeyFile holds fewer than 32 bytes".to_owned()))
 }

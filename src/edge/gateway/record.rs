@@ -1,8 +1,6 @@
-//! The audit record of a request: every request that is judged ends with one audit line and one metric, which have the
-//! same reason.
+//! The audit record of a request. Every decision ends with one audit line and one metric, both with one reason.
 
 mod facts;
-mod text;
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -11,11 +9,10 @@ use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRA
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use self::text::{DETAIL, METHOD, clip, first};
 use super::realm_runtime::RealmRuntime;
 use super::respond;
 use super::services::Services;
-use crate::adapters::audit::{Event, Line};
+use crate::adapters::audit::{DETAIL, Event, Line, METHOD, clip, first};
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
@@ -25,15 +22,14 @@ use crate::judgement::exchange::grant::Grant;
 use crate::judgement::token::dpop::NONCE_HEADER;
 use crate::words::refusal::{Reason, Refusal};
 
-/// What is known so far of a request that will be audited. A record that is dropped without an end says that the caller
-/// hung up.
+/// What is known so far about a request. A record that is dropped before its end is written as a caller that hung up.
 pub struct AuditRecord<'a> {
     services: &'a Services,
     started: Instant,
     line: Line,
     /// The caller sent an `Authorization` header.
     authorization: bool,
-    /// The request is not governed: only what the locks refuse of it is audited.
+    /// The request is not governed: only a refusal by a lock is audited.
     ungoverned: bool,
     written: bool,
     grant: Option<Grant>,
@@ -41,7 +37,7 @@ pub struct AuditRecord<'a> {
     nonce: Option<HeaderValue>,
 }
 
-/// What the head of a request tells the audit log.
+/// The parts of a request's head that the audit log needs.
 #[expect(missing_docs, reason = "the types say it")]
 pub struct RequestHead<'r> {
     pub method: &'r Method,
@@ -72,47 +68,15 @@ impl<'a> AuditRecord<'a> {
     ) -> Self {
         let line = Line {
             time: services.now(),
-            event: Event::RequestRefused,
             id: uuid::Uuid::now_v7().to_string(),
             outcome: Outcome::Failed.as_str(),
-            reason: None,
-            detail: String::new(),
-            status: 0,
-            duration_ms: 0.0,
             peer: request.peer.to_string(),
             method: first(request.method.as_str(), METHOD),
             path: clip(request.uri.path()),
             trace_id: request.headers.and_then(trace_id),
             realm: realm.map(|realm| realm.config.name.clone()),
-            door: None,
-            client: None,
-            client_authentication: None,
-            subject: None,
-            subject_issuer: None,
-            subject_token_type: None,
-            subject_token_sha256: None,
-            actor: None,
-            actor_issuer: None,
-            actor_token_type: None,
-            actor_token_sha256: None,
-            actors: Vec::new(),
-            impersonation: None,
-            audience: Vec::new(),
-            resource: Vec::new(),
-            scope_requested: None,
-            requested_token_type: None,
-            issuance: None,
-            upstream_status: None,
-            roles_before: None,
-            roles_granted: None,
-            scope_granted: None,
-            claims_dropped: Vec::new(),
-            lifetime_seconds: None,
-            issued_jti: None,
-            issued_kid: None,
-            refresh_family: None,
-            refresh_generation: None,
             policy_hash: policy_hash.to_owned(),
+            ..Line::default()
         };
         Self {
             services,
@@ -132,14 +96,14 @@ impl<'a> AuditRecord<'a> {
         &self.line.id
     }
 
-    /// The generation of the configuration by which the request is judged.
-    pub fn judged_by(&mut self, realm: Option<&RealmRuntime>, policy_hash: &str) {
+    /// Replaces the realm and the policy with those that apply now.
+    pub fn governed_by(&mut self, realm: Option<&RealmRuntime>, policy_hash: &str) {
         self.line.realm = realm.map(|realm| realm.config.name.clone());
         self.dialect = realm.map(|realm| realm.config.dialect).unwrap_or_default();
         policy_hash.clone_into(&mut self.line.policy_hash);
     }
 
-    /// The request is a grant that is judged; `None` is the refresh of an exchange.
+    /// The request is a governed grant; `None` is the refresh of an exchange.
     pub fn is_governed(&mut self, grant: Option<Grant>) {
         self.line.event = if grant.is_some() { Event::TokenExchange } else { Event::TokenRefresh };
         self.line.door = match grant {
@@ -152,15 +116,14 @@ impl<'a> AuditRecord<'a> {
 
     /// The caller's answer to a refusal.
     pub fn refusal(&self, refusal: &Refusal) -> Response<Body> {
-        let mut response = respond::refusal(self.dialect, refusal, self.asked(), &self.line.id);
+        let mut response = respond::refusal(self.dialect, refusal, self.kind(), &self.line.id);
         if self.authorization || self.dialect.rules().challenges {
             respond::challenge(&mut response, self.line.realm.as_deref().unwrap_or_default());
         }
         response
     }
 
-    /// The caller's answer to a refusal of the identity provider: the identity provider's own words, where the dialect is
-    /// the identity provider's own.
+    /// The caller's answer to a refusal of the identity provider: in its own words, if the dialect is its own.
     pub fn upstream_refusal(&self, response: Response<Body>, code: &str, description: &str) -> Response<Body> {
         if self.dialect.rules().upstream_refusals {
             return response;
@@ -176,7 +139,7 @@ impl<'a> AuditRecord<'a> {
         Response::from_parts(head, body)
     }
 
-    fn asked(&self) -> RequestKind {
+    fn kind(&self) -> RequestKind {
         match (self.line.event, self.grant) {
             (Event::TokenRefresh, _) => RequestKind::Refresh,
             (_, Some(Grant::JwtBearer)) => RequestKind::Assertion,
@@ -184,7 +147,7 @@ impl<'a> AuditRecord<'a> {
         }
     }
 
-    /// A token of ours is to be revoked.
+    /// The request revokes a token that Cambio signed.
     pub fn is_revocation(&mut self) {
         self.line.event = Event::TokenRevocation;
     }
@@ -194,7 +157,7 @@ impl<'a> AuditRecord<'a> {
         self.nonce = nonce;
     }
 
-    /// The answer with the nonce for the caller's next proof (RFC 9449 section 8.2), which goes with every answer.
+    /// The answer with the nonce for the caller's next proof (RFC 9449 section 8.2). Every answer has one.
     pub fn with_dpop_nonce(&mut self, mut answer: Response<Body>) -> Response<Body> {
         if let Some(nonce) = self.nonce.take() {
             answer.headers_mut().insert(NONCE_HEADER, nonce);
@@ -210,8 +173,8 @@ impl<'a> AuditRecord<'a> {
         self.end(Outcome::Allowed, None, status)
     }
 
-    /// The request is refused, or failed. Without effect if its line is written already, which is so only when writing
-    /// it failed.
+    /// The request is refused, or failed. This has no effect if its line is written, which is so only if writing
+    /// failed.
     pub fn refused(&mut self, refusal: &Refusal, status: StatusCode) {
         if self.written {
             return;
@@ -233,9 +196,8 @@ impl<'a> AuditRecord<'a> {
             tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
         }
         self.line.detail = first(&refusal.detail, DETAIL);
-        let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
-        // A refusal stands even when its line can't be written; the metric of failed lines tells.
-        let _ = self.end(outcome, Some(refusal.reason), status);
+        // A refusal stands even if its line can't be written. The metric of failed lines counts it.
+        let _ = self.end(unsuccessful(status), Some(refusal.reason), status);
     }
 
     /// The request goes ungoverned through a door that the configuration opens.
@@ -244,7 +206,7 @@ impl<'a> AuditRecord<'a> {
         self.line.door = Some(door);
     }
 
-    /// What the identity provider answered behind an open door: writes the line before that answer leaves.
+    /// The identity provider answered behind an open door: writes the line before the answer leaves.
     ///
     /// # Errors
     /// When the line can't be written; then nothing may be handed out.
@@ -252,24 +214,21 @@ impl<'a> AuditRecord<'a> {
         let (realm, door) = (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
         self.services.metrics.door_passed(realm, door);
         self.upstream_status(status);
-        match status {
-            status if status.is_success() => self.end(Outcome::Allowed, None, status),
-            status => {
-                let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Denied };
-                self.end(outcome, Some(Reason::UpstreamRefused), status)
-            }
+        if status.is_success() {
+            return self.end(Outcome::Allowed, None, status);
         }
+        self.end(unsuccessful(status), Some(Reason::UpstreamRefused), status)
     }
 
-    /// The request is not governed. Faults of the identity provider and of the network are in logs and metrics, and only
-    /// what the locks refuse is audited.
+    /// The request is not governed. Faults of the identity provider and of the network go to logs and metrics, and
+    /// only a refusal by a lock is audited.
     pub fn ungoverned(&mut self) {
         self.ungoverned = true;
     }
 
-    /// The answer to a request, with its line written if it is a refusal.
-    pub fn conclude(mut self, answered: Result<Response<Body>, Refusal>) -> Response<Body> {
-        let response = answered.unwrap_or_else(|refusal| {
+    /// The answer to a request. For a refusal, its line is written.
+    pub fn conclude(mut self, response: Result<Response<Body>, Refusal>) -> Response<Body> {
+        let response = response.unwrap_or_else(|refusal| {
             let response = self.refusal(&refusal);
             self.refused(&refusal, response.status());
             response
@@ -307,25 +266,17 @@ impl<'a> AuditRecord<'a> {
             (Err(_), Outcome::Allowed) => (Outcome::Failed, Some(Reason::Internal)),
             _ => (outcome, reason),
         };
+        let (metrics, realm) = (&self.services.metrics, self.line.realm.as_deref().unwrap_or_default());
+        match self.line.event {
+            Event::TokenRefresh => metrics.own_token_request(realm, OwnEndpoint::Refresh, outcome),
+            Event::TokenRevocation => metrics.own_token_request(realm, OwnEndpoint::Revocation, outcome),
+            _ => {}
+        }
         match (self.line.event, reason) {
-            (Event::TokenExchange, _) => {
-                let realm = self.line.realm.as_deref().unwrap_or("");
-                self.services.metrics.exchanged(realm, outcome, reason, took);
-            }
-            (event @ (Event::TokenRefresh | Event::TokenRevocation), reason) => {
-                let realm = self.line.realm.as_deref().unwrap_or("");
-                let endpoint = match event {
-                    Event::TokenRefresh => OwnEndpoint::Refresh,
-                    _ => OwnEndpoint::Revocation,
-                };
-                self.services.metrics.own_token_request(realm, endpoint, outcome);
-                if let Some(reason) = reason {
-                    self.services.metrics.rejected(reason);
-                }
-            }
-            // Its own counter has it.
+            (Event::TokenExchange, _) => metrics.exchanged(realm, outcome, reason, took),
+            // `door_passed` counted it.
             (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}
-            (_, Some(reason)) => self.services.metrics.rejected(reason),
+            (_, Some(reason)) => metrics.rejected(reason),
         }
         written.map_err(|_| Refusal::new(Reason::Internal, "the audit line could not be written"))
     }
@@ -345,7 +296,12 @@ impl Drop for AuditRecord<'_> {
     }
 }
 
-/// The trace id of a W3C `traceparent`, so that an audit line can be found from a trace.
+/// The outcome of a request whose answer has this status.
+pub(super) fn unsuccessful(status: StatusCode) -> Outcome {
+    if status.is_server_error() { Outcome::Failed } else { Outcome::Denied }
+}
+
+/// The trace id of a W3C `traceparent`, with which an operator finds the audit line of a trace.
 fn trace_id(headers: &HeaderMap) -> Option<String> {
     let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
     let (_version, trace) = (parts.next()?, parts.next()?);

@@ -25,8 +25,8 @@ pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &s
     response
 }
 
-/// What a client that sent an `Authorization` header is told with 401 (RFC 6749 section 5.2). `realm` is a name of the
-/// configuration: letters, digits, `.`, `_` and `-`.
+/// Adds the challenge of a 401 for a client that sent an `Authorization` header (RFC 6749 section 5.2). `realm` is a
+/// name of the configuration: letters, digits, `.`, `_` and `-`.
 pub fn challenge(response: &mut Response<Body>, realm: &str) {
     if response.status() == StatusCode::UNAUTHORIZED
         && let Ok(value) = HeaderValue::try_from(format!("Basic realm=\"{realm}\""))
@@ -35,14 +35,14 @@ pub fn challenge(response: &mut Response<Body>, realm: &str) {
     }
 }
 
-/// A fault that is no decision: in the log under the id that the caller gets.
+/// The answer to a fault that is no decision. The log has its cause under the id that the caller gets.
 pub fn fault(reason: Reason, path: &str) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
     tracing::warn!(%id, path, %reason, "not answered");
     refusal(Dialect::Keycloak, &Refusal::new(reason, ""), RequestKind::Exchange, &id)
 }
 
-/// An answer that says nothing but that all is well (RFC 7009 section 2.2).
+/// An empty answer of success (RFC 7009 section 2.2).
 pub fn empty() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::HOST;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use jiff::{SignedDuration, Timestamp};
@@ -29,7 +28,7 @@ pub struct Services {
     generation: ArcSwap<Generation>,
     /// The identity provider.
     pub upstream: UpstreamClient,
-    /// What was used and what was revoked.
+    /// The marks of what was used or revoked.
     pub store: MarkStore,
     /// What client authentication keeps from one request to the next.
     pub(super) authenticator: Authenticator,
@@ -41,7 +40,7 @@ pub struct Services {
     pub clock: Clock,
 }
 
-/// A form that was read whole, and the trailers that came after it.
+/// A whole form, and the trailers after it.
 pub struct ReadForm {
     /// The bytes of the form.
     pub bytes: Bytes,
@@ -75,7 +74,7 @@ impl Services {
         self.generation.load_full()
     }
 
-    /// Puts a new generation in force; requests under way end with the old one.
+    /// Puts a new generation in force. Requests in flight end with the old one.
     pub fn replace(&self, generation: Generation) {
         self.generation.store(Arc::new(generation));
     }
@@ -88,7 +87,7 @@ impl Services {
     /// Sets the gauges that are read at scrape time.
     pub fn refresh_gauges(&self) {
         let (generation, now) = (self.generation(), self.now());
-        for (issuer, jwks) in generation.key_caches() {
+        for (issuer, jwks) in generation.issuers.key_caches() {
             self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
         }
         let rings = generation.realms.iter().filter_map(|realm| Some((realm, realm.signing.as_ref()?)));
@@ -103,25 +102,23 @@ impl Services {
         }
     }
 
-    /// Whether every issuer's keys are at hand.
+    /// Checks that every issuer's keys are available.
     ///
     /// # Errors
     /// The names of the issuers without keys.
-    pub fn keys_at_hand(&self) -> Result<(), String> {
+    pub fn keys_available(&self) -> Result<(), String> {
         let generation = self.generation();
         let missing: Vec<_> =
-            generation.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
+            generation.issuers.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("no keys of {}", missing.join(", "))) }
     }
 
-    /// Whether the identity provider answers at all.
+    /// Checks that the identity provider answers.
     ///
     /// # Errors
     /// What is wrong, without internals.
     pub async fn upstream_reachable(&self) -> Result<(), String> {
-        let request = Request::head("/").header(HOST, self.upstream.host()).body(Body::empty());
-        let request = request.map_err(|error| error.to_string())?;
-        self.upstream.send(request).await.map(|_| ()).map_err(|error| error.to_string())
+        self.upstream.is_reachable().await.map_err(|error| error.to_string())
     }
 
     /// Sends a request to the identity provider.

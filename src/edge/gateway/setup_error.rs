@@ -1,10 +1,13 @@
 //! Why Cambio does not start, or a reload does not take effect.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::adapters::config::Problem;
 use crate::adapters::metrics::MetricsError;
+use crate::adapters::net::url::UrlError;
+use crate::adapters::tls::TlsError;
 
 /// Why Cambio did not start.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +22,7 @@ pub enum StartError {
         key: &'static str,
         /// The address.
         address: SocketAddr,
-        /// The operating system's word.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// A file can't be opened.
@@ -27,16 +30,29 @@ pub enum StartError {
     File {
         /// The file.
         path: PathBuf,
-        /// The operating system's word.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// TLS can't be set up, towards callers, the identity provider or an issuer.
     #[error("{0}")]
     Tls(String),
-    /// A key of `DPoP` nonces can't be had.
+    /// The authorities of callers' certificates can't be read.
+    #[error(transparent)]
+    Peers(#[from] TlsError),
+    /// Cambio can't send requests to a URL of the configuration.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// There is no key of `DPoP` nonces.
     #[error("{0}")]
     Nonce(String),
     /// A metric could not be registered.
     #[error("{0}")]
     Metrics(#[from] MetricsError),
+}
+
+impl StartError {
+    /// What is named `what` can't be set up.
+    pub fn tls(what: impl Display, error: impl Display) -> Self {
+        Self::Tls(format!("{what}: {error}"))
+    }
 }

@@ -1,7 +1,7 @@
-//! Our keys of a realm beside the identity provider's: what is published, and whether we may sign.
+//! Cambio's keys of a realm next to the identity provider's, and whether Cambio may sign.
 //!
-//! A `kid` must name one key. When the identity provider publishes one of ours, a resource server could take its key
-//! for ours: then that key of ours is not published, and nothing is signed with it. Logins go on.
+//! A `kid` must name one key. If the identity provider publishes the `kid` of Cambio's key, a resource server could
+//! confuse the two keys. Then Cambio neither publishes nor uses its key. Logins continue.
 
 use std::sync::atomic::Ordering;
 
@@ -16,8 +16,8 @@ use crate::words::refusal::{Reason, Refusal};
 /// The key with which the realm's tokens are signed.
 ///
 /// # Errors
-/// [`Reason::SigningFailed`] when the realm has no key of ours, [`Reason::KeyCollision`] when the identity provider
-/// publishes its `kid`, as far as its keys are at hand: nothing is fetched.
+/// [`Reason::SigningFailed`] if the realm has no key of Cambio's, [`Reason::KeyCollision`] if the identity provider
+/// publishes its `kid`, according to the cached keys: nothing is fetched.
 pub fn signer(realm: &RealmRuntime) -> Result<&SigningKey, Refusal> {
     let Some(ring) = &realm.signing else {
         let detail = format!("set realms.{}.signingKeys or signingKey in cambio.yaml", realm.config.name);
@@ -25,12 +25,12 @@ pub fn signer(realm: &RealmRuntime) -> Result<&SigningKey, Refusal> {
     };
     let key = ring.active();
     let collides = realm.jwks.held().is_some_and(|upstream| upstream.publishes(key.kid()));
-    // Said once, not with every exchange; the audit line says it each time.
+    // Logged once, not with every exchange. Each audit line has the reason.
     if realm.collides.swap(collides, Ordering::Relaxed) != collides && collides {
         tracing::error!(
             realm = %realm.config.name,
             kid = key.kid(),
-            "the identity provider publishes the kid of our signing key: nothing is signed for this realm until one of the two is rotated"
+            "the identity provider publishes the kid of Cambio's signing key: nothing is signed for this realm until one of the keys is rotated"
         );
     }
     if collides {
@@ -40,7 +40,7 @@ pub fn signer(realm: &RealmRuntime) -> Result<&SigningKey, Refusal> {
     Ok(key)
 }
 
-/// The keys of ours whose `kid` the identity provider publishes.
-pub fn collisions<'r>(upstream: &KeySet, ours: &'r KeyRing, now: Timestamp) -> impl Iterator<Item = PublicHalf<'r>> {
-    ours.published(now).filter(|key| upstream.publishes(key.kid))
+/// Cambio's keys whose `kid` the identity provider publishes.
+pub fn collisions<'r>(upstream: &KeySet, own: &'r KeyRing, now: Timestamp) -> impl Iterator<Item = PublicHalf<'r>> {
+    own.published(now).filter(|key| upstream.publishes(key.kid))
 }

@@ -6,10 +6,9 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 
 use super::answer_lock::{self, Origin};
-use super::case::Case;
-use super::context::RequestContext;
+use super::case::{Case, RequestContext};
+use super::exchange::client::GovernedRequest;
 use super::exchange::govern;
-use super::exchange::request::GovernedRequest;
 use super::passing::ask_for_readable_answer;
 use super::realm_runtime::RealmRuntime;
 use super::record::AuditRecord;
@@ -26,12 +25,12 @@ use crate::words::refusal::{Reason, Refusal};
 pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -> Response<Body> {
     let mut record = context.record(&head, realm(context, &head));
     let read = context.services.read_form(context.generation, body).await;
-    // The request is judged by what is in force now that it is complete: a body that comes slowly must not keep a removed
-    // permission alive.
+    // The generation that is in force now applies, because the request is complete: a slow body must not keep a
+    // removed permission alive.
     let generation = context.services.generation();
     let context = RequestContext { generation: &generation, ..context };
     let realm = realm(context, &head);
-    record.judged_by(realm, &generation.config.policy.hash);
+    record.governed_by(realm, &generation.config.policy.hash);
     let form = match read {
         Ok(form) => form,
         Err(refusal) => return record.conclude(Err(refusal)),
@@ -58,17 +57,17 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
     }
 }
 
-/// What a request to a token endpoint is.
+/// The kinds of requests to a token endpoint.
 enum TokenRequest {
-    /// A grant that is judged.
+    /// A governed grant.
     Governed(GovernedRequest),
     /// A grant that the configuration lets through ungoverned.
     Open(GovernedGrant),
-    /// A grant by which no token becomes another.
+    /// A grant that exchanges no token for another.
     Other,
 }
 
-/// The realm whose token endpoint this is; `None` where none is configured.
+/// The realm of this token endpoint; `None` if no realm is configured for it.
 fn realm<'a>(context: RequestContext<'a>, head: &Parts) -> Option<&'a RealmRuntime> {
     let generation = context.generation;
     match generation.table.route(head) {
@@ -125,7 +124,7 @@ async fn pass_grant(
     Ok(released.response)
 }
 
-/// Passes a grant that the configuration opens, and audits that it did.
+/// Passes a grant that the configuration opens, and audits this.
 async fn pass_door(
     context: RequestContext<'_>,
     door: GovernedGrant,
@@ -136,7 +135,7 @@ async fn pass_door(
     ask_for_readable_answer(&mut head);
     let response = context.send_original(head, form.into_body()).await?;
     let response = match door {
-        // Opened in writing: the answers of these grants have the mark of an exchange.
+        // The configuration opens these grants, whose answers have the mark of an exchange.
         GovernedGrant::RequestedIssuer | GovernedGrant::RequestedSubject => response,
         GovernedGrant::JwtBearer | GovernedGrant::UmaTicket | GovernedGrant::Ciba => {
             let idle = context.services.upstream.idle_timeout();
@@ -147,8 +146,8 @@ async fn pass_door(
     Ok(response)
 }
 
-/// A token signed with a key that Cambio does not publish yet means that the identity provider has rotated its keys. The
-/// keys are fetched before the token leaves, so that no resource server meets a `kid` that `certs` lacks.
+/// Fetches the realm's keys if the token's `kid` is unknown, because the identity provider has then rotated its keys.
+/// The fetch precedes the answer, so that no resource server receives a `kid` that `certs` lacks.
 async fn learn_key(realm: &RealmRuntime, answer: &[u8]) {
     #[derive(Deserialize)]
     struct TokenAnswer<'a> {
@@ -158,7 +157,7 @@ async fn learn_key(realm: &RealmRuntime, answer: &[u8]) {
     let Ok(TokenAnswer { access_token: Some(token) }) = serde_json::from_slice(answer) else { return };
     let Ok(peeked) = verify::peek(&token) else { return };
     if let Some(kid) = peeked.kid() {
-        // A failure is counted by the cache; the answer does not wait for a second try.
+        // The cache counts a failure, and the answer does not wait for a second attempt.
         let _ = realm.jwks.keys(Some(kid)).await;
     }
 }

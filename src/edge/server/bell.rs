@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-/// Stands between a future and the task that polls it.
+/// Connects a future with the task that polls it.
 #[derive(Debug, Default)]
 pub(crate) struct Bell(Option<(Arc<Ring>, Waker)>);
 

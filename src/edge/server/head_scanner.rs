@@ -1,11 +1,12 @@
-//! Refuses what hyper repairs silently: in HTTP/1.1 a `Content-Length` beside `Transfer-Encoding` in either order, a
+//! Refuses what hyper silently repairs: in HTTP/1.1 a `Content-Length` next to `Transfer-Encoding` in either order, a
 //! repeated `Content-Length` (even an identical one) and a repeated `Transfer-Encoding`. Each can make two servers
-//! disagree about where a request ends (RFC 9112 sections 6.1 and 11.2), and hyper's `HeaderMap` no longer shows them.
+//! disagree about where a request ends (RFC 9112 sections 6.1 and 11.2), and hyper's `HeaderMap` no longer shows
+//! them.
 //!
-//! The scanner watches the bytes on their way to hyper. It follows the framing of heads and bodies exactly as hyper
-//! does, so that it finds each head on a kept-alive or pipelined connection. In a head that must not pass, it replaces
-//! the colon of the second line with a NUL: hyper answers 400 and closes. When hyper refuses by itself (a bad length, a
-//! bad chunk), the scanner stops, because no further head can come.
+//! The scanner sees the bytes before hyper does. It follows the framing of heads and bodies exactly as hyper does, so
+//! that it finds each head on a kept-alive or pipelined connection. In a head that must not pass, it replaces the
+//! colon of the second line with a NUL: hyper answers 400 and closes. If hyper refuses anyway (a bad length, a bad
+//! chunk), the scanner stops, because no further head can follow.
 
 mod state;
 
@@ -33,7 +34,7 @@ impl Default for HeadScanner {
 }
 
 impl HeadScanner {
-    /// Scans the next bytes of the connection, and spoils a head that hyper must not accept.
+    /// Scans the next bytes of the connection, and breaks a head that hyper must not accept.
     pub fn scan(&mut self, bytes: &mut [u8]) {
         let mut from = 0;
         while let Some(rest) = bytes.get_mut(from..).filter(|rest| !rest.is_empty()) {
@@ -92,15 +93,15 @@ impl HeadScanner {
             ScanState::BlankLine if byte == b'\n' => self.head_over(),
             ScanState::Name(field, seen) => return self.name(field, seen, rest),
             ScanState::Length { over } => self.length_value(byte, over),
-            // What hyper refuses.
+            // hyper refuses these.
             ScanState::BlankLine | ScanState::Off => ScanState::Off,
             chunked => self.in_chunks(chunked, byte),
         };
         1
     }
 
-    /// Where the next byte stands in a chunked body (RFC 9112 section 7.1), outside of its data. hyper refuses whatever
-    /// leads to [`ScanState::Off`].
+    /// The state after a byte of a chunked body (RFC 9112 section 7.1), outside of its data. hyper refuses everything
+    /// that leads to [`ScanState::Off`].
     fn in_chunks(&mut self, at: ScanState, byte: u8) -> ScanState {
         match (at, byte) {
             (ScanState::ChunkStart | ScanState::ChunkSize, _) => self.chunk_size(byte),

@@ -5,34 +5,49 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsStream;
 
+use crate::adapters::metrics::Metrics;
 use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::{config, drain};
-use crate::edge::server::handler::{ConnectionObserver, Handler};
+use crate::edge::server::handler::Handler;
+use crate::edge::server::serving;
 use crate::edge::server::tls::{Certificate, ListenerCertificateError};
-use crate::edge::server::{protocol, serving};
 
-/// Connections that the kernel holds for us; it takes the lower of this and `net.core.somaxconn`.
+/// Connections that the kernel holds for Cambio. The kernel uses the lower of this number and `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
 /// Pause after an error that may last (no file descriptors, no memory), so that the loop does not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Why the listener can't be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerSetupError {
-    /// The certificate can't be used.
-    #[error("listen.tls: {0}")]
-    Certificate(#[from] ListenerCertificateError),
-}
+/// hyper's lower bound.
+const MIN_BUFFER: usize = 8192;
 
-/// The listener's settings, ready to serve.
+/// Requests at one time on an HTTP/2 connection: nginx's and Envoy's usual value.
+const MAX_STREAMS: u32 = 128;
+
+/// Limits against rapid reset (CVE-2023-44487) and its inversion (CVE-2025-8671): streams that the peer reset before
+/// they were accepted, and streams that Cambio reset because of the peer's errors. More of them close the connection.
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_LOCAL_RESETS: usize = 128;
+
+/// Bytes that a peer may send before Cambio reads them: per stream, and per connection, which bounds memory.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Bytes that are buffered for a stream that the peer does not read.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// Interval at which a silent HTTP/2 peer is pinged, and time in which it must answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A listener that is ready to serve.
 pub struct Server {
     listen: config::Listen,
     certificate: Option<Certificate>,
@@ -50,15 +65,12 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Server {
-    /// Reads the certificate, if there is to be one.
-    pub fn new(listen: &config::Listen) -> Result<Self, ServerSetupError> {
+    /// Reads the certificate, if the configuration has one.
+    pub fn new(listen: &config::Listen) -> Result<Self, ListenerCertificateError> {
+        let load = |pair| Certificate::load(pair, listen.client_certificates.as_ref());
         Ok(Self {
-            certificate: listen
-                .tls
-                .as_ref()
-                .map(|pair| Certificate::load(pair, listen.client_certificates.as_ref()))
-                .transpose()?,
-            builder: protocol::builder(listen),
+            certificate: listen.tls.as_ref().map(load).transpose()?,
+            builder: builder(listen),
             limits: Limits { header: listen.header_timeout, idle: listen.idle_timeout },
             listen: listen.clone(),
         })
@@ -66,35 +78,35 @@ impl Server {
 
     /// Serves until the drain begins. Then the listener closes, and connections go on in their own tasks, each with a
     /// watch.
-    pub async fn serve<H: Handler, O: ConnectionObserver>(
+    pub async fn serve<H: Handler>(
         self,
         listener: TcpListener,
         handler: Arc<H>,
         watch: drain::DrainWatch,
-        observer: Arc<O>,
+        metrics: Arc<Metrics>,
     ) {
         let server = Arc::new(self);
         if server.certificate.is_some() {
-            let (server, watch, observer) = (Arc::clone(&server), watch.clone(), Arc::clone(&observer));
+            let (server, watch, metrics) = (Arc::clone(&server), watch.clone(), Arc::clone(&metrics));
             tokio::spawn(async move {
                 if let Some(certificate) = &server.certificate {
-                    certificate.follow(watch, &*observer).await;
+                    certificate.follow(watch, &metrics).await;
                 }
             });
         }
         let mut draining = watch.clone();
         tokio::select! {
             () = draining.draining() => {}
-            () = server.accept(&listener, &handler, &watch, &observer) => {}
+            () = server.accept(&listener, &handler, &watch, &metrics) => {}
         }
     }
 
-    async fn accept<H: Handler, O: ConnectionObserver>(
+    async fn accept<H: Handler>(
         self: &Arc<Self>,
         listener: &TcpListener,
         handler: &Arc<H>,
         watch: &drain::DrainWatch,
-        observer: &Arc<O>,
+        metrics: &Arc<Metrics>,
     ) {
         let places = Arc::new(Semaphore::new(self.listen.max_connections));
         loop {
@@ -103,10 +115,10 @@ impl Server {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let (server, handler) = (Arc::clone(self), Arc::clone(handler));
-                    let (watch, observer) = (watch.clone(), Arc::clone(observer));
+                    let (watch, metrics) = (watch.clone(), Arc::clone(metrics));
                     tokio::spawn(async move {
-                        observer.opened();
-                        let place = Place { observer, _permit: place };
+                        metrics.connection_opened();
+                        let place = Place { metrics, _permit: place };
                         server.connection(stream, peer, place, handler, watch).await;
                     });
                 }
@@ -119,11 +131,11 @@ impl Server {
         }
     }
 
-    async fn connection<H: Handler, O: ConnectionObserver>(
+    async fn connection<H: Handler>(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        place: Place<O>,
+        place: Place,
         handler: Arc<H>,
         mut watch: drain::DrainWatch,
     ) {
@@ -137,7 +149,7 @@ impl Server {
                     done = handshake => done,
                     () = watch.draining() => return,
                 };
-                let Ok(Ok(stream)) = done else { return place.observer.handshake_failed() };
+                let Ok(Ok(stream)) = done else { return place.metrics.handshake_failed() };
                 let shown = certificate.shown(stream.get_ref().1);
                 (Transport::Tls(Box::new(TlsStream::from(stream))), shown)
             }
@@ -153,6 +165,33 @@ impl Server {
     }
 }
 
+/// HTTP/1.1 and HTTP/2, told apart with the first bytes.
+///
+/// `pipeline_flush` stays off: with it hyper closes without sending its 400. hyper's `header_read_timeout` is off,
+/// because it takes a timer per request and can't tell an idle connection from a slow head; `serving` does both.
+fn builder(listen: &config::Listen) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .half_close(false)
+        .max_buf_size(listen.max_header_bytes.max(MIN_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(listen.max_header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
 /// Errors of the connection that was being accepted, not of the listener.
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
@@ -160,13 +199,13 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 /// A place among `listen.maxConnections`, held until the last user of the connection is gone.
-struct Place<O: ConnectionObserver> {
-    observer: Arc<O>,
+struct Place {
+    metrics: Arc<Metrics>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl<O: ConnectionObserver> Drop for Place<O> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.observer.closed();
+        self.metrics.connection_closed();
     }
 }

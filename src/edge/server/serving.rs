@@ -31,7 +31,7 @@ pub(crate) async fn serve<H: Handler>(
     limits: Limits,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        // The request counts from here, not from the first poll: HTTP/2 polls in another task.
+        // The request counts from here, not from the first poll, because HTTP/2 polls in another task.
         let flight = Flight::new(Arc::clone(&connection));
         let handler = Arc::clone(handler);
         async move {

@@ -1,14 +1,13 @@
 //! The listener's certificate and its renewal. New handshakes use new files. Bad files are rejected, and the last good
 //! certificate stays. Open connections are not affected.
 
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection};
@@ -16,9 +15,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::adapters::config::ClientCertificates;
 use crate::adapters::drain;
+use crate::adapters::metrics::Metrics;
 use crate::adapters::tls::KeyPair;
 use crate::adapters::tls::peers::Peers;
-use crate::edge::server::handler::ConnectionObserver;
 use crate::judgement::client::certificate::ClientCertificate;
 
 /// How often the files are read. Renewals come days before the old certificate expires.
@@ -26,31 +25,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a certificate can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenerCertificateError {
-    /// A file can't be read.
-    #[error("{path}: {error}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's error.
-        error: io::Error,
-    },
-    /// A file is no PEM, or lacks the certificate or key.
-    #[error("{path}: {error}")]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        error: pem::Error,
-    },
-    /// Certificate and key don't match, or rustls does not support them.
-    #[error("{path}: {error}")]
-    Unusable {
-        /// The certificate's file.
-        path: PathBuf,
-        /// What is wrong.
-        error: rustls::Error,
-    },
+#[error("{path}: {cause}")]
+pub struct ListenerCertificateError {
+    /// The file.
+    path: PathBuf,
+    /// The file can't be read, is no PEM, lacks the certificate or key, or rustls can't use them together.
+    cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl ListenerCertificateError {
+    fn of<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl Fn(E) -> Self {
+        move |error| Self { path: path.to_owned(), cause: Box::new(error) }
+    }
 }
 
 /// The result of reading the files again.
@@ -84,7 +70,7 @@ struct Files {
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
-    /// None where callers are not asked for certificates.
+    /// `None` if callers are not asked for certificates.
     peers: Option<Peers>,
 }
 
@@ -103,7 +89,7 @@ impl Certificate {
         Ok(Self { files, current, seen: Mutex::new(digests) })
     }
 
-    /// For the next handshake.
+    /// The acceptor for the next handshake.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.current.load().config))
     }
@@ -121,7 +107,7 @@ impl Certificate {
     pub fn reload(&self) -> Reload {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (digests, contents) = match read(&self.files) {
-            // A file that is missing for a moment, as while links are swapped, is reported once.
+            // A file that is missing for a moment, for instance while links are swapped, is reported once.
             Err(_) if *seen == Digests::default() => return Reload::Unchanged,
             Err(error) => {
                 *seen = Digests::default();
@@ -141,7 +127,7 @@ impl Certificate {
     }
 
     /// Follows the files until the drain begins.
-    pub(crate) async fn follow(&self, mut watch: drain::DrainWatch, observer: &impl ConnectionObserver) {
+    pub(crate) async fn follow(&self, mut watch: drain::DrainWatch, metrics: &Metrics) {
         loop {
             tokio::select! {
                 () = watch.draining() => return,
@@ -151,11 +137,11 @@ impl Certificate {
                 Reload::Unchanged => {}
                 Reload::Used => {
                     tracing::info!(certificate = %self.files.pair.certificate.display(), "certificate replaced");
-                    observer.certificate_reloaded(true);
+                    metrics.certificate_reloaded(true);
                 }
                 Reload::Rejected(error) => {
                     tracing::error!(%error, "new certificate rejected; the last good one stays in use");
-                    observer.certificate_reloaded(false);
+                    metrics.certificate_reloaded(false);
                 }
             }
         }
@@ -163,9 +149,7 @@ impl Certificate {
 }
 
 fn read(files: &Files) -> Result<(Digests, Contents), ListenerCertificateError> {
-    let content = |path: &PathBuf| {
-        std::fs::read(path).map_err(|error| ListenerCertificateError::Read { path: path.clone(), error })
-    };
+    let content = |path: &PathBuf| std::fs::read(path).map_err(ListenerCertificateError::of(path));
     let ca = files.clients.as_ref().and_then(|clients| clients.ca.as_ref());
     let ca = ca.map(content).transpose()?.unwrap_or_default();
     let contents = [content(&files.pair.certificate)?, content(&files.pair.key)?, ca];
@@ -182,28 +166,26 @@ fn current(files: &Files, contents: &Contents) -> Result<Current, ListenerCertif
     let Contents([chain, key, ca]) = contents;
     let clients = files.clients.as_ref();
     let files = &files.pair;
-    let of = |path: &PathBuf| {
-        let path = path.clone();
-        move |error| ListenerCertificateError::Pem { path, error }
-    };
-    let unusable = |error| ListenerCertificateError::Unusable { path: files.certificate.clone(), error };
-    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>().map_err(of(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(of(&files.key))?;
+    let unusable = ListenerCertificateError::of(&files.certificate);
+    let chain = CertificateDer::pem_slice_iter(chain)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(ListenerCertificateError::of(&files.certificate))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(ListenerCertificateError::of(&files.key))?;
     let peers = match clients {
-        Some(ClientCertificates { ca: Some(path) }) => Some(
-            Peers::from_pem(ca).map_err(|error| ListenerCertificateError::Unusable { path: path.clone(), error })?,
-        ),
+        Some(ClientCertificates { ca: Some(path) }) => {
+            Some(Peers::from_pem(ca).map_err(ListenerCertificateError::of(path))?)
+        }
         Some(ClientCertificates { ca: None }) => Some(Peers::default()),
         None => None,
     };
     let verifier = peers.as_ref().map_or_else(WebPkiClientVerifier::no_client_auth, Peers::verifier);
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(unusable)?
+        .map_err(&unusable)?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
-        .map_err(unusable)?;
+        .map_err(&unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(&unusable)?;
     Ok(Current { config: Arc::new(config), peers })
 }

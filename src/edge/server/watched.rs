@@ -1,4 +1,5 @@
-//! A caller's byte stream on its way to hyper: scans heads, and notes waiting reads and writes for the time limits.
+//! A caller's byte stream in front of hyper: scans heads, and notes their start and waiting writes for the time
+//! limits.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use crate::adapters::net::connection::Connection;
 use crate::adapters::net::transport::Transport;
 use crate::edge::server::head_scanner::HeadScanner;
 
-/// The stream, its scanner, and the connection that keeps the notes.
+/// The stream, its scanner, and the connection that is notified.
 pub(crate) struct Watched {
     transport: Transport,
     scanner: HeadScanner,
@@ -30,7 +31,7 @@ impl Watched {
         }
         let before = self.scanner.is_in_head();
         self.scanner.scan(bytes);
-        // A head that arrives in one piece, as nearly all do, costs no reading of the clock.
+        // A head that arrives in one piece, as most do, needs no look at the clock.
         match (before, self.scanner.is_in_head()) {
             (false, true) => self.connection.head_began(),
             (true, false) => self.connection.head_ended(),
@@ -66,7 +67,7 @@ impl AsyncWrite for Watched {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.transport).poll_flush(cx);
-        // Without TLS there is nothing to flush, so the outcome says nothing about a waiting write.
+        // Without TLS there is nothing to flush, so the outcome tells nothing about a waiting write.
         match this.transport {
             Transport::Plain(_) => outcome,
             Transport::Tls(_) => this.wrote(outcome),

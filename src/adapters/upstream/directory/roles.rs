@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::adapters::upstream::client::UpstreamClient;
-use crate::adapters::upstream::directory::client::{DirectoryClient, escaped, segment};
-use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped, segment};
 use crate::judgement::policy::admin_roles::AdminRoles;
 use crate::judgement::policy::roles::RoleNames;
 
@@ -23,33 +21,25 @@ impl DirectoryClient {
         upstream: &UpstreamClient,
         subject: &str,
         client: &str,
-        now: Timestamp,
     ) -> Result<RoleSet, DirectoryError> {
-        let ask = async {
-            match self.client_uuid(upstream, client, now).await? {
+        let fetch = async {
+            match self.client_uuid(upstream, client).await? {
                 None => Ok(RoleSet::default()),
                 Some(id) => {
                     let place = format!("clients/{}", escaped(&id));
-                    self.mapped(upstream, subject, &place, now).await
+                    self.mapped(upstream, subject, &place).await
                 }
             }
         };
         let key = (subject.to_owned(), Some(client.to_owned()));
-        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
-        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        Box::pin(self.roles.try_get_with(key, fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// The realm roles that a user has, directly, through groups or through composite roles.
-    pub async fn realm_roles(
-        &self,
-        upstream: &UpstreamClient,
-        subject: &str,
-        now: Timestamp,
-    ) -> Result<RoleSet, DirectoryError> {
-        let ask = self.mapped(upstream, subject, "realm", now);
+    pub async fn realm_roles(&self, upstream: &UpstreamClient, subject: &str) -> Result<RoleSet, DirectoryError> {
+        let fetch = self.mapped(upstream, subject, "realm");
         let key = (subject.to_owned(), None);
-        let found = Box::pin(self.roles.try_get_with(key, ask)).await;
-        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        Box::pin(self.roles.try_get_with(key, fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// The roles of a user that decide whether they are an administrator. If Cambio can't see a client, this is an
@@ -60,17 +50,16 @@ impl DirectoryClient {
         upstream: &UpstreamClient,
         subject: &str,
         admin: &AdminRoles,
-        now: Timestamp,
     ) -> Result<RoleNames, DirectoryError> {
         let mut roles = RoleNames::default();
         if admin.looks_at_realm() {
-            roles.realm.clone_from(&*self.mapped(upstream, subject, "realm", now).await?);
+            roles.realm.clone_from(&*self.mapped(upstream, subject, "realm").await?);
         }
         for client in admin.clients() {
-            let id = self.client_uuid(upstream, client, now).await?;
+            let id = self.client_uuid(upstream, client).await?;
             let id = id.ok_or_else(|| DirectoryError::NoClient(client.to_owned()))?;
             let place = format!("clients/{}", escaped(&id));
-            let held = self.mapped(upstream, subject, &place, now).await?;
+            let held = self.mapped(upstream, subject, &place).await?;
             if !held.is_empty() {
                 roles.clients.insert(client.to_owned(), held.as_ref().clone());
             }
@@ -78,39 +67,28 @@ impl DirectoryClient {
         Ok(roles)
     }
 
-    async fn mapped(
-        &self,
-        upstream: &UpstreamClient,
-        subject: &str,
-        place: &str,
-        now: Timestamp,
-    ) -> Result<RoleSet, DirectoryError> {
+    async fn mapped(&self, upstream: &UpstreamClient, subject: &str, place: &str) -> Result<RoleSet, DirectoryError> {
         #[derive(Deserialize)]
         struct Role {
             name: String,
         }
         let path = format!("{}/users/{}/role-mappings/{place}/composite", self.admin_path, segment(subject)?);
-        let roles: Vec<Role> = self.get(upstream, path, "a question for a user's roles", now).await?;
+        let roles: Vec<Role> = self.get(upstream, path, "a question for a user's roles").await?;
         Ok(Arc::new(roles.into_iter().map(|role| role.name).collect()))
     }
 
-    async fn client_uuid(
-        &self,
-        upstream: &UpstreamClient,
-        client: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<str>>, DirectoryError> {
+    async fn client_uuid(&self, upstream: &UpstreamClient, client: &str) -> Result<Option<Arc<str>>, DirectoryError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Client {
             id: String,
             client_id: String,
         }
-        let ask = async {
+        let fetch = async {
             let path = format!("{}/clients?clientId={}", self.admin_path, escaped(client));
-            let found: Vec<Client> = self.get(upstream, path, "a question for a client", now).await?;
+            let found: Vec<Client> = self.get(upstream, path, "a question for a client").await?;
             Ok(found.into_iter().find(|found| found.client_id == client).map(|found| Arc::from(found.id)))
         };
-        self.clients.try_get_with(client.to_owned(), ask).await.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        self.clients.try_get_with(client.to_owned(), fetch).await.map_err(Arc::unwrap_or_clone)
     }
 }

@@ -6,9 +6,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::client::{DirectoryClient, send};
-use super::error::DirectoryError;
 use super::user::DirectoryUser;
+use super::{DirectoryClient, DirectoryError, send};
 use crate::adapters::config::{self, OwnClient};
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
@@ -49,20 +48,20 @@ impl World {
         let client = OwnClient { id: id.to_owned(), secret: Secret::new(secret) };
         let config = config::Directory { client, cache_for: Duration::from_secs(60) };
         let public = PublicAddress::of(&idp.url()).unwrap();
-        let directory = DirectoryClient::new(&config, "/realms/corp", public);
+        let directory = DirectoryClient::new(&config, "/realms/corp", public, Clock::System);
         Self { idp, upstream, directory }
     }
 
     async fn user(&self, wanted: &str) -> Result<DirectoryUser, DirectoryError> {
-        self.directory.user(&self.upstream, wanted, Clock::System.now()).await
+        self.directory.user(&self.upstream, wanted).await
     }
 
     async fn is_alive(&self, user: &str, sid: &str) -> Result<bool, DirectoryError> {
-        self.directory.session_is_alive(&self.upstream, user, sid, Clock::System.now()).await
+        self.directory.session_is_alive(&self.upstream, user, sid).await
     }
 
     async fn admin(&self, user: &str, admin: &AdminRoles) -> Result<bool, DirectoryError> {
-        let held = self.directory.admin_roles(&self.upstream, user, admin, Clock::System.now()).await?;
+        let held = self.directory.admin_roles(&self.upstream, user, admin).await?;
         Ok(admin.names(&held))
     }
 

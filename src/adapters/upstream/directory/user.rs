@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::adapters::upstream::client::UpstreamClient;
-use crate::adapters::upstream::directory::client::{DirectoryClient, escaped, segment};
-use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped, segment};
 
 /// Longest user name in bytes that is looked up. Keycloak stores 255 characters.
 const LONGEST_NAME: usize = 1024;
@@ -63,64 +61,53 @@ impl DirectoryClient {
     /// The user with this id (a UUID as Keycloak writes it) or with exactly this user name in any case. Text that looks
     /// like an id is never a name: otherwise users could choose a name that passes for somebody else's id.
     ///
-    /// # Errors [`DirectoryError::NoUser`] where there is none. The caller checks whether the user is enabled.
-    pub async fn user(
-        &self,
-        upstream: &UpstreamClient,
-        wanted: &str,
-        now: Timestamp,
-    ) -> Result<DirectoryUser, DirectoryError> {
+    /// # Errors
+    /// [`DirectoryError::NoUser`] if there is no such user. The caller checks whether the user is enabled.
+    pub async fn user(&self, upstream: &UpstreamClient, wanted: &str) -> Result<DirectoryUser, DirectoryError> {
         let what = "a question for a user";
         if is_id(wanted) {
             let path = format!("{}/users/{}", self.admin_path, segment(wanted)?);
-            let found: Found = self.get(upstream, path, what, now).await?;
-            return if found.id == wanted { Ok(found.into()) } else { Err(other()) };
+            let found: Found = self.get(upstream, path, what).await?;
+            return if found.id == wanted { Ok(found.into()) } else { Err(another_user()) };
         }
         // An empty name would be no condition, and the answer would list everybody.
         if wanted.is_empty() || wanted.len() > LONGEST_NAME || wanted.contains(char::is_control) {
             return Err(DirectoryError::NoUser);
         }
         let path = format!("{}/users?username={}&exact=true", self.admin_path, escaped(wanted));
-        let found: Vec<Found> = self.get(upstream, path, what, now).await?;
+        let found: Vec<Found> = self.get(upstream, path, what).await?;
         // Keycloak stores names in lower case. The comparison rejects the answer of a server that ignores `exact`.
         let name = wanted.to_lowercase();
         let mut found = found.into_iter().filter(|one| one.username.to_lowercase() == name);
         match (found.next(), found.next()) {
             (Some(user), None) => Ok(user.into()),
             (None, _) => Err(DirectoryError::NoUser),
-            (Some(_), Some(_)) => Err(other()),
+            (Some(_), Some(_)) => Err(another_user()),
         }
     }
 
     /// Whether the user with this `sub` may log in.
     ///
     /// # Errors
-    /// [`DirectoryError::NoUser`] where there is none.
-    pub async fn is_enabled(
-        &self,
-        upstream: &UpstreamClient,
-        subject: &str,
-        now: Timestamp,
-    ) -> Result<bool, DirectoryError> {
-        let ask = async {
+    /// [`DirectoryError::NoUser`] if there is no such user.
+    pub async fn is_enabled(&self, upstream: &UpstreamClient, subject: &str) -> Result<bool, DirectoryError> {
+        let fetch = async {
             let path = format!("{}/users/{}", self.admin_path, segment(subject)?);
-            let found: Found = self.get(upstream, path, "a question for a user", now).await?;
-            if found.id == subject { Ok(found.enabled) } else { Err(other()) }
+            let found: Found = self.get(upstream, path, "a question for a user").await?;
+            if found.id == subject { Ok(found.enabled) } else { Err(another_user()) }
         };
-        let found = Box::pin(self.enabled.try_get_with(subject.to_owned(), ask)).await;
-        found.map_err(|error: Arc<DirectoryError>| (*error).clone())
+        Box::pin(self.enabled.try_get_with(subject.to_owned(), fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// Whether the user's session (`sid` in their tokens) still exists. Offline sessions do not count.
     ///
     /// # Errors
-    /// When the identity provider can't be asked; a user who is gone has no session.
+    /// The identity provider does not answer. A user who does not exist has no session.
     pub async fn session_is_alive(
         &self,
         upstream: &UpstreamClient,
         user: &str,
         sid: &str,
-        now: Timestamp,
     ) -> Result<bool, DirectoryError> {
         #[derive(Deserialize)]
         struct Session {
@@ -128,7 +115,7 @@ impl DirectoryClient {
         }
         let Ok(segment) = segment(user) else { return Ok(false) };
         let path = format!("{}/users/{segment}/sessions", self.admin_path);
-        match self.get::<Vec<Session>>(upstream, path, "a question for a user's sessions", now).await {
+        match self.get::<Vec<Session>>(upstream, path, "a question for a user's sessions").await {
             Ok(sessions) => Ok(sessions.iter().any(|session| session.id == sid)),
             Err(DirectoryError::NoUser) => Ok(false),
             Err(error) => Err(error),
@@ -163,6 +150,6 @@ fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
 }
 
-fn other() -> DirectoryError {
+fn another_user() -> DirectoryError {
     DirectoryError::Unavailable("an answer about another user".to_owned())
 }

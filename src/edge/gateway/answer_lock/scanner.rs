@@ -1,10 +1,10 @@
-//! A scanner that finds the mark of an exchange in JSON text that comes in pieces.
+//! Finds the mark of an exchange in JSON text that arrives in pieces.
 
 use crate::adapters::net::body::ReadAlong;
 
 const MARK: &[u8] = b"issued_token_type";
 
-/// Looks for the mark in a JSON text that comes in pieces.
+/// A scanner of one answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scanner {
     depth: usize,
@@ -29,7 +29,7 @@ enum Escape {
 }
 
 impl Scanner {
-    /// Reads on; says whether the mark has been seen, now or before.
+    /// Reads the next piece, and returns whether the mark has been seen so far.
     pub(super) fn push(&mut self, piece: &[u8]) -> bool {
         if self.found {
             return true;

@@ -23,7 +23,7 @@ use crate::adapters::net::connection::{Connection, ConnectionFacts};
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::context::RequestContext;
+use crate::edge::gateway::case::RequestContext;
 use crate::edge::gateway::generation::Generation;
 use crate::edge::gateway::services::Services;
 use crate::tools::demo::misbehaviour::faults::{Endpoint, Fault, FaultyIdp};

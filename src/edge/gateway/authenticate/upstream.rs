@@ -1,38 +1,37 @@
-//! Authenticates a client through the identity provider. Its introspection endpoint (RFC 7662) authenticates the caller
-//! before it looks at the token, so the status of the answer is about the client, whatever the token is.
+//! Authenticates a client through the identity provider. Its introspection endpoint (RFC 7662) authenticates the
+//! caller before it looks at the token, so the status of the answer tells whether the client is authentic, whatever
+//! the token is.
 
 use std::time::Duration;
 
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap,
-    HeaderValue, RANGE, TE, TRAILER, TRANSFER_ENCODING,
-};
+use http::header::{ACCEPT, COOKIE, HeaderMap, HeaderName, HeaderValue, TE};
 use http::{Method, Request, Uri};
 use jiff::SignedDuration;
 
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::net::outgoing::sign;
-use crate::edge::gateway::authenticator::remembered::Finding;
-use crate::edge::gateway::authenticator::unavailable;
+use crate::edge::gateway::authenticator::{Finding, unavailable};
 use crate::edge::gateway::case::Case;
+use crate::edge::gateway::exchange::ask::announce_form;
 use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
 use crate::judgement::client::verify::{AuthenticatedClient, authenticate_by_introspection};
+use crate::judgement::token::dpop;
 use crate::words::oauth::introspection;
 use crate::words::refusal::{Reason, Refusal};
 
-/// The `token` of the request: it is no token, and nobody's secret.
+/// The `token` of the request, which is neither a token nor a secret.
 const NO_TOKEN: &str = "cambio-asks-about-the-client";
 
 impl Case<'_> {
-    /// Asks the identity provider, or uses its remembered answer for exactly these credentials. An assertion is good for
-    /// one use, so its answer is not remembered.
+    /// Introspects at the identity provider, or uses its remembered answer for exactly these credentials. An
+    /// assertion is good for one use, so the answer about it is not remembered.
     pub(super) async fn authenticate_upstream(
         &self,
         credentials: &Credentials,
         cache_for: Duration,
     ) -> Result<AuthenticatedClient, Refusal> {
         let PresentedCredentials::Secret(secret) = credentials.presented() else {
-            return Box::pin(self.ask_about_client(credentials)).await;
+            return Box::pin(self.introspect_for_client(credentials)).await;
         };
         let header = credentials.authorization().and_then(|header| header.to_str().ok()).unwrap_or_default();
         let parts = [
@@ -46,11 +45,11 @@ impl Case<'_> {
         ];
         let keep = SignedDuration::try_from(cache_for).unwrap_or_default();
         let remembered = &self.services.authenticator.remembered;
-        let ask = || Box::pin(self.ask_about_client(credentials)) as Finding<'_>;
-        remembered.or_else(&parts, keep, || self.services.now(), ask).await
+        let introspect = || Box::pin(self.introspect_for_client(credentials)) as Finding<'_>;
+        remembered.or_else(&parts, keep, || self.services.now(), introspect).await
     }
 
-    async fn ask_about_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
+    async fn introspect_for_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let mut form = introspection::request(NO_TOKEN);
         credentials.write(&mut form);
         let form = form.encode();
@@ -71,26 +70,21 @@ impl Case<'_> {
 }
 
 /// The realm's introspection endpoint at the host of the caller's request.
-fn target(asked: &Uri, path: &str) -> Option<Uri> {
-    let mut parts = asked.clone().into_parts();
+fn target(caller: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = caller.clone().into_parts();
     parts.path_and_query = format!("{path}/protocol/openid-connect/token/introspect").parse().ok();
     Uri::from_parts(parts).ok()
 }
 
-/// The caller's headers, because the identity provider's answer may depend on the host and on the headers of proxies;
-/// without those about the content and about other identities.
+/// The caller's headers without those about the content and about other identities. The identity provider's answer
+/// may depend on the host and on the headers of proxies.
 fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> HeaderMap {
     let mut headers = caller.clone();
-    for name in [ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, COOKIE, RANGE, TE, TRAILER, TRANSFER_ENCODING] {
+    for name in [COOKIE, TE, HeaderName::from_static(dpop::HEADER)] {
         headers.remove(name);
     }
-    headers.remove("dpop");
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    announce_form(&mut headers, credentials, length);
     sign(&mut headers);
-    if let Some(authorization) = credentials.authorization() {
-        headers.insert(AUTHORIZATION, authorization.clone());
-    }
     headers
 }

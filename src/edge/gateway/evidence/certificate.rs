@@ -1,4 +1,5 @@
-//! The certificate of the client whose request it is (RFC 8705): of its connection, or as a trusted proxy tells it.
+//! The certificate of the client that sent the request (RFC 8705): from its connection, or from a trusted proxy's
+//! header.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,12 +17,12 @@ use crate::words::refusal::{Reason, Refusal};
 
 /// Longest value of the header in bytes.
 const LONGEST: usize = 32 * 1024;
-/// Most certificates of a chain.
+/// Most certificates in a chain.
 const MOST: usize = 8;
 
 impl Case<'_> {
-    /// The client's certificate, if the client showed one. A trusted proxy's own certificate is not its caller's: where the
-    /// configuration names a header, only that header speaks for what comes through such a proxy.
+    /// The client's certificate, if the client showed one. A trusted proxy's own certificate is not that of its
+    /// caller: if the configuration names a header, only this header counts for requests through such a proxy.
     ///
     /// # Errors
     /// The header can't be read.

@@ -1,4 +1,4 @@
-//! Asking the identity provider for a token: a form goes out under the caller's head, an answer comes back.
+//! Requests to the identity provider's token endpoint: a form under the caller's head.
 
 use bytes::Bytes;
 use http::header::{
@@ -6,10 +6,10 @@ use http::header::{
     TRANSFER_ENCODING,
 };
 use http::request::Parts;
-use http::{Request, Response, response};
+use http::{HeaderMap, Request, Response, response};
 use serde::Deserialize;
 
-use super::stop::{Stop, UpstreamRefusal};
+use super::outcome::{Stop, UpstreamRefusal};
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
@@ -22,12 +22,12 @@ use crate::words::refusal::{Reason, Refusal};
 pub struct UpstreamReply {
     /// The head of the answer.
     pub head: response::Parts,
-    /// The body, whole.
+    /// The whole body.
     pub body: Bytes,
 }
 
 impl Case<'_> {
-    /// Sends `form`, with the credentials that were judged, to the token endpoint that the caller called.
+    /// Sends `form`, with the client's credentials, to the endpoint that the caller called.
     ///
     /// # Errors
     /// The identity provider refuses, does not answer, or answers with something that is not OAuth.
@@ -37,14 +37,7 @@ impl Case<'_> {
         form: String,
         mut head: Parts,
     ) -> Result<UpstreamReply, Stop> {
-        for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
-            head.headers.remove(name);
-        }
-        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
-        if let Some(authorization) = credentials.authorization() {
-            head.headers.insert(AUTHORIZATION, authorization.clone());
-        }
+        announce_form(&mut head.headers, credentials, form.len());
         self.generation.to_upstream(&mut head);
         let request = Request::from_parts(head, Body::full(form));
         let response = self.services.send(request, self.connection).await?;
@@ -58,7 +51,7 @@ impl Case<'_> {
         if head.status.is_success() { Ok(UpstreamReply { head, body }) } else { Err(self.refused(head, body)) }
     }
 
-    /// What a refusal of the identity provider means for the caller.
+    /// The caller's answer to a refusal of the identity provider.
     fn refused(&self, head: response::Parts, body: Bytes) -> Stop {
         if answer_lock::reading(Origin::TokenEndpoint, head.status, &head.headers) == Reading::Coded
             || answer_lock::bears_mark(&body)
@@ -81,7 +74,7 @@ impl Case<'_> {
     /// The token of an answer, verified with the realm's keys.
     ///
     /// # Errors
-    /// The token does not hold, or the realm's keys are not at hand.
+    /// The token is invalid, or the realm's keys are not available.
     pub(super) async fn verified(&self, answer: &UpstreamAnswer) -> Result<VerifiedToken, Refusal> {
         let untrusted = |error: TokenError| {
             let reason = match error {
@@ -107,12 +100,24 @@ impl Case<'_> {
     }
 }
 
-/// Whether a refusal is none: it has an `access_token`.
+/// Turns a caller's headers into those of Cambio's own form with the client's credentials.
+pub fn announce_form(headers: &mut HeaderMap, credentials: &Credentials, length: usize) {
+    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
+        headers.remove(name);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if let Some(authorization) = credentials.authorization() {
+        headers.insert(AUTHORIZATION, authorization.clone());
+    }
+}
+
+/// Whether a supposed refusal has an `access_token`.
 fn has_token(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("access_token").is_some())
 }
 
-/// An error of RFC 6749 section 5.2. The description is free text, which goes no further.
+/// An error of RFC 6749 section 5.2. The description is free text, which Cambio never passes on.
 #[derive(Deserialize)]
 struct OAuthError {
     #[serde(rename = "error")]

@@ -1,22 +1,44 @@
-//! Who asks for a token, and with which subject token.
+//! The first step: reads the request and authenticates the client.
 
 use super::ask::UpstreamReply;
+use super::outcome::Stop;
 use super::refresh::OpenedRefresh;
-use super::request::GovernedRequest;
-use super::stop::Stop;
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::client::verify::authenticate_by_service_account;
 use crate::judgement::exchange::api_access::ApiAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::{Parsed, parse};
 use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::token::dpop;
+use crate::words::oauth::form::Form;
 use crate::words::refusal::Refusal;
 
+/// A governed grant.
+pub enum GovernedRequest {
+    /// A token exchange (RFC 8693) or a JWT authorization grant (RFC 7523).
+    Exchange(Grant, Form),
+    /// A token for a client's own service account.
+    ApiAccess(ApiAccess),
+    /// The refresh of an exchange with a refresh token that Cambio issued (RFC 6749 section 6).
+    Refresh(Form),
+}
+
+impl GovernedRequest {
+    /// The grant; `None` for a refresh.
+    pub fn grant(&self) -> Option<Grant> {
+        match self {
+            Self::Exchange(grant, _) => Some(*grant),
+            Self::ApiAccess(_) => Some(Grant::ApiAccess),
+            Self::Refresh(_) => None,
+        }
+    }
+}
+
 impl Case<'_> {
-    /// Reads the request and authenticates the client, as far as the client is to be authenticated before its tokens are
-    /// looked at. With a refresh comes what the refresh token stands for.
+    /// Reads the request and, if the client must be authenticated before its tokens are checked, authenticates the
+    /// client. For a refresh, the opened refresh token is returned, too.
     pub(super) async fn authenticate(
         &mut self,
         request: GovernedRequest,
@@ -27,7 +49,7 @@ impl Case<'_> {
                 self.record.parsed(&parsed);
                 Ok((self.authenticate_exchange(parsed).await?, None))
             }
-            // Both are rarer than an exchange: in a box of their own.
+            // Both are rarer than an exchange, so they are boxed.
             GovernedRequest::ApiAccess(access) => Ok((Box::pin(self.service_account(access)).await?, None)),
             GovernedRequest::Refresh(form) => {
                 let refresh = Box::pin(self.open_refresh(&form)).await?;
@@ -37,10 +59,9 @@ impl Case<'_> {
         }
     }
 
-    /// A client that the configuration registers must prove itself before anything else is looked at. Other clients are
-    /// authenticated by the identity provider: now, where the dialect tells an unknown client so before all else, unless
-    /// the credentials are good for one call only; else in the exchange that is sent to it, or when a token is to be
-    /// minted.
+    /// Authenticates a client that the configuration registers before anything else is checked. The identity provider
+    /// authenticates other clients: now, if the dialect refuses an unknown client before all else and the credentials
+    /// are good for more than one call; otherwise in the exchange that is sent to it, or when a token is minted.
     pub(super) async fn authenticate_exchange(&self, parsed: Parsed) -> Result<Authenticated, Refusal> {
         let credentials = parsed.credentials();
         let config = &self.realm.config;
@@ -53,10 +74,10 @@ impl Case<'_> {
         Authenticated::proven(parsed, proof)
     }
 
-    /// CERN's `api-access/token`. A client has a token for another application as itself: the identity provider gives the
-    /// token of the client's service account, which goes no further and is the subject token. A client that the
-    /// configuration registers proves itself first. A `DPoP` proof is good for one use, so it stays here, and Cambio binds
-    /// the new token.
+    /// CERN's `api-access/token`: a client gets a token for another application as itself. The identity provider
+    /// issues the token of the client's service account, which becomes the subject token and is never handed out. A
+    /// client that the configuration registers is authenticated first. A `DPoP` proof is good for one use, so it is
+    /// not forwarded, and Cambio binds the new token.
     async fn service_account(&mut self, access: ApiAccess) -> Result<Authenticated, Stop> {
         let credentials = access.credentials();
         self.record.client(credentials);

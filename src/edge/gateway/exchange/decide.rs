@@ -8,10 +8,11 @@ use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::{Circumstances, Permit};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::Validated;
+use crate::judgement::token::presented::TokenRole;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Judges a request against what the audiences' owners permit.
+    /// Decides a request according to the permissions of the audiences' owners.
     ///
     /// # Errors
     /// The dialect, policy or the owner of the audience does not allow the request.
@@ -46,7 +47,7 @@ impl Case<'_> {
         self.record.validated(&validated);
         let target = match validated.authenticated().parsed().requested_subject() {
             None => None,
-            // Rare: in a box of its own.
+            // Rare, so it is boxed.
             Some(wanted) => Some(Box::pin(self.impersonated(validated.authenticated(), wanted)).await?),
         };
         let impersonate = target.as_ref().map(super::impersonation::Target::as_impersonated);
@@ -55,7 +56,7 @@ impl Case<'_> {
         Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)
     }
 
-    /// Holds the subject token of an exchange to what the dialect's page demands of it. No page is about assertions.
+    /// Checks the claims of an exchange's subject token that the dialect's page demands. No page is about assertions.
     fn check_dialect_claims(&self, validated: &Validated) -> Result<(), Refusal> {
         let parsed = validated.authenticated().parsed();
         if parsed.grant() != Grant::TokenExchange {
@@ -69,5 +70,34 @@ impl Case<'_> {
             subject_issuer: parsed.subject_issuer(),
         };
         dialect::claims::check(rules, &input)
+    }
+
+    /// Meets the demands of the permissions that apply: `stillActive` and `oneTime`. The subject token is spent last.
+    ///
+    /// # Errors
+    /// A demand is not met, or the identity provider or the store does not answer.
+    pub(super) async fn meet_demands(&self, permit: &Permit) -> Result<(), Refusal> {
+        let (demands, validated) = (permit.demands(), permit.validated());
+        if demands.still_active && validated.subject().provenance().is_by_cambio() {
+            return Err(Refusal::new(
+                Reason::SubjectTokenInactive,
+                "stillActive: Cambio signed the token, and the identity provider can't say whether its session goes on: write a \
+                 permission without stillActive for exchangedTokens",
+            ));
+        }
+        if demands.still_active {
+            let parsed = validated.authenticated().parsed();
+            Box::pin(self.still_active(parsed.subject_token())).await?;
+            let own = validated.actor().is_some_and(|actor| actor.issuer() == self.realm.config.name);
+            if let Some((token, _)) = parsed.actor().filter(|_| own) {
+                Box::pin(self.still_active(token)).await.map_err(|refusal| TokenRole::Actor.refusal(refusal))?;
+            }
+        }
+        if demands.one_time {
+            let subject = validated.subject();
+            let leeway = self.generation.issuers.leeway(subject.issuer()).unwrap_or_default();
+            Box::pin(self.spend_subject_token(subject.iss(), subject.token(), leeway)).await?;
+        }
+        Ok(())
     }
 }

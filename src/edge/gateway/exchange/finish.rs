@@ -1,4 +1,4 @@
-//! The end of a request that was allowed: its refresh token, the dialect's shape, the audit line.
+//! The end of an allowed request: refresh token, shape of the dialect, audit line.
 
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
@@ -6,9 +6,8 @@ use http::header::{
 use http::{Response, response};
 use jiff::Timestamp;
 
-use super::issued_answer::IssuedAnswer;
+use super::outcome::{IssuedAnswer, Stop};
 use super::refresh::{OpenedRefresh, ends, refreshable};
-use super::stop::Stop;
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
 use crate::judgement::exchange::grant::Grant;
@@ -21,11 +20,11 @@ use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Hands out what was issued, with a refresh token where one was asked for and permitted. The audit line is written
-    /// before the answer leaves.
+    /// Hands out the issued token, with a refresh token if requested and permitted. The audit line is written before
+    /// the answer leaves.
     ///
     /// # Errors
-    /// There can be no refresh token, the refresh token of the request was used meanwhile, or the audit line can't be
+    /// There can be no refresh token, the request's refresh token was used meanwhile, or the audit line can't be
     /// written.
     pub(super) async fn finish(
         &mut self,
@@ -51,7 +50,7 @@ impl Case<'_> {
         Ok(self.respond(head, conformed))
     }
 
-    /// The answer to an exchange, with the first refresh token of a family if one was asked for and permitted.
+    /// The answer to an exchange, with the first refresh token of a family if requested and permitted.
     fn with_first_refresh_token(
         &mut self,
         permit: &Permit,
@@ -71,7 +70,7 @@ impl Case<'_> {
             scope: &conformed.facts().scope_granted,
             token: access_token(&conformed),
             upstream: session.token,
-            // The identity provider said which local user it is, and that does not change.
+            // The identity provider named the local user, who does not change.
             local_subject: match permit.issuance() {
                 Issuance::Translate => conformed.facts().subject.clone(),
                 Issuance::Forward | Issuance::Reissue | Issuance::Mint => None,
@@ -79,12 +78,12 @@ impl Case<'_> {
         };
         let renewal = permit.first_renewal(&self.realm.config.name, family, handed, now, ends);
         self.record.family(&renewal);
-        let asked = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
-        let answers = if asked { RefreshTokenFor::Exchange } else { RefreshTokenFor::AccessToken };
+        let requested = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
+        let answers = if requested { RefreshTokenFor::Exchange } else { RefreshTokenFor::AccessToken };
         self.seal(&renewal, conformed, now, answers)
     }
 
-    /// The answer to a refresh, with the refresh token that takes the place of the one that was used.
+    /// The answer to a refresh, with the refresh token that replaces the used one.
     fn with_next_refresh_token(
         &self,
         permit: &Permit,

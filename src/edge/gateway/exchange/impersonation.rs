@@ -1,20 +1,20 @@
-//! Whom a request wants to become: looked up at the identity provider, for a client that has proved who it is.
+//! Looks up the user to be impersonated (`requested_subject`) at the identity provider, for an authenticated client.
 
-use crate::adapters::upstream::directory::error::DirectoryError;
+use crate::adapters::upstream::directory::DirectoryError;
 use crate::adapters::upstream::directory::user::DirectoryUser;
 use crate::edge::gateway::case::Case;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::policy::request::Impersonated;
 use crate::words::refusal::{Reason, Refusal};
 
-/// A user of the realm who is asked for as the subject.
+/// The user of the realm who is the requested subject.
 pub(super) struct Target {
     user: DirectoryUser,
     protected: bool,
 }
 
 impl Target {
-    /// What policy judges.
+    /// The input of policy.
     pub(super) fn as_impersonated(&self) -> Impersonated<'_> {
         Impersonated { subject: &self.user.id, claims: &self.user.claims, protected: self.protected }
     }
@@ -24,8 +24,8 @@ impl Case<'_> {
     /// The user whom `requested_subject` names, which is `wanted`.
     ///
     /// # Errors
-    /// The client is not proven; there is no such user; the user is disabled or a client's service account; or the identity
-    /// provider can't be asked.
+    /// The client is not authentic; there is no such user; the user is disabled or a client's service account; or the
+    /// identity provider does not answer.
     pub(super) async fn impersonated(
         &mut self,
         authenticated: &Authenticated,
@@ -33,11 +33,11 @@ impl Case<'_> {
     ) -> Result<Target, Refusal> {
         let (realm, name) = (self.realm, &self.realm.config.name);
         if authenticated.proof().is_none() {
-            // Only a client that has proved itself learns who is a user here.
+            // Only an authenticated client learns who is a user here.
             self.prove_client(authenticated.parsed().credentials()).await?;
         }
         if !self.generation.config.policy.lets_impersonate(name, authenticated.client_id()) {
-            // A proven client that may become nobody learns nothing either.
+            // An authenticated client that may impersonate nobody learns nothing either.
             let detail = "no audience's file has a permission with impersonation for this client";
             return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
         }
@@ -52,8 +52,8 @@ impl Case<'_> {
             };
             Refusal::new(reason, format!("realms.{name}.directory: {error}"))
         };
-        let (upstream, now) = (&self.services.upstream, self.services.now());
-        let user = directory.user(upstream, wanted, now).await.map_err(refused)?;
+        let upstream = &self.services.upstream;
+        let user = directory.user(upstream, wanted).await.map_err(refused)?;
         self.record.impersonates(&user.id);
         if !user.enabled {
             return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, "the user is disabled"));
@@ -63,7 +63,7 @@ impl Case<'_> {
             return Err(Refusal::new(Reason::ImpersonationSubjectUnknown, detail));
         }
         let admin = &realm.config.admin_roles;
-        let roles = directory.admin_roles(upstream, &user.id, admin, now).await.map_err(refused)?;
+        let roles = directory.admin_roles(upstream, &user.id, admin).await.map_err(refused)?;
         Ok(Target { protected: admin.names(&roles), user })
     }
 }

@@ -1,11 +1,11 @@
-//! How an allowed request is answered: by the identity provider (`forward`, `reissue`, `translate`) or by Cambio (`mint`).
+//! Issues the token of an allowed request: through the identity provider (`forward`, `reissue`, `translate`), or as
+//! Cambio's own (`mint`).
 
 use http::StatusCode;
 
 use super::ask::UpstreamReply;
-use super::issued_answer::IssuedAnswer;
+use super::outcome::{IssuedAnswer, Stop};
 use super::refresh::OpenedRefresh;
-use super::stop::Stop;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;
@@ -19,7 +19,7 @@ use crate::judgement::token::dpop;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Makes the answer in the way that the audience's owner chose.
+    /// Issues the token in the way that the audience's owner chose.
     ///
     /// # Errors
     /// A demand is not met, the identity provider refuses, or its answer does not meet the contract.
@@ -42,9 +42,9 @@ impl Case<'_> {
         }
     }
 
-    /// The identity provider exchanges; what was judged is what is sent, serialised anew. The caller's `DPoP` proof goes
-    /// with the exchange: Keycloak demands it with a bound subject token and binds with it, its `htu` is the public URL at
-    /// both, and one call is what its `jti` is good for there.
+    /// The identity provider exchanges. Cambio sends the checked parameters, serialised anew. The caller's `DPoP`
+    /// proof is forwarded: Keycloak demands it with a bound subject token and binds the new token to its key. Its
+    /// `htu` is the public URL for both, and its `jti` is good for this one call.
     async fn exchange_upstream(&mut self, permit: &Permit) -> Result<IssuedAnswer, Stop> {
         let parsed = permit.asked_upstream();
         let form = parsed.upstream_form(permit.upstream_type(), permit.audiences());
@@ -63,9 +63,9 @@ impl Case<'_> {
         Ok(IssuedAnswer { head, conformed, session })
     }
 
-    /// A foreign token becomes one of the identity provider's own with the grant that it supports (RFC 7523), for the
-    /// client that asks; that token is exchanged for the audience. The client's credentials must be good for two calls. A
-    /// `DPoP` proof never is, so it stays here, and Cambio binds the new token.
+    /// The identity provider's JWT authorization grant (RFC 7523) turns a foreign token into a token of its own for
+    /// the client; this token is exchanged for the audience. The client's credentials must be good for two calls. A
+    /// `DPoP` proof never is, so it is not forwarded, and Cambio binds the new token.
     async fn translate(&mut self, permit: &Permit) -> Result<IssuedAnswer, Stop> {
         self.head.headers.remove(dpop::HEADER);
         let parsed = permit.asked_upstream();
@@ -94,7 +94,7 @@ impl Case<'_> {
     }
 }
 
-/// A refusal of the grant that comes before the exchange. One about the client's credentials is passed on in the identity
+/// A refusal of the grant before the exchange. A refusal of the client's credentials is passed on in the identity
 /// provider's own words.
 fn about_the_grant(stop: Stop) -> Stop {
     match stop {
@@ -105,7 +105,7 @@ fn about_the_grant(stop: Stop) -> Stop {
     }
 }
 
-/// What lets Cambio ask again, where that was asked for.
+/// The session for later refreshes, if a refresh token was requested.
 fn session(permit: &Permit, answer: &mut UpstreamAnswer) -> Result<Option<Session>, Refusal> {
     permit.refresh().then(|| take_session(answer)).transpose()
 }

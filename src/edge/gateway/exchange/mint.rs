@@ -1,11 +1,11 @@
-//! Tokens that Cambio issues without the identity provider's exchange. Only the prover of the client is asked and, where an
-//! audience wants it, the directory of roles.
+//! Tokens that Cambio issues without an exchange at the identity provider, which only authenticates clients and, if
+//! an audience needs them, tells users' roles.
 
 use http::header::{CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{Response, response};
 
-use super::issued_answer::IssuedAnswer;
-use crate::adapters::upstream::directory::error::DirectoryError;
+use super::outcome::IssuedAnswer;
+use crate::adapters::upstream::directory::DirectoryError;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::verify::AuthenticatedClient;
@@ -18,12 +18,12 @@ use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Mints a token: proves the client, asks the directory, meets the demands and signs. A subject token that met the
-    /// demands in an earlier exchange does not meet them again (`demanding` is false).
+    /// Mints a token: authenticates the client, looks up roles, meets the demands and signs. A subject token that met
+    /// the demands in an earlier exchange does not meet them again (`demanding` is false).
     pub(super) async fn mint(&self, permit: &mut Permit, demanding: bool) -> Result<IssuedAnswer, Refusal> {
         let proof = self.minting_client(permit).await?;
         let directory = match permit.contract().directory() {
-            // Rare, and large: in a box of its own.
+            // Rare and large, so it is boxed.
             Some(question) => Some(Box::pin(self.directory_roles(question)).await?),
             None => None,
         };
@@ -47,7 +47,7 @@ impl Case<'_> {
         Ok(IssuedAnswer { head: head(), conformed, session: None })
     }
 
-    /// Who asks, proven: by the registry at the beginning, or now by the identity provider.
+    /// The authenticated client: authenticated at the beginning, or now through the identity provider.
     async fn minting_client(&self, permit: &Permit) -> Result<AuthenticatedClient, Refusal> {
         let authenticated = permit.validated().authenticated();
         if let Some(proof) = authenticated.proof() {
@@ -56,14 +56,14 @@ impl Case<'_> {
         Box::pin(self.prove_client(authenticated.parsed().credentials())).await
     }
 
-    /// The roles that the identity provider holds now, for a user who is not disabled.
+    /// The user's present roles in the identity provider, unless the user is disabled.
     async fn directory_roles(&self, question: Question<'_>) -> Result<RoleNames, Refusal> {
         let name = &self.realm.config.name;
         let Some(directory) = &self.realm.directory else {
             let detail = format!("roles.source: directory: write realms.{name}.directory");
             return Err(Refusal::new(Reason::DirectoryUnavailable, detail));
         };
-        let (upstream, now) = (&self.services.upstream, self.services.now());
+        let upstream = &self.services.upstream;
         let refused = |error: DirectoryError| {
             let reason = match error {
                 DirectoryError::NoUser => Reason::SubjectTokenInactive,
@@ -71,16 +71,16 @@ impl Case<'_> {
             };
             Refusal::new(reason, format!("realms.{name}.directory: {error}"))
         };
-        if !directory.is_enabled(upstream, question.subject, now).await.map_err(refused)? {
+        if !directory.is_enabled(upstream, question.subject).await.map_err(refused)? {
             return Err(Refusal::new(Reason::SubjectTokenInactive, "the user is disabled"));
         }
         let mut roles = RoleNames::default();
         if question.realm {
-            let held = directory.realm_roles(upstream, question.subject, now).await.map_err(refused)?;
+            let held = directory.realm_roles(upstream, question.subject).await.map_err(refused)?;
             roles.realm.extend(held.iter().cloned());
         }
         for client in question.clients {
-            let held = directory.client_roles(upstream, question.subject, client, now).await.map_err(refused)?;
+            let held = directory.client_roles(upstream, question.subject, client).await.map_err(refused)?;
             if !held.is_empty() {
                 roles.clients.insert(client.to_owned(), (*held).clone());
             }

@@ -1,18 +1,17 @@
-//! Refresh tokens that Cambio hands out: each is good for one use, which has the exchange judged again.
+//! Refresh tokens that Cambio issues. Each is good for one use, for which the exchange is decided again.
 //!
-//! Where the identity provider took part in the exchange, it is asked again with its own refresh token, so a session that
-//! has ended there ends here. A refresh token that is used a second time was copied: its whole family is revoked (RFC 9700
-//! section 4.14.2). A refresh token counts as used when the answer is ready, so one that failed for a passing reason can be
-//! tried again.
+//! If the identity provider took part in the exchange, Cambio refreshes at it with its own refresh token, so a
+//! session that has ended there ends here. A refresh token that is used a second time was copied: its whole family is
+//! revoked (RFC 9700 section 4.14.2). A refresh token counts as used when the answer is ready, so that it can be
+//! tried again after a passing failure.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::ask::UpstreamReply;
-use super::issued_answer::IssuedAnswer;
-use super::stop::Stop;
+use super::outcome::{IssuedAnswer, Stop};
 use crate::adapters::config::RefreshTokens;
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::replay::family::RefreshFamily;
+use crate::edge::gateway::replay::RefreshFamily;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -44,7 +43,7 @@ impl Case<'_> {
     /// Reads the request and opens its refresh token.
     ///
     /// # Errors
-    /// The refresh token does not hold, or was used or revoked; the realm has no refresh tokens; the store can't tell.
+    /// The refresh token is invalid, was used or revoked; the realm has no refresh tokens; the store does not answer.
     pub(super) async fn open_refresh(&mut self, form: &Form) -> Result<OpenedRefresh, Refusal> {
         let config = &self.realm.config;
         let request = parse(form, &self.head, &config.clients.workloads)?;
@@ -63,8 +62,8 @@ impl Case<'_> {
         Ok(OpenedRefresh { request, renewal, family })
     }
 
-    /// Where the identity provider is asked again, it authenticates the clients that the configuration does not register.
-    /// Where it is not, the client must be proven before anything is issued.
+    /// If the identity provider takes part in the refresh, it authenticates the clients that the configuration does
+    /// not register. Otherwise the client is authenticated before anything is issued.
     pub(super) async fn authenticate_refresh(&self, refresh: &OpenedRefresh) -> Result<Authenticated, Refusal> {
         let parsed = refresh.renewal.asked_again(&refresh.request);
         let parsed = parsed.ok_or_else(|| Refusal::new(Reason::RefreshTokenInvalid, "it can't be read"))?;
@@ -75,7 +74,7 @@ impl Case<'_> {
         Authenticated::proven(parsed, proof)
     }
 
-    /// Judges the exchange again by what is configured now.
+    /// Decides the exchange again with the present configuration.
     ///
     /// # Errors
     /// The exchange is no longer permitted, or its refresh tokens have come to their end.
@@ -90,7 +89,7 @@ impl Case<'_> {
         Ok(permit)
     }
 
-    /// Issues for an exchange that was made before. Its subject token met the demands then.
+    /// Issues the token of an exchange that is refreshed. Its subject token met the demands at first.
     pub(super) async fn issue_again(
         &mut self,
         permit: &mut Permit,
@@ -103,27 +102,27 @@ impl Case<'_> {
         Ok(self.mint(permit, false).await?)
     }
 
-    /// Where only the directory knows the realm's own user: the user's session goes on. Whether the user is enabled is asked
-    /// together with the roles.
+    /// Checks that the user's session still exists, if only the directory can tell. Whether the user is enabled is
+    /// checked together with the roles.
     async fn check_session(&self, permit: &Permit) -> Result<(), Refusal> {
         let minted = permit.issuance() == Issuance::Mint && permit.validated().subject().provenance().is_of_realm();
         let Some(session) = session(permit).filter(|_| minted) else { return Ok(()) };
         let name = &self.realm.config.name;
-        let directory = self
-            .realm
-            .directory
-            .as_ref()
-            .ok_or_else(|| Refusal::new(Reason::DirectoryUnavailable, format!("write realms.{name}.directory")))?;
-        let (upstream, now) = (&self.services.upstream, self.services.now());
-        let alive = directory.session_is_alive(upstream, session.user, session.id, now).await;
-        let alive = alive
-            .map_err(|error| Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}")))?;
-        if alive { Ok(()) } else { Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended")) }
+        let unavailable = |detail: String| Refusal::new(Reason::DirectoryUnavailable, detail);
+        let directory = self.realm.directory.as_ref();
+        let directory = directory.ok_or_else(|| unavailable(format!("write realms.{name}.directory")))?;
+        let alive = directory.session_is_alive(&self.services.upstream, session.user, session.id).await;
+        if alive.map_err(|error| unavailable(format!("realms.{name}.directory: {error}")))? {
+            Ok(())
+        } else {
+            Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended"))
+        }
     }
 
-    /// The identity provider refreshes its own token for the client, and the new token is exchanged again, as the first one
-    /// was: it is for all that the client may have, or lacks the audience, and Keycloak does not look whether the audience's
-    /// client was disabled since (keycloak#53074). Only an assertion can't pay for both calls; then the first has to do.
+    /// The identity provider refreshes its own token for the client, and the new token is exchanged again like the
+    /// first. Without the exchange, the token would have everything that the client may have, or lack the audience,
+    /// and Keycloak does not check whether the audience's client was disabled since (keycloak#53074). An assertion is
+    /// good for one call only; then there is no exchange.
     async fn refresh_upstream(
         &mut self,
         permit: &Permit,
@@ -159,7 +158,7 @@ impl Case<'_> {
         Ok(IssuedAnswer { head, conformed, session: Some(session) })
     }
 
-    /// How the realm seals its refresh tokens.
+    /// The settings of the realm's refresh tokens.
     ///
     /// # Errors
     /// The realm has none.
@@ -172,11 +171,11 @@ impl Case<'_> {
     }
 }
 
-/// Whether what was allowed can be asked again. Nobody is asked about what is minted, so nobody could say that the subject
-/// token is still active.
+/// Whether an allowed exchange can be refreshed. For a minted token no issuer is asked again, so `stillActive` can't
+/// be met.
 ///
 /// # Errors
-/// It can't be asked again.
+/// It can't be refreshed.
 pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal> {
     let refused = |detail: &str| Err(Refusal::new(Reason::RefreshTokenRefused, detail));
     let provenance = permit.validated().subject().provenance();
@@ -198,15 +197,15 @@ pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal
     }
 }
 
-/// When a family ends: by what the audience's owner says, counted from the exchange, and by what the identity provider
-/// says now (seconds).
+/// The end of a family: the audience owner's lifetime, counted from the exchange, or the identity provider's present
+/// limit (seconds), whichever is earlier.
 pub(super) fn ends(now: Timestamp, began: Timestamp, lifetime: SignedDuration, upstream: Option<i64>) -> Timestamp {
     let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
     let upstream = upstream.map_or(Timestamp::MAX, |seconds| after(now, SignedDuration::from_secs(seconds)));
     after(began, lifetime).min(upstream)
 }
 
-/// The session that a token minted for one of the realm's own users hangs on.
+/// The session on which a token minted for a realm's own user depends.
 struct UserSession<'p> {
     user: &'p str,
     id: &'p str,

@@ -1,11 +1,11 @@
-//! The tokens of a request, against the keys and rules of their issuers.
+//! Checks the tokens of a request with the keys and rules of their issuers.
 
 use super::refresh::OpenedRefresh;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::evidence::Sender;
 use crate::edge::gateway::issuers::TrustedKeys;
 use crate::edge::gateway::realm_runtime::CambioKeys;
-use crate::edge::gateway::replay::revoked::token_id;
+use crate::edge::gateway::replay::token_id;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::permit::{RefreshContext, remembered};
 use crate::judgement::token::Validated;
@@ -15,10 +15,10 @@ use crate::judgement::token::presented::{PresentedToken, Presenter};
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Checks the subject token, and the actor token if one came. A refresh has the tokens of its exchange.
+    /// Checks the subject token, and the actor token if there is one. A refresh has the tokens of its exchange.
     ///
     /// # Errors
-    /// A token does not hold, or that can't be found out.
+    /// A token is invalid, or its validity is unknown.
     pub(super) async fn tokens(
         &self,
         client: Authenticated,
@@ -34,7 +34,7 @@ impl Case<'_> {
         let client = validated.authenticated();
         let Some(actor) = PresentedToken::actor(client.parsed()) else { return Ok(validated) };
         let presenter = Presenter::of(client, sender.evidence());
-        // Rare: in a box of its own.
+        // Rare, so it is boxed.
         let actor = Box::pin(self.check_token(actor, presenter)).await?;
         Ok(validated.with_actor(actor))
     }
@@ -63,7 +63,7 @@ impl Case<'_> {
         remembered(client, renewal, &context, self.services.now())
     }
 
-    /// Checks one token with what vouches for it: its issuer's answer, Cambio's keys or its issuer's keys.
+    /// Checks one token: with its issuer's introspection answer, Cambio's keys or its issuer's keys.
     async fn check_token(
         &self,
         incoming: PresentedToken<'_>,
@@ -84,7 +84,7 @@ impl Case<'_> {
             };
             let checked = CheckedToken::of(source, role, presenter, &checks, now)?;
             if self.is_revoked(&token_id(incoming.token(), checked.token())).await? {
-                return Err(role.refuse(Reason::SubjectTokenInactive, "a token of ours that was revoked"));
+                return Err(role.refuse(Reason::SubjectTokenInactive, "Cambio signed the token, and it was revoked"));
             }
             return Ok(checked);
         }
@@ -94,11 +94,11 @@ impl Case<'_> {
         CheckedToken::of(source, role, presenter, &trusted.checks, now)
     }
 
-    /// The keys for a token that Cambio signed, if the realm takes its own tokens and the token names such a key.
+    /// The keys for a token that Cambio signed, if the realm accepts its own tokens and the token names such a key.
     fn cambio_keys(&self, issuer: &str, kid: Option<&str>) -> Option<CambioKeys<'_>> {
         let config = &self.realm.config;
-        let takes_its_own = issuer == config.issuer && config.subject_issuers.contains(&config.name);
-        self.realm.cambio_keys(kid.filter(|_| takes_its_own), self.services.now())
+        let accepts_its_own = issuer == config.issuer && config.subject_issuers.contains(&config.name);
+        self.realm.cambio_keys(kid.filter(|_| accepts_its_own), self.services.now())
     }
 
     fn trusted(&self, issuer: &str) -> Result<TrustedKeys<'_>, Refusal> {

@@ -1,7 +1,7 @@
 //! Additions to a realm's discovery document (OpenID Connect Discovery 1.0, RFC 8414).
 //!
-//! Values are added to lists and nothing is taken away. What the identity provider wrote stays byte for byte: additions
-//! are spliced in, so that the order of members, white space and unknown members are its own.
+//! Values are added to lists, and nothing is removed. Additions are spliced in, so the identity provider's text stays
+//! byte for byte, with its order of members, white space and unknown members.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// What is to be in the document: values of its lists, each added where it is missing.
+/// Values that the lists of a document must contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offers(Vec<(&'static str, Vec<String>)>);
 
 impl Offers {
-    /// `value` is to be in the list `member`, for instance `ES256` in `id_token_signing_alg_values_supported`.
+    /// Adds `value` to the list `member`, for instance `ES256` to `id_token_signing_alg_values_supported`.
     pub fn add(&mut self, member: &'static str, value: impl Into<String>) {
         let value = value.into();
         match self.0.iter_mut().find(|(name, _)| *name == member) {
@@ -25,8 +25,8 @@ impl Offers {
     }
 }
 
-/// The document with what it lacks; `None` if it lacks nothing, or is no object that can be added to: with a member
-/// twice, or with something else than a list of texts where a list is meant.
+/// The document with the missing values. `None` if nothing is missing, or if the document is no object, repeats a
+/// member, or has something else than a list of texts for a list.
 pub fn amend(document: &[u8], offers: &Offers) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(document).ok()?;
     let Members(members) = serde_json::from_str(text).ok()?;
@@ -59,20 +59,21 @@ pub fn amend(document: &[u8], offers: &Offers) -> Option<Vec<u8>> {
     Some(out.into_bytes())
 }
 
-/// What must be written where in `text` so that `list`, a part of it, has all of `values`; nothing if it has them.
+/// The text to be inserted, and its place in `text`, so that `list`, a part of `text`, has all of `values`. The text
+/// is empty if none is missing.
 fn addition(text: &str, list: &str, values: &[String]) -> Option<(usize, String)> {
     let present: Vec<Cow<'_, str>> = serde_json::from_str(list).ok()?;
     let missing = values.iter().filter(|value| !present.iter().any(|one| one == *value));
     let written: Option<Vec<String>> = missing.map(json).collect();
     let written = written?.join(",");
     let comma = if present.is_empty() || written.is_empty() { "" } else { "," };
-    // `list` is borrowed from `text`: their addresses differ by where it begins.
+    // `list` is a slice of `text`, so the difference of their addresses is its start.
     let begins = (list.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
     Some((begins + list.rfind(']')?, format!("{comma}{written}")))
 }
 
-/// What a missing list means (RFC 8414 section 2, OpenID Connect Discovery 1.0 section 3): writing only what is added
-/// would take it away.
+/// The meaning of a missing list (RFC 8414 section 2, OpenID Connect Discovery 1.0 section 3), which a list of
+/// additions alone would change.
 fn defaults(member: &str) -> &'static [&'static str] {
     match member {
         "grant_types_supported" => &["authorization_code", "implicit"],
@@ -86,7 +87,7 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> Option<String> {
     serde_json::to_string(value).ok()
 }
 
-/// The members of an object as they are written.
+/// The members of an object, with the text of their values.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -1,7 +1,7 @@
-//! What a realm publishes: its keys with ours merged in, and its discovery document. Served from a cache.
+//! The cached documents of a realm: its keys, with Cambio's merged in, and its discovery document.
 //!
-//! Keys come from the same cache as the checks of tokens do, so a kid that we accept is a kid that we publish.
-//! Discovery is kept per public origin, because Keycloak writes its URLs by the Host that was called.
+//! Keys come from the cache that checks tokens, so Cambio publishes every `kid` that it accepts. Discovery is cached
+//! per public origin, because Keycloak builds its URLs from the requested Host.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::adapters::net::body::Body;
@@ -26,24 +27,24 @@ use crate::judgement::jose::keys::KeySet;
 
 /// How long a discovery document is served before it is fetched again.
 const DISCOVERY_LIFE: Duration = Duration::from_secs(60);
-/// How long it is served when it can't be fetched.
+/// How long an old document is served if the fetch fails.
 const DISCOVERY_STALE: Duration = Duration::from_secs(3600);
-/// Public origins that are kept; whoever sends more Host values only makes the cache useless for himself.
+/// Public origins in the cache. Callers who send more Host values only make the cache useless for themselves.
 const ORIGINS: u64 = 256;
 
 /// Headers of the identity provider's answer that do not belong to the document.
 const ABOUT_ONE_ANSWER: [HeaderName; 10] =
     [ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE, TRAILER];
 
-/// What a listed proxy may say of the public URL besides scheme and host.
+/// Headers in which a listed proxy describes the public URL.
 const PUBLIC_URL: [&str; 4] = ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
 
-/// A request for a document in the way that the caller's public URL asks for it. Nothing else of the caller's request goes
-/// into it, so that nobody chooses what others are answered.
+/// A request for a document under the caller's public URL. Nothing else of the caller's request goes into it, so that
+/// no caller chooses the answers to others.
 pub struct DocumentRequest {
-    /// The headers by which an identity provider writes its document.
+    /// The headers that determine the document.
     pub headers: HeaderMap,
-    /// A name for the document so written: the public origin.
+    /// The name of the document in the cache: the public origin.
     pub origin: String,
 }
 
@@ -57,22 +58,22 @@ impl DocumentRequest {
             }
             None => String::new(),
         };
-        let mut ask = |header: HeaderName, value: &HeaderValue| {
+        let mut add = |header: HeaderName, value: &HeaderValue| {
             name.push('\n');
             name.push_str(header.as_str());
             name.push_str(&String::from_utf8_lossy(value.as_bytes()));
             headers.append(header, value.clone());
         };
         if let Some(host) = upstream_headers::host(head) {
-            ask(HOST, &host);
+            add(HOST, &host);
         }
         if connection.facts().trusted {
             for header in PUBLIC_URL.map(HeaderName::from_static) {
                 for value in head.headers.get_all(&header) {
-                    ask(header.clone(), value);
+                    add(header.clone(), value);
                 }
             }
-            // Scheme and host are all that is taken from it, and they are in the name already.
+            // Only scheme and host are taken from the header, and the name contains both already.
             if let Some(forwarded) = head.headers.get(FORWARDED) {
                 headers.insert(FORWARDED, forwarded.clone());
             }
@@ -85,76 +86,78 @@ impl DocumentRequest {
 #[derive(Debug)]
 pub struct Document {
     body: Bytes,
-    /// The identity provider's, without what was about one answer only, and with the entity tag.
+    /// The identity provider's headers, without those about one answer only, and with the entity tag.
     headers: HeaderMap,
     etag: HeaderValue,
-    fetched: jiff::Timestamp,
+    fetched: Timestamp,
 }
 
 /// The published documents of one realm.
 #[derive(Debug)]
 pub struct Published {
     discovery: moka::future::Cache<String, Arc<Document>>,
-    keys: arc_swap::ArcSwapOption<Made>,
+    keys: arc_swap::ArcSwapOption<KeysDocument>,
 }
 
-/// A document of keys and what it was made of.
+/// A document of keys, and its sources.
 #[derive(Debug)]
-struct Made {
+struct KeysDocument {
     upstream: Arc<KeySet>,
-    /// How many keys of ours were to be published. A generation's keys only ever become fewer, so the number names them.
-    ours: usize,
+    /// The number of Cambio's keys in the document. A generation's keys only become fewer, so the number identifies
+    /// them.
+    own: usize,
     document: Arc<Document>,
 }
 
-impl Published {
-    /// Nothing cached yet.
-    pub fn new() -> Self {
+impl Default for Published {
+    fn default() -> Self {
         let discovery = moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
+}
 
-    /// The document of these keys, if it was made already and no retired key's time has ended since.
-    pub fn keys(&self, upstream: &Arc<KeySet>, ours: Option<&KeyRing>, now: jiff::Timestamp) -> Option<Arc<Document>> {
+impl Published {
+    /// The document of these keys, if it exists and no retired key's time has ended since.
+    pub fn keys(&self, upstream: &Arc<KeySet>, own: Option<&KeyRing>, now: Timestamp) -> Option<Arc<Document>> {
         let made = self.keys.load();
         let made = made.as_ref().filter(|made| Arc::ptr_eq(&made.upstream, upstream))?;
-        (made.ours == count(ours, now)).then(|| Arc::clone(&made.document))
+        (made.own == count(own, now)).then(|| Arc::clone(&made.document))
     }
 
-    /// Makes the document of the realm's keys, with our public keys after them.
+    /// Makes the document of the realm's keys, with Cambio's public keys at the end.
     pub fn keep_keys(
         &self,
         upstream: Arc<KeySet>,
-        ours: Option<&KeyRing>,
+        own: Option<&KeyRing>,
         mut headers: HeaderMap,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Arc<Document> {
-        let keys = merged(&upstream, ours, now);
+        let keys = merged(&upstream, own, now);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let document = Arc::new(Document::new(json!({ "keys": keys }).to_string().into(), headers, now));
-        let made = Made { upstream, ours: count(ours, now), document: Arc::clone(&document) };
+        let made = KeysDocument { upstream, own: count(own, now), document: Arc::clone(&document) };
         self.keys.store(Some(Arc::new(made)));
         document
     }
 
     /// The discovery document for a public origin, if it is young enough.
-    pub async fn discovery(&self, origin: &str, now: jiff::Timestamp) -> Option<Arc<Document>> {
+    pub async fn discovery(&self, origin: &str, now: Timestamp) -> Option<Arc<Document>> {
         let document = self.discovery.get(origin).await?;
         document.younger_than(DISCOVERY_LIFE, now).then_some(document)
     }
 
-    /// The discovery document for a public origin, however old, for when it can't be fetched.
+    /// The discovery document for a public origin of any age, for a fetch that fails.
     pub async fn stale_discovery(&self, origin: &str) -> Option<Arc<Document>> {
         self.discovery.get(origin).await
     }
 
-    /// Keeps a discovery document that was just fetched. An answer that is none is not kept.
+    /// Stores a discovery document that was just fetched, unless the answer is no such document.
     pub async fn keep_discovery(
         &self,
         origin: String,
         headers: HeaderMap,
         body: Bytes,
-        now: jiff::Timestamp,
+        now: Timestamp,
     ) -> Option<Arc<Document>> {
         let parsed: Value = serde_json::from_slice(&body).ok()?;
         parsed.get("issuer")?.as_str()?;
@@ -164,14 +167,8 @@ impl Published {
     }
 }
 
-impl Default for Published {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Document {
-    fn new(body: Bytes, mut headers: HeaderMap, fetched: jiff::Timestamp) -> Self {
+    fn new(body: Bytes, mut headers: HeaderMap, fetched: Timestamp) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default()));
         // Base64url in quotes is always a header value.
@@ -186,7 +183,7 @@ impl Document {
         Self { body, headers, etag, fetched }
     }
 
-    /// The answer to a GET or HEAD, or 304 when the caller has it already (RFC 9110 section 13.1.2).
+    /// The answer to a GET or HEAD, or 304 if the caller has the document already (RFC 9110 section 13.1.2).
     pub fn answer(&self, head: &Parts) -> Response<Body> {
         let mut response = if matches(&head.headers, &self.etag) {
             let mut response = Response::new(Body::empty());
@@ -213,22 +210,22 @@ impl Document {
         response
     }
 
-    fn younger_than(&self, life: Duration, now: jiff::Timestamp) -> bool {
+    fn younger_than(&self, life: Duration, now: Timestamp) -> bool {
         let age = now.duration_since(self.fetched);
         // A clock that jumped back makes the age negative: fetch again.
         !age.is_negative() && age.unsigned_abs() < life
     }
 }
 
-/// The realm's key set at `now`: the identity provider's keys as it publishes them, then ours.
-fn merged(upstream: &KeySet, ours: Option<&KeyRing>, now: jiff::Timestamp) -> Vec<Value> {
-    let ours = ours.into_iter().flat_map(|ring| ring.published(now));
-    let ours = ours.filter(|key| !upstream.publishes(key.kid)).map(|key| key.jwk);
-    upstream.jwks().iter().chain(ours).cloned().collect()
+/// The realm's key set at `now`: the identity provider's keys as it publishes them, then Cambio's.
+fn merged(upstream: &KeySet, own: Option<&KeyRing>, now: Timestamp) -> Vec<Value> {
+    let own = own.into_iter().flat_map(|ring| ring.published(now));
+    let own = own.filter(|key| !upstream.publishes(key.kid)).map(|key| key.jwk);
+    upstream.jwks().iter().chain(own).cloned().collect()
 }
 
-fn count(ours: Option<&KeyRing>, now: jiff::Timestamp) -> usize {
-    ours.map_or(0, |ring| ring.published(now).count())
+fn count(own: Option<&KeyRing>, now: Timestamp) -> usize {
+    own.map_or(0, |ring| ring.published(now).count())
 }
 
 fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {

@@ -1,5 +1,5 @@
-//! Introspection of tokens that Cambio issued (RFC 7662), in Keycloak's shape and with its rule: a token is active for the
-//! clients that its `aud` names, and for nobody else.
+//! Introspection of tokens that Cambio issued (RFC 7662), in Keycloak's shape and with its rule: a token is active
+//! only for the clients that its `aud` names.
 
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use super::presented::Presented;
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::replay::family::RefreshFamily;
+use crate::edge::gateway::replay::RefreshFamily;
 use crate::edge::gateway::respond;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::verify::AuthenticatedClient;
@@ -17,10 +17,10 @@ use crate::judgement::jose::verify::VerifiedToken;
 use crate::words::refusal::Refusal;
 
 impl Case<'_> {
-    /// Answers whoever proves to be a client of the realm.
+    /// Answers every authenticated client of the realm.
     pub(super) async fn introspection(mut self, presented: &Presented) -> Response<Body> {
         self.record.not_audited();
-        match self.introspected(presented).await {
+        match self.introspect_own_token(presented).await {
             Ok(claims) => {
                 let outcome = if claims.is_some() { Outcome::Allowed } else { Outcome::Denied };
                 self.count(OwnEndpoint::Introspection, outcome);
@@ -31,23 +31,23 @@ impl Case<'_> {
         }
     }
 
-    /// What the caller learns about the token; `None`: that the token is not active.
-    async fn introspected(&self, presented: &Presented) -> Result<Option<Map<String, Value>>, Refusal> {
+    /// The claims of the token; `None` if the token is not active.
+    async fn introspect_own_token(&self, presented: &Presented) -> Result<Option<Map<String, Value>>, Refusal> {
         let workloads = &self.realm.config.clients.workloads;
         let credentials = Credentials::read(&self.head.headers, &presented.form, workloads)?;
         let client = self.prove_client(&credentials).await?;
         if presented.is_refresh_token() {
-            return self.introspected_refresh_token(presented, &client).await;
+            return self.introspect_refresh_token(presented, &client).await;
         }
         let token = self.valid_token(&presented.token).await?;
-        let named = |token: &VerifiedToken| {
+        let is_audience = |token: &VerifiedToken| {
             claims::audiences(token.claims()).is_ok_and(|audiences| audiences.contains(&client.client_id()))
         };
-        Ok(token.filter(named).map(|token| access_token(&token)))
+        Ok(token.filter(is_audience).map(|token| access_token(&token)))
     }
 
     /// A refresh token is active for the client that it was issued to, until it is used.
-    async fn introspected_refresh_token(
+    async fn introspect_refresh_token(
         &self,
         presented: &Presented,
         client: &AuthenticatedClient,
@@ -70,7 +70,7 @@ impl Case<'_> {
     }
 }
 
-/// Every claim, and what RFC 7662 section 2.2 calls some of them.
+/// Every claim, and the names that RFC 7662 section 2.2 has for some.
 fn access_token(token: &VerifiedToken) -> Map<String, Value> {
     let mut members = token.claims().clone();
     for (name, claim) in [("client_id", "azp"), ("username", "preferred_username"), ("token_type", "typ")] {

@@ -1,30 +1,39 @@
-//! Whether a request carries a token of ours, and that it does so in one way only.
+//! Finds the token that Cambio signed in a request, makes sure that there is one reading only, and verifies the
+//! token.
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
+use jiff::SignedDuration;
+use jsonwebtoken::Algorithm;
 
+use crate::edge::gateway::case::Case;
 use crate::edge::gateway::realm_runtime::RealmRuntime;
+use crate::edge::gateway::replay::token_id;
 use crate::judgement::exchange::classify::carries_token_of_ours;
 use crate::judgement::exchange::refresh;
+use crate::judgement::jose::verify::{self, Expectations, VerifiedToken};
 use crate::judgement::route::OwnTokenEndpoint;
 use crate::judgement::route::media_type::MediaType;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// What a request carries.
+/// Every algorithm of Cambio's keys.
+const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
+
+/// The token in a request.
 pub(super) enum Carried {
-    /// No token of ours in any reading.
+    /// No token that Cambio signed, in any reading.
     Nothing,
-    /// One token of ours, where it belongs.
-    Ours(Presented),
+    /// One token that Cambio signed, in the right place.
+    OwnToken(Presented),
 }
 
-/// A request about a token of ours. Nothing in the token is verified yet.
+/// A request about a token that names a key of Cambio. Nothing in the token is verified yet.
 pub(super) struct Presented {
     pub(super) token: Secret,
     pub(super) form: Form,
-    /// The scheme of the `Authorization` header that the token came in; none if it stood in the form.
+    /// The scheme of the `Authorization` header with the token; `None` if the token was in the form.
     pub(super) scheme: Option<Scheme>,
 }
 
@@ -36,58 +45,58 @@ pub(super) enum Scheme {
 }
 
 impl Presented {
-    /// Whether it is one of our refresh tokens.
+    /// Whether the token is a refresh token of Cambio.
     pub(super) fn is_refresh_token(&self) -> bool {
         refresh::is_ours(self.token.expose())
     }
 }
 
-/// Whether the `Authorization` header could be read as having a token of ours, or the query.
+/// Whether any parser could read a token that Cambio signed in the `Authorization` header or in the query.
 pub(super) fn is_in_head(realm: &RealmRuntime, head: &Parts) -> bool {
     let headers = head.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let query = head.uri.query().map(str::as_bytes);
-    headers.chain(query).any(|text| is_ours(realm, text))
+    headers.chain(query).any(|text| is_by_cambio(realm, text))
 }
 
 /// What the request carries.
 ///
 /// # Errors
-/// Some parser could read a token of ours in it, but it is not written as we would write it.
+/// Some parser could read a token that Cambio signed in the request, but not every parser.
 pub(super) fn carried(
     realm: &RealmRuntime,
     endpoint: OwnTokenEndpoint,
     head: &Parts,
     body: &[u8],
 ) -> Result<Carried, Refusal> {
-    let (in_head, in_body) = (is_in_head(realm, head), is_ours(realm, body));
+    let (in_head, in_body) = (is_in_head(realm, head), is_by_cambio(realm, body));
     if !in_head && !in_body {
         return Ok(Carried::Nothing);
     }
-    if head.uri.query().is_some_and(|query| is_ours(realm, query.as_bytes())) {
-        return Err(Refusal::new(Reason::ParameterInQuery, "a token of ours in the query string"));
+    if head.uri.query().is_some_and(|query| is_by_cambio(realm, query.as_bytes())) {
+        return Err(Refusal::new(Reason::ParameterInQuery, "a token that Cambio signed in the query string"));
     }
     let form = if body.is_empty() { Form::new() } else { strict(head, body)? };
     if let Some(name) = form.repeated(&[]) {
         return Err(ambiguous(&format!("a parameter twice, of {} bytes", name.len())));
     }
-    let is_plain = |token: &str| is_ours(realm, token.as_bytes()) && is_token(token);
+    let is_plain = |token: &str| is_by_cambio(realm, token.as_bytes()) && is_token(token);
     let header = bearer(head)?.filter(|(_, token)| is_plain(token));
     let name = if endpoint == OwnTokenEndpoint::Userinfo { "access_token" } else { "token" };
     let field = form.one(name).filter(|token| is_plain(token));
     match (header, field) {
         (Some((scheme, token)), None) if endpoint == OwnTokenEndpoint::Userinfo && form.one(name).is_none() => {
             let token = Secret::new(token);
-            Ok(Carried::Ours(Presented { token, form, scheme: Some(scheme) }))
+            Ok(Carried::OwnToken(Presented { token, form, scheme: Some(scheme) }))
         }
         (None, Some(token)) if endpoint != OwnTokenEndpoint::Userinfo || !head.headers.contains_key(AUTHORIZATION) => {
             let token = Secret::new(token);
-            Ok(Carried::Ours(Presented { token, form, scheme: None }))
+            Ok(Carried::OwnToken(Presented { token, form, scheme: None }))
         }
-        _ => Err(ambiguous("a token of ours where it does not belong, or in two places")),
+        _ => Err(ambiguous("a token that Cambio signed in the wrong place, or in two places")),
     }
 }
 
-/// The body as a form that any two parsers read alike.
+/// The body as a form that all parsers read alike.
 fn strict(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     let mut types = head.headers.get_all(CONTENT_TYPE).iter();
     let plain = match (types.next(), types.next()) {
@@ -100,7 +109,7 @@ fn strict(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     Form::parse(body).map_err(|error| ambiguous(&error.to_string()))
 }
 
-/// The token of the one `Authorization` header, if its scheme is one for access tokens.
+/// The token of the only `Authorization` header, if its scheme is for access tokens.
 fn bearer(head: &Parts) -> Result<Option<(Scheme, &str)>, Refusal> {
     let mut headers = head.headers.get_all(AUTHORIZATION).iter();
     let Some(header) = headers.next() else { return Ok(None) };
@@ -115,15 +124,37 @@ fn bearer(head: &Parts) -> Result<Option<(Scheme, &str)>, Refusal> {
     Ok(scheme.map(|(_, scheme)| (scheme, token.trim_start_matches(' '))))
 }
 
-/// Whether a token is spelt as ours are, with nothing in it that a parser could read otherwise.
+/// Whether a token has only the characters of Cambio's tokens, which all parsers read alike.
 fn is_token(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-fn is_ours(realm: &RealmRuntime, text: &[u8]) -> bool {
+fn is_by_cambio(realm: &RealmRuntime, text: &[u8]) -> bool {
     carries_token_of_ours(text, |kid| realm.signing.as_ref().is_some_and(|ring| ring.owns(kid)))
 }
 
 fn ambiguous(detail: &str) -> Refusal {
     Refusal::new(Reason::TokenAmbiguous, detail)
+}
+
+impl Case<'_> {
+    /// A token that Cambio signed and that is valid now; `None` if it is invalid for any reason.
+    ///
+    /// # Errors
+    /// The store does not say whether the token was revoked.
+    pub(super) async fn valid_token(&self, token: &Secret) -> Result<Option<VerifiedToken>, Refusal> {
+        let Some(verified) = self.unexpired_token(token) else { return Ok(None) };
+        let revoked = self.is_revoked(&token_id(token, &verified)).await?;
+        Ok(Some(verified).filter(|_| !revoked))
+    }
+
+    /// A token that Cambio signed for the realm and that has not expired.
+    pub(super) fn unexpired_token(&self, token: &Secret) -> Option<VerifiedToken> {
+        let (ring, issuer) = (self.realm.signing.as_ref()?, &self.realm.config.issuer);
+        let expect = Expectations { issuer, algorithms: &ALGORITHMS, leeway: SignedDuration::ZERO };
+        let (read, now) = (verify::peek(token.expose()).ok()?, self.services.now());
+        // The holder of an old key must not be able to make tokens with it.
+        read.kid().filter(|kid| ring.holds(kid, now))?;
+        read.verify(ring.key_set(), &expect, now).ok()
+    }
 }

@@ -6,16 +6,15 @@ use serde_json::Value;
 use super::presented::Presented;
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::exchange::stop::Stop;
-use crate::edge::gateway::replay::family::RefreshFamily;
-use crate::edge::gateway::replay::revoked::token_id;
+use crate::edge::gateway::exchange::outcome::Stop;
+use crate::edge::gateway::replay::{RefreshFamily, token_id};
 use crate::edge::gateway::respond;
 use crate::judgement::client::credentials::Credentials;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Revokes the token, if it holds at all. The answer is no other where it does not (RFC 7009 section 2.2).
+    /// Revokes the token. The answer to an invalid token is no different (RFC 7009 section 2.2).
     pub(super) async fn revocation(mut self, presented: &Presented) -> Response<Body> {
         self.record.is_revocation();
         let answered = match self.revoke_presented(presented).await {
@@ -49,8 +48,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A refresh token goes with its family, and with the identity provider's refresh token behind it. Where there is one,
-    /// the identity provider authenticates the clients that the configuration does not register.
+    /// Revokes a refresh token with its family, and with the identity provider's refresh token behind it. If there is
+    /// one, the identity provider authenticates the clients that the configuration does not register.
     async fn revoke_refresh_token(&mut self, presented: &Presented, credentials: &Credentials) -> Result<(), Stop> {
         let (config, client) = (&self.realm.config, credentials.client_id());
         let renewal = config

@@ -1,4 +1,4 @@
-//! Userinfo for tokens that Cambio issued (`OpenID` Connect Core section 5.3): what the token says about its user.
+//! Userinfo for tokens that Cambio issued (`OpenID` Connect Core section 5.3): the user's claims in the token.
 
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
@@ -17,7 +17,7 @@ use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Why the token is not accepted (RFC 6750 section 3.1, RFC 9449 section 7.1), in Keycloak's words where it has some.
+/// Why the token is not accepted (RFC 6750 section 3.1, RFC 9449 section 7.1), in Keycloak's words if it has any.
 enum Unfit {
     Invalid,
     Scope,
@@ -27,7 +27,7 @@ enum Unfit {
 
 impl Unfit {
     /// Status, scheme of the challenge, code and text.
-    fn answer(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
+    fn challenge(&self) -> (StatusCode, &'static str, &'static str, &'static str) {
         let unauthorized = StatusCode::UNAUTHORIZED;
         match self {
             Self::Invalid => (unauthorized, "Bearer", "invalid_token", "Token verification failed"),
@@ -39,7 +39,7 @@ impl Unfit {
 }
 
 impl Case<'_> {
-    /// Answers whoever bears the token. The caller of a bound token must prove to be the party that the token is bound to.
+    /// Answers every bearer of the token. The sender of a bound token must prove the binding.
     pub(super) async fn userinfo(mut self, presented: &Presented) -> Response<Body> {
         self.record.not_audited();
         let response = match self.user(presented).await {
@@ -72,8 +72,8 @@ impl Case<'_> {
         if scope.is_some_and(|scope| scope.contains("openid")) { Ok(Ok(user(&token))) } else { Ok(Err(Unfit::Scope)) }
     }
 
-    /// Whether the caller is the party that the token is bound to. A token that is bound to a key comes as `DPoP`, and no
-    /// other token does (RFC 9449 section 7.1).
+    /// Checks the binding of the token to its sender. Only a token that is bound to a key has the scheme `DPoP` (RFC
+    /// 9449 section 7.1).
     async fn check_binding(
         &mut self,
         presented: &Presented,
@@ -96,15 +96,15 @@ impl Case<'_> {
 
 /// `sub`, and the claims of the standard scopes that the token has.
 fn user(token: &VerifiedToken) -> Map<String, Value> {
-    let told = token
+    let shown = token
         .claims()
         .iter()
         .filter(|(name, _)| *name == "sub" || matches!(ClaimClass::of(name), ClaimClass::OfScope(_)));
-    told.map(|(name, value)| (name.clone(), value.clone())).collect()
+    shown.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn challenged(realm: &RealmRuntime, unfit: &Unfit) -> Response<Body> {
-    let (status, scheme, code, description) = unfit.answer();
+    let (status, scheme, code, description) = unfit.challenge();
     let body = json!({ "error": code, "error_description": description });
     let mut response = respond::json(status, body.to_string().into_bytes());
     let name = &realm.config.name;

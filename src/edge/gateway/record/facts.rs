@@ -1,10 +1,9 @@
-//! What becomes known about a request on its way, for its audit line.
+//! Adds facts about a request to its audit line.
 
 use http::StatusCode;
 
 use super::AuditRecord;
-use super::text::clip;
-use crate::adapters::audit::ImpersonationRecord;
+use crate::adapters::audit::{ImpersonationRecord, clip};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
@@ -16,19 +15,19 @@ use crate::judgement::token::Validated;
 use crate::words::oauth::urn::TokenType;
 
 impl AuditRecord<'_> {
-    /// Who uses a refresh token of ours, and what is asked for.
+    /// The client and the scope of a refresh.
     pub fn refreshing(&mut self, refresh: &Refresh) {
         self.client(refresh.credentials());
         self.line.scope_requested = refresh.scope().map(|scope| clip(&scope.to_string()));
     }
 
-    /// Which refresh token of ours it is about.
+    /// The refresh token that was used or issued.
     pub fn family(&mut self, renewal: &Renewal) {
         self.line.refresh_family = Some(renewal.family().to_owned());
         self.line.refresh_generation = Some(renewal.generation());
     }
 
-    /// Whose exchange is renewed, and for whom.
+    /// The exchange that is refreshed.
     pub fn renewing(&mut self, renewal: &Renewal) {
         self.line.subject = Some(renewal.subject_id().to_owned());
         self.line.subject_issuer = Some(renewal.subject_issuer().to_owned());
@@ -38,20 +37,20 @@ impl AuditRecord<'_> {
         self.line.audience = renewal.audiences().to_vec();
     }
 
-    /// The token of ours that is revoked.
+    /// The token that is revoked.
     pub fn revoked(&mut self, subject: &str, jti: &str, kid: Option<&str>) {
         self.line.subject = Some(subject.to_owned());
         self.line.issued_jti = Some(jti.to_owned());
         self.line.issued_kid = kid.map(str::to_owned);
     }
 
-    /// Who asks.
+    /// The client, not yet authenticated.
     pub fn client(&mut self, credentials: &Credentials) {
         self.line.client = Some(clip(credentials.client_id()));
         self.line.client_authentication = Some(credentials.method().name());
     }
 
-    /// What was asked for.
+    /// The parameters of the request.
     pub fn parsed(&mut self, parsed: &Parsed) {
         self.client(parsed.credentials());
         let line = &mut self.line;
@@ -69,7 +68,7 @@ impl AuditRecord<'_> {
         line.requested_token_type = Some(parsed.requested().name());
     }
 
-    /// Whose token it is.
+    /// The checked subject and actor.
     pub fn validated(&mut self, validated: &Validated) {
         self.line.subject = Some(validated.subject().subject().to_owned());
         self.line.subject_issuer = Some(validated.subject().issuer().to_owned());
@@ -79,14 +78,14 @@ impl AuditRecord<'_> {
         }
     }
 
-    /// Whom the new token is to be about in the place of the subject.
+    /// The `sub` of the impersonated user.
     pub fn impersonates(&mut self, subject: &str) {
         if let Some(impersonation) = &mut self.line.impersonation {
             impersonation.subject = Some(subject.to_owned());
         }
     }
 
-    /// What was permitted.
+    /// The decision.
     pub fn permitted(&mut self, permit: &Permit) {
         self.line.issuance = Some(permit.issuance().as_str());
         self.line.audience = permit.audiences().to_vec();
@@ -95,12 +94,12 @@ impl AuditRecord<'_> {
         self.line.actors = chain.filter_map(|actor| actor.get("sub")?.as_str()).map(clip).collect();
     }
 
-    /// What the identity provider answered.
+    /// The status of the identity provider's answer.
     pub fn upstream_status(&mut self, status: StatusCode) {
         self.line.upstream_status = Some(status.as_u16());
     }
 
-    /// What the new token says.
+    /// The contents of the new token.
     pub fn issued(&mut self, facts: &IssuedFacts) {
         let line = &mut self.line;
         line.roles_before = Some(roles(&facts.roles_before));
@@ -113,7 +112,7 @@ impl AuditRecord<'_> {
     }
 }
 
-/// RoleNames as an audit line shows them.
+/// Role names as an audit line shows them.
 fn roles(roles: &RoleNames) -> serde_json::Value {
     serde_json::json!({ "realm": roles.realm, "clients": roles.clients })
 }

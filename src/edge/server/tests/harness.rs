@@ -18,10 +18,11 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::config;
 use crate::adapters::drain::{self, Drain};
+use crate::adapters::metrics::Metrics;
 use crate::adapters::net::body::Body;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::forward;
-use crate::edge::server::{Connection, Handler, Server, UnobservedConnections, bind};
+use crate::edge::server::{Connection, Handler, Server, bind};
 
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -104,7 +105,7 @@ pub(crate) fn serve(listen: &config::Listen, handler: impl Handler) -> Gate {
         listener,
         Arc::new(handler),
         watch,
-        Arc::new(UnobservedConnections),
+        Arc::new(Metrics::new().unwrap()),
     ));
     Gate { address, drain }
 }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::harness::*;
-use crate::edge::server::{ConnectionObserver, Server, bind};
+use crate::adapters::metrics::Metrics;
+use crate::edge::server::{Server, bind};
 
 const SHORT: Duration = Duration::from_millis(150);
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -104,34 +104,23 @@ async fn a_caller_that_does_not_read_is_cut() {
     .await;
     let mut listen = listen_config();
     listen.idle_timeout = SHORT;
-    let counter = Arc::new(Counter::default());
+    let metrics = Arc::new(Metrics::new().unwrap());
     let (_drain, watch) = crate::adapters::drain::channel();
     let listener = bind(listen.address).unwrap();
     let address = listener.local_addr().unwrap();
     let handler =
         Arc::new(Passing(crate::adapters::upstream::client::UpstreamClient::new(&upstream_config(endless)).unwrap()));
-    tokio::spawn(Server::new(&listen).unwrap().serve(listener, handler, watch, Arc::clone(&counter)));
+    tokio::spawn(Server::new(&listen).unwrap().serve(listener, handler, watch, Arc::clone(&metrics)));
     let mut caller = Caller::new(address).await;
     caller.write(GET).await;
-    soon(counter.gone.notified()).await;
-    assert_eq!(counter.opened.load(Ordering::Relaxed), 1);
-}
-
-#[derive(Default)]
-struct Counter {
-    opened: AtomicUsize,
-    gone: Notify,
-}
-
-impl ConnectionObserver for Counter {
-    fn opened(&self) {
-        self.opened.fetch_add(1, Ordering::Relaxed);
-    }
-    fn closed(&self) {
-        self.gone.notify_one();
-    }
-    fn handshake_failed(&self) {}
-    fn certificate_reloaded(&self, _used: bool) {}
+    soon(async {
+        let counts = ["\ncambio_connections 0\n", "\ncambio_connections_total 1\n"];
+        let gone = |text: String| counts.iter().all(|count| text.contains(count));
+        while !gone(String::from_utf8(metrics.exposition().unwrap()).unwrap()) {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

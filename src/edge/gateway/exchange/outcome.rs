@@ -1,9 +1,21 @@
-//! Why a governed request ends without a token.
+//! How a governed request ends: with a token, or without one.
 
-use http::Response;
+use http::{Response, response};
 
 use crate::adapters::net::body::Body;
+use crate::judgement::issue::Conformed;
+use crate::judgement::issue::refresh::Session;
 use crate::words::refusal::Refusal;
+
+/// A token that meets its contract.
+pub(super) struct IssuedAnswer {
+    /// The head of the answer.
+    pub(super) head: response::Parts,
+    /// The answer.
+    pub(super) conformed: Conformed,
+    /// If a refresh token was requested: the session for later refreshes at the identity provider.
+    pub(super) session: Option<Session>,
+}
 
 /// The end of a governed request that is not allowed.
 pub enum Stop {
