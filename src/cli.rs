@@ -1,24 +1,18 @@
-//! The commands.
+//! The command line and its commands. Each command defines its own arguments.
 
-pub mod arguments;
 pub mod check;
-pub mod client_secret;
-pub mod completions;
-pub mod config_file;
+mod config_file;
 pub mod keys;
-pub mod man;
-mod output;
-pub mod schema;
-pub mod seal_key;
-pub mod serve;
-pub mod verify;
+mod secrets;
+mod serve;
+mod texts;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use self::arguments::{Command, CommandLine};
 use crate::tools::{conformance, demo, migrate};
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
@@ -33,6 +27,54 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+const EXIT_STATUS: &str = "\
+Exit status: 0 success, 1 failure, 2 wrong arguments.
+verify and conformance print a verdict: 0 good, 1 bad, 2 no verdict.";
+
+/// Cambio stands in front of your identity provider and governs token exchange
+#[derive(Debug, Parser)]
+#[command(name = "cambio", bin_name = "cambio", version, after_help = EXIT_STATUS)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A command with its arguments. The comments are the help texts.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gate
+    #[command(args_override_self = true)]
+    Serve(config_file::ConfigFileArguments),
+    /// Check configuration and audience files as serve would, and print all errors at once
+    #[command(args_override_self = true)]
+    Check(config_file::ConfigFileArguments),
+    /// Print the JSON Schema of a file, or the reference of the configuration
+    #[command(args_override_self = true)]
+    Schema(texts::SchemaArguments),
+    /// Check the token on standard input, with a key set or with the rules of a configuration
+    #[command(args_override_self = true)]
+    Verify(verify::VerifyArguments),
+    /// Test a token endpoint against RFC 8693, case by case
+    Conformance(Box<conformance::command::ConformanceArguments>),
+    /// Make, list and rotate signing keys
+    #[command(args_override_self = true)]
+    Keys(keys::KeysArguments),
+    /// Make a key for refreshTokens.keyFiles
+    SealKey(secrets::SealKeyArguments),
+    /// Hash a client's secret from standard input, or make a secret and print its hash
+    #[command(args_override_self = true)]
+    ClientSecret(secrets::ClientSecretArguments),
+    /// Write audience files that grant what another system granted
+    Migrate(migrate::command::MigrateArguments),
+    /// Show the main job on an embedded identity provider
+    #[command(args_override_self = true)]
+    Demo(demo::command::DemoArguments),
+    /// Print the completions for a shell
+    Completions(texts::CompletionsArguments),
+    /// Print the manual page of a command, or write all of them into a folder
+    Man(texts::ManArguments),
+}
+
 fn execute(command: Command) -> ExitCode {
     let status_of_failure = match command {
         // Their status 1 is a verdict.
@@ -42,16 +84,16 @@ fn execute(command: Command) -> ExitCode {
     let result = match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Schema(arguments) => texts::schema(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Conformance(arguments) => conformance::command::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
-        Command::SealKey(arguments) => seal_key::run(&arguments),
-        Command::ClientSecret(arguments) => client_secret::run(&arguments),
+        Command::SealKey(arguments) => secrets::seal_key(&arguments),
+        Command::ClientSecret(arguments) => secrets::client_secret(arguments),
         Command::Migrate(arguments) => migrate::command::run(&arguments),
         Command::Demo(arguments) => demo::command::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments, CommandLine::command()),
-        Command::Man(arguments) => man::run(&arguments, CommandLine::command()),
+        Command::Completions(arguments) => texts::completions(&arguments, CommandLine::command()),
+        Command::Man(arguments) => texts::man(&arguments, CommandLine::command()),
     };
     result.unwrap_or_else(|failure| {
         eprintln!("cambio: {failure}");

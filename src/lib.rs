@@ -58,6 +58,7 @@ pub mod tools {
     pub mod demo;
     pub mod failure;
     pub mod migrate;
+    pub mod private_file;
 }
 
 pub mod cli;

@@ -16,10 +16,7 @@ use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
 /// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems.
-///
-/// # Errors
-/// There is no configuration file, or the output can't be written.
-pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
+pub(super) fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
     let path = arguments.path(&ProcessEnvironment)?;
     let today = Offset::UTC.to_datetime(Clock::System.now()).date();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
@@ -80,38 +77,33 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
     for issuer in config.issuers.values() {
         writeln!(out, "issuer   {}: {}", issuer.name, issuer.url)?;
     }
-    for (realm, audience) in
-        config.policy.realms.iter().flat_map(|(realm, all)| all.values().map(move |audience| (realm, audience)))
-    {
+    let realms = config.policy.realms.iter();
+    let audiences: Vec<_> = realms.flat_map(|(realm, all)| all.values().map(move |one| (realm, one))).collect();
+    let mut warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+    for (realm, audience) in audiences.iter().copied() {
         let (permissions, owner) = (count(audience.permissions.len(), "permission"), &audience.owner);
         let ways: Vec<_> = audience.issuances().iter().map(|one| one.as_str()).collect();
         let issuance = ways.join(" and ");
         writeln!(out, "audience {} in {realm}: owner {owner}, {permissions}, {issuance}", audience.name)?;
+        for (index, permission) in audience.permissions.iter().enumerate() {
+            // The last day is over.
+            if let Some(last) = permission.expires.filter(|last| *last < today) {
+                warnings.push(format!("audience {}: permissions[{index}] ended with {last}", audience.name));
+            }
+        }
     }
-    let expired: Vec<String> = expired(config, today).collect();
-    for warning in config.warnings.iter().map(ToString::to_string).chain(expired) {
+    for warning in warnings {
         writeln!(out, "warning  {warning}")?;
     }
-    let audiences: usize = config.policy.realms.values().map(std::collections::BTreeMap::len).sum();
     writeln!(
         out,
         "ok       {}, {}, {}, config {}, policy {}",
         count(config.realms.len(), "realm"),
         count(config.issuers.len(), "issuer"),
-        count(audiences, "audience"),
+        count(audiences.len(), "audience"),
         config.hash.get(..12).unwrap_or_default(),
         config.policy.hash.get(..12).unwrap_or_default(),
     )
-}
-
-/// Warnings of permissions whose last day is over.
-fn expired(config: &Config, today: Date) -> impl Iterator<Item = String> {
-    config.policy.realms.values().flat_map(|audiences| audiences.values()).flat_map(move |audience| {
-        audience.permissions.iter().enumerate().filter_map(move |(index, permission)| {
-            let last = permission.expires.filter(|last| *last < today)?;
-            Some(format!("audience {}: permissions[{index}] ended with {last}", audience.name))
-        })
-    })
 }
 
 fn count(number: usize, what: &str) -> String {

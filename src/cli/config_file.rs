@@ -10,18 +10,15 @@ use crate::tools::failure::CommandFailure;
 /// The option that names the configuration file.
 #[expect(clippy::doc_markdown, reason = "a help text shows no Markdown")]
 #[derive(Debug, Args)]
-pub struct ConfigFileArguments {
+pub(super) struct ConfigFileArguments {
     /// Configuration file; without it $CAMBIO_CONFIG, else ./cambio.yaml
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl ConfigFileArguments {
-    /// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`.
-    ///
-    /// # Errors
-    /// None of the three is there.
-    pub fn path(&self, environment: &dyn Environment) -> Result<PathBuf, CommandFailure> {
+    /// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`, if it is there.
+    pub(super) fn path(&self, environment: &dyn Environment) -> Result<PathBuf, CommandFailure> {
         let named = self.config.clone().or_else(|| environment.var("CAMBIO_CONFIG").map(PathBuf::from));
         let usual = PathBuf::from("cambio.yaml");
         match named {

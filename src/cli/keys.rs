@@ -1,11 +1,9 @@
 //! `cambio keys`: makes, lists and rotates a realm's signing keys.
 
 mod arguments;
+mod commands;
 mod error;
 mod folder;
-mod generate;
-mod list;
-mod rotate;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -19,10 +17,7 @@ use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
 /// Runs the command.
-///
-/// # Errors
-/// As [`run_at`].
-pub fn run(arguments: &KeysArguments) -> Result<ExitCode, CommandFailure> {
+pub(super) fn run(arguments: &KeysArguments) -> Result<ExitCode, CommandFailure> {
     let (mut output, mut notes) = (std::io::stdout().lock(), std::io::stderr().lock());
     run_at(arguments, Clock::System.now(), &mut output, &mut notes).map_err(CommandFailure::of)?;
     Ok(ExitCode::SUCCESS)
@@ -42,9 +37,9 @@ pub fn run_at(
     let second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
     let now = now.round(second).unwrap_or(now);
     match &arguments.command {
-        KeysCommand::Generate(arguments) => generate::run(arguments, now, output, notes)?,
-        KeysCommand::List(arguments) => list::run(arguments, output)?,
-        KeysCommand::Rotate(arguments) => rotate::run(arguments, now, output, notes)?,
+        KeysCommand::Generate(arguments) => commands::generate(arguments, now, output, notes)?,
+        KeysCommand::List(arguments) => commands::list(arguments, output)?,
+        KeysCommand::Rotate(arguments) => commands::rotate(arguments, now, output, notes)?,
     }
     output.flush().map_err(KeysError::Output)
 }

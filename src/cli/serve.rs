@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::config_file::ConfigFileArguments;
@@ -15,10 +16,7 @@ use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
 /// Runs the gate.
-///
-/// # Errors
-/// The gate can't start; the text names every cause.
-pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
+pub(super) fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
     let environment = Arc::new(ProcessEnvironment);
     let path = arguments.path(&*environment)?;
     let config = load(&path, &*environment).map_err(|problems| CommandFailure::of(StartError::Config(problems)))?;
@@ -27,12 +25,10 @@ pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> 
 }
 
 async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>) -> Result<ExitCode, CommandFailure> {
-    let failed = |error: std::io::Error| CommandFailure(format!("signals: {error}"));
-    let (mut terminate, mut interrupt, mut hangup) = (
-        signal(SignalKind::terminate()).map_err(failed)?,
-        signal(SignalKind::interrupt()).map_err(failed)?,
-        signal(SignalKind::hangup()).map_err(failed)?,
-    );
+    let listen = |kind| signal(kind).map_err(|error| CommandFailure(format!("signals: {error}")));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
     let mut running = app::start_with(config, &path, environment, Clock::System).map_err(CommandFailure::of)?;
     loop {
         tokio::select! {
@@ -49,16 +45,13 @@ async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>)
 }
 
 /// One thread runs everything on itself; several threads share the work.
-fn runtime(config: &Config) -> Result<tokio::runtime::Runtime, CommandFailure> {
-    let mut builder = match config.threads {
-        1 => tokio::runtime::Builder::new_current_thread(),
-        threads => {
-            let mut builder = tokio::runtime::Builder::new_multi_thread();
-            builder.worker_threads(threads);
-            builder
-        }
-    };
-    builder.enable_all().build().map_err(|error| CommandFailure(format!("the runtime can't start: {error}")))
+fn runtime(config: &Config) -> Result<Runtime, CommandFailure> {
+    let mut builder = if config.threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder
+        .worker_threads(config.threads)
+        .enable_all()
+        .build()
+        .map_err(|error| CommandFailure(format!("the runtime can't start: {error}")))
 }
 
 /// Logs go to standard error, audit lines to standard output: they can be told apart.

@@ -1,27 +1,27 @@
 //! `cambio verify`: whether the gate would accept a token, check by check, with the gate's own code.
 
-mod arguments;
 mod authority;
 mod report;
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use jiff::Timestamp;
+use clap::Parser;
+use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 
-pub use self::arguments::VerifyArguments;
 use self::authority::TokenAuthority;
 use self::report::TokenReport;
+use super::config_file::ConfigFileArguments;
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::jwks::Source;
 use crate::adapters::jwks::fetch::Fetcher;
 use crate::judgement::jose::claims;
-use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
+use crate::judgement::jose::jws::{self, MAX_TOKEN_BYTES, SUPPORTED};
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{self, Expectations, UnverifiedToken};
+use crate::judgement::jose::verify::{self, Expectations, UnverifiedToken, VerifiedToken};
 use crate::judgement::token::AudienceRule;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
@@ -29,11 +29,62 @@ use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
 
+const USAGE: &str = "\
+cambio verify --jwks FILE [--iss ISS] [--aud AUD]... [--alg LIST] [--at TIME] [--claims] < TOKEN
+       cambio verify --jwks FILE [--alg LIST] --jws < TOKEN
+       cambio verify [--config FILE] [--issuer NAME] [--client ID] [--at TIME] [--claims] < TOKEN";
+
+const EXIT_STATUS: &str = "Exit status: 0 the token is valid, 1 it is not, 2 it could not be checked.";
+
+/// The arguments of `cambio verify`.
+#[expect(clippy::doc_markdown, reason = "a help text shows no Markdown")]
+#[derive(Debug, Parser)]
+#[command(override_usage = USAGE, after_help = EXIT_STATUS)]
+pub(super) struct VerifyArguments {
+    #[command(flatten)]
+    config: ConfigFileArguments,
+    /// Realm or issuer in the configuration; without it the one that the token's iss names
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    issuer: Option<String>,
+    /// Client that presents the token; without it the party in the token's azp
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    client: Option<String>,
+    /// JWK set to check the token with, instead of a configuration
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "issuer", "client"])]
+    jwks: Option<PathBuf>,
+    /// What iss must be
+    #[arg(long, value_name = "ISS", requires = "jwks", allow_hyphen_values = true)]
+    iss: Option<String>,
+    /// What aud must contain; if given several times, one of the values
+    #[arg(long = "aud", value_name = "AUD", requires = "jwks", allow_hyphen_values = true)]
+    audiences: Vec<String>,
+    /// Algorithms that the token may be signed with, separated by commas; without it any
+    #[arg(long = "alg", value_name = "LIST", requires = "jwks", value_delimiter = ',', value_parser = algorithm)]
+    algorithms: Vec<Algorithm>,
+    /// Check the signature only, over any payload
+    #[arg(long, requires = "jwks", conflicts_with_all = ["iss", "audiences", "claims", "at"])]
+    jws: bool,
+    /// Check as of this time, such as 2027-01-31T12:00:00Z, instead of now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Timestamp>,
+    /// Show iss, sub, aud, azp, act, may_act and the times of a valid token
+    #[arg(long)]
+    claims: bool,
+}
+
+impl VerifyArguments {
+    /// The algorithms of `--alg`, or all that are supported.
+    fn algorithms(&self) -> Vec<Algorithm> {
+        if self.algorithms.is_empty() {
+            SUPPORTED.iter().map(|(_, algorithm)| *algorithm).collect()
+        } else {
+            self.algorithms.clone()
+        }
+    }
+}
+
 /// Reads a token from standard input and checks it. Exit status 0: the token is valid, 1: it is not.
-///
-/// # Errors
-/// The token could not be checked.
-pub fn run(arguments: &VerifyArguments) -> Result<ExitCode, CommandFailure> {
+pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode, CommandFailure> {
     let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
     let valid = run_with(arguments, &ProcessEnvironment, &Clock::System, &mut input, &mut out)?;
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -47,17 +98,14 @@ fn run_with(
     out: &mut dyn Write,
 ) -> Result<bool, CommandFailure> {
     let now = arguments.at.unwrap_or_else(|| clock.now());
-    let mut report = TokenReport::new();
+    let mut check = TokenCheck { arguments, now, report: TokenReport::default() };
     let valid = if let Some(file) = &arguments.jwks {
         let token = token(input)?;
         let fetcher = Fetcher::new(Source::File(file.clone()), None, None).map_err(CommandFailure::of)?;
         let keys = fetch(&fetcher)?;
-        report.keys(&keys, &file.display());
-        if arguments.jws {
-            payload(&mut report, &token, &keys, &arguments.algorithms()).is_some()
-        } else {
-            with_key_set(&mut report, &token, &keys, arguments, now).is_some()
-        }
+        check.report.keys(&keys, &file.display());
+        let checked = if arguments.jws { check.payload(&token, &keys) } else { check.with_key_set(&token, &keys) };
+        checked.is_some()
     } else {
         let file = arguments.config.path(environment)?;
         let token = token(input)?;
@@ -65,10 +113,10 @@ fn run_with(
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             CommandFailure(format!("the configuration can't be loaded:\n{}", lines.join("\n")))
         })?;
-        with_config(&mut report, &token, &config, arguments, now)?
+        check.with_config(&token, &config)?
     };
-    report.verdict(valid);
-    out.write_all(report.text().as_bytes()).and_then(|()| out.flush()).map_err(CommandFailure::of)?;
+    let report = check.report.0 + if valid { "valid\n" } else { "invalid\n" };
+    out.write_all(report.as_bytes()).and_then(|()| out.flush()).map_err(CommandFailure::of)?;
     Ok(valid)
 }
 
@@ -85,116 +133,115 @@ fn token(input: &mut dyn Read) -> Result<Secret, CommandFailure> {
     Ok(Secret::new(text))
 }
 
-/// Checks the signature only, over any payload.
-fn payload(report: &mut TokenReport, jws: &Secret, keys: &KeySet, algorithms: &[Algorithm]) -> Option<()> {
-    let verified = verify::verify_payload(jws.expose(), keys, algorithms);
-    let (header, payload) = verified.map_err(|error| report.failed_token(error)).ok()?;
-    report.ok("form", "a compact JWS");
-    report.ok("alg", &format!("{:?}", header.algorithm));
-    report.key(header.kid.as_deref());
-    report.ok("signature", &format!("over {} bytes of payload", payload.len()));
-    report.unchecked("claims", "with --jws the payload may be anything");
-    Some(())
+/// The check of one token, as of one time.
+struct TokenCheck<'a> {
+    arguments: &'a VerifyArguments,
+    now: Timestamp,
+    report: TokenReport,
 }
 
-/// Checks a token with a key set and with what the arguments ask for.
-fn with_key_set(
-    report: &mut TokenReport,
-    token: &Secret,
-    keys: &KeySet,
-    arguments: &VerifyArguments,
-    now: Timestamp,
-) -> Option<()> {
-    let unverified = verify::peek(token.expose()).map_err(|error| report.failed_token(error)).ok()?;
-    let own = unverified.issuer().to_owned();
-    let issuer = arguments.iss.as_deref();
-    let algorithms = arguments.algorithms();
-    let expect =
-        Expectations { issuer: issuer.unwrap_or(&own), algorithms: &algorithms, leeway: jiff::SignedDuration::ZERO };
-    let token = verified(report, unverified, keys, &expect, now)?;
-    if issuer.is_none() {
-        report.unchecked("iss", "no --iss names the issuer");
+impl TokenCheck<'_> {
+    /// Checks the signature only, over any payload.
+    fn payload(&mut self, jws: &Secret, keys: &KeySet) -> Option<()> {
+        let report = &mut self.report;
+        let verified = verify::verify_payload(jws.expose(), keys, &self.arguments.algorithms());
+        let (header, payload) = verified.map_err(|error| report.failed_token(error)).ok()?;
+        report.ok("form", "a compact JWS");
+        report.ok("alg", &format!("{:?}", header.algorithm));
+        report.key(header.kid.as_deref());
+        report.ok("signature", &format!("over {} bytes of payload", payload.len()));
+        report.unchecked("claims", "with --jws the payload may be anything");
+        Some(())
     }
-    if arguments.audiences.is_empty() {
-        report.unchecked("aud", "no --aud names an audience");
-    } else {
-        let held = claims::audiences(token.claims())
-            .map(|held| held.iter().any(|one| arguments.audiences.iter().any(|wanted| wanted == one)));
-        match held {
-            Ok(true) => report.ok("aud", "contains a value that --aud names"),
-            Ok(false) => report.failed("aud", "contains no value that --aud names"),
-            Err(error) => report.failed("aud", &error.to_string()),
+
+    /// Checks a token with a key set and with what the arguments ask for.
+    fn with_key_set(&mut self, token: &Secret, keys: &KeySet) -> Option<()> {
+        let arguments = self.arguments;
+        let unverified = verify::peek(token.expose()).map_err(|error| self.report.failed_token(error)).ok()?;
+        let own = unverified.issuer().to_owned();
+        let issuer = arguments.iss.as_deref().unwrap_or(&own);
+        let expect = Expectations { issuer, algorithms: &arguments.algorithms(), leeway: SignedDuration::ZERO };
+        let token = self.verified(unverified, keys, &expect)?;
+        let report = &mut self.report;
+        if arguments.iss.is_none() {
+            report.unchecked("iss", "no --iss names the issuer");
         }
-        held.ok().filter(|held| *held)?;
+        if arguments.audiences.is_empty() {
+            report.unchecked("aud", "no --aud names an audience");
+        } else {
+            let held = claims::audiences(token.claims())
+                .map(|held| held.iter().any(|one| arguments.audiences.iter().any(|wanted| wanted == one)));
+            match held {
+                Ok(true) => report.ok("aud", "contains a value that --aud names"),
+                Ok(false) => report.failed("aud", "contains no value that --aud names"),
+                Err(error) => report.failed("aud", &error.to_string()),
+            }
+            held.ok().filter(|held| *held)?;
+        }
+        if arguments.claims {
+            report.claims(token.claims());
+        }
+        Some(())
     }
-    if arguments.claims {
-        report.claims(token.claims());
-    }
-    Some(())
-}
 
-/// Checks a token with the rules of a configuration, as a subject token.
-fn with_config(
-    report: &mut TokenReport,
-    token: &Secret,
-    config: &Config,
-    arguments: &VerifyArguments,
-    now: Timestamp,
-) -> Result<bool, CommandFailure> {
-    let unverified = match verify::peek(token.expose()) {
-        Ok(unverified) => unverified,
-        Err(error) => {
-            report.failed_token(error);
+    /// Checks a token with the rules of a configuration, as a subject token.
+    fn with_config(&mut self, token: &Secret, config: &Config) -> Result<bool, CommandFailure> {
+        let arguments = self.arguments;
+        let Ok(unverified) = verify::peek(token.expose()).map_err(|error| self.report.failed_token(error)) else {
             return Ok(false);
+        };
+        let Some(authority) = TokenAuthority::find(config, arguments.issuer.as_deref(), unverified.issuer())? else {
+            self.report.failed("iss", "no realm and no issuer of the configuration has it");
+            return Ok(false);
+        };
+        let keys = fetch(&authority.fetcher(config)?)?;
+        self.report.keys(&keys, &authority);
+        let checks = authority.checks();
+        let Some(token) = self.verified(unverified, &keys, &checks.expectations()) else {
+            return Ok(false);
+        };
+        // The audience check depends on the client that presents the token. If no client is named, it is the token's party.
+        let party = token.claims().get("azp").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let client = arguments.client.as_deref().unwrap_or(party);
+        let accepted = checks.accept(&token, TokenType::Jwt, client, Evidence::default());
+        let judged = matches!(checks.audience, AudienceRule::AnyOf(_)) || arguments.client.is_some();
+        self.report.accepted(accepted.as_ref().err(), judged, checks.checks.rules.len());
+        if accepted.is_ok() && arguments.claims {
+            self.report.claims(token.claims());
         }
-    };
-    let Some(authority) = TokenAuthority::find(config, arguments.issuer.as_deref(), unverified.issuer())? else {
-        report.failed("iss", "no realm and no issuer of the configuration has it");
-        return Ok(false);
-    };
-    let keys = fetch(&authority.fetcher(config)?)?;
-    report.keys(&keys, &authority);
-    let checks = authority.checks();
-    let Some(token) = verified(report, unverified, &keys, &checks.expectations(), now) else {
-        return Ok(false);
-    };
-    // The audience check depends on the client that presents the token. If no client is named, it is the token's party.
-    let party = token.claims().get("azp").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let client = arguments.client.as_deref().unwrap_or(party);
-    let accepted = checks.accept(&token, TokenType::Jwt, client, Evidence::default());
-    let judged = matches!(checks.audience, AudienceRule::AnyOf(_)) || arguments.client.is_some();
-    report.accepted(accepted.as_ref().err(), judged, checks.checks.rules.len());
-    if accepted.is_ok() && arguments.claims {
-        report.claims(token.claims());
+        Ok(accepted.is_ok())
     }
-    Ok(accepted.is_ok())
-}
 
-/// Checks signature, `iss`, `sub` and times.
-fn verified(
-    report: &mut TokenReport,
-    unverified: UnverifiedToken,
-    keys: &KeySet,
-    expect: &Expectations<'_>,
-    now: Timestamp,
-) -> Option<verify::VerifiedToken> {
-    match unverified.verify(keys, expect, now) {
-        Ok(token) => {
-            report.verified(&token, expect, now);
-            Some(token)
-        }
-        Err(error) => {
-            report.failed_token(error);
-            None
-        }
+    /// Checks signature, `iss`, `sub` and times.
+    fn verified(
+        &mut self,
+        unverified: UnverifiedToken,
+        keys: &KeySet,
+        expect: &Expectations<'_>,
+    ) -> Option<VerifiedToken> {
+        let verified = unverified.verify(keys, expect, self.now);
+        let token = verified.map_err(|error| self.report.failed_token(error)).ok()?;
+        self.report.verified(&token, expect, self.now);
+        Some(token)
     }
 }
 
 /// Fetches the keys once, as the gate's key cache does.
-fn fetch(fetcher: &Fetcher) -> Result<Arc<KeySet>, CommandFailure> {
+fn fetch(fetcher: &Fetcher) -> Result<KeySet, CommandFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
     let keys = runtime.block_on(fetcher.fetch());
-    keys.map(Arc::new).map_err(|error| CommandFailure(format!("keys from {fetcher}: {error}")))
+    keys.map_err(|error| CommandFailure(format!("keys from {fetcher}: {error}")))
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    jws::algorithm(name).ok_or_else(|| {
+        let names: Vec<_> = SUPPORTED.iter().map(|(name, _)| *name).collect();
+        format!("not supported: there are {}", names.join(", "))
+    })
+}
+
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse().map_err(|_| "a time is written as 2027-01-31T12:00:00Z")
 }
 
 #[cfg(test)]

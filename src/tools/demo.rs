@@ -23,7 +23,7 @@ mod server;
 mod tokens;
 pub mod walk;
 
-pub use keys::{Keys, RealmKey};
+pub use keys::{Keys, RealmKey, RealmKeyError};
 pub use provider::Provider;
 pub use received::{RealmEndpoint, Received};
 pub use server::{Idp, IdpError, IdpOptions, Intervene, Intervention};

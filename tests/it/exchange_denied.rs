@@ -6,6 +6,7 @@ use cambio::words::refusal::Reason;
 use serde_json::{Value, json};
 
 use crate::support::files::{BACK_END_API, PERMITTED};
+use crate::support::tamper::sign_as;
 use crate::support::world::{ACCESS_TOKEN, ID_TOKEN, Plan, TOKEN_PATH, World, exchange_fields};
 use crate::support::{client, form, golden, token, world};
 
@@ -181,7 +182,7 @@ async fn forged_subject_tokens_are_refused() {
         ("not a JWT", "x".to_owned(), "subject_token_malformed"),
         ("an encrypted JWT", "a.b.c.d.e".to_owned(), "subject_token_malformed"),
         ("signature cut off", format!("{signed}."), "subject_token_signature"),
-        ("signed by another's key", foreign.sign_as(key.kid(), object).unwrap(), "subject_token_signature"),
+        ("signed by another's key", sign_as(&foreign, key.kid(), object).unwrap(), "subject_token_signature"),
         ("kid of another", foreign.sign(object).unwrap(), "subject_token_key_unknown"),
         ("alg none", header(json!({"alg": "none"})), "subject_token_algorithm"),
         ("alg HS256", header(json!({"alg": "HS256"})), "subject_token_algorithm"),

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use crate::support::client;
 use crate::support::faults::{Endpoint, Fault};
+use crate::support::tamper::sign_as;
 use crate::support::world::{CERTS_PATH, Plan, World};
 
 fn certs_fetches(world: &World) -> usize {
@@ -31,7 +32,7 @@ async fn unknown_kids_do_not_hammer_the_identity_provider() {
     let claims = crate::support::token::claims(&alice);
     let before = certs_fetches(&world);
     for index in 0..20 {
-        let forged = foreign.sign_as(&format!("unknown-{index}"), claims.as_object().unwrap()).unwrap();
+        let forged = sign_as(&foreign, &format!("unknown-{index}"), claims.as_object().unwrap()).unwrap();
         let answer = world.exchange(&forged, &[]).await;
         assert_eq!(answer.status, 400, "{}", answer.text());
     }

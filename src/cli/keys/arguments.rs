@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
 use crate::adapters::config::file::value::duration;
@@ -30,8 +31,8 @@ pub(super) enum KeysCommand {
 #[derive(Debug, Args)]
 pub(super) struct GenerateKeyArguments {
     /// Type of the key
-    #[arg(long = "type", value_name = "TYPE", default_value = "rsa")]
-    pub(super) kind: KeyType,
+    #[arg(long = "type", value_name = "TYPE", default_value = "rsa", value_parser = key_type())]
+    pub(super) kind: KeyKind,
     /// New file for the private key (mode 0600); without it standard output
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub(super) out: Option<PathBuf>,
@@ -58,8 +59,8 @@ pub(super) struct RotateKeysArguments {
     #[arg(long, value_name = "FOLDER")]
     pub(super) dir: PathBuf,
     /// Type of the new next key; without it that of the key that becomes active
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(super) kind: Option<KeyType>,
+    #[arg(long = "type", value_name = "TYPE", value_parser = key_type())]
+    pub(super) kind: Option<KeyKind>,
     /// How long a key must have been published before it signs, such as 30s, 10m or 1h
     // Resource servers keep key sets for minutes.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = period)]
@@ -69,29 +70,24 @@ pub(super) struct RotateKeysArguments {
     pub(super) now: bool,
 }
 
-/// The type of a key on the command line.
-#[expect(clippy::doc_markdown, reason = "a help text shows no Markdown")]
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum KeyType {
-    /// RSA with 2048 bits, for RS256
-    Rsa,
-    /// EC P-256, for ES256
-    P256,
-    /// EC P-384, for ES384
-    P384,
-    /// Ed25519, for EdDSA
-    Ed25519,
+/// The types of keys: the kind, its name on the command line, its algorithm, and the help text.
+const KINDS: [(KeyKind, &str, &str, &str); 4] = [
+    (KeyKind::Rsa, "rsa", "RS256", "RSA with 2048 bits, for RS256"),
+    (KeyKind::P256, "p256", "ES256", "EC P-256, for ES256"),
+    (KeyKind::P384, "p384", "ES384", "EC P-384, for ES384"),
+    (KeyKind::Ed25519, "ed25519", "EdDSA", "Ed25519, for EdDSA"),
+];
+
+/// The kind of key that signs with this algorithm.
+pub(super) fn kind_of(algorithm: &str) -> Option<KeyKind> {
+    KINDS.iter().find(|(_, _, signs, _)| *signs == algorithm).map(|(kind, ..)| *kind)
 }
 
-impl From<KeyType> for KeyKind {
-    fn from(kind: KeyType) -> Self {
-        match kind {
-            KeyType::Rsa => Self::Rsa,
-            KeyType::P256 => Self::P256,
-            KeyType::P384 => Self::P384,
-            KeyType::Ed25519 => Self::Ed25519,
-        }
-    }
+fn key_type() -> impl TypedValueParser<Value = KeyKind> {
+    PossibleValuesParser::new(KINDS.map(|(_, name, _, help)| PossibleValue::new(name).help(help))).try_map(|given| {
+        let found = KINDS.iter().find(|(_, name, ..)| *name == given);
+        found.map(|(kind, ..)| *kind).ok_or("there is no such type")
+    })
 }
 
 fn period(text: &str) -> Result<SignedDuration, &'static str> {

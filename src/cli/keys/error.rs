@@ -17,13 +17,8 @@ pub enum KeysError {
     #[error("{0} exists and is not overwritten")]
     Exists(PathBuf),
     /// The file can't be read or written.
-    #[error("{path}: {cause}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        cause: std::io::Error,
-    },
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
     /// The folder's files contradict each other, or one of them can't be read.
     #[error("the folder's keys can't be used:\n{}", .0.iter().map(|one| format!("  {one}")).collect::<Vec<_>>().join("\n"))]
     Folder(Vec<Problem>),

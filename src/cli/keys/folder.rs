@@ -1,17 +1,19 @@
 //! Changes to a folder of signing keys. The folder loads at every moment, also after a crash: new private keys are written
 //! first, then the manifest is replaced in one step, and old private keys are removed last.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::error::KeysError;
 use crate::adapters::config::load::keys::{FolderKey, MANIFEST, read};
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::ring::KeyState;
+use crate::tools::private_file;
 use crate::words::secret::Secret;
 
 /// Name of the new manifest before it replaces the old one.
@@ -67,15 +69,10 @@ pub(super) fn sort(keys: &mut [FolderKey]) {
 
 /// Writes a new file that only its owner can read.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeysError> {
-    let failed = |cause| KeysError::File { path: path.to_owned(), cause };
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(KeysError::Exists(path.to_owned()));
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
+    private_file::create(path, bytes).map_err(|cause| match cause.kind() {
+        ErrorKind::AlreadyExists => KeysError::Exists(path.to_owned()),
+        _ => KeysError::File(path.to_owned(), cause),
+    })
 }
 
 impl NewKey {
@@ -100,13 +97,13 @@ impl LockedFolder {
     /// Locks a folder. A folder that does not exist is made first, readable for its owner only.
     pub(super) fn made(path: &Path) -> Result<Self, KeysError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|cause| KeysError::File { path: path.to_owned(), cause })?;
+        made.map_err(|cause| KeysError::File(path.to_owned(), cause))?;
         Self::existing(path)
     }
 
     /// Locks a folder that exists.
     pub(super) fn existing(path: &Path) -> Result<Self, KeysError> {
-        let handle = File::open(path).map_err(|cause| KeysError::File { path: path.to_owned(), cause })?;
+        let handle = File::open(path).map_err(|cause| KeysError::File(path.to_owned(), cause))?;
         match handle.try_lock() {
             Err(TryLockError::WouldBlock) => Err(KeysError::Busy(path.to_owned())),
             // Some network file systems have no locks for folders.
@@ -135,7 +132,7 @@ impl LockedFolder {
         clean.retain(|name| !named.contains(&name.as_str()));
         clean.sort();
         clean.dedup();
-        let draft = ChangeStep::Draft(manifest(&keys)?);
+        let draft = ChangeStep::Draft(manifest(&keys));
         let writes = write.into_iter().map(|new| ChangeStep::Write(new.name, new.pem));
         Ok(writes.chain([draft, ChangeStep::Replace, ChangeStep::Clean(clean)]).collect())
     }
@@ -145,13 +142,9 @@ impl LockedFolder {
         match step {
             ChangeStep::Write(name, pem) => create(&self.path.join(name), pem.expose().as_bytes()),
             ChangeStep::Draft(text) => {
-                let draft = self.path.join(DRAFT);
-                self.try_on(DRAFT, |_| match std::fs::remove_file(&draft) {
-                    // A crash may have left a draft behind.
-                    Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-                    _ => Ok(()),
-                })?;
-                create(&draft, text.as_bytes())?;
+                // A crash may have left a draft behind.
+                self.remove(DRAFT)?;
+                create(&self.path.join(DRAFT), text.as_bytes())?;
                 // The private keys must be on disk before a manifest that names them.
                 self.sync()
             }
@@ -160,12 +153,7 @@ impl LockedFolder {
                 self.sync()
             }
             ChangeStep::Clean(names) => {
-                for name in names {
-                    self.try_on(&name, |path| match std::fs::remove_file(path) {
-                        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-                        _ => Ok(()),
-                    })?;
-                }
+                names.iter().try_for_each(|name| self.remove(name))?;
                 self.sync()
             }
         }
@@ -186,6 +174,14 @@ impl LockedFolder {
         })
     }
 
+    /// Removes a file, if it is there.
+    fn remove(&self, name: &str) -> Result<(), KeysError> {
+        self.try_on(name, |path| match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+    }
+
     fn sync(&self) -> Result<(), KeysError> {
         self.try_on("", |_| self.handle.sync_all())
     }
@@ -193,26 +189,22 @@ impl LockedFolder {
     /// Does the work on a file of the folder, or on the folder itself. An error names the path.
     fn try_on<T>(&self, name: &str, work: impl FnOnce(&Path) -> std::io::Result<T>) -> Result<T, KeysError> {
         let path = if name.is_empty() { self.path.clone() } else { self.path.join(name) };
-        work(&path).map_err(|cause| KeysError::File { path, cause })
+        work(&path).map_err(|cause| KeysError::File(path, cause))
     }
 }
 
 /// The text of `keys.yaml`. Names and JWKs are written as JSON, which is YAML.
-fn manifest(keys: &[FolderKey]) -> Result<String, KeysError> {
+fn manifest(keys: &[FolderKey]) -> String {
     let mut text = String::from(
         "# Made by `cambio keys`. Nothing here is secret: the private keys are in the files named below.\nkeys:\n",
     );
     for FolderKey { kid, state, since, file, jwk } in keys {
+        let held = match file {
+            Some(file) => format!("file: {}", Value::from(file.as_str())),
+            None => format!("jwk: {jwk}"),
+        };
         let state = state.as_str();
-        let since = since.to_string();
-        text.extend(["  - kid: \"", kid, "\"\n    state: ", state, "\n    since: ", &since]);
-        match file {
-            Some(file) => {
-                let file = serde_json::to_string(file).map_err(|error| KeysError::Output(error.into()))?;
-                text.extend(["\n    file: ", &file, "\n"]);
-            }
-            None => text.extend(["\n    jwk: ", &jwk.to_string(), "\n"]),
-        }
+        text += &format!("  - kid: \"{kid}\"\n    state: {state}\n    since: {since}\n    {held}\n");
     }
-    Ok(text)
+    text
 }

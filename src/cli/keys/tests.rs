@@ -178,7 +178,7 @@ fn list_says_what_is_public() {
 #[test]
 fn a_crash_leaves_a_folder_that_loads() {
     let change = |folder: &LockedFolder| {
-        let rotated = super::rotate::rotate(folder.keys().unwrap(), SignedDuration::MIN, AT).unwrap();
+        let rotated = super::commands::rotated(folder.keys().unwrap(), SignedDuration::MIN, AT).unwrap();
         let new = NewKey::make(KeyKind::P256, KeyState::Next, AT).unwrap();
         let mut keys = rotated.keys;
         keys.push(new.key.clone());

@@ -12,25 +12,19 @@ pub(super) enum TokenAuthority<'c> {
 }
 
 impl<'c> TokenAuthority<'c> {
-    /// Finds the authority with this name, or, without a name, with the token's `iss`.
-    ///
-    /// # Errors
-    /// There is none with the name, or there are two with the `iss`.
+    /// Finds the authority with this name, or, without a name, with the token's `iss`. A name that nobody has is an
+    /// error, and an `iss` that two authorities have.
     pub(super) fn find(config: &'c Config, name: Option<&str>, iss: &str) -> Result<Option<Self>, CommandFailure> {
+        let all = || config.realms.values().map(Self::Realm).chain(config.issuers.values().map(Self::Issuer));
         if let Some(name) = name {
-            let realm = config.realms.get(name).map(Self::Realm);
-            let found = realm.or_else(|| config.issuers.get(name).map(Self::Issuer));
+            let found = all().find(|one| one.checks().issuer_name == name);
             return found.map(Some).ok_or_else(|| {
-                let names: Vec<_> = config.realms.keys().chain(config.issuers.keys()).cloned().collect();
-                CommandFailure(format!(
-                    "--issuer {name:?} is neither a realm nor an issuer: there are {}",
-                    names.join(", ")
-                ))
+                let names: Vec<_> = all().map(|one| one.checks().issuer_name).collect();
+                let names = names.join(", ");
+                CommandFailure(format!("--issuer {name:?} is neither a realm nor an issuer: there are {names}"))
             });
         }
-        let realms = config.realms.values().filter(|realm| realm.issuer == iss).map(Self::Realm);
-        let issuers = config.issuers.values().filter(|issuer| issuer.url == iss).map(Self::Issuer);
-        let mut found = realms.chain(issuers);
+        let mut found = all().filter(|one| one.checks().issuer == iss);
         match (found.next(), found.next()) {
             (found, None) => Ok(found),
             _ => Err(CommandFailure(

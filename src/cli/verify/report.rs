@@ -6,6 +6,7 @@ use std::fmt::{Display, Write};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::judgement::jose::claims::WrongType;
 use crate::judgement::jose::jws::JwsError;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken};
@@ -17,17 +18,10 @@ const SHOWN: [&str; 9] = ["iss", "sub", "aud", "azp", "act", "may_act", "iat", "
 const STEPS: [&str; 6] = ["form", "alg", "key", "signature", "iss", "times"];
 
 /// The lines that are printed.
-pub(super) struct TokenReport(String);
+#[derive(Default)]
+pub(super) struct TokenReport(pub(super) String);
 
 impl TokenReport {
-    pub(super) fn new() -> Self {
-        Self(String::new())
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.0
-    }
-
     pub(super) fn ok(&mut self, check: &str, text: &str) {
         self.line("ok", check, text);
     }
@@ -75,9 +69,7 @@ impl TokenReport {
             TokenError::Issuer => "iss",
             TokenError::Expired | TokenError::NotYetValid(_) => "times",
             TokenError::ClaimMissing("sub") => "sub",
-            TokenError::ClaimMissing(name) | TokenError::ClaimType(crate::judgement::jose::claims::WrongType(name)) => {
-                name
-            }
+            TokenError::ClaimMissing(name) | TokenError::ClaimType(WrongType(name)) => name,
         };
         // An unknown alg and a missing iss are found before the other checks, while the token is read.
         let early = matches!(error, TokenError::Jws(JwsError::Algorithm)) || step == "form";
@@ -127,10 +119,6 @@ impl TokenReport {
                 None => self.line("claim", name, &value.to_string()),
             }
         }
-    }
-
-    pub(super) fn verdict(&mut self, valid: bool) {
-        self.0.push_str(if valid { "valid\n" } else { "invalid\n" });
     }
 
     fn line(&mut self, outcome: &str, check: &str, text: &str) {

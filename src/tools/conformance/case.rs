@@ -41,19 +41,22 @@ pub enum Premise {
     Delegation,
 }
 
+/// Makes the first request of a case.
+type First = fn(&Inputs) -> CaseRequest;
+/// Makes the second request from the first answer, which may also decide the case.
+type Second = fn(&SeenAnswers<'_>) -> Result<CaseRequest, CaseVerdict>;
+/// Judges the answers.
+type Judge = fn(&SeenAnswers<'_>) -> CaseResult;
+
 /// How a case is tried. The functions see the inputs and the answers, and nothing else.
 #[derive(Clone, Copy)]
 pub enum Play {
     /// Without a request.
     Look(fn(&Inputs) -> CaseResult),
     /// With one request.
-    Ask(fn(&Inputs) -> CaseRequest, fn(&SeenAnswers<'_>) -> CaseResult),
-    /// With two requests. The second may depend on the first answer, and the first answer may decide the case.
-    AskTwice(
-        fn(&Inputs) -> CaseRequest,
-        fn(&SeenAnswers<'_>) -> Result<CaseRequest, CaseVerdict>,
-        fn(&SeenAnswers<'_>) -> CaseResult,
-    ),
+    Ask(First, Judge),
+    /// With two requests.
+    AskTwice(First, Second, Judge),
 }
 
 /// What comes next in a case.
@@ -65,18 +68,73 @@ pub enum CaseStep {
     Done(CaseVerdict),
 }
 
-/// The values that most cases have.
-pub(super) const CASE: ConformanceCase = ConformanceCase {
-    id: "",
-    section: "",
-    level: Level::Must,
-    title: "",
-    sent: "the plain exchange",
-    expected: "",
-    needs: &[],
-    premise: Premise::Exchange,
-    play: Play::Look(|_| Ok(())),
-};
+/// A MUST with the values that most cases have.
+pub(super) const fn must(id: &'static str, section: &'static str, title: &'static str) -> ConformanceCase {
+    ConformanceCase {
+        id,
+        section,
+        level: Level::Must,
+        title,
+        sent: "the plain exchange",
+        expected: "",
+        needs: &[],
+        premise: Premise::Exchange,
+        play: Play::Look(|_| Ok(())),
+    }
+}
+
+/// A SHOULD with the values that most cases have.
+pub(super) const fn should(id: &'static str, section: &'static str, title: &'static str) -> ConformanceCase {
+    must(id, section, title).level(Level::Should)
+}
+
+/// A MAY with the values that most cases have.
+pub(super) const fn may(id: &'static str, section: &'static str, title: &'static str) -> ConformanceCase {
+    must(id, section, title).level(Level::May)
+}
+
+/// A case is written as a chain of what differs from the usual values. A group of cases begins with what they share.
+impl ConformanceCase {
+    pub(super) const fn named(self, id: &'static str, title: &'static str) -> Self {
+        Self { id, title, ..self }
+    }
+
+    pub(super) const fn of(self, section: &'static str) -> Self {
+        Self { section, ..self }
+    }
+
+    pub(super) const fn level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    pub(super) const fn sends(self, sent: &'static str) -> Self {
+        Self { sent, ..self }
+    }
+
+    pub(super) const fn expects(self, expected: &'static str) -> Self {
+        Self { expected, ..self }
+    }
+
+    pub(super) const fn needs(self, needs: &'static [Need]) -> Self {
+        Self { needs, ..self }
+    }
+
+    pub(super) const fn after(self, premise: Premise) -> Self {
+        Self { premise, ..self }
+    }
+
+    pub(super) const fn looks(self, judge: fn(&Inputs) -> CaseResult) -> Self {
+        Self { play: Play::Look(judge), ..self }
+    }
+
+    pub(super) const fn asks(self, send: First, judge: Judge) -> Self {
+        Self { play: Play::Ask(send, judge), ..self }
+    }
+
+    pub(super) const fn asks_twice(self, send: First, then: Second, judge: Judge) -> Self {
+        Self { play: Play::AskTwice(send, then, judge), ..self }
+    }
+}
 
 impl ConformanceCase {
     /// The next step after these answers, one for each request so far.

@@ -76,15 +76,7 @@ impl RealmKey {
     /// # Errors
     /// When the cryptographic library fails.
     pub fn sign(&self, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
-        self.sign_as(&self.kid, claims)
-    }
-
-    /// Signs claims as a JWT that names another key's id, as a forger would.
-    ///
-    /// # Errors
-    /// When the cryptographic library fails.
-    pub fn sign_as(&self, kid: &str, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
-        let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid}).to_string();
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": self.kid}).to_string();
         self.sign_raw(&header, &Value::from(claims.clone()).to_string())
     }
 
@@ -145,7 +137,8 @@ mod tests {
         let token = key.sign(&claims).unwrap();
         assert_eq!(key.verify(&token), Some(claims.clone()));
         assert_eq!(other.verify(&token), None);
-        assert_eq!(key.verify(&other.sign_as(key.kid(), &claims).unwrap()), None);
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": key.kid()}).to_string();
+        assert_eq!(key.verify(&other.sign_raw(&header, &Value::from(claims).to_string()).unwrap()), None);
         assert_eq!(format!("{key:?}"), format!("RealmKey({})", key.kid()), "no private part");
     }
 }

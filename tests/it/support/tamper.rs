@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use cambio::tools::demo::Provider;
+use cambio::tools::demo::{Provider, RealmKey, RealmKeyError};
 use serde_json::{Map, Value, json};
 
 /// What is wrong with the answer to an exchange.
@@ -43,12 +43,19 @@ pub fn spoil(provider: &Provider, tampers: &[Tamper], body: &[u8]) -> Option<Byt
     }
     let key = provider.signing_key("corp")?;
     let token = if tampers.contains(&Tamper::ForeignKey) {
-        provider.signing_key("partner")?.sign_as(key.kid(), &claims)
+        let foreign = provider.signing_key("partner")?;
+        sign_as(&foreign, key.kid(), &claims)
     } else {
         key.sign(&claims)
     };
     answer.insert("access_token".to_owned(), token.ok()?.into());
     Some(Value::from(answer).to_string().into())
+}
+
+/// Signs claims as a JWT that names another key's id, as a forger would.
+pub fn sign_as(key: &RealmKey, kid: &str, claims: &Map<String, Value>) -> Result<String, RealmKeyError> {
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid}).to_string();
+    key.sign_raw(&header, &Value::from(claims.clone()).to_string())
 }
 
 fn change(tamper: &Tamper, claims: &mut Map<String, Value>, answer: &mut Map<String, Value>) {

@@ -1,46 +1,28 @@
 //! RFC 6749 appendix B: how a form is read.
 
-use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, ConformanceCase};
+use crate::tools::conformance::case::{ConformanceCase, must, should};
 use crate::tools::conformance::inputs::Need;
 use crate::tools::conformance::judge::issued;
 use crate::tools::conformance::request::{Auth, Writing, exchange};
-use crate::tools::conformance::verdict::Level::Should;
 
 pub(super) const CASES: &[ConformanceCase] = &[
-    ConformanceCase {
-        id: "form-escaped",
-        section: "RFC 6749 B",
-        title: "any byte of names and values may be percent-encoded",
-        sent: "every byte of the form percent-encoded",
-        expected: "200 with a token",
-        play: Ask(|with| exchange(with).written(Writing::Escaped), |seen| issued(seen.answer)),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "form-charset",
-        section: "RFC 6749 B",
-        level: Should,
-        title: "the form is UTF-8, whether or not the media type says so",
-        sent: "Content-Type: application/x-www-form-urlencoded; charset=UTF-8",
-        expected: "200 with a token",
-        play: Ask(|with| exchange(with).written(Writing::Charset), |seen| issued(seen.answer)),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "form-basic-escaped",
-        section: "RFC 6749 2.3.1",
-        title: "id and secret in the header are form-encoded",
-        sent: "credentials in the header, every byte percent-encoded",
-        expected: "200 with a token",
-        needs: &[Need::ClientSecret],
-        play: Ask(
+    must("form-escaped", "RFC 6749 B", "any byte of names and values may be percent-encoded")
+        .sends("every byte of the form percent-encoded")
+        .expects("200 with a token")
+        .asks(|with| exchange(with).written(Writing::Escaped), |seen| issued(seen.answer)),
+    should("form-charset", "RFC 6749 B", "the form is UTF-8, whether or not the media type says so")
+        .sends("Content-Type: application/x-www-form-urlencoded; charset=UTF-8")
+        .expects("200 with a token")
+        .asks(|with| exchange(with).written(Writing::Charset), |seen| issued(seen.answer)),
+    must("form-basic-escaped", "RFC 6749 2.3.1", "id and secret in the header are form-encoded")
+        .sends("credentials in the header, every byte percent-encoded")
+        .expects("200 with a token")
+        .needs(&[Need::ClientSecret])
+        .asks(
             |with| match &with.client.secret {
                 Some(secret) => exchange(with).auth(Auth::Escaped(with.client.id.clone(), secret.clone())),
                 None => exchange(with),
             },
             |seen| issued(seen.answer),
         ),
-        ..CASE
-    },
 ];

@@ -2,53 +2,38 @@
 
 use serde_json::Value;
 
-use crate::tools::conformance::case::Play::Look;
-use crate::tools::conformance::case::{CASE, ConformanceCase, Premise};
+use crate::tools::conformance::case::{ConformanceCase, Premise, must};
 use crate::tools::conformance::inputs::{Inputs, Need};
 use crate::tools::conformance::verdict::Level::Should;
 use crate::tools::conformance::verdict::{CaseResult, ensure, skip};
 use crate::words::oauth::urn;
 
-const METADATA: ConformanceCase = ConformanceCase {
-    section: "RFC 8414 2",
-    sent: "nothing; its metadata is read",
-    needs: &[Need::Metadata],
-    premise: Premise::None,
-    ..CASE
-};
+const METADATA: ConformanceCase =
+    must("", "RFC 8414 2", "").sends("nothing; its metadata is read").needs(&[Need::Metadata]).after(Premise::None);
 
 pub(super) const CASES: &[ConformanceCase] = &[
-    ConformanceCase {
-        id: "metadata-grant",
-        section: "RFC 8693 7.1",
-        level: Should,
-        title: "the grant type is announced by its registered name",
-        expected: "grant_types_supported has the URN",
-        play: Look(|with| lists(with, "grant_types_supported", urn::GRANT_TOKEN_EXCHANGE)),
-        ..METADATA
-    },
-    ConformanceCase {
-        id: "metadata-endpoint",
-        title: "the token endpoint is the one that is announced",
-        expected: "token_endpoint is the URL that was asked",
-        play: Look(|with| {
+    METADATA
+        .named("metadata-grant", "the grant type is announced by its registered name")
+        .of("RFC 8693 7.1")
+        .level(Should)
+        .expects("grant_types_supported has the URN")
+        .looks(|with| lists(with, "grant_types_supported", urn::GRANT_TOKEN_EXCHANGE)),
+    METADATA
+        .named("metadata-endpoint", "the token endpoint is the one that is announced")
+        .expects("token_endpoint is the URL that was asked")
+        .looks(|with| {
             let announced = with.metadata.as_ref().and_then(|document| document.get("token_endpoint"));
             ensure(announced.and_then(Value::as_str) == Some(&with.endpoint.to_string()), "another URL")
         }),
-        ..METADATA
-    },
-    ConformanceCase {
-        id: "metadata-authentication",
-        level: Should,
-        title: "the client's way to authenticate is announced",
-        expected: "token_endpoint_auth_methods_supported has it",
-        needs: &[Need::Metadata, Need::ClientSecret],
-        play: Look(|with| {
+    METADATA
+        .named("metadata-authentication", "the client's way to authenticate is announced")
+        .level(Should)
+        .expects("token_endpoint_auth_methods_supported has it")
+        .needs(&[Need::Metadata, Need::ClientSecret])
+        .looks(|with| {
             let method = if with.client.basic { "client_secret_basic" } else { "client_secret_post" };
             lists(with, "token_endpoint_auth_methods_supported", method)
         }),
-        ..METADATA
-    },
 ];
 
 fn lists(with: &Inputs, member: &str, value: &str) -> CaseResult {

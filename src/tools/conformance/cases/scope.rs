@@ -1,26 +1,20 @@
 //! RFC 8693 sections 2.1, 2.2.1 and 4.2, RFC 6749 section 3.3: scopes.
 
-use crate::tools::conformance::case::Play::Ask;
-use crate::tools::conformance::case::{CASE, ConformanceCase};
+use crate::tools::conformance::case::{ConformanceCase, must, should};
 use crate::tools::conformance::inputs::{Inputs, Need};
 use crate::tools::conformance::judge::{SeenAnswers, clearly_refused, granted, issued, scope};
 use crate::tools::conformance::request::{CaseRequest, exchange};
-use crate::tools::conformance::verdict::Level::Should;
 use crate::tools::conformance::verdict::{CaseResult, CaseVerdict, ensure, fail, skip};
 
 /// A scope that no server knows.
 const UNKNOWN: &str = "no-such-scope-of-rfc8693";
 
 pub(super) const CASES: &[ConformanceCase] = &[
-    ConformanceCase {
-        id: "scope-honoured",
-        section: "RFC 8693 2.1",
-        level: Should,
-        title: "a narrower scope is honoured",
-        sent: "the first scope",
-        expected: "200, no scope but that",
-        needs: &[Need::Scope],
-        play: Ask(narrow, |seen| {
+    should("scope-honoured", "RFC 8693 2.1", "a narrower scope is honoured")
+        .sends("the first scope")
+        .expects("200, no scope but that")
+        .needs(&[Need::Scope])
+        .asks(narrow, |seen| {
             issued(seen.answer)?;
             let Some(granted) = granted(seen.answer) else {
                 return skip("neither the answer nor the token says a scope");
@@ -28,16 +22,11 @@ pub(super) const CASES: &[ConformanceCase] = &[
             let asked: Vec<_> = seen.with.scopes.iter().take(1).map(String::as_str).collect();
             ensure(scope(&granted).iter().all(|one| asked.contains(one)), "more scopes than were asked for")
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-told",
-        section: "RFC 8693 2.2.1",
-        title: "a scope that differs from the one asked for is told",
-        sent: "the first scope",
-        expected: "200; scope in the answer, unless the token has just that",
-        needs: &[Need::Scope],
-        play: Ask(narrow, |seen| {
+    must("scope-told", "RFC 8693 2.2.1", "a scope that differs from the one asked for is told")
+        .sends("the first scope")
+        .expects("200; scope in the answer, unless the token has just that")
+        .needs(&[Need::Scope])
+        .asks(narrow, |seen| {
             issued(seen.answer)?;
             let asked: Vec<_> = seen.with.scopes.iter().take(1).map(String::as_str).collect();
             let claims = seen.claims()?;
@@ -50,14 +39,9 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 (_, None) => skip("the token has no scope claim"),
             }
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-told-unasked",
-        section: "RFC 6749 5.1",
-        title: "the scope that an answer tells is the token's",
-        expected: "200; scope in the answer is that of the token",
-        play: Ask(exchange, |seen| {
+    must("scope-told-unasked", "RFC 6749 5.1", "the scope that an answer tells is the token's")
+        .expects("200; scope in the answer is that of the token")
+        .asks(exchange, |seen| {
             let claims = seen.claims()?;
             let held = claims.get("scope").and_then(serde_json::Value::as_str);
             match (seen.answer.text("scope"), held) {
@@ -67,40 +51,25 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 _ => skip("answer or token has no scope"),
             }
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-unknown",
-        section: "RFC 6749 3.3",
-        title: "a scope that is not known is refused, or left out and that is told",
-        sent: "an unknown scope",
-        expected: "400 invalid_scope, or 200 with a scope without it",
-        play: Ask(|with| exchange(with).with("scope", UNKNOWN), |seen| left_out_or_refused(seen, &[UNKNOWN])),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-and-unknown",
-        section: "RFC 6749 3.3",
-        title: "of several scopes one that is not known is not granted",
-        sent: "a known scope and an unknown one",
-        expected: "400 invalid_scope, or 200 with a scope without it",
-        needs: &[Need::Scope],
-        play: Ask(
+    must("scope-unknown", "RFC 6749 3.3", "a scope that is not known is refused, or left out and that is told")
+        .sends("an unknown scope")
+        .expects("400 invalid_scope, or 200 with a scope without it")
+        .asks(|with| exchange(with).with("scope", UNKNOWN), |seen| left_out_or_refused(seen, &[UNKNOWN])),
+    must("scope-and-unknown", "RFC 6749 3.3", "of several scopes one that is not known is not granted")
+        .sends("a known scope and an unknown one")
+        .expects("400 invalid_scope, or 200 with a scope without it")
+        .needs(&[Need::Scope])
+        .asks(
             |with| {
                 let known = with.scopes.first().map_or("", String::as_str);
                 exchange(with).with("scope", &format!("{known} {UNKNOWN}"))
             },
             |seen| left_out_or_refused(seen, &[UNKNOWN]),
         ),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-malformed",
-        section: "RFC 6749 3.3",
-        title: "a scope with characters that no scope has is refused",
-        sent: "scope a\"b",
-        expected: "400 invalid_scope or invalid_request, or 200 with a scope without it",
-        play: Ask(
+    must("scope-malformed", "RFC 6749 3.3", "a scope with characters that no scope has is refused")
+        .sends("scope a\"b")
+        .expects("400 invalid_scope or invalid_request, or 200 with a scope without it")
+        .asks(
             |with| exchange(with).with("scope", "a\"b"),
             |seen| {
                 if seen.refused(&["invalid_request"]).is_ok() {
@@ -109,16 +78,11 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 left_out_or_refused(seen, &["a\"b"])
             },
         ),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-order",
-        section: "RFC 6749 3.3",
-        title: "the order of scopes does not matter",
-        sent: "two scopes, in the other order",
-        expected: "200, both granted as in the first order",
-        needs: &[Need::TwoScopes],
-        play: crate::tools::conformance::case::Play::AskTwice(
+    must("scope-order", "RFC 6749 3.3", "the order of scopes does not matter")
+        .sends("two scopes, in the other order")
+        .expects("200, both granted as in the first order")
+        .needs(&[Need::TwoScopes])
+        .asks_twice(
             |with| exchange(with).with("scope", &with.scopes.join(" ")),
             |seen| {
                 seen.offered()?;
@@ -132,15 +96,10 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 ensure(scope(&one) == scope(&other), "another scope in the other order")
             },
         ),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-empty",
-        section: "RFC 6749 3.2",
-        title: "a parameter without a value is omitted: the scope is the server's choice",
-        sent: "scope without a value",
-        expected: "200 with a token, with a scope if the plain exchange's has one",
-        play: Ask(
+    must("scope-empty", "RFC 6749 3.2", "a parameter without a value is omitted: the scope is the server's choice")
+        .sends("scope without a value")
+        .expects("200 with a token, with a scope if the plain exchange's has one")
+        .asks(
             |with| exchange(with).with("scope", ""),
             |seen| {
                 issued(seen.answer)?;
@@ -149,14 +108,9 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 ensure(any(seen.answer) || !seen.plain.is_some_and(any), "no scope at all")
             },
         ),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "scope-claim",
-        section: "RFC 8693 4.2",
-        title: "the token's scope claim is one text",
-        expected: "scope, if the token has one, is a text of scopes parted by single spaces",
-        play: Ask(exchange, |seen| match seen.claims()?.get("scope") {
+    must("scope-claim", "RFC 8693 4.2", "the token's scope claim is one text")
+        .expects("scope, if the token has one, is a text of scopes parted by single spaces")
+        .asks(exchange, |seen| match seen.claims()?.get("scope") {
             None => skip("the token has no scope claim"),
             Some(serde_json::Value::String(text)) => {
                 let clean = text.is_empty() || text.split(' ').all(|one| !one.is_empty());
@@ -164,8 +118,6 @@ pub(super) const CASES: &[ConformanceCase] = &[
             }
             Some(_) => fail("it is no text"),
         }),
-        ..CASE
-    },
 ];
 
 fn narrow(with: &Inputs) -> CaseRequest {

@@ -5,119 +5,80 @@ use serde_json::Value;
 use crate::judgement::jose::jws::SUPPORTED;
 use crate::judgement::jose::verify::verify_payload;
 use crate::tools::conformance::answer::{audiences, header_of};
-use crate::tools::conformance::case::Play::{Ask, AskTwice};
-use crate::tools::conformance::case::{CASE, ConformanceCase};
+use crate::tools::conformance::case::{ConformanceCase, may, must, should};
 use crate::tools::conformance::inputs::Need;
 use crate::tools::conformance::judge::{SeenAnswers, issued, number};
 use crate::tools::conformance::request::exchange;
-use crate::tools::conformance::verdict::Level::{May, Should};
 use crate::tools::conformance::verdict::{CaseVerdict, ensure, fail, skip};
 
 /// How far a clock may be ahead, in seconds.
 const SLACK: f64 = 10.0;
 
 pub(super) const CASES: &[ConformanceCase] = &[
-    ConformanceCase {
-        id: "token-signature",
-        section: "RFC 7515 5.2",
-        title: "the issued JWT verifies by the server's published keys",
-        expected: "a good signature",
-        needs: &[Need::Keys],
-        play: Ask(exchange, |seen| {
+    must("token-signature", "RFC 7515 5.2", "the issued JWT verifies by the server's published keys")
+        .expects("a good signature")
+        .needs(&[Need::Keys])
+        .asks(exchange, |seen| {
             let token = jwt(seen)?;
             let algorithms: Vec<_> = SUPPORTED.iter().map(|(_, algorithm)| *algorithm).collect();
             let Some(keys) = &seen.with.keys else { return skip(Need::Keys.missing()) };
             verify_payload(&token, keys, &algorithms).map(|_| ()).or_else(|error| fail(error.to_string()))
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-algorithm",
-        section: "RFC 8725 3.2",
-        title: "the issued JWT is secured",
-        expected: "alg is not none",
-        play: Ask(exchange, |seen| {
+    must("token-algorithm", "RFC 8725 3.2", "the issued JWT is secured").expects("alg is not none").asks(
+        exchange,
+        |seen| {
             let header = header_of(&jwt(seen)?).unwrap_or_default();
             let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("none");
             ensure(!algorithm.eq_ignore_ascii_case("none"), "alg none")
-        }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-issuer",
-        section: "RFC 7519 4.1.1",
-        title: "the issued token names the server as its issuer",
-        expected: "iss is the server's issuer identifier",
-        needs: &[Need::Issuer],
-        play: Ask(exchange, |seen| {
+        },
+    ),
+    must("token-issuer", "RFC 7519 4.1.1", "the issued token names the server as its issuer")
+        .expects("iss is the server's issuer identifier")
+        .needs(&[Need::Issuer])
+        .asks(exchange, |seen| {
             let claims = seen.claims()?;
             ensure(claims.get("iss").and_then(Value::as_str) == seen.with.issuer.as_deref(), "another iss")
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-subject",
-        section: "RFC 8693 1.1",
-        title: "the issued token is about the subject of the subject token",
-        expected: "the same sub",
-        needs: &[Need::JwtSubject],
-        play: Ask(exchange, |seen| {
+    must("token-subject", "RFC 8693 1.1", "the issued token is about the subject of the subject token")
+        .expects("the same sub")
+        .needs(&[Need::JwtSubject])
+        .asks(exchange, |seen| {
             let claims = seen.claims()?;
             let Some(subject) = seen.with.subject.claim("sub") else {
                 return skip("the subject token has no sub");
             };
             ensure(claims.get("sub").and_then(Value::as_str) == Some(&subject), "another sub")
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-expiry",
-        section: "RFC 7519 4.1.4",
-        title: "the issued token has not expired",
-        expected: "exp, if there, is a number and lies in the future",
-        play: Ask(exchange, |seen| match seen.claims()?.get("exp") {
+    must("token-expiry", "RFC 7519 4.1.4", "the issued token has not expired")
+        .expects("exp, if there, is a number and lies in the future")
+        .asks(exchange, |seen| match seen.claims()?.get("exp") {
             None => skip("no exp"),
             Some(exp) => {
                 let after = exp.as_f64().is_some_and(|exp| exp > now(seen));
                 ensure(after, "no number, or past")
             }
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-times",
-        section: "RFC 7519 4.1.6",
-        title: "the issued token is valid now",
-        expected: "iat and nbf, if there, are numbers and do not lie in the future",
-        play: Ask(exchange, |seen| {
+    must("token-times", "RFC 7519 4.1.6", "the issued token is valid now")
+        .expects("iat and nbf, if there, are numbers and do not lie in the future")
+        .asks(exchange, |seen| {
             let claims = seen.claims()?;
             let late = |name: &str| {
                 claims.contains_key(name) && number(&claims, name).is_none_or(|time| time > now(seen) + SLACK)
             };
             ensure(!late("iat") && !late("nbf"), "no number, or in the future")
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-audience",
-        section: "RFC 7519 4.1.3",
-        title: "aud is one text or a list of texts",
-        expected: "aud, if there, is a string or an array of strings",
-        play: Ask(exchange, |seen| {
+    must("token-audience", "RFC 7519 4.1.3", "aud is one text or a list of texts")
+        .expects("aud, if there, is a string or an array of strings")
+        .asks(exchange, |seen| {
             let claims = seen.claims()?;
             let many = claims.get("aud").and_then(Value::as_array).map_or(1, Vec::len);
             let fits = !claims.contains_key("aud") || audiences(&claims).len() == many;
             ensure(fits, "it is neither")
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-id",
-        section: "RFC 7519 4.1.7",
-        title: "two issued tokens have two identifiers",
-        sent: "the plain exchange twice",
-        expected: "jti, if there, differs",
-        play: AskTwice(
+    must("token-id", "RFC 7519 4.1.7", "two issued tokens have two identifiers")
+        .sends("the plain exchange twice")
+        .expects("jti, if there, differs")
+        .asks_twice(
             // The second request names the default type, so that it differs from the first and is sent.
             exchange,
             |seen| {
@@ -133,15 +94,10 @@ pub(super) const CASES: &[ConformanceCase] = &[
                 }
             },
         ),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-not-delegated",
-        section: "RFC 8693 4.1",
-        title: "without an actor the issued token names none",
-        expected: "no act",
-        needs: &[Need::JwtSubject],
-        play: Ask(exchange, |seen| {
+    must("token-not-delegated", "RFC 8693 4.1", "without an actor the issued token names none")
+        .expects("no act")
+        .needs(&[Need::JwtSubject])
+        .asks(exchange, |seen| {
             let claims = seen.claims()?;
             let before = crate::tools::conformance::answer::claims_of(seen.with.subject.text.expose());
             if before.is_some_and(|claims| claims.contains_key("act")) {
@@ -149,34 +105,21 @@ pub(super) const CASES: &[ConformanceCase] = &[
             }
             ensure(!claims.contains_key("act"), "it has act")
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-client",
-        section: "RFC 8693 4.3",
-        level: May,
-        title: "client_id is the client that asked",
-        expected: "client_id, if there, is the client's",
-        play: Ask(exchange, |seen| match seen.claims()?.get("client_id") {
+    may("token-client", "RFC 8693 4.3", "client_id is the client that asked")
+        .expects("client_id, if there, is the client's")
+        .asks(exchange, |seen| match seen.claims()?.get("client_id") {
             None => Err(CaseVerdict::Unsupported("the token has no client_id".to_owned())),
             Some(id) => ensure(*id == seen.with.client.id.as_str(), "another client_id"),
         }),
-        ..CASE
-    },
-    ConformanceCase {
-        id: "token-type-header",
-        section: "RFC 9068 2.1",
-        level: Should,
-        title: "a JWT access token says so in its header",
-        expected: "typ at+jwt",
-        play: Ask(exchange, |seen| {
+    should("token-type-header", "RFC 9068 2.1", "a JWT access token says so in its header").expects("typ at+jwt").asks(
+        exchange,
+        |seen| {
             let header = header_of(&jwt(seen)?).unwrap_or_default();
             let typ = header.get("typ").and_then(Value::as_str).unwrap_or_default();
             let fits = ["at+jwt", "application/at+jwt"].iter().any(|name| name.eq_ignore_ascii_case(typ));
             ensure(fits, "another typ")
-        }),
-        ..CASE
-    },
+        },
+    ),
 ];
 
 fn jwt(seen: &SeenAnswers<'_>) -> Result<String, CaseVerdict> {

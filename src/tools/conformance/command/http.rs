@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::arguments::ConformanceArguments;
+use crate::adapters::net::outgoing::{chain, sign};
 use crate::adapters::tls;
 use crate::judgement::jose::keys::KeySet;
 use crate::tools::conformance::answer::{Observation, claims_of};
@@ -146,6 +147,7 @@ impl Asker {
     }
 
     async fn send(&self, mut request: http::Request<Full<Bytes>>) -> Result<Observation, String> {
+        sign(request.headers_mut());
         if let Some(host) = &self.host {
             request.headers_mut().insert(HOST, host.clone());
         }
@@ -163,10 +165,4 @@ impl Asker {
         };
         tokio::time::timeout(self.timeout, all).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
-}
-
-/// An error and its causes on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -38,8 +38,8 @@ pub(super) async fn tell(stage: &Stage, teller: &mut Teller<'_>) -> Result<Optio
     let after = ShownRoles::of_token(&issued).unwrap_or_default();
     teller.roles("roles before", &before)?;
     teller.roles("roles after", &after)?;
-    teller
-        .check("the new token has backend_user and no other role", { after.only("back-end-api", &["backend_user"]) })?;
+    let only = after.only("back-end-api", &["backend_user"]);
+    teller.check("the new token has backend_user and no other role", only)?;
 
     teller
         .step("A resource server finds the key of the new token where it finds every key: in the realm's JWK set.")?;

@@ -14,6 +14,7 @@ use crate::judgement::issue::key;
 use crate::tools::demo::server::{Idp, IdpOptions};
 use crate::tools::demo::walk::client::{Call, CallReply};
 use crate::tools::demo::walk::error::WalkError;
+use crate::tools::private_file;
 use crate::words::clock::Clock;
 use crate::words::oauth::urn::{self, TokenType};
 
@@ -80,7 +81,7 @@ impl Stage {
         let (public, admin) = (free_port(8080), free_port(9090));
         fs::write(folder.join("cambio.yaml"), configuration(idp.address(), public, admin))?;
         let pem = key::generate(key::KeyKind::P256).map_err(|error| WalkError::Key(error.to_string()))?;
-        write_private(&folder.join("corp.pem"), pem.expose())?;
+        private_file::create(&folder.join("corp.pem"), pem.expose().as_bytes())?;
         fs::write(folder.join("audiences/back-end-api.yaml"), format!("{AUDIENCE}{NOBODY}"))?;
         let cambio = app::start(&folder.join("cambio.yaml"), Arc::new(NoVariables), Clock::System).await?;
         Ok(Self { idp, cambio, folder })
@@ -234,11 +235,4 @@ fn configuration(upstream: SocketAddr, public: u16, admin: u16) -> String {
 fn free_port(preferred: u16) -> u16 {
     let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
     bind(preferred).or_else(|_| bind(0)).map_or(preferred, |address| address.port())
-}
-
-/// Nobody else may read a private key.
-fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }

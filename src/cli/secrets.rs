@@ -1,6 +1,8 @@
-//! `cambio client-secret`: the hash of a client's secret for `realms.*.clients`.
+//! `cambio seal-key` makes a key that seals refresh tokens. `cambio client-secret` hashes a client's secret for
+//! `realms.*.clients`.
 
 use std::io::{IsTerminal as _, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aws_lc_rs::rand;
@@ -8,19 +10,34 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 
+use crate::adapters::seal;
 use crate::judgement::client::secret::SecretHash;
 use crate::tools::failure::CommandFailure;
+use crate::tools::private_file;
 use crate::words::secret::Secret;
 
 /// Longest secret that is read.
 const LONGEST: u64 = 1024;
 
+/// The arguments of `cambio seal-key`.
+#[derive(Debug, Args)]
+pub(super) struct SealKeyArguments {
+    /// New file for the key (mode 0600); without it standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
 /// The arguments of `cambio client-secret`.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct ClientSecretArguments {
+pub(super) struct ClientSecretArguments {
     /// Hash a new secret with Argon2id instead of SHA-256, as secrets from standard input always are
     #[arg(long)]
     argon2id: bool,
+}
+
+/// Writes a new key to standard output, or to a new file that only its owner can read.
+pub(super) fn seal_key(arguments: &SealKeyArguments) -> Result<ExitCode, CommandFailure> {
+    make_seal_key(arguments, &mut std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints the hash of a client's secret.
@@ -28,15 +45,22 @@ pub struct ClientSecretArguments {
 /// A secret from standard input is hashed with Argon2id, because nobody can know how it was chosen. Without one, as on a
 /// terminal or with `</dev/null`, a secret with 256 random bits is made and printed to standard error, and its hash
 /// (SHA-256, or Argon2id on request) to standard output. `>` then catches what belongs in a file.
-///
-/// # Errors
-/// The secret can't be read, or the hash can't be made or printed.
-pub fn run(arguments: &ClientSecretArguments) -> Result<ExitCode, CommandFailure> {
+pub(super) fn client_secret(arguments: ClientSecretArguments) -> Result<ExitCode, CommandFailure> {
     let given = if std::io::stdin().is_terminal() { None } else { Some(read(&mut std::io::stdin().lock())?) };
-    run_with(arguments.argon2id, given, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+    hash(arguments.argon2id, given, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
 }
 
-fn run_with(
+fn make_seal_key(arguments: &SealKeyArguments, output: &mut impl Write) -> Result<(), CommandFailure> {
+    let key = seal::generate().map_err(CommandFailure::of)?;
+    let Some(path) = &arguments.out else {
+        return writeln!(output, "{}", key.expose()).map_err(CommandFailure::of);
+    };
+    let line = Secret::new(format!("{}\n", key.expose()));
+    private_file::create(path, line.expose().as_bytes())
+        .map_err(|error| CommandFailure(format!("{}: {error}", path.display())))
+}
+
+fn hash(
     argon2id: bool,
     given: Option<Secret>,
     output: &mut impl Write,
@@ -85,12 +109,15 @@ fn random<const N: usize>() -> Result<[u8; N], CommandFailure> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::adapters::seal::Seal;
 
     fn call(argon2id: bool, given: Option<&str>) -> Result<(String, String), String> {
         let (mut output, mut notes) = (Vec::new(), Vec::new());
         let given = given.map(|text| read(&mut text.as_bytes())).transpose().map_err(|error| error.0)?;
-        run_with(argon2id, given, &mut output, &mut notes).map_err(|error| error.0)?;
+        hash(argon2id, given, &mut output, &mut notes).map_err(|error| error.0)?;
         Ok((String::from_utf8(output).unwrap(), String::from_utf8(notes).unwrap()))
     }
 
@@ -122,5 +149,29 @@ mod tests {
         for (name, given) in [("two lines", "a\nb\n"), ("long", long.as_str())] {
             assert!(call(false, Some(given)).is_err(), "{name}");
         }
+    }
+
+    fn seal_key_call(out: Option<PathBuf>) -> (Result<(), CommandFailure>, Vec<u8>) {
+        let mut output = Vec::new();
+        (make_seal_key(&SealKeyArguments { out }, &mut output), output)
+    }
+
+    #[test]
+    fn the_key_is_all_of_the_output() {
+        let (result, output) = seal_key_call(None);
+        result.unwrap();
+        assert!(Seal::from_texts([output.as_slice()]).is_ok());
+    }
+
+    #[test]
+    fn a_file_is_private_and_never_overwritten() {
+        let path = std::env::temp_dir().join(format!("cambio-seal-{}", uuid::Uuid::new_v4()));
+        seal_key_call(Some(path.clone())).0.unwrap();
+        let written = std::fs::read(&path).unwrap();
+        assert!(Seal::from_texts([written.as_slice()]).is_ok());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(seal_key_call(Some(path.clone())).0.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), written);
+        std::fs::remove_file(&path).unwrap();
     }
 }
