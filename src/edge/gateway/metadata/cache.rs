@@ -84,7 +84,7 @@ impl DocumentRequest {
 
 /// A document with its entity tag.
 #[derive(Debug)]
-pub struct Document {
+pub struct PublishedDocument {
     body: Bytes,
     /// The identity provider's headers, without those about one answer only, and with the entity tag.
     headers: HeaderMap,
@@ -95,7 +95,7 @@ pub struct Document {
 /// The published documents of one realm.
 #[derive(Debug)]
 pub struct Published {
-    discovery: moka::future::Cache<String, Arc<Document>>,
+    discovery: moka::future::Cache<String, Arc<PublishedDocument>>,
     keys: arc_swap::ArcSwapOption<KeysDocument>,
 }
 
@@ -106,7 +106,7 @@ struct KeysDocument {
     /// The number of Cambio's keys in the document. A generation's keys only become fewer, so the number identifies
     /// them.
     own: usize,
-    document: Arc<Document>,
+    document: Arc<PublishedDocument>,
 }
 
 impl Default for Published {
@@ -118,7 +118,12 @@ impl Default for Published {
 
 impl Published {
     /// The document of these keys, if it exists and no retired key's time has ended since.
-    pub fn keys(&self, upstream: &Arc<KeySet>, own: Option<&KeyRing>, now: Timestamp) -> Option<Arc<Document>> {
+    pub fn keys(
+        &self,
+        upstream: &Arc<KeySet>,
+        own: Option<&KeyRing>,
+        now: Timestamp,
+    ) -> Option<Arc<PublishedDocument>> {
         let made = self.keys.load();
         let made = made.as_ref().filter(|made| Arc::ptr_eq(&made.upstream, upstream))?;
         (made.own == count(own, now)).then(|| Arc::clone(&made.document))
@@ -131,23 +136,23 @@ impl Published {
         own: Option<&KeyRing>,
         mut headers: HeaderMap,
         now: Timestamp,
-    ) -> Arc<Document> {
+    ) -> Arc<PublishedDocument> {
         let keys = merged(&upstream, own, now);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let document = Arc::new(Document::new(json!({ "keys": keys }).to_string().into(), headers, now));
+        let document = Arc::new(PublishedDocument::new(json!({ "keys": keys }).to_string().into(), headers, now));
         let made = KeysDocument { upstream, own: count(own, now), document: Arc::clone(&document) };
         self.keys.store(Some(Arc::new(made)));
         document
     }
 
     /// The discovery document for a public origin, if it is young enough.
-    pub async fn discovery(&self, origin: &str, now: Timestamp) -> Option<Arc<Document>> {
+    pub async fn discovery(&self, origin: &str, now: Timestamp) -> Option<Arc<PublishedDocument>> {
         let document = self.discovery.get(origin).await?;
         document.younger_than(DISCOVERY_LIFE, now).then_some(document)
     }
 
     /// The discovery document for a public origin of any age, for a fetch that fails.
-    pub async fn stale_discovery(&self, origin: &str) -> Option<Arc<Document>> {
+    pub async fn stale_discovery(&self, origin: &str) -> Option<Arc<PublishedDocument>> {
         self.discovery.get(origin).await
     }
 
@@ -158,16 +163,16 @@ impl Published {
         headers: HeaderMap,
         body: Bytes,
         now: Timestamp,
-    ) -> Option<Arc<Document>> {
+    ) -> Option<Arc<PublishedDocument>> {
         let parsed: Value = serde_json::from_slice(&body).ok()?;
         parsed.get("issuer")?.as_str()?;
-        let document = Arc::new(Document::new(body, headers, now));
+        let document = Arc::new(PublishedDocument::new(body, headers, now));
         self.discovery.insert(origin, Arc::clone(&document)).await;
         Some(document)
     }
 }
 
-impl Document {
+impl PublishedDocument {
     fn new(body: Bytes, mut headers: HeaderMap, fetched: Timestamp) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest.as_ref().get(..16).unwrap_or_default()));

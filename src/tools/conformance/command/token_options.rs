@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use super::tokens::{TokenInput, TokenSource};
+use super::tokens::{TokenInput, TokenOrigin};
 use crate::adapters::config::load::Environment;
 use crate::tools::conformance::inputs::Need;
 use crate::words::oauth::urn::TokenType;
@@ -116,10 +116,10 @@ impl TokenArguments {
             }
             let variable = format!("CAMBIO_{}", option.name.to_ascii_uppercase().replace('-', "_"));
             let source = match (&given.file, &given.command) {
-                (Some(file), _) => TokenSource::File(file.clone()),
-                (None, Some(command)) => TokenSource::Command(command.clone()),
+                (Some(file), _) => TokenOrigin::File(file.clone()),
+                (None, Some(command)) => TokenOrigin::Command(command.clone()),
                 (None, None) => match environment.var(&variable) {
-                    Some(text) => TokenSource::Text(Secret::new(text)),
+                    Some(text) => TokenOrigin::Text(Secret::new(text)),
                     None => continue,
                 },
             };

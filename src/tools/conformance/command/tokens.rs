@@ -14,7 +14,7 @@ use crate::words::secret::Secret;
 const SPARE: f64 = 30.0;
 
 /// Where a token comes from.
-pub(super) enum TokenSource {
+pub(super) enum TokenOrigin {
     /// A file.
     File(PathBuf),
     /// A shell command that prints the token.
@@ -27,7 +27,7 @@ pub(super) enum TokenSource {
 pub(super) struct TokenInput {
     /// What the token is for. The subject token has no need.
     pub(super) need: Option<Need>,
-    pub(super) source: TokenSource,
+    pub(super) source: TokenOrigin,
     /// The token type identifier.
     pub(super) kind: String,
 }
@@ -53,7 +53,7 @@ impl Tokens {
 
     /// Runs the commands again whose tokens are about to expire.
     pub(super) fn renew(&self, inputs: &mut Inputs, now: Timestamp) -> Result<(), CommandFailure> {
-        for token in self.0.iter().filter(|token| matches!(token.source, TokenSource::Command(_))) {
+        for token in self.0.iter().filter(|token| matches!(token.source, TokenOrigin::Command(_))) {
             let held = match token.need {
                 None => Some(&mut inputs.subject),
                 // These tokens must have expired.
@@ -74,7 +74,7 @@ impl TokenInput {
     }
 }
 
-impl TokenSource {
+impl TokenOrigin {
     fn read(&self) -> Result<Secret, CommandFailure> {
         match self {
             Self::Text(text) => Ok(text.clone()),
