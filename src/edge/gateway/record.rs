@@ -101,6 +101,7 @@ impl<'a> AuditRecord<'a> {
             resource: Vec::new(),
             scope_requested: None,
             requested_token_type: None,
+            permissions: Vec::new(),
             issuance: None,
             upstream_status: None,
             roles_before: None,
