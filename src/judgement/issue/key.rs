@@ -129,22 +129,16 @@ impl SigningKey {
     }
 
     fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SigningKeyError> {
-        match &self.pair {
+        let random = SystemRandom::new();
+        let signature = match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-                    .map_err(|_| SigningKeyError::Signing)?;
-                Ok(signature)
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map(|()| signature)
             }
-            Pair::Ec(pair) => {
-                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| SigningKeyError::Signing)?;
-                Ok(signature.as_ref().to_vec())
-            }
-            Pair::Ed(pair) => {
-                let signature = pair.try_sign(message).map_err(|_| SigningKeyError::Signing)?;
-                Ok(signature.as_ref().to_vec())
-            }
-        }
+            Pair::Ec(pair) => pair.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
+            Pair::Ed(pair) => pair.try_sign(message).map(|signature| signature.as_ref().to_vec()),
+        };
+        signature.map_err(|_| SigningKeyError::Signing)
     }
 
     /// Signs a token and verifies it as a resource server would, from the published JWK alone.

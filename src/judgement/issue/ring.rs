@@ -106,13 +106,8 @@ impl KeyRing {
         &self.active
     }
 
-    /// What resource servers must find in the realm's key set at `now`: next, active, and each retired key until its
-    /// last token has expired.
-    pub fn published_jwks(&self, now: Timestamp) -> impl Iterator<Item = &Value> {
-        self.published(now).map(|key| key.jwk)
-    }
-
-    /// The published keys with their states.
+    /// The keys that resource servers must find in the realm's key set at `now`: next keys, the active key, and each
+    /// retired key until its last token has expired.
     pub fn published(&self, now: Timestamp) -> impl Iterator<Item = PublicHalf<'_>> {
         self.all().filter(move |key| key.until.is_none_or(|until| now < until))
     }

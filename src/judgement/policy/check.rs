@@ -50,11 +50,7 @@ impl Contract {
 
     /// What no narrowing can mend: another token type than `expected`, another subject, issuer or client, an audience
     /// that is missing, a delegation that nobody asked for, a binding to somebody else.
-    pub(in crate::judgement::policy) fn check_unchangeable(
-        &self,
-        issued: &Issued<'_>,
-        expected: TokenType,
-    ) -> Result<(), Refusal> {
+    pub(super) fn check_unchangeable(&self, issued: &Issued<'_>, expected: TokenType) -> Result<(), Refusal> {
         self.check_type(issued, expected)?;
         let claim = |name: &str| issued.claims.get(name);
         if claim("iss").and_then(Value::as_str) != Some(issued.issuer) {

@@ -104,6 +104,6 @@ pub(crate) fn names_key(cnf: &Value) -> bool {
 }
 
 /// The client that a token was issued to: `azp`, or `client_id` in the profile of RFC 9068.
-pub(in crate::judgement::policy) fn client_of(claims: &Map<String, Value>) -> Option<&str> {
+pub(super) fn client_of(claims: &Map<String, Value>) -> Option<&str> {
     ["azp", "client_id"].into_iter().find_map(|name| claims.get(name)?.as_str())
 }

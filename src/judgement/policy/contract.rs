@@ -104,17 +104,6 @@ impl Contract {
         }
     }
 
-    /// Refuses if the token that limits the new token's life has expired, though its issuer's leeway still accepts it.
-    pub(in crate::judgement::policy) fn has_time_left(&self, now: Timestamp) -> Result<(), Refusal> {
-        match self.expires_by {
-            Some(limit) if limit <= now => Err(Refusal::new(
-                Reason::SubjectTokenExpired,
-                "the subject token, or the actor's, has expired but for the leeway, and the new one lives no longer",
-            )),
-            _ => Ok(()),
-        }
-    }
-
     /// Exactly the `aud` of the token: the audiences, or for an ID token the client.
     pub fn audience(&self) -> BTreeSet<String> {
         match self.requested {
@@ -150,7 +139,7 @@ impl Contract {
 
     /// Whether a scope token may be granted: it is permitted, and in a token that Cambio signs also requested. Keycloak adds
     /// its default scopes to the requested scopes, so `forward` can't require the latter.
-    pub(in crate::judgement::policy) fn may_grant(&self, token: &str) -> bool {
+    pub(super) fn may_grant(&self, token: &str) -> bool {
         self.scope_permitted.contains(token)
             && (self.issuance == Issuance::Forward
                 || self.scope_requested.as_ref().is_none_or(|requested| requested.contains(token)))

@@ -20,18 +20,16 @@ use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// What a token is made from besides its contract.
+/// What a token is made from besides its contract and the subject token.
 #[derive(Clone, Copy, Debug)]
 pub struct Ingredients<'a> {
-    /// The subject token's verified claims.
-    pub subject: &'a Map<String, Value>,
-    /// The roles that the identity provider holds for the subject, where [`Contract::directory`] asks for them.
+    /// The subject's roles at the identity provider, if [`Contract::directory`] asks for them.
     pub directory: Option<&'a RoleNames>,
     /// The realm's `iss`.
     pub issuer: &'a str,
     /// `iat`
     pub now: Timestamp,
-    /// `jti`, never used before.
+    /// `jti`: random, never used before.
     pub jti: &'a str,
 }
 
@@ -58,25 +56,29 @@ impl Contract {
         Some(Question { subject, realm, clients: clients.collect() })
     }
 
-    /// The claims of a token that meets the contract. Refused when the contract leaves no time after `now`
-    /// ([`Reason::AnswerLifetime`]) or the subject token's roles can't be read ([`Reason::AnswerRoles`]).
-    pub fn mint(&self, from: &Ingredients<'_>) -> Result<Narrowed, Refusal> {
+    /// The claims of a token that meets the contract, made from the verified claims of the subject token.
+    ///
+    /// # Errors
+    /// [`Reason::SubjectTokenExpired`] or [`Reason::AnswerLifetime`] if the contract leaves no time after `now`;
+    /// [`Reason::AnswerRoles`] if the subject token's roles can't be read.
+    pub fn mint(&self, subject_token: &Map<String, Value>, from: &Ingredients<'_>) -> Result<Narrowed, Refusal> {
         let internal = |text: &str| Refusal::new(Reason::Internal, text);
         if self.issuance != Issuance::Mint {
             return Err(internal("the contract is not about a minted token"));
         }
         let subject = self.subject.as_ref().ok_or_else(|| internal("the contract has no subject"))?;
-        let expires = self.minted_expiry(from.now)?;
+        let latest = from.now.as_second().saturating_add(self.lifetime.min(MAX_LIFETIME).as_secs());
+        let expires = self.expiry(latest, from.now)?;
         let before = match (self.provenance.is_of_realm(), self.from_directory) {
             (false, _) => RoleNames::default(),
-            (true, false) => RoleNames::read(from.subject)?,
+            (true, false) => RoleNames::read(subject_token)?,
             (true, true) => from.directory.cloned().ok_or_else(|| internal("the directory was not asked"))?,
         };
         let roles = self.narrowed_roles(&before);
-        let scope = self.minted_scope(from.subject);
+        let scope = self.minted_scope(subject_token);
 
         let mut claims = Map::new();
-        let person = self.person.as_ref().unwrap_or(from.subject);
+        let person = self.person.as_ref().unwrap_or(subject_token);
         for (name, value) in person.iter().filter(|(name, _)| self.copies(name, &scope)) {
             claims.insert(name.clone(), value.clone());
         }
@@ -96,7 +98,7 @@ impl Contract {
         set("jti", Value::from(from.jti));
         if !self.provenance.is_of_realm() {
             let name = if self.provenance == Provenance::CambioForForeign { SUBJECT_ISSUER } else { "iss" };
-            let issuer = from.subject.get(name).cloned();
+            let issuer = subject_token.get(name).cloned();
             set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token names no issuer"))?);
         }
         if self.is_impersonation() {
@@ -114,7 +116,7 @@ impl Contract {
         if !scope.is_empty() && self.requested != TokenType::IdToken {
             set("scope", Value::from(scope.to_string()));
         }
-        let dropped = from.subject.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
+        let dropped = subject_token.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
         Ok(Narrowed { claims, scope, roles_before: before, roles, dropped, expires })
     }
 
@@ -142,20 +144,6 @@ impl Contract {
 
     fn is_bound_to_key(&self) -> bool {
         self.binding.as_ref().is_some_and(names_key)
-    }
-
-    fn minted_expiry(&self, now: Timestamp) -> Result<i64, Refusal> {
-        self.has_time_left(now)?;
-        let now = now.as_second();
-        let expires = now.saturating_add(self.lifetime.min(MAX_LIFETIME).as_secs());
-        let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
-        if expires <= now {
-            return Err(Refusal::new(
-                Reason::AnswerLifetime,
-                "the contract and the subject token leave the new token no time to live",
-            ));
-        }
-        Ok(expires)
     }
 
     /// What was asked for; else what the realm's own token has. The scope of a foreign one means something else.

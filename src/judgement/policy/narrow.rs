@@ -44,7 +44,8 @@ impl Contract {
             (None, None) => Scope::default(),
         }
         .filtered(|token| self.may_grant(token));
-        let expires = self.expiry(issued.claims, now)?;
+        let longest = seconds(issued.claims, "iat")?.saturating_add(self.lifetime.as_secs());
+        let expires = self.expiry(seconds(issued.claims, "exp")?.min(longest), now)?;
         let roles = self.narrowed_roles(&before);
 
         let mut claims: Map<String, Value> = issued
@@ -68,7 +69,7 @@ impl Contract {
     }
 
     /// What the audience's file adds: claims of its own, and the roles.
-    pub(in crate::judgement::policy) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &RoleNames) {
+    pub(super) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &RoleNames) {
         if self.requested != TokenType::IdToken {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
@@ -76,7 +77,7 @@ impl Contract {
     }
 
     /// Who acts for the subject, and who may: ID tokens say so, too. `issued` is what the identity provider wrote.
-    pub(in crate::judgement::policy) fn delegate(&self, claims: &mut Map<String, Value>, issued: &Map<String, Value>) {
+    pub(super) fn delegate(&self, claims: &mut Map<String, Value>, issued: &Map<String, Value>) {
         let may_act = self.may_act.as_ref().or_else(|| issued.get("may_act"));
         for (name, value) in [("act", self.act.as_ref()), ("may_act", may_act)] {
             claims.extend(value.map(|value| (name.to_owned(), value.clone())));
@@ -114,7 +115,7 @@ impl Contract {
     }
 
     /// Whether the audience's file or the dialect lists the claim. `"*"` lists every claim that no standard scope asks for.
-    pub(in crate::judgement::policy) fn lists(&self, claim: &str) -> bool {
+    pub(super) fn lists(&self, claim: &str) -> bool {
         let listed = match &self.claims {
             Names::Listed(names) => names.contains(claim),
             Names::Any => !matches!(ClaimClass::of(claim), ClaimClass::OfScope(_)),
@@ -124,7 +125,7 @@ impl Contract {
 
     /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says
     /// nothing.
-    pub(in crate::judgement::policy) fn narrowed_roles(&self, before: &RoleNames) -> RoleNames {
+    pub(super) fn narrowed_roles(&self, before: &RoleNames) -> RoleNames {
         if self.requested == TokenType::IdToken {
             return RoleNames::default();
         }
@@ -135,11 +136,15 @@ impl Contract {
         }
     }
 
-    fn expiry(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<i64, Refusal> {
-        self.has_time_left(now)?;
-        let longest = seconds(claims, "iat")?.saturating_add(self.lifetime.as_secs());
-        let expires = seconds(claims, "exp")?.min(longest);
-        let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
+    /// The earlier of `latest` and the contract's limit, if any time is left until then.
+    pub(super) fn expiry(&self, latest: i64, now: Timestamp) -> Result<i64, Refusal> {
+        if self.expires_by.is_some_and(|limit| limit <= now) {
+            return Err(Refusal::new(
+                Reason::SubjectTokenExpired,
+                "the subject token, or the actor's, has expired but for the leeway, and the new one lives no longer",
+            ));
+        }
+        let expires = self.expires_by.map_or(latest, |limit| latest.min(limit.as_second()));
         if expires <= now.as_second() {
             return Err(Refusal::new(Reason::AnswerLifetime, "the contract leaves the new token no time to live"));
         }
@@ -147,7 +152,7 @@ impl Contract {
     }
 
     /// Keycloak's way: a text for one audience, a list for several.
-    pub(in crate::judgement::policy) fn audience_claim(&self) -> Value {
+    pub(super) fn audience_claim(&self) -> Value {
         let mut names: Vec<Value> = self.audience().into_iter().map(Value::String).collect();
         if names.len() == 1 { names.swap_remove(0) } else { Value::Array(names) }
     }

@@ -21,7 +21,7 @@ pub struct Scopes {
 
 /// What the `scopes` of one permission mean for one subject token.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::judgement::policy) struct Offer<'a> {
+pub(super) struct Offer<'a> {
     names: &'a Names,
     /// The subject token's scope, where that is the realm's word.
     held: Option<&'a Scope>,
@@ -61,12 +61,12 @@ impl From<Names> for Scopes {
 
 impl<'a> Offer<'a> {
     /// `held`: the scope of a subject token that the realm issued.
-    pub(in crate::judgement::policy) fn new(names: &'a Names, held: Option<&'a Scope>) -> Self {
+    pub(super) fn new(names: &'a Names, held: Option<&'a Scope>) -> Self {
         Self { names, held }
     }
 
     /// Whether `token` is permitted.
-    pub(in crate::judgement::policy) fn contains(self, token: &str) -> bool {
+    pub(super) fn contains(self, token: &str) -> bool {
         match self.names {
             Names::Listed(names) => names.contains(token),
             Names::Any => token != OFFLINE && self.held.is_none_or(|held| held.contains(token)),
@@ -74,7 +74,7 @@ impl<'a> Offer<'a> {
     }
 
     /// All that is permitted.
-    pub(in crate::judgement::policy) fn scopes(self) -> Scopes {
+    pub(super) fn scopes(self) -> Scopes {
         match (self.names, self.held) {
             (Names::Any, Some(held)) => {
                 let held = held.iter().filter(|token| *token != OFFLINE).map(str::to_owned);
