@@ -1,8 +1,8 @@
-//! A token of our own: its claims, composed from the contract and the subject token. Nobody else is asked.
+//! Composes the claims of a token that Cambio mints from the contract and the subject token.
 //!
-//! Expiry is the earliest of the contract's lifetime, the subject token's expiry and [`MAX_LIFETIME`]. What a foreign
-//! token says about sessions, authentication and persons is that issuer's word, so it is copied only where the
-//! audience's file lists the claim; its session and its roles never are.
+//! The token expires at the earliest of the contract's lifetime, the subject token's expiry and [`MAX_LIFETIME`]. What a
+//! foreign token says about logins and users is only that issuer's statement, so a claim is copied only if the audience's
+//! file lists the claim. The session and the roles of a foreign token are never copied.
 
 use std::collections::BTreeSet;
 
@@ -33,19 +33,19 @@ pub struct Ingredients<'a> {
     pub jti: &'a str,
 }
 
-/// What the identity provider's admin API has to say before a token can be made.
+/// The roles that Cambio must read from the identity provider's admin API before it can mint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// Whose roles: the subject token's `sub`.
+    /// The user whose roles are read: the subject token's `sub`.
     pub subject: &'a str,
-    /// Whether realm roles are looked at.
+    /// Whether realm roles are needed.
     pub realm: bool,
-    /// The clients whose roles are looked at.
+    /// The clients whose roles are needed.
     pub clients: BTreeSet<&'a str>,
 }
 
 impl Contract {
-    /// What to ask the identity provider's admin API; `None` where its roles are not looked at.
+    /// The roles to read from the identity provider's admin API; `None` if none are needed.
     pub fn directory(&self) -> Option<Question<'_>> {
         let subject = self.subject.as_deref().filter(|_| self.from_directory)?;
         let clients = self.roles.iter().flat_map(|terms| {
@@ -63,10 +63,9 @@ impl Contract {
     /// [`Reason::AnswerRoles`] if the subject token's roles can't be read.
     pub fn mint(&self, subject_token: &Map<String, Value>, from: &Ingredients<'_>) -> Result<Narrowed, Refusal> {
         let internal = |text: &str| Refusal::new(Reason::Internal, text);
-        if self.issuance != Issuance::Mint {
+        let (Issuance::Mint, Some(subject)) = (self.issuance, &self.subject) else {
             return Err(internal("the contract is not about a minted token"));
-        }
-        let subject = self.subject.as_ref().ok_or_else(|| internal("the contract has no subject"))?;
+        };
         let latest = from.now.as_second().saturating_add(self.lifetime.min(MAX_LIFETIME).as_secs());
         let expires = self.expiry(latest, from.now)?;
         let before = match (self.provenance.is_of_realm(), self.from_directory) {
@@ -120,7 +119,7 @@ impl Contract {
         Ok(Narrowed { claims, scope, roles_before: before, roles, dropped, expires })
     }
 
-    /// The header's `typ` (RFC 9068 section 2.1; Keycloak has `JWT` for all).
+    /// The header's `typ` (RFC 9068 section 2.1; Keycloak writes `JWT` for all tokens).
     pub fn header_typ(&self) -> &'static str {
         if self.is_rfc9068() { "at+jwt" } else { "JWT" }
     }
@@ -146,7 +145,7 @@ impl Contract {
         self.binding.as_ref().is_some_and(names_key)
     }
 
-    /// What was asked for; else what the realm's own token has. The scope of a foreign one means something else.
+    /// The requested scope, or else that of the realm's own token. The scope of a foreign token has another meaning.
     fn minted_scope(&self, subject: &Map<String, Value>) -> Scope {
         let had = || {
             let text = subject.get("scope").and_then(Value::as_str).filter(|_| !self.provenance.is_foreign());
@@ -179,7 +178,7 @@ impl Contract {
         }
     }
 
-    /// The session and the login are not those of an impersonated user.
+    /// Whether a claim of the realm's own token is copied. Session and login do not belong to an impersonated user.
     fn copies_own(&self, class: ClaimClass, claim: &str, granted: &Scope) -> bool {
         match class {
             ClaimClass::Login | ClaimClass::Session => !self.is_impersonation(),
