@@ -89,6 +89,8 @@ pub struct Line {
     pub scope_requested: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuance: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! The shapes of requests and answers that a realm's callers know. A dialect is a file of data and a few pure functions,
-//! to be read beside the documentation of the identity provider that it imitates. What a dialect does not state is as in
-//! Keycloak.
+//! for reading beside the documentation of the identity provider that the dialect imitates. What a dialect does not state
+//! is as in Keycloak.
 
 pub mod cern;
 pub mod claims;
@@ -8,17 +8,13 @@ pub mod forgerock;
 pub mod key_bridge;
 pub mod keycloak;
 pub mod pace;
-mod path;
 mod refusal;
 pub mod rfc8693;
 mod rules;
-mod shape;
 pub mod terradue;
 
-pub use self::path::RealmPath;
 pub use self::refusal::{DialectRefusal, RequestKind, from_upstream};
-pub use self::rules::DialectRules;
-pub use self::shape::{AnswerMember, AnswerShape};
+pub use self::rules::{AnswerMember, AnswerShape, DialectRules, RealmPath};
 
 /// A shape of requests and answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -48,21 +48,16 @@ impl Expression {
 
     /// Runs the expression; anything but a string is an error.
     pub fn text(&self, variables: Variables<'_>) -> Result<String, ExpressionError> {
-        self.text_in(&variables.scene())
+        match self.run(&variables.scene())? {
+            CelValue::String(text) => Ok(text.as_ref().clone()),
+            other => Err(ExpressionError(format!("gives a {}, not a string", other.type_of()))),
+        }
     }
 
     /// Runs the expression and returns its value as JSON: a string, a boolean, a number, or lists and maps (with strings as
     /// keys) of them, no deeper and no larger than a claim needs to be. Anything else is an error.
     pub fn value_in(&self, scene: &Scene<'_>) -> Result<Value, ExpressionError> {
         value::to_json(&self.run(scene)?)
-    }
-
-    /// Like [`Expression::text`], for several expressions about the same variables.
-    pub fn text_in(&self, scene: &Scene<'_>) -> Result<String, ExpressionError> {
-        match self.run(scene)? {
-            CelValue::String(text) => Ok(text.as_ref().clone()),
-            other => Err(ExpressionError(format!("gives a {}, not a string", other.type_of()))),
-        }
     }
 
     /// Like [`Expression::holds`], for several expressions about the same variables.

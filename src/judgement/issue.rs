@@ -13,10 +13,9 @@ pub mod refresh;
 pub mod reissue;
 pub mod ring;
 pub mod translate;
-mod verified;
 
+pub use self::answer::Verified;
 pub use self::conformed::{Conformed, IssuedFacts, RefreshTokenFor};
-pub use self::verified::Verified;
 
 #[cfg(test)]
 mod tests;

@@ -120,6 +120,7 @@ fn full_line() -> Line {
         resource: vec![String::from("x")],
         scope_requested: text(),
         requested_token_type: Some("x"),
+        permissions: vec![String::from("x")],
         issuance: Some("x"),
         upstream_status: Some(200),
         roles_before: Some(json!({})),

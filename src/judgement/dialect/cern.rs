@@ -6,9 +6,9 @@ use super::rules::DialectRules;
 use crate::words::oauth::urn::TokenType;
 
 /// The dialect.
-pub static RULES: DialectRules = DialectRules {
+pub const RULES: DialectRules = DialectRules {
     token_paths: &["/auth{path}/protocol/openid-connect/token"],
     api_access_paths: &["{path}/api-access/token", "/auth{path}/api-access/token"],
     subject_token_type: Some(TokenType::AccessToken),
-    ..keycloak::RULES_OF_KEYCLOAK
+    ..keycloak::RULES
 };

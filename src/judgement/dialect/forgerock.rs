@@ -6,13 +6,12 @@ use http::StatusCode;
 
 use super::refusal::DialectRefusal;
 use super::rfc8693;
-use super::rules::DialectRules;
-use super::shape::{AnswerMember, AnswerShape};
+use super::rules::{AnswerMember, AnswerShape, DialectRules};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::refusal::{Cause, PublicError, Reason};
 
 /// The dialect.
-pub static RULES: DialectRules = DialectRules {
+pub const RULES: DialectRules = DialectRules {
     token_paths: &[
         "/oauth2/realms/root/realms/{realm}/access_token",
         "/openam/oauth2/realms/root/realms/{realm}/access_token",
@@ -38,7 +37,7 @@ pub static RULES: DialectRules = DialectRules {
         AnswerMember::Instead("token_type", "N_A", "Bearer"),
         AnswerMember::Copied("expires_in"),
     ]),
-    ..rfc8693::RULES_OF_RFC8693
+    ..rfc8693::RULES
 };
 
 /// The answer to a refusal. `ForgeRock`'s documentation knows two cases. Other cases are answered as RFC 6749 says.

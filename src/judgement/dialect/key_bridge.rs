@@ -1,12 +1,11 @@
 //! Key Bridge: RFC 8693 with HTTP Basic, at its own path.
 
 use super::rfc8693;
-use super::rules::DialectRules;
-use super::shape::{AnswerMember, AnswerShape};
+use super::rules::{AnswerMember, AnswerShape, DialectRules};
 use crate::words::oauth::urn::TokenType;
 
 /// The dialect.
-pub static RULES: DialectRules = DialectRules {
+pub const RULES: DialectRules = DialectRules {
     token_paths: &["/token/oauth2"],
     // Clients authenticate with HTTP Basic (RFC 6749 section 2.3.1).
     challenges: true,
@@ -21,5 +20,5 @@ pub static RULES: DialectRules = DialectRules {
         AnswerMember::Copied("refresh_token"),
     ]),
     cache_control: "no-cache, no-store",
-    ..rfc8693::RULES_OF_RFC8693
+    ..rfc8693::RULES
 };

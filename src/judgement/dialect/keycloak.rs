@@ -3,16 +3,12 @@
 use http::StatusCode;
 
 use super::refusal::{DialectRefusal, RequestKind};
-use super::rules::DialectRules;
-use super::shape::AnswerShape;
+use super::rules::{AnswerShape, DialectRules};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::refusal::{Cause, PublicError};
 
-/// The dialect.
-pub static RULES: DialectRules = RULES_OF_KEYCLOAK;
-
-/// The rules as a constant, for dialects that differ in little.
-pub(super) const RULES_OF_KEYCLOAK: DialectRules = DialectRules {
+/// The dialect. Other dialects differ from it in little.
+pub const RULES: DialectRules = DialectRules {
     token_paths: &[],
     introspection_paths: &[],
     api_access_paths: &[],

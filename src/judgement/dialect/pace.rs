@@ -4,14 +4,13 @@ use http::StatusCode;
 
 use super::refusal::DialectRefusal;
 use super::rfc8693;
-use super::rules::DialectRules;
-use super::shape::{AnswerMember, AnswerShape};
+use super::rules::{AnswerMember, AnswerShape, DialectRules};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Cause, PublicError};
 
 /// The dialect.
-pub static RULES: DialectRules = DialectRules {
+pub const RULES: DialectRules = DialectRules {
     token_paths: &["/protocol/openid-connect/token"],
     json: true,
     subject_tokens: Some(&[TokenType::AccessToken]),
@@ -30,7 +29,7 @@ pub static RULES: DialectRules = DialectRules {
         AnswerMember::Copied("token_type"),
         AnswerMember::Copied("expires_in"),
     ]),
-    ..rfc8693::RULES_OF_RFC8693
+    ..rfc8693::RULES
 };
 
 /// The answer to a refusal: 401 for client authentication, 403 for tokens that are not trusted, 422 for the request and the

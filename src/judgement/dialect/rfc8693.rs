@@ -4,16 +4,12 @@ use http::StatusCode;
 
 use super::keycloak;
 use super::refusal::DialectRefusal;
-use super::rules::DialectRules;
-use super::shape::{AnswerMember, AnswerShape};
+use super::rules::{AnswerMember, AnswerShape, DialectRules};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::refusal::{Cause, PublicError};
 
-/// The dialect.
-pub static RULES: DialectRules = RULES_OF_RFC8693;
-
-/// The rules as a constant, for dialects that differ in little.
-pub(super) const RULES_OF_RFC8693: DialectRules = DialectRules {
+/// The dialect. Other dialects differ from it in little.
+pub const RULES: DialectRules = DialectRules {
     audience_of_client: true,
     refusal,
     upstream_refusals: false,
@@ -25,7 +21,7 @@ pub(super) const RULES_OF_RFC8693: DialectRules = DialectRules {
         AnswerMember::Copied("scope"),
         AnswerMember::Copied("refresh_token"),
     ]),
-    ..keycloak::RULES_OF_KEYCLOAK
+    ..keycloak::RULES
 };
 
 /// The answer to a refusal: RFC 8693 section 2.2.2 for tokens and targets, RFC 6749 section 5.2 for everything else.

@@ -1,7 +1,6 @@
-//! What a dialect consists of.
+//! What a dialect consists of, and the paths of a realm in its dialect.
 
 use super::refusal::DialectRefusal;
-use super::shape::AnswerShape;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::PublicError;
 
@@ -59,5 +58,78 @@ impl DialectRules {
     pub fn has_realm_parameter(&self) -> bool {
         let all = [self.token_paths, self.introspection_paths, self.api_access_paths];
         all.into_iter().flatten().any(|template| template.contains("{realm}"))
+    }
+}
+
+/// Which members a successful answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerShape {
+    /// All members of the identity provider's answer.
+    Unchanged,
+    /// These members, in this order.
+    Only(&'static [AnswerMember]),
+}
+
+/// A member of a successful answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerMember {
+    /// The value is copied, if the member is there.
+    Copied(&'static str),
+    /// The value is copied, or is `null`.
+    OrNull(&'static str),
+    /// The value is copied, but the first text is replaced with the second.
+    Instead(&'static str, &'static str, &'static str),
+    /// The value is this text, whatever the identity provider says.
+    Text(&'static str, &'static str),
+}
+
+impl AnswerMember {
+    /// The member's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Copied(name) | Self::OrNull(name) | Self::Instead(name, _, _) | Self::Text(name, _) => name,
+        }
+    }
+
+    /// The member's value, made from the value that the answer has under this name. `None`: the member is left out.
+    pub fn value(self, original: Option<serde_json::Value>) -> Option<serde_json::Value> {
+        match self {
+            Self::OrNull(_) => Some(original.unwrap_or(serde_json::Value::Null)),
+            Self::Instead(_, from, to) if original.as_ref().is_some_and(|value| value == from) => Some(to.into()),
+            Self::Copied(_) | Self::Instead(..) => original,
+            Self::Text(_, text) => Some(text.into()),
+        }
+    }
+}
+
+/// Where a realm's endpoints are.
+#[derive(Clone, Copy, Debug)]
+pub struct RealmPath<'a> {
+    /// The path of the realm's endpoints at the identity provider, without a trailing slash.
+    pub path: &'a str,
+    /// The rules of the realm's dialect.
+    pub rules: &'static DialectRules,
+    /// The path parameter `realm`.
+    pub realm: &'a str,
+}
+
+impl RealmPath<'_> {
+    /// The dialect's paths of the token endpoint.
+    pub fn token_paths(self) -> impl Iterator<Item = String> {
+        self.filled(self.rules.token_paths)
+    }
+
+    /// The dialect's paths of the introspection endpoint.
+    pub fn introspection_paths(self) -> impl Iterator<Item = String> {
+        self.filled(self.rules.introspection_paths)
+    }
+
+    /// The dialect's paths where a client gets tokens for its own service account.
+    pub fn api_access_paths(self) -> impl Iterator<Item = String> {
+        self.filled(self.rules.api_access_paths)
+    }
+
+    fn filled(self, templates: &'static [&'static str]) -> impl Iterator<Item = String> {
+        templates.iter().map(move |template| template.replace("{path}", self.path).replace("{realm}", self.realm))
     }
 }

@@ -6,10 +6,10 @@ use super::rules::DialectRules;
 use crate::words::oauth::urn::TokenType;
 
 /// The dialect.
-pub static RULES: DialectRules = DialectRules {
+pub const RULES: DialectRules = DialectRules {
     subject_token_type: Some(TokenType::AccessToken),
     audience_of_client: true,
     drops_offline: true,
     refreshes: true,
-    ..keycloak::RULES_OF_KEYCLOAK
+    ..keycloak::RULES
 };

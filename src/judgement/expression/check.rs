@@ -14,42 +14,20 @@ const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", "scopes"];
 /// Types, which CEL reads as identifiers: `type(claims.x) == string`.
 const TYPES: [&str; 10] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
-/// Functions of the standard library that need no clock. Operators are functions with odd names.
-const FUNCTIONS: [&str; 33] = [
-    "_?_:_",
-    "_&&_",
-    "_||_",
-    "!_",
-    "_-_",
-    "_+_",
-    "_*_",
-    "_/_",
-    "_%_",
-    "_==_",
-    "_!=_",
-    "_>=_",
-    "_<=_",
-    "_>_",
-    "_<_",
-    "-_",
-    "_[_]",
-    "@in",
-    "@not_strictly_false",
-    "has",
-    "size",
-    "contains",
-    "startsWith",
-    "endsWith",
-    "matches",
-    "bool",
-    "bytes",
-    "double",
-    "dyn",
-    "int",
-    "string",
-    "type",
-    "uint",
+/// Operators, which CEL reads as functions.
+const OPERATORS: [&str; 18] = [
+    "_?_:_", "_&&_", "_||_", "!_", "_-_", "_+_", "_*_", "_/_", "_%_", "_==_", "_!=_", "_>=_", "_<=_", "_>_", "_<_",
+    "-_", "_[_]", "@in",
 ];
+
+/// Macros, and the function in their expansions.
+const MACROS: [&str; 2] = ["@not_strictly_false", "has"];
+
+/// Functions of the standard library that need no clock.
+const FUNCTIONS: [&str; 5] = ["size", "contains", "startsWith", "endsWith", "matches"];
+
+/// Conversions between types.
+const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "dyn", "int", "string", "type", "uint"];
 
 /// Deepest nesting; far below what overflows a stack of 2 MiB at run time.
 const MAX_DEPTH: usize = 50;
@@ -109,7 +87,8 @@ impl<'a> Walk<'a> {
                 EntryExpr::StructField(_) => Err(ExpressionError("structs are not supported".to_owned())),
             }),
             Expr::Call(call) => {
-                if !FUNCTIONS.contains(&call.func_name.as_str()) {
+                let known: [&[&str]; 4] = [&OPERATORS, &MACROS, &FUNCTIONS, &CONVERSIONS];
+                if !known.iter().any(|names| names.contains(&call.func_name.as_str())) {
                     return Err(ExpressionError(format!("there is no function {}", call.func_name)));
                 }
                 call.target.iter().try_for_each(|target| self.visit(target, below))?;

@@ -1,7 +1,9 @@
 //! The token endpoint's answer, read strictly (RFC 6749 section 5.1, RFC 8693 section 2.2.1).
 
+use serde_json::{Map, Value};
+
 use super::members::AnswerMembers;
-use super::verified::Verified;
+use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::contract::{Contract, Issued};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -11,6 +13,17 @@ use crate::words::secret::Secret;
 pub struct UpstreamAnswer {
     members: AnswerMembers,
     token: Secret,
+}
+
+/// The token that the identity provider issued, its signature verified.
+#[derive(Clone, Copy)]
+pub struct Verified<'a> {
+    /// The token's claims.
+    pub(super) claims: &'a Map<String, Value>,
+    /// The key that signed the token.
+    pub(super) kid: &'a str,
+    /// The realm's `iss`.
+    pub(super) issuer: &'a str,
 }
 
 impl UpstreamAnswer {
@@ -74,6 +87,13 @@ impl UpstreamAnswer {
     /// The members.
     pub(super) fn into_members(self) -> AnswerMembers {
         self.members
+    }
+}
+
+impl<'a> Verified<'a> {
+    /// A token that was verified with the keys of the realm whose `iss` this is.
+    pub fn new(token: &'a VerifiedToken, issuer: &'a str) -> Self {
+        Self { claims: token.claims(), kid: token.kid().unwrap_or_default(), issuer }
     }
 }
 

@@ -1,7 +1,11 @@
 //! An answer that meets its contract, and what audit says about the token in it.
 
+use serde_json::Value;
+
 use super::members::AnswerMembers;
 use crate::judgement::dialect::Dialect;
+use crate::judgement::policy::contract::Contract;
+use crate::judgement::policy::narrow::Narrowed;
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -49,6 +53,26 @@ pub enum RefreshTokenFor {
     AccessToken,
     /// A refresh, whose answer has no `issued_token_type` (RFC 6749 section 5.1).
     Refresh,
+}
+
+impl IssuedFacts {
+    /// What audit says about a token that Cambio signed.
+    pub(super) fn of_signed(contract: &Contract, token: Narrowed, kid: &str, dropped_members: Vec<String>) -> Self {
+        let claim = |name: &str| token.claims.get(name);
+        Self {
+            subject: contract.subject.clone(),
+            scope_requested: contract.scope_requested.clone(),
+            lifetime: token.expires - claim("iat").and_then(Value::as_i64).unwrap_or_default(),
+            expires: token.expires,
+            jti: claim("jti").and_then(Value::as_str).map(str::to_owned),
+            kid: kid.to_owned(),
+            roles_before: token.roles_before,
+            roles_granted: token.roles,
+            scope_granted: token.scope,
+            dropped_claims: token.dropped,
+            dropped_members,
+        }
+    }
 }
 
 impl Conformed {

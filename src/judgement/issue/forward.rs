@@ -9,9 +9,8 @@ use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
-use super::answer::UpstreamAnswer;
+use super::answer::{UpstreamAnswer, Verified};
 use super::conformed::{Conformed, IssuedFacts};
-use super::verified::Verified;
 
 /// Checks the answer against the permit's contract. Its members stay as they are, except for tokens that nobody checked.
 /// `token` is [`UpstreamAnswer::token`], verified with the realm's keys.

@@ -1,8 +1,7 @@
-//! Signing keys of realms: read from PEM, tried once, kept parsed.
+//! Signing keys of realms, read from PEM and kept parsed.
 //!
-//! `jsonwebtoken` reads the key anew on every call; an RS256 signature takes it 1,500 µs, of which parsing is half.
-//! So signatures are made with the parsed key of aws-lc-rs, and what comes out is held against the verifier that
-//! checks everybody else's tokens when the key is loaded.
+//! `jsonwebtoken` parses the key at every call: half of the 1,500 µs of an RS256 signature. So the parsed key of aws-lc-rs
+//! signs. When a key is loaded, the verifier that checks all other tokens checks a token that the key signed.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -21,14 +20,15 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::reissue::Signer;
+use crate::judgement::jose::jws::SUPPORTED;
 use crate::judgement::jose::keys::{KeySet, thumbprint};
 use crate::judgement::jose::verify::{Expectations, verify};
 use crate::words::secret::Secret;
 
-/// The kinds of keys that can be made.
+/// The kinds of keys that can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// RSA of 2048 bits, for RS256: what every resource server takes.
+    /// RSA with 2048 bits, for RS256, which every resource server accepts.
     Rsa,
     /// P-256, for ES256.
     P256,
@@ -38,22 +38,22 @@ pub enum KeyKind {
     Ed25519,
 }
 
-/// Why a key can't be used. The text never repeats any part of it.
+/// Why a key can't be used. The text never contains a part of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigningKeyError {
-    /// No PEM section with a private key (PKCS#8, PKCS#1 or SEC1), or more than one.
+    /// The PEM text has no private key (PKCS#8, PKCS#1 or SEC 1), or several.
     #[error("not exactly one PEM private key (PKCS#8, PKCS#1 or SEC 1, unencrypted)")]
     Pem,
-    /// The key can't be read, or is none of RSA of 2048 to 8192 bits, P-256, P-384, Ed25519.
+    /// The key can't be read, or its type is not supported.
     #[error("no valid private key of type RSA (2048 to 8192 bits), P-256, P-384 or Ed25519")]
     Unsupported,
     /// Signing failed.
     #[error("signing failed")]
     Signing,
-    /// What the key signed did not verify.
+    /// A token that the key signed does not verify.
     #[error("a token signed with the key does not verify")]
     SelfTest,
-    /// No key could be made.
+    /// The generation failed.
     #[error("no key could be generated")]
     Generation,
 }
@@ -73,8 +73,8 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Reads one private key from PEM: PKCS#8, PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). The algorithm
-    /// follows from its type: RS256, ES256, ES384 or `EdDSA`. A token is signed and verified before the key is returned.
+    /// Reads one private key from PEM: PKCS#8, PKCS#1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). The key's type
+    /// gives the algorithm: RS256, ES256, ES384 or `EdDSA`. The key must sign a token that verifies.
     pub fn from_pem(pem: &[u8]) -> Result<Self, SigningKeyError> {
         let mut sections = PrivateKeyDer::pem_slice_iter(pem);
         let (Some(Ok(der)), None) = (sections.next(), sections.next()) else {
@@ -91,12 +91,12 @@ impl SigningKey {
         Ok(key)
     }
 
-    /// The key's id: its RFC 7638 thumbprint with SHA-256, in base64url. The same key has the same id everywhere.
+    /// The key's id: its RFC 7638 thumbprint with SHA-256, in base64url. So a key has one id everywhere.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The algorithm of its signatures.
+    /// The algorithm of the key's signatures.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -117,7 +117,7 @@ impl SigningKey {
         let header = Header { alg: name(self.algorithm), kid: &self.kid, typ };
         let header = serde_json::to_vec(&header).map_err(|_| SigningKeyError::Signing)?;
         let claims = serde_json::to_vec(claims).map_err(|_| SigningKeyError::Signing)?;
-        // Three parts in base64url, an RSA signature being the longest of those that are made.
+        // Three parts in base64url. The longest signature is RSA's.
         let mut token = String::with_capacity((header.len() + claims.len()) * 4 / 3 + 700);
         URL_SAFE_NO_PAD.encode_string(header, &mut token);
         token.push('.');
@@ -129,22 +129,16 @@ impl SigningKey {
     }
 
     fn signature(&self, message: &[u8]) -> Result<Vec<u8>, SigningKeyError> {
-        match &self.pair {
+        let random = SystemRandom::new();
+        let signature = match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-                    .map_err(|_| SigningKeyError::Signing)?;
-                Ok(signature)
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map(|()| signature)
             }
-            Pair::Ec(pair) => {
-                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| SigningKeyError::Signing)?;
-                Ok(signature.as_ref().to_vec())
-            }
-            Pair::Ed(pair) => {
-                let signature = pair.try_sign(message).map_err(|_| SigningKeyError::Signing)?;
-                Ok(signature.as_ref().to_vec())
-            }
-        }
+            Pair::Ec(pair) => pair.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
+            Pair::Ed(pair) => pair.try_sign(message).map(|signature| signature.as_ref().to_vec()),
+        };
+        signature.map_err(|_| SigningKeyError::Signing)
     }
 
     /// Signs a token and verifies it as a resource server would, from the published JWK alone.
@@ -176,7 +170,7 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// Makes a new private key, as PKCS#8 in PEM.
+/// Generates a private key: PKCS#8 in PEM.
 pub fn generate(kind: KeyKind) -> Result<Secret, SigningKeyError> {
     let random = SystemRandom::new();
     let document = match kind {
@@ -200,7 +194,7 @@ fn parse(der: &PrivateKeyDer<'_>) -> Option<(Pair, Algorithm)> {
     };
     let ec = |curve| EcdsaKeyPair::from_private_key_der(curve, bytes).ok();
     if let Some(pair) = rsa() {
-        // Refused by the library too; said here so that it stays so.
+        // The library refuses smaller keys too; the check keeps them refused.
         return (pair.public_modulus_len() >= 256).then_some((Pair::Rsa(pair), Algorithm::RS256));
     }
     if let Some(pair) = ec(&ECDSA_P256_SHA256_FIXED_SIGNING) {
@@ -234,15 +228,9 @@ fn public_members(pair: &Pair, algorithm: Algorithm) -> Option<Value> {
     })
 }
 
+/// The name of an algorithm that `parse` gives.
 fn name(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::RS256 => "RS256",
-        Algorithm::ES256 => "ES256",
-        Algorithm::ES384 => "ES384",
-        Algorithm::EdDSA => "EdDSA",
-        // `parse` gives no other.
-        _ => "none",
-    }
+    SUPPORTED.iter().find(|known| known.1 == algorithm).map_or("none", |known| known.0)
 }
 
 /// PEM (RFC 7468) with lines of 64 characters.

@@ -9,9 +9,8 @@ use crate::judgement::policy::claim_names::is_bound_to_key;
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::words::refusal::{Reason, Refusal};
 
-use super::answer::UpstreamAnswer;
+use super::answer::{UpstreamAnswer, Verified};
 use super::conformed::{Conformed, IssuedFacts};
-use super::verified::Verified;
 
 /// A key that signs tokens.
 pub trait Signer {
@@ -55,20 +54,8 @@ pub(super) fn to_contract(
         .sign(&narrowed.claims, contract.header_typ())
         .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
 
-    let issued_at = token.claims.get("iat").and_then(Value::as_i64).unwrap_or_default();
-    let facts = IssuedFacts {
-        subject: contract.subject.clone(),
-        roles_before: narrowed.roles_before,
-        roles_granted: narrowed.roles,
-        scope_requested: contract.scope_requested.clone(),
-        scope_granted: narrowed.scope,
-        lifetime: narrowed.expires - issued_at,
-        expires: narrowed.expires,
-        jti: token.claims.get("jti").and_then(Value::as_str).map(str::to_owned),
-        kid: signer.kid().to_owned(),
-        dropped_claims: narrowed.dropped,
-        dropped_members: answer.drop_other_tokens(),
-    };
+    let expires_in = narrowed.expires.saturating_sub(now.as_second());
+    let facts = IssuedFacts::of_signed(contract, narrowed, signer.kid(), answer.drop_other_tokens());
     answer.rename_token(contract);
     let mut members = answer.into_members();
     if grant == Grant::JwtBearer {
@@ -76,7 +63,7 @@ pub(super) fn to_contract(
         members.take("issued_token_type");
     }
     members.set("access_token", reissued);
-    members.set("expires_in", narrowed.expires.saturating_sub(now.as_second()));
+    members.set("expires_in", expires_in);
     members.set("scope", scope);
     if bound_to_key {
         members.set("token_type", DPOP);

@@ -1,8 +1,8 @@
-//! The signing keys of a realm through their life: next (published, not yet used), active (signs), retired (published
-//! until the last token that it signed has expired).
+//! The signing keys of a realm and their states: a *next* key is published and does not sign yet, the *active* key signs,
+//! and a *retired* key is published until the last token that it signed has expired.
 //!
-//! A ring never changes: a rotation is another ring in another generation of the configuration. What changes by
-//! itself is only which retired keys are still published, and that follows from `now`.
+//! A ring never changes: a rotation makes another ring in another generation of the configuration. Only `now` decides
+//! which retired keys are still published.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use super::key::SigningKey;
 use crate::judgement::jose::keys::{KeySet, KeySetError};
 use crate::judgement::policy::model::MAX_LIFETIME;
 
-/// The largest clock difference that is tolerated: what RFC 7519 calls "a few minutes" is too much for tokens that
-/// live for five.
+/// The largest clock difference that Cambio tolerates. The "few minutes" of RFC 7519 are too many for tokens that live for
+/// five minutes.
 pub const MAX_LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
-/// Where a key stands in its life.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyState {
     /// Published, so that resource servers have it before it signs.
     Next,
-    /// Signs.
+    /// Signs tokens.
     Active,
-    /// Signs no more; published until its last token has expired.
+    /// Signs no more, and is published until its last token has expired.
     Retired,
 }
 
 impl KeyState {
-    /// The word in `keys.yaml`, in metrics and in output.
+    /// The state's name in `keys.yaml`, in metrics and in output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Next => "next",
@@ -39,19 +39,19 @@ impl KeyState {
     }
 }
 
-/// The public half of a key that signs no more, and when it did so last.
+/// The public half of a key that signs no more.
 #[derive(Clone, Debug)]
 pub struct Retired {
     /// JWK with `kid`, `alg` and `use`.
     pub jwk: Value,
-    /// When another key took its place.
+    /// The time at which another key replaced the key.
     pub at: Timestamp,
 }
 
-/// Why keys make no ring.
+/// Why keys can't be a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RingError {
-    /// The public keys make no key set: two have one `kid`, or there are too many.
+    /// The public keys can't be a key set: two keys have one `kid`, or there are too many keys.
     #[error("{0}")]
     Set(#[from] KeySetError),
     /// A public key can't verify a signature.
@@ -59,16 +59,16 @@ pub enum RingError {
     Unfit,
 }
 
-/// One key of a ring, as far as the public may know it.
+/// The public half of a key of a ring.
 #[derive(Clone, Copy, Debug)]
 pub struct PublicHalf<'a> {
-    /// Its `kid`.
+    /// The key's `kid`.
     pub kid: &'a str,
-    /// Its `alg`.
+    /// The key's `alg`.
     pub algorithm: &'a str,
-    /// Where it stands in its life.
+    /// The key's state.
     pub state: KeyState,
-    /// When it is published no more; only a retired key has an end in sight.
+    /// The time from which a retired key is not published; `None` for other keys.
     pub until: Option<Timestamp>,
     /// The whole JWK.
     pub jwk: &'a Value,
@@ -78,16 +78,16 @@ pub struct PublicHalf<'a> {
 #[derive(Clone)]
 pub struct KeyRing {
     active: Arc<SigningKey>,
-    /// Next, active, retired: the order in which they are published.
+    /// The keys in the order in which they are published: next, active, retired.
     keys: Arc<[(KeyState, Option<Timestamp>, Value)]>,
     set: Arc<KeySet>,
 }
 
 impl KeyRing {
-    /// A ring of the key that signs, public JWKs of keys to come, and retired ones.
+    /// A ring of the active key, the public JWKs of next keys, and retired keys.
     ///
     /// # Errors
-    /// When two have the same `kid`, or one can't verify anything.
+    /// If two keys have one `kid`, or a key can't verify a signature.
     pub fn new(active: SigningKey, next: Vec<Value>, retired: Vec<Retired>) -> Result<Self, RingError> {
         let next = next.into_iter().map(|jwk| (KeyState::Next, None, jwk));
         let signing = (KeyState::Active, None, active.jwk().clone());
@@ -106,18 +106,13 @@ impl KeyRing {
         &self.active
     }
 
-    /// What resource servers must find in the realm's key set at `now`: next, active, and each retired key until its
-    /// last token has expired.
-    pub fn published_jwks(&self, now: Timestamp) -> impl Iterator<Item = &Value> {
-        self.published(now).map(|key| key.jwk)
-    }
-
-    /// The published keys with their states.
+    /// The keys that resource servers must find in the realm's key set at `now`: next keys, the active key, and each
+    /// retired key until its last token has expired.
     pub fn published(&self, now: Timestamp) -> impl Iterator<Item = PublicHalf<'_>> {
         self.all().filter(move |key| key.until.is_none_or(|until| now < until))
     }
 
-    /// Every key, retired ones included whose time is over.
+    /// Every key, also retired keys that are not published any more.
     pub fn all(&self) -> impl Iterator<Item = PublicHalf<'_>> {
         self.keys.iter().map(|(state, until, jwk)| PublicHalf {
             kid: member(jwk, "kid"),
@@ -128,13 +123,13 @@ impl KeyRing {
         })
     }
 
-    /// All keys of the ring, retired keys whose time is over included: ask [`Self::holds`] first.
+    /// The set of all keys, also of retired keys that are not published any more: ask [`Self::holds`] first.
     pub fn key_set(&self) -> &Arc<KeySet> {
         &self.set
     }
 
-    /// Whether a `kid` names a key of the ring whose tokens may still be valid. When a retired key's time is over, every
-    /// token that Cambio signed with it has expired; somebody else signed any later token.
+    /// Whether a `kid` names a published key of the ring. Once a retired key is not published any more, every token that
+    /// Cambio signed with the key has expired; somebody else signed any later token.
     pub fn holds(&self, kid: &str, now: Timestamp) -> bool {
         self.owns(kid) && self.published(now).any(|key| key.kid == kid)
     }
@@ -145,7 +140,7 @@ impl KeyRing {
     }
 }
 
-/// One key that signs and nothing else, as one PEM file gives it.
+/// A ring with only an active key, from one PEM file.
 impl TryFrom<SigningKey> for KeyRing {
     type Error = RingError;
 
@@ -160,8 +155,8 @@ impl std::fmt::Debug for KeyRing {
     }
 }
 
-/// When a key that was retired at `retired` is needed no more: it signed until then, no token lives longer than the
-/// cap, and whoever verifies one may tolerate the leeway.
+/// The time from which a key that was retired at `retired` is not needed: its last token has expired by then, even for
+/// verifiers that tolerate the leeway.
 pub fn gone(retired: Timestamp) -> Timestamp {
     retired.checked_add(MAX_LIFETIME + MAX_LEEWAY).unwrap_or(Timestamp::MAX)
 }

@@ -7,10 +7,9 @@ use serde_json::Value;
 use crate::judgement::permit::Permit;
 use crate::words::refusal::{Reason, Refusal};
 
-use super::answer::UpstreamAnswer;
+use super::answer::{UpstreamAnswer, Verified};
 use super::conformed::Conformed;
 use super::reissue::{Signer, to_contract};
-use super::verified::Verified;
 
 /// The local user to whom the identity provider maps the foreign subject.
 #[derive(Debug)]

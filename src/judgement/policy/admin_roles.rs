@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::roles::RoleNames;
 
-/// What `realms.*.adminRoles` says where it is not written.
+/// The value of `realms.*.adminRoles` if the configuration has none.
 pub const DEFAULT: [&str; 3] = ["realm:admin", "realm:create-realm", "client:realm-management/*"];
 
 /// The roles of `realms.*.adminRoles`.
@@ -27,15 +27,15 @@ enum OfClient {
 pub struct NoRole;
 
 impl AdminRoles {
-    /// None yet. It names nobody, so it is for adding to only.
+    /// No roles, for adding some.
     fn none() -> Self {
         Self { realm: BTreeSet::new(), clients: BTreeMap::new() }
     }
 
-    /// Reads texts; an error for each that is none, by its place.
+    /// Reads texts.
     ///
     /// # Errors
-    /// The places of the texts that name no role.
+    /// The positions of the texts that name no role.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<usize>> {
         let mut roles = Self::none();
         let wrong: Vec<usize> = texts
@@ -56,7 +56,7 @@ impl AdminRoles {
             self.clients.insert(named(client)?.to_owned(), OfClient::Any);
             return Ok(());
         }
-        // Ids and roles may have slashes themselves. Which one parts them can't be told, and to protect too much is safe.
+        // Ids and roles may contain slashes, so any slash may be the separator. Protecting too many roles is safe.
         let mut parts = rest.match_indices('/').map(|(at, _)| (&rest[..at], &rest[at + 1..])).peekable();
         if parts.peek().is_none() {
             return Err(NoRole);
@@ -73,7 +73,7 @@ impl AdminRoles {
         if added { Ok(()) } else { Err(NoRole) }
     }
 
-    /// Whether one of them is among a user's effective roles.
+    /// Whether a user's effective roles include one of these roles.
     pub fn names(&self, roles: &RoleNames) -> bool {
         let of_client = |client: &String, held: &BTreeSet<String>| match self.clients.get(client) {
             None => false,
@@ -83,12 +83,12 @@ impl AdminRoles {
         !self.realm.is_disjoint(&roles.realm) || roles.clients.iter().any(|(client, held)| of_client(client, held))
     }
 
-    /// The clients whose roles have to be known, in alphabetical order.
+    /// The clients whose roles must be known, in alphabetical order.
     pub fn clients(&self) -> impl Iterator<Item = &str> {
         self.clients.keys().map(String::as_str)
     }
 
-    /// Whether the realm's roles have to be known.
+    /// Whether the realm roles must be known.
     pub fn looks_at_realm(&self) -> bool {
         !self.realm.is_empty()
     }
@@ -98,14 +98,14 @@ impl Default for AdminRoles {
     fn default() -> Self {
         let mut roles = Self::none();
         for text in DEFAULT {
-            // A test holds that each of them can be read.
+            // A test checks that each text can be read.
             let _ = roles.add(text);
         }
         roles
     }
 }
 
-/// A name without what could be taken for a pattern.
+/// A name without characters of patterns.
 fn named(name: &str) -> Result<&str, NoRole> {
     let odd = |letter: char| letter == '*' || letter.is_control();
     if name.is_empty() || name.trim() != name || name.contains(odd) { Err(NoRole) } else { Ok(name) }

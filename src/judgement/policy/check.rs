@@ -1,7 +1,7 @@
 //! The check that an issued token meets its contract.
 //!
-//! The identity provider's answer is not trusted: the token is checked before anybody sees it. `forward` can only refuse
-//! a token that exceeds the contract; `reissue` narrows the token first ([`super::narrow`]) and then passes the same check.
+//! Cambio does not trust the identity provider's answer: it checks the token before the caller receives the token. `forward`
+//! can only refuse a token that exceeds the contract; `reissue` first narrows the token ([`super::narrow`]).
 
 use std::collections::BTreeSet;
 
@@ -17,19 +17,17 @@ use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Contract {
-    /// Whether the issued token may be handed out as it is. The refusal names what exceeds the contract and the ways out.
+    /// Checks that the issued token meets the contract. The refusal names what exceeds the contract, and the ways out.
     pub fn check(&self, issued: &Issued<'_>) -> Result<(), Refusal> {
         self.check_unchangeable(issued, self.requested)?;
-        // Lost, it would have been somebody else's act.
-        if issued.claims.get("act") != self.act.as_ref() {
-            return Err(refuse(Reason::AnswerSubject, "act is not the chain of actors that the contract has"));
-        }
-        if self.may_act.is_some() && !issued.claims.contains_key("may_act") {
-            return Err(refuse(Reason::AnswerSubject, "the subject token's may_act is gone"));
-        }
-        if self.binding.is_some() && !issued.claims.contains_key("cnf") {
-            return Err(refuse(Reason::AnswerBinding, "the issued token has no cnf: it is bound to nobody"));
-        }
+        let claim = |name: &str| issued.claims.get(name);
+        // Without `act`, the actor's requests would look like the subject's.
+        let same_actors = claim("act") == self.act.as_ref();
+        require(same_actors, Reason::AnswerSubject, "act is not the chain of actors that the contract has")?;
+        let has_may_act = self.may_act.is_none() || claim("may_act").is_some();
+        require(has_may_act, Reason::AnswerSubject, "the subject token's may_act is gone")?;
+        let is_bound = self.binding.is_none() || claim("cnf").is_some();
+        require(is_bound, Reason::AnswerBinding, "the issued token has no cnf: it is bound to nobody")?;
         let audience = audience(issued.claims)?;
         if audience != self.audience() {
             return Err(refuse(
@@ -39,45 +37,33 @@ impl Contract {
         }
         self.check_roles(&RoleNames::read(issued.claims)?)?;
         self.check_role_claims(issued.claims)?;
-        for scope in [issued.claims.get("scope").map(scope_claim).transpose()?, issued.scope.map(scope).transpose()?]
-            .iter()
-            .flatten()
-        {
-            self.check_scope(scope)?;
-        }
+        let (claimed, stated) = (claim("scope").map(scope_claim).transpose()?, issued.scope.map(scope).transpose()?);
+        claimed.iter().chain(&stated).try_for_each(|scope| self.check_scope(scope))?;
         self.check_lifetime(issued.claims)
     }
 
-    /// What no narrowing can mend: another token type than `expected`, another subject, issuer or client, an audience
-    /// that is missing, a delegation that nobody asked for, a binding to somebody else.
-    pub(in crate::judgement::policy) fn check_unchangeable(
-        &self,
-        issued: &Issued<'_>,
-        expected: TokenType,
-    ) -> Result<(), Refusal> {
+    /// Checks what narrowing can't correct: a token type other than `expected`, another subject, issuer or client, a missing
+    /// audience, a delegation that nobody requested, a binding to another key or certificate.
+    pub(super) fn check_unchangeable(&self, issued: &Issued<'_>, expected: TokenType) -> Result<(), Refusal> {
         self.check_type(issued, expected)?;
         let claim = |name: &str| issued.claims.get(name);
-        if claim("iss").and_then(Value::as_str) != Some(issued.issuer) {
-            return Err(refuse(Reason::AnswerSubject, "iss is not the realm's"));
-        }
-        // A subject that is not known is nobody's.
-        if self.subject.is_none() || claim("sub").and_then(Value::as_str) != self.subject.as_deref() {
-            return Err(refuse(Reason::AnswerSubject, "sub is not the one that the contract is about"));
-        }
-        // The identity provider is not told of a new actor, so it may have the earlier ones only.
+        let text = |name: &str| claim(name).and_then(Value::as_str);
+        require(text("iss") == Some(issued.issuer), Reason::AnswerSubject, "iss is not the realm's")?;
+        // If the subject is not known, no `sub` is right.
+        let is_subject = self.subject.is_some() && text("sub") == self.subject.as_deref();
+        require(is_subject, Reason::AnswerSubject, "sub is not the contract's subject")?;
+        // The identity provider does not learn of a new actor, so it can write the earlier actors only.
         let earlier = self.act.as_ref().and_then(|act| act.get("act"));
-        if let Some(act) = claim("act").filter(|act| Some(*act) != self.act.as_ref())
-            && Some(act) != earlier
-        {
-            return Err(refuse(Reason::AnswerSubject, "the issued token carries an act that nobody asked for"));
-        }
-        if let (Some(may_act), Some(expected)) = (claim("may_act"), &self.may_act)
-            && may_act != expected
-        {
-            return Err(refuse(Reason::AnswerSubject, "may_act is not the subject token's"));
-        }
+        let known_actors = claim("act").is_none_or(|act| [self.act.as_ref(), earlier].contains(&Some(act)));
+        require(known_actors, Reason::AnswerSubject, "the issued token has an act that nobody asked for")?;
+        let is_kept = |expected: &Value| claim("may_act").is_none_or(|may_act| may_act == expected);
+        require(
+            self.may_act.as_ref().is_none_or(is_kept),
+            Reason::AnswerSubject,
+            "may_act is not the subject token's",
+        )?;
         let party = if self.is_rfc9068() { "client_id" } else { "azp" };
-        if claim(party).and_then(Value::as_str) != Some(self.client.as_str()) {
+        if text(party) != Some(self.client.as_str()) {
             return Err(refuse(Reason::AnswerAudience, format!("{party} is not the requesting client")));
         }
         let audience = audience(issued.claims)?;
@@ -85,15 +71,12 @@ impl Contract {
         if !missing.is_empty() {
             return Err(refuse(Reason::AnswerAudience, format!("aud lacks {}", join(&missing))));
         }
-        if let (Some(binding), Some(cnf)) = (&self.binding, claim("cnf"))
-            && !is_same(cnf, binding)
-        {
-            return Err(refuse(
-                Reason::AnswerBinding,
-                "cnf is neither the subject token's nor that of the caller's DPoP proof",
-            ));
-        }
-        Ok(())
+        let is_bound = |binding: &Value| claim("cnf").is_none_or(|cnf| is_same(cnf, binding));
+        require(
+            self.binding.as_ref().is_none_or(is_bound),
+            Reason::AnswerBinding,
+            "cnf is neither the subject token's nor that of the caller's DPoP proof",
+        )
     }
 
     fn check_type(&self, issued: &Issued<'_>, expected: TokenType) -> Result<(), Refusal> {
@@ -108,8 +91,8 @@ impl Contract {
                 let expected = if bound_to_key { DPOP } else { "Bearer" };
                 typ.is_none() && token_type.eq_ignore_ascii_case(expected)
             }
-            // RFC 9449 section 5: who gets DPoP for token_type must show a key, and who must show one is told so.
-            // Keycloak writes typ DPoP into such a token.
+            // RFC 9449 section 5: token_type is DPoP exactly if the token is bound to a key. Keycloak writes typ DPoP into
+            // such a token.
             TokenType::AccessToken if bound_to_key => {
                 matches!(typ, Some("Bearer" | DPOP)) && token_type.eq_ignore_ascii_case(DPOP)
             }
@@ -152,21 +135,18 @@ impl Contract {
         ))
     }
 
-    /// Where we say which claims name the roles, no other of them does, and a flat one names no more than the others may.
+    /// Checks that only the claims of `roles.output` name roles, and that a flat claim names permitted roles only.
     fn check_role_claims(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
         let keycloak = ["realm_access", "resource_access"].iter().any(|name| claims.contains_key(*name));
-        if !self.role_output.keycloak && keycloak {
-            return Err(refuse(Reason::AnswerRoles, "roles stand in a claim that roles.output does not name"));
-        }
+        let named = self.role_output.keycloak || !keycloak;
+        require(named, Reason::AnswerRoles, "roles stand in a claim that roles.output does not name")?;
         let Some(roles) = self.role_output.claim.as_ref().and_then(|name| claims.get(name)) else {
             return Ok(());
         };
         let allowed = |role: &str| self.realm_roles.contains(role) || self.roles.iter().any(|terms| terms.allows(role));
         let list = roles.as_array().map(Vec::as_slice);
-        if list.is_some_and(|list| list.iter().all(|role| role.as_str().is_some_and(allowed))) {
-            return Ok(());
-        }
-        Err(refuse(Reason::AnswerRoles, "the flat claim of roles names one that is not permitted"))
+        let permitted = list.is_some_and(|list| list.iter().all(|role| role.as_str().is_some_and(allowed)));
+        require(permitted, Reason::AnswerRoles, "the flat claim of roles names one that is not permitted")
     }
 
     fn check_scope(&self, granted: &Scope) -> Result<(), Refusal> {
@@ -197,19 +177,21 @@ impl Contract {
                 ),
             ));
         }
-        if self.expires_by.is_some_and(|limit| expires > limit.as_second()) {
-            return Err(refuse(
-                Reason::AnswerLifetime,
-                "the issued token outlives the subject token: use issuance: reissue, or token.withinSubject: false",
-            ));
-        }
-        Ok(())
+        require(
+            self.expires_by.is_none_or(|limit| expires <= limit.as_second()),
+            Reason::AnswerLifetime,
+            "the issued token outlives the subject token: use issuance: reissue, or token.withinSubject: false",
+        )
     }
 }
 
-/// Whether two values of `cnf` bind to the same: Keycloak writes a note beside the key.
+/// Whether two values of `cnf` bind to one key or certificate. Keycloak writes a note beside the key.
 fn is_same(cnf: &Value, other: &Value) -> bool {
     cnf == other || matches!((Binding::of(cnf), Binding::of(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+fn require(holds: bool, reason: Reason, detail: &str) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(refuse(reason, detail)) }
 }
 
 fn refuse(reason: Reason, detail: impl Into<String>) -> Refusal {

@@ -78,18 +78,7 @@ impl ClaimClass {
     /// Whether Cambio alone writes such a claim, so that `token.set` may not name it: the claim says what the token is,
     /// whom it is about, or which roles it has.
     pub fn is_reserved(self) -> bool {
-        match self {
-            Self::Registered
-            | Self::Binding
-            | Self::Nonce
-            | Self::Session
-            | Self::Delegation
-            | Self::Provenance
-            | Self::KeycloakRoles
-            | Self::OtherRoles
-            | Self::OtherToken => true,
-            Self::Login | Self::Origins | Self::RealmUser | Self::OfScope(_) | Self::Other => false,
-        }
+        !matches!(self, Self::Login | Self::Origins | Self::RealmUser | Self::OfScope(_) | Self::Other)
     }
 }
 
@@ -104,6 +93,6 @@ pub(crate) fn names_key(cnf: &Value) -> bool {
 }
 
 /// The client that a token was issued to: `azp`, or `client_id` in the profile of RFC 9068.
-pub(in crate::judgement::policy) fn client_of(claims: &Map<String, Value>) -> Option<&str> {
+pub(super) fn client_of(claims: &Map<String, Value>) -> Option<&str> {
     ["azp", "client_id"].into_iter().find_map(|name| claims.get(name)?.as_str())
 }

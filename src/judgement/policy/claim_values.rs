@@ -8,7 +8,7 @@ use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
 /// A `NumericDate` claim in whole seconds.
-pub(in crate::judgement::policy) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<i64, Refusal> {
+pub(super) fn seconds(claims: &Map<String, Value>, name: &str) -> Result<i64, Refusal> {
     claims
         .get(name)
         .and_then(Value::as_i64)
@@ -18,7 +18,7 @@ pub(in crate::judgement::policy) fn seconds(claims: &Map<String, Value>, name: &
 }
 
 /// `aud`: a text or a list of texts (RFC 7519 section 4.1.3).
-pub(in crate::judgement::policy) fn audience(claims: &Map<String, Value>) -> Result<BTreeSet<String>, Refusal> {
+pub(super) fn audience(claims: &Map<String, Value>) -> Result<BTreeSet<String>, Refusal> {
     let unreadable = || Refusal::new(Reason::AnswerAudience, "aud is missing or can't be read");
     match claims.get("aud") {
         Some(Value::String(one)) => Ok(BTreeSet::from([one.clone()])),
@@ -30,11 +30,11 @@ pub(in crate::judgement::policy) fn audience(claims: &Map<String, Value>) -> Res
 }
 
 /// A `scope` claim.
-pub(in crate::judgement::policy) fn scope_claim(value: &Value) -> Result<Scope, Refusal> {
+pub(super) fn scope_claim(value: &Value) -> Result<Scope, Refusal> {
     scope(value.as_str().ok_or_else(|| Refusal::new(Reason::AnswerScope, "scope is no text"))?)
 }
 
 /// A list of scopes.
-pub(in crate::judgement::policy) fn scope(text: &str) -> Result<Scope, Refusal> {
+pub(super) fn scope(text: &str) -> Result<Scope, Refusal> {
     Scope::parse(text).map_err(|_| Refusal::new(Reason::AnswerScope, "the issued scope is no scope list"))
 }

@@ -26,21 +26,21 @@ pub(crate) const DPOP: &str = "DPoP";
 pub struct Contract {
     /// The requesting client: `azp`, and the `aud` of an ID token.
     pub client: String,
-    /// The `sub`: the subject token's, or for a foreign subject of mint the one that the audience's file makes of it.
-    /// `None`: the local user's, which is not known yet ([`Contract::for_local_subject`]).
+    /// The `sub`: the subject token's, or, if mint gets a foreign subject, the `sub` that the audience's rule makes.
+    /// `None`: the local user is not known yet ([`Contract::for_local_subject`]).
     pub subject: Option<String>,
     /// Who issued the subject token.
     pub provenance: Provenance,
     /// The claims of an impersonated user.
     pub person: Option<Map<String, Value>>,
-    /// Exactly the `act`: who acts for the subject (RFC 8693 section 4.1).
+    /// The exact `act`: who acts for the subject (RFC 8693 section 4.1).
     pub act: Option<Value>,
-    /// The `may_act` of the subject token, exactly (RFC 8693 section 4.4). Where that has none, the identity provider may
-    /// write one: it permits nobody what others may not.
+    /// The exact `may_act` of the subject token (RFC 8693 section 4.4). If the subject token has none, the identity provider
+    /// may write `may_act`, which can only restrict.
     pub may_act: Option<Value>,
-    /// The token type asked for.
+    /// The requested token type.
     pub requested: TokenType,
-    /// Exactly the `aud` of an access token.
+    /// The exact `aud` of an access token.
     pub audiences: BTreeSet<String>,
     /// Each audience's own roles.
     pub roles: Vec<RoleTerms>,
@@ -48,25 +48,25 @@ pub struct Contract {
     pub realm_roles: BTreeSet<String>,
     /// Which claims name the roles.
     pub role_output: RoleOutput,
-    /// Whether the identity provider's admin API has to be asked for the subject's roles ([`Contract::directory`]).
+    /// Whether the subject's roles come from the identity provider's admin API ([`Contract::directory`]).
     pub from_directory: bool,
     /// Scope tokens that may be granted.
     pub scope_permitted: Scopes,
-    /// Scope tokens asked for; `None` when none were.
+    /// The requested scope; `None` if the request has none.
     pub scope_requested: Option<Scope>,
     /// Longest time from `iat` to `exp`.
     pub lifetime: SignedDuration,
-    /// The expiry of the subject token, or of the actor's if that is earlier, where the contract holds the new token within it.
+    /// The latest `exp`, if subject token or actor token limit the life of the new token.
     pub expires_by: Option<Timestamp>,
-    /// The `cnf` of the new token; `None` where nothing asks for one.
+    /// The `cnf` of the new token; `None` if nothing requires one.
     pub binding: Option<Value>,
-    /// Claims beyond the standard ones that a token that we sign may carry.
+    /// Claims beyond the standard claims that a token that Cambio signs may have.
     pub claims: Names,
-    /// Claims that it may carry for the dialect's sake.
+    /// Claims that the dialect allows too.
     pub carried: BTreeSet<String>,
-    /// Texts of claims of a minted token about whose subject nothing else is known.
+    /// Texts of claims of a minted token, if the subject token does not have these claims.
     pub defaults: BTreeMap<String, String>,
-    /// Claims that we add to an access token.
+    /// Claims that Cambio adds to an access token.
     pub set: Map<String, Value>,
     /// The form of an access token.
     pub profile: Profile,
@@ -74,7 +74,7 @@ pub struct Contract {
     pub issuance: Issuance,
 }
 
-/// An issued token and what the answer around it says of it.
+/// An issued token, and what the answer says about the token.
 #[derive(Clone, Copy)]
 pub struct Issued<'a> {
     /// The token's claims; its signature has been verified.
@@ -104,18 +104,7 @@ impl Contract {
         }
     }
 
-    /// Refuses if the token that limits the new token's life has expired, though its issuer's leeway still accepts it.
-    pub(in crate::judgement::policy) fn has_time_left(&self, now: Timestamp) -> Result<(), Refusal> {
-        match self.expires_by {
-            Some(limit) if limit <= now => Err(Refusal::new(
-                Reason::SubjectTokenExpired,
-                "the subject token, or the actor's, has expired but for the leeway, and the new one lives no longer",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Exactly the `aud` of the token: the audiences, or for an ID token the client.
+    /// The exact `aud` of the token: the audiences, or for an ID token the client.
     pub fn audience(&self) -> BTreeSet<String> {
         match self.requested {
             TokenType::IdToken => BTreeSet::from([self.client.clone()]),
@@ -133,7 +122,7 @@ impl Contract {
         self.person.is_some()
     }
 
-    /// What the identity provider is asked for: a JWT is an access token by another name.
+    /// The token type that the identity provider is asked for. For a requested JWT, that is an access token.
     pub fn upstream_type(&self) -> TokenType {
         match self.requested {
             TokenType::Jwt => TokenType::AccessToken,
@@ -150,7 +139,7 @@ impl Contract {
 
     /// Whether a scope token may be granted: it is permitted, and in a token that Cambio signs also requested. Keycloak adds
     /// its default scopes to the requested scopes, so `forward` can't require the latter.
-    pub(in crate::judgement::policy) fn may_grant(&self, token: &str) -> bool {
+    pub(super) fn may_grant(&self, token: &str) -> bool {
         self.scope_permitted.contains(token)
             && (self.issuance == Issuance::Forward
                 || self.scope_requested.as_ref().is_none_or(|requested| requested.contains(token)))

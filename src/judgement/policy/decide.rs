@@ -133,8 +133,8 @@ fn decide_scope(policy: &Policy, audiences: &[&Audience], context: DecisionConte
     })
 }
 
-/// The scope of a subject token that the realm issued, where a permission means it by `"*"`. It is empty where the token
-/// has none that can be read, and an ID token never has one: asking with it must not bring more than the access token.
+/// The scope of a subject token that the realm issued, if a permission has `scopes: ["*"]`. The scope is empty if it can't
+/// be read, and for ID tokens: an exchange of an ID token must not give more than an exchange of the access token.
 fn held(audiences: &[&Audience], request: &ExchangeRequest<'_>) -> Option<Scope> {
     let any = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
     if request.provenance.is_foreign() || !any() {
@@ -162,21 +162,15 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -
         }
     }
     for resource in request.resources {
-        let mut found = false;
-        for audience in known.into_iter().flat_map(|known| known.values()) {
-            if audience.resources.contains(resource) {
-                found = true;
-                if seen.insert(audience.name.as_str()) {
-                    targets.push(audience);
-                }
-            }
-        }
-        if !found {
+        let all = known.into_iter().flat_map(|known| known.values());
+        let meant: Vec<_> = all.filter(|audience| audience.resources.contains(resource)).collect();
+        if meant.is_empty() {
             return Err(Refusal::new(
                 Reason::ResourceUnknown,
                 format!("add {resource} to resources in the audiences file that it means"),
             ));
         }
+        targets.extend(meant.into_iter().filter(|audience| seen.insert(audience.name.as_str())));
     }
     if targets.is_empty() {
         return Err(Refusal::new(Reason::AudienceMissing, "the request must name an audience or a resource"));

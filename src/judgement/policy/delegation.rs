@@ -143,7 +143,7 @@ fn parties<'a>(act: &'a Value, home: Option<&'a str>) -> Result<Vec<Party<'a>>, 
 
 /// Whether `subject` of `issuer` is among the actors of an `act` that Cambio wrote. An actor without `iss` counts as one of
 /// that issuer.
-pub(in crate::judgement::policy) fn acts(act: &Value, issuer: &str, subject: &str) -> bool {
+pub(super) fn acts(act: &Value, issuer: &str, subject: &str) -> bool {
     std::iter::successors(Some(act), |act| act.get("act")).any(|act| {
         let member = |name: &str| act.get(name).and_then(Value::as_str);
         member("sub") == Some(subject) && member("iss").is_none_or(|iss| iss == issuer)

@@ -1,8 +1,8 @@
-//! A token of our own: its claims, composed from the contract and the subject token. Nobody else is asked.
+//! Composes the claims of a token that Cambio mints from the contract and the subject token.
 //!
-//! Expiry is the earliest of the contract's lifetime, the subject token's expiry and [`MAX_LIFETIME`]. What a foreign
-//! token says about sessions, authentication and persons is that issuer's word, so it is copied only where the
-//! audience's file lists the claim; its session and its roles never are.
+//! The token expires at the earliest of the contract's lifetime, the subject token's expiry and [`MAX_LIFETIME`]. What a
+//! foreign token says about logins and users is only that issuer's statement, so a claim is copied only if the audience's
+//! file lists the claim. The session and the roles of a foreign token are never copied.
 
 use std::collections::BTreeSet;
 
@@ -20,34 +20,32 @@ use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// What a token is made from besides its contract.
+/// What a token is made from besides its contract and the subject token.
 #[derive(Clone, Copy, Debug)]
 pub struct Ingredients<'a> {
-    /// The subject token's verified claims.
-    pub subject: &'a Map<String, Value>,
-    /// The roles that the identity provider holds for the subject, where [`Contract::directory`] asks for them.
+    /// The subject's roles at the identity provider, if [`Contract::directory`] asks for them.
     pub directory: Option<&'a RoleNames>,
     /// The realm's `iss`.
     pub issuer: &'a str,
     /// `iat`
     pub now: Timestamp,
-    /// `jti`, never used before.
+    /// `jti`: random, never used before.
     pub jti: &'a str,
 }
 
-/// What the identity provider's admin API has to say before a token can be made.
+/// The roles that Cambio must read from the identity provider's admin API before it can mint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// Whose roles: the subject token's `sub`.
+    /// The user whose roles are read: the subject token's `sub`.
     pub subject: &'a str,
-    /// Whether realm roles are looked at.
+    /// Whether realm roles are needed.
     pub realm: bool,
-    /// The clients whose roles are looked at.
+    /// The clients whose roles are needed.
     pub clients: BTreeSet<&'a str>,
 }
 
 impl Contract {
-    /// What to ask the identity provider's admin API; `None` where its roles are not looked at.
+    /// The roles to read from the identity provider's admin API; `None` if none are needed.
     pub fn directory(&self) -> Option<Question<'_>> {
         let subject = self.subject.as_deref().filter(|_| self.from_directory)?;
         let clients = self.roles.iter().flat_map(|terms| {
@@ -58,25 +56,28 @@ impl Contract {
         Some(Question { subject, realm, clients: clients.collect() })
     }
 
-    /// The claims of a token that meets the contract. Refused when the contract leaves no time after `now`
-    /// ([`Reason::AnswerLifetime`]) or the subject token's roles can't be read ([`Reason::AnswerRoles`]).
-    pub fn mint(&self, from: &Ingredients<'_>) -> Result<Narrowed, Refusal> {
+    /// The claims of a token that meets the contract, made from the verified claims of the subject token.
+    ///
+    /// # Errors
+    /// [`Reason::SubjectTokenExpired`] or [`Reason::AnswerLifetime`] if the contract leaves no time after `now`;
+    /// [`Reason::AnswerRoles`] if the subject token's roles can't be read.
+    pub fn mint(&self, subject_token: &Map<String, Value>, from: &Ingredients<'_>) -> Result<Narrowed, Refusal> {
         let internal = |text: &str| Refusal::new(Reason::Internal, text);
-        if self.issuance != Issuance::Mint {
+        let (Issuance::Mint, Some(subject)) = (self.issuance, &self.subject) else {
             return Err(internal("the contract is not about a minted token"));
-        }
-        let subject = self.subject.as_ref().ok_or_else(|| internal("the contract has no subject"))?;
-        let expires = self.minted_expiry(from.now)?;
+        };
+        let latest = from.now.as_second().saturating_add(self.lifetime.min(MAX_LIFETIME).as_secs());
+        let expires = self.expiry(latest, from.now)?;
         let before = match (self.provenance.is_of_realm(), self.from_directory) {
             (false, _) => RoleNames::default(),
-            (true, false) => RoleNames::read(from.subject)?,
+            (true, false) => RoleNames::read(subject_token)?,
             (true, true) => from.directory.cloned().ok_or_else(|| internal("the directory was not asked"))?,
         };
         let roles = self.narrowed_roles(&before);
-        let scope = self.minted_scope(from.subject);
+        let scope = self.minted_scope(subject_token);
 
         let mut claims = Map::new();
-        let person = self.person.as_ref().unwrap_or(from.subject);
+        let person = self.person.as_ref().unwrap_or(subject_token);
         for (name, value) in person.iter().filter(|(name, _)| self.copies(name, &scope)) {
             claims.insert(name.clone(), value.clone());
         }
@@ -96,7 +97,7 @@ impl Contract {
         set("jti", Value::from(from.jti));
         if !self.provenance.is_of_realm() {
             let name = if self.provenance == Provenance::CambioForForeign { SUBJECT_ISSUER } else { "iss" };
-            let issuer = from.subject.get(name).cloned();
+            let issuer = subject_token.get(name).cloned();
             set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token names no issuer"))?);
         }
         if self.is_impersonation() {
@@ -114,11 +115,11 @@ impl Contract {
         if !scope.is_empty() && self.requested != TokenType::IdToken {
             set("scope", Value::from(scope.to_string()));
         }
-        let dropped = from.subject.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
+        let dropped = subject_token.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
         Ok(Narrowed { claims, scope, roles_before: before, roles, dropped, expires })
     }
 
-    /// The header's `typ` (RFC 9068 section 2.1; Keycloak has `JWT` for all).
+    /// The header's `typ` (RFC 9068 section 2.1; Keycloak writes `JWT` for all tokens).
     pub fn header_typ(&self) -> &'static str {
         if self.is_rfc9068() { "at+jwt" } else { "JWT" }
     }
@@ -144,21 +145,7 @@ impl Contract {
         self.binding.as_ref().is_some_and(names_key)
     }
 
-    fn minted_expiry(&self, now: Timestamp) -> Result<i64, Refusal> {
-        self.has_time_left(now)?;
-        let now = now.as_second();
-        let expires = now.saturating_add(self.lifetime.min(MAX_LIFETIME).as_secs());
-        let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
-        if expires <= now {
-            return Err(Refusal::new(
-                Reason::AnswerLifetime,
-                "the contract and the subject token leave the new token no time to live",
-            ));
-        }
-        Ok(expires)
-    }
-
-    /// What was asked for; else what the realm's own token has. The scope of a foreign one means something else.
+    /// The requested scope, or else that of the realm's own token. The scope of a foreign token has another meaning.
     fn minted_scope(&self, subject: &Map<String, Value>) -> Scope {
         let had = || {
             let text = subject.get("scope").and_then(Value::as_str).filter(|_| !self.provenance.is_foreign());
@@ -191,7 +178,7 @@ impl Contract {
         }
     }
 
-    /// The session and the login are not those of an impersonated user.
+    /// Whether a claim of the realm's own token is copied. Session and login do not belong to an impersonated user.
     fn copies_own(&self, class: ClaimClass, claim: &str, granted: &Scope) -> bool {
         match class {
             ClaimClass::Login | ClaimClass::Session => !self.is_impersonation(),

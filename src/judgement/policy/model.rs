@@ -9,8 +9,8 @@ use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// The longest life of a token that Cambio lets out; not configurable. A signing key is published for as long after
-/// its last signature.
+/// The longest life of a token that Cambio lets out; not configurable. A signing key stays published so long after its last
+/// signature.
 pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// Every audience file, by realm and audience.
@@ -42,18 +42,18 @@ pub struct Audience {
     pub owner: String,
     /// `resource` values that mean this audience (RFC 8693 section 2.1).
     pub resources: BTreeSet<String>,
-    /// Who may exchange what for it. Nothing is allowed that none of them allows.
+    /// Who may exchange what for this audience. What no permission allows is denied.
     pub permissions: Vec<Permission>,
     /// Which roles the new token has.
     pub roles: RoleRules,
     /// Lifetime and further claims of the new token.
     pub token: TokenRules,
-    /// How the answer is made, where a permission does not say so itself.
+    /// The issuance of permissions that do not state one.
     pub issuance: Issuance,
 }
 
 impl Audience {
-    /// How the answer is made to what `permission` allows.
+    /// The issuance of what `permission` allows.
     pub fn issuance_of(&self, permission: &Permission) -> Issuance {
         permission.issuance.unwrap_or(self.issuance)
     }
@@ -64,7 +64,7 @@ impl Audience {
         Refusal::new(reason, format!("audiences file of {name} (owner {owner}): {text}"))
     }
 
-    /// Every issuance that this file asks for, in the order of what they can do.
+    /// Every issuance of this file, in the order of what they can do.
     pub fn issuances(&self) -> BTreeSet<Issuance> {
         if self.permissions.is_empty() {
             return BTreeSet::from([self.issuance]);
@@ -82,8 +82,8 @@ pub struct Permission {
     pub issuers: Names,
     /// Accepted `subject_token_type`s.
     pub subject_tokens: BTreeSet<TokenType>,
-    /// Clients that the realm's own subject and actor tokens may have been issued to, where they were issued neither to
-    /// nor for the caller.
+    /// Clients whose tokens of the realm the caller may exchange as subject and actor tokens, though these tokens were issued
+    /// neither to nor for the caller.
     pub subject_clients: Names,
     /// Whether subject and actor tokens may be tokens that Cambio signed for another audience.
     pub exchanged: bool,
@@ -332,8 +332,8 @@ impl Issuance {
         }
     }
 
-    /// Whether it exchanges such subject tokens: the realm's own (`own`), or foreign ones. The identity provider
-    /// exchanges its own tokens only (RFC 8693), and grants for foreign ones only (RFC 7523).
+    /// Whether the issuance exchanges the realm's own tokens (`own`), or foreign tokens. The identity provider
+    /// exchanges its own tokens only (RFC 8693), and its grant takes foreign tokens only (RFC 7523).
     pub fn takes(self, own: bool) -> bool {
         match self {
             Self::Forward | Self::Reissue => own,

@@ -1,6 +1,5 @@
-//! Cutting an issued token down to its contract, for `reissue` and `translate`. Nothing is added but the roles and claims
-//! that the audience's file names, and the binding to the caller; what the identity provider did not grant stays
-//! ungranted.
+//! Narrows an issued token to its contract, for `reissue` and `translate`. Only the roles and claims that the audience's
+//! file names and the binding to the caller are added. Scopes that the identity provider did not grant stay ungranted.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -19,32 +18,36 @@ use crate::words::refusal::{Reason, Refusal};
 pub struct Narrowed {
     /// The claims to sign.
     pub claims: Map<String, Value>,
-    /// The scope granted.
+    /// The granted scope.
     pub scope: Scope,
-    /// The roles before: those of the issued token, or those that minting began with.
+    /// The roles of the issued token, or the roles from which minting started.
     pub roles_before: RoleNames,
-    /// The roles granted.
+    /// The granted roles.
     pub roles: RoleNames,
-    /// Claims of the issued token that are gone, in order.
+    /// Claims of the issued token that were dropped, in order.
     pub dropped: Vec<String>,
     /// When the token expires.
     pub expires: i64,
 }
 
 impl Contract {
-    /// The issued token's claims, cut down to the contract. Refused is what can't be cut: see
-    /// [`Contract::check`]; and [`Reason::AnswerLifetime`] when the contract leaves no time after `now`.
+    /// Narrows the issued token's claims to the contract.
+    ///
+    /// # Errors
+    /// As [`Contract::check`] for what can't be narrowed; [`Reason::SubjectTokenExpired`] or [`Reason::AnswerLifetime`] if the
+    /// contract leaves no time after `now`.
     pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
         self.check_unchangeable(issued, self.upstream_type())?;
         let before = RoleNames::read(issued.claims)?;
-        // An ID token has no scope claim; the answer around it says what was granted.
+        // An ID token has no scope claim; the answer states the granted scope.
         let granted = match (issued.claims.get("scope"), issued.scope) {
             (Some(claim), _) => scope_claim(claim)?,
             (None, Some(text)) => scope(text)?,
             (None, None) => Scope::default(),
         }
         .filtered(|token| self.may_grant(token));
-        let expires = self.expiry(issued.claims, now)?;
+        let longest = seconds(issued.claims, "iat")?.saturating_add(self.lifetime.as_secs());
+        let expires = self.expiry(seconds(issued.claims, "exp")?.min(longest), now)?;
         let roles = self.narrowed_roles(&before);
 
         let mut claims: Map<String, Value> = issued
@@ -67,23 +70,23 @@ impl Contract {
         Ok(Narrowed { claims, scope: granted, roles_before: before, roles, dropped, expires })
     }
 
-    /// What the audience's file adds: claims of its own, and the roles.
-    pub(in crate::judgement::policy) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &RoleNames) {
+    /// Adds the claims of the audience's file, and the roles.
+    pub(super) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &RoleNames) {
         if self.requested != TokenType::IdToken {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
         roles.write(&self.role_output, claims);
     }
 
-    /// Who acts for the subject, and who may: ID tokens say so, too. `issued` is what the identity provider wrote.
-    pub(in crate::judgement::policy) fn delegate(&self, claims: &mut Map<String, Value>, issued: &Map<String, Value>) {
+    /// Writes `act` and `may_act`, into ID tokens too. `issued`: the claims that the identity provider wrote.
+    pub(super) fn delegate(&self, claims: &mut Map<String, Value>, issued: &Map<String, Value>) {
         let may_act = self.may_act.as_ref().or_else(|| issued.get("may_act"));
         for (name, value) in [("act", self.act.as_ref()), ("may_act", may_act)] {
             claims.extend(value.map(|value| (name.to_owned(), value.clone())));
         }
     }
 
-    /// Binds a token that the identity provider did not bind; one that it did has the same `cnf`, or was refused.
+    /// Binds a token that the identity provider did not bind. A different `cnf` of the identity provider was refused before.
     fn bind(&self, claims: &mut Map<String, Value>) {
         if let Some(binding) = &self.binding {
             claims.entry("cnf").or_insert_with(|| binding.clone());
@@ -93,7 +96,7 @@ impl Contract {
         }
     }
 
-    /// Whether an issued claim stays. Delegation and roles have rules of their own.
+    /// Whether an issued claim stays. Other functions write delegation and roles.
     fn keeps(&self, claim: &str, granted: &Scope) -> bool {
         if self.role_output.claim.as_deref() == Some(claim) {
             return false;
@@ -114,7 +117,7 @@ impl Contract {
     }
 
     /// Whether the audience's file or the dialect lists the claim. `"*"` lists every claim that no standard scope asks for.
-    pub(in crate::judgement::policy) fn lists(&self, claim: &str) -> bool {
+    pub(super) fn lists(&self, claim: &str) -> bool {
         let listed = match &self.claims {
             Names::Listed(names) => names.contains(claim),
             Names::Any => !matches!(ClaimClass::of(claim), ClaimClass::OfScope(_)),
@@ -122,9 +125,9 @@ impl Contract {
         listed || self.carried.contains(claim)
     }
 
-    /// Roles belong to access tokens: an ID token speaks to the client, about whose roles the audience's file says
-    /// nothing.
-    pub(in crate::judgement::policy) fn narrowed_roles(&self, before: &RoleNames) -> RoleNames {
+    /// The roles that stay. An ID token has none: its recipient is the client, and the audience's file has no rules about
+    /// the client's roles.
+    pub(super) fn narrowed_roles(&self, before: &RoleNames) -> RoleNames {
         if self.requested == TokenType::IdToken {
             return RoleNames::default();
         }
@@ -135,19 +138,23 @@ impl Contract {
         }
     }
 
-    fn expiry(&self, claims: &Map<String, Value>, now: Timestamp) -> Result<i64, Refusal> {
-        self.has_time_left(now)?;
-        let longest = seconds(claims, "iat")?.saturating_add(self.lifetime.as_secs());
-        let expires = seconds(claims, "exp")?.min(longest);
-        let expires = self.expires_by.map_or(expires, |limit| expires.min(limit.as_second()));
+    /// The earlier of `latest` and the contract's limit, if any time is left until then.
+    pub(super) fn expiry(&self, latest: i64, now: Timestamp) -> Result<i64, Refusal> {
+        if self.expires_by.is_some_and(|limit| limit <= now) {
+            return Err(Refusal::new(
+                Reason::SubjectTokenExpired,
+                "the subject token, or the actor's, has expired but for the leeway, and the new one lives no longer",
+            ));
+        }
+        let expires = self.expires_by.map_or(latest, |limit| latest.min(limit.as_second()));
         if expires <= now.as_second() {
             return Err(Refusal::new(Reason::AnswerLifetime, "the contract leaves the new token no time to live"));
         }
         Ok(expires)
     }
 
-    /// Keycloak's way: a text for one audience, a list for several.
-    pub(in crate::judgement::policy) fn audience_claim(&self) -> Value {
+    /// The `aud` as Keycloak writes it: a text for one audience, a list for several.
+    pub(super) fn audience_claim(&self) -> Value {
         let mut names: Vec<Value> = self.audience().into_iter().map(Value::String).collect();
         if names.len() == 1 { names.swap_remove(0) } else { Value::Array(names) }
     }

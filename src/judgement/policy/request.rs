@@ -64,18 +64,18 @@ pub struct Impersonated<'a> {
 /// The actor, whose token was verified like a subject token.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor<'a> {
-    /// Its issuer's name in the configuration.
+    /// The name of the actor token's issuer in the configuration.
     pub issuer: &'a str,
-    /// Its `iss`.
+    /// The actor token's `iss`.
     pub iss: &'a str,
-    /// Its verified claims.
+    /// The verified claims.
     pub claims: &'a Map<String, Value>,
-    /// Its `sub`.
+    /// The `sub`.
     pub subject: &'a str,
-    /// Whether it was issued to the client that came with it, or for it, if it is the realm's own.
+    /// Whether the realm's own actor token was issued to the requesting client, or for it.
     pub held: bool,
-    /// Who issued it.
+    /// Who issued the actor token.
     pub provenance: Provenance,
-    /// Its `exp`.
+    /// The `exp`.
     pub expires: Timestamp,
 }

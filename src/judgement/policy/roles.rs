@@ -19,8 +19,8 @@ pub struct RoleNames {
 }
 
 impl RoleNames {
-    /// Reads both claims. Absent ones are empty; anything that is not Keycloak's shape is an error, because a resource
-    /// server might still read a role there.
+    /// Reads both claims. A claim that is absent has no roles. A claim in another shape than Keycloak's is an error, because
+    /// a resource server might still read a role there.
     pub fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
         let realm = claims.get("realm_access").map(access).transpose()?.unwrap_or_default();
         let mut clients = BTreeMap::new();
@@ -36,8 +36,8 @@ impl RoleNames {
         Ok(Self { realm, clients })
     }
 
-    /// Writes the claims that `output` names anew, and takes away Keycloak's if it does not; an empty one is absent. A
-    /// flat claim holds the realm roles and the client roles, each name once.
+    /// Replaces Keycloak's role claims with the claims that `output` names. A claim without roles is left out. A flat claim
+    /// holds the names of realm roles and client roles, each name once.
     pub fn write(&self, output: &RoleOutput, claims: &mut Map<String, Value>) {
         claims.remove("realm_access");
         claims.remove("resource_access");

@@ -1,8 +1,8 @@
-//! Which scope tokens a permission lets be asked for and granted.
+//! Which scope tokens a permission lets clients request.
 //!
-//! A scope that is written out may be had whatever the subject token has: the owner of the audience says so. `"*"` widens
-//! nothing: with the realm's own tokens it means the scope that the subject token has. And a refresh token that outlives
-//! the session is never meant by it: [`OFFLINE`] has to be written out.
+//! If the owner of the audience lists a scope token by name, it is permitted whatever the subject token has. `"*"` widens
+//! nothing: for the realm's own tokens it means the scope of the subject token. `"*"` never means [`OFFLINE`], which must be
+//! listed by name.
 
 use std::collections::BTreeSet;
 
@@ -19,11 +19,11 @@ pub struct Scopes {
     offline: bool,
 }
 
-/// What the `scopes` of one permission mean for one subject token.
+/// The `scopes` of one permission, for one subject token.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::judgement::policy) struct Offer<'a> {
+pub(super) struct Offer<'a> {
     names: &'a Names,
-    /// The subject token's scope, where that is the realm's word.
+    /// The subject token's scope, if the realm issued the token.
     held: Option<&'a Scope>,
 }
 
@@ -38,13 +38,13 @@ impl Scopes {
         if token == OFFLINE { self.offline } else { self.names.contains(token) }
     }
 
-    /// What either permits.
+    /// The scope tokens that either permits.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self { names: self.names.union(&other.names), offline: self.offline || other.offline }
     }
 
-    /// What both permit.
+    /// The scope tokens that both permit.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self { names: self.names.intersection(&other.names), offline: self.offline && other.offline }
@@ -52,7 +52,7 @@ impl Scopes {
 }
 
 impl From<Names> for Scopes {
-    /// The names, or for `"*"` any scope token but [`OFFLINE`].
+    /// `"*"` permits every scope token except [`OFFLINE`].
     fn from(names: Names) -> Self {
         let offline = matches!(&names, Names::Listed(names) if names.contains(OFFLINE));
         Self { names, offline }
@@ -61,20 +61,20 @@ impl From<Names> for Scopes {
 
 impl<'a> Offer<'a> {
     /// `held`: the scope of a subject token that the realm issued.
-    pub(in crate::judgement::policy) fn new(names: &'a Names, held: Option<&'a Scope>) -> Self {
+    pub(super) fn new(names: &'a Names, held: Option<&'a Scope>) -> Self {
         Self { names, held }
     }
 
     /// Whether `token` is permitted.
-    pub(in crate::judgement::policy) fn contains(self, token: &str) -> bool {
+    pub(super) fn contains(self, token: &str) -> bool {
         match self.names {
             Names::Listed(names) => names.contains(token),
             Names::Any => token != OFFLINE && self.held.is_none_or(|held| held.contains(token)),
         }
     }
 
-    /// All that is permitted.
-    pub(in crate::judgement::policy) fn scopes(self) -> Scopes {
+    /// Every scope token that is permitted.
+    pub(super) fn scopes(self) -> Scopes {
         match (self.names, self.held) {
             (Names::Any, Some(held)) => {
                 let held = held.iter().filter(|token| *token != OFFLINE).map(str::to_owned);

@@ -1,5 +1,6 @@
-//! The `sub` of a token that is minted for a foreign subject. Two issuers may have the same `sub`, and the realm may,
-//! too, so unless the audience's owner says otherwise it is qualified by the issuer's name, in which no `#` can be.
+//! The `sub` of a token that is minted for a foreign subject. Two issuers, or an issuer and the realm, may have the same
+//! `sub`. So Cambio puts the issuer's name, which can't contain `#`, before `#` and the `sub`, unless the audience's owner
+//! chooses another rule.
 
 use crate::judgement::expression::{Expression, Variables};
 use crate::judgement::policy::model::SubjectRule;
@@ -9,11 +10,11 @@ use crate::words::refusal::{Reason, Refusal};
 /// Most characters of a `sub` (OpenID Connect Core 1.0 section 2).
 const MAX_LENGTH: usize = 255;
 
-/// The new `sub`, by the audience's rule and the issuer's `claimMappings.username`.
+/// Makes the new `sub` with the audience's rule and the issuer's `claimMappings.username`.
 ///
 /// # Errors
-/// [`Reason::SubjectMappingFailed`] when there is no such mapping, when it can't be evaluated, or when the name is empty,
-/// longer than 255 characters or has control characters.
+/// [`Reason::SubjectMappingFailed`] if the mapping is missing or can't be evaluated, or if the name is empty, longer than
+/// 255 characters or has control characters.
 pub fn minted(
     rule: SubjectRule,
     request: &ExchangeRequest<'_>,
@@ -29,7 +30,7 @@ pub fn minted(
             return failed(&format!("set issuers.{issuer}.claimMappings.username in cambio.yaml"));
         }
         (SubjectRule::Mapped, Some(expression)) => {
-            // A name is about the token, whatever is asked for with it.
+            // A name depends on the token only, not on the request.
             let variables = Variables { claims: request.claims, client: request.client, audience: "", scopes: &[] };
             match expression.text(variables) {
                 Ok(name) => name,

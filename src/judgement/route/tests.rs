@@ -9,7 +9,8 @@ const LENGTH: (&str, &str) = ("content-length", "9");
 const DOOR: &str = "/realms/corp/protocol/openid-connect/token";
 
 fn table() -> RouteTable {
-    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(RealmPath::of_keycloak))
+    let rules = Dialect::Keycloak.rules();
+    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(|path| RealmPath { path, rules, realm: "" }))
 }
 
 fn try_head(version: Version, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Parts> {

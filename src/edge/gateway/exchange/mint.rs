@@ -11,9 +11,8 @@ use crate::edge::gateway::signing::signer;
 use crate::judgement::client::verify::AuthenticatedClient;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::issue;
-use crate::judgement::issue::mint::Mint;
 use crate::judgement::permit::Permit;
-use crate::judgement::policy::mint::Question;
+use crate::judgement::policy::mint::{Ingredients, Question};
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -36,14 +35,9 @@ impl Case<'_> {
         }
         let mut buffer = uuid::Uuid::encode_buffer();
         let jti: &str = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
-        let mint = Mint {
-            directory: directory.as_ref(),
-            signer: signer(self.realm)?,
-            issuer: &self.realm.config.issuer,
-            now: self.services.now(),
-            jti,
-        };
-        let conformed = issue::mint::conform(permit, &proof, &mint)?;
+        let (signer, issuer) = (signer(self.realm)?, self.realm.config.issuer.as_str());
+        let from = Ingredients { directory: directory.as_ref(), issuer, now: self.services.now(), jti };
+        let conformed = issue::mint::conform(permit, &proof, &from, signer)?;
         Ok(IssuedAnswer { head: head(), conformed, session: None })
     }
 

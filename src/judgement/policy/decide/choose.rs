@@ -1,24 +1,22 @@
-//! Which of the ways that the permissions offer is taken, for all audiences together.
+//! Chooses the demands on the subject token (`oneTime`, `stillActive`) and the issuance, for all audiences together.
 //!
-//! A way is what is asked of the subject token besides (`oneTime`, `stillActive`) and how the answer is made. With the
-//! demands of a way, the permissions count that ask for no more; they must cover every scope asked for, at each
-//! audience. The least demanding way is taken, and of those the one whose issuance can do most: mint, translate, or
-//! the identity provider's own exchange (reissue where one audience wants that, else forward). So what a permission
-//! without demands allows stays free of them whatever stands beside it, what only a demanding one allows has its
-//! demands, and another permission can only add ways and never take one.
+//! Under some demands, those permissions count that demand no more. At each audience they must cover every requested scope.
+//! Cambio prefers the fewest demands, and then the issuance that can do most: mint, translate, or the identity provider's
+//! own exchange (reissue if one audience wants reissue, otherwise forward). So what a permission without demands allows
+//! never gets demands from another permission. Adding a permission adds choices and never takes one away.
 
 use super::evaluate::AudienceOffer;
 use crate::judgement::policy::model::{Demands, Issuance, Profile, SubjectRule};
 use crate::words::refusal::{Reason, Refusal};
 
-/// The way taken.
+/// The chosen demands and issuance.
 #[derive(Debug)]
 pub(super) struct Choice {
     pub(super) demands: Demands,
     pub(super) issuance: Issuance,
 }
 
-/// What makes tokens that can be one: reissue narrows what forward would pass on.
+/// Issuances whose tokens can be one token: reissue narrows the token that forward passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Mint,
@@ -27,7 +25,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What can do most comes first.
+    /// The kind that can do most comes first.
     const ALL: [Self; 3] = [Self::Mint, Self::Translate, Self::Upstream];
 
     fn of(issuance: Issuance) -> Self {
@@ -47,7 +45,7 @@ struct Form {
     directory: bool,
 }
 
-/// Chooses for the requested scopes. Refused if no issuance suits all audiences ([`Reason::IssuanceConflict`]).
+/// Chooses for the requested scopes; [`Reason::IssuanceConflict`] if no issuance suits all audiences.
 pub(super) fn choose(scopes: &[String], offers: &[AudienceOffer<'_>]) -> Result<Choice, Refusal> {
     for demands in Demands::ALL {
         if !offers.iter().all(|offer| offer.covers(scopes, demands)) {

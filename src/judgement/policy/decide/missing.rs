@@ -16,62 +16,61 @@ impl Missing<'_> {
     /// The refusal that says what the permission at `position` lacks.
     pub(super) fn refusal(&self, reach: Reach, position: usize) -> Refusal {
         let request = self.context.request;
-        match reach {
-            Reach::Client => self.audience.refuse(
-                Reason::ClientNotPermitted,
-                &format!("add a permission with clients: [{}]", request.client),
-            ),
-            Reach::Issuer => self.audience.refuse(Reason::IssuerNotPermitted, &self.issuer_missing(position)),
-            Reach::Holder => self.audience.refuse(
+        let (reason, text) = match reach {
+            Reach::Client => {
+                (Reason::ClientNotPermitted, format!("add a permission with clients: [{}]", request.client))
+            }
+            Reach::Issuer => (Reason::IssuerNotPermitted, self.issuer_missing(position)),
+            Reach::Holder => (
                 Reason::SubjectTokenAudience,
-                &format!(
-                    "the client is neither in aud nor azp of the subject token: add the client that it was issued to to \
-                     subjectClients of permission {position}, which must mint"
+                format!(
+                    "the client is neither in aud nor azp of the subject token: add the client that it was issued \
+                     to to subjectClients of permission {position}, which must mint"
                 ),
             ),
-            Reach::Exchanged => self.audience.refuse(
+            Reach::Exchanged => (
                 Reason::SubjectTokenOurs,
-                &format!(
-                    "Cambio signed the subject token for another audience, by what its owner wrote: add exchangedTokens: \
-                     true to permission {position}, which must mint"
+                format!(
+                    "Cambio signed the subject token for another audience, by what its owner wrote: add \
+                     exchangedTokens: true to permission {position}, which must mint"
                 ),
             ),
-            Reach::SubjectToken => self.audience.refuse(
+            Reach::SubjectToken => (
                 Reason::SubjectTokenTypeNotPermitted,
-                &format!("add {} to subjectTokens of permission {position}", request.subject_token.name()),
+                format!("add {} to subjectTokens of permission {position}", request.subject_token.name()),
             ),
-            Reach::RequestedToken => self.audience.refuse(
+            Reach::RequestedToken => (
                 Reason::RequestedTokenTypeNotPermitted,
-                &format!(
-                    "add {} to requestedTokens of permission {position}",
-                    request.requested_token.name()
-                ),
+                format!("add {} to requestedTokens of permission {position}", request.requested_token.name()),
             ),
-            Reach::Impersonation => self.audience.refuse(
+            Reach::Impersonation => (
                 Reason::ImpersonationNotPermitted,
-                &format!(
+                format!(
                     "add a permission with impersonation for client {}, with issuance: mint and, under roles, source: \
                      directory: permission {position} is about no impersonation",
                     request.client
                 ),
             ),
-            Reach::Delegated => self.audience.refuse(
+            Reach::Delegated => (
                 Reason::SubjectTokenDelegated,
-                &format!("the subject token has act: add delegation to permission {position}, which must not forward"),
+                format!("the subject token has act: add delegation to permission {position}, which must not forward"),
             ),
-            Reach::ActorRequired => self.audience.refuse(Reason::ActorRequired, &format!("permission {position} says delegation.actor: required")),
-            Reach::Actor => self.audience.refuse(Reason::ActorNotPermitted, &self.actor_missing(position)),
-            Reach::TooDeep => self.audience.refuse(
+            Reach::ActorRequired => {
+                (Reason::ActorRequired, format!("permission {position} says delegation.actor: required"))
+            }
+            Reach::Actor => (Reason::ActorNotPermitted, self.actor_missing(position)),
+            Reach::TooDeep => (
                 Reason::DelegationTooDeep,
-                &format!(
+                format!(
                     "the new token would have {} actors: raise delegation.depth of permission {position}",
                     self.context.delegated.depth
                 ),
             ),
             Reach::Expired | Reach::Covers => {
-                self.audience.refuse(Reason::PermissionExpired, &format!("renew expires of permission {position}"))
+                (Reason::PermissionExpired, format!("renew expires of permission {position}"))
             }
-        }
+        };
+        self.audience.refuse(reason, &text)
     }
 
     /// The issuer's name alone is not enough if the permission's issuance can't exchange such tokens.

@@ -31,7 +31,6 @@ fn judge(permissions: Vec<Permission>, asked: &str) -> Result<Decision, Refusal>
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table")]
 fn every_reason_of_policy_and_the_entry_that_is_missing() {
     let yesterday = (now() - SignedDuration::from_hours(24)).to_zoned_datetime(TimeZone::UTC).date();
     let today = now().to_zoned_datetime(TimeZone::UTC).date();

@@ -52,8 +52,8 @@ fn contract(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -
 /// Mints, and holds the result to the contract as the adapter does.
 fn mint(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -> Result<Narrowed, Refusal> {
     let contract = contract(target, asked, claims)?;
-    let from = Ingredients { subject: claims, directory: asked.directory, issuer: ISSUER, now: now(), jti: JTI };
-    let minted = contract.mint(&from)?;
+    let from = Ingredients { directory: asked.directory, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(claims, &from)?;
     let scope = minted.scope.to_string();
     contract.check(&Issued {
         claims: &minted.claims,
@@ -209,8 +209,8 @@ fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
     };
     let held =
         RoleNames { clients: BTreeMap::from([("back-end-api".to_owned(), set(&["reader"]))]), ..RoleNames::default() };
-    let from = Ingredients { subject: &claims, directory: Some(&held), issuer: ISSUER, now: now(), jti: JTI };
-    let minted = contract.mint(&from).unwrap();
+    let from = Ingredients { directory: Some(&held), issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&claims, &from).unwrap();
     assert_eq!(
         Value::Object(minted.claims),
         json!({
@@ -237,8 +237,8 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
     };
     let decided = |target: Audience| decide(&policy([target]), "corp", &request, now());
     let contract = decided(target.clone()).unwrap().contract;
-    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
-    let minted = contract.mint(&from).unwrap();
+    let from = Ingredients { directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&claims, &from).unwrap();
     assert_eq!((&minted.claims["sub"], &minted.claims[SUBJECT_ISSUER]), (&json!("partner#42"), &json!(partner)));
     assert_eq!((&minted.claims["iss"], minted.scope.to_string().as_str()), (&json!(ISSUER), "email"));
     assert!(!minted.claims.contains_key("sid") && minted.roles == RoleNames::default());
@@ -264,8 +264,8 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
     let mut target = minting();
     target.token.claims = Names::Any;
     let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
-    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
-    let minted = contract.mint(&from).unwrap().claims;
+    let from = Ingredients { directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let minted = contract.mint(&claims, &from).unwrap().claims;
     let text = |name: &str| minted.get(name).and_then(Value::as_str);
     assert_eq!((text("email"), text("locale"), text("acr")), (Some("u@example.org"), Some("fr"), Some("1")));
     assert_eq!(
@@ -291,8 +291,8 @@ fn a_nonce_goes_into_id_tokens_where_the_page_has_it_so() {
         target.token.claims = Names::Any;
         target.permissions[0].requested_tokens = BTreeSet::from([kind]);
         let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
-        let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
-        let minted = contract.mint(&from).unwrap().claims;
+        let from = Ingredients { directory: None, issuer: ISSUER, now: now(), jti: JTI };
+        let minted = contract.mint(&claims, &from).unwrap().claims;
         assert_eq!(minted.get("nonce").and_then(Value::as_str), expected, "{name}");
     }
 }
@@ -306,10 +306,10 @@ fn a_dialect_carries_over_no_identity_of_another_issuers_word() {
     let carried = crate::judgement::dialect::Dialect::Forgerock.rules().carried;
     let foreign =
         ExchangeRequest { provenance: Provenance::Foreign, issuer: "partner", carried, ..request(&audiences, &claims) };
-    let from = Ingredients { subject: &claims, directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    let from = Ingredients { directory: None, issuer: ISSUER, now: now(), jti: JTI };
     let mint = |request: ExchangeRequest<'_>, target: Audience| {
         let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
-        contract.mint(&from).unwrap().claims
+        contract.mint(&claims, &from).unwrap().claims
     };
     let had = |claims: &Map<String, Value>| {
         forged.as_object().unwrap().keys().filter(|name| claims.contains_key(*name)).count()
@@ -340,8 +340,8 @@ fn the_expiry_is_the_earliest_of_contract_subject_and_cap() {
             ..base
         };
         let now = Timestamp::from_second(NOW + now_after).unwrap();
-        let from = Ingredients { subject: &keycloak_claims(), directory: None, issuer: ISSUER, now, jti: JTI };
-        let minted = contract.mint(&from);
+        let from = Ingredients { directory: None, issuer: ISSUER, now, jti: JTI };
+        let minted = contract.mint(&keycloak_claims(), &from);
         assert_eq!(minted.as_ref().ok().map(|minted| minted.expires - NOW), expected, "{name}");
         if let Err(refusal) = minted {
             assert_eq!(refusal.reason, Reason::SubjectTokenExpired);

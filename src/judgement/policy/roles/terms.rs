@@ -1,7 +1,7 @@
 //! The role rules of one audience for one request.
 //!
-//! A line of `roles.map` is about tokens of the audience's own realm, or of the issuers that it names; of other tokens
-//! it sees nothing. What it sees:
+//! A line of `roles.map` applies to tokens of the audience's own realm, or of the issuers that the line names. Where each
+//! source of roles is read:
 //!
 //! | source | reissue, translate | mint |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | `client:` | the subject token | the subject token, or the directory |
 //! | `realm:` and `client:` of a foreign issuer, `group:`, `scope:`, `when` | the subject token | the subject token |
 //!
-//! The identity provider's token was filtered for the audience, so other clients' roles can only be seen in the subject
-//! token. Roles in a foreign token are that issuer's: they never count as the audience's own.
+//! The identity provider filters its token for the audience, so only the subject token has other clients' roles. Roles in
+//! a foreign token belong to the foreign issuer: they never count as the audience's own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,43 +21,43 @@ use crate::judgement::policy::model::{Audience, Issuance, RoleMapping, RoleSourc
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
-/// The role rules of one audience for one request: what looks at the subject token is already decided.
+/// The role rules of one audience for one request. Rules that read the subject token are already decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleTerms {
-    /// The client whose roles these are.
+    /// The audience, a client whose roles the new token may have.
     pub audience: String,
-    /// The audience's own client roles stay.
+    /// Whether the audience's own client roles stay.
     pub own: bool,
-    /// Own role → what it is renamed to.
+    /// Own role → its new names.
     pub renamed: BTreeMap<String, BTreeSet<String>>,
-    /// Realm role → own role that it brings.
+    /// Realm role → own roles that it gives.
     pub from_realm: BTreeMap<String, BTreeSet<String>>,
-    /// Client and its role → own role that it brings; where the directory knows them.
+    /// Client and client role → own roles that it gives, if roles come from the directory.
     pub from_client: BTreeMap<(String, String), BTreeSet<String>>,
-    /// Own roles that the subject token gave.
+    /// Own roles that the subject token gives.
     pub given: BTreeSet<String>,
     /// Own roles that every token has.
     pub fixed: BTreeSet<String>,
-    /// Own roles of a token that has none else.
+    /// Own roles of a token without other roles.
     pub default: BTreeSet<String>,
 }
 
-/// The subject token, as far as the lines look at it.
+/// The subject token, as far as role rules read it.
 #[derive(Clone, Copy)]
 pub struct RoleSubject<'a> {
-    /// The realm in which is judged.
+    /// The realm's name.
     pub realm: &'a str,
     /// The subject issuer's name.
     pub issuer: &'a str,
     /// Whether the subject token is the realm's own.
     pub own: bool,
-    /// Its claims.
+    /// The token's claims.
     pub claims: &'a Map<String, Value>,
 }
 
 impl RoleTerms {
-    /// The rules of an audience's file as they apply to this subject token. Expressions are evaluated whatever the
-    /// issuance, so that it does not matter for whether they can be; but what we only forward, we can't change.
+    /// Resolves the rules of an audience's file for a subject token. Expressions are evaluated for every issuance, so that an
+    /// expression fails for all of them or for none. Cambio can't change roles in a token that it forwards.
     pub fn resolve<'s>(
         audience: &Audience,
         issuance: Issuance,
@@ -65,7 +65,7 @@ impl RoleTerms {
         scene: impl Fn() -> &'s Scene<'s>,
     ) -> Result<Self, Refusal> {
         let rules = &audience.roles;
-        // Nothing of what we mint for a foreign subject is the identity provider's.
+        // A token that is minted for a foreign subject has no roles from the identity provider.
         let own = rules.own && (subject.own || issuance != Issuance::Mint);
         let mut terms = Self { audience: audience.name.clone(), own, ..Self::default() };
         let directory = rules.directory && subject.own && issuance == Issuance::Mint;
@@ -131,8 +131,8 @@ impl RoleTerms {
         Ok(())
     }
 
-    /// The audience's roles in the new token. Each rule looks at what the identity provider issued or holds, not at what
-    /// another rule made of it.
+    /// The audience's roles in the new token. Each rule reads the roles that the identity provider issued or holds, not the
+    /// result of another rule.
     pub fn apply(&self, issued: &RoleNames) -> BTreeSet<String> {
         let mut roles = self.given.clone();
         for role in issued.clients.get(&self.audience).into_iter().flatten() {
@@ -156,7 +156,7 @@ impl RoleTerms {
         if roles.is_empty() { self.default.clone() } else { roles }
     }
 
-    /// Whether the contract leaves room for this role of the audience.
+    /// Whether the new token may have this role of the audience.
     pub fn allows(&self, role: &str) -> bool {
         let named = self.renamed.values().chain(self.from_realm.values()).chain(self.from_client.values());
         self.own
@@ -165,12 +165,12 @@ impl RoleTerms {
     }
 }
 
-/// Whether `{"roles": […]}` has the role. Anything of another shape has none.
+/// Whether `{"roles": […]}` has the role. Another shape has no roles.
 fn names(access: Option<&Value>, role: &str) -> bool {
     holds(access.and_then(|access| access.get("roles")), role)
 }
 
-/// Whether a list of texts has this one.
+/// Whether a list has the text.
 fn holds(list: Option<&Value>, text: &str) -> bool {
     list.and_then(Value::as_array).is_some_and(|list| list.iter().any(|one| one.as_str() == Some(text)))
 }

@@ -193,7 +193,7 @@ fn exchange(subject: &Map<String, Value>, hop: &Hop, now: i64) -> Result<(Decisi
     let decision = decide(&policy(hop.audiences.iter().map(target)), "corp", &request, now)?;
     let contract = &decision.contract;
     let (roles, jti) = (RoleNames::default(), "cambio:1");
-    let minted = contract.mint(&Ingredients { subject, directory: Some(&roles), issuer: ISSUER, now, jti })?;
+    let minted = contract.mint(subject, &Ingredients { directory: Some(&roles), issuer: ISSUER, now, jti })?;
     let (scope, token_type) = (minted.scope.to_string(), Some(contract.token_type()));
     let issued_token_type = Some(contract.requested.urn());
     let issued = Issued { claims: &minted.claims, issuer: ISSUER, issued_token_type, token_type, scope: Some(&scope) };
