@@ -1,7 +1,9 @@
-//! What the checks of an audience file share: its realm, and lists of names.
+//! What the checks of an audience file share: its realm, lists of names, and the issuers of tokens.
+
+use std::collections::BTreeSet;
 
 use crate::adapters::config::file::realm::Realm;
-use crate::adapters::config::load::problem::{At, ProblemList};
+use crate::adapters::config::load::problem::At;
 use crate::judgement::policy::model::Issuance;
 use crate::words::oauth::names::Names;
 
@@ -21,6 +23,23 @@ impl Home<'_> {
     pub(super) fn trusts(&self, issuer: &str) -> bool {
         self.realm.subject_issuers.iter().any(|name| name == issuer)
     }
+
+    /// Reports the names of issuers that the realm does not trust.
+    pub(super) fn check_trusted(&self, list: &[String], at: &At<'_>) {
+        for (at, name) in at.items(list).filter(|(_, name)| *name != "*" && !self.trusts(name)) {
+            at.problem(format!("{name:?} is not among {}", self.subject_issuers()));
+        }
+    }
+
+    /// Whether these issuers are the realm alone.
+    pub(super) fn only(&self, issuers: &Names) -> bool {
+        matches!(issuers, Names::Listed(names) if names.iter().all(|name| name == self.name))
+    }
+
+    /// The realm as the only issuer.
+    pub(super) fn alone(&self) -> Names {
+        Names::Listed(BTreeSet::from([self.name.to_owned()]))
+    }
 }
 
 /// What a permission depends on beside itself.
@@ -33,14 +52,72 @@ pub(super) struct Context<'a> {
 }
 
 /// Names, or `"*"` alone, which means `everything`. The check of the file has seen each name.
-pub(super) fn names(list: &[String], everything: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Names> {
+pub(super) fn names(list: &[String], everything: &str, at: &At<'_>) -> Option<Names> {
     if let Some(star) = list.iter().position(|name| name == "*") {
         if list.len() > 1 {
-            at.item(star).problem(report, format!("\"*\" means {everything}: it can't stand beside names"));
-            return None;
+            return at.item(star).refuse(format!("\"*\" means {everything}: it can't stand beside names"));
         }
-        at.warning(report, format!("\"*\": {everything}"));
+        at.warning(format!("\"*\": {everything}"));
         return Some(Names::Any);
     }
     Some(Names::Listed(list.iter().cloned().collect()))
+}
+
+/// The subject issuers of a permission: issuers that the realm trusts and whose tokens the issuance exchanges.
+pub(super) fn issuers(
+    list: Option<&[String]>,
+    issuance: Issuance,
+    home: Option<Home<'_>>,
+    at: &At<'_>,
+) -> Option<Names> {
+    match (list, home) {
+        (Some(list), None) => names(list, "every issuer", at),
+        (None, None) => None,
+        (None, Some(home)) => by_default(issuance, home, at),
+        (Some(list), Some(home)) => listed(list, issuance, home, at),
+    }
+}
+
+fn by_default(issuance: Issuance, home: Home<'_>, at: &At<'_>) -> Option<Names> {
+    let own = home.name;
+    if !issuance.takes(true) {
+        return at.refuse("is missing: translate exchanges foreign tokens, so name their issuers");
+    }
+    if !home.trusts(own) {
+        let issuers = home.subject_issuers();
+        return at.refuse(format!("the default is the realm itself, but {issuers} does not name {own}"));
+    }
+    Some(home.alone())
+}
+
+fn listed(list: &[String], issuance: Issuance, home: Home<'_>, at: &At<'_>) -> Option<Names> {
+    let own = home.name;
+    home.check_trusted(list, at);
+    let exchangeable = |name: &str| name == "*" || !home.trusts(name) || issuance.takes(name == own);
+    for (at, name) in at.items(list).filter(|(_, name)| !exchangeable(name)) {
+        at.problem(if name == own {
+            format!("{name:?} is the realm itself: translate exchanges foreign tokens only")
+        } else {
+            let why = "forward and reissue exchange the realm's own tokens only; use translate or mint";
+            format!("{name:?} is a foreign issuer for the realm {own}: {why}")
+        });
+    }
+    match names(list, "every issuer", at)? {
+        Names::Any => everyone(issuance, home, at),
+        names @ Names::Listed(_) => Some(names),
+    }
+}
+
+/// All issuers that the realm trusts and whose tokens the issuance exchanges.
+fn everyone(issuance: Issuance, home: Home<'_>, at: &At<'_>) -> Option<Names> {
+    let trusted = home.realm.subject_issuers.iter();
+    let all: BTreeSet<String> = trusted.filter(|name| issuance.takes(*name == home.name)).cloned().collect();
+    if all.is_empty() {
+        let tokens = if issuance.takes(true) { "the realm's own" } else { "foreign" };
+        let (issuance, issuers) = (issuance.as_str(), home.subject_issuers());
+        return at.refuse(format!(
+            "means nobody: {issuance} exchanges {tokens} tokens, and {issuers} has no issuer of such tokens"
+        ));
+    }
+    Some(Names::Listed(all))
 }
