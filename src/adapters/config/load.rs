@@ -14,7 +14,6 @@ pub(super) mod format;
 mod issuers;
 pub mod keys;
 mod limits;
-mod misfit;
 mod platform;
 mod policy;
 mod problem;

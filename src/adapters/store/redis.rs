@@ -5,7 +5,6 @@
 
 mod cluster;
 mod connection;
-mod connector;
 mod pool;
 mod sentinel;
 mod turns;
@@ -16,7 +15,7 @@ use redis::{Cmd, Value, cmd};
 use tokio::sync::Semaphore;
 
 use self::cluster::Cluster;
-use self::connector::Connector;
+use self::connection::Connector;
 use self::pool::Pool;
 use self::sentinel::Sentinel;
 use super::error::RedisError;

@@ -1,15 +1,13 @@
 //! Audience files.
 
+mod context;
 mod delegation;
-mod issuances;
-mod names;
 mod permission;
 mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::issuances::Issuances;
-use self::names::{Context, Home, names};
+use self::context::{Context, Home, Issuances, names};
 use super::problem::{At, all};
 use super::value::expression;
 use crate::adapters::config::file::audience as file;

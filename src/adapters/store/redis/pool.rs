@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redis::{Cmd, ServerError, ServerErrorKind, Value, cmd};
 
-use super::connection::Connection;
-use super::connector::Connector;
+use super::connection::{Connection, Connector};
 use crate::adapters::config::RedisAddress;
 use crate::adapters::store::error::RedisError;
 

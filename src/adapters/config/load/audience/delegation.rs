@@ -1,6 +1,6 @@
 //! `delegation` and `impersonation` of a permission.
 
-use super::names::{Context, Home, names};
+use super::context::{Context, Home, names};
 use crate::adapters::config::file::audience::permission as file;
 use crate::adapters::config::file::realm::GovernedDoor;
 use crate::adapters::config::load::problem::At;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::context::{Context, Home, issuers, names};
 use super::delegation;
-use super::names::{Context, Home, issuers, names};
 use crate::adapters::config::file::audience::permission as file;
 use crate::adapters::config::file::value::Period;
 use crate::adapters::config::load::format::date_of;

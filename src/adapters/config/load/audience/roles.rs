@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::issuances::Issuances;
-use super::names::{Home, names};
+use super::context::{Home, Issuances, names};
 use crate::adapters::config::file::audience::roles as file;
 use crate::adapters::config::load::problem::At;
 use crate::adapters::config::load::value::expression;
