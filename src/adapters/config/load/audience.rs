@@ -8,7 +8,7 @@ mod roles;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::context::{Context, Home, Issuances, names};
-use super::problem::{At, all};
+use super::problem::At;
 use super::value::expression;
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::realm::Realm;
@@ -167,12 +167,10 @@ fn token(
 }
 
 fn templates(set: &BTreeMap<String, String>, flat: Option<&str>, at: &At<'_>) -> Option<BTreeMap<String, Expression>> {
-    let checked = all(set.iter().map(|(claim, source)| {
-        let at = at.field(claim);
-        if ClaimClass::of(claim).is_reserved() || Some(claim.as_str()) == flat {
+    at.entries(set, |claim, source, at| {
+        if ClaimClass::of(claim).is_reserved() || Some(claim) == flat {
             at.problem("can't be set: the claim identifies the token or its subject, or names roles");
         }
-        Some((claim.clone(), expression(source, &at)?))
-    }))?;
-    Some(checked.into_iter().collect())
+        expression(source, at)
+    })
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::method::method;
-use super::problem::{At, all};
+use super::problem::At;
 use crate::adapters::config::file::client as file;
 use crate::adapters::config::file::issuer::TrustedIssuer;
 use crate::adapters::config::file::platform::Listen;
@@ -21,16 +21,13 @@ pub(super) fn clients(
     at: &At<'_>,
 ) -> Option<Clients> {
     let unregistered = unregistered(realm);
-    let clients_at = at.field("clients");
-    let registered = all(realm.clients.iter().map(|(id, methods)| {
-        let at = clients_at.field(id);
+    let registered = at.field("clients").entries(&realm.clients, |_, methods, at| {
         let methods = at.all(methods, |one, at| method(one, issuers, at))?;
         if methods.len() > 1 && methods.iter().any(|method| matches!(method, Method::Public)) {
             at.warning("`none` makes the other methods pointless: whoever knows the client id can act as the client");
         }
-        Some((id.clone(), methods))
-    }));
-    let registered: BTreeMap<_, _> = registered?.into_iter().collect();
+        Some(methods)
+    })?;
     Some(Clients {
         workloads: Arc::new(Workloads::of(&registered)),
         registered,

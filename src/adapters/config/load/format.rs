@@ -28,32 +28,32 @@ type Check = fn(&str) -> Result<(), Misfit>;
 /// The formats of the schemas.
 const FORMATS: [(&str, Check); 27] = [
     ("absolute-uri", absolute_uri),
-    ("admin-role", admin_role),
-    ("algorithm", algorithm),
-    ("aud-value", aud_value),
+    ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
+    ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),
+    ("aud-value", |text| alone(!matches!(text, "" | "*"), "must be the value of an `aud` claim")),
     ("certificate-header", certificate_header),
     ("client-id", client_id),
-    ("date", date),
+    ("date", |text| quoted(date_of(text).is_some(), "is not a date, such as 2027-06-30")),
     ("date-time", date_time),
-    ("file", file),
+    ("file", |text| alone(!text.is_empty(), "names no file")),
     ("http-url", |text| url(text, false).map(drop)),
     ("http-url-query", |text| url(text, true).map(drop)),
     ("label", label),
     ("log-filter", log_filter),
     ("name", name),
-    ("name-or-star", name_or_star),
+    ("name-or-star", |text| if text == "*" { Ok(()) } else { name(text) }),
     ("network", network),
     ("origin", origin),
     ("path-segment", path_segment),
-    ("period", period),
+    ("period", |text| quoted(duration(text).is_some(), "is not a duration, such as 500ms, 5s, 5m or 2h")),
     ("role-source", role_source),
     ("scope", scope),
-    ("secret-hash", secret_hash),
-    ("size", size),
+    ("secret-hash", |text| SecretHash::parse(text).map(drop).map_err(|error| Misfit::Alone(error.to_string()))),
+    ("size", |text| alone(size_of(text).is_some(), "must be a size, such as 65536, 64KiB or 1MiB")),
     ("socket-address", socket_address),
-    ("team", team),
+    ("team", |text| alone(!text.trim().is_empty(), "is empty: name the team that owns this file")),
     ("thumbprint", thumbprint),
-    ("url-path", url_path),
+    ("url-path", |text| alone(is_canonical(text), CANONICAL)),
 ];
 
 /// Checks a text of `format`. Formats that the schemas do not have limit nothing.
@@ -80,18 +80,6 @@ fn alone(fits: bool, message: &str) -> Result<(), Misfit> {
     if fits { Ok(()) } else { Err(Misfit::Alone(message.to_owned())) }
 }
 
-fn period(text: &str) -> Result<(), Misfit> {
-    quoted(duration(text).is_some(), "is not a duration, such as 500ms, 5s, 5m or 2h")
-}
-
-fn size(text: &str) -> Result<(), Misfit> {
-    alone(size_of(text).is_some(), "must be a size, such as 65536, 64KiB or 1MiB")
-}
-
-fn file(text: &str) -> Result<(), Misfit> {
-    alone(!text.is_empty(), "names no file")
-}
-
 fn log_filter(text: &str) -> Result<(), Misfit> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let parts_are_known = text.split(',').all(|part| match part.rsplit_once('=') {
@@ -109,14 +97,6 @@ pub(super) fn refused_algorithm(name: &str) -> &'static str {
         "none" => "means no signature and is never accepted",
         _ => "is not one of RS256/384/512, PS256/384/512, ES256/384 and EdDSA",
     }
-}
-
-fn algorithm(text: &str) -> Result<(), Misfit> {
-    quoted(jws::algorithm(text).is_some(), refused_algorithm(text))
-}
-
-fn admin_role(text: &str) -> Result<(), Misfit> {
-    alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())
 }
 
 /// A SHA-256 thumbprint in base64url or hexadecimal.
@@ -139,25 +119,13 @@ fn thumbprint(text: &str) -> Result<(), Misfit> {
     alone(thumbprint_of(text).is_some(), wants)
 }
 
-fn secret_hash(text: &str) -> Result<(), Misfit> {
-    SecretHash::parse(text).map(drop).map_err(|error| Misfit::Alone(error.to_string()))
-}
-
 /// A day; only its longest form, so that a year of two digits can't slip through.
 pub(super) fn date_of(text: &str) -> Option<Date> {
     Date::strptime("%Y-%m-%d", text).ok().filter(|_| text.len() == "2027-06-30".len())
 }
 
-fn date(text: &str) -> Result<(), Misfit> {
-    quoted(date_of(text).is_some(), "is not a date, such as 2027-06-30")
-}
-
 fn date_time(text: &str) -> Result<(), Misfit> {
     quoted(text.parse::<Timestamp>().is_ok(), "is not a time of RFC 3339, such as 2026-11-02T08:00:00Z")
-}
-
-fn aud_value(text: &str) -> Result<(), Misfit> {
-    alone(!matches!(text, "" | "*"), "must be the value of an `aud` claim")
 }
 
 /// A name that becomes a metric label.
@@ -174,18 +142,10 @@ fn client_id(text: &str) -> Result<(), Misfit> {
     alone(fits, "the client id is empty or has control characters")
 }
 
-fn team(text: &str) -> Result<(), Misfit> {
-    alone(!text.trim().is_empty(), "is empty: name the team that owns this file")
-}
-
 fn name(text: &str) -> Result<(), Misfit> {
     let spaced = text.chars().any(char::is_control) || text.trim() != text;
     alone(!text.is_empty() && !spaced, "must be a name: not empty, no control characters, no spaces around it")?;
     alone(!text.contains('*'), "patterns are not supported: only a list of \"*\" alone means all")
-}
-
-fn name_or_star(text: &str) -> Result<(), Misfit> {
-    if text == "*" { Ok(()) } else { name(text) }
 }
 
 fn scope(text: &str) -> Result<(), Misfit> {
@@ -278,10 +238,6 @@ pub(super) fn is_canonical(path: &str) -> bool {
 /// What a path that is not canonical lacks.
 pub(super) const CANONICAL: &str = "the realm's path must be like /realms/corp: no trailing slash, no empty segment, no \
     escapes; set `path` if the issuer has another";
-
-fn url_path(text: &str) -> Result<(), Misfit> {
-    alone(is_canonical(text), CANONICAL)
-}
 
 fn path_segment(text: &str) -> Result<(), Misfit> {
     let fits = !text.contains('/') && is_canonical(&format!("/{text}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::files::{Holds, named, read};
-use super::problem::{At, ProblemList, all};
+use super::problem::{At, ProblemList};
 use super::value::{algorithms, expression, is_plain_and_remote, warn_of_plain};
 use crate::adapters::config::file::Config;
 use crate::adapters::config::file::issuer as file;
@@ -13,8 +13,7 @@ use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
 use crate::words::secret::Secret;
 
 pub(super) fn issuers(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, TrustedIssuer>> {
-    let checked = all(main.issuers.iter().map(|(name, issuer)| {
-        let at = at.field(name);
+    at.entries(&main.issuers, |name, issuer, at| {
         if main.realms.contains_key(name) {
             at.problem("is also the name of a realm");
         }
@@ -27,9 +26,8 @@ pub(super) fn issuers(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, Tru
         if let Some((other, _)) = other {
             at.field("issuer").field("url").problem(format!("is also the issuer of {other}"));
         }
-        trusted_issuer(name, issuer, &at)
-    }))?;
-    Some(checked.into_iter().map(|issuer| (issuer.name.clone(), issuer)).collect())
+        trusted_issuer(name, issuer, at)
+    })
 }
 
 fn trusted_issuer(name: &str, file: &file::TrustedIssuer, at: &At<'_>) -> Option<TrustedIssuer> {

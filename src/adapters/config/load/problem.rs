@@ -94,6 +94,16 @@ impl<'a> At<'a> {
         all(list.iter().enumerate().map(|(index, one)| check(one, &self.item(index))))
     }
 
+    /// Checks every value of a mapping, also after a wrong one.
+    pub(super) fn entries<T, U>(
+        &self,
+        map: &BTreeMap<String, T>,
+        mut check: impl FnMut(&str, &T, &Self) -> Option<U>,
+    ) -> Option<BTreeMap<String, U>> {
+        let checked = all(map.iter().map(|(name, one)| Some((name.clone(), check(name, one, &self.field(name))?))))?;
+        Some(checked.into_iter().collect())
+    }
+
     /// Checks the value under `key`: `Some(None)` if it was left out, `None` if it is wrong.
     #[expect(clippy::option_option, reason = "a value is left out, wrong or right, and `?` takes the second case away")]
     pub(super) fn optional<T, U>(

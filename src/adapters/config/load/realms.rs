@@ -8,7 +8,7 @@ use http::Uri;
 use super::files::{Holds, named, read, read_noted, warn_if_public};
 use super::format::{CANONICAL, is_canonical};
 use super::issuers::{jwks, own_client, token_checks};
-use super::problem::{At, all};
+use super::problem::At;
 use super::value::algorithms;
 use super::{clients, keys};
 use crate::adapters::config::file::{Config, realm as file};
@@ -22,8 +22,7 @@ use crate::judgement::route::RouteTable;
 use crate::judgement::token::dpop::nonce::NonceKey;
 
 pub(super) fn realms(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, Realm>> {
-    let checked = all(main.realms.iter().map(|(name, realm)| self::realm(name, realm, main, &at.field(name))))?;
-    let realms: BTreeMap<String, Realm> = checked.into_iter().map(|realm| (realm.name.clone(), realm)).collect();
+    let realms = at.entries(&main.realms, |name, realm, at| self::realm(name, realm, main, at))?;
     for realm in realms.values() {
         let contains = |other: &&Realm| {
             let rest = realm.path.strip_prefix(other.path.as_str());

@@ -147,22 +147,20 @@ impl<'a> Walk<'a> {
 
     /// Follows `$ref`.
     fn resolve(&self, schema: &'a Json) -> &'a Json {
-        match schema.get("$ref").and_then(Json::as_str).and_then(|path| self.root.pointer(path.strip_prefix('#')?)) {
-            Some(target) => target,
-            None => schema,
-        }
+        let path = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+        path.and_then(|path| self.root.pointer(path)).unwrap_or(schema)
     }
 }
 
 /// The texts that an enumeration allows.
 fn options(schema: &Json) -> Option<Vec<&str>> {
-    if let Some(values) = schema.get("enum").and_then(Json::as_array) {
+    if let Some(values) = schema["enum"].as_array() {
         return Some(values.iter().filter_map(Json::as_str).collect());
     }
-    if let Some(value) = schema.get("const").and_then(Json::as_str) {
+    if let Some(value) = schema["const"].as_str() {
         return Some(vec![value]);
     }
-    schema.get("oneOf").and_then(Json::as_array)?.iter().map(|one| one.get("const").and_then(Json::as_str)).collect()
+    schema["oneOf"].as_array()?.iter().map(|one| one["const"].as_str()).collect()
 }
 
 fn types(schema: &Json) -> Vec<&str> {

@@ -4,6 +4,7 @@ use rustls_pki_types::ServerName;
 
 use super::files::{Holds, named};
 use super::problem::At;
+use super::value::is_local;
 use crate::adapters::config::file::platform as file;
 use crate::adapters::config::store::{Redis, RedisAddress, RedisServers, Store};
 
@@ -55,8 +56,7 @@ fn without_tls(place: &Place, file: &file::Redis, at: &At<'_>) {
     if file.ca.is_some() {
         at.field("ca").problem("has no effect: the URL is redis, without TLS");
     }
-    let local = |host: &str| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if let Some(remote) = place.servers.named().iter().find(|server| !local(&server.host)) {
+    if let Some(remote) = place.servers.named().iter().find(|server| !is_local(&server.host)) {
         let message = format!("whoever is between here and {} can answer for it: use rediss", remote.host);
         at.field("url").warning(message);
     }

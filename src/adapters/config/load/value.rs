@@ -10,11 +10,15 @@ use super::problem::{At, all};
 use crate::judgement::expression::{Expression, Other};
 use crate::judgement::jose::jws;
 
+/// Whether a host is this machine.
+pub(super) fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Whether plain http leaves this machine.
 pub(super) fn is_plain_and_remote(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    uri.scheme_str() == Some("http") && !local
+    uri.scheme_str() == Some("http") && !is_local(host)
 }
 
 /// Warns if keys are fetched from a URL without TLS.
