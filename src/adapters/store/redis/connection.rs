@@ -84,8 +84,8 @@ impl Connector {
     }
 }
 
-/// A connection. Whoever asks has it alone; after an error, and when a caller goes away before the replies have come,
-/// it is dropped, and with it the socket.
+/// A connection, for one caller at a time. After an error, or if the caller goes away before the replies have come, it is
+/// dropped with its socket.
 pub(super) struct Connection {
     client: MultiplexedConnection,
     /// Reads and writes. The client would let it wait for an answer that is overdue.
@@ -93,7 +93,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Nothing is sent: neither a greeting nor the client's name. Whoever asks keeps the time.
+    /// Sends nothing: neither a greeting nor the client's name. The caller limits the time.
     pub(super) async fn over(stream: Transport) -> Result<Self, RedisError> {
         let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
         let untimed = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
@@ -101,14 +101,14 @@ impl Connection {
         Ok(Self { client, driver: tokio::spawn(driver) })
     }
 
-    /// Whether the server has not ended it.
+    /// Whether the server has not closed it.
     pub(super) fn is_open(&self) -> bool {
         !self.driver.is_finished()
     }
 
     /// Sends commands at once and returns their replies, error replies among them.
     pub(super) async fn ask(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
-        // One command is not sent as a pipeline, whose errors do not tell garbage from an end.
+        // A pipeline's errors do not tell garbage from a closed connection, so one command is sent without a pipeline.
         if let [command] = commands {
             return Ok(vec![self.client.send_packed_command(command).await?]);
         }
