@@ -9,14 +9,11 @@ mod store;
 pub mod summary;
 pub mod watch;
 
+pub use self::file::issuer::SecretMethod;
 pub use self::problem::Problem;
-pub use self::settings::dpop::{Dpop, NonceSource};
-pub use self::settings::introspection::{Introspection, OwnClient, SecretMethod};
-pub use self::settings::issuer::{JwksLimits, KeySource, TrustedIssuer};
-pub use self::settings::listen::{CertificateHeader, ClientCertificates, Listen};
-pub use self::settings::realm::{Directory, Realm, RefreshTokens};
-pub use self::settings::upstream::Upstream;
-pub use self::settings::{AuditOutput, Config, Log, Sources};
+pub use self::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, TrustedIssuer};
+pub use self::settings::realm::{Directory, Dpop, NonceSource, Realm, RefreshTokens};
+pub use self::settings::{AuditOutput, CertificateHeader, ClientCertificates, Config, Listen, Log, Sources, Upstream};
 pub use self::store::{Redis, RedisAddress, RedisServers, Store};
 pub use self::summary::summary;
 pub use crate::adapters::tls::KeyPair;

@@ -1,7 +1,7 @@
 //! What was used and what was revoked: in the memory of this process, or in a Redis or Valkey that replicas share.
 //!
-//! An entry says that something happened, and stays until nobody can make use of the thing any more. A store that
-//! can't tell answers with an error, and whoever asked refuses: an outage never lets a token be used twice.
+//! An entry stays until the token that it names can't be used any more. If the store can't answer, the caller refuses the
+//! request: an outage never lets a token be used twice.
 
 mod error;
 mod key;
@@ -23,7 +23,7 @@ use crate::adapters::metrics::{Metrics, StoreOperation, StoreOutcome};
 use crate::adapters::tls::TlsError;
 use crate::words::clock::Clock;
 
-/// Entries stay this much longer than asked: the clocks of replicas differ, and one that is late still takes the thing.
+/// Entries stay this much longer than asked: a replica whose clock is late still accepts the token.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// What was used and what was revoked.
@@ -41,11 +41,11 @@ enum Place {
 }
 
 impl MarkStore {
-    /// The store that the configuration names. Nothing is connected yet: a Redis that is away stops what needs it,
-    /// not the start.
+    /// The store that the configuration names. It does not connect yet: without Redis, Cambio starts, and refuses what
+    /// needs it.
     ///
     /// # Errors
-    /// When TLS towards Redis can't be set up.
+    /// TLS towards Redis can't be set up.
     pub fn new(config: &config::Store, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, TlsError> {
         let place = match config {
             config::Store::Memory => Place::Memory(MemoryMarks::new()),
@@ -54,11 +54,11 @@ impl MarkStore {
         Ok(Self { place, clock, metrics, away: AtomicBool::new(false) })
     }
 
-    /// Takes a thing that is good for one use; true for the first who takes it. It counts as taken until `until`, the
-    /// time from which the thing is of no use to anybody.
+    /// Claims a key that is good for one use; true for the first caller. The claim lasts until `until`, when what the key
+    /// names has expired.
     ///
     /// # Errors
-    /// When it can't be told who was first. The thing may then be taken all the same, and is not handed out again.
+    /// The store can't tell who was first. The key may be claimed all the same.
     pub async fn claim(&self, key: &MarkKey, until: Timestamp) -> Result<bool, StoreError> {
         let started = Instant::now();
         let now = self.clock.now();
@@ -72,10 +72,10 @@ impl MarkStore {
         result
     }
 
-    /// Marks a thing, for instance as revoked, until `until`. Marking it again only ever prolongs that.
+    /// Marks a key, for instance as revoked, until `until`. Marking it again only ever prolongs the mark.
     ///
     /// # Errors
-    /// When the thing may not be marked.
+    /// The mark may be missing.
     pub async fn mark(&self, key: &MarkKey, until: Timestamp) -> Result<(), StoreError> {
         let started = Instant::now();
         let now = self.clock.now();
@@ -88,10 +88,10 @@ impl MarkStore {
         result
     }
 
-    /// Whether a thing is marked or claimed.
+    /// Whether a key is marked or claimed.
     ///
     /// # Errors
-    /// When it can't be told.
+    /// The store can't tell.
     pub async fn is_marked(&self, key: &MarkKey) -> Result<bool, StoreError> {
         let started = Instant::now();
         let result = match &self.place {
@@ -114,7 +114,7 @@ impl MarkStore {
         }
     }
 
-    /// Whether replicas share it.
+    /// Whether replicas share the store.
     pub fn is_shared(&self) -> bool {
         matches!(self.place, Place::Redis(_))
     }
@@ -139,13 +139,12 @@ impl std::fmt::Debug for MarkStore {
     }
 }
 
-/// Until when an entry is kept: a while longer than asked, and never a moment that has passed, or the entry would be
-/// gone before the next one asks.
+/// Until when an entry is kept: longer than asked, and never in the past, or the next request would not find it.
 fn keep(until: Timestamp, now: Timestamp) -> Timestamp {
     until.max(now).saturating_add(MARGIN).unwrap_or(Timestamp::MAX)
 }
 
-/// How long an entry is kept: a length of time means the same by any clock.
+/// How long an entry is kept: a length of time means the same on any clock.
 fn length(until: Timestamp, now: Timestamp) -> Duration {
     until.duration_since(now).unsigned_abs()
 }

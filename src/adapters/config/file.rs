@@ -5,15 +5,11 @@
 
 pub mod audience;
 pub mod client;
-pub mod dpop;
-pub mod introspection;
-pub mod issuance;
 pub mod issuer;
 pub mod keys;
 pub mod platform;
 pub mod realm;
 mod schema;
-pub mod store;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -22,9 +18,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::issuer::TrustedIssuer;
-use self::platform::{Admin, Audit, Listen, Log, Runtime, Upstream};
+use self::platform::{Admin, Audit, Listen, Log, Runtime, Store, Upstream};
 use self::realm::Realm;
-use self::store::Store;
 
 /// The platform team's file, `cambio.yaml`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -1,30 +1,24 @@
 //! Reads and checks the files: all problems of all files at once, or a [`Config`] without a problem.
 //!
 //! [`document`] reads a file into its type and checks keys, types and scalars; the other modules check what crosses keys.
-//! Whoever may change these files decides who gets which token: what Cambio does not understand stops the start, and never
-//! widens anything.
+//! These files decide who gets which token: what Cambio does not understand stops the start, and never widens anything.
 
 mod audience;
 mod clients;
 mod closest;
 mod document;
-mod dpop;
 mod environment;
 pub(super) mod files;
 pub(super) mod format;
-mod introspection;
 mod issuers;
 pub mod keys;
 mod limits;
-mod misfit;
 mod platform;
 mod policy;
 mod problem;
 mod realms;
-mod refresh;
 mod shape;
 mod store;
-mod tokens;
 mod tree;
 mod value;
 
@@ -51,9 +45,9 @@ pub fn load(path: &Path, env: &dyn Environment) -> Result<Config, Vec<Problem>> 
 /// again.
 pub fn attempt(path: &Path, env: &dyn Environment) -> (Result<Config, Vec<Problem>>, Sources) {
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
-    let mut report = ProblemList { base, ..ProblemList::default() };
+    let report = ProblemList { base, ..ProblemList::default() };
     report.open(path);
-    let read = document::read::<file::Config>(path, &schema::config(), Some(env), &mut report);
+    let read = document::read::<file::Config>(path, &schema::config(), Some(env), &report);
     // If cambio.yaml is broken, the audience files are checked as far as possible without it.
     let folder = match &read {
         Ok(document) => Some(document.file.audiences.as_str()),
@@ -64,49 +58,48 @@ pub fn attempt(path: &Path, env: &dyn Environment) -> (Result<Config, Vec<Proble
     };
     let folder = report.resolve(folder.unwrap_or("audiences"));
     let document = read.ok();
-    let main = document.as_ref().and_then(|document| main_file(document, &mut report));
-    let policy = policy::policy(&folder, document.as_ref(), main.as_ref(), &mut report);
-    let sources = Sources { files: std::mem::take(&mut report.files), audiences: Some(folder) };
+    let main = document.as_ref().and_then(|document| main_file(document, &report));
+    let policy = policy::policy(&folder, document.as_ref(), main.as_ref(), &report);
+    let sources = Sources { files: report.files.take(), audiences: Some(folder) };
     (report.conclude(path, main, policy, &sources), sources)
 }
 
 impl ProblemList {
     /// The configuration, if there is no problem.
     fn conclude(
-        mut self,
+        self,
         path: &Path,
         main: Option<Config>,
         policy: Policy,
         sources: &Sources,
     ) -> Result<Config, Vec<Problem>> {
-        self.problems.sort();
-        self.problems.dedup();
-        self.warnings.sort();
+        let (mut problems, mut warnings) = (self.problems.into_inner(), self.warnings.into_inner());
+        problems.sort();
+        problems.dedup();
+        warnings.sort();
         match main {
-            Some(main) if self.problems.is_empty() => {
-                Ok(Config { policy, warnings: self.warnings, sources: sources.clone(), ..main })
-            }
-            None if self.problems.is_empty() => {
+            Some(main) if problems.is_empty() => Ok(Config { policy, warnings, sources: sources.clone(), ..main }),
+            None if problems.is_empty() => {
                 // Every check that fails names a problem; a slip in one of them must not start a half-checked Cambio.
                 let (file, message) = (path.to_owned(), "not valid".to_owned());
                 Err(vec![Problem { file, line: 0, column: 0, key: String::new(), message }])
             }
-            _ => Err(self.problems),
+            _ => Err(problems),
         }
     }
 }
 
 /// Everything in `cambio.yaml`; the policy comes later.
-fn main_file(document: &Document<file::Config>, report: &mut ProblemList) -> Option<Config> {
-    let (file, at) = (&document.file, At::root(&document.tree));
-    let upstream = platform::upstream(&file.upstream, &at.field("upstream"), report);
-    let listen = platform::listen(&file.listen, &at.field("listen"), report);
-    let admin = platform::admin(&file.admin, &file.listen, &at.field("admin"), report);
-    let realms = realms::realms(file, &at.field("realms"), report);
-    let issuers = issuers::issuers(file, &at.field("issuers"), report);
-    let store = store::store(&file.store, &at.field("store"), report);
-    clients::certificates_come(&file.realms, &file.listen, &at.field("realms"), report);
-    let audit = platform::audit(&file.audit, &at.field("audit"), report);
+fn main_file(document: &Document<file::Config>, report: &ProblemList) -> Option<Config> {
+    let (file, at) = (&document.file, At::root(&document.tree, report));
+    let upstream = platform::upstream(&file.upstream, &at.field("upstream"));
+    let listen = platform::listen(&file.listen, &at.field("listen"));
+    let admin = platform::admin(&file.admin, &file.listen, &at.field("admin"));
+    let realms = realms::realms(file, &at.field("realms"));
+    let issuers = issuers::issuers(file, &at.field("issuers"));
+    let store = store::store(&file.store, &at.field("store"));
+    clients::certificates_come(&file.realms, &file.listen, &at.field("realms"));
+    let audit = platform::audit(&file.audit, &at.field("audit"));
     Some(Config {
         upstream: upstream?,
         listen: listen?,

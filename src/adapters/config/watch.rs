@@ -13,8 +13,7 @@ use super::settings::{Config, Sources};
 /// Time between two looks.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many looks in a row a file may be missing before that counts as a change: whoever removes a file to replace it
-/// needs a moment.
+/// How many looks in a row a file may be missing before that counts as a change: replacing a file takes a moment.
 const PATIENCE: u32 = 2;
 
 /// Watches the files of a configuration.

@@ -1,14 +1,14 @@
-//! Why the store can't tell.
+//! Why the store can't answer.
 
 use redis::{ErrorKind, ServerError, Value};
 
-/// Why the store can't tell. What asked for it is refused.
+/// Why the store can't answer. The request that needs the answer is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no room, and nothing is forgotten before its time.
     #[error("the store in memory is full")]
     Full,
-    /// Redis did not answer, or not with what was asked for.
+    /// Redis did not answer, or its answer does not fit the command.
     #[error("redis: {0}")]
     Redis(#[from] RedisError),
 }
@@ -22,13 +22,13 @@ pub enum RedisError {
     /// No answer within `store.redis.timeout`.
     #[error("no answer in time")]
     Timeout,
-    /// An error reply, by its first word: `READONLY` (a replica), `CLUSTERDOWN`, `NOAUTH`, `OOM` …
+    /// An error reply, with its first word: `READONLY` (a replica), `CLUSTERDOWN`, `NOAUTH`, `OOM` …
     #[error("refused: {0}")]
     Refused(String),
-    /// Not Redis' protocol, or not a reply to what was asked.
+    /// Not Redis' protocol, or not a reply to the command.
     #[error("something that is no answer")]
     Garbage,
-    /// The Sentinels know no primary of that name, or the server that they name is none.
+    /// The Sentinels know no primary of that name, or the server that they name is no primary.
     #[error("the sentinels name no primary")]
     NoPrimary,
     /// The password file can't be read.
@@ -37,7 +37,7 @@ pub enum RedisError {
 }
 
 impl RedisError {
-    /// An error reply, by its code. The rest is free text, which can repeat a command's arguments.
+    /// An error reply with its code. The rest is free text, which can repeat a command's arguments.
     pub(super) fn refused(error: &ServerError) -> Self {
         let code = error.code();
         let plain = (1..=32).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase());

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What kind of thing was used or revoked. Kinds never share a key, nor the room in memory.
+/// What was used or revoked. Kinds share neither keys nor room in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MarkKind {
     /// The `jti` of a subject token that may be exchanged once.
@@ -13,11 +13,11 @@ pub enum MarkKind {
     ClientAssertion,
     /// The `jti` of a `DPoP` proof (RFC 9449 section 11.1).
     DpopProof,
-    /// The `jti` of a token of ours that was revoked (RFC 7009).
+    /// The `jti` of a revoked token that Cambio issued (RFC 7009).
     RevokedToken,
-    /// A refresh token of ours that was used: each is good for one use (RFC 9700 section 4.14.2).
+    /// A used refresh token of Cambio's: each is good for one use (RFC 9700 section 4.14.2).
     RefreshToken,
-    /// A family of refresh tokens of ours that was revoked.
+    /// A revoked family of Cambio's refresh tokens.
     RefreshFamily,
 }
 
@@ -54,8 +54,8 @@ impl MarkKind {
 }
 
 impl MarkKey {
-    /// A key from whatever makes the thing unique within its kind: the realm or issuer first, then its id. The parts
-    /// are kept apart, so `["ab", "c"]` and `["a", "bc"]` are two keys.
+    /// A key from parts that are unique within the kind: the realm or issuer first, then the id. The parts are kept
+    /// apart: `["ab", "c"]` and `["a", "bc"]` are two keys.
     pub fn new(kind: MarkKind, parts: &[&str]) -> Self {
         let mut hash = Context::new(&SHA256);
         for part in std::iter::once(kind.as_str()).chain(parts.iter().copied()) {
@@ -67,7 +67,7 @@ impl MarkKey {
         Self { kind, digest }
     }
 
-    /// What kind of thing it names.
+    /// What was used or revoked.
     pub fn kind(&self) -> MarkKind {
         self.kind
     }

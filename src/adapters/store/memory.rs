@@ -1,4 +1,4 @@
-//! The store within one process: bounded, and never forgetting before time.
+//! The store within one process: bounded. It forgets nothing before its time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -72,7 +72,7 @@ impl MemoryMarks {
         Ok(())
     }
 
-    /// The key's shard, without what has had its time.
+    /// The key's shard, without expired entries.
     fn shard(&self, key: &MarkKey, now: Timestamp) -> Result<MutexGuard<'_, Shard>, StoreError> {
         let [first, ..] = key.digest();
         let shard = self

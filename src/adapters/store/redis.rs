@@ -1,11 +1,10 @@
 //! Marks in Redis or Valkey: one server, a primary that Sentinel names, or a cluster.
 //!
-//! A command whose answer does not come is never sent again: the claim may have been taken, and only the first who
-//! takes it may go on. Its connection is closed, so no later command ever reads an earlier one's answer.
+//! A command without an answer is never sent again: the key may be claimed already, and only the first caller may go on.
+//! The connection is closed, so that no later command reads the answer to an earlier command.
 
 mod cluster;
 mod connection;
-mod connector;
 mod pool;
 mod sentinel;
 mod turns;
@@ -16,7 +15,7 @@ use redis::{Cmd, Value, cmd};
 use tokio::sync::Semaphore;
 
 use self::cluster::Cluster;
-use self::connector::Connector;
+use self::connection::Connector;
 use self::pool::Pool;
 use self::sentinel::Sentinel;
 use super::error::RedisError;
@@ -89,7 +88,7 @@ impl RedisMarks {
         self.exists(&key.written(&self.prefix)).await
     }
 
-    /// Whether Redis answers. A cluster that is down answers `PING`, so there a key is looked for.
+    /// Whether Redis answers. A cluster that is down answers `PING`, so Cambio looks for a key there.
     pub(super) async fn ping(&self) -> Result<(), RedisError> {
         if let Servers::Cluster(_) = self.servers {
             return self.exists(&format!("{}ping", self.prefix)).await.map(|_| ());

@@ -8,14 +8,12 @@ use super::value::{Period, period};
 
 /// Clients that are not in the realm's `clients`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClientAuthentication {
     /// Who authenticates these clients.
-    #[serde(default)]
     pub unregistered: Unregistered,
     /// How long Cambio remembers that the upstream accepted a client's exact credentials. Until then, a secret that was
     /// changed at the identity provider is still accepted. `0s`: Cambio asks every time.
-    #[serde(default = "period::<30>")]
     #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "5m"))]
     pub cache_for: Period,
 }

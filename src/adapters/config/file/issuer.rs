@@ -1,9 +1,8 @@
 //! `issuers` of `cambio.yaml` as written, and what realms and issuers have in common.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::introspection::IssuerIntrospection;
 use super::schema::some;
 use super::value::{Period, period};
 
@@ -60,6 +59,40 @@ pub struct IssuerIdentity {
     pub certificate_authority_file: Option<String>,
 }
 
+/// An issuer's introspection endpoint (RFC 7662), where Cambio asks about opaque tokens.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IssuerIntrospection {
+    /// URL of the endpoint.
+    #[schemars(extend("format" = "http-url-query"))]
+    pub url: String,
+    /// Id of Cambio's own client at the issuer.
+    #[schemars(length(min = 1))]
+    pub client_id: String,
+    /// File with the client's secret: one line.
+    #[schemars(extend("format" = "file"))]
+    pub client_secret_file: String,
+    /// How the client authenticates.
+    #[serde(default)]
+    pub method: SecretMethod,
+    /// How long Cambio uses an answer again, at most until the token's `exp`. A token that was revoked in the meantime is
+    /// still accepted. `0s`: Cambio asks in every exchange.
+    #[serde(default = "period::<30>")]
+    #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "5m"))]
+    pub cache_for: Period,
+}
+
+/// How a client sends its secret.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretMethod {
+    /// In the `Authorization` header (`client_secret_basic`).
+    #[default]
+    Basic,
+    /// In the form (`client_secret_post`).
+    Post,
+}
+
 /// How Cambio makes local names from claims.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -88,18 +121,15 @@ pub struct ClaimValidationRule {
 
 /// How Cambio keeps the keys of a realm or an issuer.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Jwks {
     /// Age at which Cambio fetches the keys again in the background.
-    #[serde(default = "period::<300>")]
     #[schemars(extend("formatMinimum" = "5s", "formatMaximum" = "24h"))]
     pub refresh_interval: Period,
     /// Age until which Cambio uses keys that it can't fetch again; at least `refreshInterval`.
-    #[serde(default = "period::<3600>")]
     #[schemars(extend("formatMinimum" = "5s", "formatMaximum" = "168h"))]
     pub max_stale: Period,
     /// Shortest time between two fetches because of an unknown `kid`.
-    #[serde(default = "period::<10>")]
     #[schemars(extend("formatMinimum" = "1s", "formatMaximum" = "1h"))]
     pub unknown_kid_cooldown: Period,
 }

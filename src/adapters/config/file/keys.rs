@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::means;
+use crate::judgement::issue::ring;
+
 /// The list of the keys in a folder of signing keys. `cambio keys` writes it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -39,6 +42,8 @@ pub enum KeyState {
     /// Signs no more tokens; published until its last token has expired.
     Retired,
 }
+
+means!(KeyState => ring::KeyState: Next Active Retired);
 
 /// A public key (RFC 7517). Members of private keys are refused.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]

@@ -1,10 +1,10 @@
-//! `upstream`, `listen`, `admin`, `audit`, `log` and `runtime` of `cambio.yaml` as written.
+//! `upstream`, `listen`, `admin`, `audit`, `log`, `runtime` and `store` of `cambio.yaml` as written.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::each;
-use super::value::{Period, Size, period, size};
+use super::value::{Period, Size, millis, period, size};
 
 /// The identity provider behind Cambio.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -139,65 +139,49 @@ pub struct ClientCertificateHeader {
 
 /// The listener for operators.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Admin {
     /// IP address and port. The port must differ from the one in `listen.address`.
-    #[serde(default = "admin_address")]
     #[schemars(extend("format" = "socket-address"))]
     pub address: String,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: admin_address() }
+        Self { address: "127.0.0.1:9090".to_owned() }
     }
-}
-
-fn admin_address() -> String {
-    "127.0.0.1:9090".to_owned()
 }
 
 /// Where audit lines go.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Audit {
     /// `stdout`, or a file to which Cambio appends audit lines.
-    #[serde(default = "stdout")]
     #[schemars(length(min = 1), extend("x-empty" = "write stdout or the path of a file"))]
     pub output: String,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { output: stdout() }
+        Self { output: "stdout".to_owned() }
     }
-}
-
-fn stdout() -> String {
-    "stdout".to_owned()
 }
 
 /// How log lines look.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Log {
     /// Text for people, or JSON for machines.
-    #[serde(default)]
     pub format: LogFormat,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`; or a filter such as `info,cambio=debug`.
-    #[serde(default = "level")]
     #[schemars(extend("format" = "log-filter"))]
     pub level: String,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::default(), level: level() }
+        Self { format: LogFormat::default(), level: "info".to_owned() }
     }
-}
-
-fn level() -> String {
-    "info".to_owned()
 }
 
 /// The form of log lines.
@@ -218,4 +202,42 @@ pub struct Runtime {
     /// Worker threads. Without it, one for each processor that the process may use.
     #[schemars(extend("minimum" = 1, "maximum" = 1024))]
     pub threads: Option<u64>,
+}
+
+/// Where used and revoked tokens are remembered.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Store {
+    /// A Redis (7.0 or later) or Valkey that replicas share.
+    pub redis: Option<Redis>,
+}
+
+/// A Redis or Valkey: one primary behind one name, a primary that Sentinel names, or a cluster.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Redis {
+    /// `redis://HOST:PORT/DATABASE`; with Sentinel `redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE`, where `MASTER`
+    /// is the name under which the Sentinels watch the primary; for a cluster `redis+cluster://HOST:PORT,HOST:PORT`. With
+    /// `rediss` in the place of `redis`, all connections have TLS. Port 6379 (26379 of a Sentinel) and database 0 may be
+    /// left out; credentials stand elsewhere.
+    pub url: String,
+    /// Name of the ACL user; without it, `default`.
+    pub username: Option<String>,
+    /// File with the password. It is read for each connection, so a new one needs no restart.
+    pub password_file: Option<String>,
+    /// File with the password of the Sentinels, if they have one of their own. It is read for each connection.
+    pub sentinel_password_file: Option<String>,
+    /// PEM file with the CA certificates that are trusted for `rediss`, instead of the system's.
+    pub ca: Option<String>,
+    /// What every key begins with: at most 64 letters, digits, `.`, `_`, `-` and `:`.
+    #[serde(default = "prefix")]
+    pub prefix: String,
+    /// Time limit for one operation, connecting included.
+    #[serde(default = "millis::<500>")]
+    #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "10s"))]
+    pub timeout: Period,
+}
+
+fn prefix() -> String {
+    "cambio:".to_owned()
 }

@@ -6,12 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientAuthentication, ClientMethod};
-use super::dpop::Dpop;
-use super::introspection::RealmIntrospection;
 use super::issuer::{ClaimValidationRule, Jwks, algorithms};
-use super::schema::{not_empty, some};
+use super::schema::{means, not_empty, some};
 use super::value::{Period, period};
 use crate::judgement::policy::admin_roles;
+use crate::judgement::{dialect, exchange::doors};
 
 /// A realm of the identity provider.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -127,19 +126,7 @@ pub enum Dialect {
     Rfc8693,
 }
 
-impl From<Dialect> for crate::judgement::dialect::Dialect {
-    fn from(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::Keycloak => Self::Keycloak,
-            Dialect::Cern => Self::Cern,
-            Dialect::Terradue => Self::Terradue,
-            Dialect::Pace => Self::Pace,
-            Dialect::KeyBridge => Self::KeyBridge,
-            Dialect::Forgerock => Self::Forgerock,
-            Dialect::Rfc8693 => Self::Rfc8693,
-        }
-    }
-}
+means!(Dialect => dialect::Dialect: Keycloak Cern Terradue Pace KeyBridge Forgerock Rfc8693);
 
 /// Values for the dialect's paths.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -160,6 +147,57 @@ pub enum UnknownParameters {
     Refuse,
     /// Cambio sends them to the upstream with the exchange.
     Forward,
+}
+
+/// Cambio's own client for the realm's introspection endpoint (RFC 7662), where Cambio asks whether tokens are still
+/// active.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RealmIntrospection {
+    /// Id of a confidential client of the realm. Keycloak calls a token inactive if this client is not in the token's `aud`:
+    /// add an audience mapper for this client to the clients whose tokens are exchanged.
+    #[schemars(length(min = 1))]
+    pub client_id: String,
+    /// File with the client's secret: one line.
+    #[schemars(extend("format" = "file"))]
+    pub client_secret_file: String,
+}
+
+/// A realm's requirements for `DPoP` proofs (RFC 9449).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Dpop {
+    /// The signature algorithms that Cambio accepts, and no others. The names are those of the realm's `algorithms`.
+    #[schemars(transform = some("algorithm", "no proof would ever be accepted"))]
+    pub algorithms: Vec<String>,
+    /// Greatest age of a proof. Cambio remembers the `jti` of each proof that long, in the `store`. How far `iat` may lie
+    /// in the future is the realm's `leeway`.
+    #[schemars(extend("formatMinimum" = "5s", "formatMaximum" = "600s"))]
+    pub window: Period,
+    /// Whether a proof must carry a nonce from Cambio that is no older than `window`.
+    pub nonce: Nonce,
+    /// File with at least 32 secret bytes. With it, replicas accept each other's nonces. Without it, each process makes a
+    /// key when it starts, and a caller that reaches another replica has to send a new proof.
+    #[schemars(extend("format" = "file"))]
+    pub nonce_key_file: Option<String>,
+}
+
+impl Default for Dpop {
+    fn default() -> Self {
+        let algorithms = ["ES256", "ES384", "EdDSA", "PS256", "RS256"].map(str::to_owned).into();
+        Self { algorithms, window: period::<60>(), nonce: Nonce::default(), nonce_key_file: None }
+    }
+}
+
+/// Whether Cambio demands a nonce.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Nonce {
+    /// Cambio demands no nonce.
+    #[default]
+    Off,
+    /// Cambio answers a proof without a fresh nonce with the error `use_dpop_nonce` and a nonce.
+    Required,
 }
 
 /// Cambio's own client at a realm, with a service account that may see users and clients (in Keycloak: the roles
@@ -195,24 +233,19 @@ pub struct RefreshTokens {
 
 /// Other grants that turn one token into another.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Doors {
     /// The JWT bearer grant (RFC 7523). If judged, the assertion is the subject token, and the parameters `audience` and
     /// `resource` name the target.
-    #[serde(default)]
     pub jwt_bearer: GovernedDoor,
     /// The UMA ticket grant.
-    #[serde(default)]
     pub uma_ticket: Door,
     /// Client-initiated backchannel authentication (CIBA).
-    #[serde(default)]
     pub ciba: Door,
     /// Token exchange with `requested_issuer` (Keycloak's legacy token exchange).
-    #[serde(default)]
     pub requested_issuer: Door,
     /// Token exchange with `requested_subject`: impersonation (Keycloak's legacy token exchange). If judged, a permission
     /// says under `impersonation` who may impersonate whom.
-    #[serde(default)]
     pub requested_subject: GovernedDoor,
 }
 
@@ -239,3 +272,5 @@ pub enum GovernedDoor {
     /// Cambio judges requests with the audience files, like token exchanges.
     Judged,
 }
+
+means!(GovernedDoor => doors::GovernedDoor: Closed Open Judged);

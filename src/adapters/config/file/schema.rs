@@ -1,4 +1,4 @@
-//! Limits of fields, for `#[schemars(transform = …)]`.
+//! Limits of fields, for `#[schemars(transform = …)]`, and what an enumeration means.
 
 use schemars::Schema;
 use schemars::transform::Transform;
@@ -35,3 +35,17 @@ pub(super) fn not_empty(hint: &'static str) -> impl Transform {
         schema.insert("x-empty".to_owned(), json!(hint));
     }
 }
+
+/// Turns an enumeration of the files into the one of the judgement, whose variants have equal names.
+macro_rules! means {
+    ($written:ty => $meant:ty: $($variant:ident)+) => {
+        impl From<$written> for $meant {
+            fn from(written: $written) -> Self {
+                match written {
+                    $(<$written>::$variant => Self::$variant,)+
+                }
+            }
+        }
+    };
+}
+pub(super) use means;

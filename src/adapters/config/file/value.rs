@@ -8,8 +8,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A duration as written, such as `500ms`, `5s`, `5m`, `2h` or `1h30m`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+// The pattern lets editors find slips early; the `format` decides.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(transparent)]
+#[schemars(
+    inline,
+    extend("title" = "duration", "format" = "period", "pattern" = r"^[0-9P][0-9A-Za-z ,.:]*$|\$\{")
+)]
 pub struct Period(pub String);
 
 impl Period {
@@ -82,22 +87,6 @@ pub(super) fn size<const BYTES: u64>() -> Size {
         b if b >= 1 << 10 && b % (1 << 10) == 0 => format!("{}KiB", b >> 10),
         b => b.to_string(),
     })
-}
-
-impl JsonSchema for Period {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // The pattern lets editors find slips early; the `format` decides.
-        let pattern = "^[0-9P][0-9A-Za-z ,.:]*$|\\$\\{";
-        json_schema!({ "type": "string", "title": "duration", "format": "period", "pattern": pattern })
-    }
 }
 
 impl JsonSchema for Size {

@@ -1,23 +1,20 @@
 //! Audience files.
 
+mod context;
 mod delegation;
-mod impersonation;
-mod issuances;
-mod issuers;
-mod names;
 mod permission;
 mod roles;
-mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::issuances::{Issuances, issuance};
-use self::names::{Context, Home};
-use super::problem::{At, ProblemList, all};
+use self::context::{Context, Home, Issuances, names};
+use super::problem::At;
+use super::value::expression;
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::realm::Realm;
 use crate::judgement::expression::Expression;
-use crate::judgement::policy::model::{Audience, Issuance, Permission, SubjectRule};
+use crate::judgement::policy::claim_names::ClaimClass;
+use crate::judgement::policy::model::{Audience, Issuance, Permission, RoleOutput, SubjectRule, TokenRules};
 use crate::words::oauth::names::Names;
 
 /// An audience and the name of its realm.
@@ -35,28 +32,28 @@ pub(super) struct Main<'a> {
 }
 
 /// Checks one file.
-pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>, report: &mut ProblemList) -> Option<Placed> {
-    let home = home(file, main, &at.field("realm"), report);
+pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Option<Placed> {
+    let home = home(file, main, &at.field("realm"));
     let issuances = Issuances::of(file, at);
-    issuances.check(home, report);
+    issuances.check(home);
     let permissions_at = at.field("permissions");
     if file.permissions.is_empty() {
-        permissions_at.warning(report, "no permission: every exchange for this audience is refused");
+        permissions_at.warning("no permission: every exchange for this audience is refused");
     }
-    let permissions = all(file.permissions.iter().enumerate().map(|(index, one)| {
-        let issuance = issuance(one.issuance.unwrap_or(file.issuance));
-        let directory = file.roles.source == file::roles::RoleOrigin::Directory;
-        permission::permission(one, Context { issuance, directory, home }, &permissions_at.item(index), report)
-    }));
+    let directory = file.roles.source == file::roles::RoleOrigin::Directory;
+    let permissions = permissions_at.all(&file.permissions, |one, at| {
+        let issuance = one.issuance.unwrap_or(file.issuance).into();
+        permission::permission(one, Context { issuance, directory, home }, at)
+    });
     if let Some(home) = home {
-        still_active(file, home, &permissions_at, report);
+        still_active(file, home, &permissions_at);
     }
-    let roles = roles::roles(&file.roles, &issuances, home, &at.field("roles"), report);
+    let roles = roles::roles(&file.roles, &issuances, home, &at.field("roles"));
     let output = roles.as_ref().map(|roles| &roles.output);
-    let token = token::token(&file.token, &issuances, output, &at.field("token"), report);
+    let token = token(&file.token, &issuances, output, &at.field("token"));
     if let (Some(permissions), Some(token), Some(home)) = (&permissions, &token, home) {
         let foreign = foreign(permissions, home.name);
-        subjects(&foreign, token.subject, main, &at.field("token").field("subject"), report);
+        subjects(&foreign, token.subject, main, &at.field("token").field("subject"));
     }
     Some(Placed {
         realm: home?.name.to_owned(),
@@ -67,24 +64,22 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>, repor
             permissions: permissions?,
             roles: roles?,
             token: token?,
-            issuance: issuance(file.issuance),
+            issuance: file.issuance.into(),
         },
     })
 }
 
 /// To ask whether a token is still active, Cambio needs a client of its own, and the realm must know the token.
-fn still_active(file: &file::Audience, home: Home<'_>, at: &At<'_>, report: &mut ProblemList) {
+fn still_active(file: &file::Audience, home: Home<'_>, at: &At<'_>) {
     let name = home.name;
-    for (index, one) in file.permissions.iter().enumerate().filter(|(_, one)| one.still_active) {
-        let at = at.item(index).field("stillActive");
+    for (at, one) in at.items(&file.permissions).filter(|(_, one)| one.still_active) {
+        let at = at.field("stillActive");
         if home.realm.introspection.is_none() {
-            at.problem(report, format!("needs realms.{name}.introspection in cambio.yaml"));
+            at.problem(format!("needs realms.{name}.introspection in cambio.yaml"));
         }
         if one.issuers.iter().flatten().any(|issuer| issuer != name) {
-            let way = format!(
-                "the realm {name} can answer only for its own tokens: put other issuers into a permission without stillActive"
-            );
-            at.problem(report, way);
+            let way = "put other issuers into a permission without stillActive";
+            at.problem(format!("the realm {name} can answer only for its own tokens: {way}"));
         }
     }
 }
@@ -100,38 +95,82 @@ fn foreign<'p>(permissions: &'p [Permission], own: &str) -> BTreeSet<&'p String>
 }
 
 /// The subjects of minted tokens: `mapped` needs a mapping for each issuer, and `keep` a warning.
-fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: &At<'_>, report: &mut ProblemList) {
+fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: &At<'_>) {
     match rule {
         SubjectRule::Keep if !foreign.is_empty() => at.warning(
-            report,
             "keep: a foreign issuer's subject keeps its sub, which may be equal to the sub of somebody else in the realm",
         ),
         SubjectRule::Mapped => {
             let unmapped = |name: &str| main.usernames.is_some_and(|all| !all.contains_key(name));
             for name in foreign.iter().filter(|name| unmapped(name)) {
-                at.problem(report, format!("mapped: set issuers.{name}.claimMappings.username in cambio.yaml"));
+                at.problem(format!("mapped: set issuers.{name}.claimMappings.username in cambio.yaml"));
             }
         }
         SubjectRule::Keep | SubjectRule::Qualified => {}
     }
 }
 
-fn home<'a>(file: &file::Audience, main: Main<'a>, at: &At<'_>, report: &mut ProblemList) -> Option<Home<'a>> {
+fn home<'a>(file: &file::Audience, main: Main<'a>, at: &At<'_>) -> Option<Home<'a>> {
     // If there is no realm at all, that is a problem of cambio.yaml.
     let realms = main.realms.filter(|realms| !realms.is_empty())?;
     let found = match &file.realm {
         Some(name) => realms.get_key_value(name),
         None => realms.first_key_value().filter(|_| realms.len() == 1),
     };
-    if let Some((name, realm)) = found {
-        return Some(Home { name, realm });
-    }
-    match &file.realm {
-        None => at.problem(report, "is missing: cambio.yaml has more than one realm"),
-        Some(name) => {
+    match (found, &file.realm) {
+        (Some((name, realm)), _) => Some(Home { name, realm }),
+        (None, None) => at.refuse("is missing: cambio.yaml has more than one realm"),
+        (None, Some(name)) => {
             let known = realms.keys().cloned().collect::<Vec<_>>().join(", ");
-            at.problem(report, format!("{name:?} is not a realm of cambio.yaml, which has {known}"));
+            at.refuse(format!("{name:?} is not a realm of cambio.yaml, which has {known}"))
         }
     }
-    None
+}
+
+/// `token` of an audience file.
+fn token(
+    file: &file::TokenRules,
+    issuances: &Issuances<'_>,
+    output: Option<&RoleOutput>,
+    at: &At<'_>,
+) -> Option<TokenRules> {
+    let signed = [("claims", !file.claims.is_empty()), ("set", !file.set.is_empty())];
+    issuances.need_signature(&signed, at);
+    if !issuances.have(Issuance::Mint) {
+        let profile = file.profile != file::Profile::Keycloak;
+        let subject = file.subject != file::SubjectRule::Qualified;
+        at.unused(
+            &[("profile", profile), ("subject", subject)],
+            "needs `issuance: mint`: otherwise the upstream decides",
+        );
+    }
+    let claims_at = at.field("claims");
+    let claims = if file.claims.is_empty() {
+        Some(Names::Listed(BTreeSet::new()))
+    } else {
+        names(&file.claims, "every claim", &claims_at)
+    };
+    let flat = output.and_then(|output| output.claim.as_deref());
+    for (at, _) in claims_at.items(&file.claims).filter(|(_, claim)| Some(claim.as_str()) == flat).take(1) {
+        at.problem("is the claim of roles.claim");
+    }
+    let set = templates(&file.set, flat, &at.field("set"));
+    Some(TokenRules {
+        lifetime: file.lifetime.signed()?,
+        within_subject: file.within_subject,
+        claims: claims?,
+        set: set?,
+        profile: file.profile.into(),
+        subject: file.subject.into(),
+        refresh_lifetime: file.refresh_lifetime.signed()?,
+    })
+}
+
+fn templates(set: &BTreeMap<String, String>, flat: Option<&str>, at: &At<'_>) -> Option<BTreeMap<String, Expression>> {
+    at.entries(set, |claim, source, at| {
+        if ClaimClass::of(claim).is_reserved() || Some(claim) == flat {
+            at.problem("can't be set: the claim identifies the token or its subject, or names roles");
+        }
+        expression(source, at)
+    })
 }

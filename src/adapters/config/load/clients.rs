@@ -1,13 +1,12 @@
 //! `realms.*.clients` and `realms.*.clientAuthentication`.
 
-mod certificate;
 mod method;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::method::method;
-use super::problem::{At, ProblemList, all};
+use super::problem::At;
 use crate::adapters::config::file::client as file;
 use crate::adapters::config::file::issuer::TrustedIssuer;
 use crate::adapters::config::file::platform::Listen;
@@ -20,23 +19,15 @@ pub(super) fn clients(
     token_paths: &[String],
     issuers: &BTreeMap<String, TrustedIssuer>,
     at: &At<'_>,
-    report: &mut ProblemList,
 ) -> Option<Clients> {
     let unregistered = unregistered(realm);
-    let clients_at = at.field("clients");
-    let registered = all(realm.clients.iter().map(|(id, methods)| {
-        let at = clients_at.field(id);
-        let methods =
-            all(methods.iter().enumerate().map(|(index, one)| method(one, issuers, &at.item(index), report)))?;
+    let registered = at.field("clients").entries(&realm.clients, |_, methods, at| {
+        let methods = at.all(methods, |one, at| method(one, issuers, at))?;
         if methods.len() > 1 && methods.iter().any(|method| matches!(method, Method::Public)) {
-            at.warning(
-                report,
-                "`none` makes the other methods pointless: whoever knows the client id can act as the client",
-            );
+            at.warning("`none` makes the other methods pointless: whoever knows the client id can act as the client");
         }
-        Some((id.clone(), methods))
-    }));
-    let registered: BTreeMap<_, _> = registered?.into_iter().collect();
+        Some(methods)
+    })?;
     Some(Clients {
         workloads: Arc::new(Workloads::of(&registered)),
         registered,
@@ -48,19 +39,14 @@ pub(super) fn clients(
 }
 
 /// Refuses methods that need certificates if the listener never gets one.
-pub(super) fn certificates_come(
-    realms: &BTreeMap<String, Realm>,
-    listen: &Listen,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) {
+pub(super) fn certificates_come(realms: &BTreeMap<String, Realm>, listen: &Listen, at: &At<'_>) {
     let asked = listen.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
     let header = listen.client_certificate_header.as_ref();
     let vouched = asked.is_some_and(|asked| asked.ca.is_some()) || header.is_some_and(|header| header.ca.is_some());
     for (name, realm) in realms {
         let at = at.field(name).field("clients");
         for (id, methods) in &realm.clients {
-            for (index, method) in methods.iter().enumerate() {
+            for (at, method) in at.field(id).items(methods) {
                 let message = match method.method {
                     file::AuthenticationMethod::TlsClientAuth if !vouched => {
                         "needs listen.tls.clientCertificates.ca or listen.clientCertificateHeader.ca, which vouch for names"
@@ -70,7 +56,7 @@ pub(super) fn certificates_come(
                     }
                     _ => continue,
                 };
-                at.field(id).item(index).field("method").problem(report, message);
+                at.field("method").problem(message);
             }
         }
     }

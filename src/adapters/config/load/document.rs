@@ -24,7 +24,7 @@ pub(super) fn read<T: DeserializeOwned>(
     path: &Path,
     schema: &Json,
     env: Option<&dyn Environment>,
-    report: &mut ProblemList,
+    report: &ProblemList,
 ) -> Result<Document<T>, Option<Node>> {
     let bytes = match files::read_noted(path, report) {
         Ok(bytes) => bytes,

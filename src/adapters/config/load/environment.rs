@@ -32,7 +32,7 @@ impl Environment for () {
 ///
 /// Without an environment, `${NAME}` is a problem. This holds for audience files: they belong to other teams, and the
 /// environment holds the platform's secrets.
-pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &mut ProblemList) {
+pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &ProblemList) {
     match &mut node.value {
         Value::Text(text) => match expand_text(text, env) {
             Ok((expanded, from_environment)) => {

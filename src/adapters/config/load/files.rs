@@ -9,7 +9,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::problem::{At, ProblemList};
-use crate::adapters::config::file::platform;
 use crate::adapters::tls::KeyPair;
 
 /// Largest file that Cambio reads: a larger one is not configuration, and `/dev/zero` has no end.
@@ -66,59 +65,48 @@ pub(in crate::adapters::config) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Reads a file and adds it to those that Cambio watches.
-pub(super) fn read_noted(path: &Path, report: &mut ProblemList) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn read_noted(path: &Path, report: &ProblemList) -> Result<Zeroizing<Vec<u8>>, String> {
     let read = read(path);
-    report.files.insert(path.to_owned(), read.as_ref().ok().map(|bytes| sha256(bytes)));
+    report.watch(path, read.as_ref().ok().map(|bytes| sha256(bytes)));
     read.map_err(|error| format!("can't be read: {error}"))
 }
 
 /// A file that the configuration names: readable, and with the PEM block that is needed.
-pub(super) fn named(path: &str, holds: Holds, at: &At<'_>, report: &mut ProblemList) -> Option<PathBuf> {
+pub(super) fn named(path: &str, holds: Holds, at: &At<'_>) -> Option<PathBuf> {
     if path.is_empty() {
-        at.problem(report, "names no file");
-        return None;
+        return at.refuse("names no file");
     }
-    let file = report.resolve(path);
-    contents(&file, path, holds, at, report).map(|_| file)
+    let file = at.report.resolve(path);
+    contents(&file, path, holds, at).map(|_| file)
 }
 
 /// The bytes of a file with the PEM block that is needed. `path` is how the configuration writes it.
-pub(super) fn contents(
-    file: &Path,
-    path: &str,
-    holds: Holds,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Zeroizing<Vec<u8>>> {
-    let bytes = match read_noted(file, report) {
+pub(super) fn contents(file: &Path, path: &str, holds: Holds, at: &At<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    let bytes = match read_noted(file, at.report) {
         Ok(bytes) => bytes,
-        Err(error) => {
-            at.problem(report, format!("the file {} {error}", at.shown(path)));
-            return None;
-        }
+        Err(error) => return at.refuse(format!("the file {} {error}", at.shown(path))),
     };
     if let Some(message) = lacks(&bytes, holds) {
-        at.problem(report, format!("the file {} {message}", at.shown(path)));
-        return None;
+        return at.refuse(format!("the file {} {message}", at.shown(path)));
     }
     if holds == Holds::PrivateKey {
-        warn_if_public(file, &format!("the private key {}", at.shown(path)), at, report);
+        warn_if_public(file, &format!("the private key {}", at.shown(path)), at);
     }
     Some(bytes)
 }
 
 /// Warns if every user can read a secret file. It is only a warning because a mounted Kubernetes secret has mode 0644 by
 /// default.
-pub(super) fn warn_if_public(file: &Path, what: &str, at: &At<'_>, report: &mut ProblemList) {
+pub(super) fn warn_if_public(file: &Path, what: &str, at: &At<'_>) {
     if fs::metadata(file).is_ok_and(|data| data.mode() & 0o007 != 0) {
-        at.warning(report, format!("{what} can be read by every user of this machine"));
+        at.warning(format!("{what} can be read by every user of this machine"));
     }
 }
 
 /// A certificate and its key.
-pub(super) fn key_pair(pair: &platform::KeyPair, at: &At<'_>, report: &mut ProblemList) -> Option<KeyPair> {
-    let certificate = named(&pair.certificate, Holds::Certificates, &at.field("certificate"), report);
-    let key = named(&pair.key, Holds::PrivateKey, &at.field("key"), report);
+pub(super) fn key_pair(certificate: &str, key: &str, at: &At<'_>) -> Option<KeyPair> {
+    let certificate = named(certificate, Holds::Certificates, &at.field("certificate"));
+    let key = named(key, Holds::PrivateKey, &at.field("key"));
     Some(KeyPair { certificate: certificate?, key: key? })
 }
 

@@ -1,51 +1,59 @@
 //! The formats of the schemas: what a text of each must be.
 
-mod name;
-mod network;
+use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderName, Uri};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-pub(super) use self::network::{CANONICAL, is_canonical, network_of};
-use super::misfit::{Misfit, alone, quoted};
 use crate::adapters::config::file::value::{duration, size_of};
 use crate::judgement::client::secret::SecretHash;
 use crate::judgement::jose::jws;
 use crate::judgement::policy::admin_roles::{AdminRoles, NoRole};
+use crate::words::oauth::scope::Scope;
+
+/// Why a text does not have its format.
+pub(super) enum Misfit {
+    /// The message follows the text, which it quotes.
+    Quoted(String),
+    /// The message stands alone: the text could be a secret, or says nothing.
+    Alone(String),
+}
 
 type Check = fn(&str) -> Result<(), Misfit>;
 
 /// The formats of the schemas.
 const FORMATS: [(&str, Check); 27] = [
-    ("absolute-uri", network::absolute_uri),
-    ("admin-role", admin_role),
-    ("algorithm", algorithm),
-    ("aud-value", name::aud_value),
-    ("certificate-header", network::certificate_header),
-    ("client-id", name::client_id),
-    ("date", date),
+    ("absolute-uri", absolute_uri),
+    ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
+    ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),
+    ("aud-value", |text| alone(!matches!(text, "" | "*"), "must be the value of an `aud` claim")),
+    ("certificate-header", certificate_header),
+    ("client-id", client_id),
+    ("date", |text| quoted(date_of(text).is_some(), "is not a date, such as 2027-06-30")),
     ("date-time", date_time),
-    ("file", file),
-    ("http-url", |text| network::url(text, false).map(drop)),
-    ("http-url-query", |text| network::url(text, true).map(drop)),
-    ("label", name::label),
+    ("file", |text| alone(!text.is_empty(), "names no file")),
+    ("http-url", |text| url(text, false).map(drop)),
+    ("http-url-query", |text| url(text, true).map(drop)),
+    ("label", label),
     ("log-filter", log_filter),
-    ("name", name::name),
-    ("name-or-star", name::name_or_star),
-    ("network", network::network),
-    ("origin", network::origin),
-    ("path-segment", network::path_segment),
-    ("period", period),
-    ("role-source", name::role_source),
-    ("scope", name::scope),
-    ("secret-hash", secret_hash),
-    ("size", size),
-    ("socket-address", network::socket_address),
-    ("team", name::team),
+    ("name", name),
+    ("name-or-star", |text| if text == "*" { Ok(()) } else { name(text) }),
+    ("network", network),
+    ("origin", origin),
+    ("path-segment", path_segment),
+    ("period", |text| quoted(duration(text).is_some(), "is not a duration, such as 500ms, 5s, 5m or 2h")),
+    ("role-source", role_source),
+    ("scope", scope),
+    ("secret-hash", |text| SecretHash::parse(text).map(drop).map_err(|error| Misfit::Alone(error.to_string()))),
+    ("size", |text| alone(size_of(text).is_some(), "must be a size, such as 65536, 64KiB or 1MiB")),
+    ("socket-address", socket_address),
+    ("team", |text| alone(!text.trim().is_empty(), "is empty: name the team that owns this file")),
     ("thumbprint", thumbprint),
-    ("url-path", network::url_path),
+    ("url-path", |text| alone(is_canonical(text), CANONICAL)),
 ];
 
 /// Checks a text of `format`. Formats that the schemas do not have limit nothing.
@@ -62,16 +70,14 @@ pub(in crate::adapters::config) fn is_known(format: &str) -> bool {
     FORMATS.iter().any(|(name, _)| *name == format)
 }
 
-fn period(text: &str) -> Result<(), Misfit> {
-    quoted(duration(text).is_some(), "is not a duration, such as 500ms, 5s, 5m or 2h")
+/// An error that quotes the text unless it `fits`.
+fn quoted(fits: bool, message: &str) -> Result<(), Misfit> {
+    if fits { Ok(()) } else { Err(Misfit::Quoted(message.to_owned())) }
 }
 
-fn size(text: &str) -> Result<(), Misfit> {
-    alone(size_of(text).is_some(), "must be a size, such as 65536, 64KiB or 1MiB")
-}
-
-fn file(text: &str) -> Result<(), Misfit> {
-    alone(!text.is_empty(), "names no file")
+/// An error that does not quote the text unless it `fits`.
+fn alone(fits: bool, message: &str) -> Result<(), Misfit> {
+    if fits { Ok(()) } else { Err(Misfit::Alone(message.to_owned())) }
 }
 
 fn log_filter(text: &str) -> Result<(), Misfit> {
@@ -91,14 +97,6 @@ pub(super) fn refused_algorithm(name: &str) -> &'static str {
         "none" => "means no signature and is never accepted",
         _ => "is not one of RS256/384/512, PS256/384/512, ES256/384 and EdDSA",
     }
-}
-
-fn algorithm(text: &str) -> Result<(), Misfit> {
-    quoted(jws::algorithm(text).is_some(), refused_algorithm(text))
-}
-
-fn admin_role(text: &str) -> Result<(), Misfit> {
-    alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())
 }
 
 /// A SHA-256 thumbprint in base64url or hexadecimal.
@@ -121,19 +119,162 @@ fn thumbprint(text: &str) -> Result<(), Misfit> {
     alone(thumbprint_of(text).is_some(), wants)
 }
 
-fn secret_hash(text: &str) -> Result<(), Misfit> {
-    SecretHash::parse(text).map(drop).map_err(|error| Misfit::Alone(error.to_string()))
-}
-
 /// A day; only its longest form, so that a year of two digits can't slip through.
 pub(super) fn date_of(text: &str) -> Option<Date> {
     Date::strptime("%Y-%m-%d", text).ok().filter(|_| text.len() == "2027-06-30".len())
 }
 
-fn date(text: &str) -> Result<(), Misfit> {
-    quoted(date_of(text).is_some(), "is not a date, such as 2027-06-30")
-}
-
 fn date_time(text: &str) -> Result<(), Misfit> {
     quoted(text.parse::<Timestamp>().is_ok(), "is not a time of RFC 3339, such as 2026-11-02T08:00:00Z")
+}
+
+/// A name that becomes a metric label.
+fn label(text: &str) -> Result<(), Misfit> {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    alone(
+        (1..=64).contains(&text.len()) && text.bytes().all(letter),
+        "the name must be 1 to 64 letters, digits, '.', '_' or '-'",
+    )
+}
+
+fn client_id(text: &str) -> Result<(), Misfit> {
+    let fits = !text.is_empty() && !text.chars().any(char::is_control);
+    alone(fits, "the client id is empty or has control characters")
+}
+
+fn name(text: &str) -> Result<(), Misfit> {
+    let spaced = text.chars().any(char::is_control) || text.trim() != text;
+    alone(!text.is_empty() && !spaced, "must be a name: not empty, no control characters, no spaces around it")?;
+    alone(!text.contains('*'), "patterns are not supported: only a list of \"*\" alone means all")
+}
+
+fn scope(text: &str) -> Result<(), Misfit> {
+    if text == "*" {
+        return Ok(());
+    }
+    let token = !text.contains(' ') && !text.is_empty() && Scope::parse(text).is_ok();
+    quoted(token, "is not a scope token (RFC 6749 section 3.3)")?;
+    name(text)
+}
+
+fn role_source(text: &str) -> Result<(), Misfit> {
+    let (kind, rest) = text.split_once(':').unwrap_or(("", text));
+    match kind {
+        "realm" | "group" => name(rest),
+        "scope" => {
+            name(rest)?;
+            quoted(!rest.contains(' '), "is not a scope token (RFC 6749 section 3.3)")
+        }
+        "client" => match rest.split_once('/') {
+            Some((client, role)) => name(client).and_then(|()| name(role)),
+            None => alone(false, "must be client:ID/ROLE"),
+        },
+        _ => name(text),
+    }
+}
+
+fn socket_address(text: &str) -> Result<(), Misfit> {
+    let wants = "is not an address with a port, such as 0.0.0.0:8080 or [::]:8080 (an IP address, no host name)";
+    quoted(text.parse::<SocketAddr>().is_ok(), wants)
+}
+
+/// A network; an address alone is the network of that one address.
+pub(super) fn network_of(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn network(text: &str) -> Result<(), Misfit> {
+    match network_of(text) {
+        None => quoted(false, "is not a network, such as 10.0.0.0/8"),
+        Some(network) => {
+            let right = network.trunc();
+            quoted(right == network, &format!("has bits set behind its prefix; write {right}"))
+        }
+    }
+}
+
+/// An `http` or `https` URL without credentials and fragment; a query only if `query` allows one. No message quotes the
+/// URL: it could contain a password.
+fn url(text: &str, query: bool) -> Result<Uri, Misfit> {
+    let message = match text.parse::<Uri>() {
+        _ if text.contains('#') => "the URL has a fragment (#)",
+        Err(_) => "must be a URL, such as https://sso.example.org/realms/corp",
+        Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => "the URL must begin with http:// or https://",
+        Ok(uri) if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) => {
+            "the URL has credentials in it"
+        }
+        Ok(uri) if uri.host().is_none_or(str::is_empty) => "the URL has no host",
+        Ok(uri) if uri.authority().is_some_and(|a| a.as_str().ends_with(':') || bad_port(a)) => {
+            "the URL's port is not a number from 1 to 65535"
+        }
+        Ok(uri) if !query && uri.query().is_some() => "the URL has a query (?)",
+        Ok(uri) => return Ok(uri),
+    };
+    Err(Misfit::Alone(message.to_owned()))
+}
+
+fn bad_port(authority: &http::uri::Authority) -> bool {
+    // `Authority` keeps a port that is too large as text and then has no `port_u16`.
+    let text = authority.as_str();
+    let after_host = text.rsplit_once(']').map_or(text, |(_, rest)| rest);
+    after_host.contains(':') && authority.port_u16().is_none_or(|port| port == 0)
+}
+
+fn origin(text: &str) -> Result<(), Misfit> {
+    let path_free = url(text, false)?.path() == "/" && !text.ends_with('/');
+    alone(path_free, "the URL must end after host and port: no path, no trailing slash")
+}
+
+/// A path that has one spelling only: the route compares it byte by byte.
+pub(super) fn is_canonical(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/').all(|segment| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
+            !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
+        })
+    })
+}
+
+/// What a path that is not canonical lacks.
+pub(super) const CANONICAL: &str = "the realm's path must be like /realms/corp: no trailing slash, no empty segment, no \
+    escapes; set `path` if the issuer has another";
+
+fn path_segment(text: &str) -> Result<(), Misfit> {
+    let fits = !text.contains('/') && is_canonical(&format!("/{text}"));
+    alone(fits, "must be one segment of a path, such as mySubRealm: no slash, no escapes")
+}
+
+/// Headers that mean something else to Cambio or to the servers behind it.
+const OTHER_HEADERS: [&str; 12] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "dpop",
+    "forwarded",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "client-cert-chain",
+];
+
+fn certificate_header(text: &str) -> Result<(), Misfit> {
+    let lower = text.to_ascii_lowercase();
+    let taken = lower.starts_with("x-forwarded-") || OTHER_HEADERS.contains(&lower.as_str());
+    quoted(
+        lower.parse::<HeaderName>().is_ok() && !lower.contains('_') && !taken,
+        "is not the name of a header of its own, such as Client-Cert or X-SSL-Client-Cert, without `_`",
+    )
+}
+
+fn absolute_uri(text: &str) -> Result<(), Misfit> {
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    let letters = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let printable = text.bytes().all(|b| b.is_ascii_graphic());
+    quoted(
+        !scheme.is_empty() && letters && printable && !text.contains('#'),
+        "is not an absolute URI without fragment (RFC 8693 section 2.1)",
+    )
 }

@@ -1,21 +1,21 @@
-//! `issuers`.
+//! `issuers`, and what realms and issuers have in common: checks of tokens, keys, and Cambio's own clients.
 
 use std::collections::BTreeMap;
 
-use super::files::{Holds, named};
-use super::introspection;
-use super::problem::{At, ProblemList, all, optional};
-use super::tokens::{jwks, token_checks};
-use super::value::{expression, warn_of_plain};
+use super::files::{Holds, named, read};
+use super::problem::{At, ProblemList};
+use super::value::{algorithms, expression, is_plain_and_remote, warn_of_plain};
 use crate::adapters::config::file::Config;
 use crate::adapters::config::file::issuer as file;
-use crate::adapters::config::settings::issuer::{KeySource, TrustedIssuer};
+use crate::adapters::config::file::value::Period;
+use crate::adapters::config::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, TrustedIssuer};
+use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
+use crate::words::secret::Secret;
 
-pub(super) fn issuers(main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<BTreeMap<String, TrustedIssuer>> {
-    let checked = all(main.issuers.iter().map(|(name, issuer)| {
-        let at = at.field(name);
+pub(super) fn issuers(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, TrustedIssuer>> {
+    at.entries(&main.issuers, |name, issuer, at| {
         if main.realms.contains_key(name) {
-            at.problem(report, "is also the name of a realm");
+            at.problem("is also the name of a realm");
         }
         let url = &issuer.issuer.url;
         let earlier = main.issuers.iter().take_while(|(other, _)| *other != name);
@@ -24,33 +24,26 @@ pub(super) fn issuers(main: &Config, at: &At<'_>, report: &mut ProblemList) -> O
             .find(|(_, other)| *other == url)
             .or_else(|| earlier.map(|(name, one)| (name, &one.issuer.url)).find(|(_, other)| *other == url));
         if let Some((other, _)) = other {
-            at.field("issuer").field("url").problem(report, format!("is also the issuer of {other}"));
+            at.field("issuer").field("url").problem(format!("is also the issuer of {other}"));
         }
-        trusted_issuer(name, issuer, &at, report)
-    }))?;
-    Some(checked.into_iter().map(|issuer| (issuer.name.clone(), issuer)).collect())
+        trusted_issuer(name, issuer, at)
+    })
 }
 
-fn trusted_issuer(
-    name: &str,
-    file: &file::TrustedIssuer,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<TrustedIssuer> {
-    let identity = at.field("issuer");
-    let keys = key_source(file, at, report);
-    let ca = optional(file.issuer.certificate_authority_file.as_ref(), |path| {
-        named(path, Holds::Certificates, &identity.field("certificateAuthorityFile"), report)
-    });
-    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
-    let jwks = jwks(&file.jwks, &at.field("jwks"), report);
-    let introspection = optional(file.introspection.as_ref(), |endpoint| {
-        introspection::issuer(endpoint, &at.field("introspection"), report)
-    });
-    let username = optional(file.claim_mappings.username.as_ref(), |mapping| {
-        let at = at.field("claimMappings").field("username").field("expression");
-        expression(&mapping.expression, &at, report)
-    });
+fn trusted_issuer(name: &str, file: &file::TrustedIssuer, at: &At<'_>) -> Option<TrustedIssuer> {
+    let keys = key_source(file, at);
+    let ca = at.field("issuer").optional(
+        "certificateAuthorityFile",
+        file.issuer.certificate_authority_file.as_deref(),
+        |path, at| named(path, Holds::Certificates, at),
+    );
+    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at);
+    let jwks = jwks(&file.jwks, &at.field("jwks"));
+    let introspection = at.optional("introspection", file.introspection.as_ref(), introspection);
+    let mapping = file.claim_mappings.username.as_ref();
+    let username = at
+        .field("claimMappings")
+        .optional("username", mapping, |mapping, at| expression(&mapping.expression, &at.field("expression")));
     Some(TrustedIssuer {
         name: name.to_owned(),
         url: file.issuer.url.clone(),
@@ -64,26 +57,85 @@ fn trusted_issuer(
     })
 }
 
-fn key_source(file: &file::TrustedIssuer, at: &At<'_>, report: &mut ProblemList) -> Option<KeySource> {
+fn key_source(file: &file::TrustedIssuer, at: &At<'_>) -> Option<KeySource> {
     let identity = at.field("issuer");
     match (&file.issuer.discovery_url, &file.jwks_url, &file.jwks_file) {
         (None, None, None) => {
             let base = file.issuer.url.trim_end_matches('/');
-            warn_of_plain(base, &identity.field("url"), report);
+            warn_of_plain(base, &identity.field("url"));
             Some(KeySource::Discovery(format!("{base}/.well-known/openid-configuration")))
         }
         (Some(url), None, None) => {
-            warn_of_plain(url, &identity.field("discoveryURL"), report);
+            warn_of_plain(url, &identity.field("discoveryURL"));
             Some(KeySource::Discovery(url.clone()))
         }
         (None, Some(url), None) => {
-            warn_of_plain(url, &at.field("jwksURL"), report);
+            warn_of_plain(url, &at.field("jwksURL"));
             Some(KeySource::Url(url.clone()))
         }
-        (None, None, Some(path)) => named(path, Holds::Anything, &at.field("jwksFile"), report).map(KeySource::File),
-        _ => {
-            at.problem(report, "has more than one of discoveryURL, jwksURL and jwksFile");
-            None
-        }
+        (None, None, Some(path)) => named(path, Holds::Anything, &at.field("jwksFile")).map(KeySource::File),
+        _ => at.refuse("has more than one of discoveryURL, jwksURL and jwksFile"),
     }
+}
+
+fn introspection(file: &file::IssuerIntrospection, at: &At<'_>) -> Option<Introspection> {
+    let endpoint = file.url.parse().ok();
+    if endpoint.as_ref().is_some_and(is_plain_and_remote) {
+        at.field("url").warning(
+            "Cambio asks over plain http: whoever controls the network sees the tokens and can answer that any token is active",
+        );
+    }
+    let client = own_client(&file.client_id, &file.client_secret_file, at);
+    Some(Introspection { url: endpoint?, client: client?, method: file.method, cache_for: file.cache_for.duration()? })
+}
+
+/// A client of Cambio's own. Cambio watches the file of its secret, and loads the configuration again with a new secret.
+pub(super) fn own_client(id: &str, secret_file: &str, at: &At<'_>) -> Option<OwnClient> {
+    let at = at.field("clientSecretFile");
+    let file = named(secret_file, Holds::Anything, &at)?;
+    let message = match read(&file).map(|bytes| line(&bytes).map(Secret::new)) {
+        Ok(Some(secret)) => return Some(OwnClient { id: id.to_owned(), secret }),
+        Ok(None) => "must hold the secret in one line of text".to_owned(),
+        Err(error) => format!("can't be read: {error}"),
+    };
+    at.refuse(format!("the file {} {message}", at.shown(secret_file)))
+}
+
+fn line(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    (!text.is_empty() && !text.contains(char::is_control)).then_some(text)
+}
+
+pub(super) fn token_checks(
+    names: &[String],
+    leeway: &Period,
+    rules: &[file::ClaimValidationRule],
+    at: &At<'_>,
+) -> Option<TokenChecks> {
+    let rules = at.field("claimValidationRules").all(rules, |rule, at| {
+        let message = rule.message.clone().unwrap_or_else(|| format!("not true: {}", rule.expression));
+        Some(ClaimRule { expression: expression(&rule.expression, &at.field("expression"))?, message })
+    });
+    Some(TokenChecks { algorithms: algorithms(names)?, leeway: leeway.signed()?, rules: rules? })
+}
+
+/// Checks for an issuer's tokens. `None` if its entry has problems, which are reported at the entry.
+pub(super) fn issuer_checks(file: &file::TrustedIssuer) -> Option<TokenChecks> {
+    let report = ProblemList::default();
+    token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, &At::nowhere(&report))
+}
+
+pub(super) fn jwks(file: &file::Jwks, at: &At<'_>) -> Option<JwksLimits> {
+    let limits = JwksLimits {
+        refresh_interval: file.refresh_interval.duration()?,
+        max_stale: file.max_stale.duration()?,
+        unknown_kid_cooldown: file.unknown_kid_cooldown.duration()?,
+    };
+    if limits.max_stale < limits.refresh_interval {
+        let message = "is below refreshInterval: keys would expire before Cambio fetches them again";
+        return at.field("maxStale").refuse(message);
+    }
+    Some(limits)
 }

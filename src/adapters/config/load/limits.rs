@@ -2,8 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::format::check;
-use super::misfit::Misfit;
+use super::format::{Misfit, check};
 use super::tree::{Node, Value};
 use crate::adapters::config::file::value::{duration, size_of};
 

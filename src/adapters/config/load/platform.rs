@@ -8,29 +8,26 @@ use http::Uri;
 
 use super::files::{Holds, key_pair, named};
 use super::format::network_of;
-use super::problem::{At, ProblemList, all, optional};
+use super::problem::At;
 use super::value::is_plain_and_remote;
 use crate::adapters::config::file::platform as file;
-use crate::adapters::config::settings::listen::{CertificateHeader, ClientCertificates, Listen};
-use crate::adapters::config::settings::upstream::Upstream;
-use crate::adapters::config::settings::{AuditOutput, Log};
+use crate::adapters::config::settings::{AuditOutput, CertificateHeader, ClientCertificates, Listen, Log, Upstream};
 use crate::adapters::tls::peers::Peers;
 
-pub(super) fn upstream(file: &file::Upstream, at: &At<'_>, report: &mut ProblemList) -> Option<Upstream> {
+pub(super) fn upstream(file: &file::Upstream, at: &At<'_>) -> Option<Upstream> {
     let url = file.url.parse::<Uri>().ok();
     if let Some(uri) = url.as_ref().filter(|uri| is_plain_and_remote(uri)) {
         let host = uri.host().unwrap_or_default();
-        at.field("url").warning(report, format!("tokens and client secrets go to {host} without TLS"));
+        at.field("url").warning(format!("tokens and client secrets go to {host} without TLS"));
     }
-    let plain = url.as_ref().is_some_and(|uri| uri.scheme_str() == Some("http"));
-    for (name, given) in [("ca", file.ca.is_some()), ("clientCertificate", file.client_certificate.is_some())] {
-        if plain && given {
-            at.field(name).problem(report, "has no effect: the upstream's URL is http");
-        }
+    if url.as_ref().is_some_and(|uri| uri.scheme_str() == Some("http")) {
+        let tls = [("ca", file.ca.is_some()), ("clientCertificate", file.client_certificate.is_some())];
+        at.unused(&tls, "has no effect: the upstream's URL is http");
     }
-    let ca = optional(file.ca.as_ref(), |ca| named(ca, Holds::Certificates, &at.field("ca"), report));
-    let client_certificate =
-        optional(file.client_certificate.as_ref(), |pair| key_pair(pair, &at.field("clientCertificate"), report));
+    let ca = at.optional("ca", file.ca.as_deref(), |ca, at| named(ca, Holds::Certificates, at));
+    let client_certificate = at.optional("clientCertificate", file.client_certificate.as_ref(), |pair, at| {
+        key_pair(&pair.certificate, &pair.key, at)
+    });
     let parts = url?.into_parts();
     Some(Upstream {
         scheme: parts.scheme?,
@@ -43,31 +40,25 @@ pub(super) fn upstream(file: &file::Upstream, at: &At<'_>, report: &mut ProblemL
     })
 }
 
-pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut ProblemList) -> Option<Listen> {
-    let tls_at = at.field("tls");
-    let tls = optional(file.tls.as_ref(), |tls| {
-        let pair = file::KeyPair { certificate: tls.certificate.clone(), key: tls.key.clone() };
-        key_pair(&pair, &tls_at, report)
-    });
+pub(super) fn listen(file: &file::Listen, at: &At<'_>) -> Option<Listen> {
+    let tls = at.optional("tls", file.tls.as_ref(), |tls, at| key_pair(&tls.certificate, &tls.key, at));
     let asked = file.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
-    let client_certificates =
-        optional(asked, |asked| client_certificates(asked, &tls_at.field("clientCertificates"), report));
+    let client_certificates = at.field("tls").optional("clientCertificates", asked, client_certificates);
     let header = file.client_certificate_header.as_ref();
-    let certificate_header = optional(header, |header| {
-        let at = at.field("clientCertificateHeader");
+    let certificate_header = at.optional("clientCertificateHeader", header, |header, at| {
         if file.trusted_proxies.is_empty() {
-            at.problem(report, "has no effect without trustedProxies: Cambio believes it from them only");
+            at.problem("has no effect without trustedProxies: Cambio believes it from them only");
         }
-        certificate_header(header, &at, report)
+        let ca = at.optional("ca", header.ca.as_deref(), authority);
+        Some(CertificateHeader { name: header.name.to_ascii_lowercase().parse().ok()?, ca: ca? })
     });
-    let proxies = at.field("trustedProxies");
-    let trusted_proxies = all(file.trusted_proxies.iter().enumerate().map(|(index, text)| {
+    let trusted_proxies = at.field("trustedProxies").all(&file.trusted_proxies, |text, at| {
         let network = network_of(text)?;
         if network.prefix_len() == 0 {
-            proxies.item(index).warning(report, "Cambio believes every caller's forwarding headers");
+            at.warning("Cambio believes every caller's forwarding headers");
         }
         Some(network)
-    }));
+    });
     Some(Listen {
         address: file.address.parse().ok()?,
         tls: tls?,
@@ -84,49 +75,22 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>, report: &mut ProblemList)
     })
 }
 
-fn client_certificates(
-    file: &file::ClientCertificates,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<ClientCertificates> {
+fn client_certificates(file: &file::ClientCertificates, at: &At<'_>) -> Option<ClientCertificates> {
     match (&file.ca, file.any_issuer) {
-        (Some(ca), false) => authority(ca, &at.field("ca"), report).map(|ca| ClientCertificates { ca: Some(ca) }),
+        (Some(ca), false) => authority(ca, &at.field("ca")).map(|ca| ClientCertificates { ca: Some(ca) }),
         (None, true) => Some(ClientCertificates { ca: None }),
-        _ => {
-            at.problem(report, "needs one of `ca` and `anyIssuer: true`");
-            None
-        }
+        _ => at.refuse("needs one of `ca` and `anyIssuer: true`"),
     }
-}
-
-fn certificate_header(
-    file: &file::ClientCertificateHeader,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<CertificateHeader> {
-    let ca = optional(file.ca.as_ref(), |ca| authority(ca, &at.field("ca"), report));
-    Some(CertificateHeader { name: file.name.to_ascii_lowercase().parse().ok()?, ca: ca? })
 }
 
 /// A file of certificates that can vouch for others.
-fn authority(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<PathBuf> {
-    let file = named(path, Holds::Certificates, at, report)?;
-    match Peers::load(Some(&file)) {
-        Ok(_) => Some(file),
-        Err(error) => {
-            at.problem(report, error.to_string());
-            None
-        }
-    }
+fn authority(path: &str, at: &At<'_>) -> Option<PathBuf> {
+    let file = named(path, Holds::Certificates, at)?;
+    at.ok(Peers::load(Some(&file))).map(|_| file)
 }
 
 /// The admin listener's address, which must differ from the other listener's.
-pub(super) fn admin(
-    file: &file::Admin,
-    listen: &file::Listen,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<SocketAddr> {
+pub(super) fn admin(file: &file::Admin, listen: &file::Listen, at: &At<'_>) -> Option<SocketAddr> {
     let at = at.field("address");
     let admin: SocketAddr = file.address.parse().ok()?;
     let is_same = |listen: SocketAddr| {
@@ -134,25 +98,23 @@ pub(super) fn admin(
         admin.port() != 0 && listen.port() == admin.port() && either
     };
     if listen.address.parse().is_ok_and(is_same) {
-        at.problem(report, "is the port of listen.address");
-        return None;
+        return at.refuse("is the port of listen.address");
     }
     if !admin.ip().is_loopback() {
-        at.warning(report, "is reachable from outside this machine, and has no authentication");
+        at.warning("is reachable from outside this machine, and has no authentication");
     }
     Some(admin)
 }
 
-pub(super) fn audit(file: &file::Audit, at: &At<'_>, report: &mut ProblemList) -> Option<AuditOutput> {
+pub(super) fn audit(file: &file::Audit, at: &At<'_>) -> Option<AuditOutput> {
     let at = at.field("output");
     if file.output == "stdout" {
         return Some(AuditOutput::Stdout);
     }
-    let path = report.resolve(&file.output);
+    let path = at.report.resolve(&file.output);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
-        at.problem(report, format!("{} is not a file in an existing folder", at.shown(&file.output)));
-        return None;
+        return at.refuse(format!("{} is not a file in an existing folder", at.shown(&file.output)));
     }
     Some(AuditOutput::File(path))
 }

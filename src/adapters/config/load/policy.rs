@@ -22,7 +22,7 @@ pub(super) fn policy(
     folder: &Path,
     document: Option<&Document<file::Config>>,
     config: Option<&Config>,
-    report: &mut ProblemList,
+    report: &ProblemList,
 ) -> Policy {
     let mut policy = Policy::default();
     if let Some(config) = config {
@@ -40,26 +40,26 @@ pub(super) fn policy(
     let mut listing = String::new();
     for path in &paths {
         report.open(path);
-        let before = report.problems.len();
+        let before = report.count();
         let Ok(document) = document::read::<file::audience::Audience>(path, &schema, None, report) else {
             continue;
         };
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         listing.extend([&document.hash, "  ", &name, "\n"]);
-        let at = At::root(&document.tree);
-        let Some(placed) = audience::audience(&document.file, main, &at, report) else { continue };
-        if report.problems.len() > before {
+        let at = At::root(&document.tree, report);
+        let Some(placed) = audience::audience(&document.file, main, &at) else { continue };
+        if report.count() > before {
             continue;
         }
         let Placed { realm, audience } = placed;
         if let Some(first) = audiences.insert((realm.clone(), audience.name.clone()), path.clone()) {
             let message = format!("the realm {realm} already has it in {}", first.display());
-            at.field("audience").problem(report, message);
+            at.field("audience").problem(message);
         }
         for (index, resource) in document.file.resources.iter().enumerate() {
             if let Some(first) = resources.insert((realm.clone(), resource.clone()), path.clone()) {
                 let message = format!("{resource:?} already stands for the audience in {}", first.display());
-                at.field("resources").item(index).problem(report, message);
+                at.field("resources").item(index).problem(message);
             }
         }
         policy.realms.entry(realm).or_default().insert(audience.name.clone(), audience);
@@ -68,20 +68,20 @@ pub(super) fn policy(
     policy
 }
 
-fn audience_paths(folder: &Path, document: Option<&Document<file::Config>>, report: &mut ProblemList) -> Vec<PathBuf> {
+fn audience_paths(folder: &Path, document: Option<&Document<file::Config>>, report: &ProblemList) -> Vec<PathBuf> {
     let found = files::audience_files(folder);
     let Some(document) = document else { return found.unwrap_or_default() };
-    let at = At::root(&document.tree).field("audiences");
+    let at = At::root(&document.tree, report).field("audiences");
     let shown = folder.display();
     match &found {
         Ok(paths) if paths.is_empty() => {
-            at.warning(report, format!("no audience file in {shown}: every exchange is refused"));
+            at.warning(format!("no audience file in {shown}: every exchange is refused"));
         }
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            at.warning(report, format!("no folder {shown}: every exchange is refused"));
+            at.warning(format!("no folder {shown}: every exchange is refused"));
         }
-        Err(error) => at.problem(report, format!("the folder {shown} can't be read: {error}")),
+        Err(error) => at.problem(format!("the folder {shown} can't be read: {error}")),
     }
     found.unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Problems and warnings, collected with their places: one run names them all.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,23 +10,29 @@ use crate::adapters::config::problem::Problem;
 /// Problems, warnings and the files that were read.
 #[derive(Debug, Default)]
 pub(super) struct ProblemList {
-    /// The file that is being checked.
-    pub(super) file: PathBuf,
     /// The folder that relative paths start from.
     pub(super) base: PathBuf,
-    pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    /// The file that is being checked.
+    pub(super) file: RefCell<PathBuf>,
+    pub(super) problems: RefCell<Vec<Problem>>,
+    pub(super) warnings: RefCell<Vec<Problem>>,
     /// File → SHA-256 of its bytes; `None` if it could not be read.
-    pub(super) files: BTreeMap<PathBuf, Option<String>>,
+    pub(super) files: RefCell<BTreeMap<PathBuf, Option<String>>>,
 }
 
 impl ProblemList {
-    pub(super) fn problem(&mut self, place: Location, key: &str, message: impl Into<String>) {
-        self.problems.push(self.entry(place, key, message.into()));
+    pub(super) fn problem(&self, place: Location, key: &str, message: impl Into<String>) {
+        self.problems.borrow_mut().push(self.entry(place, key, message.into()));
     }
 
     fn entry(&self, place: Location, key: &str, message: String) -> Problem {
-        Problem { file: self.file.clone(), line: place.line, column: place.column, key: key.to_owned(), message }
+        let file = self.file.borrow().clone();
+        Problem { file, line: place.line, column: place.column, key: key.to_owned(), message }
+    }
+
+    /// How many problems there are.
+    pub(super) fn count(&self) -> usize {
+        self.problems.borrow().len()
     }
 
     /// `path` as a file of this configuration.
@@ -34,39 +41,78 @@ impl ProblemList {
         if joined.as_os_str().is_empty() { PathBuf::from(".") } else { joined }
     }
 
-    /// Further problems belong to `file`.
-    pub(super) fn open(&mut self, file: &Path) {
-        file.clone_into(&mut self.file);
+    /// Further problems belong to `file`. Returns the file to which they belonged before.
+    pub(super) fn open(&self, file: &Path) -> PathBuf {
+        self.file.replace(file.to_owned())
+    }
+
+    /// Cambio watches `file` from now on.
+    pub(super) fn watch(&self, file: &Path, hash: Option<String>) {
+        self.files.borrow_mut().insert(file.to_owned(), hash);
     }
 }
 
 /// A value of the tree with its full key: the place of a problem.
 #[derive(Clone, Debug)]
 pub(super) struct At<'a> {
+    pub(super) report: &'a ProblemList,
     node: Option<&'a Node>,
     place: Location,
     key: String,
 }
 
 impl<'a> At<'a> {
-    pub(super) fn root(node: &'a Node) -> Self {
-        Self { node: Some(node), place: node.place, key: String::new() }
+    pub(super) fn root(node: &'a Node, report: &'a ProblemList) -> Self {
+        Self { report, node: Some(node), place: node.place, key: String::new() }
     }
 
     /// No place: for a value whose problems another check reports.
-    pub(super) fn nowhere() -> Self {
-        Self { node: None, place: Location::default(), key: String::new() }
+    pub(super) fn nowhere(report: &'a ProblemList) -> Self {
+        Self { report, node: None, place: Location::default(), key: String::new() }
     }
 
     /// The value under `name`; if it was left out, the place of its parent.
     pub(super) fn field(&self, name: &str) -> Self {
-        let node = self.node.and_then(|node| node.field(name));
-        Self { node, place: node.map_or(self.place, |node| node.place), key: join(&self.key, name) }
+        self.below(self.node.and_then(|node| node.field(name)), join(&self.key, name))
     }
 
     pub(super) fn item(&self, index: usize) -> Self {
-        let node = self.node.and_then(|node| node.item(index));
-        Self { node, place: node.map_or(self.place, |node| node.place), key: format!("{}[{index}]", self.key) }
+        self.below(self.node.and_then(|node| node.item(index)), format!("{}[{index}]", self.key))
+    }
+
+    fn below(&self, node: Option<&'a Node>, key: String) -> Self {
+        Self { report: self.report, node, place: node.map_or(self.place, |node| node.place), key }
+    }
+
+    /// Each value of a list, with its place.
+    pub(super) fn items<'l, T>(&self, list: &'l [T]) -> impl Iterator<Item = (Self, &'l T)> {
+        list.iter().enumerate().map(|(index, one)| (self.item(index), one))
+    }
+
+    /// Checks every value of a list, also after a wrong one.
+    pub(super) fn all<T, U>(&self, list: &[T], mut check: impl FnMut(&T, &Self) -> Option<U>) -> Option<Vec<U>> {
+        all(list.iter().enumerate().map(|(index, one)| check(one, &self.item(index))))
+    }
+
+    /// Checks every value of a mapping, also after a wrong one.
+    pub(super) fn entries<T, U>(
+        &self,
+        map: &BTreeMap<String, T>,
+        mut check: impl FnMut(&str, &T, &Self) -> Option<U>,
+    ) -> Option<BTreeMap<String, U>> {
+        let checked = all(map.iter().map(|(name, one)| Some((name.clone(), check(name, one, &self.field(name))?))))?;
+        Some(checked.into_iter().collect())
+    }
+
+    /// Checks the value under `key`: `Some(None)` if it was left out, `None` if it is wrong.
+    #[expect(clippy::option_option, reason = "a value is left out, wrong or right, and `?` takes the second case away")]
+    pub(super) fn optional<T, U>(
+        &self,
+        key: &str,
+        value: Option<T>,
+        check: impl FnOnce(T, &Self) -> Option<U>,
+    ) -> Option<Option<U>> {
+        optional(value, |value| check(value, &self.field(key)))
     }
 
     /// Whether the value came from the environment, in part at least.
@@ -79,19 +125,33 @@ impl<'a> At<'a> {
         self.node.map_or_else(|| format!("{value:?}"), |node| node.shown(value))
     }
 
-    pub(super) fn problem(&self, report: &mut ProblemList, message: impl Into<String>) {
-        if !self.broken() {
-            report.problem(self.place, &self.key, message);
+    pub(super) fn problem(&self, message: impl Into<String>) {
+        if !self.node.is_some_and(|node| node.broken) {
+            self.report.problem(self.place, &self.key, message);
         }
     }
 
-    fn broken(&self) -> bool {
-        self.node.is_some_and(|node| node.broken)
+    /// Reports every key that is used and must not be.
+    pub(super) fn unused(&self, keys: &[(&str, bool)], message: &str) {
+        for (key, _) in keys.iter().filter(|(_, used)| *used) {
+            self.field(key).problem(message);
+        }
     }
 
-    pub(super) fn warning(&self, report: &mut ProblemList, message: impl Into<String>) {
-        let entry = report.entry(self.place, &self.key, message.into());
-        report.warnings.push(entry);
+    /// Reports a problem; there is no value then.
+    pub(super) fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.problem(message);
+        None
+    }
+
+    /// The value, or its error as a problem.
+    pub(super) fn ok<T>(&self, result: Result<T, impl ToString>) -> Option<T> {
+        result.map_err(|error| self.problem(error.to_string())).ok()
+    }
+
+    pub(super) fn warning(&self, message: impl Into<String>) {
+        let entry = self.report.entry(self.place, &self.key, message.into());
+        self.report.warnings.borrow_mut().push(entry);
     }
 }
 

@@ -1,25 +1,28 @@
 //! `realms`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use http::Uri;
 
-use super::dpop::dpop;
+use super::files::{Holds, named, read, read_noted, warn_if_public};
 use super::format::{CANONICAL, is_canonical};
-use super::problem::{At, ProblemList, all, optional};
-use super::tokens::{jwks, token_checks};
-use super::{clients, introspection, keys, refresh};
+use super::issuers::{jwks, own_client, token_checks};
+use super::problem::At;
+use super::value::algorithms;
+use super::{clients, keys};
 use crate::adapters::config::file::{Config, realm as file};
-use crate::adapters::config::settings::realm::{Directory, Realm};
+use crate::adapters::config::settings::realm::{Directory, Dpop, NonceSource, Realm, RefreshTokens};
+use crate::adapters::seal::{Seal, SealError};
 use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::policy::admin_roles::AdminRoles;
 use crate::judgement::route::RouteTable;
+use crate::judgement::token::dpop::nonce::NonceKey;
 
-pub(super) fn realms(main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<BTreeMap<String, Realm>> {
-    let checked = all(main.realms.iter().map(|(name, realm)| self::realm(name, realm, main, &at.field(name), report)))?;
-    let realms: BTreeMap<String, Realm> = checked.into_iter().map(|realm| (realm.name.clone(), realm)).collect();
+pub(super) fn realms(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, Realm>> {
+    let realms = at.entries(&main.realms, |name, realm, at| self::realm(name, realm, main, at))?;
     for realm in realms.values() {
         let contains = |other: &&Realm| {
             let rest = realm.path.strip_prefix(other.path.as_str());
@@ -27,16 +30,16 @@ pub(super) fn realms(main: &Config, at: &At<'_>, report: &mut ProblemList) -> Op
         };
         if let Some(other) = realms.values().find(contains) {
             let (at, name) = (at.field(&realm.name).field("path"), &other.name);
-            at.problem(report, format!("{:?} is or lies within the path of the realm {name}", realm.path));
+            at.problem(format!("{:?} is or lies within the path of the realm {name}", realm.path));
         }
     }
-    one_realm_per_path(&realms, at, report);
-    one_realm_per_key(&realms, main, at, report);
+    one_realm_per_path(&realms, at);
+    one_realm_per_key(&realms, main, at);
     Some(realms)
 }
 
 /// Only one of two realms could judge requests to a path that they share.
-fn one_realm_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mut ProblemList) {
+fn one_realm_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>) {
     let mut seen: BTreeMap<String, &Realm> = BTreeMap::new();
     for realm in realms.values() {
         let paths = RouteTable::paths(realm.place());
@@ -51,14 +54,14 @@ fn one_realm_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>, report: &mu
             };
             at.field(&realm.name)
                 .field(field)
-                .problem(report, format!("{path} is also a path of the realm {}: {way}", other.name));
+                .problem(format!("{path} is also a path of the realm {}: {way}", other.name));
         }
         seen.extend(paths.into_iter().map(|path| (path, realm)));
     }
 }
 
 /// With a key that signs for two realms, one of them could speak for the other.
-fn one_realm_per_key(realms: &BTreeMap<String, Realm>, main: &Config, at: &At<'_>, report: &mut ProblemList) {
+fn one_realm_per_key(realms: &BTreeMap<String, Realm>, main: &Config, at: &At<'_>) {
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for realm in realms.values() {
         let shared = realm.signing.iter().flat_map(KeyRing::all).find_map(|key| {
@@ -69,38 +72,38 @@ fn one_realm_per_key(realms: &BTreeMap<String, Realm>, main: &Config, at: &At<'_
             let file = main.realms.get(&realm.name).is_some_and(|realm| realm.signing_key.is_some());
             let at = at.field(&realm.name).field(if file { "signingKey" } else { "signingKeys" });
             let message = format!("has the key {kid}, which the realm {first} has, too: each realm needs its own");
-            at.problem(report, message);
+            at.problem(message);
         }
     }
 }
 
-fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<Realm> {
+fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<Realm> {
     let same = |other: &str, issuer: &str| other < name && issuer == file.issuer;
     if let Some((other, _)) = main.realms.iter().find(|(other, realm)| same(other, &realm.issuer)) {
-        at.field("issuer").problem(report, format!("is the issuer of the realm {other}"));
+        at.field("issuer").problem(format!("is the issuer of the realm {other}"));
     }
-    let path = path(file, at, report);
-    let realm_parameter = realm_parameter(name, file, &at.field("pathParameters").field("realm"), report);
-    let subject_issuers = subject_issuers(file, main, &at.field("subjectIssuers"), report);
-    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at, report);
-    let signing = keys::signing(file, at, report);
-    let introspection = optional(file.introspection.as_ref(), |client| {
-        introspection::realm(client, &at.field("introspection"), report)
+    let path = path(file, at);
+    let realm_parameter = realm_parameter(name, file, &at.field("pathParameters").field("realm"));
+    let subject_issuers = subject_issuers(file, main, &at.field("subjectIssuers"));
+    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at);
+    let signing = keys::signing(file, at);
+    let introspection = at.optional("introspection", file.introspection.as_ref(), |client, at| {
+        own_client(&client.client_id, &client.client_secret_file, at)
     });
-    let jwks = jwks(&file.jwks, &at.field("jwks"), report);
-    let dpop = dpop(&file.dpop, &at.field("dpop"), report);
-    let directory =
-        optional(file.directory.as_ref(), |directory| self::directory(directory, &at.field("directory"), report));
+    let jwks = jwks(&file.jwks, &at.field("jwks"));
+    let dpop = dpop(&file.dpop, &at.field("dpop"));
+    let directory = at.optional("directory", file.directory.as_ref(), |directory, at| {
+        let client = own_client(&directory.client_id, &directory.client_secret_file, at);
+        Some(Directory { client: client?, cache_for: directory.cache_for.duration()? })
+    });
     let place = RealmPath {
         path: path.as_deref().unwrap_or_default(),
         rules: Dialect::from(file.dialect).rules(),
         realm: realm_parameter.as_deref().unwrap_or_default(),
     };
-    let clients = clients::clients(file, &RouteTable::token_paths(place), &main.issuers, at, report);
-    let refresh_tokens = optional(file.refresh_tokens.as_ref(), |tokens| {
-        refresh::refresh_tokens(tokens, &at.field("refreshTokens"), report)
-    });
-    let doors = doors(&file.doors, &at.field("doors"), report);
+    let clients = clients::clients(file, &RouteTable::token_paths(place), &main.issuers, at);
+    let refresh_tokens = at.optional("refreshTokens", file.refresh_tokens.as_ref(), refresh_tokens);
+    let doors = doors(&file.doors, &at.field("doors"));
     Some(Realm {
         name: name.to_owned(),
         issuer: file.issuer.clone(),
@@ -123,74 +126,102 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>, report: &mu
 }
 
 /// The realm's path: written, or the issuer's.
-fn path(file: &file::Realm, at: &At<'_>, report: &mut ProblemList) -> Option<String> {
+fn path(file: &file::Realm, at: &At<'_>) -> Option<String> {
     if let Some(path) = &file.path {
         return Some(path.clone());
     }
     let path = file.issuer.parse::<Uri>().ok()?.path().to_owned();
     if !is_canonical(&path) {
-        at.field("issuer").problem(report, CANONICAL);
-        return None;
+        return at.field("issuer").refuse(CANONICAL);
     }
     Some(path)
 }
 
 /// The path parameter `realm`, for dialects that have one.
-fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>, report: &mut ProblemList) -> Option<String> {
+fn realm_parameter(name: &str, file: &file::Realm, at: &At<'_>) -> Option<String> {
     let dialect = Dialect::from(file.dialect);
     let Some(realm) = &file.path_parameters.realm else { return Some(name.to_owned()) };
     if !dialect.rules().has_realm_parameter() {
-        at.problem(report, format!("has no effect: the paths of {} have no parameter", dialect.name()));
-        return None;
+        return at.refuse(format!("has no effect: the paths of {} have no parameter", dialect.name()));
     }
     Some(realm.clone())
 }
 
-fn subject_issuers(file: &file::Realm, main: &Config, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<String>> {
+fn subject_issuers(file: &file::Realm, main: &Config, at: &At<'_>) -> Option<Vec<String>> {
     let mut seen = BTreeSet::new();
-    all(file.subject_issuers.iter().enumerate().map(|(index, name)| {
-        let at = at.item(index);
+    at.all(&file.subject_issuers, |name, at| {
         if name == "*" {
-            at.problem(report, "\"*\" is not accepted here: name each realm and issuer");
+            at.refuse("\"*\" is not accepted here: name each realm and issuer")
         } else if !main.realms.contains_key(name) && !main.issuers.contains_key(name) {
-            at.problem(report, format!("{} is neither a realm nor an issuer of this file", at.shown(name)));
-        } else if !seen.insert(name) {
-            at.problem(report, format!("{name} is named twice"));
+            at.refuse(format!("{} is neither a realm nor an issuer of this file", at.shown(name)))
+        } else if !seen.insert(name.clone()) {
+            at.refuse(format!("{name} is named twice"))
         } else {
-            return Some(name.clone());
+            Some(name.clone())
         }
-        None
-    }))
+    })
 }
 
-fn directory(file: &file::Directory, at: &At<'_>, report: &mut ProblemList) -> Option<Directory> {
-    let client = introspection::client(&file.client_id, &file.client_secret_file, at, report);
-    Some(Directory { client: client?, cache_for: file.cache_for.duration()? })
+fn dpop(file: &file::Dpop, at: &At<'_>) -> Option<Dpop> {
+    let key = at.optional("nonceKeyFile", file.nonce_key_file.as_deref(), |path, at| {
+        let path = named(path, Holds::Anything, at)?;
+        if read(&path).is_ok_and(|bytes| NonceKey::new(&bytes).is_some()) {
+            return Some(path);
+        }
+        at.refuse("has fewer than 32 bytes")
+    });
+    let nonce = match (file.nonce, key?) {
+        (file::Nonce::Off, None) => None,
+        (file::Nonce::Off, Some(_)) => {
+            let message = "has no effect: Cambio demands no nonce (set `nonce: required`)";
+            return at.field("nonceKeyFile").refuse(message);
+        }
+        (file::Nonce::Required, None) => Some(NonceSource::Random),
+        (file::Nonce::Required, Some(path)) => Some(NonceSource::File(path)),
+    };
+    Some(Dpop { algorithms: algorithms(&file.algorithms)?, window: file.window.signed()?, nonce })
 }
 
-fn doors(file: &file::Doors, at: &At<'_>, report: &mut ProblemList) -> Doors {
-    let mut warned = |open: bool, name: &str| {
+fn refresh_tokens(file: &file::RefreshTokens, at: &At<'_>) -> Option<RefreshTokens> {
+    let at = at.field("keyFiles");
+    let keys = at.all(&file.key_files, |path, at| {
+        let resolved = at.report.resolve(path);
+        match read_noted(&resolved, at.report) {
+            Ok(bytes) => {
+                if Seal::from_texts([bytes.as_slice()]).is_err() {
+                    let message = "does not have 32 random bytes in base64: `cambio seal-key` makes such a file";
+                    at.problem(format!("the file {} {message}", at.shown(path)));
+                }
+                warn_if_public(&resolved, &format!("the key {}", at.shown(path)), at);
+                Some(bytes)
+            }
+            Err(error) => at.refuse(format!("the file {} {error}", at.shown(path))),
+        }
+    })?;
+    match Seal::from_texts(keys.iter().map(|key| key.as_slice())) {
+        Ok(seal) => Some(RefreshTokens { seal: Arc::new(seal) }),
+        Err(SealError::Keys) => at.refuse("has the same key twice"),
+        Err(_) => None,
+    }
+}
+
+fn doors(file: &file::Doors, at: &At<'_>) -> Doors {
+    let warned = |open: bool, name: &str| {
         if open {
-            at.field(name).warning(report, "open: callers can get tokens that no audience's owner has permitted");
+            at.field(name).warning("open: callers can get tokens that no audience's owner has permitted");
         }
         open
     };
-    let mut governed = |door: file::GovernedDoor, name: &str| {
+    let governed = |door: file::GovernedDoor, name: &str| {
         warned(door == file::GovernedDoor::Open, name);
-        match door {
-            file::GovernedDoor::Closed => GovernedDoor::Closed,
-            file::GovernedDoor::Open => GovernedDoor::Open,
-            file::GovernedDoor::Judged => GovernedDoor::Judged,
-        }
+        GovernedDoor::from(door)
     };
-    let jwt_bearer = governed(file.jwt_bearer, "jwtBearer");
-    let requested_subject = governed(file.requested_subject, "requestedSubject");
-    let mut open = |door: file::Door, name: &str| warned(door == file::Door::Open, name);
+    let open = |door: file::Door, name: &str| warned(door == file::Door::Open, name);
     Doors {
-        jwt_bearer,
+        jwt_bearer: governed(file.jwt_bearer, "jwtBearer"),
         uma_ticket: open(file.uma_ticket, "umaTicket"),
         ciba: open(file.ciba, "ciba"),
         requested_issuer: open(file.requested_issuer, "requestedIssuer"),
-        requested_subject,
+        requested_subject: governed(file.requested_subject, "requestedSubject"),
     }
 }

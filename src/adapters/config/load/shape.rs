@@ -13,7 +13,7 @@ use super::tree::{Location, Node, NodeKey, Value};
 
 /// Checks `root` and mends what is safe to mend for the checks that follow: an unknown key becomes the key that was likely
 /// meant, or is removed. Returns whether the tree now fits the type.
-pub(super) fn check(root: &mut Node, schema: &Json, report: &mut ProblemList) -> bool {
+pub(super) fn check(root: &mut Node, schema: &Json, report: &ProblemList) -> bool {
     let mut walk = Walk { root: schema, report, fits: true };
     walk.node(root, schema, "");
     walk.fits
@@ -21,7 +21,7 @@ pub(super) fn check(root: &mut Node, schema: &Json, report: &mut ProblemList) ->
 
 struct Walk<'a> {
     root: &'a Json,
-    report: &'a mut ProblemList,
+    report: &'a ProblemList,
     fits: bool,
 }
 
@@ -89,12 +89,11 @@ impl<'a> Walk<'a> {
 
     fn duplicates(&mut self, entries: &mut Vec<(NodeKey, Node)>, parent: &str) {
         let mut seen: Vec<(String, u64)> = Vec::new();
-        let report = &mut *self.report;
         entries.retain(|(key, _)| {
             let first = seen.iter().find(|(text, _)| *text == key.text);
             if let Some((_, line)) = first {
                 let message = format!("is given twice, first in line {line}");
-                report.problem(key.place, &join(parent, &key.text), message);
+                self.report.problem(key.place, &join(parent, &key.text), message);
                 return false;
             }
             seen.push((key.text.clone(), key.place.line));
@@ -148,22 +147,20 @@ impl<'a> Walk<'a> {
 
     /// Follows `$ref`.
     fn resolve(&self, schema: &'a Json) -> &'a Json {
-        match schema.get("$ref").and_then(Json::as_str).and_then(|path| self.root.pointer(path.strip_prefix('#')?)) {
-            Some(target) => target,
-            None => schema,
-        }
+        let path = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
+        path.and_then(|path| self.root.pointer(path)).unwrap_or(schema)
     }
 }
 
 /// The texts that an enumeration allows.
 fn options(schema: &Json) -> Option<Vec<&str>> {
-    if let Some(values) = schema.get("enum").and_then(Json::as_array) {
+    if let Some(values) = schema["enum"].as_array() {
         return Some(values.iter().filter_map(Json::as_str).collect());
     }
-    if let Some(value) = schema.get("const").and_then(Json::as_str) {
+    if let Some(value) = schema["const"].as_str() {
         return Some(vec![value]);
     }
-    schema.get("oneOf").and_then(Json::as_array)?.iter().map(|one| one.get("const").and_then(Json::as_str)).collect()
+    schema["oneOf"].as_array()?.iter().map(|one| one["const"].as_str()).collect()
 }
 
 fn types(schema: &Json) -> Vec<&str> {

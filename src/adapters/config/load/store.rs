@@ -3,46 +3,39 @@
 use rustls_pki_types::ServerName;
 
 use super::files::{Holds, named};
-use super::problem::{At, ProblemList, optional};
-use crate::adapters::config::file::store as file;
+use super::problem::At;
+use super::value::is_local;
+use crate::adapters::config::file::platform as file;
 use crate::adapters::config::store::{Redis, RedisAddress, RedisServers, Store};
 
-pub(super) fn store(file: &file::Store, at: &At<'_>, report: &mut ProblemList) -> Option<Store> {
+pub(super) fn store(file: &file::Store, at: &At<'_>) -> Option<Store> {
     match &file.redis {
         None => Some(Store::Memory),
-        Some(redis) => self::redis(redis, &at.field("redis"), report).map(Store::Redis),
+        Some(redis) => self::redis(redis, &at.field("redis")).map(Store::Redis),
     }
 }
 
-fn redis(file: &file::Redis, at: &At<'_>, report: &mut ProblemList) -> Option<Redis> {
-    let place = match place(&file.url) {
-        Ok(place) => Some(place),
-        Err(message) => {
-            at.field("url").problem(report, message);
-            None
-        }
-    };
+fn redis(file: &file::Redis, at: &At<'_>) -> Option<Redis> {
+    let place = at.field("url").ok(place(&file.url));
     if let Some(place) = &place {
-        without_tls(place, file, at, report);
+        without_tls(place, file, at);
     }
-    let secret = |file: Option<&String>, field: &str, report: &mut ProblemList| {
-        optional(file, |path| named(path, Holds::Anything, &at.field(field), report))
-    };
-    let ca = optional(file.ca.as_ref(), |ca| named(ca, Holds::Certificates, &at.field("ca"), report));
-    let password_file = secret(file.password_file.as_ref(), "passwordFile", report);
-    let sentinel_password = secret(file.sentinel_password_file.as_ref(), "sentinelPasswordFile", report);
+    let secret = |file: Option<&str>, key| at.optional(key, file, |path, at| named(path, Holds::Anything, at));
+    let ca = at.optional("ca", file.ca.as_deref(), |ca, at| named(ca, Holds::Certificates, at));
+    let password_file = secret(file.password_file.as_deref(), "passwordFile");
+    let sentinel_password = secret(file.sentinel_password_file.as_deref(), "sentinelPasswordFile");
     if file.username.is_some() && file.password_file.is_none() {
-        at.field("username").problem(report, "needs a passwordFile");
+        at.field("username").problem("needs a passwordFile");
     }
     let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':');
     if file.prefix.len() > 64 || !file.prefix.bytes().all(letter) {
-        at.field("prefix").problem(report, "takes at most 64 letters, digits, `.`, `_`, `-` and `:`");
+        at.field("prefix").problem("takes at most 64 letters, digits, `.`, `_`, `-` and `:`");
     }
     let Place { tls, mut servers, database } = place?;
     if let RedisServers::Sentinel { password_file, .. } = &mut servers {
         *password_file = sentinel_password?;
     } else if file.sentinel_password_file.is_some() {
-        at.field("sentinelPasswordFile").problem(report, "has no effect: the URL is not redis+sentinel");
+        at.field("sentinelPasswordFile").problem("has no effect: the URL is not redis+sentinel");
     }
     Some(Redis {
         servers,
@@ -56,17 +49,16 @@ fn redis(file: &file::Redis, at: &At<'_>, report: &mut ProblemList) -> Option<Re
     })
 }
 
-fn without_tls(place: &Place, file: &file::Redis, at: &At<'_>, report: &mut ProblemList) {
+fn without_tls(place: &Place, file: &file::Redis, at: &At<'_>) {
     if place.tls {
         return;
     }
     if file.ca.is_some() {
-        at.field("ca").problem(report, "has no effect: the URL is redis, without TLS");
+        at.field("ca").problem("has no effect: the URL is redis, without TLS");
     }
-    let local = |host: &str| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if let Some(remote) = place.servers.named().iter().find(|server| !local(&server.host)) {
+    if let Some(remote) = place.servers.named().iter().find(|server| !is_local(&server.host)) {
         let message = format!("whoever is between here and {} can answer for it: use rediss", remote.host);
-        at.field("url").warning(report, message);
+        at.field("url").warning(message);
     }
 }
 

@@ -6,29 +6,33 @@ use http::Uri;
 use jsonwebtoken::Algorithm;
 
 use super::format;
-use super::problem::{At, ProblemList, all};
+use super::problem::{At, all};
 use crate::judgement::expression::{Expression, Other};
 use crate::judgement::jose::jws;
+
+/// Whether a host is this machine.
+pub(super) fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
 
 /// Whether plain http leaves this machine.
 pub(super) fn is_plain_and_remote(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    uri.scheme_str() == Some("http") && !local
+    uri.scheme_str() == Some("http") && !is_local(host)
 }
 
 /// Warns if keys are fetched from a URL without TLS.
-pub(super) fn warn_of_plain(url: &str, at: &At<'_>, report: &mut ProblemList) {
+pub(super) fn warn_of_plain(url: &str, at: &At<'_>) {
     if url.parse().is_ok_and(|uri| is_plain_and_remote(&uri)) {
-        at.warning(report, "Cambio fetches keys over plain http: whoever controls the network can make tokens");
+        at.warning("Cambio fetches keys over plain http: whoever controls the network can make tokens");
     }
 }
 
 /// A signature algorithm, where the schema can't say which ones are accepted.
-pub(super) fn algorithm(name: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Algorithm> {
+pub(super) fn algorithm(name: &str, at: &At<'_>) -> Option<Algorithm> {
     let algorithm = jws::algorithm(name);
     if algorithm.is_none() {
-        at.problem(report, format!("{} {}", at.shown(name), format::refused_algorithm(name)));
+        at.problem(format!("{} {}", at.shown(name), format::refused_algorithm(name)));
     }
     algorithm
 }
@@ -39,26 +43,15 @@ pub(super) fn algorithms(names: &[String]) -> Option<Vec<Algorithm>> {
 }
 
 /// A CEL expression that compiles.
-pub(super) fn expression(source: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Expression> {
-    expression_about(source, &[], at, report)
+pub(super) fn expression(source: &str, at: &At<'_>) -> Option<Expression> {
+    expression_about(source, &[], at)
 }
 
 /// A CEL expression that compiles, with further variables.
-pub(super) fn expression_about(
-    source: &str,
-    others: &[Other],
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Expression> {
+pub(super) fn expression_about(source: &str, others: &[Other], at: &At<'_>) -> Option<Expression> {
     if source.trim().is_empty() {
-        at.problem(report, "is empty");
-        return None;
+        return at.refuse("is empty");
     }
-    match Expression::compile_about(source, others) {
-        Ok(expression) => Some(expression),
-        Err(error) => {
-            at.problem(report, format!("does not compile: {}", error.to_string().replace('\n', " ")));
-            None
-        }
-    }
+    let compiled = Expression::compile_about(source, others);
+    at.ok(compiled.map_err(|error| format!("does not compile: {}", error.to_string().replace('\n', " "))))
 }

@@ -1,11 +1,17 @@
-//! Issuers of subject tokens, and how issuers' keys are kept.
+//! Issuers of subject tokens: their keys, their introspection endpoints (RFC 7662) and Cambio's own clients there.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::introspection::Introspection;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Uri};
+
+use crate::adapters::config::file::issuer::SecretMethod;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::TokenChecks;
+use crate::words::oauth::form;
+use crate::words::secret::Secret;
 
 /// A foreign issuer whose tokens may be subject tokens.
 #[derive(Clone, Debug)]
@@ -50,4 +56,38 @@ pub struct JwksLimits {
     pub max_stale: Duration,
     /// Shortest time between two fetches because of an unknown `kid`.
     pub unknown_kid_cooldown: Duration,
+}
+
+/// An issuer's introspection endpoint.
+#[derive(Clone, Debug)]
+pub struct Introspection {
+    /// Its URL.
+    pub url: Uri,
+    /// Cambio's own client there.
+    pub client: OwnClient,
+    /// How the client authenticates.
+    pub method: SecretMethod,
+    /// Longest time that Cambio uses an answer again; zero means that it asks every time.
+    pub cache_for: Duration,
+}
+
+/// A client that is Cambio itself.
+#[derive(Clone, Debug)]
+pub struct OwnClient {
+    /// `client_id`
+    pub id: String,
+    /// `client_secret`
+    pub secret: Secret,
+}
+
+impl OwnClient {
+    /// The header for `client_secret_basic`: id and secret, each form-encoded (RFC 6749 section 2.3.1).
+    pub fn basic(&self) -> HeaderValue {
+        let pair = format!("{}:{}", form::encode(&self.id), form::encode(self.secret.expose()));
+        // Base64 is always a header value.
+        let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+            .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+        header.set_sensitive(true);
+        header
+    }
 }

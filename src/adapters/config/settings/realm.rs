@@ -1,11 +1,13 @@
 //! A realm of the identity provider.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dpop::Dpop;
-use super::introspection::OwnClient;
-use super::issuer::JwksLimits;
+use jiff::SignedDuration;
+use jsonwebtoken::Algorithm;
+
+use super::issuer::{JwksLimits, OwnClient};
 use crate::adapters::seal::Seal;
 use crate::judgement::client::registry::Clients;
 use crate::judgement::dialect::{Dialect, RealmPath};
@@ -74,4 +76,24 @@ pub struct Directory {
     pub client: OwnClient,
     /// How long Cambio uses an answer again.
     pub cache_for: Duration,
+}
+
+/// A realm's requirements for `DPoP` proofs (RFC 9449).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dpop {
+    /// The algorithms that Cambio accepts, and no others.
+    pub algorithms: Vec<Algorithm>,
+    /// Greatest age of a proof.
+    pub window: SignedDuration,
+    /// Where the key for nonces comes from; `None` if Cambio demands no nonce.
+    pub nonce: Option<NonceSource>,
+}
+
+/// Where the key comes from with which Cambio recognises its nonces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NonceSource {
+    /// Made when the process starts: replicas do not know each other's nonces.
+    Random,
+    /// A file that replicas share.
+    File(PathBuf),
 }

@@ -1,7 +1,7 @@
 //! Redis Cluster: each key belongs to a slot, and each slot to a node.
 //!
-//! A node that has not the slot answers `MOVED` or `ASK` and did not execute the command, so the command may be sent to
-//! the node that the answer names. The nodes of slots are learned from these answers.
+//! A node without the slot answers `MOVED` or `ASK`, and does not execute the command. Cambio sends the command to the
+//! node that the answer names, and learns the nodes of slots from these answers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,10 +26,10 @@ pub(super) struct Cluster {
     owners: Mutex<HashMap<u16, RedisAddress>>,
 }
 
-/// Where a command that was not executed is to be sent.
+/// Where to send a command that was not executed.
 #[derive(Debug, PartialEq, Eq)]
 struct Redirection {
-    /// Only this time (`ASK`): the slot is on its way.
+    /// Only this time (`ASK`): the slot is being moved.
     once: bool,
     to: RedisAddress,
 }

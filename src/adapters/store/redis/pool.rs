@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redis::{Cmd, ServerError, ServerErrorKind, Value, cmd};
 
-use super::connection::Connection;
-use super::connector::Connector;
+use super::connection::{Connection, Connector};
 use crate::adapters::config::RedisAddress;
 use crate::adapters::store::error::RedisError;
 
@@ -51,7 +50,7 @@ impl Pool {
         }
     }
 
-    /// A kept connection that the server has not ended.
+    /// A kept connection that the server has not closed.
     pub(super) fn kept(&self, server: &RedisAddress) -> Option<Connection> {
         let mut kept = self.lock();
         let connections = kept.get_mut(server)?;
@@ -86,7 +85,7 @@ pub(super) fn is_redirection(error: &ServerError) -> bool {
     matches!(error.kind(), Some(ServerErrorKind::Moved | ServerErrorKind::Ask))
 }
 
-/// A Redis that drops keys when memory is short forgets what was used. Who may not ask is not told.
+/// A Redis that drops keys when memory is short forgets used tokens. If Cambio may not send `INFO`, it does not warn.
 async fn warn_of_eviction(connection: &mut Connection) -> Result<(), RedisError> {
     let mut info = cmd("INFO");
     info.arg("memory");

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
-use super::connection::Connection;
-use super::connector::Connector;
+use super::connection::{Connection, Connector};
 use super::pool::Pool;
 use super::turns::Turns;
 use crate::adapters::config::RedisAddress;

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::config::file::issuance::Issuance;
-use crate::adapters::config::file::schema::{names_of, not_empty, some};
+use crate::adapters::config::file::schema::{means, names_of, not_empty, some};
 use crate::adapters::config::file::value::Period;
 use crate::judgement::policy::delegation::MAX_DEPTH;
+use crate::judgement::policy::model;
+use crate::words::oauth::urn::TokenType;
 
 /// A statement of the audience's owner: certain clients may exchange certain tokens for the audience.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -76,6 +77,27 @@ pub struct Permission {
     pub expires: Option<String>,
 }
 
+/// Who makes the new token.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Issuance {
+    /// The upstream performs the exchange. Cambio checks the answer, reduces the token to what this file allows, and signs
+    /// it with the realm's signing key.
+    #[default]
+    Reissue,
+    /// The upstream performs the exchange. Cambio checks the answer, and refuses it if the token contains more than this
+    /// file allows.
+    Forward,
+    /// Cambio first turns the foreign token into one of the realm's, with the JWT bearer grant (RFC 7523) at the upstream,
+    /// and continues as with `reissue`.
+    Translate,
+    /// Cambio issues the token without the upstream and signs it with the realm's signing key. Whoever holds that key is
+    /// the identity provider for this audience.
+    Mint,
+}
+
+means!(Issuance => model::Issuance: Forward Reissue Translate Mint);
+
 /// Who may act for the subject.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -116,6 +138,8 @@ pub enum ActorRule {
     Forbidden,
 }
 
+means!(ActorRule => model::ActorRule: Required Optional Forbidden);
+
 /// Who may impersonate whom.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -149,6 +173,8 @@ pub enum SubjectTokenType {
     IdJag,
 }
 
+means!(SubjectTokenType => TokenType: AccessToken IdToken Jwt IdJag);
+
 /// A type of tokens that can be requested (RFC 8693 section 3).
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -162,3 +188,5 @@ pub enum RequestedTokenType {
     /// An access token that the caller requests as a JWT.
     Jwt,
 }
+
+means!(RequestedTokenType => TokenType: AccessToken IdToken RefreshToken Jwt);

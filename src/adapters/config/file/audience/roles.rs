@@ -7,32 +7,26 @@ use crate::adapters::config::file::schema::{each, names_of};
 
 /// The roles in the new token.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RoleRules {
     /// Whether the audience's own client roles stay.
-    #[serde(default = "yes")]
     pub own: bool,
     /// Names of the realm roles that may stay.
-    #[serde(default)]
     #[schemars(transform = each("name"))]
     pub realm: Vec<String>,
     /// Client roles of the audience that are made from other roles or from claims. `map`, `static`, `default` and `output`
     /// need an issuance that signs: any but `forward`.
-    #[serde(default)]
     pub map: Vec<RoleMapping>,
     /// Client roles of the audience that every token gets.
-    #[serde(default, rename = "static")]
+    #[serde(rename = "static")]
     #[schemars(transform = each("name"))]
     pub fixed: Vec<String>,
     /// Client roles of the audience for tokens that would have none otherwise.
-    #[serde(default)]
     #[schemars(transform = each("name"))]
     pub default: Vec<String>,
     /// Where `mint` finds the roles of the realm's own users.
-    #[serde(default)]
     pub source: RoleOrigin,
     /// The claims that name the roles.
-    #[serde(default)]
     pub output: RoleClaims,
     /// The name of the claim for `output: claim` and `both`. Without it, `roles`.
     #[schemars(extend("format" = "name"))]
@@ -52,10 +46,6 @@ impl Default for RoleRules {
             claim: None,
         }
     }
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Where `mint` finds the roles of the realm's own users.

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::issuances::Issuances;
-use super::names::{Home, names};
+use super::context::{Home, Issuances, names};
 use crate::adapters::config::file::audience::roles as file;
-use crate::adapters::config::load::problem::{At, ProblemList, all, optional};
+use crate::adapters::config::load::problem::At;
 use crate::adapters::config::load::value::expression;
 use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Issuance, RoleMapping, RoleOutput, RoleRules, RoleSource};
@@ -19,7 +18,6 @@ pub(super) fn roles(
     issuances: &Issuances<'_>,
     home: Option<Home<'_>>,
     at: &At<'_>,
-    report: &mut ProblemList,
 ) -> Option<RoleRules> {
     let signed = [
         ("map", !file.map.is_empty()),
@@ -27,24 +25,19 @@ pub(super) fn roles(
         ("default", !file.default.is_empty()),
         ("output", file.output != file::RoleClaims::Keycloak),
     ];
-    issuances.need_signature(&signed, at, report);
+    issuances.need_signature(&signed, at);
     if !file.fixed.is_empty() && !file.default.is_empty() {
-        at.field("default").problem(report, "has no effect: every token has the roles of `static`");
+        at.field("default").problem("has no effect: every token has the roles of `static`");
     }
-    let map_at = at.field("map");
-    let map = all(file
-        .map
-        .iter()
-        .enumerate()
-        .map(|(index, mapping)| self::mapping(mapping, home, &map_at.item(index), report)));
+    let map = at.field("map").all(&file.map, |one, at| mapping(one, home, at));
     Some(RoleRules {
         own: file.own,
         realm: set(&file.realm),
         map: map?,
         fixed: set(&file.fixed),
         default: set(&file.default),
-        output: output(file, at, report)?,
-        directory: directory(file, issuances, home, &at.field("source"), report),
+        output: output(file, at)?,
+        directory: directory(file, issuances, home, &at.field("source")),
     })
 }
 
@@ -52,41 +45,25 @@ fn set(names: &[String]) -> BTreeSet<String> {
     names.iter().cloned().collect()
 }
 
-fn mapping(
-    file: &file::RoleMapping,
-    home: Option<Home<'_>>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<RoleMapping> {
+fn mapping(file: &file::RoleMapping, home: Option<Home<'_>>, at: &At<'_>) -> Option<RoleMapping> {
     let from = match (&file.from, &file.when) {
         (Some(from), None) => source(from),
-        (None, Some(when)) => expression(when, &at.field("when"), report).map(RoleSource::When),
-        _ => {
-            at.problem(report, "must have exactly one of `from` and `when`");
-            None
-        }
+        (None, Some(when)) => expression(when, &at.field("when")).map(RoleSource::When),
+        _ => at.refuse("must have exactly one of `from` and `when`"),
     };
-    let issuers_at = at.field("issuers");
-    let issuers = optional(file.issuers.as_ref(), |list| {
+    let issuers = at.optional("issuers", file.issuers.as_deref(), |list, at| {
         if let Some(home) = home {
-            for (index, issuer) in list.iter().enumerate().filter(|(_, one)| *one != "*") {
-                if !home.trusts(issuer) {
-                    let message = format!("{issuer:?} is not among {}", home.subject_issuers());
-                    issuers_at.item(index).problem(report, message);
-                }
-            }
+            home.check_trusted(list, at);
         }
-        names(list, "every issuer", &issuers_at, report)
+        names(list, "every issuer", at)
     })?;
     let from = from?;
-    let realm_only = |names: &Names| match (names, home) {
-        (Names::Listed(names), Some(home)) => names.iter().all(|name| name == home.name),
-        (Names::Any, _) => false,
-        (Names::Listed(_), None) => true,
+    let realm_only = |names: &Names| match home {
+        Some(home) => home.only(names),
+        None => *names != Names::Any,
     };
     if matches!(from, RoleSource::Own(_)) && !issuers.as_ref().is_none_or(realm_only) {
-        issuers_at.problem(
-            report,
+        at.field("issuers").problem(
             "only the realm's own tokens have roles of the audience itself; for a role in a foreign token, write \
              `from: \"client:ID/ROLE\"`",
         );
@@ -108,20 +85,16 @@ fn source(from: &str) -> Option<RoleSource> {
     })
 }
 
-fn output(file: &file::RoleRules, at: &At<'_>, report: &mut ProblemList) -> Option<RoleOutput> {
+fn output(file: &file::RoleRules, at: &At<'_>) -> Option<RoleOutput> {
     let flat = file.output != file::RoleClaims::Keycloak;
     let keycloak = file.output != file::RoleClaims::Claim;
     let at = at.field("claim");
     match &file.claim {
-        Some(_) if !flat => {
-            at.problem(report, "needs `output: claim` or `both`");
-            None
-        }
+        Some(_) if !flat => at.refuse("needs `output: claim` or `both`"),
         Some(claim) => {
             let class = ClaimClass::of(claim);
             if class.is_reserved() && class != ClaimClass::OtherRoles || class == ClaimClass::Login {
-                at.problem(report, format!("{claim:?} has another meaning in tokens"));
-                return None;
+                return at.refuse(format!("{claim:?} has another meaning in tokens"));
             }
             Some(RoleOutput { keycloak, claim: Some(claim.clone()) })
         }
@@ -129,19 +102,13 @@ fn output(file: &file::RoleRules, at: &At<'_>, report: &mut ProblemList) -> Opti
     }
 }
 
-fn directory(
-    file: &file::RoleRules,
-    issuances: &Issuances<'_>,
-    home: Option<Home<'_>>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> bool {
+fn directory(file: &file::RoleRules, issuances: &Issuances<'_>, home: Option<Home<'_>>, at: &At<'_>) -> bool {
     let wanted = file.source == file::RoleOrigin::Directory;
     if wanted && !issuances.have(Issuance::Mint) {
-        at.problem(report, "needs `issuance: mint`: otherwise the upstream gives the roles");
+        at.problem("needs `issuance: mint`: otherwise the upstream gives the roles");
     }
     if let Some(home) = home.filter(|home| wanted && home.realm.directory.is_none()) {
-        at.problem(report, format!("set realms.{}.directory in cambio.yaml", home.name));
+        at.problem(format!("set realms.{}.directory in cambio.yaml", home.name));
     }
     wanted
 }

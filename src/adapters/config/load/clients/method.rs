@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 
-use super::certificate;
 use crate::adapters::config::file::client::{self as file, ClientMethod};
 use crate::adapters::config::file::issuer::TrustedIssuer;
 use crate::adapters::config::load::files::{Holds, named, read_noted};
-use crate::adapters::config::load::problem::{At, ProblemList, all};
-use crate::adapters::config::load::tokens::issuer_checks;
+use crate::adapters::config::load::format::thumbprint_of;
+use crate::adapters::config::load::issuers::issuer_checks;
+use crate::adapters::config::load::problem::{At, all};
 use crate::adapters::config::load::value::{algorithm, warn_of_plain};
+use crate::judgement::client::certificate::{CertificateName, DistinguishedName};
 use crate::judgement::client::registry::{ClientKeys, Method, Platform, Workload};
 use crate::judgement::client::secret::SecretHash;
 use crate::judgement::jose::keys::KeySet;
@@ -43,158 +44,148 @@ fn keys(file: &ClientMethod) -> [(&'static str, bool, &'static [file::Authentica
     ]
 }
 
-pub(super) fn method(
-    file: &ClientMethod,
-    issuers: &BTreeMap<String, TrustedIssuer>,
-    at: &At<'_>,
-    report: &mut ProblemList,
-) -> Option<Method> {
+pub(super) fn method(file: &ClientMethod, issuers: &BTreeMap<String, TrustedIssuer>, at: &At<'_>) -> Option<Method> {
     let mut fits = true;
     for (key, _, _) in keys(file).iter().filter(|(_, given, of)| *given && !of.contains(&file.method)) {
-        at.field(key).problem(report, "has no effect with this method");
+        at.field(key).problem("has no effect with this method");
         fits = false;
     }
     let method = match file.method {
-        file::AuthenticationMethod::ClientSecret => secret_hash(file, at, report).map(Method::Secret),
+        file::AuthenticationMethod::ClientSecret => secret_hash(file, at).map(Method::Secret),
         file::AuthenticationMethod::PrivateKeyJwt => {
-            let keys = client_keys(file, at, report);
-            let algorithms = algorithms(file, at, report);
+            let keys = client_keys(file, at);
+            let algorithms = algorithms(file, at);
             Some(Method::PrivateKeyJwt { keys: keys?, algorithms: algorithms? })
         }
         file::AuthenticationMethod::ClientSecretJwt => {
-            let secret = shared_secret(file, at, report);
-            let algorithms = hmac_algorithms(file, at, report);
+            let secret = shared_secret(file, at);
+            let algorithms = hmac_algorithms(file, at);
             Some(Method::SecretJwt { secret: secret?, algorithms: algorithms? })
         }
-        file::AuthenticationMethod::TlsClientAuth => certificate::name(file, at, report).map(Method::Tls),
-        file::AuthenticationMethod::SelfSignedTlsClientAuth => {
-            certificate::thumbprints(file, at, report).map(Method::SelfSignedTls)
-        }
-        file::AuthenticationMethod::Kubernetes => workload(file, Platform::Kubernetes, issuers, at, report),
-        file::AuthenticationMethod::Spiffe => workload(file, Platform::Spiffe, issuers, at, report),
+        file::AuthenticationMethod::TlsClientAuth => certificate_name(file, at).map(Method::Tls),
+        file::AuthenticationMethod::SelfSignedTlsClientAuth => thumbprints(file, at).map(Method::SelfSignedTls),
+        file::AuthenticationMethod::Kubernetes => workload(file, Platform::Kubernetes, issuers, at),
+        file::AuthenticationMethod::Spiffe => workload(file, Platform::Spiffe, issuers, at),
         file::AuthenticationMethod::None => Some(Method::Public),
     };
     method.filter(|_| fits)
 }
 
-fn secret_hash(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<SecretHash> {
-    let (text, at) = match (&file.secret_hash, &file.secret_hash_file) {
-        (Some(hash), None) => (hash.clone(), at.field("secretHash")),
+fn secret_hash(file: &ClientMethod, at: &At<'_>) -> Option<SecretHash> {
+    match (&file.secret_hash, &file.secret_hash_file) {
+        (Some(hash), None) => at.field("secretHash").ok(SecretHash::parse(hash)),
         (None, Some(path)) => {
             let at = at.field("secretHashFile");
-            (content(path, &at, report)?.expose().to_owned(), at)
+            at.ok(SecretHash::parse(content(path, &at)?.expose()))
         }
-        _ => {
-            at.problem(report, "needs one of secretHash and secretHashFile; `cambio client-secret` makes the hash");
-            return None;
-        }
-    };
-    SecretHash::parse(&text).map_err(|error| at.problem(report, error.to_string())).ok()
+        _ => at.refuse("needs one of secretHash and secretHashFile; `cambio client-secret` makes the hash"),
+    }
 }
 
-fn shared_secret(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Secret> {
+fn shared_secret(file: &ClientMethod, at: &At<'_>) -> Option<Secret> {
     let (secret, at) = match (&file.secret, &file.secret_file) {
         (Some(secret), None) => {
             let at = at.field("secret");
             if !at.is_from_environment() {
-                at.problem(report, "a secret does not belong in this file: name a secretFile, or an environment variable as \"${NAME}\"");
-                return None;
+                return at.refuse(
+                    "a secret does not belong in this file: name a secretFile, or an environment variable as \"${NAME}\"",
+                );
             }
             (Secret::new(secret.as_str()), at)
         }
         (None, Some(path)) => {
             let at = at.field("secretFile");
-            (content(path, &at, report)?, at)
+            (content(path, &at)?, at)
         }
-        _ => {
-            at.problem(report, "needs one of secretFile and secret");
-            return None;
-        }
+        _ => return at.refuse("needs one of secretFile and secret"),
     };
     if secret.expose().len() < LEAST_SECRET {
-        at.problem(
-            report,
-            format!("the secret is shorter than {LEAST_SECRET} bytes: whoever guesses it can make assertions"),
-        );
-        return None;
+        let message =
+            format!("the secret is shorter than {LEAST_SECRET} bytes: whoever guesses it can make assertions");
+        return at.refuse(message);
     }
     Some(secret)
 }
 
 /// The text of a small file, without the line break at its end.
-fn content(path: &str, at: &At<'_>, report: &mut ProblemList) -> Option<Secret> {
-    let file = named(path, Holds::Anything, at, report)?;
-    let read = read_noted(&file, report).map(|bytes| {
-        let text = std::str::from_utf8(&bytes).ok()?;
-        Some(Secret::new(text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)))
-    });
-    match read {
-        Ok(Some(text)) => Some(text),
-        Ok(None) => {
-            at.problem(report, "the file is not UTF-8");
-            None
-        }
-        Err(error) => {
-            at.problem(report, format!("the file {error}"));
-            None
-        }
-    }
+fn content(path: &str, at: &At<'_>) -> Option<Secret> {
+    let file = named(path, Holds::Anything, at)?;
+    let bytes = at.ok(read_noted(&file, at.report).map_err(|error| format!("the file {error}")))?;
+    let text = at.ok(std::str::from_utf8(&bytes).map_err(|_| "the file is not UTF-8"))?;
+    Some(Secret::new(text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)))
 }
 
-fn client_keys(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<ClientKeys> {
+fn client_keys(file: &ClientMethod, at: &At<'_>) -> Option<ClientKeys> {
     match (&file.jwks_file, &file.jwks_url) {
         (Some(path), None) => {
             let at = at.field("jwksFile");
-            let set = content(path, &at, report)?;
-            match KeySet::parse(set.expose().as_bytes()) {
-                Ok(keys) => Some(ClientKeys::Set(Arc::new(keys))),
-                Err(error) => {
-                    at.problem(report, error.to_string());
-                    None
-                }
-            }
+            let set = content(path, &at)?;
+            at.ok(KeySet::parse(set.expose().as_bytes())).map(|keys| ClientKeys::Set(Arc::new(keys)))
         }
         (None, Some(url)) => {
-            warn_of_plain(url, &at.field("jwksURL"), report);
+            warn_of_plain(url, &at.field("jwksURL"));
             Some(ClientKeys::Url(url.clone()))
         }
-        _ => {
-            at.problem(report, "needs one of jwksFile and jwksURL");
-            None
-        }
+        _ => at.refuse("needs one of jwksFile and jwksURL"),
     }
 }
 
-fn algorithms(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<Algorithm>> {
+fn algorithms(file: &ClientMethod, at: &At<'_>) -> Option<Vec<Algorithm>> {
     let at = at.field("algorithms");
     match file.algorithms.as_deref() {
-        None | Some([]) => {
-            at.problem(report, "name the algorithms that the client signs with, such as [ES256]");
-            None
-        }
-        Some(names) => all(names.iter().enumerate().map(|(i, name)| algorithm(name, &at.item(i), report))),
+        None | Some([]) => at.refuse("name the algorithms that the client signs with, such as [ES256]"),
+        Some(names) => at.all(names, |name, at| algorithm(name, at)),
     }
 }
 
-fn hmac_algorithms(file: &ClientMethod, at: &At<'_>, report: &mut ProblemList) -> Option<Vec<Algorithm>> {
+fn hmac_algorithms(file: &ClientMethod, at: &At<'_>) -> Option<Vec<Algorithm>> {
     let at = at.field("algorithms");
     match file.algorithms.as_deref() {
         None => Some(vec![Algorithm::HS256]),
-        Some([]) => {
-            at.problem(report, "is empty: no assertion would ever be accepted");
-            None
-        }
-        Some(names) => all(names.iter().enumerate().map(|(index, name)| match name.as_str() {
+        Some([]) => at.refuse("is empty: no assertion would ever be accepted"),
+        Some(names) => at.all(names, |name, at| match name.as_str() {
             "HS256" => Some(Algorithm::HS256),
             "HS384" => Some(Algorithm::HS384),
             "HS512" => Some(Algorithm::HS512),
-            other => {
-                let at = at.item(index);
-                at.problem(report, format!("{} is not HS256, HS384 or HS512", at.shown(other)));
-                None
-            }
-        })),
+            other => at.refuse(format!("{} is not HS256, HS384 or HS512", at.shown(other))),
+        }),
     }
+}
+
+/// The name in a client's certificate.
+fn certificate_name(file: &ClientMethod, at: &At<'_>) -> Option<CertificateName> {
+    let given = [
+        ("subject", &file.subject),
+        ("sanDNS", &file.san_dns),
+        ("sanURI", &file.san_uri),
+        ("sanIP", &file.san_ip),
+        ("sanEmail", &file.san_email),
+    ];
+    let mut given = given.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+    let (Some((key, value)), None) = (given.next(), given.next()) else {
+        return at.refuse("needs one of subject, sanDNS, sanURI, sanIP and sanEmail");
+    };
+    let parsed = match key {
+        _ if value.is_empty() => None,
+        "subject" => DistinguishedName::parse(value).map(CertificateName::Subject),
+        "sanDNS" => Some(CertificateName::Dns(value.to_ascii_lowercase())),
+        "sanURI" => Some(CertificateName::Uri(value.to_owned())),
+        "sanIP" => value.parse().ok().map(CertificateName::Ip),
+        _ => Some(CertificateName::Email(value.to_owned())),
+    };
+    let at = at.field(key);
+    parsed.or_else(|| {
+        at.refuse(format!("{} is not such a name; write a subject like CN=batch,O=Example", at.shown(value)))
+    })
+}
+
+/// The thumbprints of a client's certificates.
+fn thumbprints(file: &ClientMethod, at: &At<'_>) -> Option<Vec<[u8; 32]>> {
+    let given = file.thumbprints.as_deref().unwrap_or_default();
+    if given.is_empty() {
+        return at.field("thumbprints").refuse("name the SHA-256 thumbprint of each certificate that Cambio accepts");
+    }
+    all(given.iter().map(|text| thumbprint_of(text)))
 }
 
 fn workload(
@@ -202,7 +193,6 @@ fn workload(
     platform: Platform,
     issuers: &BTreeMap<String, TrustedIssuer>,
     at: &At<'_>,
-    report: &mut ProblemList,
 ) -> Option<Method> {
     let prefix = match platform {
         Platform::Kubernetes => "system:serviceaccount:",
@@ -214,12 +204,11 @@ fn workload(
         .filter(|subject| subject.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('*')));
     if subject.is_none() {
         at.field("subject")
-            .problem(report, format!("must be the token's `sub`, letter for letter, which begins with {prefix}"));
+            .problem(format!("must be the token's `sub`, letter for letter, which begins with {prefix}"));
     }
     let issuer = file.issuer.as_ref().and_then(|name| issuers.get_key_value(name));
     let Some((name, issuer)) = issuer else {
-        at.field("issuer").problem(report, "must be the name of an entry of `issuers`");
-        return None;
+        return at.field("issuer").refuse("must be the name of an entry of `issuers`");
     };
     Some(Method::Workload(Workload {
         platform,
