@@ -1,19 +1,15 @@
 //! The command line and its commands. Each command defines its own arguments.
 
 pub mod check;
-mod config_file;
-pub mod keys;
-mod secrets;
 mod serve;
 mod texts;
-mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::tools::{conformance, demo, migrate};
+use crate::tools::{config_file, conformance, demo, keys, migrate, secrets, verify};
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -54,11 +54,15 @@ pub mod edge {
 
 /// Programs that use the gate and are not the gate.
 pub mod tools {
+    pub mod config_file;
     pub mod conformance;
     pub mod demo;
     pub mod failure;
+    pub mod keys;
     pub mod migrate;
     pub mod private_file;
+    pub mod secrets;
+    pub mod verify;
 }
 
 pub mod cli;

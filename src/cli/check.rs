@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-use super::config_file::ConfigFileArguments;
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::judgement::client::registry::Method;
 use crate::judgement::dialect::Dialect;
+use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 

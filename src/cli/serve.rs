@@ -7,11 +7,11 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::config_file::ConfigFileArguments;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::config::{Config, Log};
 use crate::edge::app;
 use crate::edge::gateway::setup_error::StartError;
+use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 

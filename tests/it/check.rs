@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cambio::cli::check;
-use cambio::cli::keys::{self, KeysArguments};
 use cambio::judgement::issue::key::{KeyKind, generate};
+use cambio::tools::keys::{self, KeysArguments};
 use clap::Parser as _;
 
 use crate::support::files::Folder;

@@ -72,6 +72,11 @@ const ORDER: &[&str] = &[
     "edge::app",
     // tools
     "tools::failure",
+    "tools::config_file",
+    "tools::private_file",
+    "tools::secrets",
+    "tools::keys",
+    "tools::verify",
     "tools::conformance",
     "tools::migrate",
     "tools::demo",

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use cambio::cli::keys::{KeysArguments, run_at};
 use cambio::judgement::issue::key::SigningKey;
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, verify};
+use cambio::tools::keys::{KeysArguments, run_at};
 use cambio::words::secret::Secret;
 use clap::Parser as _;
 use http::Request;

@@ -24,7 +24,7 @@ mod value;
 
 use std::path::Path;
 
-use self::document::Document;
+use self::document::ReadDocument;
 pub use self::environment::{Environment, ProcessEnvironment};
 use self::problem::{At, ProblemList};
 use self::tree::Value;
@@ -90,7 +90,7 @@ impl ProblemList {
 }
 
 /// Everything in `cambio.yaml`; the policy comes later.
-fn main_file(document: &Document<file::Config>, report: &ProblemList) -> Option<Config> {
+fn main_file(document: &ReadDocument<file::Config>, report: &ProblemList) -> Option<Config> {
     let (file, at) = (&document.file, At::root(&document.tree, report));
     let upstream = platform::upstream(&file.upstream, &at.field("upstream"));
     let listen = platform::listen(&file.listen, &at.field("listen"));

@@ -15,8 +15,8 @@ use redis::{Cmd, Value, cmd};
 use tokio::sync::Semaphore;
 
 use self::cluster::Cluster;
-use self::connection::Connector;
-use self::pool::Pool;
+use self::connection::RedisConnector;
+use self::pool::RedisPool;
 use self::sentinel::Sentinel;
 use super::error::RedisError;
 use super::key::MarkKey;
@@ -29,7 +29,7 @@ const CONNECTIONS: usize = 64;
 /// A Redis and the connections to it.
 pub(super) struct RedisMarks {
     servers: Servers,
-    pool: Pool,
+    pool: RedisPool,
     prefix: String,
     timeout: Duration,
     room: Semaphore,
@@ -44,7 +44,7 @@ enum Servers {
 
 impl RedisMarks {
     pub(super) fn new(config: &Redis) -> Result<Self, TlsError> {
-        let connector = Connector::new(config)?;
+        let connector = RedisConnector::new(config)?;
         let servers = match &config.servers {
             RedisServers::Single(address) => Servers::Single(address.clone()),
             RedisServers::Sentinel { sentinels, master, password_file } => {
@@ -55,7 +55,7 @@ impl RedisMarks {
         };
         Ok(Self {
             servers,
-            pool: Pool::new(connector),
+            pool: RedisPool::new(connector),
             prefix: config.prefix.clone(),
             timeout: config.timeout,
             room: Semaphore::new(CONNECTIONS),

@@ -12,7 +12,7 @@ use super::shape;
 use super::tree::{self, Location, Node};
 
 /// A file in its type, with the tree that knows the places.
-pub(super) struct Document<T> {
+pub(super) struct ReadDocument<T> {
     pub(super) file: T,
     pub(super) tree: Node,
     /// SHA-256 of the bytes, in hexadecimal.
@@ -25,7 +25,7 @@ pub(super) fn read<T: DeserializeOwned>(
     schema: &Json,
     env: Option<&dyn Environment>,
     report: &ProblemList,
-) -> Result<Document<T>, Option<Node>> {
+) -> Result<ReadDocument<T>, Option<Node>> {
     let bytes = match files::read_noted(path, report) {
         Ok(bytes) => bytes,
         Err(message) => {
@@ -45,7 +45,7 @@ pub(super) fn read<T: DeserializeOwned>(
         return Err(Some(tree));
     }
     match serde_json::from_value(tree.to_json()) {
-        Ok(file) => Ok(Document { file, tree, hash: files::sha256(&bytes) }),
+        Ok(file) => Ok(ReadDocument { file, tree, hash: files::sha256(&bytes) }),
         Err(error) => {
             report.problem(tree.place, "", error.to_string());
             Err(Some(tree))

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::audience::{self, Main, Placed};
-use super::document::{self, Document};
+use super::document::{self, ReadDocument};
 use super::files;
 use super::problem::{At, ProblemList};
 use crate::adapters::config::file;
@@ -20,7 +20,7 @@ type FirstSeen = BTreeMap<(String, String), PathBuf>;
 /// (`document`) or checked (`config`).
 pub(super) fn policy(
     folder: &Path,
-    document: Option<&Document<file::Config>>,
+    document: Option<&ReadDocument<file::Config>>,
     config: Option<&Config>,
     report: &ProblemList,
 ) -> Policy {
@@ -68,7 +68,7 @@ pub(super) fn policy(
     policy
 }
 
-fn audience_paths(folder: &Path, document: Option<&Document<file::Config>>, report: &ProblemList) -> Vec<PathBuf> {
+fn audience_paths(folder: &Path, document: Option<&ReadDocument<file::Config>>, report: &ProblemList) -> Vec<PathBuf> {
     let found = files::audience_files(folder);
     let Some(document) = document else { return found.unwrap_or_default() };
     let at = At::root(&document.tree, report).field("audiences");

@@ -265,8 +265,8 @@ fn copy(from: &Path, to: &Path) {
 
 fn generate_keys(folder: &Path) {
     let words = format!("keys generate --type p256 --dir {}", folder.display());
-    let arguments = <crate::cli::keys::KeysArguments as clap::Parser>::parse_from(words.split(' '));
-    crate::cli::keys::run_at(&arguments, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new()).unwrap();
+    let arguments = <crate::tools::keys::KeysArguments as clap::Parser>::parse_from(words.split(' '));
+    crate::tools::keys::run_at(&arguments, jiff::Timestamp::UNIX_EPOCH, &mut Vec::new(), &mut Vec::new()).unwrap();
 }
 
 #[test]

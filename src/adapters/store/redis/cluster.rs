@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use redis::{Cmd, ServerErrorKind, Value, cmd};
 
-use super::connection::Connection;
-use super::pool::{Pool, is_redirection};
+use super::connection::RedisConnection;
+use super::pool::{RedisPool, is_redirection};
 use super::turns::Turns;
 use crate::adapters::config::RedisAddress;
 use crate::adapters::store::error::RedisError;
@@ -39,7 +39,7 @@ impl Cluster {
         Self { nodes: Turns::new(nodes, timeout), owners: Mutex::default() }
     }
 
-    pub(super) async fn ask(&self, pool: &Pool, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
+    pub(super) async fn ask(&self, pool: &RedisPool, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
         let slot = slot(key);
         let owner = self.lock().get(&slot).cloned();
         let (mut node, mut connection) = match owner {
@@ -66,7 +66,7 @@ impl Cluster {
     }
 
     /// An operation failed: the slot's node may be gone, and with it the node of other slots.
-    pub(super) fn doubt(&self, pool: &Pool, key: &str) {
+    pub(super) fn doubt(&self, pool: &RedisPool, key: &str) {
         let mut owners = self.lock();
         match owners.remove(&slot(key)) {
             Some(node) => {
@@ -78,7 +78,7 @@ impl Cluster {
     }
 
     /// A connection to any node that can be reached.
-    async fn any(&self, pool: &Pool) -> Result<(RedisAddress, Connection), RedisError> {
+    async fn any(&self, pool: &RedisPool) -> Result<(RedisAddress, RedisConnection), RedisError> {
         let mut last = RedisError::Timeout;
         for node in self.nodes.order() {
             match self.nodes.within_turn(pool.connection(node)).await {
@@ -96,8 +96,8 @@ impl Cluster {
 
 /// Asks a node that is about to get the slot: each command needs its own `ASKING`.
 async fn asking(
-    pool: &Pool,
-    connection: Connection,
+    pool: &RedisPool,
+    connection: RedisConnection,
     node: &RedisAddress,
     commands: &[Cmd],
 ) -> Result<Vec<Value>, RedisError> {

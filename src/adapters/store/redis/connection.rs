@@ -22,14 +22,14 @@ use crate::words::secret::Secret;
 const PASSWORD: u64 = 4096;
 
 /// How servers are connected to.
-pub(super) struct Connector {
+pub(super) struct RedisConnector {
     tls: Option<TlsConnector>,
     database: u32,
     username: Option<String>,
     password_file: Option<PathBuf>,
 }
 
-impl Connector {
+impl RedisConnector {
     pub(super) fn new(config: &Redis) -> Result<Self, TlsError> {
         let client = || tls::client(config.ca.as_deref(), None);
         let tls = config.tls.then(client).transpose()?;
@@ -47,7 +47,7 @@ impl Connector {
         Self { tls, database: 0, username: None, password_file }
     }
 
-    pub(super) async fn connect(&self, server: &RedisAddress) -> Result<Connection, RedisError> {
+    pub(super) async fn connect(&self, server: &RedisAddress) -> Result<RedisConnection, RedisError> {
         let password = self.password().await?;
         let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
         tune(&stream)?;
@@ -59,7 +59,7 @@ impl Connector {
                 Transport::Tls(Box::new(TlsStream::from(stream)))
             }
         };
-        let mut connection = Connection::over(transport).await?;
+        let mut connection = RedisConnection::over(transport).await?;
         if let Some(password) = password {
             let mut auth = cmd("AUTH");
             auth.arg(self.username.as_deref().unwrap_or("default")).arg(password.expose());
@@ -86,13 +86,13 @@ impl Connector {
 
 /// A connection, for one caller at a time. After an error, or if the caller goes away before the replies have come, it is
 /// dropped with its socket.
-pub(super) struct Connection {
+pub(super) struct RedisConnection {
     client: MultiplexedConnection,
     /// Reads and writes. The client would let it wait for an answer that is overdue.
     driver: JoinHandle<()>,
 }
 
-impl Connection {
+impl RedisConnection {
     /// Sends nothing: neither a greeting nor the client's name. The caller limits the time.
     pub(super) async fn over(stream: Transport) -> Result<Self, RedisError> {
         let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -128,7 +128,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for RedisConnection {
     fn drop(&mut self) {
         self.driver.abort();
     }

@@ -5,18 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redis::{Cmd, ServerError, ServerErrorKind, Value, cmd};
 
-use super::connection::{Connection, Connector};
+use super::connection::{RedisConnection, RedisConnector};
 use crate::adapters::config::RedisAddress;
 use crate::adapters::store::error::RedisError;
 
 /// Kept connections, by server. A server has an entry once it was connected to.
-pub(super) struct Pool {
-    connector: Connector,
-    kept: Mutex<HashMap<RedisAddress, Vec<Connection>>>,
+pub(super) struct RedisPool {
+    connector: RedisConnector,
+    kept: Mutex<HashMap<RedisAddress, Vec<RedisConnection>>>,
 }
 
-impl Pool {
-    pub(super) fn new(connector: Connector) -> Self {
+impl RedisPool {
+    pub(super) fn new(connector: RedisConnector) -> Self {
         Self { connector, kept: Mutex::default() }
     }
 
@@ -30,7 +30,7 @@ impl Pool {
     /// lead to a server that does not refuse. A redirection is no refusal.
     pub(super) async fn ask_on(
         &self,
-        mut connection: Connection,
+        mut connection: RedisConnection,
         server: &RedisAddress,
         commands: &[Cmd],
     ) -> Result<Vec<Value>, RedisError> {
@@ -43,7 +43,7 @@ impl Pool {
     }
 
     /// A kept connection, or a new one.
-    pub(super) async fn connection(&self, server: &RedisAddress) -> Result<Connection, RedisError> {
+    pub(super) async fn connection(&self, server: &RedisAddress) -> Result<RedisConnection, RedisError> {
         match self.kept(server) {
             Some(connection) => Ok(connection),
             None => self.connect(server).await,
@@ -51,14 +51,14 @@ impl Pool {
     }
 
     /// A kept connection that the server has not closed.
-    pub(super) fn kept(&self, server: &RedisAddress) -> Option<Connection> {
+    pub(super) fn kept(&self, server: &RedisAddress) -> Option<RedisConnection> {
         let mut kept = self.lock();
         let connections = kept.get_mut(server)?;
-        std::iter::from_fn(|| connections.pop()).find(Connection::is_open)
+        std::iter::from_fn(|| connections.pop()).find(RedisConnection::is_open)
     }
 
     /// A new connection.
-    pub(super) async fn connect(&self, server: &RedisAddress) -> Result<Connection, RedisError> {
+    pub(super) async fn connect(&self, server: &RedisAddress) -> Result<RedisConnection, RedisError> {
         let mut connection = self.connector.connect(server).await?;
         let is_new = !self.lock().contains_key(server);
         if is_new {
@@ -75,7 +75,7 @@ impl Pool {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RedisAddress, Vec<Connection>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RedisAddress, Vec<RedisConnection>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,7 +86,7 @@ pub(super) fn is_redirection(error: &ServerError) -> bool {
 }
 
 /// A Redis that drops keys when memory is short forgets used tokens. If Cambio may not send `INFO`, it does not warn.
-async fn warn_of_eviction(connection: &mut Connection) -> Result<(), RedisError> {
+async fn warn_of_eviction(connection: &mut RedisConnection) -> Result<(), RedisError> {
     let mut info = cmd("INFO");
     info.arg("memory");
     let info = match connection.ask_one(info).await {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
-use super::connection::{Connection, Connector};
-use super::pool::Pool;
+use super::connection::{RedisConnection, RedisConnector};
+use super::pool::RedisPool;
 use super::turns::Turns;
 use crate::adapters::config::RedisAddress;
 use crate::adapters::store::error::RedisError;
@@ -15,17 +15,17 @@ use crate::adapters::store::error::RedisError;
 pub(super) struct Sentinel {
     sentinels: Turns,
     master: String,
-    connector: Connector,
+    connector: RedisConnector,
     primary: Mutex<Option<RedisAddress>>,
 }
 
 impl Sentinel {
-    pub(super) fn new(sentinels: &[RedisAddress], master: &str, connector: Connector, timeout: Duration) -> Self {
+    pub(super) fn new(sentinels: &[RedisAddress], master: &str, connector: RedisConnector, timeout: Duration) -> Self {
         let (sentinels, master) = (Turns::new(sentinels, timeout), master.to_owned());
         Self { sentinels, master, connector, primary: Mutex::default() }
     }
 
-    pub(super) async fn ask(&self, pool: &Pool, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
+    pub(super) async fn ask(&self, pool: &RedisPool, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
         let known = self.lock().clone();
         if let Some(primary) = known
             && let Some(connection) = pool.kept(&primary)
@@ -43,7 +43,7 @@ impl Sentinel {
     }
 
     /// An operation failed: the primary may have changed.
-    pub(super) fn doubt(&self, pool: &Pool) {
+    pub(super) fn doubt(&self, pool: &RedisPool) {
         let primary = self.lock().take();
         if let Some(primary) = primary {
             pool.forget(&primary);
@@ -79,7 +79,7 @@ impl Sentinel {
 }
 
 /// A Sentinel that is late still names the old primary, which may be a replica by now.
-async fn check_role(connection: &mut Connection) -> Result<(), RedisError> {
+async fn check_role(connection: &mut RedisConnection) -> Result<(), RedisError> {
     match connection.ask_one(cmd("ROLE")).await? {
         Value::Array(facts) if facts.first() == Some(&Value::BulkString(b"master".to_vec())) => Ok(()),
         _ => Err(RedisError::NoPrimary),

@@ -10,7 +10,7 @@ use crate::tools::failure::CommandFailure;
 /// The option that names the configuration file.
 #[expect(clippy::doc_markdown, reason = "a help text shows no Markdown")]
 #[derive(Debug, Args)]
-pub(super) struct ConfigFileArguments {
+pub struct ConfigFileArguments {
     /// Configuration file; without it $CAMBIO_CONFIG, else ./cambio.yaml
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -18,7 +18,7 @@ pub(super) struct ConfigFileArguments {
 
 impl ConfigFileArguments {
     /// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`, if it is there.
-    pub(super) fn path(&self, environment: &dyn Environment) -> Result<PathBuf, CommandFailure> {
+    pub fn path(&self, environment: &dyn Environment) -> Result<PathBuf, CommandFailure> {
         let named = self.config.clone().or_else(|| environment.var("CAMBIO_CONFIG").map(PathBuf::from));
         let usual = PathBuf::from("cambio.yaml");
         match named {

@@ -10,14 +10,14 @@ use std::process::ExitCode;
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
-pub use self::arguments::KeysArguments;
-use self::arguments::KeysCommand;
-pub use self::error::KeysError;
 use crate::tools::failure::CommandFailure;
+pub use crate::tools::keys::arguments::KeysArguments;
+use crate::tools::keys::arguments::KeysCommand;
+pub use crate::tools::keys::error::KeysError;
 use crate::words::clock::Clock;
 
 /// Runs the command.
-pub(super) fn run(arguments: &KeysArguments) -> Result<ExitCode, CommandFailure> {
+pub fn run(arguments: &KeysArguments) -> Result<ExitCode, CommandFailure> {
     let (mut output, mut notes) = (std::io::stdout().lock(), std::io::stderr().lock());
     run_at(arguments, Clock::System.now(), &mut output, &mut notes).map_err(CommandFailure::of)?;
     Ok(ExitCode::SUCCESS)

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::error::KeysError;
 use crate::adapters::config::load::keys::{FolderKey, MANIFEST, read};
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::ring::KeyState;
+use crate::tools::keys::error::KeysError;
 use crate::tools::private_file;
 use crate::words::secret::Secret;
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::arguments::{GenerateKeyArguments, ListKeysArguments, RotateKeysArguments, kind_of};
-use super::error::KeysError;
-use super::folder::{self, FolderChange, LockedFolder, NewKey};
 use crate::adapters::config::load::keys::{FolderKey, MANIFEST};
 use crate::judgement::issue::key::{self, KeyKind, SigningKey};
 use crate::judgement::issue::ring::{KeyState, gone};
+use crate::tools::keys::arguments::{GenerateKeyArguments, ListKeysArguments, RotateKeysArguments, kind_of};
+use crate::tools::keys::error::KeysError;
+use crate::tools::keys::folder::{self, FolderChange, LockedFolder, NewKey};
 
 /// Makes a key, or changes a folder of keys.
 ///

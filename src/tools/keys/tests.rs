@@ -5,11 +5,11 @@ use clap::Parser as _;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::folder::{FolderChange, LockedFolder, NewKey};
 use super::*;
 use crate::adapters::config::load::keys::{FolderKey, read as read_folder};
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::ring::KeyState;
+use crate::tools::keys::folder::{FolderChange, LockedFolder, NewKey};
 
 const AT: Timestamp = Timestamp::constant(1_793_606_400, 0);
 
@@ -178,7 +178,7 @@ fn list_says_what_is_public() {
 #[test]
 fn a_crash_leaves_a_folder_that_loads() {
     let change = |folder: &LockedFolder| {
-        let rotated = super::commands::rotated(folder.keys().unwrap(), SignedDuration::MIN, AT).unwrap();
+        let rotated = crate::tools::keys::commands::rotated(folder.keys().unwrap(), SignedDuration::MIN, AT).unwrap();
         let new = NewKey::make(KeyKind::P256, KeyState::Next, AT).unwrap();
         let mut keys = rotated.keys;
         keys.push(new.key.clone());

@@ -11,9 +11,6 @@ use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 
-use self::authority::TokenAuthority;
-use self::report::TokenReport;
-use super::config_file::ConfigFileArguments;
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::jwks::Source;
@@ -23,7 +20,10 @@ use crate::judgement::jose::jws::{self, MAX_TOKEN_BYTES, SUPPORTED};
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{self, Expectations, UnverifiedToken, VerifiedToken};
 use crate::judgement::token::AudienceRule;
+use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
+use crate::tools::verify::authority::TokenAuthority;
+use crate::tools::verify::report::TokenReport;
 use crate::words::clock::Clock;
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::urn::TokenType;
@@ -40,7 +40,7 @@ const EXIT_STATUS: &str = "Exit status: 0 the token is valid, 1 it is not, 2 it 
 #[expect(clippy::doc_markdown, reason = "a help text shows no Markdown")]
 #[derive(Debug, Parser)]
 #[command(override_usage = USAGE, after_help = EXIT_STATUS)]
-pub(super) struct VerifyArguments {
+pub struct VerifyArguments {
     #[command(flatten)]
     config: ConfigFileArguments,
     /// Realm or issuer in the configuration; without it the one that the token's iss names
@@ -84,7 +84,7 @@ impl VerifyArguments {
 }
 
 /// Reads a token from standard input and checks it. Exit status 0: the token is valid, 1: it is not.
-pub(super) fn run(arguments: &VerifyArguments) -> Result<ExitCode, CommandFailure> {
+pub fn run(arguments: &VerifyArguments) -> Result<ExitCode, CommandFailure> {
     let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
     let valid = run_with(arguments, &ProcessEnvironment, &Clock::System, &mut input, &mut out)?;
     Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -21,7 +21,7 @@ const LONGEST: u64 = 1024;
 
 /// The arguments of `cambio seal-key`.
 #[derive(Debug, Args)]
-pub(super) struct SealKeyArguments {
+pub struct SealKeyArguments {
     /// New file for the key (mode 0600); without it standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -29,14 +29,14 @@ pub(super) struct SealKeyArguments {
 
 /// The arguments of `cambio client-secret`.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct ClientSecretArguments {
+pub struct ClientSecretArguments {
     /// Hash a new secret with Argon2id instead of SHA-256, as secrets from standard input always are
     #[arg(long)]
     argon2id: bool,
 }
 
 /// Writes a new key to standard output, or to a new file that only its owner can read.
-pub(super) fn seal_key(arguments: &SealKeyArguments) -> Result<ExitCode, CommandFailure> {
+pub fn seal_key(arguments: &SealKeyArguments) -> Result<ExitCode, CommandFailure> {
     make_seal_key(arguments, &mut std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
 }
 
@@ -45,7 +45,7 @@ pub(super) fn seal_key(arguments: &SealKeyArguments) -> Result<ExitCode, Command
 /// A secret from standard input is hashed with Argon2id, because nobody can know how it was chosen. Without one, as on a
 /// terminal or with `</dev/null`, a secret with 256 random bits is made and printed to standard error, and its hash
 /// (SHA-256, or Argon2id on request) to standard output. `>` then catches what belongs in a file.
-pub(super) fn client_secret(arguments: ClientSecretArguments) -> Result<ExitCode, CommandFailure> {
+pub fn client_secret(arguments: ClientSecretArguments) -> Result<ExitCode, CommandFailure> {
     let given = if std::io::stdin().is_terminal() { None } else { Some(read(&mut std::io::stdin().lock())?) };
     hash(arguments.argon2id, given, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
 }
