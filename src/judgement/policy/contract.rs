@@ -36,7 +36,7 @@ pub struct Contract {
     /// The exact `act`: who acts for the subject (RFC 8693 section 4.1).
     pub act: Option<Value>,
     /// The exact `may_act` of the subject token (RFC 8693 section 4.4). If the subject token has none, the identity provider
-    /// may write `may_act`, which can only restrict.
+    /// may write `may_act`, which permits nobody more than others.
     pub may_act: Option<Value>,
     /// The requested token type.
     pub requested: TokenType,

@@ -48,13 +48,13 @@ use crate::words::refusal::{Reason, Refusal};
 pub struct Decision {
     /// What the answer must look like.
     pub contract: Contract,
-    /// The audiences in the order asked for, each once.
+    /// The audiences in the requested order, each once.
     pub audiences: Vec<String>,
     /// The permissions that applied: audience and position in its file, from 1.
     pub permissions: Vec<(String, usize)>,
     /// What must be found out about the subject token before the answer is made.
     pub demands: Demands,
-    /// Whether a refresh token was asked for beside the access token.
+    /// Whether the request is for a refresh token beside the access token.
     pub refresh: bool,
     /// How long after this exchange refresh tokens may be good.
     pub refresh_lifetime: SignedDuration,

@@ -89,7 +89,7 @@ pub struct Permission {
     pub exchanged: bool,
     /// Accepted `requested_token_type`s.
     pub requested_tokens: BTreeSet<TokenType>,
-    /// Scope tokens that may be asked for and granted.
+    /// Scope tokens that clients may request.
     pub scopes: Names,
     /// How the answer is made; `None`: as the audience says.
     pub issuance: Option<Issuance>,

@@ -138,7 +138,8 @@ impl Contract {
         }
     }
 
-    /// The earlier of `latest` and the contract's limit, if any time is left until then.
+    /// The earlier of `latest` and the contract's limit, if time is left. The token that limits the new token's life can have
+    /// expired, though its issuer's leeway still accepts it.
     pub(super) fn expiry(&self, latest: i64, now: Timestamp) -> Result<i64, Refusal> {
         if self.expires_by.is_some_and(|limit| limit <= now) {
             return Err(Refusal::new(

@@ -1,9 +1,10 @@
 //! Chooses the demands on the subject token (`oneTime`, `stillActive`) and the issuance, for all audiences together.
 //!
-//! Under some demands, those permissions count that demand no more. At each audience they must cover every requested scope.
-//! Cambio prefers the fewest demands, and then the issuance that can do most: mint, translate, or the identity provider's
-//! own exchange (reissue if one audience wants reissue, otherwise forward). So what a permission without demands allows
-//! never gets demands from another permission. Adding a permission adds choices and never takes one away.
+//! A permission counts under given demands if it demands no more. At each audience, the permissions that count must cover
+//! every requested scope. Cambio prefers the fewest demands, and then the issuance that can do most: mint, translate, or
+//! the identity provider's own exchange (reissue if one audience wants reissue, otherwise forward). So what a permission
+//! without demands allows never gets demands from another permission. Adding a permission adds choices and never takes
+//! one away.
 
 use super::evaluate::AudienceOffer;
 use crate::judgement::policy::model::{Demands, Issuance, Profile, SubjectRule};
