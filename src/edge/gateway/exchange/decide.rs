@@ -52,7 +52,7 @@ impl Case<'_> {
         let impersonate = target.as_ref().map(super::impersonation::Target::as_impersonated);
         let circumstances = Circumstances { impersonate, ..self.realm.circumstances() };
         let (policy, now) = (&self.generation.config.policy, self.services.now());
-        Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)
+        Permit::decide(validated, policy, &circumstances, now)
     }
 
     /// Holds the subject token of an exchange to what the dialect's page demands of it. No page is about assertions.

@@ -11,7 +11,7 @@ impl Case<'_> {
     /// # Errors
     /// A demand is not met, or the identity provider or the store can't tell.
     pub(super) async fn meet_demands(&self, permit: &Permit) -> Result<(), Refusal> {
-        let (demands, validated) = (permit.demands(), permit.validated());
+        let (demands, validated) = (permit.decision().demands, permit.validated());
         if demands.still_active && validated.subject().provenance().is_by_cambio() {
             return Err(Refusal::new(
                 Reason::SubjectTokenInactive,

@@ -69,10 +69,10 @@ impl Case<'_> {
         incoming: PresentedToken<'_>,
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
-        if is_opaque(incoming.token().expose()) {
+        if is_opaque(incoming.token.expose()) {
             return Box::pin(self.check_opaque(incoming, presenter)).await;
         }
-        let (role, token, now) = (incoming.role(), incoming.read()?, self.services.now());
+        let (role, token, now) = (incoming.role, incoming.read()?, self.services.now());
         let kind = incoming.kind_of(&token);
         if let Some(CambioKeys { checks, keys }) = self.cambio_keys(token.issuer(), token.kid()) {
             let source = TokenSource::Cambio {
@@ -83,7 +83,7 @@ impl Case<'_> {
                 foreign_issuer: &|iss| self.foreign_issuer(iss),
             };
             let checked = CheckedToken::of(source, role, presenter, &checks, now)?;
-            if self.is_revoked(&token_id(incoming.token(), checked.token())).await? {
+            if self.is_revoked(&token_id(incoming.token, checked.token())).await? {
                 return Err(role.refuse(Reason::SubjectTokenInactive, "a token of ours that was revoked"));
             }
             return Ok(checked);
