@@ -1,4 +1,4 @@
-//! Stage 2: who asks.
+//! Stage 2: the client, authenticated.
 
 pub mod assertion;
 pub mod certificate;

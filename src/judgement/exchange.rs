@@ -1,4 +1,4 @@
-//! Stage 1: what a token request is, and its strict reading.
+//! Stage 1: classifies token requests and reads them strictly.
 
 pub mod accepts;
 pub mod api_access;
@@ -8,5 +8,6 @@ pub mod doors;
 pub mod grant;
 pub mod json;
 mod lenient;
+mod parameters;
 pub mod parse;
 pub mod refresh;

@@ -1,10 +1,10 @@
-//! Stage 4: the only maker of a permit.
+//! Stage 4: the decision. Only this file makes a permit.
 
 pub mod renewal;
 
 use std::borrow::Cow;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use self::renewal::{Handed, RememberedToken, Renewal};
@@ -13,7 +13,7 @@ use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::decide::{Decision, decide};
-use crate::judgement::policy::model::{Demands, Issuance, Policy};
+use crate::judgement::policy::model::{Issuance, Policy};
 use crate::judgement::policy::request::{Actor, ExchangeRequest, Impersonated};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::token::checked::CheckedToken;
@@ -24,7 +24,7 @@ use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// The proof that a request was judged and allowed, with the contract that its answer must meet.
+/// The proof that policy allowed a request, with the contract that its answer must meet.
 /// Only [`Permit::decide`] and [`Permit::renew`] make one.
 #[derive(Debug)]
 pub struct Permit {
@@ -32,16 +32,16 @@ pub struct Permit {
     decision: Decision,
 }
 
-/// Where a request is judged, and what is known besides its tokens.
+/// The realm of a request, and what is known besides its tokens.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Circumstances<'a> {
     /// The realm's name in the configuration.
     pub realm: &'a str,
     /// The realm's `iss`.
     pub realm_issuer: &'a str,
-    /// The user that the request wants to become, as the directory knows him.
+    /// The user that the request wants to become, as the directory describes them.
     pub impersonate: Option<Impersonated<'a>>,
-    /// Claims that the dialect carries over into a token that we sign.
+    /// Claims that the dialect copies into a token that Cambio signs.
     pub carried: &'a [&'a str],
     /// Claims that the dialect gives a minted token where the subject token has none.
     pub defaults: &'a [(&'a str, &'a str)],
@@ -49,7 +49,7 @@ pub struct Circumstances<'a> {
     pub drop_offline: bool,
 }
 
-/// What a refresh asks for, and how the tokens of its exchange are checked again.
+/// What a refresh asks for, and how Cambio re-checks the tokens of its exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshContext<'a> {
     /// The scope that the refresh asks for.
@@ -62,27 +62,17 @@ pub struct RefreshContext<'a> {
     pub evidence: Evidence<'a>,
 }
 
-/// A request that policy does not allow, and why: `refusal.detail` says what is missing in which audience's file.
-#[derive(Debug)]
-pub struct Denied {
-    /// The cause.
-    pub refusal: Refusal,
-    /// The request, for audit.
-    pub validated: Validated,
-}
-
 impl Permit {
-    /// Judges a request in a realm against what the audiences' owners say.
+    /// Judges a request against what the audiences' owners permit.
     pub fn decide(
         validated: Validated,
         policy: &Policy,
         circumstances: &Circumstances<'_>,
         now: Timestamp,
-    ) -> Result<Self, Box<Denied>> {
+    ) -> Result<Self, Refusal> {
         let (binding, realm) = (validated.subject().binding().claim(), circumstances.realm);
         if validated.authenticated().parsed().requested_subject().is_some() != circumstances.impersonate.is_some() {
-            let refusal = Refusal::new(Reason::Internal, "who is to be impersonated was not looked up");
-            return Err(Box::new(Denied { refusal, validated }));
+            return Err(Refusal::new(Reason::Internal, "who is to be impersonated was not looked up"));
         }
         let request = request(&validated, validated.scope(), binding.as_ref(), circumstances);
         let mut decided = decide(policy, realm, &request, now);
@@ -90,15 +80,12 @@ impl Permit {
             let request = ExchangeRequest { requested_token: TokenType::RefreshToken, ..request };
             decided = with_refresh(decide(policy, realm, &request, now), decided);
         }
-        match decided {
-            Ok(decision) => Ok(Self { validated, decision }),
-            Err(refusal) => Err(Box::new(Denied { refusal, validated })),
-        }
+        decided.map(|decision| Self { validated, decision })
     }
 
-    /// Judges an exchange that was allowed before, against what the audiences' owners say now. What they no longer permit
-    /// of the scope that was granted is left out, unless the refresh asks for it by name; what was not granted then is not
-    /// granted now, whatever they permit.
+    /// Judges an exchange that is being refreshed against what the audiences' owners permit now. A scope token that
+    /// they no longer permit is left out, unless the refresh names it. A scope token that was not granted before is
+    /// never granted.
     pub fn renew(
         validated: Validated,
         renewal: &Renewal,
@@ -128,7 +115,7 @@ impl Permit {
                 format!("it came with issuance {made}, and the permissions say {now_made} now: exchange anew"),
             ));
         }
-        // Said even where it is empty: "nothing was asked for" would mean all that is permitted.
+        // Set even if empty: `None` would ask for everything that is permitted.
         decision.contract.scope_requested = Some(scope);
         if let Some(local) = renewal.local_subject() {
             decision.contract = decision.contract.for_local_subject(local, circumstances.realm_issuer)?;
@@ -136,7 +123,7 @@ impl Permit {
         Ok(Self { validated, decision })
     }
 
-    /// Names the client's service account in a token for API access, as its callers know the account. Other grants keep
+    /// Makes the client's service account, by its user name, the subject of a token for API access. Other grants keep
     /// their subject.
     pub fn name_service_account(&mut self) {
         if self.validated.authenticated().parsed().grant() == Grant::ApiAccess {
@@ -173,8 +160,8 @@ impl Permit {
         }
     }
 
-    /// The refresh token that follows `last` in its family. What it may ask for does not change (RFC 6749 section 6); its
-    /// end may only come sooner.
+    /// The refresh token that follows `last` in its family. Its scope does not change (RFC 6749 section 6). Its end may
+    /// only come sooner.
     pub fn next_renewal(&self, last: Renewal, handed: Handed<'_>, now: Timestamp, expires: Timestamp) -> Renewal {
         Renewal {
             generation: last.generation.saturating_add(1),
@@ -197,30 +184,21 @@ impl Permit {
         self.decision.contract.issuance
     }
 
-    /// What must be found out about the subject token before the answer is made.
-    pub fn demands(&self) -> Demands {
-        self.decision.demands
+    /// What policy decided.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
     }
 
-    /// Whether a refresh token was asked for beside the access token, and is permitted.
-    pub fn refresh(&self) -> bool {
-        self.decision.refresh
-    }
-
-    /// How long after this exchange refresh tokens may be good, however often they are used.
-    pub fn refresh_lifetime(&self) -> SignedDuration {
-        self.decision.refresh_lifetime
-    }
-
-    /// What the identity provider is asked for. It issues no JWT of no profile: an access token becomes one with us.
+    /// The token type that Cambio requests from the identity provider. The identity provider issues no JWT without a
+    /// profile, so Cambio makes such a token from an access token.
     pub fn upstream_type(&self) -> TokenType {
         match self.contract().requested {
-            _ if self.refresh() => TokenType::RefreshToken,
+            _ if self.decision.refresh => TokenType::RefreshToken,
             _ => self.contract().upstream_type(),
         }
     }
 
-    /// The request as the identity provider is asked: without `offline_access` where that was left out.
+    /// The request to the identity provider: without `offline_access` if the decision left it out.
     pub fn asked_upstream(&self) -> Cow<'_, Parsed> {
         let parsed = self.validated.authenticated().parsed();
         let has_it = |scope: Option<&Scope>| scope.is_some_and(|scope| scope.contains(OFFLINE));
@@ -231,14 +209,9 @@ impl Permit {
         }
     }
 
-    /// The audiences, named or meant by a resource, each once: what goes upstream.
+    /// The audiences, requested by name or by resource, each once. Cambio sends them to the identity provider.
     pub fn audiences(&self) -> &[String] {
         &self.decision.audiences
-    }
-
-    /// The permissions that applied: audience and position in its file, from 1.
-    pub fn permissions(&self) -> &[(String, usize)] {
-        &self.decision.permissions
     }
 
     /// The requesting client's id.
@@ -252,9 +225,10 @@ impl Permit {
     }
 }
 
-/// A refresh token is welcome, but nothing is refused for its sake that is allowed without, and nothing more demanded.
+/// The decision with a refresh token, unless the refresh token would make an allowed request fail, add a demand, or let a
+/// session go on that has ended.
 fn with_refresh(refresh: Result<Decision, Refusal>, plain: Result<Decision, Refusal>) -> Result<Decision, Refusal> {
-    // A session that has ended would go on.
+    // A refresh would keep an ended session alive.
     let ends = |one: &Decision| one.contract.issuance == Issuance::Mint && one.demands.still_active;
     match (refresh, plain) {
         (Ok(refresh), Ok(plain)) if ends(&refresh) || !refresh.demands.within(plain.demands) => Ok(plain),
@@ -302,10 +276,10 @@ fn request<'a>(
     }
 }
 
-/// The tokens of the exchange that is being refreshed, held to what is configured now.
+/// Re-checks the tokens of an exchange that is being refreshed against today's configuration.
 ///
 /// # Errors
-/// The refresh asks for more than was granted, or a token does not hold any more.
+/// The refresh asks for more than was granted, or a token fails a check.
 pub fn remembered(
     authenticated: Authenticated,
     renewal: &Renewal,

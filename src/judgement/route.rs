@@ -1,5 +1,5 @@
-//! Request head to route: one canonical path or a refusal. The first half of the request lock: whatever some server
-//! could read as a token endpoint is either written exactly as we would write it, and judged, or refused.
+//! Request head to route: one canonical path or a refusal. The first half of the request lock: a path that some server
+//! could read as a token endpoint is either written exactly as Cambio would write it, and judged, or refused.
 
 mod disguise;
 mod framing;
@@ -20,7 +20,7 @@ const TOKEN: &str = "/protocol/openid-connect/token";
 const CERTS: &str = "/protocol/openid-connect/certs";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// Headers by which some servers take another method for the one in the request line.
+/// Headers that replace the method of the request line on some servers.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 /// What to do with a request, by its head.
@@ -34,7 +34,7 @@ pub enum Route {
     Keys(usize),
     /// The discovery document of the realm with this index.
     Discovery(usize),
-    /// An endpoint of a realm that tells about tokens, or revokes them: those of ours are ours to answer for.
+    /// An endpoint of a realm that describes or revokes tokens. Cambio answers for the tokens that it issued.
     Own {
         /// Index of the realm.
         realm: usize,
@@ -46,7 +46,7 @@ pub enum Route {
         /// Index of the realm; none if it is not configured, and then nothing may be exchanged there.
         realm: Option<usize>,
     },
-    /// The realm with this index gives a client a token for its own service account: read the body and judge it.
+    /// API access at the realm with this index: read the body and judge it.
     ApiAccess(usize),
     /// Answer with the refusal.
     Reject(Refusal),
@@ -58,7 +58,7 @@ pub struct RouteTable {
     endpoints: HashMap<String, Endpoint>,
     /// What stands before the name of a realm that is not configured, for instance `/realms/`.
     realm_prefixes: BTreeSet<String>,
-    /// Paths of dialects, and what the identity provider calls them.
+    /// Paths of dialects, and the identity provider's paths for them.
     upstream: HashMap<String, String>,
     /// The segments of the dialects' doors, folded.
     doors: Vec<Vec<String>>,
@@ -142,7 +142,7 @@ impl RouteTable {
         }
     }
 
-    /// What the identity provider calls a path of a dialect; `None` where it is the same.
+    /// The identity provider's path for a path of a dialect; `None` for other paths.
     pub fn upstream_path(&self, path: &str) -> Option<&str> {
         self.upstream.get(path).map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! Where time comes from: the edge reads it here and hands it to the core as an argument.
+//! The time. The edge reads the clock and passes the time to the judgement as an argument.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 pub enum Clock {
     /// The system's clock.
     System,
-    /// A clock that stands still until a test moves it.
+    /// A clock that only a test moves.
     Manual(Arc<ManualClock>),
 }
 
@@ -19,7 +19,7 @@ pub enum Clock {
 pub struct ManualClock(AtomicI64);
 
 impl Clock {
-    /// A clock for tests that shows `start` until it is moved.
+    /// A clock for tests that shows `start` until the test moves it.
     pub fn manual(start: Timestamp) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock(AtomicI64::new(start.as_microsecond())));
         (Self::Manual(Arc::clone(&clock)), clock)

@@ -2,17 +2,17 @@
 
 use zeroize::Zeroize;
 
-/// A secret or a token. `Debug` hides it, there is no `Display`, it has no `==`, and it is wiped when dropped.
+/// A secret or a token. `Debug` hides the text, there is no `Display` and no `==`, and dropping wipes the text.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over.
+    /// Takes ownership of the text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself. Each call is a place where it could leak: use it only to send, hash, parse or compare.
+    /// The text itself. Each call is a place where the text could leak: use it only to send, hash, parse or compare.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -22,7 +22,7 @@ impl Secret {
         aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes()).is_ok()
     }
 
-    /// Lower-case hexadecimal SHA-256 of the text: how audit names a token without showing it.
+    /// Lower-case hexadecimal SHA-256 of the text. Audit names a token with it.
     pub fn sha256(&self) -> String {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.0.as_bytes());
         digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {

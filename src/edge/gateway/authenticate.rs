@@ -38,7 +38,7 @@ impl Case<'_> {
         let config = &self.realm.config;
         let registered = config.clients.methods(credentials.client_id()).is_some();
         let (method, outcome) = match &result {
-            Ok(proven) => (proven.by().name(), Outcome::Allowed),
+            Ok(proven) => (proven.by(), Outcome::Allowed),
             Err(refusal) => (
                 if registered { credentials.method().name() } else { "upstream" },
                 match refusal.reason {

@@ -20,11 +20,11 @@ impl Case<'_> {
         incoming: PresentedToken<'_>,
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
-        let role = incoming.role();
-        let issuer = self.generation.issuers.opaque(&self.realm.config, incoming.issuer());
+        let role = incoming.role;
+        let issuer = self.generation.issuers.opaque(&self.realm.config, incoming.issuer);
         let issuer = issuer.map_err(|refusal| role.refusal(refusal))?;
-        let answer = self.introspect(&issuer, incoming.token()).await?;
-        let source = TokenSource::Introspected { answer: &answer, kind: incoming.kind() };
+        let answer = self.introspect(&issuer, incoming.token).await?;
+        let source = TokenSource::Introspected { answer: &answer, kind: incoming.kind };
         CheckedToken::of(source, role, presenter, &issuer.checks, self.services.now())
     }
 

@@ -7,30 +7,30 @@ use crate::judgement::client::registry::Workload;
 use crate::judgement::jose::checks::rules_hold;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken, peek, verify, verify_shared};
+use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken, peek, verify};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// The age until which a client's own assertion is accepted, whatever its `exp` says: its `jti` is remembered as long.
+/// The longest age of a client's own assertion, whatever its `exp` says. Its `jti` is remembered for this time.
 pub const MAX_AGE: SignedDuration = SignedDuration::from_secs(300);
 /// Longest `jti` in bytes.
 const MAX_JTI: usize = 512;
 
-/// A client's own assertion that holds, but for whether it was used before.
+/// A client's own assertion that passed all checks but one: whether it was used before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnspentJti {
     pub(super) jti: String,
-    /// From then on nobody can use it.
+    /// From this time on nobody can use the assertion.
     pub(super) until: Timestamp,
 }
 
-/// What a client's own assertion is checked with.
+/// The key that checks a client's own assertion.
 pub(super) enum AssertionKey<'a> {
     Keys(&'a KeySet),
     Shared(&'a Secret),
 }
 
-/// What it must say.
+/// The rules for a client's own assertion.
 pub(super) struct AssertionRules<'a> {
     /// The algorithms that the configuration allows the client.
     pub(super) algorithms: &'a [jsonwebtoken::Algorithm],
@@ -39,18 +39,18 @@ pub(super) struct AssertionRules<'a> {
     pub(super) leeway: SignedDuration,
 }
 
-/// The header's `kid`, unverified: good for choosing keys, for nothing else.
+/// The header's `kid`, unverified: good only for choosing keys.
 pub(super) fn kid(assertion: &Assertion) -> Option<String> {
     peek(assertion.token.expose()).ok()?.kid().map(str::to_owned)
 }
 
-/// Whether its algorithm, unverified, is one with a shared secret.
+/// Whether the header's algorithm, unverified, needs a shared secret.
 pub(super) fn is_shared(assertion: &Assertion) -> bool {
     use jsonwebtoken::Algorithm::{HS256, HS384, HS512};
     peek(assertion.token.expose()).is_ok_and(|peeked| matches!(peeked.algorithm(), HS256 | HS384 | HS512))
 }
 
-/// A client's own assertion: signed by it, about it, for us, recent, and with a `jti`.
+/// Checks a client's own assertion: signed by the client, about the client, for Cambio, recent, and with a `jti`.
 pub(super) fn own(
     assertion: &Assertion,
     with: &AssertionKey<'_>,
@@ -60,7 +60,9 @@ pub(super) fn own(
     let expect = Expectations { issuer: &assertion.issuer, algorithms: must.algorithms, leeway: must.leeway };
     let token = match with {
         AssertionKey::Keys(keys) => verify(&assertion.token, keys, &expect, now),
-        AssertionKey::Shared(secret) => verify_shared(&assertion.token, secret, &expect, now),
+        AssertionKey::Shared(secret) => {
+            peek(assertion.token.expose()).and_then(|token| token.verify_shared(secret, &expect, now))
+        }
     };
     let token = token.map_err(refused)?;
     typ_is_right(&token)?;
@@ -68,7 +70,7 @@ pub(super) fn own(
         return Err(wrong("sub is not iss"));
     }
     let audiences = claims::audiences(token.claims()).map_err(|error| wrong(&error.to_string()))?;
-    // Every value is us: an assertion that others may use, too, proves to none of them who sends it.
+    // Every value must be Cambio's: any other addressee could present the assertion to Cambio.
     if audiences.is_empty() || !audiences.iter().all(|one| must.audiences.iter().any(|ours| ours == one)) {
         return Err(wrong(&format!("aud must be {} and nothing else", must.audiences.join(" or "))));
     }
@@ -90,8 +92,8 @@ pub(super) fn own(
     }
 }
 
-/// A JWT of a workload's platform: by that issuer, about that workload, for this realm. Platforms hand out the same one
-/// until it expires, mostly without a `jti`, so it is good for many uses.
+/// Checks a JWT of a workload's platform: from this issuer, about this workload, for this realm. Platforms hand out
+/// one JWT until it expires, mostly without a `jti`, so the JWT may be used many times.
 pub(super) fn workload(
     assertion: &Assertion,
     workload: &Workload,
@@ -115,7 +117,7 @@ pub(super) fn workload(
         .map_err(|refusal| wrong(&format!("issuer {}: {}", workload.issuer, refusal.detail)))
 }
 
-/// RFC 8725 section 3.11: an access token or a logout token is no assertion, though the same key may have signed it.
+/// RFC 8725 section 3.11: an access token or a logout token is no assertion, even if the same key signed it.
 fn typ_is_right(token: &VerifiedToken) -> Result<(), Refusal> {
     let typ = token.typ().map(str::to_ascii_lowercase);
     match typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ)) {

@@ -1,7 +1,7 @@
 //! A client's X.509 certificate (RFC 5280), as far as RFC 8705 needs it: its thumbprint and its names.
 //!
-//! That its holder has the private key, the TLS handshake proves; whether an authority that we trust vouches for its
-//! names, whoever reads it says.
+//! The TLS handshake proves that the caller has the private key. The reader of the certificate says whether a trusted
+//! authority vouches for its names.
 
 use std::net::IpAddr;
 
@@ -29,12 +29,12 @@ pub struct ClientCertificate {
     trusted: bool,
 }
 
-/// The bytes are no X.509 certificate, or one that can't be understood.
+/// The bytes are not an X.509 certificate that Cambio can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no X.509 certificate that can be read")]
 pub struct CertificateError;
 
-/// A name by which a certificate is recognised (RFC 8705 section 2.1.2).
+/// A name that identifies a certificate (RFC 8705 section 2.1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateName {
     /// The subject.
@@ -49,12 +49,12 @@ pub enum CertificateName {
     Email(String),
 }
 
-/// A distinguished name. Two are equal if their attributes are, in order, whatever string type carries the values.
+/// A distinguished name. Names with equal attributes in the same order are equal, whatever string type the values have.
 #[derive(Clone, Debug)]
 pub struct DistinguishedName {
-    /// As RFC 4514 writes it.
+    /// The form of RFC 4514.
     text: String,
-    /// Relative names in order, each its attributes: type, value.
+    /// Relative names in order, each with its attributes: type, value.
     relative: Vec<Vec<(String, Vec<u8>)>>,
 }
 
@@ -105,17 +105,18 @@ impl ClientCertificate {
         &self.alternatives
     }
 
-    /// Whether an authority that the configuration names for clients vouched for it when it was shown.
+    /// Whether an authority that the configuration names for clients vouched for the certificate when the caller
+    /// showed it.
     pub fn is_trusted(&self) -> bool {
         self.trusted
     }
 
-    /// Whether it is valid now: a connection may outlive it.
+    /// Whether the certificate is valid at `now`: a connection may outlive it.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
 
-    /// Whether it has this name.
+    /// Whether the certificate has this name.
     pub fn has(&self, name: &CertificateName) -> bool {
         match name {
             CertificateName::Subject(subject) => self.subject == *subject,
@@ -168,7 +169,7 @@ pub fn thumbprint(der: &[u8]) -> [u8; 32] {
     digest(&SHA256, der).as_ref().try_into().unwrap_or_default()
 }
 
-/// The text of a string of any usual type; of anything else its tag and bytes, which no text equals.
+/// The text of a string of any usual type. Other values give tag and bytes, which no text equals.
 fn value(any: &Any) -> Vec<u8> {
     let text = match any.tag() {
         Tag::Utf8String => any.decode_as::<Utf8StringRef<'_>>().ok().map(|text| text.as_str().to_owned()),

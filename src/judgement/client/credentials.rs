@@ -1,8 +1,8 @@
 //! Client credentials as a request carries them: exactly one way of RFC 6749 section 2.3 or RFC 7523 section 2.2.
 //!
-//! They are read, never verified or spent: `client::verify` or the identity provider judges them. What is sent to it is
-//! written anew from what was read, so that the client that policy judged is the client that the identity provider
-//! authenticates.
+//! Cambio reads them here without verifying or spending them: `client::verify` or the identity provider judges them.
+//! Cambio writes the credentials that it sends anew, so that the identity provider authenticates the client that policy
+//! judged.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -18,18 +18,18 @@ use crate::words::secret::Secret;
 /// How the client authenticates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialsMethod {
-    /// `client_id` alone: a public client, or one known by its TLS certificate.
+    /// `client_id` alone: a public client, or a client with a TLS certificate.
     None,
     /// `client_secret_basic`
     Basic,
     /// `client_secret_post`
     Post,
-    /// A JWT: `client_secret_jwt`, `private_key_jwt`, or one of a workload's platform.
+    /// A JWT: `client_secret_jwt`, `private_key_jwt`, or the JWT of a workload's platform.
     Assertion,
 }
 
 impl CredentialsMethod {
-    /// What audit calls it: the names of RFC 7591 section 2.
+    /// The name in audit lines, from RFC 7591 section 2.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -40,7 +40,7 @@ impl CredentialsMethod {
     }
 }
 
-/// Who asks, and the proof that the identity provider will judge. `Debug` shows no proof.
+/// The client, and the proof that the identity provider may judge. `Debug` shows no proof.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     client_id: String,
@@ -51,7 +51,7 @@ pub struct Credentials {
 enum Proof {
     None,
     Basic {
-        /// The header to send; it is marked as sensitive, which its `Debug` honours.
+        /// The header to send. It is marked as sensitive, so `Debug` hides it.
         header: HeaderValue,
         secret: Secret,
     },
@@ -59,12 +59,12 @@ enum Proof {
     Assertion(Assertion),
 }
 
-/// A client assertion (RFC 7521 section 4.2). Nothing of it is verified.
+/// A client assertion (RFC 7521 section 4.2), not verified.
 #[derive(Clone, Debug)]
 pub struct Assertion {
     /// The JWT.
     pub(super) token: Secret,
-    /// `client_assertion_type`, one of the two that are known.
+    /// `client_assertion_type`, one of the two known values.
     pub(super) kind: &'static str,
     /// `iss`
     pub(super) issuer: String,
@@ -72,7 +72,7 @@ pub struct Assertion {
     pub(super) subject: String,
 }
 
-/// What a client shows of itself.
+/// The credentials that a client shows.
 #[derive(Clone, Copy, Debug)]
 pub enum PresentedCredentials<'a> {
     /// Its name only.
@@ -86,8 +86,8 @@ pub enum PresentedCredentials<'a> {
 impl Credentials {
     /// Reads the credentials of a request; more than one way at once is refused (RFC 6749 section 2.3).
     ///
-    /// An assertion names its client by `iss` and `sub` (RFC 7523 section 3). One of a workload's platform does not:
-    /// then `client_id` names the client, or the workload's only client.
+    /// An assertion names its client in `iss` and `sub` (RFC 7523 section 3). The JWT of a workload's platform does
+    /// not: then `client_id` names the client, or the workload is exactly one client.
     pub fn read(headers: &HeaderMap, form: &Form, workloads: &Workloads) -> Result<Self, Refusal> {
         let mut headers = headers.get_all(AUTHORIZATION).iter();
         let header = headers.next();
@@ -125,19 +125,19 @@ impl Credentials {
         if client_id.is_some_and(|id| id != credentials.client_id) {
             return Err(Refusal::new(Reason::CredentialsAmbiguous, "client_id names another client"));
         }
-        // A control character in a name ends it for some readers and not for others.
+        // For some readers a control character ends a name, for others it does not.
         if credentials.client_id.is_empty() || credentials.client_id.chars().any(char::is_control) {
             return Err(malformed("the client id is empty or has control characters"));
         }
         Ok(credentials)
     }
 
-    /// The client, as policy judges it and as the identity provider is told.
+    /// The client that policy judges and that the identity provider is sent.
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// How it authenticates.
+    /// How the client authenticates.
     pub fn method(&self) -> CredentialsMethod {
         match self.proof {
             Proof::None => CredentialsMethod::None,
@@ -147,7 +147,7 @@ impl Credentials {
         }
     }
 
-    /// The `Authorization` header to send, if the client authenticates by one.
+    /// The `Authorization` header to send, if the client authenticates with one.
     pub fn authorization(&self) -> Option<&HeaderValue> {
         match &self.proof {
             Proof::Basic { header, .. } => Some(header),
@@ -155,7 +155,7 @@ impl Credentials {
         }
     }
 
-    /// What is shown.
+    /// The credentials without the client's name.
     pub fn presented(&self) -> PresentedCredentials<'_> {
         match &self.proof {
             Proof::None => PresentedCredentials::Nothing,
@@ -175,7 +175,7 @@ impl Credentials {
             }
             Proof::Assertion(assertion) => {
                 if !assertion.is_own() {
-                    // It does not name the client that was judged.
+                    // The assertion does not name the client that was judged.
                     form.push("client_id", &self.client_id);
                 }
                 form.push("client_assertion_type", assertion.kind);
@@ -205,8 +205,8 @@ fn basic(header: &HeaderValue) -> Result<Credentials, Refusal> {
     let decode = |text| form::decode(text).map_err(|_| malformed("Authorization is not form-encoded"));
     let client_id = decode(id)?;
     let decoded = Secret::new(decode(secret)?);
-    // Many clients send id and secret as they are. An id in which nothing is encoded stays so, and the secret
-    // that is sent on stays in any case: encoding them now would break the servers that do not decode.
+    // Many clients send id and secret unencoded. An id without encoding stays unencoded, and the secret is always
+    // sent on as it came: encoding them now would break servers that do not decode.
     let id = if id == client_id { id.to_owned() } else { form::encode(&client_id) };
     let canonical = format!("{id}:{secret}");
     let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(canonical)))
@@ -216,9 +216,9 @@ fn basic(header: &HeaderValue) -> Result<Credentials, Refusal> {
 }
 
 impl Assertion {
-    /// Reads who an assertion is about. It is not verified here: whoever does that spends it.
+    /// Reads `iss` and `sub`. The assertion is not verified here, because verifying spends it.
     fn read(token: &str, kind: &str) -> Result<Self, Refusal> {
-        /// Reading into fields refuses a claim that stands twice.
+        /// Reading into fields refuses a claim that occurs twice.
         #[derive(Deserialize)]
         struct Claims {
             iss: String,

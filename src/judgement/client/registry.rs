@@ -1,5 +1,4 @@
-//! Who may call a realm, and by which proof: the checked form of `realms.*.clients` and
-//! `realms.*.clientAuthentication`.
+//! The clients of a realm and their proofs: the checked form of `realms.*.clients` and `realms.*.clientAuthentication`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,28 +15,27 @@ use crate::words::secret::Secret;
 /// The clients of a realm.
 #[derive(Clone, Debug, Default)]
 pub struct Clients {
-    /// Client id → the methods of which one suffices. No list is empty.
+    /// Client id → the methods. One of them suffices; no list is empty.
     pub registered: BTreeMap<String, Vec<Method>>,
     /// Who judges the others.
     pub unregistered: Unregistered,
     /// Workloads whose tokens are client assertions.
     pub workloads: Arc<Workloads>,
-    /// Values of which one must be the `aud` of a client's own assertion: the realm's issuer first, then its token
-    /// endpoint.
+    /// The accepted `aud` values of a client's own assertion: the realm's issuer first, then its token endpoint.
     pub audiences: Vec<String>,
 }
 
-/// Whose workloads are clients: the `iss` and `sub` of their tokens, and the client. A workload that is several clients
-/// must say which one it is, so it is not among them.
+/// Workloads that are exactly one client: the `iss` and `sub` of their tokens, and the client. A workload that is
+/// several clients must send `client_id`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workloads(BTreeMap<(String, String), String>);
 
 /// Who judges clients that are not registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unregistered {
-    /// The identity provider, by its introspection endpoint.
+    /// The identity provider, through its introspection endpoint.
     Upstream {
-        /// How long its yes is remembered; zero: not at all.
+        /// How long a successful answer is remembered. Zero remembers nothing.
         cache_for: Duration,
     },
     /// Nobody: they are refused.
@@ -45,16 +43,16 @@ pub enum Unregistered {
     Refused,
 }
 
-/// A way by which a client proves who it is.
+/// How a client proves its identity.
 #[derive(Clone, Debug)]
 pub enum Method {
-    /// A secret, by Basic or in the form.
+    /// A secret, with HTTP Basic or in the form.
     Secret(SecretHash),
     /// A JWT that the client signed with its private key (RFC 7523 section 2.2).
     PrivateKeyJwt {
         /// The client's public keys.
         keys: ClientKeys,
-        /// The only algorithms that are accepted.
+        /// The only accepted algorithms.
         algorithms: Vec<Algorithm>,
     },
     /// A JWT that the client authenticated with a secret (RFC 7523 section 2.2).
@@ -64,7 +62,7 @@ pub enum Method {
         /// HMAC algorithms.
         algorithms: Vec<Algorithm>,
     },
-    /// A certificate by the authority that is configured, with this name (RFC 8705 section 2.1).
+    /// A certificate of the configured authority, with this name (RFC 8705 section 2.1).
     Tls(CertificateName),
     /// A certificate with one of these SHA-256 thumbprints (RFC 8705 section 2.2).
     SelfSignedTls(Vec<[u8; 32]>),
@@ -131,7 +129,7 @@ impl Clients {
 }
 
 impl Workloads {
-    /// Those of registered clients.
+    /// The workloads of registered clients.
     pub fn of(registered: &BTreeMap<String, Vec<Method>>) -> Self {
         let mut clients: BTreeMap<(String, String), Vec<&String>> = BTreeMap::new();
         for (client, method) in registered.iter().flat_map(|(id, methods)| methods.iter().map(move |one| (id, one))) {
@@ -149,9 +147,9 @@ impl Workloads {
         Self(one.collect())
     }
 
-    /// The one client that this workload is.
+    /// The only client that this workload is.
     pub fn client(&self, iss: &str, sub: &str) -> Option<&str> {
-        // An assertion is rarely met here, so two copies are no matter.
+        // Rare, so two copies do not matter.
         self.0.get(&(iss.to_owned(), sub.to_owned())).map(String::as_str)
     }
 }

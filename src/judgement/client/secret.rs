@@ -1,7 +1,7 @@
 //! Client secrets as the configuration keeps them: hashed.
 //!
-//! SHA-256 is for secrets that a machine generated, with at least 128 bits of chance in them: there is nothing to guess,
-//! and the check takes a microsecond. Argon2id (RFC 9106) is for secrets that a person may have chosen.
+//! SHA-256 is for secrets that a machine generated with at least 128 random bits: nobody can guess them, and the check
+//! takes a microsecond. Argon2id (RFC 9106) is for secrets that people may have chosen.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -11,14 +11,14 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use crate::words::secret::Secret;
 
-/// KiB of memory that a new hash takes.
+/// Memory of a new hash, in KiB.
 const MEMORY: u32 = 19_456;
 /// Passes over the memory of a new hash.
 const PASSES: u32 = 2;
 /// The least memory, and the least product of memory and passes: the weakest of OWASP's equal choices.
 const LEAST_MEMORY: u32 = 7_168;
 const LEAST_WORK: u64 = 35_840;
-/// More than this would let a few logins stop the process.
+/// With more than this, a few logins could stop the process.
 const MOST_MEMORY: u32 = 256 * 1024;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 16;
@@ -42,7 +42,7 @@ pub struct Argon2id {
     hash: Vec<u8>,
 }
 
-/// Why a text is no hash that is used. Nothing of the text is repeated.
+/// Why the text is not an accepted hash. The error never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretHashError {
     /// Neither form.
@@ -83,7 +83,7 @@ impl SecretHash {
         format!("sha256:{}", secret.sha256())
     }
 
-    /// The hash to configure for any secret; `salt` is 16 bytes of chance. `None` if the memory can't be had.
+    /// The hash to configure for any secret; `salt` is 16 random bytes. `None` if there is not enough memory.
     pub fn argon2id(secret: &Secret, salt: &[u8; 16]) -> Option<String> {
         let mut made = Argon2id { memory: MEMORY, passes: PASSES, lanes: 1, salt: salt.to_vec(), hash: vec![0; 32] };
         made.hash = made.compute(secret)?;
@@ -92,7 +92,7 @@ impl SecretHash {
         Some(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p=1${salt}${hash}"))
     }
 
-    /// Whether this is the secret's hash, compared in constant time. [`Self::Argon2id`] takes its time and memory.
+    /// Whether this is the secret's hash, compared in constant time. [`Self::Argon2id`] needs much time and memory.
     pub fn matches(&self, secret: &Secret) -> bool {
         match self {
             Self::Sha256(expected) => {
@@ -110,7 +110,7 @@ impl Argon2id {
         self.compute(secret).is_some_and(|found| verify_slices_are_equal(&found, &self.hash).is_ok())
     }
 
-    /// What tells this hash from another: parameters, salt and hash. It is no secret, but it is not for printing.
+    /// Parameters, salt and hash, which identify this hash. They are no secret, but not for printing.
     pub(crate) fn identity(&self) -> Vec<u8> {
         let numbers = [self.memory, self.passes, self.lanes].map(u32::to_be_bytes).concat();
         [numbers.as_slice(), &self.salt, &self.hash].concat()

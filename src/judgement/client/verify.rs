@@ -1,8 +1,8 @@
-//! Whether a client is who it says: what it shows against what the configuration knows of it.
+//! Authenticates a client: checks its credentials against the configuration.
 //!
-//! Pure: keys, certificate and time are arguments. The adapter gets back what takes long ([`ClientVerdict::SlowSecret`]),
-//! what must be remembered ([`ClientVerdict::UnspentAssertion`]) and what the identity provider has to say
-//! ([`ClientVerdict::ByUpstream`]). Only the types of this file make an [`AuthenticatedClient`] of it.
+//! Pure: keys, certificate and time are arguments. The caller of this file runs what takes long
+//! ([`ClientVerdict::SlowSecret`]), remembers assertions ([`ClientVerdict::UnspentAssertion`]) and asks the identity
+//! provider ([`ClientVerdict::ByUpstream`]). Only this file makes an [`AuthenticatedClient`].
 
 use std::sync::Arc;
 
@@ -20,23 +20,17 @@ use crate::words::oauth::urn::CLIENT_ASSERTION_SPIFFE;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
+/// The name of the identity provider's word in audit lines.
+const UPSTREAM: &str = "upstream";
+
 /// The proof that a client is who it says. Only this module makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatedClient {
     client_id: String,
-    by: AuthenticatedBy,
+    by: &'static str,
 }
 
-/// What proved it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthenticatedBy {
-    /// A method of the registry, by its name there.
-    Method(&'static str),
-    /// The identity provider's word.
-    Upstream,
-}
-
-/// What a client shows besides its credentials, and what it is held to.
+/// What a client shows besides its credentials, and how it is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientEvidence<'a> {
     /// The certificate of its connection.
@@ -47,20 +41,20 @@ pub struct ClientEvidence<'a> {
     pub leeway: SignedDuration,
 }
 
-/// What the pure check came to.
+/// The result of the pure check.
 #[derive(Debug)]
 pub enum ClientVerdict {
     /// The client is who it says.
     Authenticated(AuthenticatedClient),
-    /// It is, unless its assertion was used before.
+    /// The client is who it says, unless its assertion was used before.
     UnspentAssertion(UnspentAssertion),
-    /// It is, if a slow hash fits.
+    /// The client is who it says, if a slow hash fits.
     SlowSecret(SlowSecret),
-    /// The configuration does not know it: the identity provider judges.
+    /// The configuration does not list the client: the identity provider judges.
     ByUpstream,
 }
 
-/// An assertion that holds, but for whether it was used before.
+/// An assertion that passed all checks but one: whether it was used before.
 #[derive(Debug)]
 pub struct UnspentAssertion {
     proven: AuthenticatedClient,
@@ -76,26 +70,26 @@ pub struct SlowSecret {
     hashes: Vec<Argon2id>,
 }
 
-/// A method that what is shown could meet.
+/// A method that the credentials could meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Its index in the client's entry.
     pub index: usize,
-    /// The keys that it takes.
+    /// The keys that the method needs.
     pub needs: Needs,
 }
 
-/// Keys that a method takes.
+/// Keys that a method needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// None, or those that the configuration holds.
+    /// None, or keys from the configuration.
     Nothing,
-    /// The client's own, from its URL.
+    /// The client's own keys, from its URL.
     ClientKeys {
         /// The key's id.
         kid: Option<String>,
     },
-    /// Those of the issuer of this name.
+    /// The keys of the issuer of this name.
     IssuerKeys {
         /// The name under `issuers`.
         issuer: String,
@@ -104,7 +98,7 @@ pub enum Needs {
     },
 }
 
-/// The methods of the client's entry that what is shown could meet, and the keys that they take.
+/// The methods of the client's entry that the credentials could meet, and the keys that they need.
 pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate> {
     let methods = clients.methods(credentials.client_id()).unwrap_or_default().iter().enumerate();
     let presented = credentials.presented();
@@ -139,7 +133,7 @@ pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate
     methods.filter_map(|(index, method)| Some(Candidate { index, needs: needs(method)? })).collect()
 }
 
-/// Judges the client by the first of its methods that what it shows meets.
+/// Authenticates the client with the first of its methods that the credentials meet.
 pub fn authenticate(
     credentials: &Credentials,
     clients: &Clients,
@@ -149,7 +143,7 @@ pub fn authenticate(
     let client = credentials.client_id();
     let Some(methods) = clients.methods(client) else {
         return match (clients.unregistered, credentials.presented()) {
-            // The identity provider finds the client by the assertion: its yes is not about `client_id`.
+            // The identity provider finds the client in the assertion: a success is not about `client_id`.
             (Unregistered::Upstream { .. }, PresentedCredentials::Assertion(assertion)) if !assertion.is_own() => {
                 Err(unauthenticated(
                     "the assertion does not name its client by iss and sub: list the client in realms.*.clients with the workload that it is",
@@ -166,8 +160,7 @@ pub fn authenticate(
     for Candidate { index, .. } in candidates(credentials, clients) {
         let Some(method) = methods.get(index) else { continue };
         let keys = evidence.keys.iter().find(|(of, _)| *of == index).map(|(_, keys)| &**keys);
-        let proven =
-            || AuthenticatedClient { client_id: client.to_owned(), by: AuthenticatedBy::Method(method.name()) };
+        let proven = || AuthenticatedClient { client_id: client.to_owned(), by: method.name() };
         match meets(method, credentials, clients, evidence, keys, now) {
             Ok(MethodVerdict::Authenticated) => return Ok(ClientVerdict::Authenticated(proven())),
             Ok(MethodVerdict::UnspentAssertion(fresh)) => {
@@ -179,7 +172,7 @@ pub fn authenticate(
         }
     }
     if let (false, PresentedCredentials::Secret(secret)) = (slow.is_empty(), credentials.presented()) {
-        let proven = AuthenticatedClient { client_id: client.to_owned(), by: AuthenticatedBy::Method("client_secret") };
+        let proven = AuthenticatedClient { client_id: client.to_owned(), by: "client_secret" };
         return Ok(ClientVerdict::SlowSecret(SlowSecret { proven, secret: secret.clone(), hashes: slow }));
     }
     Err(refusal.unwrap_or_else(|| {
@@ -189,18 +182,18 @@ pub fn authenticate(
     }))
 }
 
-/// Authenticates a client through the identity provider's introspection endpoint, which was asked as this client about
-/// what is no token.
+/// Authenticates a client through the identity provider's introspection endpoint: Cambio asked it as this client
+/// about a text that is no token.
 pub fn authenticate_by_introspection(
     credentials: &Credentials,
     status: u16,
     body: &[u8],
 ) -> Result<AuthenticatedClient, Refusal> {
-    // An error page of a proxy may have status 200, too, but is no answer.
+    // A proxy's error page may have status 200, too, but it is no answer.
     let is_answer = || IntrospectionAnswer::read(body).is_ok_and(|answer| !answer.is_active());
     match (IntrospectionStatus::of(status), error_code(body).as_deref()) {
         (IntrospectionStatus::Answered, None) if is_answer() => {
-            Ok(AuthenticatedClient { client_id: credentials.client_id().to_owned(), by: AuthenticatedBy::Upstream })
+            Ok(AuthenticatedClient { client_id: credentials.client_id().to_owned(), by: UPSTREAM })
         }
         (IntrospectionStatus::ClientRefused, _)
         | (IntrospectionStatus::ErrorResponse, Some("invalid_client" | "unauthorized_client")) => {
@@ -216,15 +209,15 @@ pub fn authenticate_by_introspection(
     }
 }
 
-/// What the identity provider's gift of a token to the client itself says (RFC 6749 section 4.4): the token must be one
-/// that it has just given for these credentials, verified by its keys.
+/// Authenticates a client through its service account (RFC 6749 section 4.4): the identity provider has just issued
+/// `token` for these credentials, and its keys verified the token.
 pub(crate) fn authenticate_by_service_account(
     credentials: &Credentials,
     token: &VerifiedToken,
 ) -> Result<AuthenticatedClient, Refusal> {
     match token.claims().get("azp").and_then(serde_json::Value::as_str) {
         Some(party) if party == credentials.client_id() => {
-            Ok(AuthenticatedClient { client_id: party.to_owned(), by: AuthenticatedBy::Upstream })
+            Ok(AuthenticatedClient { client_id: party.to_owned(), by: UPSTREAM })
         }
         _ => Err(Refusal::new(Reason::AnswerSubject, "the service account's token is another client's")),
     }
@@ -236,29 +229,19 @@ impl AuthenticatedClient {
         &self.client_id
     }
 
-    /// Whether nothing did: the client has no credentials.
+    /// Whether nothing proved it: the client has no credentials.
     pub fn is_public(&self) -> bool {
-        self.by == AuthenticatedBy::Method(Method::Public.name())
+        self.by == Method::Public.name()
     }
 
-    /// What proved it.
-    pub fn by(&self) -> AuthenticatedBy {
+    /// What proved it: the name of a method in the configuration, or `upstream` for the identity provider.
+    pub fn by(&self) -> &'static str {
         self.by
     }
 }
 
-impl AuthenticatedBy {
-    /// The name: of the method in the configuration, or `upstream`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Method(name) => name,
-            Self::Upstream => "upstream",
-        }
-    }
-}
-
 impl UnspentAssertion {
-    /// The client whose `jti` it is: two clients may choose the same.
+    /// The client that chose the `jti`: two clients may choose equal ones.
     pub fn client_id(&self) -> &str {
         &self.proven.client_id
     }
@@ -268,7 +251,7 @@ impl UnspentAssertion {
         &self.jti
     }
 
-    /// From then on the assertion is of no use to anybody.
+    /// From this time on nobody can use the assertion.
     pub fn until(&self) -> Timestamp {
         self.until
     }
@@ -293,7 +276,7 @@ impl SlowSecret {
         }
     }
 
-    /// What the outcome depends on: client, secret and configured hashes. A secret: for a keyed hash, nothing else.
+    /// The values that the outcome depends on: client, secret and configured hashes. They are only for a keyed hash.
     pub(crate) fn inputs(&self) -> Vec<Secret> {
         let hashes = self.hashes.iter().map(|hash| {
             use base64::Engine as _;

@@ -1,4 +1,4 @@
-//! What the configuration of a realm lets callers ask for at all.
+//! What a realm's configuration lets callers ask for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use crate::judgement::dialect::Dialect;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 
-/// What the policy of a realm leaves to be asked for, whoever asks: the rest is refused before anything is looked at.
+/// What any caller of a realm may ask for. Everything else is refused before a token is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, each with a name")]
 pub struct Accepts {
-    /// The shape of requests that callers know.
+    /// The shape of requests that callers use.
     pub dialect: Dialect,
-    /// Parameters that are not known are kept and go to the identity provider, else they are refused.
+    /// Unknown parameters go to the identity provider; otherwise they are refused.
     pub unknown_parameters: bool,
-    /// Subject token types besides access tokens, which always are.
+    /// Subject token types besides access tokens, which are always accepted.
     pub subject_tokens: BTreeSet<TokenType>,
-    /// Tokens of other issuers: `subject_issuer` may say whose an opaque one is.
+    /// Tokens of other issuers: `subject_issuer` may name the issuer of an opaque token.
     pub foreign: bool,
-    /// Requested token types besides access and ID tokens, which always may be asked for.
+    /// Requested token types besides access and ID tokens, which are always accepted.
     pub requested_tokens: BTreeSet<TokenType>,
-    /// Clients of the realm whose tokens others may come with.
+    /// Clients of the realm whose tokens other clients may present.
     pub subject_clients: Names,
     /// There may be an actor token.
     pub actors: bool,
-    /// `requested_subject` may name whom the new token is about.
+    /// `requested_subject` may name the subject of the new token.
     pub impersonation: bool,
     /// Client assertions that don't name their client.
     pub workloads: Arc<Workloads>,

@@ -4,20 +4,17 @@ use http::request::Parts;
 
 use super::classify::read;
 use super::lenient::readings;
+use super::parameters::{refuse_parameters_besides, refuse_repeated_parameters, requested_scope};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::accepts::Accepts;
 use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 
-/// `grant_type` of such a request (RFC 6749 section 4.4).
+/// `grant_type` of API access (RFC 6749 section 4.4).
 const GRANT: &str = "client_credentials";
 
-/// What it may carry.
-const KNOWN: [&str; 7] =
-    ["audience", "client_assertion", "client_assertion_type", "client_id", "client_secret", "grant_type", "scope"];
-
-/// A request of which every parameter is understood. `Debug` shows no secret.
+/// A request with understood parameters only. `Debug` shows no secret.
 #[derive(Clone, Debug)]
 pub struct ApiAccess {
     pub(super) audience: String,
@@ -28,9 +25,7 @@ pub struct ApiAccess {
 /// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
 pub fn parse(head: &Parts, body: &[u8], accepts: &Accepts) -> Result<ApiAccess, Refusal> {
     let form = read(head, body)?;
-    if let Some(name) = form.repeated(&[]) {
-        return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
-    }
+    refuse_repeated_parameters(&form, &[])?;
     if !readings(body).grants.is_empty() {
         return Err(Refusal::new(Reason::GrantTypeAmbiguous, "some parser could read a governed grant"));
     }
@@ -41,26 +36,22 @@ pub fn parse(head: &Parts, body: &[u8], accepts: &Accepts) -> Result<ApiAccess, 
         }
         None => return Err(Refusal::new(Reason::GrantTypeMissing, "grant_type")),
     }
-    if let Some((name, _)) = form.fields().find(|(name, value)| !value.is_empty() && !KNOWN.contains(name)) {
-        return Err(Refusal::new(Reason::ParameterUnknown, bounded(name)));
-    }
+    refuse_parameters_besides(&["audience", "scope"], &form)?;
     let credentials = Credentials::read(&head.headers, &form, &accepts.workloads)?;
     let Some(audience) = form.one("audience") else {
         let client = bounded(credentials.client_id());
         return Err(Refusal::new(Reason::AudienceMissing, format!("client {client} names no audience")));
     };
-    let scope = form.one("scope").map(Scope::parse).transpose();
-    let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
-    Ok(ApiAccess { audience: audience.to_owned(), scope, credentials })
+    Ok(ApiAccess { audience: audience.to_owned(), scope: requested_scope(&form)?, credentials })
 }
 
 impl ApiAccess {
-    /// Who asks.
+    /// The client's credentials.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// The request for the service account's own token, which is not handed out. Goes with
+    /// The request for the service account's own token, which Cambio does not hand out. Goes with
     /// `credentials().authorization()` as its `Authorization` header.
     pub fn upstream_form(&self) -> String {
         let mut form = Form::new();
@@ -94,7 +85,7 @@ mod tests {
         assert_eq!(
             read.upstream_form(),
             "grant_type=client_credentials&client_id=my-app&client_secret=s3cret",
-            "the audience is ours to judge"
+            "Cambio judges the audience"
         );
         assert!(!format!("{read:?}").contains("s3cret"));
     }

@@ -1,5 +1,5 @@
-//! Which grant a token request carries. The second half of the request lock: a body on a door is unambiguously one
-//! thing, or refused. No parser may read an exchange in what is let through as something else.
+//! The grant of a token request. The second half of the request lock: a body at a token endpoint is unambiguously one
+//! grant, or refused. No parser may read an exchange in a body that passes as another grant.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
@@ -7,13 +7,14 @@ use http::request::Parts;
 use super::grant::Grant;
 use super::lenient::{Governed, readings};
 pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
+use super::parameters::refuse_repeated_parameters;
 use super::refresh;
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::route::media_type::MediaType;
-use crate::words::oauth::form::{Form, bounded};
+use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
-/// A way besides the standard exchange by which one token becomes another.
+/// A grant besides the standard exchange that turns one token into another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GovernedGrant {
     /// The RFC 7523 JWT authorization grant.
@@ -33,7 +34,7 @@ impl GovernedGrant {
     pub const ALL: [Self; 5] =
         [Self::JwtBearer, Self::UmaTicket, Self::Ciba, Self::RequestedIssuer, Self::RequestedSubject];
 
-    /// What audit and metrics call it.
+    /// The name in audit lines and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::JwtBearer => "jwt_bearer",
@@ -44,7 +45,7 @@ impl GovernedGrant {
         }
     }
 
-    /// What the configuration calls it.
+    /// The name in the configuration.
     fn key(self) -> &'static str {
         match self {
             Self::JwtBearer => "jwtBearer",
@@ -66,27 +67,27 @@ impl GovernedGrant {
     }
 }
 
-/// What a token request is.
+/// The classes of token requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Classified {
-    /// Another grant: its original bytes go on.
+    /// Another grant. Cambio forwards the original bytes.
     Other,
-    /// A door that the realm's configuration opens: its original bytes go on.
+    /// A grant that `realms.*.doors` opens. Cambio forwards the original bytes.
     Open(GovernedGrant),
-    /// Not unambiguously one thing, or not allowed.
+    /// Ambiguous, or not allowed.
     Refused(Refusal),
-    /// One token is to become another: to be parsed, judged and serialised anew.
+    /// A token exchange or an assertion to parse, judge and serialise anew.
     Exchange(Grant, Form),
-    /// A refresh token of ours is to be used: to be parsed, judged and answered by us.
+    /// A refresh token of Cambio. Cambio parses, judges and answers the request.
     Refresh(Form),
 }
 
-/// Reads a token request as RFC 6749 writes it, and nothing else.
+/// Reads a token request strictly as RFC 6749 specifies.
 pub fn classify(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
     read(head, body).and_then(|form| classify_form(form, body, *doors)).unwrap_or_else(Classified::Refused)
 }
 
-/// The body as a form that any two parsers read alike.
+/// The body as a form that all parsers read alike.
 pub(super) fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     if head.uri.query().is_some() {
         return Err(Refusal::new(Reason::ParameterInQuery, "a query string on a token endpoint"));
@@ -103,7 +104,7 @@ pub(super) fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     Form::parse(body).map_err(|error| Refusal::new(Reason::FormMalformed, error.to_string()))
 }
 
-/// Refuses what some server would decode and another would not.
+/// Refuses a content coding: some servers decode it, others do not.
 pub(super) fn content_coding(head: &Parts) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(CONTENT_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -116,10 +117,8 @@ pub(super) fn content_coding(head: &Parts) -> Result<(), Refusal> {
 fn classify_form(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Refusal> {
     let grant = form.one("grant_type").map(str::to_owned);
     let governed = Governed::ALL.into_iter().find(|governed| grant.as_deref() == Some(governed.urn()));
-    if let Some(name) = form.repeated(may_repeat(governed)) {
-        return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
-    }
-    // Whatever governed grant any parser could read is the one that we read; spelt otherwise, it is refused.
+    refuse_repeated_parameters(&form, may_repeat(governed))?;
+    // A governed grant that some parser could read must be the grant that Cambio reads.
     let readable = readings(body);
     if readable.grants.into_iter().any(|other| Some(other) != governed) {
         return Err(Refusal::new(Reason::GrantTypeAmbiguous, "some parser could read a governed grant"));
@@ -130,8 +129,8 @@ fn classify_form(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Re
     if grant.as_deref() == Some(refresh::GRANT) && form.one("refresh_token").is_some_and(refresh::is_ours) {
         return Ok(Classified::Refresh(form));
     }
-    // Judged exchanges are serialised anew; what goes on as it came must not carry what only we may read.
-    let refused = || Refusal::new(Reason::RefreshTokenInvalid, "some parser could read a refresh token of ours");
+    // Judged exchanges are serialised anew. Forwarded bytes must not carry a token that only Cambio may read.
+    let refused = || Refusal::new(Reason::RefreshTokenInvalid, "some parser could read a refresh token of Cambio");
     match classify_grant(governed, form, doors)? {
         Classified::Other | Classified::Open(_) if readable.our_refresh_token => Err(refused()),
         classified => Ok(classified),
@@ -157,14 +156,14 @@ fn classify_grant(governed: Option<Governed>, form: Form, doors: Doors) -> Resul
                 [GovernedGrant::RequestedSubject] if doors.requested_subject == GovernedDoor::Judged => {
                     Ok(Classified::Exchange(Grant::TokenExchange, form))
                 }
-                // Who is judged as a subject goes through no other door unjudged.
+                // A judged `requested_subject` passes through no other door unjudged.
                 legacy => pass_through(legacy, doors),
             }
         }
     }
 }
 
-/// Parameters that may stand more than once: RFC 8693 section 2.1, and `permission` of Keycloak's UMA grant.
+/// Parameters that may occur more than once: RFC 8693 section 2.1, and `permission` of Keycloak's UMA grant.
 fn may_repeat(governed: Option<Governed>) -> &'static [&'static str] {
     match governed {
         Some(Governed::UmaTicket) => &["audience", "resource", "permission"],

@@ -1,6 +1,6 @@
-//! Grants besides the standard exchange by which one token becomes another.
+//! Grants besides the standard exchange that turn one token into another.
 
-/// Ways besides the standard exchange by which one token becomes another; closed unless opened in writing.
+/// Grants besides the standard exchange that turn one token into another. Closed unless the configuration opens them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Doors {
     /// The RFC 7523 JWT authorization grant.
@@ -15,13 +15,13 @@ pub struct Doors {
     pub requested_subject: GovernedDoor,
 }
 
-/// What becomes of a way besides the standard exchange that can be judged like one.
+/// How Cambio treats a grant that it can judge like the standard exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GovernedDoor {
     /// Refused.
     #[default]
     Closed,
-    /// Passed to the upstream, not judged.
+    /// Passed to the identity provider, not judged.
     Open,
     /// Judged by the audiences' files, as a token exchange is.
     Judged,

@@ -1,6 +1,6 @@
-//! The grants that are judged.
+//! The grants that Cambio judges.
 
-/// A grant by which one token becomes another, and that is judged.
+/// A grant that turns one token into another, and that Cambio judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
     /// RFC 8693.

@@ -1,5 +1,5 @@
-//! A token request in JSON, for dialects that have it: one object of texts, read strictly and judged as the form that it
-//! stands for. It never goes on as it came, so a token exchange is all that it may be.
+//! A token request in JSON, for dialects that have it: one object of texts, read strictly and judged like a form.
+//! Cambio never forwards the JSON, so it may only be a token exchange.
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -12,10 +12,10 @@ use crate::words::oauth::json;
 use crate::words::oauth::urn::GRANT_TOKEN_EXCHANGE;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Most members: an exchange has no more than a score.
+/// Most members: an exchange has at most twenty.
 const MAX_MEMBERS: usize = 64;
 
-/// What a request is whose body says that it is JSON; `None` where it does not.
+/// The class of a request with a JSON media type; `None` for other media types.
 pub fn classify(head: &Parts, body: &[u8]) -> Option<Classified> {
     let mut types = head.headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else { return None };

@@ -1,7 +1,7 @@
 //! The most liberal reading of a body: could any parser find a governed grant here?
 //!
-//! It errs to one side. A governed grant that stands behind `grant_type`, whatever separates the two and however both
-//! are escaped, padded or wrapped, is found; bodies without the grant's full name are not.
+//! It finds a governed grant behind `grant_type`, whatever separates the two and however both are escaped, padded or
+//! wrapped. It finds nothing in bodies without the grant's full name.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -12,11 +12,14 @@ use memchr::memchr2;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use super::refresh::PREFIX;
 use crate::words::oauth::bytes::all;
 use crate::words::oauth::urn;
 
-/// A grant by which one token becomes another.
+/// What every refresh token of Cambio begins with. It tells the token from the identity provider's, and tools that look
+/// for leaked secrets find it.
+pub const PREFIX: &str = "cambio_rt_";
+
+/// A grant that turns one token into another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Governed {
     TokenExchange,
@@ -43,7 +46,7 @@ impl Governed {
 pub(super) struct Readings {
     /// Governed grants.
     pub(super) grants: Vec<Governed>,
-    /// A refresh token of ours, wherever it stands.
+    /// A refresh token of Cambio, in any place.
     pub(super) our_refresh_token: bool,
 }
 
@@ -52,8 +55,8 @@ pub fn carries_governed_grant(body: &[u8]) -> bool {
     !readings(body).grants.is_empty()
 }
 
-/// Whether any parser could read a token of ours in `body`, in whatever parameter it stands: a refresh token of ours, or
-/// a JWS whose header has a `kid` that is ours.
+/// Whether any parser could read a token of Cambio in `body`, in any parameter: a refresh token, or a JWS whose
+/// header has a `kid` of Cambio.
 pub fn carries_token_of_ours(body: &[u8], owns: impl Fn(&str) -> bool) -> bool {
     let mut layer = body.to_vec();
     for _ in 0..MAX_LAYERS {
@@ -92,7 +95,7 @@ fn kids(text: &[u8]) -> impl Iterator<Item = String> {
 pub(super) fn readings(body: &[u8]) -> Readings {
     let mut read = Readings::default();
     let ended = each_layer(body, |text, dense| {
-        // One look for what all of them have; nearly every body has it in one layer, or in none.
+        // One search for the part that all URNs have. Nearly every body has it in one layer or in none.
         if COMMON.find(dense).is_some() {
             for grant in Governed::ALL {
                 if !read.grants.contains(&grant) && is_in(text, dense, grant.urn().as_bytes()) {
@@ -105,14 +108,14 @@ pub(super) fn readings(body: &[u8]) -> Readings {
     if ended {
         read
     } else {
-        // Nobody escapes so often with good intentions.
+        // No honest client escapes so often.
         Readings { grants: Governed::ALL.to_vec(), our_refresh_token: true }
     }
 }
 
-/// Escaped text within escaped text: each layer is looked at, since a parser may stop at any of them. Some parsers drop
-/// white space and control characters within names and values, too: each layer comes as it is and without them. Says
-/// whether the last layer was reached.
+/// Calls `look` with each layer of escaped text within escaped text, because a parser may stop at any layer. Some
+/// parsers drop white space and control characters within names and values: `look` gets each layer with and without
+/// them. Returns whether the last layer was reached.
 fn each_layer(body: &[u8], mut look: impl FnMut(&[u8], &[u8])) -> bool {
     let mut layer = Cow::Borrowed(body);
     for _ in 0..MAX_LAYERS {
@@ -143,18 +146,18 @@ pub(super) fn resembles(name: &str, known: &str) -> bool {
     cut.iter().copied().filter(u8::is_ascii_graphic).eq(known.bytes()) || php.eq(known.bytes())
 }
 
-/// Longest header of a JWS that is looked at, in base64url. Ours have about 150 characters.
+/// Longest header of a JWS that is read, in base64url. Cambio's headers have about 150 characters.
 const MAX_HEADER: usize = 2048;
 
-/// What the URNs of all governed grants have in them.
+/// A part of the URNs of all governed grants.
 static COMMON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":grant-type:"));
 static REFRESH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
 
 /// No body of an ordinary client is escaped more than twice.
 const MAX_LAYERS: usize = 8;
 
-/// ASCII in lower case with LF at the end of a line; what pads it (NUL of UTF-16 and UTF-32, byte order marks, invisible
-/// characters) is dropped.
+/// ASCII in lower case with LF at the end of a line, without padding: NUL of UTF-16 and UTF-32, byte order marks,
+/// invisible characters.
 fn visible(bytes: &[u8]) -> Vec<u8> {
     if bytes.is_ascii() && memchr2(0, b'\r', bytes).is_none() {
         return bytes.to_ascii_lowercase();
@@ -179,7 +182,8 @@ fn dense(text: &[u8]) -> Cow<'_, [u8]> {
     text.iter().copied().filter(u8::is_ascii_graphic).collect()
 }
 
-/// `dense` is the text without white space; it has the grant wherever the text has it, and mostly neither has.
+/// Whether the text has the grant. `dense` is the text without white space. It has the URN wherever the text has it;
+/// mostly neither has.
 fn is_in(text: &[u8], dense: &[u8], urn: &[u8]) -> bool {
     memchr::memmem::find(dense, urn).is_some()
         && (in_pairs(text, urn) || in_pairs(dense, urn) || in_lists(text, urn) || in_parts(text, urn))
@@ -214,8 +218,7 @@ fn in_parts(text: &[u8], urn: &[u8]) -> bool {
     false
 }
 
-/// Whether the name stands before the separators at the end, and does not only end another name such as
-/// `allowed_grant_type`.
+/// Whether the name stands before the separators at the end, and is not the end of a name such as `allowed_grant_type`.
 fn is_name_at_end(text: &[u8]) -> bool {
     let end = text.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_').map_or(0, |end| end + 1);
     text.get(..end).and_then(<[u8]>::split_last_chunk::<10>).is_some_and(|(before, name)| {
@@ -228,13 +231,13 @@ fn is_name(text: &[u8]) -> bool {
     matches!(text, [b'g', b'r', b'a', b'n', b't', byte, b't', b'y', b'p', b'e'] if is_underscore(*byte))
 }
 
-/// What PHP takes for an underscore in the name of a parameter, `+` being a space.
+/// The characters that PHP reads as an underscore in a parameter's name; `+` is a space.
 fn is_underscore(byte: u8) -> bool {
     b"_. +[".contains(&byte)
 }
 
-/// One layer of escapes less: `%HH`, `%uHHHH`, `\uHHHH`, and the two-byte overlong forms that these may spell. `None`
-/// if there are none.
+/// Decodes one layer of escapes: `%HH`, `%uHHHH`, `\uHHHH`, and the two-byte overlong forms that these may spell.
+/// `None` if there are none.
 fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
     let ascii = bytes.is_ascii();
     let begins = |rest: &[u8]| {

@@ -1,16 +1,15 @@
-//! A token exchange (RFC 8693 section 2.1) or a JWT authorization grant (RFC 7523 section 2.1), read strictly. What the
-//! identity provider would ignore in silence is refused here, so that no caller believes in a delegation or a restriction
-//! that did not happen.
+//! A token exchange (RFC 8693 section 2.1) or a JWT authorization grant (RFC 7523 section 2.1), read strictly. Cambio
+//! refuses what the identity provider would silently ignore, so that no caller relies on a delegation or a
+//! restriction that did not happen.
 
-mod parameters;
 mod upstream;
 
 use http::request::Parts;
 
-use self::parameters::{is_unknown, refuse_unknown_parameters};
 use super::accepts::Accepts;
 use super::api_access::ApiAccess;
 use super::grant::Grant;
+use super::parameters::{is_unknown, refuse_repeated_parameters, refuse_unknown_parameters, requested_scope};
 use super::refresh::Refresh;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::policy::scopes::OFFLINE;
@@ -20,10 +19,10 @@ use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// Most audiences, and most resources, that one exchange may name: nobody needs more, and each costs a judgement.
+/// Most audiences, and most resources, of one exchange. Nobody needs more, and policy judges each of them.
 const MAX_TARGETS: usize = 10;
 
-/// A request of which every parameter is understood. `Debug` shows no token and no secret.
+/// A request with understood parameters only. `Debug` shows no token and no secret.
 #[derive(Clone)]
 pub struct Parsed {
     grant: Grant,
@@ -41,7 +40,7 @@ pub struct Parsed {
     extra: Vec<(String, String)>,
 }
 
-/// The token of whoever is to act for the subject, and what the caller says that it is.
+/// The actor token, and its type as the caller states it.
 #[derive(Clone)]
 struct Actor {
     token: Secret,
@@ -50,9 +49,7 @@ struct Actor {
 
 /// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
 pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Result<Parsed, Refusal> {
-    if let Some(name) = form.repeated(&["audience", "resource"]) {
-        return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
-    }
+    refuse_repeated_parameters(&form, &["audience", "resource"])?;
     refuse_unknown_parameters(grant, &form, accepts)?;
     let credentials = Credentials::read(&head.headers, &form, &accepts.workloads)?;
     let actor = actor(&form, accepts)?;
@@ -63,8 +60,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     };
     let subject_token = Secret::new(subject_token);
     let requested = requested_type(&form, accepts)?;
-    let scope = form.one("scope").map(Scope::parse).transpose();
-    let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
+    let scope = requested_scope(&form)?;
     let offline = scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE));
     let prefers_refresh = requested == TokenType::AccessToken
         && accepts.requested_tokens.contains(&TokenType::RefreshToken)
@@ -103,29 +99,29 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
 }
 
 impl Parsed {
-    /// The exchange for these audiences that a refresh token of ours stands for, asked by whoever refreshes it.
+    /// The exchange for these audiences that a refresh token of Cambio stands for, with the credentials of the refresh.
     pub(crate) fn again(refresh: &Refresh, kind: TokenType, audiences: Vec<String>, scope: Scope) -> Self {
-        Self {
-            grant: Grant::TokenExchange,
-            subject_token: refresh.token().clone(),
-            subject_token_type: kind,
-            subject_issuer: None,
-            actor: None,
-            requested_subject: None,
-            requested: TokenType::RefreshToken,
-            prefers_refresh: false,
-            audiences,
-            resources: Vec::new(),
-            scope: Some(scope),
-            credentials: refresh.credentials().clone(),
-            extra: Vec::new(),
-        }
+        let credentials = refresh.credentials().clone();
+        let again = Self::for_audiences(Grant::TokenExchange, refresh.token(), credentials, audiences, Some(scope));
+        Self { subject_token_type: kind, requested: TokenType::RefreshToken, ..again }
     }
 
-    /// The exchange of a service account's token, for the audience that its client asks for.
+    /// The exchange of a service account's token for the audience that its client asks for.
     pub(crate) fn of_service_account(access: ApiAccess, token: &Secret) -> Self {
+        let ApiAccess { audience, scope, credentials } = access;
+        Self::for_audiences(Grant::ApiAccess, token, credentials, vec![audience], scope)
+    }
+
+    /// The exchange of an access token for an access token.
+    fn for_audiences(
+        grant: Grant,
+        token: &Secret,
+        credentials: Credentials,
+        audiences: Vec<String>,
+        scope: Option<Scope>,
+    ) -> Self {
         Self {
-            grant: Grant::ApiAccess,
+            grant,
             subject_token: token.clone(),
             subject_token_type: TokenType::AccessToken,
             subject_issuer: None,
@@ -133,83 +129,82 @@ impl Parsed {
             requested_subject: None,
             requested: TokenType::AccessToken,
             prefers_refresh: false,
-            audiences: vec![access.audience],
+            audiences,
             resources: Vec::new(),
-            scope: access.scope,
-            credentials: access.credentials,
+            scope,
+            credentials,
             extra: Vec::new(),
         }
     }
 
-    /// The request without one of the scope tokens. If no other is left, the caller asks for none by name.
+    /// The request without one of the scope tokens. Without any scope token the request has no scope.
     pub(crate) fn without_scope(&self, token: &str) -> Self {
         let rest = self.scope.as_ref().map(|scope| scope.filtered(|one| one != token));
         Self { scope: rest.filter(|scope| !scope.is_empty()), ..self.clone() }
     }
 
-    /// By which grant one token is to become another.
+    /// The grant.
     pub fn grant(&self) -> Grant {
         self.grant
     }
 
-    /// The token that is exchanged, or the assertion; nothing in it is verified yet.
+    /// The subject token, or the assertion, not verified yet.
     pub fn subject_token(&self) -> &Secret {
         &self.subject_token
     }
 
-    /// What the caller says that the subject token is; an assertion is a JWT.
+    /// The subject token's type as the caller states it. An assertion is a JWT.
     pub fn subject_token_type(&self) -> TokenType {
         self.subject_token_type
     }
 
-    /// Whose opaque token the subject token is, as the caller says: an issuer's name or URL.
+    /// The issuer of an opaque subject token, as the caller states it: a name or a URL.
     pub fn subject_issuer(&self) -> Option<&str> {
         self.subject_issuer.as_deref()
     }
 
-    /// The token of whoever is to act for the subject, and what the caller says that it is (RFC 8693 section 2.1);
-    /// nothing in it is verified yet.
+    /// The actor token, not verified yet, and its type as the caller states it (RFC 8693 section 2.1).
     pub fn actor(&self) -> Option<(&Secret, TokenType)> {
         self.actor.as_ref().map(|actor| (&actor.token, actor.kind))
     }
 
-    /// Whom the new token is to be about in the place of the subject: an id or a name of a user of the realm.
+    /// The subject that the new token is to have instead: the id or the name of a user of the realm.
     pub fn requested_subject(&self) -> Option<&str> {
         self.requested_subject.as_deref()
     }
 
-    /// The token type that is asked for; an access token if the caller says nothing.
+    /// The requested token type; an access token by default.
     pub fn requested(&self) -> TokenType {
         self.requested
     }
 
-    /// Whether a refresh token is welcome besides the access token that is asked for: the scope has `offline_access`
-    /// (OpenID Connect Core section 11), or the dialect's callers know it so.
+    /// Whether the caller wants a refresh token besides the requested access token: the scope has `offline_access`
+    /// (OpenID Connect Core section 11), or the dialect always gives one.
     pub fn prefers_refresh(&self) -> bool {
         self.prefers_refresh
     }
 
-    /// The audiences that are named, each once, in order. In a token exchange not empty unless `resources` is not.
+    /// The requested audiences, each once, in order. A token exchange has an audience or a resource.
     pub fn audiences(&self) -> &[String] {
         &self.audiences
     }
 
-    /// The resources that are named, each once, in order.
+    /// The requested resources, each once, in order.
     pub fn resources(&self) -> &[String] {
         &self.resources
     }
 
-    /// The scope that is asked for; none if the caller leaves it to the identity provider.
+    /// The requested scope. `None` if the caller leaves the scope to the identity provider.
     pub fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
     }
 
-    /// Who asks.
+    /// The client's credentials.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Parameters that we don't know, in order; empty unless the realm forwards such.
+    /// Unknown parameters, in order. Empty unless the realm forwards unknown parameters.
     pub fn extra(&self) -> &[(String, String)] {
         &self.extra
     }
@@ -248,7 +243,7 @@ fn targets(form: &Form, name: &str) -> Result<Vec<String>, Refusal> {
     Ok(targets)
 }
 
-/// What the caller says that the subject token is, if the realm exchanges such tokens.
+/// The subject token's type as the caller states it, if the realm exchanges such tokens.
 fn subject_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
     let rules = accepts.dialect.rules();
     if let (None, Some(meant)) = (form.one("subject_token_type"), rules.subject_token_type) {
@@ -264,7 +259,7 @@ fn subject_type(form: &Form, accepts: &Accepts) -> Result<TokenType, Refusal> {
     }
 }
 
-/// The actor token (RFC 8693 section 2.1): with a type, or no type without it.
+/// The actor token with its type (RFC 8693 section 2.1). Neither may come without the other.
 fn actor(form: &Form, accepts: &Accepts) -> Result<Option<Actor>, Refusal> {
     let (token, kind) = match (form.one("actor_token"), form.one("actor_token_type")) {
         (None, None) => return Ok(None),

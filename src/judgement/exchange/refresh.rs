@@ -1,29 +1,23 @@
-//! The refresh of a token of ours (RFC 6749 section 6), read strictly.
+//! The use of a refresh token of Cambio (RFC 6749 section 6), read strictly.
 
 use http::request::Parts;
 
+pub use super::lenient::PREFIX;
+use super::parameters::{refuse_parameters_besides, refuse_repeated_parameters, requested_scope};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::registry::Workloads;
-use crate::words::oauth::form::{Form, bounded};
+use crate::words::oauth::form::Form;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// What every refresh token of ours begins with, so that it is told apart from the identity provider's, and found by
-/// those who look for secrets where none should be.
-pub const PREFIX: &str = "cambio_rt_";
-
 /// `grant_type` of a refresh.
 pub const GRANT: &str = "refresh_token";
 
-/// Largest refresh token in bytes that is looked at: subject tokens have 32 KiB at most.
+/// Largest refresh token in bytes that is read: subject tokens have 32 KiB at most.
 pub const MAX_TOKEN_BYTES: usize = 96 * 1024;
 
-/// What a refresh may carry.
-const KNOWN: [&str; 7] =
-    ["client_assertion", "client_assertion_type", "client_id", "client_secret", "grant_type", "refresh_token", "scope"];
-
-/// A refresh of which every parameter is understood. `Debug` shows no token and no secret.
+/// A refresh with understood parameters only. `Debug` shows no token and no secret.
 #[derive(Clone, Debug)]
 pub struct Refresh {
     token: Secret,
@@ -31,46 +25,41 @@ pub struct Refresh {
     credentials: Credentials,
 }
 
-/// Whether a refresh token says that it is one of ours.
+/// Whether a refresh token has the form of Cambio's.
 pub fn is_ours(token: &str) -> bool {
     token.starts_with(PREFIX)
 }
 
 /// Reads a request. A parameter without a value counts as omitted (RFC 6749 section 3.2).
 pub fn parse(form: &Form, head: &Parts, workloads: &Workloads) -> Result<Refresh, Refusal> {
-    if let Some(name) = form.repeated(&[]) {
-        return Err(Refusal::new(Reason::ParameterRepeated, bounded(name)));
-    }
-    if let Some((name, _)) = form.fields().find(|(name, value)| !value.is_empty() && !KNOWN.contains(name)) {
-        return Err(Refusal::new(Reason::ParameterUnknown, bounded(name)));
-    }
+    refuse_repeated_parameters(form, &[])?;
+    refuse_parameters_besides(&["refresh_token", "scope"], form)?;
     let credentials = Credentials::read(&head.headers, form, workloads)?;
     let token = form.one("refresh_token").ok_or_else(|| Refusal::new(Reason::ParameterMissing, "refresh_token"))?;
     if !is_ours(token) || token.len() > MAX_TOKEN_BYTES {
-        return Err(Refusal::new(Reason::RefreshTokenInvalid, "not a refresh token of ours"));
+        return Err(Refusal::new(Reason::RefreshTokenInvalid, "not a refresh token of Cambio"));
     }
-    let scope = form.one("scope").map(Scope::parse).transpose();
-    let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
+    let scope = requested_scope(form)?;
     Ok(Refresh { token: Secret::new(token), scope, credentials })
 }
 
 impl Refresh {
-    /// The refresh token; nothing in it is opened yet.
+    /// The refresh token, not opened yet.
     pub fn token(&self) -> &Secret {
         &self.token
     }
 
-    /// The scope that is asked for; none if all that was granted is.
+    /// The requested scope. `None` asks for everything that was granted.
     pub fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
     }
 
-    /// Who asks.
+    /// The client's credentials.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// The refresh of the identity provider's own refresh token, by the same client. Goes with
+    /// The refresh of the identity provider's own refresh token, for this client. Goes with
     /// `credentials().authorization()` as its `Authorization` header.
     pub fn upstream_form(&self, token: &Secret) -> String {
         let mut form = Form::new();

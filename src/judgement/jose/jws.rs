@@ -1,11 +1,11 @@
-//! The one reader of compact JWS (RFC 7515): header and payload out, if a key made the signature.
+//! The one reader of compact JWS (RFC 7515): returns header and payload if a key made the signature.
 //!
-//! The algorithms' names and types are those of `jsonwebtoken`; its `decode` is not used. That would check times and
-//! claims by the system clock, with a minute of leeway, and only those that are there (`token::verify` does it against
-//! `now`), and it would parse the key for each signature: keys stay parsed here
-//! (docs/decisions/0007-parsed-keys-are-kept.md). What the library leaves open is closed here and in `token::keys`,
-//! row by row in their tests: `crit` and `b64`, repeated member names, size, and an algorithm that does not belong to
-//! the key.
+//! The algorithms' names and types are those of `jsonwebtoken`; its `decode` is not used. `decode` checks times
+//! against the system clock, with a minute of leeway, and checks only the claims that are present; `jose::verify`
+//! checks against `now`. `decode` also parses the key for each signature; Cambio keeps parsed keys
+//! (docs/decisions/0007-parsed-keys-are-kept.md). This file and `jose::keys` close what the library leaves open, each
+//! with a row in their tests: `crit` and `b64`, repeated member names, size, and an algorithm that does not fit the
+//! key.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -17,7 +17,7 @@ use crate::judgement::jose::keys::PublicKey;
 use crate::words::oauth::json;
 use crate::words::secret::Secret;
 
-/// Largest token in bytes that is looked at. Real ones have one to four KiB; group-laden ones reach sixteen.
+/// Largest token in bytes that is read. Real tokens have one to four KiB; tokens with many groups reach sixteen.
 pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
 
 /// Why a JWS was refused. The text never repeats any part of it.
@@ -29,13 +29,13 @@ pub enum JwsError {
     /// Not three parts of strict base64url, or header or claims are no JSON object.
     #[error("the token is no compact JWS with a JSON object as header and claims")]
     Malformed,
-    /// A member name stands twice in the header or in the claims.
+    /// A member name occurs twice in the header or in the claims.
     #[error("a member name stands twice in the token")]
     Repeated,
     /// `alg` is missing, `none`, or unknown.
     #[error("the token's alg is missing or not supported")]
     Algorithm,
-    /// The header demands that an extension be understood (RFC 7515 section 4.1.11, RFC 7797).
+    /// The header requires an extension (RFC 7515 section 4.1.11, RFC 7797).
     #[error("the token's header has crit or b64")]
     Critical,
     /// The key can't have made a signature of this algorithm.
@@ -44,7 +44,7 @@ pub enum JwsError {
     /// The header has no `jwk`, or one that is no object.
     #[error("the header has no jwk")]
     KeyMissing,
-    /// The signature is not by this key.
+    /// This key did not make the signature.
     #[error("the signature is wrong")]
     Signature,
 }
@@ -68,11 +68,11 @@ pub fn algorithm(name: &str) -> Option<Algorithm> {
     SUPPORTED.iter().find(|(supported, _)| *supported == name).map(|(_, algorithm)| *algorithm)
 }
 
-/// The part of a JOSE header that is looked at. `jku`, `jwk`, `x5u` and `x5c` are not: a token never chooses
-/// the key by which it is checked. Only a proof of possession does (a `DPoP` proof names its own).
+/// The part of a JOSE header that is read. `jku`, `jwk`, `x5u` and `x5c` are ignored: a token never chooses the key
+/// that checks it. Only a proof of possession does: a `DPoP` proof names its own key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The signature algorithm. It is only ever compared with the issuer's list.
+    /// The signature algorithm. Cambio only compares it with the issuer's list.
     pub algorithm: Algorithm,
     /// The key's id.
     pub kid: Option<String>,
@@ -80,13 +80,12 @@ pub struct Header {
     pub typ: Option<String>,
 }
 
-/// A JWS as it says of itself, with the signature **not** checked. It owns what it was read from, so that what is
-/// verified is what was read.
+/// A JWS whose signature is **not** checked. It owns the text that was read, so `verify` checks that text.
 pub(in crate::judgement) struct UnverifiedJws {
     /// The signing input: header, a dot, payload.
     message: Box<str>,
     payload: std::ops::Range<usize>,
-    /// `None` if it is not base64url: then it is nobody's.
+    /// `None` if it is not base64url: then no key made it.
     signature: Option<Vec<u8>>,
     pub(in crate::judgement) header: Header,
 }
@@ -109,8 +108,7 @@ impl UnverifiedJws {
         })
     }
 
-    /// A proof of possession (RFC 9449 section 4.2) with the key that it brings in its header: whose signature it is, is
-    /// all that such a key can tell.
+    /// A proof of possession (RFC 9449 section 4.2) with the key in its header. Such a key shows only who signed.
     pub(in crate::judgement) fn read_with_key(proof: &str) -> Result<(Self, Map<String, Value>), JwsError> {
         let unverified = Self::read(proof)?;
         let header = proof.split('.').next().ok_or(JwsError::Malformed)?;
@@ -125,20 +123,21 @@ impl UnverifiedJws {
         part(self.encoded_payload())
     }
 
-    /// The payload as it is.
+    /// The payload as bytes.
     pub(in crate::judgement) fn payload(&self) -> Result<Vec<u8>, JwsError> {
         URL_SAFE_NO_PAD.decode(self.encoded_payload()).map_err(|_| JwsError::Malformed)
     }
 
-    /// Whether the signature was made by `key` with the algorithm that the header says.
+    /// Whether `key` made the signature with the header's algorithm.
     pub(in crate::judgement) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
         let key = key.verifier(self.header.algorithm).ok_or(JwsError::KeyMismatch)?;
         let signature = self.signature.as_deref().ok_or(JwsError::Signature)?;
         key.verify_sig(self.message.as_bytes(), signature).map_err(|_| JwsError::Signature)
     }
 
-    /// Checks a code that was made with a shared secret (RFC 7518 section 3.2), compared in constant time. A public key is never
-    /// such a secret: this takes none, and [`Self::verify`] takes no HMAC algorithm. An empty secret is everyone's.
+    /// Checks a code that was made with a shared secret (RFC 7518 section 3.2), in constant time. A public key is
+    /// never such a secret: this method takes no key, and [`Self::verify`] takes no HMAC algorithm. Anyone knows an
+    /// empty secret.
     pub(in crate::judgement) fn verify_shared(&self, secret: &Secret) -> Result<(), JwsError> {
         let algorithm = match self.header.algorithm {
             Algorithm::HS256 => hmac::HMAC_SHA256,
@@ -168,7 +167,7 @@ fn part(encoded: &str) -> Result<Map<String, Value>, JwsError> {
 }
 
 fn checked_header(members: &Map<String, Value>) -> Result<Header, JwsError> {
-    // Their mere presence is refused: we understand no extension, and RFC 7515 forbids an empty list.
+    // Cambio understands no extension, and RFC 7515 forbids an empty list, so their presence is refused.
     if members.contains_key("crit") || members.contains_key("b64") {
         return Err(JwsError::Critical);
     }

@@ -1,8 +1,8 @@
 //! Key sets (RFC 7517) and which keys are admitted to them.
 //!
-//! A set is refused as a whole when it is ambiguous (repeated `kid` or member name) or of no use; a single key that
-//! may not or can't verify one of our algorithms is left out. What remains can't be confused: each key fits the
-//! algorithms of its own type only.
+//! A set that is ambiguous (repeated `kid` or member name) or has no usable key is refused as a whole. A single key
+//! that may not or can't verify a supported algorithm is left out. Each key that remains fits the algorithms of its
+//! own type only.
 
 mod roca;
 
@@ -55,7 +55,7 @@ pub struct KeySet {
     published: Vec<Value>,
 }
 
-/// A public key that was admitted, parsed for each algorithm that it may be used with.
+/// An admitted public key, parsed for each algorithm that it may verify.
 #[derive(Clone)]
 pub struct PublicKey {
     kid: Option<String>,
@@ -103,8 +103,8 @@ impl KeySet {
         self.published.iter().any(|jwk| jwk.get("kid").and_then(Value::as_str) == Some(kid))
     }
 
-    /// The members as published, keys for encryption included, in order. A member with a private or symmetric part
-    /// is not among them: we don't publish it a second time.
+    /// The members as published, in order, keys for encryption included. Members with a private or symmetric part are
+    /// left out, so that Cambio does not publish them a second time.
     pub fn jwks(&self) -> &[Value] {
         &self.published
     }
@@ -115,8 +115,8 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// The key for a token. With a `kid`, the key that has it, and it must fit the algorithm. Without one, the only
-    /// key that fits the algorithm: if two fit, guessing would make the choice of key the sender's.
+    /// The key for a token. With a `kid`, the key that has this `kid` and fits the algorithm. Without a `kid`, the only
+    /// key that fits the algorithm: if two keys fit, a guess would let the sender choose the key.
     pub(in crate::judgement) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
         let mut fitting =
             self.keys.iter().filter(|key| key.fits(algorithm) && (kid.is_none() || key.kid.as_deref() == kid));
@@ -150,7 +150,8 @@ impl std::fmt::Debug for PublicKey {
     }
 }
 
-/// Whether the key's own words allow it to verify signatures: type, `use` and `key_ops` (RFC 7517 sections 4.1 to 4.3).
+/// Whether the key's own members allow it to verify signatures: type, `use` and `key_ops` (RFC 7517 sections 4.1 to
+/// 4.3).
 fn may_sign(jwk: &Map<String, Value>) -> bool {
     let kty = matches!(text(jwk, "kty"), Some("RSA" | "EC" | "OKP"));
     // A SPIFFE trust bundle's own word for keys that sign JWTs (SPIFFE Trust Domain and Bundle, section 4.2.2).
@@ -187,8 +188,7 @@ pub(in crate::judgement) fn admit(jwk: &Map<String, Value>) -> Option<PublicKey>
     (!verifiers.is_empty()).then_some(PublicKey { kid, verifiers })
 }
 
-/// The numbers of a public key. Here is checked that a curve has the point, and that the sizes are those that the
-/// algorithm takes.
+/// The numbers of a public key. Parsing checks that the curve has the point and that the sizes fit the algorithm.
 enum Numbers {
     Rsa {
         n: Vec<u8>,
@@ -230,8 +230,7 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
     })
 }
 
-/// RFC 7518 section 6.3.1 has no leading zeros; RFC 7518 section 3.3 asks for 2048 bits or more; 8192 is what the
-/// library verifies.
+/// RFC 7518 section 6.3.1 forbids leading zeros, section 3.3 requires 2048 bits; the library verifies up to 8192 bits.
 fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Numbers> {
     let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
     let exponent = e.iter().try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
@@ -276,7 +275,7 @@ fn has_secret(jwk: &Value) -> bool {
     jwk.as_object().is_some_and(|jwk| has_private_part(jwk) || text(jwk, "kty") == Some("oct"))
 }
 
-/// A private key that stands in a public document is everyone's: nothing signed with it proves anything.
+/// Anyone can use a private key that stands in a public document, so its signatures prove nothing.
 fn has_private_part(jwk: &Map<String, Value>) -> bool {
     ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"].iter().any(|name| jwk.contains_key(*name))
 }

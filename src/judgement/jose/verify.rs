@@ -1,5 +1,5 @@
 //! The checks of a token against its issuer's keys: signature, issuer, times and subject.
-//! Whom the token is for, and what else it must say, is the business of `token`.
+//! `token` checks whom the token is for and what else it must say.
 
 use std::collections::BTreeSet;
 
@@ -10,30 +10,31 @@ use serde_json::{Map, Value};
 use crate::judgement::jose::claims::{self, WrongType};
 use crate::judgement::jose::jws::{self, Header, JwsError};
 use crate::judgement::jose::keys::{KeySet, PublicKey};
-use crate::words::refusal::Reason;
+use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
-/// A token that was read, with nothing in it believed: good for choosing keys, for nothing else. What it says of itself
-/// becomes a [`VerifiedToken`] by [`UnverifiedToken::verify`] only.
+/// A token that was read and not verified, good only for choosing keys. [`UnverifiedToken::verify`] makes it a
+/// [`VerifiedToken`].
 pub struct UnverifiedToken {
     jws: jws::UnverifiedJws,
     claims: Map<String, Value>,
 }
 
-/// What a token is held to.
+/// The values that a token must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Expectations<'a> {
     /// The exact `iss`.
     pub issuer: &'a str,
-    /// The only algorithms that are accepted. With a key set an HMAC algorithm never is, whatever stands here: key sets
-    /// hold public keys only.
+    /// The only accepted algorithms. A key set verifies no HMAC algorithm, even if this list names one: key sets hold
+    /// public keys only.
     pub algorithms: &'a [Algorithm],
     /// Tolerance for `exp`, `nbf` and `iat`.
     pub leeway: SignedDuration,
 }
 
-/// A token whose issuer and times were checked, and its signature or, if it is opaque, that its issuer says that it is
-/// active. Only [`UnverifiedToken::verify`], [`UnverifiedToken::verify_shared`] and `token::introspected` make one.
+/// A token whose issuer and times were checked, and whose signature was verified or, if it is opaque, whose issuer says
+/// that it is active. Only [`UnverifiedToken::verify`], [`UnverifiedToken::verify_shared`] and `token::introspected`
+/// make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
     /// `None`: an opaque token, which has no header.
@@ -73,7 +74,7 @@ pub enum TokenError {
     ClaimType(#[from] WrongType),
 }
 
-/// Reads a token, without believing it; it must have an `iss`.
+/// Reads a token without verifying it. The token must have an `iss`.
 pub fn peek(token: &str) -> Result<UnverifiedToken, TokenError> {
     let jws = jws::UnverifiedJws::read(token)?;
     let claims = jws.claims()?;
@@ -81,7 +82,7 @@ pub fn peek(token: &str) -> Result<UnverifiedToken, TokenError> {
     Ok(UnverifiedToken { jws, claims })
 }
 
-/// [`peek`] and [`UnverifiedToken::verify`] in one, for whoever has the keys at hand.
+/// [`peek`] and [`UnverifiedToken::verify`] in one, for callers that have the keys.
 pub fn verify(
     token: &Secret,
     keys: &KeySet,
@@ -91,18 +92,7 @@ pub fn verify(
     peek(token.expose())?.verify(keys, expect, now)
 }
 
-/// [`peek`] and [`UnverifiedToken::verify_shared`] in one.
-pub fn verify_shared(
-    token: &Secret,
-    secret: &Secret,
-    expect: &Expectations<'_>,
-    now: Timestamp,
-) -> Result<VerifiedToken, TokenError> {
-    peek(token.expose())?.verify_shared(secret, expect, now)
-}
-
-/// Checks the signature of a compact JWS whose payload may be anything, and returns the payload. Nothing is known of
-/// what it means: [`verify`] is for tokens.
+/// Checks the signature of a compact JWS with any payload, and returns the payload. Use [`verify`] for tokens.
 pub fn verify_payload(jws: &str, keys: &KeySet, algorithms: &[Algorithm]) -> Result<(Header, Vec<u8>), TokenError> {
     let unverified = jws::UnverifiedJws::read(jws)?;
     let payload = unverified.payload()?;
@@ -138,8 +128,8 @@ impl UnverifiedToken {
         self.checked(expect, now)
     }
 
-    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`): HS256, HS384 or HS512, and
-    /// nothing else. Never with anything that is or was in a key set.
+    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`): HS256, HS384 or HS512 only. The
+    /// secret must never be anything that is or was in a key set.
     pub fn verify_shared(
         self,
         secret: &Secret,
@@ -158,7 +148,7 @@ impl UnverifiedToken {
     }
 }
 
-/// The checks of every token, whatever vouches for its claims: issuer, times and subject.
+/// Checks issuer, times and subject, which every token must have.
 pub(in crate::judgement) fn held(
     header: Option<Header>,
     claims: Map<String, Value>,
@@ -191,7 +181,7 @@ impl std::fmt::Debug for UnverifiedToken {
     }
 }
 
-/// The issuer's list decides on the algorithm, never the token alone.
+/// The issuer's list decides on the algorithm, not the token.
 fn key_for<'k>(header: &Header, keys: &'k KeySet, algorithms: &[Algorithm]) -> Result<&'k PublicKey, TokenError> {
     if !algorithms.contains(&header.algorithm) {
         return Err(TokenError::AlgorithmNotAllowed);
@@ -200,15 +190,15 @@ fn key_for<'k>(header: &Header, keys: &'k KeySet, algorithms: &[Algorithm]) -> R
 }
 
 impl VerifiedToken {
-    /// A token that was verified before and is remembered with the exchange that it was for; it counts until `expires`.
-    /// `None` if it has no `sub`, which no verified token has.
+    /// The token of an exchange that is being refreshed. It was verified before, and is good until `expires`. `None`
+    /// if it has no `sub`: every verified token has one.
     pub(crate) fn remembered(header: Option<Header>, claims: Map<String, Value>, expires: Timestamp) -> Option<Self> {
         let subject = required(&claims, "sub").ok()?.to_owned();
         let issued = claims::time(&claims, "iat").ok()?;
         Some(Self { header, claims, subject, expires, issued })
     }
 
-    /// The token without these claims, which are not its issuer's word.
+    /// The token without these claims, which its issuer did not state.
     pub(in crate::judgement) fn without(mut self, names: &BTreeSet<String>) -> Self {
         self.claims.retain(|name, _| !names.contains(name));
         self
@@ -249,7 +239,7 @@ impl VerifiedToken {
         self.header.as_ref().map(|header| header.algorithm)
     }
 
-    /// Whether the issuer was asked about it, as it is no JWT.
+    /// Whether the token is no JWT, so that its issuer was asked.
     pub fn is_opaque(&self) -> bool {
         self.header.is_none()
     }
@@ -258,6 +248,13 @@ impl VerifiedToken {
 impl std::fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VerifiedToken").field("kid", &self.kid()).finish_non_exhaustive()
+    }
+}
+
+impl From<TokenError> for Refusal {
+    /// The refusal of a subject token.
+    fn from(error: TokenError) -> Self {
+        Self::new(error.reason(), error.to_string())
     }
 }
 

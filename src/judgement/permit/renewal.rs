@@ -19,7 +19,7 @@ use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::secret::Secret;
 
-/// An exchange that may be asked again, until it expires. `Debug` shows no claim and no token.
+/// An exchange that may be repeated until it expires. `Debug` shows no claim and no token.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Renewal {
@@ -46,13 +46,13 @@ pub struct Renewal {
     pub(super) binding: Option<Value>,
 }
 
-/// The subject token or the actor token of the exchange, as it was when it was checked.
+/// The subject token or the actor token of the exchange, as checked then.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RememberedToken {
     /// The issuer's name in the configuration.
     issuer: String,
-    /// What kind of token it is, by its short name.
+    /// The short name of its type.
     kind: String,
     algorithm: Option<Algorithm>,
     kid: Option<String>,
@@ -73,7 +73,7 @@ pub struct IssuedToken {
 /// What is new with each refresh token of a family.
 #[derive(Debug)]
 pub struct Handed<'a> {
-    /// The scope of the access token that goes out with the first one. A family never has more.
+    /// The scope of the access token that goes out with the first refresh token. A family never has more.
     pub scope: &'a Scope,
     /// That access token.
     pub token: Option<IssuedToken>,
@@ -89,7 +89,7 @@ impl Renewal {
         &self.realm
     }
 
-    /// The client that it was issued to.
+    /// The client that the refresh token was issued to.
     pub fn client(&self) -> &str {
         &self.client
     }
@@ -99,7 +99,7 @@ impl Renewal {
         &self.family
     }
 
-    /// Which of its family it is, from 0.
+    /// The position in its family, from 0.
     pub fn generation(&self) -> u32 {
         self.generation
     }
@@ -109,7 +109,7 @@ impl Renewal {
         Timestamp::from_second(self.began).unwrap_or(Timestamp::MIN)
     }
 
-    /// When it was issued, in seconds since the epoch.
+    /// When the refresh token was issued, in seconds since the epoch.
     pub fn issued(&self) -> i64 {
         self.issued
     }
@@ -119,7 +119,7 @@ impl Renewal {
         self.expires
     }
 
-    /// Whether its time is over.
+    /// Whether the family has ended.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now.as_second() >= self.expires
     }
@@ -159,7 +159,7 @@ impl Renewal {
         TokenType::from_name(&self.subject.kind)
     }
 
-    /// The subject token, as it was when it was checked. It counts until the family ends. `binding` is that of the issued
+    /// The subject token, as checked then. It is good until the family ends. `binding` is the binding of the issued
     /// token.
     pub(super) fn subject_token(&self, binding: Binding) -> Option<TokenSource<'static>> {
         self.subject.source(self.ends(), binding)
@@ -175,7 +175,7 @@ impl Renewal {
         self.actor.as_ref()?.claims.get("sub").and_then(Value::as_str)
     }
 
-    /// The actor token, as it was when it was checked.
+    /// The actor token, as checked then.
     pub(super) fn actor_token(&self) -> Option<TokenSource<'static>> {
         self.actor.as_ref()?.source(self.ends(), Binding::default())
     }
@@ -185,18 +185,18 @@ impl Renewal {
         self.local_subject.as_deref()
     }
 
-    /// The request of the exchange, asked again by whoever refreshes.
+    /// The request of the exchange, with the credentials of the refresh.
     pub fn asked_again(&self, refresh: &Refresh) -> Option<Parsed> {
         let scope = refresh.scope().cloned().unwrap_or_else(|| self.scope());
         Some(Parsed::again(refresh, self.subject_kind()?, self.audiences.clone(), scope))
     }
 
-    /// The identity provider's refresh token, where the identity provider is asked again.
+    /// The identity provider's refresh token, if the identity provider takes part in the refresh.
     pub fn upstream(&self) -> Option<&Secret> {
         self.upstream.as_ref()
     }
 
-    /// The access token that went out with it.
+    /// The access token that went out with the refresh token.
     pub fn token(&self) -> Option<&IssuedToken> {
         self.token.as_ref()
     }
@@ -211,7 +211,7 @@ impl Renewal {
         serde_json::to_vec(self).ok().map(Zeroizing::new)
     }
 
-    /// What was sealed. Bytes that did not come out of a seal prove nothing: only `seal` calls this.
+    /// Reads sealed bytes. Bytes that did not come out of a seal prove nothing: only `seal` calls this.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
@@ -233,7 +233,7 @@ impl RememberedToken {
     /// The token, good until `ends`.
     fn source(&self, ends: Timestamp, binding: Binding) -> Option<TokenSource<'static>> {
         let Self { algorithm, kid, typ, claims, .. } = self;
-        // An opaque token, about which its issuer was asked, has no header.
+        // An opaque token has no header.
         let header = algorithm.map(|algorithm| Header { algorithm, kid: kid.clone(), typ: typ.clone() });
         let token = VerifiedToken::remembered(header, claims.clone(), ends)?;
         Some(TokenSource::Remembered { token, kind: TokenType::from_name(&self.kind)?, binding })
@@ -251,7 +251,7 @@ impl std::fmt::Debug for Renewal {
     }
 }
 
-/// A secret within what is sealed. `Secret` itself has no way to be written, on purpose.
+/// Writes a secret into sealed bytes. `Secret` itself has no `Serialize`, on purpose.
 mod exposed {
     use serde::{Deserialize as _, Deserializer, Serializer};
 

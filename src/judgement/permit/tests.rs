@@ -13,7 +13,7 @@ use crate::judgement::exchange::refresh::{Refresh, parse};
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
 use crate::judgement::jose::verify::VerifiedToken;
-use crate::judgement::policy::model::Permission;
+use crate::judgement::policy::model::{Demands, Permission};
 use crate::judgement::policy::samples::{ISSUER, NOW, audience, listed, now, permission, policy};
 use crate::judgement::token::AudienceRule;
 use crate::judgement::token::checked::TokenSource;
@@ -151,7 +151,7 @@ fn the_contract_is_about_the_subject_that_was_granted() {
     let permit = renew(&renewal(&[]), refreshing(), "", ISSUER, &[]).unwrap();
     assert_eq!(permit.contract().subject.as_deref(), Some("alice"));
     assert_eq!(permit.contract().requested, TokenType::AccessToken);
-    assert!(permit.refresh());
+    assert!(permit.decision().refresh);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_refresh_token_is_welcome_and_costs_nothing() {
         let policy = policy([audience("back-end-api", permissions)]);
         let circumstances = Circumstances { realm: "corp", realm_issuer: ISSUER, ..Circumstances::default() };
         let permit = Permit::decide(welcoming_refresh(), &policy, &circumstances, now());
-        let refresh = permit.map(|permit| permit.refresh()).map_err(|refused| refused.refusal.reason);
+        let refresh = permit.map(|permit| permit.decision().refresh).map_err(|refusal| refusal.reason);
         assert_eq!(refresh, expected, "{name}");
     }
 }

@@ -1,11 +1,11 @@
 //! What a path could mean to the most liberal of servers.
 //!
-//! Servers decode once or twice, take `\` for `/`, cut `;parameters`, merge slashes, resolve dot segments, fold case and
-//! drop trailing dots, in any order. Rather than guess one of these orders we decode everything and look for the names
-//! `protocol`, `openid-connect` and `token` as segments in that order with anything between them: resolving, merging and
-//! cutting only take segments away, so whatever such a server reads as a token endpoint has them. No other endpoint of
-//! Keycloak has, save introspection. Doors that a dialect has at paths of its own are looked for by all their segments in
-//! the same way.
+//! Servers decode once or twice, take `\` for `/`, cut `;parameters`, merge slashes, resolve dot segments, fold case
+//! and drop trailing dots, in any order. Rather than guess one of these orders, Cambio decodes everything and looks
+//! for the names `protocol`, `openid-connect` and `token` as segments in that order with anything between them:
+//! resolving, merging and cutting only take segments away, so whatever such a server reads as a token endpoint has
+//! them. No other endpoint of Keycloak has, save introspection. Doors that a dialect has at paths of its own are
+//! looked for by all their segments in the same way.
 
 /// Where Keycloak has its introspection endpoint, below its token endpoint.
 pub(super) const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
@@ -45,7 +45,7 @@ pub(super) fn decode(text: &str) -> String {
     lenient_utf8(&bytes).into_iter().flat_map(fold).collect()
 }
 
-/// The quick way out for nearly every path: nothing to decode, and nowhere the last of the names.
+/// Whether the path has nothing to decode and no `token` in it, as nearly every path.
 fn is_clean(path: &str) -> bool {
     let bytes = path.as_bytes();
     bytes.is_ascii() && !bytes.contains(&b'%') && !bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"token"))

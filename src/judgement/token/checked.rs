@@ -39,19 +39,19 @@ pub(crate) enum TokenSource<'a> {
         kind: TokenType,
         /// The realm's keys of Cambio.
         keys: &'a KeySet,
-        /// Claims that an audience's owner had Cambio write. They are not the identity provider's word to another audience.
+        /// Claims that an audience's owner had Cambio write. They are not the identity provider's word to another
+        /// audience.
         role_claims: &'a BTreeSet<String>,
         /// The name of the trusted foreign issuer that has this `iss`.
         foreign_issuer: &'a dyn Fn(&str) -> Result<String, Refusal>,
     },
     /// An opaque token, and what its issuer says about it.
     Introspected { answer: &'a IntrospectionAnswer, kind: TokenType },
-    /// A token of an exchange that is being refreshed. Its signature and times were checked when the exchange was
-    /// allowed.
+    /// A token of an exchange that is being refreshed. Signature and times were checked when the exchange was allowed.
     Remembered {
         token: VerifiedToken,
         kind: TokenType,
-        /// What the token that was issued for it is bound to.
+        /// The binding of the token that was issued for it.
         binding: Binding,
     },
 }
@@ -79,9 +79,7 @@ impl CheckedToken {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let jwt = |token: UnverifiedToken, kind, keys| {
-            let token = token
-                .verify(keys, &checks.expectations(), now)
-                .map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+            let token = token.verify(keys, &checks.expectations(), now)?;
             checks.accept(&token, kind, presenter.client, presenter.evidence)?;
             let binding = Binding::read(token.claims())?;
             Self::new(token, kind, &binding, role, presenter, checks)
@@ -114,7 +112,7 @@ impl CheckedToken {
         }
     }
 
-    /// The token, once its claims fit. `binding` is what it, or what was issued for it, is bound to.
+    /// The token, once its claims fit. `binding` is the binding of the token or, in a refresh, of the issued token.
     fn new(
         token: VerifiedToken,
         kind: TokenType,
@@ -199,7 +197,7 @@ impl CheckedToken {
         self.claims().get("iss").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// What kind of token it is.
+    /// Its token type.
     pub fn kind(&self) -> TokenType {
         self.kind
     }
@@ -215,13 +213,13 @@ impl CheckedToken {
         self.provenance
     }
 
-    /// Whether it was issued to or for the client that presents it. Always for foreign tokens. If not, a permission must
-    /// name the client that it was issued to.
+    /// Whether it was issued to or for the client that presents it; always true for foreign tokens. If not, a
+    /// permission must name the client that it was issued to.
     pub fn held_by_client(&self) -> bool {
         self.held_by_client
     }
 
-    /// What a token that is made from it is bound to.
+    /// The binding of a token that is made from it.
     pub fn binding(&self) -> &Binding {
         &self.binding
     }

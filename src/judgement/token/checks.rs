@@ -44,7 +44,7 @@ impl AudienceRule<'_> {
 }
 
 impl<'a> SubjectChecks<'a> {
-    /// What the token is held to before its claims are judged.
+    /// The expectations of signature, issuer and times.
     pub fn expectations(&self) -> Expectations<'a> {
         Expectations { issuer: self.issuer, algorithms: &self.checks.algorithms, leeway: self.checks.leeway }
     }
@@ -94,9 +94,9 @@ pub(super) fn is_held_by(claims: &Map<String, Value>, client: &str) -> Result<bo
     Ok(!client.is_empty() && (audiences.contains(&client) || party == Some(client)))
 }
 
-/// Refuses a token of the realm that was not issued to the public client that presents it. Whoever was given a token for
-/// a public client could call themselves by its id. Keycloak, too, lets such a client exchange the tokens of its own
-/// logins only.
+/// Refuses a token of the realm that was not issued to the public client that presents it. Whoever was given a token
+/// for a public client could call themselves by its id. Keycloak, too, lets such a client exchange the tokens of its
+/// own logins only.
 pub(super) fn was_issued_to(claims: &Map<String, Value>, client: &str) -> Result<(), Refusal> {
     if party(claims)? == Some(client) {
         return Ok(());

@@ -1,7 +1,7 @@
-//! `DPoP` proofs (RFC 9449): the caller holds the private half of a key, shown for one request.
+//! `DPoP` proofs (RFC 9449): the caller proves for one request that it holds a private key.
 //!
-//! [`check`] makes a proof [`UnspentProof`]; only when its `jti` was claimed for the first time does it become a
-//! [`DpopProof`], which alone counts as evidence.
+//! [`check`] makes an [`UnspentProof`]. The first claim of its `jti` makes the proof a [`DpopProof`], which alone is
+//! evidence.
 
 pub mod htu;
 pub mod nonce;
@@ -26,21 +26,21 @@ use crate::words::secret::Secret;
 pub const HEADER: &str = "dpop";
 /// The answer's header with a fresh nonce (RFC 9449 section 8.1).
 pub const NONCE_HEADER: &str = "dpop-nonce";
-/// Largest proof in bytes: an RSA key of 8192 bits and a signature by it take less than four KiB.
+/// Largest proof in bytes: an RSA key of 8192 bits with a signature takes less than four KiB.
 pub const MAX_PROOF_BYTES: usize = 8 * 1024;
-/// Longest `jti` in bytes. RFC 9449 section 4.2 wants 96 random bits, or a UUID.
+/// Longest `jti` in bytes. RFC 9449 section 4.2 requires 96 random bits or a UUID.
 pub const MAX_JTI_BYTES: usize = 256;
 
-/// What a realm asks of proofs.
+/// A realm's rules for proofs.
 #[derive(Clone, Copy, Debug)]
 pub struct DpopRules<'a> {
-    /// The only algorithms that are accepted. An HMAC algorithm never is: `jwk` is a public key.
+    /// The only accepted algorithms. HMAC algorithms are never accepted: `jwk` is a public key.
     pub algorithms: &'a [Algorithm],
     /// How old `iat` may be.
     pub window: SignedDuration,
     /// How far `iat` may lie in the future.
     pub leeway: SignedDuration,
-    /// The nonces of which one is demanded; `None` demands none.
+    /// The realm's nonces, if a proof must have one.
     pub nonces: Option<Nonces<'a>>,
 }
 
@@ -53,23 +53,23 @@ pub struct ProofRequest<'a> {
     pub url: &'a Htu,
     /// The token that the request carries.
     pub token: &'a Secret,
-    /// Where it carries it.
+    /// Where the request carries the token.
     pub place: ProofTarget,
 }
 
 /// Whether a proof must name the token that it goes with by its hash, `ath`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofTarget {
-    /// The token endpoint, with a subject token, an assertion or a refresh token in the form. RFC 9449 section 5 knows
-    /// no `ath` there and clients send none, so none is demanded: that the caller holds the key of a bound subject token
-    /// is shown by the key of the proof. One that is there must fit.
+    /// The token endpoint, with a subject token, an assertion or a refresh token in the form. RFC 9449 section 5 has no
+    /// `ath` there and clients send none, so Cambio requires none: the key of the proof shows that the caller holds
+    /// the key of a bound subject token. An `ath` that is present must fit.
     TokenEndpoint,
     /// A protected resource, such as userinfo, with the access token in `Authorization`: `ath` must be there and fit
     /// (RFC 9449 section 7), so that a proof does not serve for another token of the same key.
     Resource,
 }
 
-/// A proof that is right but for one thing: whether it was used before.
+/// A proof that passed all checks but one: whether it was used before.
 #[derive(Debug)]
 pub struct UnspentProof {
     jkt: String,
@@ -77,8 +77,8 @@ pub struct UnspentProof {
     until: Timestamp,
 }
 
-/// A `DPoP` proof that was checked (RFC 9449 section 4.3) and had not been used before. Only [`UnspentProof::spent`] makes
-/// one.
+/// A `DPoP` proof that was checked (RFC 9449 section 4.3) and had not been used before. Only [`UnspentProof::spent`]
+/// makes one.
 #[derive(Debug)]
 pub struct DpopProof {
     jkt: String,
@@ -126,7 +126,7 @@ pub enum DpopError {
     /// `ath` is of another token.
     #[error("the proof's ath is not the hash of the token that it goes with")]
     TokenHash,
-    /// A nonce of ours is demanded, and there is none or an old one.
+    /// The realm requires a nonce, and the proof has none, an old one or a foreign one.
     #[error("the proof has no nonce of ours, or an old one")]
     Nonce,
     /// The proof was used before.
@@ -199,13 +199,13 @@ pub fn check(
 }
 
 impl UnspentProof {
-    /// What may be seen once only: the key and the `jti` that its holder chose. Another's key with the same `jti` is
-    /// another proof, so nobody can spend somebody else's.
+    /// Key and `jti`, which may be used together once only. Another key with an equal `jti` is another proof, so
+    /// nobody can spend somebody else's proof.
     pub fn once(&self) -> [&str; 2] {
         [&self.jkt, &self.jti]
     }
 
-    /// From when on the proof is too old to be used again.
+    /// From this time on the proof is too old to be used again.
     pub fn until(&self) -> Timestamp {
         self.until
     }

@@ -1,5 +1,4 @@
-//! What an issuer says about an opaque token: its introspection endpoint's answer (RFC 7662 section 2.2), read strictly
-//! and held to what a JWT is held to.
+//! The introspection answer of an opaque token's issuer (RFC 7662 section 2.2), read strictly and checked like a JWT.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,13 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
-use crate::judgement::jose::verify::{TokenError, VerifiedToken, held};
+use crate::judgement::jose::verify::{VerifiedToken, held};
 use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Whether a token has the form of no JWT at all, so that only its issuer can say anything about it. What looks like a
-/// JWT, however broken, is judged as one and shown to nobody.
+/// Whether a token does not look like a JWT, so that only its issuer can describe it. Cambio judges even a broken JWT
+/// as a JWT and sends it to nobody.
 pub fn is_opaque(token: &str) -> bool {
     let dots = memchr::memchr_iter(b'.', token.as_bytes()).count();
     let printable = || !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
@@ -46,11 +45,11 @@ pub(super) fn access_token(
     is_access_token(claims)?;
     let mut claims = claims.clone();
     claims.entry("iss").or_insert_with(|| issuer.into());
-    held(None, claims, issuer, leeway, now).map_err(|error: TokenError| Refusal::new(error.reason(), error.to_string()))
+    held(None, claims, issuer, leeway, now).map_err(Refusal::from)
 }
 
-/// An introspection endpoint tells about refresh tokens, too. An access token has a `token_type` (RFC 6749 section 7.1);
-/// servers that say more, say it in `token_use` or Keycloak's `typ`.
+/// Introspection endpoints describe refresh tokens, too. An access token has a `token_type` (RFC 6749 section 7.1);
+/// some servers also send `token_use` or Keycloak's `typ`.
 fn is_access_token(claims: &Map<String, Value>) -> Result<(), Refusal> {
     let text = |name| {
         claims::string(claims, name).map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))

@@ -14,8 +14,8 @@ pub(super) fn declares_id_jag(token: &UnverifiedToken) -> bool {
     token.typ().is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG))
 }
 
-/// Checks that a token is of this kind: the header's `typ` (RFC 8725 section 3.11) and Keycloak's claim `typ`. An ID, refresh or
-/// logout token is no access token, though all are JWTs by the same key.
+/// Checks that a token is of this kind: the header's `typ` (RFC 8725 section 3.11) and Keycloak's claim `typ`. An ID,
+/// refresh or logout token is no access token, though one key signs them all.
 pub(super) fn check(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<(), Refusal> {
     let wrong = |detail: &str| Err(Refusal::new(Reason::SubjectTokenClaims, detail));
     // Media types are compared without case, and `application/` may be left out (RFC 7515 section 4.1.9).

@@ -1,4 +1,4 @@
-//! The tokens of a request as the caller presents them, and who presents them.
+//! The tokens of a request as the caller presents them, and the client that presents them.
 
 use super::kind;
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -19,13 +19,17 @@ pub enum TokenRole {
     Actor,
 }
 
-/// A token as the request presents it. Nothing in it is verified.
+/// A token as the request presents it, not verified.
 #[derive(Clone, Copy, Debug)]
 pub struct PresentedToken<'a> {
-    role: TokenRole,
-    token: &'a Secret,
-    kind: TokenType,
-    issuer: Option<&'a str>,
+    /// Which token of the request it is.
+    pub role: TokenRole,
+    /// The token.
+    pub token: &'a Secret,
+    /// The token's type as the caller states it.
+    pub kind: TokenType,
+    /// The issuer of an opaque token, as the caller states it: a name or a URL.
+    pub issuer: Option<&'a str>,
     assertion: bool,
 }
 
@@ -46,8 +50,8 @@ impl TokenRole {
         }
     }
 
-    /// The refusal of this token. An actor token fails checks that are named after the subject token; whatever is not the
-    /// token's fault keeps its reason.
+    /// The refusal of this token. Checks of an actor token have reasons that name the subject token; other reasons
+    /// stay.
     pub fn refusal(self, refusal: Refusal) -> Refusal {
         match self {
             Self::Actor if refusal.reason.is_about_subject_token() => {
@@ -76,36 +80,15 @@ impl<'a> PresentedToken<'a> {
         Some(Self { role: TokenRole::Actor, token, kind, issuer: None, assertion: false })
     }
 
-    /// Which token of the request it is.
-    pub fn role(self) -> TokenRole {
-        self.role
-    }
-
-    /// The token.
-    pub fn token(self) -> &'a Secret {
-        self.token
-    }
-
-    /// What the caller says that the token is.
-    pub fn kind(self) -> TokenType {
-        self.kind
-    }
-
-    /// Whose opaque token it is, as the caller says: an issuer's name or URL.
-    pub fn issuer(self) -> Option<&'a str> {
-        self.issuer
-    }
-
-    /// Reads a JWT, without believing it.
+    /// Reads a JWT without verifying it.
     ///
     /// # Errors
     /// The token is no JWT.
     pub fn read(self) -> Result<UnverifiedToken, Refusal> {
-        verify::peek(self.token.expose())
-            .map_err(|error| self.role.refusal(Refusal::new(error.reason(), error.to_string())))
+        verify::peek(self.token.expose()).map_err(|error| self.role.refusal(error.into()))
     }
 
-    /// What kind of token the JWT is to be. An assertion declares an ID-JAG in its own header.
+    /// The type that the JWT must have. An assertion declares an ID-JAG in its header.
     pub fn kind_of(self, token: &UnverifiedToken) -> TokenType {
         if self.assertion && kind::declares_id_jag(token) { TokenType::IdJag } else { self.kind }
     }

@@ -1,7 +1,7 @@
-//! What is asked for: by the request, or by an ID-JAG in its place.
+//! The requested resources and scope: of the request, or of an ID-JAG.
 //!
-//! With an Identity Assertion JWT Authorization Grant (draft-ietf-oauth-identity-assertion-authz-grant) an identity provider
-//! lets one of its clients act for a user at another authorization server.
+//! With an Identity Assertion JWT Authorization Grant (draft-ietf-oauth-identity-assertion-authz-grant) an identity
+//! provider lets one of its clients act for a user at another authorization server.
 
 use super::checked::CheckedToken;
 use crate::judgement::exchange::parse::Parsed;
@@ -10,7 +10,7 @@ use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// The resources and the scope that are asked for.
+/// The requested resources and scope.
 #[derive(Debug)]
 pub(super) struct RequestedAccess {
     pub(super) resources: Vec<String>,
@@ -27,8 +27,8 @@ impl RequestedAccess {
     }
 }
 
-/// What is asked for with an ID-JAG. The ID-JAG must be for this client. The request may ask for less than the ID-JAG names,
-/// never for more. Its `aud` was checked with every other token's.
+/// What is asked for with an ID-JAG. The ID-JAG must be for this client. The request may ask for less than the ID-JAG
+/// names, never for more. Its `aud` was checked with every other token's.
 fn id_jag(parsed: &Parsed, token: &CheckedToken) -> Result<RequestedAccess, Refusal> {
     let wrong = |detail: String| Refusal::new(Reason::SubjectTokenClaims, detail);
     let text = |name| claims::string(token.claims(), name).map_err(|error| wrong(error.to_string()));

@@ -29,7 +29,7 @@ fn check(
     checks: &SubjectChecks<'_>,
     evidence: Evidence<'_>,
 ) -> Result<VerifiedToken, Refusal> {
-    let token = peek(token.expose()).map_err(|error| Refusal::new(error.reason(), error.to_string()))?;
+    let token = peek(token.expose())?;
     let source = TokenSource::Jwt { token, kind, keys: &CORP.keys };
     let presenter = Presenter { client, is_public: false, evidence };
     CheckedToken::of(source, TokenRole::Subject, presenter, checks, now()).map(|checked| checked.token().clone())

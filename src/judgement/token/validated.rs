@@ -34,7 +34,7 @@ pub fn validate(
     let token = incoming.read()?;
     let source = TokenSource::Jwt { kind: incoming.kind_of(&token), token, keys };
     let presenter = Presenter::of(&authenticated, evidence);
-    let subject = CheckedToken::of(source, incoming.role(), presenter, checks, now)?;
+    let subject = CheckedToken::of(source, incoming.role, presenter, checks, now)?;
     Validated::new(authenticated, subject)
 }
 

@@ -1,7 +1,6 @@
-//! Looks at every byte of what a caller sends, a block at a time.
+//! Looks at the bytes that a caller sends, one block at a time.
 
-/// Whether `holds` is true of all bytes. Within a block every byte is looked at, whatever came before it: that is what the
-/// compiler can turn into a few instructions for many bytes.
+/// Whether `holds` is true of all bytes. Looking at every byte of a block lets the compiler use vector instructions.
 pub(crate) fn all(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
     const BLOCK: usize = 128;
     bytes.chunks(BLOCK).all(|block| block.iter().fold(true, |so_far, byte| so_far & holds(*byte)))

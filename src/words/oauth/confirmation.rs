@@ -1,5 +1,5 @@
-//! To whom a token is bound: `cnf` (RFC 7800) with the key of a `DPoP` proof (RFC 9449 section 6) or with a TLS client
-//! certificate (RFC 8705 section 3), and the evidence that the caller is this sender.
+//! The sender to whom a token is bound: `cnf` (RFC 7800) with the key of a `DPoP` proof (RFC 9449 section 6) or with
+//! a TLS client certificate (RFC 8705 section 3), and the evidence that the caller is this sender.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,15 +11,15 @@ use crate::words::refusal::{Reason, Refusal};
 const KEY: &str = "jkt";
 /// `cnf["x5t#S256"]`
 const CERTIFICATE: &str = "x5t#S256";
-/// Keycloak's note beside `jkt`, how the key came to it. It confirms nothing.
+/// Keycloak's note beside `jkt` on how the key came to Keycloak. The note confirms nothing.
 const KEYCLOAKS_NOTE: (&str, &str) = ("kc-jkt-type", "DPoP");
 
 /// What the caller of a request has shown to be the sender to whom a token is bound.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence<'a> {
-    /// The SHA-256 thumbprint of the key of its checked `DPoP` proof (RFC 7638), as `cnf.jkt` has it.
+    /// The SHA-256 thumbprint (RFC 7638) of the key of the caller's checked `DPoP` proof, as in `cnf.jkt`.
     pub jkt: Option<&'a str>,
-    /// The SHA-256 thumbprint in base64url of the certificate with which it came over TLS.
+    /// The SHA-256 thumbprint of the caller's TLS client certificate, in base64url.
     pub certificate_thumbprint: Option<&'a str>,
 }
 
@@ -31,8 +31,8 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Reads `cnf`. Any confirmation but the two that can be proved here, and one that can't be read, is
-    /// [`Reason::SubjectTokenBound`]: a binding that is not understood is never taken for none.
+    /// Reads `cnf`. An unknown or unreadable confirmation is [`Reason::SubjectTokenBound`]: Cambio never treats a
+    /// binding that it does not understand as no binding.
     pub fn read(claims: &Map<String, Value>) -> Result<Self, Refusal> {
         claims.get("cnf").map_or_else(|| Ok(Self::default()), Self::of)
     }
@@ -58,40 +58,33 @@ impl Binding {
         Ok(binding)
     }
 
-    /// Whether there is none.
+    /// Whether the token is bound to nothing.
     pub fn is_none(&self) -> bool {
         self.key.is_none() && self.certificate.is_none()
     }
 
     /// Whether the caller is the sender to whom the token is bound: to its key, its certificate, or both.
     pub fn proved_by(&self, evidence: Evidence<'_>) -> Result<(), Refusal> {
-        if let Some(key) = &self.key {
-            match evidence.jkt {
-                Some(jkt) if jkt == key => {}
-                Some(_) => {
-                    return Err(bound("the token is bound to another key than that of the DPoP proof"));
-                }
-                None => {
-                    return Err(bound("the token is bound to a key (cnf.jkt), and there is no DPoP proof"));
-                }
+        match (&self.key, evidence.jkt) {
+            (Some(key), Some(jkt)) if key != jkt => {
+                return Err(bound("the token is bound to another key than that of the DPoP proof"));
             }
+            (Some(_), None) => return Err(bound("the token is bound to a key (cnf.jkt), and there is no DPoP proof")),
+            _ => {}
         }
-        if let Some(certificate) = &self.certificate {
-            match evidence.certificate_thumbprint {
-                Some(thumbprint) if thumbprint == certificate => {}
-                Some(_) => return Err(bound("the token is bound to another client certificate")),
-                None => {
-                    return Err(bound(
-                        "the token is bound to a client certificate (cnf.x5t#S256), and the caller came without one",
-                    ));
-                }
+        match (&self.certificate, evidence.certificate_thumbprint) {
+            (Some(bound_to), Some(shown)) if bound_to != shown => {
+                Err(bound("the token is bound to another client certificate"))
             }
+            (Some(_), None) => {
+                Err(bound("the token is bound to a client certificate (cnf.x5t#S256), and the caller came without one"))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// The binding of a token that is made from the token with this binding. A token without a key gets the key of the
-    /// caller's proof (RFC 9449 section 5). Nothing is ever taken away.
+    /// The binding of a token that is made from the token with this binding. A token without a key is bound to the
+    /// key of the caller's proof (RFC 9449 section 5). No binding is ever removed.
     #[must_use]
     pub fn strengthened(&self, evidence: Evidence<'_>) -> Self {
         let key = self.key.clone().or_else(|| evidence.jkt.map(str::to_owned));

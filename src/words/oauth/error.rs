@@ -23,7 +23,7 @@ pub enum ErrorCode {
     NotAllowed,
     /// The server met an unexpected condition.
     ServerError,
-    /// The server can't answer now: it is overloaded, or the identity provider is not available.
+    /// The server is overloaded, or the identity provider is not available.
     TemporarilyUnavailable,
     /// The client may not use this grant.
     UnauthorizedClient,
@@ -34,7 +34,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The code as it stands on the wire.
+    /// The value on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AccessDenied => "access_denied",

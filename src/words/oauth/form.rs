@@ -1,4 +1,4 @@
-//! Strict `application/x-www-form-urlencoded` (RFC 6749 appendix B): what any two parsers would read alike.
+//! Strict `application/x-www-form-urlencoded` (RFC 6749 appendix B): forms that all parsers read alike.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,23 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::bytes::all;
 
-/// Keycloak's own limit; more fields are padding to hide one.
+/// Keycloak's own limit. More fields are padding that hides one of them.
 const MAX_FIELDS: usize = 1000;
 
-/// So many names are compared with each other rather than hashed.
+/// Up to this number, comparing names with each other is faster than hashing them.
 const FEW_FIELDS: usize = 16;
 
-/// What need not be escaped besides letters and digits: the unreserved characters of RFC 3986.
+/// Everything except the unreserved characters of RFC 3986 is escaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Names and values in the order in which they came. `Debug` shows the names only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Form(Vec<(String, String)>);
 
-/// Why bytes are no strict form.
+/// Why the bytes are not a strict form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// A control character or a raw `;`, which some parsers take for a separator and some for text.
+    /// A control character or a raw `;`. Some parsers read `;` as a separator, others as text.
     #[error("a character stands in the form that must be percent-encoded")]
     Character,
     /// A field without a name.
@@ -77,12 +77,12 @@ impl Form {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The fields themselves, in order.
+    /// The fields, in order.
     pub fn into_fields(self) -> impl Iterator<Item = (String, String)> {
         self.0.into_iter()
     }
 
-    /// The first value of `name`. Sent without a value it counts as omitted (RFC 6749 section 3.2).
+    /// The first value of `name`. A parameter without a value counts as omitted (RFC 6749 section 3.2).
     pub fn one(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
@@ -92,7 +92,7 @@ impl Form {
         self.fields().filter(move |(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
     }
 
-    /// The first name that stands twice, with or without a value, and is not in `may_repeat`.
+    /// The first name that occurs twice, with or without a value, and is not in `may_repeat`.
     pub fn repeated(&self, may_repeat: &[&str]) -> Option<&str> {
         let names = || self.fields().map(|(name, _)| name);
         if self.0.len() <= FEW_FIELDS {
@@ -105,7 +105,7 @@ impl Form {
         names().find(|name| !seen.insert(*name) && !may_repeat.contains(name))
     }
 
-    /// The form as bytes of its media type; reading them gives the same form again.
+    /// The encoded form. Parsing the text gives this form again.
     pub fn encode(&self) -> String {
         let mut text = String::new();
         for (name, value) in self.fields() {
@@ -149,7 +149,7 @@ fn percent_signs_are_whole(bytes: &[u8]) -> bool {
     memchr_iter(b'%', bytes).all(|index| hex(index + 1) && hex(index + 2))
 }
 
-/// The name of a parameter for audit. It must not grow with what a caller sends.
+/// The name of a parameter for audit, cut to a fixed length.
 pub fn bounded(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_default).collect()
 }

@@ -26,7 +26,8 @@ pub enum IntrospectionStatus {
     ClientRefused,
     /// 403: the server does not let this client ask. Keycloak answers public clients with this status.
     ClientForbidden,
-    /// 3xx: the endpoint is elsewhere. Cambio does not follow, because token and secret would go there.
+    /// 3xx: the endpoint is elsewhere. Cambio does not follow the redirect, because it would send token and secret
+    /// there.
     Redirected,
     /// Any other status says nothing about token or client.
     Unexpected,
@@ -54,7 +55,7 @@ pub struct IntrospectionAnswer {
     size: usize,
 }
 
-/// The bytes are no answer. The text never repeats them.
+/// Why the bytes are not an answer. The text never repeats the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IntrospectionAnswerError {
     /// No strict JSON object.

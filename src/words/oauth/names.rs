@@ -12,14 +12,14 @@ pub enum Names {
 }
 
 impl Default for Names {
-    /// None at all.
+    /// No name.
     fn default() -> Self {
         Self::Listed(BTreeSet::new())
     }
 }
 
 impl Names {
-    /// Whether `name` is meant.
+    /// Whether the list contains `name`.
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::Any => true,
@@ -27,7 +27,7 @@ impl Names {
         }
     }
 
-    /// What either means.
+    /// The names of either list.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         match (self, other) {
@@ -36,7 +36,7 @@ impl Names {
         }
     }
 
-    /// What both mean.
+    /// The names that both lists contain.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         match (self, other) {

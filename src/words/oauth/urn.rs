@@ -4,7 +4,7 @@
 pub const GRANT_TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// `grant_type` of the JWT authorization grant (RFC 7523 section 2.1).
 pub const GRANT_JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// `grant_type` by which User-Managed Access turns an access token into a requesting party token.
+/// `grant_type` with which User-Managed Access turns an access token into a requesting party token.
 pub const GRANT_UMA_TICKET: &str = "urn:ietf:params:oauth:grant-type:uma-ticket";
 /// `grant_type` of client-initiated backchannel authentication (CIBA Core section 10.1).
 pub const GRANT_CIBA: &str = "urn:openid:params:grant-type:ciba";
@@ -60,7 +60,7 @@ impl TokenType {
         }
     }
 
-    /// The last part of the URN, with `_` for `-`: what configuration, audit and metrics call it.
+    /// The name in configuration, audit and metrics: the last part of the URN, with `_` for `-`.
     pub fn name(self) -> &'static str {
         if self == Self::IdJag {
             return "id_jag";

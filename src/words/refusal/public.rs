@@ -1,7 +1,7 @@
 //! What a caller may know of a refusal.
 //!
-//! The texts and statuses are Keycloak's where Keycloak knows the case. They never depend on what was sent or configured:
-//! the audit line has the particulars.
+//! The texts and statuses are Keycloak's where Keycloak has the case. They never depend on the request or the
+//! configuration: the audit line has the particulars.
 
 use http::StatusCode;
 

@@ -15,8 +15,8 @@ use crate::words::oauth::error::ErrorCode::{
 /// Writes the enum and its properties from one table.
 macro_rules! reasons {
     ($($variant:ident = $name:literal ($cause:ident, $public:expr): $meaning:literal,)*) => {
-        /// Why Cambio refused a request or withheld an answer. The same value feeds the metric label, the audit line and
-        /// the answer.
+        /// Why Cambio refused a request or withheld an answer. The same value feeds the metric label, the audit line
+        /// and the answer.
         #[expect(clippy::doc_markdown, reason = "the meanings are printed as plain text, too")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {

@@ -147,10 +147,7 @@ fn head(headers: &[(&str, &str)]) -> Parts {
 }
 
 fn told(result: Result<AuthenticatedClient, Refusal>) -> String {
-    result.map_or_else(
-        |refusal| refusal.reason.to_string(),
-        |proven| format!("{} {}", proven.client_id(), proven.by().name()),
-    )
+    result.map_or_else(|refusal| refusal.reason.to_string(), |proven| format!("{} {}", proven.client_id(), proven.by()))
 }
 
 const RIGHT: &str = "client_id=front-end-app&client_secret=front-end-secret";

@@ -53,7 +53,7 @@ impl Case<'_> {
         let impersonate = target.as_ref().map(super::impersonation::Target::as_impersonated);
         let circumstances = Circumstances { impersonate, ..self.realm.circumstances() };
         let (policy, now) = (&self.generation.config.policy, self.services.now());
-        Permit::decide(validated, policy, &circumstances, now).map_err(|refused| refused.refusal)
+        Permit::decide(validated, policy, &circumstances, now)
     }
 
     /// Checks the claims of an exchange's subject token that the dialect's page demands. No page is about assertions.
@@ -77,7 +77,7 @@ impl Case<'_> {
     /// # Errors
     /// A demand is not met, or the identity provider or the store does not answer.
     pub(super) async fn meet_demands(&self, permit: &Permit) -> Result<(), Refusal> {
-        let (demands, validated) = (permit.demands(), permit.validated());
+        let (demands, validated) = (permit.decision().demands, permit.validated());
         if demands.still_active && validated.subject().provenance().is_by_cambio() {
             return Err(Refusal::new(
                 Reason::SubjectTokenInactive,

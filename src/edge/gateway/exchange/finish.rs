@@ -57,14 +57,14 @@ impl Case<'_> {
         conformed: Conformed,
         session: Option<Session>,
     ) -> Result<Conformed, Refusal> {
-        if !permit.refresh() {
+        if !permit.decision().refresh {
             return Ok(conformed);
         }
         self.refresh_tokens()?;
         refreshable(permit, session.is_some())?;
         let now = self.services.now();
         let session = session.unwrap_or(Session { token: None, expires_in: None });
-        let ends = ends(now, now, permit.refresh_lifetime(), session.expires_in);
+        let ends = ends(now, now, permit.decision().refresh_lifetime, session.expires_in);
         let family = uuid::Uuid::new_v4().to_string();
         let handed = Handed {
             scope: &conformed.facts().scope_granted,
@@ -99,7 +99,7 @@ impl Case<'_> {
             upstream: session.and_then(|session| session.token),
             local_subject: None,
         };
-        let ends = ends(now, renewal.began(), permit.refresh_lifetime(), expires_in);
+        let ends = ends(now, renewal.began(), permit.decision().refresh_lifetime, expires_in);
         let next = permit.next_renewal(renewal, handed, now, ends);
         self.seal(&next, conformed, now, RefreshTokenFor::Refresh)
     }

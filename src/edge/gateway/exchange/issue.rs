@@ -107,5 +107,5 @@ fn about_the_grant(stop: Stop) -> Stop {
 
 /// The session for later refreshes, if a refresh token was requested.
 fn session(permit: &Permit, answer: &mut UpstreamAnswer) -> Result<Option<Session>, Refusal> {
-    permit.refresh().then(|| take_session(answer)).transpose()
+    permit.decision().refresh.then(|| take_session(answer)).transpose()
 }

@@ -82,7 +82,7 @@ impl Case<'_> {
         let (policy, now) = (&self.generation.config.policy, self.services.now());
         let renewal = &refresh.renewal;
         let permit = Permit::renew(validated, renewal, policy, &self.realm.circumstances(), now)?;
-        if ends(now, renewal.began(), permit.refresh_lifetime(), None) <= now {
+        if ends(now, renewal.began(), permit.decision().refresh_lifetime, None) <= now {
             return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
         }
         refreshable(&permit, renewal.upstream().is_some())?;
@@ -180,7 +180,7 @@ pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal
     let refused = |detail: &str| Err(Refusal::new(Reason::RefreshTokenRefused, detail));
     let provenance = permit.validated().subject().provenance();
     match permit.issuance() {
-        Issuance::Mint if permit.demands().still_active => {
+        Issuance::Mint if permit.decision().demands.still_active => {
             refused("with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again")
         }
         Issuance::Mint if provenance.is_by_cambio() => {

@@ -46,13 +46,14 @@ impl Case<'_> {
         sender: &Sender,
     ) -> Result<Validated, Refusal> {
         let (issuers, renewal) = (&self.generation.issuers, &refresh.renewal);
-        let checks = |name: &str| match issuers.trusted_by_name(self.realm, name) {
-            Some(issuer) => Ok(issuer.checks),
-            None => {
-                let realm = &self.realm.config.name;
-                let detail = format!("{name} is no longer among subjectIssuers of realm {realm}");
-                Err(Refusal::new(Reason::SubjectTokenIssuerUntrusted, detail))
-            }
+        let untrusted = |name: &str| {
+            let realm = &self.realm.config.name;
+            let detail = format!("{name} is no longer among subjectIssuers of realm {realm}");
+            Refusal::new(Reason::SubjectTokenIssuerUntrusted, detail)
+        };
+        let checks = |name: &str| {
+            let issuer = issuers.trusted_by_name(self.realm, name);
+            issuer.map(|issuer| issuer.checks).ok_or_else(|| untrusted(name))
         };
         let context = RefreshContext {
             scope: refresh.request.scope(),
@@ -69,10 +70,10 @@ impl Case<'_> {
         incoming: PresentedToken<'_>,
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
-        if is_opaque(incoming.token().expose()) {
+        if is_opaque(incoming.token.expose()) {
             return Box::pin(self.check_opaque(incoming, presenter)).await;
         }
-        let (role, token, now) = (incoming.role(), incoming.read()?, self.services.now());
+        let (role, token, now) = (incoming.role, incoming.read()?, self.services.now());
         let kind = incoming.kind_of(&token);
         if let Some(CambioKeys { checks, keys }) = self.cambio_keys(token.issuer(), token.kid()) {
             let source = TokenSource::Cambio {
@@ -83,7 +84,7 @@ impl Case<'_> {
                 foreign_issuer: &|iss| self.foreign_issuer(iss),
             };
             let checked = CheckedToken::of(source, role, presenter, &checks, now)?;
-            if self.is_revoked(&token_id(incoming.token(), checked.token())).await? {
+            if self.is_revoked(&token_id(incoming.token, checked.token())).await? {
                 return Err(role.refuse(Reason::SubjectTokenInactive, "Cambio signed the token, and it was revoked"));
             }
             return Ok(checked);

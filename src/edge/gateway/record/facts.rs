@@ -89,7 +89,7 @@ impl AuditRecord<'_> {
     pub fn permitted(&mut self, permit: &Permit) {
         self.line.issuance = Some(permit.issuance().as_str());
         self.line.audience = permit.audiences().to_vec();
-        let permissions = permit.permissions().iter();
+        let permissions = permit.decision().permissions.iter();
         self.line.permissions = permissions.map(|(audience, position)| format!("{audience}#{position}")).collect();
         let act = permit.contract().act.as_ref();
         let chain = std::iter::successors(act, |actor| actor.get("act"));

@@ -170,11 +170,11 @@ fn judge(
 /// Client and method, the `jti` where it must be unused, or the reason.
 fn told(judged: Result<ClientVerdict, Refusal>) -> String {
     match judged {
-        Ok(ClientVerdict::Authenticated(proven)) => format!("{} {}", proven.client_id(), proven.by().name()),
+        Ok(ClientVerdict::Authenticated(proven)) => format!("{} {}", proven.client_id(), proven.by()),
         Ok(ClientVerdict::UnspentAssertion(once)) => {
             let (jti, until) = (once.jti().to_owned(), once.until().as_second() - NOW);
             let proven = once.claimed(true).unwrap();
-            format!("{} {} {jti} {until}", proven.client_id(), proven.by().name())
+            format!("{} {} {jti} {until}", proven.client_id(), proven.by())
         }
         Ok(ClientVerdict::SlowSecret(_)) => "slow".to_owned(),
         Ok(ClientVerdict::ByUpstream) => "upstream".to_owned(),
@@ -451,7 +451,7 @@ fn the_identity_providers_word() {
         let got = authenticate_by_introspection(&credentials, status, body.as_bytes());
         let got = got.map_or_else(
             |refusal| refusal.reason.to_string(),
-            |proven| format!("{} {}", proven.client_id(), proven.by().name()),
+            |proven| format!("{} {}", proven.client_id(), proven.by()),
         );
         assert_eq!(got, expected, "{name}");
     }

@@ -1,4 +1,4 @@
-//! What the identity provider is sent: the request serialised anew, with nothing in it that was not judged.
+//! The request to the identity provider: serialised anew, with judged parameters only.
 
 use super::Parsed;
 use crate::judgement::policy::scopes::OFFLINE;
@@ -7,8 +7,9 @@ use crate::words::oauth::urn::{GRANT_JWT_BEARER, GRANT_TOKEN_EXCHANGE, TokenType
 use crate::words::secret::Secret;
 
 impl Parsed {
-    /// The exchange serialised anew for the identity provider, which is asked for a token of this type. `audiences` take the
-    /// place of audiences and resources. The form goes with `credentials().authorization()` as its `Authorization` header.
+    /// The exchange serialised anew for the identity provider, which is asked for a token of this type. `audiences`
+    /// take the place of audiences and resources. The form goes with `credentials().authorization()` as its
+    /// `Authorization` header.
     pub fn upstream_form(&self, requested: TokenType, audiences: &[String]) -> String {
         self.exchange_form(&self.subject_token, self.subject_token_type, requested, audiences)
     }
@@ -46,12 +47,12 @@ impl Parsed {
         form.encode()
     }
 
-    /// `within`: the refresh token that is asked for with it ends with the session. Keycloak refuses `offline_access`
-    /// then, and it is ours that the caller gets.
+    /// `within`: the requested refresh token ends with the session. Keycloak then refuses `offline_access`, and the
+    /// caller gets a refresh token of Cambio.
     fn push_scope(&self, form: &mut Form, within: bool) {
         let Some(scope) = &self.scope else { return };
         let sent = scope.filtered(|token| !(within && token == OFFLINE));
-        // Keycloak takes an empty scope for an unknown one.
+        // Keycloak treats an empty scope as an unknown scope.
         if !sent.is_empty() {
             form.push("scope", sent.to_string());
         }

@@ -98,7 +98,7 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
     let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Reissue), &CORP, now()).unwrap();
     assert_eq!(permit.issuance(), Issuance::Reissue);
     assert_eq!((permit.client(), permit.audiences()), ("front-end-app", &["back-end-api".to_owned()][..]));
-    assert_eq!(permit.permissions(), [("back-end-api".to_owned(), 1)]);
+    assert_eq!(permit.decision().permissions, [("back-end-api".to_owned(), 1)]);
     assert_eq!(permit.validated().subject().issuer(), "corp");
 
     let answer = answer(&keycloak);
@@ -151,10 +151,9 @@ fn forward_refuses_what_it_can_not_narrow() {
 }
 
 #[test]
-fn without_the_owners_permission_it_is_refused_and_the_request_comes_back_for_audit() {
-    let refused =
-        Permit::decide(validated(&key()), &policy([audience("back-end-api", vec![])]), &CORP, now()).unwrap_err();
-    assert_eq!(refused.refusal.reason, Reason::ClientNotPermitted);
-    assert_eq!(refused.validated.subject().subject(), "user-1");
-    assert!(!format!("{refused:?}").contains("s3cret"));
+fn without_the_owners_permission_it_is_refused() {
+    let validated = validated(&key());
+    assert!(!format!("{validated:?}").contains("s3cret"));
+    let refusal = Permit::decide(validated, &policy([audience("back-end-api", vec![])]), &CORP, now()).unwrap_err();
+    assert_eq!(refusal.reason, Reason::ClientNotPermitted);
 }

@@ -1,10 +1,10 @@
-//! RSA moduli of a smart card library whose primes follow a pattern (ROCA, CVE-2017-15361): they can be factored, so
-//! that anyone may have the private key. The pattern shows in the public modulus.
+//! RSA moduli of a smart card library whose primes follow a pattern (ROCA, CVE-2017-15361). Anyone can factor such a
+//! modulus and get the private key. The public modulus shows the pattern.
 //!
 //! Each prime of such a key is a power of 65537 modulo the product of the first small primes, and so is the modulus.
-//! A modulus made otherwise is one for all of these primes with a chance of 2^-30.
+//! Another modulus is such a power for all of these primes with a chance of 2^-30.
 
-/// The odd primes whose product divides that of every key length; 2 says nothing of an odd modulus.
+/// The odd primes whose product divides the product of every key length. 2 says nothing about an odd modulus.
 const PRIMES: [u32; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
     113, 127, 131, 137, 139, 149, 151, 157, 163, 167,

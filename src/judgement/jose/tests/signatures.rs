@@ -1,5 +1,5 @@
-//! Keys that stay parsed accept what `jsonwebtoken` accepts, and nothing else: every algorithm, over signatures that are
-//! right, changed, cut, padded, or made for something else.
+//! Keys that stay parsed accept what `jsonwebtoken` accepts, and nothing else: every algorithm, over signatures that
+//! are right, changed, cut, padded, or made for something else.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

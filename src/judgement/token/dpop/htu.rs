@@ -1,10 +1,10 @@
-//! The URL that a proof is about, in the one spelling by which it is compared (RFC 9449 section 4.3, RFC 3986
+//! The URL that a proof is about, in the canonical spelling that Cambio compares (RFC 9449 section 4.3, RFC 3986
 //! sections 6.2.2 and 6.2.3): scheme and host without case, the scheme's port when none is written, escapes that need
 //! not be undone, dot segments gone; query and fragment left out.
 
 use std::net::Ipv6Addr;
 
-/// Longest URL that is looked at.
+/// Longest URL that is read.
 const MAX_BYTES: usize = 2048;
 
 /// An `http` or `https` URL without query and fragment, normalised. Two that are equal are the same resource.
@@ -17,8 +17,8 @@ pub struct Htu {
 }
 
 impl Htu {
-    /// Reads a URL. What is no `http` or `https` URL in the letters of RFC 3986, has credentials in it, or a host with
-    /// escapes, is none.
+    /// Reads an `http` or `https` URL in the characters of RFC 3986. `None` for a URL with credentials or an escaped
+    /// host.
     pub fn parse(url: &str) -> Option<Self> {
         if url.len() > MAX_BYTES {
             return None;
@@ -62,7 +62,7 @@ fn host_and_port(authority: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Escapes of unreserved letters undone, all others in upper case; `None` for a letter that no path has.
+/// Decodes escapes of unreserved characters and writes others in upper case. `None` for characters that no path has.
 fn canonical(path: &str) -> Option<String> {
     let mut text = String::with_capacity(path.len() + 1);
     let mut bytes = path.bytes();

@@ -1,5 +1,5 @@
-//! Nonces for proofs (RFC 9449 section 8) that nobody has to remember: the second in which a nonce was made, and a code
-//! over it by a key that the replicas share.
+//! Nonces for proofs (RFC 9449 section 8) that Cambio does not store: the second in which a nonce was made, and a
+//! code over it with a key that the replicas share.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -12,7 +12,7 @@ pub const MIN_KEY_BYTES: usize = 32;
 /// Bytes of a nonce that say when it was made.
 const TIME: usize = 8;
 
-/// The key by which nonces are known as ours.
+/// The key that makes and recognises Cambio's nonces.
 #[derive(Clone, Debug)]
 pub struct NonceKey(hmac::Key);
 
@@ -46,8 +46,8 @@ impl Nonces<'_> {
         URL_SAFE_NO_PAD.encode(nonce)
     }
 
-    /// Whether a nonce is ours, of this realm, and of the time from `window` ago to `leeway` ahead: the clocks of
-    /// replicas differ.
+    /// Whether Cambio made the nonce for this realm between `window` ago and `leeway` ahead: the clocks of replicas
+    /// differ.
     pub(super) fn accepts(self, nonce: &str, window: SignedDuration, leeway: SignedDuration, now: Timestamp) -> bool {
         if nonce.len() > 64 {
             return false;
