@@ -20,7 +20,7 @@ pub struct Inputs {
     pub tokens: Vec<(Need, SuiteToken)>,
     /// `--audience`: each is known to the server, and the client may ask for it.
     pub audiences: Vec<String>,
-    /// `--resource`: likewise.
+    /// `--resource`: each is known to the server, and the client may ask for it.
     pub resources: Vec<String>,
     /// The values of `--scope`; the client may ask for each.
     pub scopes: Vec<String>,

@@ -150,7 +150,7 @@ impl CaseRequest {
         self
     }
 
-    /// Whether both are the same request.
+    /// Whether the requests are equal.
     pub fn same(&self, other: &Self) -> bool {
         self.endpoint == other.endpoint
             && self.get == other.get

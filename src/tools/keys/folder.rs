@@ -1,6 +1,7 @@
 //! Changes to a folder of signing keys. The folder loads at every moment, also after a crash: new private keys are written
 //! first, then the manifest is replaced in one step, and old private keys are removed last.
 
+use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
@@ -204,7 +205,7 @@ fn manifest(keys: &[FolderKey]) -> String {
             None => format!("jwk: {jwk}"),
         };
         let state = state.as_str();
-        text += &format!("  - kid: \"{kid}\"\n    state: {state}\n    since: {since}\n    {held}\n");
+        let _ = write!(text, "  - kid: \"{kid}\"\n    state: {state}\n    since: {since}\n    {held}\n");
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Reads the roles in a token without verification: the story prints them, nothing decides by them.
+//! Reads the roles in a token without verification: the story prints them, no decision depends on them.
 
 use std::collections::BTreeMap;
 
