@@ -29,7 +29,7 @@ advisories:
 
 # the story, once
 demo:
-    cargo run --release -- demo --once
+    cargo run -- demo --once
 
 # a real Keycloak behind a real Cambio
 keycloak *arguments:

@@ -198,9 +198,15 @@ fn wrong_arguments_are_status_2_and_named() {
 
 #[test]
 fn options_can_be_written_in_several_ways() {
-    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples/keycloak/cambio.yaml");
-    let config = config.to_str().unwrap();
     let folder = Folder::new();
+    folder.write("audiences/api.yaml", "audience: api\nowner: o\nissuance: forward\n");
+    folder.write(
+        "good.yaml",
+        "upstream: { url: 'http://127.0.0.1:1' }\nlisten: { address: '127.0.0.1:0' }\nadmin: { address: '127.0.0.1:0' }\n\
+         realms: { corp: { issuer: https://sso.example.org/realms/corp, subjectIssuers: [corp] } }\naudiences: ./audiences\n",
+    );
+    let config = folder.path("good.yaml").display().to_string();
+    let config = config.as_str();
     let nowhere = folder.path("nowhere.yaml").display().to_string();
     let check = |line: &[&str], environment: &[(&str, &str)]| {
         let output = cambio_in(&folder.path(""), &[&["check"], line].concat(), environment);

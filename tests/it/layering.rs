@@ -45,7 +45,6 @@ const ORDER: &[&str] = &[
     "edge::gateway::respond",
     "edge::gateway::authenticator",
     "edge::gateway::key_cache",
-    "edge::gateway::evidence::nonce_key",
     "edge::gateway::metadata::amend",
     "edge::gateway::metadata::cache",
     "edge::gateway::realm_runtime",
@@ -54,12 +53,13 @@ const ORDER: &[&str] = &[
     "edge::gateway::generation",
     "edge::gateway::services",
     "edge::gateway::record",
-    "edge::gateway::context",
+    "edge::gateway::case",
     "edge::gateway::metadata",
     "edge::gateway::passing",
-    "edge::gateway::case",
     "edge::gateway::evidence",
     "edge::gateway::replay",
+    "edge::gateway::exchange::outcome",
+    "edge::gateway::exchange::ask",
     "edge::gateway::authenticate",
     "edge::gateway::introspection",
     "edge::gateway::exchange",
@@ -100,7 +100,10 @@ const ONE_USER: [(&str, &[&str]); 5] = [
 
 #[test]
 fn every_import_follows_the_order() {
-    let wrong = against_the_order(&sources());
+    let sources = sources();
+    let is_there = |entry: &&str| sources.iter().any(|source| source.module.starts_with(entry));
+    assert!(ORDER.iter().all(|entry| is_there(&entry)), "an entry of the order is no module any more");
+    let wrong = against_the_order(&sources);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -275,7 +278,7 @@ mod the_checks_bite {
             Source::planted("edge::app", "use crate::judgement::route::Route;"),
             Source::planted("judgement::route", ""),
         ];
-        assert_eq!(against_the_order(&fine), [String::new(); 0]);
+        assert!(against_the_order(&fine).is_empty());
     }
 
     #[test]
@@ -288,7 +291,7 @@ mod the_checks_bite {
         let found = circle(&planted);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("judgement::policy imports"), "{found:?}");
-        assert_eq!(circle(&planted[1..]), [String::new(); 0]);
+        assert!(circle(&planted[1..]).is_empty());
     }
 
     #[test]
