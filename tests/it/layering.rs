@@ -102,7 +102,7 @@ const ONE_USER: [(&str, &[&str]); 5] = [
 fn every_import_follows_the_order() {
     let sources = sources();
     let is_there = |entry: &&str| sources.iter().any(|source| source.module.starts_with(entry));
-    assert!(ORDER.iter().all(|entry| is_there(&entry)), "an entry of the order is no module any more");
+    assert!(ORDER.iter().all(is_there), "an entry of the order is no module any more");
     let wrong = against_the_order(&sources);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -127,7 +127,7 @@ pub enum DpopError {
     #[error("the proof's ath is not the hash of the token that it goes with")]
     TokenHash,
     /// The realm requires a nonce, and the proof has none, an old one or a foreign one.
-    #[error("the proof has no nonce of ours, or an old one")]
+    #[error("the proof has no nonce of Cambio, or an old one")]
     Nonce,
     /// The proof was used before.
     #[error("the proof's jti was used before")]
