@@ -1,6 +1,6 @@
 //! Reads and checks the files: all problems of all files at once, or a [`Config`] without a problem.
 //!
-//! [`document`] reads a file into its type and checks keys, types and scalars; the other modules check what crosses keys.
+//! `document` reads a file into its type and checks keys, types and scalars; the other modules check what crosses keys.
 //! These files decide who gets which token: what Cambio does not understand stops the start, and never widens anything.
 
 mod audience;

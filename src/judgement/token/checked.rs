@@ -18,7 +18,7 @@ use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
-/// A token that was checked for the client that presents it. Only [`CheckedToken::of`] makes one.
+/// A token that was checked for the client that presents it. Only `CheckedToken::of` makes one.
 #[derive(Clone, Debug)]
 pub struct CheckedToken {
     token: VerifiedToken,
