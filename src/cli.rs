@@ -1,6 +1,5 @@
 //! The command line and its commands. Each command defines its own arguments.
 
-pub mod check;
 mod serve;
 mod texts;
 
@@ -9,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::tools::{config_file, conformance, demo, keys, migrate, secrets, verify};
+use crate::tools::{check, config_file, conformance, demo, keys, migrate, secrets, verify};
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -54,6 +54,7 @@ pub mod edge {
 
 /// Programs that use the gate and are not the gate.
 pub mod tools {
+    pub mod check;
     pub mod config_file;
     pub mod conformance;
     pub mod demo;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use cambio::cli::check;
 use cambio::judgement::issue::key::{KeyKind, generate};
+use cambio::tools::check;
 use cambio::tools::keys::{self, KeysArguments};
 use clap::Parser as _;
 

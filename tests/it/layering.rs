@@ -76,6 +76,7 @@ const ORDER: &[&str] = &[
     "tools::private_file",
     "tools::secrets",
     "tools::keys",
+    "tools::check",
     "tools::verify",
     "tools::conformance",
     "tools::migrate",

@@ -16,7 +16,7 @@ use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
 /// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems.
-pub(super) fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
+pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
     let path = arguments.path(&ProcessEnvironment)?;
     let today = Offset::UTC.to_datetime(Clock::System.now()).date();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
