@@ -1,14 +1,13 @@
 //! The command line and its commands. Each command defines its own arguments.
 
 mod serve;
-mod texts;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::tools::{check, config_file, conformance, demo, keys, migrate, secrets, verify};
+use crate::tools::{check, config_file, conformance, demo, keys, migrate, secrets, texts, verify};
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -63,6 +63,7 @@ pub mod tools {
     pub mod migrate;
     pub mod private_file;
     pub mod secrets;
+    pub mod texts;
     pub mod verify;
 }
 

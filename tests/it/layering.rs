@@ -77,6 +77,7 @@ const ORDER: &[&str] = &[
     "tools::secrets",
     "tools::keys",
     "tools::check",
+    "tools::texts",
     "tools::verify",
     "tools::conformance",
     "tools::migrate",

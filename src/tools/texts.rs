@@ -13,7 +13,7 @@ use crate::tools::failure::CommandFailure;
 
 /// The arguments of `cambio schema`.
 #[derive(Debug, Args)]
-pub(super) struct SchemaArguments {
+pub struct SchemaArguments {
     /// Whose JSON Schema to print
     #[arg(value_name = "FILE", default_value = "config")]
     file: SchemaFile,
@@ -33,7 +33,7 @@ enum SchemaFile {
 
 /// The arguments of `cambio completions`.
 #[derive(Debug, Args)]
-pub(super) struct CompletionsArguments {
+pub struct CompletionsArguments {
     /// The shell
     #[arg(value_name = "SHELL")]
     shell: Shell,
@@ -41,7 +41,7 @@ pub(super) struct CompletionsArguments {
 
 /// The arguments of `cambio man`.
 #[derive(Debug, Args)]
-pub(super) struct ManArguments {
+pub struct ManArguments {
     /// The command, such as `keys rotate`; without one the page of cambio
     #[arg(value_name = "COMMAND")]
     command: Vec<String>,
@@ -51,7 +51,7 @@ pub(super) struct ManArguments {
 }
 
 /// Prints the JSON Schema of a file, or the reference of the configuration.
-pub(super) fn schema(arguments: &SchemaArguments) -> Result<ExitCode, CommandFailure> {
+pub fn schema(arguments: &SchemaArguments) -> Result<ExitCode, CommandFailure> {
     let text = match arguments.file {
         _ if arguments.markdown => markdown(),
         SchemaFile::Config => format!("{:#}\n", schema::config()),
@@ -61,17 +61,14 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<ExitCode, CommandFai
 }
 
 /// Prints what a shell needs to complete the commands and options of `cambio`, the whole command line.
-pub(super) fn completions(
-    arguments: &CompletionsArguments,
-    mut cambio: clap::Command,
-) -> Result<ExitCode, CommandFailure> {
+pub fn completions(arguments: &CompletionsArguments, mut cambio: clap::Command) -> Result<ExitCode, CommandFailure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut cambio, "cambio", &mut script);
     print(&script)
 }
 
 /// Prints the manual page of a command in roff, or writes all pages into a folder. `cambio` is the whole command line.
-pub(super) fn man(arguments: &ManArguments, cambio: clap::Command) -> Result<ExitCode, CommandFailure> {
+pub fn man(arguments: &ManArguments, cambio: clap::Command) -> Result<ExitCode, CommandFailure> {
     let mut cambio = cambio.disable_help_subcommand(true);
     cambio.build();
     if let Some(folder) = &arguments.dir {
