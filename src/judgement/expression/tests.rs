@@ -197,6 +197,25 @@ fn somebody_else_is_there_where_he_may_be_and_is() {
     }
 }
 
+#[test]
+fn a_condition_may_name_the_actor_of_either_profile() {
+    // The condition that docs/delegation.md gives to a permission that accepts exchanged actor tokens.
+    let source = "has(actor.azp) && actor.azp == 'gateway' || has(actor.client_id) && actor.client_id == 'gateway'";
+    let condition = Expression::compile_about(source, &[Other::Actor]).unwrap();
+    let claims = claims();
+    let variables = || Variables { claims: &claims, client: "c", audience: "a", scopes: &[] }.scene();
+    for (actor, expected) in [
+        (json!({"azp": "gateway"}), true),
+        (json!({"client_id": "gateway"}), true),
+        (json!({"azp": "other"}), false),
+        (json!({"client_id": "other"}), false),
+        (json!({"sub": "gateway"}), false),
+    ] {
+        let scene = variables().with(Other::Actor, actor.as_object());
+        assert_eq!(condition.holds_in(&scene), Ok(expected), "{actor}");
+    }
+}
+
 /// Expressions over claims of every type, most of them ill-typed.
 fn some_expression() -> impl Strategy<Value = String> {
     let leaf = proptest::sample::select(vec![
