@@ -1,108 +1,18 @@
 //! Keys against a small server that answers as each test says. Time is a clock that stands still until it is moved;
 //! nothing here sleeps.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod server;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 
+use self::server::{Answer, Server};
 use super::*;
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::tls;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::words::clock::ManualClock;
-
-/// What the server does with a request.
-#[derive(Clone)]
-enum Answer {
-    Reply(u16, &'static [(&'static str, &'static str)], String),
-    /// Not before the notification.
-    Held(Arc<Notify>, String),
-    Never,
-    Hangup,
-}
-
-/// Answers with what is scripted, and with the last of it ever after.
-struct Server {
-    address: SocketAddr,
-    script: Arc<Mutex<VecDeque<Answer>>>,
-    hits: Arc<AtomicUsize>,
-    arrived: Arc<Notify>,
-    seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
-}
-
-impl Server {
-    async fn start(answers: impl IntoIterator<Item = Answer>) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Arc::new(Self {
-            address: listener.local_addr().unwrap(),
-            script: Arc::new(Mutex::new(answers.into_iter().collect())),
-            hits: Arc::default(),
-            arrived: Arc::default(),
-            seen: Arc::default(),
-        });
-        let shared = Arc::clone(&server);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await
-                        .ok();
-                });
-            }
-        });
-        server
-    }
-
-    fn then(&self, answer: Answer) {
-        *self.script.lock().unwrap() = VecDeque::from([answer]);
-    }
-
-    fn hits(&self) -> usize {
-        self.hits.load(Ordering::SeqCst)
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-}
-
-async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, &'static str> {
-    server.seen.lock().unwrap().push((request.uri().to_string(), request.headers().clone()));
-    let answer = {
-        let mut script = server.script.lock().unwrap();
-        if script.len() > 1 { script.pop_front().unwrap() } else { script.front().unwrap().clone() }
-    };
-    server.hits.fetch_add(1, Ordering::SeqCst);
-    server.arrived.notify_one();
-    match answer {
-        Answer::Reply(status, headers, body) => {
-            let mut response = Response::builder().status(status);
-            for (name, value) in headers {
-                response = response.header(*name, *value);
-            }
-            Ok(response.body(Full::from(body)).unwrap())
-        }
-        Answer::Held(notify, body) => {
-            notify.notified().await;
-            Ok(Response::new(Full::from(body)))
-        }
-        Answer::Never => std::future::pending().await,
-        Answer::Hangup => Err("hang up"),
-    }
-}
 
 /// Sends every outcome on.
 fn sending(sender: mpsc::UnboundedSender<Result<(), String>>) -> FetchObserver {

@@ -1,7 +1,9 @@
 mod audience;
 mod clients;
 mod issuance;
+mod issuers;
 mod main_file;
+mod realms;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,6 +90,16 @@ issuance: forward
 
 /// A row: name, text in the good file, what replaces it, and the problems: each a beginning and, after ` … `, a part.
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+/// The issuers of the realm of [`MAIN`]: rows replace this text to add to the realm.
+const SUBJECTS: &str = "subjectIssuers: [corp]";
+
+/// [`assert_rows`] over [`MAIN`], beside a good audience file.
+fn assert_main_rows(rows: &[Row]) {
+    assert_rows(rows, MAIN, "cambio.yaml", |folder| {
+        folder.write("audiences/a.yaml", AUDIENCE);
+    });
+}
 
 fn assert_rows(rows: &[Row], good: &str, file: &str, set_up: impl Fn(&Folder)) {
     let mut wrong = Vec::new();
