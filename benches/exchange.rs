@@ -24,7 +24,7 @@ use cambio::judgement::permit::{Circumstances, Permit};
 use cambio::judgement::policy::decide::decide;
 use cambio::judgement::policy::model::{Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules};
 use cambio::judgement::policy::provenance::Provenance;
-use cambio::judgement::policy::request::ExchangeRequest;
+use cambio::judgement::policy::request::{ExchangeRequest, WantedScope};
 use cambio::judgement::token::{AudienceRule, SubjectChecks, validate};
 use cambio::words::oauth::confirmation::Evidence;
 use cambio::words::oauth::names::Names;
@@ -110,7 +110,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Excha
         requested_token: TokenType::AccessToken,
         audiences,
         resources: &[],
-        scope: None,
+        scope: WantedScope::Any,
         claims,
         subject: "6f1f2f1e-0f6b-4a53-9d0f-5b3f7c1f2a77",
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
@@ -164,8 +164,11 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let authenticated = Authenticated::by_upstream(parse(grant, form, head, &Accepts::default()).unwrap());
     let validated = validate(authenticated, keys, &checks, Evidence::default(), now()).unwrap();
-    let circumstances = Circumstances { realm: "corp", realm_issuer: ISSUER, ..Circumstances::default() };
-    Permit::decide(validated, policy, &circumstances, now()).unwrap()
+    Permit::decide(validated, policy, &circumstances(), now()).unwrap()
+}
+
+fn circumstances() -> Circumstances<'static> {
+    Circumstances { realm: "corp", realm_issuer: ISSUER, ..Circumstances::default() }
 }
 
 /// One signature by the library that parses the key each time, and by a key that stays parsed
@@ -232,7 +235,7 @@ fn benchmarks(c: &mut Criterion) {
         c.bench_function(&format!("verify/{name}"), |b| b.iter(|| verified(black_box(token), keys)));
     }
 
-    let permit = permit(&head, &body, &tokens[0].2, &policy);
+    let mut permit = permit(&head, &body, &tokens[0].2, &policy);
     let issued = verified(&tokens[0].1, &tokens[0].2);
     let answer = json!({
         "access_token": tokens[0].1.expose(), "expires_in": 300, "refresh_expires_in": 0, "token_type": "Bearer",
@@ -246,7 +249,9 @@ fn benchmarks(c: &mut Criterion) {
                 || UpstreamAnswer::read(200, answer.as_bytes()).unwrap(),
                 |answer| {
                     let issued = Verified::new(&issued, ISSUER);
-                    reissue::conform(&permit, answer, &issued, key, now()).unwrap()
+                    let granted = answer.granted_scope(&issued).unwrap();
+                    let settled = permit.settle(&granted, &policy, &circumstances(), now()).unwrap();
+                    reissue::conform(settled, answer, &issued, key, now()).unwrap()
                 },
                 BatchSize::SmallInput,
             );

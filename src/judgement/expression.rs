@@ -15,7 +15,7 @@ use std::sync::Arc;
 use cel::{ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
-use self::check::Claims;
+use self::check::ExpressionInputs;
 use self::compile::parse;
 pub use self::error::ExpressionError;
 pub use self::scene::{Other, Scene, Variables};
@@ -25,7 +25,7 @@ pub use self::scene::{Other, Scene, Variables};
 pub struct Expression {
     source: String,
     syntax: Arc<IdedExpr>,
-    claims: Claims,
+    inputs: ExpressionInputs,
 }
 
 impl Expression {
@@ -37,8 +37,8 @@ impl Expression {
 
     /// Compiles CEL that may also name these variables. If one of them is absent at run time, the expression fails.
     pub fn compile_about(source: &str, others: &[Other]) -> Result<Self, ExpressionError> {
-        let (syntax, claims) = parse(source, others)?;
-        Ok(Self { source: source.to_owned(), syntax: Arc::new(syntax), claims })
+        let (syntax, inputs) = parse(source, others)?;
+        Ok(Self { source: source.to_owned(), syntax: Arc::new(syntax), inputs })
     }
 
     /// Runs the expression; anything but a boolean is an error.
@@ -68,13 +68,18 @@ impl Expression {
         }
     }
 
+    /// Whether the value can depend on the scope.
+    pub fn looks_at_scopes(&self) -> bool {
+        self.inputs.scopes
+    }
+
     /// The source from the configuration.
     pub fn source(&self) -> &str {
         &self.source
     }
 
     fn run(&self, scene: &Scene<'_>) -> Result<CelValue, ExpressionError> {
-        scene.resolve(&self.syntax, &self.claims).map_err(|error| ExpressionError(self.describe(&error)))
+        scene.resolve(&self.syntax, &self.inputs.claims).map_err(|error| ExpressionError(self.describe(&error)))
     }
 
     /// An error in words. The library's own text contains values, which are claims.

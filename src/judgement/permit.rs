@@ -14,7 +14,7 @@ use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::decide::{Decision, decide};
 use crate::judgement::policy::model::{Issuance, Policy};
-use crate::judgement::policy::request::{Actor, ExchangeRequest, Impersonated};
+use crate::judgement::policy::request::{Actor, ExchangeRequest, Impersonated, WantedScope};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::token::checked::CheckedToken;
 use crate::judgement::token::presented::{Presenter, TokenRole};
@@ -31,6 +31,10 @@ pub struct Permit {
     validated: Validated,
     decision: Decision,
 }
+
+/// The proof that a permit was decided about the scope that the identity provider granted. Only [`Permit::settle`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled<'p>(&'p Permit);
 
 /// The realm of a request, and what is known besides its tokens.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,7 +78,8 @@ impl Permit {
         if validated.authenticated().parsed().requested_subject().is_some() != circumstances.impersonate.is_some() {
             return Err(Refusal::new(Reason::Internal, "who is to be impersonated was not looked up"));
         }
-        let request = request(&validated, validated.scope(), binding.as_ref(), circumstances);
+        let scope = validated.scope().map_or(WantedScope::Any, WantedScope::Exactly);
+        let request = request(&validated, scope, binding.as_ref(), circumstances);
         let mut decided = decide(policy, realm, &request, now);
         if validated.authenticated().parsed().prefers_refresh() {
             let request = ExchangeRequest { requested_token: TokenType::RefreshToken, ..request };
@@ -93,21 +98,14 @@ impl Permit {
         circumstances: &Circumstances<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let (asked, granted) = (validated.scope(), renewal.scope());
+        let granted = renewal.scope();
         let binding = validated.subject().binding().claim();
-        let decide_for = |scope: Option<&Scope>| {
-            let request = request(&validated, scope, binding.as_ref(), circumstances);
-            decide(policy, renewal.realm(), &request, now)
+        let scope = match validated.scope() {
+            Some(asked) if !asked.is_empty() => WantedScope::Exactly(asked),
+            _ => WantedScope::AtMost(&granted),
         };
-        let wanted = asked.unwrap_or(&granted);
-        let (mut decision, scope) = match decide_for(Some(wanted)) {
-            Err(Refusal { reason: Reason::ScopeNotPermitted | Reason::OfflineNotPermitted, .. }) if asked.is_none() => {
-                let permitted = decide_for(None)?.contract.scope_permitted;
-                let left = wanted.filtered(|token| permitted.contains(token));
-                (decide_for(Some(&left))?, left)
-            }
-            decision => (decision?, wanted.clone()),
-        };
+        let request = request(&validated, scope, binding.as_ref(), circumstances);
+        let mut decision = decide(policy, renewal.realm(), &request, now)?;
         let (made, now_made) = (renewal.issuance(), decision.contract.issuance.as_str());
         if made != now_made {
             return Err(Refusal::new(
@@ -115,12 +113,48 @@ impl Permit {
                 format!("it came with issuance {made}, and the permissions say {now_made} now: exchange anew"),
             ));
         }
-        // Set even if empty: `None` would ask for everything that is permitted.
-        decision.contract.scope_requested = Some(scope);
         if let Some(local) = renewal.local_subject() {
             decision.contract = decision.contract.for_local_subject(local, circumstances.realm_issuer)?;
         }
         Ok(Self { validated, decision })
+    }
+
+    /// Decides again for the scope that the identity provider granted. Conditions, role mappings and added claims see this
+    /// scope. A scope token that the request did not ask for, or that no permission allows together with the others, is not
+    /// in the contract.
+    ///
+    /// # Errors
+    /// No permission holds for the granted scope; or only permissions with more demands or another issuance hold for the
+    /// scope, which were not used.
+    pub fn settle(
+        &mut self,
+        granted: &Scope,
+        policy: &Policy,
+        circumstances: &Circumstances<'_>,
+        now: Timestamp,
+    ) -> Result<Settled<'_>, Refusal> {
+        let contract = &self.decision.contract;
+        let available = match &contract.scope_requested {
+            // Keycloak adds its default scopes, and Cambio can't take them out of a token that it forwards.
+            Some(asked) if contract.issuance.signs() => granted.filtered(|token| asked.contains(token)),
+            _ => granted.clone(),
+        };
+        let binding = self.validated.subject().binding().claim();
+        let request = request(&self.validated, WantedScope::AtMost(&available), binding.as_ref(), circumstances);
+        let requested_token = if self.decision.refresh { TokenType::RefreshToken } else { request.requested_token };
+        let request = ExchangeRequest { requested_token, drop_offline: false, ..request };
+        let mut settled = decide(policy, circumstances.realm, &request, now)?;
+        if settled.contract.issuance != self.issuance() || !settled.demands.within(self.decision.demands) {
+            return Err(Refusal::new(
+                Reason::ConditionNotMet,
+                format!(
+                    "the identity provider granted scope [{granted}], for which the permissions that were used do not hold"
+                ),
+            ));
+        }
+        settled.contract.subject = self.decision.contract.subject.take();
+        self.decision = settled;
+        Ok(Settled(self))
     }
 
     /// Makes the client's service account, by its user name, the subject of a token for API access. Other grants keep
@@ -225,6 +259,18 @@ impl Permit {
     }
 }
 
+impl<'p> Settled<'p> {
+    /// The permit.
+    pub fn permit(self) -> &'p Permit {
+        self.0
+    }
+
+    /// What the answer must look like.
+    pub fn contract(self) -> &'p Contract {
+        self.0.contract()
+    }
+}
+
 /// The decision with a refresh token, unless the refresh token would make an allowed request fail, add a demand, or let a
 /// session go on that has ended.
 fn with_refresh(refresh: Result<Decision, Refusal>, plain: Result<Decision, Refusal>) -> Result<Decision, Refusal> {
@@ -240,7 +286,7 @@ fn with_refresh(refresh: Result<Decision, Refusal>, plain: Result<Decision, Refu
 
 fn request<'a>(
     validated: &'a Validated,
-    scope: Option<&'a Scope>,
+    scope: WantedScope<'a>,
     binding: Option<&'a Value>,
     circumstances: &Circumstances<'a>,
 ) -> ExchangeRequest<'a> {

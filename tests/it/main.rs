@@ -21,6 +21,7 @@ mod docs;
 mod drain;
 mod exchange_allowed;
 mod exchange_denied;
+mod granted_scopes;
 mod id_jag;
 mod impersonation;
 mod jwks_rotation;

@@ -7,9 +7,10 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use super::error::ExpressionError;
 
 const CLAIMS: &str = "claims";
+const SCOPES: &str = "scopes";
 
 /// The variables of [`super::scene::Variables`].
-const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", "scopes"];
+const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", SCOPES];
 
 /// Types, which CEL reads as identifiers: `type(claims.x) == string`.
 const TYPES: [&str; 10] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
@@ -44,12 +45,20 @@ pub(super) enum Claims {
     All,
 }
 
+/// What an expression looks at.
+#[derive(Clone, Debug)]
+pub(super) struct ExpressionInputs {
+    pub(super) claims: Claims,
+    /// Whether the expression names `scopes`.
+    pub(super) scopes: bool,
+}
+
 /// Refuses an expression that names something that does not exist, or is nested too deep. `others` are further variables.
-pub(super) fn check(expression: &IdedExpr, others: &[&str]) -> Result<Claims, ExpressionError> {
-    let claims = Claims::Named(BTreeSet::new());
-    let mut walk = Walk { others, locals: Vec::new(), comprehensions: 0, claims };
+pub(super) fn check(expression: &IdedExpr, others: &[&str]) -> Result<ExpressionInputs, ExpressionError> {
+    let inputs = ExpressionInputs { claims: Claims::Named(BTreeSet::new()), scopes: false };
+    let mut walk = Walk { others, locals: Vec::new(), comprehensions: 0, inputs };
     walk.visit(expression, 0)?;
-    Ok(walk.claims)
+    Ok(walk.inputs)
 }
 
 struct Walk<'a> {
@@ -57,7 +66,7 @@ struct Walk<'a> {
     /// Variables of the enclosing comprehensions.
     locals: Vec<&'a str>,
     comprehensions: usize,
-    claims: Claims,
+    inputs: ExpressionInputs,
 }
 
 impl<'a> Walk<'a> {
@@ -70,7 +79,7 @@ impl<'a> Walk<'a> {
             Expr::Unspecified => Err(ExpressionError("is incomplete".to_owned())),
             Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.identifier(name),
-            Expr::Select(select) => match (&select.operand.expr, &mut self.claims) {
+            Expr::Select(select) => match (&select.operand.expr, &mut self.inputs.claims) {
                 (Expr::Ident(name), Claims::Named(names)) if name == CLAIMS && !self.locals.contains(&CLAIMS) => {
                     names.insert(select.field.clone());
                     Ok(())
@@ -119,8 +128,9 @@ impl<'a> Walk<'a> {
 
     fn identifier(&mut self, name: &str) -> Result<(), ExpressionError> {
         if name == CLAIMS && !self.locals.contains(&name) {
-            self.claims = Claims::All;
+            self.inputs.claims = Claims::All;
         }
+        self.inputs.scopes |= name == SCOPES;
         let known: [&[&str]; 4] = [&VARIABLES, self.others, &TYPES, &self.locals];
         if known.iter().any(|names| names.contains(&name)) {
             Ok(())

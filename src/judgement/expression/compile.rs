@@ -2,7 +2,7 @@
 
 use cel::IdedExpr;
 
-use super::check::{Claims, check};
+use super::check::{ExpressionInputs, check};
 use super::error::ExpressionError;
 use super::scene::{ENVIRONMENT, Other};
 
@@ -16,7 +16,7 @@ const PARSER_STACK: usize = 64 << 20;
 
 /// Parses and checks a source, on a thread with a large stack. The ANTLR runtime also has assertions about its own state:
 /// a source that fails one is then a problem in a configuration file, not the end of a reload.
-pub(super) fn parse(source: &str, others: &[Other]) -> Result<(IdedExpr, Claims), ExpressionError> {
+pub(super) fn parse(source: &str, others: &[Other]) -> Result<(IdedExpr, ExpressionInputs), ExpressionError> {
     if source.len() > MAX_SOURCE {
         return Err(ExpressionError(format!("longer than {MAX_SOURCE} bytes")));
     }
@@ -30,12 +30,12 @@ pub(super) fn parse(source: &str, others: &[Other]) -> Result<(IdedExpr, Claims)
     })
 }
 
-fn parse_here(source: &str, others: &[Other]) -> Result<(IdedExpr, Claims), ExpressionError> {
+fn parse_here(source: &str, others: &[Other]) -> Result<(IdedExpr, ExpressionInputs), ExpressionError> {
     let syntax = ENVIRONMENT.parser().parse(source).map_err(|errors| {
         let message = errors.errors.first().map_or("", |error| error.msg.as_str());
         ExpressionError(format!("is no CEL: {message}"))
     })?;
     let others: Vec<_> = others.iter().map(|other| other.variable()).collect();
-    let claims = check(&syntax, &others)?;
-    Ok((syntax, claims))
+    let inputs = check(&syntax, &others)?;
+    Ok((syntax, inputs))
 }

@@ -22,7 +22,7 @@ pub struct Variables<'a> {
     pub client: &'a str,
     /// The requested audience.
     pub audience: &'a str,
-    /// The requested scope tokens.
+    /// The scope tokens that would be granted.
     pub scopes: &'a [String],
 }
 

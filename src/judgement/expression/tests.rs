@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
+use super::check::Claims;
 use super::compile::MAX_SOURCE;
 use super::*;
 
@@ -54,6 +55,21 @@ fn expressions_that_hold_or_do_not() {
 }
 
 #[test]
+fn an_expression_tells_whether_it_looks_at_the_scope() {
+    for (source, expected) in [
+        ("'email' in scopes", true),
+        ("claims.acr == '1' ? size(scopes) == 0 : false", true),
+        ("claims.roles.exists(role, role in scopes)", true),
+        ("scopes.exists(scope, scope == 'email')", true),
+        ("{'a': scopes}['a'] == []", true),
+        ("claims.scopes == 'x' && client == 'scopes'", false),
+        ("'scopes' in claims", false),
+    ] {
+        assert_eq!(Expression::compile(source).unwrap().looks_at_scopes(), expected, "{source}");
+    }
+}
+
+#[test]
 fn only_claims_that_are_named_are_converted() {
     let named = |names: &[&str]| Claims::Named(names.iter().map(|name| (*name).to_owned()).collect());
     for (source, expected) in [
@@ -66,7 +82,7 @@ fn only_claims_that_are_named_are_converted() {
         ("claims.groups.exists(g, g in claims)", Claims::All),
         ("size(claims) == 3", Claims::All),
     ] {
-        assert_eq!(Expression::compile(source).unwrap().claims, expected, "{source}");
+        assert_eq!(Expression::compile(source).unwrap().inputs.claims, expected, "{source}");
     }
 }
 

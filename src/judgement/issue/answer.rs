@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::members::AnswerMembers;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::contract::{Contract, Issued};
+use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -45,6 +46,14 @@ impl UpstreamAnswer {
     /// The issued token, whatever its type (RFC 8693 section 2.2.1). Verify it before any other use.
     pub fn token(&self) -> &Secret {
         &self.token
+    }
+
+    /// The scope that the identity provider granted: the token's claim, or what the answer says about a token without it.
+    ///
+    /// # Errors
+    /// [`Reason::AnswerScope`]: the scope can't be read.
+    pub fn granted_scope(&self, token: &Verified<'_>) -> Result<Scope, Refusal> {
+        self.issued(token).scope()
     }
 
     /// The token with what the answer says about it.

@@ -26,8 +26,6 @@ pub struct IssuedFacts {
     pub roles_before: RoleNames,
     /// Roles of the token that is handed out.
     pub roles_granted: RoleNames,
-    /// The requested scope; `None` when the request had none.
-    pub scope_requested: Option<Scope>,
     /// The granted scope.
     pub scope_granted: Scope,
     /// Seconds from `iat` to `exp`.
@@ -61,7 +59,6 @@ impl IssuedFacts {
         let claim = |name: &str| token.claims.get(name);
         Self {
             subject: contract.subject.clone(),
-            scope_requested: contract.scope_requested.clone(),
             lifetime: token.expires - claim("iat").and_then(Value::as_i64).unwrap_or_default(),
             expires: token.expires,
             jti: claim("jti").and_then(Value::as_str).map(str::to_owned),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::judgement::permit::Permit;
+use crate::judgement::permit::Settled;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::scope::Scope;
@@ -15,12 +15,12 @@ use super::conformed::{Conformed, IssuedFacts};
 /// Checks the answer against the permit's contract. Its members stay as they are, except for tokens that nobody checked.
 /// `token` is [`UpstreamAnswer::token`], verified with the realm's keys.
 pub fn conform(
-    permit: &Permit,
+    settled: Settled<'_>,
     answer: UpstreamAnswer,
     token: &Verified<'_>,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    to_contract(permit.contract(), answer, token, now)
+    to_contract(settled.contract(), answer, token, now)
 }
 
 /// Checks the answer against a contract.
@@ -44,7 +44,6 @@ pub(super) fn to_contract(
         subject: contract.subject.clone(),
         roles_before: roles.clone(),
         roles_granted: roles,
-        scope_requested: contract.scope_requested.clone(),
         scope_granted: scope,
         lifetime: expires - issued_at,
         expires,

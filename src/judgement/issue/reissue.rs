@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::judgement::exchange::grant::Grant;
-use crate::judgement::permit::Permit;
+use crate::judgement::permit::Settled;
 use crate::judgement::policy::claim_names::is_bound_to_key;
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::words::refusal::{Reason, Refusal};
@@ -24,13 +24,13 @@ pub trait Signer {
 /// Narrows the token to the permit's contract, checks the result against the contract like any other token, and signs it.
 /// `token` is [`UpstreamAnswer::token`], verified with the realm's keys. The original token is not handed out. Its `jti` stays.
 pub fn conform(
-    permit: &Permit,
+    settled: Settled<'_>,
     answer: UpstreamAnswer,
     token: &Verified<'_>,
     signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    to_contract(permit.contract(), answer, token, signer, now, Grant::TokenExchange)
+    to_contract(settled.contract(), answer, token, signer, now, Grant::TokenExchange)
 }
 
 /// Narrows the token to a contract.

@@ -133,7 +133,6 @@ fn a_reissued_answer_has_our_token_and_says_so() {
     let (_, facts) = conformed.into_parts();
     assert_eq!(facts.roles_before.realm, set(&["default-roles-corp", "offline_access", "uma_authorization"]));
     assert_eq!(facts.roles_granted.realm, set(&[]));
-    assert_eq!(facts.scope_requested.unwrap().to_string(), "email");
     assert_eq!(facts.scope_granted.to_string(), "email");
     assert_eq!((facts.lifetime, facts.kid.as_str()), (60, "ours"));
     assert_eq!(facts.dropped_claims, ["custom", "name", "preferred_username", "realm_access"]);

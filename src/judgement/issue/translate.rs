@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::judgement::permit::Permit;
+use crate::judgement::permit::{Permit, Settled};
 use crate::words::refusal::{Reason, Refusal};
 
 use super::answer::{UpstreamAnswer, Verified};
@@ -35,13 +35,13 @@ impl LocalSubject {
 
 /// Narrows the exchanged token to the permit's contract for the local user.
 pub fn conform(
-    permit: &Permit,
+    settled: Settled<'_>,
     local: &LocalSubject,
     answer: UpstreamAnswer,
     token: &Verified<'_>,
     signer: &impl Signer,
     now: Timestamp,
 ) -> Result<Conformed, Refusal> {
-    let contract = permit.contract().for_local_subject(&local.0, token.issuer)?;
-    to_contract(&contract, answer, token, signer, now, permit.validated().authenticated().parsed().grant())
+    let contract = settled.contract().for_local_subject(&local.0, token.issuer)?;
+    to_contract(&contract, answer, token, signer, now, settled.permit().validated().authenticated().parsed().grant())
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::judgement::policy::claim_values;
 use crate::judgement::policy::delegation;
 use crate::judgement::policy::model::{Issuance, Profile, RoleOutput};
 use crate::judgement::policy::provenance::Provenance;
@@ -52,7 +53,7 @@ pub struct Contract {
     pub from_directory: bool,
     /// Scope tokens that may be granted.
     pub scope_permitted: Scopes,
-    /// The requested scope; `None` if the request has none.
+    /// The scope that was decided about; `None` if only the identity provider's answer will say it.
     pub scope_requested: Option<Scope>,
     /// Longest time from `iat` to `exp`.
     pub lifetime: SignedDuration,
@@ -87,6 +88,20 @@ pub struct Issued<'a> {
     pub token_type: Option<&'a str>,
     /// The answer's `scope`.
     pub scope: Option<&'a str>,
+}
+
+impl Issued<'_> {
+    /// The granted scope. An ID token has no scope claim; the answer states the scope.
+    ///
+    /// # Errors
+    /// [`Reason::AnswerScope`]: the scope can't be read.
+    pub fn scope(&self) -> Result<Scope, Refusal> {
+        match (self.claims.get("scope"), self.scope) {
+            (Some(claim), _) => claim_values::scope_claim(claim),
+            (None, Some(text)) => claim_values::scope(text),
+            (None, None) => Ok(Scope::default()),
+        }
+    }
 }
 
 impl Contract {
@@ -137,11 +152,9 @@ impl Contract {
         Issued { issued_token_type, ..issued }
     }
 
-    /// Whether a scope token may be granted: it is permitted, and in a token that Cambio signs also requested. Keycloak adds
-    /// its default scopes to the requested scopes, so `forward` can't require the latter.
+    /// Whether a scope token may be granted: it is permitted, and the decision was about it.
     pub(super) fn may_grant(&self, token: &str) -> bool {
         self.scope_permitted.contains(token)
-            && (self.issuance == Issuance::Forward
-                || self.scope_requested.as_ref().is_none_or(|requested| requested.contains(token)))
+            && self.scope_requested.as_ref().is_none_or(|requested| requested.contains(token))
     }
 }

@@ -7,6 +7,9 @@
 //! permits nothing and harms no other permission. The module `choose` says how the answer is made and which demands the
 //! subject token must meet.
 //!
+//! Expressions see the scope that is granted, not the scope that is requested. The module `largest` says what is granted if
+//! the request names no scope.
+//!
 //! The subject token's statements about delegation are checked before any permission. For delegation, a permission must
 //! allow the actor and the earlier actors. For impersonation, only permissions with impersonation apply.
 //!
@@ -16,6 +19,7 @@
 mod choose;
 mod context;
 mod evaluate;
+mod largest;
 mod merge;
 mod missing;
 mod reach;
@@ -26,16 +30,17 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use self::choose::choose;
-use self::context::DecisionContext;
+use self::choose::Choice;
+use self::context::{DecisionContext, GrantedScope};
 use self::evaluate::{AudienceOffer, Evaluation};
+use self::largest::largest;
 use self::merge::{Terms, merge};
 pub use self::reach::refreshable;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::delegation::Delegated;
-use crate::judgement::policy::model::{Audience, Demands, Policy};
+use crate::judgement::policy::model::{Audience, Demands, Issuance, Policy};
 use crate::judgement::policy::provenance::Provenance;
-use crate::judgement::policy::request::ExchangeRequest;
+use crate::judgement::policy::request::{ExchangeRequest, WantedScope};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::policy::subject;
 use crate::words::oauth::names::Names;
@@ -62,6 +67,9 @@ pub struct Decision {
 
 /// Decides a request in a realm. If [`ExchangeRequest::drop_offline`] is set and the scope [`OFFLINE`] is not permitted, or
 /// only with more demands on the subject token, the request is decided as if it had not asked for that scope.
+///
+/// Where the identity provider will say which scope is granted ([`WantedScope::Any`], issuances other than `mint`), the
+/// contract states no scope yet: the request is decided again for the scope of the answer.
 pub fn decide(
     policy: &Policy,
     realm: &str,
@@ -74,63 +82,139 @@ pub fn decide(
     let context = DecisionContext {
         request,
         realm,
-        scope: request.scope.filter(|scope| !scope.is_empty()),
-        scopes: &[],
         held: held.as_ref(),
         delegated: &delegated,
         today: now.to_zoned_datetime(TimeZone::UTC).date(),
     };
-    let decided = decide_scope(policy, &audiences, context);
-    let Some(offline) = context.scope.filter(|asked| request.drop_offline && asked.contains(OFFLINE)) else {
-        return decided;
-    };
-    // Asking for the scope refuses nothing and demands nothing that would be allowed or unneeded without it.
-    let rest = offline.filtered(|token| token != OFFLINE);
-    match (decided, decide_scope(policy, &audiences, DecisionContext { scope: Some(&rest), ..context })) {
-        (Ok(with), Ok(without)) if with.demands.within(without.demands) => Ok(with),
-        (Ok(with), Err(_)) => Ok(with),
-        (_, without) => without,
+    let evaluations = audiences.iter().map(|audience| Evaluation::new(&context, audience)).collect();
+    let judge = Judge { policy, context: &context, evaluations };
+    match request.scope {
+        WantedScope::Exactly(scope) if !scope.is_empty() => judge.asked(scope),
+        WantedScope::AtMost(scope) => judge.at_most(scope),
+        WantedScope::Exactly(_) | WantedScope::Any => judge.any(),
     }
 }
 
-/// Decides a request for the context's scope. An empty scope asks for nothing, `None` for whatever is permitted.
-fn decide_scope(policy: &Policy, audiences: &[&Audience], context: DecisionContext<'_>) -> Result<Decision, Refusal> {
-    let scopes: Vec<String> = context.scope.into_iter().flat_map(Scope::iter).map(str::to_owned).collect();
-    let context = DecisionContext { scopes: &scopes, ..context };
-    let request = context.request;
-    let mut offers = Vec::with_capacity(audiences.len());
-    for audience in audiences {
-        offers.push(Evaluation::new(&context, audience).offer()?);
+/// A request, and the permissions of its audiences that cover it.
+struct Judge<'a> {
+    policy: &'a Policy,
+    context: &'a DecisionContext<'a>,
+    evaluations: Vec<Evaluation<'a>>,
+}
+
+impl Judge<'_> {
+    /// Decides a request that asks for a scope.
+    fn asked(&self, scope: &Scope) -> Result<Decision, Refusal> {
+        let decided = self.exactly(scope);
+        if !self.context.request.drop_offline || !scope.contains(OFFLINE) {
+            return decided;
+        }
+        // Asking for the scope refuses nothing and demands nothing that would be allowed or unneeded without it.
+        let rest = scope.filtered(|token| token != OFFLINE);
+        match (decided, self.exactly(&rest)) {
+            (Ok(with), Ok(without)) if with.demands.within(without.demands) => Ok(with),
+            (Ok(with), Err(_)) => Ok(with),
+            (_, without) => without,
+        }
     }
-    let choice = choose(&scopes, &offers)?;
-    if let Some(requested) = request.impersonate.filter(|requested| requested.protected) {
-        let detail = format!("the user {} has a role of realms.{}.adminRoles", requested.subject, context.realm);
-        return Err(Refusal::new(Reason::ImpersonationProtected, detail));
+
+    /// Decides a request that asks for no scope. What is minted has as much of the subject token's scope as is permitted.
+    fn any(&self) -> Result<Decision, Refusal> {
+        let offers = self.offers(GrantedScope::Open)?;
+        let available = scope_to_mint(self.context.request);
+        let mut refusal = None;
+        for choice in choose::choices(&[], &offers) {
+            if choice.issuance != Issuance::Mint {
+                return self.decision(&offers, &choice, GrantedScope::Open, None);
+            }
+            match largest(&offers, &choice, &available) {
+                Some(scope) => return self.exactly(&scope),
+                None => refusal = refusal.or_else(|| Some(self.none_holds(&offers, &choice, &available))),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| choose::conflict(&offers)))
     }
-    let subject = minted_subject(policy, request, &offers)?;
-    let mut terms = Vec::with_capacity(offers.len());
-    let mut permissions = Vec::new();
-    for offer in &offers {
-        let audience = offer.audience();
-        let counted = offer.counted(choice.demands);
-        permissions.extend(counted.map(|one| (audience.name.clone(), one.position)));
-        terms.push(Terms {
-            audience,
-            scopes: offer.scopes(choice.demands),
-            lifetime: offer.lifetime(choice.demands),
-            roles: offer.evaluation.roles(choice.issuance)?,
-            set: offer.evaluation.set()?,
-        });
+
+    /// Why no permission holds for its own scopes.
+    fn none_holds(&self, offers: &[AudienceOffer<'_, '_>], choice: &Choice, available: &Scope) -> Refusal {
+        let permitted = |token: &str| offers.iter().all(|offer| offer.scopes(choice.demands).contains(token));
+        self.exactly(&available.filtered(permitted)).err().unwrap_or_else(|| {
+            let detail = "the request has no scope, and no permission holds for its own scopes alone: ask for a scope";
+            Refusal::new(Reason::ConditionNotMet, detail)
+        })
     }
-    let refresh_lifetimes = audiences.iter().map(|audience| audience.token.refresh_lifetime);
-    Ok(Decision {
-        contract: merge(&context, choice.issuance, subject, terms)?,
-        audiences: audiences.iter().map(|audience| audience.name.clone()).collect(),
-        permissions,
-        demands: choice.demands,
-        refresh: request.requested_token == TokenType::RefreshToken,
-        refresh_lifetime: refresh_lifetimes.min().unwrap_or(SignedDuration::ZERO),
-    })
+
+    /// Decides for all of a scope, or else for as much of it as is permitted together.
+    fn at_most(&self, available: &Scope) -> Result<Decision, Refusal> {
+        let refusal = match self.exactly(available) {
+            Ok(decision) => return Ok(decision),
+            Err(refusal) => refusal,
+        };
+        let offers = self.offers(GrantedScope::Open)?;
+        let scope = choose::choices(&[], &offers).find_map(|choice| largest(&offers, &choice, available));
+        scope.map_or(Err(refusal), |scope| self.exactly(&scope))
+    }
+
+    /// Decides for exactly this scope: every expression sees it.
+    fn exactly(&self, scope: &Scope) -> Result<Decision, Refusal> {
+        let tokens: Vec<String> = scope.iter().map(str::to_owned).collect();
+        let granted = GrantedScope::Exactly(&tokens);
+        let offers = self.offers(granted)?;
+        let choice = choose::choose(&tokens, &offers)?;
+        self.decision(&offers, &choice, granted, Some(scope.clone()))
+    }
+
+    fn offers(&self, scope: GrantedScope<'_>) -> Result<Vec<AudienceOffer<'_, '_>>, Refusal> {
+        self.evaluations.iter().map(|evaluation| evaluation.offer(scope)).collect()
+    }
+
+    fn decision(
+        &self,
+        offers: &[AudienceOffer<'_, '_>],
+        choice: &Choice,
+        granted: GrantedScope<'_>,
+        scope: Option<Scope>,
+    ) -> Result<Decision, Refusal> {
+        let request = self.context.request;
+        if let Some(requested) = request.impersonate.filter(|requested| requested.protected) {
+            let detail =
+                format!("the user {} has a role of realms.{}.adminRoles", requested.subject, self.context.realm);
+            return Err(Refusal::new(Reason::ImpersonationProtected, detail));
+        }
+        let subject = minted_subject(self.policy, request, offers)?;
+        let mut terms = Vec::with_capacity(offers.len());
+        let mut permissions = Vec::new();
+        for offer in offers {
+            let (audience, evaluation) = (offer.audience(), offer.evaluation);
+            let expressions = evaluation.expressions(granted);
+            let counted = offer.counted(choice.demands);
+            permissions.extend(counted.map(|one| (audience.name.clone(), one.position)));
+            terms.push(Terms {
+                audience,
+                scopes: offer.scopes(choice.demands),
+                lifetime: offer.lifetime(choice.demands),
+                roles: evaluation.roles(choice.issuance, &expressions)?,
+                set: evaluation.set(&expressions)?,
+            });
+        }
+        let audiences = || offers.iter().map(AudienceOffer::audience);
+        let refresh_lifetimes = audiences().map(|audience| audience.token.refresh_lifetime);
+        Ok(Decision {
+            contract: merge(self.context, choice.issuance, subject, scope, terms)?,
+            audiences: audiences().map(|audience| audience.name.clone()).collect(),
+            permissions,
+            demands: choice.demands,
+            refresh: request.requested_token == TokenType::RefreshToken,
+            refresh_lifetime: refresh_lifetimes.min().unwrap_or(SignedDuration::ZERO),
+        })
+    }
+}
+
+/// The scope that a minted token can have if the request names none: that of the realm's own subject token. The scope of a
+/// foreign token has another meaning.
+fn scope_to_mint(request: &ExchangeRequest<'_>) -> Scope {
+    let text = request.claims.get("scope").and_then(Value::as_str).filter(|_| !request.provenance.is_foreign());
+    text.and_then(|text| Scope::parse(text).ok()).unwrap_or_default()
 }
 
 /// The scope of a subject token that the realm issued, if a permission has `scopes: ["*"]`. The scope is empty if it can't
@@ -183,7 +267,7 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -
 fn minted_subject(
     policy: &Policy,
     request: &ExchangeRequest<'_>,
-    offers: &[AudienceOffer<'_>],
+    offers: &[AudienceOffer<'_, '_>],
 ) -> Result<Option<String>, Refusal> {
     match offers.first() {
         Some(_) if request.provenance == Provenance::CambioForForeign => Ok(Some(request.subject.to_owned())),

@@ -74,7 +74,8 @@ impl Contract {
             (true, true) => from.directory.cloned().ok_or_else(|| internal("the directory was not asked"))?,
         };
         let roles = self.narrowed_roles(&before);
-        let scope = self.minted_scope(subject_token);
+        let scope = self.scope_requested.as_ref().map(|scope| scope.filtered(|token| self.may_grant(token)));
+        let scope = scope.unwrap_or_default();
 
         let mut claims = Map::new();
         let person = self.person.as_ref().unwrap_or(subject_token);
@@ -143,18 +144,6 @@ impl Contract {
 
     fn is_bound_to_key(&self) -> bool {
         self.binding.as_ref().is_some_and(names_key)
-    }
-
-    /// The requested scope, or else that of the realm's own token. The scope of a foreign token has another meaning.
-    fn minted_scope(&self, subject: &Map<String, Value>) -> Scope {
-        let had = || {
-            let text = subject.get("scope").and_then(Value::as_str).filter(|_| !self.provenance.is_foreign());
-            text.and_then(|text| Scope::parse(text).ok()).unwrap_or_default()
-        };
-        match &self.scope_requested {
-            Some(requested) => requested.filtered(|token| self.may_grant(token)),
-            None => had().filtered(|token| self.may_grant(token)),
-        }
     }
 
     /// Whether a claim of the subject token, or of the impersonated user, is copied.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::judgement::policy::claim_names::{ClaimClass, is_bound_to_key};
-use crate::judgement::policy::claim_values::{scope, scope_claim, seconds};
+use crate::judgement::policy::claim_values::seconds;
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::names::Names;
@@ -39,13 +39,7 @@ impl Contract {
     pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
         self.check_unchangeable(issued, self.upstream_type())?;
         let before = RoleNames::read(issued.claims)?;
-        // An ID token has no scope claim; the answer states the granted scope.
-        let granted = match (issued.claims.get("scope"), issued.scope) {
-            (Some(claim), _) => scope_claim(claim)?,
-            (None, Some(text)) => scope(text)?,
-            (None, None) => Scope::default(),
-        }
-        .filtered(|token| self.may_grant(token));
+        let granted = issued.scope()?.filtered(|token| self.may_grant(token));
         let longest = seconds(issued.claims, "iat")?.saturating_add(self.lifetime.as_secs());
         let expires = self.expiry(seconds(issued.claims, "exp")?.min(longest), now)?;
         let roles = self.narrowed_roles(&before);

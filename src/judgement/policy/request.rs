@@ -24,8 +24,8 @@ pub struct ExchangeRequest<'a> {
     pub audiences: &'a [String],
     /// The `resource` values.
     pub resources: &'a [String],
-    /// The requested scope.
-    pub scope: Option<&'a Scope>,
+    /// The scope to decide about.
+    pub scope: WantedScope<'a>,
     /// The subject token's verified claims.
     pub claims: &'a Map<String, Value>,
     /// The subject token's `sub`.
@@ -48,6 +48,19 @@ pub struct ExchangeRequest<'a> {
     pub defaults: &'a [(&'a str, &'a str)],
     /// Whether the scope `offline_access` is left out if it is not permitted. Otherwise the request is refused.
     pub drop_offline: bool,
+}
+
+/// The scope that a decision is about. Conditions see the scope that would be granted, whatever the request says.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum WantedScope<'a> {
+    /// The request has no scope, or an empty scope: it gets what is permitted of what the subject token has, or of what
+    /// the identity provider grants.
+    #[default]
+    Any,
+    /// Every scope token, or the request is refused.
+    Exactly(&'a Scope),
+    /// As many of these scope tokens as are permitted together.
+    AtMost(&'a Scope),
 }
 
 /// A user of the realm whom the subject impersonates, as the directory knows them.

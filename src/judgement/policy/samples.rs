@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::judgement::policy::contract::{Contract, Issued};
 use crate::judgement::policy::model::{Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules};
 use crate::judgement::policy::provenance::Provenance;
-use crate::judgement::policy::request::ExchangeRequest;
+use crate::judgement::policy::request::{ExchangeRequest, WantedScope};
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 
@@ -87,7 +87,7 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         requested_token: TokenType::AccessToken,
         audiences,
         resources: &[],
-        scope: None,
+        scope: WantedScope::Any,
         claims,
         subject: "user-1",
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),

@@ -13,7 +13,7 @@ use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::refresh::{Session, take_session};
 use crate::judgement::issue::translate::LocalSubject;
 use crate::judgement::issue::{self, Verified};
-use crate::judgement::permit::Permit;
+use crate::judgement::permit::{Permit, Settled};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::dpop;
 use crate::words::refusal::{Reason, Refusal};
@@ -45,20 +45,22 @@ impl Case<'_> {
     /// The identity provider exchanges. Cambio sends the checked parameters, serialised anew. The caller's `DPoP`
     /// proof is forwarded: Keycloak demands it with a bound subject token and binds the new token to its key. Its
     /// `htu` is the public URL for both, and its `jti` is good for this one call.
-    async fn exchange_upstream(&mut self, permit: &Permit) -> Result<IssuedAnswer, Stop> {
+    async fn exchange_upstream(&mut self, permit: &mut Permit) -> Result<IssuedAnswer, Stop> {
         let parsed = permit.asked_upstream();
         let form = parsed.upstream_form(permit.upstream_type(), permit.audiences());
         let head = self.take_head();
         let UpstreamReply { head, body } = self.ask_upstream(parsed.credentials(), form, head).await?;
+        drop(parsed);
         let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = session(permit, &mut answer)?;
         let token = self.verified(&answer).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
         let now = self.services.now();
-        let conformed = if permit.issuance() == Issuance::Forward {
-            issue::forward::conform(permit, answer, &token, now)?
+        let settled = self.settle(permit, &answer, &token)?;
+        let conformed = if settled.permit().issuance() == Issuance::Forward {
+            issue::forward::conform(settled, answer, &token, now)?
         } else {
-            issue::reissue::conform(permit, answer, &token, signer(self.realm)?, now)?
+            issue::reissue::conform(settled, answer, &token, signer(self.realm)?, now)?
         };
         Ok(IssuedAnswer { head, conformed, session })
     }
@@ -66,7 +68,7 @@ impl Case<'_> {
     /// The identity provider's JWT authorization grant (RFC 7523) turns a foreign token into a token of its own for
     /// the client; this token is exchanged for the audience. The client's credentials must be good for two calls. A
     /// `DPoP` proof never is, so it is not forwarded, and Cambio binds the new token.
-    async fn translate(&mut self, permit: &Permit) -> Result<IssuedAnswer, Stop> {
+    async fn translate(&mut self, permit: &mut Permit) -> Result<IssuedAnswer, Stop> {
         self.head.headers.remove(dpop::HEADER);
         let parsed = permit.asked_upstream();
         let credentials = parsed.credentials();
@@ -84,13 +86,28 @@ impl Case<'_> {
         let form = parsed.upstream_form_for(granted.token(), permit.upstream_type(), permit.audiences());
         let head = self.take_head();
         let UpstreamReply { head, body } = self.ask_upstream(credentials, form, head).await?;
+        drop(parsed);
         let mut exchanged = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = session(permit, &mut exchanged)?;
         let token = self.verified(&exchanged).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
         let (signer, now) = (signer(self.realm)?, self.services.now());
-        let conformed = issue::translate::conform(permit, &local, exchanged, &token, signer, now)?;
+        let settled = self.settle(permit, &exchanged, &token)?;
+        let conformed = issue::translate::conform(settled, &local, exchanged, &token, signer, now)?;
         Ok(IssuedAnswer { head, conformed, session })
+    }
+
+    /// Decides again for the scope that the identity provider granted.
+    pub(super) fn settle<'p>(
+        &mut self,
+        permit: &'p mut Permit,
+        answer: &UpstreamAnswer,
+        token: &Verified<'_>,
+    ) -> Result<Settled<'p>, Refusal> {
+        let (policy, now) = (&self.generation.config.policy, self.services.now());
+        let settled = permit.settle(&answer.granted_scope(token)?, policy, &self.realm.circumstances(), now)?;
+        self.record.permitted(settled.permit());
+        Ok(settled)
     }
 }
 

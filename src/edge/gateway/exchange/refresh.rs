@@ -125,7 +125,7 @@ impl Case<'_> {
     /// good for one call only; then there is no exchange.
     async fn refresh_upstream(
         &mut self,
-        permit: &Permit,
+        permit: &mut Permit,
         refresh: &Refresh,
         token: &Secret,
     ) -> Result<IssuedAnswer, Stop> {
@@ -154,7 +154,8 @@ impl Case<'_> {
         }
         let token = self.verified(&answer).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
-        let conformed = conform(permit, answer, &token, signer(self.realm)?, self.services.now())?;
+        let settled = self.settle(permit, &answer, &token)?;
+        let conformed = conform(settled, answer, &token, signer(self.realm)?, self.services.now())?;
         Ok(IssuedAnswer { head, conformed, session: Some(session) })
     }
 

@@ -95,7 +95,8 @@ fn permitting(issuance: Issuance) -> Policy {
 #[test]
 fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
     let (keycloak, ours) = (key(), key());
-    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Reissue), &CORP, now()).unwrap();
+    let owners = permitting(Issuance::Reissue);
+    let mut permit = Permit::decide(validated(&keycloak), &owners, &CORP, now()).unwrap();
     assert_eq!(permit.issuance(), Issuance::Reissue);
     assert_eq!((permit.client(), permit.audiences()), ("front-end-app", &["back-end-api".to_owned()][..]));
     assert_eq!(permit.decision().permissions, [("back-end-api".to_owned(), 1)]);
@@ -103,7 +104,9 @@ fn the_owner_permits_and_the_token_has_only_the_targets_roles() {
 
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
-    let conformed = reissue::conform(&permit, answer, &Verified::new(&issued, ISSUER), &ours, now()).unwrap();
+    let issued = Verified::new(&issued, ISSUER);
+    let settled = permit.settle(&answer.granted_scope(&issued).unwrap(), &owners, &CORP, now()).unwrap();
+    let conformed = reissue::conform(settled, answer, &issued, &ours, now()).unwrap();
     let body: Value = serde_json::from_slice(&conformed.body()).unwrap();
     let reissued = verified(body["access_token"].as_str().unwrap(), &ours);
     assert_eq!(reissued.kid(), Some(ours.kid()));
@@ -143,10 +146,13 @@ fn a_minted_token_is_ours_alone_and_its_answer_looks_like_keycloaks() {
 #[test]
 fn forward_refuses_what_it_can_not_narrow() {
     let keycloak = key();
-    let permit = Permit::decide(validated(&keycloak), &permitting(Issuance::Forward), &CORP, now()).unwrap();
+    let owners = permitting(Issuance::Forward);
+    let mut permit = Permit::decide(validated(&keycloak), &owners, &CORP, now()).unwrap();
     let answer = answer(&keycloak);
     let issued = verified(answer.token().expose(), &keycloak);
-    let refusal = forward::conform(&permit, answer, &Verified::new(&issued, ISSUER), now()).unwrap_err();
+    let issued = Verified::new(&issued, ISSUER);
+    let settled = permit.settle(&answer.granted_scope(&issued).unwrap(), &owners, &CORP, now()).unwrap();
+    let refusal = forward::conform(settled, answer, &issued, now()).unwrap_err();
     assert_eq!(refusal.reason, Reason::AnswerRoles);
 }
 

@@ -46,32 +46,39 @@ struct Form {
     directory: bool,
 }
 
-/// Chooses for the requested scopes; [`Reason::IssuanceConflict`] if no issuance suits all audiences.
-pub(super) fn choose(scopes: &[String], offers: &[AudienceOffer<'_>]) -> Result<Choice, Refusal> {
-    for demands in Demands::ALL {
-        if !offers.iter().all(|offer| offer.covers(scopes, demands)) {
-            continue;
-        }
-        for kind in Kind::ALL {
-            if kind == Kind::Mint && !have_one_form(offers) {
-                continue;
-            }
-            let mut chosen = Some(Issuance::Forward);
-            for offer in offers {
-                let issuances = offer.counted(demands).map(|one| one.issuance);
-                let best = issuances.filter(|issuance| Kind::of(*issuance) == kind).max();
-                chosen = chosen.and_then(|one| Some(one.max(best?)));
-            }
-            if let Some(issuance) = chosen {
-                return Ok(Choice { demands, issuance });
-            }
-        }
+impl Choice {
+    /// Whether a permission with this issuance can be used.
+    pub(super) fn suits(&self, issuance: Issuance) -> bool {
+        Kind::of(issuance) == Kind::of(self.issuance)
     }
-    Err(conflict(offers))
+}
+
+/// Chooses for the scopes; [`Reason::IssuanceConflict`] if no issuance suits all audiences.
+pub(super) fn choose(scopes: &[String], offers: &[AudienceOffer<'_, '_>]) -> Result<Choice, Refusal> {
+    choices(scopes, offers).next().ok_or_else(|| conflict(offers))
+}
+
+/// What can be chosen for the scopes, the best first.
+pub(super) fn choices(scopes: &[String], offers: &[AudienceOffer<'_, '_>]) -> impl Iterator<Item = Choice> {
+    let suiting = move |demands: &Demands| offers.iter().all(|offer| offer.covers(scopes, *demands));
+    let demands = Demands::ALL.into_iter().filter(suiting);
+    demands.flat_map(move |demands| Kind::ALL.into_iter().filter_map(move |kind| choice(demands, kind, offers)))
+}
+
+fn choice(demands: Demands, kind: Kind, offers: &[AudienceOffer<'_, '_>]) -> Option<Choice> {
+    if kind == Kind::Mint && !have_one_form(offers) {
+        return None;
+    }
+    let mut issuance = Issuance::Forward;
+    for offer in offers {
+        let issuances = offer.counted(demands).map(|one| one.issuance);
+        issuance = issuance.max(issuances.filter(|issuance| Kind::of(*issuance) == kind).max()?);
+    }
+    Some(Choice { demands, issuance })
 }
 
 /// Whether minted tokens for these audiences have the same form.
-fn have_one_form(offers: &[AudienceOffer<'_>]) -> bool {
+fn have_one_form(offers: &[AudienceOffer<'_, '_>]) -> bool {
     let mut forms = offers.iter().map(|offer| {
         let audience = offer.audience();
         Form { profile: audience.token.profile, subject: audience.token.subject, directory: audience.roles.directory }
@@ -79,7 +86,7 @@ fn have_one_form(offers: &[AudienceOffer<'_>]) -> bool {
     forms.next().is_none_or(|first| forms.all(|other| other == first))
 }
 
-fn conflict(offers: &[AudienceOffer<'_>]) -> Refusal {
+pub(super) fn conflict(offers: &[AudienceOffer<'_, '_>]) -> Refusal {
     let each = offers.iter().map(|offer| {
         let mut issuances: Vec<_> = offer.permissions.iter().map(|one| one.issuance.as_str()).collect();
         issuances.sort_unstable();

@@ -15,16 +15,32 @@ pub(super) struct DecisionContext<'a> {
     pub(super) request: &'a ExchangeRequest<'a>,
     /// The realm's name in the configuration.
     pub(super) realm: &'a str,
-    /// The requested scope; `None` asks for whatever is permitted.
-    pub(super) scope: Option<&'a Scope>,
-    /// The requested scope tokens.
-    pub(super) scopes: &'a [String],
     /// The subject token's scope, if the realm states it.
     pub(super) held: Option<&'a Scope>,
     /// What the new token says about delegation.
     pub(super) delegated: &'a Delegated,
     /// The day (UTC).
     pub(super) today: Date,
+}
+
+/// The scope for which expressions are evaluated.
+#[derive(Clone, Copy)]
+pub(super) enum GrantedScope<'a> {
+    /// These scope tokens are granted.
+    Exactly(&'a [String]),
+    /// The scope is not known before the identity provider has answered, or before permissions are chosen. Expressions that
+    /// look at the scope are not evaluated yet.
+    Open,
+}
+
+impl<'a> GrantedScope<'a> {
+    /// The scope tokens, as far as they are known.
+    pub(super) fn tokens(self) -> &'a [String] {
+        match self {
+            Self::Exactly(tokens) => tokens,
+            Self::Open => &[],
+        }
+    }
 }
 
 impl DecisionContext<'_> {

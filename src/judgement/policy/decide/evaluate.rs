@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use super::context::DecisionContext;
+use super::context::{DecisionContext, GrantedScope};
 use super::missing::Missing;
 use super::reach::{Reach, reach};
 use crate::judgement::expression::{Expression, Other, Scene, Variables};
@@ -27,11 +27,12 @@ pub(super) struct ApplicablePermission<'a> {
     pub(super) demands: Demands,
     /// The longest lifetime of the new token.
     pub(super) lifetime: Option<SignedDuration>,
+    permission: &'a Permission,
 }
 
-/// An audience and its permissions that apply. Together they cover every requested scope.
-pub(super) struct AudienceOffer<'a> {
-    pub(super) evaluation: Evaluation<'a>,
+/// An audience and its permissions that apply for one scope.
+pub(super) struct AudienceOffer<'e, 'a> {
+    pub(super) evaluation: &'e Evaluation<'a>,
     pub(super) permissions: Vec<ApplicablePermission<'a>>,
 }
 
@@ -39,19 +40,34 @@ pub(super) struct AudienceOffer<'a> {
 pub(super) struct Evaluation<'a> {
     context: &'a DecisionContext<'a>,
     audience: &'a Audience,
-    /// The variables of expressions about the subject token; made for the first expression.
-    scene: OnceCell<Scene<'a>>,
-    /// The variables of expressions about an impersonated user.
-    impersonated: OnceCell<Scene<'a>>,
+    /// The permissions that cover the request, scope aside.
+    covering: Vec<ApplicablePermission<'a>>,
+    /// For each of them, in the same order, what the expressions say that do not look at the scope.
+    settled: Vec<Result<(), Unmet>>,
+    /// How far a permission covers the request at most, and the position of the first that does.
+    furthest: Reach,
+    position_of_furthest: usize,
+}
+
+/// The variables of expressions, for one scope.
+pub(super) struct ScopedExpressions<'s, 'a: 's> {
+    context: &'a DecisionContext<'a>,
+    audience: &'a Audience,
+    scope: GrantedScope<'s>,
+    /// About the subject token; made for the first expression.
+    scene: OnceCell<Scene<'s>>,
+    /// About an impersonated user.
+    impersonated: OnceCell<Scene<'s>>,
 }
 
 /// Why the conditions of a permission do not hold.
+#[derive(Clone)]
 struct Unmet {
     reason: Reason,
     text: String,
 }
 
-impl<'a> AudienceOffer<'a> {
+impl<'a> AudienceOffer<'_, 'a> {
     /// The audience.
     pub(super) fn audience(&self) -> &'a Audience {
         self.evaluation.audience
@@ -80,34 +96,48 @@ impl<'a> AudienceOffer<'a> {
 }
 
 impl<'a> Evaluation<'a> {
+    /// Finds the permissions that cover the request, scope aside.
     pub(super) fn new(context: &'a DecisionContext<'a>, audience: &'a Audience) -> Self {
-        Self { context, audience, scene: OnceCell::new(), impersonated: OnceCell::new() }
-    }
-
-    /// The permissions that apply, which together cover every requested scope.
-    pub(super) fn offer(self) -> Result<AudienceOffer<'a>, Refusal> {
-        let mut applied = Vec::new();
-        let mut possible: Vec<Offer<'a>> = Vec::new();
-        let mut unmet: Option<Unmet> = None;
-        let (mut furthest, mut position_of_furthest) = (Reach::Client, 0);
-        for (permission, position) in self.audience.permissions.iter().zip(1..) {
-            let reach = reach(self.context, self.audience, permission);
-            if position_of_furthest == 0 || furthest < reach {
-                (furthest, position_of_furthest) = (reach, position);
+        let mut evaluation = Self {
+            context,
+            audience,
+            covering: Vec::new(),
+            settled: Vec::new(),
+            furthest: Reach::Client,
+            position_of_furthest: 0,
+        };
+        let expressions = evaluation.expressions(GrantedScope::Open);
+        for (permission, position) in audience.permissions.iter().zip(1..) {
+            let reach = reach(context, audience, permission);
+            if evaluation.position_of_furthest == 0 || evaluation.furthest < reach {
+                (evaluation.furthest, evaluation.position_of_furthest) = (reach, position);
             }
             if reach < Reach::Covers {
                 continue;
             }
-            let scopes = Offer::new(&permission.scopes, self.context.held);
-            possible.push(scopes);
-            match self.check_conditions(permission, position) {
-                Ok(()) => applied.push(ApplicablePermission {
-                    position,
-                    scopes,
-                    issuance: self.audience.issuance_of(permission),
-                    demands: permission.demands,
-                    lifetime: permission.lifetime,
-                }),
+            evaluation
+                .settled
+                .push(expressions.check(permission, position, |expression| !expression.looks_at_scopes()));
+            evaluation.covering.push(ApplicablePermission {
+                position,
+                scopes: Offer::new(&permission.scopes, context.held),
+                issuance: audience.issuance_of(permission),
+                demands: permission.demands,
+                lifetime: permission.lifetime,
+                permission,
+            });
+        }
+        evaluation
+    }
+
+    /// The permissions that apply if this scope is granted. Together they cover the scope.
+    pub(super) fn offer(&self, scope: GrantedScope<'_>) -> Result<AudienceOffer<'_, 'a>, Refusal> {
+        let expressions = self.expressions(scope);
+        let mut applied: Vec<ApplicablePermission<'a>> = Vec::new();
+        let mut unmet: Option<Unmet> = None;
+        for (one, settled) in self.covering.iter().zip(&self.settled) {
+            match settled.clone().and_then(|()| expressions.holds(one)) {
+                Ok(()) => applied.push(*one),
                 Err(new) => {
                     if unmet.as_ref().is_none_or(|old| new.says_more_than(old)) {
                         unmet = Some(new);
@@ -115,27 +145,34 @@ impl<'a> Evaluation<'a> {
                 }
             }
         }
-        let beyond =
-            self.uncovered(|scope| applied.iter().any(|one: &ApplicablePermission<'_>| one.scopes.contains(scope)));
+        let uncovered = |permissions: &[ApplicablePermission<'_>]| -> Vec<String> {
+            let covers = |scope: &str| permissions.iter().any(|one| one.scopes.contains(scope));
+            scope.tokens().iter().filter(|scope| !covers(scope)).cloned().collect()
+        };
+        let beyond = uncovered(&applied);
         if !applied.is_empty() && beyond.is_empty() {
             return Ok(AudienceOffer { evaluation: self, permissions: applied });
         }
-        if furthest < Reach::Covers {
+        if self.furthest < Reach::Covers {
             let missing = Missing { context: self.context, audience: self.audience };
-            return Err(missing.refusal(furthest, position_of_furthest));
+            return Err(missing.refusal(self.furthest, self.position_of_furthest));
         }
-        let impossible = self.uncovered(|scope| possible.iter().any(|one| one.contains(scope)));
+        let impossible = uncovered(&self.covering);
         match unmet {
             Some(unmet) if impossible.is_empty() => Err(self.audience.refuse(unmet.reason, &unmet.text)),
             _ => {
                 let missing = if impossible.is_empty() { beyond } else { impossible };
-                Err(self.scope_not_permitted(&missing, position_of_furthest))
+                Err(self.scope_not_permitted(&missing, self.position_of_furthest))
             }
         }
     }
 
     /// The role rules, resolved for the request.
-    pub(super) fn roles(&self, issuance: Issuance) -> Result<RoleTerms, Refusal> {
+    pub(super) fn roles(
+        &self,
+        issuance: Issuance,
+        expressions: &ScopedExpressions<'_, 'a>,
+    ) -> Result<RoleTerms, Refusal> {
         let request = self.context.request;
         let subject = RoleSubject {
             realm: self.context.realm,
@@ -143,14 +180,16 @@ impl<'a> Evaluation<'a> {
             own: request.provenance.is_of_realm(),
             claims: request.impersonate.map_or(request.claims, |requested| requested.claims),
         };
-        RoleTerms::resolve(self.audience, issuance, subject, || self.impersonated())
+        RoleTerms::resolve(self.audience, issuance, subject, |expression| {
+            expressions.knows(expression).then(|| expressions.impersonated())
+        })
     }
 
     /// The claims that the audience's file adds.
-    pub(super) fn set(&self) -> Result<Map<String, Value>, Refusal> {
+    pub(super) fn set(&self, expressions: &ScopedExpressions<'_, 'a>) -> Result<Map<String, Value>, Refusal> {
         let mut claims = Map::new();
-        for (name, template) in &self.audience.token.set {
-            let value = template.value_in(self.impersonated()).map_err(|error| {
+        for (name, template) in self.audience.token.set.iter().filter(|(_, template)| expressions.knows(template)) {
+            let value = template.value_in(expressions.impersonated()).map_err(|error| {
                 let source = template.source();
                 let text = format!("token.set.{name} can't be evaluated ({error}): {source}");
                 self.audience.refuse(Reason::ClaimTemplateFailed, &text)
@@ -160,9 +199,10 @@ impl<'a> Evaluation<'a> {
         Ok(claims)
     }
 
-    /// The requested scopes that `covers` does not cover.
-    fn uncovered(&self, covers: impl Fn(&str) -> bool) -> Vec<String> {
-        self.context.scopes.iter().filter(|scope| !covers(scope)).cloned().collect()
+    /// The variables of expressions if this scope is granted.
+    pub(super) fn expressions<'s>(&self, scope: GrantedScope<'s>) -> ScopedExpressions<'s, 'a> {
+        let (scene, impersonated) = (OnceCell::new(), OnceCell::new());
+        ScopedExpressions { context: self.context, audience: self.audience, scope, scene, impersonated }
     }
 
     fn scope_not_permitted(&self, missing: &[String], position: usize) -> Refusal {
@@ -171,15 +211,40 @@ impl<'a> Evaluation<'a> {
         let text = format!("add [{}] to scopes of permission {position}", missing.join(", "));
         self.audience.refuse(reason, &text)
     }
+}
 
-    /// Whether the permission's expressions are true.
-    fn check_conditions(&self, permission: &Permission, position: usize) -> Result<(), Unmet> {
+impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
+    /// Whether the expressions of a permission that look at the scope are true, as far as the scope is known.
+    pub(super) fn allows(&self, one: &ApplicablePermission<'_>) -> bool {
+        self.holds(one).is_ok()
+    }
+
+    fn holds(&self, one: &ApplicablePermission<'_>) -> Result<(), Unmet> {
+        self.check(one.permission, one.position, |expression| expression.looks_at_scopes() && self.knows(expression))
+    }
+
+    /// Whether the expression can be evaluated.
+    fn knows(&self, expression: &Expression) -> bool {
+        matches!(self.scope, GrantedScope::Exactly(_)) || !expression.looks_at_scopes()
+    }
+
+    /// Whether those of the permission's expressions are true that `are_checked` selects.
+    fn check(
+        &self,
+        permission: &Permission,
+        position: usize,
+        are_checked: impl Fn(&Expression) -> bool,
+    ) -> Result<(), Unmet> {
         let check = |condition: &Expression, key: &str, reason: Reason| {
+            if !are_checked(condition) {
+                return Ok(());
+            }
             let source = condition.source();
             match condition.holds_in(self.scene()) {
                 Ok(true) => Ok(()),
                 Ok(false) => {
-                    let text = format!("the {key} of permission {position} does not hold: {source}");
+                    let granted = self.granted(condition);
+                    let text = format!("the {key} of permission {position} does not hold{granted}: {source}");
                     Err(Unmet { reason, text })
                 }
                 Err(error) => {
@@ -202,8 +267,17 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
+    /// For which scope the condition was evaluated, where that matters.
+    fn granted(&self, condition: &Expression) -> String {
+        if condition.looks_at_scopes() {
+            format!(" if scope [{}] is granted", self.scope.tokens().join(", "))
+        } else {
+            String::new()
+        }
+    }
+
     /// The variables of a permission's expressions.
-    fn scene(&self) -> &Scene<'a> {
+    fn scene(&self) -> &Scene<'s> {
         self.scene.get_or_init(|| {
             let request = self.context.request;
             self.scene_about(request.claims)
@@ -213,16 +287,16 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The variables of expressions about the new token, whose subject may be an impersonated user.
-    fn impersonated(&self) -> &Scene<'a> {
+    fn impersonated(&self) -> &Scene<'s> {
         match self.context.request.impersonate {
             Some(requested) => self.impersonated.get_or_init(|| self.scene_about(requested.claims)),
             None => self.scene(),
         }
     }
 
-    fn scene_about(&self, claims: &'a Map<String, Value>) -> Scene<'a> {
-        let (audience, scopes) = (self.audience.name.as_str(), self.context.scopes);
-        Variables { claims, client: self.context.request.client, audience, scopes }.scene()
+    fn scene_about(&self, claims: &'s Map<String, Value>) -> Scene<'s> {
+        let (client, audience) = (self.context.request.client, self.audience.name.as_str());
+        Variables { claims, client, audience, scopes: self.scope.tokens() }.scene()
     }
 }
 

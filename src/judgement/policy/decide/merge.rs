@@ -10,6 +10,7 @@ use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::{Audience, Issuance, Profile, RoleOutput};
 use crate::judgement::policy::roles::terms::RoleTerms;
 use crate::judgement::policy::scopes::Scopes;
+use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -27,6 +28,7 @@ pub(super) fn merge(
     context: &DecisionContext<'_>,
     issuance: Issuance,
     minted_subject: Option<String>,
+    scope: Option<Scope>,
     terms: Vec<Terms<'_>>,
 ) -> Result<Contract, Refusal> {
     let request = context.request;
@@ -57,6 +59,7 @@ pub(super) fn merge(
         });
     }
     let mut merged = merged.ok_or_else(|| Refusal::new(Reason::AudienceMissing, "the request names no audience"))?;
+    merged.scope_requested = scope;
     if !issuance.signs() {
         merged.set = Map::new();
     }
@@ -88,7 +91,7 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
         role_output: if signs { roles.output.clone() } else { RoleOutput::default() },
         from_directory: mints && request.provenance.is_of_realm() && roles.directory,
         scope_permitted: terms.scopes,
-        scope_requested: context.scope.cloned(),
+        scope_requested: None,
         lifetime: terms.lifetime.max(SignedDuration::ZERO),
         expires_by: within_subject
             .then_some(request.subject_expires)

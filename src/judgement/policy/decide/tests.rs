@@ -1,5 +1,6 @@
 mod delegated;
 mod impersonated;
+mod scopes;
 mod ways;
 
 use serde_json::json;
@@ -26,7 +27,7 @@ fn names(names: &[&str]) -> Vec<String> {
 fn judge(permissions: Vec<Permission>, asked: &str) -> Result<Decision, Refusal> {
     let (claims, audiences, asked) =
         (object(json!({"acr": "1", "scope": "openid email"})), names(&["back-end-api"]), scope(asked));
-    let request = ExchangeRequest { scope: Some(&asked), ..request(&audiences, &claims) };
+    let request = ExchangeRequest { scope: WantedScope::Exactly(&asked), ..request(&audiences, &claims) };
     decide(&policy([audience("back-end-api", permissions)]), "corp", &request, now())
 }
 
@@ -215,10 +216,11 @@ fn a_star_gives_an_id_token_no_scope() {
     let any = Permission { scopes: Names::Any, subject_tokens: kinds, ..permission() };
     let policy = policy([Audience { issuance: Issuance::Mint, ..audience("back-end-api", vec![any]) }]);
     for subject_token in [TokenType::IdToken, TokenType::Jwt] {
-        let request = ExchangeRequest { subject_token, scope: Some(&asked), ..request(&audiences, &claims) };
+        let request =
+            ExchangeRequest { subject_token, scope: WantedScope::Exactly(&asked), ..request(&audiences, &claims) };
         let refusal = decide(&policy, "corp", &request, now()).unwrap_err();
         assert_eq!(refusal.reason, Reason::ScopeNotPermitted, "{subject_token:?}");
-        let plain = ExchangeRequest { scope: None, ..request };
+        let plain = ExchangeRequest { scope: WantedScope::Any, ..request };
         assert!(decide(&policy, "corp", &plain, now()).is_ok(), "{subject_token:?}: without a scope");
     }
 }

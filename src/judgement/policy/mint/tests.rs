@@ -11,7 +11,7 @@ use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::decide::decide;
 use crate::judgement::policy::model::{ActorRule, Audience, Delegation, Profile, RoleMapping, RoleOutput, RoleSource};
 use crate::judgement::policy::provenance::Provenance;
-use crate::judgement::policy::request::ExchangeRequest;
+use crate::judgement::policy::request::{ExchangeRequest, WantedScope};
 use crate::judgement::policy::samples::{
     ISSUER, NOW, audience, keycloak_claims, listed, now, object, permission, policy, request, set,
 };
@@ -43,7 +43,7 @@ fn contract(target: &Audience, asked: &Asked<'_>, claims: &Map<String, Value>) -
         provenance: if asked.own { Provenance::Realm } else { Provenance::Foreign },
         issuer: if asked.own { "corp" } else { "partner" },
         requested_token: asked.kind,
-        scope: scope.as_ref(),
+        scope: scope.as_ref().map_or(WantedScope::Any, WantedScope::Exactly),
         ..request(&audiences, claims)
     };
     Ok(decide(&policy([target.clone()]), "corp", &request, now())?.contract)

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::judgement::expression::Scene;
+use crate::judgement::expression::{Expression, Scene};
 use crate::judgement::policy::model::{Audience, Issuance, RoleMapping, RoleSource};
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
@@ -56,13 +56,14 @@ pub struct RoleSubject<'a> {
 }
 
 impl RoleTerms {
-    /// Resolves the rules of an audience's file for a subject token. Expressions are evaluated for every issuance, so that an
+    /// Resolves the rules of an audience's file for a subject token. `scene` gives the variables of an expression; `None`: the
+    /// expression can't be evaluated yet, and gives no role. Expressions are evaluated for every issuance, so that an
     /// expression fails for all of them or for none. Cambio can't change roles in a token that it forwards.
     pub fn resolve<'s>(
         audience: &Audience,
         issuance: Issuance,
         subject: RoleSubject<'_>,
-        scene: impl Fn() -> &'s Scene<'s>,
+        scene: impl Fn(&Expression) -> Option<&'s Scene<'s>>,
     ) -> Result<Self, Refusal> {
         let rules = &audience.roles;
         // A token that is minted for a foreign subject has no roles from the identity provider.
@@ -86,7 +87,7 @@ impl RoleTerms {
         audience: &Audience,
         subject: RoleSubject<'_>,
         directory: bool,
-        scene: &impl Fn() -> &'s Scene<'s>,
+        scene: &impl Fn(&Expression) -> Option<&'s Scene<'s>>,
     ) -> Result<(), Refusal> {
         let to = &line.to;
         let about_realm = line.is_about(subject.realm, subject.realm);
@@ -120,10 +121,13 @@ impl RoleTerms {
                 about_subject && scope.split(' ').any(|one| one == token)
             }
             RoleSource::When(_) if !about_subject => false,
-            RoleSource::When(expression) => expression.holds_in(scene()).map_err(|error| {
-                let detail = format!("audiences file of {}: roles.map, role {to}, when: {error}", audience.name);
-                Refusal::new(Reason::RoleMappingFailed, detail)
-            })?,
+            RoleSource::When(expression) => match scene(expression) {
+                None => false,
+                Some(scene) => expression.holds_in(scene).map_err(|error| {
+                    let detail = format!("audiences file of {}: roles.map, role {to}, when: {error}", audience.name);
+                    Refusal::new(Reason::RoleMappingFailed, detail)
+                })?,
+            },
         };
         if given {
             self.given.insert(to.clone());

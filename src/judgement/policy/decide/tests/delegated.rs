@@ -204,7 +204,8 @@ fn offline_access_is_named_or_refused_or_left_out() {
     let (claims, audiences) = (object(json!({"scope": "email offline_access"})), names(&["back-end-api"]));
     let decided = |scopes: Names, asked: &str, drop_offline: bool| {
         let asked = scope(asked);
-        let request = ExchangeRequest { scope: Some(&asked), drop_offline, ..request(&audiences, &claims) };
+        let request =
+            ExchangeRequest { scope: WantedScope::Exactly(&asked), drop_offline, ..request(&audiences, &claims) };
         let permissions = vec![Permission { scopes, ..permission() }];
         decide(&policy([audience("back-end-api", permissions)]), "corp", &request, now())
             .map(|decision| decision.contract.scope_requested.map(|scope| scope.to_string()))
@@ -272,7 +273,8 @@ fn a_permission_that_does_not_hold_takes_nothing_away() {
         ("it costs more", Permission { demands: Demands { one_time: true, still_active: false }, ..offline() }),
     ] {
         let asked = scope("email offline_access");
-        let request = ExchangeRequest { scope: Some(&asked), drop_offline: true, ..request(&audiences, &claims) };
+        let request =
+            ExchangeRequest { scope: WantedScope::Exactly(&asked), drop_offline: true, ..request(&audiences, &claims) };
         let policy = policy([audience("back-end-api", vec![permission(), more])]);
         let decision = decide(&policy, "corp", &request, now()).unwrap();
         assert_eq!(decision.contract.scope_requested, Some(scope("email")), "{name}");

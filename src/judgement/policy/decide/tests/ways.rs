@@ -329,7 +329,7 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
     let requested = Impersonated { subject: "user-2", claims: &person, protected: false };
     let (asked, audiences) = (scope(scopes), names(if way.both { &["a", "b"] } else { &["a"] }));
     let request = ExchangeRequest {
-        scope: Some(&asked),
+        scope: WantedScope::Exactly(&asked),
         provenance: way.provenance(),
         held: way.held,
         issuer: way.issuer(),

@@ -14,7 +14,7 @@ use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::decide::{Decision, decide};
 use crate::judgement::policy::mint::Ingredients;
 use crate::judgement::policy::model::{ActorRule, Delegation, Impersonation, Issuance, Permission};
-use crate::judgement::policy::request::Impersonated;
+use crate::judgement::policy::request::{Impersonated, WantedScope};
 use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::policy::samples::{NOW, audience, listed, permission, policy};
 use crate::judgement::policy::scopes::OFFLINE;
@@ -169,7 +169,7 @@ fn exchange(subject: &Map<String, Value>, hop: &Hop, now: i64) -> Result<(Decisi
         client: hop.client,
         issuer: if own { "corp" } else { "partner" },
         provenance,
-        scope: asked.as_ref(),
+        scope: asked.as_ref().map_or(WantedScope::Any, WantedScope::Exactly),
         subject: text(subject, "sub").unwrap(),
         subject_expires: Timestamp::from_second(subject["exp"].as_i64().unwrap()).unwrap(),
         actor: actor.map(|(issuer, subject, expires)| Actor {

@@ -74,7 +74,7 @@ fn roles(issuers: Option<&[&str]>, own: bool, issuance: Issuance, directory: boo
     let scene = variables.scene();
     let issuer = if own { "corp" } else { "partner" };
     let subject = RoleSubject { realm: "corp", issuer, own, claims: &claims };
-    let terms = RoleTerms::resolve(&target, issuance, subject, || &scene).unwrap();
+    let terms = RoleTerms::resolve(&target, issuance, subject, |_| Some(&scene)).unwrap();
     let sees = own && !directory || issuance != Issuance::Mint;
     let before = if sees { RoleNames::read(&claims).unwrap() } else { RoleNames::default() };
     let roles = terms.apply(&before);
@@ -122,7 +122,7 @@ fn groups_are_compared_letter_for_letter_and_odd_claims_give_nothing() {
         target.roles.map = vec![RoleMapping { from: source, to: "x".to_owned(), issuers: Some(Names::Any) }];
         let scene = Variables { claims: &claims, client: "", audience: "", scopes: &[] }.scene();
         let subject = RoleSubject { realm: "corp", issuer: "partner", own: false, claims: &claims };
-        !RoleTerms::resolve(&target, Issuance::Mint, subject, || &scene).unwrap().given.is_empty()
+        !RoleTerms::resolve(&target, Issuance::Mint, subject, |_| Some(&scene)).unwrap().given.is_empty()
     };
     let group = |text: &str| RoleSource::Group(text.to_owned());
     for (name, source, claims, expected) in [
