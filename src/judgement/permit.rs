@@ -5,7 +5,7 @@ pub mod renewal;
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::renewal::{Handed, RememberedToken, Renewal};
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -64,6 +64,8 @@ pub struct RefreshContext<'a> {
     pub actor: Option<SubjectChecks<'a>>,
     /// What the caller of the refresh has shown.
     pub evidence: Evidence<'a>,
+    /// What the identity provider states about the user now; `None` for a foreign subject, whose issuer is not asked again.
+    pub present: Option<&'a Map<String, Value>>,
 }
 
 impl Permit {
@@ -322,10 +324,10 @@ fn request<'a>(
     }
 }
 
-/// Re-checks the tokens of an exchange that is being refreshed against today's configuration.
+/// Re-checks the tokens of an exchange that is being refreshed against today's configuration and the present claims.
 ///
 /// # Errors
-/// The refresh asks for more than was granted, or a token fails a check.
+/// The refresh asks for more than was granted, a token fails a check, or the present claims are another user's.
 pub fn remembered(
     authenticated: Authenticated,
     renewal: &Renewal,
@@ -335,9 +337,14 @@ pub fn remembered(
     if refresh.scope.is_some_and(|asked| !asked.is_subset(&renewal.scope())) {
         return Err(Refusal::new(Reason::ScopeNotPermitted, "the refresh asks for more than was granted"));
     }
+    let states_subject =
+        |present: &Map<String, Value>| present.get("sub").and_then(Value::as_str) == Some(renewal.subject_id());
+    if !refresh.present.is_none_or(states_subject) {
+        return Err(Refusal::new(Reason::RefreshTokenInvalid, "the identity provider states claims of another user"));
+    }
     let presenter = Presenter::of(&authenticated, refresh.evidence);
     let binding = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
-    let subject = renewal.subject_token(binding).ok_or_else(unreadable)?;
+    let subject = renewal.subject_token(binding, refresh.present).ok_or_else(unreadable)?;
     let subject = CheckedToken::of(subject, TokenRole::Subject, presenter, &refresh.subject, now)?;
     let mut actor = None;
     if renewal.actor_issuer().is_some() {

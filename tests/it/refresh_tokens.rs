@@ -330,6 +330,79 @@ async fn a_minted_token_is_issued_again_for_a_foreign_subject() {
     assert_eq!(refresh(&world, &refresh_token(&answer), &[]).await.status, 200);
 }
 
+/// A foreign issuer is not asked again, so its users' refresh tokens last an hour, whatever the audience's file says.
+#[tokio::test]
+async fn a_foreign_subjects_refresh_tokens_end_after_an_hour() {
+    let file = format!(
+        "{BACK_END_API}permissions:\n  - {{ clients: [front-end-app], issuers: [partner], issuance: mint, \
+         scopes: [email], requestedTokens: [refresh_token] }}\n"
+    );
+    let file = file.replace("token: { lifetime: 5m }", "token: { lifetime: 5m, refreshLifetime: 12h }");
+    let world = plan().await.audience("back-end-api", &file).start().await;
+    let path = "/realms/partner/protocol/openid-connect/token";
+    let carol = login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    let answer = world.exchange(&carol, &[("requested_token_type", REFRESH_TOKEN)]).await;
+    world.clock.advance(SignedDuration::from_mins(59));
+    let second = refresh(&world, &refresh_token(&answer), &[]).await;
+    assert_eq!(second.status, 200, "{}", second.text());
+    world.clock.advance(SignedDuration::from_mins(2));
+    assert_eq!(error(&refresh(&world, &refresh_token(&second), &[]).await), (400, "invalid_grant".into()));
+}
+
+/// Alice's token of the realm, with groups and a role that the identity provider does not state any more.
+async fn of_before(world: &World) -> String {
+    let mut claims = token::claims(
+        &login(world.address(), TOKEN_PATH, "front-end-app", "front-end-secret", "alice").await.access_token(),
+    );
+    claims["groups"] = json!(["staff", "board"]);
+    claims["realm_access"]["roles"].as_array_mut().unwrap().push(json!("director"));
+    world.sign(&claims)
+}
+
+/// Roles, groups and other claims that were taken away are gone at the next refresh.
+#[tokio::test]
+async fn a_refresh_is_judged_by_what_is_true_now() {
+    for issuance in ["reissue", "mint"] {
+        for (condition, refreshes) in [
+            ("'staff' in claims.groups && 'auditor' in claims.realm_access.roles", true),
+            ("'board' in claims.groups", false),
+            ("'director' in claims.realm_access.roles", false),
+        ] {
+            let file = format!("{BACK_END_API}{PERMITTED}")
+                .replace("scopes: [email", &format!("condition: \"{condition}\", scopes: [email"))
+                .replace(
+                    "roles: { own: true }",
+                    &format!(
+                        "issuance: {issuance}\nroles: {{ own: true, source: {}, map: [ {{ from: 'group:board', to: chair }} ] }}",
+                        if issuance == "mint" { "directory" } else { "token" }
+                    ),
+                );
+            let plan = plan().await;
+            plan.folder.write("cambio-secret", "cambio-secret\n");
+            let directory = "directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }";
+            let world = plan
+                .configure("    signingKey: corp.pem", &format!("    signingKey: corp.pem\n    {directory}"))
+                .audience("back-end-api", &file)
+                .start()
+                .await;
+            let answer = world.exchange(&of_before(&world).await, &[("requested_token_type", REFRESH_TOKEN)]).await;
+            assert_eq!(answer.status, 200, "{issuance} {condition}: {}", answer.text());
+            let roles = token::claims(&answer.access_token());
+            assert!(token::client_roles(&roles, "back-end-api").contains(&"chair"), "{issuance}: {roles}");
+            let before = world.audit_so_far();
+            let refreshed = refresh(&world, &refresh_token(&answer), &[]).await;
+            let line = world.audit_after(before).await;
+            assert_eq!(refreshed.status.is_success(), refreshes, "{issuance} {condition}: {line}");
+            if refreshes {
+                let roles = token::claims(&refreshed.access_token());
+                assert_eq!(token::client_roles(&roles, "back-end-api"), ["backend_user"], "{issuance}");
+            } else {
+                assert_eq!(line["reason"], "condition_not_met", "{issuance} {condition}: {line}");
+            }
+        }
+    }
+}
+
 /// Nobody but the directory knows the session of a token that was minted for one of the realm's own users.
 #[tokio::test]
 async fn a_minted_one_lasts_as_long_as_the_session() {

@@ -1,6 +1,7 @@
 //! Users and their roles, from Keycloak's admin REST API: for minted tokens whose audience takes roles from the directory,
 //! and for impersonation. Roles are cached for a short time, with one request at a time per user.
 
+pub mod claims;
 pub mod roles;
 pub mod user;
 
@@ -57,7 +58,7 @@ pub enum DirectoryError {
     NoUser,
     /// The identity provider shows Cambio no client with this id, so its roles are unknown.
     #[error(
-        "the identity provider shows no client {0:?} to realms.*.directory.clientId: give it view-clients, or take the client out of adminRoles"
+        "the identity provider shows no client {0:?} to realms.*.directory.clientId: give it view-clients; if the client is gone, take it out of adminRoles"
     )]
     NoClient(String),
     /// The identity provider refuses Cambio's own client, or that client lacks permissions.

@@ -38,10 +38,10 @@ pub async fn govern(case: &mut Case<'_>, request: GovernedRequest) -> Result<Res
 }
 
 async fn story(case: &mut Case<'_>, request: GovernedRequest) -> Result<Response<Body>, Stop> {
-    let (client, refresh) = case.authenticate(request).await?;
+    let (client, mut refresh) = case.authenticate(request).await?;
     let sender = case.sender(client.parsed().subject_token(), ProofTarget::TokenEndpoint).await?;
-    let checked = case.tokens(client, refresh.as_deref(), &sender).await?;
+    let checked = case.tokens(client, refresh.as_deref_mut(), &sender).await?;
     let mut permit = case.decide(checked, refresh.as_deref()).await?;
-    let issued = case.issue(&mut permit, refresh.as_deref()).await?;
+    let issued = case.issue(&mut permit, refresh.as_deref_mut()).await?;
     case.finish(&permit, issued, refresh).await
 }

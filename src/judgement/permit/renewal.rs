@@ -13,6 +13,7 @@ use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
 use crate::judgement::jose::jws::Header;
 use crate::judgement::jose::verify::VerifiedToken;
+use crate::judgement::policy::claim_names::{ClaimClass, client_of};
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
@@ -57,7 +58,7 @@ pub(super) struct RememberedToken {
     algorithm: Option<Algorithm>,
     kid: Option<String>,
     typ: Option<String>,
-    claims: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
 }
 
 /// The access token that went out together with a refresh token.
@@ -159,10 +160,27 @@ impl Renewal {
         TokenType::from_name(&self.subject.kind)
     }
 
+    /// The scope of the subject token.
+    pub fn subject_scope(&self) -> &str {
+        self.subject.claims.get("scope").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The client that the subject token was issued to.
+    pub fn subject_client(&self) -> Option<&str> {
+        client_of(&self.subject.claims)
+    }
+
     /// The subject token, as checked then. It is good until the family ends. `binding` is the binding of the issued
-    /// token.
-    pub(super) fn subject_token(&self, binding: Binding) -> Option<TokenSource<'static>> {
-        self.subject.source(self.ends(), binding)
+    /// token. `present`: what the identity provider states about the user now, in the place of what the token said then.
+    pub(super) fn subject_token(
+        &self,
+        binding: Binding,
+        present: Option<&Map<String, Value>>,
+    ) -> Option<TokenSource<'static>> {
+        match present {
+            None => self.subject.source(self.ends(), binding),
+            Some(present) => self.subject.at_present(present).source(self.ends(), binding),
+        }
     }
 
     /// The issuer of the actor token, by its name in the configuration, if there was one.
@@ -228,6 +246,15 @@ impl RememberedToken {
             typ: token.typ().map(str::to_owned),
             claims: token.claims().clone(),
         }
+    }
+
+    /// The token with these claims about the user. Which token it is, and which login and session it belongs to, stays.
+    fn at_present(&self, present: &Map<String, Value>) -> Self {
+        let is_about_user = |claim: &str| ClaimClass::of(claim).is_about_user();
+        let kept = self.claims.iter().filter(|claim| !is_about_user(claim.0));
+        let new = present.iter().filter(|claim| is_about_user(claim.0));
+        let claims = kept.chain(new).map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { claims, ..self.clone() }
     }
 
     /// The token, good until `ends`.

@@ -67,6 +67,17 @@ fn renew(
     issuer: &str,
     rules: &[&str],
 ) -> Result<Permit, Refusal> {
+    renew_at_present(renewal, permission, None, scope, issuer, rules)
+}
+
+fn renew_at_present(
+    renewal: &Renewal,
+    permission: Permission,
+    present: Option<&Value>,
+    scope: &str,
+    issuer: &str,
+    rules: &[&str],
+) -> Result<Permit, Refusal> {
     let refresh = refresh(scope);
     let authenticated = Authenticated::by_upstream(renewal.asked_again(&refresh).unwrap());
     let checks = checks(rules);
@@ -74,7 +85,8 @@ fn renew(
     let policy = policy([audience("back-end-api", vec![permission])]);
     let evidence = Evidence::default();
     let circumstances = Circumstances { realm: "corp", realm_issuer: issuer, ..Circumstances::default() };
-    let context = RefreshContext { scope: refresh.scope(), subject: checks, actor: None, evidence };
+    let present = present.and_then(Value::as_object);
+    let context = RefreshContext { scope: refresh.scope(), subject: checks, actor: None, evidence, present };
     let validated = remembered(authenticated, renewal, &context, now())?;
     Permit::renew(validated, renewal, &policy, &circumstances, now())
 }
@@ -113,6 +125,45 @@ fn what_the_files_say_now_counts_and_never_more_than_was_granted() {
         let permit = renew(&renewal(&[]), permission, asked, ISSUER, &[]);
         let got = permit.map(|permit| permit.contract().scope_requested.clone().unwrap().to_string());
         assert_eq!(got.as_deref().map_err(|refusal| refusal.reason), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_the_identity_provider_states_now_is_judged() {
+    let about =
+        |condition: &str| Permission { condition: Some(Expression::compile(condition).unwrap()), ..refreshing() };
+    let present = |claims: Value| {
+        let mut all = json!({"sub": "alice", "azp": "another", "sid": "another", "acr": "9", "scope": "payments"});
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        all
+    };
+    let own =
+        json!({"sid": "s", "acr": "1", "scope": "email", "groups": ["staff"], "level": 3, "azp": "front-end-app"});
+    let mut subject = renewal(&[]).subject.claims.clone();
+    subject.extend(own.as_object().unwrap().clone());
+    let mut granted = renewal(&[]);
+    granted.subject.claims = subject;
+    for (name, now_stated, condition, expected) in [
+        ("not asked", None, "'staff' in claims.groups", Ok(())),
+        ("still so", Some(json!({"groups": ["staff", "x"]})), "'staff' in claims.groups", Ok(())),
+        ("taken away", Some(json!({"groups": []})), "'staff' in claims.groups", Err(Reason::ConditionNotMet)),
+        ("the claim is gone", Some(json!({})), "'staff' in claims.groups", Err(Reason::ConditionFailed)),
+        ("it changed", Some(json!({"level": 2})), "claims.level == 3", Err(Reason::ConditionNotMet)),
+        ("a new claim", Some(json!({"vip": true})), "claims.vip", Ok(())),
+        ("roles", Some(json!({"realm_access": {"roles": []}})), "size(claims.realm_access.roles) == 0", Ok(())),
+        (
+            "the login stays",
+            Some(json!({})),
+            "claims.acr == '1' && claims.sid == 's' && claims.scope == 'email'",
+            Ok(()),
+        ),
+        ("the client stays", Some(json!({})), "claims.azp == 'front-end-app'", Ok(())),
+        ("another user", Some(json!({"sub": "bob"})), "true", Err(Reason::RefreshTokenInvalid)),
+        ("nobody", Some(json!({"sub": null})), "true", Err(Reason::RefreshTokenInvalid)),
+    ] {
+        let stated = now_stated.map(present);
+        let permit = renew_at_present(&granted, about(condition), stated.as_ref(), "", ISSUER, &[]);
+        assert_eq!(permit.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }
 

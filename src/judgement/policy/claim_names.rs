@@ -75,6 +75,11 @@ impl ClaimClass {
         }
     }
 
+    /// Whether such a claim says something about the user that can change while a session goes on: roles, groups, names.
+    pub fn is_about_user(self) -> bool {
+        matches!(self, Self::KeycloakRoles | Self::OtherRoles | Self::RealmUser | Self::OfScope(_) | Self::Other)
+    }
+
     /// Whether Cambio alone writes such a claim, so that `token.set` may not name it: the claim says what the token is,
     /// whom it is about, or which roles it has.
     pub fn is_reserved(self) -> bool {
@@ -93,6 +98,6 @@ pub(crate) fn names_key(cnf: &Value) -> bool {
 }
 
 /// The client that a token was issued to: `azp`, or `client_id` in the profile of RFC 9068.
-pub(super) fn client_of(claims: &Map<String, Value>) -> Option<&str> {
+pub(crate) fn client_of(claims: &Map<String, Value>) -> Option<&str> {
     ["azp", "client_id"].into_iter().find_map(|name| claims.get(name)?.as_str())
 }

@@ -38,7 +38,7 @@ use self::merge::{Terms, merge};
 pub use self::reach::refreshable;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::delegation::Delegated;
-use crate::judgement::policy::model::{Audience, Demands, Issuance, Policy};
+use crate::judgement::policy::model::{Audience, Demands, Issuance, MAX_FOREIGN_REFRESH, Policy};
 use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::request::{ExchangeRequest, WantedScope};
 use crate::judgement::policy::scopes::OFFLINE;
@@ -198,6 +198,7 @@ impl Judge<'_> {
             });
         }
         let audiences = || offers.iter().map(AudienceOffer::audience);
+        let longest_refresh = if request.provenance.is_foreign() { MAX_FOREIGN_REFRESH } else { SignedDuration::MAX };
         let refresh_lifetimes = audiences().map(|audience| audience.token.refresh_lifetime);
         Ok(Decision {
             contract: merge(self.context, choice.issuance, subject, scope, terms)?,
@@ -205,7 +206,7 @@ impl Judge<'_> {
             permissions,
             demands: choice.demands,
             refresh: request.requested_token == TokenType::RefreshToken,
-            refresh_lifetime: refresh_lifetimes.min().unwrap_or(SignedDuration::ZERO),
+            refresh_lifetime: refresh_lifetimes.min().unwrap_or(SignedDuration::ZERO).min(longest_refresh),
         })
     }
 }

@@ -13,6 +13,10 @@ use crate::words::refusal::{Reason, Refusal};
 /// signature.
 pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long after an exchange refresh tokens for a foreign subject are good at most; not configurable. A refresh can't ask a
+/// foreign issuer what is true of its user now.
+pub const MAX_FOREIGN_REFRESH: SignedDuration = SignedDuration::from_hours(1);
+
 /// Every audience file, by realm and audience.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {

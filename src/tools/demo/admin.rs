@@ -8,12 +8,13 @@ use crate::tools::demo::directory::DemoUser;
 use crate::tools::demo::form::Fields;
 use crate::tools::demo::grants::read_bearer;
 use crate::tools::demo::provider::View;
+use crate::tools::demo::tokens::{GrantedToken, grant_scope};
 
 /// The client whose service account's roles open the admin API.
 const MANAGEMENT: &str = "realm-management";
 
 impl View<'_> {
-    /// `clients?clientId=…`, `users?username=…&exact=true`, `users/{id}` and below it `sessions` and
+    /// `clients?clientId=…`, `clients/{uuid}/evaluate-scopes/generate-example-access-token`, `users?username=…&exact=true`, `users/{id}` and below it `sessions` and
     /// `role-mappings/{realm|clients/{uuid}}/composite`.
     pub(super) fn admin(&self, headers: &HeaderMap, target: &str) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
@@ -28,6 +29,7 @@ impl View<'_> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let parts: Vec<&str> = path.split('/').skip(4).collect();
         match parts.as_slice() {
+            ["clients", client, "evaluate-scopes", "generate-example-access-token"] => self.example(client, query),
             ["clients"] => self.clients(query.strip_prefix("clientId=").unwrap_or_default()),
             ["users"] => self.users(query),
             ["users", id] => self.realm.subject(id).map_or_else(no_user, |user| ProviderAnswer::ok(&shown(user))),
@@ -41,8 +43,24 @@ impl View<'_> {
     }
 
     fn clients(&self, id: &str) -> ProviderAnswer {
-        let found = self.realm.client(id).map(|client| json!({"id": uuid(client.id), "clientId": client.id}));
+        let found = self.realm.client(id).map(|client| json!({"id": internal_id(client.id), "clientId": client.id}));
         ProviderAnswer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
+    }
+
+    /// The claims of an access token that the client would get now for the user, with another session.
+    fn example(&self, client: &str, query: &str) -> ProviderAnswer {
+        let fields = Fields::parse(query.as_bytes()).unwrap_or_default();
+        let client = self.realm.clients.iter().find(|one| internal_id(one.id) == client);
+        let Some((client, user)) = client.zip(self.realm.subject(fields.one("userId").unwrap_or_default())) else {
+            return ProviderAnswer::error(404, "No user found", "");
+        };
+        let Ok(scope) = grant_scope(fields.one("scope")) else {
+            return ProviderAnswer::error(400, "Invalid scope", "");
+        };
+        let (session, origin) = (uuid::Uuid::new_v4().to_string(), "onrtna");
+        let grant =
+            GrantedToken { client, user, session, scope, origin, audiences: Vec::new(), nonce: None, key: None };
+        ProviderAnswer::ok(&Value::from(self.access_claims(&grant)))
     }
 
     /// As in Keycloak, `exact` compares the whole name in lower case. Without a name the answer lists everybody.
@@ -63,9 +81,11 @@ impl View<'_> {
         };
         let roles: &[&str] = match of {
             ["realm"] => user.realm_roles,
-            ["clients", id] => {
-                user.client_roles.iter().find(|(client, _)| uuid(client) == *id).map_or(&[][..], |(_, roles)| roles)
-            }
+            ["clients", id] => user
+                .client_roles
+                .iter()
+                .find(|(client, _)| internal_id(client) == *id)
+                .map_or(&[][..], |(_, roles)| roles),
             _ => return ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
         };
         ProviderAnswer::ok(&Value::from(roles.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()))
@@ -85,6 +105,6 @@ fn no_user() -> ProviderAnswer {
 }
 
 /// The client's internal id.
-fn uuid(client: &str) -> String {
+fn internal_id(client: &str) -> String {
     format!("uuid-of-{client}")
 }

@@ -45,7 +45,7 @@ impl Received {
     pub fn route(&self) -> Option<(&str, RealmEndpoint)> {
         let path = self.target.split(['?', '#']).next()?;
         if let Some((realm, rest)) = path.strip_prefix("/admin/realms/").and_then(|rest| rest.split_once('/'))
-            && (matches!(rest, "clients" | "users") || rest.starts_with("users/"))
+            && (matches!(rest, "clients" | "users") || rest.starts_with("users/") || rest.starts_with("clients/"))
         {
             return Some((realm, RealmEndpoint::Admin));
         }

@@ -77,7 +77,11 @@ impl DirectoryClient {
         Ok(Arc::new(roles.into_iter().map(|role| role.name).collect()))
     }
 
-    async fn client_uuid(&self, upstream: &UpstreamClient, client: &str) -> Result<Option<Arc<str>>, DirectoryError> {
+    pub(super) async fn client_uuid(
+        &self,
+        upstream: &UpstreamClient,
+        client: &str,
+    ) -> Result<Option<Arc<str>>, DirectoryError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Client {

@@ -208,3 +208,25 @@ async fn a_client_without_rights_learns_nothing() {
     let world = World::as_client("cambio", "guessed").await;
     assert!(matches!(world.user("alice").await, Err(DirectoryError::Status(StatusCode::UNAUTHORIZED, _))));
 }
+
+#[tokio::test]
+async fn the_claims_of_now_are_those_of_an_example_token() {
+    let world = World::start().await;
+    let ask = async |subject: &str, client: &str| {
+        world.directory.present_claims(&world.upstream, subject, client, "openid email").await
+    };
+    let claims = ask(ALICE, "front-end-app").await.unwrap();
+    assert_eq!((&claims["sub"], &claims["azp"]), (&json!(ALICE), &json!("front-end-app")));
+    assert_eq!((&claims["groups"], &claims["scope"]), (&json!(["staff"]), &json!("email openid profile")));
+    assert!(claims["realm_access"]["roles"].as_array().unwrap().contains(&json!("auditor")));
+    for (name, subject, client, expected) in [
+        ("no user", "00000000-0000-4000-8000-000000000000", "front-end-app", DirectoryError::NoUser),
+        ("no id", "..", "front-end-app", DirectoryError::NoUser),
+        ("no client", ALICE, "gone", DirectoryError::NoClient("gone".to_owned())),
+    ] {
+        assert_eq!(ask(subject, client).await, Err(expected), "{name}");
+    }
+    world.answer(200, &json!({"sub": ADA}));
+    let other = DirectoryError::Unavailable("an answer about another user".to_owned());
+    assert_eq!(world.directory.present_claims(&world.upstream, ALICE, "front-end-app", "").await, Err(other));
+}

@@ -26,7 +26,7 @@ impl Case<'_> {
     pub(super) async fn issue(
         &mut self,
         permit: &mut Permit,
-        refresh: Option<&OpenedRefresh>,
+        refresh: Option<&mut OpenedRefresh>,
     ) -> Result<IssuedAnswer, Stop> {
         if let Some(refresh) = refresh {
             return Box::pin(self.issue_again(permit, refresh)).await;

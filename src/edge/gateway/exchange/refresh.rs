@@ -1,15 +1,18 @@
 //! Refresh tokens that Cambio issues. Each is good for one use, for which the exchange is decided again.
 //!
 //! If the identity provider took part in the exchange, Cambio refreshes at it with its own refresh token, so a
-//! session that has ended there ends here. A refresh token that is used a second time was copied: its whole family is
+//! session that has ended there ends here. The claims that the identity provider states now are judged. A refresh token that is used a second time was copied: its whole family is
 //! revoked (RFC 9700 section 4.14.2). A refresh token counts as used when the answer is ready, so that it can be
 //! tried again after a passing failure.
 
+use http::response;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
 use super::ask::UpstreamReply;
 use super::outcome::{IssuedAnswer, Stop};
 use crate::adapters::config::RefreshTokens;
+use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError};
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::replay::RefreshFamily;
 use crate::edge::gateway::signing::signer;
@@ -18,16 +21,15 @@ use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::refresh::{Refresh, parse};
 use crate::judgement::issue::Verified;
 use crate::judgement::issue::answer::UpstreamAnswer;
-use crate::judgement::issue::refresh::{take_refreshed, take_session};
+use crate::judgement::issue::refresh::{Session, take_refreshed, take_session};
 use crate::judgement::issue::reissue::conform;
 use crate::judgement::jose::claims;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
 use crate::judgement::policy::model::Issuance;
-use crate::judgement::token::Validated;
+use crate::judgement::token::{Validated, dpop};
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
-use crate::words::secret::Secret;
 
 /// A refresh token that was opened, and the request that it came with.
 pub(super) struct OpenedRefresh {
@@ -37,6 +39,15 @@ pub(super) struct OpenedRefresh {
     pub(super) renewal: Renewal,
     /// The family of the refresh token in the store.
     pub(super) family: RefreshFamily,
+    /// What the identity provider answered when it refreshed its own token, if it takes part.
+    refreshed: Option<Refreshed>,
+}
+
+/// The identity provider's answer to the refresh of its own token.
+struct Refreshed {
+    answer: UpstreamAnswer,
+    session: Session,
+    head: response::Parts,
 }
 
 impl Case<'_> {
@@ -59,7 +70,7 @@ impl Case<'_> {
         self.record.renewing(&renewal);
         let family = RefreshFamily::new(&renewal);
         family.check_unused(&self.services.store).await?;
-        Ok(OpenedRefresh { request, renewal, family })
+        Ok(OpenedRefresh { request, renewal, family, refreshed: None })
     }
 
     /// If the identity provider takes part in the refresh, it authenticates the clients that the configuration does
@@ -72,6 +83,53 @@ impl Case<'_> {
         }
         let proof = self.prove_client(parsed.credentials()).await?;
         Authenticated::proven(parsed, proof)
+    }
+
+    /// What the identity provider states about the user now. If it takes part in the refresh, it refreshes its own token
+    /// for the client; a session that has ended there ends here. For a token that was minted for one of the realm's own
+    /// users, the directory says what the client would get. A foreign subject's issuer is not asked again.
+    ///
+    /// # Errors
+    /// The identity provider refuses or does not answer.
+    pub(super) async fn present_claims(
+        &mut self,
+        refresh: &mut OpenedRefresh,
+    ) -> Result<Option<Map<String, Value>>, Stop> {
+        let own = refresh.renewal.subject_issuer() == self.realm.config.name;
+        let Some(token) = refresh.renewal.upstream() else {
+            return if own { Ok(Some(self.directory_claims(&refresh.renewal).await?)) } else { Ok(None) };
+        };
+        let (form, head) = (refresh.request.upstream_form(token), self.head.clone());
+        let UpstreamReply { head, body } = self.ask_upstream(refresh.request.credentials(), form, head).await?;
+        let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
+        let session = take_refreshed(&mut answer);
+        let claims = self.verified(&answer).await?.claims().clone();
+        refresh.refreshed = Some(Refreshed { answer, session, head });
+        Ok(own.then_some(claims))
+    }
+
+    async fn directory_claims(&self, renewal: &Renewal) -> Result<Map<String, Value>, Refusal> {
+        let invalid = |detail: &str| Refusal::new(Reason::RefreshTokenInvalid, detail);
+        let directory = self.directory()?;
+        let client = renewal.subject_client().ok_or_else(|| invalid("the subject token names no client"))?;
+        let (upstream, user) = (&self.services.upstream, renewal.subject_id());
+        let claims = directory.present_claims(upstream, user, client, renewal.subject_scope()).await;
+        claims.map_err(|error| match error {
+            DirectoryError::NoUser => invalid("the user does not exist any more"),
+            error => self.directory_unavailable(&error.to_string()),
+        })
+    }
+
+    fn directory(&self) -> Result<&DirectoryClient, Refusal> {
+        self.realm.directory.as_ref().ok_or_else(|| {
+            let detail = format!("write realms.{}.directory", self.realm.config.name);
+            Refusal::new(Reason::DirectoryUnavailable, detail)
+        })
+    }
+
+    fn directory_unavailable(&self, error: &str) -> Refusal {
+        let detail = format!("realms.{}.directory: {error}", self.realm.config.name);
+        Refusal::new(Reason::DirectoryUnavailable, detail)
     }
 
     /// Decides the exchange again with the present configuration.
@@ -93,10 +151,10 @@ impl Case<'_> {
     pub(super) async fn issue_again(
         &mut self,
         permit: &mut Permit,
-        refresh: &OpenedRefresh,
+        refresh: &mut OpenedRefresh,
     ) -> Result<IssuedAnswer, Stop> {
-        if let Some(token) = refresh.renewal.upstream() {
-            return self.refresh_upstream(permit, &refresh.request, token).await;
+        if let Some(refreshed) = refresh.refreshed.take() {
+            return self.exchange_refreshed(permit, &refresh.request, refreshed).await;
         }
         self.check_session(permit).await?;
         Ok(self.mint(permit, false).await?)
@@ -107,45 +165,42 @@ impl Case<'_> {
     async fn check_session(&self, permit: &Permit) -> Result<(), Refusal> {
         let minted = permit.issuance() == Issuance::Mint && permit.validated().subject().provenance().is_of_realm();
         let Some(session) = session(permit).filter(|_| minted) else { return Ok(()) };
-        let name = &self.realm.config.name;
-        let unavailable = |detail: String| Refusal::new(Reason::DirectoryUnavailable, detail);
-        let directory = self.realm.directory.as_ref();
-        let directory = directory.ok_or_else(|| unavailable(format!("write realms.{name}.directory")))?;
-        let alive = directory.session_is_alive(&self.services.upstream, session.user, session.id).await;
-        if alive.map_err(|error| unavailable(format!("realms.{name}.directory: {error}")))? {
+        let alive = self.directory()?.session_is_alive(&self.services.upstream, session.user, session.id).await;
+        if alive.map_err(|error| self.directory_unavailable(&error.to_string()))? {
             Ok(())
         } else {
             Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended"))
         }
     }
 
-    /// The identity provider refreshes its own token for the client, and the new token is exchanged again like the
-    /// first. Without the exchange, the token would have everything that the client may have, or lack the audience,
-    /// and Keycloak does not check whether the audience's client was disabled since (keycloak#53074). An assertion is
-    /// good for one call only; then there is no exchange.
-    async fn refresh_upstream(
+    /// Exchanges the identity provider's refreshed token again like the first. Without the exchange, the token would have
+    /// everything that the client may have, or lack the audience, and Keycloak does not check whether the audience's
+    /// client was disabled since (keycloak#53074). Evidence that is good for one call was used in the refresh; then there
+    /// is no exchange.
+    async fn exchange_refreshed(
         &mut self,
         permit: &mut Permit,
         refresh: &Refresh,
-        token: &Secret,
+        refreshed: Refreshed,
     ) -> Result<IssuedAnswer, Stop> {
+        let Refreshed { mut answer, mut session, mut head } = refreshed;
         let credentials = refresh.credentials();
-        let (form, head) = (refresh.upstream_form(token), self.head.clone());
-        let UpstreamReply { mut head, body } = self.ask_upstream(credentials, form, head).await?;
-        let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
-        let mut session = take_refreshed(&mut answer);
-        if credentials.method() == CredentialsMethod::Assertion {
+        let used_up =
+            credentials.method() == CredentialsMethod::Assertion || self.head.headers.contains_key(dpop::HEADER);
+        if used_up {
             let token = self.verified(&answer).await?;
             let audiences = claims::audiences(token.claims()).unwrap_or_default();
             if !permit.audiences().iter().all(|wanted| audiences.contains(&wanted.as_str())) {
                 return Err(Stop::Refused(Refusal::new(
                     Reason::CredentialsSingleUse,
-                    "the refreshed token lacks the audience, so it must be exchanged, and the assertion is spent",
+                    "the refreshed token lacks the audience, so it must be exchanged, and the assertion or DPoP proof was used \
+                     in the refresh: let Keycloak put the audience into the client's tokens",
                 )));
             }
         } else {
             let parsed = permit.asked_upstream();
             let form = parsed.upstream_form_for(answer.token(), permit.upstream_type(), permit.audiences());
+            drop(parsed);
             let caller = self.take_head();
             let exchanged = self.ask_upstream(credentials, form, caller).await?;
             head = exchanged.head;

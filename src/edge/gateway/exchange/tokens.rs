@@ -1,5 +1,8 @@
 //! Checks the tokens of a request with the keys and rules of their issuers.
 
+use serde_json::{Map, Value};
+
+use super::outcome::Stop;
 use super::refresh::OpenedRefresh;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::evidence::Sender;
@@ -15,18 +18,20 @@ use crate::judgement::token::presented::{PresentedToken, Presenter};
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Checks the subject token, and the actor token if there is one. A refresh has the tokens of its exchange.
+    /// Checks the subject token, and the actor token if there is one. A refresh has the tokens of its exchange, with what
+    /// the identity provider states about the user now.
     ///
     /// # Errors
     /// A token is invalid, or its validity is unknown.
     pub(super) async fn tokens(
-        &self,
+        &mut self,
         client: Authenticated,
-        refresh: Option<&OpenedRefresh>,
+        refresh: Option<&mut OpenedRefresh>,
         sender: &Sender,
-    ) -> Result<Validated, Refusal> {
+    ) -> Result<Validated, Stop> {
         if let Some(refresh) = refresh {
-            return self.remembered_tokens(client, refresh, sender);
+            let present = Box::pin(self.present_claims(refresh)).await?;
+            return Ok(self.remembered_tokens(client, refresh, present.as_ref(), sender)?);
         }
         let presenter = Presenter::of(&client, sender.evidence());
         let subject = self.check_token(PresentedToken::subject(client.parsed()), presenter).await?;
@@ -43,6 +48,7 @@ impl Case<'_> {
         &self,
         client: Authenticated,
         refresh: &OpenedRefresh,
+        present: Option<&Map<String, Value>>,
         sender: &Sender,
     ) -> Result<Validated, Refusal> {
         let (issuers, renewal) = (&self.generation.issuers, &refresh.renewal);
@@ -60,6 +66,7 @@ impl Case<'_> {
             subject: checks(renewal.subject_issuer())?,
             actor: renewal.actor_issuer().map(checks).transpose()?,
             evidence: sender.evidence(),
+            present,
         };
         remembered(client, renewal, &context, self.services.now())
     }
