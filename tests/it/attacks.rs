@@ -177,16 +177,51 @@ async fn nobody_else_chooses_what_discovery_says() {
         let address = world.address();
         async move { raw::send(address, request.as_bytes()).await.text() }
     };
-    let poisoned =
-        said("X-Forwarded-Port: 666\r\nX-Forwarded-Prefix: /evil\r\nCookie: a=b\r\nX-Own: c\r\n", "?evil=1").await;
-    assert!(poisoned.contains("666") && poisoned.contains("/evil"), "{poisoned}");
-    for own in ["evil=1", "cookie", "x-own"] {
+    let poisoned = said(
+        "X-Forwarded-Host: evil.example\r\nX-Forwarded-Port: 666\r\nX-Forwarded-Prefix: /evil\r\nCookie: a=b\r\nX-Own: c\r\n",
+        "?evil=1",
+    )
+    .await;
+    // The path under which a listed proxy serves Cambio is the proxy's to know. The origin is configured.
+    assert!(poisoned.contains("\"/evil\""), "{poisoned}");
+    for own in ["evil=1", "cookie", "x-own", "666", "evil.example"] {
         assert!(!poisoned.contains(own), "{own}: {poisoned}");
     }
     let clean = said("", "").await;
     assert!(clean.contains("sso.example.org") && !clean.contains("666") && !clean.contains("evil"), "{clean}");
     // The same question is answered from the cache.
     assert_eq!(said("", "").await, clean);
+}
+
+/// Keycloak takes its issuer from the host, and believes assertions for that issuer: what Cambio asks goes under the
+/// configured origin, whatever host the caller names. What only passes keeps its host.
+#[tokio::test]
+async fn what_cambio_asks_names_the_configured_origin() {
+    let mint = "audience: other-api\nowner: other\nissuance: mint\npermissions: [{ clients: [front-end-app] }]\n";
+    let world = Plan::new().await.audience("other-api", mint).start().await;
+    let alice = world.alice().await;
+    let hosts = async |fields: &[(&str, &str)]| {
+        world.idp.faults().forget();
+        let mut request = client::form_request(TOKEN_PATH, fields);
+        request.headers_mut().insert("host", "evil.example".parse().unwrap());
+        request.headers_mut().insert("x-forwarded-host", "evil.example".parse().unwrap());
+        let answer = client::send(world.address(), request).await;
+        let told = |name: &str, request: &cambio::tools::demo::Received| {
+            request.headers.get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
+        let mut seen: Vec<_> = world.idp.faults().received().iter().map(|received| told("host", received)).collect();
+        seen.extend(world.idp.faults().received().iter().map(|received| told("x-forwarded-host", received)));
+        seen.dedup();
+        (answer.status.as_u16(), seen)
+    };
+    let configured = vec![Some("sso.example.org".to_owned())];
+    let usual = exchange_fields(&alice);
+    assert_eq!(hosts(&usual).await, (200, configured.clone()), "an exchange");
+    let minted = form::changed(&usual, &[("audience", "other-api")]);
+    assert_eq!(hosts(&minted).await, (200, configured), "a client that the identity provider authenticates");
+    let password = [("grant_type", "password"), ("client_id", "front-end-app"), ("client_secret", "front-end-secret")];
+    let login = [&password[..], &[("username", "alice"), ("password", "alice-password")]].concat();
+    assert_eq!(hosts(&login).await, (200, vec![Some("evil.example".to_owned())]), "a login");
 }
 
 /// Readiness asks the identity provider properly, and once, however often it is named.

@@ -189,6 +189,12 @@ async fn pace_wants_its_claims_its_host_and_the_issuer_by_name() {
         let answer = json(&world, &pace_request(&carol(&world, &changes))).await;
         assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (status, &json!(code)), "{name}");
     }
+    // The host is the configured one, whatever the caller says.
+    let elsewhere = carol(&world, &[("aud", json!(["https://sso.example.org", "evil.example"]))]);
+    let body = Bytes::from(pace_request(&elsewhere).to_string());
+    let request = Request::post(PACE).header("content-type", "application/json").header("host", "evil.example");
+    let answer = client::send(world.address(), request.body(body).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (422, &json!("invalid_grant")));
     let carol = carol(&world, &[]);
     for (name, value) in
         [("subject_issuer", "https://other.example"), ("subject_issuer", ""), ("subject_token_type", JWT)]

@@ -73,8 +73,10 @@ async fn web_pages_may_read_them_each_by_its_own_origin() {
 }
 
 #[tokio::test]
-async fn discovery_is_kept_by_public_origin() {
-    let world = World::start().await;
+async fn discovery_is_kept_by_configured_origin() {
+    let subjects = "subjectIssuers: [corp, partner]\n";
+    let others = "publicOrigins: [\"http://login.example.net\", \"http://sso.example.org:8443\"]\n";
+    let world = Plan::new().await.configure(subjects, &format!("{subjects}    {others}")).start().await;
     let mut tags = Vec::new();
     for host in ["sso.example.org", "login.example.net", "sso.example.org:8443"] {
         for _ in 0..2 {
@@ -86,9 +88,18 @@ async fn discovery_is_kept_by_public_origin() {
     }
     tags.dedup();
     assert_eq!(tags.len(), 3, "one document for each origin");
-    // What a stranger says about itself is not believed.
-    let answer = get(&world, DISCOVERY_PATH, &[("x-forwarded-host", "evil.example")]).await;
-    assert_eq!(answer.json()["issuer"], "http://sso.example.org/realms/corp");
+    // What a stranger says about itself is not believed, and any other name gets the issuer's document.
+    world.idp.faults().forget();
+    for (header, host) in [("x-forwarded-host", "evil.example"), ("host", "evil.example"), ("host", "10.0.0.1:8080")] {
+        let answer = get(&world, DISCOVERY_PATH, &[(header, host)]).await;
+        assert_eq!(answer.json()["issuer"], "http://sso.example.org/realms/corp", "{header}: {host}");
+        assert_eq!(answer.header("etag"), tags[0], "{header}: {host}");
+        let slash = get(&world, &format!("{DISCOVERY_PATH}/"), &[(header, host)]).await;
+        assert_eq!(slash.header("etag"), tags[0], "with a slash at the end");
+    }
+    assert_eq!(world.idp.faults().received().len(), 0, "all from the cache");
+    let kids_at = async |path: &str| kids(&get(&world, path, &[("host", "evil.example")]).await);
+    assert_eq!(kids_at(CERTS_PATH).await, kids_at(&format!("{CERTS_PATH}/")).await);
 }
 
 #[tokio::test]

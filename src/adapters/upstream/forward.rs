@@ -14,10 +14,12 @@ use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::error::UpstreamError;
+use crate::adapters::upstream::forwarded::PublicOrigin;
 use crate::adapters::upstream::headers;
 
 /// Sends a request upstream and streams the answer back. Path and query keep their bytes, `Host` its value. The body
-/// may differ from the caller's; the framing headers follow its length.
+/// may differ from the caller's; the framing headers follow its length. A request that Cambio makes for a realm goes under
+/// the realm's `public` origin instead of the caller's `Host`.
 ///
 /// hyper answers `Expect: 100-continue` when the body is read; the header is not forwarded. A WebSocket upgrade becomes
 /// a tunnel with its own task. Any other `Upgrade` is ignored, as RFC 9110 section 7.8 allows
@@ -25,6 +27,7 @@ use crate::adapters::upstream::headers;
 pub async fn pass(
     upstream: &UpstreamClient,
     request: Request<Body>,
+    public: Option<&PublicOrigin>,
     connection: &Arc<Connection>,
 ) -> Result<Response<Body>, UpstreamError> {
     let (mut head, body) = request.into_parts();
@@ -34,8 +37,9 @@ pub async fn pass(
     if head.version == Version::HTTP_2 {
         headers::join_cookies(&mut head.headers);
     }
-    let host = headers::host(&head).unwrap_or_else(|| upstream.host().clone());
-    headers::to_upstream(&mut head.headers, &host, connection);
+    let host = public.map(|origin| origin.host.clone()).or_else(|| headers::host(&head));
+    let host = host.unwrap_or_else(|| upstream.host().clone());
+    headers::to_upstream(&mut head.headers, &host, public, connection);
     to_origin_form(&mut head.uri);
     head.version = Version::HTTP_11;
     if caller.is_some() {

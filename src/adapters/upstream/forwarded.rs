@@ -20,12 +20,12 @@ const HTTPS: HeaderValue = HeaderValue::from_static("https");
 const PORT_80: HeaderValue = HeaderValue::from_static("80");
 const PORT_443: HeaderValue = HeaderValue::from_static("443");
 
-/// The origin under which the caller reached Cambio.
+/// The origin of a URL under which callers reach Cambio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicOrigin {
     /// Whether the scheme is `https`, else `http`.
     pub secure: bool,
-    /// Host and port as the caller wrote them.
+    /// Host and port as the caller or the configuration wrote them.
     pub host: HeaderValue,
 }
 
@@ -58,11 +58,12 @@ pub(crate) fn origin(headers: &HeaderMap, host: &HeaderValue, facts: &Connection
     origin
 }
 
-/// Replaces all forwarding headers with Cambio's own.
-pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, facts: &ConnectionFacts) {
-    let origin = origin(headers, host, facts);
+/// Replaces all forwarding headers with Cambio's own. `public` is the origin that they name; without one, the origin
+/// under which the caller reached Cambio.
+pub(crate) fn set(headers: &mut HeaderMap, host: &HeaderValue, public: Option<&PublicOrigin>, facts: &ConnectionFacts) {
     let chain = if facts.trusted { chain(headers) } else { None };
-    let port = facts.trusted.then(|| first(headers, &X_FORWARDED_PORT).and_then(port)).flatten();
+    let port = (facts.trusted && public.is_none()).then(|| first(headers, &X_FORWARDED_PORT).and_then(port)).flatten();
+    let origin = public.cloned().unwrap_or_else(|| origin(headers, host, facts));
     let port = port.unwrap_or_else(|| port_of(&origin, facts));
     headers.insert(http::header::FORWARDED, forwarded(chain.as_deref(), &origin, facts));
     headers.insert(X_FORWARDED_FOR, forwarded_for(chain, facts));

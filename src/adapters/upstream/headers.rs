@@ -70,9 +70,9 @@ pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
         && headers.get_all(UPGRADE).iter().nth(1).is_none()
 }
 
-/// The origin under which the caller reached Cambio: from a listed proxy's headers, else from `Host` and the
+/// The origin under which the caller says that it reached Cambio: from a listed proxy's headers, else from `Host` and the
 /// connection. `None` without a host (HTTP/1.0).
-pub fn public_origin(head: &Parts, connection: &Connection) -> Option<PublicOrigin> {
+pub(crate) fn named_origin(head: &Parts, connection: &Connection) -> Option<PublicOrigin> {
     Some(forwarded::origin(&head.headers, &host(head)?, connection.facts()))
 }
 
@@ -90,13 +90,18 @@ pub(crate) fn host(head: &Parts) -> Option<HeaderValue> {
 }
 
 /// Prepares a caller's headers for the identity provider: removes hop-by-hop and untrusted ones, and sets the
-/// forwarding headers. `host` becomes `Host`.
-pub fn to_upstream(headers: &mut HeaderMap, host: &HeaderValue, connection: &Connection) {
+/// forwarding headers. `host` becomes `Host`, and `public` the origin in the forwarding headers, instead of the caller's.
+pub fn to_upstream(
+    headers: &mut HeaderMap,
+    host: &HeaderValue,
+    public: Option<&PublicOrigin>,
+    connection: &Connection,
+) {
     let trailers = accepts_trailers(headers);
     strip_hop_by_hop(headers);
     headers.remove(EXPECT);
     strip_identity(headers, connection.facts());
-    forwarded::set(headers, host, connection.facts());
+    forwarded::set(headers, host, public, connection.facts());
     let mut hosts = headers.get_all(HOST).iter();
     if hosts.next() != Some(host) || hosts.next().is_some() {
         headers.insert(HOST, host.clone());

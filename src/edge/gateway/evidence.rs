@@ -6,10 +6,8 @@ use http::HeaderValue;
 
 use super::case::Case;
 use crate::adapters::store::{MarkKey, MarkKind};
-use crate::adapters::upstream::headers::public_origin;
 use crate::judgement::client::certificate::ClientCertificate;
-use crate::judgement::token::dpop::htu::Htu;
-use crate::judgement::token::dpop::{self, DpopError, DpopProof, DpopRules, ProofRequest, ProofTarget};
+use crate::judgement::token::dpop::{self, DpopProof, DpopRules, ProofRequest, ProofTarget};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -52,8 +50,8 @@ impl Case<'_> {
             // Base64url is always a header value.
             self.record.next_nonce(HeaderValue::from_str(&nonces.fresh(now)).ok());
         }
-        let url = self.public_url().ok_or(DpopError::Url)?;
-        let request = ProofRequest { method: &self.head.method, url: &url, token, place };
+        let urls = self.realm.origins.urls(self.head.uri.path());
+        let request = ProofRequest { method: &self.head.method, urls: &urls, token, place };
         let rules = DpopRules {
             algorithms: &config.dpop.algorithms,
             window: config.dpop.window,
@@ -70,12 +68,5 @@ impl Case<'_> {
             )
         })?;
         Ok(Some(unspent.spent(first)?))
-    }
-
-    /// The URL under which the caller knows the endpoint.
-    fn public_url(&self) -> Option<Htu> {
-        let origin = public_origin(&self.head, self.connection)?;
-        let host = origin.host.to_str().ok()?;
-        Htu::parse(&format!("{}://{host}{}", origin.scheme(), self.head.uri.path()))
     }
 }

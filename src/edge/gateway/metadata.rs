@@ -63,7 +63,7 @@ impl RequestContext<'_> {
         }
         // The keys come from the cache that checks tokens. Only the identity provider's headers are fetched, once,
         // and no caller waits long for them.
-        let fetch = self.fetch(head, DocumentRequest::of(head, self.connection));
+        let fetch = self.fetch(DocumentRequest::of(&realm.origins, head, self.connection));
         let headers = match tokio::time::timeout(HEADERS_WAIT, fetch).await {
             Ok(Fetched::Document(headers, _)) => headers,
             Ok(Fetched::Refused(_) | Fetched::Failed(_)) | Err(_) => HeaderMap::new(),
@@ -71,19 +71,21 @@ impl RequestContext<'_> {
         realm.published.keep_keys(keys, own, headers, now).answer(head)
     }
 
-    /// The realm's discovery document, per public origin.
+    /// The realm's discovery document, per configured origin. A caller who reached Cambio under another name gets the
+    /// document of the issuer's origin: neither does the caller's `Host` choose the URLs, nor is there a document that
+    /// leads past Cambio.
     pub async fn discovery(self, realm: Option<&RealmRuntime>, head: &Parts) -> Response<Body> {
         let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
-        let request = DocumentRequest::of(head, self.connection);
-        let origin = request.origin.clone();
+        let request = DocumentRequest::of(&realm.origins, head, self.connection);
+        let name = request.name.clone();
         let now = self.services.now();
-        if let Some(document) = realm.published.discovery(&origin, now).await {
+        if let Some(document) = realm.published.discovery(&name, now).await {
             return document.answer(head);
         }
-        let instead = match self.fetch(head, request).await {
+        let instead = match self.fetch(request).await {
             Fetched::Document(headers, body) => {
                 let body = amend(&body, &offers(realm, now)).map_or(body, Bytes::from);
-                match realm.published.keep_discovery(origin.clone(), headers, body, now).await {
+                match realm.published.keep_discovery(name.clone(), headers, body, now).await {
                     Some(document) => return document.answer(head),
                     None => respond::fault(Reason::UpstreamGarbage, head.uri.path()),
                 }
@@ -91,29 +93,30 @@ impl RequestContext<'_> {
             Fetched::Refused(response) => return response,
             Fetched::Failed(response) => response,
         };
-        match realm.published.stale_discovery(&origin).await {
+        match realm.published.stale_discovery(&name).await {
             Some(document) => document.answer(head),
             None => instead,
         }
     }
 
-    /// Fetches the whole document under the caller's public URL.
-    async fn fetch(self, head: &Parts, document: DocumentRequest) -> Fetched {
+    /// Fetches the whole document.
+    async fn fetch(self, document: DocumentRequest<'_>) -> Fetched {
+        let DocumentRequest { origin, path, .. } = document;
         let mut request = Request::new(Body::empty());
-        *request.uri_mut() = head.uri.path().parse().unwrap_or_default();
+        *request.uri_mut() = path.parse().unwrap_or_default();
         *request.headers_mut() = document.headers;
         sign(request.headers_mut());
-        match self.services.send(request, self.connection).await {
+        match self.services.send_as(origin, request, self.connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (parts, body) = response.into_parts();
                 match read_bounded(body, answer_lock::HOLD, self.services.upstream.idle_timeout()).await {
                     Ok((body, _)) => Fetched::Document(parts.headers, body),
-                    Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, head.uri.path())),
+                    Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, path)),
                 }
             }
             Ok(response) if response.status().is_client_error() => Fetched::Refused(response),
             Ok(response) => Fetched::Failed(response),
-            Err(refusal) => Fetched::Failed(respond::fault(refusal.reason, head.uri.path())),
+            Err(refusal) => Fetched::Failed(respond::fault(refusal.reason, path)),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::directory::DirectoryClient;
+use crate::adapters::upstream::origins::PublicOrigins;
 use crate::judgement::client::registry::{ClientKeys, Method};
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::doors::GovernedDoor;
@@ -29,6 +30,8 @@ use crate::judgement::token::{AudienceRule, SubjectChecks};
 pub struct RealmRuntime {
     /// Its configuration.
     pub config: Realm,
+    /// The origins under which callers reach it.
+    pub origins: PublicOrigins,
     /// The keys that the identity provider signs with.
     pub jwks: JwksCache,
     /// The keys that Cambio signs with.
@@ -79,6 +82,7 @@ impl RealmRuntime {
         });
         Ok(Self {
             config: realm.clone(),
+            origins: PublicOrigins::new(&realm.issuer, &realm.public_origins)?,
             jwks: keys.jwks.clone(),
             signing: realm.signing.clone(),
             collides: AtomicBool::new(false),

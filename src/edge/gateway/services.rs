@@ -19,6 +19,7 @@ use crate::adapters::net::connection::Connection;
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::forward;
+use crate::adapters::upstream::headers::PublicOrigin;
 use crate::words::clock::Clock;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -121,13 +122,35 @@ impl Services {
         self.upstream.is_reachable().await.map_err(|error| error.to_string())
     }
 
-    /// Sends a request to the identity provider.
+    /// Sends a caller's request to the identity provider, under the origin that the caller named.
     ///
     /// # Errors
     /// The identity provider does not answer, or the caller has gone.
     pub async fn send(&self, request: Request<Body>, connection: &Arc<Connection>) -> Result<Response<Body>, Refusal> {
+        self.forward(request, None, connection).await
+    }
+
+    /// Sends a request that Cambio makes or judged to the identity provider, under a configured origin.
+    ///
+    /// # Errors
+    /// The identity provider does not answer, or the caller has gone.
+    pub async fn send_as(
+        &self,
+        origin: &PublicOrigin,
+        request: Request<Body>,
+        connection: &Arc<Connection>,
+    ) -> Result<Response<Body>, Refusal> {
+        self.forward(request, Some(origin), connection).await
+    }
+
+    async fn forward(
+        &self,
+        request: Request<Body>,
+        origin: Option<&PublicOrigin>,
+        connection: &Arc<Connection>,
+    ) -> Result<Response<Body>, Refusal> {
         let started = Instant::now();
-        match forward::pass(&self.upstream, request, connection).await {
+        match forward::pass(&self.upstream, request, origin, connection).await {
             Ok(response) => {
                 self.metrics.upstream_answered(started.elapsed());
                 Ok(response)

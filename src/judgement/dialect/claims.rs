@@ -13,8 +13,8 @@ const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 pub struct DialectInput<'a> {
     /// The subject token's claims.
     pub claims: &'a Map<String, Value>,
-    /// The host that was called, as the caller knows it, perhaps with a port.
-    pub host: Option<&'a str>,
+    /// The hosts under which the configuration says that callers reach the realm, perhaps with ports.
+    pub hosts: &'a [&'a str],
     /// The parameter `subject_issuer`.
     pub subject_issuer: Option<&'a str>,
 }
@@ -23,7 +23,7 @@ pub struct DialectInput<'a> {
 ///
 /// # Errors
 /// [`Reason::SubjectTokenClaims`] if a claim is missing or `iss` is not the `subject_issuer`;
-/// [`Reason::SubjectTokenAudience`] if `aud` does not have the host that was called.
+/// [`Reason::SubjectTokenAudience`] if `aud` has none of the realm's hosts.
 pub fn check(rules: &DialectRules, input: &DialectInput<'_>) -> Result<(), Refusal> {
     for name in rules.required_claims {
         let there = match input.claims.get(*name) {
@@ -39,8 +39,11 @@ pub fn check(rules: &DialectRules, input: &DialectInput<'_>) -> Result<(), Refus
     if rules.subject_issuer && issuer != input.subject_issuer {
         return Err(Refusal::new(Reason::SubjectTokenClaims, "subject_issuer is not the token's iss"));
     }
-    if rules.audience_is_host && !input.host.is_some_and(|host| is_for(input.claims, host)) {
-        return Err(Refusal::new(Reason::SubjectTokenAudience, "aud does not have the host that was called"));
+    if rules.audience_is_host && !input.hosts.iter().any(|host| is_for(input.claims, host)) {
+        return Err(Refusal::new(
+            Reason::SubjectTokenAudience,
+            "aud has neither the host of realms.*.issuer nor one of realms.*.publicOrigins",
+        ));
     }
     Ok(())
 }
@@ -73,17 +76,21 @@ mod tests {
         })
     }
 
-    fn check(claims: &Value, host: Option<&str>, subject_issuer: Option<&str>) -> Option<Reason> {
+    fn check(claims: &Value, host: &[&str], subject_issuer: Option<&str>) -> Option<Reason> {
         let claims = claims.as_object().unwrap();
-        let input = DialectInput { claims, host, subject_issuer };
+        let input = DialectInput { claims, hosts: host, subject_issuer };
         super::check(Dialect::Pace.rules(), &input).err().map(|refusal| refusal.reason)
     }
 
     #[test]
     fn pace_wants_its_claims_and_its_host() {
-        let (host, issuer) = (Some("api.dev.pace.cloud"), Some("https://as.example.com"));
+        let (host, issuer) = (&["api.dev.pace.cloud"][..], Some("https://as.example.com"));
         assert_eq!(check(&claims(), host, issuer), None);
-        assert_eq!(check(&claims(), Some("API.dev.pace.cloud:8443"), issuer), None, "a port, another case");
+        assert_eq!(
+            check(&claims(), &["other.example", "API.dev.pace.cloud:8443"], issuer),
+            None,
+            "one of two, a port, another case"
+        );
         for name in ["iat", "exp", "sub", "email"] {
             let mut without = claims();
             without.as_object_mut().unwrap().remove(name);
@@ -98,9 +105,9 @@ mod tests {
         several["aud"] = json!(["x", "api.dev.pace.cloud"]);
         assert_eq!(check(&several, host, issuer), None, "several audiences");
         for (name, host, subject_issuer, expected) in [
-            ("another host", Some("api.pace.cloud"), issuer, Reason::SubjectTokenAudience),
-            ("no host", None, issuer, Reason::SubjectTokenAudience),
-            ("part of the host", Some("dev.pace.cloud"), issuer, Reason::SubjectTokenAudience),
+            ("another host", &["api.pace.cloud"][..], issuer, Reason::SubjectTokenAudience),
+            ("no host", &[], issuer, Reason::SubjectTokenAudience),
+            ("part of the host", &["dev.pace.cloud"], issuer, Reason::SubjectTokenAudience),
             ("another issuer", host, Some("https://x.example.com"), Reason::SubjectTokenClaims),
             ("no issuer", host, None, Reason::SubjectTokenClaims),
         ] {
@@ -112,7 +119,7 @@ mod tests {
     fn the_others_leave_it_to_the_issuers_configuration() {
         for dialect in Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Pace) {
             let claims = Map::new();
-            let input = DialectInput { claims: &claims, host: None, subject_issuer: None };
+            let input = DialectInput { claims: &claims, hosts: &[], subject_issuer: None };
             assert_eq!(super::check(dialect.rules(), &input), Ok(()), "{dialect:?}");
         }
     }

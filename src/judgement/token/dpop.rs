@@ -49,8 +49,8 @@ pub struct DpopRules<'a> {
 pub struct ProofRequest<'a> {
     /// The request's method.
     pub method: &'a Method,
-    /// The request's public URL.
-    pub url: &'a Htu,
+    /// The request's public URLs: a realm may be reached under several origins.
+    pub urls: &'a [Htu],
     /// The token that the request carries.
     pub token: &'a Secret,
     /// Where the request carries the token.
@@ -115,7 +115,9 @@ pub enum DpopError {
     #[error("the proof's htm is not the request's method")]
     Method,
     /// `htu` is another URL.
-    #[error("the proof's htu is not the request's public URL")]
+    #[error(
+        "the proof's htu is not the endpoint's URL at the origin of realms.*.issuer or at one of realms.*.publicOrigins"
+    )]
     Url,
     /// `iat` lies too far back.
     #[error("the proof's iat is older than realms.*.dpop.window")]
@@ -184,7 +186,8 @@ pub fn check(
     if required(&claims, "htm")? != asked.method.as_str() {
         return Err(DpopError::Method);
     }
-    if Htu::parse(required(&claims, "htu")?).as_ref() != Some(asked.url) {
+    let named = Htu::parse(required(&claims, "htu")?).ok_or(DpopError::Url)?;
+    if !asked.urls.contains(&named) {
         return Err(DpopError::Url);
     }
     let until = until(&claims, rules, now)?;

@@ -19,6 +19,12 @@ pub struct Realm {
     /// The `iss` claim of the realm's tokens, letter for letter.
     #[schemars(extend("format" = "http-url"))]
     pub issuer: String,
+    /// Further origins under which callers reach the realm, besides that of `issuer`, for instance
+    /// `https://sso.internal.example.org`. Proofs and assertions may be for these origins, and they have discovery
+    /// documents of their own. Callers who use any other name get the documents of the issuer's origin.
+    #[serde(default)]
+    #[schemars(extend("items" = { "type": "string", "format": "origin" }))]
+    pub public_origins: Vec<String>,
     /// Path of the realm's endpoints at the upstream, for instance `/realms/corp`. Without it, the path of `issuer`.
     #[schemars(extend("format" = "url-path"))]
     pub path: Option<String>,

@@ -28,12 +28,14 @@ pub(super) fn clients(
         }
         Some(methods)
     })?;
+    let others = realm.public_origins.iter();
     Some(Clients {
         workloads: Arc::new(Workloads::of(&registered)),
         registered,
         unregistered: unregistered?,
         audiences: std::iter::once(realm.issuer.clone())
             .chain(token_paths.iter().map(|path| at_host_of(&realm.issuer, path)))
+            .chain(others.flat_map(|origin| token_paths.iter().map(move |path| format!("{origin}{path}"))))
             .collect(),
     })
 }

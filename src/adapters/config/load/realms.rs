@@ -107,6 +107,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     Some(Realm {
         name: name.to_owned(),
         issuer: file.issuer.clone(),
+        public_origins: file.public_origins.clone(),
         path: path?,
         dialect: file.dialect.into(),
         realm_parameter: realm_parameter?,

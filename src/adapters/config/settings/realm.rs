@@ -23,6 +23,8 @@ pub struct Realm {
     pub name: String,
     /// The `iss` claim of its tokens.
     pub issuer: String,
+    /// Origins under which callers reach it, besides that of the issuer.
+    pub public_origins: Vec<String>,
     /// Path of its endpoints at the upstream, without a trailing slash, for instance `/realms/corp`.
     pub path: String,
     /// The shape of requests and answers that callers know.

@@ -9,7 +9,7 @@ fn after(inbound: &[(&'static str, &'static str)], trusted: bool) -> [String; 5]
     for (name, value) in inbound {
         headers.append(*name, HeaderValue::from_static(value));
     }
-    set(&mut headers, &HeaderValue::from_static("sso.example.org:8080"), &facts(trusted));
+    set(&mut headers, &HeaderValue::from_static("sso.example.org:8080"), None, &facts(trusted));
     ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"].map(|name| {
         assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
         headers[name].to_str().unwrap().to_owned()
@@ -77,7 +77,7 @@ fn another_host_on_the_same_connection_gets_its_own() {
     let facts = facts(false);
     for host in ["a.example", "b.example", "a.example"] {
         let mut headers = HeaderMap::new();
-        set(&mut headers, &HeaderValue::from_str(host).unwrap(), &facts);
+        set(&mut headers, &HeaderValue::from_str(host).unwrap(), None, &facts);
         assert_eq!(headers["forwarded"], format!("for=192.0.2.7;host=\"{host}\";proto=http"));
     }
 }

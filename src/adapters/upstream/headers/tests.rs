@@ -8,7 +8,7 @@ fn sent(inbound: &[(&'static str, &'static str)], trusted: bool) -> Vec<String> 
     for (name, value) in inbound {
         headers.append(*name, HeaderValue::from_static(value));
     }
-    to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), &connection);
+    to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), None, &connection);
     let ours = ["forwarded", "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"];
     let mut lines: Vec<_> = headers
         .iter()
@@ -85,7 +85,7 @@ fn the_header_with_a_certificate_needs_trust() {
         let names = ["my-client-cert", "my_client_cert", "my-client_cert", "client-cert", "client-cert-chain"];
         let mut headers: HeaderMap =
             names.into_iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).collect();
-        to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), &connection);
+        to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), None, &connection);
         names.into_iter().filter(|name| headers.contains_key(*name)).collect::<Vec<_>>()
     };
     assert_eq!(passed(false), [""; 0]);

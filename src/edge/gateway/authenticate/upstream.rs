@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use http::header::{ACCEPT, COOKIE, HeaderMap, HeaderName, HeaderValue, TE};
-use http::{Method, Request, Uri};
+use http::{Method, Request};
 use jiff::SignedDuration;
 
 use crate::adapters::net::body::{Body, read_bounded};
@@ -55,12 +55,14 @@ impl Case<'_> {
         let form = form.encode();
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = target(&self.head.uri, &self.realm.config.path)
-            .ok_or_else(|| Refusal::new(Reason::Internal, "the introspection endpoint has no URI"))?;
+        let target = format!("{}/protocol/openid-connect/token/introspect", self.realm.config.path);
+        *request.uri_mut() =
+            target.parse().map_err(|_| Refusal::new(Reason::Internal, "the introspection endpoint has no URI"))?;
         *request.version_mut() = self.head.version;
         *request.headers_mut() = headers(&self.head.headers, credentials, form.len());
         let request = request.map(|()| Body::full(form));
-        let response = self.services.send(request, self.connection).await;
+        let origin = self.realm.origins.of(&self.head, self.connection);
+        let response = self.services.send_as(origin, request, self.connection).await;
         let response = response.map_err(|refusal| unavailable(&refusal.detail))?;
         let (answer, body) = response.into_parts();
         let read = read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
@@ -69,15 +71,8 @@ impl Case<'_> {
     }
 }
 
-/// The realm's introspection endpoint at the host of the caller's request.
-fn target(caller: &Uri, path: &str) -> Option<Uri> {
-    let mut parts = caller.clone().into_parts();
-    parts.path_and_query = format!("{path}/protocol/openid-connect/token/introspect").parse().ok();
-    Uri::from_parts(parts).ok()
-}
-
 /// The caller's headers without those about the content and about other identities. The identity provider's answer
-/// may depend on the host and on the headers of proxies.
+/// may depend on the headers of proxies. The host is the realm's.
 fn headers(caller: &HeaderMap, credentials: &Credentials, length: usize) -> HeaderMap {
     let mut headers = caller.clone();
     for name in [COOKIE, TE, HeaderName::from_static(dpop::HEADER)] {

@@ -39,8 +39,10 @@ impl Case<'_> {
     ) -> Result<UpstreamReply, Stop> {
         announce_form(&mut head.headers, credentials, form.len());
         self.generation.to_upstream(&mut head);
+        // Keycloak takes its issuer from the host, and accepts assertions for that issuer.
+        let origin = self.realm.origins.of(&head, self.connection);
         let request = Request::from_parts(head, Body::full(form));
-        let response = self.services.send(request, self.connection).await?;
+        let response = self.services.send_as(origin, request, self.connection).await?;
         self.record.upstream_status(response.status());
 
         let (head, body) = response.into_parts();

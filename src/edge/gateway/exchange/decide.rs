@@ -1,7 +1,6 @@
 //! The decision about a request whose tokens were checked.
 
 use super::refresh::OpenedRefresh;
-use crate::adapters::upstream::headers::public_origin;
 use crate::edge::gateway::case::Case;
 use crate::judgement::dialect::{self, claims::DialectInput};
 use crate::judgement::exchange::grant::Grant;
@@ -63,10 +62,10 @@ impl Case<'_> {
             return Ok(());
         }
         let rules = self.realm.config.dialect.rules();
-        let origin = if rules.audience_is_host { public_origin(&self.head, self.connection) } else { None };
+        let hosts = if rules.audience_is_host { self.realm.origins.hosts() } else { Vec::new() };
         let input = DialectInput {
             claims: validated.subject().claims(),
-            host: origin.as_ref().and_then(|origin| origin.host.to_str().ok()),
+            hosts: &hosts,
             subject_issuer: parsed.subject_issuer(),
         };
         dialect::claims::check(rules, &input)

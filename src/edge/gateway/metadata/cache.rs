@@ -1,7 +1,7 @@
 //! The cached documents of a realm: its keys, with Cambio's merged in, and its discovery document.
 //!
 //! Keys come from the cache that checks tokens, so Cambio publishes every `kid` that it accepts. Discovery is cached
-//! per public origin, because Keycloak builds its URLs from the requested Host.
+//! per configured origin, because Keycloak builds its URLs from the requested Host.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, AGE, CACHE_CONTROL, CONTENT_ENCODING,
-    CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+    LAST_MODIFIED, ORIGIN, SET_COOKIE, TRAILER, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
-use crate::adapters::upstream::headers as upstream_headers;
+use crate::adapters::upstream::headers::PublicOrigin;
+use crate::adapters::upstream::origins::PublicOrigins;
 use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::keys::KeySet;
 
@@ -29,56 +30,45 @@ use crate::judgement::jose::keys::KeySet;
 const DISCOVERY_LIFE: Duration = Duration::from_secs(60);
 /// How long an old document is served if the fetch fails.
 const DISCOVERY_STALE: Duration = Duration::from_secs(3600);
-/// Public origins in the cache. Callers who send more Host values only make the cache useless for themselves.
-const ORIGINS: u64 = 256;
+/// Documents in the cache: origins, paths and the prefixes of listed proxies.
+const DOCUMENTS: u64 = 256;
 
 /// Headers of the identity provider's answer that do not belong to the document.
 const ABOUT_ONE_ANSWER: [HeaderName; 10] =
     [ACCEPT_RANGES, AGE, CONTENT_ENCODING, CONTENT_LENGTH, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE, TRAILER];
 
-/// Headers in which a listed proxy describes the public URL.
-const PUBLIC_URL: [&str; 4] = ["x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto"];
+/// A listed proxy's header with the path under which it serves Cambio.
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// A request for a document under the caller's public URL. Nothing else of the caller's request goes into it, so that
+/// A request for a document under one of the realm's origins. Nothing else of the caller's request goes into it, so that
 /// no caller chooses the answers to others.
-pub struct DocumentRequest {
-    /// The headers that determine the document.
+pub struct DocumentRequest<'r> {
+    /// The origin in the document: the one that the caller named, if the configuration lists it, else the issuer's.
+    pub origin: &'r PublicOrigin,
+    /// The document's path, without a slash at the end.
+    pub path: &'r str,
+    /// Further headers that determine the document.
     pub headers: HeaderMap,
-    /// The name of the document in the cache: the public origin.
-    pub origin: String,
+    /// The name of the document in the cache.
+    pub name: String,
 }
 
-impl DocumentRequest {
+impl<'r> DocumentRequest<'r> {
     /// The request of a caller.
-    pub fn of(head: &Parts, connection: &Connection) -> Self {
+    pub fn of(origins: &'r PublicOrigins, head: &'r Parts, connection: &Connection) -> Self {
+        let origin = origins.of(head, connection);
+        let path = head.uri.path();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let mut name = format!("{}://{}{path}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()));
         let mut headers = HeaderMap::new();
-        let mut name = match upstream_headers::public_origin(head, connection) {
-            Some(origin) => {
-                format!("{}://{}", origin.scheme(), String::from_utf8_lossy(origin.host.as_bytes()))
-            }
-            None => String::new(),
-        };
-        let mut add = |header: HeaderName, value: &HeaderValue| {
-            name.push('\n');
-            name.push_str(header.as_str());
-            name.push_str(&String::from_utf8_lossy(value.as_bytes()));
-            headers.append(header, value.clone());
-        };
-        if let Some(host) = upstream_headers::host(head) {
-            add(HOST, &host);
-        }
         if connection.facts().trusted {
-            for header in PUBLIC_URL.map(HeaderName::from_static) {
-                for value in head.headers.get_all(&header) {
-                    add(header.clone(), value);
-                }
-            }
-            // Only scheme and host are taken from the header, and the name contains both already.
-            if let Some(forwarded) = head.headers.get(FORWARDED) {
-                headers.insert(FORWARDED, forwarded.clone());
+            for value in head.headers.get_all(&X_FORWARDED_PREFIX) {
+                name.push('\n');
+                name.push_str(&String::from_utf8_lossy(value.as_bytes()));
+                headers.append(X_FORWARDED_PREFIX, value.clone());
             }
         }
-        Self { headers, origin: name }
+        Self { origin, path, headers, name }
     }
 }
 
@@ -111,7 +101,7 @@ struct KeysDocument {
 
 impl Default for Published {
     fn default() -> Self {
-        let discovery = moka::future::Cache::builder().max_capacity(ORIGINS).time_to_live(DISCOVERY_STALE).build();
+        let discovery = moka::future::Cache::builder().max_capacity(DOCUMENTS).time_to_live(DISCOVERY_STALE).build();
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
 }
@@ -145,21 +135,21 @@ impl Published {
         document
     }
 
-    /// The discovery document for a public origin, if it is young enough.
-    pub async fn discovery(&self, origin: &str, now: Timestamp) -> Option<Arc<PublishedDocument>> {
-        let document = self.discovery.get(origin).await?;
+    /// The discovery document of this name, if it is young enough.
+    pub async fn discovery(&self, name: &str, now: Timestamp) -> Option<Arc<PublishedDocument>> {
+        let document = self.discovery.get(name).await?;
         document.younger_than(DISCOVERY_LIFE, now).then_some(document)
     }
 
-    /// The discovery document for a public origin of any age, for a fetch that fails.
-    pub async fn stale_discovery(&self, origin: &str) -> Option<Arc<PublishedDocument>> {
-        self.discovery.get(origin).await
+    /// The discovery document of this name, of any age, for a fetch that fails.
+    pub async fn stale_discovery(&self, name: &str) -> Option<Arc<PublishedDocument>> {
+        self.discovery.get(name).await
     }
 
     /// Stores a discovery document that was just fetched, unless the answer is no such document.
     pub async fn keep_discovery(
         &self,
-        origin: String,
+        name: String,
         headers: HeaderMap,
         body: Bytes,
         now: Timestamp,
@@ -167,7 +157,7 @@ impl Published {
         let parsed: Value = serde_json::from_slice(&body).ok()?;
         parsed.get("issuer")?.as_str()?;
         let document = Arc::new(PublishedDocument::new(body, headers, now));
-        self.discovery.insert(origin, Arc::clone(&document)).await;
+        self.discovery.insert(name, Arc::clone(&document)).await;
         Some(document)
     }
 }

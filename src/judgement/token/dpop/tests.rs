@@ -89,7 +89,7 @@ fn rules() -> DpopRules<'static> {
 
 fn checked(proof: &str, place: ProofTarget, rules: &DpopRules<'_>) -> Result<UnspentProof, DpopError> {
     let (url, token) = (Htu::parse(URL).unwrap(), Secret::new("the-token"));
-    check(proof, &ProofRequest { method: &Method::POST, url: &url, token: &token, place }, rules, now())
+    check(proof, &ProofRequest { method: &Method::POST, urls: &[url], token: &token, place }, rules, now())
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn the_rfcs_proofs() {
         ),
     ] {
         let (url, now) = (Htu::parse(url).unwrap(), Timestamp::from_second(iat).unwrap());
-        let asked = ProofRequest { method: &method, url: &url, token: &token, place };
+        let asked = ProofRequest { method: &method, urls: &[url], token: &token, place };
         let proof = check(proof, &asked, &rules, now).unwrap();
         assert_eq!(proof.until().as_second(), iat + 61);
         assert_eq!(proof.spent(true).unwrap().jkt(), RFC_JKT);
