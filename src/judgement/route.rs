@@ -10,15 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
-use self::disguise::INTROSPECT;
+use self::disguise::{CERTS, DISCOVERY, INTROSPECT, LOGOUT, METADATA, OwnPaths, REVOKE, USERINFO};
 pub use self::framing::framing;
 use crate::judgement::dialect::RealmPath;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Where every realm of Keycloak has its token endpoint.
 const TOKEN: &str = "/protocol/openid-connect/token";
-const CERTS: &str = "/protocol/openid-connect/certs";
-const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// Headers that replace the method of the request line on some servers.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
@@ -34,7 +32,7 @@ pub enum Route {
     Keys(usize),
     /// The discovery document of the realm with this index.
     Discovery(usize),
-    /// An endpoint of a realm that describes or revokes tokens. Cambio answers for the tokens that it issued.
+    /// An endpoint of a realm that describes or ends tokens. Cambio answers for the tokens that it issued.
     Own {
         /// Index of the realm.
         realm: usize,
@@ -62,6 +60,8 @@ pub struct RouteTable {
     upstream: HashMap<String, String>,
     /// The segments of the dialects' doors, folded.
     doors: Vec<Vec<String>>,
+    /// Where the realms' other endpoints are that Cambio answers.
+    own: OwnPaths,
 }
 
 /// An endpoint that takes tokens, besides the token endpoint.
@@ -73,14 +73,17 @@ pub enum OwnTokenEndpoint {
     Revocation,
     /// OpenID Connect Core section 5.3.
     Userinfo,
+    /// Keycloak's logout with a refresh token.
+    Logout,
 }
 
 impl OwnTokenEndpoint {
     /// All of them, with their paths.
-    const ALL: [(Self, &str); 3] = [
+    const ALL: [(Self, &str); 4] = [
         (Self::Introspection, INTROSPECT),
-        (Self::Revocation, "/protocol/openid-connect/revoke"),
-        (Self::Userinfo, "/protocol/openid-connect/userinfo"),
+        (Self::Revocation, REVOKE),
+        (Self::Userinfo, USERINFO),
+        (Self::Logout, LOGOUT),
     ];
 
     /// Whether it is served with this method; with others, the identity provider answers.
@@ -106,14 +109,18 @@ impl RouteTable {
             realm_prefixes: BTreeSet::from(["/realms/".to_owned(), "/auth/realms/".to_owned()]),
             upstream: HashMap::new(),
             doors: Vec::new(),
+            own: OwnPaths::default(),
         };
         for (index, place) in realms.into_iter().enumerate() {
             let path = place.path;
             table.endpoints.insert(format!("{path}{TOKEN}"), Endpoint::Token(index));
-            table.endpoints.insert(format!("{path}{CERTS}"), Endpoint::Certs(index));
-            table.endpoints.insert(format!("{path}{DISCOVERY}"), Endpoint::Discovery(index));
+            table.own.add_realm(path);
+            table.add(format!("{path}{CERTS}"), Endpoint::Certs(index));
+            for document in discovery_paths(path) {
+                table.add(document, Endpoint::Discovery(index));
+            }
             for (own, at) in OwnTokenEndpoint::ALL {
-                table.endpoints.insert(format!("{path}{at}"), Endpoint::Own(own, index));
+                table.add(format!("{path}{at}"), Endpoint::Own(own, index));
             }
             table.add_dialect(place, index);
             // The unconfigured neighbours of a realm at /sso/realms/corp are at /sso/realms/*.
@@ -147,6 +154,12 @@ impl RouteTable {
         self.upstream.get(path).map(String::as_str)
     }
 
+    /// Adds an endpoint in both spellings that Keycloak serves: without and with a slash at the end.
+    fn add(&mut self, path: String, endpoint: Endpoint) {
+        self.endpoints.insert(format!("{path}/"), endpoint);
+        self.endpoints.insert(path, endpoint);
+    }
+
     fn add_dialect(&mut self, place: RealmPath<'_>, index: usize) {
         for path in place.token_paths() {
             self.doors.push(disguise::segments(&path));
@@ -154,8 +167,11 @@ impl RouteTable {
             self.endpoints.insert(path, Endpoint::Token(index));
         }
         for path in place.introspection_paths() {
-            self.upstream.insert(path.clone(), format!("{}{INTROSPECT}", place.path));
-            self.endpoints.insert(path, Endpoint::Own(OwnTokenEndpoint::Introspection, index));
+            self.doors.push(disguise::segments(&path));
+            for spelling in [format!("{path}/"), path.clone()] {
+                self.upstream.insert(spelling, format!("{}{INTROSPECT}", place.path));
+            }
+            self.add(path, Endpoint::Own(OwnTokenEndpoint::Introspection, index));
         }
         for path in place.api_access_paths() {
             self.doors.push(disguise::segments(&path));
@@ -170,30 +186,41 @@ impl RouteTable {
             return Route::Reject(refusal);
         }
         let path = head.uri.path();
-        match self.endpoints.get(path) {
+        let endpoint = self.endpoints.get(path);
+        let unconfigured_door = endpoint.is_none() && path.strip_suffix(TOKEN).is_some_and(|at| self.is_realm(at));
+        if (endpoint.is_some() || unconfigured_door) && asks_for_websocket(head) {
+            return reject(Reason::MethodNotAllowed, "a WebSocket at an endpoint that Cambio answers");
+        }
+        match endpoint {
             Some(Endpoint::Token(realm)) => return door(Route::Door { realm: Some(*realm) }, head),
             Some(Endpoint::ApiAccess(realm)) => return door(Route::ApiAccess(*realm), head),
             Some(Endpoint::Certs(realm)) if is_plain_read(head) => return Route::Keys(*realm),
             Some(Endpoint::Discovery(realm)) if is_plain_read(head) => return Route::Discovery(*realm),
-            Some(Endpoint::Own(endpoint, realm)) if endpoint.takes(&head.method) && !asks_for_tunnel(head) => {
+            Some(Endpoint::Own(endpoint, realm)) if endpoint.takes(&head.method) => {
                 return Route::Own { realm: *realm, endpoint: *endpoint };
             }
-            None if self.is_door_of_unconfigured_realm(path) => {
-                return door(Route::Door { realm: None }, head);
-            }
+            None if unconfigured_door => return door(Route::Door { realm: None }, head),
             None if disguise::may_be_read_as_door(path, &self.doors) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
+            }
+            None if self.own.may_be_meant(path, |at| self.is_realm(at)) => {
+                return reject(Reason::PathNotCanonical, "the path resembles an endpoint that Cambio answers");
             }
             Some(Endpoint::Certs(_) | Endpoint::Discovery(_) | Endpoint::Own(..)) | None => {}
         }
         if may_have_body(head) && is_formish(&head.headers) { Route::Form } else { Route::Pass }
     }
 
-    fn is_door_of_unconfigured_realm(&self, path: &str) -> bool {
-        path.strip_suffix(TOKEN).is_some_and(|realm| {
-            self.realm_prefixes.iter().any(|prefix| realm.strip_prefix(prefix.as_str()).is_some_and(is_plain_segment))
-        })
+    /// Whether the path is the plainly written path of some realm, which need not be configured.
+    fn is_realm(&self, path: &str) -> bool {
+        self.realm_prefixes.iter().any(|prefix| path.strip_prefix(prefix.as_str()).is_some_and(is_plain_segment))
     }
+}
+
+/// The paths of the discovery documents of the realm at `path`: OpenID Connect Discovery, RFC 8414 as Keycloak also
+/// writes it, and RFC 8414 section 3.
+fn discovery_paths(path: &str) -> [String; 3] {
+    [format!("{path}{DISCOVERY}"), format!("{path}{METADATA}"), format!("{METADATA}{path}")]
 }
 
 fn door(there: Route, head: &Parts) -> Route {
@@ -202,9 +229,6 @@ fn door(there: Route, head: &Parts) -> Route {
     }
     if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
         return reject(Reason::MethodNotAllowed, "a header overrides the method");
-    }
-    if asks_for_tunnel(head) {
-        return reject(Reason::MethodNotAllowed, "an upgrade on a token endpoint");
     }
     match head.method {
         Method::POST => there,
@@ -219,13 +243,15 @@ fn door(there: Route, head: &Parts) -> Route {
     }
 }
 
-/// Whether an upgrade is asked for that could become a tunnel past the locks. `h2c` is ignored everywhere.
-fn asks_for_tunnel(head: &Parts) -> bool {
+/// Whether the request could become a tunnel past the locks. Every other upgrade is ignored: the header is not forwarded,
+/// and the request is answered like any other (RFC 9110 section 7.8).
+fn asks_for_websocket(head: &Parts) -> bool {
     let offered = head.headers.get_all(header::UPGRADE).iter();
-    offered.flat_map(|value| value.as_bytes().split(|&b| b == b',')).any(|offer| {
-        let name = offer.split(|&b| b == b'/').next().unwrap_or_default().trim_ascii();
-        !name.is_empty() && !name.eq_ignore_ascii_case(b"h2c")
-    })
+    head.method == Method::GET
+        && offered.flat_map(|value| value.as_bytes().split(|&b| b == b',')).any(|offer| {
+            let name = offer.split(|&b| b == b'/').next().unwrap_or_default();
+            name.trim_ascii().eq_ignore_ascii_case(b"websocket")
+        })
 }
 
 fn reject(reason: Reason, detail: &str) -> Route {

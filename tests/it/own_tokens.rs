@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::refresh_tokens::{exchanged, plan, refresh, refresh_token};
 use crate::support::client::Answer;
 use crate::support::files::BACK_END_API;
-use crate::support::world::World;
+use crate::support::world::{TOKEN_PATH, World};
 use crate::support::{client, form, golden, token};
 
 const INTROSPECT: &str = "/realms/corp/protocol/openid-connect/token/introspect";
@@ -99,6 +99,22 @@ async fn a_token_is_active_for_its_audience_until_it_expires() {
     assert!((world.metric(allowed).await - 1.0).abs() < 0.1);
 }
 
+/// Keycloak, too, lets no public client introspect: its id is no secret.
+#[tokio::test]
+async fn public_clients_may_not_introspect() {
+    let plan = plan().await.configure(
+        "    signingKey: corp.pem",
+        "    signingKey: corp.pem\n    clients: { single-page-app: [{ method: none }] }",
+    );
+    let both = "permissions:\n  - { clients: [front-end-app], scopes: [openid] }\n";
+    let world = plan.audience("back-end-api", &format!("{BACK_END_API}{both}")).start().await;
+    let issued = exchanged(&world, &[("requested_token_type", "-")]).await.access_token();
+    let answer =
+        client::post(world.address(), INTROSPECT, &[("client_id", "single-page-app"), ("token", &issued)]).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (401, &json!("invalid_client")));
+    assert!(is_active(&world, "back-end-api", &issued).await);
+}
+
 #[tokio::test]
 async fn a_revoked_token_is_of_no_use_anywhere() {
     let world = world().await;
@@ -151,6 +167,120 @@ async fn a_refresh_token_goes_with_its_family_and_the_session_behind_it() {
     assert!(!is_active(&world, "front-end-app", &token).await);
     assert!(!is_active(&world, "back-end-api", &access).await, "the access token that came with it");
     assert_eq!(refresh(&world, &token, &[]).await.status, 400);
+}
+
+const LOGOUT: &str = "/realms/corp/protocol/openid-connect/logout";
+
+async fn log_out(world: &World, path: &str, client: &str, token: &str) -> Answer {
+    client::post(world.address(), path, &form::changed(&credentials(client), &[("refresh_token", token)])).await
+}
+
+/// The refresh tokens that the identity provider got at its logout endpoint.
+fn logged_out_upstream(world: &World) -> Vec<String> {
+    let received = world.idp.faults().received();
+    let bodies = received.iter().filter(|request| request.target.starts_with(LOGOUT));
+    bodies.map(|request| String::from_utf8(request.body.to_vec()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_logout_with_a_refresh_token_ends_family_and_session() {
+    let world = world().await;
+    let answer = exchanged(&world, &[]).await;
+    let (access, token) = (answer.access_token(), refresh_token(&answer));
+    for (name, client, token, status, error) in [
+        ("another client's", "back-end-api", token.as_str(), 400, "invalid_grant"),
+        ("made up", "front-end-app", "cambio_rt_AAAA", 400, "invalid_grant"),
+    ] {
+        let refused = log_out(&world, LOGOUT, client, token).await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["error"]), (status, &json!(error)), "{name}");
+    }
+    let wrong = [("client_id", "front-end-app"), ("client_secret", "wrong"), ("refresh_token", &token)];
+    assert_eq!(client::post(world.address(), LOGOUT, &wrong).await.status, 401);
+    assert!(is_active(&world, "front-end-app", &token).await, "none of them ended it");
+
+    world.idp.faults().forget();
+    let before = world.audit_so_far();
+    let answer = log_out(&world, LOGOUT, "front-end-app", &token).await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (204, String::new()), "as Keycloak answers");
+    let upstream = logged_out_upstream(&world);
+    assert!(upstream.len() == 1 && upstream[0].contains("refresh_token=eyJ"), "the upstream's own: {upstream:?}");
+    let line = world.audit_after(before).await;
+    assert_eq!(json!([line["event"], line["outcome"], line["status"]]), json!(["token_revocation", "allowed", 204]));
+    assert!(!is_active(&world, "front-end-app", &token).await);
+    assert!(!is_active(&world, "back-end-api", &access).await, "the access token that came with it");
+    assert_eq!(refresh(&world, &token, &[]).await.status, 400);
+    assert_eq!(log_out(&world, LOGOUT, "front-end-app", &token).await.status, 204, "the session has ended already");
+}
+
+#[tokio::test]
+async fn a_logout_that_is_not_about_a_refresh_token_of_ours_passes() {
+    let world = world().await;
+    let login = [
+        ("grant_type", "password"),
+        ("client_id", "front-end-app"),
+        ("client_secret", "front-end-secret"),
+        ("username", "alice"),
+        ("password", "alice-password"),
+    ];
+    let token = refresh_token(&client::post(world.address(), TOKEN_PATH, &login).await);
+    let before = world.audit_so_far();
+    assert_eq!(log_out(&world, LOGOUT, "front-end-app", &token).await.status, 204);
+    assert_eq!(log_out(&world, LOGOUT, "front-end-app", "garbage").await.status, 400);
+    let upstream = logged_out_upstream(&world);
+    assert_eq!(upstream.len(), 2, "{upstream:?}");
+    assert_eq!(world.audit_so_far(), before);
+    let ours = refresh_token(&exchanged(&world, &[]).await);
+    for (name, path, body) in [
+        ("in the query", format!("{LOGOUT}?refresh_token={ours}"), "client_id=front-end-app".to_owned()),
+        ("under another name", LOGOUT.to_owned(), format!("client_id=front-end-app&Refresh_Token={ours}")),
+        ("twice", LOGOUT.to_owned(), format!("client_id=front-end-app&refresh_token=x&refresh_token={ours}")),
+    ] {
+        let request = Request::post(path).header("content-type", FORM).body(Bytes::from(body)).unwrap();
+        assert_eq!(client::send(world.address(), request).await.status, 400, "{name}");
+    }
+    assert!(is_active(&world, "front-end-app", &ours).await);
+}
+
+#[tokio::test]
+async fn no_spelling_of_an_endpoint_leads_past_cambio() {
+    let world = world().await;
+    let issued = exchanged(&world, &[("scope", "openid")]).await.access_token();
+    world.idp.faults().forget();
+    let post = |path: &str, upgrade: Option<&str>| {
+        let fields = form::changed(&credentials("back-end-api"), &[("token", &issued)]);
+        let request = Request::post(path).header("content-type", FORM);
+        let request = match upgrade {
+            Some(offer) => request.header("connection", "Upgrade").header("upgrade", offer),
+            None => request,
+        };
+        client::send(world.address(), request.body(Bytes::from(form::encode(&fields))).unwrap())
+    };
+    let slash = post(&format!("{INTROSPECT}/"), None).await;
+    assert_eq!(slash.json()["active"], true, "a slash at the end");
+    for offer in ["TLS/1.2", "h2c", "websocket"] {
+        assert_eq!(post(INTROSPECT, Some(offer)).await.json()["active"], true, "Upgrade: {offer}");
+    }
+    for path in [
+        format!("{INTROSPECT}//"),
+        format!("{INTROSPECT};x"),
+        format!("{REVOKE}//"),
+        REVOKE.replace("revoke", "REVOKE"),
+        REVOKE.replace("revoke", "%72evoke"),
+        REVOKE.replace("revoke", "./revoke"),
+        REVOKE.replace("corp", "c%6frp"),
+        format!("{REVOKE};x"),
+        format!("{REVOKE}%2F"),
+    ] {
+        let answer = post(&path, None).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (400, &json!("invalid_request")), "{path}");
+    }
+    let received = world.idp.faults().received();
+    let told = |body: &[u8]| String::from_utf8_lossy(body).contains(&issued);
+    assert!(!received.iter().any(|request| told(&request.body)), "the identity provider heard of none");
+    let fields = form::changed(&credentials("front-end-app"), &[("token", &issued)]);
+    let revoked = client::post(world.address(), &format!("{REVOKE}/"), &fields).await;
+    assert_eq!(revoked.status, 200);
+    assert!(!is_active(&world, "back-end-api", &issued).await, "revoked at the path with a slash");
 }
 
 #[tokio::test]

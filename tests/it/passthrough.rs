@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::support::client::{self, Answer, DEADLINE};
 use crate::support::echo::Echo;
-use crate::support::world::{Plan, TOKEN_PATH, World, login};
+use crate::support::world::{CERTS_PATH, Plan, TOKEN_PATH, World, login};
 use crate::support::{raw, token};
 
 /// A world whose upstream is the echo server.
@@ -245,8 +245,29 @@ async fn expect_continue_is_answered_and_a_web_socket_is_a_tunnel() {
     };
     tokio::time::timeout(DEADLINE, talk).await.unwrap();
 
-    let h2c = "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
-    let answer = raw::send(world.address(), h2c.as_bytes()).await;
-    assert_ne!(answer.status, 101, "{}", answer.head);
-    assert!(!answer.text().contains("h2c"), "the upgrade stops here");
+    for offer in ["h2c", "TLS/1.2", "TLS/1.2, HTTP/1.1"] {
+        let request = format!(
+            "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: {offer}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+        );
+        let answer = raw::send(world.address(), request.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.head);
+        assert!(!answer.text().to_lowercase().contains("upgrade"), "the upgrade stops here: {}", answer.text());
+    }
+}
+
+/// Apache `HttpClient` 5.4, and with it Spring Boot 3.4, offers `TLS/1.2` with every request (RFC 2817).
+#[tokio::test]
+async fn logins_of_clients_that_offer_tls_pass() {
+    let world = World::start().await;
+    let fields = "grant_type=password&client_id=front-end-app&client_secret=front-end-secret&username=alice&password=alice-password";
+    let send = |method: &str, path: &str, offer: &str, body: &str| {
+        let request = Request::builder().method(method).uri(path).header("connection", "Upgrade");
+        let request = request.header("upgrade", offer).header("content-type", "application/x-www-form-urlencoded");
+        client::send(world.address(), request.body(Bytes::from(body.to_owned())).unwrap())
+    };
+    for offer in ["TLS/1.2", "TLS/1.2, HTTP/1.1", "h2c", "websocket"] {
+        send("POST", TOKEN_PATH, offer, fields).await.access_token();
+    }
+    assert_eq!(send("GET", TOKEN_PATH, "websocket", "").await.status, 405, "no tunnel where Cambio answers");
+    assert_eq!(send("GET", CERTS_PATH, "TLS/1.2", "").await.status, 200);
 }

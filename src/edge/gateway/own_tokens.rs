@@ -1,7 +1,8 @@
-//! Introspection (RFC 7662), userinfo and revocation (RFC 7009) of tokens that Cambio issued. The identity provider does
-//! not know these tokens. A request about any other token goes on as it came.
+//! Introspection (RFC 7662), userinfo, revocation (RFC 7009) and logout for tokens that Cambio issued. The identity
+//! provider does not know these tokens. A request about any other token goes on as it came.
 
 mod introspection;
+mod logout;
 mod presented;
 mod revocation;
 mod userinfo;
@@ -35,7 +36,7 @@ pub(super) async fn respond(
     let Some(realm) = context.generation.realms.get(realm) else {
         return (Way::Own, respond::fault(Reason::Internal, head.uri.path()));
     };
-    if head.method == Method::GET && !is_in_head(realm, &head) {
+    if head.method == Method::GET && !is_in_head(realm, endpoint, &head) {
         let body = Body::upstream(body, context.services.upstream.idle_timeout());
         return (Way::Pass, context.pass(head, body).await);
     }
@@ -52,6 +53,7 @@ pub(super) async fn respond(
                 OwnTokenEndpoint::Introspection => case.introspection(&presented).await,
                 OwnTokenEndpoint::Userinfo => case.userinfo(&presented).await,
                 OwnTokenEndpoint::Revocation => case.revocation(&presented).await,
+                OwnTokenEndpoint::Logout => case.logout(&presented).await,
             };
             return (Way::Own, response);
         }

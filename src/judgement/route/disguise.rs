@@ -9,6 +9,19 @@
 
 /// Where Keycloak has its introspection endpoint, below its token endpoint.
 pub(super) const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
+pub(super) const CERTS: &str = "/protocol/openid-connect/certs";
+pub(super) const LOGOUT: &str = "/protocol/openid-connect/logout";
+pub(super) const REVOKE: &str = "/protocol/openid-connect/revoke";
+pub(super) const USERINFO: &str = "/protocol/openid-connect/userinfo";
+pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
+/// RFC 8414 section 3.
+pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
+
+/// The endpoints below every realm that Cambio answers, besides the token endpoint.
+const OWN: [&str; 7] = [INTROSPECT, CERTS, LOGOUT, REVOKE, USERINFO, DISCOVERY, METADATA];
+
+/// What stands between the path of a realm and the name of its endpoint.
+const BETWEEN: [&str; 2] = ["/protocol/openid-connect/", "/.well-known/"];
 
 /// The names that make a token endpoint, in order.
 const NAMES: [&str; 3] = ["protocol", "openid-connect", "token"];
@@ -45,10 +58,84 @@ pub(super) fn decode(text: &str) -> String {
     lenient_utf8(&bytes).into_iter().flat_map(fold).collect()
 }
 
-/// Whether the path has nothing to decode and no `token` in it, as nearly every path.
+/// The paths of endpoints that Cambio answers, besides token endpoints.
+///
+/// A path that some server could take for one of them is refused, unless it is written as Keycloak writes it. The rule
+/// is narrower than the rule for token endpoints, because Keycloak has further pages below `logout`, and because these
+/// endpoints of realms that are not configured are not Cambio's.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OwnPaths {
+    /// The segments of the realms' paths, folded.
+    realms: Vec<Vec<String>>,
+}
+
+impl OwnPaths {
+    /// Adds the endpoints of the realm at this path.
+    pub(super) fn add_realm(&mut self, path: &str) {
+        self.realms.push(segments(path));
+    }
+
+    /// Whether some server could read `path`, which is none of the canonical paths, as one of these endpoints at a realm
+    /// that is configured. `is_realm` tells whether a path is that of some realm, plainly written.
+    pub(super) fn may_be_meant(&self, path: &str, is_realm: impl Fn(&str) -> bool) -> bool {
+        if is_clean(path) {
+            return false;
+        }
+        let bare = path.strip_suffix('/').unwrap_or(path);
+        if let Some(realm) = OWN.iter().find_map(|endpoint| bare.strip_suffix(endpoint)) {
+            // The endpoint is written plainly, so it is the realm that may be disguised.
+            let plain = is_realm(realm) && !realm.contains('%');
+            return !plain && self.may_be_realm(&decode(realm));
+        }
+        if let Some(realm) = bare.strip_prefix(METADATA) {
+            let plain = is_realm(realm) && !realm.contains('%');
+            return !plain && self.may_be_realm(&decode(realm));
+        }
+        let after = BETWEEN.iter().find_map(|between| path.find(between).and_then(|at| path.get(at..)));
+        match after {
+            Some(after) if is_plain(after) => OWN.iter().any(|endpoint| ends_with(after, endpoint)),
+            _ if is_plain(path) => OWN.iter().any(|endpoint| ends_with(path, endpoint)),
+            _ => {
+                let decoded = decode(path);
+                OWN.iter().any(|endpoint| has_in_order(&decoded, &segments(endpoint)))
+            }
+        }
+    }
+
+    fn may_be_realm(&self, decoded: &str) -> bool {
+        self.realms.iter().any(|realm| has_in_order(decoded, realm))
+    }
+}
+
+/// Whether a path has one reading but for the case of its letters and what stands after a dot: no escapes, no
+/// parameters, no segments that some server takes away.
+fn is_plain(path: &str) -> bool {
+    let bare = path.strip_suffix('/').unwrap_or(path);
+    path.bytes().all(|byte| byte.is_ascii_graphic() && !b"%;\\".contains(&byte))
+        && bare.split('/').skip(1).all(|segment| !segment.bytes().all(|byte| byte == b'.'))
+}
+
+/// Whether a plain path ends with an endpoint, in any case and with anything that some server cuts.
+fn ends_with(path: &str, endpoint: &str) -> bool {
+    let path = segments(path);
+    let names = segments(endpoint);
+    path.len() >= names.len() && path.iter().rev().zip(names.iter().rev()).all(|(segment, name)| is_name(segment, name))
+}
+
+/// Whether the path has nothing to decode and no part of the paths that are looked for, as nearly every path of a page.
 fn is_clean(path: &str) -> bool {
     let bytes = path.as_bytes();
-    bytes.is_ascii() && !bytes.contains(&b'%') && !bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"token"))
+    let begins =
+        |at: usize, part: &[u8]| bytes.get(at..at + part.len()).is_some_and(|found| found.eq_ignore_ascii_case(part));
+    bytes.is_ascii()
+        && !bytes.contains(&b'%')
+        && !bytes.iter().enumerate().any(|(at, byte)| match byte {
+            b't' | b'T' => begins(at, b"token"),
+            b'i' | b'I' => begins(at, b"introspect"),
+            b'o' | b'O' => begins(at, b"openid-connect"),
+            b'w' | b'W' => begins(at, b"well-known"),
+            _ => false,
+        })
 }
 
 fn has_in_order(decoded: &str, names: &[impl AsRef<str>]) -> bool {

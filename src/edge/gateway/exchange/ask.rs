@@ -70,7 +70,9 @@ impl Case<'_> {
         }
         let response = Response::from_parts(head, Body::full(body));
         let response = self.record.upstream_refusal(response, &error.code, &error.description);
-        Stop::Upstream(Box::new(UpstreamRefusal { response, refusal: Refusal::new(Reason::UpstreamRefused, cause) }))
+        let is_of_grant = error.code == "invalid_grant";
+        let refusal = Refusal::new(Reason::UpstreamRefused, cause);
+        Stop::Upstream(Box::new(UpstreamRefusal { response, is_of_grant, refusal }))
     }
 
     /// The token of an answer, verified with the realm's keys.

@@ -29,6 +29,8 @@ pub enum Stop {
 pub struct UpstreamRefusal {
     /// The caller's answer.
     pub response: Response<Body>,
+    /// Whether the identity provider accepts the client, but not its token or session (`invalid_grant`).
+    pub is_of_grant: bool,
     /// The cause, for the audit log.
     pub refusal: Refusal,
 }

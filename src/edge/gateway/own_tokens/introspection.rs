@@ -14,10 +14,11 @@ use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::verify::AuthenticatedClient;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
-use crate::words::refusal::Refusal;
+use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Answers every authenticated client of the realm.
+    /// Answers every client of the realm that has credentials. Like Keycloak, Cambio refuses public clients: anybody
+    /// could find out with a public client's id what a stolen token is good for.
     pub(super) async fn introspection(mut self, presented: &Presented) -> Response<Body> {
         self.record.not_audited();
         match self.introspect_own_token(presented).await {
@@ -36,6 +37,9 @@ impl Case<'_> {
         let workloads = &self.realm.config.clients.workloads;
         let credentials = Credentials::read(&self.head.headers, &presented.form, workloads)?;
         let client = self.prove_client(&credentials).await?;
+        if client.is_public() {
+            return Err(Refusal::new(Reason::ClientUnauthenticated, "a public client may not introspect tokens"));
+        }
         if presented.is_refresh_token() {
             return self.introspect_refresh_token(presented, &client).await;
         }

@@ -52,10 +52,10 @@ impl Presented {
 }
 
 /// Whether any parser could read a token that Cambio signed in the `Authorization` header or in the query.
-pub(super) fn is_in_head(realm: &RealmRuntime, head: &Parts) -> bool {
+pub(super) fn is_in_head(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, head: &Parts) -> bool {
     let headers = head.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let query = head.uri.query().map(str::as_bytes);
-    headers.chain(query).any(|text| is_by_cambio(realm, text))
+    headers.chain(query).any(|text| is_by_cambio(realm, endpoint, text))
 }
 
 /// What the request carries.
@@ -68,20 +68,24 @@ pub(super) fn carried(
     head: &Parts,
     body: &[u8],
 ) -> Result<Carried, Refusal> {
-    let (in_head, in_body) = (is_in_head(realm, head), is_by_cambio(realm, body));
+    let (in_head, in_body) = (is_in_head(realm, endpoint, head), is_by_cambio(realm, endpoint, body));
     if !in_head && !in_body {
         return Ok(Carried::Nothing);
     }
-    if head.uri.query().is_some_and(|query| is_by_cambio(realm, query.as_bytes())) {
+    if head.uri.query().is_some_and(|query| is_by_cambio(realm, endpoint, query.as_bytes())) {
         return Err(Refusal::new(Reason::ParameterInQuery, "a token that Cambio signed in the query string"));
     }
     let form = if body.is_empty() { Form::new() } else { strict(head, body)? };
     if let Some(name) = form.repeated(&[]) {
         return Err(ambiguous(&format!("a parameter twice, of {} bytes", name.len())));
     }
-    let is_plain = |token: &str| is_by_cambio(realm, token.as_bytes()) && is_token(token);
+    let is_plain = |token: &str| is_by_cambio(realm, endpoint, token.as_bytes()) && is_token(token);
     let header = bearer(head)?.filter(|(_, token)| is_plain(token));
-    let name = if endpoint == OwnTokenEndpoint::Userinfo { "access_token" } else { "token" };
+    let name = match endpoint {
+        OwnTokenEndpoint::Userinfo => "access_token",
+        OwnTokenEndpoint::Logout => "refresh_token",
+        OwnTokenEndpoint::Introspection | OwnTokenEndpoint::Revocation => "token",
+    };
     let field = form.one(name).filter(|token| is_plain(token));
     match (header, field) {
         (Some((scheme, token)), None) if endpoint == OwnTokenEndpoint::Userinfo && form.one(name).is_none() => {
@@ -129,8 +133,11 @@ fn is_token(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-fn is_by_cambio(realm: &RealmRuntime, text: &[u8]) -> bool {
-    carries_token_of_ours(text, |kid| realm.signing.as_ref().is_some_and(|ring| ring.owns(kid)))
+/// Whether any parser could read a token that Cambio issued in the text. Only a refresh token ends a session at the logout
+/// endpoint; what else a form has there is the identity provider's to judge, such as `id_token_hint`.
+fn is_by_cambio(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, text: &[u8]) -> bool {
+    let ring = realm.signing.as_ref().filter(|_| endpoint != OwnTokenEndpoint::Logout);
+    carries_token_of_ours(text, |kid| ring.is_some_and(|ring| ring.owns(kid)))
 }
 
 fn ambiguous(detail: &str) -> Refusal {

@@ -10,6 +10,7 @@ use crate::edge::gateway::exchange::outcome::Stop;
 use crate::edge::gateway::replay::{RefreshFamily, token_id};
 use crate::edge::gateway::respond;
 use crate::judgement::client::credentials::Credentials;
+use crate::judgement::permit::renewal::Renewal;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -51,13 +52,9 @@ impl Case<'_> {
     /// Revokes a refresh token with its family, and with the identity provider's refresh token behind it. If there is
     /// one, the identity provider authenticates the clients that the configuration does not register.
     async fn revoke_refresh_token(&mut self, presented: &Presented, credentials: &Credentials) -> Result<(), Stop> {
-        let (config, client) = (&self.realm.config, credentials.client_id());
-        let renewal = config
-            .refresh_tokens
-            .as_ref()
-            .and_then(|tokens| tokens.seal.open(&presented.token, &config.name, client).ok());
+        let renewal = self.presented_renewal(presented, credentials);
         let upstream = renewal.as_ref().and_then(|renewal| renewal.upstream());
-        if upstream.is_none() || config.clients.methods(client).is_some() {
+        if upstream.is_none() || self.registers(credentials) {
             self.prove_client(credentials).await?;
         }
         let Some(renewal) = &renewal else { return Ok(()) };
@@ -73,5 +70,17 @@ impl Case<'_> {
         }
         RefreshFamily::new(renewal).revoke(&self.services.store).await?;
         Ok(())
+    }
+
+    /// What the presented refresh token stands for; `None` if it is invalid or another client's.
+    pub(super) fn presented_renewal(&self, presented: &Presented, credentials: &Credentials) -> Option<Renewal> {
+        let config = &self.realm.config;
+        let tokens = config.refresh_tokens.as_ref()?;
+        tokens.seal.open(&presented.token, &config.name, credentials.client_id()).ok()
+    }
+
+    /// Whether the configuration registers the client.
+    pub(super) fn registers(&self, credentials: &Credentials) -> bool {
+        self.realm.config.clients.methods(credentials.client_id()).is_some()
     }
 }

@@ -1,0 +1,77 @@
+//! Keycloak's logout with a refresh token, for refresh tokens that Cambio issued.
+
+use http::{Response, StatusCode};
+
+use super::presented::Presented;
+use crate::adapters::net::body::Body;
+use crate::edge::gateway::case::Case;
+use crate::edge::gateway::exchange::outcome::Stop;
+use crate::edge::gateway::replay::RefreshFamily;
+use crate::judgement::client::credentials::{Credentials, CredentialsMethod};
+use crate::words::oauth::form::Form;
+use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
+
+impl Case<'_> {
+    /// Revokes the family of the refresh token, and ends the session behind it at the identity provider.
+    pub(super) async fn logout(mut self, presented: &Presented) -> Response<Body> {
+        self.record.is_revocation();
+        let answered = match self.log_out(presented).await {
+            Ok(()) => self.record.allowed(StatusCode::NO_CONTENT).map(|()| logged_out()),
+            Err(Stop::Refused(refusal)) => Err(refusal),
+            Err(Stop::Upstream(refused)) => {
+                self.record.refused(&refused.refusal, refused.response.status());
+                Ok(refused.response)
+            }
+        };
+        self.record.conclude(answered)
+    }
+
+    async fn log_out(&mut self, presented: &Presented) -> Result<(), Stop> {
+        let credentials = Credentials::read(&self.head.headers, &presented.form, &self.realm.config.clients.workloads)?;
+        self.record.client(&credentials);
+        let renewal = self.presented_renewal(presented, &credentials);
+        let upstream = renewal.as_ref().and_then(|renewal| renewal.upstream());
+        let proven = upstream.is_none() || self.registers(&credentials);
+        if proven {
+            self.prove_client(&credentials).await?;
+        }
+        // Keycloak, too, refuses a refresh token that it does not know.
+        let renewal = renewal
+            .ok_or_else(|| Refusal::new(Reason::RefreshTokenInvalid, "it can't be opened, or is another client's"))?;
+        self.record.family(&renewal);
+        self.record.renewing(&renewal);
+        if let Some(token) = renewal.upstream() {
+            self.log_out_upstream(&credentials, proven, token).await?;
+        }
+        RefreshFamily::new(&renewal).revoke(&self.services.store).await?;
+        Ok(())
+    }
+
+    /// Ends the session at the identity provider. A session that has ended already is no reason to keep the family, if
+    /// the client is authentic. An assertion is good for one call, so then the identity provider's refusal stands.
+    async fn log_out_upstream(&mut self, credentials: &Credentials, proven: bool, token: &Secret) -> Result<(), Stop> {
+        let mut form = Form::new();
+        form.push("refresh_token", token.expose());
+        credentials.write(&mut form);
+        let head = self.head.clone();
+        match self.ask_upstream(credentials, form.encode(), head).await {
+            Ok(_) => Ok(()),
+            Err(Stop::Upstream(refused)) if refused.is_of_grant && proven => Ok(()),
+            Err(Stop::Upstream(refused))
+                if refused.is_of_grant && credentials.method() != CredentialsMethod::Assertion =>
+            {
+                self.prove_client(credentials).await?;
+                Ok(())
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+}
+
+/// Keycloak's answer.
+fn logged_out() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
