@@ -17,7 +17,7 @@ use cambio::judgement::exchange::doors::Doors;
 use cambio::judgement::exchange::parse::parse;
 use cambio::judgement::issue::key::{KeyKind, SigningKey, generate};
 use cambio::judgement::issue::{Verified, answer::UpstreamAnswer, reissue};
-use cambio::judgement::jose::checks::TokenChecks;
+use cambio::judgement::jose::checks::{KindRules, TokenChecks};
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use cambio::judgement::permit::{Circumstances, Permit};
@@ -159,8 +159,12 @@ fn form(token: &str) -> (Parts, String) {
 /// Every stage up to the permit.
 fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
     let Classified::Exchange(grant, form) = classify(head, body.as_bytes(), &Doors::default()) else { unreachable!() };
-    let checks =
-        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::from_secs(10), rules: Vec::new() };
+    let checks = TokenChecks {
+        algorithms: vec![Algorithm::RS256],
+        leeway: SignedDuration::from_secs(10),
+        rules: Vec::new(),
+        kinds: KindRules::default(),
+    };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let authenticated = Authenticated::by_upstream(parse(grant, form, head, &Accepts::default()).unwrap());
     let validated = validate(authenticated, keys, &checks, Evidence::default(), now()).unwrap();

@@ -135,7 +135,7 @@ fn tokens(world: &World) -> Vec<(&'static str, Value, &'static str)> {
         ("no exp", json!({"exp": null}), "subject_token_claims"),
         ("textual exp", json!({"exp": (now + 60).to_string()}), "subject_token_claims"),
         ("no sub", json!({"sub": null}), "subject_token_claims"),
-        ("an ID token", json!({"typ": "ID"}), "subject_token_claims"),
+        ("an ID token", json!({"typ": "ID"}), "subject_token_kind"),
         ("untrusted issuer", json!({"iss": "https://evil.example"}), "subject_token_issuer_untrusted"),
         ("no issuer", json!({"iss": null}), "subject_token_claims"),
         ("for others", json!({"aud": ["other-api"], "azp": "other-api"}), "subject_token_audience"),

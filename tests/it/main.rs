@@ -41,6 +41,7 @@ mod sender_constrained;
 mod signing_keys;
 mod startup;
 mod support;
+mod token_kinds;
 mod translate;
 mod ui;
 mod upstream_faults;

@@ -16,6 +16,18 @@ pub struct TokenChecks {
     pub leeway: SignedDuration,
     /// Expressions that must hold.
     pub rules: Vec<ClaimRule>,
+    /// How the kinds of the issuer's tokens are told apart.
+    pub kinds: KindRules,
+}
+
+/// How the kinds of an issuer's tokens are told apart. The default is strict.
+#[derive(Clone, Debug, Default)]
+pub struct KindRules {
+    /// Is true for the issuer's access tokens, and for no other tokens. Without it, an access token has a mark.
+    pub access_tokens: Option<Expression>,
+    /// Whether an ID token is exchanged for an access token without a proof of possession. An ID token has no `cnf`, also
+    /// if the access token of its login is bound.
+    pub unbound_id_tokens: bool,
 }
 
 /// A CEL expression over claims that must be true.

@@ -11,7 +11,7 @@ use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse as exchange;
 use crate::judgement::exchange::refresh::{Refresh, parse};
 use crate::judgement::expression::Expression;
-use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
+use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::model::{Demands, Permission};
 use crate::judgement::policy::samples::{ISSUER, NOW, audience, listed, now, permission, policy};
@@ -28,8 +28,8 @@ fn renewal(changes: &[(&str, Value)]) -> Renewal {
         "subject": {
             "issuer": "corp", "kind": "access_token", "algorithm": "RS256", "kid": "k", "typ": "JWT",
             "claims": {
-                "iss": ISSUER, "sub": "alice", "azp": "front-end-app", "exp": NOW - 30, "iat": NOW - 330, "level": 3,
-                "scope": "email profile",
+                "iss": ISSUER, "sub": "alice", "azp": "front-end-app", "typ": "Bearer", "exp": NOW - 30, "iat": NOW - 330,
+                "level": 3, "scope": "email profile",
             },
         },
     });
@@ -57,6 +57,7 @@ fn checks(rules: &[&str]) -> TokenChecks {
             .iter()
             .map(|rule| ClaimRule { expression: Expression::compile(rule).unwrap(), message: (*rule).to_owned() })
             .collect(),
+        kinds: KindRules::default(),
     }
 }
 

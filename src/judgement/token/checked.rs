@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::checks::{SubjectChecks, is_held_by, was_issued_to};
 use super::introspected::access_token;
+use super::kind::TokenKind;
 use super::presented::{Presenter, TokenRole};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
@@ -78,16 +79,21 @@ impl CheckedToken {
         checks: &SubjectChecks<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let jwt = |token: UnverifiedToken, kind, keys| {
+        let jwt = |token: UnverifiedToken, stated, keys| {
             let token = token.verify(keys, &checks.expectations(), now)?;
-            checks.accept(&token, kind, presenter.client, presenter.evidence)?;
+            let kind = checks.accept(&token, stated, presenter.client, presenter.evidence)?;
             let binding = Binding::read(token.claims())?;
-            Self::new(token, kind, &binding, role, presenter, checks)
+            Self::new(token, stated, &binding, role, presenter, checks).map(|checked| (kind, checked))
         };
         match source {
-            TokenSource::Jwt { token, kind, keys } => jwt(token, kind, keys),
+            TokenSource::Jwt { token, kind, keys } => {
+                let (kind, checked) = jwt(token, kind, keys)?;
+                checked.with_proof_if_id_token(kind, checks)
+            }
+            // Cambio writes `cnf` into ID tokens, too.
             TokenSource::Cambio { token, kind, keys, role_claims, foreign_issuer } => {
-                let checked = jwt(token, kind, keys)?.signed_by_cambio(role, foreign_issuer)?;
+                let (_, checked) = jwt(token, kind, keys)?;
+                let checked = checked.signed_by_cambio(role, foreign_issuer)?;
                 Ok(Self { token: checked.token.without(role_claims), ..checked })
             }
             TokenSource::Introspected { answer, kind } => {
@@ -104,6 +110,10 @@ impl CheckedToken {
                     };
                     let detail = format!("{issuer} has another iss now");
                     return Err(role.refuse(Reason::SubjectTokenIssuerUntrusted, detail));
+                }
+                // What the configuration says about kinds now counts. An opaque token has none.
+                if !token.is_opaque() {
+                    checks.kind(&token, kind)?;
                 }
                 checks.fit(&token, presenter.client, presenter.evidence)?;
                 binding.proved_by(presenter.evidence)?;
@@ -138,6 +148,21 @@ impl CheckedToken {
             held_by_client,
             binding: binding.strengthened(presenter.evidence),
         })
+    }
+
+    /// Refuses an ID token of a realm without a proof. The ID token has no `cnf`, also if the access token of its login is
+    /// bound to a key: the new token would be bound to nobody.
+    fn with_proof_if_id_token(self, kind: TokenKind, checks: &SubjectChecks<'_>) -> Result<Self, Refusal> {
+        let may_be_id = matches!(kind, TokenKind::Id | TokenKind::Unmarked);
+        if !may_be_id || checks.checks.kinds.unbound_id_tokens || !self.binding.is_none() {
+            return Ok(self);
+        }
+        let detail = format!(
+            "an ID token does not say whether its login is bound to a key: send a DPoP proof or the access token, or set \
+             realms.{}.unboundIdTokens: accept",
+            checks.issuer_name
+        );
+        Err(Refusal::new(Reason::SubjectTokenBound, detail))
     }
 
     /// The token as one that Cambio signed: about one of the realm's users, or about a subject of another issuer for as

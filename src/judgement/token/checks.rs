@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::kind;
+use super::kind::{self, IssuerKinds, TokenKind};
 use crate::judgement::jose::checks::{TokenChecks, rules_hold};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::{Expectations, VerifiedToken};
@@ -50,16 +50,23 @@ impl<'a> SubjectChecks<'a> {
     }
 
     /// Checks a verified token: its kind, whom it is for, its binding, and the issuer's rules, in this order. Policy
-    /// judges `act` and `may_act`.
+    /// judges `act` and `may_act`. Returns the kind.
     pub fn accept(
         &self,
         token: &VerifiedToken,
-        kind: TokenType,
+        stated: TokenType,
         client: &str,
         evidence: Evidence<'_>,
-    ) -> Result<(), Refusal> {
-        kind::check(token, kind, self.audience.is_own())?;
-        self.fit(token, client, evidence)
+    ) -> Result<TokenKind, Refusal> {
+        let kind = self.kind(token, stated)?;
+        self.fit(token, client, evidence)?;
+        Ok(kind)
+    }
+
+    /// Checks that the token is of the stated type.
+    pub(super) fn kind(&self, token: &VerifiedToken, stated: TokenType) -> Result<TokenKind, Refusal> {
+        let kinds = IssuerKinds { issuer: self.issuer_name, own: self.audience.is_own(), rules: &self.checks.kinds };
+        kind::check(token, stated, kinds)
     }
 
     /// Checks what the configuration says about claims: whom the token is for, its binding, and the issuer's rules.

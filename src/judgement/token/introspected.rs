@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use super::kind;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
 use crate::judgement::jose::verify::{VerifiedToken, held};
@@ -62,7 +63,7 @@ fn is_access_token(claims: &Map<String, Value>) -> Result<(), Refusal> {
     if bound && !claims.contains_key("cnf") {
         return Err(Refusal::new(Reason::SubjectTokenBound, "token_type is DPoP, and there is no cnf"));
     }
-    let wrong = |detail| Err(Refusal::new(Reason::SubjectTokenClaims, detail));
+    let wrong = |detail| Err(Refusal::new(Reason::SubjectTokenKind, detail));
     if !bound && !is(kind, &["Bearer", "access_token"]) {
         return wrong("the issuer does not say by token_type that it is an access token");
     }
@@ -71,7 +72,7 @@ fn is_access_token(claims: &Map<String, Value>) -> Result<(), Refusal> {
     if other_use || other_typ {
         return wrong("the issuer says that it is no access token");
     }
-    Ok(())
+    kind::check_introspected(claims)
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! What kind of token a JWT is. The caller states its type; the contents of the token must not contradict it.
+//!
+//! One key of an issuer signs tokens of many kinds. An access token is recognised by a mark of its own, and a token with a
+//! mark of another kind is refused, whatever else it says.
 
+use serde_json::{Map, Value};
+
+use crate::judgement::expression::{Expression, Variables};
+use crate::judgement::jose::checks::KindRules;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
 use crate::words::oauth::urn::TokenType;
@@ -9,52 +16,232 @@ use crate::words::refusal::{Reason, Refusal};
 /// (draft-ietf-oauth-identity-assertion-authz-grant section 3).
 const ID_JAG: &str = "oauth-id-jag+jwt";
 
+/// The header's `typ` of an access token (RFC 9068 section 2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
+
+/// Claims that name the kind of their token: Keycloak's `typ`, Cognito's `token_use`, ForgeRock's `tokenName`, and
+/// `token_type` of several servers.
+const NAMES_OF_KINDS: [&str; 4] = ["typ", "token_use", "token_type", "tokenName"];
+
+/// Hashes that only an ID token has (OpenID Connect Core 1.0 section 3.3.2.11; FAPI 1.0 part 2 section 5.1).
+const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
+
+/// Claims that only tokens of other kinds have, whatever else these tokens say.
+const OTHER_KINDS: [(&str, &str); 11] = [
+    ("events", "a security event or logout token"),
+    ("vc", "a verifiable credential"),
+    ("vp", "a verifiable presentation"),
+    ("vct", "a verifiable credential"),
+    ("credentialSubject", "a verifiable credential"),
+    ("_sd", "a selective disclosure credential"),
+    ("_sd_alg", "a selective disclosure credential"),
+    ("sd_hash", "a key binding of a credential"),
+    ("token_introspection", "an introspection answer"),
+    ("response_type", "an authorization request"),
+    ("ati", "a refresh token"),
+];
+
+/// Claims of signed answers. Their names are common words, so a token that names its kind may have them.
+const ANSWERS: [(&str, &str); 2] = [("active", "an introspection answer"), ("code", "an authorization response")];
+
+/// Claims of access tokens of servers that do not name the kind: `scope` or `scp`, the client, and how the client
+/// authenticated (`azpacr`, `gty`). `azp` is missing on purpose: ID tokens have it, too.
+const MARKS_OF_ACCESS: [&str; 7] = ["scope", "scp", "client_id", "cid", "appid", "azpacr", "gty"];
+
+/// The kind of a token, as its contents say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// An access token.
+    Access,
+    /// An ID token.
+    Id,
+    /// An identity assertion authorization grant.
+    IdJag,
+    /// The contents do not say.
+    Unmarked,
+}
+
+/// What is known about the tokens of one issuer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IssuerKinds<'a> {
+    /// The issuer's name in the configuration.
+    pub(super) issuer: &'a str,
+    /// Whether the realm itself issues them.
+    pub(super) own: bool,
+    /// What the configuration says about them.
+    pub(super) rules: &'a KindRules,
+}
+
 /// Whether the header says that the token is an ID-JAG. [`check`] holds the token to it.
 pub(super) fn declares_id_jag(token: &UnverifiedToken) -> bool {
     token.typ().is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG))
 }
 
-/// Checks that a token is of this kind: the header's `typ` (RFC 8725 section 3.11) and Keycloak's claim `typ`. An ID,
-/// refresh or logout token is no access token, though one key signs them all.
-pub(super) fn check(token: &VerifiedToken, kind: TokenType, own: bool) -> Result<(), Refusal> {
-    let wrong = |detail: &str| Err(Refusal::new(Reason::SubjectTokenClaims, detail));
-    // Media types are compared without case, and `application/` may be left out (RFC 7515 section 4.1.9).
-    let header = token.typ().map(str::to_ascii_lowercase);
-    let header = header.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
-    if (header == Some(ID_JAG)) != (kind == TokenType::IdJag) {
-        return wrong("the header's typ and the token's type don't both say ID-JAG");
+/// Checks that a token is of the stated type: by the header's `typ` (RFC 8725 section 3.11) and by the claims.
+///
+/// # Errors
+/// [`Reason::SubjectTokenKind`] with what was expected and what the token is.
+pub(super) fn check(token: &VerifiedToken, stated: TokenType, kinds: IssuerKinds<'_>) -> Result<TokenKind, Refusal> {
+    if let TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 = stated {
+        return Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, stated.name()));
     }
-    let access_profile = match header {
-        None | Some("jwt" | ID_JAG) => false,
-        Some("at+jwt") => true,
-        Some(_) => return wrong("the header's typ is not that of an access or ID token"),
+    let wrong = |actual: &str| {
+        Refusal::new(Reason::SubjectTokenKind, format!("expected a token of the type {}, but {actual}", stated.name()))
     };
-    let claims = token.claims();
-    let claim =
-        claims::string(claims, "typ").map_err(|error| Refusal::new(Reason::SubjectTokenClaims, error.to_string()))?;
-    // Marks that OpenID Connect Core section 3.3.2.11 puts into ID tokens, and the one of RFC 8417 events (logout).
-    let id_marks = ["at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name));
-    if claims.contains_key("events") {
-        return wrong("the token is a security event");
-    }
-    let access = match claim {
-        Some("Bearer") => true,
-        // What Keycloak writes into an access token that is bound to a key.
-        Some("DPoP") => claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some()),
-        Some(_) => false,
-        None => access_profile || !own && !id_marks,
+    let kind = recognise(token, kinds).map_err(|actual| wrong(&actual))?;
+    let own = kinds.own;
+    let fits = match stated {
+        TokenType::AccessToken => kind == TokenKind::Access,
+        TokenType::IdToken => kind == TokenKind::Id || kind == TokenKind::Unmarked && !own,
+        TokenType::Jwt => matches!(kind, TokenKind::Access | TokenKind::Id) || kind == TokenKind::Unmarked && !own,
+        TokenType::IdJag => kind == TokenKind::IdJag,
+        TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => false,
     };
-    let id = !access_profile && (claim == Some("ID") || claim.is_none() && !own);
+    if fits { Ok(kind) } else { Err(wrong(&described(kind, own, kinds.issuer))) }
+}
+
+/// Checks an introspection answer about an access token: no claim may say that the token is of another kind. The names of
+/// kinds have been checked.
+pub(super) fn check_introspected(claims: &Map<String, Value>) -> Result<(), Refusal> {
+    let hash = HASHES.iter().find(|name| claims.contains_key(**name)).map(|name| format!("{name} marks an ID token"));
+    let other = other_kind(claims, &OTHER_KINDS).or(hash).or_else(|| own_assertion(claims));
+    other.map_or(Ok(()), |actual| {
+        Err(Refusal::new(Reason::SubjectTokenKind, format!("expected an access token, but {actual}")))
+    })
+}
+
+fn described(kind: TokenKind, own: bool, issuer: &str) -> String {
     match kind {
-        TokenType::AccessToken if access => Ok(()),
-        TokenType::AccessToken => wrong("the token is not an access token"),
-        TokenType::IdToken if id => Ok(()),
-        TokenType::IdToken => wrong("the token is not an ID token"),
-        TokenType::Jwt if access || id => Ok(()),
-        TokenType::Jwt => wrong("the token is neither an access token nor an ID token"),
-        TokenType::IdJag => Ok(()),
-        TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => {
-            Err(Refusal::new(Reason::SubjectTokenTypeUnsupported, kind.name()))
-        }
+        TokenKind::Access => "it is an access token".to_owned(),
+        TokenKind::Id => "it is an ID token".to_owned(),
+        TokenKind::IdJag => "the header's typ is that of an ID-JAG".to_owned(),
+        TokenKind::Unmarked if own => "it has no claim typ, as the realm's tokens of this type have".to_owned(),
+        TokenKind::Unmarked => format!(
+            "nothing in it says so: write in issuers.{issuer}.accessTokens how the access tokens of this issuer look, or \
+             let callers and the permission name the type jwt"
+        ),
     }
 }
+
+/// The kind of the token. The error says of which other kind the token is, or what contradicts.
+fn recognise(token: &VerifiedToken, kinds: IssuerKinds<'_>) -> Result<TokenKind, String> {
+    let claims = token.claims();
+    let header = header_kind(token.typ())?;
+    let hash = HASHES.iter().find(|name| claims.contains_key(**name));
+    if let Some(other) = other_kind(claims, &OTHER_KINDS).or_else(|| own_assertion(claims)) {
+        return Err(other);
+    }
+    let mut named = Vec::from_iter(header);
+    for name in NAMES_OF_KINDS {
+        named.extend(named_kind(claims, name)?);
+    }
+    named.extend(hash.map(|_| TokenKind::Id));
+    let kind = named.first().copied();
+    if named.iter().any(|other| Some(*other) != kind) {
+        return Err("its marks are those of different kinds".to_owned());
+    }
+    if let Some(rule) = kinds.rules.access_tokens.as_ref().filter(|_| may_be_access(kind))
+        && holds(rule, kind, claims, kinds.issuer)?
+    {
+        return Ok(TokenKind::Access);
+    }
+    match kind {
+        Some(kind) => Ok(kind),
+        None if !kinds.own && claims.contains_key("nonce") => Ok(TokenKind::Id),
+        None => unnamed(claims, kinds.own),
+    }
+}
+
+/// Whether a token that names this kind, or none, can be an access token.
+fn may_be_access(named: Option<TokenKind>) -> bool {
+    named.is_none_or(|kind| kind == TokenKind::Access)
+}
+
+/// Whether the issuer's expression says that the token is an access token. Then nothing else counts: the error is about a
+/// token that has the mark of an access token, but does not meet the expression.
+fn holds(
+    rule: &Expression,
+    named: Option<TokenKind>,
+    claims: &Map<String, Value>,
+    issuer: &str,
+) -> Result<bool, String> {
+    let at = format!("issuers.{issuer}.accessTokens");
+    match rule.holds(Variables { claims, client: "", audience: "", scopes: &[] }) {
+        Ok(false) if named.is_some() || looks_like_access(claims) => {
+            Err(format!("it has the mark of an access token, and {at} is false"))
+        }
+        Ok(holds) => Ok(holds),
+        Err(error) => Err(format!("{at} can't be evaluated: {error}")),
+    }
+}
+
+/// The kind of a token that does not name its kind.
+fn unnamed(claims: &Map<String, Value>, own: bool) -> Result<TokenKind, String> {
+    if let Some(other) = other_kind(claims, &ANSWERS).or_else(|| workload(claims)) {
+        return Err(other);
+    }
+    // Every token of the realm names its kind.
+    Ok(if !own && looks_like_access(claims) { TokenKind::Access } else { TokenKind::Unmarked })
+}
+
+/// The kind that the header's `typ` names. Media types are compared without case, and `application/` may be left out
+/// (RFC 7515 section 4.1.9). `JWT` names no kind.
+fn header_kind(typ: Option<&str>) -> Result<Option<TokenKind>, String> {
+    let lower = typ.map(str::to_ascii_lowercase);
+    match lower.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ)) {
+        None | Some("jwt") => Ok(None),
+        Some(ACCESS_TOKEN) => Ok(Some(TokenKind::Access)),
+        Some(ID_JAG) => Ok(Some(TokenKind::IdJag)),
+        Some(other) => Err(format!("the header's typ is {:?}", clipped(other))),
+    }
+}
+
+/// The kind that a claim names. `Bearer` in `token_type` says how the token is used.
+fn named_kind(claims: &Map<String, Value>, name: &'static str) -> Result<Option<TokenKind>, String> {
+    let Some(text) = claims::string(claims, name).map_err(|error| error.to_string())? else { return Ok(None) };
+    let is_bound = || claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    match text.to_ascii_lowercase().as_str() {
+        "bearer" if name == "token_type" => Ok(None),
+        "bearer" | "access" | "access_token" | ACCESS_TOKEN => Ok(Some(TokenKind::Access)),
+        // What Keycloak writes into an access token that is bound to a key.
+        "dpop" if is_bound() => Ok(Some(TokenKind::Access)),
+        "id" | "id_token" => Ok(Some(TokenKind::Id)),
+        _ => Err(format!("its claim {name} is {:?}", clipped(text))),
+    }
+}
+
+fn other_kind(claims: &Map<String, Value>, kinds: &[(&str, &str)]) -> Option<String> {
+    let (claim, kind) = kinds.iter().find(|(claim, _)| claims.contains_key(*claim))?;
+    Some(format!("its claim {claim} is that of {kind}"))
+}
+
+/// A client speaks for itself in its assertion (RFC 7523 section 3).
+fn own_assertion(claims: &Map<String, Value>) -> Option<String> {
+    let same = claims.get("iss").is_some_and(|iss| claims.get("sub") == Some(iss));
+    same.then(|| "iss is sub, as in a client's assertion".to_owned())
+}
+
+/// A token that says which workload runs: a SPIFFE JWT-SVID, or a token of a Kubernetes service account.
+fn workload(claims: &Map<String, Value>) -> Option<String> {
+    let sub = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+    if sub.get(..9).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe://")) {
+        return Some("its sub is that of a workload (SPIFFE)".to_owned());
+    }
+    let account = claims.contains_key("kubernetes.io") || sub.starts_with("system:serviceaccount:");
+    account.then(|| "it is the token of a Kubernetes service account".to_owned())
+}
+
+fn looks_like_access(claims: &Map<String, Value>) -> bool {
+    MARKS_OF_ACCESS.iter().any(|name| match claims.get(*name) {
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(Value::Array(many)) => !many.is_empty(),
+        _ => false,
+    })
+}
+
+fn clipped(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests;

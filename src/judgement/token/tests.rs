@@ -12,7 +12,7 @@ use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::parse;
 use crate::judgement::expression::Expression;
-use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
+use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
 use crate::judgement::jose::tests::{CORP, ISSUER, NOW, claims, header, now, rs256, with, without};
 use crate::judgement::jose::verify::{VerifiedToken, peek};
 use crate::words::oauth::confirmation::Evidence;
@@ -56,12 +56,14 @@ fn row(name: &'static str, claims: Value, expected: Result<(), Reason>) -> Row {
 #[test]
 fn subject_tokens() {
     let own = claims;
-    let foreign = || with(without(without(claims(), "typ"), "azp"), "aud", json!("https://sso.example.org"));
+    let unmarked = || with(without(without(claims(), "typ"), "azp"), "aud", json!("https://sso.example.org"));
+    let foreign = || with(unmarked(), "scope", json!("email"));
     let of = |row: Row, kind| Row { kind, ..row };
     let typ = |row: Row, typ: &str| Row { header: with(header(), "typ", json!(typ)), ..row };
     let abroad = |row: Row| Row { foreign: true, ..row };
     let no_typ = |row: Row| Row { header: without(header(), "typ"), ..row };
-    let (wrong, audience) = (Err(Reason::SubjectTokenClaims), Err(Reason::SubjectTokenAudience));
+    let (wrong, audience) = (Err(Reason::SubjectTokenKind), Err(Reason::SubjectTokenAudience));
+    let claims_wrong = Err(Reason::SubjectTokenClaims);
     let bound = Err(Reason::SubjectTokenBound);
     let rows = [
         row("own access token", own(), Ok(())),
@@ -89,8 +91,8 @@ fn subject_tokens() {
         row("neither aud nor azp", with(with(own(), "aud", json!("account")), "azp", json!("other")), audience),
         row("aud absent", without(without(own(), "aud"), "azp"), audience),
         row("aud a prefix", with(without(own(), "azp"), "aud", json!("front-end-app2")), audience),
-        row("aud of a wrong type", with(own(), "aud", json!(1)), wrong),
-        row("azp of a wrong type", with(own(), "azp", json!(["front-end-app"])), wrong),
+        row("aud of a wrong type", with(own(), "aud", json!(1)), claims_wrong),
+        row("azp of a wrong type", with(own(), "azp", json!(["front-end-app"])), claims_wrong),
         row("cnf", with(own(), "cnf", json!({"jkt": "x"})), bound),
         row("cnf null", with(own(), "cnf", Value::Null), bound),
         row("bound to a key", with(own(), "cnf", json!({"jkt": JKT})), Ok(())),
@@ -106,6 +108,7 @@ fn subject_tokens() {
         row("act", with(own(), "act", json!({"sub": "x"})), Ok(())),
         row("empty may_act, which policy judges", with(own(), "may_act", json!({})), Ok(())),
         abroad(row("foreign access token", foreign(), Ok(()))),
+        abroad(row("foreign without a mark", unmarked(), wrong)),
         abroad(row("foreign with azp only", with(foreign(), "aud", json!("x")), audience)),
         abroad(row("foreign with the client in aud", with(foreign(), "aud", json!("front-end-app")), audience)),
         abroad(row("foreign without aud", without(foreign(), "aud"), audience)),
@@ -115,8 +118,12 @@ fn subject_tokens() {
         row("expired", with(own(), "exp", json!(NOW - 11)), Err(Reason::SubjectTokenExpired)),
         row("of another issuer", with(own(), "iss", json!("x")), Err(Reason::SubjectTokenIssuerUntrusted)),
     ];
-    let checks =
-        TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::from_secs(10), rules: Vec::new() };
+    let checks = TokenChecks {
+        algorithms: vec![Algorithm::RS256],
+        leeway: SignedDuration::from_secs(10),
+        rules: Vec::new(),
+        kinds: KindRules::default(),
+    };
     let accepted = ["https://sso.example.org".to_owned()];
     let evidence = Evidence { jkt: Some(JKT), certificate_thumbprint: Some(X5T) };
     for Row { name, header, claims, kind, foreign, expected } in rows {
@@ -130,7 +137,12 @@ fn subject_tokens() {
 
 #[test]
 fn no_client_is_nobodys_party() {
-    let checks = TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = TokenChecks {
+        algorithms: vec![Algorithm::RS256],
+        leeway: SignedDuration::ZERO,
+        rules: Vec::new(),
+        kinds: KindRules::default(),
+    };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let claims = with(with(claims(), "azp", json!("")), "aud", json!(["", "account"]));
     let token = Secret::new(rs256(&header(), &claims));
@@ -152,6 +164,7 @@ fn claim_rules_must_hold() {
             algorithms: vec![Algorithm::RS256],
             leeway: SignedDuration::ZERO,
             rules: vec![ClaimRule { expression, message: "the message".to_owned() }],
+            kinds: KindRules::default(),
         };
         let checks =
             SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
@@ -185,7 +198,12 @@ fn a_request_is_checked_with_its_own_token_type_and_client() {
         }
         Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap())
     };
-    let checks = TokenChecks { algorithms: vec![Algorithm::RS256], leeway: SignedDuration::ZERO, rules: Vec::new() };
+    let checks = TokenChecks {
+        algorithms: vec![Algorithm::RS256],
+        leeway: SignedDuration::ZERO,
+        rules: Vec::new(),
+        kinds: KindRules::default(),
+    };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let validated =
         validate(request("front-end-app", TokenType::AccessToken), &CORP.keys, &checks, Evidence::default(), now())

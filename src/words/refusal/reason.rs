@@ -163,6 +163,8 @@ reasons! {
         "The subject token's nbf or iat is in the future.",
     SubjectTokenClaims = "subject_token_claims" (SubjectToken, INVALID_TOKEN):
         "The subject token lacks a required claim, or a claim has the wrong type.",
+    SubjectTokenKind = "subject_token_kind" (SubjectToken, INVALID_TOKEN):
+        "The subject token is of another kind than its stated type, for instance an ID token that is presented as an access token.",
     SubjectTokenAudience = "subject_token_audience" (SubjectToken, forbidden("Client is not within the token audience")):
         "The subject token was not issued for this client or for one of the accepted audiences.",
     SubjectTokenRule = "subject_token_rule" (SubjectToken, INVALID_TOKEN):

@@ -30,6 +30,10 @@ pub struct TrustedIssuer {
     /// Rules for the claims of subject tokens. Each must hold.
     #[serde(default)]
     pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// How the issuer's access tokens look, if nothing in them says what they are. Without it, an access token has
+    /// `at+jwt` in its header; or a claim `typ`, `token_use`, `token_type` or `tokenName` that says so; or a claim `scope`,
+    /// `scp`, `client_id`, `cid`, `appid`, `azpacr` or `gty`.
+    pub access_tokens: Option<AccessTokens>,
     /// The issuer's introspection endpoint. With it, opaque tokens of the issuer may be subject tokens, too.
     pub introspection: Option<IssuerIntrospection>,
     /// How Cambio makes local names from claims.
@@ -106,6 +110,15 @@ pub struct ClaimMappings {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClaimMapping {
     /// CEL expression over `claims` that gives a string.
+    pub expression: String,
+}
+
+/// How an issuer's access tokens look.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessTokens {
+    /// CEL expression over `claims` that is true for the issuer's access tokens and for none of its other tokens, for
+    /// instance `"repository" in claims`. Tokens that say that they are of another kind stay refused.
     pub expression: String,
 }
 

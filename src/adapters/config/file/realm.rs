@@ -98,6 +98,10 @@ pub struct Realm {
     /// What Cambio does with parameters of an exchange that it does not know.
     #[serde(default)]
     pub unknown_parameters: UnknownParameters,
+    /// Whether one of the realm's ID tokens can be exchanged for an access token without a `DPoP` proof. An ID token does
+    /// not say that the access token of its login is bound to a key.
+    #[serde(default)]
+    pub unbound_id_tokens: UnboundIdTokens,
 }
 
 impl Realm {
@@ -153,6 +157,17 @@ pub enum UnknownParameters {
     Refuse,
     /// Cambio sends them to the upstream with the exchange.
     Forward,
+}
+
+/// Whether an ID token is exchanged for an access token without a proof of possession.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnboundIdTokens {
+    /// Cambio refuses the exchange unless the caller sends a `DPoP` proof, to whose key the new token is bound.
+    #[default]
+    Refuse,
+    /// Cambio exchanges such ID tokens. Choose this only if no client of the realm uses bound access tokens.
+    Accept,
 }
 
 /// Cambio's own client for the realm's introspection endpoint (RFC 7662), where Cambio asks whether tokens are still

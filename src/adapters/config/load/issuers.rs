@@ -9,7 +9,7 @@ use crate::adapters::config::file::Config;
 use crate::adapters::config::file::issuer as file;
 use crate::adapters::config::file::value::Period;
 use crate::adapters::config::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, TrustedIssuer};
-use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
+use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
 use crate::words::secret::Secret;
 
 pub(super) fn issuers(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, TrustedIssuer>> {
@@ -37,7 +37,7 @@ fn trusted_issuer(name: &str, file: &file::TrustedIssuer, at: &At<'_>) -> Option
         file.issuer.certificate_authority_file.as_deref(),
         |path, at| named(path, Holds::Certificates, at),
     );
-    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at);
+    let tokens = issuer_tokens(file, at);
     let jwks = jwks(&file.jwks, &at.field("jwks"));
     let introspection = at.optional("introspection", file.introspection.as_ref(), introspection);
     let mapping = file.claim_mappings.username.as_ref();
@@ -108,6 +108,15 @@ fn line(bytes: &[u8]) -> Option<&str> {
     (!text.is_empty() && !text.contains(char::is_control)).then_some(text)
 }
 
+/// What an issuer's ID token is bound to is that issuer's affair: the token is made for this realm.
+fn issuer_tokens(file: &file::TrustedIssuer, at: &At<'_>) -> Option<TokenChecks> {
+    let access_tokens = at.optional("accessTokens", file.access_tokens.as_ref(), |rule, at| {
+        expression(&rule.expression, &at.field("expression"))
+    });
+    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at)?;
+    Some(TokenChecks { kinds: KindRules { access_tokens: access_tokens?, unbound_id_tokens: true }, ..tokens })
+}
+
 pub(super) fn token_checks(
     names: &[String],
     leeway: &Period,
@@ -118,13 +127,14 @@ pub(super) fn token_checks(
         let message = rule.message.clone().unwrap_or_else(|| format!("not true: {}", rule.expression));
         Some(ClaimRule { expression: expression(&rule.expression, &at.field("expression"))?, message })
     });
-    Some(TokenChecks { algorithms: algorithms(names)?, leeway: leeway.signed()?, rules: rules? })
+    let kinds = KindRules::default();
+    Some(TokenChecks { algorithms: algorithms(names)?, leeway: leeway.signed()?, rules: rules?, kinds })
 }
 
 /// Checks for an issuer's tokens. `None` if its entry has problems, which are reported at the entry.
 pub(super) fn issuer_checks(file: &file::TrustedIssuer) -> Option<TokenChecks> {
     let report = ProblemList::default();
-    token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, &At::nowhere(&report))
+    issuer_tokens(file, &At::nowhere(&report))
 }
 
 pub(super) fn jwks(file: &file::Jwks, at: &At<'_>) -> Option<JwksLimits> {

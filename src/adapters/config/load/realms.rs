@@ -17,6 +17,7 @@ use crate::adapters::seal::{Seal, SealError};
 use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::issue::ring::KeyRing;
+use crate::judgement::jose::checks::{KindRules, TokenChecks};
 use crate::judgement::policy::admin_roles::AdminRoles;
 use crate::judgement::route::RouteTable;
 use crate::judgement::token::dpop::nonce::NonceKey;
@@ -85,7 +86,10 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     let path = path(file, at);
     let realm_parameter = realm_parameter(name, file, &at.field("pathParameters").field("realm"));
     let subject_issuers = subject_issuers(file, main, &at.field("subjectIssuers"));
-    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at);
+    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at).map(|tokens| {
+        let unbound_id_tokens = file.unbound_id_tokens == file::UnboundIdTokens::Accept;
+        TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens }, ..tokens }
+    });
     let signing = keys::signing(file, at);
     let introspection = at.optional("introspection", file.introspection.as_ref(), |client, at| {
         own_client(&client.client_id, &client.client_secret_file, at)

@@ -154,13 +154,18 @@ fn an_assertion_of_a_platform_is_sent_with_the_client_that_was_judged() {
 /// One workload of a cluster is the client batch.
 fn known() -> Workloads {
     use crate::judgement::client::registry::{Method as Registered, Platform, Workload};
-    use crate::judgement::jose::checks::TokenChecks;
+    use crate::judgement::jose::checks::{KindRules, TokenChecks};
     let method = Registered::Workload(Workload {
         platform: Platform::Kubernetes,
         issuer: "k8s".to_owned(),
         url: "https://k8s".to_owned(),
         subject: "known".to_owned(),
-        tokens: TokenChecks { algorithms: Vec::new(), leeway: jiff::SignedDuration::ZERO, rules: Vec::new() },
+        tokens: TokenChecks {
+            algorithms: Vec::new(),
+            leeway: jiff::SignedDuration::ZERO,
+            rules: Vec::new(),
+            kinds: KindRules::default(),
+        },
     });
     Workloads::of(&std::collections::BTreeMap::from([("batch".to_owned(), vec![method])]))
 }

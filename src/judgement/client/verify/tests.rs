@@ -15,7 +15,7 @@ use super::*;
 use crate::judgement::client::certificate::{CertificateName, DistinguishedName};
 use crate::judgement::client::registry::{Platform, Workloads};
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
-use crate::judgement::jose::checks::TokenChecks;
+use crate::judgement::jose::checks::{KindRules, TokenChecks};
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::CLIENT_ASSERTION_JWT;
 
@@ -55,6 +55,7 @@ fn workload(platform: Platform, url: &str, subject: &str) -> Method {
             algorithms: vec![Algorithm::ES256],
             leeway: SignedDuration::from_secs(10),
             rules: Vec::new(),
+            kinds: KindRules::default(),
         },
     })
 }

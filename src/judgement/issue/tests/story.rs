@@ -13,7 +13,7 @@ use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::mint;
 use crate::judgement::issue::{Verified, forward, reissue};
-use crate::judgement::jose::checks::TokenChecks;
+use crate::judgement::jose::checks::{KindRules, TokenChecks};
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use crate::judgement::permit::{Circumstances, Permit};
@@ -72,8 +72,12 @@ fn validated(keycloak: &SigningKey) -> Validated {
     let (head, ()) = http::Request::post("/").body(()).unwrap().into_parts();
     let authenticated =
         Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap());
-    let checks =
-        TokenChecks { algorithms: vec![Algorithm::ES256], leeway: SignedDuration::from_secs(10), rules: Vec::new() };
+    let checks = TokenChecks {
+        algorithms: vec![Algorithm::ES256],
+        leeway: SignedDuration::from_secs(10),
+        rules: Vec::new(),
+        kinds: KindRules::default(),
+    };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     validate(authenticated, &keys(keycloak), &checks, Evidence::default(), now()).unwrap()
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::expression::Expression;
-use crate::judgement::jose::checks::{ClaimRule, TokenChecks};
+use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
 use crate::judgement::token::presented::{Presenter, TokenRole};
 use crate::judgement::token::{AudienceRule, SubjectChecks};
@@ -41,6 +41,7 @@ fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
                 .unwrap(),
             message: "bad scope".to_owned(),
         }],
+        kinds: KindRules::default(),
     };
     let audiences = ["https://sso.example.org".to_owned()];
     let checks = SubjectChecks {
@@ -61,7 +62,8 @@ fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
 #[test]
 fn answers() {
     let (claims, audience) = (Reason::SubjectTokenClaims, Reason::SubjectTokenAudience);
-    let rows: [(&str, Value, Result<(), Reason>); 38] = [
+    let kind = Reason::SubjectTokenKind;
+    let rows: [(&str, Value, Result<(), Reason>); 42] = [
         ("good", answer(), Ok(())),
         ("no iss", without("iss"), Ok(())),
         ("another iss", with("iss", json!("https://evil.example")), Err(Reason::SubjectTokenIssuerUntrusted)),
@@ -85,20 +87,24 @@ fn answers() {
         ("another aud", with("aud", json!("other")), Err(audience)),
         ("aud as text", with("aud", json!("https://sso.example.org")), Ok(())),
         ("aud of a wrong type", with("aud", json!(1)), Err(claims)),
-        ("no token_type", without("token_type"), Err(claims)),
+        ("no token_type", without("token_type"), Err(kind)),
         ("bearer in lower case", with("token_type", json!("bearer")), Ok(())),
         ("token_type access_token", with("token_type", json!("access_token")), Ok(())),
-        ("token_type refresh_token", with("token_type", json!("refresh_token")), Err(claims)),
+        ("token_type refresh_token", with("token_type", json!("refresh_token")), Err(kind)),
         ("token_type of a wrong type", with("token_type", json!(["Bearer"])), Err(claims)),
         ("DPoP without cnf", with("token_type", json!("DPoP")), Err(Reason::SubjectTokenBound)),
         ("cnf", with("cnf", json!({"jkt": "x"})), Err(Reason::SubjectTokenBound)),
         ("act", with("act", json!({"sub": "x"})), Ok(())),
         ("may_act", with("may_act", Value::Null), Ok(())),
         ("token_use access_token", with("token_use", json!("access_token")), Ok(())),
-        ("token_use refresh_token", with("token_use", json!("refresh_token")), Err(claims)),
+        ("token_use refresh_token", with("token_use", json!("refresh_token")), Err(kind)),
         ("typ Bearer", with("typ", json!("Bearer")), Ok(())),
-        ("typ Refresh", with("typ", json!("Refresh")), Err(claims)),
-        ("typ ID", with("typ", json!("ID")), Err(claims)),
+        ("typ Refresh", with("typ", json!("Refresh")), Err(kind)),
+        ("typ ID", with("typ", json!("ID")), Err(kind)),
+        ("at_hash", with("at_hash", json!("x")), Err(kind)),
+        ("events", with("events", json!({})), Err(kind)),
+        ("iss is sub", with("sub", json!(ISSUER)), Err(kind)),
+        ("nonce", with("nonce", json!("n")), Ok(())),
         ("a rule that does not hold", with("scope", json!("bad")), Err(Reason::SubjectTokenRule)),
     ];
     for (name, answer, expected) in rows {

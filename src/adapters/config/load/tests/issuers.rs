@@ -68,6 +68,12 @@ const ROWS: &[Row] = &[
         &[],
     ),
     (
+        "an expression for access tokens",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'https://p', audiences: [a] }, accessTokens: { expression: 'token.scope' } } }\nrealms:",
+        &[":3:91: issuers.p.accessTokens.expression: "],
+    ),
+    (
         "bad issuer URL once",
         "realms:",
         "issuers: { p: { issuer: { url: 'p', audiences: [a] } } }\nrealms:",
