@@ -14,6 +14,7 @@ pub mod authenticate;
 mod authenticator;
 pub mod case;
 mod dispatch;
+mod endpoint_doors;
 pub mod evidence;
 pub mod exchange;
 pub mod generation;

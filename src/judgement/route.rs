@@ -2,6 +2,7 @@
 //! could read as a token endpoint is either written exactly as Cambio would write it, and judged, or refused.
 
 mod disguise;
+pub mod doors;
 mod framing;
 pub mod media_type;
 
@@ -11,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
 use self::disguise::{CERTS, DISCOVERY, INTROSPECT, LOGOUT, METADATA, OwnPaths, REVOKE, USERINFO};
+use self::doors::{DoorPath, EndpointDoor, asks_for_jwt};
 pub use self::framing::framing;
 use crate::judgement::dialect::RealmPath;
 use crate::words::refusal::{Reason, Refusal};
@@ -42,6 +44,13 @@ pub enum Route {
     /// A token endpoint: read the body and classify it.
     Door {
         /// Index of the realm; none if it is not configured, and then nothing may be exchanged there.
+        realm: Option<usize>,
+    },
+    /// Another endpoint that turns one token into another.
+    Endpoint {
+        /// Which one.
+        door: EndpointDoor,
+        /// Index of the realm; none if it is not configured, and then the door is closed.
         realm: Option<usize>,
     },
     /// API access at the realm with this index: read the body and judge it.
@@ -206,9 +215,24 @@ impl RouteTable {
             None if self.own.may_be_meant(path, |at| self.is_realm(at)) => {
                 return reject(Reason::PathNotCanonical, "the path resembles an endpoint that Cambio answers");
             }
+            // A preflight (CORS) hands out nothing.
+            None if head.method != Method::OPTIONS => match doors::find(path) {
+                Some(DoorPath::Endpoint(door, realm)) => {
+                    return Route::Endpoint { door, realm: self.realm_at(&format!("{realm}{TOKEN}")) };
+                }
+                Some(DoorPath::Disguised) => {
+                    return reject(Reason::PathNotCanonical, "the path resembles an endpoint that gives tokens");
+                }
+                None => {}
+            },
             Some(Endpoint::Certs(_) | Endpoint::Discovery(_) | Endpoint::Own(..)) | None => {}
         }
-        if may_have_body(head) && is_formish(&head.headers) { Route::Form } else { Route::Pass }
+        // The endpoint of a configured realm was found above.
+        let introspects = matches!(self.endpoints.get(path), Some(Endpoint::Own(OwnTokenEndpoint::Introspection, _)));
+        if asks_for_jwt(&head.headers) && (introspects || doors::may_be_introspection(path)) {
+            return reject(Reason::DoorClosed, "introspection with a JWT as answer, at no configured realm's endpoint");
+        }
+        if may_be_form(head) { Route::Form } else { Route::Pass }
     }
 
     /// Whether the path is the plainly written path of some realm, which need not be configured.
@@ -270,6 +294,11 @@ fn is_plain_segment(segment: &str) -> bool {
 
 fn is_plain_read(head: &Parts) -> bool {
     matches!(head.method, Method::GET | Method::HEAD) && body_in_head(head) != Some(true)
+}
+
+/// Whether the body may be a form, by the head.
+pub fn may_be_form(head: &Parts) -> bool {
+    may_have_body(head) && is_formish(&head.headers)
 }
 
 /// Whether a body follows, as far as the head says.

@@ -18,6 +18,7 @@ mod demo_idp;
 mod demo_walk;
 mod dialects;
 mod docs;
+mod doors;
 mod drain;
 mod exchange_allowed;
 mod exchange_denied;

@@ -69,6 +69,9 @@ fn realm(realm: &Realm) -> Value {
             "ciba": doors.ciba,
             "requestedIssuer": doors.requested_issuer,
             "requestedSubject": governed(doors.requested_subject),
+            "brokerToken": doors.broker_token,
+            "preAuthorizedCode": doors.pre_authorized_code,
+            "introspectionJwt": doors.introspection_jwt,
         },
     })
 }

@@ -30,6 +30,10 @@ impl Handler for Services {
             Route::Keys(realm) => (Way::Keys, context.keys(generation.realms.get(realm), &head).await),
             Route::Discovery(realm) => (Way::Discovery, context.discovery(generation.realms.get(realm), &head).await),
             Route::Own { realm, endpoint } => Box::pin(own_tokens::respond(context, realm, endpoint, head, body)).await,
+            Route::Endpoint { door, realm } => {
+                let realm = realm.and_then(|index| generation.realms.get(index));
+                Box::pin(context.endpoint_door(door, realm, head, body)).await
+            }
             Route::Door { .. } | Route::ApiAccess(_) => {
                 (Way::Token, token_endpoint::respond(context, head, body).await)
             }

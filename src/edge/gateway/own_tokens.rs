@@ -23,6 +23,7 @@ use crate::adapters::net::body::Body;
 use crate::judgement::dialect::RequestKind;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::judgement::route::OwnTokenEndpoint;
+use crate::judgement::route::doors::asks_for_jwt;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Answers a request to these endpoints.
@@ -45,6 +46,9 @@ pub(super) async fn respond(
         _ => context.services.read_form(context.generation, body).await,
     };
     let refusal = match read.and_then(|read| Ok((carries(realm, endpoint, &head, &read.bytes)?, read))) {
+        Ok((Carried::Nothing, form)) if endpoint == OwnTokenEndpoint::Introspection && asks_for_jwt(&head.headers) => {
+            return (Way::Form, context.introspection_as_jwt(realm, head, form).await);
+        }
         Ok((Carried::Nothing, form)) => return (Way::Form, context.pass(head, form.into_body()).await),
         Ok((Carried::OwnToken(presented), _)) => {
             let record = context.record(&head, Some(realm));

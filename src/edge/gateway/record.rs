@@ -206,6 +206,11 @@ impl<'a> AuditRecord<'a> {
         self.line.door = Some(door);
     }
 
+    /// The request came to a closed door.
+    pub fn is_closed_door(&mut self, door: &'static str) {
+        self.line.door = Some(door);
+    }
+
     /// The identity provider answered behind an open door: writes the line before the answer leaves.
     ///
     /// # Errors

@@ -137,7 +137,12 @@ async fn pass_door(
     let response = match door {
         // The configuration opens these grants, whose answers have the mark of an exchange.
         GovernedGrant::RequestedIssuer | GovernedGrant::RequestedSubject => response,
-        GovernedGrant::JwtBearer | GovernedGrant::UmaTicket | GovernedGrant::Ciba => {
+        GovernedGrant::JwtBearer
+        | GovernedGrant::UmaTicket
+        | GovernedGrant::Ciba
+        | GovernedGrant::PreAuthorizedCode
+        | GovernedGrant::BrokerToken
+        | GovernedGrant::IntrospectionJwt => {
             let idle = context.services.upstream.idle_timeout();
             answer_lock::release(response, idle, Origin::TokenEndpoint).await?.response
         }

@@ -14,7 +14,7 @@ use crate::judgement::route::media_type::MediaType;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
-/// A grant besides the standard exchange that turns one token into another.
+/// A grant or endpoint besides the standard exchange that turns one token into another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GovernedGrant {
     /// The RFC 7523 JWT authorization grant.
@@ -27,12 +27,26 @@ pub enum GovernedGrant {
     RequestedIssuer,
     /// Token exchange with `requested_subject` (Keycloak V1 impersonation).
     RequestedSubject,
+    /// A pre-authorized code (`OpenID` for Verifiable Credential Issuance 1.0), or an offer of a credential that has one.
+    PreAuthorizedCode,
+    /// The endpoint that hands out the tokens of brokered identity providers.
+    BrokerToken,
+    /// Introspection whose answer is a JWT.
+    IntrospectionJwt,
 }
 
 impl GovernedGrant {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::JwtBearer, Self::UmaTicket, Self::Ciba, Self::RequestedIssuer, Self::RequestedSubject];
+    pub const ALL: [Self; 8] = [
+        Self::JwtBearer,
+        Self::UmaTicket,
+        Self::Ciba,
+        Self::RequestedIssuer,
+        Self::RequestedSubject,
+        Self::PreAuthorizedCode,
+        Self::BrokerToken,
+        Self::IntrospectionJwt,
+    ];
 
     /// The name in audit lines and metrics.
     pub fn name(self) -> &'static str {
@@ -42,6 +56,9 @@ impl GovernedGrant {
             Self::Ciba => "ciba",
             Self::RequestedIssuer => "requested_issuer",
             Self::RequestedSubject => "requested_subject",
+            Self::PreAuthorizedCode => "pre_authorized_code",
+            Self::BrokerToken => "broker_token",
+            Self::IntrospectionJwt => "introspection_jwt",
         }
     }
 
@@ -53,17 +70,33 @@ impl GovernedGrant {
             Self::Ciba => "ciba",
             Self::RequestedIssuer => "requestedIssuer",
             Self::RequestedSubject => "requestedSubject",
+            Self::PreAuthorizedCode => "preAuthorizedCode",
+            Self::BrokerToken => "brokerToken",
+            Self::IntrospectionJwt => "introspectionJwt",
         }
     }
 
-    fn is_open(self, doors: Doors) -> bool {
+    /// The refusal of a request to a closed door.
+    pub fn closed(self) -> Refusal {
+        Refusal::new(Reason::DoorClosed, self.closed_detail())
+    }
+
+    /// Whether the configuration lets requests pass ungoverned.
+    pub fn is_open(self, doors: Doors) -> bool {
         match self {
             Self::JwtBearer => doors.jwt_bearer == GovernedDoor::Open,
             Self::UmaTicket => doors.uma_ticket,
             Self::Ciba => doors.ciba,
             Self::RequestedIssuer => doors.requested_issuer,
             Self::RequestedSubject => doors.requested_subject == GovernedDoor::Open,
+            Self::PreAuthorizedCode => doors.pre_authorized_code,
+            Self::BrokerToken => doors.broker_token,
+            Self::IntrospectionJwt => doors.introspection_jwt,
         }
+    }
+
+    fn closed_detail(self) -> String {
+        format!("realms.*.doors.{} is closed", self.key())
     }
 }
 
@@ -146,6 +179,7 @@ fn classify_grant(governed: Option<Governed>, form: Form, doors: Doors) -> Resul
         Some(Governed::JwtBearer) => pass_through(&[GovernedGrant::JwtBearer], doors),
         Some(Governed::UmaTicket) => pass_through(&[GovernedGrant::UmaTicket], doors),
         Some(Governed::Ciba) => pass_through(&[GovernedGrant::Ciba], doors),
+        Some(Governed::PreAuthorizedCode) => pass_through(&[GovernedGrant::PreAuthorizedCode], doors),
         Some(Governed::TokenExchange) => {
             let legacy: Vec<GovernedGrant> = [GovernedGrant::RequestedIssuer, GovernedGrant::RequestedSubject]
                 .into_iter()
@@ -176,11 +210,8 @@ fn pass_through(needed: &[GovernedGrant], doors: Doors) -> Result<Classified, Re
     match needed {
         [first, ..] if needed.iter().all(|door| door.is_open(doors)) => Ok(Classified::Open(*first)),
         _ => {
-            let closed: Vec<String> = needed
-                .iter()
-                .filter(|door| !door.is_open(doors))
-                .map(|door| format!("realms.*.doors.{} is closed", door.key()))
-                .collect();
+            let closed: Vec<String> =
+                needed.iter().filter(|door| !door.is_open(doors)).map(|door| door.closed_detail()).collect();
             Err(Refusal::new(Reason::DoorClosed, closed.join(", ")))
         }
     }

@@ -26,10 +26,12 @@ pub(super) enum Governed {
     JwtBearer,
     UmaTicket,
     Ciba,
+    PreAuthorizedCode,
 }
 
 impl Governed {
-    pub(super) const ALL: [Self; 4] = [Self::TokenExchange, Self::JwtBearer, Self::UmaTicket, Self::Ciba];
+    pub(super) const ALL: [Self; 5] =
+        [Self::TokenExchange, Self::JwtBearer, Self::UmaTicket, Self::Ciba, Self::PreAuthorizedCode];
 
     pub(super) fn urn(self) -> &'static str {
         match self {
@@ -37,6 +39,7 @@ impl Governed {
             Self::JwtBearer => urn::GRANT_JWT_BEARER,
             Self::UmaTicket => urn::GRANT_UMA_TICKET,
             Self::Ciba => urn::GRANT_CIBA,
+            Self::PreAuthorizedCode => urn::GRANT_PRE_AUTHORIZED_CODE,
         }
     }
 }

@@ -138,7 +138,8 @@ fn is_clean(path: &str) -> bool {
         })
 }
 
-fn has_in_order(decoded: &str, names: &[impl AsRef<str>]) -> bool {
+/// Whether the segments of a decoded path have these names in this order, with anything between them.
+pub(super) fn has_in_order(decoded: &str, names: &[impl AsRef<str>]) -> bool {
     let mut names = names.iter().map(AsRef::as_ref).peekable();
     for segment in decoded.split('/') {
         if names.next_if(|name| is_name(segment, name)).is_some() && names.peek().is_none() {

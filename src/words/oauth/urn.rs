@@ -8,6 +8,8 @@ pub const GRANT_JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 pub const GRANT_UMA_TICKET: &str = "urn:ietf:params:oauth:grant-type:uma-ticket";
 /// `grant_type` of client-initiated backchannel authentication (CIBA Core section 10.1).
 pub const GRANT_CIBA: &str = "urn:openid:params:grant-type:ciba";
+/// `grant_type` with which an offer of a credential becomes a token (OpenID for Verifiable Credential Issuance 1.0 section 6).
+pub const GRANT_PRE_AUTHORIZED_CODE: &str = "urn:ietf:params:oauth:grant-type:pre-authorized_code";
 /// `client_assertion_type` of a JWT client assertion (RFC 7523 section 2.2).
 pub const CLIENT_ASSERTION_JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// `client_assertion_type` of a SPIFFE JWT-SVID (draft-ietf-oauth-spiffe-client-auth).

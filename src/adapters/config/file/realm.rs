@@ -252,7 +252,7 @@ pub struct RefreshTokens {
     pub key_files: Vec<String>,
 }
 
-/// Other grants that turn one token into another.
+/// Other grants and endpoints that turn one token into another.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Doors {
@@ -268,6 +268,13 @@ pub struct Doors {
     /// Token exchange with `requested_subject`: impersonation (Keycloak's legacy token exchange). If judged, a permission
     /// says under `impersonation` who may impersonate whom.
     pub requested_subject: GovernedDoor,
+    /// The endpoint `/broker/ALIAS/token`, where Keycloak hands out the tokens of a brokered identity provider.
+    pub broker_token: Door,
+    /// The grant of pre-authorized codes, and the endpoints with offers of credentials, which have these codes
+    /// (OpenID for Verifiable Credential Issuance). Such a code gives another user's token without client authentication.
+    pub pre_authorized_code: Door,
+    /// Introspection with `Accept: application/jwt`, to which Keycloak answers with a full token for all audiences.
+    pub introspection_jwt: Door,
 }
 
 /// Whether a grant is open.

@@ -228,5 +228,8 @@ fn doors(file: &file::Doors, at: &At<'_>) -> Doors {
         ciba: open(file.ciba, "ciba"),
         requested_issuer: open(file.requested_issuer, "requestedIssuer"),
         requested_subject: governed(file.requested_subject, "requestedSubject"),
+        broker_token: open(file.broker_token, "brokerToken"),
+        pre_authorized_code: open(file.pre_authorized_code, "preAuthorizedCode"),
+        introspection_jwt: open(file.introspection_jwt, "introspectionJwt"),
     }
 }

@@ -13,6 +13,9 @@ const CLOSED: Doors = Doors {
     ciba: false,
     requested_issuer: false,
     requested_subject: GovernedDoor::Closed,
+    broker_token: false,
+    pre_authorized_code: false,
+    introspection_jwt: false,
 };
 const OPEN: Doors = Doors {
     jwt_bearer: GovernedDoor::Open,
@@ -20,6 +23,9 @@ const OPEN: Doors = Doors {
     ciba: true,
     requested_issuer: true,
     requested_subject: GovernedDoor::Open,
+    broker_token: true,
+    pre_authorized_code: true,
+    introspection_jwt: true,
 };
 
 fn head(target: &str, headers: &[(&str, &str)]) -> Parts {
@@ -66,6 +72,12 @@ fn ordinary_requests_are_what_they_say() {
             "open uma_ticket",
         ),
         ("CIBA", format!("grant_type={}&auth_req_id=x", urn::GRANT_CIBA), "door_closed", "open ciba"),
+        (
+            "pre-authorized code",
+            format!("grant_type={}&pre-authorized_code=x", urn::GRANT_PRE_AUTHORIZED_CODE),
+            "door_closed",
+            "open pre_authorized_code",
+        ),
         (
             "requested_issuer",
             format!("grant_type={EXCHANGE}&requested_issuer=x"),

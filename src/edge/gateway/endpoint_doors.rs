@@ -1,0 +1,72 @@
+//! Endpoints, besides the token endpoint, that turn one token into another: refused, or passed and audited.
+
+use http::Response;
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use super::case::RequestContext;
+use super::realm_runtime::RealmRuntime;
+use super::services::ReadForm;
+use crate::adapters::metrics::Way;
+use crate::adapters::net::body::Body;
+use crate::judgement::exchange::classify::{GovernedGrant, carries_governed_grant};
+use crate::judgement::route::doors::EndpointDoor;
+use crate::judgement::route::may_be_form;
+use crate::words::refusal::{Reason, Refusal};
+
+impl RequestContext<'_> {
+    /// Answers a request to such an endpoint. At a realm that is not configured, every door is closed.
+    pub async fn endpoint_door(
+        self,
+        door: EndpointDoor,
+        realm: Option<&RealmRuntime>,
+        head: Parts,
+        body: Incoming,
+    ) -> (Way, Response<Body>) {
+        let door = match door {
+            EndpointDoor::BrokerToken => GovernedGrant::BrokerToken,
+            EndpointDoor::CredentialOffer => GovernedGrant::PreAuthorizedCode,
+        };
+        let mut record = self.record(&head, realm);
+        if !realm.is_some_and(|realm| door.is_open(realm.config.doors)) {
+            record.is_closed_door(door.name());
+            return (Way::Rejected, record.conclude(Err(door.closed())));
+        }
+        record.is_door(door.name());
+        let answered = async {
+            let response = self.send_through(head, body).await?;
+            record.door_passed(response.status())?;
+            Ok(response)
+        };
+        let answered = answered.await;
+        (Way::Pass, record.conclude(answered))
+    }
+
+    /// Answers an introspection whose answer is a JWT. Keycloak makes a full token for all audiences out of the
+    /// introspected token, however little that token says.
+    pub async fn introspection_as_jwt(self, realm: &RealmRuntime, head: Parts, form: ReadForm) -> Response<Body> {
+        let (mut record, door) = (self.record(&head, Some(realm)), GovernedGrant::IntrospectionJwt);
+        if !door.is_open(realm.config.doors) {
+            record.is_closed_door(door.name());
+            return record.conclude(Err(door.closed()));
+        }
+        record.is_door(door.name());
+        let response = self.pass(head, form.into_body()).await;
+        let passed = record.door_passed(response.status());
+        record.conclude(passed.map(|()| response))
+    }
+
+    /// Sends the original bytes. A form must have no governed grant.
+    async fn send_through(self, head: Parts, body: Incoming) -> Result<Response<Body>, Refusal> {
+        if !may_be_form(&head) {
+            let body = Body::upstream(body, self.services.upstream.idle_timeout());
+            return self.send_original(head, body).await;
+        }
+        let form = self.services.read_form(self.generation, body).await?;
+        if carries_governed_grant(&form.bytes) {
+            let detail = "a form with a governed grant on a path that is no token endpoint";
+            return Err(Refusal::new(Reason::ExchangeElsewhere, detail));
+        }
+        self.send_original(head, form.into_body()).await
+    }
+}
