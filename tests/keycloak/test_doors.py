@@ -60,12 +60,33 @@ def _requested_subject(peer: Peer, token: str, foreign: str) -> Answer:
     return oidc.exchange(peer, FRONT_END, token, requested_subject=BOB.name)
 
 
+def _pre_authorized_code(peer: Peer, token: str, foreign: str) -> Answer:
+    form = [
+        ("grant_type", oidc.PRE_AUTHORIZED_GRANT),
+        *oidc.credentials(FRONT_END),
+        ("pre-authorized_code", "x"),
+    ]
+    return peer.form(oidc.endpoint("corp"), form)
+
+
+def _broker_token(peer: Peer, token: str, foreign: str) -> Answer:
+    return peer.send("GET", "/realms/corp/broker/partner/token", oidc.bearer(token))
+
+
+def _introspection_jwt(peer: Peer, token: str, foreign: str) -> Answer:
+    form = [*oidc.credentials(FRONT_END), ("token", token)]
+    return peer.form(oidc.endpoint("corp") + "/introspect", form, [("Accept", "application/jwt")])
+
+
 DOORS = [
     Door("jwtBearer", _jwt_bearer),
     Door("umaTicket", _uma_ticket),
     Door("ciba", _ciba),
     Door("requestedIssuer", _requested_issuer),
     Door("requestedSubject", _requested_subject),
+    Door("preAuthorizedCode", _pre_authorized_code),
+    Door("brokerToken", _broker_token),
+    Door("introspectionJwt", _introspection_jwt),
 ]
 
 
@@ -167,7 +188,7 @@ def test_a_request_for_a_refresh_token_is_refused(through: Peer, open_gate: Gate
 def test_a_closed_door_is_closed_by_every_way_of_authenticating(through: Peer) -> None:
     token, foreign = tokens(through)
     lines: list[Headers] = [[oidc.basic(FRONT_END)], oidc.bearer(token), []]
-    for grant in (oidc.JWT_BEARER_GRANT, oidc.UMA_GRANT, oidc.CIBA_GRANT):
+    for grant in (oidc.JWT_BEARER_GRANT, oidc.UMA_GRANT, oidc.CIBA_GRANT, oidc.PRE_AUTHORIZED_GRANT):
         for headers in lines:
             fields = [
                 ("grant_type", grant),
