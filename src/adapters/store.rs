@@ -55,10 +55,10 @@ impl MarkStore {
     }
 
     /// Claims a key that is good for one use; true for the first caller. The claim lasts until `until`, when what the key
-    /// names has expired.
+    /// names has expired. A lost answer is not taken for another caller's claim: the store asks again, whose the key is.
     ///
     /// # Errors
-    /// The store can't tell who was first. The key may be claimed all the same.
+    /// The store can't tell who was first, even when it was asked again. The key may be claimed all the same.
     pub async fn claim(&self, key: &MarkKey, until: Timestamp) -> Result<bool, StoreError> {
         let started = Instant::now();
         let now = self.clock.now();

@@ -32,7 +32,7 @@ async fn losing_redis() -> (u16, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn the_request_is_refused_and_the_claim_is_sent_once() {
+async fn the_request_is_refused_and_the_claim_is_sent_once_more() {
     let once = BACK_END_API.to_owned() + "permissions:\n  - { clients: [front-end-app], oneTime: true }\n";
     for scheme in ["redis", "redis+cluster"] {
         let (port, claims) = losing_redis().await;
@@ -45,7 +45,9 @@ async fn the_request_is_refused_and_the_claim_is_sent_once() {
         assert_eq!(answer.status, 503, "{scheme}: {}", answer.text());
         let line = world.audit_after(before).await;
         assert_eq!(line["reason"], "store_unavailable", "{scheme}: {line}");
-        assert_eq!(claims.load(Ordering::Relaxed), 1, "{scheme}");
-        assert_eq!(world.idp.faults().exchanged(), exchanged, "{scheme}: nothing was issued");
+        assert_eq!(claims.load(Ordering::Relaxed), 2, "{scheme}");
+        // The identity provider's token is dropped.
+        assert_eq!(world.idp.faults().exchanged(), exchanged + 1, "{scheme}");
+        assert_eq!(answer.json().get("access_token"), None, "{scheme}");
     }
 }

@@ -44,6 +44,11 @@ impl RedisError {
         Self::Refused(if plain { code } else { "ERR" }.to_owned())
     }
 
+    /// Whether it is unknown if the server executed the command: no answer came, or no whole one.
+    pub(super) fn leaves_open(&self) -> bool {
+        matches!(self, Self::Connection(_) | Self::Timeout | Self::Garbage)
+    }
+
     /// The first error among replies.
     pub(super) fn among(replies: &[Value]) -> Option<Self> {
         replies.iter().find_map(|reply| match reply {

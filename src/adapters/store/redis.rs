@@ -1,7 +1,8 @@
 //! Marks in Redis or Valkey: one server, a primary that Sentinel names, or a cluster.
 //!
-//! A command without an answer is never sent again: the key may be claimed already, and only the first caller may go on.
-//! The connection is closed, so that no later command reads the answer to an earlier command.
+//! The connection of a command without an answer is closed, so that no later command reads the answer to an earlier
+//! command. A claim has a random id of its own, and asks whose id the key has. So a claim whose answer was lost can be
+//! sent once more: it learns whether the key is its own or another caller's.
 
 mod cluster;
 mod connection;
@@ -25,6 +26,9 @@ use crate::adapters::tls::TlsError;
 
 /// Connections at one time; more operations wait, within their time limit.
 const CONNECTIONS: usize = 64;
+
+/// The value of a mark, which nobody owns.
+const MARK: &str = "1";
 
 /// A Redis and the connections to it.
 pub(super) struct RedisMarks {
@@ -62,12 +66,22 @@ impl RedisMarks {
         })
     }
 
-    /// Whether the key was free, and is now taken.
+    /// Whether the key was free, and is now taken. If the answer is lost, the claim is sent once more, within a time
+    /// limit of its own: the id tells a claim from all others.
     pub(super) async fn claim(&self, key: &MarkKey, kept: Duration) -> Result<bool, RedisError> {
-        let key = key.written(&self.prefix);
-        match self.ask(&key, [set(&key, kept)]).await? {
-            [Value::Okay] => Ok(true),
-            [Value::Nil] => Ok(false),
+        let (key, id) = (key.written(&self.prefix), uuid::Uuid::new_v4().simple().to_string());
+        match self.claim_as(&key, &id, kept).await {
+            Err(error) if error.leaves_open() => self.claim_as(&key, &id, kept).await,
+            answered => answered,
+        }
+    }
+
+    /// Takes the key for `id`, unless it is taken, and asks whose it is.
+    async fn claim_as(&self, key: &str, id: &str, kept: Duration) -> Result<bool, RedisError> {
+        let mut owner = cmd("GET");
+        owner.arg(key);
+        match self.ask(key, [set(key, id, kept), owner]).await? {
+            [Value::Okay | Value::Nil, Value::BulkString(owner)] => Ok(owner == id.as_bytes()),
             _ => Err(RedisError::Garbage),
         }
     }
@@ -78,7 +92,7 @@ impl RedisMarks {
         let mut prolong = cmd("PEXPIRE");
         prolong.arg(&key).arg(millis(kept)).arg("GT");
         // In this order, a key whose time ends between the two is set anew.
-        match self.ask(&key, [prolong, set(&key, kept)]).await? {
+        match self.ask(&key, [prolong, set(&key, MARK, kept)]).await? {
             [Value::Int(_), Value::Nil] | [Value::Int(0), Value::Okay] => Ok(()),
             _ => Err(RedisError::Garbage),
         }
@@ -136,9 +150,9 @@ impl RedisMarks {
     }
 }
 
-fn set(key: &str, kept: Duration) -> Cmd {
+fn set(key: &str, value: &str, kept: Duration) -> Cmd {
     let mut set = cmd("SET");
-    set.arg(key).arg("1").arg("NX").arg("PX").arg(millis(kept));
+    set.arg(key).arg(value).arg("NX").arg("PX").arg(millis(kept));
     set
 }
 

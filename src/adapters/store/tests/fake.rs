@@ -12,8 +12,10 @@ pub(super) enum Then {
     Say(String),
     /// Says something and ends the connection.
     End(&'static str),
-    /// Reads on and says nothing.
+    /// Reads on and says nothing any more on this connection.
     Hang,
+    /// Says the value that the last `SET` brought, whatever was answered to it.
+    Held,
 }
 
 /// What was heard: the connection's number, and a command or its end.
@@ -32,15 +34,22 @@ impl FakeRedis {
         let port = listener.local_addr().unwrap().port();
         let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
         let (answer, notes) = (Arc::new(answer), Arc::clone(&heard));
+        let held: Arc<Mutex<String>> = Arc::default();
         let task = tokio::spawn(async move {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (answer, notes) = (Arc::clone(&answer), Arc::clone(&notes));
+                let (answer, notes, held) = (Arc::clone(&answer), Arc::clone(&notes), Arc::clone(&held));
                 tokio::spawn(async move {
                     let note = |text: &str| notes.lock().unwrap().push((number, text.to_owned()));
                     serve(stream, |text| {
                         note(text);
-                        answer(text)
+                        if text.starts_with("SET ") {
+                            text.split(' ').nth(2).unwrap().clone_into(&mut held.lock().unwrap());
+                        }
+                        match answer(text) {
+                            Then::Held => bulk(&held.lock().unwrap()),
+                            other => other,
+                        }
                     })
                     .await;
                     note("(end)");
@@ -80,6 +89,9 @@ impl Drop for FakeRedis {
 pub(super) fn usual(command: &str) -> Then {
     let words = ["PING", "ROLE", "SET", "PEXPIRE", "EXISTS", "AUTH", "SELECT", "ASKING"];
     let replies = ["+PONG", "*3\r\n$6\r\nmaster\r\n:0\r\n*0", "+OK", ":0", ":0", "+OK", "+OK", "+OK"];
+    if command.starts_with("GET ") {
+        return Then::Held;
+    }
     let known = words.iter().zip(replies).find(|(word, _)| command.starts_with(**word));
     say(known.map_or("-NOPERM this user has no permissions", |(_, reply)| reply))
 }
@@ -88,11 +100,19 @@ pub(super) fn say(reply: &str) -> Then {
     Then::Say(format!("{reply}\r\n"))
 }
 
+pub(super) fn bulk(text: &str) -> Then {
+    say(&format!("${}\r\n{text}", text.len()))
+}
+
 async fn serve(stream: TcpStream, answer: impl Fn(&str) -> Then) {
     let mut stream = BufStream::new(stream);
+    let mut hangs = false;
     while let Some(words) = command(&mut stream).await {
-        match answer(&words.join(" ")) {
-            Then::Hang => continue,
+        let then = answer(&words.join(" "));
+        hangs |= matches!(then, Then::Hang);
+        match then {
+            _ if hangs => continue,
+            Then::Hang | Then::Held => continue,
             Then::Say(text) => stream.write_all(text.as_bytes()).await.unwrap_or_default(),
             Then::End(text) => {
                 stream.write_all(text.as_bytes()).await.unwrap();

@@ -1,8 +1,9 @@
 //! One Redis server.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
-use super::fake::{FakeRedis, Then, say, usual};
+use super::fake::{FakeRedis, Then, bulk, say, usual};
 use super::*;
 
 /// Answers in this order, after `INFO`.
@@ -17,7 +18,24 @@ async fn answering(replies: &[&str]) -> FakeRedis {
 
 #[tokio::test]
 async fn redis_takes_marks_and_looks_on_one_connection() {
-    let server = answering(&["+OK", "$-1", ":1", "$-1", ":0", "+OK", ":1", ":0", "+PONG"]).await;
+    let claims = AtomicUsize::new(0);
+    let replies = Mutex::new(vec!["+PONG", ":0", ":1", "+OK", ":0", "$-1", ":1"]);
+    let server = FakeRedis::start(move |command| match command.split(' ').next() {
+        Some("INFO") => usual(command),
+        // The first claim has the key, the second does not get it.
+        Some("SET") if claims.load(Ordering::Relaxed) < 2 => {
+            say(if claims.load(Ordering::Relaxed) == 0 { "+OK" } else { "$-1" })
+        }
+        Some("GET") => {
+            if claims.fetch_add(1, Ordering::Relaxed) == 0 {
+                Then::Held
+            } else {
+                bulk("another")
+            }
+        }
+        _ => say(replies.lock().unwrap().pop().unwrap()),
+    })
+    .await;
     let store = in_redis(&redis_at(server.port));
     assert!(store.claim(&key("a"), at(60)).await.unwrap());
     assert!(!store.claim(&key("a"), at(-600)).await.unwrap());
@@ -29,21 +47,26 @@ async fn redis_takes_marks_and_looks_on_one_connection() {
     assert!(counted(&store, "claim", "ok") && counted(&store, "claim", "used"));
 
     let name = key("a").written(PREFIX);
-    let set = |kept: &str| format!("SET {name} 1 NX PX {kept}");
-    let (prolong, exists) = (format!("PEXPIRE {name} 120000 GT"), format!("EXISTS {name}"));
+    let set = |value: &str, kept: &str| format!("SET {name} {value} NX PX {kept}");
+    let (prolong, exists, get) = (format!("PEXPIRE {name} 120000 GT"), format!("EXISTS {name}"), format!("GET {name}"));
+    let heard = server.heard();
+    let ids: Vec<_> = [1, 3].map(|index| heard[index].1.split(' ').nth(2).unwrap().to_owned()).into();
+    assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() == 32), "{ids:?}");
     let expected = [
         "INFO memory",
-        &set("120000"),
-        &set("60000"),
+        &set(&ids[0], "120000"),
+        &get,
+        &set(&ids[1], "60000"),
+        &get,
         &prolong,
-        &set("120000"),
+        &set("1", "120000"),
         &prolong,
-        &set("120000"),
+        &set("1", "120000"),
         &exists,
         &exists,
         "PING",
     ];
-    assert_eq!(server.heard(), expected.map(|text| (0, text.to_owned())));
+    assert_eq!(heard, expected.map(|text| (0, text.to_owned())));
 }
 
 #[tokio::test]
@@ -77,11 +100,8 @@ async fn the_password_is_shown_and_the_database_chosen() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_an_error_and_nothing_is_sent_again() {
+async fn a_refusal_is_an_error_and_nothing_is_sent_again() {
     let cases = [
-        ("a number", ":1", "something that is no answer"),
-        ("another word", "+QUEUED", "something that is no answer"),
-        ("no redis", "HTTP/1.1 400 Bad Request", "something that is no answer"),
         ("a replica", "-READONLY You can't write against a read only replica.", "refused: READONLY"),
         ("a cluster", "-MOVED 3999 127.0.0.1:6381", "refused: MOVED"),
         ("no memory", "-OOM command not allowed when used memory > 'maxmemory'.", "refused: OOM"),
@@ -89,7 +109,7 @@ async fn what_is_no_answer_is_an_error_and_nothing_is_sent_again() {
         ("free text", "-oops 'secret'", "refused: ERR"),
     ];
     for (name, answer, expected) in cases {
-        let server = answering(&[answer, "+PONG"]).await;
+        let server = answering(&[answer, answer, "+PONG"]).await;
         let store = in_redis(&redis_at(server.port));
         let error = store.claim(&key("a"), at(60)).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{name}: {error}");
@@ -99,10 +119,26 @@ async fn what_is_no_answer_is_an_error_and_nothing_is_sent_again() {
     }
 }
 
+#[tokio::test]
+async fn what_is_no_answer_is_an_error() {
+    let cases =
+        [("a number", [":1", "$1\r\na"]), ("another word", ["+QUEUED", "$1\r\na"]), ("no owner", ["+OK", "$-1"])];
+    for (name, answers) in cases {
+        let [one, other] = answers;
+        let server = answering(&[one, other, one, other, "+PONG"]).await;
+        let store = in_redis(&redis_at(server.port));
+        let error = store.claim(&key("a"), at(60)).await.unwrap_err().to_string();
+        assert!(error.contains("something that is no answer"), "{name}: {error}");
+        assert!(counted(&store, "claim", "error"), "{name}");
+        assert_eq!(server.connections("SET").len(), 2, "{name}: sent once more");
+    }
+}
+
 /// The next connection may lead to a server that does not refuse.
 #[tokio::test]
 async fn after_a_refusal_the_next_operation_comes_on_a_new_connection() {
-    let server = answering(&["-READONLY You can't write against a read only replica.", "+PONG"]).await;
+    let refusal = "-READONLY You can't write against a read only replica.";
+    let server = answering(&[refusal, refusal, "+PONG"]).await;
     let store = in_redis(&redis_at(server.port));
     assert!(store.claim(&key("a"), at(60)).await.is_err());
     store.reachable().await.unwrap();
@@ -123,6 +159,7 @@ async fn an_answer_to_nobody_is_nobodys() {
     let server = FakeRedis::start(|command| match command {
         "PING" => say("+PONG\r\n+OK"),
         _ if command.starts_with("SET") => say("$-1"),
+        _ if command.starts_with("GET") => bulk("another"),
         _ => usual(command),
     })
     .await;
