@@ -26,6 +26,7 @@ pub mod own_tokens;
 pub mod passing;
 pub mod realm_runtime;
 pub mod record;
+pub mod refreshes;
 pub mod replay;
 pub mod respond;
 pub mod services;

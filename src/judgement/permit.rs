@@ -155,6 +155,7 @@ impl Permit {
             ));
         }
         settled.contract.subject = self.decision.contract.subject.take();
+        settled.contract.refresh_family = self.decision.contract.refresh_family.take();
         self.decision = settled;
         Ok(Settled(self))
     }
@@ -165,6 +166,11 @@ impl Permit {
         if self.validated.authenticated().parsed().grant() == Grant::ApiAccess {
             self.decision.contract.subject = Some(format!("service-account-{}", self.client()));
         }
+    }
+
+    /// The token is handed out with a refresh token of this family, and names the family.
+    pub fn in_family(&mut self, family: &str) {
+        self.decision.contract.refresh_family = Some(family.to_owned());
     }
 
     /// The first refresh token of a family, for this exchange in `realm`. The whole family ends at `expires`.
@@ -191,7 +197,6 @@ impl Permit {
             actor: self.validated.actor().map(RememberedToken::of),
             local_subject: handed.local_subject,
             upstream: handed.upstream,
-            token: handed.token,
             binding: self.contract().binding.clone(),
         }
     }
@@ -204,7 +209,6 @@ impl Permit {
             issued: now.as_second(),
             expires: last.expires.min(expires.as_second()),
             upstream: handed.upstream.or(last.upstream),
-            token: handed.token,
             binding: self.contract().binding.clone(),
             ..last
         }

@@ -228,15 +228,13 @@ async fn key_bridge_takes_http_basic() {
 /// RFC 6749 section 5.2: 401 for a client that nobody knows, before what it may.
 #[tokio::test]
 async fn who_the_client_is_comes_before_what_it_may() {
-    for (dialect, stranger) in
-        [("rfc8693", "invalid_client"), ("pace", "invalid_client"), ("keycloak", "access_denied")]
-    {
+    for dialect in ["rfc8693", "pace", "keycloak"] {
         let world = world(dialect, "").await;
         let token = carol(&world, &[]);
         let issuer = ("subject_issuer", "http://sso.example.org/realms/partner");
         let fields = if dialect == "pace" { vec![issuer] } else { vec![] };
         let nobody = [&fields[..], &[("client_id", "nobody")]].concat();
-        assert_eq!(world.exchange(&token, &nobody).await.json()["error"], stranger, "{dialect}");
+        assert_eq!(world.exchange(&token, &nobody).await.json()["error"], "invalid_client", "{dialect}");
     }
 }
 

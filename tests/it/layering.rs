@@ -51,6 +51,7 @@ const ORDER: &[&str] = &[
     "edge::gateway::signing",
     "edge::gateway::issuers",
     "edge::gateway::generation",
+    "edge::gateway::refreshes",
     "edge::gateway::services",
     "edge::gateway::record",
     "edge::gateway::case",

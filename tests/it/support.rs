@@ -14,6 +14,7 @@ pub mod golden;
 pub mod lenient;
 pub mod proof;
 pub mod raw;
+pub mod redis;
 pub mod tamper;
 pub mod token;
 pub mod world;

@@ -87,11 +87,12 @@ async fn the_jwt_authorization_grant_is_a_door_to_the_same_judgement() {
     let line = world.audit_after(before).await;
     assert_eq!((&line["door"], &line["outcome"]), (&json!("jwt_bearer"), &json!("allowed")), "{line}");
 
+    let other = [("client_id", "back-end-api"), ("client_secret", "back-end-secret")];
     let rows: [(&str, &[(&str, &str)], u16, &str, &str); 5] = [
         ("a broken assertion", &[("assertion", "x.y.z")], 400, "invalid_grant", "subject_token_malformed"),
         ("no target", &[("audience", "")], 400, "invalid_request", "audience_missing"),
         ("another audience", &[("audience", "other-api")], 403, "access_denied", "audience_unknown"),
-        ("another client", &[("client_id", "back-end-api")], 403, "access_denied", "client_not_permitted"),
+        ("another client", &other, 403, "access_denied", "client_not_permitted"),
         ("an actor", &[("actor_token", &carol)], 400, "invalid_request", "parameter_unknown"),
     ];
     for (name, changes, status, code, reason) in rows {
@@ -115,11 +116,12 @@ async fn refusals() {
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ("client_assertion", assertion.as_str()),
     ];
+    let other = [("client_id", "back-end-api"), ("client_secret", "back-end-secret")];
     let rows: [(&str, &str, &[(&str, &str)], u16, &str); 5] = [
         ("corp's own token", &alice, &[], 403, "issuer_not_permitted"),
-        ("a client that may not use the grant", &carol, &[("client_id", "back-end-api")], 403, "client_not_permitted"),
+        ("a client that may not use the grant", &carol, &other, 403, "client_not_permitted"),
         ("a wrong secret", &carol, &[("client_secret", "wrong")], 401, "upstream_refused"),
-        ("an assertion of the client", &carol, &by_assertion, 400, "credentials_single_use"),
+        ("an assertion that nobody signed", &carol, &by_assertion, 401, "upstream_refused"),
         ("a tampered token", &carol[..carol.len() - 4], &[], 400, "subject_token_signature"),
     ];
     for (name, subject, changes, status, reason) in rows {
@@ -128,6 +130,32 @@ async fn refusals() {
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
         assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
     }
+}
+
+/// The grant and the exchange are two calls, and an assertion is good for one.
+#[tokio::test]
+async fn an_assertion_of_the_client_does_not_suffice() {
+    let plan = Plan::new().await;
+    let key = plan.idp.signing_key("partner").unwrap();
+    plan.folder.write("front-end.jwks", &json!({ "keys": [key.jwk()] }).to_string());
+    let method = "{ method: private_key_jwt, jwksFile: front-end.jwks, algorithms: [RS256] }";
+    let clients = format!("    signingKey: corp.pem\n    clients: {{ front-end-app: [{method}] }}");
+    let plan = plan.configure("    signingKey: corp.pem", &clients);
+    let world = plan.audience("back-end-api", &format!("{BACK_END_API}{PARTNER}")).start().await;
+    let claims = json!({
+        "iss": "front-end-app", "sub": "front-end-app", "aud": "http://sso.example.org/realms/corp", "jti": "1",
+        "exp": world.now() + 60, "iat": world.now(),
+    });
+    let assertion = key.sign(claims.as_object().unwrap()).unwrap();
+    let by_assertion = [
+        ("client_secret", "-"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion.as_str()),
+    ];
+    let before = world.audit_so_far();
+    let answer = world.exchange(&carol(&world).await, &by_assertion).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(world.audit_after(before).await["reason"], "credentials_single_use");
 }
 
 #[tokio::test]

@@ -7,11 +7,12 @@ mod upstream;
 use std::sync::Arc;
 
 use super::case::Case;
+use super::case::client::CaseClient;
 use super::replay::store_unavailable;
 use crate::adapters::jwks::JwksError;
 use crate::adapters::metrics::Outcome;
 use crate::adapters::store::{MarkKey, MarkKind};
-use crate::judgement::client::credentials::Credentials;
+use crate::judgement::client::credentials::{Credentials, CredentialsMethod};
 use crate::judgement::client::registry::{ClientKeys, Method, Unregistered};
 use crate::judgement::client::verify::{
     AuthenticatedClient, ClientEvidence, ClientVerdict, Needs, UnspentAssertion, authenticate, candidates,
@@ -28,6 +29,38 @@ struct MethodKeys {
 }
 
 impl Case<'_> {
+    /// Reads whose request it is. Cambio authenticates the client before anything else if the configuration registers
+    /// it or refuses it, or if the dialect refuses an unknown client before all else and the credentials are good for
+    /// more than one call. The identity provider authenticates all other clients, when it gets the client's request;
+    /// until then, [`Case::require_client`] proves the client where something depends on it.
+    ///
+    /// # Errors
+    /// The client is not authentic, or this is unknown.
+    pub async fn meet_client(&mut self, credentials: &Credentials) -> Result<(), Refusal> {
+        let config = &self.realm.config;
+        let known = config.clients.methods(credentials.client_id()).is_some();
+        let reusable = credentials.method() != CredentialsMethod::Assertion;
+        let first = !config.dialect.rules().upstream_refusals && reusable;
+        self.client = if known || first || config.clients.unregistered == Unregistered::Refused {
+            CaseClient::Proven(Box::pin(self.prove_client(credentials)).await?)
+        } else {
+            CaseClient::Unproven(Box::new(credentials.clone()))
+        };
+        Ok(())
+    }
+
+    /// Proves the client, if it is not proven yet. Whatever is used up or asked elsewhere comes after this.
+    ///
+    /// # Errors
+    /// The client is not authentic, or this is unknown.
+    pub async fn require_client(&mut self) -> Result<(), Refusal> {
+        let CaseClient::Unproven(credentials) = &self.client else { return Ok(()) };
+        // Rare or large, so it is boxed.
+        let proof = Box::pin(self.prove_client(credentials)).await?;
+        self.client = CaseClient::Proven(proof);
+        Ok(())
+    }
+
     /// Authenticates the client. This happens once per request, because it uses up the assertion.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! What belongs to one request: its context, and, if the request is governed, its case.
 
+pub mod client;
+
 use std::sync::Arc;
 
 use http::Request;
 use http::request::Parts;
 
+use self::client::CaseClient;
 use super::generation::Generation;
 use super::realm_runtime::RealmRuntime;
 use super::record::{AuditRecord, RequestHead};
@@ -48,13 +51,15 @@ pub struct Case<'a> {
     pub head: Parts,
     /// The audit record, with what is known so far.
     pub record: AuditRecord<'a>,
+    /// What is proven about the client that sent the request.
+    pub client: CaseClient,
 }
 
 impl<'a> Case<'a> {
     /// The case of a request at a realm.
     pub fn new(context: RequestContext<'a>, realm: &'a RealmRuntime, head: Parts, record: AuditRecord<'a>) -> Self {
         let RequestContext { services, generation, connection } = context;
-        Self { services, generation, connection, realm, head, record }
+        Self { services, generation, connection, realm, head, record, client: CaseClient::Unread }
     }
 
     /// Takes the head for the last request to the identity provider, so that the headers are not copied.

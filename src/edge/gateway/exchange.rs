@@ -10,6 +10,7 @@ mod issue;
 mod mint;
 pub mod outcome;
 mod refresh;
+mod stranger;
 mod tokens;
 
 use http::Response;
@@ -29,19 +30,18 @@ use crate::words::refusal::Refusal;
 pub async fn govern(case: &mut Case<'_>, request: GovernedRequest) -> Result<Response<Body>, Refusal> {
     match story(case, request).await {
         Ok(response) => Ok(response),
-        Err(Stop::Refused(refusal)) => Err(refusal),
-        Err(Stop::Upstream(refused)) => {
-            case.record.refused(&refused.refusal, refused.response.status());
-            Ok(refused.response)
-        }
+        Err(stop) => Box::pin(case.ended(stop)).await,
     }
 }
 
 async fn story(case: &mut Case<'_>, request: GovernedRequest) -> Result<Response<Body>, Stop> {
     let (client, mut refresh) = case.authenticate(request).await?;
-    let sender = case.sender(client.parsed().subject_token(), ProofTarget::TokenEndpoint).await?;
+    let mut sender = case.sender(client.parsed().subject_token(), ProofTarget::TokenEndpoint).await?;
     let checked = case.tokens(client, refresh.as_deref_mut(), &sender).await?;
     let mut permit = case.decide(checked, refresh.as_deref()).await?;
     let issued = case.issue(&mut permit, refresh.as_deref_mut()).await?;
+    // The client is proven now, and nothing has left yet.
+    Box::pin(case.use_up_proof(&mut sender)).await?;
+    Box::pin(case.meet_demands(&permit, refresh.as_deref())).await?;
     case.finish(&permit, issued, refresh).await
 }

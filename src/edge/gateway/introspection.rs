@@ -4,23 +4,27 @@
 use super::case::Case;
 use super::issuers::OpaqueIssuer;
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
+use crate::judgement::token::introspected::may_be_shown;
 use crate::judgement::token::presented::{PresentedToken, Presenter};
 use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
 impl Case<'_> {
-    /// Checks an opaque token with its issuer's answer. The configuration names the issuer, or `subject_issuer` if there are
+    /// Checks an opaque token with its issuer's answer. The issuer is asked for a proven client only, and never about a
+    /// text that can't be a token of the issuer. The configuration names the issuer, or `subject_issuer` if there are
     /// several.
     ///
     /// # Errors
-    /// No issuer is suitable, the issuer does not answer, or its answer fails a check.
+    /// The client is not authentic, no issuer is suitable, the issuer does not answer, or its answer fails a check.
     pub(super) async fn check_opaque(
-        &self,
+        &mut self,
         incoming: PresentedToken<'_>,
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
         let role = incoming.role;
+        may_be_shown(incoming.token, incoming.kind).map_err(|refusal| role.refusal(refusal))?;
+        self.require_client().await?;
         let issuer = self.generation.issuers.opaque(&self.realm.config, incoming.issuer);
         let issuer = issuer.map_err(|refusal| role.refusal(refusal))?;
         let answer = self.introspect(&issuer, incoming.token).await?;

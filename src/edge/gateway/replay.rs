@@ -2,12 +2,15 @@
 //! of refresh tokens, whose members are good for one use each.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::case::Case;
 use crate::adapters::store::{MarkKey, MarkKind, MarkStore, StoreError};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::permit::renewal::Renewal;
+use crate::judgement::policy::claim_names::REFRESH_FAMILY;
+use crate::judgement::policy::model::MAX_LIFETIME;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -18,8 +21,18 @@ const MAX_JTI: usize = 1024;
 pub struct RefreshFamily {
     whole: MarkKey,
     member: MarkKey,
-    access: Option<(MarkKey, Timestamp)>,
     ends: Timestamp,
+}
+
+/// What the store says about a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// It can be used.
+    Unused,
+    /// It was used before.
+    Used,
+    /// Its family was revoked.
+    Revoked,
 }
 
 impl RefreshFamily {
@@ -27,65 +40,70 @@ impl RefreshFamily {
     pub fn new(renewal: &Renewal) -> Self {
         let (realm, family) = (renewal.realm(), renewal.family());
         let generation = renewal.generation().to_string();
-        let access = renewal.token().map(|token| {
-            let expires = Timestamp::from_second(token.expires).unwrap_or(Timestamp::MAX);
-            (revoked_key(realm, &token.jti), expires)
-        });
         Self {
-            whole: MarkKey::new(MarkKind::RefreshFamily, &[realm, family]),
+            whole: family_key(realm, family),
             member: MarkKey::new(MarkKind::RefreshToken, &[realm, family, &generation]),
-            access,
             ends: renewal.ends(),
         }
     }
 
-    /// Whether the family was revoked or the member used.
-    pub async fn is_spent(&self, store: &MarkStore) -> Result<bool, Refusal> {
-        let (revoked, used) =
-            tokio::try_join!(store.is_marked(&self.whole), store.is_marked(&self.member)).map_err(store_unavailable)?;
-        Ok(revoked || used)
+    /// The name of the member in the store.
+    pub fn member(&self) -> &MarkKey {
+        &self.member
     }
 
-    /// Refuses a refresh token that was used or revoked. The family of a used refresh token is revoked.
-    pub async fn check_unused(&self, store: &MarkStore) -> Result<(), Refusal> {
-        if store.is_marked(&self.whole).await.map_err(store_unavailable)? {
-            return Err(Refusal::new(Reason::RefreshTokenInvalid, "its family was revoked"));
-        }
-        if store.is_marked(&self.member).await.map_err(store_unavailable)? { self.reused(store).await } else { Ok(()) }
+    /// Whether the member can be used.
+    ///
+    /// # Errors
+    /// [`Reason::StoreUnavailable`]
+    pub async fn state(&self, store: &MarkStore) -> Result<MemberState, Refusal> {
+        let looks = tokio::try_join!(store.is_marked(&self.whole), store.is_marked(&self.member));
+        Ok(match looks.map_err(store_unavailable)? {
+            (true, _) => MemberState::Revoked,
+            (false, true) => MemberState::Used,
+            (false, false) => MemberState::Unused,
+        })
     }
 
-    /// Uses up the refresh token, which only one request can do.
+    /// Uses up the refresh token, which only one request can do. The others began before this one was answered, so
+    /// they are no sign of theft.
+    ///
+    /// # Errors
+    /// [`Reason::RefreshTokenRaced`], [`Reason::StoreUnavailable`]
     pub async fn use_up(&self, store: &MarkStore) -> Result<(), Refusal> {
-        if store.claim(&self.member, self.ends).await.map_err(store_unavailable)? {
-            Ok(())
-        } else {
-            self.reused(store).await
-        }
+        if store.claim(&self.member, self.ends).await.map_err(store_unavailable)? { Ok(()) } else { Err(raced()) }
     }
 
-    /// Revokes the family, and the access token that went out with this member.
+    /// Revokes the family, with every access token that came with one of its members. The last of them may live for
+    /// [`MAX_LIFETIME`] after the last refresh.
+    ///
+    /// # Errors
+    /// [`Reason::StoreUnavailable`]
     pub async fn revoke(&self, store: &MarkStore) -> Result<(), Refusal> {
-        store.mark(&self.whole, self.ends).await.map_err(store_unavailable)?;
-        if let Some((key, expires)) = &self.access {
-            store.mark(key, *expires).await.map_err(store_unavailable)?;
-        }
-        Ok(())
-    }
-
-    async fn reused(&self, store: &MarkStore) -> Result<(), Refusal> {
-        self.revoke(store).await?;
-        Err(Refusal::new(Reason::RefreshTokenReused, "it was used before, and its family is revoked now"))
+        let until = self.ends.saturating_add(MAX_LIFETIME).unwrap_or(Timestamp::MAX);
+        store.mark(&self.whole, until).await.map_err(store_unavailable)
     }
 }
 
+/// The refusal of a refresh that another request overtook.
+pub fn raced() -> Refusal {
+    Refusal::new(Reason::RefreshTokenRaced, "another request used it while this one was being answered")
+}
+
 impl Case<'_> {
-    /// Whether the token with this id was revoked at the realm.
+    /// Whether a token that Cambio signed was revoked at the realm, alone or with its family of refresh tokens.
     ///
     /// # Errors
     /// [`Reason::StoreUnavailable`]: then the token must not be accepted.
-    pub async fn is_revoked(&self, token_id: &str) -> Result<bool, Refusal> {
-        let key = revoked_key(&self.realm.config.name, token_id);
-        self.services.store.is_marked(&key).await.map_err(store_unavailable)
+    pub async fn is_revoked(&self, token: &Secret, verified: &VerifiedToken) -> Result<bool, Refusal> {
+        let (store, realm) = (&self.services.store, &self.realm.config.name);
+        let alone = revoked_key(realm, &token_id(token, verified));
+        let Some(family) = verified.claims().get(REFRESH_FAMILY).and_then(Value::as_str) else {
+            return store.is_marked(&alone).await.map_err(store_unavailable);
+        };
+        let whole = family_key(realm, family);
+        let marks = tokio::try_join!(store.is_marked(&alone), store.is_marked(&whole));
+        marks.map(|(alone, whole)| alone || whole).map_err(store_unavailable)
     }
 
     /// Revokes the token with this id until it expires.
@@ -98,7 +116,7 @@ impl Case<'_> {
     }
 
     /// Spends a subject token of `issuer` (its `iss`): the first exchange passes, and every other is refused until
-    /// the token has expired. The token is spent at the last moment before a token is issued. If then none is issued,
+    /// the token has expired. The token is spent at the last moment before the new token leaves. If then none leaves,
     /// the subject token stays spent, because returning it could let two exchanges pass.
     ///
     /// # Errors
@@ -125,6 +143,11 @@ pub fn token_id(token: &Secret, verified: &VerifiedToken) -> String {
         Ok(Some(jti)) if !jti.is_empty() => jti.to_owned(),
         _ => token.sha256(),
     }
+}
+
+/// The key of a family of refresh tokens.
+fn family_key(realm: &str, family: &str) -> MarkKey {
+    MarkKey::new(MarkKind::RefreshFamily, &[realm, family])
 }
 
 /// The key of a revoked token.

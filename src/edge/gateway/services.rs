@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::authenticator::Authenticator;
 use super::generation::Generation;
+use super::refreshes::RefreshesInFlight;
 use super::signing;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::metrics::Metrics;
@@ -33,6 +34,8 @@ pub struct Services {
     pub store: MarkStore,
     /// What client authentication keeps from one request to the next.
     pub(super) authenticator: Authenticator,
+    /// Refresh tokens in use at this moment.
+    pub refreshes: RefreshesInFlight,
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
     /// Where decisions are written.
@@ -67,7 +70,8 @@ impl Services {
         clock: Clock,
     ) -> Self {
         let (generation, authenticator) = (ArcSwap::from_pointee(generation), Authenticator::new());
-        Self { generation, upstream, store, authenticator, metrics, audit, clock }
+        let refreshes = RefreshesInFlight::default();
+        Self { generation, upstream, store, authenticator, refreshes, metrics, audit, clock }
     }
 
     /// The generation in force.

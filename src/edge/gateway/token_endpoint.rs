@@ -41,7 +41,7 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
             record.is_governed(request.grant());
             let Some(realm) = realm else { return record.conclude(Err(unknown_realm())) };
             let mut case = Case::new(context, realm, head, record);
-            let answered = govern(&mut case, request).await;
+            let answered = Box::pin(govern(&mut case, request)).await;
             case.record.conclude(answered)
         }
         Ok(TokenRequest::Open(door)) => {

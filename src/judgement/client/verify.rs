@@ -234,6 +234,11 @@ impl AuthenticatedClient {
         self.by == Method::Public.name()
     }
 
+    /// Whether the identity provider proved it.
+    pub fn is_by_upstream(&self) -> bool {
+        self.by == UPSTREAM
+    }
+
     /// What proved it: the name of a method in the configuration, or `upstream` for the identity provider.
     pub fn by(&self) -> &'static str {
         self.by

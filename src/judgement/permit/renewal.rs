@@ -42,8 +42,6 @@ pub struct Renewal {
     #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
     pub(super) upstream: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) token: Option<IssuedToken>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) binding: Option<Value>,
 }
 
@@ -61,23 +59,11 @@ pub(super) struct RememberedToken {
     pub(super) claims: Map<String, Value>,
 }
 
-/// The access token that went out together with a refresh token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IssuedToken {
-    /// Its `jti`.
-    pub jti: String,
-    /// Its `exp`, in seconds since the epoch.
-    pub expires: i64,
-}
-
 /// What is new with each refresh token of a family.
 #[derive(Debug)]
 pub struct Handed<'a> {
     /// The scope of the access token that goes out with the first refresh token. A family never has more.
     pub scope: &'a Scope,
-    /// That access token.
-    pub token: Option<IssuedToken>,
     /// The identity provider's refresh token.
     pub upstream: Option<Secret>,
     /// The `sub` that the identity provider has for a foreign subject, which does not change.
@@ -212,11 +198,6 @@ impl Renewal {
     /// The identity provider's refresh token, if the identity provider takes part in the refresh.
     pub fn upstream(&self) -> Option<&Secret> {
         self.upstream.as_ref()
-    }
-
-    /// The access token that went out with the refresh token.
-    pub fn token(&self) -> Option<&IssuedToken> {
-        self.token.as_ref()
     }
 
     /// The `cnf` of the access token, which the caller proves again.

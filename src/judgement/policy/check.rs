@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::claim_names::is_bound_to_key;
+use crate::judgement::policy::claim_names::{REFRESH_FAMILY, is_bound_to_key};
 use crate::judgement::policy::claim_values::{audience, scope, scope_claim, seconds};
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::judgement::policy::roles::RoleNames;
@@ -28,6 +28,9 @@ impl Contract {
         require(has_may_act, Reason::AnswerSubject, "the subject token's may_act is gone")?;
         let is_bound = self.binding.is_none() || claim("cnf").is_some();
         require(is_bound, Reason::AnswerBinding, "the issued token has no cnf: it is bound to nobody")?;
+        let family = self.refresh_family.as_deref();
+        let names_family = family.is_none() || claim(REFRESH_FAMILY).and_then(Value::as_str) == family;
+        require(names_family, Reason::Internal, "the issued token does not name its family of refresh tokens")?;
         let audience = audience(issued.claims)?;
         if audience != self.audience() {
             return Err(refuse(

@@ -10,6 +10,10 @@ pub const SUBJECT_ISSUER: &str = "subject_issuer";
 /// not be exchanged for another audience, whose owner would take it for the user's own.
 pub const IMPERSONATED: &str = "impersonated";
 
+/// The family of refresh tokens that a token belongs to: it came with one of them, or was made from a token that did. If
+/// the family is revoked, so is the token.
+pub const REFRESH_FAMILY: &str = "refresh_family";
+
 /// The nonce of an ID token (OpenID Connect Core 1.0 section 2).
 pub const NONCE: &str = "nonce";
 
@@ -59,7 +63,7 @@ impl ClaimClass {
             "session_state" | "sid" => Self::Session,
             "allowed-origins" => Self::Origins,
             "act" | "may_act" => Self::Delegation,
-            IMPERSONATED | SUBJECT_ISSUER => Self::Provenance,
+            IMPERSONATED | REFRESH_FAMILY | SUBJECT_ISSUER => Self::Provenance,
             "realm_access" | "resource_access" => Self::KeycloakRoles,
             "entitlements" | "groups" | "roles" => Self::OtherRoles,
             "at_hash" | "authorization" | "c_hash" | "events" | "s_hash" => Self::OtherToken,

@@ -73,6 +73,8 @@ pub struct Contract {
     pub profile: Profile,
     /// How the answer is made.
     pub issuance: Issuance,
+    /// The family of refresh tokens with which the token is handed out, if any.
+    pub refresh_family: Option<String>,
 }
 
 /// An issued token, and what the answer says about the token.

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::claim_names::{ClaimClass, IMPERSONATED, NONCE, SUBJECT_ISSUER, names_key};
+use crate::judgement::policy::claim_names::{
+    ClaimClass, IMPERSONATED, NONCE, REFRESH_FAMILY, SUBJECT_ISSUER, names_key,
+};
 use crate::judgement::policy::contract::{Contract, DPOP};
 use crate::judgement::policy::model::{Issuance, MAX_LIFETIME};
 use crate::judgement::policy::narrow::Narrowed;
@@ -103,6 +105,11 @@ impl Contract {
         }
         if self.is_impersonation() {
             set(IMPERSONATED, Value::Bool(true));
+        }
+        // A token that is made from a token of a family ends with the family, too.
+        let inherited = || subject_token.get(REFRESH_FAMILY).filter(|_| self.provenance.is_by_cambio()).cloned();
+        if let Some(family) = self.refresh_family.clone().map(Value::from).or_else(inherited) {
+            set(REFRESH_FAMILY, family);
         }
         if let Some(binding) = &self.binding {
             set("cnf", binding.clone());

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::claim_names::{ClaimClass, is_bound_to_key};
+use crate::judgement::policy::claim_names::{ClaimClass, REFRESH_FAMILY, is_bound_to_key};
 use crate::judgement::policy::claim_values::seconds;
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::judgement::policy::roles::RoleNames;
@@ -59,6 +59,9 @@ impl Contract {
         }
         self.add_claims(&mut claims, &roles);
         self.delegate(&mut claims, issued.claims);
+        if let Some(family) = &self.refresh_family {
+            claims.insert(REFRESH_FAMILY.to_owned(), Value::from(family.as_str()));
+        }
         self.bind(&mut claims);
         let dropped = issued.claims.keys().filter(|name| !claims.contains_key(*name)).cloned().collect();
         Ok(Narrowed { claims, scope: granted, roles_before: before, roles, dropped, expires })

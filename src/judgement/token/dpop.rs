@@ -213,6 +213,11 @@ impl UnspentProof {
         self.until
     }
 
+    /// The SHA-256 thumbprint of the caller's key. Before anything is handed out, the proof must be spent.
+    pub fn jkt(&self) -> &str {
+        &self.jkt
+    }
+
     /// The proof, if this was the first use of [`Self::once`].
     pub fn spent(self, first: bool) -> Result<DpopProof, DpopError> {
         if first { Ok(DpopProof { jkt: self.jkt }) } else { Err(DpopError::Replayed) }

@@ -6,12 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::kind;
+use crate::judgement::exchange::refresh::PREFIX as REFRESH_PREFIX;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::MAX_TOKEN_BYTES;
 use crate::judgement::jose::verify::{VerifiedToken, held};
 use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
 
 /// Whether a token does not look like a JWT, so that only its issuer can describe it. Cambio judges even a broken JWT
 /// as a JWT and sends it to nobody.
@@ -19,6 +21,27 @@ pub fn is_opaque(token: &str) -> bool {
     let dots = memchr::memchr_iter(b'.', token.as_bytes()).count();
     let printable = || !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     !matches!(dots, 2 | 4) && token.len() <= MAX_TOKEN_BYTES && printable() && !has_header(token)
+}
+
+/// Whether an opaque token of this type may be shown to an issuer: not one of Cambio's refresh tokens, and no type that
+/// must be a JWT.
+///
+/// # Errors
+/// The token may be shown to nobody.
+pub fn may_be_shown(token: &Secret, kind: TokenType) -> Result<(), Refusal> {
+    if token.expose().to_ascii_lowercase().contains(REFRESH_PREFIX) {
+        let detail = "a refresh token of Cambio, which is no subject token and is shown to nobody";
+        return Err(Refusal::new(Reason::SubjectTokenMalformed, detail));
+    }
+    is_access_token_type(kind)
+}
+
+fn is_access_token_type(kind: TokenType) -> Result<(), Refusal> {
+    if kind == TokenType::AccessToken {
+        return Ok(());
+    }
+    let detail = format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name());
+    Err(Refusal::new(Reason::SubjectTokenMalformed, detail))
 }
 
 /// Whether the text before the first dot is a JSON object in base64url, as every JOSE header is.
@@ -36,10 +59,7 @@ pub(super) fn access_token(
     leeway: SignedDuration,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
-    if kind != TokenType::AccessToken {
-        let detail = format!("the subject token is no JWT, and a subject token of type {} must be one", kind.name());
-        return Err(Refusal::new(Reason::SubjectTokenMalformed, detail));
-    }
+    is_access_token_type(kind)?;
     let Some(claims) = answer.claims() else {
         return Err(Refusal::new(Reason::SubjectTokenInactive, "its issuer says that it is not active"));
     };

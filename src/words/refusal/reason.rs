@@ -111,7 +111,9 @@ reasons! {
     RefreshTokenInvalid = "refresh_token_invalid" (Grant, bad(InvalidGrant, "Invalid refresh token")):
         "The refresh token was not issued by Cambio, has expired, or was issued to another client.",
     RefreshTokenReused = "refresh_token_reused" (Grant, bad(InvalidGrant, "Maximum allowed refresh token reuse exceeded")):
-        "The refresh token was used before. Its whole family is revoked.",
+        "The refresh token was used before. Its whole family is revoked, with every access token that came with it.",
+    RefreshTokenRaced = "refresh_token_raced" (Grant, bad(InvalidGrant, "Maximum allowed refresh token reuse exceeded")):
+        "Another request used the refresh token while this one was being answered. Nothing is revoked.",
     TokenOfAnotherClient = "token_of_another_client" (Grant, bad(InvalidToken, "Unmatching clients")):
         "Only the client that a token was issued to can revoke it.",
     TokenAmbiguous = "token_ambiguous" (Request, invalid_request("Malformed request")):

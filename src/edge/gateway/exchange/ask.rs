@@ -6,7 +6,7 @@ use http::header::{
     TRANSFER_ENCODING,
 };
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, response};
+use http::{HeaderMap, Request, Response, StatusCode, response};
 use serde::Deserialize;
 
 use super::outcome::{Stop, UpstreamRefusal};
@@ -14,8 +14,11 @@ use crate::adapters::net::body::{Body, read_bounded};
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::Credentials;
+use crate::judgement::exchange::refresh;
 use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
+use crate::judgement::token::dpop;
+use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
 /// A success of the identity provider.
@@ -35,38 +38,85 @@ impl Case<'_> {
         &mut self,
         credentials: &Credentials,
         form: String,
-        mut head: Parts,
+        head: Parts,
     ) -> Result<UpstreamReply, Stop> {
-        announce_form(&mut head.headers, credentials, form.len());
-        self.generation.to_upstream(&mut head);
+        if self.client.is_spent(credentials) {
+            let detail = "the identity provider has seen the assertion already, when Cambio asked it about the client";
+            return Err(Refusal::new(Reason::CredentialsSingleUse, detail).into());
+        }
         // Keycloak takes its issuer from the host, and accepts assertions for that issuer.
         let origin = self.realm.origins.of(&head, self.connection);
-        let request = Request::from_parts(head, Body::full(form));
+        let request = self.form_request(credentials, form, head);
         let response = self.services.send_as(origin, request, self.connection).await?;
         self.record.upstream_status(response.status());
+        let (head, body) = self.whole(response).await?;
+        if head.status.is_success() {
+            self.client.accept();
+            return Ok(UpstreamReply { head, body });
+        }
+        Err(self.refused(head, body))
+    }
 
+    /// The request with `form`, at the identity provider's path.
+    fn form_request(&self, credentials: &Credentials, form: String, mut head: Parts) -> Request<Body> {
+        announce_form(&mut head.headers, credentials, form.len());
+        self.generation.to_upstream(&mut head);
+        Request::from_parts(head, Body::full(form))
+    }
+
+    /// The whole answer.
+    async fn whole(&self, response: Response<Body>) -> Result<(response::Parts, Bytes), Refusal> {
         let (head, body) = response.into_parts();
         let idle = self.services.upstream.idle_timeout();
         let (body, _) = read_bounded(body, HOLD, idle).await.map_err(|error| {
             Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
         })?;
-        if head.status.is_success() { Ok(UpstreamReply { head, body }) } else { Err(self.refused(head, body)) }
+        Ok((head, body))
+    }
+
+    /// Whether the endpoint that the caller called accepts the client's credentials, which it judges before the rest of
+    /// a request. The rest is a refresh without a refresh token, so nothing is issued. If the credentials are not
+    /// accepted, the error is the identity provider's answer. `None`: its answer does not tell.
+    pub(super) async fn judged_upstream(&mut self, credentials: &Credentials) -> Option<Result<(), Stop>> {
+        let mut form = Form::new();
+        form.push("grant_type", refresh::GRANT);
+        credentials.write(&mut form);
+        let mut head = self.head.clone();
+        // Only the caller's own request uses up the proof.
+        head.headers.remove(dpop::HEADER);
+        let request = self.form_request(credentials, form.encode(), head);
+        let response = self.services.send(request, self.connection).await.ok()?;
+        let (head, body) = self.whole(response).await.ok()?;
+        let about_client = OAuthError::read(&body).is_about_client(head.status);
+        match head.status {
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED if about_client => {
+                self.record.upstream_status(head.status);
+                Some(Err(self.refused(head, body)))
+            }
+            StatusCode::OK | StatusCode::BAD_REQUEST => Some(Ok(())),
+            _ => None,
+        }
     }
 
     /// The caller's answer to a refusal of the identity provider.
-    fn refused(&self, head: response::Parts, body: Bytes) -> Stop {
+    fn refused(&mut self, head: response::Parts, body: Bytes) -> Stop {
         if answer_lock::reading(Origin::TokenEndpoint, head.status, &head.headers) == Reading::Coded
             || answer_lock::bears_mark(&body)
             || has_token(&body)
         {
+            self.client.accept();
             return Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read").into();
         }
         let error = OAuthError::read(&body);
         let cause = format!("realm {} answered {}", self.realm.config.name, error.code);
         let status = head.status;
         if status.is_server_error() || status.is_redirection() || status.is_informational() {
+            self.client.accept();
             let detail = format!("{cause} with status {}", status.as_u16());
             return Refusal::new(Reason::UpstreamGarbage, detail).into();
+        }
+        if !error.is_about_client(status) {
+            self.client.accept();
         }
         let response = Response::from_parts(head, Body::full(body));
         let response = self.record.upstream_refusal(response, &error.code, &error.description);
@@ -131,6 +181,11 @@ struct OAuthError {
 }
 
 impl OAuthError {
+    /// Whether the client was not accepted. Keycloak answers some wrong assertions with 400 `unauthorized_client`.
+    fn is_about_client(&self, status: StatusCode) -> bool {
+        status == StatusCode::UNAUTHORIZED || matches!(self.code.as_str(), "invalid_client" | "unauthorized_client")
+    }
+
     fn read(body: &[u8]) -> Self {
         let looks_like_code =
             |code: &str| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -4,7 +4,7 @@ use super::ask::UpstreamReply;
 use super::outcome::Stop;
 use super::refresh::OpenedRefresh;
 use crate::edge::gateway::case::Case;
-use crate::judgement::client::credentials::CredentialsMethod;
+use crate::edge::gateway::case::client::CaseClient;
 use crate::judgement::client::verify::authenticate_by_service_account;
 use crate::judgement::exchange::api_access::ApiAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -37,8 +37,7 @@ impl GovernedRequest {
 }
 
 impl Case<'_> {
-    /// Reads the request and, if the client must be authenticated before its tokens are checked, authenticates the
-    /// client. For a refresh, the opened refresh token is returned, too.
+    /// Reads the request, and authenticates the client unless the identity provider will. For a refresh, the opened refresh token is returned, too.
     pub(super) async fn authenticate(
         &mut self,
         request: GovernedRequest,
@@ -47,7 +46,8 @@ impl Case<'_> {
             GovernedRequest::Exchange(grant, form) => {
                 let parsed = parse(grant, form, &self.head, &self.realm.accepts)?;
                 self.record.parsed(&parsed);
-                Ok((self.authenticate_exchange(parsed).await?, None))
+                self.meet_client(parsed.credentials()).await?;
+                Ok((self.authenticated(parsed)?, None))
             }
             // Both are rarer than an exchange, so they are boxed.
             GovernedRequest::ApiAccess(access) => Ok((Box::pin(self.service_account(access)).await?, None)),
@@ -59,19 +59,12 @@ impl Case<'_> {
         }
     }
 
-    /// Authenticates a client that the configuration registers before anything else is checked. The identity provider
-    /// authenticates other clients: now, if the dialect refuses an unknown client before all else and the credentials
-    /// are good for more than one call; otherwise in the exchange that is sent to it, or when a token is minted.
-    pub(super) async fn authenticate_exchange(&self, parsed: Parsed) -> Result<Authenticated, Refusal> {
-        let credentials = parsed.credentials();
-        let config = &self.realm.config;
-        let registered = config.clients.methods(credentials.client_id()).is_some();
-        let first = !config.dialect.rules().upstream_refusals && credentials.method() != CredentialsMethod::Assertion;
-        if !registered && !first {
-            return Ok(Authenticated::by_upstream(parsed));
+    /// The request with what is proven about its client.
+    pub(super) fn authenticated(&self, parsed: Parsed) -> Result<Authenticated, Refusal> {
+        match self.client.proof() {
+            Some(proof) => Authenticated::proven(parsed, proof.clone()),
+            None => Ok(Authenticated::by_upstream(parsed)),
         }
-        let proof = self.prove_client(credentials).await?;
-        Authenticated::proven(parsed, proof)
     }
 
     /// CERN's `api-access/token`: a client gets a token for another application as itself. The identity provider
@@ -93,6 +86,7 @@ impl Case<'_> {
         let by_token = authenticate_by_service_account(credentials, &token)?;
         let parsed = Parsed::of_service_account(access, account.token());
         self.record.parsed(&parsed);
-        Ok(Authenticated::proven(parsed, proven.unwrap_or(by_token))?)
+        self.client = CaseClient::Proven(proven.unwrap_or(by_token));
+        Ok(self.authenticated(parsed)?)
     }
 }

@@ -71,11 +71,16 @@ impl Case<'_> {
         dialect::claims::check(rules, &input)
     }
 
-    /// Meets the demands of the permissions that apply: `stillActive` and `oneTime`. The subject token is spent last.
+    /// Meets the demands of the permissions that apply: `stillActive` and `oneTime`. This comes when the client is
+    /// proven and the new token is made, before the token leaves. The subject token is spent last. A refresh has a
+    /// subject token that met the demands in its exchange.
     ///
     /// # Errors
-    /// A demand is not met, or the identity provider or the store does not answer.
-    pub(super) async fn meet_demands(&self, permit: &Permit) -> Result<(), Refusal> {
+    /// A demand is not met, or the identity provider or the store does not answer. The new token is dropped.
+    pub(super) async fn meet_demands(&self, permit: &Permit, refresh: Option<&OpenedRefresh>) -> Result<(), Refusal> {
+        if refresh.is_some() {
+            return Ok(());
+        }
         let (demands, validated) = (permit.decision().demands, permit.validated());
         if demands.still_active && validated.subject().provenance().is_by_cambio() {
             return Err(Refusal::new(

@@ -14,7 +14,7 @@ use crate::judgement::exchange::grant::Grant;
 use crate::judgement::issue::refresh::Session;
 use crate::judgement::issue::{Conformed, RefreshTokenFor};
 use crate::judgement::permit::Permit;
-use crate::judgement::permit::renewal::{Handed, IssuedToken, Renewal};
+use crate::judgement::permit::renewal::{Handed, Renewal};
 use crate::judgement::policy::model::Issuance;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -36,6 +36,7 @@ impl Case<'_> {
         let conformed = match refresh {
             None => self.with_first_refresh_token(permit, conformed, session)?,
             Some(refresh) => {
+                refresh.flight.claims().await;
                 refresh.family.use_up(&self.services.store).await?;
                 self.with_next_refresh_token(permit, conformed, session, refresh.renewal)?
             }
@@ -65,10 +66,10 @@ impl Case<'_> {
         let now = self.services.now();
         let session = session.unwrap_or(Session { token: None, expires_in: None });
         let ends = ends(now, now, permit.decision().refresh_lifetime, session.expires_in);
-        let family = uuid::Uuid::new_v4().to_string();
+        let family = permit.contract().refresh_family.clone();
+        let family = family.ok_or_else(|| Refusal::new(Reason::Internal, "the exchange began no family"))?;
         let handed = Handed {
             scope: &conformed.facts().scope_granted,
-            token: access_token(&conformed),
             upstream: session.token,
             // The identity provider named the local user, who does not change.
             local_subject: match permit.issuance() {
@@ -95,7 +96,6 @@ impl Case<'_> {
         let expires_in = session.as_ref().and_then(|session| session.expires_in);
         let handed = Handed {
             scope: &conformed.facts().scope_granted,
-            token: access_token(&conformed),
             upstream: session.and_then(|session| session.token),
             local_subject: None,
         };
@@ -128,9 +128,4 @@ impl Case<'_> {
         answer.headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         Response::from_parts(answer, Body::full(body))
     }
-}
-
-fn access_token(conformed: &Conformed) -> Option<IssuedToken> {
-    let facts = conformed.facts();
-    Some(IssuedToken { jti: facts.jti.clone()?, expires: facts.expires })
 }

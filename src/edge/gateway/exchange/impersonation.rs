@@ -32,10 +32,8 @@ impl Case<'_> {
         wanted: &str,
     ) -> Result<Target, Refusal> {
         let (realm, name) = (self.realm, &self.realm.config.name);
-        if authenticated.proof().is_none() {
-            // Only an authenticated client learns who is a user here.
-            self.prove_client(authenticated.parsed().credentials()).await?;
-        }
+        // Only an authenticated client learns who is a user here.
+        self.require_client().await?;
         if !self.generation.config.policy.lets_impersonate(name, authenticated.client_id()) {
             // An authenticated client that may impersonate nobody learns nothing either.
             let detail = "no audience's file has a permission with impersonation for this client";

@@ -19,22 +19,28 @@ use crate::judgement::token::dpop;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Issues the token in the way that the audience's owner chose.
+    /// Issues the token in the way that the audience's owner chose. After that, the client is proven.
     ///
     /// # Errors
-    /// A demand is not met, the identity provider refuses, or its answer does not meet the contract.
+    /// The client is not authentic, the identity provider refuses, or its answer does not meet the contract.
     pub(super) async fn issue(
         &mut self,
         permit: &mut Permit,
         refresh: Option<&mut OpenedRefresh>,
     ) -> Result<IssuedAnswer, Stop> {
+        match &refresh {
+            Some(refresh) => permit.in_family(refresh.renewal.family()),
+            None if permit.decision().refresh && permit.issuance().signs() => {
+                permit.in_family(&uuid::Uuid::new_v4().to_string());
+            }
+            None => {}
+        }
         if let Some(refresh) = refresh {
             return Box::pin(self.issue_again(permit, refresh)).await;
         }
         if permit.issuance() == Issuance::Mint {
-            return Ok(self.mint(permit, true).await?);
+            return Ok(self.mint(permit).await?);
         }
-        self.meet_demands(permit).await?;
         if permit.issuance() == Issuance::Translate {
             Box::pin(self.translate(permit)).await
         } else {

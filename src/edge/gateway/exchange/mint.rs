@@ -17,18 +17,14 @@ use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
 
 impl Case<'_> {
-    /// Mints a token: authenticates the client, looks up roles, meets the demands and signs. A subject token that met
-    /// the demands in an earlier exchange does not meet them again (`demanding` is false).
-    pub(super) async fn mint(&self, permit: &mut Permit, demanding: bool) -> Result<IssuedAnswer, Refusal> {
-        let proof = self.minting_client(permit).await?;
+    /// Mints a token: authenticates the client, looks up roles and signs.
+    pub(super) async fn mint(&mut self, permit: &mut Permit) -> Result<IssuedAnswer, Refusal> {
+        let proof = self.minting_client().await?;
         let directory = match permit.contract().directory() {
             // Rare and large, so it is boxed.
             Some(question) => Some(Box::pin(self.directory_roles(question)).await?),
             None => None,
         };
-        if demanding {
-            self.meet_demands(permit).await?;
-        }
         if permit.validated().authenticated().parsed().grant() == Grant::ApiAccess {
             // Only now: the directory knows the account by its id.
             permit.name_service_account();
@@ -41,13 +37,11 @@ impl Case<'_> {
         Ok(IssuedAnswer { head: head(), conformed, session: None })
     }
 
-    /// The authenticated client: authenticated at the beginning, or now through the identity provider.
-    async fn minting_client(&self, permit: &Permit) -> Result<AuthenticatedClient, Refusal> {
-        let authenticated = permit.validated().authenticated();
-        if let Some(proof) = authenticated.proof() {
-            return Ok(proof.clone());
-        }
-        Box::pin(self.prove_client(authenticated.parsed().credentials())).await
+    /// The authenticated client: authenticated before, or now through the identity provider.
+    async fn minting_client(&mut self) -> Result<AuthenticatedClient, Refusal> {
+        self.require_client().await?;
+        let proof = self.client.proof().cloned();
+        proof.ok_or_else(|| Refusal::new(Reason::Internal, "a token is minted for a client that was not authenticated"))
     }
 
     /// The user's present roles in the identity provider, unless the user is disabled.

@@ -1,8 +1,9 @@
 //! Refresh tokens that Cambio issues. Each is good for one use, for which the exchange is decided again.
 //!
 //! If the identity provider took part in the exchange, Cambio refreshes at it with its own refresh token, so a
-//! session that has ended there ends here. The claims that the identity provider states now are judged. A refresh token that is used a second time was copied: its whole family is
-//! revoked (RFC 9700 section 4.14.2). A refresh token counts as used when the answer is ready, so that it can be
+//! session that has ended there ends here. The claims that the identity provider states now are judged. A refresh token that
+//! is used again after its use was answered was copied: its whole family is revoked (RFC 9700 section 4.14.2). A refresh
+//! token counts as used when the answer is ready, so that it can be
 //! tried again after a passing failure.
 
 use http::response;
@@ -14,7 +15,8 @@ use super::outcome::{IssuedAnswer, Stop};
 use crate::adapters::config::RefreshTokens;
 use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError};
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::replay::RefreshFamily;
+use crate::edge::gateway::refreshes::RefreshInFlight;
+use crate::edge::gateway::replay::{MemberState, RefreshFamily, raced};
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -39,6 +41,8 @@ pub(super) struct OpenedRefresh {
     pub(super) renewal: Renewal,
     /// The family of the refresh token in the store.
     pub(super) family: RefreshFamily,
+    /// The use of the refresh token, until the request is answered.
+    pub(super) flight: RefreshInFlight,
     /// What the identity provider answered when it refreshed its own token, if it takes part.
     refreshed: Option<Refreshed>,
 }
@@ -51,14 +55,17 @@ struct Refreshed {
 }
 
 impl Case<'_> {
-    /// Reads the request and opens its refresh token.
+    /// Reads the request and opens its refresh token. The family of a refresh token that was used before is revoked,
+    /// once the client is proven: whoever found a used one can end nothing.
     ///
     /// # Errors
     /// The refresh token is invalid, was used or revoked; the realm has no refresh tokens; the store does not answer.
+    /// The client is not authentic.
     pub(super) async fn open_refresh(&mut self, form: &Form) -> Result<OpenedRefresh, Refusal> {
         let config = &self.realm.config;
         let request = parse(form, &self.head, &config.clients.workloads)?;
         self.record.refreshing(&request);
+        self.meet_client(request.credentials()).await?;
         let invalid = |detail: String| Refusal::new(Reason::RefreshTokenInvalid, detail);
         let seal = &self.refresh_tokens()?.seal;
         let renewal = seal.open(request.token(), &config.name, request.credentials().client_id());
@@ -69,20 +76,29 @@ impl Case<'_> {
         self.record.family(&renewal);
         self.record.renewing(&renewal);
         let family = RefreshFamily::new(&renewal);
-        family.check_unused(&self.services.store).await?;
-        Ok(OpenedRefresh { request, renewal, family, refreshed: None })
+        let flight = self.services.refreshes.begin(family.member());
+        match family.state(&self.services.store).await? {
+            MemberState::Unused => Ok(OpenedRefresh { request, renewal, family, flight, refreshed: None }),
+            MemberState::Revoked => Err(invalid("its family was revoked".to_owned())),
+            MemberState::Used if flight.is_overtaken() => Err(raced()),
+            MemberState::Used => {
+                self.require_client().await?;
+                family.revoke(&self.services.store).await?;
+                let detail = "it was used before, and its family is revoked now";
+                Err(Refusal::new(Reason::RefreshTokenReused, detail))
+            }
+        }
     }
 
     /// If the identity provider takes part in the refresh, it authenticates the clients that the configuration does
     /// not register. Otherwise the client is authenticated before anything is issued.
-    pub(super) async fn authenticate_refresh(&self, refresh: &OpenedRefresh) -> Result<Authenticated, Refusal> {
+    pub(super) async fn authenticate_refresh(&mut self, refresh: &OpenedRefresh) -> Result<Authenticated, Refusal> {
         let parsed = refresh.renewal.asked_again(&refresh.request);
         let parsed = parsed.ok_or_else(|| Refusal::new(Reason::RefreshTokenInvalid, "it can't be read"))?;
-        if refresh.renewal.upstream().is_some() {
-            return self.authenticate_exchange(parsed).await;
+        if refresh.renewal.upstream().is_none() {
+            self.require_client().await?;
         }
-        let proof = self.prove_client(parsed.credentials()).await?;
-        Authenticated::proven(parsed, proof)
+        self.authenticated(parsed)
     }
 
     /// What the identity provider states about the user now. If it takes part in the refresh, it refreshes its own token
@@ -157,7 +173,7 @@ impl Case<'_> {
             return self.exchange_refreshed(permit, &refresh.request, refreshed).await;
         }
         self.check_session(permit).await?;
-        Ok(self.mint(permit, false).await?)
+        Ok(self.mint(permit).await?)
     }
 
     /// Checks that the user's session still exists, if only the directory can tell. Whether the user is enabled is

@@ -8,7 +8,6 @@ use crate::edge::gateway::case::Case;
 use crate::edge::gateway::evidence::Sender;
 use crate::edge::gateway::issuers::TrustedKeys;
 use crate::edge::gateway::realm_runtime::CambioKeys;
-use crate::edge::gateway::replay::token_id;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::permit::{RefreshContext, remembered};
 use crate::judgement::token::Validated;
@@ -73,7 +72,7 @@ impl Case<'_> {
 
     /// Checks one token: with its issuer's introspection answer, Cambio's keys or its issuer's keys.
     async fn check_token(
-        &self,
+        &mut self,
         incoming: PresentedToken<'_>,
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
@@ -91,7 +90,7 @@ impl Case<'_> {
                 foreign_issuer: &|iss| self.foreign_issuer(iss),
             };
             let checked = CheckedToken::of(source, role, presenter, &checks, now)?;
-            if self.is_revoked(&token_id(incoming.token, checked.token())).await? {
+            if self.is_revoked(incoming.token, checked.token()).await? {
                 return Err(role.refuse(Reason::SubjectTokenInactive, "Cambio signed the token, and it was revoked"));
             }
             return Ok(checked);

@@ -8,7 +8,7 @@ use super::presented::Presented;
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
-use crate::edge::gateway::replay::RefreshFamily;
+use crate::edge::gateway::replay::{MemberState, RefreshFamily};
 use crate::edge::gateway::respond;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::verify::AuthenticatedClient;
@@ -62,7 +62,7 @@ impl Case<'_> {
         let Some(renewal) = opened.ok().filter(|one| !one.has_expired(self.services.now())) else {
             return Ok(None);
         };
-        if RefreshFamily::new(&renewal).is_spent(&self.services.store).await? {
+        if RefreshFamily::new(&renewal).state(&self.services.store).await? != MemberState::Unused {
             return Ok(None);
         }
         let members = json!({

@@ -7,7 +7,7 @@ use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::exchange::outcome::Stop;
 use crate::edge::gateway::replay::RefreshFamily;
-use crate::judgement::client::credentials::{Credentials, CredentialsMethod};
+use crate::judgement::client::credentials::Credentials;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
@@ -18,11 +18,7 @@ impl Case<'_> {
         self.record.is_revocation();
         let answered = match self.log_out(presented).await {
             Ok(()) => self.record.allowed(StatusCode::NO_CONTENT).map(|()| logged_out()),
-            Err(Stop::Refused(refusal)) => Err(refusal),
-            Err(Stop::Upstream(refused)) => {
-                self.record.refused(&refused.refusal, refused.response.status());
-                Ok(refused.response)
-            }
+            Err(stop) => Box::pin(self.ended(stop)).await,
         };
         self.record.conclude(answered)
     }
@@ -30,11 +26,10 @@ impl Case<'_> {
     async fn log_out(&mut self, presented: &Presented) -> Result<(), Stop> {
         let credentials = Credentials::read(&self.head.headers, &presented.form, &self.realm.config.clients.workloads)?;
         self.record.client(&credentials);
+        self.meet_client(&credentials).await?;
         let renewal = self.presented_renewal(presented, &credentials);
-        let upstream = renewal.as_ref().and_then(|renewal| renewal.upstream());
-        let proven = upstream.is_none() || self.registers(&credentials);
-        if proven {
-            self.prove_client(&credentials).await?;
+        if renewal.as_ref().and_then(|renewal| renewal.upstream()).is_none() {
+            self.require_client().await?;
         }
         // Keycloak, too, refuses a refresh token that it does not know.
         let renewal = renewal
@@ -42,28 +37,22 @@ impl Case<'_> {
         self.record.family(&renewal);
         self.record.renewing(&renewal);
         if let Some(token) = renewal.upstream() {
-            self.log_out_upstream(&credentials, proven, token).await?;
+            self.log_out_upstream(&credentials, token).await?;
         }
         RefreshFamily::new(&renewal).revoke(&self.services.store).await?;
         Ok(())
     }
 
     /// Ends the session at the identity provider. A session that has ended already is no reason to keep the family, if
-    /// the client is authentic. An assertion is good for one call, so then the identity provider's refusal stands.
-    async fn log_out_upstream(&mut self, credentials: &Credentials, proven: bool, token: &Secret) -> Result<(), Stop> {
+    /// the client is authentic.
+    async fn log_out_upstream(&mut self, credentials: &Credentials, token: &Secret) -> Result<(), Stop> {
         let mut form = Form::new();
         form.push("refresh_token", token.expose());
         credentials.write(&mut form);
         let head = self.head.clone();
         match self.ask_upstream(credentials, form.encode(), head).await {
             Ok(_) => Ok(()),
-            Err(Stop::Upstream(refused)) if refused.is_of_grant && proven => Ok(()),
-            Err(Stop::Upstream(refused))
-                if refused.is_of_grant && credentials.method() != CredentialsMethod::Assertion =>
-            {
-                self.prove_client(credentials).await?;
-                Ok(())
-            }
+            Err(Stop::Upstream(refused)) if refused.is_of_grant && !self.client.is_unproven() => Ok(()),
             Err(stop) => Err(stop),
         }
     }

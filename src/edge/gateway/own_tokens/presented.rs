@@ -8,7 +8,6 @@ use jsonwebtoken::Algorithm;
 
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::realm_runtime::RealmRuntime;
-use crate::edge::gateway::replay::token_id;
 use crate::judgement::exchange::classify::carries_token_of_ours;
 use crate::judgement::exchange::refresh;
 use crate::judgement::jose::verify::{self, Expectations, VerifiedToken};
@@ -151,7 +150,7 @@ impl Case<'_> {
     /// The store does not say whether the token was revoked.
     pub(super) async fn valid_token(&self, token: &Secret) -> Result<Option<VerifiedToken>, Refusal> {
         let Some(verified) = self.unexpired_token(token) else { return Ok(None) };
-        let revoked = self.is_revoked(&token_id(token, &verified)).await?;
+        let revoked = self.is_revoked(token, &verified).await?;
         Ok(Some(verified).filter(|_| !revoked))
     }
 

@@ -20,11 +20,7 @@ impl Case<'_> {
         self.record.is_revocation();
         let answered = match self.revoke_presented(presented).await {
             Ok(()) => self.record.allowed(StatusCode::OK).map(|()| respond::empty()),
-            Err(Stop::Refused(refusal)) => Err(refusal),
-            Err(Stop::Upstream(refused)) => {
-                self.record.refused(&refused.refusal, refused.response.status());
-                Ok(refused.response)
-            }
+            Err(stop) => Box::pin(self.ended(stop)).await,
         };
         self.record.conclude(answered)
     }
@@ -52,10 +48,11 @@ impl Case<'_> {
     /// Revokes a refresh token with its family, and with the identity provider's refresh token behind it. If there is
     /// one, the identity provider authenticates the clients that the configuration does not register.
     async fn revoke_refresh_token(&mut self, presented: &Presented, credentials: &Credentials) -> Result<(), Stop> {
+        self.meet_client(credentials).await?;
         let renewal = self.presented_renewal(presented, credentials);
         let upstream = renewal.as_ref().and_then(|renewal| renewal.upstream());
-        if upstream.is_none() || self.registers(credentials) {
-            self.prove_client(credentials).await?;
+        if upstream.is_none() {
+            self.require_client().await?;
         }
         let Some(renewal) = &renewal else { return Ok(()) };
         self.record.family(renewal);
@@ -65,7 +62,7 @@ impl Case<'_> {
             form.push("token", token.expose());
             form.push("token_type_hint", "refresh_token");
             credentials.write(&mut form);
-            let head = self.take_head();
+            let head = self.head.clone();
             self.ask_upstream(credentials, form.encode(), head).await?;
         }
         RefreshFamily::new(renewal).revoke(&self.services.store).await?;
@@ -77,10 +74,5 @@ impl Case<'_> {
         let config = &self.realm.config;
         let tokens = config.refresh_tokens.as_ref()?;
         tokens.seal.open(&presented.token, &config.name, credentials.client_id()).ok()
-    }
-
-    /// Whether the configuration registers the client.
-    pub(super) fn registers(&self, credentials: &Credentials) -> bool {
-        self.realm.config.clients.methods(credentials.client_id()).is_some()
     }
 }

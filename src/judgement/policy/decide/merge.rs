@@ -106,6 +106,7 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
         set: terms.set,
         profile: if mints { token.profile } else { Profile::Keycloak },
         issuance,
+        refresh_family: None,
     }
 }
 
