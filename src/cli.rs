@@ -41,7 +41,7 @@ enum Command {
     Serve(config_file::ConfigFileArguments),
     /// Check configuration and audience files as serve would, and print all errors at once
     #[command(args_override_self = true)]
-    Check(config_file::ConfigFileArguments),
+    Check(check::CheckArguments),
     /// Print the JSON Schema of a file, or the reference of the configuration
     #[command(args_override_self = true)]
     Schema(texts::SchemaArguments),

@@ -1,27 +1,51 @@
 //! `cambio check`: reads the configuration as `serve` would, and prints every problem, or what is loaded.
 
+mod online;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Parser;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
+pub use self::online::unknown_clients;
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
+use crate::adapters::config::problem::Problem;
 use crate::judgement::client::registry::Method;
 use crate::judgement::dialect::Dialect;
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
-/// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems.
-pub fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
-    let path = arguments.path(&ProcessEnvironment)?;
+/// The arguments of `cambio check`.
+#[derive(Debug, Parser)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigFileArguments,
+    /// Also ask the realms' directories, and warn of clients that they do not know
+    #[arg(long)]
+    online: bool,
+}
+
+/// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems, or a directory could
+/// not be asked.
+pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CommandFailure> {
+    let path = arguments.config.path(&ProcessEnvironment)?;
     let today = Offset::UTC.to_datetime(Clock::System.now()).date();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let good = run_at(&path, &ProcessEnvironment, today, &mut out, &mut err).map_err(CommandFailure::of)?;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let config = match load(&path, &ProcessEnvironment) {
+        Ok(config) => config,
+        Err(problems) => {
+            print_problems(&problems, &mut err).map_err(CommandFailure::of)?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let found = if arguments.online { online::ask(&config)? } else { Vec::new() };
+    summary(&config, today, &found, &mut out).map_err(CommandFailure::of)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Checks the configuration file `path` and its audience files. Prints problems to `err`, one per line as
@@ -39,21 +63,25 @@ pub fn run_at(
 ) -> io::Result<bool> {
     match load(path, env) {
         Ok(config) => {
-            summary(&config, today, out)?;
+            summary(&config, today, &[], out)?;
             Ok(true)
         }
         Err(problems) => {
-            for problem in &problems {
-                writeln!(err, "{problem}")?;
-            }
-            let files: std::collections::BTreeSet<_> = problems.iter().map(|problem| &problem.file).collect();
-            writeln!(err, "{} in {}", count(problems.len(), "problem"), count(files.len(), "file"))?;
+            print_problems(&problems, err)?;
             Ok(false)
         }
     }
 }
 
-fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> {
+fn print_problems(problems: &[Problem], err: &mut dyn Write) -> io::Result<()> {
+    for problem in problems {
+        writeln!(err, "{problem}")?;
+    }
+    let files: std::collections::BTreeSet<_> = problems.iter().map(|problem| &problem.file).collect();
+    writeln!(err, "{} in {}", count(problems.len(), "problem"), count(files.len(), "file"))
+}
+
+fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "upstream {}://{}", config.upstream.scheme, config.upstream.authority)?;
     writeln!(out, "listen   {}, admin {}", config.listen.address, config.admin)?;
     for realm in config.realms.values() {
@@ -92,7 +120,7 @@ fn summary(config: &Config, today: Date, out: &mut dyn Write) -> io::Result<()> 
             }
         }
     }
-    for warning in warnings {
+    for warning in warnings.iter().chain(found) {
         writeln!(out, "warning  {warning}")?;
     }
     writeln!(

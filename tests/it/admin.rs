@@ -66,6 +66,14 @@ async fn the_loaded_configuration_is_shown_without_secrets() {
     let text = answer.text();
     assert!(text.contains("back-end-api") && text.contains("corp"), "{text}");
     assert!(!text.contains("PRIVATE KEY"));
+    // A digest would let readers guess a secret that is no random text.
+    let files = answer.json()["files"].clone();
+    let digest = |name: &str| files[world.folder.path(name).display().to_string()].clone();
+    for name in ["cambio.yaml", "audiences/back-end-api.yaml"] {
+        assert_eq!(digest(name).as_str().map(str::len), Some(64), "{name}: {files}");
+    }
+    assert_eq!(digest("corp.pem"), serde_json::Value::Null, "{files}");
+    assert_eq!(answer.json()["otherFiles"], serde_json::json!([world.folder.path("corp.pem").display().to_string()]));
     let before = text;
     world.permit(false).await;
     assert_ne!(client::get(world.cambio.admin, "/config").await.text(), before, "the policy's hash changed");

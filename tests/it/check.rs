@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use cambio::adapters::config::load::load;
 use cambio::judgement::issue::key::{KeyKind, generate};
 use cambio::tools::check;
 use cambio::tools::keys::{self, KeysArguments};
+use cambio::words::clock::Clock;
 use clap::Parser as _;
 
-use crate::support::files::Folder;
+use crate::support::files::{BACK_END_API, Folder};
 use crate::support::golden;
+use crate::support::world::Plan;
 
 const MAIN: &str = "\
 upstream: { url: 'http://127.0.0.1:8180' }
@@ -64,6 +67,68 @@ fn check_names_what_an_issuance_can_not_do() {
     );
     assert!(!good, "{text}");
     golden::check("check/refused.txt", &text);
+}
+
+/// A client that registers itself may take a name that a permission mentions and that nobody has yet.
+#[tokio::test]
+async fn check_names_clients_that_nobody_has_registered() {
+    let permissions = "permissions:\n  - { clients: [front-end-app, ghost] }\n  - { clients: [reporting-app], issuance: mint, subjectClients: [ghost] }\n  - { clients: [workload] }\n";
+    let client = "    clients: { workload: [{ method: none }] }\n";
+    let directory = "    directory: { clientId: cambio, clientSecretFile: cambio.secret }\n";
+    let key = "    signingKey: corp.pem\n";
+    let plan = Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{permissions}"));
+    let plan = plan.configure(key, &format!("{key}{client}"));
+    let found = async |plan: &Plan| {
+        let config = load(&plan.folder.path("cambio.yaml"), &()).unwrap();
+        check::unknown_clients(&config, &Clock::System).await.map_err(|failure| failure.to_string())
+    };
+    assert_eq!(found(&plan).await.unwrap(), ["realms.corp: has no directory, so its clients are not known"]);
+    let plan = plan.configure(key, &format!("{key}{directory}"));
+    plan.folder.write("cambio.secret", "cambio-secret");
+    let expected = "audience back-end-api: permissions[0], audience back-end-api: permissions[1]: the realm corp has no \
+                    client \"ghost\": whoever registers one gets what is permitted to it";
+    assert_eq!(found(&plan).await.unwrap(), [expected]);
+    plan.folder.write("cambio.secret", "wrong");
+    assert!(found(&plan).await.unwrap_err().starts_with("realms.corp.directory: "));
+}
+
+#[test]
+fn check_warns_of_wide_networks_and_of_a_shared_certificate() {
+    let audience = "audience: back-end-api\nowner: payments-team\npermissions: [{ clients: [a] }]\n";
+    let with = |upstream: &str, listen: &str| {
+        let main = MAIN.replace("url: 'http://127.0.0.1:8180'", upstream);
+        checked_with(
+            &main.replace("address: '127.0.0.1:8080'", &format!("address: '127.0.0.1:8080', {listen}")),
+            audience,
+        )
+    };
+    let plain = "url: 'http://127.0.0.1:8180'";
+    let wide = "has more than 256 addresses";
+    for (networks, header, warned) in [
+        ("['10.0.0.0/8']", true, true),
+        ("['10.0.0.1', '10.1.0.0/23']", true, true),
+        ("['fd00::/64']", true, true),
+        ("['10.0.0.0/8']", false, false),
+        ("['10.0.0.0/24', '10.0.0.1', 'fd00::1/128']", true, false),
+    ] {
+        let header = if header { ", clientCertificateHeader: { name: Client-Cert }" } else { "" };
+        let (good, text) = with(plain, &format!("trustedProxies: {networks}{header}"));
+        assert!(good, "{text}");
+        assert_eq!(text.contains(wide), warned, "{networks}: {text}");
+    }
+    let made = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
+    let folder = Folder::new();
+    folder.write("own.crt", &made.cert.pem());
+    folder.write("own.key", &made.signing_key.serialize_pem());
+    let path = |name: &str| folder.path(name).display().to_string();
+    let pair = format!("clientCertificate: {{ certificate: '{}', key: '{}' }}", path("own.crt"), path("own.key"));
+    for (own_calls_only, warned) in [("", false), (", certificateForOwnCallsOnly: false", true)] {
+        let (good, text) = with(&format!("url: 'https://sso.internal', {pair}{own_calls_only}"), "trustedProxies: []");
+        assert!(good, "{text}");
+        assert_eq!(text.contains("every caller's request arrives with Cambio's certificate"), warned, "{text}");
+    }
+    let (good, text) = with("url: 'https://sso.internal', certificateForOwnCallsOnly: false", "trustedProxies: []");
+    assert!(!good && text.contains("has no effect without clientCertificate"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What is no exchange goes through as if Cambio were not there.
 
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -191,6 +193,65 @@ async fn bodies_methods_and_trailers_pass() {
     let mut all = String::new();
     tokio::time::timeout(DEADLINE, stream.read_to_string(&mut all)).await.unwrap().unwrap();
     assert!(all.contains("x-checksum: abc"), "{all}");
+}
+
+/// A server that merges trailers into the head must not find there what Cambio removed or judged in the head.
+#[tokio::test]
+async fn trailers_carry_no_identity_and_nothing_that_was_judged() {
+    let (world, _echo) = before_echo().await;
+    let names = [
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "forwarded",
+        "x-real-ip",
+        "client-cert",
+        "ssl-client-cert",
+        "x_forwarded_for",
+        "authorization",
+        "cookie",
+        "dpop",
+        "host",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+        "x-http-method-override",
+    ];
+    let mut trailers = HeaderMap::new();
+    for name in names {
+        trailers.insert(name, "evil".parse().unwrap());
+    }
+    trailers.insert("x-sum", "6".parse().unwrap());
+    let announced = names.join(", ") + ", x-sum";
+    // A form is read whole, and everything else streams.
+    for kind in ["application/x-www-form-urlencoded", "application/octet-stream"] {
+        let lines = names.map(|name| format!("{name}: evil\r\n")).concat();
+        let request = format!(
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\nTrailer: {announced}\r\n\r\n3\r\nabc\r\n0\r\n{lines}x-sum: 6\r\n\r\n"
+        );
+        let said = raw::send(world.address(), request.as_bytes()).await.text();
+        assert!(said.contains(r#""trailers":[["x-sum","6"]]"#), "{kind} over HTTP/1.1: {said}");
+
+        let mut sent = trailers.clone();
+        // HTTP/2 has no such fields.
+        for name in ["transfer-encoding", "connection", "upgrade"] {
+            sent.remove(name);
+        }
+        let body = Full::new(Bytes::from("abc")).with_trailers(std::future::ready(Some(Ok(sent))));
+        let request = Request::post("http://sso.example.org/echo").header("content-type", kind);
+        let request = request.header("trailer", &announced).body(body).unwrap();
+        let stream = TokioIo::new(TcpStream::connect(world.address()).await.unwrap());
+        let talk = async {
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+            let connection = tokio::spawn(connection);
+            let answer = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+            connection.abort();
+            String::from_utf8(answer.to_vec()).unwrap()
+        };
+        let said = tokio::time::timeout(DEADLINE, talk).await.unwrap();
+        assert!(said.contains(r#""body":"abc""#) && !said.contains("evil"), "{kind} over HTTP/2: {said}");
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,42 @@ async fn a_bad_file_shows_until_a_good_one_comes() {
     }
 }
 
+/// Links within the folder are how a mounted `ConfigMap` works. A link out of the folder is not read.
+#[tokio::test]
+async fn links_stay_within_their_folder() {
+    use std::os::unix::fs::symlink;
+
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let at = |name: &str| world.folder.path(name);
+    // As the kubelet writes a new version and swaps `..data`.
+    for (version, permissions, status) in [("..1", PERMITTED, 200), ("..2", crate::support::files::NOBODY, 403)] {
+        let before = world.reloads().await;
+        std::fs::create_dir(at(&format!("audiences/{version}"))).unwrap();
+        world.folder.write(
+            &format!("audiences/{version}/back-end-api.yaml"),
+            &format!("{BACK_END_API}{permissions}# {version}\n"),
+        );
+        symlink(version, at("audiences/..new")).unwrap();
+        std::fs::rename(at("audiences/..new"), at("audiences/..data")).unwrap();
+        if version == "..1" {
+            symlink("..data/back-end-api.yaml", at(".link")).unwrap();
+            std::fs::rename(at(".link"), at("audiences/back-end-api.yaml")).unwrap();
+        }
+        until("a reload", async || (world.reloads().await != before).then_some(())).await;
+        assert_eq!(world.exchange(&alice, &[]).await.status, status, "{version}");
+    }
+    let before = world.reloads().await;
+    world.folder.write("elsewhere", "top: secret-text\n");
+    symlink(at("elsewhere"), at("audiences/other.yaml")).unwrap();
+    until("a reload", async || (world.reloads().await != before).then_some(())).await;
+    let shown = client::get(world.cambio.admin, "/config").await.json();
+    let error = shown["last_reload_error"].as_str().unwrap();
+    assert!(error.contains("other.yaml: is a link to a file outside of its folder"), "{error}");
+    assert!(!shown.to_string().contains("secret-text"), "{shown}");
+    assert_eq!(world.exchange(&alice, &[]).await.status, 403, "the last good configuration");
+}
+
 #[tokio::test]
 async fn a_file_that_goes_takes_its_permissions_with_it_and_one_that_comes_brings_them() {
     let world = World::start().await;

@@ -60,7 +60,7 @@ pub fn attempt(path: &Path, env: &dyn Environment) -> (Result<Config, Vec<Proble
     let document = read.ok();
     let main = document.as_ref().and_then(|document| main_file(document, &report));
     let policy = policy::policy(&folder, document.as_ref(), main.as_ref(), &report);
-    let sources = Sources { files: report.files.take(), audiences: Some(folder) };
+    let sources = Sources { files: report.files.take(), documents: report.documents.take(), audiences: Some(folder) };
     (report.conclude(path, main, policy, &sources), sources)
 }
 

@@ -3,7 +3,7 @@
 pub mod issuer;
 pub mod realm;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub struct Upstream {
     pub ca: Option<PathBuf>,
     /// Certificate and key for mutual TLS.
     pub client_certificate: Option<KeyPair>,
+    /// Whether the certificate is shown only when Cambio asks on its own behalf.
+    pub certificate_for_own_calls_only: bool,
     /// Time limit for connecting, TLS included.
     pub connect_timeout: Duration,
     /// Time limit from sending a request until the head of the answer has arrived.
@@ -119,6 +121,8 @@ pub struct Sources {
     /// File → SHA-256 of its bytes in hexadecimal; `None` if it could not be read. Keys, certificates and CA bundles are
     /// among the files.
     pub files: BTreeMap<PathBuf, Option<String>>,
+    /// Those of the files that hold no secret: `cambio.yaml`, audience files and the lists of key folders.
+    pub documents: BTreeSet<PathBuf>,
     /// The folder of the audience files, if it is known.
     pub audiences: Option<PathBuf>,
 }

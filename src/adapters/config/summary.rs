@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::settings::issuer::{KeySource, TrustedIssuer};
 use super::settings::realm::Realm;
-use super::settings::{AuditOutput, Config};
+use super::settings::{AuditOutput, Config, Sources};
 use super::store::Store;
 use crate::judgement::client::registry::{Clients, Method, Unregistered};
 use crate::judgement::exchange::doors::GovernedDoor;
@@ -40,8 +40,16 @@ pub fn summary(config: &Config) -> Value {
             audiences.values().map(|one| audience(realm, one))
         }).collect::<Vec<_>>(),
         "warnings": config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "files": config.sources.files.iter().map(|(path, hash)| (shown(path), json!(hash))).collect::<Map<_, _>>(),
+        "files": config.sources.files.iter().filter(|(path, _)| config.sources.documents.contains(*path))
+            .map(|(path, hash)| (shown(path), json!(hash))).collect::<Map<_, _>>(),
+        "otherFiles": others(&config.sources),
     })
+}
+
+/// The files that may hold a secret, without their digests: the digest of a secret that is no random text would let readers
+/// guess the secret.
+fn others(sources: &Sources) -> Vec<String> {
+    sources.files.keys().filter(|path| !sources.documents.contains(*path)).map(|path| shown(path)).collect()
 }
 
 fn realm(realm: &Realm) -> Value {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::load::files::{audience_files, read, sha256};
+use super::load::files::{audience_files, read, sha256, stays_in};
 use super::settings::{Config, Sources};
 
 /// Time between two looks.
@@ -86,7 +86,9 @@ fn look(sources: &Sources, main: &Path) -> BTreeMap<PathBuf, Option<String>> {
     };
     let named = sources.files.keys().filter(|path| !is_listed_by_folder(path)).cloned();
     let paths = named.chain(listed).chain([main.to_owned()]);
-    paths.map(|path| (path.clone(), read(&path).ok().map(|bytes| sha256(&bytes)))).collect()
+    let strays = |path: &Path| is_listed_by_folder(path) && folder.is_some_and(|folder| !stays_in(folder, path));
+    let digest = |path: &Path| if strays(path) { None } else { read(path).ok().map(|bytes| sha256(&bytes)) };
+    paths.map(|path| (path.clone(), digest(&path))).collect()
 }
 
 #[cfg(test)]

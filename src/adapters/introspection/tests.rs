@@ -106,6 +106,7 @@ fn upstream() -> UpstreamClient {
         authority: "127.0.0.1:1".parse().unwrap(),
         ca: None,
         client_certificate: None,
+        certificate_for_own_calls_only: true,
         connect_timeout: limit,
         response_timeout: limit,
         idle_timeout: limit,

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -101,6 +101,7 @@ impl Body {
             lease,
             progress: None,
             reader: None,
+            trailers: None,
         }))
     }
 
@@ -122,6 +123,17 @@ impl Body {
     pub fn read_along<R: ReadAlong>(mut self, reader: R) -> Self {
         if let Kind::Stream(stream) = &mut self.0 {
             stream.reader = Some(Reader(Box::new(reader)));
+        }
+        self
+    }
+
+    /// Removes the trailers that `goes` names.
+    #[must_use]
+    pub(crate) fn without_trailers(mut self, goes: impl Fn(&HeaderName) -> bool + Send + Sync + 'static) -> Self {
+        match &mut self.0 {
+            Kind::Empty => {}
+            Kind::Full { trailers, .. } => trailers.iter_mut().for_each(|trailers| remove(trailers, &goes)),
+            Kind::Stream(stream) => stream.trailers = Some(TrailerFilter(Box::new(goes))),
         }
         self
     }
@@ -222,6 +234,17 @@ struct Stream {
     lease: Option<Lease<Body>>,
     progress: Option<Arc<Progress>>,
     reader: Option<Reader>,
+    trailers: Option<TrailerFilter>,
+}
+
+/// Names the trailers that are removed.
+struct TrailerFilter(Box<dyn Fn(&HeaderName) -> bool + Send + Sync>);
+
+fn remove(trailers: &mut HeaderMap, goes: &dyn Fn(&HeaderName) -> bool) {
+    let names: Vec<_> = trailers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in names {
+        trailers.remove(name);
+    }
 }
 
 struct Reader(Box<dyn ReadAlong>);
@@ -260,7 +283,15 @@ impl Stream {
             }
             Some(Ok(_)) => {}
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+        Poll::Ready(frame.map(|frame| match (frame, &self.trailers) {
+            (Ok(mut frame), Some(filter)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    remove(trailers, &filter.0);
+                }
+                Ok(frame)
+            }
+            (frame, _) => frame.map_err(BodyError::Broken),
+        }))
     }
 }
 

@@ -19,25 +19,44 @@ use crate::adapters::net::body::Body;
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingError, sign, whole};
 use crate::adapters::net::pool::{Lease, Pool};
 use crate::adapters::net::progress::Progress;
+use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::connect::Connector;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 
 /// A client of the identity provider. Clones are cheap and share one pool.
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
-    connector: Arc<Connector>,
-    pool: Arc<Pool<Body>>,
+    /// For callers' requests.
+    forwarding: Route,
+    /// For requests on Cambio's own behalf.
+    own: Route,
     host: HeaderValue,
     response_timeout: Duration,
     idle_timeout: Duration,
 }
 
+/// Connections, and those of them that are idle.
+#[derive(Clone, Debug)]
+struct Route {
+    connector: Arc<Connector>,
+    pool: Arc<Pool<Body>>,
+}
+
+impl Route {
+    fn new(config: &Upstream, certificate: Option<&KeyPair>) -> Result<Self, UpstreamSetupError> {
+        Ok(Self { connector: Arc::new(Connector::new(config, certificate)?), pool: Arc::default() })
+    }
+}
+
 impl UpstreamClient {
     /// Reads certificates and keys. Nothing is connected yet.
     pub fn new(config: &Upstream) -> Result<Self, UpstreamSetupError> {
+        let own = Route::new(config, config.client_certificate.as_ref())?;
+        let separate = config.client_certificate.is_some() && config.certificate_for_own_calls_only;
         Ok(Self {
-            connector: Arc::new(Connector::new(config)?),
-            pool: Arc::default(),
+            // Cambio's certificate must not authenticate a caller.
+            forwarding: if separate { Route::new(config, None)? } else { own.clone() },
+            own,
             host: HeaderValue::from_str(config.authority.as_str())
                 .unwrap_or_else(|_| HeaderValue::from_static("localhost")),
             response_timeout: config.response_timeout,
@@ -55,15 +74,19 @@ impl UpstreamClient {
         &self.host
     }
 
-    /// Sends a request whose target is in origin form and that has a `Host`, and waits for the head of the answer.
-    /// The answer's body fails after `upstream.idleTimeout` of silence.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let progress = request.body_mut().watch_progress();
-        let mut request = Some(request);
-        self.within_limit(progress, self.exchange(&mut request)).await
+    /// Sends a caller's request, or one that Cambio makes with a caller's credentials. Its target is in origin form, and it
+    /// has a `Host`. Waits for the head of the answer, whose body fails after `upstream.idleTimeout` of silence.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        self.send_by(&self.forwarding, request).await
     }
 
-    /// Sends a request that Cambio makes itself, with Cambio's name in `User-Agent`. The body of the answer is read if
+    async fn send_by(&self, route: &Route, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let progress = request.body_mut().watch_progress();
+        let mut request = Some(request);
+        self.within_limit(progress, self.exchange(route, &mut request)).await
+    }
+
+    /// Sends a request that Cambio makes on its own behalf, with Cambio's name in `User-Agent`. The body of the answer is read if
     /// the status is 200, and is empty otherwise. `limits` apply to the body; the configuration limits the time until
     /// the head.
     ///
@@ -75,7 +98,7 @@ impl UpstreamClient {
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, OutgoingError> {
         sign(request.headers_mut());
-        let response = self.send(request.map(Body::full)).await;
+        let response = self.send_by(&self.own, request.map(Body::full)).await;
         whole(response.map_err(|error| OutgoingError::Upstream(error.to_string()))?, limits).await
     }
 
@@ -88,15 +111,15 @@ impl UpstreamClient {
         *request.method_mut() = Method::HEAD;
         request.headers_mut().insert(HOST, self.host.clone());
         sign(request.headers_mut());
-        self.send(request).await.map(drop)
+        self.send_by(&self.own, request).await.map(drop)
     }
 
     /// Takes the request out of its slot. The slot is a reference, because a request is large and futures are copied.
-    async fn exchange(&self, slot: &mut Option<Request<Body>>) -> Result<Response<Body>, UpstreamError> {
+    async fn exchange(&self, route: &Route, slot: &mut Option<Request<Body>>) -> Result<Response<Body>, UpstreamError> {
         loop {
-            let (mut lease, reused) = match self.pool.take() {
+            let (mut lease, reused) = match route.pool.take() {
                 Some(lease) => (lease, true),
-                None => (Lease::new(self.connector.connect().await?, &self.pool), false),
+                None => (Lease::new(route.connector.connect().await?, &route.pool), false),
             };
             let Some(request) = slot.take() else {
                 return Err(UpstreamError::Garbage("nothing to send".to_owned()));

@@ -14,6 +14,7 @@ use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::transport::{Transport, tune};
+use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 use crate::adapters::{config, tls};
 
@@ -39,13 +40,13 @@ impl std::fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// Reads certificates and keys.
-    pub(crate) fn new(config: &config::Upstream) -> Result<Self, UpstreamSetupError> {
+    /// Reads certificates and keys. Connections show `certificate`, if there is one.
+    pub(crate) fn new(config: &config::Upstream, certificate: Option<&KeyPair>) -> Result<Self, UpstreamSetupError> {
         let https = config.scheme == Scheme::HTTPS;
         // The resolver wants `::1` for the URL's `[::1]`.
         let host = config.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = if https {
-            let mut client = tls::client(config.ca.as_deref(), config.client_certificate.as_ref())?;
+            let mut client = tls::client(config.ca.as_deref(), certificate)?;
             client.alpn_protocols = vec![b"http/1.1".to_vec()];
             Some((TlsConnector::from(Arc::new(client)), ServerName::try_from(host.clone())?))
         } else {

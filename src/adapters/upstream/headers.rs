@@ -56,6 +56,19 @@ const NOT_NOMINABLE: &[&str] = &[
     "transfer-encoding",
 ];
 
+/// Names that no trailer has, besides those of [`NOT_NOMINABLE`], hop-by-hop headers and those about the caller.
+const NO_TRAILERS: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-range",
+    "expect",
+    "range",
+    "trailer",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+
 /// Whether the request asks for a WebSocket, the only upgrade that is forwarded (RFC 6455 section 4.1).
 pub fn asks_for_websocket(head: &Parts) -> bool {
     head.method == Method::GET
@@ -220,6 +233,18 @@ fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
             headers.remove(name);
         }
     }
+}
+
+/// Whether a request's trailer is removed, whoever sent it: a server that merges trailers into the head (RFC 9110 section
+/// 6.5.1) would read it as a header that Cambio judged, removed or replaced there.
+pub(crate) fn is_no_trailer(name: &HeaderName, certificate: Option<&HeaderName>) -> bool {
+    let text = name.as_str();
+    let dashed = text.replace('_', "-");
+    NO_TRAILERS.contains(&dashed.as_str())
+        || NOT_NOMINABLE.contains(&dashed.as_str())
+        || is_hop_by_hop(&dashed)
+        || is_identity(text)
+        || certificate.is_some_and(|own| own.as_str() == dashed)
 }
 
 /// Whether a CGI-like server could mistake `name` for `own`.

@@ -18,6 +18,11 @@ pub struct Upstream {
     pub ca: Option<String>,
     /// Certificate and key that Cambio shows to the upstream (mutual TLS).
     pub client_certificate: Option<KeyPair>,
+    /// Whether Cambio shows `clientCertificate` only when it asks on its own behalf: for keys, roles, and whether a token is
+    /// still active. Set it to `false` if the upstream requires a certificate on every connection. Callers' requests then
+    /// arrive with Cambio's certificate, so no client of the upstream may be authenticated by this certificate.
+    #[serde(default = "yes")]
+    pub certificate_for_own_calls_only: bool,
     /// Time limit for connecting, TLS included.
     #[serde(default = "period::<5>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
@@ -30,6 +35,10 @@ pub struct Upstream {
     #[serde(default = "period::<300>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
     pub idle_timeout: Period,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Files of a certificate chain and its private key.

@@ -26,6 +26,7 @@ pub(super) fn read<T: DeserializeOwned>(
     env: Option<&dyn Environment>,
     report: &ProblemList,
 ) -> Result<ReadDocument<T>, Option<Node>> {
+    report.documents.borrow_mut().insert(path.to_owned());
     let bytes = match files::read_noted(path, report) {
         Ok(bytes) => bytes,
         Err(message) => {

@@ -14,6 +14,9 @@ use crate::adapters::tls::KeyPair;
 /// Largest file that Cambio reads: a larger one is not configuration, and `/dev/zero` has no end.
 const MAX_BYTES: u64 = 16 << 20;
 
+/// What is wrong with a file for which [`stays_in`] is false.
+pub(super) const LEADS_OUT: &str = "is a link to a file outside of its folder, so Cambio does not read it";
+
 /// What a file must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
@@ -53,6 +56,14 @@ pub(in crate::adapters::config) fn audience_files(folder: &Path) -> io::Result<V
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a file of a folder is in the folder, with every link followed. A mounted `ConfigMap` links to its versions within
+/// the folder. A link to another place would let whoever writes into the folder have any file of this machine read.
+/// A file that can't be found is no link out: reading it fails.
+pub(in crate::adapters::config) fn stays_in(folder: &Path, file: &Path) -> bool {
+    let (Ok(folder), Ok(file)) = (folder.canonicalize(), file.canonicalize()) else { return true };
+    file.starts_with(folder)
 }
 
 /// SHA-256 in lower-case hexadecimal.

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::document;
-use super::files::{Holds, contents};
+use super::files::{self, Holds, contents};
 use super::problem::{At, ProblemList};
+use super::tree::Location;
 use crate::adapters::config::file::keys as file;
 use crate::adapters::config::file::realm::Realm;
 use crate::adapters::config::problem::Problem;
@@ -89,6 +90,11 @@ fn named_folder(path: &str, at: &At<'_>) -> Option<KeyRing> {
 fn folder(folder: &Path, report: &ProblemList) -> Option<Folder> {
     let manifest = folder.join(MANIFEST);
     report.open(&manifest);
+    if !files::stays_in(folder, &manifest) {
+        report.watch(&manifest, None);
+        report.problem(Location::default(), "", files::LEADS_OUT);
+        return None;
+    }
     let read = document::read::<file::Manifest>(&manifest, &schema::keys(), None, report).ok()?;
     let at = At::root(&read.tree, report).field("keys");
     unambiguous(&read.file.keys, &at);
@@ -148,7 +154,12 @@ fn both_halves(key: &file::ManifestKey, folder: &Path, at: &At<'_>) -> Option<Si
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
         return at_file.refuse(format!("{name:?} must be the name of a file in this folder, without a path"));
     }
-    let signing = private_key(&folder.join(name), name, &at_file)?;
+    let file = folder.join(name);
+    if !files::stays_in(folder, &file) {
+        at.report.watch(&file, None);
+        return at_file.refuse(format!("{name:?} {}", files::LEADS_OUT));
+    }
+    let signing = private_key(&file, name, &at_file)?;
     if signing.kid() != key.kid {
         return at.field("kid").refuse(format!("{:?} is not the key in {name}, which is {}", key.kid, signing.kid()));
     }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use http::Uri;
+use ipnet::IpNet;
 
 use super::files::{Holds, key_pair, named};
 use super::format::network_of;
@@ -28,12 +29,24 @@ pub(super) fn upstream(file: &file::Upstream, at: &At<'_>) -> Option<Upstream> {
     let client_certificate = at.optional("clientCertificate", file.client_certificate.as_ref(), |pair, at| {
         key_pair(&pair.certificate, &pair.key, at)
     });
+    if !file.certificate_for_own_calls_only {
+        let at = at.field("certificateForOwnCallsOnly");
+        if file.client_certificate.is_none() {
+            at.problem("has no effect without clientCertificate");
+        } else {
+            at.warning(
+                "every caller's request arrives with Cambio's certificate: no client of the upstream may be authenticated \
+                 by it, or each caller can be that client",
+            );
+        }
+    }
     let parts = url?.into_parts();
     Some(Upstream {
         scheme: parts.scheme?,
         authority: parts.authority?,
         ca: ca?,
         client_certificate: client_certificate?,
+        certificate_for_own_calls_only: file.certificate_for_own_calls_only,
         connect_timeout: file.connect_timeout.duration()?,
         response_timeout: file.response_timeout.duration()?,
         idle_timeout: file.idle_timeout.duration()?,
@@ -57,6 +70,12 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>) -> Option<Listen> {
         if network.prefix_len() == 0 {
             at.warning("Cambio believes every caller's forwarding headers");
         }
+        if file.client_certificate_header.is_some() && is_wide(network) {
+            at.warning(
+                "has more than 256 addresses, and each of them can be any client with a certificate in \
+                 clientCertificateHeader, without its key: list the proxies alone",
+            );
+        }
         Some(network)
     });
     Some(Listen {
@@ -73,6 +92,11 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>) -> Option<Listen> {
         max_connections: usize::try_from(file.max_connections).ok()?,
         drain_timeout: file.drain_timeout.duration()?,
     })
+}
+
+/// Whether a network has more than 256 addresses.
+fn is_wide(network: IpNet) -> bool {
+    network.max_prefix_len() - network.prefix_len() > 8
 }
 
 fn client_certificates(file: &file::ClientCertificates, at: &At<'_>) -> Option<ClientCertificates> {

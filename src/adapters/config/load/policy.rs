@@ -8,6 +8,7 @@ use super::audience::{self, Main, Placed};
 use super::document::{self, ReadDocument};
 use super::files;
 use super::problem::{At, ProblemList};
+use super::tree::Location;
 use crate::adapters::config::file;
 use crate::adapters::config::schema;
 use crate::adapters::config::settings::Config;
@@ -40,6 +41,11 @@ pub(super) fn policy(
     let mut listing = String::new();
     for path in &paths {
         report.open(path);
+        if !files::stays_in(folder, path) {
+            report.watch(path, None);
+            report.problem(Location::default(), "", files::LEADS_OUT);
+            continue;
+        }
         let before = report.count();
         let Ok(document) = document::read::<file::audience::Audience>(path, &schema, None, report) else {
             continue;

@@ -1,7 +1,7 @@
 //! Problems and warnings, collected with their places: one run names them all.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::tree::{Location, Node};
@@ -18,6 +18,8 @@ pub(super) struct ProblemList {
     pub(super) warnings: RefCell<Vec<Problem>>,
     /// File → SHA-256 of its bytes; `None` if it could not be read.
     pub(super) files: RefCell<BTreeMap<PathBuf, Option<String>>>,
+    /// The files among them that hold no secret.
+    pub(super) documents: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl ProblemList {

@@ -40,6 +40,7 @@ impl World {
             authority: idp.address().to_string().parse().unwrap(),
             ca: None,
             client_certificate: None,
+            certificate_for_own_calls_only: true,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(5),

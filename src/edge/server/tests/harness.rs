@@ -60,6 +60,7 @@ pub(crate) fn upstream_config(address: SocketAddr) -> config::Upstream {
         authority: address.to_string().parse().unwrap(),
         ca: None,
         client_certificate: None,
+        certificate_for_own_calls_only: true,
         connect_timeout: LIMIT,
         response_timeout: LIMIT,
         idle_timeout: LIMIT,

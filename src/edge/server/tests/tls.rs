@@ -202,13 +202,19 @@ async fn the_upstream_may_ask_for_a_certificate() {
     let mut config = upstream_config(address);
     config.scheme = http::uri::Scheme::HTTPS;
     config.authority = format!("localhost:{}", address.port()).parse().unwrap();
-    for (name, ca, identity, answer) in [
-        ("all is well", Some(&server), Some(&client), "ok"),
-        ("no certificate of ours", Some(&server), None, "upstream_unavailable"),
-        ("another CA", Some(&client), Some(&client), "upstream_unavailable"),
+    // By default, a caller's request arrives without Cambio's certificate, which is for Cambio's own requests.
+    for (name, ca, identity, own_calls_only, answer) in [
+        ("all is well", Some(&server), Some(&client), false, "ok"),
+        ("for own calls only", Some(&server), Some(&client), true, "upstream_unavailable"),
+        ("no certificate of ours", Some(&server), None, false, "upstream_unavailable"),
+        ("another CA", Some(&client), Some(&client), false, "upstream_unavailable"),
     ] {
         config.ca = ca.map(|pair| pair.certificate.clone());
         config.client_certificate = identity.cloned();
+        config.certificate_for_own_calls_only = own_calls_only;
+        let own = crate::adapters::upstream::client::UpstreamClient::new(&config).unwrap().is_reachable().await;
+        let shows = identity.is_some() && ca == Some(&server);
+        assert_eq!(own.is_ok(), shows, "{name}: a request on Cambio's own behalf");
         let gate = gate_with(&config, &listen_config());
         let mut caller = Caller::new(gate.address).await;
         let received = caller.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -69,6 +69,10 @@ pub(super) fn impersonation(
         "whoever fulfils `who` can become any user who fulfils `whom`: the tokens name only the impersonated user, and \
          only the audit line names both",
     );
+    at.warning(
+        "adminRoles protects users by their roles only: Cambio does not see administrators by Keycloak's fine-grained admin \
+         permissions, so `whom` must exclude them",
+    );
     if let Some(home) = context.home {
         let own = home.name;
         if home.realm.doors.requested_subject != GovernedDoor::Judged {

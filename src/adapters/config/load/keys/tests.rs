@@ -80,17 +80,31 @@ fn a_folder_is_a_ring_and_is_watched() {
 #[test]
 fn a_mounted_secret_is_a_folder() {
     let (files, _) = folder(&keys());
-    fs::rename(files.path("keys"), files.path("..1")).unwrap();
+    fs::rename(files.path("keys"), files.path("before")).unwrap();
     fs::create_dir(files.path("keys")).unwrap();
-    symlink("../..1", files.path("keys/..data")).unwrap();
+    fs::rename(files.path("before"), files.path("keys/..1")).unwrap();
+    symlink("..1", files.path("keys/..data")).unwrap();
     for name in ["keys.yaml", "n.pem", "a.pem"] {
         symlink(format!("..data/{name}"), files.path("keys").join(name)).unwrap();
     }
-    fs::set_permissions(files.path("..1/a.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(files.path("keys/..1/a.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let config = load(&files.path("cambio.yaml"), &()).unwrap();
     let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(warnings[0].contains("keys.yaml:3:") && warnings[0].contains("can be read by every user"));
+
+    // A link out of the folder is not read.
+    for name in ["a.pem", "keys.yaml"] {
+        let link = files.path("keys").join(name);
+        fs::rename(files.path("keys/..1").join(name), files.path(name)).unwrap();
+        fs::remove_file(&link).unwrap();
+        symlink(files.path(name), &link).unwrap();
+        let problems = load(&files.path("cambio.yaml"), &()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].message.contains("a link to a file outside of its folder"), "{problems:#?}");
+        fs::remove_file(&link).unwrap();
+        fs::rename(files.path(name), &link).unwrap();
+    }
 }
 
 #[test]

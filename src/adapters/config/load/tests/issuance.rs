@@ -140,6 +140,14 @@ fn who_may_become_whom_is_said_in_full() {
 }
 
 #[test]
+fn impersonation_says_what_it_does_not_see() {
+    let permission =
+        "issuance: mint\n    impersonation: { who: claims.vip, whom: requested.vip }\nroles: { source: directory }\n#";
+    let warnings: Vec<_> = loaded(permission).warnings.iter().map(ToString::to_string).collect();
+    assert!(warnings.iter().any(|one| one.contains("fine-grained admin permissions")), "{warnings:#?}");
+}
+
+#[test]
 fn refresh_tokens_need_keys_to_seal_them() {
     let folder = folder("issuance: reissue\n    requestedTokens: [refresh_token]");
     let main = std::fs::read_to_string(folder.path("cambio.yaml")).unwrap();

@@ -1,0 +1,76 @@
+//! Asks the realms' directories for the clients that permissions name.
+//!
+//! A permission names a client by its id. Where clients can register themselves (RFC 7591), whoever registers a name that
+//! a permission mentions gets what the permission allows.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::config::{Config, Realm};
+use crate::adapters::net::url::PublicAddress;
+use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::directory::DirectoryClient;
+use crate::judgement::policy::model::Audience;
+use crate::tools::failure::CommandFailure;
+use crate::words::clock::Clock;
+use crate::words::oauth::names::Names;
+
+/// Runs [`unknown_clients`].
+pub(super) fn ask(config: &Config) -> Result<Vec<String>, CommandFailure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
+    runtime.block_on(unknown_clients(config, &Clock::System))
+}
+
+/// A warning for every client that a permission names and that the realm's directory does not know, and for every realm
+/// that has no directory to ask. Clients of `realms.*.clients` are left out, because Cambio authenticates them itself.
+///
+/// # Errors
+/// A directory does not answer.
+pub async fn unknown_clients(config: &Config, clock: &Clock) -> Result<Vec<String>, CommandFailure> {
+    let upstream = UpstreamClient::new(&config.upstream).map_err(CommandFailure::of)?;
+    let mut warnings = Vec::new();
+    for realm in config.realms.values() {
+        let Some(audiences) = config.policy.realms.get(&realm.name) else { continue };
+        let Some(directory) = directory(realm, clock)? else {
+            warnings.push(format!("realms.{}: has no directory, so its clients are not known", realm.name));
+            continue;
+        };
+        for (client, places) in named(realm, audiences) {
+            let known = directory.knows_client(&upstream, client).await;
+            if known.map_err(|error| CommandFailure(format!("realms.{}.directory: {error}", realm.name)))? {
+                continue;
+            }
+            warnings.push(format!(
+                "{}: the realm {} has no client {client:?}: whoever registers one gets what is permitted to it",
+                places.join(", "),
+                realm.name
+            ));
+        }
+    }
+    Ok(warnings)
+}
+
+fn directory(realm: &Realm, clock: &Clock) -> Result<Option<DirectoryClient>, CommandFailure> {
+    let Some(config) = &realm.directory else { return Ok(None) };
+    let public = PublicAddress::of(&realm.issuer).map_err(CommandFailure::of)?;
+    Ok(Some(DirectoryClient::new(config, &realm.path, public, clock.clone())))
+}
+
+/// The clients that permissions name, and where.
+fn named<'c>(realm: &Realm, audiences: &'c BTreeMap<String, Audience>) -> BTreeMap<&'c str, Vec<String>> {
+    let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for audience in audiences.values() {
+        for (index, permission) in audience.permissions.iter().enumerate() {
+            for names in [&permission.clients, &permission.subject_clients] {
+                let Names::Listed(clients) = names else { continue };
+                for client in clients.iter().filter(|client| realm.clients.methods(client).is_none()) {
+                    let place = format!("audience {}: permissions[{index}]", audience.name);
+                    let places = named.entry(client).or_default();
+                    if !places.contains(&place) {
+                        places.push(place);
+                    }
+                }
+            }
+        }
+    }
+    named
+}
