@@ -103,6 +103,54 @@ impl MarkStore {
         result
     }
 
+    /// Keeps a text until `until`, in the place of an earlier one. Whoever can read the store can read the text: secrets
+    /// must be encrypted.
+    ///
+    /// # Errors
+    /// The text may not be kept.
+    pub async fn keep(&self, key: &MarkKey, text: &str, until: Timestamp) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let now = self.clock.now();
+        let kept = keep(until, now);
+        let result = match &self.place {
+            Place::Memory(memory) => memory.keep(key, text, kept, now),
+            Place::Redis(redis) => redis.keep(key, text, length(kept, now)).await.map_err(StoreError::from),
+        };
+        self.ended(StoreOperation::Mark, result.as_ref().map(|()| StoreOutcome::Ok), started);
+        result
+    }
+
+    /// The text that is kept for a key.
+    ///
+    /// # Errors
+    /// The store can't tell.
+    pub async fn kept(&self, key: &MarkKey) -> Result<Option<String>, StoreError> {
+        let started = Instant::now();
+        let result = match &self.place {
+            Place::Memory(memory) => Ok(memory.kept(key, self.clock.now())),
+            Place::Redis(redis) => redis.kept(key).await.map_err(StoreError::from),
+        };
+        self.ended(StoreOperation::Look, result.as_ref().map(|_| StoreOutcome::Ok), started);
+        result
+    }
+
+    /// Forgets the text that is kept for a key.
+    ///
+    /// # Errors
+    /// The text may still be kept, until its time is over.
+    pub async fn forget(&self, key: &MarkKey) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let result = match &self.place {
+            Place::Memory(memory) => {
+                memory.forget(key, self.clock.now());
+                Ok(())
+            }
+            Place::Redis(redis) => redis.forget(key).await.map_err(StoreError::from),
+        };
+        self.ended(StoreOperation::Mark, result.as_ref().map(|()| StoreOutcome::Ok), started);
+        result
+    }
+
     /// Whether the store answers.
     ///
     /// # Errors

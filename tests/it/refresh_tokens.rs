@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::client::Answer;
 use crate::support::files::BACK_END_API;
+use crate::support::tamper::Tamper;
 use crate::support::world::{Plan, TOKEN_PATH, World, login};
-use crate::support::{client, form, golden, token};
+use crate::support::{client, form, golden, lenient, token};
 
 const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 const LOGOUT_PATH: &str = "/realms/corp/protocol/openid-connect/logout";
@@ -401,6 +402,45 @@ async fn a_refresh_is_judged_by_what_is_true_now() {
             }
         }
     }
+}
+
+/// The identity provider's refresh tokens that Cambio used since the test forgot the requests.
+fn used_upstream(world: &World) -> Vec<String> {
+    let received = world.idp.faults().received().into_iter();
+    let fields = received.map(|one| lenient::pairs(&one.body));
+    fields
+        .filter_map(|fields| fields.into_iter().find(|field| field.0 == "refresh_token").map(|field| field.1))
+        .collect()
+}
+
+/// The identity provider may take its old refresh token for stolen once it has given a new one.
+#[tokio::test]
+async fn a_refresh_that_fails_half_way_costs_nothing() {
+    let world = world().await;
+    let first = refresh_token(&exchanged(&world, &[]).await);
+    world.idp.faults().forget();
+    world.idp.faults().tamper(Tamper::Subject("somebody-else"));
+    assert_eq!(refresh(&world, &first, &[]).await.status, 502);
+    world.idp.faults().clear();
+    let refreshed = refresh(&world, &first, &[]).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+    let used = used_upstream(&world);
+    assert_eq!(used.len(), 2);
+    assert_ne!(used[0], used[1], "the second refresh uses what the first one brought");
+    assert_eq!(refresh(&world, &refresh_token(&refreshed), &[]).await.status, 200);
+}
+
+/// Not even at once: the identity provider would end the session.
+#[tokio::test]
+async fn the_identity_provider_never_sees_its_refresh_token_twice() {
+    let world = world().await;
+    let first = refresh_token(&exchanged(&world, &[]).await);
+    world.idp.faults().forget();
+    let uses: Vec<_> = (0..8).map(|_| refresh(&world, &first, &[])).collect();
+    let answers = futures_util::future::join_all(uses).await;
+    let won: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!((won.len(), used_upstream(&world).len()), (1, 1));
+    assert_eq!(refresh(&world, &refresh_token(won[0]), &[]).await.status, 200);
 }
 
 /// Nobody but the directory knows the session of a token that was minted for one of the realm's own users.

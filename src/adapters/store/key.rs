@@ -19,6 +19,8 @@ pub enum MarkKind {
     RefreshToken,
     /// A revoked family of Cambio's refresh tokens.
     RefreshFamily,
+    /// What replaces a refresh token of Cambio's, if the identity provider refreshed its own token, and then the refresh failed.
+    RefreshReplacement,
 }
 
 /// The name of an entry: SHA-256 over the kind, the authority and the id, so that no token id, secret or client name
@@ -31,13 +33,14 @@ pub struct MarkKey {
 
 impl MarkKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SubjectToken,
         Self::ClientAssertion,
         Self::DpopProof,
         Self::RevokedToken,
         Self::RefreshToken,
         Self::RefreshFamily,
+        Self::RefreshReplacement,
     ];
 
     /// The name, as it stands in Redis keys.
@@ -49,6 +52,7 @@ impl MarkKind {
             Self::RevokedToken => "revoked-token",
             Self::RefreshToken => "refresh-token",
             Self::RefreshFamily => "refresh-family",
+            Self::RefreshReplacement => "refresh-replacement",
         }
     }
 }

@@ -14,12 +14,21 @@ const ENTRIES: usize = 1 << 19;
 /// Parts of a kind's room, so that requests on several threads seldom wait for each other.
 const SHARDS: usize = 16;
 
+/// Bytes of all kept texts.
+const TEXTS: usize = 16 << 20;
+
 type Digest = [u8; 32];
 
 /// Entries by kind. Each kind has its own room: a flood of one kind does not take another's.
 pub(super) struct MemoryMarks {
     kinds: [Box<[Mutex<Shard>]>; MarkKind::ALL.len()],
     shard_entries: usize,
+    texts: Mutex<HashMap<Digest, KeptText>>,
+}
+
+struct KeptText {
+    text: String,
+    until: Timestamp,
 }
 
 /// A part of a kind's room.
@@ -38,7 +47,7 @@ impl MemoryMarks {
 
     pub(super) fn with_room(entries: usize) -> Self {
         let kind = |_| (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { kinds: MarkKind::ALL.map(kind), shard_entries: entries / SHARDS }
+        Self { kinds: MarkKind::ALL.map(kind), shard_entries: entries / SHARDS, texts: Mutex::default() }
     }
 
     pub(super) fn claim(&self, key: &MarkKey, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
@@ -60,6 +69,33 @@ impl MemoryMarks {
 
     pub(super) fn is_marked(&self, key: &MarkKey, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.shard(key, now)?.entries.contains_key(key.digest()))
+    }
+
+    /// Keeps a text in the place of an earlier one.
+    pub(super) fn keep(&self, key: &MarkKey, text: &str, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let mut texts = self.texts(now);
+        texts.remove(key.digest());
+        let bytes: usize = texts.values().map(|kept| kept.text.len()).sum();
+        if bytes + text.len() > TEXTS {
+            return Err(StoreError::Full);
+        }
+        texts.insert(*key.digest(), KeptText { text: text.to_owned(), until });
+        Ok(())
+    }
+
+    pub(super) fn kept(&self, key: &MarkKey, now: Timestamp) -> Option<String> {
+        self.texts(now).get(key.digest()).map(|kept| kept.text.clone())
+    }
+
+    pub(super) fn forget(&self, key: &MarkKey, now: Timestamp) {
+        self.texts(now).remove(key.digest());
+    }
+
+    /// The kept texts whose time is not over. There are few: one for each refresh that is being answered or has failed.
+    fn texts(&self, now: Timestamp) -> MutexGuard<'_, HashMap<Digest, KeptText>> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.retain(|_, kept| kept.until > now);
+        texts
     }
 
     fn insert(&self, shard: &mut Shard, key: &MarkKey, until: Timestamp) -> Result<(), StoreError> {

@@ -98,6 +98,38 @@ impl RedisMarks {
         }
     }
 
+    /// Keeps a text in the place of an earlier one.
+    pub(super) async fn keep(&self, key: &MarkKey, text: &str, kept: Duration) -> Result<(), RedisError> {
+        let key = key.written(&self.prefix);
+        let mut set = cmd("SET");
+        set.arg(&key).arg(text).arg("PX").arg(millis(kept));
+        match self.ask(&key, [set]).await? {
+            [Value::Okay] => Ok(()),
+            _ => Err(RedisError::Garbage),
+        }
+    }
+
+    pub(super) async fn kept(&self, key: &MarkKey) -> Result<Option<String>, RedisError> {
+        let key = key.written(&self.prefix);
+        let mut get = cmd("GET");
+        get.arg(&key);
+        match self.ask(&key, [get]).await? {
+            [Value::Nil] => Ok(None),
+            [Value::BulkString(text)] => String::from_utf8(text).map(Some).map_err(|_| RedisError::Garbage),
+            _ => Err(RedisError::Garbage),
+        }
+    }
+
+    pub(super) async fn forget(&self, key: &MarkKey) -> Result<(), RedisError> {
+        let key = key.written(&self.prefix);
+        let mut delete = cmd("DEL");
+        delete.arg(&key);
+        match self.ask(&key, [delete]).await? {
+            [Value::Int(_)] => Ok(()),
+            _ => Err(RedisError::Garbage),
+        }
+    }
+
     pub(super) async fn is_marked(&self, key: &MarkKey) -> Result<bool, RedisError> {
         self.exists(&key.written(&self.prefix)).await
     }

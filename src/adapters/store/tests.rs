@@ -136,3 +136,20 @@ async fn one_of_many_at_once_is_the_first() {
     }
     assert_eq!(first, 1);
 }
+
+#[tokio::test]
+async fn a_text_is_kept_until_it_is_forgotten_or_its_time_has_passed() {
+    let (store, hand) = store(Place::Memory(MemoryMarks::new()));
+    assert_eq!(store.kept(&key("a")).await.unwrap(), None);
+    store.keep(&key("a"), "one", at(60)).await.unwrap();
+    store.keep(&key("a"), "two", at(60)).await.unwrap();
+    store.keep(&key("b"), "three", at(60)).await.unwrap();
+    assert_eq!(store.kept(&key("a")).await.unwrap().as_deref(), Some("two"));
+    assert!(!store.is_marked(&key("a")).await.unwrap(), "a text is no mark");
+    store.forget(&key("a")).await.unwrap();
+    assert_eq!(store.kept(&key("a")).await.unwrap(), None);
+    hand.advance(SignedDuration::from_secs(121));
+    assert_eq!(store.kept(&key("b")).await.unwrap(), None);
+    let huge = "x".repeat(17 << 20);
+    assert!(store.keep(&key("a"), &huge, at(600)).await.is_err());
+}

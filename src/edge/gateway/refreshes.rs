@@ -1,4 +1,5 @@
-//! Refreshes that are being answered. Several uses of one refresh token at one time are a race of one client. A use that
+//! Refreshes that are being answered, one at a time for each refresh token: an identity provider that rotates its own
+//! refresh tokens would take a second request for theft. Several uses of one refresh token at one time are a race of one client. A use that
 //! begins after another was answered is reuse, and a sign of theft.
 //!
 //! No use is answered before a moment has passed since it came. So all that a client sent at once have come, even if
@@ -8,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use crate::adapters::store::MarkKey;
@@ -19,42 +21,53 @@ const RACE: Duration = Duration::from_secs(1);
 
 /// Refresh tokens in use at this moment.
 #[derive(Clone, Debug, Default)]
-pub struct RefreshesInFlight(Arc<Mutex<HashMap<MarkKey, Race>>>);
+pub struct RefreshesInFlight(Arc<Mutex<HashMap<MarkKey, Arc<Race>>>>);
 
-/// When one of the uses that overlap each other was about to be answered.
-type Race = Arc<OnceLock<Instant>>;
+/// Uses of one refresh token that overlap each other.
+#[derive(Debug, Default)]
+struct Race {
+    /// When one of them was about to be answered.
+    claimed: OnceLock<Instant>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 /// One use of a refresh token, until it is dropped.
 #[derive(Debug)]
 pub struct RefreshInFlight {
     all: RefreshesInFlight,
     key: MarkKey,
-    race: Race,
+    race: Arc<Race>,
     began: Instant,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl RefreshesInFlight {
     /// A use of the refresh token begins.
     pub fn begin(&self, key: &MarkKey) -> RefreshInFlight {
         let race = Arc::clone(self.lock().entry(*key).or_default());
-        RefreshInFlight { all: self.clone(), key: *key, race, began: Instant::now() }
+        RefreshInFlight { all: self.clone(), key: *key, race, began: Instant::now(), turn: None }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<MarkKey, Race>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<MarkKey, Arc<Race>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RefreshInFlight {
+    /// Waits until no use that overlaps this one is being answered.
+    pub async fn take_turn(&mut self) {
+        self.turn = Some(Arc::clone(&self.race.turn).lock_owned().await);
+    }
+
     /// This use, which found the refresh token unused, is about to use it up.
     pub async fn claims(&self) {
         tokio::time::sleep_until(self.began + MOMENT).await;
-        self.race.get_or_init(Instant::now);
+        self.race.claimed.get_or_init(Instant::now);
     }
 
     /// Whether a use that overlaps this one, directly or through others, has used up the refresh token.
     pub fn is_overtaken(&self) -> bool {
-        self.race.get().is_some_and(|claimed| claimed.elapsed() < RACE)
+        self.race.claimed.get().is_some_and(|claimed| claimed.elapsed() < RACE)
     }
 }
 
@@ -88,6 +101,13 @@ mod tests {
         assert!(!third.is_overtaken(), "nobody can keep a race going");
         drop((second, third));
         assert!(!all.begin(&key("a")).is_overtaken(), "all of them were answered before");
+        drop(other);
+
+        let (mut one, mut other) = (all.begin(&key("a")), all.begin(&key("a")));
+        one.take_turn().await;
+        assert!(tokio::time::timeout(RACE, other.take_turn()).await.is_err(), "it waits for the first");
+        drop(one);
+        other.take_turn().await;
         drop(other);
         assert!(all.lock().is_empty());
     }

@@ -21,6 +21,7 @@ const MAX_JTI: usize = 1024;
 pub struct RefreshFamily {
     whole: MarkKey,
     member: MarkKey,
+    replacement: MarkKey,
     ends: Timestamp,
 }
 
@@ -43,6 +44,7 @@ impl RefreshFamily {
         Self {
             whole: family_key(realm, family),
             member: MarkKey::new(MarkKind::RefreshToken, &[realm, family, &generation]),
+            replacement: MarkKey::new(MarkKind::RefreshReplacement, &[realm, family, &generation]),
             ends: renewal.ends(),
         }
     }
@@ -65,13 +67,35 @@ impl RefreshFamily {
         })
     }
 
+    /// The refresh token, encrypted, that stands in the place of this one: an earlier refresh failed after the identity
+    /// provider had replaced its own refresh token.
+    ///
+    /// # Errors
+    /// [`Reason::StoreUnavailable`]
+    pub async fn replacement(&self, store: &MarkStore) -> Result<Option<Secret>, Refusal> {
+        Ok(store.kept(&self.replacement).await.map_err(store_unavailable)?.map(Secret::new))
+    }
+
+    /// Remembers the refresh token that stands in the place of this one, until this one is used up. Without it, a refresh
+    /// that fails after this would end the session.
+    pub async fn replace(&self, token: &Secret, store: &MarkStore) {
+        if let Err(error) = store.keep(&self.replacement, token.expose(), self.ends).await {
+            tracing::warn!(%error, "the identity provider's new refresh token is lost if this refresh fails");
+        }
+    }
+
     /// Uses up the refresh token, which only one request can do. The others began before this one was answered, so
     /// they are no sign of theft.
     ///
     /// # Errors
     /// [`Reason::RefreshTokenRaced`], [`Reason::StoreUnavailable`]
     pub async fn use_up(&self, store: &MarkStore) -> Result<(), Refusal> {
-        if store.claim(&self.member, self.ends).await.map_err(store_unavailable)? { Ok(()) } else { Err(raced()) }
+        if !store.claim(&self.member, self.ends).await.map_err(store_unavailable)? {
+            return Err(raced());
+        }
+        // If this fails, the entry stays until its time is over. Nobody can use it: the member is used up.
+        let _ = store.forget(&self.replacement).await;
+        Ok(())
     }
 
     /// Revokes the family, with every access token that came with one of its members. The last of them may live for

@@ -200,6 +200,18 @@ impl Renewal {
         self.upstream.as_ref()
     }
 
+    /// Whether both are the same member of the same family.
+    pub fn is_same_member(&self, other: &Self) -> bool {
+        (&self.realm, &self.client, &self.family, self.generation)
+            == (&other.realm, &other.client, &other.family, other.generation)
+    }
+
+    /// This refresh token with another refresh token of the identity provider.
+    #[must_use]
+    pub fn with_upstream(&self, token: Secret) -> Self {
+        Self { upstream: Some(token), ..self.clone() }
+    }
+
     /// The `cnf` of the access token, which the caller proves again.
     pub fn binding(&self) -> Option<&Value> {
         self.binding.as_ref()

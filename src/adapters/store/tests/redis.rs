@@ -167,3 +167,22 @@ async fn an_answer_to_nobody_is_nobodys() {
     store.reachable().await.unwrap();
     assert!(!store.claim(&key("a"), at(60)).await.unwrap(), "an answer to nobody was taken for one");
 }
+
+#[tokio::test]
+async fn a_text_is_set_read_and_deleted() {
+    let server = FakeRedis::start(|command| match command.split(' ').next() {
+        Some("SET") => say("+OK"),
+        Some("GET") => bulk("text"),
+        Some("DEL") => say(":1"),
+        _ => usual(command),
+    })
+    .await;
+    let store = in_redis(&redis_at(server.port));
+    store.keep(&key("a"), "text", at(60)).await.unwrap();
+    assert_eq!(store.kept(&key("a")).await.unwrap().as_deref(), Some("text"));
+    store.forget(&key("a")).await.unwrap();
+    let name = key("a").written(PREFIX);
+    let expected =
+        ["INFO memory".to_owned(), format!("SET {name} text PX 120000"), format!("GET {name}"), format!("DEL {name}")];
+    assert_eq!(server.heard(), expected.map(|text| (0, text)));
+}

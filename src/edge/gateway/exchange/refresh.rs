@@ -76,9 +76,13 @@ impl Case<'_> {
         self.record.family(&renewal);
         self.record.renewing(&renewal);
         let family = RefreshFamily::new(&renewal);
-        let flight = self.services.refreshes.begin(family.member());
+        let mut flight = self.services.refreshes.begin(family.member());
+        flight.take_turn().await;
         match family.state(&self.services.store).await? {
-            MemberState::Unused => Ok(OpenedRefresh { request, renewal, family, flight, refreshed: None }),
+            MemberState::Unused => {
+                let renewal = self.replaced(renewal, &family).await?;
+                Ok(OpenedRefresh { request, renewal, family, flight, refreshed: None })
+            }
             MemberState::Revoked => Err(invalid("its family was revoked".to_owned())),
             MemberState::Used if flight.is_overtaken() => Err(raced()),
             MemberState::Used => {
@@ -119,9 +123,27 @@ impl Case<'_> {
         let UpstreamReply { head, body } = self.ask_upstream(refresh.request.credentials(), form, head).await?;
         let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = take_refreshed(&mut answer);
+        if let Some(token) = &session.token {
+            // The identity provider may not accept its old refresh token again.
+            let renewal = refresh.renewal.with_upstream(token.clone());
+            if let Ok(sealed) = self.refresh_tokens()?.seal.seal(&renewal) {
+                refresh.family.replace(&sealed, &self.services.store).await;
+            }
+        }
         let claims = self.verified(&answer).await?.claims().clone();
         refresh.refreshed = Some(Refreshed { answer, session, head });
         Ok(own.then_some(claims))
+    }
+
+    /// The refresh token, with the identity provider's newest refresh token if an earlier refresh failed half way.
+    async fn replaced(&self, renewal: Renewal, family: &RefreshFamily) -> Result<Renewal, Refusal> {
+        if renewal.upstream().is_none() {
+            return Ok(renewal);
+        }
+        let Some(sealed) = family.replacement(&self.services.store).await? else { return Ok(renewal) };
+        let opened = self.refresh_tokens()?.seal.open(&sealed, renewal.realm(), renewal.client());
+        // A replacement that can't be opened was sealed with a key that is gone.
+        Ok(opened.ok().filter(|opened| renewal.is_same_member(opened)).unwrap_or(renewal))
     }
 
     async fn directory_claims(&self, renewal: &Renewal) -> Result<Map<String, Value>, Refusal> {
