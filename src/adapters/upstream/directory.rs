@@ -2,6 +2,7 @@
 //! and for impersonation. Roles are cached for a short time, with one request at a time per user.
 
 pub mod claims;
+pub mod fine_grained;
 pub mod roles;
 pub mod user;
 
@@ -88,13 +89,25 @@ impl DirectoryClient {
         }
     }
 
-    /// Sends a request with Cambio's own token, and again with a new token if the old one is refused.
     async fn get<T: for<'de> Deserialize<'de>>(
         &self,
         upstream: &UpstreamClient,
         path: String,
         what: &'static str,
     ) -> Result<T, DirectoryError> {
+        self.ask(upstream, path, None, what).await
+    }
+
+    /// Sends a request with Cambio's own token, and again with a new token if the old one is refused. The request is a
+    /// POST if it has a body, in JSON.
+    async fn ask<T: for<'de> Deserialize<'de>>(
+        &self,
+        upstream: &UpstreamClient,
+        path: String,
+        body: Option<String>,
+        what: &'static str,
+    ) -> Result<T, DirectoryError> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
         let mut fresh = false;
         loop {
             let held = self.token.load_full().filter(|token| !fresh && token.1 > self.clock.now());
@@ -104,7 +117,10 @@ impl DirectoryClient {
                 fresh = true;
                 self.new_token(upstream).await?
             };
-            let mut request = self.request(Method::GET, &path, String::new())?;
+            let mut request = self.request(method.clone(), &path, body.clone().unwrap_or_default())?;
+            if body.is_some() {
+                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
             request.headers_mut().insert(AUTHORIZATION, bearer(&token.0)?);
             let (status, body) = send(upstream, request).await?;
             match status {

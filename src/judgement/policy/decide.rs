@@ -177,8 +177,10 @@ impl Judge<'_> {
     ) -> Result<Decision, Refusal> {
         let request = self.context.request;
         if let Some(requested) = request.impersonate.filter(|requested| requested.protected) {
-            let detail =
-                format!("the user {} has a role of realms.{}.adminRoles", requested.subject, self.context.realm);
+            let detail = format!(
+                "the user {} has a role of realms.{}.adminRoles, or administers others by fine-grained permissions",
+                requested.subject, self.context.realm
+            );
             return Err(Refusal::new(Reason::ImpersonationProtected, detail));
         }
         let subject = minted_subject(self.policy, request, offers)?;

@@ -38,6 +38,7 @@ impl View<'_> {
                 ProviderAnswer::ok(&sessions.into_iter().map(|id| json!({"id": id, "userId": user.id})).collect())
             }),
             ["users", user, "role-mappings", rest @ .., "composite"] => self.role_mappings(user, rest),
+            // As a Keycloak without fine-grained admin permissions.
             _ => ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
         }
     }

@@ -90,7 +90,7 @@ pub struct Realm {
     pub directory: Option<Directory>,
     /// Roles that make a user an administrator: `realm:ROLE`, `client:ID/ROLE` or `client:ID/*`. Nobody may impersonate an
     /// administrator (`requested_subject`). Roles from groups and composite roles count. A list here replaces the default.
-    /// Cambio does not see Keycloak's fine-grained admin permissions: exclude users who have them in `impersonation.whom`.
+    /// Users whom Keycloak's fine-grained admin permissions let administer something count, too (see `docs/delegation.md`).
     #[serde(default = "admin_roles")]
     #[schemars(transform = some("admin-role", "leave it out for the default, or name the roles that protect a user"))]
     pub admin_roles: Vec<String>,

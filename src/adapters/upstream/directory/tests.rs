@@ -201,6 +201,37 @@ async fn administrators_are_known_by_their_roles() {
     assert_eq!(nobody, Err(DirectoryError::NoUser));
 }
 
+/// The answers are those of Keycloak 26.7.5.
+#[tokio::test]
+async fn administrators_are_known_by_fine_grained_permissions() {
+    let world = World::start().await;
+    let administers = async || world.directory.administers(&world.upstream, ALICE).await;
+    assert_eq!(administers().await, Ok(false), "the permissions are off: 404");
+    let asked: Vec<_> = world.idp.faults().received().into_iter().map(|one| (one.method, one.target)).collect();
+    let path = "/admin/realms/corp/clients/uuid-of-realm-management/authz/resource-server/policy/evaluate";
+    assert!(asked.contains(&(Method::POST, path.to_owned())), "{asked:?}");
+    for (name, status, body, expected) in [
+        ("nothing", 200, json!({"status": "DENY", "results": [{"status": "DENY"}]}), Some(false)),
+        ("no permission", 200, json!({"status": "DENY"}), Some(false)),
+        ("something", 200, json!({"status": "PERMIT", "results": [{"status": "PERMIT"}]}), Some(true)),
+        (
+            "one of two",
+            200,
+            json!({"status": "DENY", "results": [{"status": "DENY"}, {"status": "PERMIT"}]}),
+            Some(true),
+        ),
+        ("what Cambio's client may not see", 403, json!({}), None),
+        ("a fault", 500, json!({}), None),
+        ("no verdict", 200, json!({"results": []}), None),
+    ] {
+        world.answer(status, &body);
+        let told = administers().await;
+        assert_eq!(told.as_ref().ok().copied(), expected, "{name}: {told:?}");
+    }
+    world.answer(403, &json!({}));
+    assert!(administers().await.unwrap_err().to_string().contains("view-authorization"));
+}
+
 #[tokio::test]
 async fn a_client_without_rights_learns_nothing() {
     let world = World::as_client("front-end-app", "front-end-secret").await;

@@ -62,6 +62,8 @@ impl Case<'_> {
         }
         let admin = &realm.config.admin_roles;
         let roles = directory.admin_roles(upstream, &user.id, admin).await.map_err(refused)?;
-        Ok(Target { protected: admin.names(&roles), user })
+        let by_role = admin.names(&roles);
+        let protected = by_role || directory.administers(upstream, &user.id).await.map_err(refused)?;
+        Ok(Target { user, protected })
     }
 }

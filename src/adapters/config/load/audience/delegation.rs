@@ -70,8 +70,8 @@ pub(super) fn impersonation(
          only the audit line names both",
     );
     at.warning(
-        "adminRoles protects users by their roles only: Cambio does not see administrators by Keycloak's fine-grained admin \
-         permissions, so `whom` must exclude them",
+        "users who administer single users, groups, clients or roles by Keycloak's fine-grained admin permissions (version 2), \
+         without a role of adminRoles, are not protected: `whom` must exclude them",
     );
     if let Some(home) = context.home {
         let own = home.name;

@@ -144,7 +144,7 @@ fn impersonation_says_what_it_does_not_see() {
     let permission =
         "issuance: mint\n    impersonation: { who: claims.vip, whom: requested.vip }\nroles: { source: directory }\n#";
     let warnings: Vec<_> = loaded(permission).warnings.iter().map(ToString::to_string).collect();
-    assert!(warnings.iter().any(|one| one.contains("fine-grained admin permissions")), "{warnings:#?}");
+    assert!(warnings.iter().any(|one| one.contains("fine-grained admin permissions (version 2)")), "{warnings:#?}");
 }
 
 #[test]
