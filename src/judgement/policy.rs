@@ -7,6 +7,7 @@ mod claim_values;
 pub mod contract;
 pub mod decide;
 pub mod delegation;
+mod forwarded;
 pub mod mint;
 pub mod model;
 pub mod narrow;

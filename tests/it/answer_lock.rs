@@ -15,16 +15,22 @@ const ALL_REALM_ROLES: &str = "{ own: true, realm: [default-roles-corp, offline_
 
 /// A world in which back-end-api's tokens are forwarded as they are.
 async fn forwarding() -> World {
-    let file = format!("{BACK_END_API}{PERMITTED}issuance: forward\n").replace("{ own: true }", ALL_REALM_ROLES);
+    let file = format!("{BACK_END_API}{PERMITTED}issuance: forward\n");
+    let file = file.replace("{ own: true }", ALL_REALM_ROLES).replace("lifetime: 5m", "claims: [department, groups]");
     Plan::new().await.audience("back-end-api", &file).start().await
 }
 
 #[tokio::test]
 async fn an_answer_outside_the_contract_is_withheld() {
-    let rows: [(&str, Tamper, &str, u16); 10] = [
+    let rows: [(&str, Tamper, &str, u16); 15] = [
         ("another audience", Tamper::Audience("other-api"), "answer_audience", 502),
         ("a realm role more", Tamper::RealmRole("admin"), "answer_roles", 403),
         ("another client's role", Tamper::ClientRole("other-api", "other_user"), "answer_roles", 403),
+        ("roles in a flat claim", Tamper::Claim("roles"), "answer_claims", 403),
+        ("entitlements", Tamper::Claim("entitlements"), "answer_claims", 403),
+        ("roles in a claim of any name", Tamper::Claim("https://example.org/permissions"), "answer_claims", 403),
+        ("roles in a standard claim", Tamper::Claim("name"), "answer_claims", 403),
+        ("the mark of an impersonation", Tamper::Claim("impersonated"), "answer_claims", 403),
         ("a scope more", Tamper::Scope("phone"), "answer_scope", 403),
         ("lives too long", Tamper::Lifetime(3600), "answer_lifetime", 403),
         ("another subject", Tamper::Subject("bob"), "answer_subject", 502),

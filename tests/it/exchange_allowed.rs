@@ -145,6 +145,13 @@ async fn forward_refuses_what_the_owner_did_not_list_and_passes_what_he_did() {
     let roles = "{ own: true, realm: [default-roles-corp, offline_access, uma_authorization, auditor] }";
     let file = file.replace("{ own: true }", roles);
     world.rewrite("audiences/back-end-api.yaml", &file).await;
+    assert_ne!(world.exchange(&alice, &[]).await.status, 200, "a claim is not listed");
+    let line = world.audit(2).await.remove(1);
+    assert_eq!(line["reason"], "answer_claims");
+    let detail = line["detail"].as_str().unwrap();
+    assert!(detail.contains("\"department\"") && detail.contains("token.claims"), "names the claim: {line}");
+
+    world.rewrite("audiences/back-end-api.yaml", &file.replace("lifetime: 5m", "claims: [department, groups]")).await;
     let issued = world.exchange(&alice, &[]).await.access_token();
     assert_eq!(token::header(&issued)["kid"], token::header(&alice)["kid"], "signed by the identity provider");
 }

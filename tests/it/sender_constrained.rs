@@ -33,7 +33,8 @@ async fn bound(world: &World, cnf: Value) -> String {
 
 async fn forwarding() -> World {
     let roles = "{ own: true, realm: [default-roles-corp, offline_access, uma_authorization, auditor] }";
-    let file = format!("{BACK_END_API}{PERMITTED}issuance: forward\n").replace("{ own: true }", roles);
+    let file = format!("{BACK_END_API}{PERMITTED}issuance: forward\n");
+    let file = file.replace("{ own: true }", roles).replace("lifetime: 5m", "claims: [department, groups]");
     Plan::new().await.audience("back-end-api", &file).start().await
 }
 

@@ -8,7 +8,9 @@ use super::*;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::{Audience, Issuance};
-use crate::judgement::policy::samples::{ISSUER, NOW, audience, contract, keycloak_claims, now, permission, set};
+use crate::judgement::policy::samples::{
+    ISSUER, NOW, audience, contract, keycloak_claims, listed, now, permission, set,
+};
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -70,6 +72,7 @@ fn lenient() -> Audience {
     let mut target = strict();
     target.issuance = Issuance::Forward;
     target.roles.realm = set(&["default-roles-corp", "offline_access", "uma_authorization"]);
+    target.token.claims = listed(&["custom", "department"]);
     target
 }
 

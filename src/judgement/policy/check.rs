@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::judgement::policy::claim_names::{REFRESH_FAMILY, is_bound_to_key};
 use crate::judgement::policy::claim_values::{audience, scope, scope_claim, seconds};
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
+use crate::judgement::policy::model::Issuance;
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
@@ -42,7 +43,11 @@ impl Contract {
         self.check_role_claims(issued.claims)?;
         let (claimed, stated) = (claim("scope").map(scope_claim).transpose()?, issued.scope.map(scope).transpose()?);
         claimed.iter().chain(&stated).try_for_each(|scope| self.check_scope(scope))?;
-        self.check_lifetime(issued.claims)
+        self.check_lifetime(issued.claims)?;
+        if self.issuance != Issuance::Forward {
+            return Ok(());
+        }
+        self.check_forwarded_claims(issued.claims, &claimed.or(stated).unwrap_or_default())
     }
 
     /// Checks what narrowing can't correct: a token type other than `expected`, another subject, issuer or client, a missing

@@ -1,7 +1,7 @@
 //! What an issued token must look like.
 //!
-//! A contract limits the claims that are named here. A forwarded token's further claims, which Keycloak's protocol mappers
-//! write, stay as the identity provider made them. `reissue` drops those that the audience does not list.
+//! A contract limits every claim. `reissue` drops further claims, which Keycloak's protocol mappers write, if the audience
+//! does not list them; `forward` refuses a token that has any.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ pub struct Contract {
     pub expires_by: Option<Timestamp>,
     /// The `cnf` of the new token; `None` if nothing requires one.
     pub binding: Option<Value>,
-    /// Claims beyond the standard claims that a token that Cambio signs may have.
+    /// Claims beyond the standard claims that the token may have.
     pub claims: Names,
     /// Claims that the dialect allows too.
     pub carried: BTreeSet<String>,

@@ -17,7 +17,6 @@ use crate::judgement::policy::model::{Issuance, MAX_LIFETIME};
 use crate::judgement::policy::narrow::Narrowed;
 use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::roles::RoleNames;
-use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -183,14 +182,13 @@ impl Contract {
         }
     }
 
-    /// A foreign issuer's statement about logins and users counts only where the audience's file, or for logins the dialect,
-    /// lists the claim by its name.
+    /// A foreign issuer's statement counts only where the audience's file or the dialect lists the claim by its name: `"*"`
+    /// would let that issuer write roles and names of users into any claim.
     fn copies_foreign(&self, class: ClaimClass, claim: &str) -> bool {
         match class {
             ClaimClass::Session | ClaimClass::OtherRoles => false,
-            ClaimClass::Login => self.claims != Names::Any && self.lists(claim) || self.carried.contains(claim),
-            ClaimClass::RealmUser => self.claims.contains(claim),
-            _ => self.lists(claim),
+            ClaimClass::RealmUser => self.owner_names(claim),
+            _ => self.lists_by_name(claim),
         }
     }
 }

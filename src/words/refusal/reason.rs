@@ -250,6 +250,8 @@ reasons! {
         "The issued token has a role that the audience's file does not list.",
     AnswerScope = "answer_scope" (Denied, DENIED):
         "The issued token has a scope that is not permitted.",
+    AnswerClaims = "answer_claims" (Denied, DENIED):
+        "The issued token has a claim that the audience's file does not list, or a standard claim of another type.",
     AnswerLifetime = "answer_lifetime" (Denied, DENIED):
         "The issued token lives longer than the contract allows.",
     AnswerSubject = "answer_subject" (Fault, BAD_GATEWAY):

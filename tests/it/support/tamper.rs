@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 pub enum Tamper {
     /// `aud` is this.
     Audience(&'static str),
+    /// A claim more, with a role in it.
+    Claim(&'static str),
     /// A client role more: client and role.
     ClientRole(&'static str, &'static str),
     /// No `issued_token_type`.
@@ -62,6 +64,7 @@ fn change(tamper: &Tamper, claims: &mut Map<String, Value>, answer: &mut Map<Str
     let mut claim = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
     match tamper {
         Tamper::Audience(audience) => claim("aud", json!(audience)),
+        Tamper::Claim(name) => claim(name, json!(["admin"])),
         Tamper::ClientRole(client, role) => {
             let clients = claims.entry("resource_access").or_insert_with(|| json!({}));
             add_role(&mut clients[*client], role);

@@ -53,8 +53,8 @@ pub struct TokenRules {
     pub lifetime: Period,
     /// Whether the new token must expire no later than the subject token. With `mint` and `translate`, this always holds.
     pub within_subject: bool,
-    /// Claims beyond the standard ones that a token signed by Cambio may carry, or `["*"]` for every claim; not with
-    /// `forward`.
+    /// Claims beyond the standard ones that the new token may carry. `["*"]` means every claim of the realm's own tokens
+    /// and no claim of another issuer's; not with `forward`, which refuses a token with a claim that is not listed.
     #[schemars(transform = each("name-or-star"))]
     pub claims: Vec<String>,
     /// Claims that Cambio adds to the access tokens that it signs: name → CEL expression over `claims`, `client`,

@@ -54,6 +54,11 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
     if let (Some(permissions), Some(token), Some(home)) = (&permissions, &token, home) {
         let foreign = foreign(permissions, home.name);
         subjects(&foreign, token.subject, main, &at.field("token").field("subject"));
+        if !foreign.is_empty() && token.claims == Names::Any {
+            let message =
+                "\"*\" copies nothing from the tokens of foreign issuers: name the claims that their tokens may bring";
+            at.field("token").field("claims").warning(message);
+        }
     }
     Some(Placed {
         realm: home?.name.to_owned(),
@@ -134,7 +139,7 @@ fn token(
     output: Option<&RoleOutput>,
     at: &At<'_>,
 ) -> Option<TokenRules> {
-    let signed = [("claims", !file.claims.is_empty()), ("set", !file.set.is_empty())];
+    let signed = [("set", !file.set.is_empty())];
     issuances.need_signature(&signed, at);
     if !issuances.have(Issuance::Mint) {
         let profile = file.profile != file::Profile::Keycloak;
@@ -148,8 +153,13 @@ fn token(
     let claims = if file.claims.is_empty() {
         Some(Names::Listed(BTreeSet::new()))
     } else {
-        names(&file.claims, "every claim", &claims_at)
+        names(&file.claims, "every claim of the realm's own tokens", &claims_at)
     };
+    if claims == Some(Names::Any) && issuances.have(Issuance::Forward) {
+        claims_at.problem(
+            "\"*\" can't stand beside `issuance: forward`: a mapper can write roles into any claim; name the claims",
+        );
+    }
     let flat = output.and_then(|output| output.claim.as_deref());
     for (at, _) in claims_at.items(&file.claims).filter(|(_, claim)| Some(claim.as_str()) == flat).take(1) {
         at.problem("is the claim of roles.claim");

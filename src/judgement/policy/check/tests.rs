@@ -4,13 +4,14 @@ use super::*;
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::policy::model::{Audience, RoleMapping, RoleSource};
 use crate::judgement::policy::samples::{
-    ISSUER, NOW, audience, contract, issued, keycloak_claims, now, permission, set,
+    ISSUER, NOW, audience, contract, issued, keycloak_claims, listed, now, permission, set,
 };
 
 fn forwarding() -> Audience {
     let mut target = audience("back-end-api", vec![permission()]);
     target.issuance = Issuance::Forward;
     target.roles.realm = set(&["default-roles-corp", "offline_access", "uma_authorization"]);
+    target.token.claims = listed(&["custom", "department"]);
     target
 }
 
@@ -214,7 +215,7 @@ fn an_id_token_is_for_the_client() {
 /// Keycloak's answer around an ID token.
 fn answer(claims: &Map<String, Value>) -> Issued<'_> {
     let issued_token_type = Some(TokenType::IdToken.urn());
-    Issued { issued_token_type, token_type: Some("N_A"), scope: Some("email"), ..issued(claims) }
+    Issued { issued_token_type, token_type: Some("N_A"), scope: Some("email profile"), ..issued(claims) }
 }
 
 #[test]

@@ -192,11 +192,12 @@ const ROWS: &[Row] = &[
         "issuance: forward\nroles: { map: [{ from: a, to: b }] }",
         &[":7:15: roles.map: needs `issuance: reissue`"],
     ),
+    ("claims in forward", FORWARD, "issuance: forward\ntoken: { claims: [a] }", &[]),
     (
-        "claims in forward",
+        "every claim in forward",
         FORWARD,
-        "issuance: forward\ntoken: { claims: [a] }",
-        &[":7:18: token.claims: needs `issuance: reissue`"],
+        "issuance: forward\ntoken: { claims: ['*'] }",
+        &[":7:18: token.claims: \"*\" can't stand beside `issuance: forward`"],
     ),
     (
         "realm role as pattern",

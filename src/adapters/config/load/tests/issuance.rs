@@ -320,6 +320,19 @@ fn a_subject_that_could_be_somebody_else_is_worth_a_warning() {
 }
 
 #[test]
+fn every_claim_is_none_of_a_foreign_token() {
+    let warned = |permission: &str| {
+        let folder = folder(permission);
+        let text = std::fs::read_to_string(folder.path("audiences/a.yaml")).unwrap();
+        folder.write("audiences/a.yaml", text + "token: { claims: ['*'] }\n");
+        let config = load(&folder.path("cambio.yaml"), &TestEnvironment).unwrap();
+        config.warnings.iter().any(|one| one.key == "token.claims" && one.message.contains("foreign"))
+    };
+    assert!(warned("issuance: mint\n    issuers: [partner]"));
+    assert!(!warned("issuance: mint"));
+}
+
+#[test]
 fn what_is_asked_for_needs_somebody_to_ask_as() {
     for (name, key, permission, expected) in [
         ("stillActive", "introspection", "issuance: mint\n    stillActive: true", "needs realms.corp.introspection"),
