@@ -95,6 +95,11 @@ impl Metrics {
         self.families.own_token_requests.with_label_values(&labels).inc();
     }
 
+    /// Cambio asked whether the session of a token that it signed goes on.
+    pub fn session_checked(&self, realm: &str, outcome: Outcome) {
+        self.families.session_checks.with_label_values(&[realm, outcome.as_str()]).inc();
+    }
+
     /// An answer was withheld by the answer lock.
     pub fn answer_withheld(&self) {
         self.families.answers_withheld.inc();

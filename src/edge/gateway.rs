@@ -30,6 +30,7 @@ pub mod refreshes;
 pub mod replay;
 pub mod respond;
 pub mod services;
+mod sessions;
 pub mod setup_error;
 pub mod signing;
 pub mod token_endpoint;

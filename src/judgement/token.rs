@@ -6,6 +6,7 @@ mod checks;
 pub mod dpop;
 pub mod introspected;
 mod kind;
+pub mod lineage;
 pub mod presented;
 mod requested;
 mod validated;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::files::BACK_END_API;
-use crate::support::token;
 use crate::support::world::{Plan, World};
+use crate::support::{client, token};
 
 const BOB: &str = "0b0b7c52-8a1f-4d0e-8a55-3b7f6d2eb0b0";
 
@@ -68,6 +68,22 @@ async fn the_new_token_is_the_other_users_and_audited_as_such() {
     // Without requested_subject she stays who she is.
     let own = world.exchange(&alice, &[]).await;
     assert_eq!(token::claims(&own.access_token())["sub"], token::claims(&alice)["sub"]);
+}
+
+/// The token is the user's whom somebody became, and yet ends with the session of that somebody.
+#[tokio::test]
+async fn it_ends_with_the_session_of_who_impersonates() {
+    let world = world(IMPERSONATION).await;
+    let alice = world.alice().await;
+    let bob = world.exchange(&alice, &[("requested_subject", "bob")]).await.access_token();
+    let introspect = "/realms/corp/protocol/openid-connect/token/introspect";
+    let fields = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("token", &*bob)];
+    let active = async || client::post(world.address(), introspect, &fields).await.json()["active"].clone();
+    assert_eq!(active().await, true);
+    let sub = token::claims(&alice)["sub"].as_str().unwrap().to_owned();
+    world.idp.faults().answer_at(&format!("/admin/realms/corp/users/{sub}/sessions"), 200, "[]");
+    world.clock.advance(jiff::SignedDuration::from_secs(5));
+    assert_eq!(active().await, false);
 }
 
 #[tokio::test]

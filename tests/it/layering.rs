@@ -59,6 +59,7 @@ const ORDER: &[&str] = &[
     "edge::gateway::passing",
     "edge::gateway::evidence",
     "edge::gateway::replay",
+    "edge::gateway::sessions",
     "edge::gateway::exchange::outcome",
     "edge::gateway::exchange::ask",
     "edge::gateway::authenticate",

@@ -40,6 +40,7 @@ mod refresh_families;
 mod refresh_tokens;
 mod reload;
 mod sender_constrained;
+mod session_end;
 mod signing_keys;
 mod startup;
 mod strangers;

@@ -68,16 +68,17 @@ def test_two_calls_make_one_exchange(
     assert line[names.AUDIT_ISSUANCE] == "translate"
 
 
-def test_a_refused_exchange_asks_keycloak_nothing(
+def test_a_refused_exchange_asks_keycloak_about_the_client_alone(
     make, watched: tuple[tuple[str, int], Script], external: External
 ) -> None:
+    """Only an authentic client is told why."""
     address, script = watched
     gate = make(address)
     refused = exchange(
         gate, external.genuine(gate.peer.issuer("corp")).resigned(aud="https://elsewhere.test")
     )
     assert refused.status == 403
-    assert script.asked[TOKEN] == 0
+    assert script.asked[TOKEN] == 1
 
 
 def test_a_subject_that_nobody_at_corp_is_linked_to_is_refused_by_keycloak(make, external: External) -> None:
@@ -104,7 +105,7 @@ def key(keycloak: Keycloak) -> EllipticCurvePrivateKey:
 
 
 def test_an_assertion_pays_for_one_call_only(make, external: External, key: EllipticCurvePrivateKey) -> None:
-    """`translate` needs two, so it says so before it spends the client's assertion."""
+    """`translate` needs two, and says so to an authentic client: the assertion is spent for that."""
     gate = make()
     issuer = gate.peer.issuer("corp")
     assertion = proofs.client_assertion("translating-key-app", key, issuer, header={"kid": "k"})
@@ -118,9 +119,12 @@ def test_an_assertion_pays_for_one_call_only(make, external: External, key: Elli
     answer = gate.peer.form(TOKEN, form)
     assert not oidc.is_exchange_success(answer)
     assert gate.reason_of(answer) == "credentials_single_use"
-    # It was not spent.
     login = [("grant_type", "password"), ("username", realms.ALICE.name), ("password", realms.ALICE.password)]
-    assert gate.peer.form(TOKEN, [*login, *assertion]).status == 200
+    assert gate.peer.form(TOKEN, [*login, *assertion]).status == 400
+    forged = proofs.client_assertion("translating-key-app", proofs.new_key(), issuer, header={"kid": "k"})
+    answer = gate.peer.form(TOKEN, [*form[:4], *forged])
+    assert gate.reason_of(answer) != "credentials_single_use", "a stranger is not told"
+    assert answer.status in (400, 401)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,12 @@ families! {
          and refresh. An inactive or refused token is denied.",
         &["realm", "endpoint", "outcome"],
     );
+    session_checks: IntCounterVec = counters(
+        "cambio_session_checks_total",
+        "Questions whether the session of a token that Cambio signed goes on, by realm and outcome. An ended session is \
+         denied.",
+        &["realm", "outcome"],
+    );
     client_authentications: IntCounterVec = counters(
         "cambio_client_authentications_total",
         "Clients that Cambio authenticated or refused, by realm, method and outcome.",

@@ -1,8 +1,11 @@
 //! Users and their roles, from Keycloak's admin REST API: for minted tokens whose audience takes roles from the directory,
-//! and for impersonation. Roles are cached for a short time, with one request at a time per user.
+//! for impersonation, and for tokens that Cambio signed, which end with their session. Answers are cached for a short time,
+//! with one request at a time per user.
 
 pub mod claims;
 pub mod fine_grained;
+pub mod lineage;
+mod recent;
 pub mod roles;
 pub mod user;
 
@@ -19,10 +22,12 @@ use moka::future::Cache;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use self::recent::RecentAnswers;
 use crate::adapters::config::{Directory, OwnClient};
 use crate::adapters::net::outgoing::AnswerLimits;
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
+use crate::judgement::token::lineage::Standing;
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
 use crate::words::secret::Secret;
@@ -49,6 +54,30 @@ pub struct DirectoryClient {
     /// Roles by user and client; without a client, realm roles.
     roles: Cache<(String, Option<String>), Arc<BTreeSet<String>>>,
     enabled: Cache<String, bool>,
+    /// What tokens that Cambio signed depend on.
+    lookups: Lookups,
+    realm_path: String,
+}
+
+/// What was looked up a short time ago, for tokens that Cambio signed.
+#[derive(Debug)]
+struct Lookups {
+    realm: RecentAnswers<(), i64, DirectoryError>,
+    clients: RecentAnswers<String, Option<Standing>, DirectoryError>,
+    users: RecentAnswers<String, Option<Standing>, DirectoryError>,
+    /// Whether a session goes on, by user and session.
+    sessions: RecentAnswers<(String, String), bool, DirectoryError>,
+}
+
+impl Lookups {
+    fn new(life: Duration, clock: &Clock) -> Self {
+        Self {
+            realm: RecentAnswers::new(life, clock),
+            clients: RecentAnswers::new(life, clock),
+            users: RecentAnswers::new(life, clock),
+            sessions: RecentAnswers::new(life, clock),
+        }
+    }
 }
 
 /// Why there is no answer about a user. The text repeats nothing of an answer.
@@ -81,11 +110,13 @@ impl DirectoryClient {
             token_path: format!("{path}/protocol/openid-connect/token"),
             admin_path: format!("{before}/admin{realm}"),
             public,
-            clock,
             token: ArcSwapOption::empty(),
             clients: remember(config.cache_for),
             roles: remember(config.cache_for),
             enabled: remember(config.cache_for),
+            lookups: Lookups::new(config.session_cache_for, &clock),
+            realm_path: path.to_owned(),
+            clock,
         }
     }
 

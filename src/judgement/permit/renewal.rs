@@ -141,6 +141,21 @@ impl Renewal {
         self.subject.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// What a refresh token about a user of `realm` depends on, as claims of a token that Cambio signed.
+    pub fn lineage_claims(&self, realm: &str) -> Option<Map<String, Value>> {
+        let claims = &self.subject.claims;
+        let users = match &self.local_subject {
+            Some(subject) => [("sub", Some(Value::from(subject.as_str()))), ("sid", None)],
+            None if self.subject.issuer == realm => ["sub", "sid"].map(|name| (name, claims.get(name).cloned())),
+            None => return None,
+        };
+        let issued = claims.get("iat").filter(|_| self.local_subject.is_none()).cloned();
+        let issued = issued.unwrap_or_else(|| Value::from(self.began));
+        let own = [("azp", Some(Value::from(self.client.as_str()))), ("iat", Some(issued))];
+        let present = users.into_iter().chain(own).filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Some(present.collect())
+    }
+
     /// What kind of token the subject token is.
     pub fn subject_kind(&self) -> Option<TokenType> {
         TokenType::from_name(&self.subject.kind)

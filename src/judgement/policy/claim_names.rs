@@ -10,6 +10,10 @@ pub const SUBJECT_ISSUER: &str = "subject_issuer";
 /// not be exchanged for another audience, whose owner would take it for the user's own.
 pub const IMPERSONATED: &str = "impersonated";
 
+/// From what a token of one of the realm's users was minted: `iat` of the first token that the realm issued for it, and,
+/// if the user is impersonated, `sub` and `sid` of who impersonates. The token ends with their session.
+pub const DERIVED_FROM: &str = "derived_from";
+
 /// The family of refresh tokens that a token belongs to: it came with one of them, or was made from a token that did. If
 /// the family is revoked, so is the token.
 pub const REFRESH_FAMILY: &str = "refresh_family";
@@ -63,7 +67,7 @@ impl ClaimClass {
             "session_state" | "sid" => Self::Session,
             "allowed-origins" => Self::Origins,
             "act" | "may_act" => Self::Delegation,
-            IMPERSONATED | REFRESH_FAMILY | SUBJECT_ISSUER => Self::Provenance,
+            DERIVED_FROM | IMPERSONATED | REFRESH_FAMILY | SUBJECT_ISSUER => Self::Provenance,
             "realm_access" | "resource_access" => Self::KeycloakRoles,
             "entitlements" | "groups" | "roles" => Self::OtherRoles,
             "at_hash" | "authorization" | "c_hash" | "events" | "s_hash" => Self::OtherToken,

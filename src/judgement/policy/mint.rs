@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::judgement::policy::claim_names::{
-    ClaimClass, IMPERSONATED, NONCE, REFRESH_FAMILY, SUBJECT_ISSUER, names_key,
+    ClaimClass, DERIVED_FROM, IMPERSONATED, NONCE, REFRESH_FAMILY, SUBJECT_ISSUER, names_key,
 };
 use crate::judgement::policy::contract::{Contract, DPOP};
 use crate::judgement::policy::model::{Issuance, MAX_LIFETIME};
@@ -102,6 +102,9 @@ impl Contract {
             let issuer = subject_token.get(name).cloned();
             set(SUBJECT_ISSUER, issuer.ok_or_else(|| internal("the subject token names no issuer"))?);
         }
+        if self.provenance.is_of_realm() {
+            set(DERIVED_FROM, self.derived_from(subject_token));
+        }
         if self.is_impersonation() {
             set(IMPERSONATED, Value::Bool(true));
         }
@@ -150,6 +153,18 @@ impl Contract {
 
     fn is_bound_to_key(&self) -> bool {
         self.binding.as_ref().is_some_and(names_key)
+    }
+
+    /// The value of [`DERIVED_FROM`]. A token that Cambio minted before says itself what it was minted from.
+    fn derived_from(&self, subject_token: &Map<String, Value>) -> Value {
+        let before = subject_token.get(DERIVED_FROM).filter(|_| self.provenance.is_by_cambio());
+        let issued = before.and_then(|before| before.get("iat")).or_else(|| subject_token.get("iat"));
+        let mut derived: Map<String, Value> = issued.map(|iat| ("iat".to_owned(), iat.clone())).into_iter().collect();
+        if self.is_impersonation() {
+            let own = |name: &str| Some((name.to_owned(), subject_token.get(name)?.clone()));
+            derived.extend(["sub", "sid"].into_iter().filter_map(own));
+        }
+        Value::Object(derived)
     }
 
     /// Whether a claim of the subject token, or of the impersonated user, is copied.

@@ -14,7 +14,8 @@ use crate::tools::demo::tokens::{GrantedToken, grant_scope};
 const MANAGEMENT: &str = "realm-management";
 
 impl View<'_> {
-    /// `clients?clientId=…`, `clients/{uuid}/evaluate-scopes/generate-example-access-token`, `users?username=…&exact=true`, `users/{id}` and below it `sessions` and
+    /// `clients?clientId=…`, `clients/{uuid}/evaluate-scopes/generate-example-access-token`,
+    /// `users?username=…&exact=true`, `users/{id}` and below it `sessions`, `consents` and
     /// `role-mappings/{realm|clients/{uuid}}/composite`.
     pub(super) fn admin(&self, headers: &HeaderMap, target: &str) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
@@ -37,6 +38,10 @@ impl View<'_> {
                 let sessions = self.provider.sessions(user);
                 ProviderAnswer::ok(&sessions.into_iter().map(|id| json!({"id": id, "userId": user.id})).collect())
             }),
+            // The demo has no offline sessions.
+            ["users", id, "consents"] => {
+                self.realm.subject(id).map_or_else(no_user, |_| ProviderAnswer::ok(&json!([])))
+            }
             ["users", user, "role-mappings", rest @ .., "composite"] => self.role_mappings(user, rest),
             // As a Keycloak without fine-grained admin permissions.
             _ => ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
@@ -44,7 +49,9 @@ impl View<'_> {
     }
 
     fn clients(&self, id: &str) -> ProviderAnswer {
-        let found = self.realm.client(id).map(|client| json!({"id": internal_id(client.id), "clientId": client.id}));
+        let found = self.realm.client(id).map(
+            |client| json!({"id": internal_id(client.id), "clientId": client.id, "enabled": true, "notBefore": 0}),
+        );
         ProviderAnswer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
     }
 
@@ -97,7 +104,7 @@ fn shown(user: &DemoUser) -> Value {
     let (first, last) = user.full_name;
     json!({
         "id": user.id, "username": user.name, "enabled": user.enabled, "firstName": first, "lastName": last,
-        "email": user.email(), "emailVerified": true,
+        "email": user.email(), "emailVerified": true, "notBefore": 0,
     })
 }
 

@@ -87,6 +87,12 @@ impl View<'_> {
         ProviderAnswer { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: bytes::Bytes::new() }
     }
 
+    /// The realm's own page, which everybody may read.
+    pub(super) fn page(&self) -> ProviderAnswer {
+        let openid = format!("{}/protocol/openid-connect", self.issuer);
+        ProviderAnswer::ok(&json!({"realm": self.realm.name, "token-service": openid, "tokens-not-before": 0}))
+    }
+
     /// The signing keys and the key for encryption.
     pub(super) fn certs(&self) -> ProviderAnswer {
         let mut keys: Vec<_> = self.provider.keys(self.realm.name).iter().map(|key| key.jwk()).collect();

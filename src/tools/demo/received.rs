@@ -18,6 +18,8 @@ pub enum RealmEndpoint {
     Introspect,
     /// Logout.
     Logout,
+    /// The realm's own page.
+    Realm,
     /// Revocation (RFC 7009).
     Revoke,
     /// The token endpoint.
@@ -49,7 +51,10 @@ impl Received {
         {
             return Some((realm, RealmEndpoint::Admin));
         }
-        let (realm, rest) = path.strip_prefix("/realms/")?.split_once('/')?;
+        let path = path.strip_prefix("/realms/")?;
+        let Some((realm, rest)) = path.split_once('/') else {
+            return Some((path, RealmEndpoint::Realm));
+        };
         let endpoint = match rest.strip_suffix('/').unwrap_or(rest) {
             ".well-known/openid-configuration" => RealmEndpoint::Discovery,
             "protocol/openid-connect/auth" => RealmEndpoint::Auth,

@@ -46,6 +46,7 @@ impl View<'_> {
             RealmEndpoint::Certs => self.certs(),
             RealmEndpoint::Discovery => self.discovery(),
             RealmEndpoint::Introspect if post => self.introspect(&request.headers, &fields),
+            RealmEndpoint::Realm => self.page(),
             RealmEndpoint::Logout if post => self.logout(&request.headers, &fields),
             RealmEndpoint::Revoke if post => self.revoke(&request.headers, &fields),
             RealmEndpoint::Token if post => self.token(&request.headers, &fields),

@@ -195,6 +195,8 @@ reasons! {
         "The request asks for the scope offline_access, and no permission lists it.",
     SubjectTokenOurs = "subject_token_ours" (SubjectToken, INVALID_TOKEN):
         "Cambio signed the subject token. Only issuance mint can exchange such a token, because the identity provider does not know it; a token that Cambio minted for another issuer's subject can't be exchanged at all.",
+    SessionEnded = "session_ended" (SubjectToken, INVALID_TOKEN):
+        "Cambio signed the subject token, and since then its user's session has ended, its user or client was disabled or deleted, or a not-before was pushed.",
     SubjectTokenInactive = "subject_token_inactive" (SubjectToken, INVALID_TOKEN):
         "The subject token was revoked, or its issuer says that it is not active.",
     SubjectTokenUsed = "subject_token_used" (SubjectToken, INVALID_TOKEN):
@@ -204,7 +206,7 @@ reasons! {
     IntrospectionUnavailable = "introspection_unavailable" (Unavailable, UNAVAILABLE):
         "Cambio can't ask the issuer whether the subject token is active.",
     DirectoryUnavailable = "directory_unavailable" (Unavailable, UNAVAILABLE):
-        "Cambio can't ask the identity provider for the user's roles, which roles.source: directory needs.",
+        "Cambio can't ask the identity provider about the user: for roles (roles.source: directory), or whether the session of a token that Cambio signed goes on.",
     StoreUnavailable = "store_unavailable" (Unavailable, UNAVAILABLE):
         "The request needs the store of used and revoked tokens, and the store does not answer.",
     KeysUnavailable = "keys_unavailable" (Unavailable, UNAVAILABLE):

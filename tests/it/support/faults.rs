@@ -92,6 +92,8 @@ struct Shared {
 struct Script {
     faults: HashMap<Endpoint, Fault>,
     tampers: Vec<Tamper>,
+    /// Answers by method-less target.
+    answers: HashMap<String, (u16, String)>,
     lenient: bool,
     gate: Arc<Semaphore>,
 }
@@ -99,7 +101,7 @@ struct Script {
 impl Default for Script {
     fn default() -> Self {
         let gate = Arc::new(Semaphore::new(0));
-        Self { faults: HashMap::new(), tampers: Vec::new(), lenient: false, gate }
+        Self { faults: HashMap::new(), tampers: Vec::new(), answers: HashMap::new(), lenient: false, gate }
     }
 }
 
@@ -107,6 +109,11 @@ impl Faults {
     /// From now on `endpoint` does this.
     pub fn set(&self, endpoint: Endpoint, fault: Fault) {
         self.script().faults.insert(endpoint, fault);
+    }
+
+    /// From now on this target has this JSON answer.
+    pub fn answer_at(&self, target: &str, status: u16, body: &str) {
+        self.script().answers.insert(target.to_owned(), (status, body.to_owned()));
     }
 
     /// From now on answers to exchanges are wrong in this way, too.
@@ -124,6 +131,7 @@ impl Faults {
         let mut script = self.script();
         script.faults.clear();
         script.tampers.clear();
+        script.answers.clear();
         script.gate.close();
         script.gate = Arc::new(Semaphore::new(0));
     }
@@ -188,6 +196,13 @@ impl Faults {
     async fn answer(&self, provider: &Provider, request: Received) -> io::Result<Response<BoxBody<Bytes, io::Error>>> {
         self.log().push(request.clone());
         self.0.count.send_modify(|count| *count += 1);
+        let answer = self.script().answers.get(&request.target).cloned();
+        if let Some((status, body)) = answer {
+            let mut response = Response::new(Bytes::from(body));
+            *response.status_mut() = StatusCode::from_u16(status).map_err(io::Error::other)?;
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return Ok(whole(response));
+        }
         let request = if self.script().lenient { lenient::read(request) } else { request };
         let endpoint = request.route().map(|route| route.1);
         let fault = endpoint.and_then(|endpoint| self.script().faults.get(&endpoint).cloned());

@@ -237,6 +237,11 @@ pub struct Directory {
     #[serde(default = "period::<60>")]
     #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "1h"))]
     pub cache_for: Period,
+    /// How long Cambio uses an answer about a session, a user, a client or a not-before again. A token that Cambio signed
+    /// stays active at Cambio that long after its session has ended.
+    #[serde(default = "period::<5>")]
+    #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "1m"))]
+    pub session_cache_for: Period,
 }
 
 /// Refresh tokens that Cambio issues: encrypted, for one client at one realm, for one use each.

@@ -98,8 +98,14 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     let dpop = dpop(&file.dpop, &at.field("dpop"));
     let directory = at.optional("directory", file.directory.as_ref(), |directory, at| {
         let client = own_client(&directory.client_id, &directory.client_secret_file, at);
-        Some(Directory { client: client?, cache_for: directory.cache_for.duration()? })
+        let (cache_for, session_cache_for) = (directory.cache_for.duration(), directory.session_cache_for.duration());
+        Some(Directory { client: client?, cache_for: cache_for?, session_cache_for: session_cache_for? })
     });
+    if file.directory.is_none() && (file.signing_key.is_some() || file.signing_keys.is_some()) {
+        at.field("directory").warning(
+            "is not set: tokens that Cambio signed stay active after a logout, until they expire or are revoked",
+        );
+    }
     let place = RealmPath {
         path: path.as_deref().unwrap_or_default(),
         rules: Dialect::from(file.dialect).rules(),

@@ -76,8 +76,10 @@ pub struct RefreshTokens {
 pub struct Directory {
     /// The client.
     pub client: OwnClient,
-    /// How long Cambio uses an answer again.
+    /// How long Cambio uses an answer about roles again.
     pub cache_for: Duration,
+    /// How long Cambio uses an answer about a session, a user or a client again.
+    pub session_cache_for: Duration,
 }
 
 /// A realm's requirements for `DPoP` proofs (RFC 9449).

@@ -47,7 +47,8 @@ impl World {
         })
         .unwrap();
         let client = OwnClient { id: id.to_owned(), secret: Secret::new(secret) };
-        let config = config::Directory { client, cache_for: Duration::from_secs(60) };
+        let config =
+            config::Directory { client, cache_for: Duration::from_secs(60), session_cache_for: Duration::from_secs(5) };
         let public = PublicAddress::of(&idp.url()).unwrap();
         let directory = DirectoryClient::new(&config, "/realms/corp", public, Clock::System);
         Self { idp, upstream, directory }

@@ -37,11 +37,13 @@ impl std::fmt::Debug for DirectoryUser {
 /// A user in an answer of the admin API. Without `enabled`, the user counts as disabled.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Found {
-    id: String,
-    username: String,
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) username: String,
     #[serde(default)]
-    enabled: bool,
+    pub(super) enabled: bool,
+    #[serde(default)]
+    pub(super) not_before: i64,
     email: Option<String>,
     #[serde(default)]
     email_verified: bool,
@@ -150,6 +152,6 @@ fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok()
 }
 
-fn another_user() -> DirectoryError {
+pub(super) fn another_user() -> DirectoryError {
     DirectoryError::Unavailable("an answer about another user".to_owned())
 }

@@ -93,6 +93,7 @@ impl Case<'_> {
             if self.is_revoked(incoming.token, checked.token()).await? {
                 return Err(role.refuse(Reason::SubjectTokenInactive, "Cambio signed the token, and it was revoked"));
             }
+            self.check_session_of(checked.claims()).await.map_err(|refusal| role.refusal(refusal))?;
             return Ok(checked);
         }
         let trusted = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?;

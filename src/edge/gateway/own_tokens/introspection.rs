@@ -65,6 +65,12 @@ impl Case<'_> {
         if RefreshFamily::new(&renewal).state(&self.services.store).await? != MemberState::Unused {
             return Ok(None);
         }
+        let claims = renewal.lineage_claims(&config.name);
+        if let Some(claims) = claims
+            && !self.session_goes_on(&claims).await?
+        {
+            return Ok(None);
+        }
         let members = json!({
             "active": true, "iss": config.issuer, "sub": renewal.subject_id(), "client_id": renewal.client(),
             "azp": renewal.client(), "typ": "Refresh", "scope": renewal.scope().to_string(),

@@ -147,11 +147,11 @@ impl Case<'_> {
     /// A token that Cambio signed and that is valid now; `None` if it is invalid for any reason.
     ///
     /// # Errors
-    /// The store does not say whether the token was revoked.
+    /// The store does not say whether the token was revoked, or the directory whether its session goes on.
     pub(super) async fn valid_token(&self, token: &Secret) -> Result<Option<VerifiedToken>, Refusal> {
         let Some(verified) = self.unexpired_token(token) else { return Ok(None) };
-        let revoked = self.is_revoked(token, &verified).await?;
-        Ok(Some(verified).filter(|_| !revoked))
+        let active = !self.is_revoked(token, &verified).await? && self.session_goes_on(verified.claims()).await?;
+        Ok(Some(verified).filter(|_| active))
     }
 
     /// A token that Cambio signed for the realm and that has not expired.

@@ -86,7 +86,7 @@ fn keycloaks_shape_from_a_token_of_the_realm() {
             "typ": "Bearer", "azp": "front-end-app", "sid": "s", "acr": "1", "scope": "email profile",
             "resource_access": {"back-end-api": {"roles": ["backend_user"]}},
             "email": "u@example.org", "email_verified": true, "name": "U", "preferred_username": "u",
-            "department": "IT"
+            "department": "IT", "derived_from": {"iat": NOW}
         })
     );
     assert_eq!(minted.dropped, ["allowed-origins", "custom", "realm_access"]);
@@ -105,7 +105,7 @@ fn rfc_9068_has_its_own_names() {
             "iss": ISSUER, "sub": "user-1", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
             "client_id": "front-end-app", "sid": "s", "acr": "1", "scope": "email",
             "roles": ["backend_user", "offline_access"],
-            "email": "u@example.org", "email_verified": true, "department": "IT"
+            "email": "u@example.org", "email_verified": true, "department": "IT", "derived_from": {"iat": NOW}
         })
     );
     let contract = contract(&target, &OWN, &keycloak_claims()).unwrap();
@@ -217,9 +217,33 @@ fn whom_the_subject_becomes_brings_his_own_claims_and_no_session() {
             "iss": ISSUER, "sub": "user-2", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
             "typ": "Bearer", "azp": "front-end-app", "scope": "email profile", "act": {"sub": "a"},
             "resource_access": {"back-end-api": {"roles": ["reader"]}},
-            "email": "c@example.org", "preferred_username": "customer-7", "impersonated": true
+            "email": "c@example.org", "preferred_username": "customer-7", "impersonated": true,
+            "derived_from": {"iat": NOW, "sub": "user-1", "sid": "s"}
         })
     );
+}
+
+/// What a token says about its origin is believed if Cambio wrote it, and it is never later than the first token.
+#[test]
+fn where_a_token_comes_from_is_kept_from_hop_to_hop() {
+    let mut target = minting();
+    target.permissions[0].exchanged = true;
+    let mut claims = keycloak_claims();
+    claims.extend(object(json!({
+        "derived_from": {"iat": NOW - 90, "sub": "somebody"}, "refresh_family": "f", "iat": NOW - 5
+    })));
+    let base = contract(&target, &OWN, &keycloak_claims()).unwrap();
+    let from = Ingredients { directory: None, issuer: ISSUER, now: now(), jti: JTI };
+    for (provenance, iat, family) in
+        [(Provenance::Realm, NOW - 5, None), (Provenance::CambioForRealm, NOW - 90, Some(&json!("f")))]
+    {
+        let contract = Contract { provenance, ..base.clone() };
+        let minted = contract.mint(&claims, &from).unwrap().claims;
+        assert_eq!(minted["derived_from"], json!({"iat": iat}), "{provenance:?}");
+        assert_eq!(minted.get("refresh_family"), family, "{provenance:?}");
+    }
+    let own = Contract { refresh_family: Some("g".to_owned()), ..base };
+    assert_eq!(own.mint(&claims, &from).unwrap().claims["refresh_family"], "g");
 }
 
 #[test]

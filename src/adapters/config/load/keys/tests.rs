@@ -62,7 +62,8 @@ fn a_folder_is_a_ring_and_is_watched() {
     let keys = keys();
     let (files, _) = folder(&keys);
     let config = load(&files.path("cambio.yaml"), &()).unwrap();
-    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let about_keys = config.warnings.iter().filter(|one| one.key != "realms.corp.directory");
+    assert_eq!(about_keys.count(), 0, "{:?}", config.warnings);
     let ring = config.realms["corp"].signing.as_ref().unwrap();
     assert_eq!(ring.active().kid(), keys.kids[1]);
     let states: Vec<_> = ring.all().map(|key| (key.kid, key.state)).collect();
@@ -89,7 +90,8 @@ fn a_mounted_secret_is_a_folder() {
     }
     fs::set_permissions(files.path("keys/..1/a.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let config = load(&files.path("cambio.yaml"), &()).unwrap();
-    let warnings: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    let about_keys = config.warnings.iter().filter(|one| one.key != "realms.corp.directory");
+    let warnings: Vec<String> = about_keys.map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     assert!(warnings[0].contains("keys.yaml:3:") && warnings[0].contains("can be read by every user"));
 
