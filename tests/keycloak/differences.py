@@ -292,6 +292,9 @@ STANDING: list[tuple[str, list[Standing]]] = [
         Standing("`issuance: forward` for a user with more realm roles than the audience lists", "200", "403; the audit line names the role", "Cambio can't remove a role from a token that Keycloak signed, so it withholds the token.", "test_forward_refuses_an_answer_that_says_more_than_the_contract"),
         Standing("Exchange in a realm that the configuration does not name", "200", "403", "No permission covers the exchange. Logins in that realm pass through.", "test_an_exchange_in_a_realm_that_is_not_governed_is_refused"),
         Standing("jwt-bearer, uma-ticket, CIBA", "as the realm is set up", "403", "These grants turn one token into another, too. `doors` opens each of them for a realm; jwt-bearer can also be judged like an exchange.", "test_a_back_door_that_works_is_shut_and_works_when_it_is_opened"),
+        Standing("Pre-authorized codes, and the endpoints with offers of credentials", "as the server is set up", "403", "Such a code gives a user's token without client authentication. `doors.preAuthorizedCode` opens both for a realm.", "test_a_door_is_closed_by_default_with_a_clear_error"),
+        Standing("`/broker/ALIAS/token`", "as the identity provider is set up", "403", "The endpoint hands out the partner's tokens. `doors.brokerToken` opens it for a realm.", "test_a_door_is_closed_by_default_with_a_clear_error"),
+        Standing("Introspection with `jwt` in `Accept`", "a full token for all audiences, if the client is set up for it", "403", "The answer turns a lightweight token into one that says everything. `doors.introspectionJwt` opens it for a realm.", "test_a_door_is_closed_by_default_with_a_clear_error"),
         Standing("A form with one of these grants on another path", "the answer of that path", "400", "A server might read the form as a token request.", "test_a_form_with_the_exchange_grant_is_refused_on_every_other_path"),
     ]),
     ("Keys and discovery", [

@@ -119,6 +119,8 @@ def cambio(clients: None, keycloak: Keycloak, gates: Gates, tmp_path_factory: py
         # other-api is in alice's tokens' aud, so that Keycloak tells it the truth.
         "introspection": {"clientId": OTHER.id, "clientSecretFile": str(secret)},
         "leeway": "0s",
+        # The suite also exchanges ID tokens, without proofs.
+        "unboundIdTokens": "accept",
     }
     setup = Setup(audiences(permissions, issuance="mint"), realm=realm)
     return gates.start("conformance", keycloak.address, setup)

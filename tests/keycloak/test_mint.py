@@ -215,7 +215,9 @@ def test_a_subject_without_a_mapped_name_is_refused(make, external: External) ->
 
 
 def test_an_id_token_is_a_subject_token_and_can_be_minted(make) -> None:
-    gate = make(permission={"requestedTokens": ["access_token", "id_token"]})
+    gate = make(
+        realm={"unboundIdTokens": "accept"}, permission={"requestedTokens": ["access_token", "id_token"]}
+    )
     tokens = login(gate)
     by_id_token = claims(gate, tokens["id_token"], subject_token_type=oidc.ID_TOKEN)
     assert by_id_token["aud"] == "back-end-api"
@@ -224,6 +226,13 @@ def test_an_id_token_is_a_subject_token_and_can_be_minted(make) -> None:
     identity = oidc.claims_of(answer["access_token"])
     assert identity["sub"] == oidc.claims_of(tokens["access_token"])["sub"]
     assert "resource_access" not in identity
+
+
+def test_an_id_token_without_a_proof_gives_no_unbound_access_token(make) -> None:
+    gate = make()
+    answer = exchange(gate, login(gate)["id_token"], subject_token_type=oidc.ID_TOKEN)
+    assert told(answer) == '400 invalid_request "Invalid token"'
+    assert gate.reason_of(answer) == "subject_token_bound"
 
 
 def test_an_access_token_is_no_id_token(make) -> None:

@@ -91,6 +91,8 @@ def make(keycloak: Keycloak, gates: Gates, registered: None, tmp_path_factory) -
             "dialect": "forgerock",
             "pathParameters": {"realm": "mySubRealm"},
             "refreshTokens": gates.seal_key(seal),
+            # Callers of the page send no proofs with ID tokens.
+            "unboundIdTokens": "accept",
         }
         # `Token Exchange Auth Level: 10`.
         token = {"lifetime": "1h", "set": {"auth_level": "has(claims.auth_level) ? claims.auth_level : 10"}}
