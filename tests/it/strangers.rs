@@ -91,6 +91,24 @@ async fn no_issuer_is_asked_about_the_token_of_a_stranger() {
     assert!(asked(&world).contains(&PARTNER_INTROSPECTS.to_owned()), "for a client that is proven");
 }
 
+/// A key that is not held makes Cambio ask the issuer for its keys.
+#[tokio::test]
+async fn no_issuer_is_asked_for_keys_for_a_stranger() {
+    let world = world().await;
+    let certs = "/realms/partner/protocol/openid-connect/certs".to_owned();
+    let path = "/realms/partner/protocol/openid-connect/token";
+    let carol = login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    world.exchange(&carol, &[("audience", "minted")]).await.access_token();
+    world.idp.rotate("partner", true).unwrap();
+    let carol = login(world.idp.address(), path, "partner-app", "partner-secret", "carol").await.access_token();
+    world.clock.advance(jiff::SignedDuration::from_secs(11));
+    world.idp.faults().forget();
+    assert_eq!(world.exchange(&carol, &[("audience", "minted"), WRONG]).await.status, 401);
+    assert!(!asked(&world).contains(&certs));
+    assert_eq!(world.exchange(&carol, &[("audience", "minted")]).await.status, 200);
+    assert!(asked(&world).contains(&certs), "for a client that is proven");
+}
+
 /// Whoever asks, and whatever type they say that it has.
 #[tokio::test]
 async fn a_refresh_token_of_cambio_is_shown_to_nobody() {

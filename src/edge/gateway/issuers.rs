@@ -48,6 +48,12 @@ pub struct OpaqueIssuer<'s> {
 }
 
 impl TrustedKeys<'_> {
+    /// Whether another issuer than the realm must be asked for keys before a token with this `kid` can be checked.
+    pub fn must_ask_issuer(&self, kid: Option<&str>) -> bool {
+        let is_held = |keys: Arc<KeySet>| kid.is_none_or(|kid| keys.contains(kid));
+        !self.checks.audience.is_own() && !self.jwks.held().is_some_and(is_held)
+    }
+
     /// The keys. An unknown `kid` causes a fetch.
     ///
     /// # Errors

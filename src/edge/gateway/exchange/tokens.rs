@@ -96,6 +96,9 @@ impl Case<'_> {
             self.check_session_of(checked.claims()).await.map_err(|refusal| role.refusal(refusal))?;
             return Ok(checked);
         }
+        if self.trusted(token.issuer()).is_ok_and(|trusted| trusted.must_ask_issuer(token.kid())) {
+            self.require_client().await?;
+        }
         let trusted = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?;
         let keys = trusted.keys(token.kid()).await?;
         let source = TokenSource::Jwt { token, kind, keys: &keys };
