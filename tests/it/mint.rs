@@ -349,3 +349,30 @@ async fn a_token_of_another_client_is_exchanged_where_the_owner_names_that_clien
         assert_eq!(answer.status, if reason.is_none() { 200 } else { 403 }, "{name}");
     }
 }
+
+/// What one audience's owner writes into a token proves nothing to another's.
+#[tokio::test]
+async fn an_owners_claim_is_no_evidence_for_another_owner() {
+    let set = "token: { lifetime: 5m, set: { department: \"'board'\" } }";
+    let first = file(MINT, "roles: { own: true }\n").replace("token: { lifetime: 5m }", set);
+    let other = |condition: &str| {
+        format!(
+            "audience: other-api\nowner: other-team\npermissions:\n  - {{ clients: [back-end-api], issuance: mint, \
+             exchangedTokens: true, condition: \"{condition}\" }}\ntoken: {{ claims: [department] }}\n"
+        )
+    };
+    for (condition, allowed) in [("claims.department == 'board'", false), ("!has(claims.department)", true)] {
+        let plan = Plan::new().await.audience("back-end-api", &first).audience("other-api", &other(condition));
+        let world = plan.start().await;
+        let minted = world.exchange(&world.alice().await, &[]).await.access_token();
+        let claims = token::claims(&minted);
+        assert_eq!((&claims["department"], &claims["owner_claims"]), (&json!("board"), &json!(["department"])));
+        let credentials = [("client_id", "back-end-api"), ("client_secret", "back-end-secret")];
+        let again = world.exchange(&minted, &[&credentials[..], &[("audience", "other-api")]].concat()).await;
+        assert_eq!(again.status == 200, allowed, "{condition}: {}", again.text());
+        if allowed {
+            let claims = token::claims(&again.access_token());
+            assert_eq!((claims.get("department"), claims.get("owner_claims")), (None, None));
+        }
+    }
+}

@@ -54,7 +54,7 @@ def permission(*clients: str, **more: object) -> dict:
 def audience(name: str, *permissions: dict, **more: object) -> dict:
     """An audience's file. Its tokens live as long as the realm's, so that only roles are in question."""
     document = {"audience": name, "owner": f"{name}-team", "realm": "corp", "permissions": list(permissions)}
-    return {**document, "token": {"lifetime": "1h"}, **more}
+    return {**document, "token": {"lifetime": "1h", "withinSubject": False}, **more}
 
 
 class Gate:

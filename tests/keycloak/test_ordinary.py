@@ -244,12 +244,15 @@ def test_certs_hold_what_keycloak_publishes(direct: Peer, through: Peer) -> None
 @pytest.mark.parametrize(
     "host", ["", "sso.example.test", "127.0.0.1:1"], ids=["own", "another", "another port"]
 )
-def test_discovery_says_the_same_and_follows_host(direct: Peer, through: Peer, host: str) -> None:
+def test_discovery_says_the_same_and_names_the_configured_origin(
+    direct: Peer, through: Peer, host: str
+) -> None:
+    """The host is the caller's word: Keycloak follows it, Cambio does not."""
     target = "/realms/corp/.well-known/openid-configuration"
-    authority = host or through.authority
-    straight, ours = (Peer(peer.address, authority).get(target) for peer in (direct, through))
+    straight = Peer(direct.address, through.authority).get(target)
+    ours = Peer(through.address, host or through.authority).get(target)
     assert parsed(ours) == parsed(straight)
-    assert parsed(ours)["issuer"] == f"http://{authority}/realms/corp"
+    assert parsed(ours)["issuer"] == f"http://{through.authority}/realms/corp"
     caching = {"cache-control", "etag", "age", "vary", "last-modified", "expires"}
     assert comparable(ours, caching).headers == comparable(straight, caching).headers
 

@@ -93,6 +93,8 @@ def make(keycloak: Keycloak, gates: Gates, registered: None, tmp_path_factory) -
             "refreshTokens": gates.seal_key(seal),
             # Callers of the page send no proofs with ID tokens.
             "unboundIdTokens": "accept",
+            # The audience's file writes it into tokens.
+            "identityClaims": ["auth_level"],
         }
         # `Token Exchange Auth Level: 10`.
         token = {"lifetime": "1h", "set": {"auth_level": "has(claims.auth_level) ? claims.auth_level : 10"}}

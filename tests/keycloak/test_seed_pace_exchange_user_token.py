@@ -79,7 +79,8 @@ def make(keycloak: Keycloak, gates: Gates, registered: None, tmp_path_factory) -
         issuer = {"issuer": {"url": ISSUER, "audiences": [HOST, "api.pace.cloud"]}, "jwksFile": str(jwks)}
         # Nothing in the page's token says that it is an access token.
         issuer["accessTokens"] = {"expression": "has(claims.email)"}
-        section = {"dialect": "pace", "subjectIssuers": ["as"]}
+        origins = ["http://api.pace.cloud"]
+        section = {"dialect": "pace", "subjectIssuers": ["as"], "publicOrigins": origins}
         setup = Setup(audiences, realms={"pace": section}, issuers={"as": issuer}, public=HOST)
         return gates.start(name, upstream, setup)
 

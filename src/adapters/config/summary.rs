@@ -59,6 +59,7 @@ fn realm(realm: &Realm) -> Value {
         "path": realm.path,
         "dialect": realm.dialect.name(),
         "subjectIssuers": realm.subject_issuers,
+        "identityClaims": realm.identity_claims,
         "algorithms": realm.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": realm.tokens.rules.len(),
         "refreshTokens": realm.refresh_tokens.as_ref().map(|tokens| {

@@ -18,6 +18,9 @@ pub const DERIVED_FROM: &str = "derived_from";
 /// the family is revoked, so is the token.
 pub const REFRESH_FAMILY: &str = "refresh_family";
 
+/// The names of the claims that the owner of the token's audience wrote (`token.set`). For another audience they prove nothing.
+pub const OWNER_CLAIMS: &str = "owner_claims";
+
 /// The nonce of an ID token (OpenID Connect Core 1.0 section 2).
 pub const NONCE: &str = "nonce";
 
@@ -46,7 +49,7 @@ pub enum ClaimClass {
     OtherRoles,
     /// Claims of other kinds of tokens, and hashes that bind an ID token to what is not handed out with it.
     OtherToken,
-    /// How the realm's own users and logins are known in some dialects.
+    /// How users and logins are known in some dialects, and at other identity providers.
     RealmUser,
     /// A claim that this standard scope asks for (OpenID Connect Core 1.0 section 5.4).
     OfScope(&'static str),
@@ -67,11 +70,14 @@ impl ClaimClass {
             "session_state" | "sid" => Self::Session,
             "allowed-origins" => Self::Origins,
             "act" | "may_act" => Self::Delegation,
-            DERIVED_FROM | IMPERSONATED | REFRESH_FAMILY | SUBJECT_ISSUER => Self::Provenance,
+            DERIVED_FROM | IMPERSONATED | OWNER_CLAIMS | REFRESH_FAMILY | SUBJECT_ISSUER => Self::Provenance,
             "realm_access" | "resource_access" => Self::KeycloakRoles,
             "entitlements" | "groups" | "roles" => Self::OtherRoles,
             "at_hash" | "authorization" | "c_hash" | "events" | "s_hash" => Self::OtherToken,
-            "auth_level" | "realm" | "subname" | "user_id" => Self::RealmUser,
+            "auth_level" | "email_address" | "login" | "mail" | "oid" | "preferred_name" | "realm" | "subname"
+            | "tid" | "uid" | "unique_name" | "upn" | "user_id" | "user_name" | "userid" | "username" => {
+                Self::RealmUser
+            }
             "address" => Self::OfScope("address"),
             "email" | "email_verified" => Self::OfScope("email"),
             "phone_number" | "phone_number_verified" => Self::OfScope("phone"),
@@ -86,6 +92,11 @@ impl ClaimClass {
     /// Whether such a claim says something about the user that can change while a session goes on: roles, groups, names.
     pub fn is_about_user(self) -> bool {
         matches!(self, Self::KeycloakRoles | Self::OtherRoles | Self::RealmUser | Self::OfScope(_) | Self::Other)
+    }
+
+    /// Whether such a claim says who a person is, or how and where they logged in.
+    pub fn is_identity(self) -> bool {
+        matches!(self, Self::Login | Self::Origins | Self::RealmUser | Self::OfScope(_))
     }
 
     /// Whether Cambio alone writes such a claim, so that `token.set` may not name it: the claim says what the token is,

@@ -279,7 +279,7 @@ impl Default for TokenRules {
     fn default() -> Self {
         Self {
             lifetime: SignedDuration::from_mins(5),
-            within_subject: false,
+            within_subject: true,
             claims: Names::Listed(BTreeSet::new()),
             set: BTreeMap::new(),
             profile: Profile::default(),

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::claim_names::{ClaimClass, REFRESH_FAMILY, is_bound_to_key};
+use crate::judgement::policy::claim_names::{ClaimClass, OWNER_CLAIMS, REFRESH_FAMILY, is_bound_to_key};
 use crate::judgement::policy::claim_values::seconds;
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::judgement::policy::roles::RoleNames;
@@ -71,6 +71,10 @@ impl Contract {
     pub(super) fn add_claims(&self, claims: &mut Map<String, Value>, roles: &RoleNames) {
         if self.requested != TokenType::IdToken {
             claims.extend(self.set.iter().map(|(name, value)| (name.clone(), value.clone())));
+            if !self.set.is_empty() {
+                let names = self.set.keys().cloned().map(Value::String).collect();
+                claims.insert(OWNER_CLAIMS.to_owned(), Value::Array(names));
+            }
         }
         roles.write(&self.role_output, claims);
     }

@@ -12,7 +12,7 @@ use super::presented::{Presenter, TokenRole};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
-use crate::judgement::policy::claim_names::{IMPERSONATED, SUBJECT_ISSUER};
+use crate::judgement::policy::claim_names::{IMPERSONATED, OWNER_CLAIMS, SUBJECT_ISSUER};
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::introspection::IntrospectionAnswer;
@@ -43,6 +43,8 @@ pub(crate) enum TokenSource<'a> {
         /// Claims that an audience's owner had Cambio write. They are not the identity provider's word to another
         /// audience.
         role_claims: &'a BTreeSet<String>,
+        /// Claims that audience files may write about the user, for which the realm answers (`identityClaims`).
+        identity_claims: &'a BTreeSet<String>,
         /// The name of the trusted foreign issuer that has this `iss`.
         foreign_issuer: &'a dyn Fn(&str) -> Result<String, Refusal>,
     },
@@ -91,10 +93,11 @@ impl CheckedToken {
                 checked.with_proof_if_id_token(kind, checks)
             }
             // Cambio writes `cnf` into ID tokens, too.
-            TokenSource::Cambio { token, kind, keys, role_claims, foreign_issuer } => {
+            TokenSource::Cambio { token, kind, keys, role_claims, identity_claims, foreign_issuer } => {
                 let (_, checked) = jwt(token, kind, keys)?;
                 let checked = checked.signed_by_cambio(role, foreign_issuer)?;
-                Ok(Self { token: checked.token.without(role_claims), ..checked })
+                let by_owner = owner_claims(checked.token.claims(), identity_claims);
+                Ok(Self { token: checked.token.without(role_claims).without(&by_owner), ..checked })
             }
             TokenSource::Introspected { answer, kind } => {
                 let token = access_token(answer, kind, checks.issuer, checks.checks.leeway, now)?;
@@ -248,4 +251,11 @@ impl CheckedToken {
     pub fn binding(&self) -> &Binding {
         &self.binding
     }
+}
+
+/// The claims that the owner of another audience wrote into a token that Cambio signed, without those for which the realm
+/// answers.
+fn owner_claims(claims: &Map<String, Value>, identity_claims: &BTreeSet<String>) -> BTreeSet<String> {
+    let names = claims.get(OWNER_CLAIMS).and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).filter(|name| !identity_claims.contains(*name)).map(str::to_owned).collect()
 }

@@ -74,7 +74,7 @@ impl Default for TokenRules {
     fn default() -> Self {
         Self {
             lifetime: period::<300>(),
-            within_subject: false,
+            within_subject: true,
             claims: Vec::new(),
             set: BTreeMap::new(),
             profile: Profile::default(),

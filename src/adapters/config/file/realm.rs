@@ -94,6 +94,12 @@ pub struct Realm {
     #[serde(default = "admin_roles")]
     #[schemars(transform = some("admin-role", "leave it out for the default, or name the roles that protect a user"))]
     pub admin_roles: Vec<String>,
+    /// Claims about the user or the login that audience files may write with `token.set`, for instance `[acr]`. Such claims
+    /// say who the user is, or how they logged in, so that the realm answers for them: `acr`, `amr`, `auth_time`, `email`,
+    /// names, and other identifiers of users.
+    #[serde(default)]
+    #[schemars(transform = some("name", "leave it out to allow none"))]
+    pub identity_claims: Vec<String>,
     /// Refresh tokens that Cambio issues. Audience files with `refresh_token` in `requestedTokens` need it.
     pub refresh_tokens: Option<RefreshTokens>,
     /// What Cambio does with parameters of an exchange that it does not know.

@@ -50,7 +50,7 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
     }
     let roles = roles::roles(&file.roles, &issuances, home, &at.field("roles"));
     let output = roles.as_ref().map(|roles| &roles.output);
-    let token = token(&file.token, &issuances, output, &at.field("token"));
+    let token = token(&file.token, &issuances, output, home, &at.field("token"));
     if let (Some(permissions), Some(token), Some(home)) = (&permissions, &token, home) {
         let foreign = foreign(permissions, home.name);
         subjects(&foreign, token.subject, main, &at.field("token").field("subject"));
@@ -137,6 +137,7 @@ fn token(
     file: &file::TokenRules,
     issuances: &Issuances<'_>,
     output: Option<&RoleOutput>,
+    home: Option<Home<'_>>,
     at: &At<'_>,
 ) -> Option<TokenRules> {
     let signed = [("set", !file.set.is_empty())];
@@ -164,7 +165,13 @@ fn token(
     for (at, _) in claims_at.items(&file.claims).filter(|(_, claim)| Some(claim.as_str()) == flat).take(1) {
         at.problem("is the claim of roles.claim");
     }
-    let set = templates(&file.set, flat, &at.field("set"));
+    let set = templates(&file.set, flat, home, &at.field("set"));
+    if !file.within_subject && (issuances.have(Issuance::Forward) || issuances.have(Issuance::Reissue)) {
+        at.field("withinSubject").warning(
+            "false: the new token can outlive the subject token, so whoever may exchange it again can go on for ever \
+             (CVE-2026-96460)",
+        );
+    }
     Some(TokenRules {
         lifetime: file.lifetime.signed()?,
         within_subject: file.within_subject,
@@ -176,10 +183,24 @@ fn token(
     })
 }
 
-fn templates(set: &BTreeMap<String, String>, flat: Option<&str>, at: &At<'_>) -> Option<BTreeMap<String, Expression>> {
+fn templates(
+    set: &BTreeMap<String, String>,
+    flat: Option<&str>,
+    home: Option<Home<'_>>,
+    at: &At<'_>,
+) -> Option<BTreeMap<String, Expression>> {
     at.entries(set, |claim, source, at| {
-        if ClaimClass::of(claim).is_reserved() || Some(claim) == flat {
+        let class = ClaimClass::of(claim);
+        if class.is_reserved() || Some(claim) == flat {
             at.problem("can't be set: the claim identifies the token or its subject, or names roles");
+        } else if let Some(Home { name, realm }) = home
+            && class.is_identity()
+            && !realm.identity_claims.iter().any(|one| one == claim)
+        {
+            at.problem(format!(
+                "can't be set: the claim says who the user is, or how they logged in. If the platform's team agrees, add \
+                 {claim} to realms.{name}.identityClaims in cambio.yaml"
+            ));
         }
         expression(source, at)
     })

@@ -122,6 +122,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         dialect: file.dialect.into(),
         realm_parameter: realm_parameter?,
         subject_issuers: subject_issuers?,
+        identity_claims: file.identity_claims.iter().cloned().collect(),
         tokens: tokens?,
         jwks: jwks?,
         signing: signing?,

@@ -1,5 +1,7 @@
 //! A realm of the identity provider.
 
+use std::collections::BTreeSet;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub struct Realm {
     pub realm_parameter: String,
     /// Names of realms and issuers whose tokens may be subject tokens here.
     pub subject_issuers: Vec<String>,
+    /// Claims about users and logins that audience files may write.
+    pub identity_claims: BTreeSet<String>,
     /// How its tokens are checked.
     pub tokens: TokenChecks,
     /// How Cambio keeps its keys.

@@ -87,6 +87,7 @@ impl Case<'_> {
                 kind,
                 keys,
                 role_claims: &self.realm.role_claims,
+                identity_claims: &self.realm.config.identity_claims,
                 foreign_issuer: &|iss| self.foreign_issuer(iss),
             };
             let checked = CheckedToken::of(source, role, presenter, &checks, now)?;

@@ -143,7 +143,7 @@ fn a_foreign_token_brings_what_the_file_says_and_no_more() {
         Value::Object(minted.claims),
         json!({
             "iss": ISSUER, "subject_issuer": "https://login.partner.example", "sub": "partner#user-1", "aud": "back-end-api", "iat": NOW, "exp": NOW + 120, "jti": JTI,
-            "typ": "Bearer", "azp": "front-end-app", "scope": "email", "department": "IT", "tenant": "partner-acme",
+            "typ": "Bearer", "azp": "front-end-app", "scope": "email", "department": "IT", "tenant": "partner-acme", "owner_claims": ["tenant"],
             "resource_access": {"back-end-api": {"roles": ["approver"]}}
         })
     );

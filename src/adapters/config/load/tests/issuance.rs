@@ -354,3 +354,31 @@ fn what_is_asked_for_needs_somebody_to_ask_as() {
         assert!(told.len() == 1 && told[0].contains(expected), "{name}: {told:?}");
     }
 }
+
+#[test]
+fn the_platform_allows_claims_about_the_person_by_name() {
+    let set =
+        |claims: &str| folder(&format!("issuance: mint\n    issuers: [corp]\ntoken: {{ set: {{ {claims} }} }}\n#"));
+    let problems = set("acr: '1', email: '1', upn: '1', tenant: '1'").problems();
+    let named =
+        |claim: &str| problems.iter().any(|one| one.contains(&format!("add {claim} to realms.corp.identityClaims")));
+    assert!(problems.len() == 3 && ["acr", "email", "upn"].into_iter().all(named), "{problems:#?}");
+    let folder = set("acr: \"'2'\"");
+    assert_eq!(folder.problems().len(), 1);
+    let main = std::fs::read_to_string(folder.path("cambio.yaml")).unwrap();
+    folder.write(
+        "cambio.yaml",
+        main.replacen("    subjectIssuers:", "    identityClaims: [acr]\n    subjectIssuers:", 1),
+    );
+    let loaded = load(&folder.path("cambio.yaml"), &());
+    assert!(loaded.is_ok(), "{loaded:?}");
+}
+
+#[test]
+fn a_life_beyond_the_subject_tokens_is_named() {
+    for (issuance, expected) in [("reissue", 1), ("forward", 1), ("mint", 0)] {
+        let config = loaded(&format!("issuance: {issuance}\ntoken: {{ withinSubject: false }}\n#"));
+        let named = config.warnings.iter().filter(|one| one.key == "token.withinSubject").count();
+        assert_eq!(named, expected, "{issuance}");
+    }
+}
