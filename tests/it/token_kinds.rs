@@ -64,17 +64,20 @@ async fn a_foreign_token_of_another_kind_is_no_access_token_and_no_actor() {
     assert_eq!(world.audit_after(before).await["reason"], "subject_token_kind", "an access token is no ID token");
 }
 
-/// A pipeline's token has no mark. It is exchanged as a JWT, or as an access token if the issuer's settings say so.
+/// A pipeline's token has no mark. It is exchanged, unless the issuer's settings say how access tokens look.
 #[tokio::test]
-async fn an_issuer_without_marks_needs_a_word() {
+async fn an_issuer_with_a_word_has_no_tokens_without_marks() {
     let pipeline = json!({"repository": "o/r", "actor": "x"});
     let world = plan(Plan::new().await).start().await;
-    let token = foreign(&world, &pipeline);
+    world.exchange(&foreign(&world, &pipeline), &[]).await.access_token();
+    world.exchange(&foreign(&world, &pipeline), &[("subject_token_type", JWT)]).await.access_token();
+
+    let other = "accessTokens: { expression: '\"project\" in claims' }\n    jwksURL: http";
+    let world = plan(Plan::new().await.configure("jwksURL: http", other)).start().await;
     let before = world.audit_so_far();
-    assert_eq!(world.exchange(&token, &[]).await.status, 400);
+    assert_eq!(world.exchange(&foreign(&world, &pipeline), &[]).await.status, 400);
     let line = world.audit_after(before).await;
     assert!(line["detail"].as_str().unwrap().contains("issuers.partner.accessTokens"), "{line}");
-    world.exchange(&token, &[("subject_token_type", JWT)]).await.access_token();
 
     let written = "accessTokens: { expression: '\"repository\" in claims' }\n    jwksURL: http";
     let world = plan(Plan::new().await.configure("jwksURL: http", written)).start().await;

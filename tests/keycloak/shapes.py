@@ -19,6 +19,10 @@ PERMITTED = "back-end-api"
 PAIRS = 1050
 SEED = 8693
 
+# Pairs of any two mutations, over HTTP/1 and HTTP/2: most of them are refused by everybody, and a few by Cambio alone.
+WIDE_PAIRS = 7300
+WIDE_PAIRS_H2 = 1200
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -49,6 +53,32 @@ def h2_shapes(authority: str, subject_token: str) -> list[Shape]:
     """The shapes that HTTP/2 can carry too."""
     mutations = [mutation for mutation in all_mutations() if not mutation.h1_only]
     return list(_shapes(base(authority, subject_token), mutations, 150))
+
+
+def wide_h1_shapes(authority: str, subject_token: str) -> list[Shape]:
+    """Pairs of any two mutations of different families."""
+    return _wide(base(authority, subject_token), all_mutations(), WIDE_PAIRS)
+
+
+def wide_h2_shapes(authority: str, subject_token: str) -> list[Shape]:
+    """The same for what HTTP/2 can carry."""
+    mutations = [mutation for mutation in all_mutations() if not mutation.h1_only]
+    return _wide(base(authority, subject_token), mutations, WIDE_PAIRS_H2)
+
+
+def _wide(draft: Draft, mutations: list[Mutation], pairs: int) -> list[Shape]:
+    across = [
+        (one, two)
+        for one, two in combinations(mutations, 2)
+        if one.family != two.family
+        and not (one.strong and two.strong)
+        # Cut off after its first audience, this request is one that policy permits.
+        and {one.name, two.name} != {"permitted audience first", "length too small"}
+    ]
+    return [
+        Shape(f"{one.family}: {one.name} + {two.family}: {two.name}", two.apply(one.apply(draft)))
+        for one, two in random.Random(SEED).sample(across, min(pairs, len(across)))
+    ]
 
 
 def _shapes(draft: Draft, mutations: list[Mutation], pairs: int) -> Iterator[Shape]:

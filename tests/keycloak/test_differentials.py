@@ -119,6 +119,35 @@ def test_no_shape_succeeds_over_http2_either(
     assert gate.running
 
 
+@pytest.mark.timeout(600)
+def test_no_pair_of_any_two_mutations_succeeds(
+    direct: Peer,
+    through: Peer,
+    gate: Gate,
+    admin: Admin,
+    subject_token: str,
+    measured: Callable[[str], None],
+) -> None:
+    """Together with the shapes above, more than ten thousand."""
+    asked = 0
+    for protocol, by, make in (
+        ("HTTP/1", by_h1, shapes.wide_h1_shapes),
+        ("HTTP/2", by_h2, shapes.wide_h2_shapes),
+    ):
+        all_shapes = make(through.authority, subject_token)
+        performed = [outcome for outcome in ask_all(by, direct.address, all_shapes) if outcome.performed]
+        measured(f"{len(all_shapes)} wide pairs over {protocol}; asked straight, Keycloak performs {len(performed)}")
+        assert performed
+        admin.forget_exchanges("corp")
+        ours = ask_all(by, through.address, all_shapes)
+        assert [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if outcome.performed] == []
+        assert admin.exchanges("corp") == []
+        asked += len(all_shapes)
+    narrow = (shapes.h1_shapes, shapes.h2_shapes)
+    assert asked + sum(len(make(through.authority, subject_token)) for make in narrow) >= 10_000
+    assert gate.running
+
+
 def _pseudo(replaced: dict[str, str | None]) -> Callable[[http1.Headers], http1.Headers]:
     def change(headers: http1.Headers) -> http1.Headers:
         fields = [(name, replaced.get(name, value)) for name, value in headers]

@@ -253,7 +253,6 @@ def test_422_where_the_token_lacks_a_claim(pace: Gate, call, claim: str) -> None
 @pytest.mark.parametrize(
     ("name", "claims"),
     [
-        ("for another host of ours", {"aud": "api.pace.cloud"}),
         ("for somebody else", {"aud": "https://elsewhere.example.com"}),
         ("expired", {"exp": forgery.now(-60), "iat": forgery.now(-120)}),
         ("an e-mail that is no text", {"email": 7}),
@@ -264,8 +263,8 @@ def test_422_where_a_claim_is_wrong(pace: Gate, call, name: str, claims: dict) -
     assert_refused(call(pace, fields(foreign(**claims))), 422)
 
 
-def test_either_host_of_ours_is_the_host_where_it_was_called(pace: Gate, call) -> None:
-    """The same token that is refused above."""
+def test_a_token_may_be_for_any_of_our_hosts(pace: Gate, call) -> None:
+    """The hosts are configuration: what the caller writes into `Host` decides nothing."""
     elsewhere = foreign(aud="api.pace.cloud")
     answer = call(pace, fields(elsewhere), "-H", "Host: api.pace.cloud")
     assert answer.status == 200, f"{answer.text} {pace.audit()[-1]}"

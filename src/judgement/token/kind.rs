@@ -1,7 +1,8 @@
 //! What kind of token a JWT is. The caller states its type; the contents of the token must not contradict it.
 //!
-//! One key of an issuer signs tokens of many kinds. An access token is recognised by a mark of its own, and a token with a
-//! mark of another kind is refused, whatever else it says.
+//! One key of an issuer signs tokens of many kinds. A token with a mark of another kind is refused, whatever else it says. The
+//! realm's access tokens have a mark of their own. A foreign token without any mark counts as an access token, unless the
+//! issuer's `accessTokens` says how its access tokens look.
 
 use serde_json::{Map, Value};
 
@@ -48,6 +49,22 @@ const ANSWERS: [(&str, &str); 2] = [("active", "an introspection answer"), ("cod
 /// authenticated (`azpacr`, `gty`). `azp` is missing on purpose: ID tokens have it, too.
 const MARKS_OF_ACCESS: [&str; 7] = ["scope", "scp", "client_id", "cid", "appid", "azpacr", "gty"];
 
+/// Claims of an ID token about the login and the person (OpenID Connect Core 1.0 sections 2 and 5.1). `email` is missing on
+/// purpose: PACE's access tokens have nothing else.
+const LOGIN: [&str; 11] = [
+    "acr",
+    "amr",
+    "auth_time",
+    "azp",
+    "email_verified",
+    "family_name",
+    "given_name",
+    "name",
+    "picture",
+    "preferred_username",
+    "sid",
+];
+
 /// The kind of a token, as its contents say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
@@ -72,6 +89,13 @@ pub(super) struct IssuerKinds<'a> {
     pub(super) rules: &'a KindRules,
 }
 
+impl IssuerKinds<'_> {
+    /// Whether an access token of the issuer may be unmarked. With `accessTokens`, the configuration says how they look.
+    fn has_unmarked(self) -> bool {
+        !self.own && self.rules.access_tokens.is_none()
+    }
+}
+
 /// Whether the header says that the token is an ID-JAG. [`check`] holds the token to it.
 pub(super) fn declares_id_jag(token: &UnverifiedToken) -> bool {
     token.typ().is_some_and(|typ| typ.eq_ignore_ascii_case(ID_JAG))
@@ -91,7 +115,7 @@ pub(super) fn check(token: &VerifiedToken, stated: TokenType, kinds: IssuerKinds
     let kind = recognise(token, kinds).map_err(|actual| wrong(&actual))?;
     let own = kinds.own;
     let fits = match stated {
-        TokenType::AccessToken => kind == TokenKind::Access,
+        TokenType::AccessToken => kind == TokenKind::Access || kind == TokenKind::Unmarked && kinds.has_unmarked(),
         TokenType::IdToken => kind == TokenKind::Id || kind == TokenKind::Unmarked && !own,
         TokenType::Jwt => matches!(kind, TokenKind::Access | TokenKind::Id) || kind == TokenKind::Unmarked && !own,
         TokenType::IdJag => kind == TokenKind::IdJag,
@@ -147,7 +171,7 @@ fn recognise(token: &VerifiedToken, kinds: IssuerKinds<'_>) -> Result<TokenKind,
     }
     match kind {
         Some(kind) => Ok(kind),
-        None if !kinds.own && claims.contains_key("nonce") => Ok(TokenKind::Id),
+        None if !kinds.own && is_about_login(claims) => Ok(TokenKind::Id),
         None => unnamed(claims, kinds.own),
     }
 }
@@ -229,6 +253,13 @@ fn workload(claims: &Map<String, Value>) -> Option<String> {
     }
     let account = claims.contains_key("kubernetes.io") || sub.starts_with("system:serviceaccount:");
     account.then(|| "it is the token of a Kubernetes service account".to_owned())
+}
+
+/// Whether a foreign token that does not name its kind is an ID token: it has a nonce, or says something about the login or the
+/// person and has no mark of an access token.
+fn is_about_login(claims: &Map<String, Value>) -> bool {
+    let says_how = LOGIN.iter().any(|name| claims.contains_key(*name));
+    claims.contains_key("nonce") || says_how && !looks_like_access(claims)
 }
 
 fn looks_like_access(claims: &Map<String, Value>) -> bool {

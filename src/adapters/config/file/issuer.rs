@@ -30,9 +30,9 @@ pub struct TrustedIssuer {
     /// Rules for the claims of subject tokens. Each must hold.
     #[serde(default)]
     pub claim_validation_rules: Vec<ClaimValidationRule>,
-    /// How the issuer's access tokens look, if nothing in them says what they are. Without it, an access token has
-    /// `at+jwt` in its header; or a claim `typ`, `token_use`, `token_type` or `tokenName` that says so; or a claim `scope`,
-    /// `scp`, `client_id`, `cid`, `appid`, `azpacr` or `gty`.
+    /// How the issuer's access tokens look. Without it, an access token has `at+jwt` in its header; or a claim `typ`,
+    /// `token_use`, `token_type` or `tokenName` that says so; or a claim `scope`, `scp`, `client_id`, `cid`, `appid`, `azpacr`
+    /// or `gty`; or no mark of any kind. Write it for an issuer that signs tokens of several kinds with one key.
     pub access_tokens: Option<AccessTokens>,
     /// The issuer's introspection endpoint. With it, opaque tokens of the issuer may be subject tokens, too.
     pub introspection: Option<IssuerIntrospection>,

@@ -197,11 +197,19 @@ fn templates(
             && class.is_identity()
             && !realm.identity_claims.iter().any(|one| one == claim)
         {
-            at.problem(format!(
-                "can't be set: the claim says who the user is, or how they logged in. If the platform's team agrees, add \
-                 {claim} to realms.{name}.identityClaims in cambio.yaml"
+            at.warning(format!(
+                "is left out of the tokens: the claim says who the user is, or how they logged in. If the platform's team \
+                 agrees, add {claim} to realms.{name}.identityClaims in cambio.yaml"
             ));
         }
         expression(source, at)
+    })
+    .map(|mut set: BTreeMap<String, Expression>| {
+        let settable = |claim: &str| {
+            !ClaimClass::of(claim).is_identity()
+                || home.is_some_and(|home| home.realm.identity_claims.iter().any(|one| one == claim))
+        };
+        set.retain(|claim, _| settable(claim));
+        set
     })
 }

@@ -24,7 +24,7 @@ type As = [bool; 3];
 const ACCESS: As = [true, false, true];
 const ID: As = [false, true, true];
 /// The token does not say.
-const UNMARKED: As = [false, true, true];
+const UNMARKED: As = [true, true, true];
 const NEVER: As = [false, false, false];
 
 const STATED: [TokenType; 3] = [TokenType::AccessToken, TokenType::IdToken, TokenType::Jwt];
@@ -120,7 +120,7 @@ fn foreign_tokens() {
         ("ID token by at_hash, with scope and client", "JWT", json!({"at_hash": "h", "scope": "s", "client_id": "a"}), ID),
         ("ID token by c_hash", "JWT", json!({"c_hash": "h"}), ID),
         ("ID token by s_hash", "JWT", json!({"s_hash": "h"}), ID),
-        ("Google's ID token without at_hash", "JWT", json!({"azp": "a", "email": "u@x", "email_verified": true}), UNMARKED),
+        ("Google's ID token without at_hash", "JWT", json!({"azp": "a", "email": "u@x", "email_verified": true}), ID),
         ("ID token with the fewest claims", "JWT", json!({}), UNMARKED),
         ("GitHub Actions", "JWT", json!({"repository": "o/r", "actor": "x", "ref": "main"}), UNMARKED),
         ("GitLab CI", "JWT", json!({"project_path": "g/p", "user_login": "x"}), UNMARKED),
@@ -148,7 +148,7 @@ fn foreign_tokens() {
         ("introspection answer", "token-introspection+jwt", json!({"token_introspection": {"active": true}}), NEVER),
         ("introspection answer without its typ", "JWT", json!({"token_introspection": {}, "scope": "s"}), NEVER),
         ("introspection answer of a draft", "JWT", json!({"active": true, "scope": "s", "client_id": "a"}), NEVER),
-        ("userinfo answer", "JWT", json!({"name": "x", "email": "u@x"}), UNMARKED),
+        ("userinfo answer", "JWT", json!({"name": "x", "email": "u@x"}), ID),
         ("authorization response", "JWT", json!({"code": "x", "state": "s", "scope": "s"}), NEVER),
         ("authorization request", "oauth-authz-req+jwt", json!({"client_id": "a", "scope": "s"}), NEVER),
         ("authorization request without its typ", "JWT", json!({"response_type": "code", "client_id": "a"}), NEVER),
@@ -215,7 +215,7 @@ fn an_issuer_says_how_its_access_tokens_look() {
         ("service account", "\"kubernetes.io\" in claims", json!({"kubernetes.io": {}}), ACCESS),
         ("SVID", "claims.sub.startsWith(\"spiffe://\")", json!({"sub": "spiffe://example.org/a"}), ACCESS),
         ("access token with a nonce", "has(claims.scope)", json!({"scope": "s", "nonce": "n"}), ACCESS),
-        ("not true", "\"repository\" in claims", json!({"name": "x"}), UNMARKED),
+        ("not true", "\"repository\" in claims", json!({"name": "x"}), ID),
         ("not true of an access token by default", "\"repository\" in claims", json!({"scope": "s"}), NEVER),
         ("not true of a token that says that it is one", "\"repository\" in claims", json!({"typ": "Bearer"}), NEVER),
         ("not evaluated", "claims.repository != \"\"", json!({}), NEVER),

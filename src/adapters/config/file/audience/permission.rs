@@ -54,8 +54,8 @@ pub struct Permission {
     #[schemars(transform = not_empty("the permission would never apply"))]
     pub requested_tokens: Vec<RequestedTokenType>,
     /// Scopes that may be requested and granted, also those that the subject token does not have. `["*"]` means the scopes of
-    /// the subject token if it is one of the realm's access tokens, and no others; `offline_access` must always be named.
-    /// Without it, no scope.
+    /// the subject token if the realm or Cambio issued it as an access token, no scope for the realm's ID tokens, and every
+    /// scope for a foreign token; `offline_access` must always be named. Without `scopes`, no scope.
     #[schemars(transform = some("scope", "leave it out to permit no scope, write [\"*\"] to permit all"))]
     pub scopes: Option<Vec<String>>,
     /// CEL expression over `claims` (the subject token's), `client`, `audience` and `scopes` that must be true.
