@@ -121,7 +121,7 @@ impl Permit {
         Ok(Self { validated, decision })
     }
 
-    /// Decides again for the scope that the identity provider granted. Conditions, role mappings and added claims see this
+    /// Decides again for the scope that the identity provider granted, unless this is the scope of the decision. Conditions, role mappings and added claims see this
     /// scope. A scope token that the request did not ask for, or that no permission allows together with the others, is not
     /// in the contract.
     ///
@@ -141,6 +141,9 @@ impl Permit {
             Some(asked) if contract.issuance.signs() => granted.filtered(|token| asked.contains(token)),
             _ => granted.clone(),
         };
+        if contract.scope_requested.as_ref() == Some(&available) {
+            return Ok(Settled(self));
+        }
         let binding = self.validated.subject().binding().claim();
         let request = request(&self.validated, WantedScope::AtMost(&available), binding.as_ref(), circumstances);
         let requested_token = if self.decision.refresh { TokenType::RefreshToken } else { request.requested_token };

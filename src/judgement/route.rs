@@ -227,8 +227,8 @@ impl RouteTable {
             },
             Some(Endpoint::Certs(_) | Endpoint::Discovery(_) | Endpoint::Own(..)) | None => {}
         }
-        // The endpoint of a configured realm was found above.
-        let introspects = matches!(self.endpoints.get(path), Some(Endpoint::Own(OwnTokenEndpoint::Introspection, _)));
+        // A POST to introspection at a configured realm was routed above, and its door is asked there.
+        let introspects = matches!(endpoint, Some(Endpoint::Own(OwnTokenEndpoint::Introspection, _)));
         if asks_for_jwt(&head.headers) && (introspects || doors::may_be_introspection(path)) {
             return reject(Reason::DoorClosed, "introspection with a JWT as answer, at no configured realm's endpoint");
         }

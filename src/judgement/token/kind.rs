@@ -141,8 +141,8 @@ fn described(kind: TokenKind, own: bool, issuer: &str) -> String {
         TokenKind::IdJag => "the header's typ is that of an ID-JAG".to_owned(),
         TokenKind::Unmarked if own => "it has no claim typ, as the realm's tokens of this type have".to_owned(),
         TokenKind::Unmarked => format!(
-            "nothing in it says so: write in issuers.{issuer}.accessTokens how the access tokens of this issuer look, or \
-             let callers and the permission name the type jwt"
+            "nothing in it says so, and the expression of issuers.{issuer}.accessTokens is false for it: correct the \
+             expression, or let callers and the permission name the type jwt"
         ),
     }
 }

@@ -183,33 +183,27 @@ fn token(
     })
 }
 
+/// The claims of `token.set`, without those about the user or the login that the platform's file does not allow.
 fn templates(
     set: &BTreeMap<String, String>,
     flat: Option<&str>,
     home: Option<Home<'_>>,
     at: &At<'_>,
 ) -> Option<BTreeMap<String, Expression>> {
-    at.entries(set, |claim, source, at| {
-        let class = ClaimClass::of(claim);
-        if class.is_reserved() || Some(claim) == flat {
+    let allowed = home.map_or(&[][..], |home| &home.realm.identity_claims);
+    let is_left_out = |claim: &str| ClaimClass::of(claim).is_identity() && !allowed.iter().any(|one| one == claim);
+    let mut templates: BTreeMap<String, Expression> = at.entries(set, |claim, source, at| {
+        if ClaimClass::of(claim).is_reserved() || Some(claim) == flat {
             at.problem("can't be set: the claim identifies the token or its subject, or names roles");
-        } else if let Some(Home { name, realm }) = home
-            && class.is_identity()
-            && !realm.identity_claims.iter().any(|one| one == claim)
-        {
+        } else if is_left_out(claim) {
+            let realm = home.map_or("*", |home| home.name);
             at.warning(format!(
                 "is left out of the tokens: the claim says who the user is, or how they logged in. If the platform's team \
-                 agrees, add {claim} to realms.{name}.identityClaims in cambio.yaml"
+                 agrees, add {claim} to realms.{realm}.identityClaims in cambio.yaml"
             ));
         }
         expression(source, at)
-    })
-    .map(|mut set: BTreeMap<String, Expression>| {
-        let settable = |claim: &str| {
-            !ClaimClass::of(claim).is_identity()
-                || home.is_some_and(|home| home.realm.identity_claims.iter().any(|one| one == claim))
-        };
-        set.retain(|claim, _| settable(claim));
-        set
-    })
+    })?;
+    templates.retain(|claim, _| !is_left_out(claim));
+    Some(templates)
 }

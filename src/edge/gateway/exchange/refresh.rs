@@ -26,6 +26,7 @@ use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::refresh::{Session, take_refreshed, take_session};
 use crate::judgement::issue::reissue::conform;
 use crate::judgement::jose::claims;
+use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
 use crate::judgement::policy::model::Issuance;
@@ -50,6 +51,8 @@ pub(super) struct OpenedRefresh {
 /// The identity provider's answer to the refresh of its own token.
 struct Refreshed {
     answer: UpstreamAnswer,
+    /// The token of the answer.
+    token: VerifiedToken,
     session: Session,
     head: response::Parts,
 }
@@ -130,9 +133,10 @@ impl Case<'_> {
                 refresh.family.replace(&sealed, &self.services.store).await;
             }
         }
-        let claims = self.verified(&answer).await?.claims().clone();
-        refresh.refreshed = Some(Refreshed { answer, session, head });
-        Ok(own.then_some(claims))
+        let token = self.verified(&answer).await?;
+        let claims = own.then(|| token.claims().clone());
+        refresh.refreshed = Some(Refreshed { answer, token, session, head });
+        Ok(claims)
     }
 
     /// The refresh token, with the identity provider's newest refresh token if an earlier refresh failed half way.
@@ -221,12 +225,11 @@ impl Case<'_> {
         refresh: &Refresh,
         refreshed: Refreshed,
     ) -> Result<IssuedAnswer, Stop> {
-        let Refreshed { mut answer, mut session, mut head } = refreshed;
+        let Refreshed { mut answer, mut token, mut session, mut head } = refreshed;
         let credentials = refresh.credentials();
         let used_up =
             credentials.method() == CredentialsMethod::Assertion || self.head.headers.contains_key(dpop::HEADER);
         if used_up {
-            let token = self.verified(&answer).await?;
             let audiences = claims::audiences(token.claims()).unwrap_or_default();
             if !permit.audiences().iter().all(|wanted| audiences.contains(&wanted.as_str())) {
                 return Err(Stop::Refused(Refusal::new(
@@ -244,8 +247,8 @@ impl Case<'_> {
             head = exchanged.head;
             answer = UpstreamAnswer::read(head.status.as_u16(), &exchanged.body)?;
             session = take_session(&mut answer)?;
+            token = self.verified(&answer).await?;
         }
-        let token = self.verified(&answer).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
         let settled = self.settle(permit, &answer, &token)?;
         let conformed = conform(settled, answer, &token, signer(self.realm)?, self.services.now())?;

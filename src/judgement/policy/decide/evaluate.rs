@@ -1,5 +1,6 @@
 //! Which permissions of one audience apply to a request.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use jiff::SignedDuration;
@@ -136,13 +137,16 @@ impl<'a> Evaluation<'a> {
         let mut applied: Vec<ApplicablePermission<'a>> = Vec::new();
         let mut unmet: Option<Unmet> = None;
         for (one, settled) in self.covering.iter().zip(&self.settled) {
-            match settled.clone().and_then(|()| expressions.holds(one)) {
-                Ok(()) => applied.push(*one),
-                Err(new) => {
-                    if unmet.as_ref().is_none_or(|old| new.says_more_than(old)) {
-                        unmet = Some(new);
-                    }
-                }
+            let holds = match settled {
+                Err(unmet) => Err(Cow::Borrowed(unmet)),
+                Ok(()) => expressions.holds(one).map_err(Cow::Owned),
+            };
+            let Err(new) = holds else {
+                applied.push(*one);
+                continue;
+            };
+            if unmet.as_ref().is_none_or(|old| new.says_more_than(old)) {
+                unmet = Some(new.into_owned());
             }
         }
         let uncovered = |permissions: &[ApplicablePermission<'_>]| -> Vec<String> {

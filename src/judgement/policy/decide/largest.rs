@@ -89,9 +89,10 @@ impl Search<'_, '_, '_> {
     fn all_hold(&self) -> bool {
         let granted = self.granted();
         let scope = GrantedScope::Exactly(&granted);
-        self.chosen.iter().all(|one| {
-            let offer = self.offers.get(one.offer);
-            offer.is_some_and(|offer| offer.evaluation.expressions(scope).allows(one.permission))
-        })
+        let expressions: Vec<_> = self.offers.iter().map(|offer| offer.evaluation.expressions(scope)).collect();
+        let allows = |one: &Chosen<'_, '_>| {
+            expressions.get(one.offer).is_some_and(|of_audience| of_audience.allows(one.permission))
+        };
+        self.chosen.iter().all(allows)
     }
 }

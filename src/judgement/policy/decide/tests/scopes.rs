@@ -163,6 +163,14 @@ fn some_permission() -> impl Strategy<Value = Permission> {
     )
 }
 
+fn wanted(asked: Option<&Scope>, at_most: bool) -> WantedScope<'_> {
+    match asked {
+        None => WantedScope::Any,
+        Some(asked) if at_most => WantedScope::AtMost(asked),
+        Some(asked) => WantedScope::Exactly(asked),
+    }
+}
+
 /// Whether a condition holds for exactly this scope.
 fn holds(permission: &Permission, held: &str, tokens: &[String]) -> bool {
     let claims = object(json!({"acr": "1", "scope": held}));
@@ -183,11 +191,7 @@ proptest! {
     ) {
         let held = held.join(" ");
         let asked = asked.map(|asked| scope(&asked.join(" ")));
-        let wanted = match &asked {
-            None => WantedScope::Any,
-            Some(asked) if at_most => WantedScope::AtMost(asked),
-            Some(asked) => WantedScope::Exactly(asked),
-        };
+        let wanted = wanted(asked.as_ref(), at_most);
         let Ok(decision) = decided(&permissions, &held, wanted) else { return Ok(()) };
         let Some(granted) = decision.contract.scope_requested else {
             prop_assert!(decision.contract.issuance != Issuance::Mint, "minted for an open scope");
@@ -248,11 +252,7 @@ proptest! {
     ) {
         let held = held.join(" ");
         let asked = asked.map(|asked| scope(&asked.join(" ")));
-        let wanted = match &asked {
-            None => WantedScope::Any,
-            Some(asked) if at_most => WantedScope::AtMost(asked),
-            Some(asked) => WantedScope::Exactly(asked),
-        };
+        let wanted = wanted(asked.as_ref(), at_most);
         if decided(&permissions, &held, wanted).is_ok() {
             let mut grown = permissions;
             grown.insert(at.min(grown.len()), more);
