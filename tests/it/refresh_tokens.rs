@@ -10,6 +10,7 @@ use crate::support::world::{Plan, TOKEN_PATH, World, login};
 use crate::support::{client, form, golden, lenient, token};
 
 const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
+const REVOKE_PATH: &str = "/realms/corp/protocol/openid-connect/revoke";
 const LOGOUT_PATH: &str = "/realms/corp/protocol/openid-connect/logout";
 const PERMITTED: &str = "permissions:
   - { clients: [front-end-app], scopes: [email, profile], requestedTokens: [access_token, refresh_token] }
@@ -428,6 +429,27 @@ async fn a_refresh_that_fails_half_way_costs_nothing() {
     assert_eq!(used.len(), 2);
     assert_ne!(used[0], used[1], "the second refresh uses what the first one brought");
     assert_eq!(refresh(&world, &refresh_token(&refreshed), &[]).await.status, 200);
+}
+
+/// A revocation ends the newest refresh token of the identity provider, too.
+#[tokio::test]
+async fn a_revocation_after_a_refresh_that_failed_half_way_ends_what_it_brought() {
+    let world = world().await;
+    let first = refresh_token(&exchanged(&world, &[]).await);
+    world.idp.faults().tamper(Tamper::Subject("somebody-else"));
+    world.idp.faults().forget();
+    assert_eq!(refresh(&world, &first, &[]).await.status, 502);
+    let used = used_upstream(&world);
+    world.idp.faults().clear();
+    world.idp.faults().forget();
+    let fields = [("client_id", "front-end-app"), ("client_secret", "front-end-secret"), ("token", &*first)];
+    assert_eq!(client::post(world.address(), REVOKE_PATH, &fields).await.status, 200);
+    let received = world.idp.faults().received().into_iter();
+    let revoked = received.filter_map(|one| lenient::pairs(&one.body).into_iter().find(|field| field.0 == "token"));
+    let revoked: Vec<String> = revoked.map(|field| field.1).collect();
+    assert_ne!(revoked, used, "not the refresh token that the identity provider replaced");
+    assert_eq!(revoked.len(), 1);
+    assert_eq!(refresh(&world, &first, &[]).await.status, 400);
 }
 
 /// Not even at once: the identity provider would end the session.

@@ -34,6 +34,9 @@ impl PublicOrigins {
 
     /// The origin under which the caller reached Cambio, if it is one of these; else the issuer's.
     pub fn of(&self, head: &Parts, connection: &Connection) -> &PublicOrigin {
+        if self.others.is_empty() {
+            return &self.issuer;
+        }
         let named = headers::named_origin(head, connection).and_then(|origin| url(&origin, ""));
         self.others.iter().find(|origin| named.is_some() && url(origin, "") == named).unwrap_or(&self.issuer)
     }

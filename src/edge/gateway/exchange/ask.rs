@@ -44,10 +44,7 @@ impl Case<'_> {
             let detail = "the identity provider has seen the assertion already, when Cambio asked it about the client";
             return Err(Refusal::new(Reason::CredentialsSingleUse, detail).into());
         }
-        // Keycloak takes its issuer from the host, and accepts assertions for that issuer.
-        let origin = self.realm.origins.of(&head, self.connection);
-        let request = self.form_request(credentials, form, head);
-        let response = self.services.send_as(origin, request, self.connection).await?;
+        let response = self.send_form(credentials, form, head).await?;
         self.record.upstream_status(response.status());
         let (head, body) = self.whole(response).await?;
         if head.status.is_success() {
@@ -57,11 +54,19 @@ impl Case<'_> {
         Err(self.refused(head, body))
     }
 
-    /// The request with `form`, at the identity provider's path.
-    fn form_request(&self, credentials: &Credentials, form: String, mut head: Parts) -> Request<Body> {
+    /// Sends `form` to the identity provider's path, under one of the realm's origins: Keycloak takes its issuer from the
+    /// host, and accepts assertions for that issuer.
+    async fn send_form(
+        &self,
+        credentials: &Credentials,
+        form: String,
+        mut head: Parts,
+    ) -> Result<Response<Body>, Refusal> {
+        let origin = self.realm.origins.of(&head, self.connection);
         announce_form(&mut head.headers, credentials, form.len());
         self.generation.to_upstream(&mut head);
-        Request::from_parts(head, Body::full(form))
+        let request = Request::from_parts(head, Body::full(form));
+        self.services.send_as(origin, request, self.connection).await
     }
 
     /// The whole answer.
@@ -84,8 +89,7 @@ impl Case<'_> {
         let mut head = self.head.clone();
         // Only the caller's own request uses up the proof.
         head.headers.remove(dpop::HEADER);
-        let request = self.form_request(credentials, form.encode(), head);
-        let response = self.services.send(request, self.connection).await.ok()?;
+        let response = self.send_form(credentials, form.encode(), head).await.ok()?;
         let (head, body) = self.whole(response).await.ok()?;
         let about_client = OAuthError::read(&body).is_about_client(head.status);
         match head.status {

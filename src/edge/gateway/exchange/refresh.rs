@@ -140,7 +140,7 @@ impl Case<'_> {
     }
 
     /// The refresh token, with the identity provider's newest refresh token if an earlier refresh failed half way.
-    async fn replaced(&self, renewal: Renewal, family: &RefreshFamily) -> Result<Renewal, Refusal> {
+    pub async fn replaced(&self, renewal: Renewal, family: &RefreshFamily) -> Result<Renewal, Refusal> {
         if renewal.upstream().is_none() {
             return Ok(renewal);
         }

@@ -27,7 +27,7 @@ impl Case<'_> {
         let credentials = Credentials::read(&self.head.headers, &presented.form, &self.realm.config.clients.workloads)?;
         self.record.client(&credentials);
         self.meet_client(&credentials).await?;
-        let renewal = self.presented_renewal(presented, &credentials);
+        let renewal = self.presented_renewal(presented, &credentials).await?;
         if renewal.as_ref().and_then(|renewal| renewal.upstream()).is_none() {
             self.require_client().await?;
         }

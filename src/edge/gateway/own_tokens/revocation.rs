@@ -49,7 +49,7 @@ impl Case<'_> {
     /// one, the identity provider authenticates the clients that the configuration does not register.
     async fn revoke_refresh_token(&mut self, presented: &Presented, credentials: &Credentials) -> Result<(), Stop> {
         self.meet_client(credentials).await?;
-        let renewal = self.presented_renewal(presented, credentials);
+        let renewal = self.presented_renewal(presented, credentials).await?;
         let upstream = renewal.as_ref().and_then(|renewal| renewal.upstream());
         if upstream.is_none() {
             self.require_client().await?;
@@ -69,10 +69,23 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// What the presented refresh token stands for; `None` if it is invalid or another client's.
-    pub(super) fn presented_renewal(&self, presented: &Presented, credentials: &Credentials) -> Option<Renewal> {
+    /// What the presented refresh token stands for, with the identity provider's newest refresh token; `None` if it is
+    /// invalid or another client's.
+    ///
+    /// # Errors
+    /// [`Reason::StoreUnavailable`]
+    pub(super) async fn presented_renewal(
+        &self,
+        presented: &Presented,
+        credentials: &Credentials,
+    ) -> Result<Option<Renewal>, Refusal> {
         let config = &self.realm.config;
-        let tokens = config.refresh_tokens.as_ref()?;
-        tokens.seal.open(&presented.token, &config.name, credentials.client_id()).ok()
+        let opened = config
+            .refresh_tokens
+            .as_ref()
+            .and_then(|tokens| tokens.seal.open(&presented.token, &config.name, credentials.client_id()).ok());
+        let Some(renewal) = opened else { return Ok(None) };
+        let family = RefreshFamily::new(&renewal);
+        self.replaced(renewal, &family).await.map(Some)
     }
 }
