@@ -63,6 +63,17 @@ def ask_all(
         return list(pool.map(lambda shape: by(address, shape), all_shapes))
 
 
+def assert_none_performed(
+    by: Callable[[tuple[str, int], Shape], Outcome], through: Peer, admin: Admin, all_shapes: list[Shape]
+) -> list[Outcome]:
+    """Ask Cambio, and ask Keycloak's events whether an exchange was performed whose answer nobody saw."""
+    admin.forget_exchanges("corp")
+    ours = ask_all(by, through.address, all_shapes)
+    assert [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if outcome.performed] == []
+    assert admin.exchanges("corp") == []
+    return ours
+
+
 def test_shapes_have_names_of_their_own(subject_token: str) -> None:
     names = Counter(shape.name for shape in shapes.h1_shapes("127.0.0.1", subject_token))
     assert [name for name, count in names.items() if count > 1] == []
@@ -86,11 +97,7 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
         "the generator is dead: Keycloak performs too few of its shapes"
     )
 
-    admin.forget_exchanges("corp")
-    ours = ask_all(by_h1, through.address, all_shapes)
-    let_through = [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if outcome.performed]
-    assert let_through == []
-    assert admin.exchanges("corp") == [], "an exchange was performed whose answer nobody saw"
+    ours = assert_none_performed(by_h1, through, admin, all_shapes)
     silent = [outcome.shape.name for outcome in ours if not outcome.answers]
     measured(f"through Cambio: {len(ours) - len(silent)} refused with an answer, {len(silent)} by closing")
     assert len(silent) <= len(all_shapes) / 20, silent
@@ -112,10 +119,7 @@ def test_no_shape_succeeds_over_http2_either(
     performed = [outcome for outcome in ask_all(by_h2, direct.address, all_shapes) if outcome.performed]
     measured(f"{len(all_shapes)} shapes over HTTP/2; asked straight, Keycloak performs {len(performed)}")
     assert len(performed) > len(all_shapes) / 4
-    admin.forget_exchanges("corp")
-    ours = ask_all(by_h2, through.address, all_shapes)
-    assert [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if outcome.performed] == []
-    assert admin.exchanges("corp") == []
+    assert_none_performed(by_h2, through, admin, all_shapes)
     assert gate.running
 
 
@@ -138,10 +142,7 @@ def test_no_pair_of_any_two_mutations_succeeds(
         performed = [outcome for outcome in ask_all(by, direct.address, all_shapes) if outcome.performed]
         measured(f"{len(all_shapes)} wide pairs over {protocol}; asked straight, Keycloak performs {len(performed)}")
         assert performed
-        admin.forget_exchanges("corp")
-        ours = ask_all(by, through.address, all_shapes)
-        assert [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if outcome.performed] == []
-        assert admin.exchanges("corp") == []
+        assert_none_performed(by, through, admin, all_shapes)
         asked += len(all_shapes)
     narrow = (shapes.h1_shapes, shapes.h2_shapes)
     assert asked + sum(len(make(through.authority, subject_token)) for make in narrow) >= 10_000
