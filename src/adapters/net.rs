@@ -5,5 +5,6 @@ pub mod connection;
 pub mod outgoing;
 pub(crate) mod pool;
 pub(crate) mod progress;
+pub(crate) mod short_reads;
 pub(crate) mod transport;
 pub mod url;

@@ -13,12 +13,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
+use crate::adapters::net::short_reads::ShortReads;
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 use crate::adapters::{config, tls};
 
-/// Largest head of an answer. Keycloak's cookies and CSP stay far below, and 64 KiB of a body fit into one read.
+/// Largest head of an answer. Keycloak's cookies and CSP stay far below.
 const MAX_BUFFER: usize = 64 * 1024;
 
 /// Makes connections.
@@ -64,7 +65,7 @@ impl Connector {
             .map_err(UpstreamError::Connect)?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(transport))
+            .handshake(TokioIo::new(ShortReads::new(transport)))
             .await
             .map_err(UpstreamError::Broken)?;
         // The connection has its own task, so that an upload goes on while the caller reads the answer slowly.
