@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 # Before these are imported: their assertions are to show both sides when they fail.
-pytest.register_assert_rewrite("compare", "admin", "foreign", "login", "oidc", "pages", "process")
+pytest.register_assert_rewrite(
+    "compare", "admin", "differential", "elsewhere", "foreign", "login", "oidc", "pages", "process"
+)
 
 import foreign
 import server

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 import oidc
@@ -140,3 +146,10 @@ def _jwk(document: str, kid: str, algorithm: str) -> dict:
     members = json.loads(document)
     members.pop("key_ops", None)
     return {**members, "kid": kid, "use": "sig", "alg": algorithm}
+
+
+def load(text: str) -> rsa.RSAPrivateKey:
+    """What `pem` made."""
+    key = load_pem_private_key(text.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key

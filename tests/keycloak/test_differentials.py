@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 
@@ -14,64 +12,16 @@ import http2
 import oidc
 import shapes
 from admin import Admin
+from differential import PATIENCE, Events, ask_all, assert_none_performed, by_h1, by_h2
 from gate import Gate
-from http1 import Answer, NoAnswer
+from http1 import NoAnswer
 from peer import Peer
 from realms import ALICE, FRONT_END
-from shapes import Shape
-
-# Seconds that one shape may take; a few are requests that their reader waits on for more.
-PATIENCE = 3.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    shape: Shape
-    answers: list[Answer]
-
-    @property
-    def performed(self) -> bool:
-        return any(oidc.is_exchange_success(answer) for answer in self.answers)
-
-    @property
-    def statuses(self) -> str:
-        return " ".join(str(answer.status) for answer in self.answers) or "no answer"
 
 
 @pytest.fixture(scope="module")
 def subject_token(direct: Peer) -> str:
     return oidc.login(direct, FRONT_END, ALICE)["access_token"]
-
-
-def by_h1(address: tuple[str, int], shape: Shape) -> Outcome:
-    linger = 0.3 if shape.draft.hidden else 0.01
-    return Outcome(shape, http1.all_answers(address, shape.draft.render(), PATIENCE, linger))
-
-
-def by_h2(address: tuple[str, int], shape: Shape) -> Outcome:
-    try:
-        with http2.Connection(address, PATIENCE) as connection:
-            return Outcome(shape, [connection.ask(*http2.headers_of(shape.draft))])
-    except NoAnswer:
-        return Outcome(shape, [])
-
-
-def ask_all(
-    by: Callable[[tuple[str, int], Shape], Outcome], address: tuple[str, int], all_shapes: list[Shape]
-) -> list[Outcome]:
-    with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(lambda shape: by(address, shape), all_shapes))
-
-
-def assert_none_performed(
-    by: Callable[[tuple[str, int], Shape], Outcome], through: Peer, admin: Admin, all_shapes: list[Shape]
-) -> list[Outcome]:
-    """Ask Cambio, and ask Keycloak's events whether an exchange was performed whose answer nobody saw."""
-    admin.forget_exchanges("corp")
-    ours = ask_all(by, through.address, all_shapes)
-    assert [f"{outcome.shape.name} ({outcome.statuses})" for outcome in ours if outcome.performed] == []
-    assert admin.exchanges("corp") == []
-    return ours
 
 
 def test_shapes_have_names_of_their_own(subject_token: str) -> None:
@@ -97,7 +47,7 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
         "the generator is dead: Keycloak performs too few of its shapes"
     )
 
-    ours = assert_none_performed(by_h1, through, admin, all_shapes)
+    ours = assert_none_performed(by_h1, through, Events(admin), all_shapes)
     silent = [outcome.shape.name for outcome in ours if not outcome.answers]
     measured(f"through Cambio: {len(ours) - len(silent)} refused with an answer, {len(silent)} by closing")
     assert len(silent) <= len(all_shapes) / 20, silent
@@ -119,7 +69,7 @@ def test_no_shape_succeeds_over_http2_either(
     performed = [outcome for outcome in ask_all(by_h2, direct.address, all_shapes) if outcome.performed]
     measured(f"{len(all_shapes)} shapes over HTTP/2; asked straight, Keycloak performs {len(performed)}")
     assert len(performed) > len(all_shapes) / 4
-    assert_none_performed(by_h2, through, admin, all_shapes)
+    assert_none_performed(by_h2, through, Events(admin), all_shapes)
     assert gate.running
 
 
@@ -140,9 +90,11 @@ def test_no_pair_of_any_two_mutations_succeeds(
     ):
         all_shapes = make(through.authority, subject_token)
         performed = [outcome for outcome in ask_all(by, direct.address, all_shapes) if outcome.performed]
-        measured(f"{len(all_shapes)} wide pairs over {protocol}; asked straight, Keycloak performs {len(performed)}")
+        measured(
+            f"{len(all_shapes)} wide pairs over {protocol}; asked straight, Keycloak performs {len(performed)}"
+        )
         assert performed
-        assert_none_performed(by, through, admin, all_shapes)
+        assert_none_performed(by, through, Events(admin), all_shapes)
         asked += len(all_shapes)
     narrow = (shapes.h1_shapes, shapes.h2_shapes)
     assert asked + sum(len(make(through.authority, subject_token)) for make in narrow) >= 10_000
