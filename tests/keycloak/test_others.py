@@ -165,7 +165,7 @@ def issued(request: pytest.FixtureRequest, keycloak: Keycloak, gates: Gates) -> 
     return gate, parsed(answer)["access_token"], algorithm
 
 
-@pytest.fixture(params=verifiers.NAMES)
+@pytest.fixture(scope="module", params=verifiers.NAMES)
 def resource_server(issued: tuple[Gate, str, str], request: pytest.FixtureRequest) -> Iterator[Verifier]:
     """back-end-api as others write it, each with the one algorithm of the issued token and RS256, which Keycloak uses."""
     gate, _, algorithm = issued

@@ -59,20 +59,37 @@ class Verifier:
             self._process.wait(5)
 
 
-def _java() -> list[str]:
-    java = str(Path(os.environ["JAVA_HOME"]) / "bin" / "java")
-    return [java, "-cp", os.environ["NIMBUS_JAR"], str(HERE / "resources" / "Resource.java")]
+def _java(classes: str, main: str) -> list[str]:
+    return [
+        str(Path(os.environ["JAVA_HOME"]) / "bin" / "java"),
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        classes,
+        main,
+    ]
+
+
+def _spring() -> list[str]:
+    return _java("{0}/classes:{0}/lib/*".format(os.environ["SPRING"]), "resource.Resource")
+
+
+def _go(name: str) -> list[str]:
+    return [str(Path(os.environ["GO_PROGRAMS"]) / name)]
 
 
 _COMMANDS = {
     "PyJWT": lambda: [sys.executable, str(HERE / "resources" / "pyjwt.py")],
     "jose": lambda: ["node", str(HERE / "node" / "resource.mjs")],
-    "Nimbus": _java,
-    "go-oidc": lambda: [os.environ["GO_RESOURCE"]],
+    "express-oauth2-jwt-bearer": lambda: ["node", str(HERE / "node" / "express.mjs")],
+    "Nimbus": lambda: _java(os.environ["NIMBUS_JAR"], str(HERE / "resources" / "Resource.java")),
+    "Spring Security": _spring,
+    "go-oidc": lambda: _go("oidc"),
+    "go-jose": lambda: _go("jose"),
+    "Envoy": lambda: [sys.executable, str(HERE / "resources" / "envoy.py")],
 }
 NAMES = list(_COMMANDS)
 # Nimbus' own processor, which Spring Security uses too, selects no Ed25519 keys.
-UNSUPPORTED = {("Nimbus", "EdDSA")}
+UNSUPPORTED = {("Nimbus", "EdDSA"), ("Spring Security", "EdDSA")}
 
 
 @contextmanager
