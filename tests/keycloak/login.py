@@ -14,7 +14,7 @@ import oidc
 import secrecy
 from http1 import Answer, Headers
 from peer import Peer, parsed
-from realms import REDIRECT, Client, User
+from realms import ALICE, REDIRECT, Client, User
 
 
 @dataclass
@@ -77,6 +77,18 @@ def by_code(peer: Peer, client: Client, user: User, realm: str = "corp") -> Step
     )  # fmt: skip
     assert redeemed.status == 200, f"{redeemed.status} {redeemed.text}"
     return Steps(page, submitted, redeemed, secrecy.note(parsed(redeemed)), browser)
+
+
+def consent(peer: Peer, url: str, redirect: str = REDIRECT, user: User = ALICE) -> str:
+    """What the browser does between a client's two steps, from the URL that the client sends it to: the URL that it is
+    sent back to."""
+    assert url.startswith(peer.origin), f"the client was sent to {url}"
+    browser = Browser(peer)
+    page = browser.get(target_of(url))
+    back = browser.post(form_action(page), [("username", user.name), ("password", user.password)])
+    location = back.header("Location")
+    assert back.status == 302 and location and location.startswith(redirect), f"{back.status} {back.text}"
+    return location
 
 
 def form_action(page: Answer) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 from authlib.integrations.requests_client import OAuth2Session
+from keycloak import KeycloakOpenID, KeycloakPostError
 
 import login
 import names
@@ -19,7 +20,7 @@ import oidc
 import secrecy
 import verifiers
 from gate import Gate, Gates, Setup, audience, permission
-from peer import Peer, parsed
+from peer import parsed
 from realms import ALICE, BACK_END, FRONT_END, NARROW, ODD, REDIRECT, STRANGER, Client
 from server import Keycloak
 from verifiers import Refused, Verifier
@@ -27,22 +28,7 @@ from verifiers import Refused, Verifier
 NODE = Path(__file__).parent / "node"
 BACKEND_ONLY = {"back-end-api": {"roles": ["backend_user"]}}
 DISCOVERY = "/.well-known/openid-configuration"
-
-
-def consent(peer: Peer, url: str) -> str:
-    """What the browser does between the client's two steps: the URL that it is sent back to."""
-    browser = login.Browser(peer)
-    assert url.startswith(peer.origin), f"the client was sent to {url}"
-    page = browser.get(login.target_of(url))
-    form = re.search(r'action="([^"]+)"', page.text)
-    assert form, page.text
-    back = browser.post(
-        login.target_of(html.unescape(form.group(1))),
-        [("username", ALICE.name), ("password", ALICE.password)],
-    )
-    location = back.header("Location")
-    assert back.status == 302 and location and location.startswith(REDIRECT), f"{back.status} {back.text}"
-    return location
+GO_CLIENT = [str(Path(os.environ["GO_PROGRAMS"]) / "oauth2")]
 
 
 def authlib_client(gate: Gate, client: Client, authentication: str) -> tuple[OAuth2Session, dict]:
@@ -59,7 +45,7 @@ def test_authlib_logs_in_and_exchanges(gate: Gate, authentication: str) -> None:
     session, metadata = authlib_client(gate, FRONT_END, authentication)
     verifier = "v" * 64
     url, state = session.create_authorization_url(metadata["authorization_endpoint"], code_verifier=verifier)
-    back = consent(gate.peer, url)
+    back = login.consent(gate.peer, url)
     tokens = session.fetch_token(
         metadata["token_endpoint"], authorization_response=back, state=state, code_verifier=verifier
     )
@@ -95,17 +81,9 @@ def test_authlib_understands_a_refusal(gate: Gate) -> None:
     assert (refusal.value.error, refusal.value.description) == names.DENIED[1:]
 
 
-def openid_client(gate: Gate, client: Client, wanted: str, authentication: str) -> dict:
-    argv = [
-        "node",
-        "client.mjs",
-        gate.peer.issuer("corp"),
-        client.id,
-        client.secret or "",
-        REDIRECT,
-        wanted,
-        authentication,
-    ]
+def told_by(program: list[str], gate: Gate, client: Client, wanted: str, *more: str) -> dict:
+    """What a program says that logs in, and is told of the browser's way by its standard input."""
+    argv = [*program, gate.peer.issuer("corp"), client.id, client.secret or "", REDIRECT, wanted, *more]
     with subprocess.Popen(
         argv, cwd=NODE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
@@ -113,14 +91,18 @@ def openid_client(gate: Gate, client: Client, wanted: str, authentication: str) 
         try:
             url = child.stdout.readline().strip()
             assert url, child.stderr.read()
-            output, errors = child.communicate(consent(gate.peer, url) + "\n", timeout=60)
+            output, errors = child.communicate(login.consent(gate.peer, url) + "\n", timeout=60)
         finally:
             child.kill()
     assert output, errors
     result = json.loads(output)
-    for part in ("login", "refreshed", "exchanged"):
-        secrecy.note(result.get(part) or {})
+    for part in result.values():
+        if isinstance(part, dict):
+            secrecy.note(part)
     return result
+
+
+SCRIPTS = {"openid-client": ["node", "client.mjs"], "oauth4webapi": ["node", "oauth4webapi.mjs"]}
 
 
 @pytest.mark.parametrize(
@@ -128,18 +110,85 @@ def openid_client(gate: Gate, client: Client, wanted: str, authentication: str) 
     [(FRONT_END, "basic"), (FRONT_END, "post"), (ODD, "basic")],
     ids=lambda value: getattr(value, "id", value),
 )
-def test_openid_client_logs_in_and_exchanges(gate: Gate, client: Client, authentication: str) -> None:
-    result = openid_client(gate, client, "back-end-api", authentication)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_client_of_javascript_logs_in_and_exchanges(
+    gate: Gate, script: str, client: Client, authentication: str
+) -> None:
+    result = told_by(SCRIPTS[script], gate, client, "back-end-api", authentication, BACK_END.secret or "")
     assert result["userinfo"]["email"] == "alice@example.test"
     token = result["exchanged"]["access_token"]
     assert oidc.claims_of(token)["resource_access"] == BACKEND_ONLY
     assert result["exchanged"]["issued_token_type"] == oidc.ACCESS_TOKEN
+    if script == "oauth4webapi":
+        assert result["active"] == [True, False], "before and after it was revoked"
 
 
-def test_openid_client_understands_a_refusal(gate: Gate) -> None:
-    result = openid_client(gate, FRONT_END, "other-api", "basic")
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_client_of_javascript_understands_a_refusal(gate: Gate, script: str) -> None:
+    result = told_by(SCRIPTS[script], gate, FRONT_END, "other-api", "basic", BACK_END.secret or "")
     status, error, description = names.DENIED
     assert result["refusal"] == {"status": status, "error": error, "error_description": description}
+
+
+@pytest.mark.parametrize("client", [FRONT_END, ODD], ids=lambda client: client.id)
+def test_the_client_of_go_logs_in_and_exchanges(gate: Gate, client: Client) -> None:
+    """By both of the functions that its users take for an exchange; one of them sends an empty `code` with it."""
+    result = told_by(GO_CLIENT, gate, client, "back-end-api")
+    assert oidc.claims_of(result["refreshed"]["access_token"])["azp"] == client.id
+    for way in ("clientcredentials", "exchange"):
+        assert result[way].get("issued_token_type") == oidc.ACCESS_TOKEN, result[way]
+        assert oidc.claims_of(result[way]["access_token"])["resource_access"] == BACKEND_ONLY
+
+
+def test_the_client_of_go_understands_a_refusal(gate: Gate) -> None:
+    result = told_by(GO_CLIENT, gate, FRONT_END, "other-api")
+    status, error, description = names.DENIED
+    refusal = {"status": status, "error": error, "error_description": description}
+    assert (result["clientcredentials"], result["exchange"]) == (refusal, refusal)
+
+
+# By itself it leaves out the one, as Keycloak's older exchange allowed, and asks for a refresh token as well.
+TYPES = {"subject_token_type": oidc.ACCESS_TOKEN, "requested_token_type": oidc.ACCESS_TOKEN}
+
+
+def python_keycloak(gate: Gate, client: Client) -> KeycloakOpenID:
+    return KeycloakOpenID(gate.peer.origin, "corp", client.id, client.secret, timeout=20)
+
+
+def test_python_keycloak_logs_in_and_exchanges(gate: Gate) -> None:
+    client = python_keycloak(gate, FRONT_END)
+    # It leaves the spaces to the browser.
+    url = client.auth_url(REDIRECT, scope="openid email profile", state="state-of-the-login")
+    back = login.consent(gate.peer, url.replace(" ", "%20"))
+    (code,) = parse_qs(urlsplit(back).query)["code"]
+    tokens = secrecy.note(client.token(grant_type="authorization_code", code=code, redirect_uri=REDIRECT))
+    assert client.userinfo(tokens["access_token"])["email"] == "alice@example.test"
+    refreshed = secrecy.note(client.refresh_token(tokens["refresh_token"]))
+    audience_client = python_keycloak(gate, BACK_END)
+    assert audience_client.introspect(refreshed["access_token"])["active"] is True
+    # It verifies with the realm's own key, as the realm's page shows it.
+    assert client.decode_token(refreshed["access_token"])["azp"] == FRONT_END.id
+
+    exchanged = secrecy.note(client.exchange_token(refreshed["access_token"], BACK_END.id, **TYPES))
+    assert oidc.claims_of(exchanged["access_token"])["resource_access"] == BACKEND_ONLY
+    about = audience_client.introspect(exchanged["access_token"])
+    assert (about["active"], about["sub"]) == (True, oidc.claims_of(tokens["access_token"])["sub"])
+
+    client.logout(refreshed["refresh_token"])
+    assert audience_client.introspect(refreshed["access_token"])["active"] is False
+
+
+def test_python_keycloak_understands_a_refusal(gate: Gate) -> None:
+    client = python_keycloak(gate, FRONT_END)
+    token = secrecy.note(client.token(ALICE.name, ALICE.password))["access_token"]
+    with pytest.raises(KeycloakPostError) as refusal:
+        client.exchange_token(token, "other-api", **TYPES)
+    status, error, description = names.DENIED
+    assert refusal.value.response_code == status
+    assert json.loads(refusal.value.response_body or b"") == {
+        "error": error,
+        "error_description": description,
+    }
 
 
 ISSUANCES = [
