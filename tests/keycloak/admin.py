@@ -15,11 +15,12 @@ from server import BOOTSTRAP_ADMIN
 class Admin:
     """A session of the bootstrap administrator with one peer."""
 
-    def __init__(self, peer: Peer):
+    def __init__(self, peer: Peer, root: str = ""):
         self._peer = peer
+        self._root = root
         user, password = BOOTSTRAP_ADMIN
         answer = peer.form(
-            "/realms/master/protocol/openid-connect/token",
+            f"{root}/realms/master/protocol/openid-connect/token",
             [
                 ("grant_type", "password"),
                 ("client_id", "admin-cli"),
@@ -34,8 +35,8 @@ class Admin:
         """One call below `/admin/realms`, as it is answered."""
         authorization = [("Authorization", f"Bearer {self.token}")]
         if document is None:
-            return self._peer.send(method, f"/admin/realms{path}", authorization)
-        return self._peer.json(method, f"/admin/realms{path}", document, authorization)
+            return self._peer.send(method, f"{self._root}/admin/realms{path}", authorization)
+        return self._peer.json(method, f"{self._root}/admin/realms{path}", document, authorization)
 
     def must(self, method: str, path: str, document: object = None) -> Answer:
         answer = self.call(method, path, document)

@@ -16,7 +16,10 @@ BOOTSTRAP_ADMIN = ("admin", "bootstrap-admin-password-1a9d")
 class Keycloak:
     """A Keycloak that can be stopped, started again with the same data, and suspended."""
 
-    def __init__(self, distribution: Path, run: Path, java_home: Path):
+    def __init__(self, distribution: Path, run: Path, java_home: Path, root: str = "", *options: str):
+        """`root` is the path that the distribution was built for; the options are more of `kc.sh start`."""
+        self.root = root
+        self._options = options
         self._distribution = distribution
         self._java_home = java_home
         self._database = run / "keycloak-data" / "keycloak"
@@ -54,6 +57,7 @@ class Keycloak:
                 f"--http-management-port={self._management}",
                 "--http-management-scheme=http",
                 f"--db-url=jdbc:h2:file:{self._database};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE",
+                *self._options,
             ],
             self._log,
             {
@@ -83,7 +87,7 @@ class Keycloak:
     def _ready(self) -> bool:
         management = Peer(("127.0.0.1", self._management), f"127.0.0.1:{self._management}")
         try:
-            return management.send("GET", "/health/ready", timeout=2).status == 200
+            return management.send("GET", f"{self.root}/health/ready", timeout=2).status == 200
         except (OSError, http1.NoAnswer):
             return False
 
@@ -91,3 +95,9 @@ class Keycloak:
 def from_environment(run: Path) -> Keycloak:
     """The Keycloak that `tests/keycloak/run` unpacked. A missing one is a failure, never a skip."""
     return Keycloak(Path(os.environ["KEYCLOAK_HOME"]), run, Path(os.environ["JAVA_HOME"]))
+
+
+def below_auth(run: Path, hostname: str) -> Keycloak:
+    """The same Keycloak below `/auth`, as it always was before version 17 and is at CERN, with a fixed public name."""
+    distribution, java_home = Path(os.environ["KEYCLOAK_AUTH_HOME"]), Path(os.environ["JAVA_HOME"])
+    return Keycloak(distribution, run, java_home, "/auth", f"--hostname={hostname}/auth")
