@@ -83,6 +83,10 @@ pub struct Listen {
     pub certificate_header: Option<CertificateHeader>,
     /// Networks of the proxies whose forwarding headers Cambio believes.
     pub trusted_proxies: Vec<IpNet>,
+    /// Further headers about callers that only these proxies may send.
+    pub identity_headers: Vec<HeaderName>,
+    /// Whether connections of these proxies begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Time limit for the head of a request.
     pub header_timeout: Duration,
     /// Time limit for the whole body of a request that Cambio judges.

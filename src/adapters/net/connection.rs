@@ -2,13 +2,15 @@
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
 use tokio::time::Instant;
 
+use crate::adapters::config::Listen;
 use crate::adapters::drain;
 use crate::judgement::client::certificate::ClientCertificate;
 
@@ -43,8 +45,8 @@ pub struct ConnectionFacts {
     pub trusted: bool,
     /// The certificate that the peer showed. The handshake proved that the peer has its key.
     pub certificate: Option<Box<ClientCertificate>>,
-    /// The header in which a trusted peer sends the certificate of its caller.
-    pub certificate_header: Option<HeaderName>,
+    /// The proxies of `listen.trustedProxies`, and their headers.
+    pub proxies: Arc<ListedProxies>,
     pub(crate) forwarded_for: HeaderValue,
     pub(crate) forwarded_node: String,
     pub(crate) local_port: HeaderValue,
@@ -71,7 +73,7 @@ impl ConnectionFacts {
             tls,
             trusted,
             certificate: None,
-            certificate_header: None,
+            proxies: Arc::default(),
             forwarded_for,
             forwarded_node,
             local_port,
@@ -86,11 +88,44 @@ impl ConnectionFacts {
         self
     }
 
-    /// With the header in which a trusted peer sends the certificate of its caller.
+    /// With the proxies that the configuration lists.
     #[must_use]
-    pub fn with_certificate_header(mut self, name: Option<HeaderName>) -> Self {
-        self.certificate_header = name;
+    pub fn with_proxies(mut self, proxies: &Arc<ListedProxies>) -> Self {
+        self.proxies = Arc::clone(proxies);
         self
+    }
+}
+
+/// The proxies of `listen.trustedProxies`, and the headers that only they may send. All connections share one value.
+#[derive(Debug, Default)]
+pub struct ListedProxies {
+    /// Their networks.
+    pub networks: Vec<IpNet>,
+    /// The header in which they send the certificates of their callers.
+    pub certificate_header: Option<HeaderName>,
+    /// Further headers about callers (`listen.identityHeaders`).
+    pub identity_headers: Vec<HeaderName>,
+}
+
+impl ListedProxies {
+    /// The proxies of a listener.
+    pub fn of(listen: &Listen) -> Self {
+        Self {
+            networks: listen.trusted_proxies.clone(),
+            certificate_header: listen.certificate_header.as_ref().map(|header| header.name.clone()),
+            identity_headers: listen.identity_headers.clone(),
+        }
+    }
+
+    /// Whether the address is that of a listed proxy.
+    pub fn contain(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// The headers that the configuration names.
+    pub(crate) fn own_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.certificate_header.iter().chain(&self.identity_headers)
     }
 }
 

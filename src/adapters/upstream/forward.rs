@@ -46,8 +46,8 @@ pub async fn pass(
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
-    let certificate = connection.facts().certificate_header.clone();
-    let body = body.without_trailers(move |name| headers::is_no_trailer(name, certificate.as_ref()));
+    let proxies = Arc::clone(&connection.facts().proxies);
+    let body = body.without_trailers(move |name| headers::is_no_trailer(name, &proxies));
     frame(&mut head.headers, &body);
     // Extensions belong to the caller's side (an upgrade that is not used, for instance).
     head.extensions = http::Extensions::new();

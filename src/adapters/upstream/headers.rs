@@ -3,6 +3,10 @@
 //! Hop-by-hop headers are removed (RFC 9110 section 7.6.1). Headers with which proxies describe the caller are
 //! removed, too, unless a listed proxy sent them, because the identity provider may trust them.
 
+mod identity;
+
+use std::net::IpAddr;
+
 use http::header::{
     CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
     UPGRADE,
@@ -10,35 +14,12 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
-use crate::adapters::net::connection::{Connection, ConnectionFacts};
+use self::identity::{is_identity, likens};
+use crate::adapters::net::connection::{Connection, ConnectionFacts, ListedProxies};
 pub use crate::adapters::upstream::forwarded::PublicOrigin;
 use crate::adapters::upstream::forwarded::{
     self, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO,
 };
-
-/// Headers that describe the caller or its request, in lower case with `-` for `_`, besides every `x-forwarded-…`.
-/// nginx, ingress controllers, cloud load balancers and identity-aware proxies set them, and Keycloak's X.509
-/// authenticator reads some.
-const IDENTITY: &[&str] = &[
-    "cf-connecting-ip",
-    "client-cert",
-    "client-cert-chain",
-    "forwarded",
-    "remote-user",
-    "ssl-client-cert",
-    "true-client-ip",
-    "x-client-cert",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-original-forwarded-for",
-    "x-original-host",
-    "x-original-uri",
-    "x-original-url",
-    "x-real-ip",
-    "x-remote-user",
-    "x-rewrite-url",
-    "x-ssl-client-cert",
-];
 
 /// Headers that a `Connection` line can't remove, although RFC 9110 would allow it. Cambio's decision depends on them
 /// (credentials, content, host), so the request must not arrive without them.
@@ -210,23 +191,20 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
 }
 
 /// Removes headers that only a listed proxy may send, except those that [`forwarded::set`] replaces later. Spellings
-/// with `_` are removed even if a listed proxy sent them: CGI-like servers can't tell them from the real ones.
+/// with `_` are removed even if a listed proxy sent them, because CGI-like servers can't tell them from the real ones. Only
+/// a spelling that the configuration has passes.
 fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
-    let trusted = facts.trusted;
-    let certificate = facts.certificate_header.as_ref();
-    let replaced = |name: &HeaderName| {
-        [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO].contains(name)
-    };
+    let (trusted, proxies) = (facts.trusted, &*facts.proxies);
     let goes = |name: &HeaderName| {
         let text = name.as_str();
-        matches!(text.as_bytes().first(), Some(b'c' | b'f' | b'r' | b's' | b't' | b'x'))
-            && (!trusted || text.contains('_'))
-            && is_identity(text)
-            && !replaced(name)
+        if disguises_framing(text) {
+            return true;
+        }
+        if trusted && (!text.contains('_') || proxies.sends(name)) {
+            return false;
+        }
+        (is_identity(text) || proxies.sends_like(text)) && !is_replaced(name)
     };
-    // The configuration names the header that carries a certificate.
-    let goes =
-        |name: &HeaderName| goes(name) || certificate.is_some_and(|own| !trusted && own == name || likens(own, name));
     if headers.keys().any(goes) {
         let names: Vec<_> = headers.keys().filter(|name| goes(name)).cloned().collect();
         for name in names {
@@ -235,36 +213,38 @@ fn strip_identity(headers: &mut HeaderMap, facts: &ConnectionFacts) {
     }
 }
 
+/// Whether [`forwarded::set`] replaces the header.
+fn is_replaced(name: &HeaderName) -> bool {
+    [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO].contains(name)
+}
+
 /// Whether a request's trailer is removed, whoever sent it: a server that merges trailers into the head (RFC 9110 section
 /// 6.5.1) would read it as a header that Cambio judged, removed or replaced there.
-pub(crate) fn is_no_trailer(name: &HeaderName, certificate: Option<&HeaderName>) -> bool {
+pub(crate) fn is_no_trailer(name: &HeaderName, proxies: &ListedProxies) -> bool {
     let text = name.as_str();
     let dashed = text.replace('_', "-");
     NO_TRAILERS.contains(&dashed.as_str())
         || NOT_NOMINABLE.contains(&dashed.as_str())
         || is_hop_by_hop(&dashed)
         || is_identity(text)
-        || certificate.is_some_and(|own| own.as_str() == dashed)
+        || proxies.sends_like(text)
 }
 
-/// Whether a CGI-like server could mistake `name` for `own`.
-fn likens(own: &HeaderName, name: &HeaderName) -> bool {
-    let (own, name) = (own.as_str(), name.as_str());
-    own.len() == name.len()
-        && name.contains('_')
-        && own.bytes().zip(name.bytes()).all(|(a, b)| a == b || a == b'-' && b == b'_')
+/// Whether a server that takes `_` for `-` would read the header as framing or media type, which Cambio did not check.
+fn disguises_framing(name: &str) -> bool {
+    matches!(name, "content_encoding" | "content_length" | "content_type" | "transfer_encoding")
 }
 
-fn is_identity(name: &str) -> bool {
-    // A server that takes `_` for `-` would read these as framing or media type, which Cambio did not check.
-    if matches!(name, "content_encoding" | "content_length" | "content_type" | "transfer_encoding") {
-        return true;
+impl ListedProxies {
+    /// Whether the configuration names this header, in this spelling.
+    fn sends(&self, name: &HeaderName) -> bool {
+        self.own_headers().any(|own| own == name)
     }
-    let same = |name: &str, other: &str| {
-        name.len() == other.len() && name.bytes().zip(other.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
-    };
-    let prefix = "x-forwarded-";
-    name.get(..prefix.len()).is_some_and(|start| same(start, prefix)) || IDENTITY.iter().any(|other| same(name, other))
+
+    /// Whether some server could take this name for a header that the configuration names.
+    fn sends_like(&self, name: &str) -> bool {
+        self.own_headers().any(|own| likens(own.as_str(), name))
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub struct Server {
     certificate: Option<Certificate>,
     builder: auto::Builder<TokioExecutor>,
     limits: Limits,
+    proxies: Arc<ListedProxies>,
 }
 
 /// Listens on an address. A port that is taken is an error.
@@ -72,6 +73,7 @@ impl Server {
             certificate: listen.tls.as_ref().map(load).transpose()?,
             builder: builder(listen),
             limits: Limits { header: listen.header_timeout, idle: listen.idle_timeout },
+            proxies: Arc::new(ListedProxies::of(listen)),
             listen: listen.clone(),
         })
     }

@@ -63,14 +63,25 @@ pub struct Listen {
     /// Certificate and key, if Cambio terminates TLS (ALPN `h2` and `http/1.1`). Cambio reads the files again when they
     /// change.
     pub tls: Option<ListenTls>,
-    /// Networks (CIDR) of the proxies whose `Forwarded` and `X-Forwarded-*` headers Cambio believes.
+    /// Networks (CIDR) of the proxies whose `Forwarded`, `X-Forwarded-*` and other headers about callers Cambio believes.
     #[serde(default)]
     #[schemars(transform = each("network"))]
     pub trusted_proxies: Vec<String>,
     /// The header in which a proxy of `trustedProxies` passes on its caller's certificate. Cambio removes the header from
     /// the requests of everybody else.
     pub client_certificate_header: Option<ClientCertificateHeader>,
-    /// Time limit for the head of a request.
+    /// Further headers in which a proxy of `trustedProxies` describes its caller, for instance those that Keycloak's X.509
+    /// look-up is configured to read. Cambio removes them from the requests of everybody else, in trailers, and in other
+    /// spellings with `_`. [Many names](client-authentication.md#headers-about-the-caller) are known already.
+    #[serde(default)]
+    #[schemars(transform = each("identity-header"))]
+    pub identity_headers: Vec<String>,
+    /// Whether the proxies of `trustedProxies` begin each connection with a header of the PROXY protocol, version 1 or 2,
+    /// which states the caller's address. A connection of such a proxy without that header is closed. The connections of
+    /// everybody else have no such header.
+    #[serde(default)]
+    pub proxy_protocol: bool,
+    /// Time limit for the head of a request, and for a header of the PROXY protocol.
     #[serde(default = "period::<10>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
     pub header_timeout: Period,

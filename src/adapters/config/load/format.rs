@@ -26,7 +26,7 @@ pub(super) enum Misfit {
 type Check = fn(&str) -> Result<(), Misfit>;
 
 /// The formats of the schemas.
-const FORMATS: [(&str, Check); 27] = [
+const FORMATS: [(&str, Check); 28] = [
     ("absolute-uri", absolute_uri),
     ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
     ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),
@@ -38,6 +38,7 @@ const FORMATS: [(&str, Check); 27] = [
     ("file", |text| alone(!text.is_empty(), "names no file")),
     ("http-url", |text| url(text, false).map(drop)),
     ("http-url-query", |text| url(text, true).map(drop)),
+    ("identity-header", identity_header),
     ("label", label),
     ("log-filter", log_filter),
     ("name", name),
@@ -266,6 +267,16 @@ fn certificate_header(text: &str) -> Result<(), Misfit> {
     quoted(
         lower.parse::<HeaderName>().is_ok() && !lower.contains('_') && !taken,
         "is not the name of a header of its own, such as Client-Cert or X-SSL-Client-Cert, without `_`",
+    )
+}
+
+fn identity_header(text: &str) -> Result<(), Misfit> {
+    let lower = text.to_ascii_lowercase();
+    let dashed = lower.replace('_', "-");
+    let standard = dashed != "client-cert-chain" && OTHER_HEADERS.contains(&dashed.as_str());
+    quoted(
+        lower.parse::<HeaderName>().is_ok() && !standard,
+        "is not the name of a header about callers, such as X-Client-DN or SSL_CLIENT_CERT",
     )
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use http::Uri;
+use http::{HeaderName, Uri};
 use ipnet::IpNet;
 
 use super::files::{Holds, key_pair, named};
@@ -78,12 +78,21 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>) -> Option<Listen> {
         }
         Some(network)
     });
+    if file.proxy_protocol && file.trusted_proxies.is_empty() {
+        at.field("proxyProtocol")
+            .problem("has no effect without trustedProxies: only they state their callers' addresses");
+    }
+    let identity_headers = at
+        .field("identityHeaders")
+        .all(&file.identity_headers, |name, _| name.to_ascii_lowercase().parse::<HeaderName>().ok());
     Some(Listen {
         address: file.address.parse().ok()?,
         tls: tls?,
         client_certificates: client_certificates?,
         certificate_header: certificate_header?,
         trusted_proxies: trusted_proxies?,
+        identity_headers: identity_headers?,
+        proxy_protocol: file.proxy_protocol,
         header_timeout: file.header_timeout.duration()?,
         body_timeout: file.body_timeout.duration()?,
         idle_timeout: file.idle_timeout.duration()?,

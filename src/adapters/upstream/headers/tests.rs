@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::adapters::drain;
 
@@ -76,20 +78,51 @@ fn identity_headers_need_trust() {
 }
 
 #[test]
-fn the_header_with_a_certificate_needs_trust() {
+fn headers_that_the_configuration_names_need_trust_and_their_spelling() {
+    let names = [
+        "my-client-cert",
+        "my_client_cert",
+        "my-client_cert",
+        "client-cert",
+        "client-cert-chain",
+        "ssl_client_cert",
+        "ssl-client-cert",
+        "x_caller",
+        "x-caller",
+        "other_name",
+    ];
     let passed = |trusted: bool| {
+        let proxies = Arc::new(ListedProxies {
+            certificate_header: Some(HeaderName::from_static("my-client-cert")),
+            identity_headers: vec![HeaderName::from_static("ssl_client_cert"), HeaderName::from_static("x_caller")],
+            ..ListedProxies::default()
+        });
+        for name in names.iter().take(9) {
+            assert!(is_no_trailer(&HeaderName::from_static(name), &proxies), "{name}");
+        }
         let facts =
             ConnectionFacts::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:80".parse().unwrap(), false, trusted)
-                .with_certificate_header(Some(HeaderName::from_static("my-client-cert")));
+                .with_proxies(&proxies);
         let connection = Connection::new(facts, drain::channel().1, ());
-        let names = ["my-client-cert", "my_client_cert", "my-client_cert", "client-cert", "client-cert-chain"];
         let mut headers: HeaderMap =
             names.into_iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).collect();
         to_upstream(&mut headers, &HeaderValue::from_static("sso.example.org"), None, &connection);
         names.into_iter().filter(|name| headers.contains_key(*name)).collect::<Vec<_>>()
     };
-    assert_eq!(passed(false), [""; 0]);
-    assert_eq!(passed(true), ["my-client-cert", "client-cert", "client-cert-chain"]);
+    assert_eq!(passed(false), ["other_name"]);
+    assert_eq!(
+        passed(true),
+        [
+            "my-client-cert",
+            "client-cert",
+            "client-cert-chain",
+            "ssl_client_cert",
+            "ssl-client-cert",
+            "x_caller",
+            "x-caller",
+            "other_name"
+        ]
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::words::clock::{Clock, ManualClock};
 
 use crate::adapters::drain;
 use crate::adapters::metrics::Metrics;
-use crate::adapters::net::connection::{Connection, ConnectionFacts};
+use crate::adapters::net::connection::{Connection, ConnectionFacts, ListedProxies};
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::edge::gateway::case::Case;
@@ -76,13 +76,13 @@ impl World {
         let upstream = UpstreamClient::new(&config.upstream).unwrap();
         let store = MarkStore::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
         let audit = AuditLog::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
-        let (header, proxies) = (config.listen.certificate_header.clone(), config.listen.trusted_proxies.clone());
+        let proxies = Arc::new(ListedProxies::of(&config.listen));
         let state = Generation::new(config, None, &clock, &metrics).unwrap();
         let services = Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());
         let address: std::net::SocketAddr = peer.parse().unwrap();
-        let trusted = proxies.iter().any(|network| network.contains(&address.ip()));
-        let facts = ConnectionFacts::new(address, "192.0.2.1:8080".parse().unwrap(), false, trusted)
-            .with_certificate_header(header.map(|header| header.name));
+        let trusted = proxies.contain(address.ip());
+        let facts =
+            ConnectionFacts::new(address, "192.0.2.1:8080".parse().unwrap(), false, trusted).with_proxies(&proxies);
         let connection = Arc::new(Connection::new(facts, drain::channel().1, ()));
         Self { idp, services, connection, metrics, clock, hand, folder, peer }
     }
@@ -364,7 +364,8 @@ async fn a_proxy_speaks_for_its_callers_if_it_is_trusted() {
         ("two", "10.0.0.1:1", vec![binary(right.der()), binary(right.der())], malformed),
         ("rubbish", "10.0.0.1:1", vec!["rubbish".to_owned()], malformed),
         ("no certificate", "10.0.0.1:1", vec![binary(b"rubbish")], malformed),
-        ("two in one", "10.0.0.1:1", vec![escape(&format!("{}{}", right.pem(), strange.pem()))], malformed),
+        ("two in one, the leaf first", "10.0.0.1:1", vec![escape(&format!("{}{}", right.pem(), ca.pem()))], yes),
+        ("two in one, a stranger's first", "10.0.0.1:1", vec![escape(&format!("{}{}", strange.pem(), ca.pem()))], NO),
     ] {
         let world = World::with(realm, &listen, peer).await;
         let headers: Vec<_> = headers.iter().map(|value| ("client-cert", value.as_str())).collect();

@@ -74,6 +74,8 @@ pub(crate) fn listen_config() -> config::Listen {
         client_certificates: None,
         certificate_header: None,
         trusted_proxies: Vec::new(),
+        identity_headers: Vec::new(),
+        proxy_protocol: false,
         header_timeout: LIMIT,
         body_timeout: LIMIT,
         idle_timeout: LIMIT,
