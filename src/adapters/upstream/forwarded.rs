@@ -5,6 +5,7 @@
 //! other.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -110,6 +111,31 @@ fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &ConnectionFacts
     value
 }
 
+/// The address of the caller: the last address in a listed proxy's headers that is not the address of a listed proxy, else
+/// the peer's. Everything before it is the caller's word.
+pub(crate) fn caller(headers: &HeaderMap, facts: &ConnectionFacts) -> IpAddr {
+    let peer = facts.peer.ip();
+    if !facts.trusted {
+        return peer;
+    }
+    let x_forwarded = headers.contains_key(&X_FORWARDED_FOR);
+    let name = if x_forwarded { &X_FORWARDED_FOR } else { &http::header::FORWARDED };
+    let mut last = peer;
+    for line in headers.get_all(name).iter().rev() {
+        // A hop that names no address hides the hops before it.
+        let Ok(line) = line.to_str() else { return last };
+        for hop in line.rsplit(',') {
+            let hop = if x_forwarded { Some(hop) } else { hop.split(';').find_map(|pair| parameter(pair, "for")) };
+            let Some(address) = hop.and_then(address) else { return last };
+            last = address;
+            if !facts.proxies.contain(address) {
+                return last;
+            }
+        }
+    }
+    last
+}
+
 /// The addresses before the peer, from a trusted peer's headers, joined with `, `. Whatever is no address is dropped.
 fn chain(headers: &HeaderMap) -> Option<String> {
     let mut addresses = Vec::new();
@@ -121,17 +147,18 @@ fn chain(headers: &HeaderMap) -> Option<String> {
         let pairs = lines.flat_map(|line| line.split([',', ';']));
         addresses.extend(pairs.filter_map(|pair| parameter(pair, "for")).filter_map(address));
     }
+    let addresses: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
     (!addresses.is_empty()).then(|| addresses.join(", "))
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80` as the bare address.
-fn address(text: &str) -> Option<String> {
+fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let ip = text
-        .parse::<std::net::IpAddr>()
-        .or_else(|_| text.parse::<std::net::SocketAddr>().map(|address| address.ip()))
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
         .or_else(|_| text.trim_start_matches('[').trim_end_matches(']').parse());
-    ip.ok().map(|ip| ip.to_canonical().to_string())
+    ip.ok().map(|ip| ip.to_canonical())
 }
 
 /// The first member of a list header.

@@ -70,6 +70,11 @@ pub(crate) fn named_origin(head: &Parts, connection: &Connection) -> Option<Publ
     Some(forwarded::origin(&head.headers, &host(head)?, connection.facts()))
 }
 
+/// The address of the caller: a listed proxy's headers say it, else the connection.
+pub fn caller(headers: &HeaderMap, connection: &Connection) -> IpAddr {
+    forwarded::caller(headers, connection.facts())
+}
+
 /// The host that the request is for: the target's (HTTP/2, absolute form), else `Host` (RFC 9112 section 3.2.2).
 pub(crate) fn host(head: &Parts) -> Option<HeaderValue> {
     match head.uri.authority() {

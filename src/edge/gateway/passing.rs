@@ -9,6 +9,7 @@ use super::answer_lock::{self, Origin};
 use super::case::RequestContext;
 use super::record::RequestHead;
 use crate::adapters::net::body::Body;
+use crate::adapters::upstream::headers;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -24,6 +25,7 @@ impl RequestContext<'_> {
         }
         // Clones by reference count, for the audit line of an answer that is withheld.
         let (method, uri) = (head.method.clone(), head.uri.clone());
+        let peer = headers::caller(&head.headers, self.connection);
         let passed = match self.send_original(head, body).await {
             Ok(response) if answer_lock::is_free(&response, origin) => return response,
             Ok(response) => answer_lock::release(response, self.services.upstream.idle_timeout(), origin).await,
@@ -32,7 +34,7 @@ impl RequestContext<'_> {
         match passed {
             Ok(released) => released.response,
             Err(refusal) => {
-                let head = RequestHead::without_headers(&method, &uri, self.connection);
+                let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
                 self.record_of(&head, None).end_outside(&refusal)
             }
         }

@@ -16,6 +16,7 @@ use crate::adapters::audit::{DETAIL, Event, Line, METHOD, clip, first};
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
+use crate::adapters::upstream::headers;
 use crate::judgement::dialect::{self, Dialect, RequestKind};
 use crate::judgement::exchange::classify::GovernedGrant;
 use crate::judgement::exchange::grant::Grant;
@@ -37,7 +38,7 @@ pub struct AuditRecord<'a> {
     nonce: Option<HeaderValue>,
 }
 
-/// The parts of a request's head that the audit log needs.
+/// The parts of a request's head that the audit log needs. `headers` is absent if the headers have gone upstream.
 #[expect(missing_docs, reason = "the types say it")]
 pub struct RequestHead<'r> {
     pub method: &'r Method,
@@ -49,12 +50,8 @@ pub struct RequestHead<'r> {
 impl<'r> RequestHead<'r> {
     /// The head with its headers, which hold the trace id.
     pub fn of(head: &'r Parts, connection: &Connection) -> Self {
-        Self { headers: Some(&head.headers), ..Self::without_headers(&head.method, &head.uri, connection) }
-    }
-
-    /// The head of a request whose headers have gone upstream.
-    pub fn without_headers(method: &'r Method, uri: &'r Uri, connection: &Connection) -> Self {
-        Self { method, uri, headers: None, peer: connection.facts().peer.ip() }
+        let peer = headers::caller(&head.headers, connection);
+        Self { method: &head.method, uri: &head.uri, headers: Some(&head.headers), peer }
     }
 }
 

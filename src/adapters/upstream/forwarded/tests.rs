@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::adapters::net::connection::ListedProxies;
 
 fn facts(trusted: bool) -> ConnectionFacts {
     ConnectionFacts::new("192.0.2.7:4711".parse().unwrap(), "192.0.2.1:8080".parse().unwrap(), false, trusted)
@@ -79,5 +82,48 @@ fn another_host_on_the_same_connection_gets_its_own() {
         let mut headers = HeaderMap::new();
         set(&mut headers, &HeaderValue::from_str(host).unwrap(), None, &facts);
         assert_eq!(headers["forwarded"], format!("for=192.0.2.7;host=\"{host}\";proto=http"));
+    }
+}
+
+#[test]
+fn the_caller_is_the_last_hop_that_is_no_listed_proxy() {
+    let proxies = Arc::new(ListedProxies {
+        networks: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        ..ListedProxies::default()
+    });
+    let peer = "192.0.2.7";
+    let cases: [(_, &[(&str, &str)], _, _); 14] = [
+        ("nothing", &[], true, peer),
+        ("untrusted", &[("x-forwarded-for", "198.51.100.1")], false, peer),
+        ("one hop", &[("x-forwarded-for", "198.51.100.1")], true, "198.51.100.1"),
+        ("a forged hop before", &[("x-forwarded-for", "1.1.1.1, 198.51.100.1")], true, "198.51.100.1"),
+        ("through two proxies", &[("x-forwarded-for", "1.1.1.1,198.51.100.1, 192.0.2.8")], true, "198.51.100.1"),
+        ("two lines", &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "198.51.100.1")], true, "198.51.100.1"),
+        ("with a port", &[("x-forwarded-for", "198.51.100.1:4711")], true, "198.51.100.1"),
+        ("IPv6 with a port", &[("x-forwarded-for", "[2001:db9::1]:4711")], true, "2001:db9::1"),
+        ("IPv4 in IPv6", &[("x-forwarded-for", "::ffff:198.51.100.1")], true, "198.51.100.1"),
+        ("proxies only", &[("x-forwarded-for", "192.0.2.9, 2001:db8::8")], true, "192.0.2.9"),
+        ("a hop without an address", &[("x-forwarded-for", "1.1.1.1, unknown, 192.0.2.8")], true, "192.0.2.8"),
+        ("an empty hop", &[("x-forwarded-for", "1.1.1.1,")], true, peer),
+        (
+            "Forwarded",
+            &[("forwarded", "for=1.1.1.1, proto=https;For=\"[2001:db9::1]:80\";by=x, for=192.0.2.8")],
+            true,
+            "2001:db9::1",
+        ),
+        (
+            "X-Forwarded-For first",
+            &[("forwarded", "for=1.1.1.1"), ("x-forwarded-for", "198.51.100.1")],
+            true,
+            "198.51.100.1",
+        ),
+    ];
+    for (name, inbound, trusted, expected) in cases {
+        let mut headers = HeaderMap::new();
+        for (name, value) in inbound {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let facts = facts(trusted).with_proxies(&proxies);
+        assert_eq!(caller(&headers, &facts).to_string(), expected, "{name}");
     }
 }
