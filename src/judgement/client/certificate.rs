@@ -3,6 +3,8 @@
 //! The TLS handshake proves that the caller has the private key. The reader of the certificate says whether a trusted
 //! authority vouches for its names.
 
+pub mod header;
+
 use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};

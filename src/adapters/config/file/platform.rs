@@ -147,8 +147,8 @@ pub struct ClientCertificates {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientCertificateHeader {
-    /// `Client-Cert` (RFC 9440; Cambio reads the chain from `Client-Cert-Chain`), or another header with a percent-encoded
-    /// PEM certificate, such as nginx makes with `$ssl_client_escaped_cert`.
+    /// The header, for instance `Client-Cert` (RFC 9440; Cambio reads the chain from `Client-Cert-Chain`) or
+    /// `X-SSL-Client-Cert`. The value shows which [form](client-authentication.md#certificates-from-a-proxy) it has.
     #[schemars(extend("format" = "certificate-header"))]
     pub name: String,
     /// PEM file with the CA certificates that vouch for the names in callers' certificates. Without it, certificates are

@@ -263,7 +263,9 @@ const OTHER_HEADERS: [&str; 12] = [
 
 fn certificate_header(text: &str) -> Result<(), Misfit> {
     let lower = text.to_ascii_lowercase();
-    let taken = lower.starts_with("x-forwarded-") || OTHER_HEADERS.contains(&lower.as_str());
+    // Traefik and Envoy send certificates in such headers.
+    let forwarding = lower.starts_with("x-forwarded-") && !lower.contains("client-cert");
+    let taken = forwarding || OTHER_HEADERS.contains(&lower.as_str());
     quoted(
         lower.parse::<HeaderName>().is_ok() && !lower.contains('_') && !taken,
         "is not the name of a header of its own, such as Client-Cert or X-SSL-Client-Cert, without `_`",
