@@ -16,6 +16,7 @@ use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::{config, drain};
 use crate::edge::server::handler::Handler;
+use crate::edge::server::proxy_protocol::{self, Announced, ProxyHeaderError};
 use crate::edge::server::serving;
 use crate::edge::server::tls::{Certificate, ListenerCertificateError};
 
@@ -135,13 +136,14 @@ impl Server {
 
     async fn connection<H: Handler>(
         &self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         peer: SocketAddr,
         place: Place,
         handler: Arc<H>,
         mut watch: drain::DrainWatch,
     ) {
         let Ok(local) = stream.local_addr().and_then(|local| tune(&stream).map(|()| local)) else { return };
+        let Some((peer, trusted)) = self.peer(&mut stream, peer, &mut watch).await else { return };
         let (transport, shown) = match &self.certificate {
             None => (Transport::Plain(stream), None),
             Some(certificate) => {
@@ -156,14 +158,49 @@ impl Server {
                 (Transport::Tls(Box::new(TlsStream::from(stream))), shown)
             }
         };
-        let ip = peer.ip().to_canonical();
-        let trusted = self.listen.trusted_proxies.iter().any(|network| network.contains(&ip));
-        let header = self.listen.certificate_header.as_ref().map(|header| header.name.clone());
         let facts = ConnectionFacts::new(peer, local, self.certificate.is_some(), trusted)
             .with_certificate(shown)
-            .with_certificate_header(header);
+            .with_proxies(&self.proxies);
         let connection = Arc::new(Connection::new(facts, watch, place));
         serving::serve(transport, connection, &self.builder, &handler, self.limits).await;
+    }
+
+    /// The address that the connection is from, and whether its headers about callers count. `None` if the connection ends
+    /// here, because a listed proxy must state the address and does not.
+    async fn peer(
+        &self,
+        stream: &mut TcpStream,
+        peer: SocketAddr,
+        watch: &mut drain::DrainWatch,
+    ) -> Option<(SocketAddr, bool)> {
+        let listed = self.proxies.contain(peer.ip());
+        if !listed || !self.listen.proxy_protocol {
+            return Some((peer, listed));
+        }
+        let read = tokio::time::timeout(self.limits.header, proxy_protocol::read(stream));
+        let read = tokio::select! {
+            read = read => read,
+            () = watch.draining() => return None,
+        };
+        match read {
+            Ok(Ok(Announced::Proxy)) => Some((peer, true)),
+            // Such a proxy passes bytes on: the headers are the caller's own.
+            Ok(Ok(Announced::Unknown)) => Some((peer, false)),
+            Ok(Ok(Announced::Caller(caller))) => Some((caller, self.proxies.contain(caller.ip()))),
+            // A health check that only connects.
+            Ok(Err(ProxyHeaderError::Io(error))) => {
+                tracing::debug!(%peer, %error, "a listed proxy's connection ended before its PROXY protocol header");
+                None
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%peer, %error, "a listed proxy's connection is refused (listen.proxyProtocol)");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(%peer, "a listed proxy's PROXY protocol header did not come within listen.headerTimeout");
+                None
+            }
+        }
     }
 }
 

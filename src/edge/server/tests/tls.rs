@@ -63,13 +63,20 @@ async fn connect(
     roots: RootCertStore,
     protocol: &[u8],
 ) -> std::io::Result<client::TlsStream<TcpStream>> {
+    handshake(TcpStream::connect(address).await.unwrap(), roots, protocol).await
+}
+
+async fn handshake(
+    stream: TcpStream,
+    roots: RootCertStore,
+    protocol: &[u8],
+) -> std::io::Result<client::TlsStream<TcpStream>> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     soon(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
@@ -118,6 +125,29 @@ async fn the_scanner_looks_inside_tls() {
     let mut answer = String::new();
     let _ = soon(stream.read_to_string(&mut answer)).await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_proxy_protocol_header_precedes_tls() {
+    let folder = Folder::new();
+    let mut listen = listen_config();
+    let pair = folder.pair("tls");
+    listen.tls = Some(pair.clone());
+    listen.trusted_proxies = vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
+    listen.proxy_protocol = true;
+    let (upstream, mut received) = answering(OK).await;
+    let gate = gate_with(&upstream_config(upstream), &listen);
+    let mut stream = TcpStream::connect(gate.address).await.unwrap();
+    stream.write_all(b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n").await.unwrap();
+    let mut stream = handshake(stream, roots(&pair.certificate), b"http/1.1").await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let request = soon(received.recv()).await.unwrap();
+    assert_eq!(header(&request, "x-forwarded-for"), Some("203.0.113.9"));
+    assert_eq!(header(&request, "x-forwarded-proto"), Some("https"));
+    assert!(
+        connect(gate.address, roots(&pair.certificate), b"http/1.1").await.is_err(),
+        "TLS without a header before it"
+    );
 }
 
 #[test]
