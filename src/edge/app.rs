@@ -173,7 +173,12 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
 
 /// Keys whose change takes effect only at the next start.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let listen = |config: &Config| Listen { max_form_bytes: 0, body_timeout: Duration::ZERO, ..config.listen.clone() };
+    let listen = |config: &Config| Listen {
+        max_form_bytes: 0,
+        max_token_bytes: 0,
+        body_timeout: Duration::ZERO,
+        ..config.listen.clone()
+    };
     let checks = [
         ("upstream", old.upstream != new.upstream),
         ("listen", listen(old) != listen(new)),

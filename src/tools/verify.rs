@@ -16,9 +16,9 @@ use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::jwks::Source;
 use crate::adapters::jwks::fetch::Fetcher;
 use crate::judgement::jose::claims;
-use crate::judgement::jose::jws::{self, MAX_TOKEN_BYTES, SUPPORTED};
+use crate::judgement::jose::jws::{self, DEFAULT_TOKEN_BYTES, MAX_TOKEN_BYTES, SUPPORTED};
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{self, Expectations, UnverifiedToken, VerifiedToken};
+use crate::judgement::jose::verify::{self, Expectations, TokenError, UnverifiedToken, VerifiedToken};
 use crate::judgement::token::AudienceRule;
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
@@ -157,7 +157,7 @@ impl TokenCheck<'_> {
     /// Checks a token with a key set and with what the arguments ask for.
     fn with_key_set(&mut self, token: &Secret, keys: &KeySet) -> Option<()> {
         let arguments = self.arguments;
-        let unverified = verify::peek(token.expose()).map_err(|error| self.report.failed_token(error)).ok()?;
+        let unverified = self.read(token, DEFAULT_TOKEN_BYTES)?;
         let own = unverified.issuer().to_owned();
         let issuer = arguments.iss.as_deref().unwrap_or(&own);
         let expect = Expectations { issuer, algorithms: &arguments.algorithms(), leeway: SignedDuration::ZERO };
@@ -187,9 +187,7 @@ impl TokenCheck<'_> {
     /// Checks a token with the rules of a configuration, as a subject token.
     fn with_config(&mut self, token: &Secret, config: &Config) -> Result<bool, CommandFailure> {
         let arguments = self.arguments;
-        let Ok(unverified) = verify::peek(token.expose()).map_err(|error| self.report.failed_token(error)) else {
-            return Ok(false);
-        };
+        let Some(unverified) = self.read(token, config.listen.max_token_bytes) else { return Ok(false) };
         let Some(authority) = TokenAuthority::find(config, arguments.issuer.as_deref(), unverified.issuer())? else {
             self.report.failed("iss", "no realm and no issuer of the configuration has it");
             return Ok(false);
@@ -210,6 +208,12 @@ impl TokenCheck<'_> {
             self.report.claims(token.claims());
         }
         Ok(accepted.is_ok())
+    }
+
+    /// Reads a token of at most `limit` bytes.
+    fn read(&mut self, token: &Secret, limit: usize) -> Option<UnverifiedToken> {
+        let fits = jws::check_length(token.expose(), limit).map_err(TokenError::from);
+        fits.and_then(|()| verify::peek(token.expose())).map_err(|error| self.report.failed_token(error)).ok()
     }
 
     /// Checks signature, `iss`, `sub` and times.

@@ -34,6 +34,7 @@ mod outgoing;
 mod own_tokens;
 mod passthrough;
 mod protocols;
+mod proxies;
 mod published_keys;
 mod redaction;
 mod refresh_families;

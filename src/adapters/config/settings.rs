@@ -97,6 +97,8 @@ pub struct Listen {
     pub max_header_bytes: usize,
     /// Largest form that Cambio reads to judge it, in bytes.
     pub max_form_bytes: usize,
+    /// Longest subject or actor token that Cambio judges, in bytes.
+    pub max_token_bytes: usize,
     /// Most connections at one time; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// How long Cambio waits for running requests when it is stopped.

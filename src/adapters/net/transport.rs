@@ -13,6 +13,10 @@ use tokio_rustls::TlsStream;
 /// After this silence the kernel probes whether the peer still exists. Tunnels have no other limit.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// Most lines of a head, in either direction. Bytes are the limit that counts (`listen.maxHeaderBytes`): hyper prepares a
+/// place for each line before it reads a head, and this number bounds them. nginx has the same default.
+pub(crate) const MAX_HEADER_LINES: usize = 1000;
+
 /// A byte stream to a peer.
 #[derive(Debug)]
 pub(crate) enum Transport {

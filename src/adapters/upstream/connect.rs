@@ -14,7 +14,7 @@ use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::short_reads::ShortReads;
-use crate::adapters::net::transport::{Transport, tune};
+use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport, tune};
 use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 use crate::adapters::{config, tls};
@@ -64,6 +64,7 @@ impl Connector {
             .map_err(|_| UpstreamError::ConnectTimeout(self.timeout))?
             .map_err(UpstreamError::Connect)?;
         let (sender, connection) = http1::Builder::new()
+            .max_headers(MAX_HEADER_LINES)
             .max_buf_size(MAX_BUFFER)
             .handshake(TokioIo::new(ShortReads::new(transport)))
             .await

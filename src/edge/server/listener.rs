@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsStream;
 
 use crate::adapters::metrics::Metrics;
-use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};
-use crate::adapters::net::transport::{Transport, tune};
+use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits, ListedProxies};
+use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport, tune};
 use crate::adapters::{config, drain};
 use crate::edge::server::handler::Handler;
 use crate::edge::server::proxy_protocol::{self, Announced, ProxyHeaderError};
@@ -215,6 +215,7 @@ fn builder(listen: &config::Listen) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .half_close(false)
+        .max_headers(MAX_HEADER_LINES)
         .max_buf_size(listen.max_header_bytes.max(MIN_BUFFER));
     builder
         .http2()

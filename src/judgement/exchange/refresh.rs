@@ -6,6 +6,7 @@ pub use super::lenient::PREFIX;
 use super::parameters::{refuse_parameters_besides, refuse_repeated_parameters, requested_scope};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::registry::Workloads;
+use crate::judgement::jose::jws;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
@@ -14,8 +15,8 @@ use crate::words::secret::Secret;
 /// `grant_type` of a refresh.
 pub const GRANT: &str = "refresh_token";
 
-/// Largest refresh token in bytes that is read: subject tokens have 32 KiB at most.
-pub const MAX_TOKEN_BYTES: usize = 96 * 1024;
+/// Largest refresh token in bytes that is read. A refresh token holds the claims of a subject and of an actor token.
+pub const MAX_TOKEN_BYTES: usize = 3 * jws::MAX_TOKEN_BYTES;
 
 /// A refresh with understood parameters only. `Debug` shows no token and no secret.
 #[derive(Clone, Debug)]

@@ -17,15 +17,24 @@ use crate::judgement::jose::keys::PublicKey;
 use crate::words::oauth::json;
 use crate::words::secret::Secret;
 
-/// Largest token in bytes that is read. Real tokens have one to four KiB; tokens with many groups reach sixteen.
-pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
+/// Largest JWS in bytes that is read, whatever the configuration says.
+pub const MAX_TOKEN_BYTES: usize = 1024 * 1024;
+
+/// Largest subject or actor token in bytes, unless the configuration has another limit. Most tokens have one to four KiB; a
+/// token of 1,800 groups has 55. The head of a request has the same limit, and so has Keycloak.
+pub const DEFAULT_TOKEN_BYTES: usize = 64 * 1024;
 
 /// Why a JWS was refused. The text never repeats any part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
-    /// Longer than [`MAX_TOKEN_BYTES`].
-    #[error("the token is longer than 32 KiB")]
-    TooLarge,
+    /// The token has more bytes than the limit.
+    #[error("the token is too long: it has {bytes} bytes, and the limit is {limit} (listen.maxTokenBytes)")]
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Not three parts of strict base64url, or header or claims are no JSON object.
     #[error("the token is no compact JWS with a JSON object as header and claims")]
     Malformed,
@@ -68,6 +77,12 @@ pub fn algorithm(name: &str) -> Option<Algorithm> {
     SUPPORTED.iter().find(|(supported, _)| *supported == name).map(|(_, algorithm)| *algorithm)
 }
 
+/// Refuses a token that has more bytes than `limit`.
+pub fn check_length(token: &str, limit: usize) -> Result<(), JwsError> {
+    let bytes = token.len();
+    if bytes > limit { Err(JwsError::TooLong { bytes, limit }) } else { Ok(()) }
+}
+
 /// The part of a JOSE header that is read. `jku`, `jwk`, `x5u` and `x5c` are ignored: a token never chooses the key
 /// that checks it. Only a proof of possession does: a `DPoP` proof names its own key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +107,7 @@ pub(in crate::judgement) struct UnverifiedJws {
 
 impl UnverifiedJws {
     pub(in crate::judgement) fn read(token: &str) -> Result<Self, JwsError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(JwsError::TooLarge);
-        }
+        check_length(token, MAX_TOKEN_BYTES)?;
         let (message, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(JwsError::Malformed)?;
         if payload.contains('.') {

@@ -279,6 +279,7 @@ fn forgeries_are_refused() {
     let admin = encode(&with(claims(), "sub", json!("admin")));
     let malformed = TokenError::Jws(JwsError::Malformed);
     let large = rs256(&header(), &with(claims(), "x", json!("x".repeat(MAX_TOKEN_BYTES))));
+    let bytes = large.len();
     let cases = [
         ("HS256 with the public key", mac, TokenError::KeyUnknown),
         ("alg none, no signature", format!("{none}.{}.", encode(&claims())), TokenError::Jws(JwsError::Algorithm)),
@@ -304,7 +305,7 @@ fn forgeries_are_refused() {
         ("JSON serialisation", json!({"payload": "", "signatures": []}).to_string(), malformed),
         ("header a list", format!("{}.{}.{signature}", encode(&json!([])), encode(&claims())), malformed),
         ("claims a text", rs256(&header(), &json!("x")), malformed),
-        ("too large", large, TokenError::Jws(JwsError::TooLarge)),
+        ("too long", large, TokenError::Jws(JwsError::TooLong { bytes, limit: MAX_TOKEN_BYTES })),
     ];
     for (name, token, expected) in cases {
         assert_eq!(outcome(&token, ALGORITHMS), Err(expected), "{name}");

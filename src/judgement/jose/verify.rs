@@ -262,7 +262,8 @@ impl TokenError {
     /// The cause in the closed set, for a subject token.
     pub fn reason(self) -> Reason {
         match self {
-            Self::Jws(JwsError::TooLarge | JwsError::Malformed | JwsError::Repeated) => Reason::SubjectTokenMalformed,
+            Self::Jws(JwsError::TooLong { .. }) => Reason::SubjectTokenTooLong,
+            Self::Jws(JwsError::Malformed | JwsError::Repeated) => Reason::SubjectTokenMalformed,
             Self::Jws(JwsError::Algorithm) | Self::AlgorithmNotAllowed => Reason::SubjectTokenAlgorithm,
             Self::Jws(JwsError::Critical) => Reason::SubjectTokenCritical,
             Self::Jws(JwsError::KeyMismatch | JwsError::KeyMissing) | Self::KeyUnknown => {

@@ -4,7 +4,8 @@ use super::kind;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
-use crate::judgement::jose::verify::{self, UnverifiedToken};
+use crate::judgement::jose::jws;
+use crate::judgement::jose::verify::{self, TokenError, UnverifiedToken};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
@@ -78,6 +79,15 @@ impl<'a> PresentedToken<'a> {
     pub fn actor(parsed: &'a Parsed) -> Option<Self> {
         let (token, kind) = parsed.actor()?;
         Some(Self { role: TokenRole::Actor, token, kind, issuer: None, assertion: false })
+    }
+
+    /// Refuses a token that has more bytes than `limit`.
+    ///
+    /// # Errors
+    /// The token is too long.
+    pub fn check_length(self, limit: usize) -> Result<(), Refusal> {
+        let checked = jws::check_length(self.token.expose(), limit);
+        checked.map_err(|error| self.role.refusal(TokenError::from(error).into()))
     }
 
     /// Reads a JWT without verifying it.

@@ -149,6 +149,8 @@ reasons! {
     // The subject token.
     SubjectTokenMalformed = "subject_token_malformed" (SubjectToken, INVALID_TOKEN):
         "The subject token is not a JWT.",
+    SubjectTokenTooLong = "subject_token_too_long" (SubjectToken, INVALID_TOKEN):
+        "The subject token has more bytes than listen.maxTokenBytes.",
     SubjectTokenIssuerUntrusted = "subject_token_issuer_untrusted" (UntrustedToken, INVALID_TOKEN):
         "realms.*.subjectIssuers does not list the subject token's issuer.",
     SubjectTokenAlgorithm = "subject_token_algorithm" (UntrustedToken, INVALID_TOKEN):

@@ -119,8 +119,9 @@ async fn exchange(address: SocketAddr, request: Request<Bytes>) -> Result<Answer
 
 async fn over(stream: impl Stream, mut request: Request<Bytes>) -> Result<Answer, NoAnswer> {
     request.headers_mut().entry(HOST).or_insert(PUBLIC_HOST.parse().unwrap());
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| NoAnswer::Broken)?;
+    let mut builder = hyper::client::conn::http1::Builder::new();
+    builder.max_headers(2000);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| NoAnswer::Broken)?;
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request.map(Full::new)).await.map_err(|_| NoAnswer::Broken)?;
     let (head, body) = response.into_parts();

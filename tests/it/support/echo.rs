@@ -59,7 +59,8 @@ async fn serve(listener: TcpListener, gate: Arc<Semaphore>) {
         let gate = Arc::clone(&gate);
         connections.spawn(async move {
             let service = service_fn(move |request| answer(request, Arc::clone(&gate)));
-            let builder = hyper::server::conn::http1::Builder::new();
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder.max_headers(2000);
             let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
@@ -143,6 +144,15 @@ async fn answer(request: Request<Incoming>, gate: Arc<Semaphore>) -> Result<Resp
             .header("x-end", "1")
             .body(text("hop"))
             .unwrap(),
+        "/many-headers" => {
+            let own = request.headers().keys().filter(|name| name.as_str().starts_with("x-h")).count();
+            let mut response = Response::new(text(own.to_string()));
+            for number in 0..300 {
+                let name = HeaderName::try_from(format!("x-a{number}")).unwrap();
+                response.headers_mut().insert(name, HeaderValue::from_static("1"));
+            }
+            response
+        }
         "/ws" => upgrade(request),
         "/marks" => Response::builder()
             .header(CONTENT_TYPE, "application/json")

@@ -93,7 +93,7 @@ pub struct Listen {
     #[serde(default = "period::<75>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
     pub idle_timeout: Period,
-    /// Largest head of a request.
+    /// Largest head of a request. A larger one is answered with status 431, as is a head with more than 1000 lines.
     // hyper's own smallest buffer is 8 KiB.
     #[serde(default = "size::<65_536>")]
     #[schemars(extend("minimum" = 8192, "maximum" = 1_048_576))]
@@ -102,6 +102,10 @@ pub struct Listen {
     #[serde(default = "size::<1_048_576>")]
     #[schemars(extend("minimum" = 1024, "maximum" = 67_108_864))]
     pub max_form_bytes: Size,
+    /// Longest subject or actor token that Cambio judges. `maxFormBytes` limits the whole form.
+    #[serde(default = "size::<65_536>")]
+    #[schemars(extend("minimum" = 1024, "maximum" = 1_048_576))]
+    pub max_token_bytes: Size,
     /// Most connections at one time; further ones wait in the kernel's queue.
     #[serde(default = "max_connections")]
     #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]

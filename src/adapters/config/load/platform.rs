@@ -98,6 +98,7 @@ pub(super) fn listen(file: &file::Listen, at: &At<'_>) -> Option<Listen> {
         idle_timeout: file.idle_timeout.duration()?,
         max_header_bytes: file.max_header_bytes.bytes()?,
         max_form_bytes: file.max_form_bytes.bytes()?,
+        max_token_bytes: file.max_token_bytes.bytes()?,
         max_connections: usize::try_from(file.max_connections).ok()?,
         drain_timeout: file.drain_timeout.duration()?,
     })

@@ -76,6 +76,7 @@ impl Case<'_> {
         incoming: PresentedToken<'_>,
         presenter: Presenter<'_>,
     ) -> Result<CheckedToken, Refusal> {
+        incoming.check_length(self.generation.config.listen.max_token_bytes)?;
         if is_opaque(incoming.token.expose()) {
             return Box::pin(self.check_opaque(incoming, presenter)).await;
         }

@@ -81,6 +81,7 @@ pub(crate) fn listen_config() -> config::Listen {
         idle_timeout: LIMIT,
         max_header_bytes: 64 * 1024,
         max_form_bytes: 1024 * 1024,
+        max_token_bytes: 64 * 1024,
         max_connections: 100,
         drain_timeout: LIMIT,
     }

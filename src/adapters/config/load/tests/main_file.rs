@@ -44,6 +44,35 @@ const ROWS: &[Row] = &[
             ":3:41: store.redis.ca: the file \"cambio.yaml\" holds no PEM certificate",
         ],
     ),
+    // proxies
+    (
+        "proxies",
+        LISTEN,
+        "'127.0.0.1:8080', trustedProxies: [10.0.0.1], proxyProtocol: true, identityHeaders: [SSL_CLIENT_CERT, X-DN], maxTokenBytes: 1MiB }",
+        &[],
+    ),
+    (
+        "a protocol without proxies",
+        LISTEN,
+        "'127.0.0.1:8080', proxyProtocol: true }",
+        &[":2:53: listen.proxyProtocol: has no effect without trustedProxies"],
+    ),
+    (
+        "headers that are others",
+        LISTEN,
+        "'127.0.0.1:8080', identityHeaders: [Authorization, X-DN, 'a b', content_length] }",
+        &[
+            ":2:56: listen.identityHeaders[0]: … header about callers",
+            ":2:77: listen.identityHeaders[2]: … header about callers",
+            ":2:84: listen.identityHeaders[3]: … header about callers",
+        ],
+    ),
+    (
+        "tokens longer than any",
+        LISTEN,
+        "'127.0.0.1:8080', maxTokenBytes: 2MiB }",
+        &[":2:53: listen.maxTokenBytes: 2097152 is not between 1024 and 1048576"],
+    ),
     // YAML
     ("tab", "  corp:", "\tcorp:", &[":"]),
     ("unclosed", SUBJECTS, "subjectIssuers: [corp", &[":"]),
