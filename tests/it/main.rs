@@ -8,6 +8,7 @@ mod answer_lock;
 mod api_access;
 mod attacks;
 mod audit;
+mod broken_bodies;
 mod check;
 mod clients;
 mod clock_jumps;

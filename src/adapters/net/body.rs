@@ -3,6 +3,8 @@
 //! An ordinary answer passes without allocation: its data is passed on by reference count, and a timer is made only
 //! when a body keeps Cambio waiting.
 
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -57,6 +59,22 @@ pub enum ReadError {
     /// The sender broke off.
     #[error("the body broke off")]
     Broken,
+    /// The framing is wrong: a chunk's size or end, or a trailer.
+    #[error("the framing of the body is malformed")]
+    Malformed,
+}
+
+/// Whether `error`, or its cause, is that of a body whose framing is malformed, and not of a body that broke off.
+pub(crate) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl Body {
@@ -298,7 +316,7 @@ impl Stream {
 /// Reads a whole body of at most `limit` bytes within `timeout`, and its trailers.
 pub async fn read_bounded<B>(body: B, limit: usize, timeout: Duration) -> Result<(Bytes, Option<HeaderMap>), ReadError>
 where
-    B: http_body::Body<Data = Bytes> + Send,
+    B: http_body::Body<Data = Bytes, Error: Error + 'static> + Send,
 {
     if body.size_hint().lower() > limit as u64 {
         return Err(ReadError::TooLarge);
@@ -308,7 +326,7 @@ where
 
 async fn collect<B>(body: B, limit: usize) -> Result<(Bytes, Option<HeaderMap>), ReadError>
 where
-    B: http_body::Body<Data = Bytes> + Send,
+    B: http_body::Body<Data = Bytes, Error: Error + 'static> + Send,
 {
     let mut body = std::pin::pin!(body);
     // One frame is the common case and is not copied.
@@ -316,7 +334,8 @@ where
     let mut more = BytesMut::new();
     let mut trailers = None;
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        match frame.map_err(|_| ReadError::Broken)?.into_data() {
+        let frame = frame.map_err(|error| if is_malformed(&error) { ReadError::Malformed } else { ReadError::Broken });
+        match frame?.into_data() {
             Ok(data) if first.len() + more.len() + data.len() > limit => return Err(ReadError::TooLarge),
             Ok(data) if first.is_empty() && more.is_empty() => first = data,
             Ok(data) => {

@@ -93,7 +93,7 @@ pub fn sign(headers: &mut HeaderMap) {
 /// The body has a content coding, exceeds the limits or breaks off.
 pub(crate) async fn whole<B>(response: Response<B>, limits: AnswerLimits) -> Result<Response<Bytes>, OutgoingError>
 where
-    B: http_body::Body<Data = Bytes> + Send,
+    B: http_body::Body<Data = Bytes, Error: std::error::Error + 'static> + Send,
 {
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
@@ -106,7 +106,7 @@ where
     let (body, _) = body.map_err(|error| match error {
         ReadError::TooLarge => OutgoingError::TooLarge(limits.bytes),
         ReadError::Timeout => OutgoingError::Timeout(limits.time),
-        ReadError::Broken => OutgoingError::Connection(error.to_string()),
+        ReadError::Broken | ReadError::Malformed => OutgoingError::Connection(error.to_string()),
     })?;
     Ok(Response::from_parts(head, body))
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::adapters::net::body::is_malformed;
 use crate::adapters::tls::TlsError;
 use crate::words::refusal::Reason;
 
@@ -38,6 +39,9 @@ pub enum UpstreamError {
     /// The caller's body broke off, so that there is no request.
     #[error("the caller's body broke off: {0}")]
     Caller(#[source] hyper::Error),
+    /// The framing of the caller's body is malformed.
+    #[error("the framing of the caller's body is malformed")]
+    CallerFraming,
 }
 
 impl UpstreamError {
@@ -48,12 +52,20 @@ impl UpstreamError {
             Self::Timeout(_) => Reason::UpstreamTimeout,
             Self::Garbage(_) => Reason::UpstreamGarbage,
             Self::Caller(_) => Reason::CallerGone,
+            Self::CallerFraming => Reason::FramingRefused,
         }
+    }
+
+    /// Whether the caller is at fault, and not the identity provider.
+    pub fn is_callers(&self) -> bool {
+        matches!(self, Self::Caller(_) | Self::CallerFraming)
     }
 
     /// hyper's error for a request that was given to a connection.
     pub(super) fn sent(error: hyper::Error) -> Self {
-        if error.is_user() {
+        if error.is_user() && is_malformed(&error) {
+            Self::CallerFraming
+        } else if error.is_user() {
             Self::Caller(error)
         } else if error.is_parse() {
             Self::Garbage(error.to_string())

@@ -159,6 +159,8 @@ impl Services {
                 self.metrics.upstream_answered(started.elapsed());
                 Ok(response)
             }
+            // It is no fault of the identity provider's.
+            Err(error) if error.is_callers() => Err(Refusal::new(error.reason(), error.to_string())),
             Err(error) => {
                 self.metrics.upstream_failed(error.reason());
                 tracing::warn!(%error, "the identity provider did not answer");
@@ -180,6 +182,7 @@ impl Services {
             }
             ReadError::Timeout => Refusal::new(Reason::BodyTimeout, format!("not within {:?}", listen.body_timeout)),
             ReadError::Broken => Refusal::new(Reason::CallerGone, "the body broke off"),
+            ReadError::Malformed => Refusal::new(Reason::FramingRefused, "the framing of the body is malformed"),
         })
     }
 }

@@ -63,7 +63,7 @@ reasons! {
     PathNotCanonical = "path_not_canonical" (Request, invalid_request("Path is not canonical")):
         "Some server could read the path as a token endpoint, but the path is not written in its one canonical form.",
     FramingRefused = "framing_refused" (Request, invalid_request("Malformed request")):
-        "The HTTP framing, Host or request target is ambiguous.",
+        "The HTTP framing, Host or request target is ambiguous or malformed.",
     MethodNotAllowed = "method_not_allowed" (Method, PublicError::new(StatusCode::METHOD_NOT_ALLOWED, InvalidRequest, "Method not allowed")):
         "The token endpoint does not serve this method.",
     BodyTooLarge = "body_too_large" (TooLarge, PublicError::new(StatusCode::PAYLOAD_TOO_LARGE, InvalidRequest, "Request too large")):
@@ -273,8 +273,8 @@ reasons! {
         "The identity provider publishes a key with the kid of one of Cambio's keys.",
     SigningFailed = "signing_failed" (Fault, INTERNAL_ERROR):
         "The new token could not be signed.",
-    CallerGone = "caller_gone" (Fault, INTERNAL_ERROR):
-        "The caller hung up before the answer was ready.",
+    CallerGone = "caller_gone" (Request, invalid_request("Malformed request")):
+        "The caller hung up before the answer was ready, or before the body of the request was complete.",
     Internal = "internal" (Fault, INTERNAL_ERROR):
         "A fault in Cambio.",
 }
