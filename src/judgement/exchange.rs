@@ -8,6 +8,7 @@ pub mod doors;
 pub mod grant;
 pub mod json;
 mod lenient;
+mod ordinary;
 mod parameters;
 pub mod parse;
 pub mod refresh;

@@ -248,16 +248,16 @@ fn discovery_paths(path: &str) -> [String; 3] {
 }
 
 fn door(there: Route, head: &Parts) -> Route {
-    if head.uri.query().is_some() {
-        return reject(Reason::ParameterInQuery, "a query string on a token endpoint");
-    }
-    if METHOD_OVERRIDES.iter().any(|name| head.headers.contains_key(*name)) {
-        return reject(Reason::MethodNotAllowed, "a header overrides the method");
-    }
+    let query = head.uri.query();
     match head.method {
+        // The body is read, and the query string and the headers with it.
         Method::POST => there,
+        _ if overrides_method(&head.headers) => reject(Reason::MethodNotAllowed, "a header overrides the method"),
         // The upstream answers CORS preflights, and 405, itself. HTTP/2 does not say in the head whether a body
         // follows, so one that does is looked at.
+        Method::GET | Method::HEAD | Method::OPTIONS if query.is_some_and(disguise::may_name_grant) => {
+            reject(Reason::ParameterInQuery, "a grant in the query string on a token endpoint")
+        }
         Method::GET | Method::HEAD | Method::OPTIONS => match body_in_head(head) {
             Some(true) => reject(Reason::MethodNotAllowed, "a body with a method other than POST"),
             Some(false) => Route::Pass,
@@ -265,6 +265,11 @@ fn door(there: Route, head: &Parts) -> Route {
         },
         _ => reject(Reason::MethodNotAllowed, "the method is not POST"),
     }
+}
+
+/// Whether a header replaces the method of the request line on some servers.
+pub fn overrides_method(headers: &HeaderMap) -> bool {
+    METHOD_OVERRIDES.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Whether the request could become a tunnel past the locks. Every other upgrade is ignored: the header is not forwarded,

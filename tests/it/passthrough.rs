@@ -332,3 +332,58 @@ async fn logins_of_clients_that_offer_tls_pass() {
     assert_eq!(send("GET", TOKEN_PATH, "websocket", "").await.status, 405, "no tunnel where Cambio answers");
     assert_eq!(send("GET", CERTS_PATH, "TLS/1.2", "").await.status, 200);
 }
+
+/// A body in which no reading finds a governed grant is the identity provider's to judge, however it is written.
+#[tokio::test]
+async fn ordinary_requests_pass_byte_for_byte() {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let world = World::start().await;
+    let many = "&a=b".repeat(2_000);
+    let login =
+        |rest: &[u8]| [&b"grant_type=password&client_id=front-end-app&username=alice&password="[..], rest].concat();
+    let typed = |text: &str| format!("Content-Type: {text}\r\n");
+    #[rustfmt::skip]
+    let rows = [
+        ("semicolon", "", typed(FORM), login(b"pa;ss")),
+        ("percent", "", typed(FORM), login(b"100%sure")),
+        ("CRLF at the end", "", typed(FORM), login(b"x\r\n")),
+        ("LF at the end", "", typed(FORM), login(b"x\n")),
+        ("Latin-1", "", typed(FORM), login(b"gar\xE7on")),
+        ("escaped Latin-1", "", typed(FORM), login(b"gar%E7on")),
+        ("NUL", "", typed(FORM), login(b"a\0b")),
+        ("no name", "", typed(FORM), login(b"x&=y")),
+        ("twice", "", typed(FORM), login(b"x&a=1&a=2")),
+        ("many", "", typed(FORM), login(many.as_bytes())),
+        ("Latin-1 by name", "", typed("application/x-www-form-urlencoded; charset=ISO-8859-1"), login(b"%E7")),
+        ("utf8", "", typed("application/x-www-form-urlencoded;charset=utf8"), login(b"x")),
+        ("quoted", "", typed("application/x-www-form-urlencoded; charset=\"UTF-8\""), login(b"x;")),
+        ("unknown charset", "", typed("application/x-www-form-urlencoded; charset=nonsense"), login(b"x")),
+        ("two types", "", typed(FORM).repeat(2), login(b"x")),
+        ("a list of types", "", typed("application/x-www-form-urlencoded, application/x-www-form-urlencoded"), login(b"x")),
+        ("no type", "", String::new(), login(b"x")),
+        ("text", "", typed("text/plain"), login(b"x")),
+        ("JSON", "", typed("application/json"), br#"{"grant_type":"password"}"#.to_vec()),
+        ("query", "?a=b&c", typed(FORM), login(b"x")),
+        ("empty query", "?", typed(FORM), login(b"x")),
+        ("method override", "", typed(FORM) + "X-HTTP-Method-Override: PUT\r\n", login(b"x")),
+        ("empty coding", "", typed(FORM) + "Content-Encoding:\r\n", login(b"x")),
+    ];
+    for (name, query, headers, body) in rows {
+        world.idp.faults().forget();
+        let length = body.len();
+        let head = format!(
+            "POST {TOKEN_PATH}{query} HTTP/1.1\r\nHost: sso.example.org\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        let answer = raw::send(world.address(), &[head.as_bytes(), &body].concat()).await;
+        assert_ne!(answer.status, 0, "{name}");
+        let received = world.idp.faults().received();
+        let received: Vec<_> = received.iter().filter(|request| request.target.starts_with(TOKEN_PATH)).collect();
+        assert_eq!(received.len(), 1, "{name}: {}", answer.text());
+        assert_eq!(received[0].body, body, "{name}");
+        assert_eq!(received[0].target, format!("{TOKEN_PATH}{query}"), "{name}");
+        let types: Vec<_> = received[0].headers.get_all("content-type").iter().collect();
+        let sent: Vec<_> = headers.lines().filter_map(|line| line.strip_prefix("Content-Type: ")).collect();
+        assert_eq!(types, sent, "{name}");
+    }
+    assert_eq!(world.audit_so_far(), 0, "nothing was judged");
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from urllib.parse import urlencode
+from urllib.parse import urlencode
 
 import pytest
 
@@ -298,6 +299,35 @@ def test_keycloaks_answers_keep_their_headers_for_web_pages_and_refusals_have_no
     assert {name.lower() for name, _ in denied.headers} == {
         "cache-control", "connection", "content-length", "content-type", "date", "pragma", "x-correlation-id",
     }  # fmt: skip
+
+
+ODD_LOGINS: list[tuple[str, list[tuple[str, str]], bytes, str]] = [
+    ("a semicolon", [("Content-Type", FORM)], b"&x=a;b", ""),
+    ("a broken escape", [("Content-Type", FORM)], b"&x=100%sure", ""),
+    ("Latin-1", [("Content-Type", FORM)], b"&x=\xe9", ""),
+    ("CRLF at the end", [("Content-Type", FORM)], b"&x=y\r\n", ""),
+    ("charset ISO-8859-1", [("Content-Type", FORM + "; charset=ISO-8859-1")], b"", ""),
+    ("charset utf8", [("Content-Type", FORM + "; charset=utf8")], b"", ""),
+    ("no such charset", [("Content-Type", FORM + "; charset=nonsense")], b"", ""),
+    ("two types", [("Content-Type", FORM), ("Content-Type", FORM)], b"", ""),
+    ("no type", [], b"", ""),
+    ("text", [("Content-Type", "text/plain")], b"", ""),
+    ("a parameter twice", [("Content-Type", FORM)], b"&x=1&x=2", ""),
+    ("no name", [("Content-Type", FORM)], b"&=x", ""),
+    ("many parameters", [("Content-Type", FORM)], b"&a=b" * 1100, ""),
+    ("a query string", [("Content-Type", FORM)], b"", "?a=b"),
+    ("a method override", [("Content-Type", FORM), ("X-HTTP-Method-Override", "PUT")], b"", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "headers", "more", "query"), ODD_LOGINS, ids=[row[0] for row in ODD_LOGINS])
+def test_a_login_in_an_odd_shape_is_keycloaks_to_judge(
+    direct: Peer, through: Peer, name: str, headers: list[tuple[str, str]], more: bytes, query: str
+) -> None:
+    fields = [("grant_type", "client_credentials"), ("client_id", FRONT_END.id), ("client_secret", "wrong")]
+    body = urlencode(fields).encode() + more
+    target = oidc.endpoint("corp") + query
+    assert_same(*(peer.send("POST", target, headers, body) for peer in (direct, through)))
 
 
 @pytest.mark.parametrize("target", PUBLISHED)

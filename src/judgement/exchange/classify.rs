@@ -1,16 +1,18 @@
-//! The grant of a token request. The second half of the request lock: a body at a token endpoint is unambiguously one
-//! grant, or refused. No parser may read an exchange in a body that passes as another grant.
+//! The grant of a token request. The second half of the request lock: a body in which some parser could read a governed
+//! grant is unambiguously that grant, or refused. Every other body passes as it came, however it is written.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
 use super::grant::Grant;
-use super::lenient::{Governed, readings};
+use super::lenient::{Governed, readings, resembles};
 pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
+use super::ordinary::is_ordinary;
 use super::parameters::refuse_repeated_parameters;
 use super::refresh;
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::route::media_type::MediaType;
+use crate::judgement::route::overrides_method;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -115,15 +117,25 @@ pub enum Classified {
     Refresh(Form),
 }
 
-/// Reads a token request strictly as RFC 6749 specifies.
+/// Reads a token request strictly as RFC 6749 specifies. A request that is no such request in any reading is not Cambio's
+/// to refuse: it passes as it came.
 pub fn classify(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
-    read(head, body).and_then(|form| classify_form(form, body, *doors)).unwrap_or_else(Classified::Refused)
+    match read(head, body).and_then(|form| classify_form(form, body, *doors)) {
+        Ok(classified) => classified,
+        // No server issues anything for a form without a grant.
+        Err(refusal) if refusal.reason == Reason::GrantTypeMissing => Classified::Refused(refusal),
+        Err(_) if is_ordinary(head, body) => Classified::Other,
+        Err(refusal) => Classified::Refused(refusal),
+    }
 }
 
 /// The body as a form that all parsers read alike.
 pub(super) fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     if head.uri.query().is_some() {
         return Err(Refusal::new(Reason::ParameterInQuery, "a query string on a token endpoint"));
+    }
+    if overrides_method(&head.headers) {
+        return Err(Refusal::new(Reason::MethodNotAllowed, "a header overrides the method"));
     }
     let mut types = head.headers.get_all(CONTENT_TYPE).iter();
     let is_form = match (types.next(), types.next()) {
@@ -157,7 +169,10 @@ fn classify_form(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Re
         return Err(Refusal::new(Reason::GrantTypeAmbiguous, "some parser could read a governed grant"));
     }
     if grant.is_none() {
-        return Err(Refusal::new(Reason::GrantTypeMissing, "grant_type"));
+        let may_be_grant = |(name, value): (&str, &str)| !value.is_empty() && resembles(name, "grant_type");
+        let reason =
+            if form.fields().any(may_be_grant) { Reason::GrantTypeAmbiguous } else { Reason::GrantTypeMissing };
+        return Err(Refusal::new(reason, "grant_type"));
     }
     if grant.as_deref() == Some(refresh::GRANT) && form.one("refresh_token").is_some_and(refresh::is_ours) {
         return Ok(Classified::Refresh(form));

@@ -7,6 +7,7 @@ use http::request::Parts;
 use super::classify::{Classified, content_coding};
 use super::grant::Grant;
 use crate::judgement::route::media_type::MediaType;
+use crate::judgement::route::overrides_method;
 use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::json;
 use crate::words::oauth::urn::GRANT_TOKEN_EXCHANGE;
@@ -27,6 +28,9 @@ fn read(head: &Parts, body: &[u8]) -> Result<Form, Refusal> {
     let malformed = |why: &str| Refusal::new(Reason::FormMalformed, format!("the JSON body: {why}"));
     if head.uri.query().is_some() {
         return Err(Refusal::new(Reason::ParameterInQuery, "a query string on a token endpoint"));
+    }
+    if overrides_method(&head.headers) {
+        return Err(Refusal::new(Reason::MethodNotAllowed, "a header overrides the method"));
     }
     content_coding(head)?;
     let members = json::object(body).map_err(|error| malformed(&error.to_string()))?;

@@ -3,16 +3,17 @@
 //! It finds a governed grant behind `grant_type`, whatever separates the two and however both are escaped, padded or
 //! wrapped. It finds nothing in bodies without the grant's full name.
 
-use std::borrow::Cow;
+mod layers;
+
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use memchr::memchr2;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::words::oauth::bytes::all;
+pub(super) use self::layers::all_layers;
+use self::layers::{MAX_LAYERS, each_layer, unescape, visible};
 use crate::words::oauth::urn;
 
 /// What every refresh token of Cambio begins with. It tells the token from the identity provider's, and tools that look
@@ -56,6 +57,19 @@ pub(super) struct Readings {
 /// Whether any parser could read a governed grant in `body`: for forms sent to paths that are no token endpoint.
 pub fn carries_governed_grant(body: &[u8]) -> bool {
     !readings(body).grants.is_empty()
+}
+
+/// Whether `text` has nothing of a governed request in any reading: no governed grant, no refresh token of Cambio, no
+/// subject token, wherever they stand, and nothing with which the text itself changes its own encoding.
+pub(super) fn has_nothing_governed(text: &[u8]) -> bool {
+    const NAMES: [&[u8]; 4] = [PREFIX.as_bytes(), b"subject_token", b"_charset_", b"content-transfer-encoding"];
+    let mut found = false;
+    let ended = each_layer(text, |_, dense| {
+        let has = |part: &[u8]| memchr::memmem::find(dense, part).is_some();
+        found |= (COMMON.find(dense).is_some() && Governed::ALL.into_iter().any(|grant| has(grant.urn().as_bytes())))
+            || NAMES.into_iter().any(has);
+    });
+    ended && !found
 }
 
 /// Whether any parser could read a token of Cambio in `body`, in any parameter: a refresh token, or a JWS whose
@@ -116,22 +130,6 @@ pub(super) fn readings(body: &[u8]) -> Readings {
     }
 }
 
-/// Calls `look` with each layer of escaped text within escaped text, because a parser may stop at any layer. Some
-/// parsers drop white space and control characters within names and values: `look` gets each layer with and without
-/// them. Returns whether the last layer was reached.
-fn each_layer(body: &[u8], mut look: impl FnMut(&[u8], &[u8])) -> bool {
-    let mut layer = Cow::Borrowed(body);
-    for _ in 0..MAX_LAYERS {
-        let text = visible(&layer);
-        look(&text, &dense(&text));
-        match unescape(&layer) {
-            Some(decoded) => layer = Cow::Owned(decoded),
-            None => return true,
-        }
-    }
-    false
-}
-
 /// Whether some parser could take `name` for `known`: in another case, escaped again, padded, as an array
 /// (`audience[]`), cut at a dot, or with one of the characters that PHP turns into `_`.
 pub(super) fn resembles(name: &str, known: &str) -> bool {
@@ -155,35 +153,6 @@ const MAX_HEADER: usize = 2048;
 /// A part of the URNs of all governed grants.
 static COMMON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":grant-type:"));
 static REFRESH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
-
-/// No body of an ordinary client is escaped more than twice.
-const MAX_LAYERS: usize = 8;
-
-/// ASCII in lower case with LF at the end of a line, without padding: NUL of UTF-16 and UTF-32, byte order marks,
-/// invisible characters.
-fn visible(bytes: &[u8]) -> Vec<u8> {
-    if bytes.is_ascii() && memchr2(0, b'\r', bytes).is_none() {
-        return bytes.to_ascii_lowercase();
-    }
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut kept = bytes.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).peekable();
-    while let Some(byte) = kept.next() {
-        match byte {
-            b'\r' if kept.peek() == Some(&b'\n') => {}
-            b'\r' => text.push(b'\n'),
-            _ => text.push(byte.to_ascii_lowercase()),
-        }
-    }
-    text
-}
-
-/// The text without white space and control characters.
-fn dense(text: &[u8]) -> Cow<'_, [u8]> {
-    if all(text, |byte| byte.is_ascii_graphic()) {
-        return Cow::Borrowed(text);
-    }
-    text.iter().copied().filter(u8::is_ascii_graphic).collect()
-}
 
 /// Whether the text has the grant. `dense` is the text without white space. It has the URN wherever the text has it;
 /// mostly neither has.
@@ -239,49 +208,8 @@ fn is_underscore(byte: u8) -> bool {
     b"_. +[".contains(&byte)
 }
 
-/// Decodes one layer of escapes: `%HH`, `%uHHHH`, `\uHHHH`, and the two-byte overlong forms that these may spell.
-/// `None` if there are none.
-fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
-    let ascii = bytes.is_ascii();
-    let begins = |rest: &[u8]| {
-        if ascii {
-            return memchr2(b'%', b'\\', rest);
-        }
-        rest.iter().position(|byte| matches!(byte, b'%' | b'\\' | 0xC0 | 0xC1))
-    };
-    let mut rest = bytes;
-    let mut decoded = Vec::new();
-    while let Some((before, escape)) = begins(rest).and_then(|at| rest.split_at_checked(at)) {
-        if decoded.is_empty() {
-            decoded.reserve_exact(bytes.len());
-        }
-        decoded.extend_from_slice(before);
-        let (value, length) = match escape {
-            [b'%' | b'\\', b'u' | b'U', b'0', b'0', high, low, ..] => (hex(*high, *low), 6),
-            [b'%', high, low, ..] => (hex(*high, *low), 3),
-            // Overlong ASCII: 0xC0 0x80 to 0xC1 0xBF.
-            [lead @ (0xC0 | 0xC1), tail @ 0x80..=0xBF, ..] => (Some((lead & 1) << 6 | (tail & 0x3F)), 2),
-            _ => (None, 1),
-        };
-        decoded.extend(value.or(escape.first().copied()));
-        rest = escape.get(if value.is_some() { length } else { 1 }..).unwrap_or_default();
-    }
-    if rest.len() == bytes.len() {
-        return None;
-    }
-    decoded.extend_from_slice(rest);
-    (decoded.len() < bytes.len()).then_some(decoded)
-}
-
-fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const URN: &str = urn::GRANT_TOKEN_EXCHANGE;
@@ -375,48 +303,6 @@ mod tests {
     #[test]
     fn all_grants_have_what_is_looked_for_first() {
         assert!(Governed::ALL.into_iter().all(|grant| COMMON.find(grant.urn().as_bytes()).is_some()));
-    }
-
-    /// [`unescape`] and [`visible`] byte by byte, without a short cut.
-    fn slowly(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
-        let mut decoded = Vec::new();
-        let mut rest = bytes;
-        while let Some((&byte, after)) = rest.split_first() {
-            let (value, length) = match (byte, after) {
-                (b'%' | b'\\', [b'u' | b'U', b'0', b'0', high, low, ..]) => (hex(*high, *low), 6),
-                (b'%', [high, low, ..]) => (hex(*high, *low), 3),
-                (0xC0 | 0xC1, [tail @ 0x80..=0xBF, ..]) => (Some((byte & 1) << 6 | (tail & 0x3F)), 2),
-                _ => (None, 1),
-            };
-            decoded.push(value.unwrap_or(byte));
-            rest = &rest[if value.is_some() { length } else { 1 }..];
-        }
-        let kept: Vec<u8> = bytes.iter().copied().filter(|byte| byte.is_ascii() && *byte != 0).collect();
-        let ends = |at: usize| kept[at] == b'\r' && kept.get(at + 1) == Some(&b'\n');
-        let lines = (0..kept.len()).filter(|at| !ends(*at)).map(|at| match kept[at] {
-            b'\r' => b'\n',
-            byte => byte.to_ascii_lowercase(),
-        });
-        (decoded, lines.collect())
-    }
-
-    proptest! {
-        #[test]
-        fn short_cuts_change_nothing(
-            pieces in proptest::collection::vec(prop_oneof![
-                "[%u\\\\04aU]{1,6}".prop_map(String::into_bytes),
-                "[ -~]{1,40}".prop_map(String::into_bytes),
-                proptest::collection::vec(proptest::sample::select(b"\0\r\n\xC0\xC1\x80\xBF\xFFaZ".to_vec()), 1..5),
-            ], 0..12)
-        ) {
-            let bytes = pieces.concat();
-            let (decoded, text) = slowly(&bytes);
-            prop_assert_eq!(unescape(&bytes), (decoded.len() < bytes.len()).then_some(decoded));
-            let shown = visible(&bytes);
-            prop_assert_eq!(&shown, &text);
-            let thin: Vec<u8> = text.iter().copied().filter(u8::is_ascii_graphic).collect();
-            prop_assert_eq!(dense(&shown).into_owned(), thin);
-        }
     }
 
     #[test]

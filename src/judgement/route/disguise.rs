@@ -58,6 +58,12 @@ pub(super) fn decode(text: &str) -> String {
     lenient_utf8(&bytes).into_iter().flat_map(fold).collect()
 }
 
+/// Whether some server could read the name of a governed grant in a query string: all of them have this part.
+pub(super) fn may_name_grant(query: &str) -> bool {
+    let kept: String = decode(query).chars().filter(char::is_ascii_graphic).collect();
+    kept.contains("grant-type")
+}
+
 /// The paths of endpoints that Cambio answers, besides token endpoints.
 ///
 /// A path that some server could take for one of them is refused, unless it is written as Keycloak writes it. The rule
