@@ -206,3 +206,34 @@ async fn without_a_clients_keys_nobody_is_believed() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
     assert_eq!(world.audit_after(before).await["reason"], "client_authentication_unavailable");
 }
+
+/// As other servers do, Cambio takes any number of spaces between and around scope tokens.
+#[tokio::test]
+async fn spaces_in_a_scope_do_not_matter() {
+    let minted = format!(
+        "{BACK_END_API}permissions:\n  - {{ clients: [front-end-app], issuance: mint, scopes: [email, profile] }}\n"
+    );
+    let world = Plan::new().await.audience("back-end-api", &minted).start().await;
+    let mut claims = token::claims(&world.alice().await);
+    for held in ["email profile", "email  profile", " email profile ", "email   profile"] {
+        claims["scope"] = json!(held);
+        let subject = world.sign(&claims);
+        for (asked, expected) in [
+            ("email profile", "email profile"),
+            ("email  profile", "email profile"),
+            (" profile", "profile"),
+            ("profile ", "profile"),
+            ("  email   profile  ", "email profile"),
+        ] {
+            let answer = world.exchange(&subject, &[("scope", asked)]).await;
+            let claims = token::claims(&answer.access_token());
+            assert_eq!(claims["scope"], expected, "{asked:?} of {held:?}");
+        }
+        let all = token::claims(&world.exchange(&subject, &[("scope", "  ")]).await.access_token());
+        let none = token::claims(&world.exchange(&subject, &[]).await.access_token());
+        assert_eq!(all["scope"], none["scope"], "a scope of spaces is omitted");
+    }
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&world.sign(&claims), &[("scope", "email\tprofile")]).await.status, 400);
+    assert_eq!(world.audit_after(before).await["reason"], "scope_malformed");
+}

@@ -55,7 +55,7 @@ const REQUESTS: &[(&str, &[Change], &str)] = &[
     ], "audiences_too_many"),
     ("audience without a file", &[("audience", "other-api")], "audience_unknown"),
     ("one audience without a file", &[("audience", "back-end-api"), ("audience", "other-api")], "audience_unknown"),
-    ("two spaces in scope", &[("scope", "a  b")], "scope_malformed"),
+    ("a tab in scope", &[("scope", "a\tb")], "scope_malformed"),
     ("scope beyond the permission", &[("scope", "email profile")], "scope_not_permitted"),
     ("offline access by no name", &[("scope", "email offline_access")], "offline_not_permitted"),
     ("requested ID token", &[("requested_token_type", ID_TOKEN)], "requested_token_type_not_permitted"),

@@ -40,10 +40,11 @@ pub(super) fn refuse_repeated_parameters(form: &Form, may_repeat: &[&str]) -> Re
     form.repeated(may_repeat).map_or(Ok(()), |name| Err(Refusal::new(Reason::ParameterRepeated, bounded(name))))
 }
 
-/// The requested scope.
+/// The requested scope. A scope of spaces counts as omitted, as an empty one does.
 pub(super) fn requested_scope(form: &Form) -> Result<Option<Scope>, Refusal> {
     let scope = form.one("scope").map(Scope::parse).transpose();
-    scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))
+    let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
+    Ok(scope.filter(|scope| !scope.is_empty()))
 }
 
 /// Refuses a parameter that Cambio does not know, or that no permission of the realm uses.

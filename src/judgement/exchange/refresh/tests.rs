@@ -23,6 +23,7 @@ fn reads_a_refresh() {
     assert_eq!(refresh.token().expose(), "cambio_rt_x");
     assert_eq!(refresh.scope().unwrap().to_string(), "email profile");
     assert_eq!(refresh.credentials().client_id(), "front-end-app");
+    assert!(read(&format!("{GOOD}&scope=++")).unwrap().scope().is_none(), "so do spaces");
     assert!(read(&format!("{GOOD}&scope=&audience=")).unwrap().scope().is_none(), "empty counts as omitted");
     let text = format!("{refresh:?}");
     assert!(!text.contains("cambio_rt_") && !text.contains("s3cret"), "{text}");
@@ -49,7 +50,7 @@ fn refuses_what_is_not_understood() {
         ("resource", format!("{GOOD}&resource=https://a"), Reason::ParameterUnknown),
         ("requested type", format!("{GOOD}&requested_token_type=x"), Reason::ParameterUnknown),
         ("twice", format!("{GOOD}&scope=a&scope=b"), Reason::ParameterRepeated),
-        ("scope", format!("{GOOD}&scope=a++b"), Reason::ScopeMalformed),
+        ("scope", format!("{GOOD}&scope=a%09b"), Reason::ScopeMalformed),
         ("two credentials", format!("{GOOD}&client_assertion=a"), Reason::CredentialsAmbiguous),
         ("no token", "grant_type=refresh_token&client_id=a".into(), Reason::ParameterMissing),
         ("another's", "refresh_token=eyJ.a.b&client_id=a".into(), Reason::RefreshTokenInvalid),
