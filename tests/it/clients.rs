@@ -207,6 +207,82 @@ async fn without_a_clients_keys_nobody_is_believed() {
     assert_eq!(world.audit_after(before).await["reason"], "client_authentication_unavailable");
 }
 
+/// A library that adds its user's token to every request says nothing about the client (RFC 6749 section 2.3).
+#[tokio::test]
+async fn a_token_beside_the_credentials_is_ignored_and_not_sent_on() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let fields = exchange_fields(&alice);
+    let send = async |authorization: &[String], changes: &[(&str, &str)]| {
+        let mut request = client::form_request(TOKEN_PATH, &[]);
+        *request.body_mut() = form::encode(&form::changed(&fields, changes)).into();
+        for value in authorization {
+            request.headers_mut().append("authorization", value.parse().unwrap());
+        }
+        world.idp.faults().forget();
+        client::send(world.address(), request).await
+    };
+    let basic = format!("Basic {}", STANDARD.encode("front-end-app:front-end-secret"));
+    for scheme in ["Bearer", "bearer", "DPoP", "Negotiate", "Unheard-Of"] {
+        let answer = send(&[format!("{scheme} {alice}")], &[]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{scheme}: {}", answer.text());
+        let received = world.idp.faults().received();
+        let exchanges: Vec<_> = received.iter().filter(|request| request.method == "POST").collect();
+        assert_eq!(exchanges.len(), 1, "{scheme}");
+        assert!(!exchanges[0].headers.contains_key("authorization"), "{scheme}");
+        // A refusal is told to an authentic client only, and the question about it has no such header either.
+        let answer = send(&[format!("{scheme} {alice}")], &[("audience", "other-api")]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{scheme}: {}", answer.text());
+        assert!(world.idp.faults().received().iter().all(|request| !request.headers.contains_key("authorization")));
+    }
+    for (name, authorization, changes, reason) in [
+        ("Basic as well", vec![basic.clone()], &[][..], "credentials_ambiguous"),
+        ("Bearer and Basic", vec![format!("Bearer {alice}"), basic.clone()], &[], "credentials_ambiguous"),
+        ("Bearer twice", vec![format!("Bearer {alice}"), format!("Bearer {alice}")], &[], "credentials_ambiguous"),
+        (
+            "Bearer alone",
+            vec![format!("Bearer {alice}")],
+            &[("client_id", "-"), ("client_secret", "-")],
+            "client_missing",
+        ),
+    ] {
+        let before = world.audit_so_far();
+        let answer = send(&authorization, changes).await;
+        assert!(answer.status.is_client_error(), "{name}: {}", answer.text());
+        assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
+    }
+}
+
+/// Keycloak's clients may send id and secret raw; RFC 6749 section 2.3.1 wants them encoded.
+#[tokio::test]
+async fn a_secret_that_is_not_encoded_is_refused_with_a_hint() {
+    let hash = Secret::new("S3+cr%et").sha256();
+    let registry = format!(
+        "{REALM}    clients: {{ front-end-app: [{{ method: client_secret, secretHash: \"sha256:{hash}\" }}] }}\n"
+    );
+    let world = Plan::new().await.configure(REALM, &registry).start().await;
+    let alice = world.alice().await;
+    for (name, pair, status, detail) in [
+        ("encoded", "front-end-app:S3%2Bcr%25et", StatusCode::OK, ""),
+        ("raw percent", "front-end-app:S3%2Bcr%et", StatusCode::UNAUTHORIZED, "raw `%`: percent-encode"),
+        ("raw plus", "front-end-app:S3+cr%25et", StatusCode::UNAUTHORIZED, "stands for a space"),
+        ("wrong", "front-end-app:other", StatusCode::UNAUTHORIZED, "the client secret is wrong"),
+    ] {
+        let before = world.audit_so_far();
+        let answer = by_basic(&world, &alice, pair).await;
+        // The identity provider has another secret, and judges the client after Cambio.
+        if status == StatusCode::OK {
+            let line = world.audit_after(before).await;
+            assert_ne!(line["reason"], "client_unauthenticated", "{name}: {line}");
+            continue;
+        }
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        let line = world.audit_after(before).await;
+        assert!(line["detail"].as_str().unwrap().contains(detail), "{name}: {line}");
+        assert!(!line.to_string().contains("S3"), "{name}");
+    }
+}
+
 /// As other servers do, Cambio takes any number of spaces between and around scope tokens.
 #[tokio::test]
 async fn spaces_in_a_scope_do_not_matter() {

@@ -54,6 +54,8 @@ enum Proof {
         /// The header to send. It is marked as sensitive, so `Debug` hides it.
         header: HeaderValue,
         secret: Secret,
+        /// The secret had a `+`, which was decoded to a space.
+        plus: bool,
     },
     Post(Secret),
     Assertion(Assertion),
@@ -86,6 +88,9 @@ pub enum PresentedCredentials<'a> {
 impl Credentials {
     /// Reads the credentials of a request; more than one way at once is refused (RFC 6749 section 2.3).
     ///
+    /// Of all schemes, only `Basic` authenticates a client. What another scheme carries (the token that a library adds to
+    /// every request as `Bearer` or `DPoP`, `Negotiate`) is about somebody else: it is ignored and never sent on.
+    ///
     /// An assertion names its client in `iss` and `sub` (RFC 7523 section 3). The JWT of a workload's platform does
     /// not: then `client_id` names the client, or the workload is exactly one client.
     pub fn read(headers: &HeaderMap, form: &Form, workloads: &Workloads) -> Result<Self, Refusal> {
@@ -94,6 +99,7 @@ impl Credentials {
         if headers.next().is_some() {
             return Err(Refusal::new(Reason::CredentialsAmbiguous, "more than one Authorization header"));
         }
+        let header = header.filter(|header| is_basic(header));
         let client_id = form.one("client_id");
         let secret = form.one("client_secret");
         let assertion = (form.one("client_assertion"), form.one("client_assertion_type"));
@@ -117,7 +123,7 @@ impl Credentials {
             (None, None, (None, None)) => match client_id {
                 Some(id) => Self { client_id: id.to_owned(), proof: Proof::None },
                 None => {
-                    return Err(Refusal::new(Reason::ClientMissing, "no client_id and no Authorization header"));
+                    return Err(Refusal::new(Reason::ClientMissing, "no client_id, and no Authorization: Basic"));
                 }
             },
             _ => return Err(Refusal::new(Reason::CredentialsAmbiguous, "client credentials in two places")),
@@ -155,6 +161,17 @@ impl Credentials {
         }
     }
 
+    /// What the audit log says about a secret that does not fit.
+    pub(super) fn wrong_secret(&self) -> &'static str {
+        match self.proof {
+            Proof::Basic { plus: true, .. } => {
+                "the client secret is wrong; it has a `+`, which stands for a space in Authorization: Basic: \
+                 percent-encode id and secret before base64 (RFC 6749 section 2.3.1)"
+            }
+            Proof::Basic { .. } | Proof::None | Proof::Post(_) | Proof::Assertion(_) => "the client secret is wrong",
+        }
+    }
+
     /// The credentials without the client's name.
     pub fn presented(&self) -> PresentedCredentials<'_> {
         match &self.proof {
@@ -189,20 +206,35 @@ fn malformed(detail: &str) -> Refusal {
     Refusal::new(Reason::CredentialsMalformed, detail)
 }
 
+/// Whether the scheme is Basic, however the rest is written.
+fn is_basic(header: &HeaderValue) -> bool {
+    let text = header.as_bytes().trim_ascii_start();
+    let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-').unwrap_or(text.len());
+    text.get(..end).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic"))
+}
+
 /// RFC 6749 section 2.3.1: id and secret, each encoded like a form's value, as user and password of RFC 7617.
 fn basic(header: &HeaderValue) -> Result<Credentials, Refusal> {
     let text = header.to_str().map_err(|_| malformed("Authorization is not ASCII"))?;
     let (scheme, token) = text.split_once(' ').ok_or_else(|| malformed("Authorization has no credentials"))?;
     if !scheme.eq_ignore_ascii_case("Basic") {
-        return Err(malformed("the scheme of Authorization is not Basic"));
+        return Err(malformed("Authorization: Basic is not followed by a space"));
     }
     let decoded = STANDARD.decode(token.trim_matches(' ')).map_err(|_| malformed("Authorization is not base64"))?;
     let text = std::str::from_utf8(&decoded).map_err(|_| malformed("Authorization is not text"))?;
     if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(malformed("Authorization has characters that must be percent-encoded"));
+        return Err(malformed(
+            "Authorization has characters that must be percent-encoded before base64 (RFC 6749 section 2.3.1)",
+        ));
     }
     let (id, secret) = text.split_once(':').ok_or_else(|| malformed("Authorization has no colon"))?;
-    let decode = |text| form::decode(text).map_err(|_| malformed("Authorization is not form-encoded"));
+    let decode = |text| {
+        form::decode(text).map_err(|_| {
+            malformed(
+                "Authorization has a raw `%`: percent-encode id and secret before base64 (RFC 6749 section 2.3.1)",
+            )
+        })
+    };
     let client_id = decode(id)?;
     let decoded = Secret::new(decode(secret)?);
     // Many clients send id and secret unencoded. An id without encoding stays unencoded, and the secret is always
@@ -212,7 +244,7 @@ fn basic(header: &HeaderValue) -> Result<Credentials, Refusal> {
     let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(canonical)))
         .map_err(|_| malformed("Authorization can't be written"))?;
     header.set_sensitive(true);
-    Ok(Credentials { client_id, proof: Proof::Basic { header, secret: decoded } })
+    Ok(Credentials { client_id, proof: Proof::Basic { header, secret: decoded, plus: secret.contains('+') } })
 }
 
 impl Assertion {

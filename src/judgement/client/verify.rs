@@ -67,6 +67,8 @@ pub struct UnspentAssertion {
 pub struct SlowSecret {
     proven: AuthenticatedClient,
     secret: Secret,
+    /// What the audit log says if no hash fits.
+    wrong: &'static str,
     hashes: Vec<Argon2id>,
 }
 
@@ -173,7 +175,12 @@ pub fn authenticate(
     }
     if let (false, PresentedCredentials::Secret(secret)) = (slow.is_empty(), credentials.presented()) {
         let proven = AuthenticatedClient { client_id: client.to_owned(), by: "client_secret" };
-        return Ok(ClientVerdict::SlowSecret(SlowSecret { proven, secret: secret.clone(), hashes: slow }));
+        return Ok(ClientVerdict::SlowSecret(SlowSecret {
+            proven,
+            secret: secret.clone(),
+            wrong: credentials.wrong_secret(),
+            hashes: slow,
+        }));
     }
     Err(refusal.unwrap_or_else(|| {
         let names: Vec<_> = methods.iter().map(Method::name).collect();
@@ -277,7 +284,7 @@ impl SlowSecret {
         if self.hashes.iter().any(|hash| hash.matches(&self.secret)) {
             Ok(self.proven)
         } else {
-            Err(unauthenticated("the client secret is wrong"))
+            Err(unauthenticated(self.wrong))
         }
     }
 
@@ -317,7 +324,7 @@ fn meets<'m>(
         (Method::Secret(hash), PresentedCredentials::Secret(secret)) if hash.matches(secret) => {
             Ok(MethodVerdict::Authenticated)
         }
-        (Method::Secret(_), PresentedCredentials::Secret(_)) => Err(unauthenticated("the client secret is wrong")),
+        (Method::Secret(_), PresentedCredentials::Secret(_)) => Err(unauthenticated(credentials.wrong_secret())),
         (Method::PrivateKeyJwt { keys: of, algorithms }, PresentedCredentials::Assertion(assertion)) => {
             let keys = match of {
                 ClientKeys::Set(keys) => &**keys,

@@ -67,11 +67,14 @@ pub(super) fn carried(
     head: &Parts,
     body: &[u8],
 ) -> Result<Carried, Refusal> {
-    let (in_head, in_body) = (is_in_head(realm, endpoint, head), is_by_cambio(realm, endpoint, body));
-    if !in_head && !in_body {
+    // Only userinfo takes its token from the header. At the other endpoints, a library's `Bearer` says nothing.
+    let by_header = endpoint == OwnTokenEndpoint::Userinfo;
+    let in_query = head.uri.query().is_some_and(|query| is_by_cambio(realm, endpoint, query.as_bytes()));
+    let in_head = by_header && is_in_head(realm, endpoint, head);
+    if !in_query && !in_head && !is_by_cambio(realm, endpoint, body) {
         return Ok(Carried::Nothing);
     }
-    if head.uri.query().is_some_and(|query| is_by_cambio(realm, endpoint, query.as_bytes())) {
+    if in_query {
         return Err(Refusal::new(Reason::ParameterInQuery, "a token that Cambio signed in the query string"));
     }
     let form = if body.is_empty() { Form::new() } else { strict(head, body)? };
@@ -79,7 +82,7 @@ pub(super) fn carried(
         return Err(ambiguous(&format!("a parameter twice, of {} bytes", name.len())));
     }
     let is_plain = |token: &str| is_by_cambio(realm, endpoint, token.as_bytes()) && is_token(token);
-    let header = bearer(head)?.filter(|(_, token)| is_plain(token));
+    let header = if by_header { bearer(head)?.filter(|(_, token)| is_plain(token)) } else { None };
     let name = match endpoint {
         OwnTokenEndpoint::Userinfo => "access_token",
         OwnTokenEndpoint::Logout => "refresh_token",
@@ -87,11 +90,11 @@ pub(super) fn carried(
     };
     let field = form.one(name).filter(|token| is_plain(token));
     match (header, field) {
-        (Some((scheme, token)), None) if endpoint == OwnTokenEndpoint::Userinfo && form.one(name).is_none() => {
+        (Some((scheme, token)), None) if form.one(name).is_none() => {
             let token = Secret::new(token);
             Ok(Carried::OwnToken(Presented { token, form, scheme: Some(scheme) }))
         }
-        (None, Some(token)) if endpoint != OwnTokenEndpoint::Userinfo || !head.headers.contains_key(AUTHORIZATION) => {
+        (None, Some(token)) if !by_header || !head.headers.contains_key(AUTHORIZATION) => {
             let token = Secret::new(token);
             Ok(Carried::OwnToken(Presented { token, form, scheme: None }))
         }

@@ -139,8 +139,10 @@ fn bounds_what_is_asked_for() {
 
 #[test]
 fn the_head_may_not_ask_for_more() {
+    let basic = [("authorization", "Basic YTpi")];
+    assert_eq!(reason(&[], &basic, false), Some(Reason::CredentialsAmbiguous));
     let bearer = [("authorization", "Bearer x")];
-    assert_eq!(reason(&[], &bearer, false), Some(Reason::CredentialsAmbiguous));
+    assert_eq!(reason(&[], &bearer, false), None, "no credentials of the client");
 }
 
 #[test]
