@@ -23,6 +23,7 @@ pub mod issuers;
 mod key_cache;
 pub mod metadata;
 pub mod own_tokens;
+pub mod page;
 pub mod passing;
 pub mod realm_runtime;
 pub mod record;

@@ -6,3 +6,4 @@ pub mod credentials;
 pub mod registry;
 pub mod secret;
 pub mod verify;
+pub mod web_origins;

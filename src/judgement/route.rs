@@ -55,6 +55,8 @@ pub enum Route {
     },
     /// API access at the realm with this index: read the body and judge it.
     ApiAccess(usize),
+    /// A web page asks whether it may call a path of a dialect, which the identity provider does not know (CORS).
+    Preflight,
     /// Answer with the refusal.
     Reject(Refusal),
 }
@@ -200,6 +202,9 @@ impl RouteTable {
         if (endpoint.is_some() || unconfigured_door) && asks_for_websocket(head) {
             return reject(Reason::MethodNotAllowed, "a WebSocket at an endpoint that Cambio answers");
         }
+        if is_preflight(head) && self.upstream.contains_key(path) {
+            return Route::Preflight;
+        }
         match endpoint {
             Some(Endpoint::Token(realm)) => return door(Route::Door { realm: Some(*realm) }, head),
             Some(Endpoint::ApiAccess(realm)) => return door(Route::ApiAccess(*realm), head),
@@ -281,6 +286,14 @@ fn asks_for_websocket(head: &Parts) -> bool {
             let name = offer.split(|&b| b == b'/').next().unwrap_or_default();
             name.trim_ascii().eq_ignore_ascii_case(b"websocket")
         })
+}
+
+/// Whether a browser asks on behalf of a page. There is no body, so nothing is handed out.
+fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(header::ORIGIN)
+        && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        && body_in_head(head) != Some(true)
 }
 
 fn reject(reason: Reason, detail: &str) -> Route {

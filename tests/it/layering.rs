@@ -53,6 +53,7 @@ const ORDER: &[&str] = &[
     "edge::gateway::generation",
     "edge::gateway::refreshes",
     "edge::gateway::services",
+    "edge::gateway::page",
     "edge::gateway::record",
     "edge::gateway::case",
     "edge::gateway::metadata",

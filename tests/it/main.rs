@@ -9,6 +9,7 @@ mod api_access;
 mod attacks;
 mod audit;
 mod broken_bodies;
+mod browsers;
 mod check;
 mod clients;
 mod clock_jumps;

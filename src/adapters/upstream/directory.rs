@@ -8,6 +8,7 @@ pub mod lineage;
 mod recent;
 pub mod roles;
 pub mod user;
+pub mod web_origins;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::adapters::config::{Directory, OwnClient};
 use crate::adapters::net::outgoing::AnswerLimits;
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
+use crate::judgement::client::web_origins::WebOrigins;
 use crate::judgement::token::lineage::Standing;
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
@@ -54,6 +56,7 @@ pub struct DirectoryClient {
     /// Roles by user and client; without a client, realm roles.
     roles: Cache<(String, Option<String>), Arc<BTreeSet<String>>>,
     enabled: Cache<String, bool>,
+    web_origins: Cache<String, Arc<WebOrigins>>,
     /// What tokens that Cambio signed depend on.
     lookups: Lookups,
     realm_path: String,
@@ -114,6 +117,7 @@ impl DirectoryClient {
             clients: remember(config.cache_for),
             roles: remember(config.cache_for),
             enabled: remember(config.cache_for),
+            web_origins: remember(config.cache_for),
             lookups: Lookups::new(config.session_cache_for, &clock),
             realm_path: path.to_owned(),
             clock,

@@ -37,6 +37,7 @@ impl Case<'_> {
     /// # Errors
     /// The client is not authentic, or this is unknown.
     pub async fn meet_client(&mut self, credentials: &Credentials) -> Result<(), Refusal> {
+        self.page.names(credentials.client_id());
         let config = &self.realm.config;
         let known = config.clients.methods(credentials.client_id()).is_some();
         let reusable = credentials.method() != CredentialsMethod::Assertion;

@@ -9,10 +9,12 @@ use http::request::Parts;
 
 use self::client::CaseClient;
 use super::generation::Generation;
+use super::page::{Page, Readers};
 use super::realm_runtime::RealmRuntime;
 use super::record::{AuditRecord, RequestHead};
 use super::services::Services;
 use crate::adapters::net::connection::Connection;
+use crate::words::refusal::Cause;
 
 /// What every request has before its head is read.
 #[derive(Clone, Copy)]
@@ -53,13 +55,21 @@ pub struct Case<'a> {
     pub record: AuditRecord<'a>,
     /// What is proven about the client that sent the request.
     pub client: CaseClient,
+    /// The web page that sent the request, if one did.
+    pub page: Page,
 }
 
 impl<'a> Case<'a> {
     /// The case of a request at a realm.
     pub fn new(context: RequestContext<'a>, realm: &'a RealmRuntime, head: Parts, record: AuditRecord<'a>) -> Self {
         let RequestContext { services, generation, connection } = context;
-        Self { services, generation, connection, realm, head, record, client: CaseClient::Unread }
+        let page = Page::of(&head);
+        Self { services, generation, connection, realm, head, record, client: CaseClient::Unread, page }
+    }
+
+    /// Which web pages may read the answer. `refusal`: the cause, if the request is refused.
+    pub async fn readers(&self, refusal: Option<Cause>) -> Readers {
+        self.page.readers(self.realm, &self.services.upstream, self.client.is_proven(), refusal).await
     }
 
     /// Takes the head for the last request to the identity provider, so that the headers are not copied.

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::case::RequestContext;
 use super::services::Services;
-use super::{own_tokens, token_endpoint};
+use super::{own_tokens, respond, token_endpoint};
 use crate::adapters::metrics::Way;
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
@@ -37,6 +37,7 @@ impl Handler for Services {
             Route::Door { .. } | Route::ApiAccess(_) => {
                 (Way::Token, token_endpoint::respond(context, head, body).await)
             }
+            Route::Preflight => (Way::Token, respond::preflight(&head)),
             Route::Reject(refusal) => (Way::Rejected, context.reject(&head, &refusal)),
         };
         self.metrics.answered(way, response.status(), started.elapsed());

@@ -1,6 +1,11 @@
 //! Answers that Cambio makes itself.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN,
+    PRAGMA, VARY, WWW_AUTHENTICATE,
+};
+use http::request::Parts;
 use http::{Response, StatusCode};
 
 use crate::adapters::net::body::Body;
@@ -40,6 +45,28 @@ pub fn fault(reason: Reason, path: &str) -> Response<Body> {
     let id = uuid::Uuid::now_v7().to_string();
     tracing::warn!(%id, path, %reason, "not answered");
     refusal(Dialect::Keycloak, &Refusal::new(reason, ""), RequestKind::Exchange, &id)
+}
+
+/// The answer to the preflight request of a web page, in Keycloak's words. Every page may ask; whether it may read the
+/// answer to its request depends on the request's client.
+pub fn preflight(head: &Parts) -> Response<Body> {
+    const HEADERS: &str = "Origin, Accept, X-Requested-With, Access-Control-Request-Method, \
+        Access-Control-Request-Headers, DPoP, Content-Type, Authorization";
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    if let Some(origin) = head.headers.get(ORIGIN) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, HEADERS),
+        (ACCESS_CONTROL_MAX_AGE, "3600"),
+        (VARY, "Origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// An empty answer of success (RFC 7009 section 2.2).

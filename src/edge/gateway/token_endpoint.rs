@@ -9,6 +9,7 @@ use super::answer_lock::{self, Origin};
 use super::case::{Case, RequestContext};
 use super::exchange::client::GovernedRequest;
 use super::exchange::govern;
+use super::page::Page;
 use super::passing::ask_for_readable_answer;
 use super::realm_runtime::RealmRuntime;
 use super::record::AuditRecord;
@@ -36,13 +37,19 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
         Err(refusal) => return record.conclude(Err(refusal)),
     };
     match read_request(context, realm, &head, &form) {
-        Err(refusal) => record.conclude(Err(refusal)),
+        Err(refusal) => {
+            let mut page = Page::of(&head);
+            page.names_in(&head, &form.bytes);
+            page.readers_before(realm).of(record.conclude(Err(refusal)))
+        }
         Ok(TokenRequest::Governed(request)) => {
             record.is_governed(request.grant());
             let Some(realm) = realm else { return record.conclude(Err(unknown_realm())) };
             let mut case = Case::new(context, realm, head, record);
+            case.page.names_in(&case.head, &form.bytes);
             let answered = Box::pin(govern(&mut case, request)).await;
-            case.record.conclude(answered)
+            let readers = case.readers(answered.as_ref().err().map(|refusal| refusal.reason.cause())).await;
+            readers.of(case.record.conclude(answered))
         }
         Ok(TokenRequest::Open(door)) => {
             record.is_door(door.name());

@@ -39,6 +39,7 @@ fn short(route: &Route) -> String {
         Route::Endpoint { door, realm: Some(realm) } => format!("{door:?} {realm}").to_lowercase(),
         Route::Endpoint { door, realm: None } => format!("{door:?} of no realm").to_lowercase(),
         Route::ApiAccess(realm) => format!("api access {realm}"),
+        Route::Preflight => "preflight".into(),
         Route::Reject(refusal) => refusal.reason.as_str().into(),
     }
 }
@@ -215,6 +216,29 @@ fn upgrades_change_no_route_and_open_no_tunnel() {
             let expected = if refused { "method_not_allowed" } else { expected };
             assert_eq!(short(&route), expected, "{offer}: {method} {path}");
         }
+    }
+}
+
+/// A page asks about a path that the identity provider does not know. What it asks about other paths is not Cambio's.
+#[test]
+fn a_preflight_at_a_dialects_path_is_answered() {
+    let place = RealmPath { path: "/realms/pace", rules: Dialect::Pace.rules(), realm: "" };
+    let table = RouteTable::new([place]);
+    const ORIGIN: (&str, &str) = ("origin", "https://spa.example");
+    const ASKS: (&str, &str) = ("access-control-request-method", "POST");
+    const OWN: &str = "/protocol/openid-connect/token";
+    const PACE: &str = "/realms/pace/protocol/openid-connect/token";
+    for (name, method, path, headers, expected) in [
+        ("a preflight", "OPTIONS", OWN, vec![ORIGIN, ASKS], "preflight"),
+        ("with a length of 0", "OPTIONS", OWN, vec![ORIGIN, ASKS, ("content-length", "0")], "preflight"),
+        ("with a body", "OPTIONS", OWN, vec![ORIGIN, ASKS, LENGTH], "method_not_allowed"),
+        ("from no page", "OPTIONS", OWN, vec![ASKS], "pass"),
+        ("OPTIONS alone", "OPTIONS", OWN, vec![ORIGIN], "pass"),
+        ("the request itself", "POST", OWN, vec![ORIGIN, ASKS], "door 0"),
+        ("at Keycloak's path", "OPTIONS", PACE, vec![ORIGIN, ASKS], "pass"),
+        ("at another path", "OPTIONS", "/realms/pace/account", vec![ORIGIN, ASKS], "pass"),
+    ] {
+        assert_eq!(short(&table.route(&head(method, path, &headers))), expected, "{name}");
     }
 }
 

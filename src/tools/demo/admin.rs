@@ -49,9 +49,12 @@ impl View<'_> {
     }
 
     fn clients(&self, id: &str) -> ProviderAnswer {
-        let found = self.realm.client(id).map(
-            |client| json!({"id": internal_id(client.id), "clientId": client.id, "enabled": true, "notBefore": 0}),
-        );
+        let found = self.realm.client(id).map(|client| {
+            json!({
+                "id": internal_id(client.id), "clientId": client.id, "enabled": true, "notBefore": 0,
+                "rootUrl": client.web_origin(), "redirectUris": ["/*"], "webOrigins": ["+"],
+            })
+        });
         ProviderAnswer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
     }
 

@@ -71,6 +71,13 @@ impl DemoRealm {
     }
 }
 
+impl DemoClient {
+    /// The origin of the client's web pages.
+    pub(super) fn web_origin(&self) -> String {
+        format!("https://{}.example.org", self.id)
+    }
+}
+
 impl DemoUser {
     /// The e-mail address.
     pub(super) fn email(&self) -> String {

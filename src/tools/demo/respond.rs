@@ -1,7 +1,10 @@
 //! Requests and their answers.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_ENCODING,
+    CONTENT_TYPE, HeaderValue, ORIGIN,
+};
 use http::{Method, Response, StatusCode};
 
 use crate::tools::demo::answer::ProviderAnswer;
@@ -16,7 +19,14 @@ const MAX_BODY: usize = 512 * 1024;
 impl Provider {
     /// Answers a request.
     pub fn respond(&self, request: &Received) -> Response<Bytes> {
-        self.answer(request).into_response()
+        let mut response = self.answer(request).into_response();
+        if let Some(origin) = readable_by(request) {
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Access-Control-Allow-Methods"));
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        response
     }
 
     fn answer(&self, request: &Received) -> ProviderAnswer {
@@ -29,6 +39,14 @@ impl Provider {
         let issuer = format!("{}/realms/{}", base_url(&request.headers), realm.name);
         View { provider: self, realm, issuer: &issuer, now: self.clock.now() }.answer(endpoint, request)
     }
+}
+
+/// The web page that may read the token endpoint's answer: a page of one of the realm's clients.
+fn readable_by(request: &Received) -> Option<HeaderValue> {
+    let (realm, RealmEndpoint::Token) = request.route()? else { return None };
+    let realm = realms().iter().find(|known| known.name == realm)?;
+    let origin = request.headers.get(ORIGIN)?;
+    realm.clients.iter().any(|client| client.web_origin().as_bytes() == origin.as_bytes()).then(|| origin.clone())
 }
 
 impl View<'_> {

@@ -75,6 +75,18 @@ pub struct Realm {
         }
     ))]
     pub clients: BTreeMap<String, Vec<ClientMethod>>,
+    /// Web pages that may read Cambio's answers to a client (CORS): client id → origins, such as `https://app.example.org`,
+    /// or `"*"` for all pages. A list here decides alone. For a client without a list, Cambio follows the identity
+    /// provider: `allowed-origins` in the client's own tokens, its answers to the client, and `directory`.
+    #[serde(default)]
+    #[schemars(extend(
+        "propertyNames" = { "format": "client-id" },
+        "additionalProperties" = {
+            "type": "array", "items": { "type": "string", "format": "web-origin" }, "minItems": 1,
+            "x-empty": "leave the client out to follow the identity provider"
+        }
+    ))]
+    pub web_origins: BTreeMap<String, Vec<String>>,
     /// How clients that are not in `clients` are authenticated where Cambio answers without an exchange at the identity
     /// provider: with `issuance: mint`, and at the endpoints for its own tokens.
     pub client_authentication: Option<ClientAuthentication>,

@@ -54,6 +54,7 @@ const FORMATS: [(&str, Check); 28] = [
     ("socket-address", socket_address),
     ("team", |text| alone(!text.trim().is_empty(), "is empty: name the team that owns this file")),
     ("thumbprint", thumbprint),
+    ("web-origin", web_origin),
     ("url-path", |text| alone(is_canonical(text), CANONICAL)),
 ];
 
@@ -224,6 +225,28 @@ fn bad_port(authority: &http::uri::Authority) -> bool {
 fn origin(text: &str) -> Result<(), Misfit> {
     let path_free = url(text, false)?.path() == "/" && !text.ends_with('/');
     alone(path_free, "the URL must end after host and port: no path, no trailing slash")
+}
+
+/// An origin as browsers write it: the comparison is letter by letter.
+fn web_origin(text: &str) -> Result<(), Misfit> {
+    if text == "+" {
+        return Err(Misfit::Alone(
+            "stands for the redirect URIs, which the identity provider knows: list the origins".into(),
+        ));
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let default = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "/",
+    };
+    let plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"/?#@*,".contains(&byte);
+    let fits = !scheme.is_empty() && !rest.is_empty() && text.bytes().all(|byte| plain(byte) || byte == b'/');
+    let fits = fits && rest.bytes().all(plain) && !rest.ends_with(default);
+    alone(
+        text == "*" || fits,
+        "must be \"*\" or an origin as browsers send it, such as https://app.example.org: lower case, no default port, no path",
+    )
 }
 
 /// A path that has one spelling only: the route compares it byte by byte.

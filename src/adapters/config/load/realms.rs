@@ -14,6 +14,7 @@ use super::{clients, keys};
 use crate::adapters::config::file::{Config, realm as file};
 use crate::adapters::config::settings::realm::{Directory, Dpop, NonceSource, Realm, RefreshTokens};
 use crate::adapters::seal::{Seal, SealError};
+use crate::judgement::client::web_origins::WebOrigins;
 use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::{Doors, GovernedDoor};
 use crate::judgement::issue::ring::KeyRing;
@@ -114,6 +115,9 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     let clients = clients::clients(file, &RouteTable::token_paths(place), &main.issuers, at);
     let refresh_tokens = at.optional("refreshTokens", file.refresh_tokens.as_ref(), refresh_tokens);
     let doors = doors(&file.doors, &at.field("doors"));
+    let listed = |(client, origins): (&String, &Vec<String>)| {
+        (client.clone(), WebOrigins::listed(origins.iter().map(String::as_str)))
+    };
     Some(Realm {
         name: name.to_owned(),
         issuer: file.issuer.clone(),
@@ -132,6 +136,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         directory: directory?,
         admin_roles: AdminRoles::parse(file.admin_roles.iter().map(String::as_str)).ok()?,
         clients: clients?,
+        web_origins: file.web_origins.iter().map(listed).collect(),
         refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
     })

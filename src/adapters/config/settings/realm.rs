@@ -1,6 +1,6 @@
 //! A realm of the identity provider.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use jsonwebtoken::Algorithm;
 use super::issuer::{JwksLimits, OwnClient};
 use crate::adapters::seal::Seal;
 use crate::judgement::client::registry::Clients;
+use crate::judgement::client::web_origins::WebOrigins;
 use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::issue::ring::KeyRing;
@@ -55,6 +56,8 @@ pub struct Realm {
     pub admin_roles: AdminRoles,
     /// The clients that Cambio authenticates itself.
     pub clients: Clients,
+    /// The clients whose pages the configuration lists, and the origins of these pages.
+    pub web_origins: BTreeMap<String, WebOrigins>,
     /// Refresh tokens that Cambio issues.
     pub refresh_tokens: Option<RefreshTokens>,
     /// Whether Cambio sends parameters that it does not know to the upstream.

@@ -22,6 +22,11 @@ impl CaseClient {
         matches!(self, Self::Unproven(_))
     }
 
+    /// Whether the credentials are proven or accepted.
+    pub fn is_proven(&self) -> bool {
+        matches!(self, Self::Proven(_) | Self::Accepted)
+    }
+
     /// The proof that Cambio has of the client.
     pub fn proof(&self) -> Option<&AuthenticatedClient> {
         match self {

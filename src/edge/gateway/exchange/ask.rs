@@ -49,6 +49,7 @@ impl Case<'_> {
         let (head, body) = self.whole(response).await?;
         if head.status.is_success() {
             self.client.accept();
+            self.page.learn_from_answer(&head.headers);
             return Ok(UpstreamReply { head, body });
         }
         Err(self.refused(head, body))
@@ -97,7 +98,11 @@ impl Case<'_> {
                 self.record.upstream_status(head.status);
                 Some(Err(self.refused(head, body)))
             }
-            StatusCode::OK | StatusCode::BAD_REQUEST => Some(Ok(())),
+            StatusCode::OK | StatusCode::BAD_REQUEST => {
+                self.client.accept();
+                self.page.learn_from_answer(&head.headers);
+                Some(Ok(()))
+            }
             _ => None,
         }
     }
@@ -121,6 +126,7 @@ impl Case<'_> {
         }
         if !error.is_about_client(status) {
             self.client.accept();
+            self.page.learn_from_answer(&head.headers);
         }
         let response = Response::from_parts(head, Body::full(body));
         let response = self.record.upstream_refusal(response, &error.code, &error.description);

@@ -74,6 +74,7 @@ impl Case<'_> {
     async fn service_account(&mut self, access: ApiAccess) -> Result<Authenticated, Stop> {
         let credentials = access.credentials();
         self.record.client(credentials);
+        self.page.names(credentials.client_id());
         let proven = match self.realm.config.clients.methods(credentials.client_id()) {
             Some(_) => Some(Box::pin(self.prove_client(credentials)).await?),
             None => None,

@@ -34,6 +34,9 @@ impl Case<'_> {
         }
         let presenter = Presenter::of(&client, sender.evidence());
         let subject = self.check_token(PresentedToken::subject(client.parsed()), presenter).await?;
+        if subject.provenance().is_of_realm() {
+            self.page.learn_from_token(subject.claims());
+        }
         let validated = Validated::new(client, subject)?;
         let client = validated.authenticated();
         let Some(actor) = PresentedToken::actor(client.parsed()) else { return Ok(validated) };

@@ -8,6 +8,7 @@ use super::presented::Presented;
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
+use crate::edge::gateway::case::client::CaseClient;
 use crate::edge::gateway::replay::{MemberState, RefreshFamily};
 use crate::edge::gateway::respond;
 use crate::judgement::client::credentials::Credentials;
@@ -21,7 +22,9 @@ impl Case<'_> {
     /// could find out with a public client's id what a stolen token is good for.
     pub(super) async fn introspection(mut self, presented: &Presented) -> Response<Body> {
         self.record.not_audited();
-        match self.introspect_own_token(presented).await {
+        let told = self.introspect_own_token(presented).await;
+        let readers = self.readers(told.as_ref().err().map(|refusal| refusal.reason.cause())).await;
+        let response = match told {
             Ok(claims) => {
                 let outcome = if claims.is_some() { Outcome::Allowed } else { Outcome::Denied };
                 self.count(OwnEndpoint::Introspection, outcome);
@@ -29,14 +32,17 @@ impl Case<'_> {
                 respond::json(StatusCode::OK, body.to_string().into_bytes())
             }
             Err(refusal) => self.refuse(OwnEndpoint::Introspection, &refusal),
-        }
+        };
+        readers.of(response)
     }
 
     /// The claims of the token; `None` if the token is not active.
-    async fn introspect_own_token(&self, presented: &Presented) -> Result<Option<Map<String, Value>>, Refusal> {
+    async fn introspect_own_token(&mut self, presented: &Presented) -> Result<Option<Map<String, Value>>, Refusal> {
         let workloads = &self.realm.config.clients.workloads;
         let credentials = Credentials::read(&self.head.headers, &presented.form, workloads)?;
+        self.page.names(credentials.client_id());
         let client = self.prove_client(&credentials).await?;
+        self.client = CaseClient::Proven(client.clone());
         if client.is_public() {
             return Err(Refusal::new(Reason::ClientUnauthenticated, "a public client may not introspect tokens"));
         }

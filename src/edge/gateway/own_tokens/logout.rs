@@ -20,12 +20,14 @@ impl Case<'_> {
             Ok(()) => self.record.allowed(StatusCode::NO_CONTENT).map(|()| logged_out()),
             Err(stop) => Box::pin(self.ended(stop)).await,
         };
-        self.record.conclude(answered)
+        let readers = self.readers(answered.as_ref().err().map(|refusal| refusal.reason.cause())).await;
+        readers.of(self.record.conclude(answered))
     }
 
     async fn log_out(&mut self, presented: &Presented) -> Result<(), Stop> {
         let credentials = Credentials::read(&self.head.headers, &presented.form, &self.realm.config.clients.workloads)?;
         self.record.client(&credentials);
+        self.page.names(credentials.client_id());
         self.meet_client(&credentials).await?;
         let renewal = self.presented_renewal(presented, &credentials).await?;
         if renewal.as_ref().and_then(|renewal| renewal.upstream()).is_none() {

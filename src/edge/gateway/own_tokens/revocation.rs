@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::presented::Presented;
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
+use crate::edge::gateway::case::client::CaseClient;
 use crate::edge::gateway::exchange::outcome::Stop;
 use crate::edge::gateway::replay::{RefreshFamily, token_id};
 use crate::edge::gateway::respond;
@@ -22,17 +23,20 @@ impl Case<'_> {
             Ok(()) => self.record.allowed(StatusCode::OK).map(|()| respond::empty()),
             Err(stop) => Box::pin(self.ended(stop)).await,
         };
-        self.record.conclude(answered)
+        let readers = self.readers(answered.as_ref().err().map(|refusal| refusal.reason.cause())).await;
+        readers.of(self.record.conclude(answered))
     }
 
     async fn revoke_presented(&mut self, presented: &Presented) -> Result<(), Stop> {
         let workloads = &self.realm.config.clients.workloads;
         let credentials = Credentials::read(&self.head.headers, &presented.form, workloads)?;
         self.record.client(&credentials);
+        self.page.names(credentials.client_id());
         if presented.is_refresh_token() {
             return self.revoke_refresh_token(presented, &credentials).await;
         }
         let client = self.prove_client(&credentials).await?;
+        self.client = CaseClient::Proven(client.clone());
         if let Some(token) = self.unexpired_token(&presented.token) {
             let claim = |name: &str| token.claims().get(name).and_then(Value::as_str);
             if claim("azp").or(claim("client_id")) != Some(client.client_id()) {

@@ -15,7 +15,7 @@ use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::token::dpop::ProofTarget;
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::{Cause, Reason, Refusal};
 
 /// Why the token is not accepted (RFC 6750 section 3.1, RFC 9449 section 7.1), in Keycloak's words if it has any.
 enum Unfit {
@@ -42,7 +42,14 @@ impl Case<'_> {
     /// Answers every bearer of the token. The sender of a bound token must prove the binding.
     pub(super) async fn userinfo(mut self, presented: &Presented) -> Response<Body> {
         self.record.not_audited();
-        let response = match self.user(presented).await {
+        let told = self.user(presented).await;
+        // Like Keycloak, Cambio lets every page read that its token is not accepted.
+        let cause = match &told {
+            Ok(user) => user.is_err().then_some(Cause::Client),
+            Err(refusal) => Some(refusal.reason.cause()),
+        };
+        let readers = self.readers(cause).await;
+        let response = match told {
             Ok(user) => {
                 let outcome = if user.is_ok() { Outcome::Allowed } else { Outcome::Denied };
                 self.count(OwnEndpoint::Userinfo, outcome);
@@ -53,7 +60,7 @@ impl Case<'_> {
             }
             Err(refusal) => self.refuse(OwnEndpoint::Userinfo, &refusal),
         };
-        self.record.with_dpop_nonce(response)
+        readers.of(self.record.with_dpop_nonce(response))
     }
 
     async fn user(&mut self, presented: &Presented) -> Result<Result<Map<String, Value>, Unfit>, Refusal> {
@@ -61,6 +68,7 @@ impl Case<'_> {
             return Ok(Err(Unfit::Invalid));
         }
         let Some(token) = self.valid_token(&presented.token).await? else { return Ok(Err(Unfit::Invalid)) };
+        self.page.learn_from_own_token(token.claims());
         // An ID token is no access token.
         if token.claims().get("typ").is_some_and(|typ| typ == "ID") {
             return Ok(Err(Unfit::Invalid));
