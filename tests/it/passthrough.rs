@@ -387,3 +387,56 @@ async fn ordinary_requests_pass_byte_for_byte() {
     }
     assert_eq!(world.audit_so_far(), 0, "nothing was judged");
 }
+
+/// What clients in Java send with every request (RFC 9110 section 7.8 lets a server ignore it).
+#[tokio::test]
+async fn offers_of_an_upgrade_change_nothing_at_any_endpoint() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let id = [("client_id", "front-end-app"), ("client_secret", "front-end-secret")];
+    let at = |name: &str| format!("/realms/corp/protocol/openid-connect/{name}");
+    for offer in ["h2c", "TLS/1.2", "TLS/1.2, HTTP/1.1"] {
+        let own = world.exchange(&alice, &[("scope", "email")]).await.access_token();
+        let form = |path: &str, fields: &[(&str, &str)]| client::form_request(path, &[&id[..], fields].concat());
+        let rows = [
+            (
+                "login",
+                form(TOKEN_PATH, &[("grant_type", "password"), ("username", "alice"), ("password", "alice-password")]),
+                200,
+            ),
+            ("exchange", client::form_request(TOKEN_PATH, &crate::support::world::exchange_fields(&alice)), 200),
+            ("introspection", form(&at("token/introspect"), &[("token", &*own)]), 200),
+            ("revocation", form(&at("revoke"), &[("token", &*own)]), 200),
+            (
+                "userinfo",
+                Request::get(at("userinfo"))
+                    .header("authorization", format!("Bearer {alice}"))
+                    .body(Bytes::new())
+                    .unwrap(),
+                200,
+            ),
+            ("keys", Request::get(CERTS_PATH).body(Bytes::new()).unwrap(), 200),
+            (
+                "discovery",
+                Request::get("/realms/corp/.well-known/openid-configuration").body(Bytes::new()).unwrap(),
+                200,
+            ),
+            ("door", form(TOKEN_PATH, &[("grant_type", "urn:ietf:params:oauth:grant-type:uma-ticket")]), 403),
+        ];
+        for (name, mut request, expected) in rows {
+            let headers = request.headers_mut();
+            headers.insert("connection", "Upgrade, HTTP2-Settings".parse().unwrap());
+            headers.insert("upgrade", offer.parse().unwrap());
+            headers.insert("http2-settings", "AAMAAABkAAQAAP__".parse().unwrap());
+            world.idp.faults().forget();
+            let answer = client::send(world.address(), request).await;
+            if name != "userinfo" {
+                assert_eq!(answer.status, expected, "{offer}, {name}: {}", answer.text());
+            }
+            for received in world.idp.faults().received() {
+                assert!(!received.headers.contains_key("upgrade"), "{offer}, {name}");
+                assert!(!received.headers.contains_key("http2-settings"), "{offer}, {name}");
+            }
+        }
+    }
+}
