@@ -13,6 +13,7 @@ mod browsers;
 mod check;
 mod clients;
 mod clock_jumps;
+mod coded_answers;
 mod command_line;
 mod conformance;
 mod delegation;

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::{IntrospectionClient, IntrospectionError};
 use crate::adapters::config::{Introspection, OwnClient, SecretMethod, Upstream};
+use crate::adapters::net::coding::CodingError;
 use crate::adapters::net::outgoing::OutgoingError;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::words::clock::{Clock, ManualClock};
@@ -206,10 +207,15 @@ async fn what_is_no_answer_is_an_error_and_not_remembered() {
         let error = introspector.introspect(&upstream(), &token("a")).await.unwrap_err().to_string();
         assert!(error.starts_with(expected), "{status} {body:.20}: {error}");
     }
-    let coded = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
-    *issuer.says.lock().unwrap() = (200, coded, active(60).to_string());
-    let error = introspector.introspect(&upstream(), &token("a")).await.unwrap_err();
-    assert!(matches!(error, IntrospectionError::Outgoing(OutgoingError::Coding)), "{error}");
+    for (coding, expected) in [("br", CodingError::Unknown("br")), ("gzip", CodingError::Broken)] {
+        let coded = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+        *issuer.says.lock().unwrap() = (200, coded, active(60).to_string());
+        let error = introspector.introspect(&upstream(), &token("a")).await.unwrap_err();
+        assert!(
+            matches!(&error, IntrospectionError::Outgoing(OutgoingError::Coding(found)) if *found == expected),
+            "{error}"
+        );
+    }
     issuer.says(200, active(60).to_string());
     assert!(introspector.introspect(&upstream(), &token("a")).await.unwrap().is_active());
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
 use crate::adapters::net::body::{ReadError, read_bounded};
+use crate::adapters::net::coding::{CodingError, undo};
 
 /// The value of `User-Agent`.
 const CAMBIO: HeaderValue = HeaderValue::from_static(concat!("cambio/", env!("CARGO_PKG_VERSION")));
@@ -41,9 +42,9 @@ pub enum OutgoingError {
     /// The answer was not whole in time.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
-    /// The answer has a content coding, although Cambio accepts none.
-    #[error("the answer has a content coding")]
-    Coding,
+    /// The answer has a content coding that Cambio can't undo.
+    #[error(transparent)]
+    Coding(#[from] CodingError),
     /// The answer is larger than the limit.
     #[error("the answer is larger than {} KiB", .0 / 1024)]
     TooLarge(usize),
@@ -82,25 +83,24 @@ impl OutgoingClient {
     }
 }
 
-/// Writes Cambio's name into the headers of a request that Cambio makes itself.
+/// Writes Cambio's name into the headers of a request that Cambio makes itself, and asks for an answer without a content
+/// coding.
 pub fn sign(headers: &mut HeaderMap) {
     headers.insert(USER_AGENT, CAMBIO);
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
-/// Reads the body of an answer with status 200, and leaves any other body unread.
+/// Reads the body of an answer with status 200, and leaves any other body unread. A content coding is undone.
 ///
 /// # Errors
-/// The body has a content coding, exceeds the limits or breaks off.
+/// The body, coded or not, exceeds the limits or breaks off; or its content coding can't be undone.
 pub(crate) async fn whole<B>(response: Response<B>, limits: AnswerLimits) -> Result<Response<Bytes>, OutgoingError>
 where
     B: http_body::Body<Data = Bytes, Error: std::error::Error + 'static> + Send,
 {
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     if head.status != StatusCode::OK {
         return Ok(Response::from_parts(head, Bytes::new()));
-    }
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        return Err(OutgoingError::Coding);
     }
     let body = read_bounded(body, limits.bytes, limits.time).await;
     let (body, _) = body.map_err(|error| match error {
@@ -108,6 +108,7 @@ where
         ReadError::Timeout => OutgoingError::Timeout(limits.time),
         ReadError::Broken | ReadError::Malformed => OutgoingError::Connection(error.to_string()),
     })?;
+    let body = undo(&mut head.headers, body, limits.bytes)?;
     Ok(Response::from_parts(head, body))
 }
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::case::RequestContext;
 use super::{answer_lock, respond};
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::coding::undo;
 use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::metadata::amend::{Offers, amend};
 use crate::edge::gateway::metadata::cache::DocumentRequest;
@@ -108,10 +109,17 @@ impl RequestContext<'_> {
         sign(request.headers_mut());
         match self.services.send_as(origin, request, self.connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
-                let (parts, body) = response.into_parts();
-                match read_bounded(body, answer_lock::HOLD, self.services.upstream.idle_timeout()).await {
-                    Ok((body, _)) => Fetched::Document(parts.headers, body),
-                    Err(_) => Fetched::Failed(respond::fault(Reason::UpstreamGarbage, path)),
+                let (mut parts, body) = response.into_parts();
+                let read = read_bounded(body, answer_lock::HOLD, self.services.upstream.idle_timeout()).await;
+                let whole = read.map_err(|error| error.to_string()).and_then(|(body, _)| {
+                    undo(&mut parts.headers, body, answer_lock::HOLD).map_err(|error| error.to_string())
+                });
+                match whole {
+                    Ok(body) => Fetched::Document(parts.headers, body),
+                    Err(error) => {
+                        tracing::warn!(%error, path, "a document of the identity provider can't be read");
+                        Fetched::Failed(respond::fault(Reason::UpstreamGarbage, path))
+                    }
                 }
             }
             Ok(response) if response.status().is_client_error() => Fetched::Refused(response),

@@ -9,6 +9,7 @@ use http::{Method, Request};
 use jiff::SignedDuration;
 
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::coding::undo;
 use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::authenticator::{Finding, unavailable};
 use crate::edge::gateway::case::Case;
@@ -64,9 +65,11 @@ impl Case<'_> {
         let origin = self.realm.origins.of(&self.head, self.connection);
         let response = self.services.send_as(origin, request, self.connection).await;
         let response = response.map_err(|refusal| unavailable(&refusal.detail))?;
-        let (answer, body) = response.into_parts();
+        let (mut answer, body) = response.into_parts();
         let read = read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
         let (body, _) = read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
+        let body = undo(&mut answer.headers, body, introspection::MAX_ANSWER_BYTES);
+        let body = body.map_err(|error| unavailable(&format!("the identity provider: {error}")))?;
         authenticate_by_introspection(credentials, answer.status.as_u16(), &body)
     }
 }

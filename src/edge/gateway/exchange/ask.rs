@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::outcome::{Stop, UpstreamRefusal};
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::coding::undo;
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::Credentials;
@@ -72,11 +73,14 @@ impl Case<'_> {
 
     /// The whole answer.
     async fn whole(&self, response: Response<Body>) -> Result<(response::Parts, Bytes), Refusal> {
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
         let idle = self.services.upstream.idle_timeout();
         let (body, _) = read_bounded(body, HOLD, idle).await.map_err(|error| {
             Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
         })?;
+        // Cambio asked for no content coding, but some proxies compress whatever passes. What can't be undone stays as
+        // it is, and is refused as unreadable.
+        let body = undo(&mut head.headers, body.clone(), HOLD).unwrap_or(body);
         Ok((head, body))
     }
 

@@ -1,0 +1,154 @@
+//! A proxy between Cambio and the identity provider that compresses whatever passes.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, USER_AGENT};
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use crate::support::client;
+use crate::support::files::BACK_END_API;
+use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World, exchange_fields};
+
+fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
+    match coding {
+        "gzip" => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(body).unwrap();
+            encoder.finish().unwrap()
+        }
+        "deflate" => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(body).unwrap();
+            encoder.finish().unwrap()
+        }
+        // As good as any for those who can't read it.
+        _ => body.to_vec(),
+    }
+}
+
+/// A proxy that codes every answer but those to callers' logins.
+async fn proxy(upstream: SocketAddr, coding: &'static str, padding: usize) -> SocketAddr {
+    let answer = move |request: Request<Incoming>| async move {
+        let (head, body) = request.into_parts();
+        let own = head.headers.get(USER_AGENT).is_some_and(|agent| agent.to_str().unwrap().starts_with("cambio/"));
+        if own {
+            assert_eq!(head.headers.get(ACCEPT_ENCODING).unwrap(), "identity");
+        }
+        let body = body.collect().await.unwrap().to_bytes();
+        let exchange = String::from_utf8_lossy(&body).contains("token-exchange");
+        let answer = client::send(upstream, Request::from_parts(head, body)).await;
+        let mut response = Response::new(Full::new(answer.body.clone()));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        if own || exchange {
+            let padded = [&answer.body[..], &vec![b' '; padding]].concat();
+            *response.body_mut() = Full::new(coded(coding, &padded).into());
+            response.headers_mut().remove(CONTENT_LENGTH);
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        Ok::<_, Infallible>(response)
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service_fn(answer);
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    address
+}
+
+/// A world in which an exchange makes Cambio ask for everything: keys, client, token, user and roles.
+async fn world(issuance: &str, coding: &'static str, padding: usize) -> World {
+    let roles = match issuance {
+        "mint" => "roles: { own: true, source: directory, default: [guest] }",
+        // The identity provider's answer leaves as it is.
+        "forward" => "roles: { own: true, realm: [auditor, default-roles-corp, offline_access, uma_authorization] }",
+        _ => "roles: { own: true }",
+    };
+    let audience = BACK_END_API.replace("roles: { own: true }", roles);
+    let permissions = "permissions:\n  - { clients: [front-end-app], scopes: [email, profile], stillActive: true }\n";
+    let plan = Plan::new().await;
+    let proxy = proxy(plan.idp.address(), coding, padding).await;
+    plan.folder.write("cambio-secret", "cambio-secret\n");
+    plan.folder.write("back-end-secret", "back-end-secret\n");
+    plan.before(proxy)
+        .configure(
+            "    signingKey: corp.pem",
+            "    signingKey: corp.pem
+    introspection: { clientId: back-end-api, clientSecretFile: back-end-secret }
+    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
+        )
+        .audience("back-end-api", &format!("{audience}issuance: {issuance}\n{permissions}"))
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn coded_answers_are_read() {
+    for coding in ["gzip", "deflate"] {
+        for issuance in ["mint", "reissue", "forward"] {
+            let world = world(issuance, coding, 0).await;
+            let alice = world.alice().await;
+            let answer = world.exchange(&alice, &[]).await;
+            assert_eq!(answer.status, 200, "{issuance}, {coding}: {}", world.audit_after(0).await);
+            assert_eq!(answer.header("content-encoding"), "", "{issuance}, {coding}");
+            answer.access_token();
+            for path in [CERTS_PATH, DISCOVERY_PATH] {
+                let document = client::get(world.address(), path).await;
+                assert_eq!(
+                    (document.status.as_u16(), document.header("content-encoding")),
+                    (200, ""),
+                    "{path}, {coding}"
+                );
+                assert!(document.json().is_object(), "{path}, {coding}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_decoded_is_refused_and_named() {
+    for (coding, padding) in [("br", 0), ("gzip", 8 << 20)] {
+        let world = world("mint", coding, padding).await;
+        let alice = world.alice().await;
+        let before = world.audit_so_far();
+        let answer = client::post(world.address(), crate::support::world::TOKEN_PATH, &exchange_fields(&alice)).await;
+        assert_eq!(answer.status, 503, "{coding}: {}", answer.text());
+        let line = world.audit_after(before).await;
+        let expected = if coding == "br" { "the content coding \"br\"" } else { "the decoded answer is larger than" };
+        assert!(line["detail"].as_str().unwrap().contains(expected), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_passes_keeps_its_coding() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plan = Plan::new().await.before(upstream.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = upstream.accept().await {
+            let page = service_fn(async |_: Request<Incoming>| {
+                let mut page = Response::new(Full::new(Bytes::from(coded("gzip", b"<p>"))));
+                page.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                page.headers_mut().insert("content-type", HeaderValue::from_static("text/html"));
+                Ok::<_, Infallible>(page)
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), page));
+        }
+    });
+    let world = plan.start().await;
+    let request = Request::get("/realms/corp/account").header("accept-encoding", "gzip").body(Bytes::new()).unwrap();
+    let page = client::send(world.address(), request).await;
+    assert_eq!((page.header("content-encoding"), page.body.as_ref()), ("gzip", coded("gzip", b"<p>").as_slice()));
+}
