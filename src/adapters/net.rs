@@ -3,6 +3,7 @@
 pub mod body;
 pub mod coding;
 pub mod connection;
+pub(crate) mod dial;
 pub mod outgoing;
 pub(crate) mod pool;
 pub(crate) mod progress;

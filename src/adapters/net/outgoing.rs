@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
 use crate::adapters::net::body::{ReadError, read_bounded};
 use crate::adapters::net::coding::{CodingError, undo};
+use crate::adapters::net::dial::Dialer;
 
 /// The value of `User-Agent`.
 const CAMBIO: HeaderValue = HeaderValue::from_static(concat!("cambio/", env!("CARGO_PKG_VERSION")));
@@ -52,14 +52,15 @@ pub enum OutgoingError {
 
 /// A client with connections and trusted certificates of its own.
 pub struct OutgoingClient {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Client<HttpsConnector<Dialer>, Full<Bytes>>,
     limits: AnswerLimits,
 }
 
 impl OutgoingClient {
     /// A client that keeps at most `idle` connections open between requests. Nothing is connected yet.
     pub fn new(tls: ClientConfig, idle: usize, limits: AnswerLimits) -> Self {
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let connector = connector.wrap_connector(Dialer);
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(idle)

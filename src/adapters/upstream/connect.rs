@@ -8,13 +8,13 @@ use http::uri::Scheme;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
+use crate::adapters::net::dial::dial;
 use crate::adapters::net::short_reads::ShortReads;
-use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport, tune};
+use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport};
 use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 use crate::adapters::{config, tls};
@@ -79,8 +79,7 @@ impl Connector {
     }
 
     async fn open(&self) -> io::Result<Transport> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        tune(&stream)?;
+        let stream = dial(&self.host, self.port).await?;
         let Some((connector, name)) = &self.tls else { return Ok(Transport::Plain(stream)) };
         let stream = connector.connect(name.clone(), stream).await?;
         Ok(Transport::Tls(Box::new(TlsStream::from(stream))))
