@@ -10,3 +10,4 @@ pub(crate) mod progress;
 pub(crate) mod short_reads;
 pub(crate) mod transport;
 pub mod url;
+pub(crate) mod wire;

@@ -7,5 +7,6 @@ pub mod forward;
 pub mod headers;
 pub mod origins;
 
+mod again;
 mod connect;
 mod forwarded;

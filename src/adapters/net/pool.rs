@@ -7,6 +7,8 @@ use std::time::Duration;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use crate::adapters::net::wire::WireState;
+
 /// Most idle connections, as many as the proxies that Cambio is compared with keep.
 const MAX_IDLE: usize = 256;
 
@@ -38,6 +40,7 @@ impl<B> Default for Pool<B> {
 #[derive(Debug)]
 struct Idle<B> {
     sender: SendRequest<B>,
+    wire: Arc<WireState>,
     since: Instant,
 }
 
@@ -45,25 +48,32 @@ struct Idle<B> {
 #[derive(Debug)]
 pub(crate) struct Lease<B> {
     sender: SendRequest<B>,
+    wire: Arc<WireState>,
     pool: Arc<Pool<B>>,
 }
 
 impl<B: Send + 'static> Lease<B> {
     /// A new connection that will return to this pool.
-    pub(crate) fn new(sender: SendRequest<B>, pool: &Arc<Pool<B>>) -> Self {
+    pub(crate) fn new(sender: SendRequest<B>, wire: Arc<WireState>, pool: &Arc<Pool<B>>) -> Self {
         pool.pruner.call_once(|| pool.keep_pruned());
-        Self { sender, pool: Arc::clone(pool) }
+        Self { sender, wire, pool: Arc::clone(pool) }
     }
 
-    /// The connection.
-    pub(crate) fn sender(&mut self) -> &mut SendRequest<B> {
+    /// The connection, for a request. If `recorded`, what is written can be read back.
+    pub(crate) fn sender(&mut self, recorded: bool) -> &mut SendRequest<B> {
+        self.wire.ask(recorded);
         &mut self.sender
+    }
+
+    /// What was recorded of a request of whose answer no byte has come.
+    pub(crate) fn lost_request(&self) -> Option<Vec<u8>> {
+        self.wire.lost_request()
     }
 
     /// Returns the connection to the pool, after an answer was read to its end.
     pub(crate) fn release(self) {
-        if !self.sender.is_closed() {
-            self.pool.put(self.sender);
+        if !self.sender.is_closed() && !self.wire.is_deaf() {
+            self.pool.put(self.sender, self.wire);
         }
     }
 }
@@ -82,18 +92,18 @@ impl<B: Send + 'static> Pool<B> {
             } else if candidate.sender.is_ready() {
                 let taken = idle.remove(index)?;
                 drop(idle);
-                return Some(Lease { sender: taken.sender, pool: Arc::clone(self) });
+                return Some(Lease { sender: taken.sender, wire: taken.wire, pool: Arc::clone(self) });
             }
         }
         None
     }
 
-    fn put(&self, sender: SendRequest<B>) {
+    fn put(&self, sender: SendRequest<B>, wire: Arc<WireState>) {
         let mut idle = self.lock();
         if idle.len() >= MAX_IDLE {
             idle.pop_front();
         }
-        idle.push_back(Idle { sender, since: Instant::now() });
+        idle.push_back(Idle { sender, wire, since: Instant::now() });
     }
 
     /// Closes connections that waited too long.
@@ -151,7 +161,7 @@ mod tests {
             let (end, peer) = duplex(64);
             let (sender, connection) = http1::handshake(TokioIo::new(end)).await.unwrap();
             ends.push((tokio::spawn(connection), peer));
-            pool.put(sender);
+            pool.put(sender, Arc::default());
         }
         pool.prune();
         assert_eq!(pool.len(), KEPT + 8);

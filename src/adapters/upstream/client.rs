@@ -1,9 +1,11 @@
 //! The client of the identity provider.
 //!
 //! The client speaks HTTP/1.1 only, as nginx does with its upstreams: with one request per connection at a time, a slow
-//! answer delays no other, and a sidecar's connections are loopback. A request that was written, even in part, is never
-//! sent again, because a token request may be good for one use. Only a request that hyper returns untouched, because
-//! the pooled connection had closed, goes to another connection.
+//! answer delays no other, and a sidecar's connections are loopback.
+//!
+//! A request that was written, even in part, is not sent again, because a token request may be good for one use. There is
+//! one exception (RFC 9112 section 9.3.1): a pooled connection may close in the moment in which it is used. If it does
+//! so before any byte of the answer has come, a safe request without a body goes to a new connection, once.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use crate::adapters::net::outgoing::{AnswerLimits, OutgoingError, sign, whole};
 use crate::adapters::net::pool::{Lease, Pool};
 use crate::adapters::net::progress::Progress;
 use crate::adapters::tls::KeyPair;
+use crate::adapters::upstream::again::{may_repeat, read_back};
 use crate::adapters::upstream::connect::Connector;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 
@@ -116,18 +119,29 @@ impl UpstreamClient {
 
     /// Takes the request out of its slot. The slot is a reference, because a request is large and futures are copied.
     async fn exchange(&self, route: &Route, slot: &mut Option<Request<Body>>) -> Result<Response<Body>, UpstreamError> {
+        let mut again = false;
         loop {
-            let (mut lease, reused) = match route.pool.take() {
-                Some(lease) => (lease, true),
-                None => (Lease::new(route.connector.connect().await?, &route.pool), false),
+            let pooled = if again { None } else { route.pool.take() };
+            let reused = pooled.is_some();
+            let mut lease = if let Some(lease) = pooled {
+                lease
+            } else {
+                let (sender, wire) = route.connector.connect().await?;
+                Lease::new(sender, wire, &route.pool)
             };
             let Some(request) = slot.take() else {
                 return Err(UpstreamError::Garbage("nothing to send".to_owned()));
             };
-            match lease.sender().try_send_request(request).await {
+            let recorded = reused && may_repeat(&request);
+            match lease.sender(recorded).try_send_request(request).await {
                 Ok(response) => return self.received(response, lease),
-                Err(mut error) => match error.take_message() {
-                    Some(untouched) if reused => *slot = Some(untouched),
+                Err(mut error) => match (error.take_message(), lease.lost_request()) {
+                    (Some(untouched), _) if reused => *slot = Some(untouched),
+                    (None, Some(head)) if recorded => {
+                        tracing::debug!("the identity provider closed a connection that was in use: sent again");
+                        *slot = read_back(&head);
+                        again = true;
+                    }
                     _ => return Err(UpstreamError::sent(error.into_error())),
                 },
             }

@@ -13,8 +13,8 @@ use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::dial::dial;
-use crate::adapters::net::short_reads::ShortReads;
 use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport};
+use crate::adapters::net::wire::{Wire, WireState};
 use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 use crate::adapters::{config, tls};
@@ -58,15 +58,17 @@ impl Connector {
     }
 
     /// A connection that is ready for a request, within the time limit.
-    pub(crate) async fn connect(&self) -> Result<SendRequest<Body>, UpstreamError> {
-        let transport = tokio::time::timeout(self.timeout, self.open())
+    pub(crate) async fn connect(&self) -> Result<(SendRequest<Body>, Arc<WireState>), UpstreamError> {
+        let wire = tokio::time::timeout(self.timeout, self.open())
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(self.timeout))?
+            .map(Wire::new)
             .map_err(UpstreamError::Connect)?;
+        let state = wire.state();
         let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADER_LINES)
             .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(ShortReads::new(transport)))
+            .handshake(TokioIo::new(wire))
             .await
             .map_err(UpstreamError::Broken)?;
         // The connection has its own task, so that an upload goes on while the caller reads the answer slowly.
@@ -75,7 +77,7 @@ impl Connector {
                 tracing::debug!(%error, "upstream connection ended");
             }
         });
-        Ok(sender)
+        Ok((sender, state))
     }
 
     async fn open(&self) -> io::Result<Transport> {

@@ -59,6 +59,11 @@ impl HeadScanner {
         )
     }
 
+    /// Whether a request has begun and is not complete.
+    pub fn is_in_request(&self) -> bool {
+        !matches!(self.at, ScanState::Preface(0) | ScanState::Start | ScanState::Off)
+    }
+
     /// Stops scanning.
     pub fn stop(&mut self) {
         self.at = ScanState::Off;

@@ -1,10 +1,12 @@
 //! The proxy over real sockets: a caller, Cambio's server and client in between, an upstream.
 
 mod drain;
+mod early;
 mod forwarding;
 mod framing;
 mod harness;
 mod limits;
+mod reuse;
 mod streaming;
 mod tls;
 mod websocket;

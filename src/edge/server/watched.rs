@@ -1,27 +1,35 @@
-//! A caller's byte stream in front of hyper: scans heads, and notes their start and waiting writes for the time
-//! limits.
+//! A caller's byte stream in front of hyper: scans heads, notes their start and waiting writes for the time limits, and
+//! lets a caller read an answer that came before the end of the request.
 
+use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use crate::adapters::net::connection::Connection;
 use crate::adapters::net::transport::Transport;
 use crate::edge::server::head_scanner::HeadScanner;
+
+/// How long a caller may go on sending a request that has its answer. A connection that is closed with unread bytes is
+/// reset, and the reset can overtake the answer (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(5);
 
 /// The stream, its scanner, and the connection that is notified.
 pub(crate) struct Watched {
     transport: Transport,
     scanner: HeadScanner,
     connection: Arc<Connection>,
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watched {
     pub(crate) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
-        Self { transport, scanner: HeadScanner::default(), connection }
+        Self { transport, scanner: HeadScanner::default(), connection, lingering: None }
     }
 
     fn scan(&mut self, bytes: &mut [u8]) {
@@ -37,6 +45,20 @@ impl Watched {
             (true, false) => self.connection.head_ended(),
             _ => {}
         }
+    }
+
+    /// Reads and discards what the caller still sends, until the caller closes or the time is up.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut discarded = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut discarded);
+            match Pin::new(&mut self.transport).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER))).as_mut().poll(cx)
     }
 
     fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {
@@ -76,7 +98,13 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        Pin::new(&mut this.transport).poll_shutdown(cx)
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.transport).poll_shutdown(cx))?;
+            if !this.scanner.is_in_request() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        this.poll_discard(cx).map(Ok)
     }
 
     fn poll_write_vectored(

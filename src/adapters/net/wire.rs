@@ -1,0 +1,171 @@
+//! A connection to the identity provider as hyper uses it, which notes what hyper does not tell.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::adapters::net::short_reads::ShortReads;
+use crate::adapters::net::transport::Transport;
+
+/// The connection. A failed write does not end it: a server may answer early (413, 401) and close while the request is
+/// still being sent, and then its answer waits to be read. What is written afterwards is lost, and the reader meets the
+/// end of the connection.
+pub(crate) struct Wire {
+    transport: ShortReads,
+    state: Arc<WireState>,
+}
+
+/// What is known of a connection. `Debug` shows nothing of what was written.
+#[derive(Default)]
+pub(crate) struct WireState {
+    /// A byte has come since [`WireState::ask`].
+    heard: AtomicBool,
+    /// A write failed, so that the server receives nothing any more.
+    deaf: AtomicBool,
+    /// Whether the present request is recorded.
+    records: AtomicBool,
+    written: Mutex<Vec<u8>>,
+}
+
+impl std::fmt::Debug for WireState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WireState").field("heard", &self.heard).field("deaf", &self.deaf).finish_non_exhaustive()
+    }
+}
+
+/// Memory for a recorded request that a connection keeps for the next one. Most heads fit.
+const KEPT_MEMORY: usize = 4096;
+
+impl WireState {
+    /// A request begins. If `recorded`, the connection keeps what is written.
+    pub(crate) fn ask(&self, recorded: bool) {
+        self.heard.store(false, Ordering::Relaxed);
+        self.records.store(recorded, Ordering::Relaxed);
+        if recorded {
+            let mut written = self.written();
+            written.clear();
+            written.shrink_to(KEPT_MEMORY);
+        }
+    }
+
+    /// What was recorded of a request of whose answer no byte has come.
+    pub(crate) fn lost_request(&self) -> Option<Vec<u8>> {
+        let is_lost = self.records.load(Ordering::Relaxed) && !self.heard.load(Ordering::Relaxed);
+        is_lost.then(|| std::mem::take(&mut *self.written()))
+    }
+
+    fn written(&self) -> MutexGuard<'_, Vec<u8>> {
+        // Nothing panics while the lock is held.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record<'b>(&self, size: usize, bufs: impl Iterator<Item = &'b [u8]>) {
+        if !self.records.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut written = self.written();
+        let mut left = size;
+        for buf in bufs {
+            let taken = buf.get(..left.min(buf.len())).unwrap_or_default();
+            written.extend_from_slice(taken);
+            left -= taken.len();
+        }
+    }
+
+    /// Whether the server receives nothing any more.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
+    }
+}
+
+impl Wire {
+    /// A connection of which nothing is known yet.
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self { transport: ShortReads::new(transport), state: Arc::default() }
+    }
+
+    /// What is known of the connection.
+    pub(crate) fn state(&self) -> Arc<WireState> {
+        Arc::clone(&self.state)
+    }
+
+    /// The outcome of a write of `size` bytes.
+    fn wrote(&self, size: usize, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match ready!(outcome) {
+            Err(error) if is_gone(&error) => {
+                self.state.deaf.store(true, Ordering::Relaxed);
+                Poll::Ready(Ok(size))
+            }
+            outcome => Poll::Ready(outcome),
+        }
+    }
+}
+
+/// Whether the server has closed.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.transport).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.state.heard.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let size = if this.state.is_deaf() {
+            buf.len()
+        } else {
+            let outcome = Pin::new(&mut this.transport).poll_write(cx, buf);
+            ready!(this.wrote(buf.len(), outcome))?
+        };
+        this.state.record(size, std::iter::once(buf));
+        Poll::Ready(Ok(size))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.state.is_deaf() {
+            return Poll::Ready(Ok(()));
+        }
+        let outcome = Pin::new(&mut this.transport).poll_flush(cx);
+        this.wrote(0, outcome.map_ok(|()| 0)).map_ok(|_| ())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().transport).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        let size = if this.state.is_deaf() {
+            all
+        } else {
+            let outcome = Pin::new(&mut this.transport).poll_write_vectored(cx, bufs);
+            ready!(this.wrote(all, outcome))?
+        };
+        this.state.record(size, bufs.iter().map(|buf| &**buf));
+        Poll::Ready(Ok(size))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.is_write_vectored()
+    }
+}
