@@ -1,5 +1,6 @@
 //! The configuration: how it is written (`file`), read and checked (`load`), and what it means (`settings`).
 
+pub mod circle;
 pub mod file;
 pub mod load;
 pub mod problem;

@@ -10,4 +10,5 @@ pub(crate) mod progress;
 pub(crate) mod short_reads;
 pub(crate) mod transport;
 pub mod url;
+pub mod via;
 pub(crate) mod wire;

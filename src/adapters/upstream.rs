@@ -5,6 +5,7 @@ pub mod directory;
 pub mod error;
 pub mod forward;
 pub mod headers;
+pub mod max_forwards;
 pub mod origins;
 
 mod again;

@@ -74,7 +74,7 @@ pub fn start_with(
     let watch = ConfigWatch::new(&loaded, path);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::tls("store.redis", error))?;
-    let state = Generation::new(loaded, None, &clock, &metrics)?;
+    let state = Generation::new(loaded, None, &clock, &metrics, upstream.via())?;
     let gateway = Arc::new(Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
     let (drain, watch_drain) = drain::channel();
     let shared = Arc::new(Shared::new(Arc::clone(&gateway)));
@@ -165,7 +165,8 @@ fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> 
     for key in needs_restart(&previous.config, &loaded) {
         tracing::warn!("{key} changed; the change takes effect at the next start");
     }
-    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &shared.services.metrics)?;
+    let services = &shared.services;
+    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &services.metrics, services.upstream.via())?;
     tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
     shared.services.replace(state);
     Ok(())

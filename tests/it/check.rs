@@ -192,3 +192,26 @@ fn the_files_of_the_readme_load() {
     folder.write("audiences/back-end-api.yaml", &format!("{head}{permitted}token: {{ lifetime: 5m }}\n"));
     expect("audience back-end-api in corp: owner payments-team, 2 permissions, reissue and mint\n");
 }
+
+#[test]
+fn check_names_an_upstream_that_leads_back() {
+    let audience = "audience: back-end-api\nowner: x\npermissions: [{ clients: [a] }]\n";
+    let upstream =
+        |url: &str, listen: &str| MAIN.replace("http://127.0.0.1:8180", url).replace("127.0.0.1:8080", listen);
+    let warning = "upstream.url: leads back to listen.address: every request goes in a loop, and is answered with 508";
+    for (url, listen, expected) in [
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", true),
+        ("http://localhost:8080", "127.0.0.1:8080", true),
+        ("https://127.0.0.1:8443", "0.0.0.0:8443", true),
+        ("http://0.0.0.0:8080", "0.0.0.0:8080", true),
+        ("http://[::1]:8080", "[::]:8080", true),
+        ("http://localhost:8180", "127.0.0.1:8080", false),
+        ("http://192.0.2.7:8080", "0.0.0.0:8080", false),
+    ] {
+        let (good, text) = checked_with(&upstream(url, listen), audience);
+        assert!(good, "{url}: {text}");
+        assert_eq!(text.contains(warning), expected, "{url} and {listen}: {text}");
+    }
+    let (good, text) = checked_with(&upstream("http://localhost:9090", "0.0.0.0:8080"), audience);
+    assert!(!good && text.contains("upstream.url: leads to admin.address"), "{text}");
+}

@@ -30,6 +30,7 @@ mod id_jag;
 mod impersonation;
 mod jwks_rotation;
 mod layering;
+mod loops;
 mod lost_claim;
 mod malformed;
 mod mint;

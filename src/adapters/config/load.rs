@@ -95,6 +95,9 @@ fn main_file(document: &ReadDocument<file::Config>, report: &ProblemList) -> Opt
     let upstream = platform::upstream(&file.upstream, &at.field("upstream"));
     let listen = platform::listen(&file.listen, &at.field("listen"));
     let admin = platform::admin(&file.admin, &file.listen, &at.field("admin"));
+    if let (Some(listen), Some(admin)) = (&listen, admin) {
+        platform::leads_elsewhere(&file.upstream.url, listen.address, admin, &at.field("upstream").field("url"));
+    }
     let realms = realms::realms(file, &at.field("realms"));
     let issuers = issuers::issuers(file, &at.field("issuers"));
     let store = store::store(&file.store, &at.field("store"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::uri::Scheme;
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri, Version};
 use rustls::ClientConfig;
 use tokio::io::AsyncReadExt;
 
@@ -15,6 +15,7 @@ use crate::adapters::config::{Realm, TrustedIssuer, Upstream};
 use crate::adapters::jwks::source::Source;
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingClient, OutgoingError};
 use crate::adapters::net::url::{PublicAddress, UrlError, absolute, same_origin};
+use crate::adapters::net::via::Via;
 use crate::adapters::tls::{self, KeyPair, TlsError};
 use crate::judgement::jose::keys::{KeySet, KeySetError, MAX_SET_BYTES};
 use crate::words::oauth::json;
@@ -28,6 +29,7 @@ const FILE_INTERVAL: Duration = Duration::from_secs(5);
 pub struct Fetcher {
     source: Source,
     client: OutgoingClient,
+    via: Option<Arc<Via>>,
 }
 
 /// Why a fetcher could not be set up.
@@ -97,7 +99,15 @@ impl Fetcher {
 
     pub(super) fn with_tls(source: Source, tls: ClientConfig) -> Self {
         // Fetches are minutes apart: an idle connection would be dead by then.
-        Self { source, client: OutgoingClient::new(tls, 0, LIMITS) }
+        Self { source, client: OutgoingClient::new(tls, 0, LIMITS), via: None }
+    }
+
+    /// Adds Cambio's entry to `Via` if the keys are the identity provider's, so that Cambio recognises its own request. A
+    /// foreign issuer may well be served through Cambio.
+    #[must_use]
+    pub fn signed(mut self, via: &Arc<Via>) -> Self {
+        self.via = Some(Arc::clone(via));
+        self
     }
 
     /// Fetches once.
@@ -136,6 +146,9 @@ impl Fetcher {
         headers.insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
         if let Some(public) = public {
             public.write(headers);
+            if let Some(via) = &self.via {
+                via.add(headers, Version::HTTP_11);
+            }
         }
         let response = self.client.send(request).await?;
         match response.status() {

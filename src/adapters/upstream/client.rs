@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::adapters::config::Upstream;
@@ -21,6 +21,7 @@ use crate::adapters::net::body::Body;
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingError, sign, whole};
 use crate::adapters::net::pool::{Lease, Pool};
 use crate::adapters::net::progress::Progress;
+use crate::adapters::net::via::Via;
 use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::again::{may_repeat, read_back};
 use crate::adapters::upstream::connect::Connector;
@@ -34,6 +35,7 @@ pub struct UpstreamClient {
     /// For requests on Cambio's own behalf.
     own: Route,
     host: HeaderValue,
+    via: Arc<Via>,
     response_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -62,6 +64,7 @@ impl UpstreamClient {
             own,
             host: HeaderValue::from_str(config.authority.as_str())
                 .unwrap_or_else(|_| HeaderValue::from_static("localhost")),
+            via: Arc::new(Via::new()),
             response_timeout: config.response_timeout,
             idle_timeout: config.idle_timeout,
         })
@@ -75,6 +78,11 @@ impl UpstreamClient {
     /// `Host` for requests that have none.
     pub fn host(&self) -> &HeaderValue {
         &self.host
+    }
+
+    /// The entry in `Via` of every request to the identity provider.
+    pub fn via(&self) -> &Arc<Via> {
+        &self.via
     }
 
     /// Sends a caller's request, or one that Cambio makes with a caller's credentials. Its target is in origin form, and it
@@ -100,7 +108,7 @@ impl UpstreamClient {
         mut request: Request<Bytes>,
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, OutgoingError> {
-        sign(request.headers_mut());
+        self.sign(request.headers_mut());
         let response = self.send_by(&self.own, request.map(Body::full)).await;
         whole(response.map_err(|error| OutgoingError::Upstream(error.to_string()))?, limits).await
     }
@@ -108,13 +116,22 @@ impl UpstreamClient {
     /// Checks that the identity provider answers.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why it does not, or that it is Cambio itself.
     pub async fn is_reachable(&self) -> Result<(), UpstreamError> {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = Method::HEAD;
         request.headers_mut().insert(HOST, self.host.clone());
-        sign(request.headers_mut());
-        self.send_by(&self.own, request).await.map(drop)
+        self.sign(request.headers_mut());
+        match self.send_by(&self.own, request).await?.status() {
+            StatusCode::LOOP_DETECTED => Err(UpstreamError::Loop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes Cambio's names into a request of its own.
+    fn sign(&self, headers: &mut HeaderMap) {
+        sign(headers);
+        self.via.add(headers, Version::HTTP_11);
     }
 
     /// Takes the request out of its slot. The slot is a reference, because a request is large and futures are copied.

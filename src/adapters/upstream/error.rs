@@ -24,6 +24,9 @@ pub enum UpstreamError {
     /// No connection.
     #[error("can't connect to the identity provider: {0}")]
     Connect(#[source] io::Error),
+    /// The identity provider is Cambio itself.
+    #[error("upstream.url leads back to Cambio: its answer is 508 (Loop Detected)")]
+    Loop,
     /// No connection within `upstream.connectTimeout`.
     #[error("no connection to the identity provider within {} ms", .0.as_millis())]
     ConnectTimeout(Duration),
@@ -50,7 +53,7 @@ impl UpstreamError {
         match self {
             Self::Connect(_) | Self::ConnectTimeout(_) | Self::Broken(_) => Reason::UpstreamUnavailable,
             Self::Timeout(_) => Reason::UpstreamTimeout,
-            Self::Garbage(_) => Reason::UpstreamGarbage,
+            Self::Garbage(_) | Self::Loop => Reason::UpstreamGarbage,
             Self::Caller(_) => Reason::CallerGone,
             Self::CallerFraming => Reason::FramingRefused,
         }

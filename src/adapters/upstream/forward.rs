@@ -23,7 +23,8 @@ use crate::adapters::upstream::headers;
 ///
 /// hyper answers `Expect: 100-continue` when the body is read; the header is not forwarded. A WebSocket upgrade becomes
 /// a tunnel with its own task. Any other `Upgrade` is ignored, as RFC 9110 section 7.8 allows
-/// (docs/decisions/0001-h2c-upgrade-is-ignored.md). Informational answers other than 101 end here.
+/// (docs/decisions/0001-h2c-upgrade-is-ignored.md). Informational answers other than 101 end here, because hyper can't
+/// send them to a caller.
 pub async fn pass(
     upstream: &UpstreamClient,
     request: Request<Body>,
@@ -40,6 +41,7 @@ pub async fn pass(
     let host = public.map(|origin| origin.host.clone()).or_else(|| headers::host(&head));
     let host = host.unwrap_or_else(|| upstream.host().clone());
     headers::to_upstream(&mut head.headers, &host, public, connection);
+    upstream.via().add(&mut head.headers, head.version);
     to_origin_form(&mut head.uri);
     head.version = Version::HTTP_11;
     if caller.is_some() {

@@ -22,7 +22,7 @@ use crate::adapters::upstream::forwarded::{
 };
 
 /// Headers that a `Connection` line can't remove, although RFC 9110 would allow it. Cambio's decision depends on them
-/// (credentials, content, host), so the request must not arrive without them.
+/// (credentials, content, host), so the request must not arrive without them. `Via` ends loops.
 const NOT_NOMINABLE: &[&str] = &[
     "authorization",
     "content-encoding",
@@ -35,6 +35,7 @@ const NOT_NOMINABLE: &[&str] = &[
     "origin",
     "set-cookie",
     "transfer-encoding",
+    "via",
 ];
 
 /// Names that no trailer has, besides those of [`NOT_NOMINABLE`], hop-by-hop headers and those about the caller.

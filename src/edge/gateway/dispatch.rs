@@ -14,6 +14,7 @@ use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
 use crate::edge::server::Handler;
 use crate::judgement::route::Route;
+use crate::words::refusal::{Reason, Refusal};
 
 impl Handler for Services {
     async fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> Response<Body> {
@@ -21,7 +22,12 @@ impl Handler for Services {
         let (head, body) = request.into_parts();
         let generation = self.generation();
         let context = RequestContext { services: self, generation: &generation, connection };
-        let (way, response) = match generation.table.route(&head) {
+        let route = match self.upstream.via().loop_mark(&head.headers) {
+            // Whatever Cambio did with the request, it would do again.
+            Some(mark) => Route::Reject(Refusal::new(Reason::LoopDetected, mark.detail())),
+            None => generation.table.route(&head),
+        };
+        let (way, response) = match route {
             Route::Pass => {
                 let body = Body::upstream(body, self.upstream.idle_timeout());
                 (Way::Pass, context.pass(head, body).await)

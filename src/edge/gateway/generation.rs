@@ -12,6 +12,7 @@ use super::setup_error::StartError;
 use crate::adapters::config::{Config, Realm};
 use crate::adapters::jwks::Source;
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::via::Via;
 use crate::adapters::tls::peers::Peers;
 use crate::judgement::route::RouteTable;
 use crate::words::clock::Clock;
@@ -31,7 +32,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Builds a generation, and keeps the key caches of `previous` whose source is unchanged.
+    /// Builds a generation, and keeps the key caches of `previous` whose source is unchanged. `via` signs fetches from the
+    /// identity provider.
     ///
     /// # Errors
     /// A key source can't be set up.
@@ -40,8 +42,9 @@ impl Generation {
         previous: Option<&Self>,
         clock: &Clock,
         metrics: &Arc<Metrics>,
+        via: &Arc<Via>,
     ) -> Result<Self, StartError> {
-        let caches = KeyCaches { clock, metrics };
+        let caches = KeyCaches { clock, metrics, via };
         let mut issuers = Issuers::default();
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {

@@ -10,6 +10,7 @@ use crate::adapters::config::{JwksLimits, KeyPair};
 use crate::adapters::jwks::fetch::{FetchError, Fetcher};
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::via::Via;
 use crate::words::clock::Clock;
 
 /// An issuer's keys and the task that keeps them fresh. The task ends with the last generation that uses the keys.
@@ -34,6 +35,7 @@ pub(super) struct KeySourceSettings {
 pub(super) struct KeyCaches<'a> {
     pub(super) clock: &'a Clock,
     pub(super) metrics: &'a Arc<Metrics>,
+    pub(super) via: &'a Arc<Via>,
 }
 
 impl KeyCaches<'_> {
@@ -46,22 +48,19 @@ impl KeyCaches<'_> {
     ) -> Result<Arc<KeyCache>, StartError> {
         match previous {
             Some(cache) if cache.made_from == settings => Ok(Arc::clone(cache)),
-            _ => KeyCache::start(name, settings, self.clock, self.metrics).map(Arc::new),
+            _ => KeyCache::start(name, settings, self).map(Arc::new),
         }
     }
 }
 
 impl KeyCache {
     /// Fetches in the background, at once and again before the keys are old.
-    fn start(
-        name: &str,
-        made_from: KeySourceSettings,
-        clock: &Clock,
-        metrics: &Arc<Metrics>,
-    ) -> Result<Self, StartError> {
+    fn start(name: &str, made_from: KeySourceSettings, caches: KeyCaches<'_>) -> Result<Self, StartError> {
+        let KeyCaches { clock, metrics, via } = caches;
         let KeySourceSettings { source, ca, client_certificate, .. } = &made_from;
         let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
-            .map_err(|error| StartError::tls(format_args!("keys of {name}"), error))?;
+            .map_err(|error| StartError::tls(format_args!("keys of {name}"), error))?
+            .signed(via);
         let (issuer, metrics) = (name.to_owned(), Arc::clone(metrics));
         let count = move |outcome: Result<(), &FetchError>| metrics.jwks_refreshed(&issuer, outcome.is_ok());
         let jwks = JwksCache::new(fetcher, made_from.limits, clock.clone(), Box::new(count));

@@ -8,8 +8,10 @@ use hyper::body::Incoming;
 use super::answer_lock::{self, Origin};
 use super::case::RequestContext;
 use super::record::RequestHead;
+use super::respond;
 use crate::adapters::net::body::Body;
 use crate::adapters::upstream::headers;
+use crate::adapters::upstream::max_forwards::{self, Recipient};
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -68,8 +70,11 @@ impl RequestContext<'_> {
         response
     }
 
-    /// Sends the original bytes to the identity provider.
+    /// Sends the original bytes to the identity provider, or answers a request whose `Max-Forwards` lets it go no further.
     pub async fn send_original(self, mut head: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        if max_forwards::count_hop(&mut head) == Recipient::Cambio {
+            return Ok(respond::last_hop(&head.method));
+        }
         self.generation.to_upstream(&mut head);
         self.services.send(Request::from_parts(head, body), self.connection).await
     }

@@ -6,7 +6,7 @@ use http::header::{
     PRAGMA, VARY, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use crate::adapters::net::body::Body;
 use crate::judgement::dialect::{Dialect, DialectRefusal, RequestKind};
@@ -66,6 +66,16 @@ pub fn preflight(head: &Parts) -> Response<Body> {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    response
+}
+
+/// The answer to an OPTIONS or TRACE request that goes no further than to Cambio (RFC 9110 section 7.6.2). Cambio does not
+/// repeat the request of a TRACE, which may hold credentials.
+pub fn last_hop(method: &Method) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() =
+        if *method == Method::OPTIONS { StatusCode::NO_CONTENT } else { StatusCode::METHOD_NOT_ALLOWED };
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     response
 }
 

@@ -59,6 +59,9 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         // "The authenticated client is not authorized to use this authorization grant type" comes nearest.
         Cause::Denied => forbidden(ErrorCode::UnauthorizedClient, "The client may not exchange this token."),
         Cause::Method => rfc8693::refusal(refused),
+        Cause::Loop => {
+            PublicError::new(StatusCode::LOOP_DETECTED, ErrorCode::InvalidRequest, "The request goes in a circle.")
+        }
         // PACE has no other server error, and shows this code with it.
         Cause::Unavailable | Cause::Fault => {
             PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InvalidRequest, "Internal Server Error.")

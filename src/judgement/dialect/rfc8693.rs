@@ -59,6 +59,9 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
             ErrorCode::TemporarilyUnavailable,
             "The authorization server is not available.",
         ),
+        Cause::Loop => {
+            PublicError::new(StatusCode::LOOP_DETECTED, ErrorCode::ServerError, "The request goes in a circle.")
+        }
         Cause::Fault => PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, "Internal error."),
     }
 }

@@ -4,7 +4,11 @@
 //! a permission mentions gets what the permission allows.
 
 use std::collections::BTreeMap;
+use std::net::ToSocketAddrs as _;
 
+use http::uri::Scheme;
+
+use crate::adapters::config::circle::leads_to;
 use crate::adapters::config::{Config, Realm};
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
@@ -14,10 +18,12 @@ use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 use crate::words::oauth::names::Names;
 
-/// Runs [`unknown_clients`].
+/// Runs [`unknown_clients`], and looks whether the upstream's name leads back to Cambio on this machine.
 pub(super) fn ask(config: &Config) -> Result<Vec<String>, CommandFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
-    runtime.block_on(unknown_clients(config, &Clock::System))
+    let mut warnings = runtime.block_on(unknown_clients(config, &Clock::System))?;
+    warnings.extend(circle(config));
+    Ok(warnings)
 }
 
 /// A warning for every client that a permission names and that the realm's directory does not know, and for every realm
@@ -47,6 +53,16 @@ pub async fn unknown_clients(config: &Config, clock: &Clock) -> Result<Vec<Strin
         }
     }
     Ok(warnings)
+}
+
+/// A warning if the upstream's host resolves to an address on which Cambio listens.
+fn circle(config: &Config) -> Option<String> {
+    let (upstream, listen) = (&config.upstream, config.listen.address);
+    let host = upstream.authority.host().trim_start_matches('[').trim_end_matches(']');
+    let default = if upstream.scheme == Scheme::HTTPS { 443 } else { 80 };
+    let mut addresses = (host, upstream.authority.port_u16().unwrap_or(default)).to_socket_addrs().ok()?;
+    let address = addresses.find(|address| leads_to(*address, listen))?;
+    Some(format!("upstream.url: {host} is {address}, which leads back to listen.address: every request goes in a loop"))
 }
 
 fn directory(realm: &Realm, clock: &Clock) -> Result<Option<DirectoryClient>, CommandFailure> {

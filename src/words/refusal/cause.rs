@@ -37,6 +37,8 @@ pub enum Cause {
     Denied,
     /// The identity provider or another system that the request needs does not answer.
     Unavailable,
+    /// The request goes in a circle.
+    Loop,
     /// A fault of the identity provider or of Cambio.
     Fault,
 }

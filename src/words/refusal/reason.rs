@@ -8,7 +8,7 @@ use super::public::{
     invalid_request, unavailable,
 };
 use crate::words::oauth::error::ErrorCode::{
-    InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, InvalidToken, NotAllowed,
+    InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, InvalidToken, NotAllowed, ServerError,
     UnsupportedGrantType, UseDpopNonce,
 };
 
@@ -64,6 +64,8 @@ reasons! {
         "Some server could read the path as a token endpoint, but the path is not written in its one canonical form.",
     FramingRefused = "framing_refused" (Request, invalid_request("Malformed request")):
         "The HTTP framing, Host or request target is ambiguous or malformed.",
+    LoopDetected = "loop_detected" (Loop, PublicError::new(StatusCode::LOOP_DETECTED, ServerError, "Loop detected")):
+        "The request went through this Cambio before, or through four others: upstream.url leads back to Cambio.",
     MethodNotAllowed = "method_not_allowed" (Method, PublicError::new(StatusCode::METHOD_NOT_ALLOWED, InvalidRequest, "Method not allowed")):
         "The token endpoint does not serve this method.",
     BodyTooLarge = "body_too_large" (TooLarge, PublicError::new(StatusCode::PAYLOAD_TOO_LARGE, InvalidRequest, "Request too large")):

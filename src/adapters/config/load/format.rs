@@ -26,7 +26,7 @@ pub(super) enum Misfit {
 type Check = fn(&str) -> Result<(), Misfit>;
 
 /// The formats of the schemas.
-const FORMATS: [(&str, Check); 28] = [
+const FORMATS: [(&str, Check); 29] = [
     ("absolute-uri", absolute_uri),
     ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
     ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),

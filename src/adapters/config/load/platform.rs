@@ -11,6 +11,7 @@ use super::files::{Holds, key_pair, named};
 use super::format::network_of;
 use super::problem::At;
 use super::value::is_plain_and_remote;
+use crate::adapters::config::circle;
 use crate::adapters::config::file::platform as file;
 use crate::adapters::config::settings::{AuditOutput, CertificateHeader, ClientCertificates, Listen, Log, Upstream};
 use crate::adapters::tls::peers::Peers;
@@ -138,6 +139,17 @@ pub(super) fn admin(file: &file::Admin, listen: &file::Listen, at: &At<'_>) -> O
         at.warning("is reachable from outside this machine, and has no authentication");
     }
     Some(admin)
+}
+
+/// The upstream must be another server than Cambio.
+pub(super) fn leads_elsewhere(url: &str, listen: SocketAddr, admin: SocketAddr, at: &At<'_>) {
+    let Ok(url) = url.parse::<Uri>() else { return };
+    let addresses = circle::known_addresses(&url);
+    if addresses.iter().any(|address| circle::leads_to(*address, admin)) {
+        at.problem("leads to admin.address: callers would reach the admin listener");
+    } else if addresses.iter().any(|address| circle::leads_to(*address, listen)) {
+        at.warning("leads back to listen.address: every request goes in a loop, and is answered with 508");
+    }
 }
 
 pub(super) fn audit(file: &file::Audit, at: &At<'_>) -> Option<AuditOutput> {

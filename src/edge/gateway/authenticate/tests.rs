@@ -77,7 +77,7 @@ impl World {
         let store = MarkStore::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
         let audit = AuditLog::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
         let proxies = Arc::new(ListedProxies::of(&config.listen));
-        let state = Generation::new(config, None, &clock, &metrics).unwrap();
+        let state = Generation::new(config, None, &clock, &metrics, upstream.via()).unwrap();
         let services = Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());
         let address: std::net::SocketAddr = peer.parse().unwrap();
         let trusted = proxies.contain(address.ip());
@@ -90,7 +90,14 @@ impl World {
     /// Puts another configuration in force.
     fn reconfigure(&self, realm: &str) {
         let config = configure(&self.folder.0, &self.idp, realm, "");
-        let state = Generation::new(config, Some(&self.services.generation()), &self.clock, &self.metrics).unwrap();
+        let state = Generation::new(
+            config,
+            Some(&self.services.generation()),
+            &self.clock,
+            &self.metrics,
+            self.services.upstream.via(),
+        )
+        .unwrap();
         self.services.replace(state);
     }
 
