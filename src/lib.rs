@@ -32,6 +32,7 @@ pub mod judgement {
 pub mod adapters {
     pub mod audit;
     pub mod config;
+    pub mod descriptors;
     pub mod drain;
     pub mod introspection;
     pub mod jwks;

@@ -13,6 +13,7 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Environment, attempt, load};
 use crate::adapters::config::watch::ConfigWatch;
 use crate::adapters::config::{AuditOutput, Config, Listen};
+use crate::adapters::descriptors::{self, ConnectionShare};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::store::MarkStore;
@@ -68,8 +69,11 @@ pub fn start_with(
         },
         error,
     })?;
-    let upstream = UpstreamClient::new(&loaded.upstream).map_err(|error| StartError::tls("upstream", error))?;
-    let listen = loaded.listen.clone();
+    let mut listen = loaded.listen.clone();
+    let share = descriptors_for(&listen);
+    listen.max_connections = share.callers;
+    let upstream = UpstreamClient::with_connections(&loaded.upstream, share.upstream)
+        .map_err(|error| StartError::tls("upstream", error))?;
     let admin_address = loaded.admin;
     let watch = ConfigWatch::new(&loaded, path);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
@@ -190,6 +194,15 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("runtime", old.threads != new.threads),
     ];
     checks.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
+}
+
+/// The connections for which the process has file descriptors.
+fn descriptors_for(listen: &Listen) -> ConnectionShare {
+    let limit = descriptors::raise_limit();
+    if let Some(shortage) = descriptors::shortage(limit, listen.max_connections) {
+        tracing::warn!("{shortage}");
+    }
+    descriptors::share(limit, listen.max_connections)
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -14,6 +14,7 @@ pub use self::online::unknown_clients;
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::config::problem::Problem;
+use crate::adapters::descriptors;
 use crate::judgement::client::registry::Method;
 use crate::judgement::dialect::Dialect;
 use crate::tools::config_file::ConfigFileArguments;
@@ -43,7 +44,8 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CommandFailure> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let found = if arguments.online { online::ask(&config)? } else { Vec::new() };
+    let mut found = if arguments.online { online::ask(&config)? } else { Vec::new() };
+    found.extend(descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections));
     summary(&config, today, &found, &mut out).map_err(CommandFailure::of)?;
     Ok(ExitCode::SUCCESS)
 }

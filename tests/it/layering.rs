@@ -27,6 +27,7 @@ const ORDER: &[&str] = &[
     "judgement::permit",
     "judgement::issue",
     // adapters
+    "adapters::descriptors",
     "adapters::drain",
     "adapters::seal",
     "adapters::tls",

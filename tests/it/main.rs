@@ -19,6 +19,7 @@ mod conformance;
 mod delegation;
 mod demo_idp;
 mod demo_walk;
+mod descriptors;
 mod dialects;
 mod docs;
 mod doors;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::adapters::net::short_reads::ShortReads;
 use crate::adapters::net::transport::Transport;
@@ -17,6 +18,7 @@ use crate::adapters::net::transport::Transport;
 pub(crate) struct Wire {
     transport: ShortReads,
     state: Arc<WireState>,
+    _place: OwnedSemaphorePermit,
 }
 
 /// What is known of a connection. `Debug` shows nothing of what was written.
@@ -83,9 +85,9 @@ impl WireState {
 }
 
 impl Wire {
-    /// A connection of which nothing is known yet.
-    pub(crate) fn new(transport: Transport) -> Self {
-        Self { transport: ShortReads::new(transport), state: Arc::default() }
+    /// A connection that takes up `place` until it is closed.
+    pub(crate) fn new(transport: Transport, place: OwnedSemaphorePermit) -> Self {
+        Self { transport: ShortReads::new(transport), state: Arc::default(), _place: place }
     }
 
     /// What is known of the connection.

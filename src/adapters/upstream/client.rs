@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 
 use crate::adapters::config::Upstream;
 use crate::adapters::net::body::Body;
@@ -48,19 +49,36 @@ struct Route {
 }
 
 impl Route {
-    fn new(config: &Upstream, certificate: Option<&KeyPair>) -> Result<Self, UpstreamSetupError> {
-        Ok(Self { connector: Arc::new(Connector::new(config, certificate)?), pool: Arc::default() })
+    fn new(
+        config: &Upstream,
+        certificate: Option<&KeyPair>,
+        places: &Arc<Semaphore>,
+    ) -> Result<Self, UpstreamSetupError> {
+        let connector = Connector::new(config, certificate, Arc::clone(places))?;
+        Ok(Self { connector: Arc::new(connector), pool: Arc::default() })
     }
 }
 
 impl UpstreamClient {
-    /// Reads certificates and keys. Nothing is connected yet.
+    /// A client with any number of connections.
+    ///
+    /// # Errors
+    /// A certificate or a key can't be used.
     pub fn new(config: &Upstream) -> Result<Self, UpstreamSetupError> {
-        let own = Route::new(config, config.client_certificate.as_ref())?;
+        Self::with_connections(config, usize::MAX)
+    }
+
+    /// A client with at most `connections` at one time. Reads certificates and keys; nothing is connected yet.
+    ///
+    /// # Errors
+    /// A certificate or a key can't be used.
+    pub fn with_connections(config: &Upstream, connections: usize) -> Result<Self, UpstreamSetupError> {
+        let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        let own = Route::new(config, config.client_certificate.as_ref(), &places)?;
         let separate = config.client_certificate.is_some() && config.certificate_for_own_calls_only;
         Ok(Self {
             // Cambio's certificate must not authenticate a caller.
-            forwarding: if separate { Route::new(config, None)? } else { own.clone() },
+            forwarding: if separate { Route::new(config, None, &places)? } else { own.clone() },
             own,
             host: HeaderValue::from_str(config.authority.as_str())
                 .unwrap_or_else(|_| HeaderValue::from_static("localhost")),

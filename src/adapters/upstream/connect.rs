@@ -8,6 +8,7 @@ use http::uri::Scheme;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::TlsStream;
 
@@ -28,6 +29,8 @@ pub(crate) struct Connector {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
+    /// Descriptors for connections.
+    places: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Connector {
@@ -42,7 +45,11 @@ impl std::fmt::Debug for Connector {
 
 impl Connector {
     /// Reads certificates and keys. Connections show `certificate`, if there is one.
-    pub(crate) fn new(config: &config::Upstream, certificate: Option<&KeyPair>) -> Result<Self, UpstreamSetupError> {
+    pub(crate) fn new(
+        config: &config::Upstream,
+        certificate: Option<&KeyPair>,
+        places: Arc<Semaphore>,
+    ) -> Result<Self, UpstreamSetupError> {
         let https = config.scheme == Scheme::HTTPS;
         // The resolver wants `::1` for the URL's `[::1]`.
         let host = config.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -54,15 +61,16 @@ impl Connector {
             None
         };
         let port = config.authority.port_u16().unwrap_or(if https { 443 } else { 80 });
-        Ok(Self { host, port, tls, timeout: config.connect_timeout })
+        Ok(Self { host, port, tls, timeout: config.connect_timeout, places })
     }
 
     /// A connection that is ready for a request, within the time limit.
     pub(crate) async fn connect(&self) -> Result<(SendRequest<Body>, Arc<WireState>), UpstreamError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| UpstreamError::NoDescriptor)?;
         let wire = tokio::time::timeout(self.timeout, self.open())
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(self.timeout))?
-            .map(Wire::new)
+            .map(|transport| Wire::new(transport, place))
             .map_err(UpstreamError::Connect)?;
         let state = wire.state();
         let (sender, connection) = http1::Builder::new()

@@ -24,6 +24,9 @@ pub enum UpstreamError {
     /// No connection.
     #[error("can't connect to the identity provider: {0}")]
     Connect(#[source] io::Error),
+    /// No connection, because the process may open no further file.
+    #[error("no file descriptor is left for a connection to the identity provider")]
+    NoDescriptor,
     /// The identity provider is Cambio itself.
     #[error("upstream.url leads back to Cambio: its answer is 508 (Loop Detected)")]
     Loop,
@@ -51,7 +54,9 @@ impl UpstreamError {
     /// The reason for metrics and audit.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Connect(_) | Self::ConnectTimeout(_) | Self::Broken(_) => Reason::UpstreamUnavailable,
+            Self::Connect(_) | Self::NoDescriptor | Self::ConnectTimeout(_) | Self::Broken(_) => {
+                Reason::UpstreamUnavailable
+            }
             Self::Timeout(_) => Reason::UpstreamTimeout,
             Self::Garbage(_) | Self::Loop => Reason::UpstreamGarbage,
             Self::Caller(_) => Reason::CallerGone,

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsStream;
 
+use crate::adapters::descriptors;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits, ListedProxies};
 use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport, tune};
@@ -128,6 +129,8 @@ impl Server {
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "can't accept connections");
+                    // Somebody may have lowered the limit since the start.
+                    descriptors::raise_limit();
                     tokio::time::sleep(ERROR_PAUSE).await;
                 }
             }

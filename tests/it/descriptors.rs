@@ -1,0 +1,138 @@
+//! The limit of open files, on the built binary.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::client::{self, DEADLINE};
+use crate::support::echo::Echo;
+use crate::support::files::Folder;
+use crate::support::world::{Plan, until};
+
+/// A Cambio that runs as a process with limits of its own.
+struct Process {
+    child: Child,
+    log: Receiver<String>,
+    said: Vec<String>,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Process {
+    /// Starts the binary with a soft and a hard limit of open files.
+    fn start(folder: &Folder, soft: u32, hard: u32) -> Self {
+        let mut child = limited(folder, "serve", soft, hard).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut said = Vec::new();
+        let serving = loop {
+            let line = log.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("no start: {said:#?}"));
+            said.push(line.clone());
+            if line.contains("is serving") {
+                break line;
+            }
+        };
+        let address =
+            |key: &str| serving.split(key).nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+        Self { address: address("address="), admin: address("admin="), child, log, said }
+    }
+
+    /// Everything that was logged so far.
+    fn said(&mut self) -> String {
+        self.said.extend(self.log.try_iter());
+        self.said.join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn limited(folder: &Folder, command: &str, soft: u32, hard: u32) -> Command {
+    let mut shell = Command::new("sh");
+    let line = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" {command} --config \"$1\"");
+    shell.args(["-c", &line, env!("CARGO_BIN_EXE_cambio")]).arg(folder.path("cambio.yaml"));
+    shell.stdin(Stdio::null()).stdout(Stdio::piped());
+    shell
+}
+
+async fn get(stream: &mut TcpStream) -> Option<String> {
+    stream.write_all(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 4096];
+    match tokio::time::timeout(Duration::from_secs(2), stream.read(&mut answer)).await {
+        Ok(Ok(count @ 1..)) => Some(String::from_utf8_lossy(&answer[..count]).into_owned()),
+        _ => None,
+    }
+}
+
+async fn callers(address: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let mut callers = Vec::new();
+    for _ in 0..count {
+        callers.push(TcpStream::connect(address).await.unwrap());
+    }
+    callers
+}
+
+async fn plan(max_connections: usize) -> (Plan, Echo) {
+    let echo = Echo::start().await;
+    let limit = format!("listen:\n  maxConnections: {max_connections}");
+    (Plan::new().await.before(echo.address).configure("listen:", &limit), echo)
+}
+
+#[tokio::test]
+async fn the_soft_limit_is_raised() {
+    let (plan, _echo) = plan(100).await;
+    let mut cambio = Process::start(&plan.folder, 40, 1000);
+    let mut callers = callers(cambio.address, 100).await;
+    for (number, caller) in callers.iter_mut().enumerate() {
+        assert!(get(caller).await.unwrap().starts_with("HTTP/1.1 200"), "{number}");
+    }
+    assert!(!cambio.said().contains("nofile") && !cambio.said().contains("can't accept"), "{}", cambio.said());
+}
+
+#[tokio::test]
+async fn callers_wait_before_descriptors_run_out() {
+    let (plan, _echo) = plan(10_000).await;
+    let mut cambio = Process::start(&plan.folder, 64, 128);
+    let warning = "listen.maxConnections is 10000, which needs 20128 file descriptors, but the process may open 128";
+    assert!(cambio.said().contains(warning), "{}", cambio.said());
+
+    let mut flood = callers(cambio.address, 200).await;
+    for (number, caller) in flood.iter_mut().take(32).enumerate() {
+        assert!(get(caller).await.unwrap().starts_with("HTTP/1.1 200"), "{number} has its place and a way upstream");
+    }
+    for path in ["/livez", "/readyz", "/readyz?include=upstream", "/metrics"] {
+        assert_eq!(client::get(cambio.admin, path).await.status, 200, "{path}");
+    }
+    assert!(!cambio.said().contains("Too many open files"), "{}", cambio.said());
+
+    // Those that wait come next.
+    let mut last = flood.pop().unwrap();
+    drop(flood);
+    let answer = until("a place", async || get(&mut last).await).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn check_knows_the_limit_here() {
+    let (plan, _echo) = plan(10_000).await;
+    for (hard, short) in [(128, true), (20_128, false)] {
+        let output = limited(&plan.folder, "check", 64, hard).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            // The suite may run with a lower limit than this.
+            assert!(!short && String::from_utf8_lossy(&output.stderr).contains("ulimit"), "{output:?}");
+            continue;
+        }
+        assert_eq!(said.contains("warning  listen.maxConnections is 10000"), short, "{said}");
+    }
+}
