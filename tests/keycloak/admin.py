@@ -18,9 +18,12 @@ class Admin:
     def __init__(self, peer: Peer, root: str = ""):
         self._peer = peer
         self._root = root
+        self.token = self._log_in()
+
+    def _log_in(self) -> str:
         user, password = BOOTSTRAP_ADMIN
-        answer = peer.form(
-            f"{root}/realms/master/protocol/openid-connect/token",
+        answer = self._peer.form(
+            f"{self._root}/realms/master/protocol/openid-connect/token",
             [
                 ("grant_type", "password"),
                 ("client_id", "admin-cli"),
@@ -29,10 +32,17 @@ class Admin:
             ],
         )
         assert answer.status == 200, answer.text
-        self.token = parsed(answer)["access_token"]
+        return parsed(answer)["access_token"]
 
     def call(self, method: str, path: str, document: object = None) -> Answer:
-        """One call below `/admin/realms`, as it is answered."""
+        """One call below `/admin/realms`, as it is answered. A token that has expired meanwhile is replaced."""
+        answer = self._send(method, path, document)
+        if answer.status != 401:
+            return answer
+        self.token = self._log_in()
+        return self._send(method, path, document)
+
+    def _send(self, method: str, path: str, document: object) -> Answer:
         authorization = [("Authorization", f"Bearer {self.token}")]
         if document is None:
             return self._peer.send(method, f"{self._root}/admin/realms{path}", authorization)
