@@ -15,7 +15,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Error, Histogram, IntCounter, Registry, TextEncoder};
 
 use self::families::Families;
-pub use self::labels::{Outcome, OwnEndpoint, StoreOperation, StoreOutcome, Way};
+pub use self::labels::{LoadOutcome, Outcome, OwnEndpoint, StoreOperation, StoreOutcome, Way};
 use crate::words::refusal::Reason;
 
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -179,13 +179,20 @@ impl Metrics {
         self.families.signing_key_collisions.with_label_values(&[realm]).set(f64::from(count));
     }
 
-    /// Configuration was loaded, or refused.
-    pub fn reloaded(&self, ok: bool, now: jiff::Timestamp) {
-        self.families.reloads.with_label_values(&[if ok { "ok" } else { "error" }]).inc();
-        self.families.reload_successful.set(i64::from(ok));
-        if ok {
+    /// The configuration was loaded, in part at least, or refused.
+    pub fn configuration_loaded(&self, outcome: LoadOutcome, now: jiff::Timestamp) {
+        self.families.reloads.with_label_values(&[outcome.as_str()]).inc();
+        self.families.reload_successful.set(i64::from(outcome == LoadOutcome::Ok));
+        if outcome != LoadOutcome::Error {
             self.families.reload_timestamp.set(now.as_duration().as_secs_f64());
         }
+    }
+
+    /// How many audience files are broken, at scrape time: with a last good version in force (`kept`), or with nothing.
+    pub fn audience_files_broken(&self, kept: bool, count: usize) {
+        let in_force = if kept { "last_good" } else { "nothing" };
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.families.audience_files_broken.with_label_values(&[in_force]).set(f64::from(count));
     }
 
     /// The text exposition format.

@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 
 use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Environment, attempt, load};
+use crate::adapters::config::settings::audience_files::AudienceFiles;
 use crate::adapters::config::watch::ConfigWatch;
-use crate::adapters::config::{AuditOutput, Config, Listen};
+use crate::adapters::config::{AuditOutput, Config, Listen, Problem};
 use crate::adapters::descriptors::{self, ConnectionShare};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
@@ -56,11 +57,12 @@ pub async fn start(config: &Path, environment: Arc<dyn Environment>, clock: Cloc
 /// # Errors
 /// See [`start`].
 pub fn start_with(
-    loaded: Config,
+    mut loaded: Config,
     path: &Path,
     environment: Arc<dyn Environment>,
     clock: Clock,
 ) -> Result<Running, StartError> {
+    loaded.audience_files.abridge();
     let metrics = Arc::new(Metrics::new()?);
     let audit = AuditLog::open(&loaded.audit).map_err(|error| StartError::File {
         path: match &loaded.audit {
@@ -88,7 +90,8 @@ pub fn start_with(
     let private = bind("admin.address", admin_address)?;
     let (address, admin) = (local(&public, listen.address), local(&private, admin_address));
 
-    metrics.reloaded(true, clock.now());
+    log_broken(&gateway.generation().config.audience_files);
+    shared.load_ended(Ok(()), clock.now());
     let (reload, reloads) = mpsc::channel(1);
     let helpers = vec![
         tokio::spawn(admin::serve(private, Arc::clone(&shared))),
@@ -153,27 +156,46 @@ async fn watch_configuration(shared: Arc<Shared>, mut reloading: Reloading) {
                 }
             }
         }
-        let error = reload(&shared, &mut reloading).err();
-        if let Some(error) = &error {
+        let result = reload(&shared, &mut reloading).await;
+        if let Err(error) = &result {
             tracing::error!("configuration refused, the last good one stays in use: {error}");
         }
-        shared.reload_ended(error.map(|error| error.to_string()), reloading.clock.now());
+        shared.load_ended(result, reloading.clock.now());
     }
 }
 
-fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> {
-    let (loaded, sources) = attempt(&reloading.path, &*reloading.environment);
-    reloading.watch.follow(sources);
-    let loaded = loaded.map_err(StartError::Config)?;
+async fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> {
     let previous = shared.services.generation();
+    // Apart from the requests, since a file may take long to check.
+    let attempt = {
+        let (path, environment) = (reloading.path.clone(), Arc::clone(&reloading.environment));
+        let previous = Arc::clone(&previous);
+        move || attempt(&path, &*environment, &previous.config.audience_files)
+    };
+    let (loaded, sources) = tokio::task::spawn_blocking(attempt).await?;
+    reloading.watch.follow(sources);
+    let mut loaded = loaded.map_err(|mut problems| {
+        Problem::abridge(&mut problems);
+        StartError::Config(problems)
+    })?;
+    loaded.audience_files.abridge();
     for key in needs_restart(&previous.config, &loaded) {
         tracing::warn!("{key} changed; the change takes effect at the next start");
     }
     let services = &shared.services;
     let state = Generation::new(loaded, Some(&previous), &reloading.clock, &services.metrics, services.upstream.via())?;
     tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
+    log_broken(&state.config.audience_files);
     shared.services.replace(state);
     Ok(())
+}
+
+/// Says which audience files are broken, whose they are, and what is in force instead.
+fn log_broken(files: &AudienceFiles) {
+    for file in &files.broken {
+        let (owner, in_force) = (file.owner(), file.in_force());
+        tracing::error!(file = %file.path.display(), owner, in_force, "audience file refused: {}", file.text());
+    }
 }
 
 /// Keys whose change takes effect only at the next start.

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::adapters::metrics::LoadOutcome;
 use crate::edge::gateway::services::Services;
+use crate::edge::gateway::setup_error::StartError;
 
 /// What the listeners share.
 #[derive(Debug)]
@@ -31,14 +33,21 @@ impl Shared {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Why the configuration on disk is not in use; `None` if it is.
+    /// Why the configuration on disk, or a part of it, is not in use; `None` if all of it is.
     pub fn last_reload_error(&self) -> Option<String> {
         self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes how a reload ended.
-    pub fn reload_ended(&self, error: Option<String>, now: jiff::Timestamp) {
-        self.services.metrics.reloaded(error.is_none(), now);
+    /// Notes how loading the configuration ended. If it ended well, the configuration is in use.
+    pub fn load_ended(&self, result: Result<(), StartError>, now: jiff::Timestamp) {
+        let (outcome, error) = match result {
+            Err(error) => (LoadOutcome::Error, Some(error.to_string())),
+            Ok(()) => match self.services.generation().config.audience_files.complaint() {
+                Some(broken) => (LoadOutcome::Partial, Some(broken)),
+                None => (LoadOutcome::Ok, None),
+            },
+        };
+        self.services.metrics.configuration_loaded(outcome, now);
         *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 }

@@ -1,6 +1,7 @@
 //! Who may exchange whose token for which audience, and what the new token may say. Pure: ids, claims, scopes.
 
 pub mod admin_roles;
+pub mod broken;
 mod check;
 pub mod claim_names;
 mod claim_values;

@@ -13,7 +13,7 @@ use jiff::tz::Offset;
 pub use self::online::unknown_clients;
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
-use crate::adapters::config::problem::Problem;
+use crate::adapters::config::problem::{Problem, printable};
 use crate::adapters::descriptors;
 use crate::judgement::client::registry::Method;
 use crate::judgement::dialect::Dialect;
@@ -37,12 +37,8 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CommandFailure> {
     let path = arguments.config.path(&ProcessEnvironment)?;
     let today = Offset::UTC.to_datetime(Clock::System.now()).date();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let config = match load(&path, &ProcessEnvironment) {
-        Ok(config) => config,
-        Err(problems) => {
-            print_problems(&problems, &mut err).map_err(CommandFailure::of)?;
-            return Ok(ExitCode::FAILURE);
-        }
+    let Some(config) = good(&path, &ProcessEnvironment, &mut err).map_err(CommandFailure::of)? else {
+        return Ok(ExitCode::FAILURE);
     };
     let mut found = if arguments.online { online::ask(&config)? } else { Vec::new() };
     found.extend(descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections));
@@ -63,16 +59,33 @@ pub fn run_at(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<bool> {
-    match load(path, env) {
-        Ok(config) => {
-            summary(&config, today, &[], out)?;
-            Ok(true)
-        }
+    let Some(config) = good(path, env, err)? else { return Ok(false) };
+    summary(&config, today, &[], out)?;
+    Ok(true)
+}
+
+/// The configuration, if no file has a problem. Otherwise prints every problem of every file, and what `serve` makes of them.
+fn good(path: &Path, env: &dyn Environment, err: &mut dyn Write) -> io::Result<Option<Config>> {
+    let config = match load(path, env) {
+        Ok(config) if config.audience_files.broken.is_empty() => return Ok(Some(config)),
+        Ok(config) => config,
         Err(problems) => {
             print_problems(&problems, err)?;
-            Ok(false)
+            writeln!(err, "cambio serve does not start with these files")?;
+            return Ok(None);
         }
+    };
+    print_problems(&config.audience_files.problems(), err)?;
+    writeln!(
+        err,
+        "cambio serve starts with these files, and refuses exchanges for these audiences alone; if it is running, their last \
+         good versions stay in force:"
+    )?;
+    for file in &config.audience_files.broken {
+        let audience = file.names.audience.as_deref().map_or_else(|| "unknown".to_owned(), printable);
+        writeln!(err, "  audience {audience}, owner {}, {}", file.owner(), printable(&file.path.to_string_lossy()))?;
     }
+    Ok(None)
 }
 
 fn print_problems(problems: &[Problem], err: &mut dyn Write) -> io::Result<()> {
@@ -184,6 +197,6 @@ permissions: [{ clients: [front-end-app], expires: 2027-06-30 }]
         let (good, out, err) = checked(Path::new("/nonexistent/cambio.yaml"), Date::constant(2026, 1, 1));
         assert!(!good && out.is_empty());
         assert!(err.starts_with("/nonexistent/cambio.yaml: can't be read"), "{err}");
-        assert!(err.ends_with("1 problem in 1 file\n"), "{err}");
+        assert!(err.ends_with("1 problem in 1 file\ncambio serve does not start with these files\n"), "{err}");
     }
 }

@@ -69,6 +69,31 @@ fn check_names_what_an_issuance_can_not_do() {
     golden::check("check/refused.txt", &text);
 }
 
+/// The exit status is for the pipeline that checks a change; the last lines say what `serve` makes of the files.
+#[test]
+fn check_says_what_serve_makes_of_broken_audience_files() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN);
+    folder.write("corp.pem", generate(KeyKind::P256).unwrap().expose());
+    let permissions = "permissions: [{ clients: [front-end-app] }]\n";
+    folder.write("audiences/good.yaml", &format!("audience: good\nowner: a-team\n{permissions}"));
+    folder
+        .write("audiences/key.yaml", &format!("audience: key\nowner: b-team\n{permissions}surprise: 1\nsurprice: 2\n"));
+    folder.write("audiences/one.yaml", &format!("audience: shared\nowner: c-team\n{permissions}"));
+    folder.write("audiences/two.yaml", &format!("audience: shared\nowner: \"d\\e[31m\"\n{permissions}"));
+    folder.write("audiences/yaml.yaml", "permissions: [\n");
+    let checked = || {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let today = "2026-11-25".parse().unwrap();
+        let good = check::run_at(&folder.path("cambio.yaml"), &(), today, &mut out, &mut err).unwrap();
+        assert!(!good && out.is_empty());
+        String::from_utf8(err).unwrap().replace(&folder.path("").display().to_string(), "/")
+    };
+    golden::check("check/broken_audiences.txt", &checked());
+    folder.write("cambio.yaml", &format!("{MAIN}surprise: 1\n"));
+    golden::check("check/broken_platform.txt", &checked());
+}
+
 /// A client that registers itself may take a name that a permission mentions and that nobody has yet.
 #[tokio::test]
 async fn check_names_clients_that_nobody_has_registered() {

@@ -7,6 +7,7 @@ mod admin;
 mod answer_lock;
 mod api_access;
 mod attacks;
+mod audience_files;
 mod audit;
 mod broken_bodies;
 mod browsers;

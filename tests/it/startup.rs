@@ -1,4 +1,5 @@
-//! Doubt at start-up stops the process, with every error named.
+//! Doubt about the platform's file stops the start, with every error named. `audience_files.rs` has doubt about an audience
+//! file.
 
 use crate::support::client;
 use crate::support::world::Plan;

@@ -1,7 +1,9 @@
-//! Reads and checks the files: all problems of all files at once, or a [`Config`] without a problem.
+//! Reads and checks the files: all problems of all files at once, or a [`Config`]. A mistake in an audience file is no error
+//! of the whole; the [`Config`] lists such files.
 //!
 //! `document` reads a file into its type and checks keys, types and scalars; the other modules check what crosses keys.
-//! These files decide who gets which token: what Cambio does not understand stops the start, and never widens anything.
+//! These files decide who gets which token: what Cambio does not understand in `cambio.yaml` stops the start, what Cambio does
+//! not understand in an audience file stops that audience, and neither ever widens anything.
 
 mod audience;
 mod clients;
@@ -26,24 +28,27 @@ use std::path::Path;
 
 use self::document::ReadDocument;
 pub use self::environment::{Environment, ProcessEnvironment};
+use self::policy::{MainFile, ReadPolicy};
 use self::problem::{At, ProblemList};
 use self::tree::Value;
 use super::problem::Problem;
+use super::settings::audience_files::AudienceFiles;
 use super::settings::{Config, Sources};
 use super::{file, schema};
 use crate::judgement::policy::model::Policy;
 
-/// Reads `path` and the audience files that belong to it.
+/// Reads `path` and the audience files that belong to it, as at a start. Audience files with a mistake are no error: they are
+/// in [`Config::audience_files`], and none of their contents is in force.
 ///
 /// # Errors
-/// Every problem of every file, in the order of files and lines.
+/// Every problem of every file, in the order of files and lines, if one of them is not an audience file's.
 pub fn load(path: &Path, env: &dyn Environment) -> Result<Config, Vec<Problem>> {
-    attempt(path, env).0
+    attempt(path, env, &AudienceFiles::default()).0
 }
 
-/// Like [`load`], and also returns the files that were read: after a failure, a change of one of them is a reason to try
-/// again.
-pub fn attempt(path: &Path, env: &dyn Environment) -> (Result<Config, Vec<Problem>>, Sources) {
+/// Like [`load`], while the audience files of `last` are in force: their versions stay in force if the files are broken now.
+/// Also returns the files that were read: after a failure, a change of one of them is a reason to try again.
+pub fn attempt(path: &Path, env: &dyn Environment, last: &AudienceFiles) -> (Result<Config, Vec<Problem>>, Sources) {
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
     let report = ProblemList { base, ..ProblemList::default() };
     report.open(path);
@@ -59,7 +64,8 @@ pub fn attempt(path: &Path, env: &dyn Environment) -> (Result<Config, Vec<Proble
     let folder = report.resolve(folder.unwrap_or("audiences"));
     let document = read.ok();
     let main = document.as_ref().and_then(|document| main_file(document, &report));
-    let policy = policy::policy(&folder, document.as_ref(), main.as_ref(), &report);
+    let main_file = MainFile { path, document: document.as_ref(), config: main.as_ref() };
+    let policy = policy::policy(&folder, main_file, last, &report);
     let sources = Sources { files: report.files.take(), documents: report.documents.take(), audiences: Some(folder) };
     (report.conclude(path, main, policy, &sources), sources)
 }
@@ -70,22 +76,22 @@ impl ProblemList {
         self,
         path: &Path,
         main: Option<Config>,
-        policy: Policy,
+        read: ReadPolicy,
         sources: &Sources,
     ) -> Result<Config, Vec<Problem>> {
         let (mut problems, mut warnings) = (self.problems.into_inner(), self.warnings.into_inner());
+        warnings.sort();
+        if problems.is_empty() {
+            let ReadPolicy { policy, files: audience_files } = read;
+            // Every check that fails names a problem; a slip in one of them must not start a half-checked Cambio.
+            let slip = || vec![Problem::of_file(path, "not valid")];
+            let sources = sources.clone();
+            return main.map(|main| Config { policy, audience_files, sources, warnings, ..main }).ok_or_else(slip);
+        }
+        problems.extend(read.files.problems());
         problems.sort();
         problems.dedup();
-        warnings.sort();
-        match main {
-            Some(main) if problems.is_empty() => Ok(Config { policy, warnings, sources: sources.clone(), ..main }),
-            None if problems.is_empty() => {
-                // Every check that fails names a problem; a slip in one of them must not start a half-checked Cambio.
-                let (file, message) = (path.to_owned(), "not valid".to_owned());
-                Err(vec![Problem { file, line: 0, column: 0, key: String::new(), message }])
-            }
-            _ => Err(problems),
-        }
+        Err(problems)
     }
 }
 
@@ -110,6 +116,7 @@ fn main_file(document: &ReadDocument<file::Config>, report: &ProblemList) -> Opt
         realms: realms?,
         issuers: issuers?,
         policy: Policy::default(),
+        audience_files: AudienceFiles::default(),
         store: store?,
         audit: audit?,
         log: platform::log(&file.log),

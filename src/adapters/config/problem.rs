@@ -1,7 +1,7 @@
 //! What is wrong with the configuration, and where.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Something that is wrong with the configuration, or a warning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,30 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// How many problems of one file Cambio keeps while it runs: one team's file must not fill the memory or the log.
+    pub const KEPT: usize = 10;
+
+    /// Drops all but the first problems of each file from a list that is in the order of files.
+    pub fn abridge(problems: &mut Vec<Self>) {
+        let mut of_file = 0;
+        let mut before: Option<PathBuf> = None;
+        problems.retain(|problem| {
+            if before.as_ref() != Some(&problem.file) {
+                before = Some(problem.file.clone());
+                of_file = 0;
+            }
+            of_file += 1;
+            of_file <= Self::KEPT
+        });
+    }
+
+    /// A problem of a file as a whole.
+    pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: 0, column: 0, key: String::new(), message: message.into() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", printable(&self.file.to_string_lossy()))?;
@@ -31,10 +55,17 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Text from the files may contain line breaks and terminal commands: a problem stays one line.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+/// Longest text from a file in a problem, in bytes: a problem stays readable, and one file does not fill the log.
+const LONGEST: usize = 4096;
+
+/// Text from the files may contain line breaks and terminal commands, and be long: a problem stays one line.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(LONGEST));
     for c in text.chars() {
+        if out.len() >= LONGEST {
+            out.push('…');
+            break;
+        }
         if c.is_control() {
             out.extend(c.escape_default());
         } else {

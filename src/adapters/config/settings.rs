@@ -1,5 +1,6 @@
 //! The checked settings: what `cambio.yaml` and the audience files mean.
 
+pub mod audience_files;
 pub mod issuer;
 pub mod realm;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use self::audience_files::AudienceFiles;
 use self::issuer::TrustedIssuer;
 use self::realm::Realm;
 use super::problem::Problem;
@@ -33,6 +35,8 @@ pub struct Config {
     pub issuers: BTreeMap<String, TrustedIssuer>,
     /// The rules of the audiences' owners.
     pub policy: Policy,
+    /// The files of the policy, the broken ones included.
+    pub audience_files: AudienceFiles,
     /// Where Cambio remembers used and revoked tokens.
     pub store: Store,
     /// Where audit lines go.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::settings::audience_files::BrokenAudienceFile;
 use super::settings::issuer::{KeySource, TrustedIssuer};
 use super::settings::realm::Realm;
 use super::settings::{AuditOutput, Config, Sources};
@@ -39,6 +40,7 @@ pub fn summary(config: &Config) -> Value {
         "audiences": config.policy.realms.iter().flat_map(|(realm, audiences)| {
             audiences.values().map(|one| audience(realm, one))
         }).collect::<Vec<_>>(),
+        "brokenAudienceFiles": config.audience_files.broken.iter().map(broken).collect::<Vec<_>>(),
         "warnings": config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "files": config.sources.files.iter().filter(|(path, _)| config.sources.documents.contains(*path))
             .map(|(path, hash)| (shown(path), json!(hash))).collect::<Map<_, _>>(),
@@ -132,6 +134,18 @@ fn audience(realm: &str, audience: &Audience) -> Value {
         "anyClient": any_client,
         "issuance": audience.issuance.as_str(),
         "lifetimeSeconds": audience.token.lifetime.as_secs(),
+    })
+}
+
+fn broken(file: &BrokenAudienceFile) -> Value {
+    json!({
+        "file": shown(&file.path),
+        "owner": file.names.owner,
+        "realm": file.names.realm,
+        "audience": file.names.audience,
+        "inForce": file.in_force(),
+        "problems": file.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "furtherProblems": file.more,
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::load::files::{audience_files, read, sha256, stays_in};
+use super::load::files::{audience_files, read, read_audience, sha256};
 use super::settings::{Config, Sources};
 
 /// Time between two looks.
@@ -76,7 +76,8 @@ impl ConfigWatch {
     }
 }
 
-/// The digests of all files, including new ones in the folder.
+/// The digests of all files, including new ones in the folder. A file that can't be read has none, so that the file counts
+/// as changed once it can be read.
 fn look(sources: &Sources, main: &Path) -> BTreeMap<PathBuf, Option<String>> {
     let folder = sources.audiences.as_deref();
     let listed = folder.and_then(|folder| audience_files(folder).ok()).unwrap_or_default();
@@ -86,8 +87,13 @@ fn look(sources: &Sources, main: &Path) -> BTreeMap<PathBuf, Option<String>> {
     };
     let named = sources.files.keys().filter(|path| !is_listed_by_folder(path)).cloned();
     let paths = named.chain(listed).chain([main.to_owned()]);
-    let strays = |path: &Path| is_listed_by_folder(path) && folder.is_some_and(|folder| !stays_in(folder, path));
-    let digest = |path: &Path| if strays(path) { None } else { read(path).ok().map(|bytes| sha256(&bytes)) };
+    let digest = |path: &Path| {
+        let bytes = match folder.filter(|_| is_listed_by_folder(path)) {
+            Some(folder) => read_audience(folder, path).ok(),
+            None => read(path).ok(),
+        };
+        bytes.map(|bytes| sha256(&bytes))
+    };
     paths.map(|path| (path.clone(), digest(&path))).collect()
 }
 

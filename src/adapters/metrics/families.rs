@@ -140,7 +140,12 @@ families! {
     );
     reload_successful: IntGauge = IntGauge::new(
         "cambio_config_last_reload_successful",
-        "1 if the configuration on disk is the one in use, 0 if it was refused.",
+        "1 if the configuration on disk is the one in use, 0 if it, or an audience file, was refused.",
+    );
+    audience_files_broken: GaugeVec = gauges(
+        "cambio_audience_files_broken",
+        "Audience files with a mistake, by what is in force instead: their last good version, or nothing.",
+        &["in_force"],
     );
     reload_timestamp: Gauge = Gauge::new(
         "cambio_config_last_reload_success_timestamp_seconds",

@@ -31,6 +31,16 @@ labels! {
         Failed = "failed",
     }
 
+    /// How loading the configuration ended.
+    LoadOutcome {
+        /// All of it is in use.
+        Ok = "ok",
+        /// All of it is in use but for broken audience files.
+        Partial = "partial",
+        /// None of it is in use.
+        Error = "error",
+    }
+
     /// How Cambio handled a request.
     Way {
         /// Streamed to the identity provider.

@@ -95,6 +95,9 @@ impl Services {
         for (issuer, jwks) in generation.issuers.key_caches() {
             self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
         }
+        for kept in [true, false] {
+            self.metrics.audience_files_broken(kept, generation.config.audience_files.count(kept));
+        }
         let rings = generation.realms.iter().filter_map(|realm| Some((realm, realm.signing.as_ref()?)));
         self.metrics.signing_keys(rings.clone().flat_map(|(realm, ring)| {
             let name = realm.config.name.as_str();

@@ -15,6 +15,9 @@ pub enum StartError {
     /// The configuration is not in order; every problem is listed.
     #[error("the configuration has {} problem{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
     Config(Vec<Problem>),
+    /// The files could not be checked.
+    #[error("the check of the configuration broke off: {0}")]
+    Check(#[from] tokio::task::JoinError),
     /// An address can't be listened on.
     #[error("{key}: can't listen on {address}: {error}")]
     Bind {

@@ -239,10 +239,7 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -
     let mut seen = BTreeSet::new();
     for name in request.audiences {
         let Some(audience) = known.and_then(|known| known.get(name)) else {
-            return Err(Refusal::new(
-                Reason::AudienceUnknown,
-                format!("add a file with audience: {name} and realm: {realm} to the audiences folder"),
-            ));
+            return Err(policy.broken.no_audience(realm, name));
         };
         if seen.insert(audience.name.as_str()) {
             targets.push(audience);
@@ -252,10 +249,7 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -
         let all = known.into_iter().flat_map(|known| known.values());
         let meant: Vec<_> = all.filter(|audience| audience.resources.contains(resource)).collect();
         if meant.is_empty() {
-            return Err(Refusal::new(
-                Reason::ResourceUnknown,
-                format!("add {resource} to resources in the audiences file that it means"),
-            ));
+            return Err(policy.broken.no_resource(realm, resource));
         }
         targets.extend(meant.into_iter().filter(|audience| seen.insert(audience.name.as_str())));
     }

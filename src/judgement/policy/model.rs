@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, civil::Date};
 
+use super::broken::BrokenFiles;
 use crate::judgement::expression::Expression;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
@@ -17,14 +18,17 @@ pub const MAX_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// foreign issuer what is true of its user now.
 pub const MAX_FOREIGN_REFRESH: SignedDuration = SignedDuration::from_hours(1);
 
-/// Every audience file, by realm and audience.
+/// The audience files that are in force, by realm and audience.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// realm name → audience name → rules
     pub realms: BTreeMap<String, BTreeMap<String, Audience>>,
     /// foreign issuer's name → CEL that gives the local name of its subjects (`claimMappings.username`)
     pub usernames: BTreeMap<String, Expression>,
-    /// SHA-256 over the audience files as read, in hexadecimal: names this policy in audit and metrics.
+    /// Audience files whose contents are not in force: refusals name them.
+    pub broken: BrokenFiles,
+    /// SHA-256 over the versions of the audience files that are in force, in hexadecimal: names this policy in audit and
+    /// metrics.
     pub hash: String,
 }
 

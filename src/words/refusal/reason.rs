@@ -144,6 +144,8 @@ reasons! {
         "The exchange names no audience and no resource.",
     AudienceUnknown = "audience_unknown" (Denied, DENIED):
         "The audiences folder has no file for this audience.",
+    AudienceFileBroken = "audience_file_broken" (Denied, DENIED):
+        "The audience's file has a mistake, and Cambio holds no earlier good version of the file.",
     AudiencesTooMany = "audiences_too_many" (Request, invalid_request("Too many audiences")):
         "The exchange names more than ten audiences or resources.",
     ScopeMalformed = "scope_malformed" (Scope, bad(InvalidScope, "Invalid scopes")):

@@ -34,7 +34,17 @@ pub(super) fn read<T: DeserializeOwned>(
             return Err(None);
         }
     };
-    let mut tree = match tree::parse(&bytes) {
+    parse(&bytes, schema, env, report)
+}
+
+/// [`read`] for the bytes of a file.
+pub(super) fn parse<T: DeserializeOwned>(
+    bytes: &[u8],
+    schema: &Json,
+    env: Option<&dyn Environment>,
+    report: &ProblemList,
+) -> Result<ReadDocument<T>, Option<Node>> {
+    let mut tree = match tree::parse(bytes) {
         Ok(tree) => tree,
         Err((place, message)) => {
             report.problem(place, "", message);
@@ -46,7 +56,7 @@ pub(super) fn read<T: DeserializeOwned>(
         return Err(Some(tree));
     }
     match serde_json::from_value(tree.to_json()) {
-        Ok(file) => Ok(ReadDocument { file, tree, hash: files::sha256(&bytes) }),
+        Ok(file) => Ok(ReadDocument { file, tree, hash: files::sha256(bytes) }),
         Err(error) => {
             report.problem(tree.place, "", error.to_string());
             Err(Some(tree))

@@ -1,14 +1,16 @@
 //! Files on disk: reads them, hashes them, and checks what a PEM file contains.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::problem::{At, ProblemList};
+use super::tree;
 use crate::adapters::tls::KeyPair;
 
 /// Largest file that Cambio reads: a larger one is not configuration, and `/dev/zero` has no end.
@@ -28,29 +30,75 @@ pub(super) enum Holds {
     Anything,
 }
 
+/// Why an audience file can't be read.
+#[derive(Debug)]
+pub(in crate::adapters::config) enum UnreadableFile {
+    /// See [`LEADS_OUT`].
+    LeadsOut,
+    /// The operating system's error.
+    Failed(io::Error),
+}
+
+impl UnreadableFile {
+    /// Whether nothing is there: the file was removed a moment ago, or is a link whose target was removed.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Failed(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+    }
+}
+
+impl fmt::Display for UnreadableFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeadsOut => f.write_str(LEADS_OUT),
+            Self::Failed(error) => write!(f, "can't be read: {error}"),
+        }
+    }
+}
+
 /// The bytes of a file, at most [`MAX_BYTES`]. They may be a key, so they are wiped when dropped.
 pub(in crate::adapters::config) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    // Checked before opening: opening a pipe without a writer would wait for ever.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    read_at_most(path, MAX_BYTES)
+}
+
+/// The bytes of an audience file of `folder`. Cambio reads every file of the folder once a second, so none may be large.
+pub(in crate::adapters::config) fn read_audience(
+    folder: &Path,
+    path: &Path,
+) -> Result<Zeroizing<Vec<u8>>, UnreadableFile> {
+    if !stays_in(folder, path) {
+        return Err(UnreadableFile::LeadsOut);
     }
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB"));
+    read_at_most(path, tree::MAX_BYTES as u64).map_err(UnreadableFile::Failed)
+}
+
+fn read_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let regular = |data: &fs::Metadata| {
+        let error = || io::Error::new(ErrorKind::InvalidInput, "not a regular file");
+        data.is_file().then_some(()).ok_or_else(error)
+    };
+    // Opening a device can have effects, and opening a pipe waits for a writer: whoever owns the file could put a pipe in
+    // its place after the first look.
+    regular(&fs::metadata(path)?)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    regular(&file.metadata()?)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {} MiB", limit >> 20)));
     }
     Ok(bytes)
 }
 
 /// The audience files of a folder, in the order of their names: `*.yaml` and `*.yml` whose names do not begin with a
-/// dot (a mounted `ConfigMap` keeps its versions in `..data` and the like).
+/// dot (a mounted `ConfigMap` keeps its versions in `..data` and the like). A folder with such a name is among them: a
+/// container runtime makes one if the file that it should mount is missing, and reading the folder says so.
 pub(in crate::adapters::config) fn audience_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if yaml && !hidden && !path.is_dir() {
+        if yaml && !hidden {
             files.push(path);
         }
     }
@@ -61,7 +109,7 @@ pub(in crate::adapters::config) fn audience_files(folder: &Path) -> io::Result<V
 /// Whether a file of a folder is in the folder, with every link followed. A mounted `ConfigMap` links to its versions within
 /// the folder. A link to another place would let whoever writes into the folder have any file of this machine read.
 /// A file that can't be found is no link out: reading it fails.
-pub(in crate::adapters::config) fn stays_in(folder: &Path, file: &Path) -> bool {
+pub(super) fn stays_in(folder: &Path, file: &Path) -> bool {
     let (Ok(folder), Ok(file)) = (folder.canonicalize(), file.canonicalize()) else { return true };
     file.starts_with(folder)
 }

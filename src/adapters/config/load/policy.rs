@@ -1,89 +1,112 @@
-//! The audience files of the folder, together.
+//! The audience files of the folder, together. A mistake in a file harms no audience but the file's own.
 
-use std::collections::BTreeMap;
+mod claims;
+mod version;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::audience::{self, Main, Placed};
-use super::document::{self, ReadDocument};
+use self::version::{AudienceFile, VersionReader};
+use super::audience::Main;
+use super::document::ReadDocument;
 use super::files;
 use super::problem::{At, ProblemList};
-use super::tree::Location;
 use crate::adapters::config::file;
+use crate::adapters::config::problem::Problem;
 use crate::adapters::config::schema;
 use crate::adapters::config::settings::Config;
+use crate::adapters::config::settings::audience_files::{AudienceFiles, AudienceVersion, BrokenAudienceFile};
+use crate::judgement::policy::broken::BrokenFiles;
 use crate::judgement::policy::model::Policy;
 
-/// Where an audience or a resource was seen first: realm and name or URI → file.
-type FirstSeen = BTreeMap<(String, String), PathBuf>;
-
-/// Reads the audience files in `folder`. Checks that refer to `cambio.yaml` are left out if it could not be read
-/// (`document`) or checked (`config`).
-pub(super) fn policy(
-    folder: &Path,
-    document: Option<&ReadDocument<file::Config>>,
-    config: Option<&Config>,
-    report: &ProblemList,
-) -> Policy {
-    let mut policy = Policy::default();
-    if let Some(config) = config {
-        let mapped = config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
-        policy.usernames = mapped.collect();
-    }
-    let main = Main {
-        realms: document.map(|document| &document.file.realms),
-        usernames: config.is_some().then_some(&policy.usernames),
-    };
-    let paths = audience_paths(folder, document, report);
-    let schema = schema::audience();
-    let (mut audiences, mut resources) = (FirstSeen::new(), FirstSeen::new());
-    // The text of `sha256sum *` in the folder, so that the hash can be computed without Cambio, too.
-    let mut listing = String::new();
-    for path in &paths {
-        report.open(path);
-        if !files::stays_in(folder, path) {
-            report.watch(path, None);
-            report.problem(Location::default(), "", files::LEADS_OUT);
-            continue;
-        }
-        let before = report.count();
-        let Ok(document) = document::read::<file::audience::Audience>(path, &schema, None, report) else {
-            continue;
-        };
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        listing.extend([&document.hash, "  ", &name, "\n"]);
-        let at = At::root(&document.tree, report);
-        let Some(placed) = audience::audience(&document.file, main, &at) else { continue };
-        if report.count() > before {
-            continue;
-        }
-        let Placed { realm, audience } = placed;
-        if let Some(first) = audiences.insert((realm.clone(), audience.name.clone()), path.clone()) {
-            let message = format!("the realm {realm} already has it in {}", first.display());
-            at.field("audience").problem(message);
-        }
-        for (index, resource) in document.file.resources.iter().enumerate() {
-            if let Some(first) = resources.insert((realm.clone(), resource.clone()), path.clone()) {
-                let message = format!("{resource:?} already stands for the audience in {}", first.display());
-                at.field("resources").item(index).problem(message);
-            }
-        }
-        policy.realms.entry(realm).or_default().insert(audience.name.clone(), audience);
-    }
-    policy.hash = files::sha256(listing.as_bytes());
-    policy
+/// The policy, and the files that it comes from.
+#[derive(Default)]
+pub(super) struct ReadPolicy {
+    pub(super) policy: Policy,
+    pub(super) files: AudienceFiles,
 }
 
-fn audience_paths(folder: &Path, document: Option<&ReadDocument<file::Config>>, report: &ProblemList) -> Vec<PathBuf> {
+/// `cambio.yaml`, as far as it could be read (`document`) and checked (`config`).
+#[derive(Clone, Copy)]
+pub(super) struct MainFile<'a> {
+    pub(super) path: &'a Path,
+    pub(super) document: Option<&'a ReadDocument<file::Config>>,
+    pub(super) config: Option<&'a Config>,
+}
+
+/// Reads the audience files in `folder`. Checks that refer to `cambio.yaml` are left out if it could not be read or checked.
+/// If a file is broken, its version in `last` stays in force, as long as `cambio.yaml` still allows it.
+pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, last: &AudienceFiles, report: &ProblemList) -> ReadPolicy {
+    let mut read = ReadPolicy::default();
+    if let Some(config) = main_file.config {
+        let mapped = config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
+        read.policy.usernames = mapped.collect();
+    }
+    let main = Main {
+        realms: main_file.document.map(|document| &document.file.realms),
+        usernames: main_file.config.is_some().then_some(&read.policy.usernames),
+    };
+    let paths = audience_paths(folder, main_file, report);
+    let reader = VersionReader { folder, main, schema: schema::audience(), last, report };
+    let mut files: Vec<_> = paths.into_iter().map(|path| reader.read(path)).collect();
+    for file in files.iter_mut().filter(|file| file.fresh.is_none()) {
+        reader.fall_back(file);
+    }
+    claims::settle(&mut files, &reader);
+    for mut file in files {
+        // Every check that fails names a problem; without a good `cambio.yaml`, some checks were left out.
+        if file.fresh.is_none() && file.problems.is_empty() && report.problems.borrow().is_empty() {
+            file.problems.push(Problem::of_file(&file.path, "not valid"));
+        }
+        read.add(file, report);
+    }
+    read.policy.broken = BrokenFiles(read.files.broken.iter().map(BrokenAudienceFile::for_refusals).collect());
+    read.policy.hash = files::sha256(listing(&read).as_bytes());
+    read
+}
+
+impl ReadPolicy {
+    fn add(&mut self, file: AudienceFile, report: &ProblemList) {
+        let AudienceFile { path, fresh, kept, mut problems, names, .. } = file;
+        if fresh.is_none() {
+            problems.sort();
+            let (path, kept) = (path.clone(), kept.is_some());
+            self.files.broken.push(BrokenAudienceFile { path, names, problems, more: 0, kept });
+        }
+        let Some(version) = fresh.or(kept) else { return };
+        report.warnings.borrow_mut().extend(version.warnings);
+        let names = version.names;
+        let (realm, audience) = (version.placed.realm, version.placed.audience);
+        self.files.in_force.insert(path, AudienceVersion { bytes: version.bytes, hash: version.hash, names });
+        self.policy.realms.entry(realm).or_default().insert(audience.name.clone(), audience);
+    }
+}
+
+/// The text of `sha256sum *` in the folder, so that the hash can be computed without Cambio, too.
+fn listing(read: &ReadPolicy) -> String {
+    let line = |(path, version): (&PathBuf, &AudienceVersion)| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        format!("{}  {name}\n", version.hash)
+    };
+    read.files.in_force.iter().map(line).collect()
+}
+
+fn audience_paths(folder: &Path, main: MainFile<'_>, report: &ProblemList) -> Vec<PathBuf> {
     let found = files::audience_files(folder);
-    let Some(document) = document else { return found.unwrap_or_default() };
+    let Some(document) = main.document else { return found.unwrap_or_default() };
     let at = At::root(&document.tree, report).field("audiences");
     let shown = folder.display();
     match &found {
         Ok(paths) if paths.is_empty() => {
             at.warning(format!("no audience file in {shown}: every exchange is refused"));
         }
-        Ok(_) => {}
+        Ok(paths) => {
+            // A link to this file is the mistake of whoever made the link.
+            let same = main.path.parent().map(Path::canonicalize).and_then(Result::ok) == folder.canonicalize().ok();
+            if same && paths.iter().any(|path| path.file_name() == main.path.file_name()) {
+                at.problem(format!("the folder {shown} has this file among the audience files"));
+            }
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             at.warning(format!("no folder {shown}: every exchange is refused"));
         }

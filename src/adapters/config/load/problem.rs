@@ -22,6 +22,14 @@ pub(super) struct ProblemList {
     pub(super) documents: RefCell<BTreeSet<PathBuf>>,
 }
 
+/// The result of a check, with the problems and warnings that the check found.
+#[derive(Debug)]
+pub(super) struct Apart<T> {
+    pub(super) result: T,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
 impl ProblemList {
     pub(super) fn problem(&self, place: Location, key: &str, message: impl Into<String>) {
         self.problems.borrow_mut().push(self.entry(place, key, message.into()));
@@ -32,9 +40,11 @@ impl ProblemList {
         Problem { file, line: place.line, column: place.column, key: key.to_owned(), message }
     }
 
-    /// How many problems there are.
-    pub(super) fn count(&self) -> usize {
-        self.problems.borrow().len()
+    /// Runs a check, and returns its problems and warnings instead of adding them to the list.
+    pub(super) fn apart<T>(&self, check: impl FnOnce() -> T) -> Apart<T> {
+        let (problems, warnings) = (self.problems.take(), self.warnings.take());
+        let result = check();
+        Apart { result, problems: self.problems.replace(problems), warnings: self.warnings.replace(warnings) }
     }
 
     /// `path` as a file of this configuration.

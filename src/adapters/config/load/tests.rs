@@ -1,4 +1,6 @@
 mod audience;
+mod broken;
+mod claims;
 mod clients;
 mod issuance;
 mod issuers;
@@ -36,10 +38,13 @@ impl Folder {
         self
     }
 
-    /// Problems as `name:line:column: key: message` with names relative to the folder.
+    /// Problems of all files as `name:line:column: key: message` with names relative to the folder.
     pub(super) fn problems(&self) -> Vec<String> {
         let prefix = format!("{}/", self.0.display());
-        let problems = load(&self.path("cambio.yaml"), &TestEnvironment).err().unwrap_or_default();
+        let problems = match load(&self.path("cambio.yaml"), &TestEnvironment) {
+            Ok(config) => config.audience_files.problems(),
+            Err(problems) => problems,
+        };
         problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
     }
 }
@@ -158,7 +163,8 @@ fn all_problems_of_all_files_come_at_once() {
         "audiences/b.yaml:2:1: owners: unknown key; did you mean \"owner\"?",
         "audiences/b.yaml:6:11: issuance: \"forwrd\" is not known; did you mean \"forward\"?",
         "audiences/c.yaml:",
-        "audiences/e.yaml:1:11: audience: the realm corp already has it in",
+        "audiences/d.yaml:1:11: audience: the realm corp has it in",
+        "audiences/e.yaml:1:11: audience: the realm corp has it in",
         "cambio.yaml:2:20: listen.address: \"localhost\" is not an address with a port",
         "cambio.yaml:6:28: realms.corp.subjectIssuers[1]: \"nope\" is neither",
         "cambio.yaml:7:13: realms.corp.leeway: \"5m\" is not between 0s and 60s",
@@ -256,7 +262,8 @@ fn every_example_loads() {
         if text.contains("directory.secret") {
             folder.write("directory.secret", "s3cret");
         }
-        load(&folder.path("cambio.yaml"), &TestEnvironment).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let got = folder.problems();
+        assert!(got.is_empty(), "{got:#?}");
         loaded += 1;
     }
     assert!(loaded > 1);
@@ -297,8 +304,8 @@ fn the_config_maps_for_kubernetes_load() {
         let mounted = if name == "cambio.yaml" { "platform" } else { "audiences" };
         folder.write(&format!("{mounted}/{name}"), &text);
     }
-    let config = load(&folder.path("platform/cambio.yaml"), &TestEnvironment);
-    assert_eq!(config.map(|config| config.policy.realms.len()), Ok(1));
+    let config = load(&folder.path("platform/cambio.yaml"), &TestEnvironment).unwrap();
+    assert_eq!((config.policy.realms.len(), config.audience_files.problems()), (1, Vec::new()));
 }
 
 #[test]
@@ -334,10 +341,11 @@ proptest! {
             let end = (at + cut).min(good.len());
             folder.write(name, format!("{}{insert}{}", &good[..at.min(good.len())], &good[end.max(at.min(good.len()))..]));
         }
-        let (result, sources) = attempt(&folder.path("cambio.yaml"), &TestEnvironment);
+        let (result, sources) = attempt(&folder.path("cambio.yaml"), &TestEnvironment, &AudienceFiles::default());
         prop_assert!(sources.files.contains_key(&folder.path("cambio.yaml")));
-        if let Err(problems) = result {
-            prop_assert!(!problems.is_empty());
+        match result {
+            Ok(config) => prop_assert!(config.audience_files.broken.iter().all(|file| !file.problems.is_empty())),
+            Err(problems) => prop_assert!(!problems.is_empty()),
         }
     }
 }

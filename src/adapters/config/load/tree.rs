@@ -10,7 +10,7 @@ use serde_saphyr::options::{AliasLimits, DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter, Options, Spanned};
 
 /// Largest file that Cambio parses. A thousand permissions have about 200 KiB.
-const MAX_BYTES: usize = 1 << 20;
+pub(super) const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting. The types need nine levels; the limit keeps the recursion of readers small.
 const MAX_DEPTH: usize = 32;
 /// Most values of one file, including those that aliases repeat: stops alias bombs.

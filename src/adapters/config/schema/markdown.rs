@@ -41,10 +41,12 @@ Rules for all files:
   handles a request makes Cambio refuse the request.
 
 Cambio looks at the files every second. If a file has changed (also a key or a certificate), or if the process gets SIGHUP,
-Cambio reads all of them again. If there is a problem then, the last good configuration stays in force as a whole.
+Cambio reads all of them again. A mistake in an audience file then concerns this file's audience alone: its last good version
+stays in force, if there is one, else exchanges for the audience are refused. With a mistake anywhere else, the last good
+configuration stays in force as a whole.
 
 `config_hash` in the log and `hash` in `/config` are the SHA-256 of `cambio.yaml`. The policy's hash is what
-`sha256sum *.yaml | sha256sum` prints in the audiences folder (with `LC_ALL=C`).
+`sha256sum *.yaml | sha256sum` prints in the audiences folder (with `LC_ALL=C`), over the versions that are in force.
 ";
 
 fn document(root: &Value, out: &mut String) {

@@ -2,8 +2,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::adapters::config::load::load;
 use crate::adapters::config::load::tests::{AUDIENCE, Folder, MAIN, TestEnvironment, pem};
+use crate::adapters::config::load::{attempt, load};
+use crate::adapters::config::settings::audience_files::AudienceFiles;
 
 fn watched(folder: &Folder) -> ConfigWatch {
     let path = folder.path("cambio.yaml");
@@ -38,6 +39,42 @@ fn sees_contents_and_folder() {
     assert!(sees(&mut watch), "main file changed");
     assert!(!sees(&mut watch), "nothing again");
 }
+
+/// Reading a pipe or `/dev/zero` would not end. A file that can't be read is watched until it can.
+#[test]
+fn sees_that_a_broken_file_is_mended() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    let path = folder.path("audiences/b.yaml");
+    for (name, make) in BROKEN {
+        make(&path);
+        assert!(sees(&mut watch), "{name} comes");
+        assert!(!sees(&mut watch), "{name} stays");
+        if path.is_dir() {
+            fs::remove_dir(&path).unwrap()
+        } else {
+            fs::remove_file(&path).unwrap()
+        }
+        folder.write("audiences/b.yaml", AUDIENCE);
+        assert!(sees(&mut watch), "{name} is mended");
+        fs::remove_file(&path).unwrap();
+        assert!(sees(&mut watch), "{name} goes");
+    }
+}
+
+/// A name, and what makes the file.
+type Kind = (&'static str, fn(&Path));
+
+/// What is no file, and files that are too large.
+const BROKEN: &[Kind] = &[
+    ("a pipe", |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())),
+    ("a link to /dev/zero", |path| symlink("/dev/zero", path).unwrap()),
+    ("a link that leads nowhere", |path| symlink("nowhere", path).unwrap()),
+    ("a link to itself", |path| symlink(path, path).unwrap()),
+    ("a folder", |path| fs::create_dir(path).unwrap()),
+    ("a large file", |path| fs::write(path, vec![b'#'; (1 << 20) + 1]).unwrap()),
+];
 
 #[test]
 fn a_change_between_reading_and_watching_counts() {
@@ -90,7 +127,7 @@ fn follows_the_files_of_a_failed_attempt() {
     let mut watch = watched(&folder);
     folder.write("cambio.yaml", format!("{MAIN}    signingKey: corp.pem\n"));
     assert!(sees(&mut watch));
-    let (outcome, sources) = crate::adapters::config::load::attempt(&folder.path("cambio.yaml"), &TestEnvironment);
+    let (outcome, sources) = attempt(&folder.path("cambio.yaml"), &TestEnvironment, &AudienceFiles::default());
     assert!(outcome.is_err());
     watch.follow(sources);
     assert!(!sees(&mut watch));

@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::*;
 use crate::adapters::config::load::load;
 use crate::adapters::config::load::tests::{AUDIENCE, Folder as Files, MAIN};
+use crate::adapters::config::settings::audience_files::AudienceFiles;
 use crate::judgement::issue::key::{KeyKind, generate};
 
 /// A name, replacements in the manifest, files with their text, and a part of the problem.
@@ -53,7 +54,8 @@ fn folder(keys: &Keys) -> (Files, String) {
 
 fn shown(files: &Files) -> Vec<String> {
     let prefix = format!("{}/", files.path("").display().to_string().trim_end_matches('/'));
-    let problems = load(&files.path("cambio.yaml"), &()).err().unwrap_or_default();
+    let loaded = load(&files.path("cambio.yaml"), &());
+    let problems = loaded.map_or_else(|problems| problems, |config| config.audience_files.problems());
     problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
 }
 
@@ -191,7 +193,8 @@ fn the_realm_says_which_keys_it_has() {
 fn a_missing_manifest_is_watched() {
     let files = Files::new();
     files.write("cambio.yaml", format!("{MAIN}    signingKeys: later\n"));
-    let (_, sources) = crate::adapters::config::load::attempt(&files.path("cambio.yaml"), &());
+    let (_, sources) =
+        crate::adapters::config::load::attempt(&files.path("cambio.yaml"), &(), &AudienceFiles::default());
     assert_eq!(sources.files.get(&files.path("later/keys.yaml")), Some(&None));
 }
 

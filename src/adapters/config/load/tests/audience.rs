@@ -184,7 +184,7 @@ const ROWS: &[Row] = &[
         "resource twice",
         FORWARD,
         "issuance: forward\nresources: ['https://a', 'https://a']",
-        &[":7:26: resources[1]: … already"],
+        &[":7:26: resources[1]: … listed twice"],
     ),
     (
         "mapping in forward",

@@ -349,8 +349,7 @@ fn what_is_asked_for_needs_somebody_to_ask_as() {
         let without: Vec<&str> =
             main.lines().filter(|line| key.is_empty() || !line.trim_start().starts_with(key)).collect();
         folder.write("cambio.yaml", without.join("\n"));
-        let problems = load(&folder.path("cambio.yaml"), &TestEnvironment).unwrap_err();
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let told = folder.problems();
         assert!(told.len() == 1 && told[0].contains(expected), "{name}: {told:?}");
     }
 }

@@ -1,0 +1,143 @@
+//! Which file has an audience or a resource that several files claim.
+//!
+//! The file that had it before keeps it, and the others are broken. If none had it, all of them are broken, because nobody can
+//! say who is right. So no file takes an audience away from a file that has it, and nothing depends on the order of files. What
+//! a broken file says of itself counts, too: while an owner's file is broken, nobody else gets the owner's audience.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::version::{AudienceFile, Version, VersionReader};
+use crate::adapters::config::load::problem::At;
+use crate::adapters::config::problem::Problem;
+use crate::judgement::policy::broken::FileNames;
+
+/// What only one file of a realm may have.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    realm: String,
+    claimed: Claimed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claimed {
+    Audience(String),
+    Resource(String),
+}
+
+/// A file that claims what another file has, or what others claim, too.
+struct Loser {
+    file: usize,
+    claim: Claim,
+    message: String,
+}
+
+/// Takes versions out of force until no claim is left that two files have. A file whose version on disk is taken out falls
+/// back to its last good version; that version may have a claim that another file has now.
+pub(super) fn settle(files: &mut [AudienceFile], reader: &VersionReader<'_>) {
+    loop {
+        let losers = losers(files, reader);
+        if losers.is_empty() {
+            return;
+        }
+        let mut fallen = BTreeSet::new();
+        for loser in &losers {
+            let Some(file) = files.get_mut(loser.file) else { continue };
+            if let Some(version) = file.version() {
+                let problem = problem(file, version, loser, reader);
+                file.problems.push(problem);
+            }
+            fallen.insert(loser.file);
+        }
+        for file in fallen {
+            let Some(file) = files.get_mut(file) else { continue };
+            if file.fresh.is_some() {
+                reader.fall_back(file);
+            } else {
+                file.kept = None;
+            }
+        }
+    }
+}
+
+/// The files in force that lose a claim.
+fn losers(files: &[AudienceFile], reader: &VersionReader<'_>) -> Vec<Loser> {
+    let mut claimants: BTreeMap<Claim, Vec<usize>> = BTreeMap::new();
+    for (index, file) in files.iter().enumerate() {
+        for claim in claims_of(file, reader) {
+            claimants.entry(claim).or_default().push(index);
+        }
+    }
+    let in_force = |index: &usize| files.get(*index).is_some_and(|file| file.version().is_some());
+    let shown = |index: &usize| files.get(*index).map(AudienceFile::shown);
+    let mut losers = Vec::new();
+    for (claim, claimants) in claimants.into_iter().filter(|(_, claimants)| claimants.len() > 1) {
+        let had_it = |index: &&usize| files.get(**index).is_some_and(|file| had(file, &claim, reader));
+        let owner = claimants.iter().find(had_it);
+        for file in claimants.iter().filter(|file| Some(*file) != owner && in_force(file)) {
+            let others = claimants.iter().filter(|other| *other != file && owner.is_none_or(|owner| *other == owner));
+            let others: Vec<_> = others.filter_map(shown).collect();
+            let message = claim.message(owner.is_some(), &others.join(", "));
+            losers.push(Loser { file: *file, claim: claim.clone(), message });
+        }
+    }
+    losers
+}
+
+/// What a file claims: with the version that is in force, or, if there is none, with what the broken file says.
+fn claims_of(file: &AudienceFile, reader: &VersionReader<'_>) -> BTreeSet<Claim> {
+    if let Some(version) = file.version() {
+        return claims(&version.names, &version.placed.realm).collect();
+    }
+    if file.gone {
+        return BTreeSet::new();
+    }
+    match &file.names.realm {
+        Some(realm) => claims(&file.names, realm).collect(),
+        // It may be any.
+        None => reader.realms().flat_map(|realm| claims(&file.names, realm)).collect(),
+    }
+}
+
+/// Whether a file had it before.
+fn had(file: &AudienceFile, claim: &Claim, reader: &VersionReader<'_>) -> bool {
+    let Some(before) = reader.last.in_force.get(&file.path) else { return false };
+    // If its realm is gone, the realm has another name now.
+    let realm = before.names.realm.as_ref().filter(|realm| reader.realms().any(|name| name == *realm));
+    let realm = realm.unwrap_or(&claim.realm);
+    claims(&before.names, realm).any(|had| had == *claim)
+}
+
+fn claims<'n>(names: &'n FileNames, realm: &'n str) -> impl Iterator<Item = Claim> + 'n {
+    let audience = names.audience.iter().cloned().map(Claimed::Audience);
+    let resources = names.resources.iter().cloned().map(Claimed::Resource);
+    audience.chain(resources).map(|claimed| Claim { realm: realm.to_owned(), claimed })
+}
+
+impl Claim {
+    fn message(&self, had: bool, others: &str) -> String {
+        let realm = &self.realm;
+        let nobody = "; nobody gets it, because Cambio can't know which file is right";
+        match (&self.claimed, had) {
+            (Claimed::Audience(_), true) => format!("the realm {realm} already has it in {others}"),
+            (Claimed::Audience(_), false) => format!("the realm {realm} has it in {others}, too{nobody}"),
+            (Claimed::Resource(uri), true) => format!("{uri:?} already stands for the audience in {others}"),
+            (Claimed::Resource(uri), false) => format!("{uri:?} stands for the audience in {others}, too{nobody}"),
+        }
+    }
+}
+
+/// The problem, at the place of the claim.
+fn problem(file: &AudienceFile, version: &Version, loser: &Loser, reader: &VersionReader<'_>) -> Problem {
+    let report = reader.report;
+    report.open(&file.path);
+    let root = At::root(&version.tree, report);
+    let at = match &loser.claim.claimed {
+        Claimed::Audience(_) => root.field("audience"),
+        Claimed::Resource(uri) => {
+            let index = version.names.resources.iter().position(|one| one == uri);
+            root.field("resources").item(index.unwrap_or_default())
+        }
+    };
+    let mut noted = report.apart(|| at.problem(loser.message.clone())).problems;
+    noted.pop().unwrap_or_else(|| Problem::of_file(&file.path, loser.message.clone()))
+}

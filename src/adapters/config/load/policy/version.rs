@@ -1,0 +1,218 @@
+//! One audience file: the version on disk, and the last good version.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::adapters::config::file::audience::Audience;
+use crate::adapters::config::load::audience::{self, Main, Placed};
+use crate::adapters::config::load::document::{self, ReadDocument};
+use crate::adapters::config::load::files;
+use crate::adapters::config::load::problem::{At, ProblemList};
+use crate::adapters::config::load::tree::{self, Location, Node, Value};
+use crate::adapters::config::problem::Problem;
+use crate::adapters::config::settings::audience_files::AudienceFiles;
+use crate::judgement::policy::broken::FileNames;
+
+/// Longest name that Cambio reads from a broken file, in bytes: log and audit lines repeat the name.
+const LONGEST_NAME: usize = 200;
+
+/// An audience file and its versions. What is in force is the fresh version, else the last good one, else nothing.
+pub(super) struct AudienceFile {
+    pub(super) path: PathBuf,
+    /// The bytes on disk, if they could be read.
+    bytes: Option<Arc<[u8]>>,
+    /// The version on disk, if it is good.
+    pub(super) fresh: Option<Version>,
+    /// The last good version, if Cambio falls back to it.
+    pub(super) kept: Option<Version>,
+    pub(super) names: FileNames,
+    /// Why the version on disk is not in force.
+    pub(super) problems: Vec<Problem>,
+    /// Nothing is there, so the file counts as removed, and so do its permissions.
+    pub(super) gone: bool,
+}
+
+/// A good version of a file.
+pub(super) struct Version {
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) hash: String,
+    pub(super) placed: Placed,
+    pub(super) names: FileNames,
+    pub(super) tree: Node,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl AudienceFile {
+    /// What is in force.
+    pub(super) fn version(&self) -> Option<&Version> {
+        self.fresh.as_ref().or(self.kept.as_ref())
+    }
+
+    /// The file and its owner, for messages about other files.
+    pub(super) fn shown(&self) -> String {
+        let owner = self.names.owner.as_deref().unwrap_or("unknown");
+        let note = match (&self.fresh, &self.kept) {
+            (Some(_), _) => "",
+            (None, Some(_)) => ", whose last good version is in force",
+            (None, None) => ", which is broken",
+        };
+        format!("{} (owner {owner}){note}", self.path.display())
+    }
+}
+
+/// Reads and checks versions.
+pub(super) struct VersionReader<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) main: Main<'a>,
+    pub(super) schema: Json,
+    /// What is in force so far.
+    pub(super) last: &'a AudienceFiles,
+    pub(super) report: &'a ProblemList,
+}
+
+impl VersionReader<'_> {
+    /// The names of all realms.
+    pub(super) fn realms(&self) -> impl Iterator<Item = &str> {
+        self.main.realms.into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+    }
+
+    /// Reads the version on disk.
+    pub(super) fn read(&self, path: PathBuf) -> AudienceFile {
+        let report = self.report;
+        report.open(&path);
+        report.documents.borrow_mut().insert(path.clone());
+        let names = self.names(&path, None);
+        let mut file =
+            AudienceFile { path, bytes: None, fresh: None, kept: None, names, problems: Vec::new(), gone: false };
+        let bytes = match files::read_audience(self.folder, &file.path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                report.watch(&file.path, None);
+                let noted = report.apart(|| report.problem(Location::default(), "", error.to_string()));
+                file.problems = noted.problems;
+                file.gone = error.is_gone();
+                return file;
+            }
+        };
+        report.watch(&file.path, Some(files::sha256(&bytes)));
+        let bytes: Arc<[u8]> = bytes.as_slice().into();
+        match self.check(&bytes) {
+            Checked::Good(version) => {
+                file.names = version.names.clone();
+                file.fresh = Some(*version);
+            }
+            Checked::Broken { problems, tree } => {
+                file.names = self.names(&file.path, tree.or_else(|| salvage(&bytes)).as_ref());
+                file.problems = problems;
+            }
+        }
+        file.bytes = Some(bytes);
+        file
+    }
+
+    /// Falls back to the last good version, unless the file was removed, or `cambio.yaml` does not allow the version any more.
+    pub(super) fn fall_back(&self, file: &mut AudienceFile) {
+        let was_good = file.fresh.take().is_some();
+        let last = self.last.in_force.get(&file.path).filter(|_| !file.gone);
+        // What is on disk was checked already.
+        let Some(last) = last.filter(|last| was_good || file.bytes.as_ref() != Some(&last.bytes)) else { return };
+        self.report.open(&file.path);
+        match self.check(&last.bytes) {
+            // The places of its warnings are those of another text.
+            Checked::Good(version) => file.kept = Some(Version { warnings: Vec::new(), ..*version }),
+            Checked::Broken { problems, .. } => {
+                let misfits = problems.into_iter().map(|problem| Problem {
+                    line: 0,
+                    column: 0,
+                    message: format!("its last good version does not fit cambio.yaml any more: {}", problem.message),
+                    ..problem
+                });
+                file.problems.extend(misfits);
+            }
+        }
+    }
+
+    fn check(&self, bytes: &Arc<[u8]>) -> Checked {
+        let report = self.report;
+        let checked = report.apart(|| {
+            let document = document::parse::<Audience>(bytes, &self.schema, None, report)?;
+            let at = At::root(&document.tree, report);
+            distinct(&document.file.resources, &at.field("resources"));
+            let placed = audience::audience(&document.file, self.main, &at);
+            Ok((document, placed))
+        });
+        match checked.result {
+            Ok((document, Some(placed))) if checked.problems.is_empty() => {
+                let ReadDocument { file, tree, hash } = document;
+                let names = FileNames {
+                    owner: Some(placed.audience.owner.clone()),
+                    realm: Some(placed.realm.clone()),
+                    audience: Some(file.audience),
+                    resources: file.resources,
+                };
+                let warnings = checked.warnings;
+                Checked::Good(Box::new(Version { bytes: Arc::clone(bytes), hash, placed, names, tree, warnings }))
+            }
+            Ok((document, _)) => Checked::Broken { problems: checked.problems, tree: Some(document.tree) },
+            Err(tree) => Checked::Broken { problems: checked.problems, tree },
+        }
+    }
+
+    /// What the tree says of itself, else what was known of the file before.
+    fn names(&self, path: &Path, tree: Option<&Node>) -> FileNames {
+        let broken = || self.last.broken.iter().find(|file| file.path == *path).map(|file| &file.names);
+        let known = self.last.in_force.get(path).map(|version| &version.names).or_else(broken);
+        let Some(tree) = tree else { return known.cloned().unwrap_or_default() };
+        let text = |key: &str| match &tree.field(key)?.value {
+            Value::Text(text) if (1..=LONGEST_NAME).contains(&text.trim().len()) => Some(text.trim().to_owned()),
+            _ => None,
+        };
+        let only_realm = || self.realms().next().filter(|_| self.realms().count() == 1).map(str::to_owned);
+        let resources = tree.field("resources").map(|node| match &node.value {
+            Value::List(items) => items.iter().filter_map(text_of).collect(),
+            _ => Vec::new(),
+        });
+        FileNames {
+            owner: text("owner").or_else(|| known?.owner.clone()),
+            // A file in a realm that does not exist may be about any.
+            realm: text("realm").or_else(only_realm).filter(|name| self.realms().any(|realm| realm == name)),
+            audience: text("audience").or_else(|| known?.audience.clone()),
+            resources: resources.unwrap_or_default(),
+        }
+    }
+}
+
+/// The result of a check.
+enum Checked {
+    Good(Box<Version>),
+    Broken { problems: Vec<Problem>, tree: Option<Node> },
+}
+
+/// What a file that is no YAML says of itself: the lines that are YAML on their own.
+fn salvage(bytes: &[u8]) -> Option<Node> {
+    let text = String::from_utf8_lossy(bytes);
+    let line_of = |key: &str| {
+        let mut lines = text.lines().filter(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+        lines.find(|line| tree::parse(line.as_bytes()).is_ok())
+    };
+    let lines: Vec<_> = ["audience", "owner", "realm"].into_iter().filter_map(line_of).collect();
+    tree::parse(lines.join("\n").as_bytes()).ok().filter(|_| !lines.is_empty())
+}
+
+fn text_of(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn distinct(resources: &[String], at: &At<'_>) {
+    for (index, (at, resource)) in at.items(resources).enumerate() {
+        if resources.iter().take(index).any(|before| before == resource) {
+            at.problem(format!("{resource:?} is listed twice"));
+        }
+    }
+}
