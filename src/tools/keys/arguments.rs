@@ -61,10 +61,9 @@ pub(super) struct RotateKeysArguments {
     /// Type of the new next key; without it that of the key that becomes active
     #[arg(long = "type", value_name = "TYPE", value_parser = key_type())]
     pub(super) kind: Option<KeyKind>,
-    /// How long a key must have been published before it signs, such as 30s, 10m or 1h
-    // Resource servers keep key sets for minutes.
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = period)]
-    pub(super) min_published: SignedDuration,
+    /// How long a key must have been published before it signs; without it 10m, or 24h for a new algorithm
+    #[arg(long, value_name = "DURATION", value_parser = period)]
+    pub(super) min_published: Option<SignedDuration>,
     /// Rotate at once, even if the next key has just been published
     #[arg(long)]
     pub(super) now: bool,

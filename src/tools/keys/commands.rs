@@ -13,6 +13,12 @@ use crate::tools::keys::arguments::{GenerateKeyArguments, ListKeysArguments, Rot
 use crate::tools::keys::error::KeysError;
 use crate::tools::keys::folder::{self, FolderChange, LockedFolder, NewKey};
 
+/// How long the next key is published before it signs: resource servers keep key sets for minutes.
+const MIN_PUBLISHED: SignedDuration = SignedDuration::from_mins(10);
+/// How long a next key with another algorithm is published before it signs. Some resource servers read the algorithms
+/// only when they start, and need the time to be restarted.
+const MIN_PUBLISHED_ALGORITHM: SignedDuration = SignedDuration::from_hours(24);
+
 /// Makes a key, or changes a folder of keys.
 ///
 /// A single private key goes to the file (mode 0600) or to standard output. Its public JWK goes to standard output, or to
@@ -53,12 +59,15 @@ pub(super) fn rotate(
     notes: &mut impl Write,
 ) -> Result<(), KeysError> {
     let folder = LockedFolder::existing(&arguments.dir)?;
-    let min_published = if arguments.now { SignedDuration::MIN } else { arguments.min_published };
+    let min_published = if arguments.now { Some(SignedDuration::MIN) } else { arguments.min_published };
     let mut rotated = rotated(folder.keys()?, min_published, now)?;
     let kind = arguments.kind.or(rotated.kind).unwrap_or(KeyKind::Rsa);
     let new = NewKey::make(kind, KeyState::Next, now)?;
     rotated.keys.push(new.key.clone());
     folder.apply(FolderChange { write: vec![new], keys: rotated.keys })?;
+    if let Some(remark) = rotated.remark {
+        writeln!(notes, "{remark}").map_err(KeysError::Output)?;
+    }
     for kid in rotated.pruned {
         writeln!(notes, "dropped {kid}: its last token has expired").map_err(KeysError::Output)?;
     }
@@ -89,20 +98,35 @@ pub(super) struct RotatedKeys {
     pub(super) pruned: Vec<String>,
     /// The kind of the key that became active.
     pub(super) kind: Option<KeyKind>,
+    /// What some resource servers may need.
+    pub(super) remark: Option<String>,
 }
 
-/// Makes the next key active, retires the active key, and drops retired keys whose last token has expired.
+/// Makes the next key active, retires the active key, and drops retired keys whose last token has expired. The next key
+/// must have been published for `min_published`.
 pub(super) fn rotated(
     keys: Vec<FolderKey>,
-    min_published: SignedDuration,
+    min_published: Option<SignedDuration>,
     now: Timestamp,
 ) -> Result<RotatedKeys, KeysError> {
     let next = keys.iter().find(|key| key.state == KeyState::Next).ok_or(KeysError::NextIsMissing)?;
-    if now.duration_since(next.since) < min_published {
+    let is_new = keys.iter().any(|key| key.state == KeyState::Active && algorithm(key) != algorithm(next));
+    let least = min_published.unwrap_or(if is_new { MIN_PUBLISHED_ALGORITHM } else { MIN_PUBLISHED });
+    if now.duration_since(next.since) < least {
         let (kid, since) = (next.kid.clone(), next.since);
-        let from = since.checked_add(min_published).unwrap_or(Timestamp::MAX);
-        return Err(KeysError::TooYoung { kid, since, from });
+        let from = since.checked_add(least).unwrap_or(Timestamp::MAX);
+        let algorithm = algorithm(next).to_owned();
+        return Err(match min_published {
+            None if is_new => KeysError::NewAlgorithm { kid, algorithm, since, from },
+            _ => KeysError::TooYoung { kid, since, from },
+        });
     }
+    let remark = is_new.then(|| {
+        let (algorithm, since) = (algorithm(next), next.since);
+        format!(
+            "resource servers that read the algorithms only when they start refuse {algorithm} if they were started before {since}"
+        )
+    });
     let kind = next.jwk.get("alg").and_then(Value::as_str).and_then(kind_of);
     let (mut kept, mut pruned) = (Vec::new(), Vec::new());
     for mut key in keys {
@@ -120,7 +144,7 @@ pub(super) fn rotated(
         }
         kept.push(key);
     }
-    Ok(RotatedKeys { keys: kept, pruned, kind })
+    Ok(RotatedKeys { keys: kept, pruned, kind, remark })
 }
 
 /// Prints one line for each key, in the order in which they are published, or a JSON array.

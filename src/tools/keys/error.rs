@@ -45,6 +45,20 @@ pub enum KeysError {
         /// When it may sign.
         from: Timestamp,
     },
+    /// Resource servers may not accept the next key's algorithm yet.
+    #[error(
+        "the key {kid} signs with {algorithm}, and the active key does not. It was first published at {since}: resource servers that read the algorithms only when they start, as Spring Security does, refuse its tokens if they were started before that. Restart them and rotate from {from} on, or earlier with --min-published or --now"
+    )]
+    NewAlgorithm {
+        /// The next key.
+        kid: String,
+        /// The algorithm of its signatures.
+        algorithm: String,
+        /// When it was first published.
+        since: Timestamp,
+        /// When it may sign.
+        from: Timestamp,
+    },
     /// Standard output or error can't be written.
     #[error("output: {0}")]
     Output(std::io::Error),

@@ -116,9 +116,15 @@ fn a_folder_lives() {
     assert_eq!(place.read()[0].jwk["alg"], "EdDSA");
     assert_eq!(place.states()[1..].iter().map(|(kid, _)| kid).collect::<Vec<_>>(), [third, second, first]);
 
+    // Its algorithm is new, and some resource servers read the algorithms only when they start.
+    let early = place.run(10 + 24 * 60 - 1, "rotate").unwrap_err().to_string();
+    assert!(early.contains("signs with EdDSA") && early.contains("from 2026-11-03T08:10:00Z on"), "{early}");
+    assert!(matches!(place.run(11, "rotate --min-published 30m"), Err(KeysError::TooYoung { .. })));
+
     // A day later the first two have no tokens left.
     let text = place.run(10 + 24 * 60 + 1, "rotate").unwrap();
     assert!(text.contains(&format!("dropped {first}: its last token has expired")), "{text}");
+    assert!(text.contains("refuse EdDSA if they were started before 2026-11-02T08:10:00Z"), "{text}");
     assert_eq!(
         place.states().iter().map(|(_, state)| *state).collect::<Vec<_>>(),
         [KeyState::Next, KeyState::Active, KeyState::Retired]
@@ -178,7 +184,8 @@ fn list_says_what_is_public() {
 #[test]
 fn a_crash_leaves_a_folder_that_loads() {
     let change = |folder: &LockedFolder| {
-        let rotated = crate::tools::keys::commands::rotated(folder.keys().unwrap(), SignedDuration::MIN, AT).unwrap();
+        let rotated =
+            crate::tools::keys::commands::rotated(folder.keys().unwrap(), Some(SignedDuration::MIN), AT).unwrap();
         let new = NewKey::make(KeyKind::P256, KeyState::Next, AT).unwrap();
         let mut keys = rotated.keys;
         keys.push(new.key.clone());
