@@ -1,12 +1,14 @@
 //! A cache of an issuer's keys, which are refreshed and never replaced with an unusable answer.
 //!
-//! Good keys are served from memory, and a task refreshes them before they are old. An unknown `kid` causes one fetch
-//! for all callers, and then none for a while, so that made-up ids put no load on the issuer. When a fetch fails, the
-//! good keys stay, but only up to `max_stale`. After that time Cambio could accept a key that the issuer has withdrawn,
-//! so there are no keys, and exchanges are refused.
+//! Good keys are served from memory, and a task refreshes them before they are old. An unknown `kid`, or a token that no
+//! key verifies, causes one fetch for all callers, and then none for a while, so that made-up tokens put no load on the
+//! issuer. A `kid` that fresh keys lack causes no further fetch within `refresh_interval`. When a fetch fails, the good
+//! keys stay, but only up to `max_stale`. After that time Cambio could accept a key that the issuer has withdrawn, so
+//! there are no keys, and exchanges are refused.
 
 pub mod fetch;
 pub mod source;
+mod unknown;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,10 +18,12 @@ use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
 
 use crate::adapters::config::JwksLimits;
-use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::keys::{KeySet, MAX_KEYS, NoUsableKey};
 use crate::words::clock::Clock;
+use crate::words::refusal::Reason;
 use fetch::{FetchError, Fetcher};
 pub use source::Source;
+use unknown::{UnknownKids, within};
 
 /// Time after a failed fetch during which callers get its error and no other fetch is tried.
 const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
@@ -36,8 +40,14 @@ pub struct JwksCache(Arc<Inner>);
 
 /// There are no usable keys.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the issuer's keys can't be had: {0}")]
-pub struct JwksError(Arc<FetchError>);
+pub enum JwksError {
+    /// No key set could be fetched.
+    #[error("the issuer's keys can't be had: {0}")]
+    Unavailable(#[from] Arc<FetchError>),
+    /// The issuer publishes no key that Cambio can use.
+    #[error("{0}")]
+    Unusable(#[from] NoUsableKey),
+}
 
 struct Inner {
     fetcher: Fetcher,
@@ -46,13 +56,18 @@ struct Inner {
     observer: FetchObserver,
     held: ArcSwapOption<Held>,
     attempts: Mutex<Attempts>,
+    unknown: Mutex<UnknownKids>,
+    /// What was last logged about keys that are not used.
+    remarked: Mutex<String>,
     /// One fetch at a time. The key is the generation that the fetch replaces.
     flights: Cache<u64, Arc<Held>>,
 }
 
-/// A good key set.
+/// A key set of the issuer.
 struct Held {
     keys: Arc<KeySet>,
+    /// The time before the fetch.
+    asked: Timestamp,
     fetched: Timestamp,
     /// Counts the good fetches.
     generation: u64,
@@ -60,7 +75,7 @@ struct Held {
 
 #[derive(Default)]
 struct Attempts {
-    unknown_kid: Option<Timestamp>,
+    because_of_token: Option<Timestamp>,
     failed: Option<(Timestamp, Arc<FetchError>)>,
 }
 
@@ -70,8 +85,18 @@ enum Cause {
     Scheduled,
     /// No usable keys are held.
     Missing,
-    /// A token names a key that Cambio does not have.
-    UnknownKid,
+    /// A token names a key that Cambio does not have, or no key verifies it.
+    Token,
+}
+
+impl JwksError {
+    /// The reason for which an exchange is refused.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Unavailable(_) => Reason::KeysUnavailable,
+            Self::Unusable(_) => Reason::KeysUnusable,
+        }
+    }
 }
 
 impl JwksCache {
@@ -84,25 +109,69 @@ impl JwksCache {
             observer,
             held: ArcSwapOption::empty(),
             attempts: Mutex::default(),
+            unknown: Mutex::default(),
+            remarked: Mutex::default(),
             flights: Cache::new(1),
         }))
     }
 
-    /// The keys. If none of them has this `kid`, they are fetched again, if a fetch is due. The returned keys may still
-    /// lack the `kid`. Fails if there are no good keys younger than `max_stale`.
+    /// The keys to verify a token with. If the issuer publishes none with this `kid`, they are fetched again, if a fetch
+    /// is due. The returned keys may still lack the `kid`.
+    ///
+    /// # Errors
+    /// There are no keys younger than `max_stale`, or none of them can be used.
     pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, JwksError> {
+        let keys = self.published(kid).await?;
+        keys.check_usable()?;
+        Ok(keys)
+    }
+
+    /// The keys as the issuer publishes them, like [`Self::keys`] for a token with this `kid`. Maybe none can be used.
+    ///
+    /// # Errors
+    /// There are no keys younger than `max_stale`.
+    pub async fn published(&self, kid: Option<&str>) -> Result<Arc<KeySet>, JwksError> {
+        let now = self.0.clock.now();
         let held = self.0.held.load_full();
         let generation = Held::generation(held.as_deref());
         let Some(held) = held.filter(|held| self.0.usable(held)) else {
-            let newer = self.refresh(generation, Cause::Missing).await;
-            return newer.map(|held| Arc::clone(&held.keys)).map_err(JwksError);
+            return Ok(Arc::clone(&self.refresh(generation, Cause::Missing).await?.keys));
         };
-        if kid.is_none_or(|kid| held.keys.contains(kid)) {
+        let Some(kid) = kid.filter(|kid| !held.keys.publishes(kid) && !self.0.is_unknown(kid, now)) else {
             return Ok(Arc::clone(&held.keys));
-        }
+        };
         // If the fetch fails or is not due, the present keys stay good, and the token's key is reported as unknown.
-        let newer = self.refresh(generation, Cause::UnknownKid).await;
-        Ok(newer.map_or_else(|_| Arc::clone(&held.keys), |held| Arc::clone(&held.keys)))
+        let Ok(newer) = self.refresh(generation, Cause::Token).await else { return Ok(Arc::clone(&held.keys)) };
+        // A fetch that began before the token came may have been too early for its key.
+        if newer.asked >= now && !newer.keys.publishes(kid) {
+            self.0.unknown().remember(kid, now);
+        }
+        Ok(Arc::clone(&newer.keys))
+    }
+
+    /// The keys, if they are other ones than `verified_nothing`, which has no key that made the signature of a token.
+    /// They are fetched again for this, if a fetch is due.
+    pub async fn newer(&self, verified_nothing: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        let held = self.0.held.load_full()?;
+        let is_newer = |held: &Arc<Held>| !Arc::ptr_eq(&held.keys, verified_nothing);
+        let held = if is_newer(&held) {
+            held
+        } else {
+            self.refresh(held.generation, Cause::Token).await.ok().filter(is_newer)?
+        };
+        (self.0.usable(&held) && !held.keys.is_empty()).then(|| Arc::clone(&held.keys))
+    }
+
+    /// Whether [`Self::keys`] for a token with this `kid` would fetch nothing, if no other fetch were pending.
+    pub fn has_keys_for(&self, kid: Option<&str>) -> bool {
+        let is_settled =
+            |keys: Arc<KeySet>| kid.is_none_or(|kid| keys.publishes(kid) || self.0.is_unknown(kid, self.0.clock.now()));
+        self.held().is_some_and(is_settled)
+    }
+
+    /// Whether a token that no key verifies would cause a fetch now.
+    pub fn may_fetch_for_token(&self) -> bool {
+        self.0.is_due(self.0.clock.now())
     }
 
     /// The present keys, without fetching, if they are usable.
@@ -152,9 +221,9 @@ impl JwksCache {
                 );
             match flight.await.map_err(|_| FetchError::Aborted)? {
                 Ok(held) => return Ok(held),
-                // This flight was made for an unknown `kid` and was not due. This caller has another cause, so it tries
+                // This flight was made because of a token and was not due. This caller has another cause, so it tries
                 // again.
-                Err(error) if matches!(*error, FetchError::NotDue) && cause != Cause::UnknownKid => {
+                Err(error) if matches!(*error, FetchError::NotDue) && cause != Cause::Token => {
                     tokio::task::yield_now().await;
                 }
                 Err(error) => {
@@ -195,12 +264,14 @@ impl Inner {
             return Ok(held);
         }
         self.admit(cause)?;
-        let result = self.fetcher.fetch().await;
+        let (asked, held) = (self.clock.now(), self.held.load_full());
+        let result = self.fetcher.fetch(held.as_deref().map(|held| &held.keys)).await;
         (self.observer)(result.as_ref().map(|_| ()));
         let now = self.clock.now();
         match result {
             Ok(keys) => {
-                let held = Arc::new(Held { keys: Arc::new(keys), fetched: now, generation: generation + 1 });
+                self.remark(&keys);
+                let held = Arc::new(Held { keys, asked, fetched: now, generation: generation + 1 });
                 self.held.store(Some(Arc::clone(&held)));
                 self.attempts().failed = None;
                 Ok(held)
@@ -225,15 +296,47 @@ impl Inner {
                 }
                 _ => Ok(()),
             },
-            Cause::UnknownKid => {
-                let cooldown = self.limits.unknown_kid_cooldown;
-                if attempts.unknown_kid.is_some_and(|at| within(cooldown, at, now)) {
+            Cause::Token => {
+                if !self.is_past_cooldown(&attempts, now) {
                     return Err(FetchError::NotDue);
                 }
-                attempts.unknown_kid = Some(now);
+                attempts.because_of_token = Some(now);
                 Ok(())
             }
         }
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.is_past_cooldown(&self.attempts(), now)
+    }
+
+    fn is_past_cooldown(&self, attempts: &Attempts, now: Timestamp) -> bool {
+        !attempts.because_of_token.is_some_and(|at| within(self.limits.unknown_kid_cooldown, at, now))
+    }
+
+    fn is_unknown(&self, kid: &str, now: Timestamp) -> bool {
+        self.unknown().contains(kid, self.limits.refresh_interval, now)
+    }
+
+    fn unknown(&self) -> std::sync::MutexGuard<'_, UnknownKids> {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs which keys are published and not used, and why, whenever that changes.
+    fn remark(&self, keys: &KeySet) {
+        let mut remark = keys.left_out_summary();
+        if keys.is_nearly_full() {
+            let used = keys.len();
+            remark = format!("{used} signing keys are used, of at most {MAX_KEYS}; {remark}");
+        }
+        let mut remarked = self.remarked.lock().unwrap_or_else(PoisonError::into_inner);
+        if *remarked == remark {
+            return;
+        }
+        if !remark.is_empty() {
+            tracing::warn!(source = %self.fetcher, used = keys.len(), left_out = %remark, "not every published key is used");
+        }
+        *remarked = remark;
     }
 
     fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
@@ -243,13 +346,6 @@ impl Inner {
     fn age(&self, held: &Held) -> SignedDuration {
         since(held.fetched, self.clock.now())
     }
-}
-
-/// Whether a pause that began at `start` still lasts. If the clock was set back, the pause ends: otherwise it would
-/// last longer by that time.
-fn within(pause: Duration, start: Timestamp, now: Timestamp) -> bool {
-    let passed = now.duration_since(start);
-    !passed.is_negative() && passed.unsigned_abs() < pause
 }
 
 /// Time from `earlier` to `now`; zero if the clock was set back.

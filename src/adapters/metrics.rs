@@ -151,6 +151,14 @@ impl Metrics {
         self.families.jwks_age.with_label_values(&[issuer]).set(age.map_or(-1.0, |age| age.as_secs_f64()));
     }
 
+    /// How many of an issuer's keys are used and how many are left out, at scrape time.
+    pub fn jwks_keys(&self, issuer: &str, used: usize, left_out: usize) {
+        for (state, count) in [("used", used), ("left_out", left_out)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.families.jwks_keys.with_label_values(&[issuer, state]).set(count);
+        }
+    }
+
     /// The store answered, or failed to.
     pub fn store_answered(&self, operation: StoreOperation, outcome: StoreOutcome, took: Duration) {
         let labels = [operation.as_str(), outcome.as_str()];

@@ -202,10 +202,10 @@ mod tests {
             let path = folder.write("ca.pem", ca);
             Fetcher::new(Source::Url { url: url.clone(), public: None }, Some(&path), None).unwrap()
         };
-        assert!(fetcher(&own.cert.pem()).fetch().await.unwrap().contains(key.kid()));
+        assert!(fetcher(&own.cert.pem()).fetch(None).await.unwrap().contains(key.kid()));
         let both = format!("{}{}", other.cert.pem(), own.cert.pem());
-        assert!(fetcher(&both).fetch().await.is_ok());
-        let refused = fetcher(&other.cert.pem()).fetch().await;
+        assert!(fetcher(&both).fetch(None).await.is_ok());
+        let refused = fetcher(&other.cert.pem()).fetch(None).await;
         assert!(matches!(refused, Err(FetchError::Outgoing(OutgoingError::Connection(_)))), "{refused:?}");
     }
 

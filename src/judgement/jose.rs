@@ -1,5 +1,6 @@
 //! What holds for any JWT: signatures (RFC 7515), keys (RFC 7517), registered claims (RFC 7519) and claim rules.
 
+pub mod algorithms;
 pub mod checks;
 pub mod claims;
 pub mod jws;

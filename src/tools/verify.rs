@@ -3,9 +3,11 @@
 mod authority;
 mod report;
 
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
@@ -231,10 +233,12 @@ impl TokenCheck<'_> {
 }
 
 /// Fetches the keys once, as the gate's key cache does.
-fn fetch(fetcher: &Fetcher) -> Result<KeySet, CommandFailure> {
+fn fetch(fetcher: &Fetcher) -> Result<Arc<KeySet>, CommandFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
-    let keys = runtime.block_on(fetcher.fetch());
-    keys.map_err(|error| CommandFailure(format!("keys from {fetcher}: {error}")))
+    let failed = |error: &dyn Display| CommandFailure(format!("keys from {fetcher}: {error}"));
+    let keys = runtime.block_on(fetcher.fetch(None)).map_err(|error| failed(&error))?;
+    keys.check_usable().map_err(|error| failed(&error))?;
+    Ok(keys)
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::client::{self, Answer};
 use crate::support::faults::{Endpoint, Fault};
-use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World};
+use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World, until};
 
 async fn get(world: &World, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::get(path);
@@ -136,6 +136,182 @@ async fn keys_at_hand_do_not_wait_for_one_that_hangs() {
     let answer = get(&world, CERTS_PATH, &[]).await;
     assert_eq!((answer.status.as_u16(), kids(&answer).is_empty()), (200, false));
     assert!(begun.elapsed() < std::time::Duration::from_secs(15), "it waited for responseTimeout");
+}
+
+/// A set as the identity provider publishes it, the place of Cambio's keys in it, and what an exchange ends with.
+type PublishedSet = (&'static str, String, Result<(), &'static str>);
+
+#[tokio::test]
+async fn a_set_passes_as_it_came_whatever_of_it_can_be_used() {
+    let plan = Plan::new().await;
+    let (corp, other) = (plan.idp.signing_key("corp").unwrap(), plan.idp.signing_key("partner").unwrap());
+    let with = |name: &str, value: Value| {
+        let mut jwk = corp.jwk();
+        jwk[name] = value;
+        jwk
+    };
+    let (good, kid) = (corp.jwk(), Value::from(corp.kid()));
+    let mut twin = other.jwk();
+    twin["kid"] = kid;
+    let many: Vec<_> = (0..64).map(|number| format!(r#"{{"kty":"EC","crv":"P-521","kid":"{number}"}}"#)).collect();
+    let zero = {
+        use base64::Engine as _;
+        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let number = engine.decode(good["n"].as_str().unwrap()).unwrap();
+        with("n", engine.encode([&[0], &number[..]].concat()).into())
+    };
+    let (es512, unusable) = (r#"{"kty":"EC","crv":"P-521","alg":"ES512","kid":"e"}"#, Err("keys_unusable"));
+    let padded = with("n", format!("{}==", good["n"].as_str().unwrap()).into());
+    let cases: [PublishedSet; 17] = [
+        ("as always", format!(r#"{{"keys":[{good}OWN]}}"#), Ok(())),
+        (
+            "white space and unknown members",
+            format!("{{ \"x\": 1.50,\n \"keys\": [ {good} OWN] , \"y\": [] }}\n"),
+            Ok(()),
+        ),
+        (
+            "a kid twice, for two algorithms",
+            format!(r#"{{"keys":[{good},{}OWN]}}"#, with("alg", "PS256".into())),
+            Ok(()),
+        ),
+        ("an entry twice", format!(r#"{{"keys":[{good},{good}OWN]}}"#), Ok(())),
+        ("two keys of one kid", format!(r#"{{"keys":[{good},{twin}OWN]}}"#), unusable),
+        (
+            "two keys of one kid, and a third",
+            format!(r#"{{"keys":[{good},{twin},{}OWN]}}"#, with("kid", "k".into())),
+            Err("subject_token_key_unknown"),
+        ),
+        ("64 more keys", format!(r#"{{"keys":[{},{good}OWN]}}"#, many.join(",")), Ok(())),
+        ("ES512", format!(r#"{{"keys":[{es512}OWN]}}"#), unusable),
+        ("ES512 among others", format!(r#"{{"keys":[{es512},{good}OWN]}}"#), Ok(())),
+        ("Ed448", r#"{"keys":[{"kty":"OKP","crv":"Ed448","alg":"Ed448","kid":"e","x":"AA"}OWN]}"#.to_owned(), unusable),
+        ("ML-DSA", format!(r#"{{"keys":[{{"kty":"AKP","alg":"ML-DSA-65","pub":"AA"}},{good}OWN]}}"#), Ok(())),
+        ("a null key", format!(r#"{{"keys":[null,{good}OWN]}}"#), Ok(())),
+        ("a null alg, use and key_ops", format!(r#"{{"keys":[{}OWN]}}"#, with("alg", Value::Null)), Ok(())),
+        ("a leading zero", format!(r#"{{"keys":[{zero}OWN]}}"#), Ok(())),
+        ("padded", format!(r#"{{"keys":[{padded}OWN]}}"#), unusable),
+        ("a member twice in one key", format!(r#"{{"keys":[{{"kid":"a","kid":"b"}},{good}OWN]}}"#), Ok(())),
+        ("keys for encryption only", r#"{"keys":[{"kty":"RSA","use":"enc"}OWN]}"#.to_owned(), unusable),
+    ];
+    drop(plan);
+    for (name, text, expected) in cases {
+        let plan = Plan::new().await;
+        plan.idp.faults().answer_at(CERTS_PATH, 200, &text.replace("OWN", ""));
+        let world = plan.start().await;
+        let answer = get(&world, CERTS_PATH, &[]).await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        let ours = answer.json()["keys"].as_array().unwrap().last().unwrap().to_string();
+        assert_eq!(answer.text(), text.replace("OWN", &format!(",{ours}")), "{name}");
+        let before = world.audit_so_far();
+        let exchanged = world.exchange(&world.alice().await, &[]).await;
+        let line = world.audit_after(before).await;
+        let outcome = if exchanged.status == 200 { Ok(()) } else { Err(line["reason"].as_str().unwrap()) };
+        assert_eq!(outcome, expected, "{name}: {line}");
+        let left_out = world.metric(r#"cambio_jwks_keys{issuer="corp",state="left_out"}"#).await;
+        let used = world.metric(r#"cambio_jwks_keys{issuer="corp",state="used"}"#).await;
+        if outcome == unusable && !name.contains("encryption") {
+            assert!(left_out > 0.0 && used < 0.5, "{name}");
+            assert!(line["detail"].as_str().unwrap().contains("no usable signing key: key 1"), "{name}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_key_set_passes_as_it_came_and_replaces_nothing() {
+    let large = format!(r#"{{"keys":[{{"kid":"a","x":"{}"}}]}}"#, "x".repeat(2 << 20));
+    for (name, status, kind, body) in [
+        ("a page", 200, "text/html", "<h1>Maintenance</h1>"),
+        ("an empty set", 200, "application/json", "{ \"keys\": [] }"),
+        ("keys twice", 200, "application/json", r#"{"keys":[],"keys":[]}"#),
+        ("no keys", 200, "application/json", r#"{"error":"x"}"#),
+        ("a set of 2 MiB", 200, "application/json", &large),
+        ("a realm that is disabled", 404, "application/json", r#"{"error":"Realm not enabled"}"#),
+        ("an error", 500, "text/plain", "no"),
+    ] {
+        let plan = Plan::new().await;
+        plan.idp.faults().set(Endpoint::Certs, Fault::Answer(status, kind, body.to_owned()));
+        let world = plan.start().await;
+        let answer = get(&world, CERTS_PATH, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (status, kind), "{name}");
+        assert!(answer.text() == body, "{name}");
+        let alice = world.alice().await;
+        assert_eq!(world.exchange(&alice, &[]).await.status, 503, "{name}");
+        assert_eq!(world.audit(1).await[0]["reason"], "keys_unavailable", "{name}");
+        world.idp.faults().clear();
+        world.clock.advance(jiff::SignedDuration::from_secs(2));
+        until("keys", async || (world.exchange(&alice, &[]).await.status == 200).then_some(())).await;
+        let good = get(&world, CERTS_PATH, &[]).await;
+        assert_eq!(kids(&good).len(), 3, "{name}: two of the realm, one of Cambio");
+        world.idp.faults().set(Endpoint::Certs, Fault::Answer(status, kind, body.to_owned()));
+        world.clock.advance(jiff::SignedDuration::from_secs(11));
+        let other = world.idp.signing_key("partner").unwrap();
+        let claims = crate::support::token::claims(&alice);
+        world.exchange(&other.sign(claims.as_object().unwrap()).unwrap(), &[]).await;
+        assert_eq!(get(&world, CERTS_PATH, &[]).await.body, good.body, "{name}: nothing replaces good keys");
+    }
+}
+
+#[tokio::test]
+async fn private_parts_are_not_published_a_second_time() {
+    let plan = Plan::new().await;
+    let good = plan.idp.signing_key("corp").unwrap().jwk();
+    let set = format!(
+        r#"{{"keys":[{{"kty":"EC","kid":"p","d":"c2VjcmV0","x":"AA"}},{{"kty":"oct","kid":"s","k":"c2VjcmV0"}},{good}]}}"#
+    );
+    plan.idp.faults().answer_at(CERTS_PATH, 200, &set);
+    let world = plan.start().await;
+    let answer = get(&world, CERTS_PATH, &[]).await;
+    assert!(!answer.text().contains("c2VjcmV0"), "{}", answer.text());
+    assert!(answer.text().starts_with(r#"{"keys":[{"kty":"EC","kid":"p","x":"AA"},{"#), "{}", answer.text());
+    assert_eq!(world.exchange(&world.alice().await, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_metadata_document_says_what_cambio_offers() {
+    let world = World::start().await;
+    let paths = [
+        DISCOVERY_PATH.to_owned(),
+        "/realms/corp/.well-known/oauth-authorization-server".to_owned(),
+        "/.well-known/oauth-authorization-server/realms/corp".to_owned(),
+    ];
+    let document = r#"{"issuer":"http://sso.example.org/realms/corp","z":1.50,"grant_types_supported":["password"]}"#;
+    let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
+    for path in &paths {
+        world.idp.faults().answer_at(path, 200, document);
+        for spelling in [path.clone(), format!("{path}/")] {
+            let answer = get(&world, &spelling, &[]).await;
+            assert_eq!(answer.json()["grant_types_supported"], serde_json::json!(["password", grant]), "{spelling}");
+            let algorithms = &answer.json()["id_token_signing_alg_values_supported"];
+            assert_eq!(*algorithms, serde_json::json!(["RS256", "ES256"]), "{spelling}");
+            assert!(
+                answer.text().starts_with(r#"{"issuer":"http://sso.example.org/realms/corp","z":1.50,"#),
+                "{spelling}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_discovery_document_that_can_t_be_amended_passes_as_it_came() {
+    for (name, body) in [
+        ("a member twice", r#"{"issuer":"http://sso.example.org/realms/corp","a":1,"a":2}"#),
+        ("no list", r#"{"issuer":"http://sso.example.org/realms/corp","grant_types_supported":"password"}"#),
+        ("no issuer", r#"{"jwks_uri":"x"}"#),
+        ("no JSON", "<h1>Maintenance</h1>"),
+        ("nothing", ""),
+    ] {
+        let world = World::start().await;
+        world.idp.faults().set(Endpoint::Discovery, Fault::Answer(200, "application/json", body.to_owned()));
+        let answer = get(&world, DISCOVERY_PATH, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, body), "{name}");
+        let head = client::send(world.address(), Request::head(DISCOVERY_PATH).body(Bytes::new()).unwrap()).await;
+        assert!(head.status == 200 && head.body.is_empty(), "{name}");
+    }
+    let world = World::start().await;
+    let marked = r#"{"issued_token_type":"x","access_token":"y"}"#;
+    world.idp.faults().answer_at(DISCOVERY_PATH, 200, marked);
+    let answer = get(&world, DISCOVERY_PATH, &[]).await;
+    assert!(answer.status != 200 && !answer.text().contains("access_token"), "{}", answer.text());
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub enum FetchError {
     /// A status other than 200.
     #[error("status {0}")]
     Status(StatusCode),
-    /// The answer is no acceptable key set.
+    /// The answer is no key set, or one that does not replace a better one.
     #[error(transparent)]
     KeySet(#[from] KeySetError),
     /// The discovery document can't be used.
@@ -65,9 +65,9 @@ pub enum FetchError {
     #[error("{0}")]
     File(std::io::ErrorKind),
     /// The file is larger than [`MAX_SET_BYTES`].
-    #[error("the file is larger than 256 KiB")]
+    #[error("the file is larger than 1 MiB")]
     LargeFile,
-    /// A fetch for an unknown `kid` is not due yet.
+    /// A fetch because of a token is not due yet.
     #[error("another fetch is not due yet")]
     NotDue,
     /// The task that fetched ended early.
@@ -110,11 +110,23 @@ impl Fetcher {
         self
     }
 
-    /// Fetches once.
+    /// Fetches once. If nothing has changed, the result is `held`.
     ///
     /// # Errors
-    /// There are no good keys within the time limit.
-    pub async fn fetch(&self) -> Result<KeySet, FetchError> {
+    /// There is no key set within the time limit, or only one without a key for signatures in place of usable keys.
+    pub async fn fetch(&self, held: Option<&Arc<KeySet>>) -> Result<Arc<KeySet>, FetchError> {
+        let body = self.text().await?;
+        if let Some(held) = held.filter(|held| held.is_of(&body)) {
+            return Ok(Arc::clone(held));
+        }
+        let set = KeySet::parse(&body)?;
+        if !set.signs() && held.is_some_and(|held| !held.is_empty()) {
+            return Err(KeySetError::NoneForSignatures.into());
+        }
+        Ok(Arc::new(set))
+    }
+
+    async fn text(&self) -> Result<Bytes, FetchError> {
         let timeout = Err(OutgoingError::Timeout(LIMITS.time).into());
         tokio::time::timeout(LIMITS.time, self.attempt()).await.unwrap_or(timeout)
     }
@@ -127,16 +139,15 @@ impl Fetcher {
         }
     }
 
-    async fn attempt(&self) -> Result<KeySet, FetchError> {
-        let body = match &self.source {
-            Source::File(path) => read(path).await?,
-            Source::Url { url, public } => self.get(url, public.as_ref()).await?,
+    async fn attempt(&self) -> Result<Bytes, FetchError> {
+        match &self.source {
+            Source::File(path) => read(path).await,
+            Source::Url { url, public } => self.get(url, public.as_ref()).await,
             Source::Discovery { url, issuer } => {
                 let document = self.get(url, None).await?;
-                self.get(&keys_url(&document, url, issuer)?, None).await?
+                self.get(&keys_url(&document, url, issuer)?, None).await
             }
-        };
-        Ok(KeySet::parse(&body)?)
+        }
     }
 
     async fn get(&self, url: &Uri, public: Option<&PublicAddress>) -> Result<Bytes, FetchError> {
@@ -170,8 +181,15 @@ impl std::fmt::Display for Fetcher {
 fn keys_url(document: &[u8], found_at: &Uri, issuer: &str) -> Result<Uri, FetchError> {
     let wrong = FetchError::Discovery;
     let document = json::object(document).map_err(|_| wrong("the document is no JSON object"))?;
-    if document.get("issuer").and_then(serde_json::Value::as_str) != Some(issuer) {
-        return Err(wrong("the document is about another issuer"));
+    match document.get("issuer").and_then(serde_json::Value::as_str) {
+        Some(named) if named == issuer => {}
+        Some(named) if named.strip_suffix('/') == Some(issuer) => {
+            return Err(wrong("the issuer in the document has a slash at the end, which issuer.url lacks"));
+        }
+        Some(named) if issuer.strip_suffix('/') == Some(named) => {
+            return Err(wrong("the issuer in the document lacks the slash at the end of issuer.url"));
+        }
+        _ => return Err(wrong("the document is about another issuer")),
     }
     let url = document.get("jwks_uri").and_then(serde_json::Value::as_str).ok_or(wrong("no jwks_uri"))?;
     let url = absolute(url).map_err(|_| wrong("jwks_uri is not a URL that keys can be fetched from"))?;

@@ -2,7 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
 };
 
 /// Seconds. From a cached answer to a slow login.
@@ -109,6 +110,12 @@ families! {
         "Age of the keys in use, by issuer; -1 when there are none.",
         &["issuer"],
     );
+    jwks_keys: IntGaugeVec = int_gauges(
+        "cambio_jwks_keys",
+        "Keys that an issuer publishes, by issuer and state: used, or left_out if Cambio can't use the key. Keys for \
+         encryption are not counted.",
+        &["issuer", "state"],
+    );
     jwks_refreshes: IntCounterVec = counters(
         "cambio_jwks_refreshes_total",
         "Fetches of an issuer's keys, by issuer and outcome.",
@@ -159,6 +166,10 @@ fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Er
 
 fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, Error> {
     GaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn int_gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+    IntGaugeVec::new(Opts::new(name, help), labels)
 }
 
 fn seconds(name: &str, help: &str) -> HistogramOpts {

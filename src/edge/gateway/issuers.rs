@@ -50,8 +50,12 @@ pub struct OpaqueIssuer<'s> {
 impl TrustedKeys<'_> {
     /// Whether another issuer than the realm must be asked for keys before a token with this `kid` can be checked.
     pub fn must_ask_issuer(&self, kid: Option<&str>) -> bool {
-        let is_held = |keys: Arc<KeySet>| kid.is_none_or(|kid| keys.contains(kid));
-        !self.checks.audience.is_own() && !self.jwks.held().is_some_and(is_held)
+        !self.checks.audience.is_own() && !self.jwks.has_keys_for(kid)
+    }
+
+    /// Whether another issuer than the realm must be asked for newer keys for a token that no key verifies.
+    pub fn must_ask_issuer_again(&self) -> bool {
+        !self.checks.audience.is_own() && self.jwks.may_fetch_for_token()
     }
 
     /// The keys. An unknown `kid` causes a fetch.
@@ -59,10 +63,8 @@ impl TrustedKeys<'_> {
     /// # Errors
     /// The keys are not available.
     pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Refusal> {
-        self.jwks
-            .keys(kid)
-            .await
-            .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", self.checks.issuer_name)))
+        let keys = self.jwks.keys(kid).await;
+        keys.map_err(|error| Refusal::new(error.reason(), format!("{}: {error}", self.checks.issuer_name)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use super::case::RequestContext;
@@ -15,7 +15,7 @@ use super::{answer_lock, respond};
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::net::coding::undo;
 use crate::adapters::net::outgoing::sign;
-use crate::edge::gateway::metadata::amend::{Offers, amend};
+use crate::edge::gateway::metadata::amend::{Offers, UnamendableDocument, amend};
 use crate::edge::gateway::metadata::cache::DocumentRequest;
 use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::judgement::exchange::doors::GovernedDoor;
@@ -48,14 +48,16 @@ fn offers(realm: &RealmRuntime, now: Timestamp) -> Offers {
 }
 
 impl RequestContext<'_> {
-    /// The realm's keys, with Cambio's among them.
+    /// The realm's keys, with Cambio's among them. While Cambio knows of no keys, the identity provider's answer passes
+    /// as it came, whatever it is: nothing can be added to it.
     pub async fn keys(self, realm: Option<&RealmRuntime>, head: &Parts) -> Response<Body> {
         let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
-        let keys = match realm.jwks.keys(None).await {
+        let keys = match realm.jwks.published(None).await {
             Ok(keys) => keys,
             Err(error) => {
-                tracing::warn!(realm = %realm.config.name, %error, "keys can't be published");
-                return respond::fault(Reason::KeysUnavailable, head.uri.path());
+                let message = "certs pass as the identity provider sends them, without the keys of Cambio";
+                tracing::warn!(realm = %realm.config.name, %error, "{message}");
+                return self.pass(head.clone(), Body::empty()).await;
             }
         };
         let (own, now) = (realm.signing.as_ref(), self.services.now());
@@ -85,10 +87,15 @@ impl RequestContext<'_> {
         }
         let instead = match self.fetch(request).await {
             Fetched::Document(headers, body) => {
-                let body = amend(&body, &offers(realm, now)).map_or(body, Bytes::from);
-                match realm.published.keep_discovery(name.clone(), headers, body, now).await {
+                let amended = amend(&body, &offers(realm, now)).unwrap_or_else(|UnamendableDocument| {
+                    let message = "discovery passes as the identity provider sends it, without what Cambio offers";
+                    tracing::warn!(realm = %realm.config.name, path = head.uri.path(), "{message}");
+                    None
+                });
+                let amended = amended.map_or_else(|| body.clone(), Bytes::from);
+                match realm.published.keep_discovery(name.clone(), headers.clone(), amended, now).await {
                     Some(document) => return document.answer(head),
-                    None => respond::fault(Reason::UpstreamGarbage, head.uri.path()),
+                    None => as_it_came(headers, body, head),
                 }
             }
             Fetched::Refused(response) => return response,
@@ -127,4 +134,14 @@ impl RequestContext<'_> {
             Err(refusal) => Fetched::Failed(respond::fault(refusal.reason, path)),
         }
     }
+}
+
+/// The identity provider's answer in place of a document, for this caller only.
+fn as_it_came(headers: HeaderMap, body: Bytes, head: &Parts) -> Response<Body> {
+    if answer_lock::bears_mark(&body) {
+        return respond::fault(Reason::AnswerLocked, head.uri.path());
+    }
+    let mut response = Response::new(if head.method == Method::HEAD { Body::empty() } else { Body::full(body) });
+    *response.headers_mut() = headers;
+    response
 }

@@ -14,6 +14,7 @@ use super::generation::Generation;
 use super::refreshes::RefreshesInFlight;
 use super::signing;
 use crate::adapters::audit::AuditLog;
+use crate::adapters::jwks::JwksCache;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::body::{Body, ReadError, read_bounded};
 use crate::adapters::net::connection::Connection;
@@ -94,6 +95,8 @@ impl Services {
         let (generation, now) = (self.generation(), self.now());
         for (issuer, jwks) in generation.issuers.key_caches() {
             self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
+            let (used, left_out) = jwks.held().map_or((0, 0), |keys| (keys.len(), keys.left_out().len()));
+            self.metrics.jwks_keys(issuer, used, left_out);
         }
         for kept in [true, false] {
             self.metrics.audience_files_broken(kept, generation.config.audience_files.count(kept));
@@ -116,8 +119,9 @@ impl Services {
     /// The names of the issuers without keys.
     pub fn keys_available(&self) -> Result<(), String> {
         let generation = self.generation();
+        let has_none = |jwks: &JwksCache| jwks.held().is_none_or(|keys| keys.is_empty());
         let missing: Vec<_> =
-            generation.issuers.key_caches().filter(|(_, jwks)| jwks.held().is_none()).map(|(name, _)| name).collect();
+            generation.issuers.key_caches().filter(|(_, jwks)| has_none(jwks)).map(|(name, _)| name).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("no keys of {}", missing.join(", "))) }
     }
 

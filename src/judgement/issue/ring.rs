@@ -4,13 +4,14 @@
 //! A ring never changes: a rotation makes another ring in another generation of the configuration. Only `now` decides
 //! which retired keys are still published.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::key::SigningKey;
-use crate::judgement::jose::keys::{KeySet, KeySetError};
+use crate::judgement::jose::keys::{KeySet, KeySetError, MAX_KEYS};
 use crate::judgement::policy::model::MAX_LIFETIME;
 
 /// The largest clock difference that Cambio tolerates. The "few minutes" of RFC 7519 are too many for tokens that live for
@@ -51,9 +52,15 @@ pub struct Retired {
 /// Why keys can't be a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RingError {
-    /// The public keys can't be a key set: two keys have one `kid`, or there are too many keys.
+    /// The public keys can't be a key set.
     #[error("{0}")]
     Set(#[from] KeySetError),
+    /// Two keys have one `kid`.
+    #[error("two signing keys have the same kid")]
+    RepeatedKid,
+    /// More keys than a set may have.
+    #[error("there are more than {MAX_KEYS} keys")]
+    TooMany,
     /// A public key can't verify a signature.
     #[error("one of the public keys is not fit to verify a signature")]
     Unfit,
@@ -93,6 +100,13 @@ impl KeyRing {
         let signing = (KeyState::Active, None, active.jwk().clone());
         let retired = retired.into_iter().map(|key| (KeyState::Retired, Some(gone(key.at)), key.jwk));
         let keys: Arc<[_]> = next.chain([signing]).chain(retired).collect();
+        let kids: BTreeSet<&str> = keys.iter().map(|(.., jwk)| member(jwk, "kid")).collect();
+        if kids.len() != keys.len() {
+            return Err(RingError::RepeatedKid);
+        }
+        if keys.len() > MAX_KEYS {
+            return Err(RingError::TooMany);
+        }
         let jwks: Vec<&Value> = keys.iter().map(|(.., jwk)| jwk).collect();
         let set = KeySet::parse(json!({ "keys": jwks }).to_string().as_bytes())?;
         if set.len() != keys.len() {

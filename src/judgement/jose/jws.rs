@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
+pub use crate::judgement::jose::algorithms::{SUPPORTED, algorithm};
 use crate::judgement::jose::keys::PublicKey;
 use crate::words::oauth::json;
 use crate::words::secret::Secret;
@@ -56,25 +57,6 @@ pub enum JwsError {
     /// This key did not make the signature.
     #[error("the signature is wrong")]
     Signature,
-}
-
-/// The algorithms that a key of a set can verify, by name (RFC 7518 section 3.1, RFC 8037): no MAC, since key sets are
-/// public.
-pub const SUPPORTED: [(&str, Algorithm); 9] = [
-    ("RS256", Algorithm::RS256),
-    ("RS384", Algorithm::RS384),
-    ("RS512", Algorithm::RS512),
-    ("PS256", Algorithm::PS256),
-    ("PS384", Algorithm::PS384),
-    ("PS512", Algorithm::PS512),
-    ("ES256", Algorithm::ES256),
-    ("ES384", Algorithm::ES384),
-    ("EdDSA", Algorithm::EdDSA),
-];
-
-/// The algorithm of this name, if it is supported.
-pub fn algorithm(name: &str) -> Option<Algorithm> {
-    SUPPORTED.iter().find(|(supported, _)| *supported == name).map(|(_, algorithm)| *algorithm)
 }
 
 /// Refuses a token that has more bytes than `limit`.
@@ -179,6 +161,24 @@ fn part(encoded: &str) -> Result<Map<String, Value>, JwsError> {
     })
 }
 
+/// The `kid` of a token that a published key may have signed, from a header that nobody checked. `None` for a shared
+/// secret, for an encrypted token, whose `kid` is the recipient's, and for what is no JWS.
+pub fn kid_of_public_key(token: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Names {
+        alg: String,
+        kid: String,
+    }
+    let mut parts = token.split('.');
+    let header = parts.next().filter(|header| header.len() <= MAX_TOKEN_BYTES)?;
+    if parts.count() != 2 {
+        return None;
+    }
+    let names: Names = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    let is_public = !names.alg.starts_with("HS") && names.alg != "none";
+    is_public.then_some(names.kid)
+}
+
 fn checked_header(members: &Map<String, Value>) -> Result<Header, JwsError> {
     // Cambio understands no extension, and RFC 7515 forbids an empty list, so their presence is refused.
     if members.contains_key("crit") || members.contains_key("b64") {
@@ -189,6 +189,7 @@ fn checked_header(members: &Map<String, Value>) -> Result<Header, JwsError> {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(JwsError::Malformed),
     };
-    let algorithm = text("alg")?.and_then(|name| name.parse().ok()).ok_or(JwsError::Algorithm)?;
+    let named = |name: String| algorithm(&name).or_else(|| name.parse().ok());
+    let algorithm = text("alg")?.and_then(named).ok_or(JwsError::Algorithm)?;
     Ok(Header { algorithm, kid: text("kid")?, typ: text("typ")? })
 }

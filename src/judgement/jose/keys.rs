@@ -1,96 +1,137 @@
 //! Key sets (RFC 7517) and which keys are admitted to them.
 //!
-//! A set that is ambiguous (repeated `kid` or member name) or has no usable key is refused as a whole. A single key
-//! that may not or can't verify a supported algorithm is left out. Each key that remains fits the algorithms of its
-//! own type only.
+//! What a set publishes and what Cambio uses of it are two things. The set is published as its issuer said it. Cambio
+//! uses each key that may and can verify a supported algorithm, for the algorithms of the key's own type only. Every
+//! other key is left out alone, with a reason ([`KeyFault`]).
+//!
+//! `kid`, algorithm and type name a key. Entries of one `kid` with the same numbers are one key. Two different keys with
+//! one `kid` and one algorithm are in doubt, and neither is used.
 
+mod left_out;
+mod public_key;
+mod published;
 mod roca;
 
-use std::collections::BTreeSet;
-
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+pub use self::left_out::{KeyFault, LeftOutKey};
+pub use self::public_key::PublicKey;
+use self::public_key::{AdmittedKey, LeadingZeros, Numbers, has_private_part};
+use self::published::PublishedText;
 use crate::words::oauth::json::{self, JsonError};
 
 /// Largest key set in bytes.
-pub const MAX_SET_BYTES: usize = 256 * 1024;
-/// Most keys in a set.
+pub const MAX_SET_BYTES: usize = 1024 * 1024;
+/// Most signing keys of a set that are used: the first ones.
 pub const MAX_KEYS: usize = 64;
+/// Number of used keys from which the limit is near.
+const NEARLY_MAX_KEYS: usize = 56;
+/// Most keys that are tried for a token without a `kid`.
+pub const MAX_TRIES: usize = 8;
 
-const RSA: &[Algorithm] =
-    &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
-
-/// Why a key set was refused.
+/// Why a text is no key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
     /// Longer than [`MAX_SET_BYTES`].
-    #[error("the key set is larger than 256 KiB")]
+    #[error("the key set is larger than 1 MiB")]
     TooLarge,
-    /// More keys than [`MAX_KEYS`].
-    #[error("the key set has more than 64 keys")]
-    TooMany,
-    /// No strict JSON object.
+    /// No JSON object, or one with `keys` twice.
     #[error("the key set is no JSON object: {0}")]
     Json(JsonError),
-    /// `keys` is not a list of objects.
-    #[error("the key set has no member keys that is a list of objects")]
+    /// `keys` is no list.
+    #[error("the key set has no member keys that is a list")]
     NoKeys,
-    /// Two signing keys have the same `kid`.
-    #[error("two signing keys have the same kid")]
-    RepeatedKid,
-    /// No key can verify a signature.
-    #[error("the key set has no usable signing key")]
-    NoneUsable,
+    /// The list is empty.
+    #[error("the key set is empty")]
+    Empty,
+    /// No key is for signatures, and others were before.
+    #[error("the key set has no key for signatures")]
+    NoneForSignatures,
 }
 
-/// The keys of one issuer, each fit for use. Never empty.
+/// No key of a set can verify a signature. The text says why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key set has no usable signing key{0}")]
+pub struct NoUsableKey(String);
+
+/// The keys of one issuer: those that are used, and the set as published.
 #[derive(Clone, Debug)]
 pub struct KeySet {
     keys: Vec<PublicKey>,
-    published: Vec<Value>,
-}
-
-/// An admitted public key, parsed for each algorithm that it may verify.
-#[derive(Clone)]
-pub struct PublicKey {
-    kid: Option<String>,
-    verifiers: Vec<(Algorithm, ParsedPublicKey)>,
+    left_out: Vec<LeftOutKey>,
+    /// Whether a key is for signatures, usable or not.
+    signs: bool,
+    published: PublishedText,
+    digest: [u8; 32],
 }
 
 impl KeySet {
-    /// Reads a JWK set (RFC 7517 section 5). Keys for encryption, symmetric keys, keys of unknown types and unfit keys
-    /// are left out; an ambiguous set and one without a usable key are errors.
-    pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
-        if json.len() > MAX_SET_BYTES {
+    /// Reads a JWK set (RFC 7517 section 5). Only a text that is no such set, and an empty set, are errors. The set may
+    /// have no key that can be used: [`Self::usable`].
+    ///
+    /// # Errors
+    /// The text is no key set.
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
+        if bytes.len() > MAX_SET_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        let mut set = json::object(json).map_err(KeySetError::Json)?;
-        let Some(Value::Array(members)) = set.remove("keys") else { return Err(KeySetError::NoKeys) };
-        if members.len() > MAX_KEYS {
-            return Err(KeySetError::TooMany);
+        let syntax = |_| KeySetError::Json(JsonError::Syntax);
+        let text = std::str::from_utf8(bytes).map_err(syntax)?;
+        let members = json::texts(text).map_err(KeySetError::Json)?;
+        let mut lists = members.iter().filter(|(name, _)| name == "keys").map(|(_, list)| list.get());
+        let list = lists.next().ok_or(KeySetError::NoKeys)?;
+        if lists.next().is_some() {
+            return Err(KeySetError::Json(JsonError::Repeated));
         }
-        let mut kids = BTreeSet::new();
-        let mut keys = Vec::new();
-        for member in &members {
-            let Value::Object(jwk) = member else { return Err(KeySetError::NoKeys) };
-            // Before admission: a set that names two keys alike is in doubt even if one of them is unfit.
-            if let (true, Some(kid)) = (may_sign(jwk), jwk.get("kid").and_then(Value::as_str))
-                && !kids.insert(kid)
-            {
-                return Err(KeySetError::RepeatedKid);
-            }
-            keys.extend(admit(jwk));
-        }
+        let keys: Vec<&RawValue> = serde_json::from_str(list).map_err(|_| KeySetError::NoKeys)?;
         if keys.is_empty() {
-            return Err(KeySetError::NoneUsable);
+            return Err(KeySetError::Empty);
         }
-        let published = members.into_iter().filter(|jwk| !has_secret(jwk)).collect();
-        Ok(Self { keys, published })
+        // `list` is a slice of `text`, so the difference of their addresses is its start.
+        let start = (list.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        let mut selection = Selection::default();
+        for (index, key) in keys.iter().enumerate() {
+            selection.add(index + 1, key.get());
+        }
+        selection.exclude_published_secrets();
+        selection.exclude_ambiguous();
+        Ok(Self {
+            published: PublishedText::new(text, start..start + list.len(), &keys),
+            digest: fingerprint(bytes),
+            signs: selection.signs,
+            keys: selection.admitted.into_iter().map(|(_, admitted)| admitted.key).collect(),
+            left_out: selection.left_out,
+        })
+    }
+
+    /// The set, if a key can be used.
+    ///
+    /// # Errors
+    /// No key can verify a signature.
+    pub fn usable(self) -> Result<Self, NoUsableKey> {
+        self.check_usable().map(|()| self)
+    }
+
+    /// Whether a key can be used.
+    ///
+    /// # Errors
+    /// No key can verify a signature.
+    pub fn check_usable(&self) -> Result<(), NoUsableKey> {
+        if !self.is_empty() {
+            return Ok(());
+        }
+        let why = if self.left_out.is_empty() { String::new() } else { format!(": {}", self.left_out_summary()) };
+        Err(NoUsableKey(why))
+    }
+
+    /// Whether the text is the one that the set was read from.
+    pub fn is_of(&self, bytes: &[u8]) -> bool {
+        fingerprint(bytes) == self.digest
     }
 
     /// Whether a usable key has this `kid`.
@@ -98,161 +139,135 @@ impl KeySet {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
-    /// Whether a member has this `kid`, keys for encryption included.
+    /// Whether a member has this `kid`, keys for encryption and keys that are left out included.
     pub fn publishes(&self, kid: &str) -> bool {
-        self.published.iter().any(|jwk| jwk.get("kid").and_then(Value::as_str) == Some(kid))
+        self.published.kids.contains(kid)
     }
 
-    /// The members as published, in order, keys for encryption included. Members with a private or symmetric part are
-    /// left out, so that Cambio does not publish them a second time.
-    pub fn jwks(&self) -> &[Value] {
-        &self.published
+    /// Whether a member is for signatures, usable or not.
+    pub fn signs(&self) -> bool {
+        self.signs
+    }
+
+    /// The set as published, byte for byte but for private and symmetric parts, with these JWKs behind its keys.
+    pub fn published_with<'k>(&self, own: impl Iterator<Item = &'k Value>) -> String {
+        self.published.with(&own.map(ToString::to_string).collect::<Vec<_>>())
     }
 
     /// Number of usable keys.
-    #[expect(clippy::len_without_is_empty, reason = "a set is never empty")]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// The key for a token. With a `kid`, the key that has this `kid` and fits the algorithm. Without a `kid`, the only
-    /// key that fits the algorithm: if two keys fit, a guess would let the sender choose the key.
-    pub(in crate::judgement) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
-        let mut fitting =
-            self.keys.iter().filter(|key| key.fits(algorithm) && (kid.is_none() || key.kid.as_deref() == kid));
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Some(key),
-            _ => None,
+    /// Whether no key is usable.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether a few more keys reach the limit.
+    pub fn is_nearly_full(&self) -> bool {
+        self.len() >= NEARLY_MAX_KEYS
+    }
+
+    /// The members that are not used though they are for signatures, or are no keys at all.
+    pub fn left_out(&self) -> &[LeftOutKey] {
+        &self.left_out
+    }
+
+    /// The members that are not used, and why, in one line.
+    pub fn left_out_summary(&self) -> String {
+        left_out::summary(&self.left_out)
+    }
+
+    /// The keys that may have signed a token. With a `kid`, the key that has this `kid` and fits the algorithm. Without a
+    /// `kid`, the first keys that fit the algorithm.
+    pub(in crate::judgement) fn fitting(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &PublicKey> {
+        let fitting = move |key: &&PublicKey| key.fits(algorithm) && (kid.is_none() || key.kid.as_deref() == kid);
+        self.keys.iter().filter(fitting).take(MAX_TRIES)
+    }
+}
+
+/// The keys of a set that are used, and the others, while the set is read.
+#[derive(Default)]
+struct Selection {
+    /// Place and key.
+    admitted: Vec<(usize, AdmittedKey)>,
+    left_out: Vec<LeftOutKey>,
+    /// The public halves of keys whose private half stands in the set.
+    compromised: Vec<Numbers>,
+    signs: bool,
+}
+
+impl Selection {
+    fn add(&mut self, place: usize, text: &str) {
+        let jwk = match json::object(text.as_bytes()) {
+            Ok(jwk) => jwk.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>(),
+            Err(JsonError::NotAnObject) => return self.leave_out(place, None, KeyFault::NotAnObject),
+            Err(error) => return self.leave_out(place, None, KeyFault::Json(error)),
+        };
+        let read = AdmittedKey::read(&jwk, LeadingZeros::Skipped);
+        self.signs |= !matches!(read, Err(KeyFault::OtherUse | KeyFault::SharedSecret));
+        let admitted = match read {
+            Ok(admitted) => admitted,
+            Err(KeyFault::OtherUse) => return,
+            Err(fault) => {
+                if has_private_part(&jwk) {
+                    self.compromised.extend(Numbers::read(&jwk, LeadingZeros::Skipped).map(|(_, numbers)| numbers));
+                }
+                let kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
+                return self.leave_out(place, kid, fault);
+            }
+        };
+        let is_same =
+            |one: &&mut (usize, AdmittedKey)| one.1.key.kid == admitted.key.kid && one.1.numbers == admitted.numbers;
+        if let Some((_, known)) = self.admitted.iter_mut().find(is_same) {
+            known.key.merge(admitted.key);
+        } else if self.admitted.len() < MAX_KEYS {
+            self.admitted.push((place, admitted));
+        } else {
+            self.leave_out(place, admitted.key.kid, KeyFault::Surplus(MAX_KEYS));
         }
     }
-}
 
-impl PublicKey {
-    pub(in crate::judgement) fn fits(&self, algorithm: Algorithm) -> bool {
-        self.verifier(algorithm).is_some()
+    fn exclude_published_secrets(&mut self) {
+        let compromised = std::mem::take(&mut self.compromised);
+        self.exclude(&KeyFault::Private, |key, _| compromised.contains(&key.numbers));
     }
 
-    pub(in crate::judgement) fn verifier(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
-        self.verifiers.iter().find(|(fitting, _)| *fitting == algorithm).map(|(_, key)| key)
+    /// Two different keys with one `kid` and one algorithm: a token does not say which of them it means.
+    fn exclude_ambiguous(&mut self) {
+        self.exclude(&KeyFault::Ambiguous, |AdmittedKey { key, .. }, all| {
+            let alike = |other: &PublicKey| key.kid == other.kid && key.algorithms().any(|one| other.fits(one));
+            key.kid.is_some() && all.iter().filter(|(_, other)| alike(&other.key)).count() > 1
+        });
     }
 
-    fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
-        self.verifiers.iter().map(|(algorithm, _)| *algorithm)
+    fn exclude(&mut self, fault: &KeyFault, is_wrong: impl Fn(&AdmittedKey, &[(usize, AdmittedKey)]) -> bool) {
+        let wrong: Vec<usize> =
+            self.admitted.iter().filter(|(_, key)| is_wrong(key, &self.admitted)).map(|(place, _)| *place).collect();
+        let (wrong, admitted) =
+            std::mem::take(&mut self.admitted).into_iter().partition(|(place, _)| wrong.contains(place));
+        self.admitted = admitted;
+        let wrong: Vec<(usize, AdmittedKey)> = wrong;
+        for (place, excluded) in wrong {
+            self.leave_out(place, excluded.key.kid, fault.clone());
+        }
+        self.left_out.sort_by_key(|one| one.place);
+    }
+
+    fn leave_out(&mut self, place: usize, kid: Option<String>, fault: KeyFault) {
+        self.left_out.push(LeftOutKey { place, kid, fault });
     }
 }
 
-impl std::fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PublicKey")
-            .field("kid", &self.kid)
-            .field("algorithms", &self.algorithms().collect::<Vec<_>>())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Whether the key's own members allow it to verify signatures: type, `use` and `key_ops` (RFC 7517 sections 4.1 to
-/// 4.3).
-fn may_sign(jwk: &Map<String, Value>) -> bool {
-    let kty = matches!(text(jwk, "kty"), Some("RSA" | "EC" | "OKP"));
-    // A SPIFFE trust bundle's own word for keys that sign JWTs (SPIFFE Trust Domain and Bundle, section 4.2.2).
-    let usage = jwk.get("use").is_none_or(|usage| usage == "sig" || usage == "jwt-svid");
-    let operations = jwk
-        .get("key_ops")
-        .is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.iter().any(|operation| operation == "verify")));
-    kty && usage && operations
-}
-
-/// The key, if it may and can verify at least one of the algorithms.
+/// The key of a proof of possession (RFC 9449), if it may and can verify at least one of the algorithms. The sender wrote
+/// the JWK for this proof, so nothing in it is skipped.
 pub(in crate::judgement) fn admit(jwk: &Map<String, Value>) -> Option<PublicKey> {
-    if !may_sign(jwk) || has_private_part(jwk) {
-        return None;
-    }
-    let (possible, numbers) = match (text(jwk, "kty")?, text(jwk, "crv")) {
-        ("RSA", _) => (RSA, rsa(number(jwk, "n")?, number(jwk, "e")?)?),
-        ("EC", Some("P-256")) => (&[Algorithm::ES256][..], ec(jwk, 32)?),
-        ("EC", Some("P-384")) => (&[Algorithm::ES384][..], ec(jwk, 48)?),
-        ("OKP", Some("Ed25519")) => (&[Algorithm::EdDSA][..], ed25519(number(jwk, "x")?)?),
-        _ => return None,
-    };
-    let stated: Option<Algorithm> = match jwk.get("alg") {
-        None => None,
-        Some(alg) => Some(alg.as_str()?.parse().ok()?),
-    };
-    let kid = match jwk.get("kid") {
-        None => None,
-        Some(kid) => Some(kid.as_str()?.to_owned()),
-    };
-    let fitting = possible.iter().copied().filter(|algorithm| stated.is_none_or(|stated| stated == *algorithm));
-    let verifiers = fitting.map(|algorithm| Some((algorithm, numbers.verifier(algorithm)?)));
-    let verifiers: Vec<_> = verifiers.collect::<Option<_>>()?;
-    (!verifiers.is_empty()).then_some(PublicKey { kid, verifiers })
-}
-
-/// The numbers of a public key. Parsing checks that the curve has the point and that the sizes fit the algorithm.
-enum Numbers {
-    Rsa {
-        n: Vec<u8>,
-        e: Vec<u8>,
-    },
-    /// An uncompressed point.
-    Ec(Vec<u8>),
-    Ed(Vec<u8>),
-}
-
-impl Numbers {
-    /// The key, parsed for one algorithm.
-    fn verifier(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
-        match (self, algorithm) {
-            (Self::Ec(point), Algorithm::ES256) => {
-                ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).ok()
-            }
-            (Self::Ec(point), Algorithm::ES384) => {
-                ParsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point).ok()
-            }
-            (Self::Ed(x), Algorithm::EdDSA) => ParsedPublicKey::new(&signature::ED25519, x).ok(),
-            (Self::Rsa { n, e }, algorithm) => {
-                RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
-            }
-            _ => None,
-        }
-    }
-}
-
-fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
-    Some(match algorithm {
-        Algorithm::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-        Algorithm::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-        Algorithm::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-        Algorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
-        Algorithm::PS384 => &signature::RSA_PSS_2048_8192_SHA384,
-        Algorithm::PS512 => &signature::RSA_PSS_2048_8192_SHA512,
-        _ => return None,
-    })
-}
-
-/// RFC 7518 section 6.3.1 forbids leading zeros, section 3.3 requires 2048 bits; the library verifies up to 8192 bits.
-fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Numbers> {
-    let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
-    let exponent = e.iter().try_fold(0_u64, |sum, byte| Some(sum.checked_mul(256)? + u64::from(*byte)))?;
-    if n.first() == Some(&0) || e.first() == Some(&0) || !(2048..=8192).contains(&bits) {
-        return None;
-    }
-    if n.last()? & 1 == 0 || exponent & 1 == 0 || exponent < 3 || exponent >> 33 != 0 {
-        return None;
-    }
-    (!roca::has_fingerprint(&n)).then_some(Numbers::Rsa { n, e })
-}
-
-/// Coordinates have the exact length of the field (RFC 7518 section 6.2.1.2); the curve has the point if it parses.
-fn ec(jwk: &Map<String, Value>, length: usize) -> Option<Numbers> {
-    let (x, y) = (number(jwk, "x")?, number(jwk, "y")?);
-    let exact = x.len() == length && y.len() == length;
-    exact.then(|| Numbers::Ec(std::iter::once(4).chain(x).chain(y).collect()))
-}
-
-/// 32 bytes (RFC 8037 section 2).
-fn ed25519(x: Vec<u8>) -> Option<Numbers> {
-    (x.len() == 32).then_some(Numbers::Ed(x))
+    AdmittedKey::read(jwk, LeadingZeros::Refused).ok().map(|admitted| admitted.key)
 }
 
 /// The RFC 7638 thumbprint of a public JWK of type RSA, EC or OKP, with SHA-256 and in base64url.
@@ -267,25 +282,13 @@ pub fn thumbprint(jwk: &Value) -> Option<String> {
     let members: Option<Vec<String>> =
         names.iter().map(|name| Some(format!("\"{name}\":{}", Value::from(jwk.get(name)?.as_str()?)))).collect();
     let canonical = format!("{{{}}}", members?.join(","));
-    let digest = digest(&SHA256, canonical.as_bytes());
-    Some(URL_SAFE_NO_PAD.encode(digest))
+    Some(URL_SAFE_NO_PAD.encode(fingerprint(canonical.as_bytes())))
 }
 
-fn has_secret(jwk: &Value) -> bool {
-    jwk.as_object().is_some_and(|jwk| has_private_part(jwk) || text(jwk, "kty") == Some("oct"))
-}
-
-/// Anyone can use a private key that stands in a public document, so its signatures prove nothing.
-fn has_private_part(jwk: &Map<String, Value>) -> bool {
-    ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"].iter().any(|name| jwk.contains_key(*name))
-}
-
-fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    jwk.get(name)?.as_str()
-}
-
-fn number(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text(jwk, name)?).ok().filter(|bytes| !bytes.is_empty())
+fn fingerprint(bytes: &[u8]) -> [u8; 32] {
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    fingerprint
 }
 
 #[cfg(test)]

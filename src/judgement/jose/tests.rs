@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::jose::jws::{self, JwsError, MAX_TOKEN_BYTES};
-use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::keys::{KeySet, MAX_TRIES};
 use crate::judgement::jose::verify::{Expectations, TokenError, peek, verify};
 use crate::words::oauth::json;
 use crate::words::secret::Secret;
@@ -144,6 +144,7 @@ fn every_algorithm_verifies_with_its_key() {
         ("ES256", 1, Algorithm::ES256),
         ("ES384", 2, Algorithm::ES384),
         ("EdDSA", 3, Algorithm::EdDSA),
+        ("Ed25519", 3, Algorithm::EdDSA),
     ];
     for (name, index, algorithm) in cases {
         let header = json!({"alg": name, "kid": kid(index)}).to_string();
@@ -312,11 +313,59 @@ fn forgeries_are_refused() {
     }
 }
 
+#[test]
+fn a_token_without_kid_is_tried_with_the_keys_that_fit() {
+    let pems: Vec<_> = (0..12).map(|_| generate(KeyKind::Ed25519).unwrap()).collect();
+    let jwk = |pem: &Secret| SigningKey::from_pem(pem.expose().as_bytes()).unwrap().jwk().clone();
+    let jwks: Vec<_> = pems.iter().map(|pem| without(jwk(pem), "kid")).collect();
+    let set = KeySet::parse(json!({ "keys": jwks }).to_string().as_bytes()).unwrap();
+    let only_p256 = json!({ "keys": [CORP.pems[1].1.jwk()] }).to_string();
+    let only_p256 = KeySet::parse(only_p256.as_bytes()).unwrap();
+    let expect = Expectations { issuer: ISSUER, algorithms: ALGORITHMS, leeway: SignedDuration::ZERO };
+    let message =
+        [r#"{"alg":"EdDSA"}"#.to_owned(), claims().to_string()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+    for (at, pem) in pems.iter().enumerate() {
+        let key = EncodingKey::from_ed_pem(pem.expose().as_bytes()).unwrap();
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::EdDSA).unwrap();
+        let token = format!("{message}.{signature}");
+        let peeked = peek(&token).unwrap();
+        let is_tried = at < MAX_TRIES;
+        assert_eq!(peeked.lacks_its_key(&set, ALGORITHMS), !is_tried, "{at}");
+        assert!(!peeked.lacks_its_key(&set, &[Algorithm::RS256]), "{at}: not for an algorithm that is not allowed");
+        assert!(peeked.lacks_its_key(&only_p256, ALGORITHMS), "{at}: no key fits");
+        let outcome = peeked.verify(&set, &expect, now()).map(|_| ());
+        assert_eq!(outcome, if is_tried { Ok(()) } else { Err(JwsError::Signature.into()) }, "{at}");
+    }
+    let named = CORP.pems[3].1.sign(claims().as_object().unwrap(), "JWT").unwrap();
+    assert!(!peek(&named).unwrap().lacks_its_key(&set, ALGORITHMS), "its kid is unknown, so keys were fetched for it");
+}
+
+#[test]
+fn a_login_waits_for_published_keys_only() {
+    let token = |header: &str| format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header));
+    for (name, token, kid) in [
+        ("RS256", token(r#"{"alg":"RS256","kid":"a"}"#), Some("a")),
+        ("an algorithm that Cambio does not verify", token(r#"{"alg":"ES512","kid":"a"}"#), Some("a")),
+        ("an extension that Cambio does not know", token(r#"{"alg":"RS256","kid":"a","crit":["x"]}"#), Some("a")),
+        ("HS256", token(r#"{"alg":"HS256","kid":"a"}"#), None),
+        ("HS512", token(r#"{"alg":"HS512","kid":"a"}"#), None),
+        ("none", token(r#"{"alg":"none","kid":"a"}"#), None),
+        ("no kid", token(r#"{"alg":"RS256"}"#), None),
+        ("a kid that is no text", token(r#"{"alg":"RS256","kid":1}"#), None),
+        ("no alg", token(r#"{"kid":"a"}"#), None),
+        ("encrypted", format!("{}.AA", token(r#"{"alg":"RSA-OAEP","enc":"A128GCM","kid":"a"}"#)), None),
+        ("opaque", "abc".to_owned(), None),
+        ("opaque with dots", "a.b.c".to_owned(), None),
+    ] {
+        assert_eq!(jws::kid_of_public_key(&token).as_deref(), kid, "{name}");
+    }
+}
+
 /// `verify` never gets so far, because a key is only found for an algorithm that it fits. This is the second lock.
 #[test]
 fn a_key_that_does_not_fit_verifies_nothing() {
     let token = rs256(&header(), &claims());
-    let other = CORP.keys.find(Some(kid(1)), Algorithm::ES256).unwrap();
+    let other = CORP.keys.fitting(Some(kid(1)), Algorithm::ES256).next().unwrap();
     assert_eq!(jws::UnverifiedJws::read(&token).unwrap().verify(other), Err(JwsError::KeyMismatch));
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::judgement::jose::claims::{self, WrongType};
 use crate::judgement::jose::jws::{self, Header, JwsError};
-use crate::judgement::jose::keys::{KeySet, PublicKey};
+use crate::judgement::jose::keys::KeySet;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -54,7 +54,7 @@ pub enum TokenError {
     /// `alg` is not on the issuer's list.
     #[error("the token's alg is not among the issuer's algorithms")]
     AlgorithmNotAllowed,
-    /// No key has the token's `kid` and fits its `alg`; or it has no `kid`, and not exactly one key fits.
+    /// No key has the token's `kid` and fits its `alg`; or it has no `kid`, and no key fits.
     #[error("no key of the issuer has the token's kid and fits its alg")]
     KeyUnknown,
     /// `iss` is another.
@@ -96,7 +96,7 @@ pub fn verify(
 pub fn verify_payload(jws: &str, keys: &KeySet, algorithms: &[Algorithm]) -> Result<(Header, Vec<u8>), TokenError> {
     let unverified = jws::UnverifiedJws::read(jws)?;
     let payload = unverified.payload()?;
-    unverified.verify(key_for(&unverified.header, keys, algorithms)?)?;
+    check_signature(&unverified, keys, algorithms)?;
     Ok((unverified.header, payload))
 }
 
@@ -122,10 +122,18 @@ impl UnverifiedToken {
     }
 
     /// Checks the token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`
-    /// (RFC 7519 section 7.2, RFC 8725). A token without `kid` is accepted only if exactly one key fits its algorithm.
+    /// (RFC 7519 section 7.2, RFC 8725). For a token without `kid`, the first keys that fit its algorithm are tried.
     pub fn verify(self, keys: &KeySet, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-        self.jws.verify(key_for(&self.jws.header, keys, expect.algorithms)?)?;
+        check_signature(&self.jws, keys, expect.algorithms)?;
         self.checked(expect, now)
+    }
+
+    /// Whether newer keys could verify the token: its algorithm is allowed, and none of these keys made the signature.
+    /// An unknown `kid` is another matter: whoever fetches keys for it need not fetch them again.
+    pub fn lacks_its_key(&self, keys: &KeySet, algorithms: &[Algorithm]) -> bool {
+        let is_known = self.kid().is_none_or(|kid| keys.publishes(kid));
+        let outcome = || check_signature(&self.jws, keys, algorithms);
+        is_known && matches!(outcome(), Err(TokenError::KeyUnknown | TokenError::Jws(JwsError::Signature)))
     }
 
     /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`): HS256, HS384 or HS512 only. The
@@ -182,11 +190,19 @@ impl std::fmt::Debug for UnverifiedToken {
 }
 
 /// The issuer's list decides on the algorithm, not the token.
-fn key_for<'k>(header: &Header, keys: &'k KeySet, algorithms: &[Algorithm]) -> Result<&'k PublicKey, TokenError> {
-    if !algorithms.contains(&header.algorithm) {
+fn check_signature(jws: &jws::UnverifiedJws, keys: &KeySet, algorithms: &[Algorithm]) -> Result<(), TokenError> {
+    let Header { algorithm, kid, .. } = &jws.header;
+    if !algorithms.contains(algorithm) {
         return Err(TokenError::AlgorithmNotAllowed);
     }
-    keys.find(header.kid.as_deref(), header.algorithm).ok_or(TokenError::KeyUnknown)
+    let mut outcome = Err(TokenError::KeyUnknown);
+    for key in keys.fitting(kid.as_deref(), *algorithm) {
+        outcome = jws.verify(key).map_err(TokenError::Jws);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 impl VerifiedToken {

@@ -37,13 +37,16 @@ impl TokenReport {
     pub(super) fn keys(&mut self, keys: &KeySet, source: &dyn Display) {
         let plural = if keys.len() == 1 { "" } else { "s" };
         self.ok("keys", &format!("{} usable key{plural} of {source}", keys.len()));
+        for left_out in keys.left_out() {
+            self.unchecked("keys", &left_out.to_string());
+        }
     }
 
     pub(super) fn key(&mut self, kid: Option<&str>) {
         match kid {
             // The kid is the token's own text: it is quoted and cut.
             Some(kid) => self.ok("key", &format!("{:?}", kid.chars().take(128).collect::<String>())),
-            None => self.ok("key", "no kid, and one key fits the alg"),
+            None => self.ok("key", "no kid: the keys that fit the alg were tried"),
         }
     }
 

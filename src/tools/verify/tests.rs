@@ -193,3 +193,27 @@ fn a_failure_is_no_verdict() {
         assert!(out.is_empty(), "{name}: {out}");
     }
 }
+
+#[test]
+fn what_is_left_out_is_said() {
+    let scene = Scene::new("left-out");
+    let odd = json!({"kty": "EC", "crv": "P-521", "kid": "odd", "use": "sig"});
+    let encryption = json!({"kty": "RSA", "use": "enc", "kid": "e"});
+    let text = json!({ "keys": [odd, encryption, scene.key.jwk(), null] }).to_string();
+    std::fs::write(scene.folder.join("odd.json"), text).unwrap();
+    let (ended, out) = scene.call(&["--jwks", "@odd.json"], &scene.token(&claims()));
+    assert_eq!(ended, Ok(true), "{out}");
+    let lines: Vec<_> = out.lines().filter(|line| line.contains(" keys ")).collect();
+    assert!(lines[0].starts_with("ok       keys       1 usable key of "), "{out}");
+    assert_eq!(
+        lines[1..],
+        [
+            "skipped  keys       key 1 \"odd\": crv \"P-521\" is not supported",
+            "skipped  keys       key 4: it is no JSON object",
+        ]
+    );
+    std::fs::write(scene.folder.join("odd.json"), json!({ "keys": [odd] }).to_string()).unwrap();
+    let error = scene.call(&["--jwks", "@odd.json"], &scene.token(&claims())).0.unwrap_err();
+    let expected = "the key set has no usable signing key: key 1 \"odd\": crv \"P-521\" is not supported";
+    assert!(error.ends_with(expected), "{error}");
+}

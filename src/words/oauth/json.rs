@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// Deepest nesting that is read; Keycloak's deepest claim (`authorization.permissions[].claims`) needs six.
@@ -52,6 +53,34 @@ pub fn members(bytes: &[u8]) -> Result<Vec<(String, Value)>, JsonError> {
         (Ok(members), None) => reader.end().map(|()| members).map_err(|_| JsonError::Syntax),
         (Err(error), None) if error.is_data() => Err(JsonError::NotAnObject),
         (Err(_), None) => Err(JsonError::Syntax),
+    }
+}
+
+/// The members of one object in their order, with the text of their values, which is not read. Names may repeat.
+pub fn texts(text: &str) -> Result<Vec<(String, &RawValue)>, JsonError> {
+    struct Texts;
+
+    impl<'de> Visitor<'de> for Texts {
+        type Value = Vec<(String, &'de RawValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(members)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(text);
+    match reader.deserialize_map(Texts) {
+        Ok(members) => reader.end().map(|()| members).map_err(|_| JsonError::Syntax),
+        Err(error) if error.is_data() => Err(JsonError::NotAnObject),
+        Err(_) => Err(JsonError::Syntax),
     }
 }
 
@@ -192,6 +221,23 @@ mod tests {
             assert_eq!(members(text.as_bytes()).err(), fault, "{name}");
         }
         assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(JsonError::Syntax));
+    }
+
+    #[test]
+    fn texts_are_those_of_the_document() {
+        let text = "{\"b\": [1, 2 ],\n\"a\":{\"x\":1,\"x\":2},\"\\u0061\":1.50}";
+        let members = texts(text).unwrap();
+        let shown: Vec<_> = members.iter().map(|(name, text)| (name.as_str(), text.get())).collect();
+        assert_eq!(shown, [("b", "[1, 2 ]"), ("a", "{\"x\":1,\"x\":2}"), ("a", "1.50")]);
+        for (name, text, fault) in [
+            ("list", "[]", JsonError::NotAnObject),
+            ("text", "\"a\"", JsonError::NotAnObject),
+            ("cut off", "{\"a\":1", JsonError::Syntax),
+            ("something after it", "{} x", JsonError::Syntax),
+            ("a value that is no JSON", "{\"a\":b}", JsonError::Syntax),
+        ] {
+            assert_eq!(texts(text).err(), Some(fault), "{name}");
+        }
     }
 
     #[test]

@@ -217,6 +217,8 @@ reasons! {
         "The request needs the store of used and revoked tokens, and the store does not answer.",
     KeysUnavailable = "keys_unavailable" (Unavailable, UNAVAILABLE):
         "Cambio can't get the issuer's keys.",
+    KeysUnusable = "keys_unusable" (Unavailable, UNAVAILABLE):
+        "The issuer publishes no key that Cambio can use to verify a signature.",
     // Policy.
     ClientNotPermitted = "client_not_permitted" (Denied, DENIED):
         "The audience's owner has granted this client no permission.",

@@ -142,7 +142,7 @@ pub struct Jwks {
     /// Age until which Cambio uses keys that it can't fetch again; at least `refreshInterval`.
     #[schemars(extend("formatMinimum" = "5s", "formatMaximum" = "168h"))]
     pub max_stale: Period,
-    /// Shortest time between two fetches because of an unknown `kid`.
+    /// Shortest time between two fetches because of tokens: of an unknown `kid`, or of a signature that no key verifies.
     #[schemars(extend("formatMinimum" = "1s", "formatMaximum" = "1h"))]
     pub unknown_kid_cooldown: Period,
 }

@@ -38,7 +38,7 @@ pub struct Realm {
     #[schemars(transform = not_empty("name the realms and issuers whose tokens may be exchanged"))]
     pub subject_issuers: Vec<String>,
     /// The signature algorithms that Cambio accepts, and no others: `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`,
-    /// `ES256`, `ES384` or `EdDSA`.
+    /// `ES256`, `ES384` or `EdDSA`, which RFC 9864 calls `Ed25519`.
     #[serde(default = "algorithms")]
     #[schemars(transform = some("algorithm", "no token would ever be accepted"))]
     pub algorithms: Vec<String>,

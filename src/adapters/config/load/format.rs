@@ -97,7 +97,7 @@ pub(super) fn refused_algorithm(name: &str) -> &'static str {
     match name {
         "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm and never accepted",
         "none" => "means no signature and is never accepted",
-        _ => "is not one of RS256/384/512, PS256/384/512, ES256/384 and EdDSA",
+        _ => "is not one of RS256/384/512, PS256/384/512, ES256/384, EdDSA and Ed25519",
     }
 }
 

@@ -179,7 +179,8 @@ fn public_half(key: &file::ManifestKey, at: &At<'_>) -> Option<Value> {
     if jwk["kid"] != key.kid.as_str() || thumbprint(&jwk).as_ref() != Some(&key.kid) {
         return at.refuse("does not fit the kid, which must be its RFC 7638 thumbprint");
     }
-    if let Err(error) = KeySet::parse(json!({ "keys": [jwk] }).to_string().as_bytes()) {
+    let set = at.ok(KeySet::parse(json!({ "keys": [jwk] }).to_string().as_bytes()))?;
+    if let Err(error) = set.check_usable() {
         return at.refuse(format!("can't be used to verify signatures: {error}"));
     }
     Some(jwk)

@@ -54,7 +54,7 @@ pub struct JwksLimits {
     pub refresh_interval: Duration,
     /// Age until which Cambio uses keys that it can't fetch again.
     pub max_stale: Duration,
-    /// Shortest time between two fetches because of an unknown `kid`.
+    /// Shortest time between two fetches because of tokens.
     pub unknown_kid_cooldown: Duration,
 }
 

@@ -17,6 +17,7 @@ use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::refresh;
 use crate::judgement::issue::answer::UpstreamAnswer;
+use crate::judgement::jose::jws::JwsError;
 use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
 use crate::judgement::token::dpop;
 use crate::words::oauth::form::Form;
@@ -153,18 +154,25 @@ impl Case<'_> {
         };
         let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
         let config = &self.realm.config;
-        let keys = self
-            .realm
-            .jwks
-            .keys(peeked.kid())
-            .await
-            .map_err(|error| Refusal::new(Reason::KeysUnavailable, format!("{}: {error}", config.name)))?;
+        let jwks = &self.realm.jwks;
+        let keys = jwks.keys(peeked.kid()).await;
+        let keys = keys.map_err(|error| Refusal::new(error.reason(), format!("{}: {error}", config.name)))?;
         let expect = Expectations {
             issuer: &config.issuer,
             algorithms: &config.tokens.algorithms,
             leeway: config.tokens.leeway,
         };
-        peeked.verify(&keys, &expect, self.services.now()).map_err(untrusted)
+        match peeked.verify(&keys, &expect, self.services.now()) {
+            Err(error @ (TokenError::Jws(JwsError::Signature) | TokenError::KeyUnknown)) => {
+                // The identity provider may have new keys under an old `kid`.
+                let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
+                let lacks_key = peeked.lacks_its_key(&keys, expect.algorithms);
+                let newer = if lacks_key { Box::pin(jwks.newer(&keys)).await } else { None };
+                let newer = newer.ok_or_else(|| untrusted(error))?;
+                peeked.verify(&newer, &expect, self.services.now()).map_err(untrusted)
+            }
+            verified => verified.map_err(untrusted),
+        }
     }
 }
 

@@ -4,10 +4,11 @@
 //! byte for byte, with its order of members, white space and unknown members.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::words::oauth::json;
 
 /// Values that the lists of a document must contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +26,38 @@ impl Offers {
     }
 }
 
-/// The document with the missing values. `None` if nothing is missing, or if the document is no object, repeats a
-/// member, or has something else than a list of texts for a list.
-pub fn amend(document: &[u8], offers: &Offers) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(document).ok()?;
-    let Members(members) = serde_json::from_str(text).ok()?;
+/// A document that values can't be added to: it is no object, repeats a member, or has something else than a list of
+/// texts for a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnamendableDocument;
+
+/// The document with the missing values; `None` if nothing is missing.
+///
+/// # Errors
+/// Values are missing, and can't be added.
+pub fn amend(document: &[u8], offers: &Offers) -> Result<Option<Vec<u8>>, UnamendableDocument> {
+    let text = std::str::from_utf8(document).map_err(|_| UnamendableDocument)?;
+    let members = json::texts(text).map_err(|_| UnamendableDocument)?;
+    let names: BTreeSet<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    if names.len() != members.len() {
+        return Err(UnamendableDocument);
+    }
+    let splices = splices(text, &members, offers).ok_or(UnamendableDocument)?;
+    if splices.is_empty() {
+        return Ok(None);
+    }
+    let (mut out, mut done) = (String::with_capacity(text.len() + 256), 0);
+    for (at, addition) in splices {
+        out.push_str(text.get(done..at).ok_or(UnamendableDocument)?);
+        out.push_str(&addition);
+        done = at;
+    }
+    out.push_str(text.get(done..).ok_or(UnamendableDocument)?);
+    Ok(Some(out.into_bytes()))
+}
+
+/// The texts to be inserted, and their places in `text`, in order.
+fn splices(text: &str, members: &[(String, &RawValue)], offers: &Offers) -> Option<Vec<(usize, String)>> {
     let mut splices: Vec<(usize, String)> = Vec::new();
     let mut appended = String::new();
     for (name, values) in &offers.0 {
@@ -40,23 +68,13 @@ pub fn amend(document: &[u8], offers: &Offers) -> Option<Vec<u8>> {
             let mut all: Vec<String> = defaults.collect();
             all.extend(values.iter().filter(|value| !all.contains(value)).cloned().collect::<Vec<_>>());
             let comma = if members.is_empty() && appended.is_empty() { "" } else { "," };
-            appended.extend([comma, &json(name)?, ":", &json(&all)?]);
+            appended.extend([comma, &written(name)?, ":", &written(&all)?]);
         }
     }
     splices.push((text.rfind('}')?, appended));
     splices.retain(|(_, addition)| !addition.is_empty());
-    if splices.is_empty() {
-        return None;
-    }
     splices.sort();
-    let (mut out, mut done) = (String::with_capacity(text.len() + 256), 0);
-    for (at, addition) in splices {
-        out.push_str(text.get(done..at)?);
-        out.push_str(&addition);
-        done = at;
-    }
-    out.push_str(text.get(done..)?);
-    Some(out.into_bytes())
+    Some(splices)
 }
 
 /// The text to be inserted, and its place in `text`, so that `list`, a part of `text`, has all of `values`. The text
@@ -64,12 +82,11 @@ pub fn amend(document: &[u8], offers: &Offers) -> Option<Vec<u8>> {
 fn addition(text: &str, list: &str, values: &[String]) -> Option<(usize, String)> {
     let present: Vec<Cow<'_, str>> = serde_json::from_str(list).ok()?;
     let missing = values.iter().filter(|value| !present.iter().any(|one| one == *value));
-    let written: Option<Vec<String>> = missing.map(json).collect();
-    let written = written?.join(",");
-    let comma = if present.is_empty() || written.is_empty() { "" } else { "," };
+    let additions = missing.map(written).collect::<Option<Vec<_>>>()?.join(",");
+    let comma = if present.is_empty() || additions.is_empty() { "" } else { "," };
     // `list` is a slice of `text`, so the difference of their addresses is its start.
     let begins = (list.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-    Some((begins + list.rfind(']')?, format!("{comma}{written}")))
+    Some((begins + list.rfind(']')?, format!("{comma}{additions}")))
 }
 
 /// The meaning of a missing list (RFC 8414 section 2, OpenID Connect Discovery 1.0 section 3), which a list of
@@ -83,38 +100,8 @@ fn defaults(member: &str) -> &'static [&'static str] {
     }
 }
 
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Option<String> {
+fn written<T: serde::Serialize + ?Sized>(value: &T) -> Option<String> {
     serde_json::to_string(value).ok()
-}
-
-/// The members of an object, with the text of their values.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Vec<(String, &'de RawValue)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if members.iter().any(|(member, _)| *member == name) {
-                        return Err(A::Error::custom("a member twice"));
-                    }
-                    members.push((name, value));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
 }
 
 #[cfg(test)]
@@ -138,46 +125,47 @@ mod tests {
             (
                 "nothing is missing",
                 r#"{"grant_types_supported":["x"],"id_token_signing_alg_values_supported":["ES256","RS256"]}"#,
-                None,
+                Ok(None),
             ),
             (
                 "in the order and the white space of the document",
                 "{ \"z\": 1.50,\n \"id_token_signing_alg_values_supported\": [\"PS256\", \"RS256\" ],\n \"a\": {\"b\":1, \"a\":2},\"grant_types_supported\":[] }\n",
-                Some(
+                Ok(Some(
                     "{ \"z\": 1.50,\n \"id_token_signing_alg_values_supported\": [\"PS256\", \"RS256\" ,\"ES256\"],\n \"a\": {\"b\":1, \"a\":2},\"grant_types_supported\":[\"x\"] }\n",
-                ),
+                )),
             ),
             (
                 "escaped names and values",
                 r#"{"grant\u005ftypes_supported":["\u0078"],"id_token_signing_alg_values_supported":["ES256","RS256"]}"#,
-                None,
+                Ok(None),
             ),
             (
                 "absent lists mean their defaults",
                 r#"{"issuer":"a"}"#,
-                Some(
+                Ok(Some(
                     r#"{"issuer":"a","grant_types_supported":["authorization_code","implicit","x"],"id_token_signing_alg_values_supported":["RS256","ES256"]}"#,
-                ),
+                )),
             ),
             (
                 "empty",
                 "{}",
-                Some(
+                Ok(Some(
                     r#"{"grant_types_supported":["authorization_code","implicit","x"],"id_token_signing_alg_values_supported":["RS256","ES256"]}"#,
-                ),
+                )),
             ),
-            ("a list of something else", r#"{"grant_types_supported":[1]}"#, None),
-            ("no list", r#"{"grant_types_supported":"x"}"#, None),
-            ("a member twice", r#"{"a":1,"a":2}"#, None),
-            ("no object", "[]", None),
-            ("no JSON", "<html>", None),
+            ("a list of something else", r#"{"grant_types_supported":[1]}"#, Err(UnamendableDocument)),
+            ("no list", r#"{"grant_types_supported":"x"}"#, Err(UnamendableDocument)),
+            ("a member twice", r#"{"a":1,"a":2}"#, Err(UnamendableDocument)),
+            ("no object", "[]", Err(UnamendableDocument)),
+            ("no JSON", "<html>", Err(UnamendableDocument)),
         ] {
-            let amended = amend(document.as_bytes(), &offers()).map(|bytes| String::from_utf8(bytes).unwrap());
-            assert_eq!(amended.as_deref(), expected, "{name}");
-            if let Some(amended) = amended {
-                assert_eq!(amend(amended.as_bytes(), &offers()), None, "{name}: once is enough");
+            let amended = amend(document.as_bytes(), &offers());
+            let amended = amended.map(|bytes| bytes.map(|bytes| String::from_utf8(bytes).unwrap()));
+            assert_eq!(amended.as_ref().map(Option::as_deref).map_err(|error| *error), expected, "{name}");
+            if let Ok(Some(amended)) = amended {
+                assert_eq!(amend(amended.as_bytes(), &offers()), Ok(None), "{name}: once is enough");
             }
         }
-        assert_eq!(amend(b"{}", &Offers::default()), None);
+        assert_eq!(amend(b"{}", &Offers::default()), Ok(None));
     }
 }

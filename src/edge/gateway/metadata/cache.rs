@@ -17,7 +17,7 @@ use http::header::{
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
@@ -119,7 +119,8 @@ impl Published {
         (made.own == count(own, now)).then(|| Arc::clone(&made.document))
     }
 
-    /// Makes the document of the realm's keys, with Cambio's public keys at the end.
+    /// Makes the document of the realm's keys: the identity provider's text, with Cambio's public keys at the end of the
+    /// list.
     pub fn keep_keys(
         &self,
         upstream: Arc<KeySet>,
@@ -127,9 +128,9 @@ impl Published {
         mut headers: HeaderMap,
         now: Timestamp,
     ) -> Arc<PublishedDocument> {
-        let keys = merged(&upstream, own, now);
+        let text = merged(&upstream, own, now);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let document = Arc::new(PublishedDocument::new(json!({ "keys": keys }).to_string().into(), headers, now));
+        let document = Arc::new(PublishedDocument::new(text.into(), headers, now));
         let made = KeysDocument { upstream, own: count(own, now), document: Arc::clone(&document) };
         self.keys.store(Some(Arc::new(made)));
         document
@@ -213,10 +214,9 @@ impl PublishedDocument {
 }
 
 /// The realm's key set at `now`: the identity provider's keys as it publishes them, then Cambio's.
-fn merged(upstream: &KeySet, own: Option<&KeyRing>, now: Timestamp) -> Vec<Value> {
+fn merged(upstream: &KeySet, own: Option<&KeyRing>, now: Timestamp) -> String {
     let own = own.into_iter().flat_map(|ring| ring.published(now));
-    let own = own.filter(|key| !upstream.publishes(key.kid)).map(|key| key.jwk);
-    upstream.jwks().iter().chain(own).cloned().collect()
+    upstream.published_with(own.filter(|key| !upstream.publishes(key.kid)).map(|key| key.jwk))
 }
 
 fn count(own: Option<&KeyRing>, now: Timestamp) -> usize {

@@ -71,8 +71,8 @@ fn what_is_ambiguous_or_unfit_makes_no_ring() {
     let mut weak = key(KeyKind::P256).jwk().clone();
     weak["x"] = json!("AAAA");
     for (name, ring, expected) in [
-        ("next is active", KeyRing::new(active(), vec![jwk.clone()], vec![]), RingError::Set(KeySetError::RepeatedKid)),
-        ("retired is active", KeyRing::new(active(), vec![], retired(&jwk)), RingError::Set(KeySetError::RepeatedKid)),
+        ("next is active", KeyRing::new(active(), vec![jwk.clone()], vec![]), RingError::RepeatedKid),
+        ("retired is active", KeyRing::new(active(), vec![], retired(&jwk)), RingError::RepeatedKid),
         ("off the curve", KeyRing::new(active(), vec![], retired(&weak)), RingError::Unfit),
     ] {
         assert_eq!(ring.unwrap_err(), expected, "{name}");

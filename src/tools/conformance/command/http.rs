@@ -73,8 +73,9 @@ impl Asker {
         }
         if let Some(url) = keys {
             let body = self.get(&url).await?;
-            let set = KeySet::parse(&body).map_err(|error| CommandFailure(format!("keys from {url}: {error}")))?;
-            inputs.keys = Some(set);
+            let failed = |error: &dyn std::fmt::Display| CommandFailure(format!("keys from {url}: {error}"));
+            let set = KeySet::parse(&body).map_err(|error| failed(&error))?;
+            inputs.keys = Some(set.usable().map_err(|error| failed(&error))?);
         }
         Ok(())
     }

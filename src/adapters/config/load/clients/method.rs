@@ -120,7 +120,11 @@ fn client_keys(file: &ClientMethod, at: &At<'_>) -> Option<ClientKeys> {
         (Some(path), None) => {
             let at = at.field("jwksFile");
             let set = content(path, &at)?;
-            at.ok(KeySet::parse(set.expose().as_bytes())).map(|keys| ClientKeys::Set(Arc::new(keys)))
+            let keys = at.ok(KeySet::parse(set.expose().as_bytes()))?;
+            if !keys.left_out().is_empty() && !keys.is_empty() {
+                at.warning(format!("some keys are not used: {}", keys.left_out_summary()));
+            }
+            at.ok(keys.usable()).map(|keys| ClientKeys::Set(Arc::new(keys)))
         }
         (None, Some(url)) => {
             warn_of_plain(url, &at.field("jwksURL"));
