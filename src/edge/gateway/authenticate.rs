@@ -9,13 +9,14 @@ use std::sync::Arc;
 use super::case::Case;
 use super::case::client::CaseClient;
 use super::replay::store_unavailable;
-use crate::adapters::jwks::JwksError;
+use crate::adapters::jwks::{JwksCache, JwksError};
 use crate::adapters::metrics::Outcome;
 use crate::adapters::store::{MarkKey, MarkKind};
 use crate::judgement::client::credentials::{Credentials, CredentialsMethod};
 use crate::judgement::client::registry::{ClientKeys, Method, Unregistered};
 use crate::judgement::client::verify::{
-    AuthenticatedClient, ClientEvidence, ClientVerdict, Needs, UnspentAssertion, authenticate, candidates,
+    AuthenticatedClient, Candidate, ClientEvidence, ClientVerdict, Needs, UnspentAssertion, authenticate, candidates,
+    lacks_its_key,
 };
 use crate::judgement::jose::keys::KeySet;
 use crate::words::refusal::{Reason, Refusal};
@@ -26,6 +27,14 @@ struct MethodKeys {
     found: Vec<(usize, Arc<KeySet>)>,
     /// The last reason for which some keys are missing.
     missing: Option<JwksError>,
+}
+
+/// Keys that a method of a client needs.
+struct KeyNeed<'c> {
+    /// The index of the method.
+    index: usize,
+    jwks: &'c JwksCache,
+    kid: Option<String>,
 }
 
 impl Case<'_> {
@@ -87,11 +96,18 @@ impl Case<'_> {
 
     async fn authenticate_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let config = &self.realm.config;
-        let MethodKeys { found, missing } = self.method_keys(credentials).await;
+        let MethodKeys { mut found, missing } = self.method_keys(credentials).await;
         let certificate = self.client_certificate()?;
-        let evidence =
-            ClientEvidence { certificate: certificate.as_deref(), keys: &found, leeway: config.tokens.leeway };
-        match authenticate(credentials, &config.clients, &evidence, self.services.now()) {
+        let judge = |found: &[(usize, Arc<KeySet>)]| {
+            let certificate = certificate.as_deref();
+            let evidence = ClientEvidence { certificate, keys: found, leeway: config.tokens.leeway };
+            authenticate(credentials, &config.clients, &evidence, self.services.now())
+        };
+        let mut verdict = judge(&found);
+        if verdict.is_err() && Box::pin(self.renew_keys(credentials, &mut found)).await {
+            verdict = judge(&found);
+        }
+        match verdict {
             Ok(ClientVerdict::Authenticated(proven)) => Ok(proven),
             Ok(ClientVerdict::UnspentAssertion(assertion)) => self.spend_assertion(assertion).await,
             Ok(ClientVerdict::SlowSecret(slow)) => {
@@ -114,23 +130,45 @@ impl Case<'_> {
 
     async fn method_keys(&self, credentials: &Credentials) -> MethodKeys {
         let mut keys = MethodKeys { found: Vec::new(), missing: None };
+        for KeyNeed { index, jwks, kid } in self.needed_keys(credentials) {
+            match jwks.keys(kid.as_deref()).await {
+                Ok(set) => keys.found.push((index, set)),
+                Err(error) => keys.missing = Some(error),
+            }
+        }
+        keys
+    }
+
+    /// Replaces keys that don't verify the client's assertion with newer ones. Whether there are any.
+    async fn renew_keys(&self, credentials: &Credentials, found: &mut [(usize, Arc<KeySet>)]) -> bool {
+        let mut renewed = false;
+        for KeyNeed { index, jwks, .. } in self.needed_keys(credentials) {
+            let Some((_, set)) = found.iter_mut().find(|(of, _)| *of == index) else { continue };
+            if lacks_its_key(credentials, set)
+                && let Some(newer) = jwks.newer(set).await
+            {
+                *set = newer;
+                renewed = true;
+            }
+        }
+        renewed
+    }
+
+    /// The caches with the keys that the methods of the client need.
+    fn needed_keys(&self, credentials: &Credentials) -> Vec<KeyNeed<'_>> {
         let clients = &self.realm.config.clients;
         let methods = clients.methods(credentials.client_id()).unwrap_or_default();
-        for candidate in candidates(credentials, clients) {
+        let cache = |candidate: Candidate| {
             let (jwks, kid) = match (candidate.needs, methods.get(candidate.index)) {
                 (Needs::ClientKeys { kid }, Some(Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. })) => {
                     (self.realm.client_keys(url), kid)
                 }
                 (Needs::IssuerKeys { issuer, kid }, _) => (self.generation.issuers.keys(&issuer), kid),
-                _ => continue,
+                _ => return None,
             };
-            let Some(jwks) = jwks else { continue };
-            match jwks.keys(kid.as_deref()).await {
-                Ok(set) => keys.found.push((candidate.index, set)),
-                Err(error) => keys.missing = Some(error),
-            }
-        }
-        keys
+            Some(KeyNeed { index: candidate.index, jwks: jwks?, kid })
+        };
+        candidates(credentials, clients).into_iter().filter_map(cache).collect()
     }
 
     /// An assertion is good for one use (RFC 7523 section 3, OpenID Connect Core section 9).

@@ -1,5 +1,7 @@
 //! A request to a token endpoint: read, classified, and governed or passed on.
 
+use std::time::Duration;
+
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -18,9 +20,12 @@ use crate::adapters::net::body::Body;
 use crate::judgement::exchange::classify::{Classified, GovernedGrant, classify};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::exchange::{api_access, json};
-use crate::judgement::jose::verify;
+use crate::judgement::jose::jws::kid_of_public_key;
 use crate::judgement::route::Route;
 use crate::words::refusal::{Reason, Refusal};
+
+/// Longest time that the answer to a login waits for the keys of its tokens.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers a request to a token endpoint.
 pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -> Response<Body> {
@@ -126,7 +131,7 @@ async fn pass_grant(
     let released = answer_lock::release(response, idle, Origin::TokenEndpoint).await?;
     record.not_audited();
     if let (Some(realm), Some(whole)) = (realm, &released.whole) {
-        learn_key(realm, whole).await;
+        learn_keys(realm, whole).await;
     }
     Ok(released.response)
 }
@@ -158,18 +163,30 @@ async fn pass_door(
     Ok(response)
 }
 
-/// Fetches the realm's keys if the token's `kid` is unknown, because the identity provider has then rotated its keys.
-/// The fetch precedes the answer, so that no resource server receives a `kid` that `certs` lacks.
-async fn learn_key(realm: &RealmRuntime, answer: &[u8]) {
+/// Fetches the realm's keys if a token has a `kid` that is unknown, because the identity provider has then rotated its
+/// keys. The fetch precedes the answer, so that no resource server receives a `kid` that `certs` lacks. It never delays
+/// the answer for longer than [`LONGEST_WAIT`], and goes on when the answer has left. No public key checks a token with a
+/// shared secret, so Cambio fetches nothing for such a token.
+async fn learn_keys(realm: &RealmRuntime, answer: &[u8]) {
     #[derive(Deserialize)]
     struct TokenAnswer<'a> {
-        #[serde(borrow)]
+        #[serde(borrow, default)]
         access_token: Option<std::borrow::Cow<'a, str>>,
+        #[serde(borrow, default)]
+        id_token: Option<std::borrow::Cow<'a, str>>,
     }
-    let Ok(TokenAnswer { access_token: Some(token) }) = serde_json::from_slice(answer) else { return };
-    let Ok(peeked) = verify::peek(&token) else { return };
-    if let Some(kid) = peeked.kid() {
-        // The cache counts a failure, and the answer does not wait for a second attempt.
-        let _ = realm.jwks.keys(Some(kid)).await;
+    let Ok(TokenAnswer { access_token, id_token }) = serde_json::from_slice(answer) else { return };
+    let kids = [access_token, id_token].into_iter().flatten().filter_map(|token| kid_of_public_key(&token));
+    let unknown: Vec<_> = kids.filter(|kid| !realm.jwks.has_keys_for(Some(kid))).collect();
+    if unknown.is_empty() {
+        return;
     }
+    let learn = async {
+        for kid in unknown {
+            // The cache counts a failure, and the answer does not wait for a second attempt.
+            let _ = realm.jwks.published(Some(&kid)).await;
+        }
+    };
+    // Too late is as good as not at all: the answer leaves.
+    let _ = tokio::time::timeout(LONGEST_WAIT, Box::pin(learn)).await;
 }

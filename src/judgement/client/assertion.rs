@@ -6,6 +6,7 @@ use super::credentials::Assertion;
 use crate::judgement::client::registry::Workload;
 use crate::judgement::jose::checks::rules_hold;
 use crate::judgement::jose::claims;
+use crate::judgement::jose::jws::SUPPORTED;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken, peek, verify};
 use crate::words::refusal::{Reason, Refusal};
@@ -48,6 +49,12 @@ pub(super) fn kid(assertion: &Assertion) -> Option<String> {
 pub(super) fn is_shared(assertion: &Assertion) -> bool {
     use jsonwebtoken::Algorithm::{HS256, HS384, HS512};
     peek(assertion.token.expose()).is_ok_and(|peeked| matches!(peeked.algorithm(), HS256 | HS384 | HS512))
+}
+
+/// Whether none of these keys made the assertion's signature, so that newer keys could verify it.
+pub(super) fn lacks_its_key(assertion: &Assertion, keys: &KeySet) -> bool {
+    let algorithms = SUPPORTED.map(|(_, algorithm)| algorithm);
+    peek(assertion.token.expose()).is_ok_and(|peeked| peeked.lacks_its_key(keys, &algorithms))
 }
 
 /// Checks a client's own assertion: signed by the client, about the client, for Cambio, recent, and with a `jti`.

@@ -135,6 +135,14 @@ pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate
     methods.filter_map(|(index, method)| Some(Candidate { index, needs: needs(method)? })).collect()
 }
 
+/// Whether the credentials are an assertion that none of these keys verifies, so that newer keys could.
+pub fn lacks_its_key(credentials: &Credentials, keys: &KeySet) -> bool {
+    match credentials.presented() {
+        PresentedCredentials::Assertion(assertion) => assertion::lacks_its_key(assertion, keys),
+        _ => false,
+    }
+}
+
 /// Authenticates the client with the first of its methods that the credentials meet.
 pub fn authenticate(
     credentials: &Credentials,

@@ -1,5 +1,7 @@
 //! Checks the tokens of a request with the keys and rules of their issuers.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::outcome::Stop;
@@ -9,6 +11,7 @@ use crate::edge::gateway::evidence::Sender;
 use crate::edge::gateway::issuers::TrustedKeys;
 use crate::edge::gateway::realm_runtime::CambioKeys;
 use crate::judgement::exchange::authenticated::Authenticated;
+use crate::judgement::jose::keys::KeySet;
 use crate::judgement::permit::{RefreshContext, remembered};
 use crate::judgement::token::Validated;
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
@@ -107,7 +110,36 @@ impl Case<'_> {
         let trusted = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?;
         let keys = trusted.keys(token.kid()).await?;
         let source = TokenSource::Jwt { token, kind, keys: &keys };
-        CheckedToken::of(source, role, presenter, &trusted.checks, now)
+        match CheckedToken::of(source, role, presenter, &trusted.checks, now) {
+            Err(refusal) if may_be_of_keys(refusal.reason) => {
+                // Rare, so it is boxed.
+                let newer = Box::pin(self.newer_keys(incoming, &keys)).await?.ok_or(refusal)?;
+                let token = incoming.read()?;
+                let checks = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?.checks;
+                let source = TokenSource::Jwt { token, kind, keys: &newer };
+                CheckedToken::of(source, role, presenter, &checks, now)
+            }
+            checked => checked,
+        }
+    }
+
+    /// Newer keys of the issuer of a token that none of these `keys` verifies: the issuer may have new keys under an old
+    /// `kid`, or the token no `kid`. Another issuer than the realm is asked for a proven client only.
+    async fn newer_keys(
+        &mut self,
+        incoming: PresentedToken<'_>,
+        keys: &Arc<KeySet>,
+    ) -> Result<Option<Arc<KeySet>>, Refusal> {
+        let (role, token) = (incoming.role, incoming.read()?);
+        let trusted = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?;
+        if !token.lacks_its_key(keys, &trusted.checks.checks.algorithms) {
+            return Ok(None);
+        }
+        if trusted.must_ask_issuer_again() {
+            self.require_client().await?;
+        }
+        let trusted = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?;
+        Ok(trusted.jwks.newer(keys).await)
     }
 
     /// The keys for a token that Cambio signed, if the realm accepts its own tokens and the token names such a key.
@@ -134,4 +166,9 @@ impl Case<'_> {
             format!("issuer {issuer:?} is not among subjectIssuers of realm {realm}"),
         )
     }
+}
+
+/// Whether other keys could lead to another outcome. The reason of an actor token does not say.
+fn may_be_of_keys(reason: Reason) -> bool {
+    matches!(reason, Reason::SubjectTokenSignature | Reason::SubjectTokenKeyUnknown | Reason::ActorTokenInvalid)
 }
