@@ -46,6 +46,33 @@ fn asked(world: &World, agent: &str) -> Vec<String> {
     of_agent.map(|one| format!("{} {}", one.method, one.target.split('?').next().unwrap())).collect()
 }
 
+/// Keycloak reads one kind of forwarding headers and ignores the other: `--proxy-headers=xforwarded` or `forwarded`.
+#[tokio::test]
+async fn what_cambio_asks_names_the_public_address_in_both_kinds_of_headers() {
+    let world = world("mint").await;
+    let alice = world.alice().await;
+    world.exchange(&alice, &[]).await.access_token();
+    let received = world.idp.faults().received();
+    let own: Vec<_> = received
+        .iter()
+        .filter(|one| one.headers.get(USER_AGENT).is_some_and(|name| name.as_bytes().starts_with(b"cambio/")))
+        .filter(|one| one.target.contains("/corp"))
+        .collect();
+    for part in ["/certs", "/token/introspect", "/admin/realms/corp/users"] {
+        assert!(own.iter().any(|one| one.target.contains(part)), "{part}");
+    }
+    for request in own {
+        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(header("host"), Some("sso.example.org"), "{}", request.target);
+        assert_eq!(header("x-forwarded-host"), Some("sso.example.org"), "{}", request.target);
+        assert_eq!(header("x-forwarded-proto"), Some("http"), "{}", request.target);
+        assert_eq!(header("x-forwarded-port"), Some("80"), "{}", request.target);
+        let forwarded = header("forwarded").unwrap_or_default();
+        let parts: Vec<&str> = forwarded.split(';').collect();
+        assert!(parts.contains(&"host=\"sso.example.org\"") && parts.contains(&"proto=http"), "{}", request.target);
+    }
+}
+
 #[tokio::test]
 async fn what_cambio_asks_bears_its_name() {
     let world = world("mint").await;

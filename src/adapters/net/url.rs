@@ -29,11 +29,28 @@ impl PublicAddress {
         }
     }
 
-    /// Puts the address into a request's headers.
+    /// Puts the address into the headers of a request that Cambio makes itself: the forwarding headers that callers'
+    /// requests have, except the caller's address, because there is no caller. Keycloak reads `Forwarded` or
+    /// `X-Forwarded-*`, as its `--proxy-headers` says.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         headers.insert(http::header::HOST, self.host.clone());
         headers.insert(HeaderName::from_static("x-forwarded-host"), self.host.clone());
+        headers.insert(HeaderName::from_static("x-forwarded-port"), self.port());
         headers.insert(HeaderName::from_static("x-forwarded-proto"), self.proto.clone());
+        headers.extend(self.forwarded().map(|value| (http::header::FORWARDED, value)));
+    }
+
+    /// RFC 7239 section 4.
+    fn forwarded(&self) -> Option<HeaderValue> {
+        let (host, proto) = (self.host.to_str().ok()?, self.proto.to_str().ok()?);
+        HeaderValue::from_str(&format!("host=\"{host}\";proto={proto}")).ok()
+    }
+
+    /// The port in the host, else that of the scheme.
+    fn port(&self) -> HeaderValue {
+        let authority = self.host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        let by_scheme = if self.proto == "https" { 443 } else { 80 };
+        HeaderValue::from(authority.and_then(|authority| authority.port_u16()).unwrap_or(by_scheme))
     }
 }
 
@@ -100,5 +117,23 @@ mod tests {
         assert_eq!(address.host, "sso.example.org:8443");
         assert_eq!(address.proto, "https");
         assert!(PublicAddress::of("sso.example.org").is_err());
+    }
+
+    #[test]
+    fn requests_of_cambio_say_where_the_public_finds_the_server() {
+        for (url, host, port, proto) in [
+            ("https://sso.example.org/realms/corp", "sso.example.org", "443", "https"),
+            ("http://sso.example.org/realms/corp", "sso.example.org", "80", "http"),
+            ("https://sso.example.org:8443/realms/corp", "sso.example.org:8443", "8443", "https"),
+            ("https://[2001:db8::1]:8443/realms/corp", "[2001:db8::1]:8443", "8443", "https"),
+        ] {
+            let mut headers = HeaderMap::new();
+            PublicAddress::of(url).unwrap().write(&mut headers);
+            assert_eq!(headers["host"], host, "{url}");
+            assert_eq!(headers["x-forwarded-host"], host, "{url}");
+            assert_eq!(headers["x-forwarded-port"], port, "{url}");
+            assert_eq!(headers["x-forwarded-proto"], proto, "{url}");
+            assert_eq!(headers["forwarded"], format!("host=\"{host}\";proto={proto}"), "{url}");
+        }
     }
 }
