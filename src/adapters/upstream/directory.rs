@@ -7,6 +7,7 @@ pub mod fine_grained;
 pub mod lineage;
 mod recent;
 pub mod roles;
+pub mod settings;
 pub mod user;
 pub mod web_origins;
 

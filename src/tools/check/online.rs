@@ -26,8 +26,8 @@ pub(super) fn ask(config: &Config) -> Result<Vec<String>, CommandFailure> {
     Ok(warnings)
 }
 
-/// A warning for every client that a permission names and that the realm's directory does not know, and for every realm
-/// that has no directory to ask. Clients of `realms.*.clients` are left out, because Cambio authenticates them itself.
+/// A warning for every client that a permission names and that the realm's directory does not know or whose tokens are
+/// unusual, and for every realm that has no directory to ask. Clients of `realms.*.clients` are left out, because Cambio authenticates them itself.
 ///
 /// # Errors
 /// A directory does not answer.
@@ -41,8 +41,15 @@ pub async fn unknown_clients(config: &Config, clock: &Clock) -> Result<Vec<Strin
             continue;
         };
         for (client, places) in named(realm, audiences) {
-            let known = directory.knows_client(&upstream, client).await;
-            if known.map_err(|error| CommandFailure(format!("realms.{}.directory: {error}", realm.name)))? {
+            let failed = |error| CommandFailure(format!("realms.{}.directory: {error}", realm.name));
+            if directory.knows_client(&upstream, client).await.map_err(failed)? {
+                for setting in directory.unusual_settings(&upstream, client).await.map_err(failed)? {
+                    warnings.push(format!(
+                        "{}: the client {client:?} of the realm {} {setting}: docs/issuance.md says what works",
+                        places.join(", "),
+                        realm.name
+                    ));
+                }
                 continue;
             }
             warnings.push(format!(
