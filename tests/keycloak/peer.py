@@ -22,13 +22,16 @@ class Peer:
 
     address: tuple[str, int]
     authority: str
+    # The path below which Keycloak stands, and what a proxy in front adds to each request.
+    prefix: str = ""
+    added: tuple[tuple[str, str], ...] = ()
 
     @property
     def origin(self) -> str:
         return f"http://{self.authority}"
 
     def issuer(self, realm: str) -> str:
-        return f"{self.origin}/realms/{realm}"
+        return f"{self.origin}{self.prefix}/realms/{realm}"
 
     def send(
         self,
@@ -39,11 +42,11 @@ class Peer:
         timeout: float = 20.0,
     ) -> Answer:
         """One request on a connection of its own."""
-        fields: Headers = [("Host", self.authority), ("Connection", "close"), *(headers or [])]
+        fields: Headers = [("Host", self.authority), ("Connection", "close"), *self.added, *(headers or [])]
         if body or method in ("POST", "PUT"):
             fields.append(("Content-Length", str(len(body))))
         with http1.Connection(self.address, timeout) as connection:
-            connection.send(http1.render(method, target, fields, body))
+            connection.send(http1.render(method, self.prefix + target, fields, body))
             return connection.answer(head_only=method == "HEAD")
 
     def get(self, target: str, headers: Headers | None = None) -> Answer:

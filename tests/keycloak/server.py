@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import http1
 from peer import Peer
 from process import Program, free_port
 
+# As `tests/keycloak/run` builds the distribution.
+BUILD_OPTIONS = ("--features=token-exchange,admin-fine-grained-authz:v1", "--health-enabled=true", "--cache=local")
 BOOTSTRAP_ADMIN = ("admin", "bootstrap-admin-password-1a9d")
+
+
+# The issuer follows the name that the caller used.
+LENIENT = ("--hostname-strict=false",)
 
 
 class Keycloak:
     """A Keycloak that can be stopped, started again with the same data, and suspended."""
 
-    def __init__(self, distribution: Path, run: Path, java_home: Path, root: str = "", *options: str):
-        """`root` is the path that the distribution was built for; the options are more of `kc.sh start`."""
+    def __init__(
+        self,
+        distribution: Path,
+        run: Path,
+        java_home: Path,
+        options: tuple[str, ...] = LENIENT,
+        root: str = "",
+    ):
+        """The options are more of `kc.sh start`; `root` is the path that the distribution was built for."""
         self.root = root
-        self._options = options
         self._distribution = distribution
+        self._options = options
         self._java_home = java_home
         self._database = run / "keycloak-data" / "keycloak"
         self._log = run / "keycloak.log"
@@ -37,9 +52,9 @@ class Keycloak:
     def address(self) -> tuple[str, int]:
         return ("127.0.0.1", self.port)
 
-    def peer(self, authority: str | None = None) -> Peer:
+    def peer(self, authority: str | None = None, prefix: str = "") -> Peer:
         """Keycloak asked straight, under a public authority (its own when none is given)."""
-        return Peer(self.address, authority or f"127.0.0.1:{self.port}")
+        return Peer(self.address, authority or f"127.0.0.1:{self.port}", prefix)
 
     def start(self) -> None:
         """Start, and wait until the server says that it is ready."""
@@ -50,18 +65,21 @@ class Keycloak:
                 "start",
                 "--optimized",
                 "--http-enabled=true",
-                "--hostname-strict=false",
+                *self._options,
                 "--http-host=127.0.0.1",
                 f"--http-port={self.port}",
                 "--http-management-host=127.0.0.1",
                 f"--http-management-port={self._management}",
                 "--http-management-scheme=http",
                 f"--db-url=jdbc:h2:file:{self._database};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE",
-                *self._options,
             ],
             self._log,
             {
                 "JAVA_HOME": str(self._java_home),
+                # An option of the build from 26.4 on, of the start before.
+                "KC_CACHE": "local",
+                # Versions before 26.4 do not know Java 25.
+                "JAVA_OPTS_APPEND": "-Dnet.bytebuddy.experimental=true",
                 "JAVA_OPTS_KC_HEAP": "-Xms256m -Xmx768m",
                 "KC_BOOTSTRAP_ADMIN_USERNAME": user,
                 "KC_BOOTSTRAP_ADMIN_PASSWORD": password,
@@ -87,9 +105,29 @@ class Keycloak:
     def _ready(self) -> bool:
         management = Peer(("127.0.0.1", self._management), f"127.0.0.1:{self._management}")
         try:
-            return management.send("GET", f"{self.root}/health/ready", timeout=2).status == 200
+            # The health check stands below the relative path, if there is one.
+            answers = (management.send("GET", path, timeout=2) for path in ("/health/ready", "/auth/health/ready"))
+            return any(answer.status == 200 for answer in answers)
         except (OSError, http1.NoAnswer):
             return False
+
+
+def with_options(run: Path, *options: str) -> Keycloak:
+    """A Keycloak of its own, started with these options."""
+    run.mkdir()
+    return Keycloak(Path(os.environ["KEYCLOAK_HOME"]), run, Path(os.environ["JAVA_HOME"]), options)
+
+
+def built_with(run: Path, built: str, *options: str) -> Keycloak:
+    """A Keycloak of its own whose distribution is built with another option, which only a build can set."""
+    run.mkdir()
+    distribution, java = run / "keycloak", os.environ["JAVA_HOME"]
+    shutil.copytree(Path(os.environ["KEYCLOAK_HOME"]), distribution, symlinks=True)
+    argv = [str(distribution / "bin" / "kc.sh"), "build", *BUILD_OPTIONS, built]
+    environment = {**os.environ, "JAVA_HOME": java}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Keycloak(distribution, run, Path(java), options)
 
 
 def from_environment(run: Path) -> Keycloak:
@@ -100,4 +138,4 @@ def from_environment(run: Path) -> Keycloak:
 def below_auth(run: Path, hostname: str) -> Keycloak:
     """The same Keycloak below `/auth`, as it always was before version 17 and is at CERN, with a fixed public name."""
     distribution, java_home = Path(os.environ["KEYCLOAK_AUTH_HOME"]), Path(os.environ["JAVA_HOME"])
-    return Keycloak(distribution, run, java_home, "/auth", f"--hostname={hostname}/auth")
+    return Keycloak(distribution, run, java_home, (*LENIENT, f"--hostname={hostname}/auth"), "/auth")
