@@ -103,6 +103,9 @@ pub struct Line {
     pub scope_granted: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims_dropped: Vec<String>,
+    /// Names of members of the identity provider's answer that are not handed out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members_dropped: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

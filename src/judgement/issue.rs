@@ -6,6 +6,7 @@
 pub mod answer;
 mod conformed;
 pub mod forward;
+pub mod id_token;
 pub mod key;
 mod members;
 pub mod mint;

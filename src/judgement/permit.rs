@@ -51,6 +51,8 @@ pub struct Circumstances<'a> {
     pub defaults: &'a [(&'a str, &'a str)],
     /// Whether the dialect leaves out `offline_access` where it is not permitted.
     pub drop_offline: bool,
+    /// Whether the identity provider's answer may name the subject token's user by another `sub` (`pairwiseSubjects`).
+    pub pairwise: bool,
 }
 
 /// What a refresh asks for, and how Cambio re-checks the tokens of its exchange.
@@ -66,6 +68,8 @@ pub struct RefreshContext<'a> {
     pub evidence: Evidence<'a>,
     /// What the identity provider states about the user now; `None` for a foreign subject, whose issuer is not asked again.
     pub present: Option<&'a Map<String, Value>>,
+    /// Whether the identity provider may name the user by another `sub` (`pairwiseSubjects`).
+    pub pairwise: bool,
 }
 
 impl Permit {
@@ -328,6 +332,7 @@ fn request<'a>(
         carried: circumstances.carried,
         defaults: circumstances.defaults,
         drop_offline: circumstances.drop_offline,
+        pairwise: circumstances.pairwise,
     }
 }
 
@@ -344,8 +349,11 @@ pub fn remembered(
     if refresh.scope.is_some_and(|asked| !asked.is_subset(&renewal.scope())) {
         return Err(Refusal::new(Reason::ScopeNotPermitted, "the refresh asks for more than was granted"));
     }
-    let states_subject =
-        |present: &Map<String, Value>| present.get("sub").and_then(Value::as_str) == Some(renewal.subject_id());
+    let states_subject = |present: &Map<String, Value>| {
+        let states =
+            |name: &str, value: Option<&str>| value.is_some() && present.get(name).and_then(Value::as_str) == value;
+        states("sub", Some(renewal.subject_id())) || refresh.pairwise && states("sid", renewal.subject_session())
+    };
     if !refresh.present.is_none_or(states_subject) {
         return Err(Refusal::new(Reason::RefreshTokenInvalid, "the identity provider states claims of another user"));
     }

@@ -210,7 +210,14 @@ async fn the_owner_says_who_may_act() {
     let carol_only = "    delegation: { actor: optional, condition: \"actor.preferred_username == 'carol'\" }\n";
     for (name, delegation, changes, actor, reason) in [
         ("no delegation, with an actor", "", may_act(), true, "actor_token_unsupported"),
-        ("no delegation, delegated before", "", json!({"act": {"sub": "x"}}), false, "subject_token_delegated"),
+        (
+            "no delegation, delegated before",
+            "",
+            json!({"act": {"sub": "x"}, "sid": null}),
+            false,
+            "subject_token_delegated",
+        ),
+        ("an impersonation session", OPTIONAL, json!({"act": {"sub": "x"}}), false, "subject_token_impersonated"),
         ("act that can't be read", OPTIONAL, json!({"act": "x"}), false, "subject_token_delegated"),
         ("act without sub", OPTIONAL, json!({"act": {"act": {"sub": "x"}}}), false, "subject_token_delegated"),
         ("required", required, may_act(), false, "actor_required"),

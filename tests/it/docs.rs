@@ -127,6 +127,7 @@ fn full_line() -> Line {
         roles_granted: Some(json!({})),
         scope_granted: text(),
         claims_dropped: vec![String::from("x")],
+        members_dropped: vec![String::from("x")],
         lifetime_seconds: Some(1),
         issued_jti: text(),
         issued_kid: text(),

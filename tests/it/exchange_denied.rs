@@ -134,13 +134,14 @@ fn tokens(world: &World) -> Vec<(&'static str, Value, &'static str)> {
         ("issued in the future", json!({"iat": now + 60}), "subject_token_not_yet_valid"),
         ("no exp", json!({"exp": null}), "subject_token_claims"),
         ("textual exp", json!({"exp": (now + 60).to_string()}), "subject_token_claims"),
-        ("no sub", json!({"sub": null}), "subject_token_claims"),
+        ("no sub", json!({"sub": null}), "subject_token_without_sub"),
         ("an ID token", json!({"typ": "ID"}), "subject_token_kind"),
         ("untrusted issuer", json!({"iss": "https://evil.example"}), "subject_token_issuer_untrusted"),
         ("no issuer", json!({"iss": null}), "subject_token_claims"),
         ("for others", json!({"aud": ["other-api"], "azp": "other-api"}), "subject_token_audience"),
         ("sender-constrained", json!({"cnf": {"jkt": "x"}}), "subject_token_bound"),
-        ("delegated", json!({"act": {"sub": "x"}}), "subject_token_delegated"),
+        ("of an impersonation session", json!({"act": {"sub": "x"}}), "subject_token_impersonated"),
+        ("delegated", json!({"act": {"sub": "x"}, "sid": null}), "subject_token_delegated"),
         ("may be delegated", json!({"may_act": {}}), "may_act_violated"),
     ]
 }

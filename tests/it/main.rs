@@ -31,6 +31,7 @@ mod granted_scopes;
 mod id_jag;
 mod impersonation;
 mod jwks_rotation;
+mod keycloak_clients;
 mod layering;
 mod loops;
 mod lost_claim;

@@ -133,6 +133,7 @@ impl RealmRuntime {
             carried: rules.carried,
             defaults: rules.defaults,
             drop_offline: rules.drops_offline,
+            pairwise: self.config.pairwise_subjects,
             ..Circumstances::default()
         }
     }

@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use super::members::AnswerMembers;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::contract::{Contract, Issued};
+use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::scope::Scope;
+use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -25,6 +27,10 @@ pub struct Verified<'a> {
     pub(super) kid: &'a str,
     /// The realm's `iss`.
     pub(super) issuer: &'a str,
+    /// The header's `typ`.
+    pub(super) typ: Option<&'a str>,
+    /// The subject's roles in the directory, if the contract asks for them.
+    pub(super) directory: Option<&'a RoleNames>,
 }
 
 impl UpstreamAnswer {
@@ -48,6 +54,12 @@ impl UpstreamAnswer {
         &self.token
     }
 
+    /// The ID token beside the issued token, if the contract lets it go out.
+    pub fn id_token_beside(&self, contract: &Contract) -> Option<Secret> {
+        let wanted = contract.id_token_beside && contract.requested != TokenType::IdToken;
+        self.members.text("id_token").filter(|text| wanted && !text.is_empty()).map(Secret::new)
+    }
+
     /// The scope that the identity provider granted: the token's claim, or what the answer says about a token without it.
     ///
     /// # Errors
@@ -64,6 +76,7 @@ impl UpstreamAnswer {
             issued_token_type: self.members.text("issued_token_type"),
             token_type: self.members.text("token_type"),
             scope: self.members.text("scope"),
+            directory: token.directory,
         }
     }
 
@@ -74,6 +87,10 @@ impl UpstreamAnswer {
             name != "access_token"
                 && (matches!(name, "refresh_token" | "id_token") || value.as_str().is_some_and(looks_like_jwt))
         });
+        // RFC 6749 section 3.3 knows no empty scope.
+        if self.members.text("scope") == Some("") {
+            self.members.take("scope");
+        }
         // Keycloak's 0 means that there is no refresh token.
         if self.members.has("refresh_expires_in") {
             self.members.set("refresh_expires_in", 0);
@@ -102,7 +119,25 @@ impl UpstreamAnswer {
 impl<'a> Verified<'a> {
     /// A token that was verified with the keys of the realm whose `iss` this is.
     pub fn new(token: &'a VerifiedToken, issuer: &'a str) -> Self {
-        Self { claims: token.claims(), kid: token.kid().unwrap_or_default(), issuer }
+        Self { claims: token.claims(), kid: token.kid().unwrap_or_default(), issuer, typ: token.typ(), directory: None }
+    }
+
+    /// The token, with the roles that the directory has for the subject.
+    #[must_use]
+    pub fn with_roles(self, directory: Option<&'a RoleNames>) -> Self {
+        Self { directory, ..self }
+    }
+
+    /// The header's `typ` of the token that Cambio signs in the place of this token: an RFC 9068 access token stays one
+    /// (section 2.1).
+    pub(super) fn header_typ(&self, contract: &Contract) -> &'static str {
+        let typ = self.typ.unwrap_or_default().to_ascii_lowercase();
+        let is_access_token = matches!(typ.as_str(), "at+jwt" | "application/at+jwt");
+        if is_access_token && contract.upstream_type() == TokenType::AccessToken {
+            "at+jwt"
+        } else {
+            contract.header_typ()
+        }
     }
 }
 

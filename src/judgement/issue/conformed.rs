@@ -99,6 +99,14 @@ impl Conformed {
         self
     }
 
+    /// The answer with the ID token that stood beside the issued token.
+    #[must_use]
+    pub(super) fn with_id_token(mut self, token: &str) -> Self {
+        self.members.set("id_token", token);
+        self.facts.dropped_members.retain(|name| name != "id_token");
+        self
+    }
+
     /// What audit says about the token.
     pub fn facts(&self) -> &IssuedFacts {
         &self.facts

@@ -23,6 +23,15 @@ impl AnswerMembers {
         }
     }
 
+    /// Sets `scope`. RFC 6749 section 3.3 knows no empty scope: then there is no member.
+    pub(super) fn set_scope(&mut self, scope: String) {
+        if scope.is_empty() {
+            self.take("scope");
+        } else {
+            self.set("scope", scope);
+        }
+    }
+
     /// Takes a member out.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.position(name).map(|index| self.0.remove(index).1)

@@ -37,6 +37,7 @@ pub fn conform(
         issued_token_type: Some(issued_token_type),
         token_type: Some(token_type),
         scope: Some(&scope),
+        directory: None,
     })?;
     let token = signer
         .sign(&minted.claims, contract.header_typ())
@@ -53,7 +54,7 @@ pub fn conform(
     if let Some(session) = minted.claims.get("sid").and_then(Value::as_str) {
         members.set("session_state", session);
     }
-    members.set("scope", scope);
+    members.set_scope(scope);
     match permit.validated().authenticated().parsed().grant() {
         Grant::TokenExchange => members.set("issued_token_type", issued_token_type),
         // Callers of these grants expect the answer of RFC 6749.

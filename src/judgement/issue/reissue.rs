@@ -51,7 +51,7 @@ pub(super) fn to_contract(
     let issued = Issued { claims: &narrowed.claims, scope: Some(&scope), token_type, ..issued };
     contract.check(&contract.renamed(issued))?;
     let reissued = signer
-        .sign(&narrowed.claims, contract.header_typ())
+        .sign(&narrowed.claims, token.header_typ(contract))
         .map_err(|error| Refusal::new(Reason::SigningFailed, error))?;
 
     let expires_in = narrowed.expires.saturating_sub(now.as_second());
@@ -64,7 +64,7 @@ pub(super) fn to_contract(
     }
     members.set("access_token", reissued);
     members.set("expires_in", expires_in);
-    members.set("scope", scope);
+    members.set_scope(scope);
     if bound_to_key {
         members.set("token_type", DPOP);
     }

@@ -46,7 +46,7 @@ impl reissue::Signer for Key {
 }
 
 fn verified(claims: &Map<String, Value>) -> Verified<'_> {
-    Verified { claims, kid: "keycloak-1", issuer: ISSUER }
+    Verified { claims, kid: "keycloak-1", issuer: ISSUER, typ: Some("JWT"), directory: None }
 }
 
 fn forward(target: Audience, claims: &Map<String, Value>, body: &[u8]) -> Result<Conformed, Refusal> {
@@ -178,6 +178,51 @@ fn what_can_not_be_mended_or_signed_is_refused() {
     let refusal = reissue::to_contract(&contract, answer, &verified(&claims), &Key(false), now(), Grant::TokenExchange)
         .unwrap_err();
     assert_eq!(refusal.reason, Reason::SigningFailed);
+}
+
+#[test]
+fn an_rfc_9068_access_token_stays_one() {
+    struct Typ;
+    impl reissue::Signer for Typ {
+        fn kid(&self) -> &'static str {
+            "ours"
+        }
+        fn sign(&self, _: &Map<String, Value>, typ: &str) -> Result<String, String> {
+            Ok(typ.to_owned())
+        }
+    }
+    for (typ, expected) in [
+        (Some("JWT"), "JWT"),
+        (None, "JWT"),
+        (Some("at+jwt"), "at+jwt"),
+        (Some("AT+JWT"), "at+jwt"),
+        (Some("application/at+jwt"), "at+jwt"),
+        (Some("at+jwt2"), "JWT"),
+    ] {
+        let claims = keycloak_claims();
+        let token = Verified { typ, ..verified(&claims) };
+        let answer = UpstreamAnswer::read(200, &body(&[])).unwrap();
+        let conformed =
+            reissue::to_contract(&contract(strict()), answer, &token, &Typ, now(), Grant::TokenExchange).unwrap();
+        let answer: Value = serde_json::from_slice(&conformed.body()).unwrap();
+        assert_eq!(answer["access_token"], expected, "{typ:?}");
+    }
+}
+
+#[test]
+fn an_empty_scope_never_leaves() {
+    let mut claims = keycloak_claims();
+    claims.insert("scope".to_owned(), json!(""));
+    for name in ["email", "email_verified", "name", "preferred_username"] {
+        claims.remove(name);
+    }
+    let body = body(&[("scope", json!(""))]);
+    let answers = [forward(lenient(), &claims, &body).unwrap(), reissue(&contract(strict()), &claims, &body).unwrap()];
+    for answer in answers {
+        let members: Value = serde_json::from_slice(&answer.body()).unwrap();
+        assert_eq!(members.get("scope"), None, "{members}");
+        assert!(answer.facts().scope_granted.is_empty());
+    }
 }
 
 #[test]

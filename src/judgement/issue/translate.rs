@@ -16,6 +16,11 @@ use super::reissue::{Signer, to_contract};
 pub struct LocalSubject(String);
 
 impl LocalSubject {
+    /// The user's `sub`.
+    pub fn id(&self) -> &str {
+        &self.0
+    }
+
     /// Reads the token that the grant gave, whose signature was verified with the realm's keys. The token must be an
     /// access token for the requesting client.
     pub fn of(permit: &Permit, granted: &Verified<'_>) -> Result<Self, Refusal> {

@@ -33,8 +33,8 @@ pub struct Expectations<'a> {
 }
 
 /// A token whose issuer and times were checked, and whose signature was verified or, if it is opaque, whose issuer says
-/// that it is active. Only [`UnverifiedToken::verify`], [`UnverifiedToken::verify_shared`] and `token::introspected`
-/// make one.
+/// that it is active. Only [`UnverifiedToken::verify`], [`UnverifiedToken::verify_issued`],
+/// [`UnverifiedToken::verify_shared`] and `token::introspected` make one.
 #[derive(Clone)]
 pub struct VerifiedToken {
     /// `None`: an opaque token, which has no header.
@@ -136,6 +136,20 @@ impl UnverifiedToken {
         is_known && matches!(outcome(), Err(TokenError::KeyUnknown | TokenError::Jws(JwsError::Signature)))
     }
 
+    /// [`Self::verify`] for a token that the identity provider issued to Cambio. Its `sub` may be missing: the contract
+    /// says what `sub` it must have.
+    pub fn verify_issued(
+        self,
+        keys: &KeySet,
+        expect: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        check_signature(&self.jws, keys, expect.algorithms)?;
+        let (expires, issued) = in_time(&self.claims, expect.issuer, expect.leeway, now)?;
+        let subject = claims::string(&self.claims, "sub")?.unwrap_or_default().to_owned();
+        Ok(VerifiedToken { header: Some(self.jws.header), claims: self.claims, subject, expires, issued })
+    }
+
     /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`): HS256, HS384 or HS512 only. The
     /// secret must never be anything that is or was in a key set.
     pub fn verify_shared(
@@ -164,23 +178,34 @@ pub(in crate::judgement) fn held(
     leeway: SignedDuration,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    if required(&claims, "iss")? != expected_issuer {
+    let (expires, issued) = in_time(&claims, expected_issuer, leeway, now)?;
+    let subject = required(&claims, "sub")?.to_owned();
+    Ok(VerifiedToken { header, claims, subject, expires, issued })
+}
+
+/// Checks issuer and times. Returns `exp` and `iat`.
+fn in_time(
+    claims: &Map<String, Value>,
+    expected_issuer: &str,
+    leeway: SignedDuration,
+    now: Timestamp,
+) -> Result<(Timestamp, Option<Timestamp>), TokenError> {
+    if required(claims, "iss")? != expected_issuer {
         return Err(TokenError::Issuer);
     }
-    let expires = claims::time(&claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
+    let expires = claims::time(claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
     // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
     if now.saturating_sub(leeway).unwrap_or(Timestamp::MAX) >= expires {
         return Err(TokenError::Expired);
     }
     let latest = now.saturating_add(leeway).unwrap_or(now);
-    let issued = claims::time(&claims, "iat")?;
-    for (name, time) in [("nbf", claims::time(&claims, "nbf")?), ("iat", issued)] {
+    let issued = claims::time(claims, "iat")?;
+    for (name, time) in [("nbf", claims::time(claims, "nbf")?), ("iat", issued)] {
         if time.is_some_and(|time| time > latest) {
             return Err(TokenError::NotYetValid(name));
         }
     }
-    let subject = required(&claims, "sub")?.to_owned();
-    Ok(VerifiedToken { header, claims, subject, expires, issued })
+    Ok((expires, issued))
 }
 
 impl std::fmt::Debug for UnverifiedToken {
@@ -225,7 +250,7 @@ impl VerifiedToken {
         &self.claims
     }
 
-    /// `sub`, never empty.
+    /// `sub`. Only the `sub` of a token of [`UnverifiedToken::verify_issued`] can be empty.
     pub fn subject(&self) -> &str {
         &self.subject
     }
@@ -270,7 +295,14 @@ impl std::fmt::Debug for VerifiedToken {
 impl From<TokenError> for Refusal {
     /// The refusal of a subject token.
     fn from(error: TokenError) -> Self {
-        Self::new(error.reason(), error.to_string())
+        let hint = match error.reason() {
+            Reason::SubjectTokenWithoutSub => {
+                "; in Keycloak, give the token's client the client scope basic, and switch lightweight access tokens off for \
+                 the client, or on for the scope's mapper of sub"
+            }
+            _ => "",
+        };
+        Self::new(error.reason(), format!("{error}{hint}"))
     }
 }
 
@@ -289,6 +321,7 @@ impl TokenError {
             Self::Issuer => Reason::SubjectTokenIssuerUntrusted,
             Self::Expired => Reason::SubjectTokenExpired,
             Self::NotYetValid(_) => Reason::SubjectTokenNotYetValid,
+            Self::ClaimMissing("sub") => Reason::SubjectTokenWithoutSub,
             Self::ClaimMissing(_) | Self::ClaimType(_) => Reason::SubjectTokenClaims,
         }
     }

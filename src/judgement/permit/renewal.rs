@@ -141,6 +141,11 @@ impl Renewal {
         self.subject.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The `sid` of the subject token.
+    pub fn subject_session(&self) -> Option<&str> {
+        self.subject.claims.get("sid").and_then(Value::as_str).filter(|sid| !sid.is_empty())
+    }
+
     /// What a refresh token about a user of `realm` depends on, as claims of a token that Cambio signed.
     pub fn lineage_claims(&self, realm: &str) -> Option<Map<String, Value>> {
         let claims = &self.subject.claims;

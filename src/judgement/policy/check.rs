@@ -12,6 +12,7 @@ use crate::judgement::policy::claim_values::{audience, scope, scope_claim, secon
 use crate::judgement::policy::contract::{Contract, DPOP, Issued};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::policy::roles::RoleNames;
+use crate::judgement::policy::roles::terms::RoleTerms;
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -57,9 +58,7 @@ impl Contract {
         let claim = |name: &str| issued.claims.get(name);
         let text = |name: &str| claim(name).and_then(Value::as_str);
         require(text("iss") == Some(issued.issuer), Reason::AnswerSubject, "iss is not the realm's")?;
-        // If the subject is not known, no `sub` is right.
-        let is_subject = self.subject.is_some() && text("sub") == self.subject.as_deref();
-        require(is_subject, Reason::AnswerSubject, "sub is not the contract's subject")?;
+        self.check_subject(issued.claims)?;
         // The identity provider does not learn of a new actor, so it can write the earlier actors only.
         let earlier = self.act.as_ref().and_then(|act| act.get("act"));
         let known_actors = claim("act").is_none_or(|act| [self.act.as_ref(), earlier].contains(&Some(act)));
@@ -74,10 +73,13 @@ impl Contract {
         if text(party) != Some(self.client.as_str()) {
             return Err(refuse(Reason::AnswerAudience, format!("{party} is not the requesting client")));
         }
-        let audience = audience(issued.claims)?;
-        let missing: BTreeSet<_> = self.audience().difference(&audience).cloned().collect();
-        if !missing.is_empty() {
-            return Err(refuse(Reason::AnswerAudience, format!("aud lacks {}", join(&missing))));
+        self.check_completeness(issued.claims)?;
+        if claim("aud").is_some() {
+            let audience = audience(issued.claims)?;
+            let missing: BTreeSet<_> = self.audience().difference(&audience).cloned().collect();
+            if !missing.is_empty() {
+                return Err(refuse(Reason::AnswerAudience, format!("aud lacks {}", join(&missing))));
+            }
         }
         let is_bound = |binding: &Value| claim("cnf").is_none_or(|cnf| is_same(cnf, binding));
         require(
@@ -85,6 +87,70 @@ impl Contract {
             Reason::AnswerBinding,
             "cnf is neither the subject token's nor that of the caller's DPoP proof",
         )
+    }
+
+    /// Checks that the token is about the contract's subject: it has the `sub`, or the session of the subject token and
+    /// therefore the same user, if that is accepted. The `sub` of a token that Cambio signs is always the contract's.
+    fn check_subject(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        const BASIC: &str =
+            "in Keycloak, give the client the client scope basic, and switch lightweight access tokens off";
+        // If the subject is not known, no `sub` is right.
+        let another = || Err(refuse(Reason::AnswerSubject, "sub is not the contract's subject"));
+        let Some(subject) = self.subject.as_deref() else { return another() };
+        let sub = claims.get("sub").map(|sub| sub.as_str().unwrap_or_default());
+        if sub == Some(subject) {
+            return Ok(());
+        }
+        let is_missing = sub.is_none();
+        let is_same_session =
+            self.session.is_some() && claims.get("sid").and_then(Value::as_str) == self.session.as_deref();
+        match (is_missing, is_same_session) {
+            (true, _) if !self.issuance.signs() => {
+                let detail =
+                    format!("the issued token has no sub, which forward can't add: {BASIC}, or use issuance: reissue");
+                Err(refuse(Reason::AnswerWithoutSub, detail))
+            }
+            (_, true) if self.accepts_pairwise => Ok(()),
+            (true, true) => {
+                let detail = format!("the issued token has no sub: {BASIC}, or set realms.*.pairwiseSubjects: accept");
+                Err(refuse(Reason::AnswerWithoutSub, detail))
+            }
+            (true, false) => Err(refuse(Reason::AnswerWithoutSub, format!("the issued token has no sub: {BASIC}"))),
+            (false, true) => Err(refuse(
+                Reason::AnswerPairwise,
+                "sub is not the subject token's, but sid is: the client has pairwise subject identifiers. Set \
+                 realms.*.pairwiseSubjects: accept, or remove the pairwise mapper from the client in Keycloak",
+            )),
+            (false, false) => another(),
+        }
+    }
+
+    /// Refuses a lightweight access token (Keycloak): without `aud`, or without the roles for which the audience's file has
+    /// rules. The directory can give the roles, and the contract has the `aud`.
+    fn check_completeness(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let lacks = if !claims.contains_key("aud") {
+            "aud"
+        } else if self.issuance.signs() && self.reads_roles() && is_lightweight(claims) {
+            "roles"
+        } else {
+            return Ok(());
+        };
+        if self.from_directory && self.issuance.signs() {
+            return Ok(());
+        }
+        Err(refuse(
+            Reason::AnswerLightweight,
+            format!(
+                "the issued token has no {lacks}, like lightweight access tokens: switch these off for the client in Keycloak, \
+                 or for the mappers of aud and roles, or write roles.source: directory with issuance: reissue"
+            ),
+        ))
+    }
+
+    /// Whether roles of the issued token can become roles of the new token.
+    fn reads_roles(&self) -> bool {
+        let read = |terms: &RoleTerms| terms.own || !terms.renamed.is_empty() || !terms.from_realm.is_empty();
+        self.requested != TokenType::IdToken && (!self.realm_roles.is_empty() || self.roles.iter().any(read))
     }
 
     fn check_type(&self, issued: &Issued<'_>, expected: TokenType) -> Result<(), Refusal> {
@@ -191,6 +257,14 @@ impl Contract {
             "the issued token outlives the subject token: use issuance: reissue, or token.withinSubject: false",
         )
     }
+}
+
+/// Whether Keycloak made a lightweight access token, in which no mapper has written roles. Keycloak's `jti` begins with
+/// three codes of two letters: for the session, the kind of token, and the grant.
+fn is_lightweight(claims: &Map<String, Value>) -> bool {
+    let jti = claims.get("jti").and_then(Value::as_str).unwrap_or_default();
+    let has_roles = ["realm_access", "resource_access"].iter().any(|name| claims.contains_key(*name));
+    !has_roles && jti.get(2..4) == Some("lt") && jti.get(6..7) == Some(":")
 }
 
 /// Whether two values of `cnf` bind to one key or certificate. Keycloak writes a note beside the key.

@@ -12,6 +12,7 @@ use crate::judgement::policy::claim_values;
 use crate::judgement::policy::delegation;
 use crate::judgement::policy::model::{Issuance, Profile, RoleOutput};
 use crate::judgement::policy::provenance::Provenance;
+use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::policy::roles::terms::RoleTerms;
 use crate::judgement::policy::scopes::Scopes;
 use crate::words::oauth::names::Names;
@@ -30,6 +31,10 @@ pub struct Contract {
     /// The `sub`: the subject token's, or, if mint gets a foreign subject, the `sub` that the audience's rule makes.
     /// `None`: the local user is not known yet ([`Contract::for_local_subject`]).
     pub subject: Option<String>,
+    /// The `sid` of the realm's own subject token: an answer about the same session is about the same user.
+    pub session: Option<String>,
+    /// Whether an answer about this session is accepted if it has another `sub`, or none.
+    pub accepts_pairwise: bool,
     /// Who issued the subject token.
     pub provenance: Provenance,
     /// The claims of an impersonated user.
@@ -41,6 +46,8 @@ pub struct Contract {
     pub may_act: Option<Value>,
     /// The requested token type.
     pub requested: TokenType,
+    /// Whether the ID token goes out that the identity provider gives beside an access token.
+    pub id_token_beside: bool,
     /// The exact `aud` of an access token.
     pub audiences: BTreeSet<String>,
     /// Each audience's own roles.
@@ -90,6 +97,8 @@ pub struct Issued<'a> {
     pub token_type: Option<&'a str>,
     /// The answer's `scope`.
     pub scope: Option<&'a str>,
+    /// The subject's roles at the identity provider, if [`Contract::directory`] asks for them.
+    pub directory: Option<&'a RoleNames>,
 }
 
 impl Issued<'_> {
@@ -126,6 +135,19 @@ impl Contract {
         match self.requested {
             TokenType::IdToken => BTreeSet::from([self.client.clone()]),
             _ => self.audiences.clone(),
+        }
+    }
+
+    /// The contract about an ID token that the identity provider gave beside the access token, for the same client and
+    /// subject. Neither the roles nor the claims of the audience's file are for it.
+    #[must_use]
+    pub fn for_id_token(&self) -> Self {
+        Self {
+            requested: TokenType::IdToken,
+            from_directory: false,
+            set: Map::new(),
+            refresh_family: None,
+            ..self.clone()
         }
     }
 

@@ -197,6 +197,7 @@ impl Judge<'_> {
                 lifetime: offer.lifetime(choice.demands),
                 roles: evaluation.roles(choice.issuance, &expressions)?,
                 set: evaluation.set(&expressions)?,
+                id_tokens: offer.gives_id_tokens(choice.demands),
             });
         }
         let audiences = || offers.iter().map(AudienceOffer::audience);

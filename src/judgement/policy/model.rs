@@ -107,6 +107,8 @@ pub struct Permission {
     pub condition: Option<Expression>,
     /// Who may act for the subject; `None`: nobody, neither a new actor nor an earlier one.
     pub delegation: Option<Delegation>,
+    /// Whether the subject token may be of a session in which somebody impersonates the user.
+    pub impersonation_sessions: bool,
     /// Who may impersonate whom. With it, the permission is about nothing else; without it, about no impersonation.
     pub impersonation: Option<Impersonation>,
     /// Longest time between issue and expiry; `None`: as [`TokenRules::lifetime`] says.

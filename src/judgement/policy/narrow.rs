@@ -38,7 +38,11 @@ impl Contract {
     /// contract leaves no time after `now`.
     pub fn narrow(&self, issued: &Issued<'_>, now: Timestamp) -> Result<Narrowed, Refusal> {
         self.check_unchangeable(issued, self.upstream_type())?;
-        let before = RoleNames::read(issued.claims)?;
+        let before = match (self.from_directory, issued.directory) {
+            (false, _) => RoleNames::read(issued.claims)?,
+            (true, Some(roles)) => roles.clone(),
+            (true, None) => return Err(Refusal::new(Reason::Internal, "the directory was not asked")),
+        };
         let granted = issued.scope()?.filtered(|token| self.may_grant(token));
         let longest = seconds(issued.claims, "iat")?.saturating_add(self.lifetime.as_secs());
         let expires = self.expiry(seconds(issued.claims, "exp")?.min(longest), now)?;
@@ -50,6 +54,8 @@ impl Contract {
             .filter(|(name, _)| self.keeps(name, &granted))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
+        // The check has recognised the user by the session, if not by `sub`.
+        claims.extend(self.subject.iter().map(|subject| ("sub".to_owned(), Value::from(subject.as_str()))));
         claims.insert("aud".to_owned(), self.audience_claim());
         claims.insert("exp".to_owned(), Value::from(expires));
         if granted.is_empty() || self.requested == TokenType::IdToken {

@@ -48,6 +48,9 @@ pub struct ExchangeRequest<'a> {
     pub defaults: &'a [(&'a str, &'a str)],
     /// Whether the scope `offline_access` is left out if it is not permitted. Otherwise the request is refused.
     pub drop_offline: bool,
+    /// Whether the identity provider's answer may have another `sub` than the subject token, or none, if both are about
+    /// the same session.
+    pub pairwise: bool,
 }
 
 /// The scope that a decision is about. Conditions see the scope that would be granted, whatever the request says.

@@ -48,6 +48,7 @@ pub(crate) fn permission() -> Permission {
         demands: Demands::default(),
         condition: None,
         delegation: None,
+        impersonation_sessions: false,
         impersonation: None,
         lifetime: None,
         expires: None,
@@ -98,6 +99,7 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         carried: &[],
         defaults: &[],
         drop_offline: false,
+        pairwise: false,
     }
 }
 
@@ -125,5 +127,6 @@ pub(crate) fn issued(claims: &Map<String, Value>) -> Issued<'_> {
         issued_token_type: Some(TokenType::AccessToken.urn()),
         token_type: Some("Bearer"),
         scope: claims.get("scope").and_then(Value::as_str),
+        directory: None,
     }
 }

@@ -171,6 +171,8 @@ reasons! {
         "The subject token's nbf or iat is in the future.",
     SubjectTokenClaims = "subject_token_claims" (SubjectToken, INVALID_TOKEN):
         "The subject token lacks a required claim, or a claim has the wrong type.",
+    SubjectTokenWithoutSub = "subject_token_without_sub" (SubjectToken, INVALID_TOKEN):
+        "The subject token has no sub, so nobody can tell whose it is. In Keycloak, its client lacks the client scope basic, or has lightweight access tokens.",
     SubjectTokenKind = "subject_token_kind" (SubjectToken, INVALID_TOKEN):
         "The subject token is of another kind than its stated type, for instance an ID token that is presented as an access token.",
     SubjectTokenAudience = "subject_token_audience" (SubjectToken, forbidden("Client is not within the token audience")):
@@ -181,6 +183,8 @@ reasons! {
         "The subject token is sender-constrained (cnf), and the caller has not proved possession of the key.",
     SubjectTokenDelegated = "subject_token_delegated" (SubjectToken, INVALID_TOKEN):
         "The subject token has act, and the permission has no delegation, or act can't be read.",
+    SubjectTokenImpersonated = "subject_token_impersonated" (SubjectToken, INVALID_TOKEN):
+        "The subject token is of a session in which somebody impersonates the user (act in a token of the realm with sid), and the permission has no impersonationSessions.",
     MayActViolated = "may_act_violated" (Actor, DENIED):
         "The subject token's may_act does not authorise this client and this actor.",
     ActorRequired = "actor_required" (Actor, DENIED):
@@ -254,6 +258,14 @@ reasons! {
         "An answer with the marks of an exchange did not come from an exchange that Cambio allowed, and was withheld.",
     AnswerSignature = "answer_signature" (Fault, BAD_GATEWAY):
         "None of the realm's keys made the issued token's signature.",
+    AnswerAlgorithm = "answer_algorithm" (Denied, DENIED):
+        "The issued token is signed with an algorithm that realms.*.algorithms does not list, or with the client's secret.",
+    AnswerLightweight = "answer_lightweight" (Denied, DENIED):
+        "The issued token is a lightweight access token, without aud or without roles, and the audience's file does not take the roles from the directory.",
+    AnswerPairwise = "answer_pairwise" (Denied, DENIED):
+        "The issued token is about the same session as the subject token, but has another sub, as with pairwise subject identifiers, and realms.*.pairwiseSubjects does not accept that.",
+    AnswerWithoutSub = "answer_without_sub" (Denied, DENIED):
+        "The issued token has no sub. In Keycloak, the client lacks the client scope basic, or has lightweight access tokens.",
     AnswerAudience = "answer_audience" (Fault, BAD_GATEWAY):
         "The issued token's aud is not the audience.",
     AnswerRoles = "answer_roles" (Denied, DENIED):

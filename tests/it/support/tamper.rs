@@ -21,18 +21,41 @@ pub enum Tamper {
     ForeignKey,
     /// The token is bound to this key, or to none.
     Key(Option<&'static str>),
+    /// The header's `alg` is this.
+    HeaderAlg(&'static str),
+    /// The header's `typ` is this.
+    HeaderTyp(&'static str),
+    /// An ID token beside the access token, for this audience.
+    IdToken(&'static str),
     /// The token lives this many seconds.
     Lifetime(i64),
     /// A realm role more.
     RealmRole(&'static str),
     /// A refresh token that nobody asked for.
     RefreshToken,
+    /// This claim is missing.
+    Remove(&'static str),
+    /// The scope is empty, in the token and beside it.
+    NoScope,
     /// A scope more.
     Scope(&'static str),
-    /// `sub` is this.
+    /// `sub` is this, and the session is the same, as with pairwise subjects.
+    Pairwise(&'static str),
+    /// `sub` is this, in another session.
     Subject(&'static str),
     /// `token_type` is this.
     TokenType(&'static str),
+}
+
+impl Tamper {
+    /// `alg` and `typ` of the header.
+    fn header(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::HeaderAlg(alg) => Some((alg, "JWT")),
+            Self::HeaderTyp(typ) => Some(("RS256", typ)),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to an exchange at the realm `corp`, with these faults.
@@ -47,9 +70,21 @@ pub fn spoil(provider: &Provider, tampers: &[Tamper], body: &[u8]) -> Option<Byt
     let token = if tampers.contains(&Tamper::ForeignKey) {
         let foreign = provider.signing_key("partner")?;
         sign_as(&foreign, key.kid(), &claims)
+    } else if let Some((alg, typ)) = tampers.iter().find_map(Tamper::header) {
+        let header = json!({"alg": alg, "typ": typ, "kid": key.kid()}).to_string();
+        key.sign_raw(&header, &Value::from(claims.clone()).to_string())
     } else {
         key.sign(&claims)
     };
+    for tamper in tampers {
+        let Tamper::IdToken(audience) = tamper else { continue };
+        let claim = |name: &str| claims.get(name).cloned().unwrap_or_default();
+        let id = json!({
+            "iss": claim("iss"), "sub": claim("sub"), "aud": audience, "azp": claim("azp"), "typ": "ID",
+            "sid": claim("sid"), "iat": claim("iat"), "exp": claim("exp"), "at_hash": "of the other token",
+        });
+        answer.insert("id_token".to_owned(), key.sign(id.as_object()?).ok()?.into());
+    }
     answer.insert("access_token".to_owned(), token.ok()?.into());
     Some(Value::from(answer).to_string().into())
 }
@@ -70,7 +105,12 @@ fn change(tamper: &Tamper, claims: &mut Map<String, Value>, answer: &mut Map<Str
             add_role(&mut clients[*client], role);
         }
         Tamper::DropIssuedTokenType => drop(answer.remove("issued_token_type")),
-        Tamper::ForeignKey => {}
+        Tamper::ForeignKey | Tamper::HeaderAlg(_) | Tamper::HeaderTyp(_) | Tamper::IdToken(_) => {}
+        Tamper::NoScope => {
+            claims.insert("scope".to_owned(), json!(""));
+            answer.insert("scope".to_owned(), json!(""));
+        }
+        Tamper::Remove(name) => drop(claims.remove(*name)),
         Tamper::Key(None) => {
             claims.remove("cnf");
             claims.insert("typ".to_owned(), json!("Bearer"));
@@ -103,7 +143,11 @@ fn change(tamper: &Tamper, claims: &mut Map<String, Value>, answer: &mut Map<Str
             answer.insert("scope".to_owned(), scopes.clone());
             claims.insert("scope".to_owned(), scopes);
         }
-        Tamper::Subject(subject) => claim("sub", json!(subject)),
+        Tamper::Pairwise(subject) => claim("sub", json!(subject)),
+        Tamper::Subject(subject) => {
+            claim("sub", json!(subject));
+            claim("sid", json!("of somebody else"));
+        }
         Tamper::TokenType(kind) => drop(answer.insert("token_type".to_owned(), json!(kind))),
     }
 }

@@ -121,6 +121,10 @@ pub struct Realm {
     /// not say that the access token of its login is bound to a key.
     #[serde(default)]
     pub unbound_id_tokens: UnboundIdTokens,
+    /// Whether the identity provider's answer to an exchange may name the user by another `sub` than the subject token
+    /// (pairwise subject identifiers, OpenID Connect Core 1.0 section 8), or by none.
+    #[serde(default)]
+    pub pairwise_subjects: PairwiseSubjects,
 }
 
 impl Realm {
@@ -186,6 +190,18 @@ pub enum UnboundIdTokens {
     #[default]
     Refuse,
     /// Cambio exchanges such ID tokens. Choose this only if no client of the realm uses bound access tokens.
+    Accept,
+}
+
+/// Whether the identity provider may name the user of an exchange by another `sub`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PairwiseSubjects {
+    /// Cambio refuses such an answer.
+    #[default]
+    Refuse,
+    /// Cambio accepts such an answer if it has the `sid` of the subject token. A token that Cambio signs then has the `sub` of
+    /// the subject token. Cambio can't add a `sub` to a forwarded token.
     Accept,
 }
 

@@ -17,6 +17,10 @@ use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Audience, Issuance, Permission, RoleOutput, SubjectRule, TokenRules};
 use crate::words::oauth::names::Names;
 
+/// Clients of every realm of Keycloak for which Keycloak itself is the resource server, or which stand for its own pages.
+const KEYCLOAKS_OWN: [&str; 7] =
+    ["account", "account-console", "admin-cli", "broker", "master-realm", "realm-management", "security-admin-console"];
+
 /// An audience and the name of its realm.
 pub(super) struct Placed {
     pub(super) realm: String,
@@ -36,6 +40,12 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
     let home = home(file, main, &at.field("realm"));
     let issuances = Issuances::of(file, at);
     issuances.check(home);
+    if KEYCLOAKS_OWN.contains(&file.audience.as_str()) && issuances.sign() {
+        at.field("audience").warning(
+            "Keycloak itself reads the tokens for this client, and does not accept a token that Cambio signed: use \
+             `issuance: forward`",
+        );
+    }
     let permissions_at = at.field("permissions");
     if file.permissions.is_empty() {
         permissions_at.warning("no permission: every exchange for this audience is refused");

@@ -139,6 +139,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         web_origins: file.web_origins.iter().map(listed).collect(),
         refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
+        pairwise_subjects: file.pairwise_subjects == file::PairwiseSubjects::Accept,
     })
 }
 

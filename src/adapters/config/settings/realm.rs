@@ -62,6 +62,8 @@ pub struct Realm {
     pub refresh_tokens: Option<RefreshTokens>,
     /// Whether Cambio sends parameters that it does not know to the upstream.
     pub forward_unknown_parameters: bool,
+    /// Whether the answer to an exchange may name the subject token's user by another `sub`, or by none.
+    pub pairwise_subjects: bool,
 }
 
 impl Realm {

@@ -16,12 +16,12 @@ use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::refresh;
-use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::jose::jws::JwsError;
 use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
 use crate::judgement::token::dpop;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
 
 /// A success of the identity provider.
 pub struct UpstreamReply {
@@ -140,19 +140,29 @@ impl Case<'_> {
         Stop::Upstream(Box::new(UpstreamRefusal { response, is_of_grant, refusal }))
     }
 
-    /// The token of an answer, verified with the realm's keys.
+    /// A token of an answer, verified with the realm's keys.
     ///
     /// # Errors
     /// The token is invalid, or the realm's keys are not available.
-    pub(super) async fn verified(&self, answer: &UpstreamAnswer) -> Result<VerifiedToken, Refusal> {
+    pub(super) async fn verified(&self, token: &Secret) -> Result<VerifiedToken, Refusal> {
         let untrusted = |error: TokenError| {
+            let realm = &self.realm.config.name;
             let reason = match error {
-                TokenError::Expired => Reason::AnswerLifetime,
-                _ => Reason::AnswerSignature,
+                TokenError::Expired | TokenError::NotYetValid(_) => Reason::AnswerLifetime,
+                TokenError::Issuer => Reason::AnswerSubject,
+                TokenError::ClaimMissing(_) | TokenError::ClaimType(_) => Reason::AnswerClaims,
+                TokenError::AlgorithmNotAllowed | TokenError::Jws(JwsError::Algorithm) => {
+                    let detail = format!(
+                        "the algorithm of the issued token is none of realms.{realm}.algorithms: set the client's access token \
+                         signature algorithm in Keycloak to one of these (HS256, HS384 and HS512 are never accepted)"
+                    );
+                    return Refusal::new(Reason::AnswerAlgorithm, detail);
+                }
+                TokenError::KeyUnknown | TokenError::Jws(_) => Reason::AnswerSignature,
             };
             Refusal::new(reason, error.to_string())
         };
-        let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
+        let peeked = verify::peek(token.expose()).map_err(untrusted)?;
         let config = &self.realm.config;
         let jwks = &self.realm.jwks;
         let keys = jwks.keys(peeked.kid()).await;
@@ -162,14 +172,14 @@ impl Case<'_> {
             algorithms: &config.tokens.algorithms,
             leeway: config.tokens.leeway,
         };
-        match peeked.verify(&keys, &expect, self.services.now()) {
+        match peeked.verify_issued(&keys, &expect, self.services.now()) {
             Err(error @ (TokenError::Jws(JwsError::Signature) | TokenError::KeyUnknown)) => {
                 // The identity provider may have new keys under an old `kid`.
-                let peeked = verify::peek(answer.token().expose()).map_err(untrusted)?;
+                let peeked = verify::peek(token.expose()).map_err(untrusted)?;
                 let lacks_key = peeked.lacks_its_key(&keys, expect.algorithms);
                 let newer = if lacks_key { Box::pin(jwks.newer(&keys)).await } else { None };
                 let newer = newer.ok_or_else(|| untrusted(error))?;
-                peeked.verify(&newer, &expect, self.services.now()).map_err(untrusted)
+                peeked.verify_issued(&newer, &expect, self.services.now()).map_err(untrusted)
             }
             verified => verified.map_err(untrusted),
         }

@@ -83,7 +83,7 @@ impl Case<'_> {
         head.headers.remove(dpop::HEADER);
         let UpstreamReply { head, body } = self.ask_upstream(credentials, access.upstream_form(), head).await?;
         let account = UpstreamAnswer::read(head.status.as_u16(), &body)?;
-        let token = self.verified(&account).await?;
+        let token = self.verified(account.token()).await?;
         let by_token = authenticate_by_service_account(credentials, &token)?;
         let parsed = Parsed::of_service_account(access, account.token());
         self.record.parsed(&parsed);

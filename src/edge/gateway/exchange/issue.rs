@@ -10,13 +10,16 @@ use crate::edge::gateway::case::Case;
 use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::issue::answer::UpstreamAnswer;
+use crate::judgement::issue::id_token::{IdTokenBeside, OPENID};
 use crate::judgement::issue::refresh::{Session, take_session};
 use crate::judgement::issue::translate::LocalSubject;
-use crate::judgement::issue::{self, Verified};
+use crate::judgement::issue::{self, Conformed, Verified};
 use crate::judgement::permit::{Permit, Settled};
+use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::dpop;
 use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
 
 impl Case<'_> {
     /// Issues the token in the way that the audience's owner chose. After that, the client is proven.
@@ -59,16 +62,43 @@ impl Case<'_> {
         drop(parsed);
         let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = session(permit, &mut answer)?;
-        let token = self.verified(&answer).await?;
+        let conformed = self.conform(permit, answer).await?;
+        Ok(IssuedAnswer { head, conformed, session })
+    }
+
+    /// The identity provider's answer, made to meet the contract: forwarded or reissued.
+    pub(super) async fn conform(&mut self, permit: &mut Permit, answer: UpstreamAnswer) -> Result<Conformed, Refusal> {
+        let token = self.verified(answer.token()).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
         let now = self.services.now();
         let settled = self.settle(permit, &answer, &token)?;
-        let conformed = if settled.permit().issuance() == Issuance::Forward {
-            issue::forward::conform(settled, answer, &token, now)?
-        } else {
-            issue::reissue::conform(settled, answer, &token, signer(self.realm)?, now)?
+        let contract = settled.contract();
+        let beside = answer.id_token_beside(contract);
+        if contract.issuance == Issuance::Forward {
+            let conformed = issue::forward::conform(settled, answer, &token, now)?;
+            return self.with_id_token(conformed, beside, contract).await;
+        }
+        let roles = self.subject_roles(contract).await?;
+        let token = token.with_roles(roles.as_ref());
+        let conformed = issue::reissue::conform(settled, answer, &token, signer(self.realm)?, now)?;
+        self.with_id_token(conformed, beside, contract).await
+    }
+
+    /// The answer with the ID token that came beside the access token, if there is one and the contract allows it.
+    async fn with_id_token(
+        &self,
+        conformed: Conformed,
+        beside: Option<Secret>,
+        contract: &Contract,
+    ) -> Result<Conformed, Refusal> {
+        let Some(received) = beside.filter(|_| conformed.facts().scope_granted.contains(OPENID)) else {
+            return Ok(conformed);
         };
-        Ok(IssuedAnswer { head, conformed, session })
+        // Rare and large, so it is boxed.
+        let verified = Box::pin(self.verified(&received)).await?;
+        let verified = Verified::new(&verified, &self.realm.config.issuer);
+        let signer = if contract.issuance.signs() { Some(signer(self.realm)?) } else { None };
+        conformed.beside(IdTokenBeside { received: &received, verified }, contract, signer, self.services.now())
     }
 
     /// The identity provider's JWT authorization grant (RFC 7523) turns a foreign token into a token of its own for
@@ -87,7 +117,7 @@ impl Case<'_> {
         let (form, head) = (parsed.upstream_assertion_form(), self.head.clone());
         let granted = self.ask_upstream(credentials, form, head).await.map_err(about_the_grant)?;
         let granted = UpstreamAnswer::read(granted.head.status.as_u16(), &granted.body)?;
-        let token = self.verified(&granted).await?;
+        let token = self.verified(granted.token()).await?;
         let local = LocalSubject::of(permit, &Verified::new(&token, &self.realm.config.issuer))?;
         let form = parsed.upstream_form_for(granted.token(), permit.upstream_type(), permit.audiences());
         let head = self.take_head();
@@ -95,11 +125,14 @@ impl Case<'_> {
         drop(parsed);
         let mut exchanged = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = session(permit, &mut exchanged)?;
-        let token = self.verified(&exchanged).await?;
+        let token = self.verified(exchanged.token()).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
         let (signer, now) = (signer(self.realm)?, self.services.now());
         let settled = self.settle(permit, &exchanged, &token)?;
+        let contract = settled.contract().for_local_subject(local.id(), &self.realm.config.issuer)?;
+        let beside = exchanged.id_token_beside(&contract);
         let conformed = issue::translate::conform(settled, &local, exchanged, &token, signer, now)?;
+        let conformed = self.with_id_token(conformed, beside, &contract).await?;
         Ok(IssuedAnswer { head, conformed, session })
     }
 

@@ -12,6 +12,7 @@ use crate::judgement::client::verify::AuthenticatedClient;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::issue;
 use crate::judgement::permit::Permit;
+use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::mint::{Ingredients, Question};
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::refusal::{Reason, Refusal};
@@ -20,11 +21,7 @@ impl Case<'_> {
     /// Mints a token: authenticates the client, looks up roles and signs.
     pub(super) async fn mint(&mut self, permit: &mut Permit) -> Result<IssuedAnswer, Refusal> {
         let proof = self.minting_client().await?;
-        let directory = match permit.contract().directory() {
-            // Rare and large, so it is boxed.
-            Some(question) => Some(Box::pin(self.directory_roles(question)).await?),
-            None => None,
-        };
+        let directory = self.subject_roles(permit.contract()).await?;
         if permit.validated().authenticated().parsed().grant() == Grant::ApiAccess {
             // Only now: the directory knows the account by its id.
             permit.name_service_account();
@@ -42,6 +39,18 @@ impl Case<'_> {
         self.require_client().await?;
         let proof = self.client.proof().cloned();
         proof.ok_or_else(|| Refusal::new(Reason::Internal, "a token is minted for a client that was not authenticated"))
+    }
+
+    /// The roles that the directory has for the subject, if the contract asks for them.
+    ///
+    /// # Errors
+    /// The directory does not answer, or the user is disabled or unknown.
+    pub(super) async fn subject_roles(&self, contract: &Contract) -> Result<Option<RoleNames>, Refusal> {
+        match contract.directory() {
+            // Rare and large, so it is boxed.
+            Some(question) => Ok(Some(Box::pin(self.directory_roles(question)).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The user's present roles in the identity provider, unless the user is disabled.

@@ -17,14 +17,11 @@ use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError};
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::refreshes::RefreshInFlight;
 use crate::edge::gateway::replay::{MemberState, RefreshFamily, raced};
-use crate::edge::gateway::signing::signer;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::refresh::{Refresh, parse};
-use crate::judgement::issue::Verified;
 use crate::judgement::issue::answer::UpstreamAnswer;
 use crate::judgement::issue::refresh::{Session, take_refreshed, take_session};
-use crate::judgement::issue::reissue::conform;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::permit::Permit;
@@ -133,7 +130,7 @@ impl Case<'_> {
                 refresh.family.replace(&sealed, &self.services.store).await;
             }
         }
-        let token = self.verified(&answer).await?;
+        let token = self.verified(answer.token()).await?;
         let claims = own.then(|| token.claims().clone());
         refresh.refreshed = Some(Refreshed { answer, token, session, head });
         Ok(claims)
@@ -225,7 +222,7 @@ impl Case<'_> {
         refresh: &Refresh,
         refreshed: Refreshed,
     ) -> Result<IssuedAnswer, Stop> {
-        let Refreshed { mut answer, mut token, mut session, mut head } = refreshed;
+        let Refreshed { mut answer, token, mut session, mut head } = refreshed;
         let credentials = refresh.credentials();
         let used_up =
             credentials.method() == CredentialsMethod::Assertion || self.head.headers.contains_key(dpop::HEADER);
@@ -247,11 +244,8 @@ impl Case<'_> {
             head = exchanged.head;
             answer = UpstreamAnswer::read(head.status.as_u16(), &exchanged.body)?;
             session = take_session(&mut answer)?;
-            token = self.verified(&answer).await?;
         }
-        let token = Verified::new(&token, &self.realm.config.issuer);
-        let settled = self.settle(permit, &answer, &token)?;
-        let conformed = conform(settled, answer, &token, signer(self.realm)?, self.services.now())?;
+        let conformed = self.conform(permit, answer).await?;
         Ok(IssuedAnswer { head, conformed, session: Some(session) })
     }
 

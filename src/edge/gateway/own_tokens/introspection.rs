@@ -77,11 +77,13 @@ impl Case<'_> {
         {
             return Ok(None);
         }
-        let members = json!({
+        let mut members = json!({
             "active": true, "iss": config.issuer, "sub": renewal.subject_id(), "client_id": renewal.client(),
-            "azp": renewal.client(), "typ": "Refresh", "scope": renewal.scope().to_string(),
-            "iat": renewal.issued(), "exp": renewal.expires(),
+            "azp": renewal.client(), "typ": "Refresh", "iat": renewal.issued(), "exp": renewal.expires(),
         });
+        if !renewal.scope().is_empty() {
+            members["scope"] = Value::from(renewal.scope().to_string());
+        }
         Ok(members.as_object().cloned())
     }
 }

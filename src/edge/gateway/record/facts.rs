@@ -108,6 +108,7 @@ impl AuditRecord<'_> {
         line.roles_granted = Some(roles(&facts.roles_granted));
         line.scope_granted = Some(facts.scope_granted.to_string());
         line.claims_dropped.clone_from(&facts.dropped_claims);
+        line.members_dropped.clone_from(&facts.dropped_members);
         line.lifetime_seconds = Some(facts.lifetime);
         line.issued_jti.clone_from(&facts.jti);
         line.issued_kid = Some(facts.kid.clone());

@@ -34,6 +34,7 @@ const CORP: Circumstances<'static> = Circumstances {
     carried: &[],
     defaults: &[],
     drop_offline: false,
+    pairwise: false,
 };
 
 fn key() -> SigningKey {

@@ -1,3 +1,5 @@
+mod shapes;
+
 use serde_json::json;
 
 use super::*;
@@ -34,7 +36,7 @@ fn every_reason_of_the_answer() {
         ("aud as a list", vec![("aud", json!(["back-end-api"]))], None),
         ("another aud", vec![("aud", json!("account"))], Some(Reason::AnswerAudience)),
         ("an aud more", vec![("aud", json!(["back-end-api", "account"]))], Some(Reason::AnswerAudience)),
-        ("no aud", vec![("aud", Value::Null)], Some(Reason::AnswerAudience)),
+        ("no aud", vec![("aud", Value::Null)], Some(Reason::AnswerLightweight)),
         ("an aud that is a number", vec![("aud", json!([1]))], Some(Reason::AnswerAudience)),
         ("another azp", vec![("azp", json!("other"))], Some(Reason::AnswerAudience)),
         ("no azp", vec![("azp", Value::Null)], Some(Reason::AnswerAudience)),
@@ -55,7 +57,8 @@ fn every_reason_of_the_answer() {
         ("iat before the epoch", vec![("iat", json!(i64::MIN))], Some(Reason::AnswerLifetime)),
         ("an exp that is a text", vec![("exp", json!("1"))], Some(Reason::AnswerLifetime)),
         ("another sub", vec![("sub", json!("user-2"))], Some(Reason::AnswerSubject)),
-        ("no sub", vec![("sub", Value::Null)], Some(Reason::AnswerSubject)),
+        ("no sub", vec![("sub", Value::Null)], Some(Reason::AnswerWithoutSub)),
+        ("a sub that is a number", vec![("sub", json!(1))], Some(Reason::AnswerSubject)),
         ("another iss", vec![("iss", json!("https://evil.example"))], Some(Reason::AnswerSubject)),
         ("act", vec![("act", json!({"sub": "x"}))], Some(Reason::AnswerSubject)),
         ("may_act, which only takes away", vec![("may_act", json!({"sub": "x"}))], None),

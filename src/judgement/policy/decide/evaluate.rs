@@ -13,6 +13,7 @@ use crate::judgement::expression::{Expression, Other, Scene, Variables};
 use crate::judgement::policy::model::{Audience, Demands, Issuance, Permission};
 use crate::judgement::policy::roles::terms::{RoleSubject, RoleTerms};
 use crate::judgement::policy::scopes::{OFFLINE, Offer, Scopes};
+use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
 /// A permission that applies.
@@ -87,6 +88,11 @@ impl<'a> AudienceOffer<'_, 'a> {
     /// The scopes of the permissions that count, together.
     pub(super) fn scopes(&self, demands: Demands) -> Scopes {
         self.counted(demands).fold(Scopes::none(), |all, one| all.union(&one.scopes.scopes()))
+    }
+
+    /// Whether one of the permissions that count lets callers have ID tokens.
+    pub(super) fn gives_id_tokens(&self, demands: Demands) -> bool {
+        self.counted(demands).any(|one| one.permission.requested_tokens.contains(&TokenType::IdToken))
     }
 
     /// The longest lifetime that one of the permissions that count allows.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::context::DecisionContext;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::{Audience, Issuance, Profile, RoleOutput};
+use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::roles::terms::RoleTerms;
 use crate::judgement::policy::scopes::Scopes;
 use crate::words::oauth::scope::Scope;
@@ -21,6 +22,8 @@ pub(super) struct Terms<'a> {
     pub(super) lifetime: SignedDuration,
     pub(super) roles: RoleTerms,
     pub(super) set: Map<String, Value>,
+    /// Whether the permissions that count list ID tokens.
+    pub(super) id_tokens: bool,
 }
 
 /// One contract that satisfies every audience.
@@ -55,6 +58,9 @@ pub(super) fn merge(
                 return Err(audience
                     .refuse(Reason::IssuanceConflict, "token.set gives other claims than that of another audience"));
             }
+            Some(all) if all.from_directory != contract.from_directory => {
+                return Err(audience.refuse(Reason::IssuanceConflict, "roles.source is not that of another audience"));
+            }
             Some(all) => both(all, contract),
         });
     }
@@ -71,12 +77,16 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
     let (request, delegated) = (context.request, context.delegated);
     let (token, roles) = (&terms.audience.token, &terms.audience.roles);
     let (signs, mints) = (issuance.signs(), issuance == Issuance::Mint);
+    let session = request.claims.get("sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
+    let asks_directory = matches!(issuance, Issuance::Mint | Issuance::Reissue) && roles.directory;
     // The identity provider's grant does not hold the new token to the life of a foreign token, and nobody but Cambio holds
     // a minted token to the life of the subject token.
     let within_subject = token.within_subject || mints || issuance == Issuance::Translate;
     Contract {
         client: request.client.to_owned(),
         subject,
+        session: session.filter(|_| request.provenance == Provenance::Realm).map(str::to_owned),
+        accepts_pairwise: request.pairwise,
         provenance: request.provenance,
         person: request.impersonate.map(|one| one.claims.clone()),
         act: delegated.act.clone(),
@@ -85,11 +95,12 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
             TokenType::RefreshToken => TokenType::AccessToken,
             other => other,
         },
+        id_token_beside: terms.id_tokens && !mints,
         audiences: BTreeSet::from([terms.audience.name.clone()]),
         roles: vec![terms.roles],
         realm_roles: roles.realm.clone(),
         role_output: if signs { roles.output.clone() } else { RoleOutput::default() },
-        from_directory: mints && request.provenance.is_of_realm() && roles.directory,
+        from_directory: asks_directory && request.provenance.is_of_realm(),
         scope_permitted: terms.scopes,
         scope_requested: None,
         lifetime: terms.lifetime.max(SignedDuration::ZERO),
@@ -115,6 +126,7 @@ fn both(all: Contract, one: Contract) -> Contract {
     Contract {
         audiences: all.audiences.into_iter().chain(one.audiences).collect(),
         roles: all.roles.into_iter().chain(one.roles).collect(),
+        id_token_beside: all.id_token_beside && one.id_token_beside,
         realm_roles: &all.realm_roles & &one.realm_roles,
         scope_permitted: all.scope_permitted.intersection(&one.scope_permitted),
         lifetime: all.lifetime.min(one.lifetime),

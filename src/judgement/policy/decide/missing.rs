@@ -51,6 +51,13 @@ impl Missing<'_> {
                     request.client
                 ),
             ),
+            Reach::ImpersonationSession => (
+                Reason::SubjectTokenImpersonated,
+                format!(
+                    "act of the subject token names who impersonates the user in this session: add \
+                     impersonationSessions: true to permission {position}"
+                ),
+            ),
             Reach::Delegated => (
                 Reason::SubjectTokenDelegated,
                 format!("the subject token has act: add delegation to permission {position}, which must not forward"),

@@ -6,6 +6,7 @@ use super::context::DecisionContext;
 use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{ActorRule, Audience, Issuance, Permission};
+use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::request::ExchangeRequest;
 use crate::words::oauth::urn::TokenType;
 
@@ -23,6 +24,8 @@ pub(super) enum Reach {
     Expired,
     /// The permission does not allow impersonation.
     Impersonation,
+    /// The permission accepts no token of a session in which somebody impersonates the user.
+    ImpersonationSession,
     /// The permission does not allow earlier actors.
     Delegated,
     ActorRequired,
@@ -61,12 +64,14 @@ pub(super) fn reach(context: &DecisionContext<'_>, audience: &Audience, permissi
     }
 }
 
-/// Whether a refresh token can come with an issuance. A forwarded answer has no refresh token of Cambio's. A token that
+/// Whether a refresh token can come with an issuance. A forwarded answer has no refresh token of Cambio's. The identity
+/// provider gives no refresh token for a token of its JWT authorization grant, which belongs to no session. A token that
 /// was minted for a user of the realm would outlive the user's session, unless the directory says whether that goes on.
 pub fn refreshable(issuance: Issuance, own: bool, directory: bool) -> bool {
     match issuance {
-        Issuance::Forward => false,
-        Issuance::Reissue | Issuance::Translate => true,
+        // The JWT authorization grant makes a token without a session that could be refreshed.
+        Issuance::Forward | Issuance::Translate => false,
+        Issuance::Reissue => true,
         Issuance::Mint => !own || directory,
     }
 }
@@ -89,15 +94,19 @@ fn allows_impersonation(request: &ExchangeRequest<'_>, audience: &Audience, perm
 /// How far the permission covers the actor and the earlier actors.
 fn reach_of_delegation(context: &DecisionContext<'_>, permission: &Permission, issuance: Issuance) -> Reach {
     let Delegated { act, may_act, depth } = context.delegated;
+    let impersonated = is_of_impersonation_session(context.request);
+    if impersonated && !permission.impersonation_sessions {
+        return Reach::ImpersonationSession;
+    }
     let Some(rule) = &permission.delegation else {
         return match (context.request.actor, act) {
             (Some(_), _) => Reach::Actor,
-            (None, Some(_)) => Reach::Delegated,
-            (None, None) => Reach::Covers,
+            (None, Some(_)) if !impersonated => Reach::Delegated,
+            (None, _) => Reach::Covers,
         };
     };
-    // The identity provider does not write `act`.
-    if act.is_some() && !issuance.signs() {
+    // The identity provider writes `act` of an impersonation session only.
+    if act.is_some() && !issuance.signs() && (!impersonated || context.request.actor.is_some()) {
         return Reach::Delegated;
     }
     match (rule.actor, context.request.actor) {
@@ -110,6 +119,15 @@ fn reach_of_delegation(context: &DecisionContext<'_>, permission: &Permission, i
         _ if *depth > rule.depth => Reach::TooDeep,
         _ => Reach::Covers,
     }
+}
+
+/// Whether the identity provider issued the subject token in a session in which somebody impersonates the user: Keycloak
+/// 26.8 names the impersonator in `act` of every token of the session. A token of Keycloak's own delegation has `act` and
+/// no session.
+fn is_of_impersonation_session(request: &ExchangeRequest<'_>) -> bool {
+    let has_one_actor = request.claims.get("act").is_some_and(|act| act.get("act").is_none());
+    let has_session = request.claims.get("sid").and_then(Value::as_str).is_some_and(|sid| !sid.is_empty());
+    has_one_actor && has_session && request.provenance == Provenance::Realm
 }
 
 /// Whether a token of the realm was issued to a client that `subjectClients` of the permission lists. The identity

@@ -1,5 +1,6 @@
 mod delegated;
 mod impersonated;
+mod keycloak_26_8;
 mod scopes;
 mod ways;
 

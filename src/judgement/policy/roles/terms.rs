@@ -5,8 +5,8 @@
 //!
 //! | source | reissue, translate | mint |
 //! |---|---|---|
-//! | own roles, `realm:` of the own realm | the token that the identity provider issued | the subject token, or the directory |
-//! | `client:` | the subject token | the subject token, or the directory |
+//! | own roles, `realm:` of the own realm | the token that the identity provider issued, or the directory | the subject token, or the directory |
+//! | `client:` | the subject token, or the directory | the subject token, or the directory |
 //! | `realm:` and `client:` of a foreign issuer, `group:`, `scope:`, `when` | the subject token | the subject token |
 //!
 //! The identity provider filters its token for the audience, so only the subject token has other clients' roles. Roles in
@@ -69,7 +69,7 @@ impl RoleTerms {
         // A token that is minted for a foreign subject has no roles from the identity provider.
         let own = rules.own && (subject.own || issuance != Issuance::Mint);
         let mut terms = Self { audience: audience.name.clone(), own, ..Self::default() };
-        let directory = rules.directory && subject.own && issuance == Issuance::Mint;
+        let directory = rules.directory && subject.own && matches!(issuance, Issuance::Mint | Issuance::Reissue);
         for line in &rules.map {
             terms.add(line, audience, subject, directory, &scene)?;
         }

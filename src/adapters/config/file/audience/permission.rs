@@ -64,6 +64,11 @@ pub struct Permission {
     /// actor tokens, and subject tokens that have an `act` claim. A `may_act` claim in the subject token must authorise the
     /// exchange in any case.
     pub delegation: Option<Delegation>,
+    /// Whether subject tokens may be of a session in which an administrator impersonates the user. In the tokens of such a
+    /// session, Keycloak 26.8 and later name the administrator in the claim `act`, which stays in the new token. Without it,
+    /// Cambio refuses such tokens.
+    #[serde(default)]
+    pub impersonation_sessions: bool,
     /// Who may impersonate whom. A permission with `impersonation` applies only to requests with `requested_subject`, one
     /// without it only to the others. It needs `issuance: mint`, `source: directory` under `roles`, and subject tokens of
     /// the realm itself.

@@ -52,6 +52,7 @@ pub(super) fn permission(file: &file::Permission, context: Context<'_>, at: &At<
         demands: Demands { one_time: file.one_time, still_active: file.still_active },
         condition: condition?,
         delegation: delegation?,
+        impersonation_sessions: file.impersonation_sessions,
         impersonation: impersonation?,
         lifetime: optional(file.lifetime.as_ref(), Period::signed)?,
         expires: optional(file.expires.as_deref(), date_of)?,
@@ -83,7 +84,11 @@ fn refresh_tokens(context: Context<'_>, issuers: &Names, home: Home<'_>, at: &At
                  notice that a session has ended; write `source: directory` under roles, so that Cambio asks Keycloak, or \
                  give the foreign issuers a permission of their own"
             }
-            _ => "refresh_token is not possible with `issuance: forward`",
+            Issuance::Translate => {
+                "refresh_token is not possible with `issuance: translate`: the upstream's JWT authorization grant begins no \
+                 session, so the upstream gives no refresh token; use `issuance: mint`"
+            }
+            Issuance::Forward | Issuance::Reissue => "refresh_token is not possible with `issuance: forward`",
         };
         at.problem(message);
     } else if home.realm.refresh_tokens.is_none() {

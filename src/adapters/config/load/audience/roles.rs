@@ -104,8 +104,8 @@ fn output(file: &file::RoleRules, at: &At<'_>) -> Option<RoleOutput> {
 
 fn directory(file: &file::RoleRules, issuances: &Issuances<'_>, home: Option<Home<'_>>, at: &At<'_>) -> bool {
     let wanted = file.source == file::RoleOrigin::Directory;
-    if wanted && !issuances.have(Issuance::Mint) {
-        at.problem("needs `issuance: mint`: otherwise the upstream gives the roles");
+    if wanted && !issuances.have(Issuance::Mint) && !issuances.have(Issuance::Reissue) {
+        at.problem("needs `issuance: mint` or `reissue`: otherwise the upstream gives the roles");
     }
     if let Some(home) = home.filter(|home| wanted && home.realm.directory.is_none()) {
         at.problem(format!("set realms.{}.directory in cambio.yaml", home.name));

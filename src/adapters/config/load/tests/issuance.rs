@@ -291,8 +291,14 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
         (
             "what only mint decides",
             "issuance: reissue",
-            "token: { profile: rfc9068, subject: keep }\nroles: { source: directory }\n",
-            &["token.profile: needs `issuance: mint`", "token.subject: needs", "roles.source: needs"],
+            "token: { profile: rfc9068, subject: keep }\n",
+            &["token.profile: needs `issuance: mint`", "token.subject: needs"],
+        ),
+        (
+            "where the directory gives no roles",
+            "issuance: forward",
+            "roles: { source: directory }\n",
+            &["roles.source: needs `issuance: mint` or `reissue`"],
         ),
     ] {
         let mut got = problems(permission, more);

@@ -92,7 +92,7 @@ fn every_reason_of_impersonation() {
             let subject = if impersonate.is_some() { "user-2" } else { "user-1" };
             assert_eq!(decision.contract.subject.as_deref(), Some(subject), "{name}");
             let asked = decision.contract.directory().map(|question| question.subject);
-            assert_eq!(asked, impersonate.map(|one| one.subject), "{name}");
+            assert_eq!(asked, Some(subject), "{name}");
         }
         if let Some(impersonate) = impersonate {
             let foreign =

@@ -131,7 +131,7 @@ fn a_refresh_token_comes_with_an_access_token_or_not_at_all() {
     for (issuance, own, expected) in [
         (Issuance::Forward, true, None),
         (Issuance::Reissue, true, Some(true)),
-        (Issuance::Translate, false, Some(true)),
+        (Issuance::Translate, false, None),
         (Issuance::Mint, true, None),
         (Issuance::Mint, false, Some(true)),
     ] {
@@ -246,6 +246,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
                     demands,
                     condition: source.map(cel),
                     delegation,
+                    impersonation_sessions: false,
                     impersonation,
                     lifetime: lifetime.map(SignedDuration::from_secs),
                     expires: expires.map(|day| day.parse().unwrap()),

@@ -196,7 +196,14 @@ fn exchange(subject: &Map<String, Value>, hop: &Hop, now: i64) -> Result<(Decisi
     let minted = contract.mint(subject, &Ingredients { directory: Some(&roles), issuer: ISSUER, now, jti })?;
     let (scope, token_type) = (minted.scope.to_string(), Some(contract.token_type()));
     let issued_token_type = Some(contract.requested.urn());
-    let issued = Issued { claims: &minted.claims, issuer: ISSUER, issued_token_type, token_type, scope: Some(&scope) };
+    let issued = Issued {
+        claims: &minted.claims,
+        issuer: ISSUER,
+        issued_token_type,
+        token_type,
+        scope: Some(&scope),
+        directory: None,
+    };
     contract.check(&issued).unwrap();
     Ok((decision, minted.claims))
 }
