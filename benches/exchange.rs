@@ -76,6 +76,7 @@ fn policy() -> Policy {
         issuance: None,
         demands: Demands::default(),
         delegation: None,
+        impersonation_sessions: false,
         impersonation: None,
         lifetime: None,
         condition: None,
@@ -121,6 +122,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Excha
         carried: &[],
         defaults: &[],
         drop_offline: false,
+        pairwise: false,
     }
 }
 

@@ -288,7 +288,9 @@ async fn a_translated_token_has_no_refresh_token() {
         "{BACK_END_API}permissions:\n  - {{ clients: [front-end-app], issuers: [partner], issuance: translate, \
          scopes: [email], requestedTokens: [access_token, refresh_token] }}\n"
     );
-    let refused = plan().await.audience("back-end-api", &file).try_start().await.err().expect("check refuses the file");
+    let Err(refused) = plan().await.audience("back-end-api", &file).try_start().await else {
+        panic!("check accepts the file")
+    };
     assert!(refused.contains("refresh_token is not possible with `issuance: translate`"), "{refused}");
 }
 

@@ -10,6 +10,7 @@ use crate::judgement::policy::model;
 use crate::words::oauth::urn::TokenType;
 
 /// A statement of the audience's owner: certain clients may exchange certain tokens for the audience.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Permission {
