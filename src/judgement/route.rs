@@ -30,6 +30,8 @@ pub enum Route {
     Pass,
     /// No token endpoint, but the body may be a form: read it, look for a governed grant, forward it.
     Form,
+    /// A token endpoint and a method without a body: read the body, if one comes, and refuse it.
+    Bodiless,
     /// The keys of the realm with this index.
     Keys(usize),
     /// The discovery document of the realm with this index.
@@ -266,7 +268,7 @@ fn door(there: Route, head: &Parts) -> Route {
         Method::GET | Method::HEAD | Method::OPTIONS => match body_in_head(head) {
             Some(true) => reject(Reason::MethodNotAllowed, "a body with a method other than POST"),
             Some(false) => Route::Pass,
-            None => Route::Form,
+            None => Route::Bodiless,
         },
         _ => reject(Reason::MethodNotAllowed, "the method is not POST"),
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Request;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpListener, TcpStream};
@@ -76,6 +78,31 @@ async fn http2_does_not_open_a_door_that_http1_has_closed() {
         assert!(!answer.text().contains("access_token"), "{name}");
     }
     assert_eq!(world.idp.faults().exchanged(), before);
+}
+
+/// What Cambio can't read, another server might. A method without a body gets none to a token endpoint.
+#[tokio::test]
+async fn http2_carries_no_body_to_a_token_endpoint_but_with_post() {
+    let world = World::start().await;
+    for method in [http::Method::GET, http::Method::HEAD, http::Method::OPTIONS] {
+        for (name, body) in [("unreadable", &b"\x1f\x8b\x08"[..]), ("one byte", b"x"), ("none", b"")] {
+            // A stream of frames has no length in the head.
+            let frame = Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(body)));
+            let body_of_frames = StreamBody::new(futures_util::stream::iter([frame]));
+            let request = Request::builder().method(&method).uri(TOKEN_PATH).body(body_of_frames).unwrap();
+            let stream = TcpStream::connect(world.address()).await.unwrap();
+            let before = world.audit_so_far();
+            let status = client::send_http2_body(stream, "http", request).await.status.as_u16();
+            if body.is_empty() {
+                assert_eq!(world.audit_so_far(), before, "{method} {name}: {status}");
+            } else {
+                assert_eq!(
+                    (status, world.audit_after(before).await["reason"].as_str()),
+                    (405, Some("method_not_allowed"))
+                );
+            }
+        }
+    }
 }
 
 /// A world that listens with TLS, and the way to connect to it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::case::RequestContext;
@@ -20,6 +20,7 @@ impl Handler for Services {
     async fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> Response<Body> {
         let started = Instant::now();
         let (head, body) = request.into_parts();
+        let takes_no_body = head.version == Version::HTTP_2 && head.method == Method::HEAD;
         let generation = self.generation();
         let context = RequestContext { services: self, generation: &generation, connection };
         let route = match self.upstream.via().loop_mark(&head.headers) {
@@ -27,12 +28,13 @@ impl Handler for Services {
             Some(mark) => Route::Reject(Refusal::new(Reason::LoopDetected, mark.detail())),
             None => generation.table.route(&head),
         };
-        let (way, response) = match route {
+        let (way, mut response) = match route {
             Route::Pass => {
                 let body = Body::upstream(body, self.upstream.idle_timeout());
                 (Way::Pass, context.pass(head, body).await)
             }
             Route::Form => (Way::Form, context.form(head, body).await),
+            Route::Bodiless => (Way::Form, context.bodiless(head, body).await),
             Route::Keys(realm) => (Way::Keys, context.keys(generation.realms.get(realm), &head).await),
             Route::Discovery(realm) => (Way::Discovery, context.discovery(generation.realms.get(realm), &head).await),
             Route::Own { realm, endpoint } => Box::pin(own_tokens::respond(context, realm, endpoint, head, body)).await,
@@ -47,6 +49,10 @@ impl Handler for Services {
             Route::Reject(refusal) => (Way::Rejected, context.reject(&head, &refusal)),
         };
         self.metrics.answered(way, response.status(), started.elapsed());
+        if takes_no_body {
+            // hyper leaves out the body of an answer to HEAD in HTTP/1 only (RFC 9110 section 9.3.2).
+            *response.body_mut() = Body::empty();
+        }
         response
     }
 }

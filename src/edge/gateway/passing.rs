@@ -3,6 +3,7 @@
 use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{Method, Request, Response, Uri, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::answer_lock::{self, Origin};
@@ -53,6 +54,19 @@ impl RequestContext<'_> {
                 Reason::ExchangeElsewhere,
                 "a form with a governed grant on a path that is no token endpoint",
             ),
+            Err(refusal) => refusal,
+        };
+        self.record(&head, None).end_outside(&refusal)
+    }
+
+    /// Passes a request that must have no body, because some server might take one for a token request.
+    pub async fn bodiless(self, head: Parts, body: Incoming) -> Response<Body> {
+        if body.is_end_stream() {
+            return self.pass(head, Body::empty()).await;
+        }
+        let refusal = match self.services.read_form(self.generation, body).await {
+            Ok(form) if form.bytes.is_empty() => return self.pass(head, form.into_body()).await,
+            Ok(_) => Refusal::new(Reason::MethodNotAllowed, "a body with a method other than POST"),
             Err(refusal) => refusal,
         };
         self.record(&head, None).end_outside(&refusal)

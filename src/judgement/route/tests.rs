@@ -31,6 +31,7 @@ fn short(route: &Route) -> String {
     match route {
         Route::Pass => "pass".into(),
         Route::Form => "form".into(),
+        Route::Bodiless => "bodiless".into(),
         Route::Keys(realm) => format!("keys {realm}"),
         Route::Discovery(realm) => format!("discovery {realm}"),
         Route::Own { realm, endpoint } => format!("{endpoint:?} {realm}").to_lowercase(),
@@ -222,12 +223,12 @@ fn upgrades_change_no_route_and_open_no_tunnel() {
 /// A page asks about a path that the identity provider does not know. What it asks about other paths is not Cambio's.
 #[test]
 fn a_preflight_at_a_dialects_path_is_answered() {
-    let place = RealmPath { path: "/realms/pace", rules: Dialect::Pace.rules(), realm: "" };
-    let table = RouteTable::new([place]);
     const ORIGIN: (&str, &str) = ("origin", "https://spa.example");
     const ASKS: (&str, &str) = ("access-control-request-method", "POST");
     const OWN: &str = "/protocol/openid-connect/token";
     const PACE: &str = "/realms/pace/protocol/openid-connect/token";
+    let place = RealmPath { path: "/realms/pace", rules: Dialect::Pace.rules(), realm: "" };
+    let table = RouteTable::new([place]);
     for (name, method, path, headers, expected) in [
         ("a preflight", "OPTIONS", OWN, vec![ORIGIN, ASKS], "preflight"),
         ("with a length of 0", "OPTIONS", OWN, vec![ORIGIN, ASKS, ("content-length", "0")], "preflight"),
@@ -285,7 +286,7 @@ fn http2_does_not_say_whether_a_body_follows() {
         ("GET with a form's type", "GET", "/realms/corp/x", vec![FORM], "form"),
         ("POST without a type", "POST", "/realms/corp/x", vec![], "form"),
         ("POST of JSON", "POST", "/realms/corp/x", vec![("content-type", "application/json")], "pass"),
-        ("preflight of a door", "OPTIONS", DOOR, vec![], "form"),
+        ("preflight of a door", "OPTIONS", DOOR, vec![], "bodiless"),
         ("GET of a door with a body", "GET", DOOR, vec![LENGTH], "method_not_allowed"),
         ("certs", "GET", "/realms/corp/protocol/openid-connect/certs", vec![], "keys 0"),
     ] {

@@ -1,5 +1,6 @@
 //! A caller that speaks HTTP/1.1 properly, one connection per request, with a deadline.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -91,7 +92,15 @@ pub async fn send_over(stream: impl Stream, request: Request<Bytes>) -> Answer {
 }
 
 /// Sends one request in HTTP/2 on a stream that is open already.
-pub async fn send_http2(stream: impl Stream, scheme: &str, mut request: Request<Bytes>) -> Answer {
+pub async fn send_http2(stream: impl Stream, scheme: &str, request: Request<Bytes>) -> Answer {
+    send_http2_body(stream, scheme, request.map(Full::new)).await
+}
+
+/// Sends one request with any body in HTTP/2, whose head need not tell the body's length.
+pub async fn send_http2_body<B>(stream: impl Stream, scheme: &str, mut request: Request<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let target = request.uri().path_and_query().unwrap();
     *request.uri_mut() = format!("{scheme}://{PUBLIC_HOST}{target}").parse().unwrap();
     *request.version_mut() = http::Version::HTTP_2;
@@ -99,7 +108,7 @@ pub async fn send_http2(stream: impl Stream, scheme: &str, mut request: Request<
         let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
         let (mut sender, connection) = handshake.await.unwrap();
         let connection = tokio::spawn(connection);
-        let (head, body) = sender.send_request(request.map(Full::new)).await.unwrap().into_parts();
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         assert_eq!(head.version, http::Version::HTTP_2);
         let body = body.collect().await.unwrap().to_bytes();
         connection.abort();
