@@ -114,10 +114,11 @@ impl OwnPaths {
 }
 
 /// Whether a path has one reading but for the case of its letters and what stands after a dot: no escapes, no
-/// parameters, no segments that some server takes away.
+/// parameters, no segments that some server takes away, which includes a last one that begins with a dot (`revoke/.json`).
 fn is_plain(path: &str) -> bool {
     let bare = path.strip_suffix('/').unwrap_or(path);
     path.bytes().all(|byte| byte.is_ascii_graphic() && !b"%;\\".contains(&byte))
+        && bare.rsplit('/').next().is_some_and(|last| !last.starts_with('.'))
         && bare.split('/').skip(1).all(|segment| !segment.bytes().all(|byte| byte == b'.'))
 }
 
