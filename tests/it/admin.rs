@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::faults::{Endpoint, Fault};
-use crate::support::world::{TOKEN_PATH, World};
+use crate::support::world::{TOKEN_PATH, World, exchange_fields};
 use crate::support::{client, golden};
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn metrics_have_stable_names() {
     world.exchange(&alice, &[]).await.access_token();
     world.exchange(&alice, &[("audience", "other-api")]).await;
     // A series that nothing has happened to is not shown.
-    client::post(world.address(), &format!("{TOKEN_PATH}?a=b"), &[]).await;
+    client::post(world.address(), &format!("{TOKEN_PATH}?a=b"), &exchange_fields(&alice)).await;
     world.idp.faults().set(Endpoint::Userinfo, Fault::CloseAtOnce);
     client::get(world.address(), "/realms/corp/protocol/openid-connect/userinfo").await;
     let text = client::get(world.cambio.admin, "/metrics").await.text();

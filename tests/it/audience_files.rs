@@ -74,7 +74,8 @@ fn bomb() -> String {
 }
 
 fn remove(path: &Path) {
-    if path.is_dir() { std::fs::remove_dir(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+    let removed = if path.is_dir() { std::fs::remove_dir(path) } else { std::fs::remove_file(path) };
+    removed.unwrap();
 }
 
 /// Loads the files as they are now.

@@ -20,7 +20,7 @@ async fn a_malformed_chunk_is_the_callers_fault() {
         "zz\r\nabc\r\n0\r\n\r\n",
         "-3\r\nabc\r\n0\r\n\r\n",
         "\r\n",
-        "3abc\r\n0\r\n\r\n",
+        "3g\r\nabc\r\n0\r\n\r\n",
         "3\r\nabcd\r\n0\r\n\r\n",
         "3\r\nabc0\r\n\r\n",
         "3\nabc\n0\n\n",
@@ -53,21 +53,30 @@ async fn a_malformed_chunk_is_the_callers_fault() {
     }
     // Each streaming body had a connection of its own, which ended with it before its request was complete.
     let serving = async {
-        for _ in 0..bodies.len() {
+        let mut broken = 0;
+        loop {
             let (mut stream, _) = upstream.accept().await.unwrap();
-            let mut got = String::new();
-            let _ = stream.read_to_string(&mut got).await;
-            assert!(got.is_empty() || got.starts_with("POST /echo "), "{got}");
-            assert!(!got.ends_with("\r\n0\r\n\r\n"), "{got}");
+            let mut start = [0; 6];
+            match stream.read_exact(&mut start).await.map(|_| &start) {
+                Ok(b"GET / ") => {
+                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                    return broken;
+                }
+                // Cambio's own question about keys.
+                Ok(b"GET /r") => {}
+                // Closed before anything was written, or in the middle.
+                _ => {
+                    let mut got = String::new();
+                    let _ = stream.read_to_string(&mut got).await;
+                    assert!(!got.ends_with("\r\n0\r\n\r\n"), "{got}");
+                    broken += 1;
+                }
+            }
         }
-        let (mut stream, _) = upstream.accept().await.unwrap();
-        let mut got = [0; 3];
-        stream.read_exact(&mut got).await.unwrap();
-        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
-        got
     };
-    let (got, answer) = tokio::join!(serving, raw::send(world.address(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    assert_eq!((&got, answer.status), (b"GET", 204));
+    let get = raw::send(world.address(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (broken, answer) = tokio::join!(serving, get);
+    assert_eq!((broken, answer.status), (bodies.len(), 204));
 }
 
 /// Waits until no connection to Cambio is open.

@@ -1,5 +1,7 @@
 //! Web pages (CORS): an answer that Cambio makes can be read by the pages of its client, and by no others.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
@@ -119,7 +121,7 @@ async fn every_answer_can_be_read_by_the_clients_page_alone() {
         ];
         for (name, endpoint, fields) in rows {
             let answer = from(&world, origin, &path(endpoint), &fields).await;
-            lines += &format!("{origin} {name}: {} {}\n", answer.status.as_u16(), shared(&answer));
+            writeln!(lines, "{origin} {name}: {} {}", answer.status.as_u16(), shared(&answer)).unwrap();
         }
         for (name, token) in [("userinfo", kept.clone()), ("userinfo with a wrong signature", format!("{kept}x"))] {
             let request = Request::get(path("userinfo")).header("authorization", format!("Bearer {token}"));
@@ -128,7 +130,7 @@ async fn every_answer_can_be_read_by_the_clients_page_alone() {
                 request.headers_mut().insert("origin", origin.parse().unwrap());
             }
             let answer = client::send(world.address(), request).await;
-            lines += &format!("{origin} {name}: {} {}\n", answer.status.as_u16(), shared(&answer));
+            writeln!(lines, "{origin} {name}: {} {}", answer.status.as_u16(), shared(&answer)).unwrap();
         }
     }
     golden::check("browsers.txt", &lines);

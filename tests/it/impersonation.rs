@@ -183,8 +183,13 @@ async fn the_door_must_be_judged_for_a_permission_to_be_about_it() {
             "    signingKey: corp.pem\n    directory: { clientId: cambio, clientSecretFile: cambio-secret }",
         )
         .audience("back-end-api", &format!("{head}{IMPERSONATION}"));
-    let Err(error) = plan.try_start().await else { panic!("it started") };
-    assert!(error.contains("doors.requestedSubject: judged"), "{error}");
+    let world = plan.start().await;
+    let shown = client::get(world.cambio.admin, "/config").await.json();
+    let broken = shown["brokenAudienceFiles"].to_string();
+    assert!(broken.contains("doors.requestedSubject: judged"), "{broken}");
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&world.alice().await, &[]).await.status, 403);
+    assert_eq!(world.audit_after(before).await["reason"], "audience_file_broken");
 }
 
 /// An audience whose owner says nothing about impersonation must not meet somebody who became another user elsewhere.

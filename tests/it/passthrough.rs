@@ -381,9 +381,9 @@ async fn ordinary_requests_pass_byte_for_byte() {
         assert_eq!(received.len(), 1, "{name}: {}", answer.text());
         assert_eq!(received[0].body, body, "{name}");
         assert_eq!(received[0].target, format!("{TOKEN_PATH}{query}"), "{name}");
-        let types: Vec<_> = received[0].headers.get_all("content-type").iter().collect();
+        let kinds: Vec<_> = received[0].headers.get_all("content-type").iter().collect();
         let sent: Vec<_> = headers.lines().filter_map(|line| line.strip_prefix("Content-Type: ")).collect();
-        assert_eq!(types, sent, "{name}");
+        assert_eq!(kinds, sent, "{name}");
     }
     assert_eq!(world.audit_so_far(), 0, "nothing was judged");
 }

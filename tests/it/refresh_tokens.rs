@@ -288,10 +288,13 @@ async fn a_translated_token_has_no_refresh_token() {
         "{BACK_END_API}permissions:\n  - {{ clients: [front-end-app], issuers: [partner], issuance: translate, \
          scopes: [email], requestedTokens: [access_token, refresh_token] }}\n"
     );
-    let Err(refused) = plan().await.audience("back-end-api", &file).try_start().await else {
-        panic!("check accepts the file")
-    };
-    assert!(refused.contains("refresh_token is not possible with `issuance: translate`"), "{refused}");
+    let world = plan().await.audience("back-end-api", &file).start().await;
+    let shown = client::get(world.cambio.admin, "/config").await.json();
+    let broken = shown["brokenAudienceFiles"].to_string();
+    assert!(broken.contains("refresh_token is not possible with `issuance: translate`"), "{broken}");
+    let before = world.audit_so_far();
+    assert_eq!(world.exchange(&world.alice().await, &[]).await.status, 403);
+    assert_eq!(world.audit_after(before).await["reason"], "audience_file_broken");
 }
 
 /// Nobody is asked upstream: the claims of then, the files of now.

@@ -43,15 +43,15 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Events:
-    """Keycloak's record: the events of corp."""
+    """Keycloak's record: the events of corp. Each call logs in, because an administrator's token lives for a minute."""
 
-    admin: Admin
+    keycloak: Peer
 
     def forget(self) -> None:
-        self.admin.forget_exchanges("corp")
+        Admin(self.keycloak).forget_exchanges("corp")
 
     def performed(self) -> list:
-        return self.admin.exchanges("corp")
+        return Admin(self.keycloak).exchanges("corp")
 
 
 By = Callable[[tuple[str, int], Shape], Outcome]

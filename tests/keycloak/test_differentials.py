@@ -11,12 +11,12 @@ import http1
 import http2
 import oidc
 import shapes
-from admin import Admin
 from differential import PATIENCE, Events, ask_all, assert_none_performed, by_h1, by_h2
 from gate import Gate
 from http1 import NoAnswer
 from peer import Peer
 from realms import ALICE, FRONT_END
+from server import Keycloak
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
     direct: Peer,
     through: Peer,
     gate: Gate,
-    admin: Admin,
+    keycloak: Keycloak,
     subject_token: str,
     measured: Callable[[str], None],
 ) -> None:
@@ -47,7 +47,7 @@ def test_no_shape_of_a_forbidden_exchange_succeeds(
         "the generator is dead: Keycloak performs too few of its shapes"
     )
 
-    ours = assert_none_performed(by_h1, through, Events(admin), all_shapes)
+    ours = assert_none_performed(by_h1, through, Events(keycloak.peer()), all_shapes)
     silent = [outcome.shape.name for outcome in ours if not outcome.answers]
     measured(f"through Cambio: {len(ours) - len(silent)} refused with an answer, {len(silent)} by closing")
     assert len(silent) <= len(all_shapes) / 20, silent
@@ -61,7 +61,7 @@ def test_no_shape_succeeds_over_http2_either(
     direct: Peer,
     through: Peer,
     gate: Gate,
-    admin: Admin,
+    keycloak: Keycloak,
     subject_token: str,
     measured: Callable[[str], None],
 ) -> None:
@@ -69,7 +69,7 @@ def test_no_shape_succeeds_over_http2_either(
     performed = [outcome for outcome in ask_all(by_h2, direct.address, all_shapes) if outcome.performed]
     measured(f"{len(all_shapes)} shapes over HTTP/2; asked straight, Keycloak performs {len(performed)}")
     assert len(performed) > len(all_shapes) / 4
-    assert_none_performed(by_h2, through, Events(admin), all_shapes)
+    assert_none_performed(by_h2, through, Events(keycloak.peer()), all_shapes)
     assert gate.running
 
 
@@ -78,7 +78,7 @@ def test_no_pair_of_any_two_mutations_succeeds(
     direct: Peer,
     through: Peer,
     gate: Gate,
-    admin: Admin,
+    keycloak: Keycloak,
     subject_token: str,
     measured: Callable[[str], None],
 ) -> None:
@@ -94,7 +94,7 @@ def test_no_pair_of_any_two_mutations_succeeds(
             f"{len(all_shapes)} wide pairs over {protocol}; asked straight, Keycloak performs {len(performed)}"
         )
         assert performed
-        assert_none_performed(by, through, Events(admin), all_shapes)
+        assert_none_performed(by, through, Events(keycloak.peer()), all_shapes)
         asked += len(all_shapes)
     narrow = (shapes.h1_shapes, shapes.h2_shapes)
     assert asked + sum(len(make(through.authority, subject_token)) for make in narrow) >= 10_000

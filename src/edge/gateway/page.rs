@@ -182,8 +182,8 @@ impl Readers {
 /// Names the headers that a client reads and that a browser would hide from it.
 fn expose(headers: &mut HeaderMap) {
     let own = [HeaderName::from_static(CORRELATION_ID), HeaderName::from_static(NONCE_HEADER), WWW_AUTHENTICATE];
-    let named = headers.get(ACCESS_CONTROL_EXPOSE_HEADERS).and_then(|names| names.to_str().ok()).unwrap_or_default();
-    let mut names: Vec<&str> = named.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let present = headers.get(ACCESS_CONTROL_EXPOSE_HEADERS).and_then(|names| names.to_str().ok()).unwrap_or_default();
+    let mut names: Vec<&str> = present.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     let before = names.len();
     for name in own.iter().filter(|name| headers.contains_key(*name)) {
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name.as_str())) {

@@ -52,9 +52,9 @@ fn sees_that_a_broken_file_is_mended() {
         assert!(sees(&mut watch), "{name} comes");
         assert!(!sees(&mut watch), "{name} stays");
         if path.is_dir() {
-            fs::remove_dir(&path).unwrap()
+            fs::remove_dir(&path).unwrap();
         } else {
-            fs::remove_file(&path).unwrap()
+            fs::remove_file(&path).unwrap();
         }
         folder.write("audiences/b.yaml", AUDIENCE);
         assert!(sees(&mut watch), "{name} is mended");

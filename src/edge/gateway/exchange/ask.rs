@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use super::outcome::{Stop, UpstreamRefusal};
 use crate::adapters::net::body::{Body, read_bounded};
-use crate::adapters::net::coding::undo;
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::Credentials;
@@ -74,14 +73,11 @@ impl Case<'_> {
 
     /// The whole answer.
     async fn whole(&self, response: Response<Body>) -> Result<(response::Parts, Bytes), Refusal> {
-        let (mut head, body) = response.into_parts();
+        let (head, body) = response.into_parts();
         let idle = self.services.upstream.idle_timeout();
         let (body, _) = read_bounded(body, HOLD, idle).await.map_err(|error| {
             Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
         })?;
-        // Cambio asked for no content coding, but some proxies compress whatever passes. What can't be undone stays as
-        // it is, and is refused as unreadable.
-        let body = undo(&mut head.headers, body.clone(), HOLD).unwrap_or(body);
         Ok((head, body))
     }
 

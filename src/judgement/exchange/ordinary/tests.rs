@@ -35,7 +35,7 @@ fn ebcdic(text: &str) -> Vec<u8> {
 }
 
 fn escaped(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("%{byte:02X}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 #[test]
