@@ -161,7 +161,7 @@ async fn cambio_starts_whatever_is_wrong_with_one_file() {
         assert_eq!(world.exchange(&alice, &[]).await.status, if conflict { 403 } else { 200 }, "{name}");
         if conflict {
             let line = world.audit_after(before).await;
-            assert_eq!(line["reason"], "audience_file_broken", "{name}");
+            assert_eq!(line["reason"], "audience_misconfigured", "{name}");
             assert!(line["detail"].as_str().unwrap().contains("(owner payments-team)"), "{name}: {line}");
         }
         assert!(broken_metric(&world, "nothing").await >= 1.0, "{name}");
@@ -171,7 +171,7 @@ async fn cambio_starts_whatever_is_wrong_with_one_file() {
         assert!(!answer.text().contains("z.yaml"), "{name}: {}", answer.text());
         let line = world.audit_after(before).await;
         let detail = line["detail"].as_str().unwrap();
-        let reason = if *audience == Some("z") { "audience_file_broken" } else { "audience_unknown" };
+        let reason = if *audience == Some("z") { "audience_misconfigured" } else { "audience_unknown" };
         assert_eq!(line["reason"], reason, "{name}: {line}");
         if *audience != Some("back-end-api") {
             assert!(detail.contains("audiences/z.yaml"), "{name}: {detail}");
@@ -206,7 +206,7 @@ async fn a_last_good_version_lasts_as_long_as_its_file() {
     let before = world.audit_so_far();
     assert_eq!(status(&world).await, 403);
     let line = world.audit_after(before).await;
-    assert_eq!(line["reason"], "audience_file_broken");
+    assert_eq!(line["reason"], "audience_misconfigured");
     assert!(line["detail"].as_str().unwrap().contains("owner other-team"), "{line}");
     world.rewrite("cambio.yaml", &platform).await;
     assert_eq!(status(&world).await, 403);

@@ -189,7 +189,7 @@ async fn the_door_must_be_judged_for_a_permission_to_be_about_it() {
     assert!(broken.contains("doors.requestedSubject: judged"), "{broken}");
     let before = world.audit_so_far();
     assert_eq!(world.exchange(&world.alice().await, &[]).await.status, 403);
-    assert_eq!(world.audit_after(before).await["reason"], "audience_file_broken");
+    assert_eq!(world.audit_after(before).await["reason"], "audience_misconfigured");
 }
 
 /// An audience whose owner says nothing about impersonation must not meet somebody who became another user elsewhere.

@@ -294,7 +294,7 @@ async fn a_translated_token_has_no_refresh_token() {
     assert!(broken.contains("refresh_token is not possible with `issuance: translate`"), "{broken}");
     let before = world.audit_so_far();
     assert_eq!(world.exchange(&world.alice().await, &[]).await.status, 403);
-    assert_eq!(world.audit_after(before).await["reason"], "audience_file_broken");
+    assert_eq!(world.audit_after(before).await["reason"], "audience_misconfigured");
 }
 
 /// Nobody is asked upstream: the claims of then, the files of now.

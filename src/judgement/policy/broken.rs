@@ -42,7 +42,10 @@ impl BrokenFile {
 
     fn refuse(&self) -> Refusal {
         let owner = self.names.owner.as_deref().unwrap_or("unknown");
-        Refusal::new(Reason::AudienceFileBroken, format!("mend the audience's file (owner {owner}): {}", self.problem))
+        Refusal::new(
+            Reason::AudienceMisconfigured,
+            format!("mend the audience's file (owner {owner}): {}", self.problem),
+        )
     }
 }
 

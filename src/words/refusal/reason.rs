@@ -144,7 +144,7 @@ reasons! {
         "The exchange names no audience and no resource.",
     AudienceUnknown = "audience_unknown" (Denied, DENIED):
         "The audiences folder has no file for this audience.",
-    AudienceFileBroken = "audience_file_broken" (Denied, DENIED):
+    AudienceMisconfigured = "audience_misconfigured" (Denied, DENIED):
         "The audience's file has a mistake, and Cambio holds no earlier good version of the file.",
     AudiencesTooMany = "audiences_too_many" (Request, invalid_request("Too many audiences")):
         "The exchange names more than ten audiences or resources.",

@@ -29,14 +29,14 @@ fn a_refusal_names_the_broken_file_that_it_is_about() {
         (
             "its file",
             vec![nameless("1.yaml"), named()],
-            Reason::AudienceFileBroken,
+            Reason::AudienceMisconfigured,
             "mend the audience's file (owner a-team): a.yaml:1:1: foo: unknown key",
             "",
         ),
         (
             "its file, without a realm",
             vec![broken("a.yaml", None, Some("a"), &[])],
-            Reason::AudienceFileBroken,
+            Reason::AudienceMisconfigured,
             "mend the audience's file (owner a-team): a.yaml",
             "",
         ),
@@ -75,7 +75,7 @@ fn a_refusal_names_the_broken_file_that_it_is_about() {
         assert!(refusal.detail.starts_with(start) && refusal.detail.ends_with(end), "{name}: {}", refusal.detail);
     }
     let broken = BrokenFiles(vec![named(), nameless("1.yaml")]);
-    assert_eq!(broken.no_resource("corp", "https://a").reason, Reason::AudienceFileBroken);
+    assert_eq!(broken.no_resource("corp", "https://a").reason, Reason::AudienceMisconfigured);
     let refusal = broken.no_resource("corp", "https://b");
     assert_eq!(refusal.reason, Reason::ResourceUnknown);
     assert!(refusal.detail.contains("or mend 1.yaml"), "{}", refusal.detail);
