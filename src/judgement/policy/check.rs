@@ -95,7 +95,11 @@ impl Contract {
         const BASIC: &str =
             "in Keycloak, give the client the client scope basic, and switch lightweight access tokens off";
         // If the subject is not known, no `sub` is right.
-        let another = || Err(refuse(Reason::AnswerSubject, "sub is not the contract's subject"));
+        let another = || {
+            let detail = "sub is not the contract's subject. If the client has pairwise subject identifiers in Keycloak, the two \
+                tokens need one sid, and the realm pairwiseSubjects: accept";
+            Err(refuse(Reason::AnswerSubject, detail))
+        };
         let Some(subject) = self.subject.as_deref() else { return another() };
         let sub = claims.get("sub").map(|sub| sub.as_str().unwrap_or_default());
         if sub == Some(subject) {
