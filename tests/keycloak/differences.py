@@ -298,9 +298,9 @@ STANDING: list[tuple[str, list[Standing]]] = [
         Standing("A form with one of these grants on another path", "the answer of that path", "400", "A server might read the form as a token request.", "test_a_form_with_the_exchange_grant_is_refused_on_every_other_path"),
     ]),
     ("Keys and discovery", [
-        Standing("`certs` of a realm with a signing key", "Keycloak's keys", "Keycloak's keys and Cambio's: next, active and retired", "Resource servers find the key of reissued tokens where they look for Keycloak's keys.", "test_certs_hold_what_keycloak_publishes"),
+        Standing("`certs` of a realm with a signing key", "Keycloak's keys", "Keycloak's set, byte for byte, and Cambio's keys at its end: next, active and retired", "Resource servers find the key of reissued tokens where they look for Keycloak's keys.", "test_certs_hold_what_keycloak_publishes"),
         Standing("Discovery: `grant_types_supported`, `id_token_signing_alg_values_supported`", "as the server is set up", "Keycloak's values; token exchange and the algorithms of Cambio's keys are added if they are missing", "A client that reads the document, such as `go-oidc`, accepts only the listed algorithms. Nothing is removed, and every other byte is Keycloak's.", "discovery_announces_our_algorithms"),
-        Standing("Age of `certs` and discovery", "made for each request", "`certs` up to `jwks.refreshInterval`, but fetched at once if a token with a new key passes; discovery up to a minute", "Both come from a cache, also while Keycloak is unavailable.", "test_rotated_keys_need_no_restart_of_cambio"),
+        Standing("Age of `certs` and discovery", "made for each request", "`certs` up to `jwks.refreshInterval`, but fetched at once if a token with a new key passes, for which the answer to a login waits 1 second at most; discovery up to a minute", "Both come from a cache, also while Keycloak is unavailable.", "test_rotated_keys_need_no_restart_of_cambio"),
         Standing("Caching headers of `certs` and discovery", "no `ETag`", "`ETag`, `Vary: Origin`, and `304` to `If-None-Match`", "Repeated requests are cheap. `Cache-Control` and all other headers are Keycloak's.", "test_published_documents_have_a_tag_that_is_honoured"),
     ]),
     ("Answers", [

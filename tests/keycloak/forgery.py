@@ -108,7 +108,7 @@ FORGERIES: list[Forgery] = [
     Forgery("without exp", lambda g: g.resigned(exp=None), "subject_token_claims", '400 invalid_grant "Token exp claim is required"'),
     Forgery("not yet valid", lambda g: g.resigned(nbf=now(FAR)), "subject_token_not_yet_valid", INACTIVE),
     Forgery("issued in the future", lambda g: g.resigned(iat=now(FAR)), "subject_token_not_yet_valid", '400 invalid_grant "Token was issued in the future"'),
-    Forgery("without sub", lambda g: g.resigned(sub=None), "subject_token_claims", '400 invalid_grant "Missing claim: sub"'),
+    Forgery("without sub", lambda g: g.resigned(sub=None), "subject_token_without_sub", '400 invalid_grant "Missing claim: sub"'),
     Forgery("unsigned", _unsigned, "subject_token_algorithm", '400 invalid_grant "Invalid signature algorithm"'),
     Forgery("HS256 by the public key", lambda g: by_public_key(g.token, g.key), "subject_token_algorithm", '400 invalid_grant "Invalid signature algorithm"'),
     # Keycloak takes it: it does not look at `crit`.

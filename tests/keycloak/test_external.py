@@ -164,7 +164,7 @@ def test_an_issuer_with_two_keys_of_one_kid_is_believed_by_neither(
     for key in (forgery.PARTNER_KEY, external.key):
         answer = bridge.exchange(forgery.sign(claims, key, kid="twin"))
         assert told(answer) == UNAVAILABLE
-        assert bridge.refused(answer) == "keys_unavailable"
+        assert bridge.refused(answer) == "keys_unusable"
 
 
 def test_a_foreign_token_brings_no_role_by_itself(bridge: Bridge, external: External) -> None:

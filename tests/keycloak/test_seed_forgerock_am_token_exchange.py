@@ -116,6 +116,8 @@ def granted(**more: object) -> dict:
         "subjectClients": [CUSTOMER.id, SILENT.id, DELEGATED.id],
         "requestedTokens": ["access_token", "id_token"],
         "delegation": {"actor": "optional"},
+        # A mapper of the realm writes act into logins, as Keycloak 26.8 does in sessions of impersonation.
+        "impersonationSessions": True,
         # "You can also use exchanged tokens as subject tokens."
         "exchangedTokens": True,
         # Who may act is what the token says.
