@@ -70,12 +70,13 @@ class Keycloak:
                 f"--http-port={self.port}",
                 "--http-management-host=127.0.0.1",
                 f"--http-management-port={self._management}",
-                "--http-management-scheme=http",
                 f"--db-url=jdbc:h2:file:{self._database};NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE",
             ],
             self._log,
             {
                 "JAVA_HOME": str(self._java_home),
+                # Versions before 26.3 do not know the option, and ignore the variable.
+                "KC_HTTP_MANAGEMENT_SCHEME": "http",
                 # An option of the build from 26.4 on, of the start before.
                 "KC_CACHE": "local",
                 # Versions before 26.4 do not know Java 25.

@@ -289,7 +289,10 @@ def test_pages_of_the_client_can_read_every_answer(direct: Peer, through: Peer, 
         assert_same(*(peer.form(oidc.endpoint("corp"), form, headers) for peer in (direct, through)))
     form = oidc.exchange_form(FRONT_END, token, "back-end-api")
     straight, ours = (peer.form(oidc.endpoint("corp"), form, headers) for peer in (direct, through))
-    assert straight.status == ours.status == (200 if origin == realms.WEB_ORIGIN else 403)
+    # Old versions answer every page, which a browser then keeps from reading.
+    expected = {200} if origin == realms.WEB_ORIGIN else {200, 403}
+    assert straight.status == ours.status
+    assert straight.status in expected
     assert comparable(straight).headers == comparable(ours).headers
     denied = through.form(oidc.endpoint("corp"), oidc.exchange_form(FRONT_END, token, "other-api"), headers)
     assert denied.status == 403

@@ -58,6 +58,11 @@ def run(kept: Path, version: str) -> dict[str, Outcome]:
     argv = [sys.executable, "-m", "pytest", "-q", f"--basetemp={kept}/run-{version}", f"--junitxml={report}", *files]
     environment = {**os.environ, "KEYCLOAK_HOME": str(kept / f"keycloak-{version}")}
     subprocess.run(argv, cwd=SUITE, env=environment, check=False)
+    return outcomes(report)
+
+
+def outcomes(report: Path) -> dict[str, Outcome]:
+    """What pytest wrote of each feature."""
     cases = list(ET.parse(report).iter("testcase"))
 
     def outcome(feature: Feature) -> Outcome:
@@ -81,6 +86,12 @@ def table(found: dict[str, dict[str, Outcome]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write(found: dict[str, dict[str, Outcome]]) -> None:
+    """Puts the table into the document."""
+    before, rest = DOCUMENT.read_text().split(BEGIN)
+    DOCUMENT.write_text(before + BEGIN + table(found) + END + rest.split(END)[1])
+
+
 def main() -> int:
     kept, versions = Path(sys.argv[1]), sys.argv[2].split(",")
     versions.sort(key=lambda version: [int(part) for part in version.split(".")])
@@ -89,9 +100,7 @@ def main() -> int:
         print(feature.name)
         for version in versions:
             print(f"    {version:10} {found[version][feature.name]}")
-    text = DOCUMENT.read_text()
-    before, rest = text.split(BEGIN)
-    DOCUMENT.write_text(before + BEGIN + table(found) + END + rest.split(END)[1])
+    write(found)
     print(table(found))
     return 0 if all(outcome.works for outcome in found[versions[-1]].values()) else 1
 
