@@ -21,7 +21,7 @@ _HOP_BY_HOP = {
 }
 
 _AFRESH = [
-    (re.compile(r"\b(code|session_code|session_state|tab_id|client_data|execution|authSessionIdHash)=[\w.%-]+"), r"\1=<afresh>"),
+    (re.compile(r"\b(code|code_challenge|session_code|session_state|tab_id|client_data|execution|authSessionIdHash)=[\w.%-]+"), r"\1=<afresh>"),
     (re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,4}"), "<token>"),
     (re.compile(r'"[A-Za-z0-9+/]{43,64}"'), '"<session hash>"'),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
