@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 
 use crate::adapters::net::transport::Transport;
 
-/// Bytes of the longest read. hyper's buffer stays at 32 KiB, because no read fills the buffer. With half of this, large
-/// bodies would cost a third more CPU (docs/performance.md).
-const LONGEST: u64 = 24 * 1024;
+/// Bytes of the longest read. hyper's buffer stays at 16 KiB, because no read fills the buffer. Longer reads would take less CPU
+/// for large bodies, and more memory (docs/performance.md).
+const LONGEST: u64 = 15 * 1024;
 
 /// A transport whose reads are short.
 #[derive(Debug)]
