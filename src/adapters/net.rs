@@ -7,7 +7,6 @@ pub(crate) mod dial;
 pub mod outgoing;
 pub(crate) mod pool;
 pub(crate) mod progress;
-pub(crate) mod short_reads;
 pub(crate) mod transport;
 pub mod url;
 pub mod via;

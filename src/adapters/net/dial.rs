@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tower_service::Service;
 
 use crate::adapters::net::transport::tune;
+use crate::adapters::net::url::{bare_host, port_of};
 
 /// The time after which the next address is tried beside the earlier ones (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -45,9 +46,8 @@ impl Service<Uri> for Dialer {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(async move {
-            let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-            let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-            dial(host, uri.port_u16().unwrap_or(default)).await.map(TokioIo::new)
+            let host = bare_host(uri.host().unwrap_or_default());
+            dial(host, port_of(&uri)).await.map(TokioIo::new)
         })
     }
 }

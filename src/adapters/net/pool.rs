@@ -70,6 +70,11 @@ impl<B: Send + 'static> Lease<B> {
         self.wire.lost_request()
     }
 
+    /// Gives the connection to another protocol. It never returns to the pool.
+    pub(crate) fn into_tunnel(self) {
+        self.wire.begin_tunnel();
+    }
+
     /// Returns the connection to the pool, after an answer was read to its end.
     pub(crate) fn release(self) {
         if !self.sender.is_closed() && !self.wire.is_deaf() {

@@ -6,17 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::adapters::net::short_reads::ShortReads;
 use crate::adapters::net::transport::Transport;
+
+/// Bytes of the longest read. hyper doubles its buffer whenever a read fills the buffer, up to the limit of an answer's head.
+/// Short reads keep the buffer at 16 KiB, and a larger head still fits. Longer reads would take less CPU for large bodies, and
+/// more memory (docs/performance.md).
+const LONGEST_READ: u64 = 15 * 1024;
 
 /// The connection. A failed write does not end it: a server may answer early (413, 401) and close while the request is
 /// still being sent, and then its answer waits to be read. What is written afterwards is lost, and the reader meets the
 /// end of the connection.
 pub(crate) struct Wire {
-    transport: ShortReads,
+    transport: Take<Transport>,
     state: Arc<WireState>,
     _place: OwnedSemaphorePermit,
 }
@@ -24,18 +28,18 @@ pub(crate) struct Wire {
 /// What is known of a connection. `Debug` shows nothing of what was written.
 #[derive(Default)]
 pub(crate) struct WireState {
-    /// A byte has come since [`WireState::ask`].
-    heard: AtomicBool,
     /// A write failed, so that the server receives nothing any more.
     deaf: AtomicBool,
-    /// Whether the present request is recorded.
+    /// The connection belongs to another protocol, for which a failed write is the end.
+    tunnels: AtomicBool,
+    /// Whether what is written is recorded: from [`WireState::ask`] to the first byte of the answer.
     records: AtomicBool,
     written: Mutex<Vec<u8>>,
 }
 
 impl std::fmt::Debug for WireState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WireState").field("heard", &self.heard).field("deaf", &self.deaf).finish_non_exhaustive()
+        f.debug_struct("WireState").field("records", &self.records).field("deaf", &self.deaf).finish_non_exhaustive()
     }
 }
 
@@ -43,21 +47,30 @@ impl std::fmt::Debug for WireState {
 const KEPT_MEMORY: usize = 4096;
 
 impl WireState {
-    /// A request begins. If `recorded`, the connection keeps what is written.
+    /// A request begins. If `recorded`, the connection keeps what is written until a byte of the answer comes.
     pub(crate) fn ask(&self, recorded: bool) {
-        self.heard.store(false, Ordering::Relaxed);
         self.records.store(recorded, Ordering::Relaxed);
-        if recorded {
+    }
+
+    /// A byte has come: nobody needs what was written, and what follows is not recorded (the bytes of a tunnel, for
+    /// instance).
+    fn hear(&self) {
+        if self.records.load(Ordering::Relaxed) {
+            self.records.store(false, Ordering::Relaxed);
             let mut written = self.written();
             written.clear();
             written.shrink_to(KEPT_MEMORY);
         }
     }
 
+    /// The connection belongs to another protocol from now on.
+    pub(crate) fn begin_tunnel(&self) {
+        self.tunnels.store(true, Ordering::Relaxed);
+    }
+
     /// What was recorded of a request of whose answer no byte has come.
     pub(crate) fn lost_request(&self) -> Option<Vec<u8>> {
-        let is_lost = self.records.load(Ordering::Relaxed) && !self.heard.load(Ordering::Relaxed);
-        is_lost.then(|| std::mem::take(&mut *self.written()))
+        self.records.load(Ordering::Relaxed).then(|| std::mem::take(&mut *self.written()))
     }
 
     fn written(&self) -> MutexGuard<'_, Vec<u8>> {
@@ -87,7 +100,7 @@ impl WireState {
 impl Wire {
     /// A connection that takes up `place` until it is closed.
     pub(crate) fn new(transport: Transport, place: OwnedSemaphorePermit) -> Self {
-        Self { transport: ShortReads::new(transport), state: Arc::default(), _place: place }
+        Self { transport: transport.take(LONGEST_READ), state: Arc::default(), _place: place }
     }
 
     /// What is known of the connection.
@@ -98,7 +111,7 @@ impl Wire {
     /// The outcome of a write of `size` bytes.
     fn wrote(&self, size: usize, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match ready!(outcome) {
-            Err(error) if is_gone(&error) => {
+            Err(error) if is_gone(&error) && !self.state.tunnels.load(Ordering::Relaxed) => {
                 self.state.deaf.store(true, Ordering::Relaxed);
                 Poll::Ready(Ok(size))
             }
@@ -116,9 +129,11 @@ impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
+        // The limit of `Take` counts all reads. Set anew, it bounds one.
+        this.transport.set_limit(LONGEST_READ);
         ready!(Pin::new(&mut this.transport).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            this.state.heard.store(true, Ordering::Relaxed);
+            this.state.hear();
         }
         Poll::Ready(Ok(()))
     }
@@ -130,7 +145,7 @@ impl AsyncWrite for Wire {
         let size = if this.state.is_deaf() {
             buf.len()
         } else {
-            let outcome = Pin::new(&mut this.transport).poll_write(cx, buf);
+            let outcome = Pin::new(this.transport.get_mut()).poll_write(cx, buf);
             ready!(this.wrote(buf.len(), outcome))?
         };
         this.state.record(size, std::iter::once(buf));
@@ -142,12 +157,12 @@ impl AsyncWrite for Wire {
         if this.state.is_deaf() {
             return Poll::Ready(Ok(()));
         }
-        let outcome = Pin::new(&mut this.transport).poll_flush(cx);
+        let outcome = Pin::new(this.transport.get_mut()).poll_flush(cx);
         this.wrote(0, outcome.map_ok(|()| 0)).map_ok(|_| ())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().transport).poll_shutdown(cx)
+        Pin::new(self.get_mut().transport.get_mut()).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -160,7 +175,7 @@ impl AsyncWrite for Wire {
         let size = if this.state.is_deaf() {
             all
         } else {
-            let outcome = Pin::new(&mut this.transport).poll_write_vectored(cx, bufs);
+            let outcome = Pin::new(this.transport.get_mut()).poll_write_vectored(cx, bufs);
             ready!(this.wrote(all, outcome))?
         };
         this.state.record(size, bufs.iter().map(|buf| &**buf));
@@ -168,6 +183,29 @@ impl AsyncWrite for Wire {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.transport.is_write_vectored()
+        self.transport.get_ref().is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_comes_before_the_answer_is_recorded() {
+        let state = WireState::default();
+        let write = |text: &'static [u8]| state.record(text.len(), std::iter::once(text));
+        write(b"a login");
+        assert_eq!(state.lost_request(), None);
+        state.ask(true);
+        write(b"he");
+        write(b"ad");
+        assert_eq!(state.lost_request().as_deref(), Some(&b"head"[..]));
+        state.ask(true);
+        write(b"head");
+        state.hear();
+        write(b"what a tunnel carries");
+        assert!(state.written().is_empty());
+        assert_eq!(state.lost_request(), None);
     }
 }

@@ -6,10 +6,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body::Body as _;
 
 use crate::adapters::net::body::Body;
+use crate::judgement::route::overrides_method;
 
-/// Whether a request may be sent again: its method is safe (RFC 9110 section 9.2.1), and it has no body.
+/// Whether a request may be sent again: its method is safe (RFC 9110 section 9.2.1), no header gives it another method, and
+/// it has no body.
 pub(super) fn may_repeat(request: &Request<Body>) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && request.body().is_end_stream()
+    matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+        && !overrides_method(request.headers())
+        && request.body().is_end_stream()
 }
 
 /// The request without a body whose head was written. `None` if the head is not whole.
@@ -64,5 +68,7 @@ mod tests {
             let request = Request::builder().method(method).body(Body::full(body)).unwrap();
             assert_eq!(may_repeat(&request), expected, "{method} {body}");
         }
+        let request = Request::get("/").header("x-http-method-override", "POST").body(Body::empty()).unwrap();
+        assert!(!may_repeat(&request));
     }
 }

@@ -172,9 +172,12 @@ impl UpstreamClient {
                 Ok(response) => return self.received(response, lease),
                 Err(mut error) => match (error.take_message(), lease.lost_request()) {
                     (Some(untouched), _) if reused => *slot = Some(untouched),
-                    (None, Some(head)) if recorded => {
+                    (None, Some(head)) => {
+                        let Some(request) = read_back(&head) else {
+                            return Err(UpstreamError::sent(error.into_error()));
+                        };
                         tracing::debug!("the identity provider closed a connection that was in use: sent again");
-                        *slot = read_back(&head);
+                        *slot = Some(request);
                         again = true;
                     }
                     _ => return Err(UpstreamError::sent(error.into_error())),
@@ -196,7 +199,7 @@ impl UpstreamClient {
             head.headers.remove(CONTENT_LENGTH);
         }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            // The connection belongs to the new protocol. Dropping the lease drops only its sender.
+            lease.into_tunnel();
             return Ok(Response::from_parts(head, Body::empty()));
         }
         Ok(Response::from_parts(head, Body::leased(incoming, self.idle_timeout, lease)))

@@ -15,6 +15,7 @@ use tokio_rustls::TlsStream;
 use crate::adapters::net::body::Body;
 use crate::adapters::net::dial::dial;
 use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport};
+use crate::adapters::net::url::bare_host;
 use crate::adapters::net::wire::{Wire, WireState};
 use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
@@ -51,8 +52,7 @@ impl Connector {
         places: Arc<Semaphore>,
     ) -> Result<Self, UpstreamSetupError> {
         let https = config.scheme == Scheme::HTTPS;
-        // The resolver wants `::1` for the URL's `[::1]`.
-        let host = config.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = bare_host(config.authority.host()).to_owned();
         let tls = if https {
             let mut client = tls::client(config.ca.as_deref(), certificate)?;
             client.alpn_protocols = vec![b"http/1.1".to_vec()];
