@@ -67,11 +67,11 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, last: &AudienceFile
 
 impl ReadPolicy {
     fn add(&mut self, file: AudienceFile, report: &ProblemList) {
-        let AudienceFile { path, fresh, kept, mut problems, names, .. } = file;
+        let AudienceFile { path, fresh, kept, mut problems, names, contested, .. } = file;
         if fresh.is_none() {
             problems.sort();
             let (path, kept) = (path.clone(), kept.is_some());
-            self.files.broken.push(BrokenAudienceFile { path, names, problems, more: 0, kept });
+            self.files.broken.push(BrokenAudienceFile { path, names, problems, more: 0, kept, contested });
         }
         let Some(version) = fresh.or(kept) else { return };
         report.warnings.borrow_mut().extend(version.warnings);

@@ -1,6 +1,6 @@
 //! The audience files: the versions that are in force, and the files that are broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +41,17 @@ pub struct BrokenAudienceFile {
     pub more: usize,
     /// Whether the last good version of the file is in force. If not, nothing is.
     pub kept: bool,
+    /// What the version on disk lost to other files, if it did.
+    pub contested: Option<Contested>,
+}
+
+/// A version of an audience file that claims what other files had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contested {
+    /// SHA-256 of the version, in hexadecimal.
+    pub hash: String,
+    /// The files that had what it claims.
+    pub owners: BTreeSet<PathBuf>,
 }
 
 impl AudienceFiles {

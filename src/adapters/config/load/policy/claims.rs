@@ -2,13 +2,16 @@
 //!
 //! The file that had it before keeps it, and the others are broken. If none had it, all of them are broken, because nobody can
 //! say who is right. So no file takes an audience away from a file that has it, and nothing depends on the order of files. What
-//! a broken file says of itself counts, too: while an owner's file is broken, nobody else gets the owner's audience.
+//! a broken file says of itself counts, too: while an owner's file is broken, nobody else gets the owner's audience. And a
+//! version that lost a claim does not get it because the owner's file is away, perhaps for a moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::version::{AudienceFile, Version, VersionReader};
 use crate::adapters::config::load::problem::At;
 use crate::adapters::config::problem::Problem;
+use crate::adapters::config::settings::audience_files::Contested;
 use crate::judgement::policy::broken::FileNames;
 
 /// What only one file of a realm may have.
@@ -28,12 +31,15 @@ enum Claimed {
 struct Loser {
     file: usize,
     claim: Claim,
+    /// The file that had it.
+    owner: Option<PathBuf>,
     message: String,
 }
 
 /// Takes versions out of force until no claim is left that two files have. A file whose version on disk is taken out falls
 /// back to its last good version; that version may have a claim that another file has now.
 pub(super) fn settle(files: &mut [AudienceFile], reader: &VersionReader<'_>) {
+    hold_back(files, reader);
     loop {
         let losers = losers(files, reader);
         if losers.is_empty() {
@@ -45,6 +51,10 @@ pub(super) fn settle(files: &mut [AudienceFile], reader: &VersionReader<'_>) {
             if let Some(version) = file.version() {
                 let problem = problem(file, version, loser, reader);
                 file.problems.push(problem);
+            }
+            if let (Some(version), Some(owner)) = (&file.fresh, &loser.owner) {
+                let new = || Contested { hash: version.hash.clone(), owners: BTreeSet::new() };
+                file.contested.get_or_insert_with(new).owners.insert(owner.clone());
             }
             fallen.insert(loser.file);
         }
@@ -59,6 +69,26 @@ pub(super) fn settle(files: &mut [AudienceFile], reader: &VersionReader<'_>) {
     }
 }
 
+/// Takes versions out of force that lost a claim to a file that is away now.
+fn hold_back(files: &mut [AudienceFile], reader: &VersionReader<'_>) {
+    let present: BTreeSet<_> = files.iter().filter(|file| !file.gone).map(|file| file.path.clone()).collect();
+    for file in files {
+        let (Some(version), Some(contested)) = (&file.fresh, &file.contested) else { continue };
+        let away: Vec<_> = contested.owners.difference(&present).map(|path| path.display().to_string()).collect();
+        if away.is_empty() {
+            continue;
+        }
+        let message = format!(
+            "{} had what this file claims, and was removed: change this file, in a comment for instance, to take it over",
+            away.join(", ")
+        );
+        reader.report.open(&file.path);
+        let at = At::root(&version.tree, reader.report).field("audience");
+        file.problems.extend(reader.report.apart(|| at.problem(message)).problems);
+        reader.fall_back(file);
+    }
+}
+
 /// The files in force that lose a claim.
 fn losers(files: &[AudienceFile], reader: &VersionReader<'_>) -> Vec<Loser> {
     let mut claimants: BTreeMap<Claim, Vec<usize>> = BTreeMap::new();
@@ -69,15 +99,25 @@ fn losers(files: &[AudienceFile], reader: &VersionReader<'_>) -> Vec<Loser> {
     }
     let in_force = |index: &usize| files.get(*index).is_some_and(|file| file.version().is_some());
     let shown = |index: &usize| files.get(*index).map(AudienceFile::shown);
+    // Whether another claimant lost to the file before, which was away since.
+    let is_named = |index: usize, claimants: &[usize]| {
+        let lost_to = |other: &AudienceFile| {
+            let path = files.get(index).map(|file| &file.path);
+            other.contested.as_ref().zip(path).is_some_and(|(contested, path)| contested.owners.contains(path))
+        };
+        claimants.iter().filter_map(|other| files.get(*other)).any(lost_to)
+    };
     let mut losers = Vec::new();
     for (claim, claimants) in claimants.into_iter().filter(|(_, claimants)| claimants.len() > 1) {
         let had_it = |index: &&usize| files.get(**index).is_some_and(|file| had(file, &claim, reader));
-        let owner = claimants.iter().find(had_it);
+        let owner =
+            claimants.iter().find(had_it).or_else(|| claimants.iter().find(|index| is_named(**index, &claimants)));
         for file in claimants.iter().filter(|file| Some(*file) != owner && in_force(file)) {
             let others = claimants.iter().filter(|other| *other != file && owner.is_none_or(|owner| *other == owner));
             let others: Vec<_> = others.filter_map(shown).collect();
             let message = claim.message(owner.is_some(), &others.join(", "));
-            losers.push(Loser { file: *file, claim: claim.clone(), message });
+            let owner = owner.and_then(|index| Some(files.get(*index)?.path.clone()));
+            losers.push(Loser { file: *file, claim: claim.clone(), owner, message });
         }
     }
     losers
@@ -104,13 +144,22 @@ fn had(file: &AudienceFile, claim: &Claim, reader: &VersionReader<'_>) -> bool {
     // If its realm is gone, the realm has another name now.
     let realm = before.names.realm.as_ref().filter(|realm| reader.realms().any(|name| name == *realm));
     let realm = realm.unwrap_or(&claim.realm);
-    claims(&before.names, realm).any(|had| had == *claim)
+    *realm == claim.realm && claim.claimed.is_in(&before.names)
 }
 
 fn claims<'n>(names: &'n FileNames, realm: &'n str) -> impl Iterator<Item = Claim> + 'n {
     let audience = names.audience.iter().cloned().map(Claimed::Audience);
     let resources = names.resources.iter().cloned().map(Claimed::Resource);
     audience.chain(resources).map(|claimed| Claim { realm: realm.to_owned(), claimed })
+}
+
+impl Claimed {
+    fn is_in(&self, names: &FileNames) -> bool {
+        match self {
+            Self::Audience(audience) => names.audience.as_ref() == Some(audience),
+            Self::Resource(uri) => names.resources.contains(uri),
+        }
+    }
 }
 
 impl Claim {

@@ -1,6 +1,6 @@
 //! One audience file: the version on disk, and the last good version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::adapters::config::load::files;
 use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::adapters::config::load::tree::{self, Location, Node, Value};
 use crate::adapters::config::problem::Problem;
-use crate::adapters::config::settings::audience_files::AudienceFiles;
+use crate::adapters::config::settings::audience_files::{AudienceFiles, Contested};
 use crate::judgement::policy::broken::FileNames;
 
 /// Longest name that Cambio reads from a broken file, in bytes: log and audit lines repeat the name.
@@ -31,6 +31,8 @@ pub(super) struct AudienceFile {
     pub(super) names: FileNames,
     /// Why the version on disk is not in force.
     pub(super) problems: Vec<Problem>,
+    /// What the version on disk lost to other files, now or when Cambio read it first.
+    pub(super) contested: Option<Contested>,
     /// Nothing is there, so the file counts as removed, and so do its permissions.
     pub(super) gone: bool,
 }
@@ -85,8 +87,16 @@ impl VersionReader<'_> {
         report.open(&path);
         report.documents.borrow_mut().insert(path.clone());
         let names = self.names(&path, None);
-        let mut file =
-            AudienceFile { path, bytes: None, fresh: None, kept: None, names, problems: Vec::new(), gone: false };
+        let mut file = AudienceFile {
+            path,
+            bytes: None,
+            fresh: None,
+            kept: None,
+            names,
+            problems: Vec::new(),
+            contested: None,
+            gone: false,
+        };
         let bytes = match files::read_audience(self.folder, &file.path) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -102,6 +112,7 @@ impl VersionReader<'_> {
         match self.check(&bytes) {
             Checked::Good(version) => {
                 file.names = version.names.clone();
+                file.contested = self.contested(&file.path).filter(|before| before.hash == version.hash).cloned();
                 file.fresh = Some(*version);
             }
             Checked::Broken { problems, tree } => {
@@ -111,6 +122,11 @@ impl VersionReader<'_> {
         }
         file.bytes = Some(bytes);
         file
+    }
+
+    /// What the file lost to other files in the last load.
+    fn contested(&self, path: &Path) -> Option<&Contested> {
+        self.last.broken.iter().find(|file| file.path == *path)?.contested.as_ref()
     }
 
     /// Falls back to the last good version, unless the file was removed, or `cambio.yaml` does not allow the version any more.
@@ -180,7 +196,7 @@ impl VersionReader<'_> {
             // A file in a realm that does not exist may be about any.
             realm: text("realm").or_else(only_realm).filter(|name| self.realms().any(|realm| realm == name)),
             audience: text("audience").or_else(|| known?.audience.clone()),
-            resources: resources.unwrap_or_default(),
+            resources: resources.or_else(|| Some(known?.resources.clone())).unwrap_or_default(),
         }
     }
 }
@@ -210,8 +226,9 @@ fn text_of(node: &Node) -> Option<String> {
 }
 
 fn distinct(resources: &[String], at: &At<'_>) {
-    for (index, (at, resource)) in at.items(resources).enumerate() {
-        if resources.iter().take(index).any(|before| before == resource) {
+    let mut seen = BTreeSet::new();
+    for (at, resource) in at.items(resources) {
+        if !seen.insert(resource) {
             at.problem(format!("{resource:?} is listed twice"));
         }
     }
