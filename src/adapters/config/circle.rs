@@ -8,7 +8,7 @@ use http::Uri;
 /// `localhost` (RFC 6761 section 6.3).
 pub fn known_addresses(url: &Uri) -> Vec<SocketAddr> {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-    let port = port(url);
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
     if let Ok(ip) = host.parse::<IpAddr>() {
         return vec![SocketAddr::new(ip, port)];
     }
@@ -17,11 +17,6 @@ pub fn known_addresses(url: &Uri) -> Vec<SocketAddr> {
         return vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
     }
     Vec::new()
-}
-
-/// The port of a URL.
-pub fn port(url: &Uri) -> u16 {
-    url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
 /// Whether a connection to `target` reaches a listener of this machine with the address `listener`.

@@ -11,6 +11,10 @@ pub struct PublicAddress {
     pub host: HeaderValue,
     /// `X-Forwarded-Proto`
     pub proto: HeaderValue,
+    /// `X-Forwarded-Port`
+    port: HeaderValue,
+    /// `Forwarded`
+    forwarded: HeaderValue,
 }
 
 /// Cambio can't send requests to this text as a URL.
@@ -22,11 +26,17 @@ impl PublicAddress {
     /// The address in a URL, for instance the issuer's.
     pub fn of(url: &str) -> Result<Self, UrlError> {
         let uri = absolute(url)?;
-        let header = |text: Option<&str>| text.and_then(|text| HeaderValue::from_str(text).ok());
-        match (header(uri.authority().map(Authority::as_str)), header(uri.scheme_str())) {
-            (Some(host), Some(proto)) => Ok(Self { host, proto }),
-            _ => Err(UrlError::new(url)),
-        }
+        let (Some(host), Some(proto)) = (uri.authority().map(Authority::as_str), uri.scheme_str()) else {
+            return Err(UrlError::new(url));
+        };
+        let header = |text: &str| HeaderValue::from_str(text).map_err(|_| UrlError::new(url));
+        Ok(Self {
+            host: header(host)?,
+            proto: header(proto)?,
+            port: HeaderValue::from(port_of(&uri)),
+            // RFC 7239 section 4.
+            forwarded: header(&format!("host=\"{host}\";proto={proto}"))?,
+        })
     }
 
     /// Puts the address into the headers of a request that Cambio makes itself: the forwarding headers that callers'
@@ -35,22 +45,9 @@ impl PublicAddress {
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         headers.insert(http::header::HOST, self.host.clone());
         headers.insert(HeaderName::from_static("x-forwarded-host"), self.host.clone());
-        headers.insert(HeaderName::from_static("x-forwarded-port"), self.port());
+        headers.insert(HeaderName::from_static("x-forwarded-port"), self.port.clone());
         headers.insert(HeaderName::from_static("x-forwarded-proto"), self.proto.clone());
-        headers.extend(self.forwarded().map(|value| (http::header::FORWARDED, value)));
-    }
-
-    /// RFC 7239 section 4.
-    fn forwarded(&self) -> Option<HeaderValue> {
-        let (host, proto) = (self.host.to_str().ok()?, self.proto.to_str().ok()?);
-        HeaderValue::from_str(&format!("host=\"{host}\";proto={proto}")).ok()
-    }
-
-    /// The port in the host, else that of the scheme.
-    fn port(&self) -> HeaderValue {
-        let authority = self.host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-        let by_scheme = if self.proto == "https" { 443 } else { 80 };
-        HeaderValue::from(authority.and_then(|authority| authority.port_u16()).unwrap_or(by_scheme))
+        headers.insert(http::header::FORWARDED, self.forwarded.clone());
     }
 }
 
@@ -70,12 +67,21 @@ pub(crate) fn absolute(url: &str) -> Result<Uri, UrlError> {
     if scheme && plain && !url.contains('#') { Ok(uri) } else { Err(wrong()) }
 }
 
+/// The host of a URL as a resolver wants it: `::1` for `[::1]`.
+pub(crate) fn bare_host(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// The port of a URL, else that of its scheme.
+pub(crate) fn port_of(url: &Uri) -> u16 {
+    url.port_u16().unwrap_or(if url.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 })
+}
+
 /// Whether both have the same scheme, host and port (RFC 6454 section 5).
 pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
-    let port = |uri: &Uri| uri.port_u16().or(if uri.scheme() == Some(&Scheme::HTTPS) { Some(443) } else { Some(80) });
     one.scheme() == other.scheme()
         && one.host().map(str::to_ascii_lowercase) == other.host().map(str::to_ascii_lowercase)
-        && port(one) == port(other)
+        && port_of(one) == port_of(other)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use http::uri::Scheme;
 
 use crate::adapters::config::circle::leads_to;
 use crate::adapters::config::{Config, Realm};
-use crate::adapters::net::url::PublicAddress;
+use crate::adapters::net::url::{PublicAddress, bare_host};
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::DirectoryClient;
 use crate::judgement::policy::model::Audience;
@@ -27,7 +27,8 @@ pub(super) fn ask(config: &Config) -> Result<Vec<String>, CommandFailure> {
 }
 
 /// A warning for every client that a permission names and that the realm's directory does not know or whose tokens are
-/// unusual, and for every realm that has no directory to ask. Clients of `realms.*.clients` are left out, because Cambio authenticates them itself.
+/// unusual, and for every realm that has no directory to ask. Clients of `realms.*.clients` are left out, because Cambio
+/// authenticates them itself.
 ///
 /// # Errors
 /// A directory does not answer.
@@ -65,7 +66,7 @@ pub async fn unknown_clients(config: &Config, clock: &Clock) -> Result<Vec<Strin
 /// A warning if the upstream's host resolves to an address on which Cambio listens.
 fn circle(config: &Config) -> Option<String> {
     let (upstream, listen) = (&config.upstream, config.listen.address);
-    let host = upstream.authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = bare_host(upstream.authority.host());
     let default = if upstream.scheme == Scheme::HTTPS { 443 } else { 80 };
     let mut addresses = (host, upstream.authority.port_u16().unwrap_or(default)).to_socket_addrs().ok()?;
     let address = addresses.find(|address| leads_to(*address, listen))?;

@@ -103,7 +103,7 @@ pub(super) struct RotatedKeys {
 }
 
 /// Makes the next key active, retires the active key, and drops retired keys whose last token has expired. The next key
-/// must have been published for `min_published`.
+/// must have been published for `min_published`, or for the default of its algorithm.
 pub(super) fn rotated(
     keys: Vec<FolderKey>,
     min_published: Option<SignedDuration>,

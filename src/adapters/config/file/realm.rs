@@ -76,8 +76,9 @@ pub struct Realm {
     ))]
     pub clients: BTreeMap<String, Vec<ClientMethod>>,
     /// Web pages that may read Cambio's answers to a client (CORS): client id → origins, such as `https://app.example.org`,
-    /// or `"*"` for all pages. A list here decides alone. For a client without a list, Cambio follows the identity
-    /// provider: `allowed-origins` in the client's own tokens, its answers to the client, and `directory`.
+    /// or `"*"` for all pages. With a list here, Cambio follows nothing else; headers of the identity provider's answers
+    /// stay. For a client without a list, Cambio follows the identity provider: `allowed-origins` in the client's own tokens,
+    /// its answers to the client, and `directory`.
     #[serde(default)]
     #[schemars(extend(
         "propertyNames" = { "format": "client-id" },

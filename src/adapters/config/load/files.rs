@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::problem::{At, ProblemList};
@@ -79,7 +80,7 @@ fn read_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     // Opening a device can have effects, and opening a pipe waits for a writer: whoever owns the file could put a pipe in
     // its place after the first look.
     regular(&fs::metadata(path)?)?;
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     regular(&file.metadata()?)?;
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(limit + 1).read_to_end(&mut bytes)?;

@@ -49,8 +49,7 @@ pub struct Permission {
     #[serde(default)]
     pub still_active: bool,
     /// Types of tokens that may be requested. `refresh_token` means an access token with one of Cambio's refresh tokens. It
-    /// needs an issuance other than `forward`; with `mint`, the realm's own subject tokens also need
-    /// `roles.source: directory`.
+    /// needs `reissue` or `mint`; with `mint`, the realm's own subject tokens also need `roles.source: directory`.
     #[serde(default = "access_token_requested")]
     #[schemars(transform = not_empty("the permission would never apply"))]
     pub requested_tokens: Vec<RequestedTokenType>,
