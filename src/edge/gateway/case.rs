@@ -4,8 +4,8 @@ pub mod client;
 
 use std::sync::Arc;
 
-use http::Request;
 use http::request::Parts;
+use http::{Request, Response};
 
 use self::client::CaseClient;
 use super::generation::Generation;
@@ -13,8 +13,9 @@ use super::page::{Page, Readers};
 use super::realm_runtime::RealmRuntime;
 use super::record::{AuditRecord, RequestHead};
 use super::services::Services;
+use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
-use crate::words::refusal::Cause;
+use crate::words::refusal::{Cause, Refusal};
 
 /// What every request has before its head is read.
 #[derive(Clone, Copy)]
@@ -70,6 +71,15 @@ impl<'a> Case<'a> {
     /// Which web pages may read the answer. `refusal`: the cause, if the request is refused.
     pub async fn readers(&self, refusal: Option<Cause>) -> Readers {
         self.page.readers(self.realm, &self.services.upstream, self.client.is_proven(), refusal).await
+    }
+
+    /// The answer, which the client's web pages may read. The audit line is written before the directory is asked about
+    /// pages, because the caller may hang up meanwhile.
+    pub async fn conclude(self, answered: Result<Response<Body>, Refusal>) -> Response<Body> {
+        let refusal = answered.as_ref().err().map(|refusal| refusal.reason.cause());
+        let Self { services, realm, record, client, page, .. } = self;
+        let response = record.conclude(answered);
+        page.readers(realm, &services.upstream, client.is_proven(), refusal).await.of(response)
     }
 
     /// Takes the head for the last request to the identity provider, so that the headers are not copied.

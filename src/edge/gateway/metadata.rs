@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use super::case::RequestContext;
@@ -141,7 +141,7 @@ fn as_it_came(headers: HeaderMap, body: Bytes, head: &Parts) -> Response<Body> {
     if answer_lock::bears_mark(&body) {
         return respond::fault(Reason::AnswerLocked, head.uri.path());
     }
-    let mut response = Response::new(if head.method == Method::HEAD { Body::empty() } else { Body::full(body) });
+    let mut response = Response::new(Body::full(body));
     *response.headers_mut() = headers;
     response
 }

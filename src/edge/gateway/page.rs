@@ -5,6 +5,8 @@
 //! the headers of an answer to the client, or in the directory. The answer to a client that failed to authenticate may be
 //! read by every page, but not by one that sends cookies.
 
+use std::time::Duration;
+
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION,
     HeaderName, HeaderValue, ORIGIN, VARY, WWW_AUTHENTICATE,
@@ -12,6 +14,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::realm_runtime::RealmRuntime;
 use super::respond::CORRELATION_ID;
@@ -26,6 +29,9 @@ use crate::words::refusal::Cause;
 
 /// What Keycloak exposes in every answer to a page.
 const EXPOSED: &str = "Access-Control-Allow-Methods";
+
+/// Longest time that the answer to a page waits for the directory.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The page that sent a request, if one did, and what shows whose page it is.
 #[derive(Debug, Default)]
@@ -66,7 +72,7 @@ impl Page {
 
     /// The request is that of the client that the form names, or `Authorization: Basic`, if it names one.
     pub fn names_in(&mut self, head: &Parts, body: &[u8]) {
-        if self.origin.is_none() {
+        if self.origin.is_none() || self.client.is_some() {
             return;
         }
         let Ok(form) = Form::parse(body) else { return };
@@ -135,11 +141,15 @@ impl Page {
 
     async fn is_in_directory(&self, realm: &RealmRuntime, upstream: &UpstreamClient, origin: &str) -> bool {
         let (Some(directory), Some(client)) = (&realm.directory, &self.client) else { return false };
-        match directory.web_origins(upstream, client).await {
-            Ok(origins) => origins.allow(origin),
-            Err(error) => {
-                let realm = &realm.config.name;
+        let realm = &realm.config.name;
+        match timeout(LONGEST_WAIT, directory.web_origins(upstream, client)).await {
+            Ok(Ok(origins)) => origins.allow(origin),
+            Ok(Err(error)) => {
                 tracing::warn!(realm, %error, "the directory does not tell a client's web origins");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(realm, "the directory does not tell a client's web origins in time");
                 false
             }
         }
@@ -182,8 +192,9 @@ impl Readers {
 /// Names the headers that a client reads and that a browser would hide from it.
 fn expose(headers: &mut HeaderMap) {
     let own = [HeaderName::from_static(CORRELATION_ID), HeaderName::from_static(NONCE_HEADER), WWW_AUTHENTICATE];
-    let present = headers.get(ACCESS_CONTROL_EXPOSE_HEADERS).and_then(|names| names.to_str().ok()).unwrap_or_default();
-    let mut names: Vec<&str> = present.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let lines = headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().filter_map(|line| line.to_str().ok());
+    let present = lines.flat_map(|line| line.split(',')).map(str::trim);
+    let mut names: Vec<&str> = present.filter(|name| !name.is_empty()).collect();
     let before = names.len();
     for name in own.iter().filter(|name| headers.contains_key(*name)) {
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name.as_str())) {

@@ -34,6 +34,8 @@ pub struct RealmRuntime {
     pub origins: PublicOrigins,
     /// The keys that the identity provider signs with.
     pub jwks: JwksCache,
+    /// Whether the answer to a login waited for keys that did not come in time, and none came since.
+    pub(super) keys_are_late: AtomicBool,
     /// The keys that Cambio signs with.
     pub signing: Option<KeyRing>,
     /// Whether the identity provider last published the `kid` of the key that Cambio signs with.
@@ -86,6 +88,7 @@ impl RealmRuntime {
             jwks: keys.jwks.clone(),
             signing: realm.signing.clone(),
             collides: AtomicBool::new(false),
+            keys_are_late: AtomicBool::new(false),
             own_checks: realm.signing.as_ref().map(|ring| TokenChecks {
                 algorithms: ring.all().filter_map(|key| key.algorithm.parse().ok()).collect(),
                 ..realm.tokens.clone()

@@ -1,5 +1,6 @@
 //! A request to a token endpoint: read, classified, and governed or passed on.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Response;
@@ -51,10 +52,10 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
             record.is_governed(request.grant());
             let Some(realm) = realm else { return record.conclude(Err(unknown_realm())) };
             let mut case = Case::new(context, realm, head, record);
-            case.page.names_in(&case.head, &form.bytes);
             let answered = Box::pin(govern(&mut case, request)).await;
-            let readers = case.readers(answered.as_ref().err().map(|refusal| refusal.reason.cause())).await;
-            readers.of(case.record.conclude(answered))
+            // If the request was refused before its client was read.
+            case.page.names_in(&case.head, &form.bytes);
+            case.conclude(answered).await
         }
         Ok(TokenRequest::Open(door)) => {
             record.is_door(door.name());
@@ -179,8 +180,11 @@ async fn learn_keys(realm: &RealmRuntime, answer: &[u8]) {
     let kids = [access_token, id_token].into_iter().flatten().filter_map(|token| kid_of_public_key(&token));
     let unknown: Vec<_> = kids.filter(|kid| !realm.jwks.has_keys_for(Some(kid))).collect();
     if unknown.is_empty() {
+        realm.keys_are_late.store(false, Ordering::Relaxed);
         return;
     }
+    // One answer waits in vain; those that follow only see to it that the keys are fetched.
+    let wait = if realm.keys_are_late.load(Ordering::Relaxed) { Duration::ZERO } else { LONGEST_WAIT };
     let learn = async {
         for kid in unknown {
             // The cache counts a failure, and the answer does not wait for a second attempt.
@@ -188,5 +192,6 @@ async fn learn_keys(realm: &RealmRuntime, answer: &[u8]) {
         }
     };
     // Too late is as good as not at all: the answer leaves.
-    let _ = tokio::time::timeout(LONGEST_WAIT, Box::pin(learn)).await;
+    let is_late = tokio::time::timeout(wait, Box::pin(learn)).await.is_err();
+    realm.keys_are_late.store(is_late, Ordering::Relaxed);
 }

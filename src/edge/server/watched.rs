@@ -49,16 +49,19 @@ impl Watched {
 
     /// Reads and discards what the caller still sends, until the caller closes or the time is up.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Before the reads, which can use up the task's budget: a timer without budget never fires.
+        if self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER))).as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         let mut discarded = [0; 4096];
         loop {
             let mut buf = ReadBuf::new(&mut discarded);
             match Pin::new(&mut self.transport).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => break,
+                Poll::Pending => return Poll::Pending,
             }
         }
-        self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER))).as_mut().poll(cx)
     }
 
     fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {

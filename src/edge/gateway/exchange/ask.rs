@@ -149,8 +149,9 @@ impl Case<'_> {
                 TokenError::ClaimMissing(_) | TokenError::ClaimType(_) => Reason::AnswerClaims,
                 TokenError::AlgorithmNotAllowed | TokenError::Jws(JwsError::Algorithm) => {
                     let detail = format!(
-                        "the algorithm of the issued token is none of realms.{realm}.algorithms: set the client's access token \
-                         signature algorithm in Keycloak to one of these (HS256, HS384 and HS512 are never accepted)"
+                        "the algorithm of an issued token is none of realms.{realm}.algorithms: set the client's signature \
+                         algorithms for access tokens and ID tokens in Keycloak to one of these (HS256, HS384 and HS512 are \
+                         never accepted)"
                     );
                     return Refusal::new(Reason::AnswerAlgorithm, detail);
                 }

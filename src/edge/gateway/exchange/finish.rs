@@ -15,7 +15,6 @@ use crate::judgement::issue::refresh::Session;
 use crate::judgement::issue::{Conformed, RefreshTokenFor};
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::{Handed, Renewal};
-use crate::judgement::policy::model::Issuance;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -68,15 +67,7 @@ impl Case<'_> {
         let ends = ends(now, now, permit.decision().refresh_lifetime, session.expires_in);
         let family = permit.contract().refresh_family.clone();
         let family = family.ok_or_else(|| Refusal::new(Reason::Internal, "the exchange began no family"))?;
-        let handed = Handed {
-            scope: &conformed.facts().scope_granted,
-            upstream: session.token,
-            // The identity provider named the local user, who does not change.
-            local_subject: match permit.issuance() {
-                Issuance::Translate => conformed.facts().subject.clone(),
-                Issuance::Forward | Issuance::Reissue | Issuance::Mint => None,
-            },
-        };
+        let handed = Handed { scope: &conformed.facts().scope_granted, upstream: session.token };
         let renewal = permit.first_renewal(&self.realm.config.name, family, handed, now, ends);
         self.record.family(&renewal);
         let requested = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
@@ -94,11 +85,8 @@ impl Case<'_> {
     ) -> Result<Conformed, Refusal> {
         let now = self.services.now();
         let expires_in = session.as_ref().and_then(|session| session.expires_in);
-        let handed = Handed {
-            scope: &conformed.facts().scope_granted,
-            upstream: session.and_then(|session| session.token),
-            local_subject: None,
-        };
+        let handed =
+            Handed { scope: &conformed.facts().scope_granted, upstream: session.and_then(|session| session.token) };
         let ends = ends(now, renewal.began(), permit.decision().refresh_lifetime, expires_in);
         let next = permit.next_renewal(renewal, handed, now, ends);
         self.seal(&next, conformed, now, RefreshTokenFor::Refresh)

@@ -14,6 +14,7 @@ use crate::judgement::issue::id_token::{IdTokenBeside, OPENID};
 use crate::judgement::issue::refresh::{Session, take_session};
 use crate::judgement::issue::translate::LocalSubject;
 use crate::judgement::issue::{self, Conformed, Verified};
+use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::permit::{Permit, Settled};
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::Issuance;
@@ -62,14 +63,19 @@ impl Case<'_> {
         drop(parsed);
         let mut answer = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let session = session(permit, &mut answer)?;
-        let conformed = self.conform(permit, answer).await?;
+        let token = self.verified(answer.token()).await?;
+        let conformed = self.conform(permit, answer, &token).await?;
         Ok(IssuedAnswer { head, conformed, session })
     }
 
     /// The identity provider's answer, made to meet the contract: forwarded or reissued.
-    pub(super) async fn conform(&mut self, permit: &mut Permit, answer: UpstreamAnswer) -> Result<Conformed, Refusal> {
-        let token = self.verified(answer.token()).await?;
-        let token = Verified::new(&token, &self.realm.config.issuer);
+    pub(super) async fn conform(
+        &mut self,
+        permit: &mut Permit,
+        answer: UpstreamAnswer,
+        token: &VerifiedToken,
+    ) -> Result<Conformed, Refusal> {
+        let token = Verified::new(token, &self.realm.config.issuer);
         let now = self.services.now();
         let settled = self.settle(permit, &answer, &token)?;
         let contract = settled.contract();
@@ -123,8 +129,7 @@ impl Case<'_> {
         let head = self.take_head();
         let UpstreamReply { head, body } = self.ask_upstream(credentials, form, head).await?;
         drop(parsed);
-        let mut exchanged = UpstreamAnswer::read(head.status.as_u16(), &body)?;
-        let session = session(permit, &mut exchanged)?;
+        let exchanged = UpstreamAnswer::read(head.status.as_u16(), &body)?;
         let token = self.verified(exchanged.token()).await?;
         let token = Verified::new(&token, &self.realm.config.issuer);
         let (signer, now) = (signer(self.realm)?, self.services.now());
@@ -133,7 +138,7 @@ impl Case<'_> {
         let beside = exchanged.id_token_beside(&contract);
         let conformed = issue::translate::conform(settled, &local, exchanged, &token, signer, now)?;
         let conformed = self.with_id_token(conformed, beside, &contract).await?;
-        Ok(IssuedAnswer { head, conformed, session })
+        Ok(IssuedAnswer { head, conformed, session: None })
     }
 
     /// Decides again for the scope that the identity provider granted.

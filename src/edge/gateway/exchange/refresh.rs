@@ -222,7 +222,7 @@ impl Case<'_> {
         refresh: &Refresh,
         refreshed: Refreshed,
     ) -> Result<IssuedAnswer, Stop> {
-        let Refreshed { mut answer, token, mut session, mut head } = refreshed;
+        let Refreshed { mut answer, mut token, mut session, mut head } = refreshed;
         let credentials = refresh.credentials();
         let used_up =
             credentials.method() == CredentialsMethod::Assertion || self.head.headers.contains_key(dpop::HEADER);
@@ -244,8 +244,9 @@ impl Case<'_> {
             head = exchanged.head;
             answer = UpstreamAnswer::read(head.status.as_u16(), &exchanged.body)?;
             session = take_session(&mut answer)?;
+            token = self.verified(answer.token()).await?;
         }
-        let conformed = self.conform(permit, answer).await?;
+        let conformed = self.conform(permit, answer, &token).await?;
         Ok(IssuedAnswer { head, conformed, session: Some(session) })
     }
 
@@ -281,7 +282,7 @@ pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal
             refused("with issuance mint, the realm's own tokens need roles.source: directory and a session (sid)")
         }
         Issuance::Mint => Ok(()),
-        Issuance::Reissue | Issuance::Translate if upstream => Ok(()),
+        Issuance::Reissue if upstream => Ok(()),
         Issuance::Reissue | Issuance::Translate | Issuance::Forward => {
             refused("the identity provider gave no refresh token")
         }

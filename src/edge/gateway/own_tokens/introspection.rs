@@ -23,7 +23,7 @@ impl Case<'_> {
     pub(super) async fn introspection(mut self, presented: &Presented) -> Response<Body> {
         self.record.not_audited();
         let told = self.introspect_own_token(presented).await;
-        let readers = self.readers(told.as_ref().err().map(|refusal| refusal.reason.cause())).await;
+        let cause = told.as_ref().err().map(|refusal| refusal.reason.cause());
         let response = match told {
             Ok(claims) => {
                 let outcome = if claims.is_some() { Outcome::Allowed } else { Outcome::Denied };
@@ -33,7 +33,7 @@ impl Case<'_> {
             }
             Err(refusal) => self.refuse(OwnEndpoint::Introspection, &refusal),
         };
-        readers.of(response)
+        self.readers(cause).await.of(response)
     }
 
     /// The claims of the token; `None` if the token is not active.

@@ -20,8 +20,7 @@ impl Case<'_> {
             Ok(()) => self.record.allowed(StatusCode::NO_CONTENT).map(|()| logged_out()),
             Err(stop) => Box::pin(self.ended(stop)).await,
         };
-        let readers = self.readers(answered.as_ref().err().map(|refusal| refusal.reason.cause())).await;
-        readers.of(self.record.conclude(answered))
+        self.conclude(answered).await
     }
 
     async fn log_out(&mut self, presented: &Presented) -> Result<(), Stop> {

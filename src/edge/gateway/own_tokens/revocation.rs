@@ -23,8 +23,7 @@ impl Case<'_> {
             Ok(()) => self.record.allowed(StatusCode::OK).map(|()| respond::empty()),
             Err(stop) => Box::pin(self.ended(stop)).await,
         };
-        let readers = self.readers(answered.as_ref().err().map(|refusal| refusal.reason.cause())).await;
-        readers.of(self.record.conclude(answered))
+        self.conclude(answered).await
     }
 
     async fn revoke_presented(&mut self, presented: &Presented) -> Result<(), Stop> {

@@ -48,7 +48,6 @@ impl Case<'_> {
             Ok(user) => user.is_err().then_some(Cause::Client),
             Err(refusal) => Some(refusal.reason.cause()),
         };
-        let readers = self.readers(cause).await;
         let response = match told {
             Ok(user) => {
                 let outcome = if user.is_ok() { Outcome::Allowed } else { Outcome::Denied };
@@ -60,7 +59,8 @@ impl Case<'_> {
             }
             Err(refusal) => self.refuse(OwnEndpoint::Userinfo, &refusal),
         };
-        readers.of(self.record.with_dpop_nonce(response))
+        let response = self.record.with_dpop_nonce(response);
+        self.readers(cause).await.of(response)
     }
 
     async fn user(&mut self, presented: &Presented) -> Result<Result<Map<String, Value>, Unfit>, Refusal> {
