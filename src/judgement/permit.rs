@@ -111,7 +111,7 @@ impl Permit {
             _ => WantedScope::AtMost(&granted),
         };
         let request = request(&validated, scope, binding.as_ref(), circumstances);
-        let mut decision = decide(policy, renewal.realm(), &request, now)?;
+        let decision = decide(policy, renewal.realm(), &request, now)?;
         let (made, now_made) = (renewal.issuance(), decision.contract.issuance.as_str());
         if made != now_made {
             return Err(Refusal::new(
@@ -119,14 +119,11 @@ impl Permit {
                 format!("it came with issuance {made}, and the permissions say {now_made} now: exchange anew"),
             ));
         }
-        if let Some(local) = renewal.local_subject() {
-            decision.contract = decision.contract.for_local_subject(local, circumstances.realm_issuer)?;
-        }
         Ok(Self { validated, decision })
     }
 
-    /// Decides again for the scope that the identity provider granted, unless this is the scope of the decision. Conditions, role mappings and added claims see this
-    /// scope. A scope token that the request did not ask for, or that no permission allows together with the others, is not
+    /// Decides again for the scope that the identity provider granted, unless this is the scope of the decision. Conditions,
+    /// role mappings and added claims see this scope. A scope token that the request did not ask for, or that no permission allows together with the others, is not
     /// in the contract.
     ///
     /// # Errors
@@ -202,7 +199,6 @@ impl Permit {
             scope: handed.scope.to_string(),
             subject: RememberedToken::of(self.validated.subject()),
             actor: self.validated.actor().map(RememberedToken::of),
-            local_subject: handed.local_subject,
             upstream: handed.upstream,
             binding: self.contract().binding.clone(),
         }

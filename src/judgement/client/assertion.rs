@@ -6,9 +6,9 @@ use super::credentials::Assertion;
 use crate::judgement::client::registry::Workload;
 use crate::judgement::jose::checks::rules_hold;
 use crate::judgement::jose::claims;
-use crate::judgement::jose::jws::SUPPORTED;
+use crate::judgement::jose::jws::{DEFAULT_TOKEN_BYTES, SUPPORTED, check_length};
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{Expectations, TokenError, VerifiedToken, peek, verify};
+use crate::judgement::jose::verify::{Expectations, TokenError, UnverifiedToken, VerifiedToken, peek};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -40,21 +40,27 @@ pub(super) struct AssertionRules<'a> {
     pub(super) leeway: SignedDuration,
 }
 
+/// Reads an assertion without verifying it. No client's assertion is longer than a subject token may be by default.
+fn read(assertion: &Assertion) -> Result<UnverifiedToken, TokenError> {
+    check_length(assertion.token.expose(), DEFAULT_TOKEN_BYTES)?;
+    peek(assertion.token.expose())
+}
+
 /// The header's `kid`, unverified: good only for choosing keys.
 pub(super) fn kid(assertion: &Assertion) -> Option<String> {
-    peek(assertion.token.expose()).ok()?.kid().map(str::to_owned)
+    read(assertion).ok()?.kid().map(str::to_owned)
 }
 
 /// Whether the header's algorithm, unverified, needs a shared secret.
 pub(super) fn is_shared(assertion: &Assertion) -> bool {
     use jsonwebtoken::Algorithm::{HS256, HS384, HS512};
-    peek(assertion.token.expose()).is_ok_and(|peeked| matches!(peeked.algorithm(), HS256 | HS384 | HS512))
+    read(assertion).is_ok_and(|peeked| matches!(peeked.algorithm(), HS256 | HS384 | HS512))
 }
 
 /// Whether none of these keys made the assertion's signature, so that newer keys could verify it.
 pub(super) fn lacks_its_key(assertion: &Assertion, keys: &KeySet) -> bool {
     let algorithms = SUPPORTED.map(|(_, algorithm)| algorithm);
-    peek(assertion.token.expose()).is_ok_and(|peeked| peeked.lacks_its_key(keys, &algorithms))
+    read(assertion).is_ok_and(|peeked| peeked.lacks_its_key(keys, &algorithms))
 }
 
 /// Checks a client's own assertion: signed by the client, about the client, for Cambio, recent, and with a `jti`.
@@ -66,10 +72,8 @@ pub(super) fn own(
 ) -> Result<UnspentJti, Refusal> {
     let expect = Expectations { issuer: &assertion.issuer, algorithms: must.algorithms, leeway: must.leeway };
     let token = match with {
-        AssertionKey::Keys(keys) => verify(&assertion.token, keys, &expect, now),
-        AssertionKey::Shared(secret) => {
-            peek(assertion.token.expose()).and_then(|token| token.verify_shared(secret, &expect, now))
-        }
+        AssertionKey::Keys(keys) => read(assertion).and_then(|token| token.verify(keys, &expect, now)),
+        AssertionKey::Shared(secret) => read(assertion).and_then(|token| token.verify_shared(secret, &expect, now)),
     };
     let token = token.map_err(refused)?;
     typ_is_right(&token)?;
@@ -111,7 +115,7 @@ pub(super) fn workload(
 ) -> Result<(), Refusal> {
     let checks = &workload.tokens;
     let expect = Expectations { issuer: &workload.url, algorithms: &checks.algorithms, leeway: checks.leeway };
-    let token = verify(&assertion.token, keys, &expect, now).map_err(refused)?;
+    let token = read(assertion).and_then(|token| token.verify(keys, &expect, now)).map_err(refused)?;
     typ_is_right(&token)?;
     if token.subject() != workload.subject {
         return Err(wrong("sub is another workload"));

@@ -18,7 +18,7 @@ const PLAIN_TYPES: [&str; 6] =
 /// Parts of the names of types that resemble these.
 const LIKE_PLAIN: [&str; 4] = ["form-urlencoded", "/*", "json", "/plain"];
 
-/// Charsets in which the bytes of ASCII are the characters of ASCII and no other byte is a letter of ASCII, and UTF-16 and
+/// Charsets in which a letter of ASCII is written as its byte of ASCII, and UTF-16 and
 /// UTF-32, which only add NULs: `lenient` ignores these. Names without hyphens, underscores and the like.
 #[rustfmt::skip]
 const PLAIN_CHARSETS: [&str; 38] = [
@@ -42,8 +42,8 @@ const RESPELLINGS: [&str; 16] = [
 const MARKS: [&[u8]; 7] = [b"\\", b"~", b"&#", b"<!", b"=?", b"encoding", b"charset"];
 
 /// First bytes of compressed data, whatever the head says.
-const COMPRESSED: [&[u8]; 7] =
-    [b"\x1F\x8B", b"\x28\xB5\x2F\xFD", b"\x78\x01", b"\x78\x9C", b"\x78\xDA", b"BZh", b"\xFD7zXZ"];
+const COMPRESSED: [&[u8]; 8] =
+    [b"\x1F\x8B", b"\x28\xB5\x2F\xFD", b"\x78\x01", b"\x78\x5E", b"\x78\x9C", b"\x78\xDA", b"BZh", b"\xFD7zXZ"];
 
 /// How the letters of a body are written, as far as the head says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) fn is_ordinary(head: &Parts, body: &[u8]) -> bool {
     let query = head.uri.query().unwrap_or_default().as_bytes();
     let is_clear = match spelling(&head.headers) {
         Spelling::Plain => true,
-        Spelling::Unknown => all_layers(body, is_clear),
+        Spelling::Unknown => all_layers(body, is_clear) && all_layers(query, is_clear),
         Spelling::Other => false,
     };
     is_clear
@@ -133,7 +133,40 @@ fn worse(one: Spelling, other: Spelling) -> Spelling {
 fn is_clear(layer: &[u8]) -> bool {
     let printable = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let lower = layer.to_ascii_lowercase();
-    layer.iter().all(printable) && !MARKS.iter().any(|mark| memchr::memmem::find(&lower, mark).is_some())
+    layer.iter().all(printable)
+        && !MARKS.iter().any(|mark| memchr::memmem::find(&lower, mark).is_some())
+        && !respells(layer, b'+', b'/')
+        && !respells(layer, b'&', b',')
+}
+
+/// Whether the layer has ASCII in UTF-7 (RFC 2152, which begins a run of base64 with `+`), or in that of IMAP (RFC 3501
+/// section 5.1.3, with `&`): a unit of UTF-16 below 128. `last` is the last character of its base64.
+fn respells(layer: &[u8], begin: u8, last: u8) -> bool {
+    let bits = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        _ if byte == last => Some(63),
+        _ => None,
+    };
+    let mut rest = layer.iter();
+    while rest.any(|byte| *byte == begin) {
+        let (mut unit, mut count) = (0_u32, 0);
+        // A run ends before the first other character, which may begin the next run.
+        while let Some(six) = rest.as_slice().first().and_then(|byte| bits(*byte)) {
+            rest.next();
+            (unit, count) = (unit << 6 | u32::from(six), count + 6);
+            if count >= 16 {
+                count -= 16;
+                if unit >> count < 0x80 {
+                    return true;
+                }
+                unit &= (1 << count) - 1;
+            }
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -211,13 +211,13 @@ impl Selection {
         };
         let read = AdmittedKey::read(&jwk, LeadingZeros::Skipped);
         self.signs |= !matches!(read, Err(KeyFault::OtherUse | KeyFault::SharedSecret));
+        if has_private_part(&jwk) {
+            self.compromised.extend(Numbers::read(&jwk, LeadingZeros::Skipped).map(|(_, numbers)| numbers));
+        }
         let admitted = match read {
             Ok(admitted) => admitted,
             Err(KeyFault::OtherUse) => return,
             Err(fault) => {
-                if has_private_part(&jwk) {
-                    self.compromised.extend(Numbers::read(&jwk, LeadingZeros::Skipped).map(|(_, numbers)| numbers));
-                }
                 let kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
                 return self.leave_out(place, kid, fault);
             }

@@ -37,8 +37,6 @@ pub struct Renewal {
     pub(super) subject: RememberedToken,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) actor: Option<RememberedToken>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) local_subject: Option<String>,
     #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
     pub(super) upstream: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,8 +64,6 @@ pub struct Handed<'a> {
     pub scope: &'a Scope,
     /// The identity provider's refresh token.
     pub upstream: Option<Secret>,
-    /// The `sub` that the identity provider has for a foreign subject, which does not change.
-    pub local_subject: Option<String>,
 }
 
 impl Renewal {
@@ -148,14 +144,12 @@ impl Renewal {
 
     /// What a refresh token about a user of `realm` depends on, as claims of a token that Cambio signed.
     pub fn lineage_claims(&self, realm: &str) -> Option<Map<String, Value>> {
+        if self.subject.issuer != realm {
+            return None;
+        }
         let claims = &self.subject.claims;
-        let users = match &self.local_subject {
-            Some(subject) => [("sub", Some(Value::from(subject.as_str()))), ("sid", None)],
-            None if self.subject.issuer == realm => ["sub", "sid"].map(|name| (name, claims.get(name).cloned())),
-            None => return None,
-        };
-        let issued = claims.get("iat").filter(|_| self.local_subject.is_none()).cloned();
-        let issued = issued.unwrap_or_else(|| Value::from(self.began));
+        let users = ["sub", "sid"].map(|name| (name, claims.get(name).cloned()));
+        let issued = claims.get("iat").cloned().unwrap_or_else(|| Value::from(self.began));
         let own = [("azp", Some(Value::from(self.client.as_str()))), ("iat", Some(issued))];
         let present = users.into_iter().chain(own).filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Some(present.collect())
@@ -202,11 +196,6 @@ impl Renewal {
     /// The actor token, as checked then.
     pub(super) fn actor_token(&self) -> Option<TokenSource<'static>> {
         self.actor.as_ref()?.source(self.ends(), Binding::default())
-    }
-
-    /// The `sub` that the identity provider has for a foreign subject.
-    pub fn local_subject(&self) -> Option<&str> {
-        self.local_subject.as_deref()
     }
 
     /// The request of the exchange, with the credentials of the refresh.

@@ -106,10 +106,11 @@ impl Contract {
             return Ok(());
         }
         let is_missing = sub.is_none();
+        let is_empty = claims.get("sub").and_then(Value::as_str) == Some("");
         let is_same_session =
             self.session.is_some() && claims.get("sid").and_then(Value::as_str) == self.session.as_deref();
         match (is_missing, is_same_session) {
-            (true, _) if !self.issuance.signs() => {
+            _ if (is_missing || is_empty) && !self.issuance.signs() => {
                 let detail =
                     format!("the issued token has no sub, which forward can't add: {BASIC}, or use issuance: reissue");
                 Err(refuse(Reason::AnswerWithoutSub, detail))

@@ -139,7 +139,8 @@ impl Contract {
     }
 
     /// The contract about an ID token that the identity provider gave beside the access token, for the same client and
-    /// subject. Neither the roles nor the claims of the audience's file are for it.
+    /// subject. The audience's file adds no roles and no claims to it (`token.set`); `token.claims` holds as for a requested
+    /// ID token.
     #[must_use]
     pub fn for_id_token(&self) -> Self {
         Self {

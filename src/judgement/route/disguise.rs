@@ -205,8 +205,9 @@ fn fold(character: char) -> impl Iterator<Item = char> {
         // Full-width forms, which best-fit mappings turn into ASCII.
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character),
         '\u{2044}' | '\u{2215}' => '/',
-        // The one letter whose upper case is ASCII; the Kelvin sign is handled by to_lowercase.
+        // The two letters whose upper case is ASCII; to_lowercase handles the Kelvin sign and the I with a dot.
         '\u{17F}' => 's',
+        '\u{131}' => 'i',
         other => other,
     };
     let character = if character == '\\' { '/' } else { character };
@@ -231,6 +232,7 @@ mod tests {
             ("%5C", "/"),
             ("%ef%bd%94", "t"),
             ("%E2%84%AA", "k"),
+            ("%C4%B1", "i"),
             ("%zz%", "%zz%"),
             ("%ff", "\u{FFFD}"),
             ("é", "é"),

@@ -69,6 +69,8 @@ fn structured<'a>(leaf: &[u8], chain_lines: impl Iterator<Item = &'a [u8]>) -> C
         let der = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
         der.ok_or(CertificateHeaderError::Malformed("RFC 9440"))
     };
+    // A proxy writes an empty list where there is no chain (RFC 8941 section 4.2).
+    let chain_lines = chain_lines.filter(|line| !line.trim_ascii().is_empty());
     let others = chain_lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     std::iter::once(leaf).chain(others).take(MOST + 1).map(sequence).collect()
 }

@@ -42,6 +42,35 @@ pub(in crate::judgement::exchange) fn all_layers(body: &[u8], holds: impl Fn(&[u
     reached && so_far
 }
 
+/// Whether `holds` is true of some layer of escaped text within escaped text.
+pub(super) fn some_layer(body: &[u8], holds: impl Fn(&[u8]) -> bool) -> bool {
+    let mut found = false;
+    decode_layers(Cow::Borrowed(body), |layer| {
+        found |= holds(layer);
+        Cow::Borrowed(layer)
+    });
+    found
+}
+
+/// Whether a layer has an escape with digits of another script, as in `%\u{667}\u{665}`. Java's parser of numbers reads them;
+/// here nobody knows which characters they stand for.
+pub(super) fn hides_in_digits(layer: &[u8]) -> bool {
+    !layer.is_ascii()
+        && memchr::memchr_iter(b'%', layer).any(|at| {
+            // A digit has four bytes at most, and IIS writes a `u` before four of them.
+            let after = layer.get(at + 1..layer.len().min(at + 18)).unwrap_or_default();
+            let text = String::from_utf8_lossy(after);
+            let digits = text.trim_start_matches(['u', 'U']).chars().take(4);
+            digits.take_while(|one| is_digit(*one)).any(|one| !one.is_ascii())
+        })
+}
+
+/// A digit of any script, or what some parser takes for one.
+fn is_digit(character: char) -> bool {
+    let full_width = matches!(character, '\u{FF21}'..='\u{FF26}' | '\u{FF41}'..='\u{FF46}');
+    character.is_ascii_hexdigit() || character.is_numeric() || full_width
+}
+
 /// Decodes layer by layer; `step` sees each layer, and says what is decoded next. Returns whether the last layer was
 /// reached.
 fn decode_layers(body: Cow<'_, [u8]>, mut step: impl for<'l> FnMut(&'l [u8]) -> Cow<'l, [u8]>) -> bool {
@@ -87,7 +116,7 @@ fn dense(text: &[u8]) -> Cow<'_, [u8]> {
     text.iter().copied().filter(u8::is_ascii_graphic).collect()
 }
 
-/// Decodes one layer of escapes: `%HH`, `%uHHHH`, `\uHHHH`, and characters of UTF-8 that some parser takes for ASCII.
+/// Decodes one layer of escapes: `%HH`, `%uHHHH`, `\uHHHH`, `\xHH`, and characters of UTF-8 that some parser takes for ASCII.
 /// `None` if there are none.
 pub(super) fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
     let ascii = bytes.is_ascii();
@@ -107,6 +136,7 @@ pub(super) fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
         let (value, length) = match escape {
             [b'%' | b'\\', b'u' | b'U', b'0', b'0', high, low, ..] => (hex(*high, *low), 6),
             [b'%', high, low, ..] => (hex(*high, *low), 3),
+            [b'\\', b'x' | b'X', high, low, ..] => (hex(*high, *low), 4),
             escape => like_ascii(escape).map_or((None, 1), |(value, length)| (Some(value), length)),
         };
         decoded.extend(value.or(escape.first().copied()));
@@ -120,10 +150,10 @@ pub(super) fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The first bytes of what [`like_ascii`] reads.
-const LEADS: [u8; 7] = [0xC0, 0xC1, 0xC5, 0xE0, 0xE2, 0xEF, 0xF0];
+const LEADS: [u8; 8] = [0xC0, 0xC1, 0xC4, 0xC5, 0xE0, 0xE2, 0xEF, 0xF0];
 
 /// The ASCII character that the least strict decoders read at the start of `bytes`, and how many bytes it takes: overlong
-/// forms, full-width forms, and the two letters that are ASCII in another case.
+/// forms, full-width forms, and the four letters that are ASCII in another case.
 fn like_ascii(bytes: &[u8]) -> Option<(u8, usize)> {
     let low = |tail: u8| tail & 0x3F;
     match *bytes {
@@ -133,6 +163,8 @@ fn like_ascii(bytes: &[u8]) -> Option<(u8, usize)> {
         // U+FF01 to U+FF5E.
         [0xEF, 0xBC, tail @ 0x81..=0xBF, ..] => Some((low(tail) + 0x20, 3)),
         [0xEF, 0xBD, tail @ 0x80..=0x9E, ..] => Some((low(tail) + 0x60, 3)),
+        // The capital I with a dot, and the small i without.
+        [0xC4, 0xB0 | 0xB1, ..] => Some((b'i', 2)),
         // The long s, and the Kelvin sign.
         [0xC5, 0xBF, ..] => Some((b's', 2)),
         [0xE2, 0x84, 0xAA, ..] => Some((b'k', 3)),
@@ -159,6 +191,7 @@ mod tests {
             let (value, length) = match (byte, after) {
                 (b'%' | b'\\', [b'u' | b'U', b'0', b'0', high, low, ..]) => (hex(*high, *low), 6),
                 (b'%', [high, low, ..]) => (hex(*high, *low), 3),
+                (b'\\', [b'x' | b'X', high, low, ..]) => (hex(*high, *low), 4),
                 _ => like_ascii(rest).map_or((None, 1), |(value, length)| (Some(value), length)),
             };
             decoded.push(value.unwrap_or(byte));
@@ -193,6 +226,24 @@ mod tests {
     }
 
     #[test]
+    fn escapes_in_digits_of_another_script_are_seen() {
+        for (name, text, expected) in [
+            ("Arabic", "%\u{667}\u{665}rn", true),
+            ("one digit of two", "%7\u{665}", true),
+            ("Devanagari", "a=%\u{96D}5", true),
+            ("IIS", "%u00\u{667}\u{665}", true),
+            ("full width", "%\u{FF17}\u{FF26}", true),
+            ("a percentage", "100% \u{667}", false),
+            ("a letter after an escape", "%C3%A9\u{E9}", false),
+            ("text", "pa%\u{E9}\u{667}", false),
+            ("digits alone", "\u{667}\u{665}", false),
+        ] {
+            assert_eq!(hides_in_digits(text.as_bytes()), expected, "{name}");
+        }
+        assert!(some_layer(b"a=%25%D9%A7%D9%A5rn", hides_in_digits));
+    }
+
+    #[test]
     fn decodes_what_some_parser_takes_for_ascii() {
         for (name, bytes, expected) in [
             ("percent", b"%67".as_slice(), b"g".as_slice()),
@@ -204,6 +255,9 @@ mod tests {
             ("full width", "\u{FF47}\u{FF3F}\u{FF01}\u{FF5E}".as_bytes(), b"g_!~"),
             ("Kelvin sign", "\u{212A}".as_bytes(), b"k"),
             ("long s", "\u{17F}".as_bytes(), b"s"),
+            ("i without a dot", "\u{131}".as_bytes(), b"i"),
+            ("I with a dot", "\u{130}".as_bytes(), b"i"),
+            ("JSON5", b"\\x67", b"g"),
         ] {
             assert_eq!(unescape(bytes).as_deref(), Some(expected), "{name}");
         }

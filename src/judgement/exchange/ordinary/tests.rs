@@ -187,6 +187,10 @@ fn what_some_server_could_read_as_governed_is_not_ordinary() {
         ("overlong", form.replace("%3A", "%E0%80%BA").into_bytes()),
         ("full width", wide(&format!("grant_type={URN}"))),
         ("another case", form.replace("token-", "to\u{212A}en-").into_bytes()),
+        ("without a dot", form.replace("ietf", "\u{131}etf").into_bytes()),
+        ("digits of another script", form.replace("urn", "%\u{667}\u{665}rn").into_bytes()),
+        ("JSON5", format!(r#"{{"grant_type":"{}"}}"#, URN.replace("token", r"tok\x65n")).into_bytes()),
+        ("a backslash for nothing", format!(r#"{{"grant_type":"{}"}}"#, URN.replace("token", r"t\oken")).into_bytes()),
         ("a member of a list", format!("[{{\"name\":\"grant_type\",\"value\":\"{URN}\"}}]").into_bytes()),
         ("attributes", format!("<p n=\"grant_type\" v=\"{URN}\"/>").into_bytes()),
         ("a refresh token of Cambio", b"grant_type=refresh_token;refresh_token=cambio%5Frt_x".to_vec()),
@@ -203,6 +207,15 @@ fn what_some_server_could_read_as_governed_is_not_ordinary() {
         let head = typed(&format!("{FORM}; charset={charset}"));
         assert!(!is_ordinary(&head, spelled.as_bytes()), "{charset}");
         assert!(!is_ordinary(&head, &ebcdic(&format!("grant_type={URN}"))), "{charset}");
+    }
+    for (name, spelled) in [
+        ("UTF-7", format!("+AGc-rant_type={URN}").replace("token", "+AHQ-oken")),
+        ("UTF-7 of IMAP", format!("&AGc-rant_type={URN}").replace("token", "&AHQ-oken")),
+    ] {
+        for charset in ["u7", "U7", "cp65000", "x-RFC3501", "nonsense"] {
+            let head = typed(&format!("{FORM}; charset={charset}"));
+            assert!(!is_ordinary(&head, spelled.as_bytes()), "{name} as {charset}");
+        }
     }
     let utf_7 = format!("+AGc-rant_type={URN}").replace("token", "+AHQ-oken");
     assert!(!is_ordinary(&typed(&format!("{FORM}; charset=utf-7")), utf_7.as_bytes()));
@@ -284,5 +297,21 @@ proptest! {
     #[test]
     fn looking_never_panics(body in prop::collection::vec(any::<u8>(), 0..300), content_type in "[ -~]{0,60}") {
         is_ordinary(&typed(&content_type), &body);
+    }
+}
+
+#[test]
+fn ascii_in_utf_7_is_seen_and_words_are_not() {
+    for (name, text, expected) in [
+        ("a letter", "+AHI-", true),
+        ("without an end", "+AHI", true),
+        ("behind others", "+/v8AcgB1-", true),
+        ("in a long run", &format!("+{}AHI-", "4pyT5ZWK".repeat(9)), true),
+        ("in a mail box's name", "&AHI-", true),
+        ("a scope", "scope=openid+email+profile+address+phone+offline_access+roles+web-origins", false),
+        ("fields", "grant_type=password&client_id=a&client_secret=b&username=c&password=d&acr-values=e", false),
+        ("a plus sign, and an ampersand", "+-&-", false),
+    ] {
+        assert_eq!(respells(text.as_bytes(), b'+', b'/') || respells(text.as_bytes(), b'&', b','), expected, "{name}");
     }
 }

@@ -300,7 +300,7 @@ fn one_kid_on_several_entries() {
     };
     let unfit = with(&other_ec, "x", json!("AA"));
     let leaked = with(&rsa, "d", json!("AQAB"));
-    let cases: [EntriesOfOneKid<'_>; 15] = [
+    let cases: [EntriesOfOneKid<'_>; 16] = [
         ("the same entry twice", vec![rsa.clone(), rsa.clone()], &[Algorithm::RS256], &[]),
         ("once with a leading zero", vec![rsa.clone(), zero], &[Algorithm::RS256], &[]),
         (
@@ -335,6 +335,12 @@ fn one_kid_on_several_entries() {
         ("one is unfit", vec![ec.clone(), unfit], &[Algorithm::ES256], &[2]),
         ("three, of which two are alike", vec![rsa.clone(), rsa.clone(), other_rsa], &[], &[1, 3]),
         ("once with its private part", vec![rsa.clone(), leaked.clone()], &[], &[1, 2]),
+        (
+            "once with its private part, for encryption",
+            vec![rsa.clone(), with(&leaked, "use", json!("enc"))],
+            &[],
+            &[1],
+        ),
         ("once with its private part, under another kid", vec![with(&leaked, "kid", json!("b")), rsa], &[], &[1, 2]),
     ];
     for (name, keys, algorithms, left_out) in cases {

@@ -69,7 +69,6 @@ pub(super) fn reach(context: &DecisionContext<'_>, audience: &Audience, permissi
 /// was minted for a user of the realm would outlive the user's session, unless the directory says whether that goes on.
 pub fn refreshable(issuance: Issuance, own: bool, directory: bool) -> bool {
     match issuance {
-        // The JWT authorization grant makes a token without a session that could be refreshed.
         Issuance::Forward | Issuance::Translate => false,
         Issuance::Reissue => true,
         Issuance::Mint => !own || directory,

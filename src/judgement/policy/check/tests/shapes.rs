@@ -51,6 +51,7 @@ fn a_user_is_known_by_sub_or_by_the_session_where_that_is_accepted() {
         ("no sub, forwarded", FORWARD, known, true, vec![without.clone()], Some(Reason::AnswerWithoutSub)),
         ("no sub, another session", REISSUE, known, true, vec![without.clone(), other], Some(Reason::AnswerWithoutSub)),
         ("no sub, no session", REISSUE, known, true, vec![without, gone], Some(Reason::AnswerWithoutSub)),
+        ("sub is empty, forwarded", FORWARD, known, true, vec![("sub", json!(""))], Some(Reason::AnswerWithoutSub)),
         ("sub is empty", REISSUE, known, false, vec![("sub", json!(""))], Some(Reason::AnswerPairwise)),
         ("sub is a number", REISSUE, None, true, vec![("sub", json!(1))], Some(Reason::AnswerSubject)),
     ] {
