@@ -175,13 +175,7 @@ async fn an_assertion_is_good_for_one_exchange() {
     ] {
         let before = world.audit_so_far();
         let jwt = key.sign(claims(jti, aud).as_object().unwrap()).unwrap();
-        let changes = [
-            ("client_id", "-"),
-            ("client_secret", "-"),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-            ("client_assertion", jwt.as_str()),
-        ];
-        let answer = world.exchange(&token, &changes).await;
+        let answer = world.exchange(&token, &form::by_assertion(&jwt)).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}: {}", answer.text());
         assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
     }
@@ -195,14 +189,8 @@ async fn without_a_clients_keys_nobody_is_believed() {
     let token = world.alice().await;
     let claims = json!({ "iss": "front-end-app", "sub": "front-end-app", "exp": world.now() + 60, "jti": "1" });
     let jwt = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
-    let changes = [
-        ("client_id", "-"),
-        ("client_secret", "-"),
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", jwt.as_str()),
-    ];
     let before = world.audit_so_far();
-    let answer = world.exchange(&token, &changes).await;
+    let answer = world.exchange(&token, &form::by_assertion(&jwt)).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
     assert_eq!(world.audit_after(before).await["reason"], "client_authentication_unavailable");
 }

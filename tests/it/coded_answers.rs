@@ -15,8 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use crate::outgoing;
 use crate::support::client;
-use crate::support::files::BACK_END_API;
 use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World, exchange_fields};
 
 fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
@@ -68,26 +68,11 @@ async fn proxy(upstream: SocketAddr, coding: &'static str, padding: usize) -> So
     address
 }
 
-/// A world in which an exchange makes Cambio ask for everything: keys, client, token, user and roles.
+/// The world of [`outgoing`], behind the proxy.
 async fn world(issuance: &str, coding: &'static str, padding: usize) -> World {
-    let directory = "roles: { own: true, source: directory, default: [guest] }";
-    let audience = BACK_END_API.replace("roles: { own: true }", directory);
-    let audience = if issuance == "mint" { audience } else { BACK_END_API.to_owned() };
-    let permissions = "permissions:\n  - { clients: [front-end-app], scopes: [email, profile], stillActive: true }\n";
-    let plan = Plan::new().await;
+    let plan = outgoing::plan(issuance).await;
     let proxy = proxy(plan.idp.address(), coding, padding).await;
-    plan.folder.write("cambio-secret", "cambio-secret\n");
-    plan.folder.write("back-end-secret", "back-end-secret\n");
-    plan.before(proxy)
-        .configure(
-            "    signingKey: corp.pem",
-            "    signingKey: corp.pem
-    introspection: { clientId: back-end-api, clientSecretFile: back-end-secret }
-    directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
-        )
-        .audience("back-end-api", &format!("{audience}issuance: {issuance}\n{permissions}"))
-        .start()
-        .await
+    plan.before(proxy).start().await
 }
 
 #[tokio::test]

@@ -35,6 +35,30 @@ fn every_reason_is_documented_as_it_is() {
     assert!(table == expected, "UPDATE_GOLDEN=1 writes docs/audit-log.md anew; expected\n{expected}");
 }
 
+/// The tests that a page names exist.
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut sources, mut folders) = (String::new(), vec![root.join("src"), root.join("tests/it")]);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    for page in ["compatibility.md", "threat-model.md"] {
+        let text = std::fs::read_to_string(root.join("docs").join(page)).unwrap();
+        for name in text.split('`').skip(1).step_by(2).filter(|name| name.contains("::") && !name.ends_with("::")) {
+            let last = name.rsplit("::").next().unwrap();
+            let found = sources.contains(&format!("fn {last}(")) || sources.contains(&format!("mod {last}"));
+            assert!(found, "{page} names {name}");
+        }
+    }
+}
+
 #[test]
 fn every_field_is_documented_and_no_other() {
     let text = std::fs::read_to_string(FILE).unwrap();

@@ -12,8 +12,12 @@ const CAMBIO: &str = concat!("cambio/", env!("CARGO_PKG_VERSION"));
 const INTROSPECT: &str = "/realms/corp/protocol/openid-connect/token/introspect";
 const PARTNER_CERTS: &str = "/realms/partner/protocol/openid-connect/certs";
 
-/// A world in which an exchange makes Cambio ask for everything: client, token, user and roles.
 async fn world(issuance: &str) -> World {
+    plan(issuance).await.start().await
+}
+
+/// A world in which an exchange makes Cambio ask for everything: client, token, user and roles.
+pub async fn plan(issuance: &str) -> Plan {
     let audience =
         BACK_END_API.replace("roles: { own: true }", "roles: { own: true, source: directory, default: [guest] }");
     let audience = if issuance == "mint" { audience } else { BACK_END_API.to_owned() };
@@ -28,8 +32,6 @@ async fn world(issuance: &str) -> World {
     directory: { clientId: cambio, clientSecretFile: cambio-secret, cacheFor: 0s }",
     )
     .audience("back-end-api", &format!("{audience}issuance: {issuance}\n{permissions}"))
-    .start()
-    .await
 }
 
 /// Sends a form as [`CALLER`].

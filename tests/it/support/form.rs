@@ -15,3 +15,13 @@ pub fn changed<'a>(fields: &[(&'a str, &'a str)], changes: &[(&'a str, &'a str)]
     let kept = fields.iter().copied().filter(|(name, _)| !replaced(name));
     kept.chain(changes.iter().copied().filter(|(_, value)| *value != "-")).collect()
 }
+
+/// Changes an exchange into one whose client is authenticated by an assertion.
+pub fn by_assertion(jwt: &str) -> [(&str, &str); 4] {
+    [
+        ("client_id", "-"),
+        ("client_secret", "-"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", jwt),
+    ]
+}
