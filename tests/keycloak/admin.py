@@ -15,15 +15,14 @@ from server import BOOTSTRAP_ADMIN
 class Admin:
     """A session of the bootstrap administrator with one peer."""
 
-    def __init__(self, peer: Peer, root: str = ""):
+    def __init__(self, peer: Peer):
         self._peer = peer
-        self._root = root
         self.token = self._log_in()
 
     def _log_in(self) -> str:
         user, password = BOOTSTRAP_ADMIN
         answer = self._peer.form(
-            f"{self._root}/realms/master/protocol/openid-connect/token",
+            "/realms/master/protocol/openid-connect/token",
             [
                 ("grant_type", "password"),
                 ("client_id", "admin-cli"),
@@ -45,8 +44,8 @@ class Admin:
     def _send(self, method: str, path: str, document: object) -> Answer:
         authorization = [("Authorization", f"Bearer {self.token}")]
         if document is None:
-            return self._peer.send(method, f"{self._root}/admin/realms{path}", authorization)
-        return self._peer.json(method, f"{self._root}/admin/realms{path}", document, authorization)
+            return self._peer.send(method, f"/admin/realms{path}", authorization)
+        return self._peer.json(method, f"/admin/realms{path}", document, authorization)
 
     def must(self, method: str, path: str, document: object = None) -> Answer:
         answer = self.call(method, path, document)
@@ -120,16 +119,16 @@ class Admin:
 
     def import_signing_key(self, realm: str, pem: str) -> None:
         """Sign with this RSA key from now on: a test that has it can make false tokens with true signatures."""
-        self._add_key(
+        self.add_key(
             realm, "imported", "rsa", {"priority": ["150"], "algorithm": ["RS256"], "privateKey": [pem]}
         )
 
     def add_signing_key(self, realm: str, priority: int) -> None:
         """Rotate: a new RSA key that signs from now on. The older key stays in the key set."""
         config = {"priority": [str(priority)], "algorithm": ["RS256"], "keySize": ["2048"]}
-        self._add_key(realm, f"rsa-{priority}", "rsa-generated", config)
+        self.add_key(realm, f"rsa-{priority}", "rsa-generated", config)
 
-    def _add_key(self, realm: str, name: str, provider: str, config: dict[str, list[str]]) -> None:
+    def add_key(self, realm: str, name: str, provider: str, config: dict[str, list[str]]) -> None:
         document = {
             "name": name,
             "providerId": provider,

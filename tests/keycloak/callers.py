@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +15,8 @@ from joserfc.jwk import ECKey, RSAKey
 
 import secrecy
 from certificates import Shown
+from process import node
 
-NODE = Path(__file__).parent / "node"
 
 
 @dataclass(frozen=True)
@@ -107,12 +105,7 @@ def by_openid_client(endpoint: Endpoint, given: Credentials, fields: dict[str, s
         "tls": tls,
         "fields": fields,
     }
-    done = subprocess.run(
-        ["node", "exchange.mjs"], cwd=NODE, input=json.dumps(document), capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = node("exchange.mjs", document, timeout=60)
     if refusal := result.get("refusal"):
         return Outcome(None, refusal["status"], refusal["error"])
     return Outcome(secrecy.note(result["answer"])["access_token"])

@@ -23,7 +23,7 @@ _HOP_BY_HOP = {
 _AFRESH = [
     (re.compile(r"\b(code|code_challenge|session_code|session_state|tab_id|client_data|execution|authSessionIdHash)=[\w.%-]+"), r"\1=<afresh>"),
     (re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,4}"), "<token>"),
-    (re.compile(r'"[A-Za-z0-9+/]{43,64}"'), '"<session hash>"'),
+    (re.compile(r'"(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9+/]{64})"'), '"<session hash>"'),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r'"(session_state|sid|nonce)"(\s*:\s*)"[\w.-]+"'), r'"\1"\2"<afresh>"'),
     (re.compile(r'"(exp|iat|auth_time|expires_in|refresh_expires_in|createdTimestamp)"(\s*:\s*)\d+'), r'"\1"\2<number>'),

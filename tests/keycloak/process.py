@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -77,3 +78,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def node(script: str, document: dict, timeout: float) -> dict:
+    """What a program in `node/` answers to a document."""
+    folder = Path(__file__).parent / "node"
+    argv, given = ["node", script], json.dumps(document)
+    done = subprocess.run(
+        argv, cwd=folder, input=given, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

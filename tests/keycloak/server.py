@@ -24,16 +24,8 @@ LENIENT = ("--hostname-strict=false",)
 class Keycloak:
     """A Keycloak that can be stopped, started again with the same data, and suspended."""
 
-    def __init__(
-        self,
-        distribution: Path,
-        run: Path,
-        java_home: Path,
-        options: tuple[str, ...] = LENIENT,
-        root: str = "",
-    ):
-        """The options are more of `kc.sh start`; `root` is the path that the distribution was built for."""
-        self.root = root
+    def __init__(self, distribution: Path, run: Path, java_home: Path, options: tuple[str, ...] = LENIENT):
+        """The options are more of `kc.sh start`."""
         self._distribution = distribution
         self._options = options
         self._java_home = java_home
@@ -136,7 +128,7 @@ def from_environment(run: Path) -> Keycloak:
     return Keycloak(Path(os.environ["KEYCLOAK_HOME"]), run, Path(os.environ["JAVA_HOME"]))
 
 
-def below_auth(run: Path, hostname: str) -> Keycloak:
-    """The same Keycloak below `/auth`, as it always was before version 17 and is at CERN, with a fixed public name."""
-    distribution, java_home = Path(os.environ["KEYCLOAK_AUTH_HOME"]), Path(os.environ["JAVA_HOME"])
-    return Keycloak(distribution, run, java_home, (*LENIENT, f"--hostname={hostname}/auth"), "/auth")
+def below_auth(run: Path, *options: str) -> Keycloak:
+    """A Keycloak below `/auth`, as it always was before version 17 and is at CERN."""
+    run.mkdir(exist_ok=True)
+    return Keycloak(Path(os.environ["KEYCLOAK_AUTH_HOME"]), run, Path(os.environ["JAVA_HOME"]), options)

@@ -3,10 +3,7 @@ from its own origin, the page can read."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,11 +14,10 @@ import realms
 import secrecy
 from admin import Admin
 from gate import Gate, Gates, Setup, audience, permission
-from process import free_port
+from process import free_port, node
 from realms import Client, User
 from server import Keycloak
 
-NODE = Path(__file__).parent / "node"
 REALM = "cern-spa"
 FRONT_END = Client("front-end-app", None)
 BACK_END = Client("back-end-api", secrecy.note_value("back-end-api-secret-2c8e4f17"))
@@ -80,12 +76,7 @@ def walk(gate: Gate, port: int) -> dict:
         "target": BACK_END.id,
         "forbidden": FORBIDDEN.id,
     }
-    done = subprocess.run(
-        ["node", "browser.mjs"], cwd=NODE, input=json.dumps(document), capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    steps = json.loads(done.stdout)
+    steps = node("browser.mjs", document, timeout=120)
     for step in steps.values():
         if isinstance(step, dict):
             secrecy.note(step)

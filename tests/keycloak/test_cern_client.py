@@ -71,10 +71,10 @@ def cern(run: Path, gates: Gates) -> Iterator[Cern]:
     folder = run / "cern"
     folder.mkdir()
     with closing(Tap()) as tap:
-        keycloak = server.below_auth(folder, f"https://{tap.authority}")
+        keycloak = server.below_auth(folder, *server.LENIENT, f"--hostname=https://{tap.authority}/auth")
         try:
             keycloak.start()
-            admin = Admin(keycloak.peer(), keycloak.root)
+            admin = Admin(keycloak.peer(prefix="/auth"))
             pages.create(admin, realm())
             directory = admin.service_account("cern", "cambio-directory", ["view-users", "view-clients"])
             (folder / "directory.secret").write_text(directory.secret or "")

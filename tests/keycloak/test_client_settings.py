@@ -69,8 +69,8 @@ def document(realm: str) -> dict:
 def add_keys(admin: Admin, realm: str) -> None:
     """Keys of other algorithms beside the RSA key, and a second RSA key that signs."""
     active = {"priority": ["50"], "enabled": ["true"], "active": ["true"]}
-    admin._add_key(realm, "es256", "ecdsa-generated", {**active, "ecdsaEllipticCurveKey": ["P-256"]})
-    admin._add_key(realm, "eddsa", "eddsa-generated", {**active, "eddsaEllipticCurveKey": ["Ed25519"]})
+    admin.add_key(realm, "es256", "ecdsa-generated", {**active, "ecdsaEllipticCurveKey": ["P-256"]})
+    admin.add_key(realm, "eddsa", "eddsa-generated", {**active, "eddsaEllipticCurveKey": ["Ed25519"]})
     admin.add_signing_key(realm, 200)
 
 
@@ -101,9 +101,9 @@ def gates_of(keycloak: Keycloak, gates: Gates, tmp_path_factory: pytest.TempPath
         one.stop()
 
 
-def exchanged(gate: Gate, by: str, **more: str) -> Answer:
-    """The front-end's token, exchanged by another client."""
-    token = oidc.login(gate.peer, client("front"), ALICE, realm="settings")["access_token"]
+def exchanged(gate: Gate, by: str, of: str = "front", **more: str) -> Answer:
+    """A client's token, exchanged by another client."""
+    token = oidc.login(gate.peer, client(of), ALICE, realm="settings")["access_token"]
     return oidc.exchange(gate.peer, client(by), token, "api", realm="settings", **more)
 
 
@@ -130,8 +130,7 @@ def test_tokens_signed_with_a_secret_are_refused_in_words(gates_of: dict[str, Ga
     gate = gates_of["usual"]
     refused = exchanged(gate, "hs256")
     assert (refused.status, gate.reason_of(refused)) == (403, "answer_algorithm")
-    token = oidc.login(gate.peer, client("hs256"), ALICE, realm="settings")["access_token"]
-    refused = oidc.exchange(gate.peer, client("hs256"), token, "api", realm="settings")
+    refused = exchanged(gate, "hs256", of="hs256")
     assert gate.reason_of(refused) == "subject_token_algorithm"
 
 
@@ -139,8 +138,7 @@ def test_lightweight_tokens_need_the_directory(gates_of: dict[str, Gate]) -> Non
     gate = gates_of["usual"]
     refused = exchanged(gate, "light-but-whole")
     assert (refused.status, gate.reason_of(refused)) == (403, "answer_lightweight")
-    token = oidc.login(gate.peer, client("lightweight"), ALICE, realm="settings")["access_token"]
-    refused = oidc.exchange(gate.peer, client("lightweight"), token, "api", realm="settings")
+    refused = exchanged(gate, "lightweight", of="lightweight")
     assert gate.reason_of(refused) == "subject_token_without_sub"
     answer = exchanged(gates_of["directory"], "light-but-whole")
     assert answer.status == 200, answer.text

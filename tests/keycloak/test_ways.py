@@ -136,9 +136,8 @@ def way(request: pytest.FixtureRequest, gates: Gates, tmp_path_factory: pytest.T
     match request.param:
         case "auth":
             # A strict name, a name of its own for administrators, and the path that Keycloak had before 17.
-            keycloak = server.built_with(
+            keycloak = server.below_auth(
                 run,
-                "--http-relative-path=/auth",
                 f"--hostname=https://{PUBLIC}/auth",
                 "--hostname-admin=https://admin.example.test/auth",
                 "--proxy-headers=xforwarded",
