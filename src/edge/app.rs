@@ -1,16 +1,18 @@
 //! Starts, reloads and stops Cambio: the only place that connects all parts.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::adapters::audit::AuditLog;
-use crate::adapters::config::load::{Environment, attempt, load};
+use crate::adapters::config::load::{Before, Environment, attempt, load};
 use crate::adapters::config::settings::audience_files::AudienceFiles;
 use crate::adapters::config::watch::ConfigWatch;
 use crate::adapters::config::{AuditOutput, Config, Listen, Problem};
@@ -35,11 +37,11 @@ pub struct Running {
     /// Where operators connect.
     pub admin: SocketAddr,
     shared: Arc<Shared>,
-    reload: mpsc::Sender<()>,
+    reload: SyncSender<()>,
     drain: Drain,
     drain_timeout: Duration,
     serving: JoinHandle<()>,
-    helpers: Vec<JoinHandle<()>>,
+    admin_task: JoinHandle<()>,
 }
 
 /// Loads the configuration, binds the listeners and serves.
@@ -92,17 +94,13 @@ pub fn start_with(
 
     log_broken(&gateway.generation().config.audience_files);
     shared.load_ended(Ok(()), clock.now());
-    let (reload, reloads) = mpsc::channel(1);
-    let helpers = vec![
-        tokio::spawn(admin::serve(private, Arc::clone(&shared))),
-        tokio::spawn(watch_configuration(
-            Arc::clone(&shared),
-            Reloading { path: path.to_owned(), environment, clock, watch, reloads },
-        )),
-    ];
+    let (reload, requests) = mpsc::sync_channel(1);
+    let reloading = Reloading { path: path.to_owned(), environment, clock, watch, requests };
+    reloading.start(Arc::clone(&shared))?;
+    let admin_task = tokio::spawn(admin::serve(private, Arc::clone(&shared)));
     let serving = tokio::spawn(server.serve(public, gateway, watch_drain, metrics));
     tracing::info!(%address, %admin, "cambio {} is serving", env!("CARGO_PKG_VERSION"));
-    Ok(Running { address, admin, shared, reload, drain, drain_timeout: listen.drain_timeout, serving, helpers })
+    Ok(Running { address, admin, shared, reload, drain, drain_timeout: listen.drain_timeout, serving, admin_task })
 }
 
 impl Running {
@@ -123,9 +121,7 @@ impl Running {
         let outcome = self.drain.drain(self.drain_timeout).await;
         tracing::info!(?outcome, "drained");
         self.serving.abort();
-        for helper in self.helpers {
-            helper.abort();
-        }
+        self.admin_task.abort();
     }
 
     /// Waits until serving ends by itself, which happens only if the accept loop fails.
@@ -134,60 +130,78 @@ impl Running {
     }
 }
 
+/// Loads changed files, on a thread of its own: however many files there are, and however slow they are, no request waits.
 struct Reloading {
     path: PathBuf,
     environment: Arc<dyn Environment>,
     clock: Clock,
     watch: ConfigWatch,
-    reloads: mpsc::Receiver<()>,
+    requests: Receiver<()>,
 }
 
-/// Loads changed files. A configuration that can't be loaded changes nothing, and the error is logged.
-async fn watch_configuration(shared: Arc<Shared>, mut reloading: Reloading) {
-    loop {
-        tokio::select! {
-            () = reloading.watch.changed() => {}
-            request = reloading.reloads.recv() => {
-                if request.is_none() {
-                    return;
+impl Reloading {
+    /// How long after a failed load Cambio tries again, though no file changed: the reason may have passed.
+    const RETRY: Duration = Duration::from_secs(60);
+
+    /// Starts the thread. It ends when nobody can request a reload any more.
+    fn start(self, shared: Arc<Shared>) -> Result<(), StartError> {
+        let runtime = tokio::runtime::Handle::current();
+        let run = move || {
+            // Key caches refresh themselves in the runtime.
+            let _guard = runtime.enter();
+            self.run(&shared);
+        };
+        let started = thread::Builder::new().name("configuration".to_owned()).spawn(run);
+        started.map(drop).map_err(|error| StartError::Thread { error })
+    }
+
+    /// A configuration that can't be loaded changes nothing, and the error is logged.
+    fn run(mut self, shared: &Shared) {
+        let mut failed: Option<Instant> = None;
+        loop {
+            let unsettled = match self.requests.recv_timeout(self.watch.pause()) {
+                Ok(()) => {
+                    if let Err(error) = shared.services.audit.reopen() {
+                        tracing::error!(%error, "the audit file could not be opened again; lines still go to the old file");
+                    }
+                    Some(BTreeSet::new())
                 }
-                if let Err(error) = shared.services.audit.reopen() {
-                    tracing::error!(%error, "the audit file could not be opened again; lines still go to the old file");
-                }
+                Err(RecvTimeoutError::Timeout) => self.watch.look(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let again = failed.is_some_and(|at| at.elapsed() >= Self::RETRY);
+            let Some(unsettled) = unsettled.or_else(|| again.then(BTreeSet::new)) else { continue };
+            let result = self.reload(shared, &unsettled);
+            failed = result.is_err().then(Instant::now);
+            if let Err(error) = &result {
+                tracing::error!("configuration refused, the last good one stays in use: {error}");
             }
+            shared.load_ended(result, self.clock.now());
         }
-        let result = reload(&shared, &mut reloading).await;
-        if let Err(error) = &result {
-            tracing::error!("configuration refused, the last good one stays in use: {error}");
-        }
-        shared.load_ended(result, reloading.clock.now());
     }
-}
 
-async fn reload(shared: &Shared, reloading: &mut Reloading) -> Result<(), StartError> {
-    let previous = shared.services.generation();
-    // Apart from the requests, since a file may take long to check.
-    let attempt = {
-        let (path, environment) = (reloading.path.clone(), Arc::clone(&reloading.environment));
-        let previous = Arc::clone(&previous);
-        move || attempt(&path, &*environment, &previous.config.audience_files)
-    };
-    let (loaded, sources) = tokio::task::spawn_blocking(attempt).await?;
-    reloading.watch.follow(sources);
-    let mut loaded = loaded.map_err(|mut problems| {
-        Problem::abridge(&mut problems);
-        StartError::Config(problems)
-    })?;
-    loaded.audience_files.abridge();
-    for key in needs_restart(&previous.config, &loaded) {
-        tracing::warn!("{key} changed; the change takes effect at the next start");
+    fn reload(&mut self, shared: &Shared, unsettled: &BTreeSet<PathBuf>) -> Result<(), StartError> {
+        let previous = shared.services.generation();
+        let before = Before { files: &previous.config.audience_files, unsettled };
+        // A thread of its own, so that a panic ends this load alone.
+        let attempted = thread::scope(|scope| scope.spawn(|| attempt(&self.path, &*self.environment, before)).join());
+        let (loaded, sources) = attempted.map_err(|_| StartError::Check)?;
+        self.watch.follow(sources);
+        let mut loaded = loaded.map_err(|mut problems| {
+            Problem::abridge(&mut problems);
+            StartError::Config(problems)
+        })?;
+        loaded.audience_files.abridge();
+        for key in loaded.wait_for_restart(&previous.config) {
+            tracing::warn!("{key} changed; the change takes effect at the next start");
+        }
+        let services = &shared.services;
+        let state = Generation::new(loaded, Some(&previous), &self.clock, &services.metrics, services.upstream.via())?;
+        tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
+        log_broken(&state.config.audience_files);
+        shared.services.replace(state);
+        Ok(())
     }
-    let services = &shared.services;
-    let state = Generation::new(loaded, Some(&previous), &reloading.clock, &services.metrics, services.upstream.via())?;
-    tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
-    log_broken(&state.config.audience_files);
-    shared.services.replace(state);
-    Ok(())
 }
 
 /// Says which audience files are broken, whose they are, and what is in force instead.
@@ -196,26 +210,6 @@ fn log_broken(files: &AudienceFiles) {
         let (owner, in_force) = (file.owner(), file.in_force());
         tracing::error!(file = %file.path.display(), owner, in_force, "audience file refused: {}", file.text());
     }
-}
-
-/// Keys whose change takes effect only at the next start.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let listen = |config: &Config| Listen {
-        max_form_bytes: 0,
-        max_token_bytes: 0,
-        body_timeout: Duration::ZERO,
-        ..config.listen.clone()
-    };
-    let checks = [
-        ("upstream", old.upstream != new.upstream),
-        ("listen", listen(old) != listen(new)),
-        ("admin", old.admin != new.admin),
-        ("store", old.store != new.store),
-        ("audit", old.audit != new.audit),
-        ("log", old.log != new.log),
-        ("runtime", old.threads != new.threads),
-    ];
-    checks.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
 /// The connections for which the process has file descriptors.

@@ -45,8 +45,8 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "format": "label" }))]
     pub issuers: BTreeMap<String, TrustedIssuer>,
-    /// Folder of the audience files. Every `*.yaml` and `*.yml` in it is one audience; Cambio skips names that begin with a
-    /// dot.
+    /// Folder of the audience files. Every `*.yaml` and `*.yml` in it, or in a folder in it, is one audience; Cambio skips
+    /// names that begin with a dot.
     #[serde(default = "audiences")]
     pub audiences: String,
     /// Where Cambio remembers used and revoked tokens. Without it, in the memory of the process; several replicas need a

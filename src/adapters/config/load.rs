@@ -24,10 +24,12 @@ mod store;
 mod tree;
 mod value;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use self::document::ReadDocument;
 pub use self::environment::{Environment, ProcessEnvironment};
+pub use self::policy::Before;
 use self::policy::{MainFile, ReadPolicy};
 use self::problem::{At, ProblemList};
 use self::tree::Value;
@@ -43,12 +45,13 @@ use crate::judgement::policy::model::Policy;
 /// # Errors
 /// Every problem of every file, in the order of files and lines, if one of them is not an audience file's.
 pub fn load(path: &Path, env: &dyn Environment) -> Result<Config, Vec<Problem>> {
-    attempt(path, env, &AudienceFiles::default()).0
+    let before = Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new() };
+    attempt(path, env, before).0
 }
 
-/// Like [`load`], while the audience files of `last` are in force: their versions stay in force if the files are broken now.
-/// Also returns the files that were read: after a failure, a change of one of them is a reason to try again.
-pub fn attempt(path: &Path, env: &dyn Environment, last: &AudienceFiles) -> (Result<Config, Vec<Problem>>, Sources) {
+/// Like [`load`], after another load. Also returns the files that were read: after a failure, a change of one of them is a
+/// reason to try again.
+pub fn attempt(path: &Path, env: &dyn Environment, before: Before<'_>) -> (Result<Config, Vec<Problem>>, Sources) {
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
     let report = ProblemList { base, ..ProblemList::default() };
     report.open(path);
@@ -65,7 +68,7 @@ pub fn attempt(path: &Path, env: &dyn Environment, last: &AudienceFiles) -> (Res
     let document = read.ok();
     let main = document.as_ref().and_then(|document| main_file(document, &report));
     let main_file = MainFile { path, document: document.as_ref(), config: main.as_ref() };
-    let policy = policy::policy(&folder, main_file, last, &report);
+    let policy = policy::policy(&folder, main_file, before, &report);
     let sources = Sources { files: report.files.take(), documents: report.documents.take(), audiences: Some(folder) };
     (report.conclude(path, main, policy, &sources), sources)
 }

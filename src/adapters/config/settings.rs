@@ -53,6 +53,32 @@ pub struct Config {
     pub warnings: Vec<Problem>,
 }
 
+impl Config {
+    /// Takes the values of `running` for everything that can't change while Cambio runs, so that nothing of it is in force by
+    /// half. Returns the keys that wait for the next start.
+    pub fn wait_for_restart(&mut self, running: &Self) -> Vec<&'static str> {
+        let Listen { max_form_bytes, max_token_bytes, body_timeout, .. } = self.listen;
+        let listen = Listen { max_form_bytes, max_token_bytes, body_timeout, ..running.listen.clone() };
+        let waiting = [
+            ("upstream", self.upstream != running.upstream),
+            ("listen", self.listen != listen),
+            ("admin", self.admin != running.admin),
+            ("store", self.store != running.store),
+            ("audit", self.audit != running.audit),
+            ("log", self.log != running.log),
+            ("runtime", self.threads != running.threads),
+        ];
+        self.upstream = running.upstream.clone();
+        self.listen = listen;
+        self.admin = running.admin;
+        self.store = running.store.clone();
+        self.audit = running.audit.clone();
+        self.log = running.log.clone();
+        self.threads = running.threads;
+        waiting.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
+    }
+}
+
 /// The identity provider behind Cambio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {

@@ -1,17 +1,32 @@
 //! Watches the configuration files for changes.
 //!
-//! Cambio reads the files again and again instead of waiting for events: a mounted `ConfigMap` changes through a symbolic
-//! link, editors rename files, and some file systems send no events. Reading a hundred small files takes a millisecond.
+//! Cambio looks at the files again and again instead of waiting for events: a mounted `ConfigMap` changes through a symbolic
+//! link, editors rename files, and some file systems send no events. A look asks for each file's times, and reads a file only
+//! if they changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::load::files::{audience_files, read, read_audience, sha256};
+use super::load::files::{audience_files, is_audience_file, read, read_audience, sha256};
 use super::settings::{Config, Sources};
 
 /// Time between two looks.
-pub const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two looks while a file is being written.
+const SHORT_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A look at very many files may take long: Cambio rests this many times as long before the next one.
+const REST: u32 = 100;
+
+/// How long a file must not have changed before it counts. Until then, somebody may still write to the file.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// How old a change must be before the times of a file can tell the next change from it. Some file systems count in seconds.
+const TELLS_APART: Duration = Duration::from_secs(2);
 
 /// How many looks in a row a file may be missing before that counts as a change: replacing a file takes a moment.
 const PATIENCE: u32 = 2;
@@ -20,20 +35,44 @@ const PATIENCE: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct ConfigWatch {
     main: PathBuf,
-    interval: Duration,
     sources: Sources,
+    seen: BTreeMap<PathBuf, Seen>,
     missing: u32,
+    pause: Duration,
+}
+
+/// A file as it was at the last look.
+#[derive(Clone, Debug)]
+struct Seen {
+    stamp: Stamp,
+    /// SHA-256 of the bytes, in hexadecimal; `None` if the file could not be read.
+    hash: Option<String>,
+    /// Whether the next change will change the stamp, too.
+    sure: bool,
+    /// When Cambio saw this stamp first.
+    since: Instant,
+}
+
+/// What the file system says of a file, which changes with every change of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Time of the last change of the file or of its properties, in nanoseconds since 1970. Nobody can set it.
+    changed: i128,
 }
 
 impl ConfigWatch {
     /// Watches the files of `config` and `path`, its `cambio.yaml`. A change since the files were read counts, too.
     pub fn new(config: &Config, path: &Path) -> Self {
-        Self::of(config.sources.clone(), path, INTERVAL)
-    }
-
-    /// Like [`ConfigWatch::new`], for any sources and with another time between two looks.
-    pub fn of(sources: Sources, path: &Path, interval: Duration) -> Self {
-        Self { main: path.to_owned(), interval, sources, missing: 0 }
+        Self {
+            main: path.to_owned(),
+            sources: config.sources.clone(),
+            seen: BTreeMap::new(),
+            missing: 0,
+            pause: INTERVAL,
+        }
     }
 
     /// Watches other files from now on. Call it after every attempt to load, also after a failed one, with the sources of
@@ -43,58 +82,111 @@ impl ConfigWatch {
         self.missing = 0;
     }
 
-    /// Returns when something has changed. The future can be dropped at any time without losing a change.
-    pub async fn changed(&mut self) {
-        loop {
-            tokio::time::sleep(self.interval).await;
-            let (sources, main) = (self.sources.clone(), self.main.clone());
-            let Ok(now) = tokio::task::spawn_blocking(move || look(&sources, &main)).await else { continue };
-            if self.compare(now) {
-                return;
-            }
-        }
+    /// How long to wait before the next look.
+    pub fn pause(&self) -> Duration {
+        self.pause
     }
 
-    /// Whether `now` is a change. If so, later looks are compared with `now`.
-    fn compare(&mut self, now: BTreeMap<PathBuf, Option<String>>) -> bool {
-        if now == self.sources.files {
-            self.missing = 0;
-            return false;
+    /// Looks at all files. After a change that counts, returns the audience files that somebody may still write to: what
+    /// is in them does not count yet. Nothing counts while another file is being written.
+    pub fn look(&mut self) -> Option<BTreeSet<PathBuf>> {
+        let started = Instant::now();
+        let now = self.read();
+        let changed: Vec<_> = now.iter().filter(|(path, hash)| self.sources.files.get(*path) != Some(*hash)).collect();
+        let unsettled: BTreeSet<_> =
+            changed.iter().map(|(path, _)| *path).filter(|path| !self.is_quiet(path)).cloned().collect();
+        let is_removed = self.sources.files.keys().any(|path| !now.contains_key(path));
+        let counts = is_removed || changed.len() > unsettled.len();
+        let waits = unsettled.iter().any(|path| !self.is_audience(path));
+        self.pause = if unsettled.is_empty() { INTERVAL } else { SHORT_INTERVAL }.max(started.elapsed() * REST);
+        if !counts || waits {
+            if unsettled.is_empty() {
+                self.missing = 0;
+            }
+            return None;
         }
-        let folder = self.sources.audiences.as_deref();
-        let gone = self.sources.files.iter().any(|(path, before)| {
-            let audience = path.parent() == folder && folder.is_some_and(Path::is_dir);
-            before.is_some() && !audience && now.get(path).is_none_or(Option::is_none)
-        });
-        if gone && self.missing < PATIENCE {
+        if self.is_missing(&now) && self.missing < PATIENCE {
             self.missing += 1;
-            return false;
+            return None;
         }
         self.missing = 0;
-        self.sources.files = now;
-        true
+        let before = std::mem::take(&mut self.sources.files);
+        self.sources.files = now.into_iter().filter(|(path, _)| !unsettled.contains(path)).collect();
+        let kept = before.into_iter().filter(|(path, _)| unsettled.contains(path));
+        self.sources.files.extend(kept);
+        Some(unsettled)
+    }
+
+    /// Whether a file is missing that is no audience's: somebody may be replacing it.
+    fn is_missing(&self, now: &BTreeMap<PathBuf, Option<String>>) -> bool {
+        let has_folder = self.sources.audiences.as_deref().is_some_and(Path::is_dir);
+        self.sources.files.iter().any(|(path, before)| {
+            let removed = has_folder && self.is_audience(path);
+            before.is_some() && !removed && now.get(path).is_none_or(Option::is_none)
+        })
+    }
+
+    /// Whether nobody has written to the file for a while.
+    fn is_quiet(&self, path: &Path) -> bool {
+        let Some(seen) = self.seen.get(path) else { return true };
+        // The file system's clock may be another machine's.
+        seen.since.elapsed() >= QUIET || seen.stamp.age().is_some_and(|age| age >= QUIET)
+    }
+
+    /// The digests of all files, including new ones in the folder. A file that can't be read has none, so that the file
+    /// counts as changed once it can be read.
+    fn read(&mut self) -> BTreeMap<PathBuf, Option<String>> {
+        let folder = self.sources.audiences.clone();
+        let listed = folder.as_deref().and_then(|folder| audience_files(folder).ok()).unwrap_or_default();
+        let named = self.sources.files.keys().filter(|path| !self.is_audience(path)).cloned();
+        let paths: BTreeSet<_> = named.chain(listed).chain([self.main.clone()]).collect();
+        let mut last = std::mem::take(&mut self.seen);
+        let mut hashes = BTreeMap::new();
+        for path in paths {
+            let Some(stamp) = Stamp::of(&path) else {
+                hashes.insert(path, None);
+                continue;
+            };
+            let known = last.remove(&path).filter(|known| known.stamp == stamp);
+            let seen = match known {
+                Some(known) if known.sure => known,
+                known => {
+                    let hash = match folder.as_deref().filter(|_| self.is_audience(&path)) {
+                        Some(folder) => read_audience(folder, &path).ok(),
+                        None => read(&path).ok(),
+                    };
+                    let hash = hash.map(|bytes| sha256(&bytes));
+                    let sure = hash.is_some() && stamp.age().is_some_and(|age| age >= TELLS_APART);
+                    // A change that did not change the stamp is a change all the same.
+                    let since = known.filter(|known| known.hash == hash).map_or_else(Instant::now, |known| known.since);
+                    Seen { stamp, hash, sure, since }
+                }
+            };
+            hashes.insert(path.clone(), seen.hash.clone());
+            self.seen.insert(path, seen);
+        }
+        hashes
+    }
+
+    fn is_audience(&self, path: &Path) -> bool {
+        path != self.main && self.sources.audiences.as_deref().is_some_and(|folder| is_audience_file(folder, path))
     }
 }
 
-/// The digests of all files, including new ones in the folder. A file that can't be read has none, so that the file counts
-/// as changed once it can be read.
-fn look(sources: &Sources, main: &Path) -> BTreeMap<PathBuf, Option<String>> {
-    let folder = sources.audiences.as_deref();
-    let listed = folder.and_then(|folder| audience_files(folder).ok()).unwrap_or_default();
-    let is_listed_by_folder = |path: &Path| {
-        let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        yaml && path != main && path.parent() == folder
-    };
-    let named = sources.files.keys().filter(|path| !is_listed_by_folder(path)).cloned();
-    let paths = named.chain(listed).chain([main.to_owned()]);
-    let digest = |path: &Path| {
-        let bytes = match folder.filter(|_| is_listed_by_folder(path)) {
-            Some(folder) => read_audience(folder, path).ok(),
-            None => read(path).ok(),
-        };
-        bytes.map(|bytes| sha256(&bytes))
-    };
-    paths.map(|path| (path.clone(), digest(&path))).collect()
+impl Stamp {
+    /// Follows links, since the target of a link may change.
+    fn of(path: &Path) -> Option<Self> {
+        let data = fs::metadata(path).ok()?;
+        let changed = i128::from(data.ctime()) * 1_000_000_000 + i128::from(data.ctime_nsec());
+        Some(Self { device: data.dev(), inode: data.ino(), size: data.size(), changed })
+    }
+
+    /// Time since the last change; `None` if the file system's clock is ahead.
+    fn age(self) -> Option<Duration> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos();
+        let age = i128::try_from(now).ok()?.checked_sub(self.changed)?;
+        Some(Duration::from_nanos(u64::try_from(age).ok()?))
+    }
 }
 
 #[cfg(test)]

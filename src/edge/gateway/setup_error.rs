@@ -15,9 +15,9 @@ pub enum StartError {
     /// The configuration is not in order; every problem is listed.
     #[error("the configuration has {} problem{}:\n{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
     Config(Vec<Problem>),
-    /// The files could not be checked.
-    #[error("the check of the configuration broke off: {0}")]
-    Check(#[from] tokio::task::JoinError),
+    /// The files could not be checked, because of a mistake in Cambio.
+    #[error("the check of the configuration broke off")]
+    Check,
     /// An address can't be listened on.
     #[error("{key}: can't listen on {address}: {error}")]
     Bind {
@@ -33,6 +33,12 @@ pub enum StartError {
     File {
         /// The file.
         path: PathBuf,
+        /// The operating system's error.
+        error: std::io::Error,
+    },
+    /// A thread can't be started.
+    #[error("can't start a thread: {error}")]
+    Thread {
         /// The operating system's error.
         error: std::io::Error,
     },

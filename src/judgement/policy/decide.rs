@@ -25,6 +25,7 @@ mod missing;
 mod reach;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -248,7 +249,7 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -
     }
     for resource in request.resources {
         let all = known.into_iter().flat_map(|known| known.values());
-        let meant: Vec<_> = all.filter(|audience| audience.resources.contains(resource)).collect();
+        let meant: Vec<&Audience> = all.map(Arc::as_ref).filter(|one| one.resources.contains(resource)).collect();
         if meant.is_empty() {
             return Err(policy.broken.no_resource(realm, resource));
         }

@@ -1,6 +1,7 @@
 //! What audience files say, checked: permissions, role rules, token rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, civil::Date};
 
@@ -22,7 +23,7 @@ pub const MAX_FOREIGN_REFRESH: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// realm name → audience name → rules
-    pub realms: BTreeMap<String, BTreeMap<String, Audience>>,
+    pub realms: BTreeMap<String, BTreeMap<String, Arc<Audience>>>,
     /// foreign issuer's name → CEL that gives the local name of its subjects (`claimMappings.username`)
     pub usernames: BTreeMap<String, Expression>,
     /// Audience files whose contents are not in force: refusals name them.

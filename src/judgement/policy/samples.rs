@@ -1,6 +1,7 @@
 //! The CERN story in small, for the tests of this row and of `issue`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -73,7 +74,7 @@ pub(crate) fn audience(name: &str, permissions: Vec<Permission>) -> Audience {
 }
 
 pub(crate) fn policy(audiences: impl IntoIterator<Item = Audience>) -> Policy {
-    let audiences: BTreeMap<_, _> = audiences.into_iter().map(|audience| (audience.name.clone(), audience)).collect();
+    let audiences = audiences.into_iter().map(|audience| (audience.name.clone(), Arc::new(audience))).collect();
     Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs as _;
+use std::sync::Arc;
 
 use http::uri::Scheme;
 
@@ -80,7 +81,7 @@ fn directory(realm: &Realm, clock: &Clock) -> Result<Option<DirectoryClient>, Co
 }
 
 /// The clients that permissions name, and where.
-fn named<'c>(realm: &Realm, audiences: &'c BTreeMap<String, Audience>) -> BTreeMap<&'c str, Vec<String>> {
+fn named<'c>(realm: &Realm, audiences: &'c BTreeMap<String, Arc<Audience>>) -> BTreeMap<&'c str, Vec<String>> {
     let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for audience in audiences.values() {
         for (index, permission) in audience.permissions.iter().enumerate() {

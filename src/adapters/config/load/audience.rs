@@ -6,6 +6,7 @@ mod permission;
 mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use self::context::{Context, Home, Issuances, names};
 use super::problem::At;
@@ -24,7 +25,7 @@ const KEYCLOAKS_OWN: [&str; 7] =
 /// An audience and the name of its realm.
 pub(super) struct Placed {
     pub(super) realm: String,
-    pub(super) audience: Audience,
+    pub(super) audience: Arc<Audience>,
 }
 
 /// What audience files refer to in `cambio.yaml`; `None` if it could not be read, or not be checked.
@@ -72,7 +73,7 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
     }
     Some(Placed {
         realm: home?.name.to_owned(),
-        audience: Audience {
+        audience: Arc::new(Audience {
             name: file.audience.clone(),
             owner: file.owner.trim().to_owned(),
             resources: file.resources.iter().cloned().collect(),
@@ -80,7 +81,7 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
             roles: roles?,
             token: token?,
             issuance: file.issuance.into(),
-        },
+        }),
     })
 }
 

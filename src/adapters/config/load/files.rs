@@ -61,7 +61,7 @@ pub(in crate::adapters::config) fn read(path: &Path) -> io::Result<Zeroizing<Vec
     read_at_most(path, MAX_BYTES)
 }
 
-/// The bytes of an audience file of `folder`. Cambio reads every file of the folder once a second, so none may be large.
+/// The bytes of an audience file of `folder`. Cambio reads all files of the folder, so none may be large.
 pub(in crate::adapters::config) fn read_audience(
     folder: &Path,
     path: &Path,
@@ -69,7 +69,8 @@ pub(in crate::adapters::config) fn read_audience(
     if !stays_in(folder, path) {
         return Err(UnreadableFile::LeadsOut);
     }
-    read_at_most(path, tree::MAX_BYTES as u64).map_err(UnreadableFile::Failed)
+    let read = read_at_most(path, tree::MAX_BYTES as u64);
+    read.map_err(|error| UnreadableFile::Failed(fs::read_dir(path).err().filter(|_| path.is_dir()).unwrap_or(error)))
 }
 
 fn read_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -90,21 +91,49 @@ fn read_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// The audience files of a folder, in the order of their names: `*.yaml` and `*.yml` whose names do not begin with a
-/// dot (a mounted `ConfigMap` keeps its versions in `..data` and the like). A folder with such a name is among them: a
-/// container runtime makes one if the file that it should mount is missing, and reading the folder says so.
+/// The audience files of a folder and of the folders in it, in the order of their paths: what is for [`is_audience_file`]. A
+/// folder with the name of a file is among them: a container runtime makes one if the file that it should mount is missing,
+/// and reading the folder says so. A folder that can't be listed is among them for the same reason. Links to folders are not
+/// followed: a mounted `ConfigMap` has the links `..data` to its versions.
+///
+/// # Errors
+/// The folder itself can't be listed.
 pub(in crate::adapters::config) fn audience_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if yaml && !hidden {
-            files.push(path);
+    let mut folders = vec![fs::read_dir(folder)?];
+    while let Some(entries) = folders.pop() {
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            if has_audience_name(&path) {
+                files.push(path);
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_hidden(&path) {
+                match fs::read_dir(&path) {
+                    Ok(entries) => folders.push(entries),
+                    // It was removed a moment ago.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(_) => files.push(path),
+                }
+            }
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a path below the folder is for an audience file: `*.yaml` or `*.yml`, and neither the file's name nor that of a
+/// folder on the way begins with a dot.
+pub(in crate::adapters::config) fn is_audience_file(folder: &Path, path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(folder) else { return false };
+    has_audience_name(path) && !below.iter().any(|part| part.as_encoded_bytes().starts_with(b"."))
+}
+
+fn has_audience_name(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") && !is_hidden(path)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// Whether a file of a folder is in the folder, with every link followed. A mounted `ConfigMap` links to its versions within

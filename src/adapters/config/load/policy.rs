@@ -3,10 +3,12 @@
 mod claims;
 mod version;
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use self::version::{AudienceFile, VersionReader};
+use self::version::{AudienceFile, Version, VersionReader};
 use super::audience::Main;
 use super::document::ReadDocument;
 use super::files;
@@ -26,6 +28,15 @@ pub(super) struct ReadPolicy {
     pub(super) files: AudienceFiles,
 }
 
+/// What was in force before.
+#[derive(Clone, Copy)]
+pub struct Before<'a> {
+    /// The audience files. Their versions stay in force if the files are broken now.
+    pub files: &'a AudienceFiles,
+    /// Audience files that somebody may still write to. They stay as they were.
+    pub unsettled: &'a BTreeSet<PathBuf>,
+}
+
 /// `cambio.yaml`, as far as it could be read (`document`) and checked (`config`).
 #[derive(Clone, Copy)]
 pub(super) struct MainFile<'a> {
@@ -35,8 +46,9 @@ pub(super) struct MainFile<'a> {
 }
 
 /// Reads the audience files in `folder`. Checks that refer to `cambio.yaml` are left out if it could not be read or checked.
-/// If a file is broken, its version in `last` stays in force, as long as `cambio.yaml` still allows it.
-pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, last: &AudienceFiles, report: &ProblemList) -> ReadPolicy {
+/// If a file is broken, its version in `before` stays in force, as long as `cambio.yaml` still allows it.
+pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, before: Before<'_>, report: &ProblemList) -> ReadPolicy {
+    let Before { files: last, unsettled } = before;
     let mut read = ReadPolicy::default();
     if let Some(config) = main_file.config {
         let mapped = config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
@@ -46,9 +58,10 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, last: &AudienceFile
         realms: main_file.document.map(|document| &document.file.realms),
         usernames: main_file.config.is_some().then_some(&read.policy.usernames),
     };
-    let paths = audience_paths(folder, main_file, report);
-    let reader = VersionReader { folder, main, schema: schema::audience(), last, report };
-    let mut files: Vec<_> = paths.into_iter().map(|path| reader.read(path)).collect();
+    let paths = audience_paths(folder, main_file, last, report);
+    let judged_with = main_file.config.map(|config| config.hash.as_str());
+    let reader = VersionReader { folder, main, schema: schema::audience(), last, judged_with, unsettled, report };
+    let mut files: Vec<_> = paths.into_iter().filter_map(|path| reader.read(path)).collect();
     for file in files.iter_mut().filter(|file| file.fresh.is_none()) {
         reader.fall_back(file);
     }
@@ -61,37 +74,42 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, last: &AudienceFile
         read.add(file, report);
     }
     read.policy.broken = BrokenFiles(read.files.broken.iter().map(BrokenAudienceFile::for_refusals).collect());
-    read.policy.hash = files::sha256(listing(&read).as_bytes());
+    read.policy.hash = files::sha256(listing(folder, &read).as_bytes());
+    read.files.judged_with = judged_with.unwrap_or_default().to_owned();
     read
 }
 
 impl ReadPolicy {
     fn add(&mut self, file: AudienceFile, report: &ProblemList) {
         let AudienceFile { path, fresh, kept, mut problems, names, contested, .. } = file;
-        if fresh.is_none() {
+        // The places of warnings about the last good version are those of another text.
+        if let Some(version) = &fresh {
+            report.warnings.borrow_mut().extend_from_slice(&version.warnings);
+        } else {
             problems.sort();
             let (path, kept) = (path.clone(), kept.is_some());
             self.files.broken.push(BrokenAudienceFile { path, names, problems, more: 0, kept, contested });
         }
         let Some(version) = fresh.or(kept) else { return };
-        report.warnings.borrow_mut().extend(version.warnings);
-        let names = version.names;
-        let (realm, audience) = (version.placed.realm, version.placed.audience);
-        self.files.in_force.insert(path, AudienceVersion { bytes: version.bytes, hash: version.hash, names });
-        self.policy.realms.entry(realm).or_default().insert(audience.name.clone(), audience);
+        let Version { bytes, hash, placed, names, warnings } = version;
+        let audience = Arc::clone(&placed.audience);
+        self.files.in_force.insert(path, AudienceVersion { bytes, hash, names, audience, warnings });
+        self.policy.realms.entry(placed.realm).or_default().insert(placed.audience.name.clone(), placed.audience);
     }
 }
 
-/// The text of `sha256sum *` in the folder, so that the hash can be computed without Cambio, too.
-fn listing(read: &ReadPolicy) -> String {
+/// What `sha256sum` prints for the files in the order of their paths' bytes, with paths relative to the folder, so that the
+/// hash can be computed without Cambio, too.
+fn listing(folder: &Path, read: &ReadPolicy) -> String {
     let line = |(path, version): (&PathBuf, &AudienceVersion)| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        format!("{}  {name}\n", version.hash)
+        format!("{}  {}\n", version.hash, path.strip_prefix(folder).unwrap_or(path).display())
     };
-    read.files.in_force.iter().map(line).collect()
+    let mut files: Vec<_> = read.files.in_force.iter().collect();
+    files.sort_by_key(|(path, _)| path.as_os_str());
+    files.into_iter().map(line).collect()
 }
 
-fn audience_paths(folder: &Path, main: MainFile<'_>, report: &ProblemList) -> Vec<PathBuf> {
+fn audience_paths(folder: &Path, main: MainFile<'_>, last: &AudienceFiles, report: &ProblemList) -> Vec<PathBuf> {
     let found = files::audience_files(folder);
     let Some(document) = main.document else { return found.unwrap_or_default() };
     let at = At::root(&document.tree, report).field("audiences");
@@ -106,6 +124,10 @@ fn audience_paths(folder: &Path, main: MainFile<'_>, report: &ProblemList) -> Ve
             if same && paths.iter().any(|path| path.file_name() == main.path.file_name()) {
                 at.problem(format!("the folder {shown} has this file among the audience files"));
             }
+        }
+        // Whoever takes the folder away does not mean that everything is forbidden.
+        Err(error) if error.kind() == ErrorKind::NotFound && !last.in_force.is_empty() => {
+            at.problem(format!("the folder {shown}, which had audience files, is gone"));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             at.warning(format!("no folder {shown}: every exchange is refused"));

@@ -46,7 +46,8 @@ stays in force, if there is one, else exchanges for the audience are refused. Wi
 configuration stays in force as a whole.
 
 `config_hash` in the log and `hash` in `/config` are the SHA-256 of `cambio.yaml`. The policy's hash is what
-`sha256sum *.yaml | sha256sum` prints in the audiences folder (with `LC_ALL=C`), over the versions that are in force.
+`sha256sum *.yaml | sha256sum` prints in the audiences folder (with `LC_ALL=C`), over the versions that are in force. Files in
+folders are listed with their paths, all in the order of bytes.
 ";
 
 fn document(root: &Value, out: &mut String) {

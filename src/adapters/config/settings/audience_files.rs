@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::adapters::config::problem::{Problem, printable};
 use crate::judgement::policy::broken::{BrokenFile, FileNames};
+use crate::judgement::policy::model::Audience;
 
 /// The audience files of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,10 +16,12 @@ pub struct AudienceFiles {
     pub in_force: BTreeMap<PathBuf, AudienceVersion>,
     /// The files whose contents are not in force, in the order of their names.
     pub broken: Vec<BrokenAudienceFile>,
+    /// SHA-256 of the `cambio.yaml` with which the versions were judged, in hexadecimal.
+    pub judged_with: String,
 }
 
 /// A good version of an audience file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct AudienceVersion {
     /// The bytes. They are judged again with each new `cambio.yaml`.
     pub bytes: Arc<[u8]>,
@@ -26,6 +29,10 @@ pub struct AudienceVersion {
     pub hash: String,
     /// The realm, the audience and its resources.
     pub names: FileNames,
+    /// What the file says.
+    pub audience: Arc<Audience>,
+    /// What operators should look at.
+    pub warnings: Vec<Problem>,
 }
 
 /// An audience file whose contents are not in force.
@@ -121,6 +128,15 @@ impl fmt::Display for BrokenAudienceFile {
         write!(f, " (owner {}, in force is {})", self.owner(), self.in_force())
     }
 }
+
+/// The bytes say everything else.
+impl PartialEq for AudienceVersion {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for AudienceVersion {}
 
 impl fmt::Debug for AudienceVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

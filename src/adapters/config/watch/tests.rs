@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::adapters::config::load::tests::{AUDIENCE, Folder, MAIN, TestEnvironment, pem};
-use crate::adapters::config::load::{attempt, load};
+use crate::adapters::config::load::{Before, attempt, load};
 use crate::adapters::config::settings::audience_files::AudienceFiles;
 
 fn watched(folder: &Folder) -> ConfigWatch {
@@ -11,9 +11,20 @@ fn watched(folder: &Folder) -> ConfigWatch {
     ConfigWatch::new(&load(&path, &TestEnvironment).unwrap(), &path)
 }
 
+/// Looks after everything has been quiet for long enough.
 fn sees(watch: &mut ConfigWatch) -> bool {
-    let now = look(&watch.sources, &watch.main);
-    watch.compare(now)
+    let changed = watch.look().is_some();
+    if changed || watch.pause() == INTERVAL {
+        return changed;
+    }
+    age(watch);
+    watch.look().is_some()
+}
+
+fn age(watch: &mut ConfigWatch) {
+    for seen in watch.seen.values_mut() {
+        seen.since -= QUIET;
+    }
 }
 
 #[test]
@@ -127,7 +138,11 @@ fn follows_the_files_of_a_failed_attempt() {
     let mut watch = watched(&folder);
     folder.write("cambio.yaml", format!("{MAIN}    signingKey: corp.pem\n"));
     assert!(sees(&mut watch));
-    let (outcome, sources) = attempt(&folder.path("cambio.yaml"), &TestEnvironment, &AudienceFiles::default());
+    let (outcome, sources) = attempt(
+        &folder.path("cambio.yaml"),
+        &TestEnvironment,
+        Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new() },
+    );
     assert!(outcome.is_err());
     watch.follow(sources);
     assert!(!sees(&mut watch));
@@ -135,13 +150,66 @@ fn follows_the_files_of_a_failed_attempt() {
     assert!(sees(&mut watch));
 }
 
-#[tokio::test]
-async fn changed_returns_after_a_change() {
+/// Somebody writes a file bit by bit: no half of it counts, and another team's change does not wait.
+#[test]
+fn a_file_counts_when_nobody_writes_to_it_any_more() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE).write("audiences/b.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    assert!(!sees(&mut watch));
+    folder.write("audiences/a.yaml", &AUDIENCE[..40]);
+    assert_eq!(watch.look(), None, "half of a.yaml");
+    assert_eq!(watch.pause(), SHORT_INTERVAL);
+    folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
+    assert_eq!(watch.look(), None, "another stamp");
+    assert!(sees(&mut watch), "a second later");
+    assert_eq!(watch.look(), None);
+    assert_eq!(watch.pause(), INTERVAL);
+    // A removal counts at once, and so does a change that is a second old.
+    folder.write("audiences/a.yaml", &AUDIENCE[..50]);
+    fs::remove_file(folder.path("audiences/b.yaml")).unwrap();
+    assert_eq!(watch.look(), Some(BTreeSet::from([folder.path("audiences/a.yaml")])));
+    assert!(sees(&mut watch), "a.yaml in its turn");
+    // The platform's file must be complete before anything is read with it.
+    folder.write("audiences/b.yaml", AUDIENCE);
+    assert!(sees(&mut watch));
+    fs::remove_file(folder.path("audiences/b.yaml")).unwrap();
+    folder.write("cambio.yaml", "upstream:\n");
+    assert_eq!(watch.look(), None);
+    assert!(sees(&mut watch));
+}
+
+/// A look at files that did not change reads none of them.
+#[test]
+fn unchanged_files_are_not_read() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    assert!(!sees(&mut watch));
+    // A change within the file system's unit of time might leave the stamp as it is.
+    assert!(watch.seen.values().all(|seen| !seen.sure), "the files are new");
+    for seen in watch.seen.values_mut() {
+        seen.sure = true;
+        seen.hash = Some("as it was".to_owned());
+    }
+    let hashes: BTreeSet<_> = watch.read().into_values().collect();
+    assert_eq!(hashes, BTreeSet::from([Some("as it was".to_owned())]));
+    folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
+    assert_ne!(watch.read()[&folder.path("audiences/a.yaml")], Some("as it was".to_owned()));
+}
+
+#[test]
+fn sees_folders_in_the_folder() {
     let folder = Folder::new();
     folder.write("cambio.yaml", MAIN);
-    let path = folder.path("cambio.yaml");
-    let sources = load(&path, &TestEnvironment).unwrap().sources;
-    let mut watch = ConfigWatch::of(sources, &path, Duration::from_millis(1));
-    folder.write("audiences/a.yaml", AUDIENCE);
-    tokio::time::timeout(Duration::from_secs(10), watch.changed()).await.unwrap();
+    fs::create_dir_all(folder.path("audiences/team/back")).unwrap();
+    let mut watch = watched(&folder);
+    folder.write("audiences/team/back/a.yaml", AUDIENCE);
+    assert!(sees(&mut watch), "a file comes");
+    assert!(!sees(&mut watch));
+    fs::remove_dir_all(folder.path("audiences/team")).unwrap();
+    assert!(sees(&mut watch), "the folder goes");
+    fs::create_dir_all(folder.path("audiences/.team")).unwrap();
+    folder.write("audiences/.team/a.yaml", AUDIENCE);
+    assert!(!sees(&mut watch), "a hidden folder");
 }

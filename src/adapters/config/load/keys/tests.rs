@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::*;
 use crate::adapters::config::load::load;
 use crate::adapters::config::load::tests::{AUDIENCE, Folder as Files, MAIN};
+use crate::adapters::config::load::{Before, attempt};
 use crate::adapters::config::settings::audience_files::AudienceFiles;
 use crate::judgement::issue::key::{KeyKind, generate};
 
@@ -193,8 +194,11 @@ fn the_realm_says_which_keys_it_has() {
 fn a_missing_manifest_is_watched() {
     let files = Files::new();
     files.write("cambio.yaml", format!("{MAIN}    signingKeys: later\n"));
-    let (_, sources) =
-        crate::adapters::config::load::attempt(&files.path("cambio.yaml"), &(), &AudienceFiles::default());
+    let (_, sources) = attempt(
+        &files.path("cambio.yaml"),
+        &(),
+        Before { files: &AudienceFiles::default(), unsettled: &std::collections::BTreeSet::new() },
+    );
     assert_eq!(sources.files.get(&files.path("later/keys.yaml")), Some(&None));
 }
 

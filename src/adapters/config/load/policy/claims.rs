@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use super::version::{AudienceFile, Version, VersionReader};
 use crate::adapters::config::load::problem::At;
+use crate::adapters::config::load::tree;
 use crate::adapters::config::problem::Problem;
 use crate::adapters::config::settings::audience_files::Contested;
 use crate::judgement::policy::broken::FileNames;
@@ -49,7 +50,7 @@ pub(super) fn settle(files: &mut [AudienceFile], reader: &VersionReader<'_>) {
         for loser in &losers {
             let Some(file) = files.get_mut(loser.file) else { continue };
             if let Some(version) = file.version() {
-                let problem = problem(file, version, loser, reader);
+                let problem = problem(file, version, &loser.claim.claimed, loser.message.clone(), reader);
                 file.problems.push(problem);
             }
             if let (Some(version), Some(owner)) = (&file.fresh, &loser.owner) {
@@ -82,9 +83,8 @@ fn hold_back(files: &mut [AudienceFile], reader: &VersionReader<'_>) {
             "{} had what this file claims, and was removed: change this file, in a comment for instance, to take it over",
             away.join(", ")
         );
-        reader.report.open(&file.path);
-        let at = At::root(&version.tree, reader.report).field("audience");
-        file.problems.extend(reader.report.apart(|| at.problem(message)).problems);
+        let problem = problem(file, version, &Claimed::Audience(String::new()), message, reader);
+        file.problems.push(problem);
         reader.fall_back(file);
     }
 }
@@ -176,17 +176,24 @@ impl Claim {
 }
 
 /// The problem, at the place of the claim.
-fn problem(file: &AudienceFile, version: &Version, loser: &Loser, reader: &VersionReader<'_>) -> Problem {
+fn problem(
+    file: &AudienceFile,
+    version: &Version,
+    claimed: &Claimed,
+    message: String,
+    reader: &VersionReader<'_>,
+) -> Problem {
     let report = reader.report;
     report.open(&file.path);
-    let root = At::root(&version.tree, report);
-    let at = match &loser.claim.claimed {
+    let Ok(tree) = tree::parse(&version.bytes) else { return Problem::of_file(&file.path, message) };
+    let root = At::root(&tree, report);
+    let at = match claimed {
         Claimed::Audience(_) => root.field("audience"),
         Claimed::Resource(uri) => {
             let index = version.names.resources.iter().position(|one| one == uri);
             root.field("resources").item(index.unwrap_or_default())
         }
     };
-    let mut noted = report.apart(|| at.problem(loser.message.clone())).problems;
-    noted.pop().unwrap_or_else(|| Problem::of_file(&file.path, loser.message.clone()))
+    let mut noted = report.apart(|| at.problem(message.clone())).problems;
+    noted.pop().unwrap_or_else(|| Problem::of_file(&file.path, message))
 }

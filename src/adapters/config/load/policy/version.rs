@@ -13,7 +13,7 @@ use crate::adapters::config::load::files;
 use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::adapters::config::load::tree::{self, Location, Node, Value};
 use crate::adapters::config::problem::Problem;
-use crate::adapters::config::settings::audience_files::{AudienceFiles, Contested};
+use crate::adapters::config::settings::audience_files::{AudienceFiles, AudienceVersion, Contested};
 use crate::judgement::policy::broken::FileNames;
 
 /// Longest name that Cambio reads from a broken file, in bytes: log and audit lines repeat the name.
@@ -43,11 +43,31 @@ pub(super) struct Version {
     pub(super) hash: String,
     pub(super) placed: Placed,
     pub(super) names: FileNames,
-    pub(super) tree: Node,
     pub(super) warnings: Vec<Problem>,
 }
 
+impl Version {
+    /// A version that was judged before.
+    fn of(last: &AudienceVersion) -> Self {
+        Self {
+            bytes: Arc::clone(&last.bytes),
+            hash: last.hash.clone(),
+            placed: Placed {
+                realm: last.names.realm.clone().unwrap_or_default(),
+                audience: Arc::clone(&last.audience),
+            },
+            names: last.names.clone(),
+            warnings: last.warnings.clone(),
+        }
+    }
+}
+
 impl AudienceFile {
+    fn new(path: PathBuf, names: FileNames) -> Self {
+        let (bytes, fresh, kept, contested) = (None, None, None, None);
+        Self { path, bytes, fresh, kept, names, problems: Vec::new(), contested, gone: false }
+    }
+
     /// What is in force.
     pub(super) fn version(&self) -> Option<&Version> {
         self.fresh.as_ref().or(self.kept.as_ref())
@@ -72,6 +92,10 @@ pub(super) struct VersionReader<'a> {
     pub(super) schema: Json,
     /// What is in force so far.
     pub(super) last: &'a AudienceFiles,
+    /// SHA-256 of `cambio.yaml`, in hexadecimal, if it is in order.
+    pub(super) judged_with: Option<&'a str>,
+    /// Files that somebody may still write to: what is in them does not count yet.
+    pub(super) unsettled: &'a BTreeSet<PathBuf>,
     pub(super) report: &'a ProblemList,
 }
 
@@ -81,22 +105,25 @@ impl VersionReader<'_> {
         self.main.realms.into_iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
 
-    /// Reads the version on disk.
-    pub(super) fn read(&self, path: PathBuf) -> AudienceFile {
+    /// Reads the version on disk. A file that somebody may still write to is as it was before; `None` if it was not there.
+    pub(super) fn read(&self, path: PathBuf) -> Option<AudienceFile> {
+        if !self.unsettled.contains(&path) {
+            return Some(self.read_now(path));
+        }
+        let last = self.last.in_force.get(&path)?;
+        self.report.documents.borrow_mut().insert(path.clone());
+        self.report.watch(&path, Some(last.hash.clone()));
+        let mut file = AudienceFile::new(path, last.names.clone());
+        self.judge(&mut file, Arc::clone(&last.bytes));
+        Some(file)
+    }
+
+    fn read_now(&self, path: PathBuf) -> AudienceFile {
         let report = self.report;
         report.open(&path);
         report.documents.borrow_mut().insert(path.clone());
         let names = self.names(&path, None);
-        let mut file = AudienceFile {
-            path,
-            bytes: None,
-            fresh: None,
-            kept: None,
-            names,
-            problems: Vec::new(),
-            contested: None,
-            gone: false,
-        };
+        let mut file = AudienceFile::new(path, names);
         let bytes = match files::read_audience(self.folder, &file.path) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -108,12 +135,21 @@ impl VersionReader<'_> {
             }
         };
         report.watch(&file.path, Some(files::sha256(&bytes)));
-        let bytes: Arc<[u8]> = bytes.as_slice().into();
-        match self.check(&bytes) {
+        self.judge(&mut file, bytes.as_slice().into());
+        file
+    }
+
+    fn judge(&self, file: &mut AudienceFile, bytes: Arc<[u8]>) {
+        let last = self.last.in_force.get(&file.path);
+        match self.check(&bytes, last) {
             Checked::Good(version) => {
                 file.names = version.names.clone();
                 file.contested = self.contested(&file.path).filter(|before| before.hash == version.hash).cloned();
-                file.fresh = Some(*version);
+                if last.is_some_and(|last| has_end(&last.bytes)) && !has_end(&bytes) {
+                    file.problems = self.without_end();
+                } else {
+                    file.fresh = Some(*version);
+                }
             }
             Checked::Broken { problems, tree } => {
                 file.names = self.names(&file.path, tree.or_else(|| salvage(&bytes)).as_ref());
@@ -121,7 +157,12 @@ impl VersionReader<'_> {
             }
         }
         file.bytes = Some(bytes);
-        file
+    }
+
+    /// The version may be half written.
+    fn without_end(&self) -> Vec<Problem> {
+        let message = "the file ends without `...`, and its last version had it: it may be half written";
+        self.report.apart(|| self.report.problem(Location::default(), "", message)).problems
     }
 
     /// What the file lost to other files in the last load.
@@ -136,9 +177,8 @@ impl VersionReader<'_> {
         // What is on disk was checked already.
         let Some(last) = last.filter(|last| was_good || file.bytes.as_ref() != Some(&last.bytes)) else { return };
         self.report.open(&file.path);
-        match self.check(&last.bytes) {
-            // The places of its warnings are those of another text.
-            Checked::Good(version) => file.kept = Some(Version { warnings: Vec::new(), ..*version }),
+        match self.check(&last.bytes, Some(last)) {
+            Checked::Good(version) => file.kept = Some(*version),
             Checked::Broken { problems, .. } => {
                 let misfits = problems.into_iter().map(|problem| Problem {
                     line: 0,
@@ -151,7 +191,12 @@ impl VersionReader<'_> {
         }
     }
 
-    fn check(&self, bytes: &Arc<[u8]>) -> Checked {
+    /// `last` is what the file said before. Nothing is checked twice.
+    fn check(&self, bytes: &Arc<[u8]>, last: Option<&AudienceVersion>) -> Checked {
+        let is_judged = self.judged_with.is_some_and(|hash| hash == self.last.judged_with);
+        if let Some(last) = last.filter(|last| is_judged && last.bytes == *bytes) {
+            return Checked::Good(Box::new(Version::of(last)));
+        }
         let report = self.report;
         let checked = report.apart(|| {
             let document = document::parse::<Audience>(bytes, &self.schema, None, report)?;
@@ -162,7 +207,7 @@ impl VersionReader<'_> {
         });
         match checked.result {
             Ok((document, Some(placed))) if checked.problems.is_empty() => {
-                let ReadDocument { file, tree, hash } = document;
+                let ReadDocument { file, hash, .. } = document;
                 let names = FileNames {
                     owner: Some(placed.audience.owner.clone()),
                     realm: Some(placed.realm.clone()),
@@ -170,7 +215,7 @@ impl VersionReader<'_> {
                     resources: file.resources,
                 };
                 let warnings = checked.warnings;
-                Checked::Good(Box::new(Version { bytes: Arc::clone(bytes), hash, placed, names, tree, warnings }))
+                Checked::Good(Box::new(Version { bytes: Arc::clone(bytes), hash, placed, names, warnings }))
             }
             Ok((document, _)) => Checked::Broken { problems: checked.problems, tree: Some(document.tree) },
             Err(tree) => Checked::Broken { problems: checked.problems, tree },
@@ -199,6 +244,12 @@ impl VersionReader<'_> {
             resources: resources.or_else(|| Some(known?.resources.clone())).unwrap_or_default(),
         }
     }
+}
+
+/// Whether the last line ends the YAML document (YAML 1.2.2 section 9.1.2).
+fn has_end(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_end();
+    text.strip_suffix(b"...").is_some_and(|rest| rest.last().is_none_or(|before| matches!(before, b'\n' | b'\r')))
 }
 
 /// The result of a check.

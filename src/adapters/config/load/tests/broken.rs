@@ -1,6 +1,7 @@
 //! A mistake in an audience file harms that audience alone.
 
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use super::*;
 use crate::adapters::config::settings::audience_files::BrokenAudienceFile;
@@ -50,18 +51,25 @@ impl Installation {
     }
 
     pub(super) fn reload(&mut self) -> &mut Self {
-        let (loaded, _) = attempt(&self.folder.path("cambio.yaml"), &(), &self.loaded.audience_files);
+        self.reload_but(&[])
+    }
+
+    /// [`Installation::reload`], while somebody writes to some files.
+    fn reload_but(&mut self, unsettled: &[&str]) -> &mut Self {
+        let unsettled = unsettled.iter().map(|name| self.folder.path(&format!("audiences/{name}"))).collect();
+        let before = Before { files: &self.loaded.audience_files, unsettled: &unsettled };
+        let (loaded, _) = attempt(&self.folder.path("cambio.yaml"), &(), before);
         self.loaded = loaded.unwrap();
         self
     }
 
-    fn audiences(&self) -> BTreeMap<String, Audience> {
+    fn audiences(&self) -> BTreeMap<String, Arc<Audience>> {
         self.loaded.policy.realms.get("corp").cloned().unwrap_or_default()
     }
 
     /// The audiences in force, each with its only client: `a:x b:y`.
     pub(super) fn in_force(&self) -> String {
-        let shown = |(name, audience): (&String, &Audience)| {
+        let shown = |(name, audience): (&String, &Arc<Audience>)| {
             let Some(Names::Listed(clients)) = audience.permissions.first().map(|one| &one.clients) else {
                 return format!("{name}:nobody");
             };
@@ -329,4 +337,85 @@ fn the_platforms_file_is_no_audience_file() {
         problems.iter().any(|one| one.key == "audiences" && one.message.contains("has this file among")),
         "{problems:#?}"
     );
+}
+
+/// What somebody still writes to stays as it was.
+#[test]
+fn half_written_files_do_not_count() {
+    let (a, z) = (file("a", "a", "x"), file("z", "z", "x"));
+    let mut installation = Installation::start(&[("a.yaml", &a), ("z.yaml", &z)]);
+    let hash = installation.loaded.policy.hash.clone();
+    installation.folder.write("audiences/z.yaml", file("z", "z", "y")).write("audiences/new.yaml", file("n", "n", "x"));
+    installation.reload_but(&["z.yaml", "new.yaml"]);
+    assert_eq!((installation.in_force(), installation.broken()), ("a:x z:x".into(), String::new()));
+    assert_eq!(installation.loaded.policy.hash, hash);
+    installation.folder.write("audiences/a.yaml", file("a", "a", "y"));
+    assert_eq!(installation.reload_but(&["z.yaml", "new.yaml"]).in_force(), "a:y z:x");
+    assert_eq!(installation.reload().in_force(), "a:y n:x z:y");
+}
+
+/// A writer that pauses: the end of the document says that the file is complete.
+#[test]
+fn a_file_with_an_end_keeps_it() {
+    for end in ["...", "...\n", "\n...\r\n\n"] {
+        let (a, z) = (file("a", "a", "x"), format!("{}{end}", file("z", "z", "x")));
+        let mut installation = Installation::start(&[("a.yaml", &a), ("z.yaml", &z)]);
+        assert_eq!((installation.in_force(), installation.broken()), ("a:x z:x".into(), String::new()), "{end:?}");
+        installation.change(&[("z.yaml", &file("z", "z", "y"))]);
+        assert_eq!((installation.in_force(), installation.broken()), ("a:x z:x".into(), "z.yaml+".into()), "{end:?}");
+        assert!(installation.loaded.audience_files.broken[0].text().contains("without `...`"));
+        installation.change(&[("z.yaml", &format!("{}...\n", file("z", "z", "y")))]);
+        assert_eq!((installation.in_force(), installation.broken()), ("a:x z:y".into(), String::new()), "{end:?}");
+    }
+    // Others need none.
+    let mut installation = Installation::start(&[("a.yaml", &file("a...", "a", "x"))]);
+    installation.change(&[("a.yaml", &file("a", "a", "y"))]);
+    assert_eq!((installation.in_force(), installation.broken()), ("a:y".into(), String::new()));
+}
+
+/// Whoever takes the folder away has made a mistake; whoever takes a file away has not.
+#[test]
+fn a_folder_that_vanishes_is_no_removal_of_its_files() {
+    let mut installation = Installation::start(&[("a.yaml", &file("a", "a", "x"))]);
+    fs::rename(installation.folder.path("audiences"), installation.folder.path("away")).unwrap();
+    let before = Before { files: &installation.loaded.audience_files, unsettled: &BTreeSet::new() };
+    let problems = attempt(&installation.folder.path("cambio.yaml"), &(), before).0.unwrap_err();
+    assert!(problems[0].message.ends_with("which had audience files, is gone"), "{problems:?}");
+    fs::rename(installation.folder.path("away"), installation.folder.path("audiences")).unwrap();
+    assert_eq!(installation.reload().in_force(), "a:x");
+    assert_eq!(installation.change(&[("a.yaml", "")]).in_force(), "");
+}
+
+/// Each team may have a folder.
+#[test]
+fn folders_in_the_folder_have_files_too() {
+    let (a, z) = (file("a", "a", "x"), file("z", "z", "x"));
+    let mut installation = Installation::start(&[("a.yaml", &a)]);
+    fs::create_dir_all(installation.folder.path("audiences/team/..v1")).unwrap();
+    installation.change(&[("team/..v1/z.yaml", &z)]);
+    assert_eq!(installation.in_force(), "a:x", "a version of a ConfigMap is hidden");
+    symlink("..v1/z.yaml", installation.folder.path("audiences/team/z.yaml")).unwrap();
+    assert_eq!((installation.reload().in_force(), installation.broken()), ("a:x z:x".into(), String::new()));
+    let listing: String = [("a.yaml", &a), ("team/z.yaml", &z)]
+        .iter()
+        .fold(String::new(), |text, (name, file)| text + &format!("{}  {name}\n", files::sha256(file.as_bytes())));
+    assert_eq!(installation.loaded.policy.hash, files::sha256(listing.as_bytes()));
+    symlink("../team", installation.folder.path("audiences/link")).unwrap();
+    assert_eq!(installation.reload().in_force(), "a:x z:x", "links to folders are not followed");
+    installation.change(&[("team/z.yaml", "audience: z\n")]);
+    assert_eq!((installation.in_force(), installation.broken()), ("a:x z:x".into(), "z.yaml+".into()));
+}
+
+/// A reload checks what changed, and nothing else: the others are the same in memory.
+#[test]
+fn unchanged_files_are_not_checked_again() {
+    let (a, z) = (file("a", "a", "x"), file("z", "z", "x"));
+    let mut installation = Installation::start(&[("a.yaml", &a), ("z.yaml", &z)]);
+    let before = installation.audiences();
+    installation.change(&[("z.yaml", &file("z", "z", "y"))]);
+    let now = installation.audiences();
+    assert!(Arc::ptr_eq(&before["a"], &now["a"]));
+    assert!(!Arc::ptr_eq(&before["z"], &now["z"]));
+    installation.folder.write("cambio.yaml", format!("{}# another\n", main_file()));
+    assert!(!Arc::ptr_eq(&now["a"], &installation.reload().audiences()["a"]), "cambio.yaml changed");
 }
