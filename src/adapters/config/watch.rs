@@ -22,6 +22,9 @@ const SHORT_INTERVAL: Duration = Duration::from_millis(250);
 /// A look at very many files may take long: Cambio rests this many times as long before the next one.
 const REST: u32 = 100;
 
+/// Longest time between two looks: on a busy machine, a look takes long for other reasons.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3);
+
 /// How long a file must not have changed before it counts. Until then, somebody may still write to the file.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -98,7 +101,9 @@ impl ConfigWatch {
         let is_removed = self.sources.files.keys().any(|path| !now.contains_key(path));
         let counts = is_removed || changed.len() > unsettled.len();
         let waits = unsettled.iter().any(|path| !self.is_audience(path));
-        self.pause = if unsettled.is_empty() { INTERVAL } else { SHORT_INTERVAL }.max(started.elapsed() * REST);
+        self.pause = if unsettled.is_empty() { INTERVAL } else { SHORT_INTERVAL }
+            .max(started.elapsed() * REST)
+            .min(LONGEST_INTERVAL);
         if !counts || waits {
             if unsettled.is_empty() {
                 self.missing = 0;
