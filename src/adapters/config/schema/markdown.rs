@@ -67,7 +67,7 @@ fn document(root: &Value, out: &mut String) {
                 (false, value) if value.is_null() || value.is_object() => String::new(),
                 (false, value) => format!("`{value}`").replace('"', ""),
             };
-            let meaning = with_options(description(property) + &limits(property), target);
+            let meaning = with_options(description(property) + &limits(property), root, target);
             let _ = writeln!(out, "| `{key}` | {} | {default} | {meaning} |", kind(root, target));
             let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             if let Some((suffix, schema)) = nested(root, target) {
@@ -140,9 +140,9 @@ fn size(bytes: u64) -> String {
     if bytes >= 1 << 20 { format!("{}MiB", bytes >> 20) } else { format!("{}KiB", bytes >> 10) }
 }
 
-/// The meaning, with the values of an enumeration.
-fn with_options(meaning: String, schema: &Value) -> String {
-    let schema = if schema["items"]["oneOf"].is_array() { &schema["items"] } else { schema };
+/// The meaning, with the values of an enumeration, or of a list of its values.
+fn with_options(meaning: String, root: &Value, schema: &Value) -> String {
+    let schema = if schema["items"].is_object() { resolve(root, &schema["items"]) } else { schema };
     let options: Vec<String> = schema["oneOf"]
         .as_array()
         .into_iter()
