@@ -14,7 +14,9 @@ mod rules;
 pub mod terradue;
 
 pub use self::refusal::{DialectRefusal, RequestKind, from_upstream};
-pub use self::rules::{AnswerMember, AnswerShape, DialectRules, RealmPath};
+pub use self::rules::{
+    AnswerMember, AnswerShape, ClaimForm, DefaultClaim, DefaultValue, DialectRules, OptionalClaim, RealmPath,
+};
 
 /// A shape of requests and answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

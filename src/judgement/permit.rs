@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use self::renewal::{Handed, RememberedToken, Renewal};
+use crate::judgement::dialect::DefaultClaim;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
@@ -47,8 +48,8 @@ pub struct Circumstances<'a> {
     pub impersonate: Option<Impersonated<'a>>,
     /// Claims that the dialect copies into a token that Cambio signs.
     pub carried: &'a [&'a str],
-    /// Claims that the dialect gives a minted token where the subject token has none.
-    pub defaults: &'a [(&'a str, &'a str)],
+    /// Claims that the dialect gives a minted token in any case.
+    pub defaults: &'a [DefaultClaim],
     /// Whether the dialect leaves out `offline_access` where it is not permitted.
     pub drop_offline: bool,
     /// Whether the identity provider's answer may name the subject token's user by another `sub` (`pairwiseSubjects`).

@@ -73,6 +73,8 @@ pub struct RouteTable {
     upstream: HashMap<String, String>,
     /// The segments of the dialects' doors, folded.
     doors: Vec<Vec<String>>,
+    /// For each of these, the index of its realm.
+    door_realms: Vec<usize>,
     /// Where the realms' other endpoints are that Cambio answers.
     own: OwnPaths,
 }
@@ -122,6 +124,7 @@ impl RouteTable {
             realm_prefixes: BTreeSet::from(["/realms/".to_owned(), "/auth/realms/".to_owned()]),
             upstream: HashMap::new(),
             doors: Vec::new(),
+            door_realms: Vec::new(),
             own: OwnPaths::default(),
         };
         for (index, place) in realms.into_iter().enumerate() {
@@ -162,6 +165,16 @@ impl RouteTable {
         }
     }
 
+    /// The realm whose caller gets the refusal of a request to this path: the realm whose door the path is, or, in another
+    /// spelling, the door of a dialect. The realm decides only about the words of the refusal.
+    pub fn realm_meant(&self, path: &str) -> Option<usize> {
+        self.realm_at(path).or_else(|| {
+            let meant = disguise::resolved(path);
+            let found = self.doors.iter().position(|door| *door == meant);
+            found.and_then(|index| self.door_realms.get(index)).copied()
+        })
+    }
+
     /// The identity provider's path for a path of a dialect; `None` for other paths.
     pub fn upstream_path(&self, path: &str) -> Option<&str> {
         self.upstream.get(path).map(String::as_str)
@@ -173,21 +186,26 @@ impl RouteTable {
         self.endpoints.insert(path, endpoint);
     }
 
+    fn add_door(&mut self, path: &str, realm: usize) {
+        self.doors.push(disguise::segments(path));
+        self.door_realms.push(realm);
+    }
+
     fn add_dialect(&mut self, place: RealmPath<'_>, index: usize) {
         for path in place.token_paths() {
-            self.doors.push(disguise::segments(&path));
+            self.add_door(&path, index);
             self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
             self.endpoints.insert(path, Endpoint::Token(index));
         }
         for path in place.introspection_paths() {
-            self.doors.push(disguise::segments(&path));
+            self.add_door(&path, index);
             for spelling in [format!("{path}/"), path.clone()] {
                 self.upstream.insert(spelling, format!("{}{INTROSPECT}", place.path));
             }
             self.add(path, Endpoint::Own(OwnTokenEndpoint::Introspection, index));
         }
         for path in place.api_access_paths() {
-            self.doors.push(disguise::segments(&path));
+            self.add_door(&path, index);
             self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
             self.endpoints.insert(path, Endpoint::ApiAccess(index));
         }

@@ -75,7 +75,7 @@ impl RequestContext<'_> {
     /// Refuses a request because of its head.
     pub fn reject(self, head: &Parts, refusal: &Refusal) -> Response<Body> {
         let generation = self.generation;
-        let realm = generation.table.realm_at(head.uri.path()).and_then(|index| generation.realms.get(index));
+        let realm = generation.table.realm_meant(head.uri.path()).and_then(|index| generation.realms.get(index));
         let mut response = self.record(head, realm).end_outside(refusal);
         if refusal.reason == Reason::FramingRefused && head.version < Version::HTTP_2 {
             // The end of the request is in doubt, so Cambio reads nothing more from this connection.

@@ -18,7 +18,7 @@ use super::realm_runtime::RealmRuntime;
 use super::record::AuditRecord;
 use super::services::ReadForm;
 use crate::adapters::net::body::Body;
-use crate::judgement::exchange::classify::{Classified, GovernedGrant, classify};
+use crate::judgement::exchange::classify::{Classified, GovernedGrant, classify, classify_known};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::exchange::{api_access, json};
 use crate::judgement::jose::jws::kid_of_public_key;
@@ -103,9 +103,15 @@ fn read_request(
     }
     let closed = Doors::default();
     let doors = realm.map_or(&closed, |realm| &realm.config.doors);
-    let takes_json = realm.is_some_and(|realm| realm.config.dialect.rules().json);
-    let as_json = if takes_json { json::classify(head, &form.bytes) } else { None };
-    match as_json.unwrap_or_else(|| classify(head, &form.bytes, doors)) {
+    let rules = realm.map(|realm| realm.config.dialect.rules());
+    let as_json = if rules.is_some_and(|rules| rules.json) { json::classify(head, &form.bytes) } else { None };
+    let is_dialects_path = context.generation.table.upstream_path(head.uri.path()).is_some();
+    let as_form = if is_dialects_path && rules.is_some_and(|rules| rules.refuses_unknown_grants) {
+        classify_known
+    } else {
+        classify
+    };
+    match as_json.unwrap_or_else(|| as_form(head, &form.bytes, doors)) {
         Classified::Refused(refusal) => Err(refusal),
         Classified::Exchange(grant, form) => Ok(TokenRequest::Governed(GovernedRequest::Exchange(grant, form))),
         Classified::Refresh(form) => Ok(TokenRequest::Governed(GovernedRequest::Refresh(form))),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::DialectRules;
+use super::rules::{ClaimForm, DialectRules};
 use crate::words::refusal::{Reason, Refusal};
 
 /// Claims that are numbers (RFC 7519 section 2, `NumericDate`); other required claims are texts.
@@ -22,7 +22,7 @@ pub struct DialectInput<'a> {
 /// Checks the subject token against the dialect's rules.
 ///
 /// # Errors
-/// [`Reason::SubjectTokenClaims`] if a claim is missing or `iss` is not the `subject_issuer`;
+/// [`Reason::SubjectTokenClaims`] if a claim is missing or not of its form, or `iss` is not the `subject_issuer`;
 /// [`Reason::SubjectTokenAudience`] if `aud` has none of the realm's hosts.
 pub fn check(rules: &DialectRules, input: &DialectInput<'_>) -> Result<(), Refusal> {
     for name in rules.required_claims {
@@ -33,6 +33,12 @@ pub fn check(rules: &DialectRules, input: &DialectInput<'_>) -> Result<(), Refus
         };
         if !there {
             return Err(Refusal::new(Reason::SubjectTokenClaims, format!("the dialect needs the claim {name}")));
+        }
+    }
+    for optional in rules.optional_claims {
+        if input.claims.get(optional.name).is_some_and(|value| !has_form(optional.form, value)) {
+            let detail = format!("the claim {} is not what the dialect says: {}", optional.name, words(optional.form));
+            return Err(Refusal::new(Reason::SubjectTokenClaims, detail));
         }
     }
     let issuer = input.claims.get("iss").and_then(Value::as_str);
@@ -46,6 +52,39 @@ pub fn check(rules: &DialectRules, input: &DialectInput<'_>) -> Result<(), Refus
         ));
     }
     Ok(())
+}
+
+fn has_form(form: ClaimForm, value: &Value) -> bool {
+    match (form, value) {
+        (ClaimForm::Text, Value::String(_)) => true,
+        (ClaimForm::Locale, Value::String(text)) => is_locale(text),
+        (ClaimForm::TimeZone, Value::String(text)) => is_time_zone(text),
+        _ => false,
+    }
+}
+
+fn words(form: ClaimForm) -> &'static str {
+    match form {
+        ClaimForm::Text => "a text",
+        ClaimForm::Locale => "a language such as en, or en-US with a country",
+        ClaimForm::TimeZone => "the name of a time zone, such as Europe/Paris",
+    }
+}
+
+fn is_locale(text: &str) -> bool {
+    let (language, country) =
+        text.split_once('-').map_or((text, None), |(language, country)| (language, Some(country)));
+    let has = |text: &str, of: fn(&u8) -> bool| text.len() == 2 && text.bytes().all(|byte| of(&byte));
+    has(language, u8::is_ascii_lowercase) && country.is_none_or(|country| has(country, u8::is_ascii_uppercase))
+}
+
+/// Whether a text is written like a name of the time zone database. The database itself changes, so it is not asked.
+fn is_time_zone(text: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(&byte))
+    };
+    text.split('/').all(is_part)
 }
 
 /// Whether `aud` has the host, with or without its port (RFC 7519 section 4.1.3). The case of a host does not matter.
@@ -112,6 +151,30 @@ mod tests {
             ("no issuer", host, None, Reason::SubjectTokenClaims),
         ] {
             assert_eq!(check(&claims(), host, subject_issuer), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn pace_wants_optional_claims_to_be_what_its_page_says() {
+        for (name, value, ok) in [
+            ("name", json!("Jane Doe"), true), ("name", json!(""), true), ("name", json!(7), false),
+            ("name", json!(["Jane"]), false), ("name", json!(null), false), ("name", json!({"given": "Jane"}), false),
+            ("given_name", json!(false), false), ("family_name", json!({}), false),
+            ("locale", json!("de"), true), ("locale", json!("en-US"), true), ("locale", json!("en_US"), false),
+            ("locale", json!("EN"), false), ("locale", json!("en-us"), false), ("locale", json!("deu"), false),
+            ("locale", json!(""), false), ("locale", json!("de-"), false), ("locale", json!(1), false),
+            ("locale", json!(["de"]), false), ("locale", json!(null), false),
+            ("zoneinfo", json!("Europe/Paris"), true), ("zoneinfo", json!("UTC"), true), ("zoneinfo", json!("Etc/GMT+5"), true),
+            ("zoneinfo", json!("America/Argentina/Buenos_Aires"), true), ("zoneinfo", json!("Europe/"), false),
+            ("zoneinfo", json!("/etc/passwd"), false), ("zoneinfo", json!("../x"), false), ("zoneinfo", json!(""), false),
+            ("zoneinfo", json!("+02:00"), false), ("zoneinfo", json!(2), false),
+            ("email_verified", json!("true"), true), ("nickname", json!(7), true), // not used
+        ] {
+            let mut claims = claims();
+            claims[name] = value.clone();
+            let found = check(&claims, &["api.dev.pace.cloud"], Some("https://as.example.com"));
+            assert_eq!(found, (!ok).then_some(Reason::SubjectTokenClaims), "{name}: {value}");
         }
     }
 

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::refusal::DialectRefusal;
 use super::rfc8693;
-use super::rules::{AnswerMember, AnswerShape, DialectRules};
+use super::rules::{AnswerMember, AnswerShape, ClaimForm, DefaultClaim, DefaultValue, DialectRules, OptionalClaim};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Cause, PublicError};
@@ -13,20 +13,36 @@ use crate::words::refusal::{Cause, PublicError};
 pub const RULES: DialectRules = DialectRules {
     token_paths: &["/protocol/openid-connect/token"],
     json: true,
+    refuses_unknown_grants: true,
     subject_tokens: Some(&[TokenType::AccessToken]),
     // PACE does not have the parameter: every token that it issues is a JWT.
     requested_tokens: Some(&[TokenType::AccessToken, TokenType::Jwt]),
     subject_issuer: true,
     drops_offline: true,
     required_claims: &["iat", "exp", "sub", "email"],
+    optional_claims: &[
+        OptionalClaim { name: "name", form: ClaimForm::Text },
+        OptionalClaim { name: "given_name", form: ClaimForm::Text },
+        OptionalClaim { name: "family_name", form: ClaimForm::Text },
+        OptionalClaim { name: "locale", form: ClaimForm::Locale },
+        OptionalClaim { name: "zoneinfo", form: ClaimForm::TimeZone },
+    ],
     audience_is_host: true,
     carried: &["email", "family_name", "given_name", "locale", "name", "zoneinfo"],
-    defaults: &[("locale", "en"), ("zoneinfo", "Europe/Berlin")],
+    defaults: &[
+        // OpenID Connect Core 1.0 section 2: the login met no level of assurance that Cambio could vouch for.
+        DefaultClaim { name: "acr", value: DefaultValue::Text("0") },
+        // Nobody verified the address, unless the audience's file says so.
+        DefaultClaim { name: "email_verified", value: DefaultValue::Flag(false) },
+        DefaultClaim { name: "locale", value: DefaultValue::Text("en") },
+        DefaultClaim { name: "zoneinfo", value: DefaultValue::Text("Europe/Berlin") },
+    ],
     refusal,
     members: AnswerShape::Only(&[
         AnswerMember::Copied("access_token"),
         AnswerMember::Text("issued_token_type", TokenType::Jwt.urn()),
-        AnswerMember::Copied("token_type"),
+        // As in the page's example. A bound token keeps its type.
+        AnswerMember::Instead("token_type", "Bearer", TokenType::AccessToken.urn()),
         AnswerMember::Copied("expires_in"),
     ]),
     ..rfc8693::RULES
@@ -59,11 +75,8 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         // "The authenticated client is not authorized to use this authorization grant type" comes nearest.
         Cause::Denied => forbidden(ErrorCode::UnauthorizedClient, "The client may not exchange this token."),
         Cause::Method => rfc8693::refusal(refused),
-        Cause::Loop => {
-            PublicError::new(StatusCode::LOOP_DETECTED, ErrorCode::InvalidRequest, "The request goes in a circle.")
-        }
         // PACE has no other server error, and shows this code with it.
-        Cause::Unavailable | Cause::Fault => {
+        Cause::Unavailable | Cause::Fault | Cause::Loop => {
             PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InvalidRequest, "Internal Server Error.")
         }
     }

@@ -19,6 +19,9 @@ pub struct DialectRules {
     pub api_access_paths: &'static [&'static str],
     /// Whether a token request may also be a JSON object of texts.
     pub json: bool,
+    /// Whether a grant that the identity provider does not have is refused at the dialect's own paths, in the dialect's
+    /// words. Otherwise the identity provider refuses it.
+    pub refuses_unknown_grants: bool,
     /// The `subject_token_type` of a request without one; `None`: the parameter is required.
     pub subject_token_type: Option<TokenType>,
     /// The only subject token types; `None`: the audiences' files say.
@@ -35,12 +38,14 @@ pub struct DialectRules {
     pub refreshes: bool,
     /// Claims that a subject token must have, besides those that every subject token must have.
     pub required_claims: &'static [&'static str],
+    /// Claims that a subject token may have, and what they must be if it has them.
+    pub optional_claims: &'static [OptionalClaim],
     /// Whether the subject token's `aud` must have the host that was called.
     pub audience_is_host: bool,
     /// Claims of the subject token that the new token also has.
     pub carried: &'static [&'static str],
-    /// Values of some carried claims for subject tokens without them.
-    pub defaults: &'static [(&'static str, &'static str)],
+    /// Claims that a minted token has in any case, if nothing else gives them a value.
+    pub defaults: &'static [DefaultClaim],
     /// The answer to a refusal.
     pub refusal: fn(&DialectRefusal<'_>) -> PublicError,
     /// Whether the identity provider's refusals are passed on unchanged. Otherwise they are answered like Cambio's own.
@@ -59,6 +64,53 @@ impl DialectRules {
         let all = [self.token_paths, self.introspection_paths, self.api_access_paths];
         all.into_iter().flatten().any(|template| template.contains("{realm}"))
     }
+}
+
+/// A claim that a minted token has in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DefaultClaim {
+    /// The claim's name.
+    pub name: &'static str,
+    /// The claim's value, if neither the subject token nor the audience's file gives one.
+    pub value: DefaultValue,
+}
+
+/// The value of a [`DefaultClaim`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// A text.
+    Text(&'static str),
+    /// A truth value.
+    Flag(bool),
+}
+
+impl From<DefaultValue> for serde_json::Value {
+    fn from(value: DefaultValue) -> Self {
+        match value {
+            DefaultValue::Text(text) => Self::from(text),
+            DefaultValue::Flag(flag) => Self::from(flag),
+        }
+    }
+}
+
+/// A claim that a subject token may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionalClaim {
+    /// The claim's name.
+    pub name: &'static str,
+    /// What the claim must be.
+    pub form: ClaimForm,
+}
+
+/// What the value of a claim must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimForm {
+    /// A text.
+    Text,
+    /// A language of ISO 639-1 in lower case, and perhaps `-` and a country of ISO 3166-1 in upper case.
+    Locale,
+    /// A name of the time zone database.
+    TimeZone,
 }
 
 /// Which members a successful answer has.

@@ -102,6 +102,15 @@ impl GovernedGrant {
     }
 }
 
+/// Grants of the identity provider that exchange no token.
+const ORDINARY_GRANTS: [&str; 5] = [
+    "authorization_code",
+    "client_credentials",
+    "password",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:device_code",
+];
+
 /// The classes of token requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Classified {
@@ -125,6 +134,20 @@ pub fn classify(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
         // No server issues anything for a form without a grant.
         Err(refusal) if refusal.reason == Reason::GrantTypeMissing => Classified::Refused(refusal),
         Err(_) if is_ordinary(head, body) => Classified::Other,
+        Err(refusal) => Classified::Refused(refusal),
+    }
+}
+
+/// Reads a token request like [`classify`], at a path whose page knows the exchange alone. A request that would pass must be
+/// a form with a grant of the identity provider. Otherwise Cambio refuses it, in the dialect's words.
+pub fn classify_known(head: &Parts, body: &[u8], doors: &Doors) -> Classified {
+    let classified = classify(head, body, doors);
+    if classified != Classified::Other {
+        return classified;
+    }
+    match read(head, body) {
+        Ok(form) if form.one("grant_type").is_some_and(|grant| ORDINARY_GRANTS.contains(&grant)) => classified,
+        Ok(_) => Classified::Refused(Refusal::new(Reason::GrantTypeUnsupported, "grant_type is no grant of Keycloak")),
         Err(refusal) => Classified::Refused(refusal),
     }
 }

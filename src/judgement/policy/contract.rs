@@ -72,8 +72,8 @@ pub struct Contract {
     pub claims: Names,
     /// Claims that the dialect allows too.
     pub carried: BTreeSet<String>,
-    /// Texts of claims of a minted token, if the subject token does not have these claims.
-    pub defaults: BTreeMap<String, String>,
+    /// Claims of a minted token that nothing else gives a value.
+    pub defaults: BTreeMap<String, Value>,
     /// Claims that Cambio adds to an access token.
     pub set: Map<String, Value>,
     /// The form of an access token.

@@ -83,9 +83,11 @@ impl Contract {
         for (name, value) in person.iter().filter(|(name, _)| self.copies(name, &scope)) {
             claims.insert(name.clone(), value.clone());
         }
-        for (name, text) in &self.defaults {
-            if !person.contains_key(name) && !ClaimClass::of(name).is_reserved() {
-                claims.insert(name.clone(), Value::from(text.as_str()));
+        // The realm's own statement about its user is left out, and never contradicted.
+        let own = |name: &str| self.provenance.is_of_realm() && person.contains_key(name);
+        for (name, value) in &self.defaults {
+            if !claims.contains_key(name) && !own(name) && !ClaimClass::of(name).is_reserved() {
+                claims.insert(name.clone(), value.clone());
             }
         }
         self.add_claims(&mut claims, &roles);

@@ -312,6 +312,8 @@ pub enum SubjectRule {
     /// The issuer's name in the configuration, `#`, and the subject token's `sub`: nobody else has it.
     #[default]
     Qualified,
+    /// A UUID over the subject token's `iss` and `sub`.
+    Uuid,
     /// What the issuer's `claimMappings.username` gives.
     Mapped,
     /// The subject token's `sub` as it is.

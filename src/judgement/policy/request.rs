@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::judgement::dialect::DefaultClaim;
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -44,8 +45,8 @@ pub struct ExchangeRequest<'a> {
     pub impersonate: Option<Impersonated<'a>>,
     /// Claims that a token that Cambio signs may have besides those that the audience's file lists.
     pub carried: &'a [&'a str],
-    /// Claims of a minted token, with their texts, for subject tokens without them.
-    pub defaults: &'a [(&'a str, &'a str)],
+    /// Claims that a minted token has in any case.
+    pub defaults: &'a [DefaultClaim],
     /// Whether the scope `offline_access` is left out if it is not permitted. Otherwise the request is refused.
     pub drop_offline: bool,
     /// Whether the identity provider's answer may have another `sub` than the subject token, or none, if both are about

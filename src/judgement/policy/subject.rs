@@ -1,6 +1,11 @@
 //! The `sub` of a token that is minted for a foreign subject. Two issuers, or an issuer and the realm, may have the same
 //! `sub`. So Cambio puts the issuer's name, which can't contain `#`, before `#` and the `sub`, unless the audience's owner
-//! chooses another rule.
+//! chooses another rule. With `uuid`, the `sub` is a UUID of version 5 (RFC 9562 section 5.5) over the token's `iss` and `sub`:
+//! the same in every replica and after every restart, and different from Keycloak's own ids, which are of version 4.
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use serde_json::Value;
+use uuid::{Builder, Uuid};
 
 use crate::judgement::expression::{Expression, Variables};
 use crate::judgement::policy::model::SubjectRule;
@@ -26,6 +31,10 @@ pub fn minted(
     let name = match (rule, username) {
         (SubjectRule::Keep, _) => request.subject.to_owned(),
         (SubjectRule::Qualified, _) => format!("{issuer}#{}", request.subject),
+        (SubjectRule::Uuid, _) => match request.claims.get("iss").and_then(Value::as_str) {
+            Some(iss) => uuid(iss, request.subject).hyphenated().to_string(),
+            None => return failed("the token has no iss"),
+        },
         (SubjectRule::Mapped, None) => {
             return failed(&format!("set issuers.{issuer}.claimMappings.username in cambio.yaml"));
         }
@@ -47,6 +56,19 @@ pub fn minted(
     } else {
         Ok(name)
     }
+}
+
+/// The id of one issuer's subject. The namespace of its `sub` is the UUID of the `iss` in the namespace of URLs, so no choice
+/// of `iss` and `sub` is read as another.
+fn uuid(iss: &str, sub: &str) -> Uuid {
+    version_5(version_5(Uuid::NAMESPACE_URL, iss), sub)
+}
+
+fn version_5(namespace: Uuid, name: &str) -> Uuid {
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[namespace.as_bytes(), name.as_bytes()].concat());
+    let mut first = [0; 16];
+    first.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+    Builder::from_sha1_bytes(first).into_uuid()
 }
 
 #[cfg(test)]

@@ -31,6 +31,19 @@ pub(super) fn segments(path: &str) -> Vec<String> {
     decode(path).split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
 }
 
+/// The segments of a path as most servers would resolve them: without parameters, and without dot segments.
+pub(super) fn resolved(path: &str) -> Vec<String> {
+    let mut resolved: Vec<String> = Vec::new();
+    for segment in segments(path) {
+        match segment.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => drop(resolved.pop()),
+            name => resolved.push(name.to_owned()),
+        }
+    }
+    resolved
+}
+
 /// Whether some server could read `path`, which is no canonical token endpoint, as a token endpoint, or as one of the
 /// `doors` that dialects have.
 pub(super) fn may_be_read_as_door(path: &str, doors: &[Vec<String>]) -> bool {

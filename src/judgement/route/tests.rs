@@ -347,3 +347,24 @@ fn dialects_have_doors_of_their_own() {
         assert_eq!(table.upstream_path(path), upstream, "{path}");
     }
 }
+
+/// A refusal of another spelling is answered in the words of the dialect whose door is meant, and decides nothing else.
+#[test]
+fn who_calls_a_dialect_by_another_spelling_is_told_in_its_words() {
+    let place = |path, dialect: Dialect| RealmPath { path, rules: dialect.rules(), realm: "" };
+    let table = RouteTable::new([place("/realms/kb", Dialect::KeyBridge), place("/realms/pace", Dialect::Pace)]);
+    for (path, expected) in [
+        ("/protocol/openid-connect/token", Some(1)),
+        ("/protocol/openid-connect/token/", Some(1)),
+        ("//Protocol/./openid-connect/x/../%74oken;a=b", Some(1)),
+        ("/token/oauth2/", Some(0)),
+        ("/realms/pace/protocol/openid-connect/token", Some(1)),
+        ("/realms/pace/protocol/openid-connect/token/", None),
+        ("/x/protocol/openid-connect/token", None),
+        ("/protocol/openid-connect/token/introspect", None),
+        ("/../..", None),
+        ("/", None),
+    ] {
+        assert_eq!(table.realm_meant(path), expected, "{path}");
+    }
+}

@@ -104,10 +104,13 @@ pub enum SubjectRule {
     /// The issuer's name in `cambio.yaml`, `#`, and the subject token's `sub`.
     #[default]
     Qualified,
+    /// A UUID (version 5) over the subject token's `iss` and `sub`: always the same for one subject of one issuer, and
+    /// different for every other.
+    Uuid,
     /// The result of `issuers.*.claimMappings.username`.
     Mapped,
     /// The subject token's `sub`, unchanged. It may be equal to the `sub` of somebody else in the realm.
     Keep,
 }
 
-means!(SubjectRule => model::SubjectRule: Qualified Mapped Keep);
+means!(SubjectRule => model::SubjectRule: Qualified Uuid Mapped Keep);

@@ -122,7 +122,7 @@ fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: 
                 at.problem(format!("mapped: set issuers.{name}.claimMappings.username in cambio.yaml"));
             }
         }
-        SubjectRule::Keep | SubjectRule::Qualified => {}
+        SubjectRule::Keep | SubjectRule::Qualified | SubjectRule::Uuid => {}
     }
 }
 

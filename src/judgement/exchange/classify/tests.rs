@@ -363,3 +363,34 @@ fn a_refresh_token_of_ours_is_ours_to_answer_or_goes_nowhere() {
         assert_eq!(short(&classify(&form_head(), body.as_bytes(), &OPEN)), expected, "{name}");
     }
 }
+
+/// At a path of a page that knows the exchange alone, what is no grant of Keycloak is refused in the page's words.
+#[test]
+fn at_the_path_of_a_page_nothing_passes_but_grants_of_keycloak() {
+    for (body, expected) in [
+        ("grant_type=password&username=a", "other"),
+        ("grant_type=authorization_code&code=c", "other"),
+        ("grant_type=client_credentials", "other"),
+        ("grant_type=refresh_token&refresh_token=r", "other"),
+        ("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code", "other"),
+        ("grant_type=urn:example:grant", "grant_type_unsupported"),
+        ("grant_type=Password", "grant_type_unsupported"),
+        ("grant_type=password%20", "grant_type_unsupported"),
+        ("username=a", "grant_type_missing"),
+        ("", "grant_type_missing"),
+    ] {
+        let told = short(&classify_known(&form_head(), body.as_bytes(), &CLOSED));
+        let expected = if expected == "other" { short(&Classified::Other) } else { expected.to_owned() };
+        assert_eq!(told, expected, "{body}");
+    }
+    let mut head = form_head();
+    head.headers.insert("content-type", "text/plain".parse().unwrap());
+    let told = classify_known(&head, b"grant_type=password", &CLOSED);
+    assert!(matches!(&told, Classified::Refused(refusal) if refusal.reason == Reason::ContentTypeNotForm), "{told:?}");
+    let exchange = b"grant_type=urn:ietf:params:oauth:grant-type:token-exchange";
+    assert_eq!(
+        short(&classify_known(&form_head(), exchange, &CLOSED)),
+        short(&classify(&form_head(), exchange, &CLOSED)),
+        "the rest is as everywhere"
+    );
+}

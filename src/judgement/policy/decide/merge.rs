@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::context::DecisionContext;
+use crate::judgement::dialect::DefaultClaim;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::model::{Audience, Issuance, Profile, RoleOutput};
 use crate::judgement::policy::provenance::Provenance;
@@ -113,7 +114,7 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
         binding: request.binding.cloned(),
         claims: token.claims.clone(),
         carried: if signs { owned(request.carried) } else { BTreeSet::new() },
-        defaults: if mints { owned_pairs(request.defaults) } else { BTreeMap::new() },
+        defaults: if mints { valued(request.defaults) } else { BTreeMap::new() },
         set: terms.set,
         profile: if mints { token.profile } else { Profile::Keycloak },
         issuance,
@@ -147,6 +148,6 @@ fn owned(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-fn owned_pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|pair| (pair.0.to_owned(), pair.1.to_owned())).collect()
+fn valued(defaults: &[DefaultClaim]) -> BTreeMap<String, Value> {
+    defaults.iter().map(|one| (one.name.to_owned(), one.value.into())).collect()
 }

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::*;
+use crate::judgement::dialect::{DefaultClaim, DefaultValue};
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::decide::decide;
@@ -279,13 +280,21 @@ fn a_subject_that_has_its_name_keeps_it_and_whose_it_is() {
 #[test]
 fn a_dialect_carries_claims_over_and_has_defaults() {
     let mut claims = foreign_claims();
-    claims.extend(object(json!({"locale": "fr"})));
+    claims.extend(object(json!({"locale": "fr", "email_verified": true})));
+    let text = |name, text| DefaultClaim { name, value: DefaultValue::Text(text) };
     let audiences = [String::from("back-end-api")];
     let request = ExchangeRequest {
         provenance: Provenance::Foreign,
         issuer: "partner",
         carried: &["email", "locale", "acr", "act", "sid", "realm_access"],
-        defaults: &[("locale", "en"), ("zoneinfo", "Europe/Berlin"), ("sub", "x"), ("aud", "y"), ("sid", "z")],
+        defaults: &[
+            text("locale", "en"),
+            text("zoneinfo", "Europe/Berlin"),
+            text("sub", "x"),
+            text("aud", "y"),
+            text("sid", "z"),
+            DefaultClaim { name: "email_verified", value: DefaultValue::Flag(false) },
+        ],
         ..request(&audiences, &claims)
     };
     let mut target = minting();
@@ -293,6 +302,7 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
     let contract = decide(&policy([target]), "corp", &request, now()).unwrap().contract;
     let from = Ingredients { directory: None, issuer: ISSUER, now: now(), jti: JTI };
     let minted = contract.mint(&claims, &from).unwrap().claims;
+    assert_eq!(minted["email_verified"], false, "the subject token says true, and nothing lets it speak");
     let text = |name: &str| minted.get(name).and_then(Value::as_str);
     assert_eq!((text("email"), text("locale"), text("acr")), (Some("u@example.org"), Some("fr"), Some("1")));
     assert_eq!(
@@ -300,6 +310,14 @@ fn a_dialect_carries_claims_over_and_has_defaults() {
         (Some("Europe/Berlin"), Some("partner#user-1"), Some("back-end-api"))
     );
     assert!(["act", "sid", "realm_access"].iter().all(|name| !minted.contains_key(*name)));
+
+    let own = ExchangeRequest { provenance: Provenance::Realm, issuer: "corp", ..request };
+    let mut target = minting();
+    target.permissions[0].scopes = listed(&[]);
+    let contract = decide(&policy([target]), "corp", &own, now()).unwrap().contract;
+    let minted = contract.mint(&claims, &from).unwrap().claims;
+    assert_eq!(minted["zoneinfo"], "Europe/Berlin");
+    assert!(!minted.contains_key("email_verified"), "what the realm says is not contradicted: {minted:?}");
 }
 
 #[test]

@@ -6,12 +6,20 @@ use crate::judgement::policy::samples::{object, request};
 
 #[test]
 fn whom_a_minted_token_is_about() {
-    let claims = object(json!({"email": "u@p.example", "empty": "", "line": "a\nb", "n": 1}));
+    let claims =
+        object(json!({"iss": "https://as.example.com", "email": "u@p.example", "empty": "", "line": "a\nb", "n": 1}));
     let cel = |source: &str| Some(Expression::compile(source).unwrap());
     let long = "x".repeat(256);
     for (name, rule, sub, username, expected) in [
         ("qualified", SubjectRule::Qualified, "42", None, Some("partner#42")),
         ("kept", SubjectRule::Keep, "42", None, Some("42")),
+        (
+            "a UUID",
+            SubjectRule::Uuid,
+            "03836e1f-58ed-4d67-baa0-a73bf77b9d5d",
+            None,
+            Some("652d7b51-e62d-5c1e-a8a7-70d518342005"),
+        ),
         ("mapped", SubjectRule::Mapped, "42", cel("'p:' + claims.email"), Some("p:u@p.example")),
         ("no mapping", SubjectRule::Mapped, "42", None, None),
         ("a claim that is missing", SubjectRule::Mapped, "42", cel("claims.missing"), None),
@@ -34,4 +42,32 @@ fn whom_a_minted_token_is_about() {
             assert!(!refusal.detail.contains("p.example"), "{}", refusal.detail);
         }
     }
+}
+
+/// As `uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_URL, iss), sub)` of Python.
+#[test]
+fn a_uuid_is_one_subject_of_one_issuer() {
+    let (as_example, other) = ("https://as.example.com", "https://other.example.com");
+    assert_eq!(uuid(as_example, "42").to_string(), "38ad5590-c90a-561b-a58c-2fd17805cf66");
+    assert_eq!(uuid(as_example, "42").get_version_num(), 5, "Keycloak's are of version 4");
+    let different = [
+        uuid(as_example, "42"),
+        uuid(other, "42"),
+        uuid(as_example, "43"),
+        uuid(as_example, ""),
+        uuid("https://as.example.com4", "2"),
+        uuid("https://as.example.co", "m42"),
+        uuid("", "https://as.example.com42"),
+        uuid(as_example, "\u{e9}"),
+        uuid(as_example, "e\u{301}"),
+    ];
+    let distinct: std::collections::BTreeSet<_> = different.iter().collect();
+    assert_eq!(distinct.len(), different.len(), "{different:?}");
+}
+
+#[test]
+fn a_uuid_needs_the_tokens_issuer() {
+    let claims = object(json!({"iss": 7}));
+    let request = ExchangeRequest { provenance: Provenance::Foreign, subject: "42", ..request(&[], &claims) };
+    assert_eq!(minted(SubjectRule::Uuid, &request, None).unwrap_err().reason, Reason::SubjectMappingFailed);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::realm::Realm;
 use crate::adapters::config::load::problem::At;
+use crate::judgement::dialect::Dialect;
 use crate::judgement::policy::model::Issuance;
 use crate::words::oauth::names::Names;
 
@@ -91,6 +92,15 @@ impl<'a> Issuances<'a> {
                 let issuance = issuance.as_str();
                 let way = "signingKeys or signingKey in cambio.yaml, or `issuance: forward` here";
                 at.problem(format!("{issuance} needs a key that the realm does not have: set realms.{name}.{way}"));
+            }
+        }
+        if home.is_some_and(|home| Dialect::from(home.realm.dialect).rules().audience_is_host) {
+            for (_, at) in self.0.iter().filter(|(issuance, _)| *issuance == Issuance::Translate) {
+                at.problem(
+                    "translate can't work with this realm's dialect: the dialect takes tokens whose `aud` is the host, and \
+                     the upstream's JWT authorization grant takes assertions whose only `aud` is the realm's issuer; use \
+                     `issuance: mint`",
+                );
             }
         }
         if let Some((_, at)) = self.0.iter().find(|(issuance, _)| *issuance == Issuance::Mint) {
