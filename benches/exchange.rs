@@ -72,6 +72,7 @@ fn policy() -> Policy {
         issuers: listed(&["corp"]),
         subject_tokens: BTreeSet::from([TokenType::AccessToken]),
         requested_tokens: BTreeSet::from([TokenType::AccessToken]),
+        default_scopes: BTreeSet::new(),
         scopes: listed(&["email", "profile"]),
         issuance: None,
         demands: Demands::default(),

@@ -131,6 +131,31 @@ async fn every_dialect_tells_as_its_page_does() {
     }
 }
 
+/// The page's own request has no scope, and its token has the scope `api`.
+#[tokio::test]
+async fn key_bridge_gives_the_default_scope() {
+    for (lines, asked, expected) in [
+        ("scopes: [api, write], defaultScopes: [api]", "-", Some("api")),
+        ("scopes: [api, write], defaultScopes: [api]", "", Some("api")),
+        ("scopes: [api, write], defaultScopes: [api]", "write", Some("write")),
+        ("scopes: [api, write]", "-", None),
+    ] {
+        let permissions = format!("permissions: [{{ clients: [front-end-app], issuance: mint, {lines} }}]\n");
+        let world = Plan::new()
+            .await
+            .configure("    signingKey: corp.pem\n", "    signingKey: corp.pem\n    dialect: key-bridge\n")
+            .audience("back-end-api", &format!("{BACK_END_API}{permissions}"))
+            .start()
+            .await;
+        let alice = world.alice().await;
+        let fields = form::changed(&exchange_fields(&alice), &[("scope", asked)]);
+        let answer = client::post(world.address(), KEY_BRIDGE, &fields).await;
+        let scope = token::claims(&answer.access_token()).get("scope").cloned();
+        assert_eq!(scope, expected.map(Value::from), "{lines} {asked}");
+        assert_eq!(answer.json().get("scope").cloned(), scope, "an empty scope is left out");
+    }
+}
+
 #[tokio::test]
 async fn key_bridge_takes_http_basic() {
     let world = world("key-bridge", "").await;

@@ -119,16 +119,21 @@ impl Judge<'_> {
         }
     }
 
-    /// Decides a request that asks for no scope. What is minted has as much of the subject token's scope as is permitted.
+    /// Decides a request that asks for no scope. What is minted has as much of the subject token's scope as is permitted, and
+    /// the default scopes of permissions that apply.
     fn any(&self) -> Result<Decision, Refusal> {
         let offers = self.offers(GrantedScope::Open)?;
-        let available = scope_to_mint(self.context.request);
+        let own = scope_to_mint(self.context.request);
         let mut refusal = None;
         for choice in choose::choices(&[], &offers) {
             if choice.issuance != Issuance::Mint {
                 return self.decision(&offers, &choice, GrantedScope::Open, None);
             }
-            match largest(&offers, &choice, &available) {
+            let defaults = offers.iter().flat_map(|offer| offer.default_scopes(choice.demands));
+            let available: Scope = own.iter().chain(defaults).map(str::to_owned).collect();
+            let scope = largest(&offers, &choice, &available);
+            // A default scope harms no request that is allowed without it.
+            match scope.or_else(|| largest(&offers, &choice, &own)) {
                 Some(scope) => return self.exactly(&scope),
                 None => refusal = refusal.or_else(|| Some(self.none_holds(&offers, &choice, &available))),
             }

@@ -100,6 +100,8 @@ pub struct Permission {
     pub requested_tokens: BTreeSet<TokenType>,
     /// Scope tokens that clients may request.
     pub scopes: Names,
+    /// Scope tokens, all of them permitted, for requests without `scope`.
+    pub default_scopes: BTreeSet<String>,
     /// How the answer is made; `None`: as the audience says.
     pub issuance: Option<Issuance>,
     /// What else the subject token must meet.

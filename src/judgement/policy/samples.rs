@@ -44,6 +44,7 @@ pub(crate) fn permission() -> Permission {
         subject_clients: Names::default(),
         exchanged: false,
         requested_tokens: BTreeSet::from([TokenType::AccessToken]),
+        default_scopes: BTreeSet::new(),
         scopes: listed(&["email", "profile"]),
         issuance: None,
         demands: Demands::default(),

@@ -90,6 +90,11 @@ impl<'a> AudienceOffer<'_, 'a> {
         self.counted(demands).fold(Scopes::none(), |all, one| all.union(&one.scopes.scopes()))
     }
 
+    /// The default scopes of the permissions that count.
+    pub(super) fn default_scopes(&self, demands: Demands) -> impl Iterator<Item = &'a str> {
+        self.counted(demands).flat_map(|one| one.permission.default_scopes.iter().map(String::as_str))
+    }
+
     /// Whether one of the permissions that count lets callers have ID tokens.
     pub(super) fn gives_id_tokens(&self, demands: Demands) -> bool {
         self.counted(demands).any(|one| one.permission.requested_tokens.contains(&TokenType::IdToken))

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::config::file::schema::{means, names_of, not_empty, some};
+use crate::adapters::config::file::schema::{each, means, names_of, not_empty, some};
 use crate::adapters::config::file::value::Period;
 use crate::judgement::policy::delegation::MAX_DEPTH;
 use crate::judgement::policy::model;
@@ -58,6 +58,12 @@ pub struct Permission {
     /// scope for a foreign token; `offline_access` must always be named. Without `scopes`, no scope.
     #[schemars(transform = some("scope", "leave it out to permit no scope, write [\"*\"] to permit all"))]
     pub scopes: Option<Vec<String>>,
+    /// Scopes for requests without `scope`, from `scopes`. They are granted as if the caller had requested them, beside the
+    /// scopes of the subject token that this permission permits. Only with `mint`, because the upstream has default scopes
+    /// of its own.
+    #[serde(default)]
+    #[schemars(transform = each("scope"))]
+    pub default_scopes: Vec<String>,
     /// CEL expression over `claims` (the subject token's), `client`, `audience` and `scopes` that must be true.
     pub condition: Option<String>,
     /// Who may act for the subject (RFC 8693 sections 1.1, 4.1 and 4.4); not with `forward`. Without it, Cambio refuses

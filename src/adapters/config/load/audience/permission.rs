@@ -11,6 +11,7 @@ use crate::adapters::config::load::problem::{At, optional};
 use crate::adapters::config::load::value::expression;
 use crate::judgement::policy::decide::refreshable;
 use crate::judgement::policy::model::{Demands, Issuance, Permission};
+use crate::judgement::policy::scopes::OFFLINE;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 
@@ -22,6 +23,9 @@ pub(super) fn permission(file: &file::Permission, context: Context<'_>, at: &At<
         None => Some(Names::Listed(BTreeSet::new())),
         Some(scopes) => names(scopes, "every scope", &at.field("scopes")),
     };
+    if let Some(scopes) = &scopes {
+        default_scopes(file, scopes, issuance, &at.field("defaultScopes"));
+    }
     let subject_tokens: BTreeSet<_> = file.subject_tokens.iter().copied().map(TokenType::from).collect();
     let requested_tokens: BTreeSet<_> = file.requested_tokens.iter().copied().map(TokenType::from).collect();
     token_types(file, issuance, at);
@@ -48,6 +52,7 @@ pub(super) fn permission(file: &file::Permission, context: Context<'_>, at: &At<
         subject_tokens,
         requested_tokens,
         scopes: scopes?,
+        default_scopes: file.default_scopes.iter().cloned().collect(),
         issuance: Some(issuance),
         demands: Demands { one_time: file.one_time, still_active: file.still_active },
         condition: condition?,
@@ -57,6 +62,21 @@ pub(super) fn permission(file: &file::Permission, context: Context<'_>, at: &At<
         lifetime: optional(file.lifetime.as_ref(), Period::signed)?,
         expires: optional(file.expires.as_deref(), date_of)?,
     })
+}
+
+/// Refuses default scopes that the permission does not permit, or that only the upstream could grant.
+fn default_scopes(file: &file::Permission, scopes: &Names, issuance: Issuance, at: &At<'_>) {
+    if !file.default_scopes.is_empty() && issuance != Issuance::Mint {
+        let why = "the upstream has default scopes of its own for requests without scope";
+        at.problem(format!("needs `issuance: mint`: {why}"));
+    }
+    for (at, scope) in at.items(&file.default_scopes) {
+        if scope == OFFLINE {
+            at.problem(format!("{OFFLINE} must be requested by name"));
+        } else if !matches!(scopes, Names::Listed(names) if names.contains(scope)) {
+            at.problem(format!("{scope:?} is not among scopes: add it there by name"));
+        }
+    }
 }
 
 /// Refuses what the upstream does not do.

@@ -76,6 +76,53 @@ fn without_a_scope_each_permission_is_judged_by_what_would_be_granted() {
 }
 
 #[test]
+#[rustfmt::skip]
+fn a_request_without_a_scope_gets_the_default_scopes() {
+    let with_default = |scopes: &[&str], default: &str, condition: &str| Permission {
+        default_scopes: default.split_whitespace().map(str::to_owned).collect(),
+        ..with(scopes, condition)
+    };
+    let (poor, rich) = ("!('payments' in scopes)", "'payments' in scopes");
+    let demand = Demands { one_time: true, still_active: false };
+    for (name, permissions, held, expected) in [
+        ("the only scope", vec![with_default(&["api"], "api", "")], "", Ok("api")),
+        ("the others are not given", vec![with_default(&["api", "payments"], "api", "")], "", Ok("api")),
+        ("beside what the subject token has", vec![with_default(&["api", "email"], "api", "")], "email openid", Ok("api email")),
+        ("the condition sees it", vec![with_default(&["payments"], "payments", rich)], "", Ok("payments")),
+        ("the condition excludes it", vec![with_default(&["payments", "email"], "payments", poor)], "email", Ok("email")),
+        ("no more than without", vec![with_default(&["payments"], "payments", poor)], "", Ok("")),
+        ("another permission's", vec![with(&["email"], poor), with_default(&["api"], "api", "")], "email", Ok("api email")),
+        ("of a permission that does not apply", vec![with(&["email"], ""), with_default(&["api"], "api", "claims.acr == '2'")], "email", Ok("email")),
+        ("with demands, only if nothing else holds", vec![with(&["email"], ""), Permission { demands: demand, ..with_default(&["api"], "api", "") }], "email", Ok("email")),
+        ("with demands", vec![Permission { demands: demand, ..with_default(&["api"], "api", "") }], "email", Ok("api")),
+    ] {
+        let decision = decided(&permissions, held, WantedScope::Any);
+        let granted = decision.as_ref().map(|decision| decision.contract.scope_requested.as_ref().unwrap().to_string());
+        assert_eq!(granted.map_err(|refusal| refusal.reason), expected.map(str::to_owned), "{name}");
+        if let Ok(decision) = decision {
+            let pays = decision.contract.scope_requested.unwrap().contains("payments");
+            assert_eq!(decision.contract.set["pays"], json!(pays), "{name}");
+        }
+    }
+    let (asked, permissions) = (scope("payments"), [with_default(&["api", "payments"], "api", "")]);
+    let decision = decided(&permissions, "", WantedScope::Exactly(&asked)).unwrap();
+    assert_eq!(decision.contract.scope_requested, Some(asked), "whoever asks gets what they ask for");
+}
+
+#[test]
+fn default_scopes_of_several_audiences_are_granted_if_all_permit_them() {
+    let (claims, audiences) = (object(json!({"acr": "1"})), names(&["a", "b"]));
+    let defaults = |scopes: &[&str], default: &str| Permission {
+        default_scopes: default.split_whitespace().map(str::to_owned).collect(),
+        ..with(scopes, "")
+    };
+    let a = audience("a", vec![defaults(&["api", "email"], "api email")]);
+    let b = audience("b", vec![with(&["email", "payments"], "")]);
+    let decided = decide(&policy([a, b]), "corp", &request(&audiences, &claims), now()).unwrap();
+    assert_eq!(decided.contract.scope_requested.unwrap().to_string(), "email");
+}
+
+#[test]
 fn a_refusal_names_the_scope_for_which_the_condition_does_not_hold() {
     let permissions = [with(&["email", "payments"], "!('payments' in scopes)")];
     let refusal = decided(&permissions, "openid email payments", WantedScope::Any).unwrap_err();
@@ -147,7 +194,18 @@ fn some_condition() -> impl Strategy<Value = &'static str> {
     ])
 }
 
+/// Default scopes are within the scopes, and minted: the file is refused otherwise.
 fn some_permission() -> impl Strategy<Value = Permission> {
+    let defaults = prop_oneof![3 => Just(Vec::new()), 1 => subsequence(TOKENS.to_vec(), 1..=3)];
+    (some_scopes(), defaults).prop_map(|(permission, defaults)| {
+        let mints = permission.issuance == Some(Issuance::Mint);
+        let named = |token: &&str| matches!(&permission.scopes, Names::Listed(names) if names.contains(*token));
+        let default_scopes = defaults.into_iter().filter(|token| mints && named(token)).map(str::to_owned).collect();
+        Permission { default_scopes, ..permission }
+    })
+}
+
+fn some_scopes() -> impl Strategy<Value = Permission> {
     let names = prop_oneof![
         1 => Just(Names::Any),
         6 => subsequence(TOKENS.to_vec(), 0..=3).prop_map(|names| listed(&names)),
@@ -206,6 +264,11 @@ proptest! {
         for token in &tokens {
             prop_assert!(named.iter().any(|permission| permission.scopes.contains(token)));
             prop_assert!(decision.contract.scope_permitted.contains(token));
+        }
+        if asked.as_ref().is_none_or(Scope::is_empty) && !at_most {
+            let default = |token: &str| permissions.iter().any(|one| one.default_scopes.contains(token));
+            let held = scope(&held);
+            prop_assert!(tokens.iter().all(|token| held.contains(token) || default(token)), "from nowhere: {granted}");
         }
         if let Some(asked) = asked.filter(|asked| !asked.is_empty()) {
             prop_assert!(granted.is_subset(&asked));

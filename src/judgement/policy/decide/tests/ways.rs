@@ -241,6 +241,7 @@ fn some_permission() -> impl Strategy<Value = Permission> {
                     issuers,
                     subject_tokens: subject.into_iter().collect(),
                     requested_tokens: requested.into_iter().collect(),
+                    default_scopes: std::collections::BTreeSet::new(),
                     scopes,
                     issuance,
                     demands,
