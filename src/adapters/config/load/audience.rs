@@ -1,5 +1,6 @@
 //! Audience files.
 
+mod claims;
 mod context;
 mod delegation;
 mod permission;
@@ -63,12 +64,14 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
     let output = roles.as_ref().map(|roles| &roles.output);
     let token = token(&file.token, &issuances, output, home, &at.field("token"));
     if let (Some(permissions), Some(token), Some(home)) = (&permissions, &token, home) {
+        let claims_at = at.field("token").field("claims");
+        claims::without_effect(&file.token.claims, &issuances, permissions, home, &claims_at);
         let foreign = foreign(permissions, home.name);
         subjects(&foreign, token.subject, main, &at.field("token").field("subject"));
         if !foreign.is_empty() && token.claims == Names::Any {
             let message =
                 "\"*\" copies nothing from the tokens of foreign issuers: name the claims that their tokens may bring";
-            at.field("token").field("claims").warning(message);
+            claims_at.warning(message);
         }
     }
     Some(Placed {

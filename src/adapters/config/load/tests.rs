@@ -2,6 +2,7 @@ mod audience;
 mod broken;
 mod claims;
 mod clients;
+mod dialects;
 mod issuance;
 mod issuers;
 mod main_file;
