@@ -6,6 +6,7 @@ use crate::support::files::BACK_END_API;
 use crate::support::world::{ACCESS_TOKEN, ID_TOKEN, Plan, TOKEN_PATH, World, exchange_fields};
 use crate::support::{client, form, golden, token};
 
+mod examples;
 mod pace;
 
 const CERN: &str = "/auth/realms/corp/protocol/openid-connect/token";

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass, field, replace
@@ -110,6 +111,30 @@ class Gate:
         (self._folder / "cambio.yaml").write_text(json.dumps(self._configuration(), indent=2))
         for name, document in self._setup.audiences.items():
             self._write(name, document)
+        return self.start_again()
+
+    def start_example(self, example: Path, changes: dict[str, str]) -> Gate:
+        """Start with the files of an example. Texts of `cambio.yaml` change, each of which stands there once."""
+        shutil.copytree(example, self._folder, dirs_exist_ok=True)
+        host, port = self._upstream
+        changes = {
+            "http://127.0.0.1:8180": f"http://{host}:{port}",
+            "0.0.0.0:8080": f"127.0.0.1:{self._port}",
+            "127.0.0.1:9090": f"127.0.0.1:{self._admin}",
+            "output: stdout": f"output: {self.audit_file}",
+            **changes,
+        }
+        file = self._folder / "cambio.yaml"
+        text = file.read_text()
+        for old, new in changes.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        file.write_text(text)
+        # The example says how these are made.
+        self._keys("generate")
+        if "seal.key" in text:
+            argv = [str(self._binary), "seal-key", "--out", str(self._folder / "seal.key")]
+            subprocess.run(argv, check=True, timeout=20, capture_output=True)
         return self.start_again()
 
     def start_again(self) -> Gate:
@@ -264,6 +289,17 @@ class Gates:
         gate = Gate(self.binary, self._run / f"{len(self.made):02}-{name}", upstream, setup)
         self.made.append(gate)
         return gate.start()
+
+    def start_example(
+        self, example: Path, upstream: tuple[str, int], host: str, changes: dict[str, str], files: dict[str, str]
+    ) -> Gate:
+        """A gate with the files of an example, under this public host, and with files that no example contains."""
+        folder = self._run / f"{len(self.made):02}-example-{example.name}"
+        gate = Gate(self.binary, folder, upstream, Setup(public=host))
+        self.made.append(gate)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        return gate.start_example(example, changes)
 
     def stop(self) -> None:
         for gate in self.made:

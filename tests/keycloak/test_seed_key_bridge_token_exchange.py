@@ -50,7 +50,7 @@ def sts(keycloak: Keycloak, gates: Gates, provider: Provider, tmp_path_factory) 
     pages.create(Admin(keycloak.peer()), realm())
     secret: Path = tmp_path_factory.mktemp("key-bridge") / "introspection.secret"
     # As in the page's answer: a minute.
-    granted = permission("rs08", issuers=["key-bridge", "abroad"], subjectTokens=["access_token", "jwt"], scopes=["api", "openid", "email", "profile"])  # fmt: skip
+    granted = permission("rs08", issuers=["key-bridge", "abroad"], subjectTokens=["access_token", "jwt"], scopes=["api", "openid", "email", "profile"], defaultScopes=["api"])  # fmt: skip
     document = audience(
         BACKEND.id,
         granted,
@@ -129,6 +129,12 @@ def test_the_token_is_for_the_resource(sts: Gate, opaque: str) -> None:
     assert claims["iss"] == sts.issuer("key-bridge")
     assert claims["sub"] == f"abroad#{foreign.FAY.name}"
     assert claims["exp"] - claims["iat"] <= 60
+
+
+def test_the_pages_own_request_gets_the_scope_api(sts: Gate, opaque: str) -> None:
+    """The page's request has no scope, and the token of its answer has one."""
+    body = parsed(exchange(sts, opaque))
+    assert oidc.claims_of(body["access_token"])["scope"] == body["scope"] == "api"
 
 
 def test_the_scope_of_the_pages_token(sts: Gate, opaque: str) -> None:

@@ -7,6 +7,7 @@ Where the page shows a URL it shows an empty text; the issuer's name is the one 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -71,8 +72,9 @@ def make(keycloak: Keycloak, gates: Gates, registered: None, tmp_path_factory) -
 
     def start(name: str, upstream: tuple[str, int] = keycloak.address) -> Gate:
         granted = permission("awesome-app", issuers=["as"], scopes=["string", "poi:gas-stations:read"])
+        token = {"lifetime": "2h", "subject": "uuid", "claims": ["auth_time"]}
         audiences = {
-            name: audience(name, granted, realm="pace", issuance="mint", token={"lifetime": "2h"})
+            name: audience(name, granted, realm="pace", issuance="mint", token=token)
             for name in ("awesome-app", "fueling-api")
         }
         # A second name of ours shows that the host that was called decides.
@@ -156,8 +158,7 @@ def test_the_pages_curl_gets_the_pages_answer(pace: Gate, call) -> None:
     body = parsed(answer)
     assert {"access_token", "issued_token_type", "token_type", "expires_in"} == set(body)
     assert body["issued_token_type"] == "urn:ietf:params:oauth:token-type:jwt"
-    # The page's example has the URN of an access token here; its text refers to RFC 6749, whose word is Bearer.
-    assert body["token_type"].lower() == "bearer"
+    assert body["token_type"] == ACCESS_TOKEN
     assert 7190 <= body["expires_in"] <= 7200
 
 
@@ -183,7 +184,39 @@ def test_the_users_claims_are_carried_over(pace: Gate, call) -> None:
     carried = {"name", "given_name", "family_name", "email"}
     assert {name: claims.get(name) for name in carried} == {name: CLAIMS[name] for name in carried}
     assert (claims["locale"], claims["zoneinfo"]) == ("de", "Europe/Paris")
-    assert SUBJECT in claims["sub"]
+
+
+@pytest.mark.parametrize("account", [SUBJECT, "another"])
+def test_the_new_tokens_claims_are_those_of_the_page(pace: Gate, call, account: str) -> None:
+    """As in the page's example of an answer, but for `auth_time` and `session_state`: see promises/pace.toml."""
+    answer = call(pace, fields(foreign(sub=account, locale="de")))
+    claims = issued(answer, pace)
+    header = oidc.header_of(parsed(answer)["access_token"])
+    assert (header["alg"], header["typ"]) == ("RS256", "JWT") and header["kid"]
+    assert (claims["typ"], claims["azp"], claims["scope"]) == ("Bearer", "awesome-app", "string")
+    assert (claims["acr"], claims["email_verified"], claims["locale"]) == ("0", False, "de")
+    assert claims["email"] == CLAIMS["email"]
+    assert claims["jti"] and claims["exp"] > claims["iat"]
+    # An id of PACE's own, which is always the same for this account of this issuer.
+    assert claims["sub"] == str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_URL, ISSUER), account))
+
+
+def test_an_account_keeps_its_id_after_a_restart(pace: Gate, call) -> None:
+    before = issued(call(pace, fields(foreign())), pace)["sub"]
+    pace.stop()
+    pace.start_again()
+    assert issued(call(pace, fields(foreign())), pace)["sub"] == before
+
+
+def test_auth_time_is_the_issuers_where_the_owner_takes_it(pace: Gate, call) -> None:
+    logged_in = forgery.now(-60)
+    assert issued(call(pace, fields(foreign(auth_time=logged_in))), pace)["auth_time"] == logged_in
+    assert "auth_time" not in issued(call(pace, fields(foreign())), pace)
+
+
+def test_what_the_issuer_says_about_the_login_is_not_passed_on(pace: Gate, call) -> None:
+    claims = issued(call(pace, fields(foreign(acr="2", email_verified=True))), pace)
+    assert (claims["acr"], claims["email_verified"]) == ("0", False)
 
 
 def test_optional_claims_have_the_pages_defaults(pace: Gate, call) -> None:
@@ -271,6 +304,27 @@ def test_a_token_may_be_for_any_of_our_hosts(pace: Gate, call) -> None:
 
 
 @pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("name", 7),
+        ("name", None),
+        ("given_name", ["Jane"]),
+        ("family_name", {"a": "b"}),
+        ("locale", 1),
+        ("locale", "en_US"),
+        ("locale", "german"),
+        ("zoneinfo", True),
+        ("zoneinfo", "somewhere else"),
+    ],
+)
+def test_422_where_an_optional_claim_is_wrong(pace: Gate, call, claim: str, value: object) -> None:
+    claims = {**CLAIMS, "iat": forgery.now(0), "exp": forgery.now(3600), claim: value}
+    answer = call(pace, fields(forgery.sign(claims, KEY, kid="as")))
+    assert assert_refused(answer, 422) == "invalid_grant"
+    assert pace.reason_of(answer) == "subject_token_claims"
+
+
+@pytest.mark.parametrize(
     ("name", "changed"),
     [
         ("no subject token", {"subject_token": None}),
@@ -287,11 +341,16 @@ def test_422_where_the_request_is_wrong(pace: Gate, call, name: str, changed: di
     assert_refused(call(pace, fields(foreign(), **changed)), 422)
 
 
-def test_another_grant_type_is_not_this_pages(pace: Gate) -> None:
-    """In a form it is Keycloak's to refuse; in JSON it is refused before."""
-    document = fields(foreign(), grant_type="urn:example:grant")
-    for call, status in ((by_json, 422), (by_form, 400)):
-        assert assert_refused(call(pace, document), status) == "unsupported_grant_type"
+@pytest.mark.parametrize("grant", ["urn:example:grant", "Password", "token-exchange", "saml2-bearer"])
+def test_another_grant_type_is_not_this_pages(pace: Gate, call, grant: str) -> None:
+    assert assert_refused(call(pace, fields(foreign(), grant_type=grant)), 422) == "unsupported_grant_type"
+
+
+@pytest.mark.parametrize("path", ["token/", "token;a=b", "%74oken", "Token", "./token", "x/../token", "token?a=b"])
+def test_422_where_the_path_is_written_in_another_way(pace: Gate, path: str) -> None:
+    data = [part for pair in fields(foreign()).items() for part in ("--data-urlencode", "=".join(pair))]
+    url = f"http://{HOST}/protocol/openid-connect/{path}"
+    assert assert_refused(pages.curl(pace, "--path-as-is", *data, url), 422) == "invalid_request"
 
 
 @pytest.mark.parametrize(
