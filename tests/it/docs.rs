@@ -59,6 +59,54 @@ fn every_test_that_a_page_names_exists() {
     }
 }
 
+/// Every link of a page leads to a file that is there, and to a heading that is there.
+#[test]
+fn every_link_of_a_page_leads_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut pages, mut folders) = (Vec::new(), vec![root.join("docs"), root.join("deploy")]);
+    pages.extend(["README.md", "CHANGELOG.md"].map(|name| root.join(name)));
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut wrong = Vec::new();
+    for page in &pages {
+        let text = prose(&std::fs::read_to_string(page).unwrap());
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            if link.contains("://") || file.contains(char::is_whitespace) {
+                continue;
+            }
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let is_page = target.extension().is_some_and(|extension| extension == "md");
+            let has_heading = |text: String| prose(&text).lines().filter_map(anchor).any(|one| one == heading);
+            let ok = target.exists()
+                && (heading.is_empty() || !is_page || std::fs::read_to_string(&target).is_ok_and(has_heading));
+            if !ok {
+                wrong.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(pages.len() > 20 && wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A page without its blocks of code.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+/// The anchor that a heading has.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim();
+    let kept = heading.chars().filter(|one| one.is_alphanumeric() || matches!(one, ' ' | '-' | '_'));
+    Some(kept.collect::<String>().to_lowercase().replace(' ', "-"))
+}
+
 #[test]
 fn every_field_is_documented_and_no_other() {
     let text = std::fs::read_to_string(FILE).unwrap();

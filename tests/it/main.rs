@@ -40,6 +40,7 @@ mod mint;
 mod outgoing;
 mod own_tokens;
 mod passthrough;
+mod promises;
 mod protocols;
 mod proxies;
 mod published_keys;

@@ -23,16 +23,35 @@ from peer import Peer
 from server import Keycloak
 
 # The faults stop Keycloak and turn its keys, and the last file looks at all that the others left behind.
-ORDER = ["test_faults.py", "test_traces.py"]
+ORDER = ["test_faults.py", "test_traces.py", "test_promises.py"]
+
+# What became of each test of this run, by its file and its name without parameters.
+OUTCOMES = pytest.StashKey[dict[tuple[str, str], set[str]]]()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[OUTCOMES] = {}
     # A run that is ended from outside still ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM", returncode=143))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ORDER.index(item.path.name) if item.path.name in ORDER else -1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function, call: pytest.CallInfo):
+    report = yield
+    if report.when == "call" or not report.passed:
+        name = (item.path.name, item.originalname)
+        item.config.stash[OUTCOMES].setdefault(name, set()).add(report.outcome)
+    return report
+
+
+@pytest.fixture
+def outcomes(request: pytest.FixtureRequest) -> dict[tuple[str, str], set[str]]:
+    """What became of the tests that came before, by file and name."""
+    return request.config.stash[OUTCOMES]
 
 
 @pytest.fixture
