@@ -28,6 +28,8 @@ pub struct KindRules {
     /// Whether an ID token is exchanged for an access token without a proof of possession. An ID token has no `cnf`, also
     /// if the access token of its login is bound.
     pub unbound_id_tokens: bool,
+    /// Whether a realm's tokens need not name their kind: the identity provider is not Keycloak, whose tokens all do.
+    pub unnamed: bool,
 }
 
 /// A CEL expression over claims that must be true.

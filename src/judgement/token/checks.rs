@@ -65,7 +65,8 @@ impl<'a> SubjectChecks<'a> {
 
     /// Checks that the token is of the stated type.
     pub(super) fn kind(&self, token: &VerifiedToken, stated: TokenType) -> Result<TokenKind, Refusal> {
-        let kinds = IssuerKinds { issuer: self.issuer_name, own: self.audience.is_own(), rules: &self.checks.kinds };
+        let (rules, of_realm) = (&self.checks.kinds, self.audience.is_own());
+        let kinds = IssuerKinds { issuer: self.issuer_name, own: of_realm && !rules.unnamed, of_realm, rules };
         kind::check(token, stated, kinds)
     }
 

@@ -83,8 +83,10 @@ pub enum TokenKind {
 pub(super) struct IssuerKinds<'a> {
     /// The issuer's name in the configuration.
     pub(super) issuer: &'a str,
-    /// Whether the realm itself issues them.
+    /// Whether the realm itself issues them, and its identity provider is Keycloak: each of them names its kind.
     pub(super) own: bool,
+    /// Whether the realm itself issues them, whatever its identity provider is.
+    pub(super) of_realm: bool,
     /// What the configuration says about them.
     pub(super) rules: &'a KindRules,
 }
@@ -92,7 +94,7 @@ pub(super) struct IssuerKinds<'a> {
 impl IssuerKinds<'_> {
     /// Whether an access token of the issuer may be unmarked. With `accessTokens`, the configuration says how they look.
     fn has_unmarked(self) -> bool {
-        !self.own && self.rules.access_tokens.is_none()
+        !self.of_realm && self.rules.access_tokens.is_none()
     }
 }
 
@@ -121,7 +123,7 @@ pub(super) fn check(token: &VerifiedToken, stated: TokenType, kinds: IssuerKinds
         TokenType::IdJag => kind == TokenKind::IdJag,
         TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => false,
     };
-    if fits { Ok(kind) } else { Err(wrong(&described(kind, own, kinds.issuer))) }
+    if fits { Ok(kind) } else { Err(wrong(&described(kind, kinds))) }
 }
 
 /// Checks an introspection answer about an access token: no claim may say that the token is of another kind. The names of
@@ -134,12 +136,18 @@ pub(super) fn check_introspected(claims: &Map<String, Value>) -> Result<(), Refu
     })
 }
 
-fn described(kind: TokenKind, own: bool, issuer: &str) -> String {
+fn described(kind: TokenKind, kinds: IssuerKinds<'_>) -> String {
+    let issuer = kinds.issuer;
     match kind {
         TokenKind::Access => "it is an access token".to_owned(),
         TokenKind::Id => "it is an ID token".to_owned(),
         TokenKind::IdJag => "the header's typ is that of an ID-JAG".to_owned(),
-        TokenKind::Unmarked if own => "it has no claim typ, as the realm's tokens of this type have".to_owned(),
+        TokenKind::Unmarked if kinds.own => "it has no claim typ, as the realm's tokens of this type have".to_owned(),
+        TokenKind::Unmarked if kinds.of_realm => {
+            "nothing in it says so: let the identity provider write at+jwt into the header (RFC 9068) or a claim scope or \
+             client_id, or let callers and the permission name the type jwt"
+                .to_owned()
+        }
         TokenKind::Unmarked => format!(
             "nothing in it says so, and the expression of issuers.{issuer}.accessTokens is false for it: correct the \
              expression, or let callers and the permission name the type jwt"

@@ -114,7 +114,10 @@ fn issuer_tokens(file: &file::TrustedIssuer, at: &At<'_>) -> Option<TokenChecks>
         expression(&rule.expression, &at.field("expression"))
     });
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at)?;
-    Some(TokenChecks { kinds: KindRules { access_tokens: access_tokens?, unbound_id_tokens: true }, ..tokens })
+    Some(TokenChecks {
+        kinds: KindRules { access_tokens: access_tokens?, unbound_id_tokens: true, unnamed: false },
+        ..tokens
+    })
 }
 
 pub(super) fn token_checks(

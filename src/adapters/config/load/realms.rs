@@ -89,7 +89,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     let subject_issuers = subject_issuers(file, main, &at.field("subjectIssuers"));
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at).map(|tokens| {
         let unbound_id_tokens = file.unbound_id_tokens == file::UnboundIdTokens::Accept;
-        TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens }, ..tokens }
+        TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens, unnamed: false }, ..tokens }
     });
     let signing = keys::signing(file, at);
     let introspection = at.optional("introspection", file.introspection.as_ref(), |client, at| {

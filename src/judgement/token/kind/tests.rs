@@ -229,7 +229,7 @@ fn an_issuer_says_how_its_access_tokens_look() {
     let accepted = [AUDIENCE.to_owned()];
     for (name, expression, changes, expected) in rows {
         let access_tokens = Some(Expression::compile(expression).unwrap());
-        let kinds = KindRules { access_tokens, unbound_id_tokens: true };
+        let kinds = KindRules { access_tokens, unbound_id_tokens: true, unnamed: false };
         assert_kind(name, "JWT", &plain(&changes), expected, AudienceRule::AnyOf(&accepted), &kinds);
     }
 }
@@ -248,7 +248,7 @@ fn an_id_token_of_a_realm_needs_a_proof() {
                 [("own", &own, AudienceRule::Client), ("of another realm", &other, AudienceRule::AnyOf(&accepted))]
             {
                 let judged = |unbound_id_tokens, evidence| {
-                    let kinds = KindRules { access_tokens: None, unbound_id_tokens };
+                    let kinds = KindRules { access_tokens: None, unbound_id_tokens, unnamed: false };
                     let presented = Presented { typ: "JWT", claims, audience, kinds: &kinds, evidence };
                     presented.judged(stated, role).map_err(|refusal| refusal.reason)
                 };
