@@ -109,7 +109,7 @@ impl IntrospectionClient {
     /// The realm's path or issuer makes no URL.
     pub fn realm(realm: &Realm) -> Result<Option<Self>, UrlError> {
         let Some(client) = realm.introspection.clone() else { return Ok(None) };
-        let path = format!("{}/protocol/openid-connect/token/introspect", realm.path);
+        let Some(path) = realm.place().introspection() else { return Ok(None) };
         let uri = path.parse().map_err(|_| UrlError::new(&path))?;
         let server = Server::Upstream(PublicAddress::of(&realm.issuer)?);
         Ok(Some(Self { uri, client, method: SecretMethod::Basic, server }))

@@ -4,6 +4,7 @@
 
 pub mod cern;
 pub mod claims;
+pub mod endpoints;
 pub mod forgerock;
 pub mod key_bridge;
 pub mod keycloak;

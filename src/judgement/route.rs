@@ -1,6 +1,7 @@
 //! Request head to route: one canonical path or a refusal. The first half of the request lock: a path that some server
 //! could read as a token endpoint is either written exactly as Cambio would write it, and judged, or refused.
 
+mod configured;
 mod disguise;
 pub mod doors;
 mod framing;
@@ -11,14 +12,13 @@ use std::collections::{BTreeSet, HashMap};
 use http::request::Parts;
 use http::{HeaderMap, Method, Version, header};
 
-use self::disguise::{CERTS, DISCOVERY, INTROSPECT, LOGOUT, METADATA, OwnPaths, REVOKE, USERINFO};
+use self::configured::{ConfiguredPaths, Meaning};
+use self::disguise::OwnPaths;
 use self::doors::{DoorPath, EndpointDoor, asks_for_jwt};
 pub use self::framing::framing;
 use crate::judgement::dialect::RealmPath;
+use crate::judgement::dialect::endpoints::keycloak::TOKEN;
 use crate::words::refusal::{Reason, Refusal};
-
-/// Where every realm of Keycloak has its token endpoint.
-const TOKEN: &str = "/protocol/openid-connect/token";
 
 /// Headers that replace the method of the request line on some servers.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
@@ -77,6 +77,8 @@ pub struct RouteTable {
     door_realms: Vec<usize>,
     /// Where the realms' other endpoints are that Cambio answers.
     own: OwnPaths,
+    /// Where the endpoints are of realms whose paths the configuration says.
+    configured: ConfiguredPaths,
 }
 
 /// An endpoint that takes tokens, besides the token endpoint.
@@ -93,13 +95,16 @@ pub enum OwnTokenEndpoint {
 }
 
 impl OwnTokenEndpoint {
-    /// All of them, with their paths.
-    const ALL: [(Self, &str); 4] = [
-        (Self::Introspection, INTROSPECT),
-        (Self::Revocation, REVOKE),
-        (Self::Userinfo, USERINFO),
-        (Self::Logout, LOGOUT),
-    ];
+    /// All of them that a realm has, with their paths.
+    fn of(place: RealmPath<'_>) -> impl Iterator<Item = (Self, String)> {
+        let all = [
+            (Self::Introspection, place.introspection()),
+            (Self::Revocation, place.revocation()),
+            (Self::Userinfo, place.userinfo()),
+            (Self::Logout, place.end_session()),
+        ];
+        all.into_iter().filter_map(|(endpoint, path)| Some((endpoint, path?.into_owned())))
+    }
 
     /// Whether it is served with this method; with others, the identity provider answers.
     fn takes(self, method: &Method) -> bool {
@@ -126,19 +131,25 @@ impl RouteTable {
             doors: Vec::new(),
             door_realms: Vec::new(),
             own: OwnPaths::default(),
+            configured: ConfiguredPaths::default(),
         };
         for (index, place) in realms.into_iter().enumerate() {
             let path = place.path;
-            table.endpoints.insert(format!("{path}{TOKEN}"), Endpoint::Token(index));
-            table.own.add_realm(path);
-            table.add(format!("{path}{CERTS}"), Endpoint::Certs(index));
-            for document in discovery_paths(path) {
+            table.add(place.jwks().into_owned(), Endpoint::Certs(index));
+            for document in place.discovery_paths() {
                 table.add(document, Endpoint::Discovery(index));
             }
-            for (own, at) in OwnTokenEndpoint::ALL {
-                table.add(format!("{path}{at}"), Endpoint::Own(own, index));
+            for (own, at) in OwnTokenEndpoint::of(place) {
+                table.add(at, Endpoint::Own(own, index));
             }
             table.add_dialect(place, index);
+            // Last, because no other endpoint may take the place of a door.
+            table.endpoints.insert(place.token().into_owned(), Endpoint::Token(index));
+            if place.endpoints.is_some() {
+                table.configured.add(place);
+                continue;
+            }
+            table.own.add_realm(path);
             // The unconfigured neighbours of a realm at /sso/realms/corp are at /sso/realms/*.
             if let Some((prefix, _)) = path.rsplit_once('/').filter(|(prefix, _)| prefix.ends_with("/realms")) {
                 table.realm_prefixes.insert(format!("{prefix}/"));
@@ -154,7 +165,7 @@ impl RouteTable {
 
     /// The paths of a realm's token endpoint, the identity provider's own first.
     pub fn token_paths(place: RealmPath<'_>) -> Vec<String> {
-        std::iter::once(format!("{}{TOKEN}", place.path)).chain(place.token_paths()).collect()
+        std::iter::once(place.token().into_owned()).chain(place.token_paths()).collect()
     }
 
     /// The realm whose door is at exactly this path.
@@ -175,13 +186,21 @@ impl RouteTable {
         })
     }
 
+    /// Whether the path is that of a token endpoint, which the configuration says. Nearly no table has one.
+    pub fn is_configured_door(&self, path: &str) -> bool {
+        self.configured.has_doors() && self.realm_at(path).is_some()
+    }
+
     /// The identity provider's path for a path of a dialect; `None` for other paths.
     pub fn upstream_path(&self, path: &str) -> Option<&str> {
         self.upstream.get(path).map(String::as_str)
     }
 
     /// Adds an endpoint in both spellings that Keycloak serves: without and with a slash at the end.
-    fn add(&mut self, path: String, endpoint: Endpoint) {
+    fn add(&mut self, mut path: String, endpoint: Endpoint) {
+        if path.ends_with('/') {
+            path.pop();
+        }
         self.endpoints.insert(format!("{path}/"), endpoint);
         self.endpoints.insert(path, endpoint);
     }
@@ -194,19 +213,19 @@ impl RouteTable {
     fn add_dialect(&mut self, place: RealmPath<'_>, index: usize) {
         for path in place.token_paths() {
             self.add_door(&path, index);
-            self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
+            self.upstream.insert(path.clone(), place.token().into_owned());
             self.endpoints.insert(path, Endpoint::Token(index));
         }
-        for path in place.introspection_paths() {
+        for (path, upstream) in place.introspection_paths().filter_map(|path| Some((path, place.introspection()?))) {
             self.add_door(&path, index);
             for spelling in [format!("{path}/"), path.clone()] {
-                self.upstream.insert(spelling, format!("{}{INTROSPECT}", place.path));
+                self.upstream.insert(spelling, upstream.clone().into_owned());
             }
             self.add(path, Endpoint::Own(OwnTokenEndpoint::Introspection, index));
         }
         for path in place.api_access_paths() {
             self.add_door(&path, index);
-            self.upstream.insert(path.clone(), format!("{}{TOKEN}", place.path));
+            self.upstream.insert(path.clone(), place.token().into_owned());
             self.endpoints.insert(path, Endpoint::ApiAccess(index));
         }
     }
@@ -225,6 +244,7 @@ impl RouteTable {
         if is_preflight(head) && self.upstream.contains_key(path) {
             return Route::Preflight;
         }
+        let configured = if endpoint.is_none() { self.configured.meaning(path) } else { None };
         match endpoint {
             Some(Endpoint::Token(realm)) => return door(Route::Door { realm: Some(*realm) }, head),
             Some(Endpoint::ApiAccess(realm)) => return door(Route::ApiAccess(*realm), head),
@@ -237,9 +257,11 @@ impl RouteTable {
             None if disguise::may_be_read_as_door(path, &self.doors) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
-            None if self.own.may_be_meant(path, |at| self.is_realm(at)) => {
-                return reject(Reason::PathNotCanonical, "the path resembles an endpoint that Cambio answers");
+            None if self.own.may_be_meant(path, |at| self.is_realm(at)) => return resembles_own(),
+            None if configured == Some(Meaning::Door) => {
+                return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
+            None if configured == Some(Meaning::Other) => return resembles_own(),
             // A preflight (CORS) hands out nothing.
             None if head.method != Method::OPTIONS => match doors::find(path) {
                 Some(DoorPath::Endpoint(door, realm)) => {
@@ -266,10 +288,8 @@ impl RouteTable {
     }
 }
 
-/// The paths of the discovery documents of the realm at `path`: OpenID Connect Discovery, RFC 8414 as Keycloak also
-/// writes it, and RFC 8414 section 3.
-fn discovery_paths(path: &str) -> [String; 3] {
-    [format!("{path}{DISCOVERY}"), format!("{path}{METADATA}"), format!("{METADATA}{path}")]
+fn resembles_own() -> Route {
+    reject(Reason::PathNotCanonical, "the path resembles an endpoint that Cambio answers")
 }
 
 fn door(there: Route, head: &Parts) -> Route {

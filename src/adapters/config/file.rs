@@ -5,6 +5,7 @@
 
 pub mod audience;
 pub mod client;
+pub mod endpoints;
 pub mod issuer;
 pub mod keys;
 pub mod platform;

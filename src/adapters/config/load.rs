@@ -9,6 +9,7 @@ mod audience;
 mod clients;
 mod closest;
 mod document;
+mod endpoints;
 mod environment;
 pub(super) mod files;
 pub(super) mod format;

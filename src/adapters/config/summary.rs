@@ -56,7 +56,7 @@ fn others(sources: &Sources) -> Vec<String> {
 
 fn realm(realm: &Realm) -> Value {
     let doors = realm.doors;
-    json!({
+    let mut shown = json!({
         "issuer": realm.issuer,
         "path": realm.path,
         "dialect": realm.dialect.name(),
@@ -84,7 +84,12 @@ fn realm(realm: &Realm) -> Value {
             "preAuthorizedCode": doors.pre_authorized_code,
             "introspectionJwt": doors.introspection_jwt,
         },
-    })
+    });
+    if let Some(endpoints) = &realm.endpoints {
+        let paths = endpoints.named().into_iter().map(|(_, key, path)| (key.to_owned(), json!(path)));
+        shown["endpoints"] = paths.collect::<Map<_, _>>().into();
+    }
+    shown
 }
 
 fn governed(door: GovernedDoor) -> &'static str {

@@ -32,12 +32,12 @@ pub enum Source {
 impl Source {
     /// The keys of a realm, from the identity provider, under the realm's public address.
     pub fn realm(upstream: &Upstream, realm: &Realm) -> Result<Self, UrlError> {
-        let path = format!("{}/protocol/openid-connect/certs", realm.path);
+        let path = realm.place().jwks();
         let wrong = || UrlError::new(&path);
         let url = Uri::builder()
             .scheme(upstream.scheme.clone())
             .authority(upstream.authority.clone())
-            .path_and_query(PathAndQuery::try_from(path.as_str()).map_err(|_| wrong())?)
+            .path_and_query(PathAndQuery::try_from(&*path).map_err(|_| wrong())?)
             .build()
             .map_err(|_| wrong())?;
         Ok(Self::Url { url, public: Some(PublicAddress::of(&realm.issuer)?) })

@@ -37,7 +37,10 @@ enum Fetched {
 /// What the realm's discovery document must say about Cambio.
 fn offers(realm: &RealmRuntime, now: Timestamp) -> Offers {
     let mut offers = Offers::default();
-    offers.add("grant_types_supported", GRANT_TOKEN_EXCHANGE);
+    // Without a key, Cambio only forwards, and another identity provider than Keycloak says itself whether it exchanges.
+    if realm.signing.is_some() || !realm.config.is_elsewhere() {
+        offers.add("grant_types_supported", GRANT_TOKEN_EXCHANGE);
+    }
     if realm.config.doors.jwt_bearer == GovernedDoor::Judged {
         offers.add("grant_types_supported", GRANT_JWT_BEARER);
     }

@@ -20,7 +20,7 @@ impl RequestContext<'_> {
     /// Streams to the identity provider and back through the answer lock.
     pub async fn pass(self, mut head: Parts, body: Body) -> Response<Body> {
         let origin = match head.method {
-            Method::GET | Method::HEAD | Method::OPTIONS if !is_protocol(&head.uri) => Origin::Read,
+            Method::GET | Method::HEAD | Method::OPTIONS if !self.is_protocol(&head.uri) => Origin::Read,
             _ => Origin::Elsewhere,
         };
         if origin == Origin::Elsewhere {
@@ -72,6 +72,12 @@ impl RequestContext<'_> {
         self.record(&head, None).end_outside(&refusal)
     }
 
+    /// Whether a path belongs to a realm's protocol endpoints, whose answers are small JSON or pages.
+    fn is_protocol(self, uri: &Uri) -> bool {
+        memchr::memmem::find(uri.path().as_bytes(), b"/protocol/").is_some()
+            || self.generation.table.is_configured_door(uri.path())
+    }
+
     /// Refuses a request because of its head.
     pub fn reject(self, head: &Parts, refusal: &Refusal) -> Response<Body> {
         let generation = self.generation;
@@ -98,9 +104,4 @@ impl RequestContext<'_> {
 pub(super) fn ask_for_readable_answer(head: &mut Parts) {
     head.headers.remove(ACCEPT_ENCODING);
     head.headers.remove(RANGE);
-}
-
-/// Whether a path belongs to a realm's protocol endpoints, whose answers are small JSON or pages.
-fn is_protocol(uri: &Uri) -> bool {
-    memchr::memmem::find(uri.path().as_bytes(), b"/protocol/").is_some()
 }

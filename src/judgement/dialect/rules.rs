@@ -1,5 +1,8 @@
 //! What a dialect consists of, and the paths of a realm in its dialect.
 
+use std::borrow::Cow;
+
+use super::endpoints::{DISCOVERY, Endpoints, METADATA, keycloak};
 use super::refusal::DialectRefusal;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::PublicError;
@@ -159,13 +162,63 @@ impl AnswerMember {
 pub struct RealmPath<'a> {
     /// The path of the realm's endpoints at the identity provider, without a trailing slash.
     pub path: &'a str,
+    /// The paths of the endpoints, if the identity provider is not Keycloak. Without them, they are Keycloak's, below `path`.
+    pub endpoints: Option<&'a Endpoints>,
     /// The rules of the realm's dialect.
     pub rules: &'static DialectRules,
     /// The path parameter `realm`.
     pub realm: &'a str,
 }
 
-impl RealmPath<'_> {
+impl<'a> RealmPath<'a> {
+    /// The path of the token endpoint at the identity provider.
+    pub fn token(self) -> Cow<'a, str> {
+        self.endpoints.map_or_else(|| self.below(keycloak::TOKEN), |all| all.token.as_str().into())
+    }
+
+    /// The path of the keys at the identity provider.
+    pub fn jwks(self) -> Cow<'a, str> {
+        self.endpoints.map_or_else(|| self.below(keycloak::CERTS), |all| all.jwks.as_str().into())
+    }
+
+    /// The path of token introspection at the identity provider. Keycloak always has one.
+    pub fn introspection(self) -> Option<Cow<'a, str>> {
+        self.path_of(|all| &all.introspection, keycloak::INTROSPECT)
+    }
+
+    /// The path of revocation at the identity provider.
+    pub fn revocation(self) -> Option<Cow<'a, str>> {
+        self.path_of(|all| &all.revocation, keycloak::REVOKE)
+    }
+
+    /// The path of userinfo at the identity provider.
+    pub fn userinfo(self) -> Option<Cow<'a, str>> {
+        self.path_of(|all| &all.userinfo, keycloak::USERINFO)
+    }
+
+    /// The path at which the identity provider ends sessions.
+    pub fn end_session(self) -> Option<Cow<'a, str>> {
+        self.path_of(|all| &all.end_session, keycloak::LOGOUT)
+    }
+
+    fn path_of(self, configured: impl Fn(&'a Endpoints) -> &'a Option<String>, keycloak: &str) -> Option<Cow<'a, str>> {
+        match self.endpoints {
+            Some(all) => configured(all).as_deref().map(Cow::Borrowed),
+            None => Some(self.below(keycloak)),
+        }
+    }
+
+    fn below(self, endpoint: &str) -> Cow<'a, str> {
+        Cow::Owned(format!("{}{endpoint}", self.path))
+    }
+
+    /// The paths of the discovery documents: OpenID Connect Discovery, RFC 8414 as Keycloak also writes it, and RFC 8414
+    /// section 3.
+    pub fn discovery_paths(self) -> [String; 3] {
+        let path = self.path;
+        [format!("{path}{DISCOVERY}"), format!("{path}{METADATA}"), format!("{METADATA}{path}")]
+    }
+
     /// The dialect's paths of the token endpoint.
     pub fn token_paths(self) -> impl Iterator<Item = String> {
         self.filled(self.rules.token_paths)
@@ -181,7 +234,7 @@ impl RealmPath<'_> {
         self.filled(self.rules.api_access_paths)
     }
 
-    fn filled(self, templates: &'static [&'static str]) -> impl Iterator<Item = String> {
+    fn filled(self, templates: &'static [&'static str]) -> impl Iterator<Item = String> + use<'a> {
         templates.iter().map(move |template| template.replace("{path}", self.path).replace("{realm}", self.realm))
     }
 }

@@ -188,7 +188,7 @@ fn paths_are_those_of_the_pages() {
         ),
         (Dialect::Rfc8693, "/realms/corp", "corp", vec![]),
     ] {
-        let place = RealmPath { path, rules: dialect.rules(), realm };
+        let place = RealmPath { path, endpoints: None, rules: dialect.rules(), realm };
         assert_eq!(place.token_paths().collect::<Vec<_>>(), expected, "{dialect:?}");
         assert_eq!(dialect.rules().has_realm_parameter(), dialect == Dialect::Forgerock, "{dialect:?}");
     }

@@ -7,15 +7,8 @@
 //! them. No other endpoint of Keycloak has, save introspection. Doors that a dialect has at paths of its own are
 //! looked for by all their segments in the same way.
 
-/// Where Keycloak has its introspection endpoint, below its token endpoint.
-pub(super) const INTROSPECT: &str = "/protocol/openid-connect/token/introspect";
-pub(super) const CERTS: &str = "/protocol/openid-connect/certs";
-pub(super) const LOGOUT: &str = "/protocol/openid-connect/logout";
-pub(super) const REVOKE: &str = "/protocol/openid-connect/revoke";
-pub(super) const USERINFO: &str = "/protocol/openid-connect/userinfo";
-pub(super) const DISCOVERY: &str = "/.well-known/openid-configuration";
-/// RFC 8414 section 3.
-pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
+use crate::judgement::dialect::endpoints::keycloak::{CERTS, INTROSPECT, LOGOUT, REVOKE, USERINFO};
+use crate::judgement::dialect::endpoints::{DISCOVERY, METADATA};
 
 /// The endpoints below every realm that Cambio answers, besides the token endpoint.
 const OWN: [&str; 7] = [INTROSPECT, CERTS, LOGOUT, REVOKE, USERINFO, DISCOVERY, METADATA];
@@ -128,7 +121,7 @@ impl OwnPaths {
 
 /// Whether a path has one reading but for the case of its letters and what stands after a dot: no escapes, no
 /// parameters, no segments that some server takes away, which includes a last one that begins with a dot (`revoke/.json`).
-fn is_plain(path: &str) -> bool {
+pub(super) fn is_plain(path: &str) -> bool {
     let bare = path.strip_suffix('/').unwrap_or(path);
     path.bytes().all(|byte| byte.is_ascii_graphic() && !b"%;\\".contains(&byte))
         && bare.rsplit('/').next().is_some_and(|last| !last.starts_with('.'))
@@ -171,7 +164,7 @@ pub(super) fn has_in_order(decoded: &str, names: &[impl AsRef<str>]) -> bool {
 
 /// Whether `segment` is `name`, perhaps with something after it that some server cuts (`token;a=b`, `token.json`,
 /// `token%00x`) or something within it that some server drops (spaces, control and invisible characters).
-fn is_name(segment: &str, name: &str) -> bool {
+pub(super) fn is_name(segment: &str, name: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_');
     let kept: String = segment.chars().filter(char::is_ascii_graphic).collect();
     segment.trim_start_matches(|c: char| !c.is_ascii_graphic()).strip_prefix(name).is_some_and(ends)

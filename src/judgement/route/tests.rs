@@ -11,7 +11,12 @@ const DOOR: &str = "/realms/corp/protocol/openid-connect/token";
 
 fn table() -> RouteTable {
     let rules = Dialect::Keycloak.rules();
-    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(|path| RealmPath { path, rules, realm: "" }))
+    RouteTable::new(["/realms/corp", "/sso/realms/partner"].map(|path| RealmPath {
+        path,
+        endpoints: None,
+        rules,
+        realm: "",
+    }))
 }
 
 fn try_head(version: Version, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Parts> {
@@ -227,7 +232,7 @@ fn a_preflight_at_a_dialects_path_is_answered() {
     const ASKS: (&str, &str) = ("access-control-request-method", "POST");
     const OWN: &str = "/protocol/openid-connect/token";
     const PACE: &str = "/realms/pace/protocol/openid-connect/token";
-    let place = RealmPath { path: "/realms/pace", rules: Dialect::Pace.rules(), realm: "" };
+    let place = RealmPath { path: "/realms/pace", endpoints: None, rules: Dialect::Pace.rules(), realm: "" };
     let table = RouteTable::new([place]);
     for (name, method, path, headers, expected) in [
         ("a preflight", "OPTIONS", OWN, vec![ORIGIN, ASKS], "preflight"),
@@ -297,7 +302,7 @@ fn http2_does_not_say_whether_a_body_follows() {
 
 #[test]
 fn dialects_have_doors_of_their_own() {
-    let place = |path, dialect: Dialect, realm| RealmPath { path, rules: dialect.rules(), realm };
+    let place = |path, dialect: Dialect, realm| RealmPath { path, endpoints: None, rules: dialect.rules(), realm };
     let table = RouteTable::new([
         place("/realms/corp", Dialect::Forgerock, "mySubRealm"),
         place("/realms/kb", Dialect::KeyBridge, ""),

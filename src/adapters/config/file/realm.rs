@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientAuthentication, ClientMethod};
+use super::endpoints::Endpoints;
 use super::issuer::{ClaimValidationRule, Jwks, algorithms};
 use super::schema::{means, not_empty, some};
 use super::value::{Period, period};
@@ -28,6 +29,9 @@ pub struct Realm {
     /// Path of the realm's endpoints at the upstream, for instance `/realms/corp`. Without it, the path of `issuer`.
     #[schemars(extend("format" = "url-path"))]
     pub path: Option<String>,
+    /// The paths of the endpoints, if the upstream is not Keycloak: see `docs/other-upstreams.md`. Without it, they are Keycloak's,
+    /// below `path`.
+    pub endpoints: Option<Endpoints>,
     /// The shape of requests and answers that callers know: see `docs/dialects.md`.
     #[serde(default)]
     pub dialect: Dialect,
@@ -89,7 +93,8 @@ pub struct Realm {
     ))]
     pub web_origins: BTreeMap<String, Vec<String>>,
     /// How clients that are not in `clients` are authenticated where Cambio answers without an exchange at the identity
-    /// provider: with `issuance: mint`, and at the endpoints for its own tokens.
+    /// provider: with `issuance: mint`, and at the endpoints for its own tokens. With `endpoints`, Cambio refuses these clients
+    /// unless this key is written.
     pub client_authentication: Option<ClientAuthentication>,
     /// Requirements for the `DPoP` proofs that callers send with exchanges (RFC 9449).
     #[serde(default)]

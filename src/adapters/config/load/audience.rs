@@ -42,7 +42,8 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
     let home = home(file, main, &at.field("realm"));
     let issuances = Issuances::of(file, at);
     issuances.check(home);
-    if KEYCLOAKS_OWN.contains(&file.audience.as_str()) && issuances.sign() {
+    let at_keycloak = home.is_none_or(|home| home.realm.endpoints.is_none());
+    if at_keycloak && KEYCLOAKS_OWN.contains(&file.audience.as_str()) && issuances.sign() {
         at.field("audience").warning(
             "Keycloak itself reads the tokens for this client, and does not accept a token that Cambio signed: use \
              `issuance: forward`",

@@ -71,7 +71,12 @@ fn at_host_of(issuer: &str, path: &str) -> String {
     format!("{}{path}", issuer.get(..end).unwrap_or_default())
 }
 
+/// Who authenticates the clients that are not registered. Keycloak's introspection endpoint authenticates its callers; of
+/// another identity provider's the platform's team must say so.
 fn unregistered(realm: &Realm) -> Option<Unregistered> {
+    if realm.endpoints.is_some() && realm.client_authentication.is_none() {
+        return Some(Unregistered::Refused);
+    }
     let file = realm.client_authentication.clone().unwrap_or_default();
     Some(match file.unregistered {
         file::Unregistered::Upstream => Unregistered::Upstream { cache_for: file.cache_for.duration()? },

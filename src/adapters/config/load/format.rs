@@ -26,7 +26,7 @@ pub(super) enum Misfit {
 type Check = fn(&str) -> Result<(), Misfit>;
 
 /// The formats of the schemas.
-const FORMATS: [(&str, Check); 29] = [
+const FORMATS: [(&str, Check); 30] = [
     ("absolute-uri", absolute_uri),
     ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
     ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),
@@ -35,6 +35,7 @@ const FORMATS: [(&str, Check); 29] = [
     ("client-id", client_id),
     ("date", |text| quoted(date_of(text).is_some(), "is not a date, such as 2027-06-30")),
     ("date-time", date_time),
+    ("endpoint-path", endpoint_path),
     ("file", |text| alone(!text.is_empty(), "names no file")),
     ("http-url", |text| url(text, false).map(drop)),
     ("http-url-query", |text| url(text, true).map(drop)),
@@ -261,7 +262,13 @@ pub(super) fn is_canonical(path: &str) -> bool {
 
 /// What a path that is not canonical lacks.
 pub(super) const CANONICAL: &str = "the realm's path must be like /realms/corp: no trailing slash, no empty segment, no \
-    escapes; set `path` if the issuer has another";
+    escapes; set `path` if the issuer has another, or `endpoints` if the upstream is not Keycloak";
+
+/// The path of an endpoint, perhaps with a slash at the end.
+fn endpoint_path(text: &str) -> Result<(), Misfit> {
+    let wants = "must be a path like /oauth2/token: no host, no empty segment, no escapes, no query";
+    alone(is_canonical(text.strip_suffix('/').unwrap_or(text)), wants)
+}
 
 fn path_segment(text: &str) -> Result<(), Misfit> {
     let fits = !text.contains('/') && is_canonical(&format!("/{text}"));

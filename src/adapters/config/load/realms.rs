@@ -10,7 +10,7 @@ use super::format::{CANONICAL, is_canonical};
 use super::issuers::{jwks, own_client, token_checks};
 use super::problem::At;
 use super::value::algorithms;
-use super::{clients, keys};
+use super::{clients, endpoints, keys};
 use crate::adapters::config::file::{Config, realm as file};
 use crate::adapters::config::settings::realm::{Directory, Dpop, NonceSource, Realm, RefreshTokens};
 use crate::adapters::seal::{Seal, SealError};
@@ -28,7 +28,9 @@ pub(super) fn realms(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, Real
     for realm in realms.values() {
         let contains = |other: &&Realm| {
             let rest = realm.path.strip_prefix(other.path.as_str());
-            other.name != realm.name && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            // The endpoints of a realm of Keycloak are all below its path, and the paths of others are compared one by one.
+            let below = !realm.is_elsewhere() && !other.is_elsewhere();
+            other.name != realm.name && rest.is_some_and(|rest| rest.is_empty() || below && rest.starts_with('/'))
         };
         if let Some(other) = realms.values().find(contains) {
             let (at, name) = (at.field(&realm.name).field("path"), &other.name);
@@ -49,7 +51,9 @@ fn one_realm_per_path(realms: &BTreeMap<String, Realm>, at: &At<'_>) {
         let shared =
             paths.iter().find_map(|path| Some((path, seen.get(path).filter(|other| other.path != realm.path)?)));
         if let Some((path, other)) = shared {
-            let (field, way) = if realm.dialect.rules().has_realm_parameter() {
+            let (field, way) = if realm.is_elsewhere() || other.is_elsewhere() {
+                ("endpoints", "Cambio tells realms apart by their paths")
+            } else if realm.dialect.rules().has_realm_parameter() {
                 ("pathParameters", "give one of them another name in its paths")
             } else {
                 ("dialect", "only one realm can have this dialect")
@@ -89,7 +93,8 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     let subject_issuers = subject_issuers(file, main, &at.field("subjectIssuers"));
     let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at).map(|tokens| {
         let unbound_id_tokens = file.unbound_id_tokens == file::UnboundIdTokens::Accept;
-        TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens, unnamed: false }, ..tokens }
+        let unnamed = file.endpoints.is_some();
+        TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens, unnamed }, ..tokens }
     });
     let signing = keys::signing(file, at);
     let introspection = at.optional("introspection", file.introspection.as_ref(), |client, at| {
@@ -102,16 +107,19 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         let (cache_for, session_cache_for) = (directory.cache_for.duration(), directory.session_cache_for.duration());
         Some(Directory { client: client?, cache_for: cache_for?, session_cache_for: session_cache_for? })
     });
-    if file.directory.is_none() && (file.signing_key.is_some() || file.signing_keys.is_some()) {
+    if file.directory.is_none() && file.endpoints.is_none() && file.can_sign() {
         at.field("directory").warning(
             "is not set: tokens that Cambio signed stay active after a logout, until they expire or are revoked",
         );
     }
+    let endpoints = endpoints::endpoints(file);
     let place = RealmPath {
         path: path.as_deref().unwrap_or_default(),
+        endpoints: endpoints.as_ref(),
         rules: Dialect::from(file.dialect).rules(),
         realm: realm_parameter.as_deref().unwrap_or_default(),
     };
+    endpoints::check(file, place, at);
     let clients = clients::clients(file, &RouteTable::token_paths(place), &main.issuers, at);
     let refresh_tokens = at.optional("refreshTokens", file.refresh_tokens.as_ref(), refresh_tokens);
     let doors = doors(&file.doors, &at.field("doors"));
@@ -123,6 +131,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         issuer: file.issuer.clone(),
         public_origins: file.public_origins.clone(),
         path: path?,
+        endpoints,
         dialect: file.dialect.into(),
         realm_parameter: realm_parameter?,
         subject_issuers: subject_issuers?,
@@ -143,12 +152,17 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     })
 }
 
-/// The realm's path: written, or the issuer's.
+/// The realm's path: written, or the issuer's. Another identity provider than Keycloak can have its only realm at the root, and
+/// may write a slash at the end of its issuer.
 fn path(file: &file::Realm, at: &At<'_>) -> Option<String> {
     if let Some(path) = &file.path {
         return Some(path.clone());
     }
     let path = file.issuer.parse::<Uri>().ok()?.path().to_owned();
+    let bare = path.strip_suffix('/').unwrap_or(&path);
+    if file.endpoints.is_some() && (bare.is_empty() || is_canonical(bare)) {
+        return Some(bare.to_owned());
+    }
     if !is_canonical(&path) {
         return at.field("issuer").refuse(CANONICAL);
     }

@@ -13,6 +13,7 @@ use super::issuer::{JwksLimits, OwnClient};
 use crate::adapters::seal::Seal;
 use crate::judgement::client::registry::Clients;
 use crate::judgement::client::web_origins::WebOrigins;
+use crate::judgement::dialect::endpoints::Endpoints;
 use crate::judgement::dialect::{Dialect, RealmPath};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::issue::ring::KeyRing;
@@ -30,6 +31,8 @@ pub struct Realm {
     pub public_origins: Vec<String>,
     /// Path of its endpoints at the upstream, without a trailing slash, for instance `/realms/corp`.
     pub path: String,
+    /// Paths of its endpoints, if the upstream is not Keycloak.
+    pub endpoints: Option<Endpoints>,
     /// The shape of requests and answers that callers know.
     pub dialect: Dialect,
     /// The path parameter `realm` of the dialect.
@@ -69,7 +72,17 @@ pub struct Realm {
 impl Realm {
     /// The place where callers find it.
     pub fn place(&self) -> RealmPath<'_> {
-        RealmPath { path: &self.path, rules: self.dialect.rules(), realm: &self.realm_parameter }
+        RealmPath {
+            path: &self.path,
+            endpoints: self.endpoints.as_ref(),
+            rules: self.dialect.rules(),
+            realm: &self.realm_parameter,
+        }
+    }
+
+    /// Whether the upstream is another identity provider than Keycloak.
+    pub fn is_elsewhere(&self) -> bool {
+        self.endpoints.is_some()
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::judgement::dialect::endpoints::Endpoints;
 
 /// One way in which a path that some server takes for `DOOR` can be written.
 #[derive(Clone, Debug)]
@@ -101,6 +102,18 @@ fn letters(path: &str) -> Vec<usize> {
         .collect()
 }
 
+fn endpoints(root: &str) -> Endpoints {
+    let at = |path: &str| format!("{root}{path}");
+    Endpoints {
+        token: at("/token"),
+        jwks: at("/jwks"),
+        introspection: Some(at("/token/introspection")),
+        revocation: None,
+        userinfo: Some(at("/me")),
+        end_session: Some(at("/session/end")),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
@@ -173,11 +186,48 @@ proptest! {
         let Some(head) = try_head(Version::HTTP_11, "POST", &path, &[FORM, LENGTH]) else {
             return Ok(());
         };
-        let table = RouteTable::new([RealmPath { path: "/realms/corp", rules: dialect.rules(), realm: "mySubRealm" }]);
+        let table = RouteTable::new([RealmPath { path: "/realms/corp", endpoints: None, rules: dialect.rules(), realm: "mySubRealm" }]);
         match table.route(&head) {
             Route::Door { realm: Some(0) } => prop_assert!(table.realm_at(&path).is_some()),
             Route::Door { realm: None } => prop_assert!(path.ends_with(TOKEN), "{path}"),
             Route::Reject(_) => {}
+            other => prop_assert!(false, "{path} went to {other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_mangling_of_a_configured_endpoint_passes(
+        mangles in prop::collection::vec(mangles(), 0..5),
+        (root, endpoint) in prop::sample::select(vec![
+            ("", "/token"), ("", "/token/introspection"), ("", "/me"), ("", "/jwks"), ("", "/session/end"),
+            ("", "/.well-known/openid-configuration"), ("/dex", "/token"), ("/dex", "/token/introspection"), ("/dex", "/me"),
+        ]),
+    ) {
+        let endpoints = endpoints(root);
+        let written = format!("{root}{endpoint}");
+        let mut path = written.clone();
+        for mangle in &mangles {
+            mangle.apply(&mut path);
+        }
+        let Some(head) = try_head(Version::HTTP_11, "POST", &path, &[FORM, LENGTH]) else {
+            return Ok(());
+        };
+        let rules = Dialect::Rfc8693.rules();
+        let table = RouteTable::new([RealmPath { path: root, endpoints: Some(&endpoints), rules, realm: "" }]);
+        let bare = path.strip_suffix('/').unwrap_or(&path);
+        match table.route(&head) {
+            Route::Door { realm: Some(0) } => prop_assert_eq!(&path, &format!("{root}/token")),
+            Route::Own { realm: 0, .. } => prop_assert_eq!(bare, &written),
+            Route::Reject(_) => {}
+            Route::Form | Route::Pass => {
+                // A page below another endpoint than the token endpoint, or what no server takes for the endpoint: keys and
+                // discovery are no forms' business.
+                let is_read = endpoint == "/jwks" || endpoint.starts_with("/.well-known");
+                let below = bare.strip_prefix(written.as_str()).is_some_and(|rest| {
+                    rest.starts_with('/') && !rest.contains([';', '%', '\\']) && rest.contains(char::is_alphanumeric)
+                });
+                prop_assert!(is_read && bare == written || below && !endpoint.starts_with("/token"), "{}", path);
+            }
             other => prop_assert!(false, "{path} went to {other:?}"),
         }
     }

@@ -85,6 +85,15 @@ impl<'a> Issuances<'a> {
 
     /// Reports an issuance that needs a key if the realm has none, and says what minting means.
     pub(super) fn check(&self, home: Option<Home<'_>>) {
+        if let Some(home) = home.filter(|home| home.realm.endpoints.is_some()) {
+            for (issuance, at) in self.0.iter().filter(|(issuance, _)| *issuance != Issuance::Mint) {
+                let (issuance, name) = (issuance.as_str(), home.name);
+                at.problem(format!(
+                    "{issuance} needs Keycloak, and realms.{name}.endpoints says that the upstream is not Keycloak: write \
+                     `issuance: mint`"
+                ));
+            }
+        }
         if let Some(Home { name, realm }) = home
             && !realm.can_sign()
         {
