@@ -50,7 +50,8 @@ impl Case<'_> {
         let config = &self.realm.config;
         let known = config.clients.methods(credentials.client_id()).is_some();
         let reusable = credentials.method() != CredentialsMethod::Assertion;
-        let first = !config.dialect.rules().upstream_refusals && reusable;
+        // Another identity provider than Keycloak takes part in no exchange.
+        let first = config.is_elsewhere() || !config.dialect.rules().upstream_refusals && reusable;
         self.client = if known || first || config.clients.unregistered == Unregistered::Refused {
             CaseClient::Proven(Box::pin(self.prove_client(credentials)).await?)
         } else {

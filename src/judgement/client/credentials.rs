@@ -181,6 +181,21 @@ impl Credentials {
         }
     }
 
+    /// The client's credentials with another secret, sent in the same way. `None` if the client shows no secret.
+    pub fn with_secret(&self, secret: &str) -> Option<Self> {
+        let proof = match &self.proof {
+            Proof::Basic { .. } => {
+                let text = format!("{}:{}", form::encode(&self.client_id), form::encode(secret));
+                let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(text))).ok()?;
+                header.set_sensitive(true);
+                Proof::Basic { header, secret: Secret::new(secret), plus: false }
+            }
+            Proof::Post(_) => Proof::Post(Secret::new(secret)),
+            Proof::None | Proof::Assertion(_) => return None,
+        };
+        Some(Self { client_id: self.client_id.clone(), proof })
+    }
+
     /// Adds the parameters to send; none with Basic.
     pub(crate) fn write(&self, form: &mut Form) {
         match &self.proof {

@@ -50,15 +50,40 @@ impl Case<'_> {
         remembered.or_else(&parts, keep, || self.services.now(), introspect).await
     }
 
+    /// Asks about the client. Keycloak's endpoint is known to authenticate its callers. Of another one, Cambio does not know
+    /// whether it does, for this client: some accept anybody, or any secret of a public client. So Cambio asks once more
+    /// with a secret that nobody has, and believes the first answer only if the second is a refusal.
     async fn introspect_for_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
+        if !self.realm.config.is_elsewhere() {
+            return self.ask_about_client(credentials).await;
+        }
+        let Some(nobodys) = credentials.with_secret(&uuid::Uuid::new_v4().to_string()) else {
+            return Err(unauthenticated(
+                "at an identity provider that is not Keycloak, only a secret can be asked about: list the client in \
+                 realms.*.clients",
+            ));
+        };
+        let proven = self.ask_about_client(credentials).await?;
+        match self.ask_about_client(&nobodys).await {
+            Err(refusal) if refusal.reason == Reason::ClientUnauthenticated => Ok(proven),
+            Err(unclear) => Err(unclear),
+            Ok(_) => Err(unauthenticated(
+                "the identity provider's introspection endpoint accepts any secret for it, so it proves nothing: list the \
+                 client in realms.*.clients",
+            )),
+        }
+    }
+
+    async fn ask_about_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let mut form = introspection::request(NO_TOKEN);
         credentials.write(&mut form);
         let form = form.encode();
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
-        let target = format!("{}/protocol/openid-connect/token/introspect", self.realm.config.path);
-        *request.uri_mut() =
-            target.parse().map_err(|_| Refusal::new(Reason::Internal, "the introspection endpoint has no URI"))?;
+        let target = self.realm.config.place().introspection();
+        *request.uri_mut() = target
+            .and_then(|target| target.parse().ok())
+            .ok_or_else(|| Refusal::new(Reason::Internal, "the introspection endpoint has no URI"))?;
         *request.version_mut() = self.head.version;
         *request.headers_mut() = headers(&self.head.headers, credentials, form.len());
         let request = request.map(|()| Body::full(form));
@@ -72,6 +97,10 @@ impl Case<'_> {
         let body = body.map_err(|error| unavailable(&format!("the identity provider: {error}")))?;
         authenticate_by_introspection(credentials, answer.status.as_u16(), &body)
     }
+}
+
+fn unauthenticated(detail: &str) -> Refusal {
+    Refusal::new(Reason::ClientUnauthenticated, detail)
 }
 
 /// The caller's headers without those about the content and about other identities. The identity provider's answer
