@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod directory;
+pub mod discovery;
 pub mod error;
 pub mod forward;
 pub mod headers;

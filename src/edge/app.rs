@@ -15,12 +15,13 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Before, Environment, attempt, load};
 use crate::adapters::config::settings::audience_files::AudienceFiles;
 use crate::adapters::config::watch::ConfigWatch;
-use crate::adapters::config::{AuditOutput, Config, Listen, Problem};
+use crate::adapters::config::{AuditOutput, Config, Listen, Problem, Realm};
 use crate::adapters::descriptors::{self, ConnectionShare};
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::discovery::differences;
 use crate::edge::gateway::generation::Generation;
 use crate::edge::gateway::services::Services;
 use crate::edge::gateway::setup_error::StartError;
@@ -94,6 +95,7 @@ pub fn start_with(
 
     log_broken(&gateway.generation().config.audience_files);
     shared.load_ended(Ok(()), clock.now());
+    compare_endpoints(&gateway);
     let (reload, requests) = mpsc::sync_channel(1);
     let reloading = Reloading { path: path.to_owned(), environment, clock, watch, requests };
     reloading.start(Arc::clone(&shared))?;
@@ -200,8 +202,30 @@ impl Reloading {
         tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
         log_broken(&state.config.audience_files);
         shared.services.replace(state);
+        compare_endpoints(services);
         Ok(())
     }
+}
+
+/// Says in the log where the endpoints of a realm are not where the configuration says. Nothing else depends on the answer,
+/// so nobody waits for it.
+fn compare_endpoints(services: &Arc<Services>) {
+    let services = Arc::clone(services);
+    let generation = services.generation();
+    if !generation.config.realms.values().any(Realm::is_elsewhere) {
+        return;
+    }
+    tokio::spawn(async move {
+        for realm in generation.config.realms.values().filter(|realm| realm.is_elsewhere()) {
+            let name = &realm.name;
+            match differences(&services.upstream, realm).await {
+                Ok(found) => found.iter().for_each(|one| tracing::warn!(realm = %name, "{one}")),
+                Err(error) => {
+                    tracing::warn!(realm = %name, "endpoints are not compared with the discovery document: {error}");
+                }
+            }
+        }
+    });
 }
 
 /// Says which audience files are broken, whose they are, and what is in force instead.

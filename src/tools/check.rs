@@ -10,7 +10,7 @@ use clap::Parser;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-pub use self::online::unknown_clients;
+pub use self::online::{misplaced_endpoints, unknown_clients};
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::config::problem::{Problem, printable};
@@ -26,7 +26,7 @@ use crate::words::clock::Clock;
 pub struct CheckArguments {
     #[command(flatten)]
     config: ConfigFileArguments,
-    /// Also ask the realms' directories, and warn of clients that they do not know
+    /// Also ask the identity provider, and warn of unknown clients and of misplaced endpoints
     #[arg(long)]
     online: bool,
 }
@@ -108,7 +108,9 @@ fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) 
         writeln!(
             out,
             "realm    {}: {} at {}{dialect}, subject tokens of {from}",
-            realm.name, realm.issuer, realm.path
+            realm.name,
+            realm.issuer,
+            realm.endpoints.as_ref().map_or(&realm.path, |endpoints| &endpoints.token)
         )?;
     }
     for realm in config.realms.values() {

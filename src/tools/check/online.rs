@@ -1,4 +1,4 @@
-//! Asks the realms' directories for the clients that permissions name.
+//! Asks the realms' directories for the clients that permissions name, and the identity provider where its endpoints are.
 //!
 //! A permission names a client by its id. Where clients can register themselves (RFC 7591), whoever registers a name that
 //! a permission mentions gets what the permission allows.
@@ -14,6 +14,7 @@ use crate::adapters::config::{Config, Realm};
 use crate::adapters::net::url::{PublicAddress, bare_host};
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::DirectoryClient;
+use crate::adapters::upstream::discovery::differences;
 use crate::judgement::policy::model::Audience;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
@@ -23,7 +24,29 @@ use crate::words::oauth::names::Names;
 pub(super) fn ask(config: &Config) -> Result<Vec<String>, CommandFailure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
     let mut warnings = runtime.block_on(unknown_clients(config, &Clock::System))?;
+    warnings.extend(runtime.block_on(misplaced_endpoints(config))?);
     warnings.extend(circle(config));
+    Ok(warnings)
+}
+
+/// A warning for every difference between the endpoints of a realm and its discovery document. Of a realm of Keycloak, a
+/// document that can't be read says nothing.
+///
+/// # Errors
+/// The client for the identity provider can't be set up.
+pub async fn misplaced_endpoints(config: &Config) -> Result<Vec<String>, CommandFailure> {
+    let upstream = UpstreamClient::new(&config.upstream).map_err(CommandFailure::of)?;
+    let mut warnings = Vec::new();
+    for realm in config.realms.values() {
+        let name = &realm.name;
+        match differences(&upstream, realm).await {
+            Ok(found) => warnings.extend(found.into_iter().map(|one| format!("realms.{name}: {one}"))),
+            Err(error) if realm.is_elsewhere() => {
+                warnings.push(format!("realms.{name}.endpoints: not compared with the discovery document: {error}"));
+            }
+            Err(_) => {}
+        }
+    }
     Ok(warnings)
 }
 
@@ -38,6 +61,9 @@ pub async fn unknown_clients(config: &Config, clock: &Clock) -> Result<Vec<Strin
     let mut warnings = Vec::new();
     for realm in config.realms.values() {
         let Some(audiences) = config.policy.realms.get(&realm.name) else { continue };
+        if realm.is_elsewhere() {
+            continue;
+        }
         let Some(directory) = directory(realm, clock)? else {
             warnings.push(format!("realms.{}: has no directory, so its clients are not known", realm.name));
             continue;
