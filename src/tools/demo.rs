@@ -25,7 +25,7 @@ pub mod walk;
 
 pub use keys::{Keys, RealmKey, RealmKeyError};
 pub use provider::Provider;
-pub use received::{RealmEndpoint, Received};
+pub use received::{Layout, RealmEndpoint, Received};
 pub use server::{Idp, IdpError, IdpOptions, Intervene, Intervention};
 
 /// What tests make the provider do wrong.

@@ -25,6 +25,7 @@ mod dialects;
 mod docs;
 mod doors;
 mod drain;
+mod elsewhere;
 mod exchange_allowed;
 mod exchange_denied;
 mod granted_scopes;

@@ -8,6 +8,7 @@ use crate::tools::demo::answer::ProviderAnswer;
 use crate::tools::demo::form::Fields;
 use crate::tools::demo::grants::read_bearer;
 use crate::tools::demo::provider::View;
+use crate::tools::demo::received::RealmEndpoint;
 use crate::words::oauth::urn;
 
 impl View<'_> {
@@ -104,16 +105,16 @@ impl View<'_> {
     /// The discovery document; its URLs follow the Host header.
     pub(super) fn discovery(&self) -> ProviderAnswer {
         let issuer = self.issuer;
-        let at = |name: &str| format!("{issuer}/protocol/openid-connect/{name}");
+        let at = |endpoint| format!("{issuer}/{}", self.layout.name(endpoint));
         let body = json!({
             "issuer": issuer,
-            "authorization_endpoint": at("auth"),
-            "token_endpoint": at("token"),
-            "introspection_endpoint": at("token/introspect"),
-            "userinfo_endpoint": at("userinfo"),
-            "revocation_endpoint": at("revoke"),
-            "end_session_endpoint": at("logout"),
-            "jwks_uri": at("certs"),
+            "authorization_endpoint": at(RealmEndpoint::Auth),
+            "token_endpoint": at(RealmEndpoint::Token),
+            "introspection_endpoint": at(RealmEndpoint::Introspect),
+            "userinfo_endpoint": at(RealmEndpoint::Userinfo),
+            "revocation_endpoint": at(RealmEndpoint::Revoke),
+            "end_session_endpoint": at(RealmEndpoint::Logout),
+            "jwks_uri": at(RealmEndpoint::Certs),
             "grant_types_supported": [
                 "authorization_code", "client_credentials", "password", "refresh_token",
                 urn::GRANT_TOKEN_EXCHANGE, urn::GRANT_JWT_BEARER, urn::GRANT_UMA_TICKET, urn::GRANT_CIBA,

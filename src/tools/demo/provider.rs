@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::tools::demo::directory::{DemoClient, DemoRealm, DemoUser};
 use crate::tools::demo::keys::{Keys, RealmKey, RealmKeyError};
+use crate::tools::demo::received::Layout;
 use crate::words::clock::Clock;
 
 /// The provider's memory, shared by every connection.
@@ -42,6 +43,7 @@ pub(super) struct Code {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     pub(super) provider: &'a Provider,
+    pub(super) layout: Layout,
     pub(super) realm: &'static DemoRealm,
     pub(super) issuer: &'a str,
     pub(super) now: Timestamp,

@@ -28,6 +28,66 @@ pub enum RealmEndpoint {
     Userinfo,
 }
 
+/// Where the provider has the endpoints of corp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// As Keycloak, below `/realms/corp`, which the issuer names.
+    #[default]
+    Keycloak,
+    /// At the root of the host, which is the issuer, under the names that oidc-provider gives to them.
+    Root,
+}
+
+impl Layout {
+    /// The paths of the endpoints below the issuer, without a slash before them.
+    fn names(self) -> [(RealmEndpoint, &'static str); 8] {
+        use RealmEndpoint::{Auth, Certs, Discovery, Introspect, Logout, Revoke, Token, Userinfo};
+        match self {
+            Self::Keycloak => [
+                (Discovery, ".well-known/openid-configuration"),
+                (Auth, "protocol/openid-connect/auth"),
+                (Certs, "protocol/openid-connect/certs"),
+                (Logout, "protocol/openid-connect/logout"),
+                (Revoke, "protocol/openid-connect/revoke"),
+                (Token, "protocol/openid-connect/token"),
+                (Introspect, "protocol/openid-connect/token/introspect"),
+                (Userinfo, "protocol/openid-connect/userinfo"),
+            ],
+            Self::Root => [
+                (Discovery, ".well-known/openid-configuration"),
+                (Auth, "auth"),
+                (Certs, "jwks"),
+                (Logout, "session/end"),
+                (Revoke, "token/revocation"),
+                (Token, "token"),
+                (Introspect, "token/introspection"),
+                (Userinfo, "me"),
+            ],
+        }
+    }
+
+    /// The path of an endpoint below the issuer.
+    pub(super) fn name(self, endpoint: RealmEndpoint) -> &'static str {
+        self.names().into_iter().find(|(one, _)| *one == endpoint).map_or("", |(_, name)| name)
+    }
+
+    fn endpoint(self, path: &str) -> Option<RealmEndpoint> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        self.names().into_iter().find(|(_, name)| *name == path).map(|(endpoint, _)| endpoint)
+    }
+
+    /// The issuer of a realm.
+    pub(super) fn issuer(self, base: &str, realm: &str) -> String {
+        match self {
+            Self::Root if realm == ROOT_REALM => base.to_owned(),
+            Self::Root | Self::Keycloak => format!("{base}/realms/{realm}"),
+        }
+    }
+}
+
+/// The realm that is at the root of the host, in the layout of that name.
+const ROOT_REALM: &str = "corp";
+
 /// A request as it came.
 #[derive(Clone)]
 pub struct Received {
@@ -55,18 +115,20 @@ impl Received {
         let Some((realm, rest)) = path.split_once('/') else {
             return Some((path, RealmEndpoint::Realm));
         };
-        let endpoint = match rest.strip_suffix('/').unwrap_or(rest) {
-            ".well-known/openid-configuration" => RealmEndpoint::Discovery,
-            "protocol/openid-connect/auth" => RealmEndpoint::Auth,
-            "protocol/openid-connect/certs" => RealmEndpoint::Certs,
-            "protocol/openid-connect/logout" => RealmEndpoint::Logout,
-            "protocol/openid-connect/revoke" => RealmEndpoint::Revoke,
-            "protocol/openid-connect/token" => RealmEndpoint::Token,
-            "protocol/openid-connect/token/introspect" => RealmEndpoint::Introspect,
-            "protocol/openid-connect/userinfo" => RealmEndpoint::Userinfo,
-            _ => return None,
-        };
-        Some((realm, endpoint))
+        Some((realm, Layout::Keycloak.endpoint(rest)?))
+    }
+
+    /// [`Received::route`] in this layout.
+    pub fn route_in(&self, layout: Layout) -> Option<(&str, RealmEndpoint)> {
+        let path = self.target.split(['?', '#']).next()?;
+        match layout {
+            Layout::Keycloak => self.route(),
+            Layout::Root if path.starts_with("/realms/corp/") => None,
+            Layout::Root => {
+                let found = path.strip_prefix('/').and_then(|name| layout.endpoint(name));
+                found.map(|endpoint| (ROOT_REALM, endpoint)).or_else(|| self.route())
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::tools::demo::answer::ProviderAnswer;
 use crate::tools::demo::directory::realms;
 use crate::tools::demo::form::Fields;
 use crate::tools::demo::provider::{Provider, View, base_url};
-use crate::tools::demo::received::{RealmEndpoint, Received};
+use crate::tools::demo::received::{Layout, RealmEndpoint, Received};
 
 /// Larger bodies get 413.
 const MAX_BODY: usize = 512 * 1024;
@@ -19,8 +19,13 @@ const MAX_BODY: usize = 512 * 1024;
 impl Provider {
     /// Answers a request.
     pub fn respond(&self, request: &Received) -> Response<Bytes> {
-        let mut response = self.answer(request).into_response();
-        if let Some(origin) = readable_by(request) {
+        self.respond_in(Layout::Keycloak, request)
+    }
+
+    /// Answers a request to a provider with this layout.
+    pub fn respond_in(&self, layout: Layout, request: &Received) -> Response<Bytes> {
+        let mut response = self.answer(layout, request).into_response();
+        if let Some(origin) = readable_by(layout, request) {
             let headers = response.headers_mut();
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Access-Control-Allow-Methods"));
@@ -29,21 +34,21 @@ impl Provider {
         response
     }
 
-    fn answer(&self, request: &Received) -> ProviderAnswer {
-        let Some((realm, endpoint)) = request.route() else {
+    fn answer(&self, layout: Layout, request: &Received) -> ProviderAnswer {
+        let Some((realm, endpoint)) = request.route_in(layout) else {
             return other_page(&request.target);
         };
         let Some(realm) = realms().iter().find(|known| known.name == realm) else {
             return ProviderAnswer::error(404, "Realm does not exist", "");
         };
-        let issuer = format!("{}/realms/{}", base_url(&request.headers), realm.name);
-        View { provider: self, realm, issuer: &issuer, now: self.clock.now() }.answer(endpoint, request)
+        let issuer = layout.issuer(&base_url(&request.headers), realm.name);
+        View { provider: self, layout, realm, issuer: &issuer, now: self.clock.now() }.answer(endpoint, request)
     }
 }
 
 /// The web page that may read the token endpoint's answer: a page of one of the realm's clients.
-fn readable_by(request: &Received) -> Option<HeaderValue> {
-    let (realm, RealmEndpoint::Token) = request.route()? else { return None };
+fn readable_by(layout: Layout, request: &Received) -> Option<HeaderValue> {
+    let (realm, RealmEndpoint::Token) = request.route_in(layout)? else { return None };
     let realm = realms().iter().find(|known| known.name == realm)?;
     let origin = request.headers.get(ORIGIN)?;
     realm.clients.iter().any(|client| client.web_origin().as_bytes() == origin.as_bytes()).then(|| origin.clone())

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-pub use cambio::tools::demo::RealmEndpoint as Endpoint;
 use cambio::tools::demo::{Idp, IdpError, IdpOptions, Intervene, Intervention, Provider, Received};
+pub use cambio::tools::demo::{Layout, RealmEndpoint as Endpoint};
 use cambio::words::oauth::urn::GRANT_TOKEN_EXCHANGE;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -95,13 +95,15 @@ struct Script {
     /// Answers by method-less target.
     answers: HashMap<String, (u16, String)>,
     lenient: bool,
+    layout: Layout,
     gate: Arc<Semaphore>,
 }
 
 impl Default for Script {
     fn default() -> Self {
         let gate = Arc::new(Semaphore::new(0));
-        Self { faults: HashMap::new(), tampers: Vec::new(), answers: HashMap::new(), lenient: false, gate }
+        let (faults, answers, layout) = (HashMap::new(), HashMap::new(), Layout::default());
+        Self { faults, tampers: Vec::new(), answers, lenient: false, layout, gate }
     }
 }
 
@@ -124,6 +126,11 @@ impl Faults {
     /// Whether token requests are read as the most liberal server would read them ([`lenient::read`]).
     pub fn lenient(&self, lenient: bool) {
         self.script().lenient = lenient;
+    }
+
+    /// Where the provider has the endpoints of corp from now on.
+    pub fn layout(&self, layout: Layout) {
+        self.script().layout = layout;
     }
 
     /// Everything works again; requests that hang go on.
@@ -204,7 +211,8 @@ impl Faults {
             return Ok(whole(response));
         }
         let request = if self.script().lenient { lenient::read(request) } else { request };
-        let endpoint = request.route().map(|route| route.1);
+        let layout = self.script().layout;
+        let endpoint = request.route_in(layout).map(|route| route.1);
         let fault = endpoint.and_then(|endpoint| self.script().faults.get(&endpoint).cloned());
         match &fault {
             Some(Fault::Answer(status, kind, body)) => {
@@ -217,8 +225,8 @@ impl Faults {
             Some(Fault::Hang) => self.wait_for_release().await,
             Some(Fault::CloseMidBody | Fault::Gzip) | None => {}
         }
-        let mut response = provider.respond(&request);
-        if is_exchange(&request) && response.status() == StatusCode::OK {
+        let mut response = provider.respond_in(layout, &request);
+        if is_exchange(layout, &request) && response.status() == StatusCode::OK {
             self.0.exchanged.fetch_add(1, Ordering::Relaxed);
             let tampers = self.script().tampers.clone();
             if !tampers.is_empty() {
@@ -236,8 +244,8 @@ impl Faults {
     }
 }
 
-fn is_exchange(request: &Received) -> bool {
-    request.route().is_some_and(|route| route.1 == Endpoint::Token)
+fn is_exchange(layout: Layout, request: &Received) -> bool {
+    request.route_in(layout).is_some_and(|route| route.1 == Endpoint::Token)
         && lenient::pairs(&request.body).contains(&("grant_type".to_owned(), GRANT_TOKEN_EXCHANGE.to_owned()))
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::client::{self, Answer, DEADLINE};
-use super::faults::FaultyIdp;
+use super::faults::{FaultyIdp, Layout};
 use super::files::{self, BACK_END_API, Folder, NOBODY, PERMITTED};
 use super::{form, keys};
 
@@ -59,6 +59,26 @@ impl Plan {
         folder.write("corp.pem", &files::signing_key_pem());
         folder.write("audiences/back-end-api.yaml", &format!("{BACK_END_API}{PERMITTED}"));
         Self { idp, folder, clock, hand }
+    }
+
+    /// In front of a provider that is not Keycloak: corp is the whole host, and its endpoints are at the root.
+    pub async fn at_root() -> Self {
+        let plan = Self::new().await;
+        plan.idp.faults().layout(Layout::Root);
+        plan.configure(
+            "    issuer: http://sso.example.org/realms/corp\n",
+            "    issuer: http://sso.example.org
+    dialect: rfc8693
+    endpoints:
+      token: /token
+      jwks: /jwks
+      introspection: /token/introspection
+      revocation: /token/revocation
+      userinfo: /me
+      endSession: /session/end
+    clientAuthentication: { unregistered: upstream }
+",
+        )
     }
 
     /// Goes by another clock, as commands do that run beside it: everything starts anew on it.
