@@ -1,4 +1,5 @@
-"""Servers behind Cambio that exchange tokens and are not Keycloak; each says itself which exchanges it performed."""
+"""Servers behind Cambio that exchange tokens and are not Keycloak, below Keycloak's paths or at the root of their host; each
+says itself which exchanges it performed."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 import forgery
 import http1
+import oidc
 from peer import Peer, parsed
 from process import Program, free_port
 from realms import FRONT_END
@@ -30,6 +32,8 @@ class Elsewhere:
 
     name: str
     folder: Path
+    # Whether the whole host is the realm, with the endpoints at its root.
+    root: bool = False
     port: int = field(default_factory=free_port)
     key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
     _program: Program | None = None
@@ -44,7 +48,15 @@ class Elsewhere:
 
     @property
     def issuer(self) -> str:
-        return self.peer.issuer("corp")
+        return self.peer.origin if self.root else self.peer.issuer("corp")
+
+    @property
+    def token_path(self) -> str:
+        return "/token" if self.root else oidc.endpoint("corp")
+
+    @property
+    def certs_path(self) -> str:
+        return "/jwks" if self.root else oidc.endpoint("corp", "certs")
 
     def start(self) -> Elsewhere:
         client = {
@@ -54,6 +66,9 @@ class Elsewhere:
         }  # fmt: skip
         document = {
             "issuer": self.issuer,
+            "root": self.root,
+            "token": self.token_path,
+            "certs": self.certs_path,
             "key": forgery.pem(self.key),
             "jwk": forgery.private_jwk(self.key, "key"),
             "clients": [client],

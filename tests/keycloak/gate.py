@@ -89,6 +89,10 @@ class Gate:
     def peer(self) -> Peer:
         return Peer(self.address, self.authority)
 
+    @property
+    def configuration(self) -> Path:
+        return self._folder / "cambio.yaml"
+
     def issuer(self, realm: str) -> str:
         issuer = self.peer.issuer(realm)
         return issuer.replace("http://", "https://", 1) if self._setup.tls else issuer

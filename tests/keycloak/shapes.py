@@ -14,6 +14,7 @@ from realms import FRONT_END
 
 FORBIDDEN = "other-api"
 PERMITTED = "back-end-api"
+TARGET = oidc.endpoint("corp")
 
 # Pairs that are drawn beside all the single mutations. The draw is seeded: a shape keeps its name from run to run.
 PAIRS = 1050
@@ -30,12 +31,12 @@ class Shape:
     draft: Draft
 
 
-def base(authority: str, subject_token: str) -> Draft:
+def base(authority: str, subject_token: str, target: str = TARGET) -> Draft:
     """The exchange that every shape tells: front-end-app wants alice's token for an API that never permitted it."""
     return Draft(
         client=FRONT_END,
         authority=authority,
-        target=oidc.endpoint("corp"),
+        target=target,
         fields=(
             ("grant_type", oidc.EXCHANGE_GRANT),
             ("subject_token", subject_token),
@@ -45,25 +46,25 @@ def base(authority: str, subject_token: str) -> Draft:
     )
 
 
-def h1_shapes(authority: str, subject_token: str) -> list[Shape]:
-    return list(_shapes(base(authority, subject_token), all_mutations(), PAIRS))
+def h1_shapes(authority: str, subject_token: str, target: str = TARGET) -> list[Shape]:
+    return list(_shapes(base(authority, subject_token, target), all_mutations(), PAIRS))
 
 
-def h2_shapes(authority: str, subject_token: str) -> list[Shape]:
+def h2_shapes(authority: str, subject_token: str, target: str = TARGET) -> list[Shape]:
     """The shapes that HTTP/2 can carry too."""
     mutations = [mutation for mutation in all_mutations() if not mutation.h1_only]
-    return list(_shapes(base(authority, subject_token), mutations, 150))
+    return list(_shapes(base(authority, subject_token, target), mutations, 150))
 
 
-def wide_h1_shapes(authority: str, subject_token: str) -> list[Shape]:
+def wide_h1_shapes(authority: str, subject_token: str, target: str = TARGET) -> list[Shape]:
     """Pairs of any two mutations of different families."""
-    return _wide(base(authority, subject_token), all_mutations(), WIDE_PAIRS)
+    return _wide(base(authority, subject_token, target), all_mutations(), WIDE_PAIRS)
 
 
-def wide_h2_shapes(authority: str, subject_token: str) -> list[Shape]:
+def wide_h2_shapes(authority: str, subject_token: str, target: str = TARGET) -> list[Shape]:
     """The same for what HTTP/2 can carry."""
     mutations = [mutation for mutation in all_mutations() if not mutation.h1_only]
-    return _wide(base(authority, subject_token), mutations, WIDE_PAIRS_H2)
+    return _wide(base(authority, subject_token, target), mutations, WIDE_PAIRS_H2)
 
 
 def _wide(draft: Draft, mutations: list[Mutation], pairs: int) -> list[Shape]:

@@ -1,20 +1,20 @@
-// Another authorization server written by others: oidc-provider, below Keycloak's paths, with a grant for token exchange
-// (RFC 8693) registered as its documentation shows. Arguments: port, and a file with {issuer, jwk, clients}: the private
-// JWK that signs. `GET /performed` lists the audiences of the exchanges so far, `DELETE /performed` forgets them.
+// Another authorization server written by others: oidc-provider, below Keycloak's paths or at its own, with a grant for token
+// exchange (RFC 8693) registered as its documentation shows. Arguments: port, and a file with {issuer, root, jwk, clients}:
+// whether its paths are its own, and the private JWK that signs. `GET /performed` lists the audiences of the exchanges so far, `DELETE /performed` forgets them.
 import { readFileSync } from 'node:fs'
 import express from 'express'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { Provider, errors } from 'oidc-provider'
 
 const [port, file] = process.argv.slice(2)
-const { issuer, jwk, clients } = JSON.parse(readFileSync(file, 'utf8'))
+const { issuer, root, jwk, clients } = JSON.parse(readFileSync(file, 'utf8'))
 const performed = []
 const endpoints = '/protocol/openid-connect'
 
 const provider = new Provider(issuer, {
   clients,
   jwks: { keys: [jwk] },
-  routes: { token: `${endpoints}/token`, jwks: `${endpoints}/certs`, authorization: `${endpoints}/auth`, userinfo: `${endpoints}/userinfo` },
+  routes: root ? {} : { token: `${endpoints}/token`, jwks: `${endpoints}/certs`, authorization: `${endpoints}/auth`, userinfo: `${endpoints}/userinfo` },
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   // What Keycloak writes into an access token, and Cambio looks for in one that it forwards.
   extraTokenClaims: (ctx, token) => ({ typ: 'Bearer', azp: token.clientId }),

@@ -1,14 +1,15 @@
 // A foreign identity provider written by others: oidc-provider, with one user, for corp to trust.
-// Arguments: port, and a file with {key, users, clients}: the private JWK that signs, users with their claims by
-// name, clients as oidc-provider knows them. Users log in by the `password` grant, which is registered here: the tests
+// Arguments: port, and a file with {key, users, clients, issuer}: the private JWK that signs, users with their claims by
+// name, clients as oidc-provider knows them, and the public URL if it is not the address. Users log in by the `password` grant, which is registered here: the tests
 // are about tokens, not about pages. `resource` (RFC 8707) becomes the token's `aud`; a client whose `opaque` is true
 // gets opaque access tokens, and the others JWTs.
 import { readFileSync } from 'node:fs'
 import { Provider, errors } from 'oidc-provider'
 
 const [port, file] = process.argv.slice(2)
-const { key, users, clients } = JSON.parse(readFileSync(file, 'utf8'))
-const issuer = `http://127.0.0.1:${port}`
+const given = JSON.parse(readFileSync(file, 'utf8'))
+const { key, users, clients } = given
+const issuer = given.issuer ?? `http://127.0.0.1:${port}`
 const opaque = new Set(clients.filter((client) => client.opaque).map((client) => client.client_id))
 
 const resourceServer = (resource, client) => ({

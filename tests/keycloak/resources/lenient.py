@@ -34,9 +34,10 @@ FORM = "application/x-www-form-urlencoded"
 Form = list[tuple[str, str]]
 
 
-def is_token_endpoint(target: str, path: str) -> bool:
-    """Whether any normalisation of a target leads to the path."""
-    return any(_normalised(candidate).endswith(path) for candidate in _targets(target))
+def is_token_endpoint(target: str, path: str, root: bool) -> bool:
+    """Whether any normalisation of a target leads to the path: to exactly this path, if it is at the root of the host."""
+    found = map(_normalised, _targets(target))
+    return any(one == path if root else one.endswith(path) for one in found)
 
 
 def _targets(target: str) -> Iterator[str]:
@@ -132,6 +133,10 @@ def values(form: Form, name: str) -> set[str]:
 class Server(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     issuer: str
+    # Where its endpoints are, and whether the whole host is its realm.
+    root: bool
+    token_path: str
+    certs_path: str
     key: object
     performed: list[str]
 
@@ -139,7 +144,7 @@ class Server(BaseHTTPRequestHandler):
         body = self._body()
         if self.path == "/performed":
             self._performed()
-        elif self.path.endswith("/protocol/openid-connect/certs"):
+        elif self.path.endswith(self.certs_path):
             self._json(200, {"keys": [forgery.public_jwk(self.key, "key")]})
         elif self.path.endswith("/.well-known/openid-configuration"):
             self._json(200, self._discovery())
@@ -148,7 +153,7 @@ class Server(BaseHTTPRequestHandler):
 
     def _token(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
-        if is_token_endpoint(self.path, urlsplit(self.issuer).path + "/protocol/openid-connect/token"):
+        if is_token_endpoint(self.path, self.token_path, self.root):
             found = forms(body, query)
         elif self.headers.get("Content-Type", "").casefold().startswith(FORM):
             # A form that is a form is read wherever it comes to.
@@ -183,11 +188,11 @@ class Server(BaseHTTPRequestHandler):
         self._json(200, document)
 
     def _discovery(self) -> dict:
-        endpoints = f"{self.issuer}/protocol/openid-connect"
+        origin = self.issuer.removesuffix(urlsplit(self.issuer).path)
         return {
             "issuer": self.issuer,
-            "token_endpoint": f"{endpoints}/token",
-            "jwks_uri": f"{endpoints}/certs",
+            "token_endpoint": origin + self.token_path,
+            "jwks_uri": origin + self.certs_path,
         }
 
     def _performed(self) -> None:
@@ -228,7 +233,8 @@ class Server(BaseHTTPRequestHandler):
 
 def main(port: str, file: str) -> None:
     given = json.loads(Path(file).read_text())
-    own = {"issuer": given["issuer"], "key": forgery.load(given["key"]), "performed": []}
+    paths = {"root": given["root"], "token_path": given["token"], "certs_path": given["certs"]}
+    own = {"issuer": given["issuer"], **paths, "key": forgery.load(given["key"]), "performed": []}
     ThreadingHTTPServer.daemon_threads = True
     ThreadingHTTPServer.request_queue_size = 64
     ThreadingHTTPServer(("127.0.0.1", int(port)), type("Handler", (Server,), own)).serve_forever()
