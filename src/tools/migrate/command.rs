@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Migration, MigrationOptions};
+use super::{ExportDocument, MigrateError, Migration, MigrationOptions};
 use crate::tools::failure::CommandFailure;
 
 /// Largest export that is read, in bytes. The export of a realm with all its users can be large.
@@ -30,13 +30,13 @@ enum MigratedSystem {
 /// The arguments of `cambio migrate keycloak`.
 #[derive(Debug, Args)]
 struct MigrateKeycloakArguments {
-    /// Realm export with its clients
-    #[arg(value_name = "REALM-EXPORT.json")]
-    export: PathBuf,
+    /// Files or folders with a realm's export, or with an operator's objects
+    #[arg(value_name = "EXPORT", required = true)]
+    exports: Vec<PathBuf>,
     /// Folder for the audience files
     #[arg(long, value_name = "FOLDER", default_value = "audiences")]
     out: PathBuf,
-    /// Name of the realm in cambio.yaml; without it the name in the export
+    /// Name of the realm in cambio.yaml, and of the one to read if there are several
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     realm: Option<String>,
     /// Owner in the files until their teams are named; without it "to be named"
@@ -60,10 +60,16 @@ pub fn run(arguments: &MigrateArguments) -> Result<ExitCode, CommandFailure> {
 
 fn run_with(arguments: &MigrateArguments, output: &mut impl Write) -> Result<(), CommandFailure> {
     let MigratedSystem::Keycloak(arguments) = &arguments.system;
-    let export = read(&arguments.export)?;
+    let files = files(&arguments.exports)?;
+    let documents: Vec<_> = files.iter().map(|(name, bytes)| ExportDocument { name, bytes }).collect();
     let options = MigrationOptions { realm: arguments.realm.as_deref(), owner: arguments.owner.as_deref() };
-    let migration = super::keycloak(&export, options)
-        .map_err(|error| CommandFailure(format!("{}: {error}", arguments.export.display())))?;
+    let migration = super::keycloak(&documents, options).map_err(|error| match error {
+        // These name their documents.
+        MigrateError::Shape { .. } | MigrateError::NoRealm { .. } | MigrateError::Twice { .. } => {
+            CommandFailure::of(error)
+        }
+        _ => CommandFailure(format!("{}: {error}", shown(&arguments.exports))),
+    })?;
     write(&migration, arguments)?;
     let result = output.write_all(migration.report.as_bytes()).and_then(|()| {
         writeln!(
@@ -88,15 +94,52 @@ fn owner_name(name: &str) -> Result<String, &'static str> {
     Ok(name.to_owned())
 }
 
-fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CommandFailure> {
+/// A file's name and its content. An export can hold secrets in plain text.
+type ExportFile = (String, zeroize::Zeroizing<Vec<u8>>);
+
+/// Reads the files, and of a folder the files directly in the folder that can be documents.
+fn files(paths: &[PathBuf]) -> Result<Vec<ExportFile>, CommandFailure> {
+    let mut all = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let failed = |error: std::io::Error| CommandFailure(format!("{}: {error}", path.display()));
+            let entries = fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+            let mut inside: Vec<_> =
+                entries.into_iter().map(|entry| entry.path()).filter(|file| is_document(file)).collect();
+            inside.sort();
+            all.extend(inside);
+        } else {
+            all.push(path.clone());
+        }
+    }
+    let mut left = MAX_BYTES;
+    all.iter()
+        .map(|path| {
+            let bytes = read(path, left)?;
+            left -= bytes.len() as u64;
+            Ok((path.display().to_string(), bytes))
+        })
+        .collect()
+}
+
+/// Whether a file of a folder can be a document, by its name.
+fn is_document(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["json", "yaml", "yml"].iter().any(|known| extension.eq_ignore_ascii_case(known)) && path.is_file()
+}
+
+fn read(path: &Path, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8>>, CommandFailure> {
     let failed = |error: std::io::Error| CommandFailure(format!("{}: {error}", path.display()));
-    // An export can hold secrets in plain text.
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
-    File::open(path).map_err(failed)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(CommandFailure(format!("{}: larger than 1 GiB", path.display())));
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(CommandFailure(format!("{}: the export is larger than 1 GiB", path.display())));
     }
     Ok(bytes)
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes all files, or none if one of them exists and may not be replaced.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::export::{Authorization, ExportedClient, ExportedPolicy, ExportedRealm};
+use super::finding::quoted_names;
 
 /// Deepest nesting of aggregated policies that is followed.
 const DEPTH: usize = 8;
@@ -92,7 +93,7 @@ impl Evaluator<'_> {
 
     /// Evaluates the policies that a permission or an aggregated policy applies.
     fn applied(&self, policy: &ExportedPolicy, client: &ExportedClient, depth: usize) -> V1Answer {
-        if !policy.config.contains_key("applyPolicies") {
+        if !policy.has("applyPolicies") {
             return V1Answer::Denied;
         }
         match policy.list("applyPolicies") {
@@ -113,12 +114,15 @@ impl Evaluator<'_> {
         let answer = match policy.kind.as_str() {
             "client" => self.client_policy(policy, client),
             "aggregate" if depth >= DEPTH => unknown(format!("the policies of {name:?} are nested too deep")),
-            // Keycloak would not save an empty one.
-            "aggregate" if !policy.config.contains_key("applyPolicies") => {
+            // Keycloak would not save an empty one, so nobody knows what it would answer.
+            "aggregate"
+                if !policy.has("applyPolicies") || policy.list("applyPolicies").is_some_and(|all| all.is_empty()) =>
+            {
                 unknown(format!("the aggregated policy {name:?} applies none"))
             }
             "aggregate" => self.applied(policy, client, depth + 1),
             "role" => unknown(self.role_policy(policy)),
+            "group" => unknown(self.group_policy(policy)),
             kind => unknown(format!("the {} policy {name:?}: {}", quiet(kind), why(kind))),
         };
         match (policy.logic.as_deref(), answer) {
@@ -133,20 +137,32 @@ impl Evaluator<'_> {
     /// What a person needs to know about a role policy. No client is listed for the roles that it has today: roles change,
     /// and come through groups and other roles.
     fn role_policy(&self, policy: &ExportedPolicy) -> String {
-        let roles: Vec<Json> = match policy.config.get("roles") {
-            Some(Json::String(text)) => serde_json::from_str(text).unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        let names = roles.iter().filter_map(|role| role.get("id")?.as_str());
-        let mut holders: Vec<_> =
-            names.flat_map(|name| self.realm.with_role(name)).map(|one| format!("{one:?}")).collect();
-        holders.sort();
-        holders.dedup();
-        let holders = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
+        let names = policy.named_by("roles", &["id"]);
+        let holders: Vec<_> = names.iter().flat_map(|name| self.realm.with_role(name)).collect();
         format!(
             "the role policy {:?} asks for the roles of the client's service account, not of the user (given directly \
-             to: {holders}); list the clients that have them",
-            policy.name
+             to: {}); list the clients that have them",
+            policy.name,
+            nobody_or(&holders)
+        )
+    }
+
+    /// What a person needs to know about a group policy. As for roles, no client is listed for the groups of today.
+    fn group_policy(&self, policy: &ExportedPolicy) -> String {
+        let below =
+            policy.value("groups").list().iter().any(|group| group.get("extendChildren") == Some(&Json::Bool(true)));
+        let groups = policy.named_by("groups", &["path", "id", "name"]);
+        let members: Vec<_> = groups.iter().flat_map(|group| self.realm.in_group(group, below)).collect();
+        let by_claim = match policy.text("groupsClaim") {
+            Some(claim) if !claim.is_empty() => format!(" and of the claim {claim:?} of its token"),
+            _ => String::new(),
+        };
+        format!(
+            "the group policy {:?} asks for the groups ({}) of the client's service account{by_claim}, not of the user (direct \
+             members: {}); list the clients that you mean, or write a `condition` about the user's groups",
+            policy.name,
+            quoted_names(groups.iter().map(String::as_str)),
+            nobody_or(&members)
         )
     }
 
@@ -172,18 +188,19 @@ impl Evaluator<'_> {
 
 /// Whether another permission takes part in the decision.
 fn also_decides(other: &ExportedPolicy, about: &About) -> bool {
-    let has = |key: &str, value: &str| match (other.config.get(key), other.list(key)) {
-        (None, _) => None,
-        (Some(_), Some(list)) => Some(list.iter().any(|one| one == value)),
+    let has = |key: &str, value: &str| match (other.has(key), other.list(key)) {
+        (false, _) => None,
+        (true, Some(list)) => Some(list.iter().any(|one| one == value)),
         // Not understood: it might be one of them.
-        (Some(_), None) => Some(true),
+        (true, None) => Some(true),
     };
-    let typed = other.config.get("defaultResourceType").is_some_and(|kind| kind == about.kind);
+    let typed = other.text("defaultResourceType").is_some_and(|kind| kind == about.kind);
     let about_it = match has("resources", &about.resource) {
         Some(named) => named || typed,
-        None => typed || other.kind == "scope",
+        None => typed || matches!(other.kind.as_str(), "scope" | ""),
     };
-    let permits = matches!(other.kind.as_str(), "scope" | "resource" | "uma");
+    // A policy without a type might be a permission.
+    let permits = matches!(other.kind.as_str(), "scope" | "resource" | "uma" | "");
     permits && about_it && has("scopes", about.scope).unwrap_or(true)
 }
 
@@ -218,7 +235,6 @@ fn combine(policy: &ExportedPolicy, answers: &[V1Answer]) -> V1Answer {
 fn why(kind: &str) -> &'static str {
     match kind {
         "user" => "V1 asks about the client's service account, not about the user of the token",
-        "group" => "V1 asks for the groups of the client's service account, not of the user",
         "js" | "script" => "a script can't be read",
         "time" => "a permission has no first day and no hours; write its last day as `expires`",
         "client-scope" => "write the scopes that may be requested as `scopes`",
@@ -231,6 +247,10 @@ fn why(kind: &str) -> &'static str {
 fn quiet(kind: &str) -> &str {
     let word = kind.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     if word && kind.len() <= 40 { kind } else { "unknown" }
+}
+
+fn nobody_or(clients: &[&str]) -> String {
+    if clients.is_empty() { "nobody".to_owned() } else { quoted_names(clients.iter().copied()) }
 }
 
 fn unknown(reason: String) -> V1Answer {

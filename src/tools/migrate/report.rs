@@ -4,35 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::export::{ExportedClient, ExportedRealm};
+use super::finding::{FindingKind, MigrationFinding, quoted_names};
 use super::permissions::V1Grants;
 use super::policies::{V1Answer, V1Grant};
 use super::write::{audience_obstacle, caller_obstacle, callers};
 
-/// What a finding asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FindingKind {
-    /// V1 allowed it, or may have allowed it; the files don't.
-    NotCarriedOver,
-    /// Somebody has to do it before the files allow what V1 allowed.
-    ToDo,
-    /// V1 did not allow it either, or it is not about a permission.
-    Note,
-}
-
-/// Something that a person has to look at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MigrationFinding {
-    /// What it asks for.
-    pub kind: FindingKind,
-    /// What it is about: a kind of thing and its name.
-    pub about: String,
-    /// What was found, and what to write.
-    pub text: String,
-}
-
 /// All findings, sorted.
-pub(super) fn findings(realm: &ExportedRealm, grants: &V1Grants) -> Vec<MigrationFinding> {
-    let mut findings = BTreeSet::new();
+pub(super) fn findings(
+    realm: &ExportedRealm,
+    grants: &V1Grants,
+    of_documents: Vec<MigrationFinding>,
+) -> Vec<MigrationFinding> {
+    let mut findings: BTreeSet<_> = of_documents.into_iter().collect();
     if let Some(reason) = grants.void {
         add(&mut findings, FindingKind::NotCarriedOver, "the realm".to_owned(), reason.to_owned());
     }
@@ -50,6 +33,7 @@ pub(super) fn findings(realm: &ExportedRealm, grants: &V1Grants) -> Vec<Migratio
         of_impersonation(realm, grant, grants.users_restricted, &mut findings);
     }
     of_clients(realm, grants, &mut findings);
+    of_keycloaks_own(realm, grants, &mut findings);
     findings.into_iter().collect()
 }
 
@@ -61,7 +45,7 @@ pub(super) fn text(realm: &ExportedRealm, name: &str, grants: &V1Grants, finding
         let callers = callers(realm, audience, grants);
         if !callers.is_empty() {
             none = false;
-            let names = names(callers.iter().map(|one| one.name.as_str()));
+            let names = quoted_names(callers.iter().map(|one| one.name.as_str()));
             let _ = writeln!(text, "  for {audience:?}: {names}");
         }
     }
@@ -96,9 +80,9 @@ fn of_audience(realm: &ExportedRealm, audience: &str, grant: &V1Grant, findings:
     }
     for client in realm.clients.iter().filter(|one| grant.clients.get(&one.name) == Some(&V1Answer::Granted)) {
         // Keycloak's own clients are in every realm: nobody needs to know that they can't exchange.
-        if let Some(obstacle) = caller_obstacle(client).filter(|_| client.name != audience && !built_in(client)) {
+        if let Some(obstacle) = caller_obstacle(client).filter(|_| client.name != audience && !client.is_built_in()) {
             let kind =
-                if client.enabled && !client.bearer_only { FindingKind::NotCarriedOver } else { FindingKind::Note };
+                if client.enabled() && !client.bearer_only() { FindingKind::NotCarriedOver } else { FindingKind::Note };
             add(findings, kind, about(), format!("client {:?}: {obstacle}", client.name));
         }
     }
@@ -114,7 +98,7 @@ fn of_provider(realm: &ExportedRealm, alias: &str, grant: &V1Grant, findings: &m
              first, add the issuer to `issuers` and to the realm's `subjectIssuers` in cambio.yaml, and write \
              `- {{ clients: […], issuers: [NAME], issuance: translate }}` (or mint) into each audience's file. The second \
              is refused unless `doors.requestedIssuer` allows it",
-            names(allowed.into_iter())
+            quoted_names(allowed.into_iter())
         );
         add(findings, FindingKind::NotCarriedOver, about(), text);
     }
@@ -134,7 +118,7 @@ fn of_impersonation(
         let text = format!(
             "V1 let {} ask for tokens of other users (requested_subject){whom}. To allow it, write `impersonation` with \
              `who` and `whom` into the permissions that need it, and `doors.requestedSubject: judged` in cambio.yaml",
-            names(allowed.into_iter())
+            quoted_names(allowed.into_iter())
         );
         add(findings, FindingKind::NotCarriedOver, about(), text);
     }
@@ -152,11 +136,16 @@ fn of_clients(realm: &ExportedRealm, grants: &V1Grants, findings: &mut BTreeSet<
     for client in realm.clients.iter().filter(|one| caller_obstacle(one).is_none()) {
         let about = || format!("client {:?}", client.name);
         let carried = listed.get(client.name.as_str());
-        if carried.is_some() && !client.exchanges() {
+        if carried.is_some() && client.public() {
+            let text = "is public, and Keycloak's standard exchange refuses public clients. Its permissions have `issuance: mint`. \
+                        Register it at Cambio: under the realm's `clients` in cambio.yaml, with `method: none`. As with V1, it \
+                        can exchange the tokens that were issued to it";
+            add(findings, FindingKind::ToDo, about(), text.to_owned());
+        } else if carried.is_some() && !client.exchanges() {
             let text = "switch on Standard token exchange for it in Keycloak, or write `issuance: mint`".to_owned();
             add(findings, FindingKind::ToDo, about(), text);
         }
-        if client.exchanges() {
+        if client.exchanges() && !client.public() {
             let others = audiences(realm)
                 .filter(|name| *name != client.name && !carried.is_some_and(|carried| carried.contains(name)));
             let others: Vec<_> = others.collect();
@@ -164,7 +153,7 @@ fn of_clients(realm: &ExportedRealm, grants: &V1Grants, findings: &mut BTreeSet<
                 let text = format!(
                     "its Standard token exchange (V2) needs no permission: it can exchange for every audience in which \
                      the user has a role. List it in the file of every audience whose owner permits it. Candidates: {}",
-                    names(others.into_iter())
+                    quoted_names(others.into_iter())
                 );
                 add(findings, FindingKind::NotCarriedOver, about(), text);
             }
@@ -180,32 +169,57 @@ fn of_clients(realm: &ExportedRealm, grants: &V1Grants, findings: &mut BTreeSet<
     add(findings, FindingKind::Note, "every client".to_owned(), text.to_owned());
 }
 
+/// Findings about what Keycloak makes itself: its own clients, and the permissions of V2.
+fn of_keycloaks_own(realm: &ExportedRealm, grants: &V1Grants, findings: &mut BTreeSet<MigrationFinding>) {
+    let allowed = |client: &&ExportedClient| {
+        let granted = |grant: &V1Grant| grant.clients.get(&client.name) == Some(&V1Answer::Granted);
+        client.is_built_in() && client.enabled() && !client.bearer_only() && grants.audiences.values().any(granted)
+    };
+    let own: Vec<&str> = realm.clients.iter().filter(allowed).map(|one| one.name.as_str()).collect();
+    if !own.is_empty() {
+        let text = format!("are allowed by permissions, and are not listed: {}", quoted_names(own.into_iter()));
+        add(findings, FindingKind::Note, "Keycloak's own clients".to_owned(), text);
+    }
+    let has_v2 = |client: &ExportedClient| {
+        client.name == "admin-permissions"
+            && client.authorization_settings.as_ref().is_some_and(|settings| !settings.policies.is_empty())
+    };
+    if realm.clients.iter().any(has_v2) {
+        let text = "are about what administrators may do with users, groups, clients, roles and organizations. None of them is \
+                    about token exchange, and Keycloak's standard exchange asks none of them: nothing is lost";
+        add(
+            findings,
+            FindingKind::Note,
+            "the permissions V2 (client \"admin-permissions\")".to_owned(),
+            text.to_owned(),
+        );
+    }
+}
+
 /// Enabled clients that have roles: the audiences of V2.
 fn audiences(realm: &ExportedRealm) -> impl Iterator<Item = &str> {
-    let with_roles =
-        realm.roles.client.iter().filter(|(_, roles)| !roles.is_empty()).map(|(client, _)| client.as_str());
+    let with_roles = realm
+        .roles
+        .client
+        .iter()
+        .filter(|(_, roles)| roles.as_ref().is_some_and(|roles| !roles.is_empty()))
+        .map(|(client, _)| client.as_str());
     with_roles.filter(|name| {
-        realm.clients.iter().any(|one| one.name == *name && one.enabled && one.is_openid() && !built_in(one))
+        realm.clients.iter().any(|one| one.name == *name && one.enabled() && one.is_openid() && !one.is_built_in())
     })
 }
 
-/// The clients that every realm has.
-fn built_in(client: &ExportedClient) -> bool {
-    let name = client.name.as_str();
-    matches!(
-        name,
-        "account" | "account-console" | "admin-cli" | "broker" | "realm-management" | "security-admin-console"
-    ) || name.ends_with("-realm") && client.bearer_only
-}
-
 fn enabled(realm: &ExportedRealm, name: &str) -> bool {
-    realm.clients.iter().any(|one| one.name == name && one.enabled)
+    realm.clients.iter().any(|one| one.name == name && one.enabled())
 }
 
 /// Clients that are certainly allowed and can send requests.
 fn possible<'a>(realm: &'a ExportedRealm, grant: &V1Grant) -> Vec<&'a str> {
     let granted = |one: &&ExportedClient| {
-        grant.clients.get(&one.name) == Some(&V1Answer::Granted) && one.enabled && !one.bearer_only && !built_in(one)
+        grant.clients.get(&one.name) == Some(&V1Answer::Granted)
+            && one.enabled()
+            && !one.bearer_only()
+            && !one.is_built_in()
     };
     realm.clients.iter().filter(granted).map(|one| one.name.as_str()).collect()
 }
@@ -219,7 +233,7 @@ fn of_doubts(
     findings: &mut BTreeSet<MigrationFinding>,
 ) {
     let mut doubts: BTreeMap<&BTreeSet<String>, Vec<&str>> = BTreeMap::new();
-    for client in realm.clients.iter().filter(|one| one.enabled && !one.bearer_only && !built_in(one)) {
+    for client in realm.clients.iter().filter(|one| one.enabled() && !one.bearer_only() && !one.is_built_in()) {
         if let Some(V1Answer::Unknown(reasons)) = grant.clients.get(&client.name)
             && client.name != audience
         {
@@ -228,15 +242,9 @@ fn of_doubts(
     }
     for (reasons, clients) in doubts {
         let reasons = reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
-        let text = format!("V1 may have allowed {}: {reasons}", names(clients.into_iter()));
+        let text = format!("V1 may have allowed {}: {reasons}", quoted_names(clients.into_iter()));
         add(findings, FindingKind::NotCarriedOver, about.to_owned(), text);
     }
-}
-
-/// Names in alphabetical order, quoted so that none can end a line.
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let sorted: BTreeSet<&str> = names.collect();
-    sorted.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
 fn add(findings: &mut BTreeSet<MigrationFinding>, kind: FindingKind, about: String, text: String) {

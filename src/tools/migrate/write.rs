@@ -18,7 +18,7 @@ pub(super) fn files(realm: &ExportedRealm, name: &str, owner: &str, grants: &V1G
         if callers.is_empty() {
             return None;
         }
-        let file = file_name(audience)?;
+        let file = file_name(realm, audience)?;
         Some((file, text(realm, name, owner, audience, &grant.permission, &callers)))
     });
     permitted.collect()
@@ -33,7 +33,7 @@ pub(super) fn callers<'a>(realm: &'a ExportedRealm, audience: &str, grants: &V1G
     let mut clients: Vec<_> = realm
         .clients
         .iter()
-        .filter(|one| allowed.contains(one.name.as_str()) && caller_obstacle(one).is_none())
+        .filter(|one| allowed.contains(one.name.as_str()) && caller_obstacle(one).is_none() && !one.is_built_in())
         // V1 requires no permission of a client that exchanges for itself.
         .filter(|one| one.name != audience)
         .collect();
@@ -44,11 +44,11 @@ pub(super) fn callers<'a>(realm: &'a ExportedRealm, audience: &str, grants: &V1G
 /// Why a client can't be an audience, although it has a permission.
 pub(super) fn audience_obstacle(realm: &ExportedRealm, audience: &str) -> Option<&'static str> {
     let client = realm.clients.iter().find(|one| one.name == audience)?;
-    if !client.enabled {
+    if !client.enabled() {
         Some("the client is disabled: V1 refused every exchange for it")
     } else if !client.is_openid() {
         Some("the client does not use OpenID Connect")
-    } else if !can_be_named(audience) || file_name(audience).is_none() {
+    } else if !can_be_named(audience) || file_name(realm, audience).is_none() {
         Some("its client id can't be the name of an audience or a file")
     } else {
         None
@@ -57,18 +57,12 @@ pub(super) fn audience_obstacle(realm: &ExportedRealm, audience: &str) -> Option
 
 /// Why a client can't be listed, although a permission allows it.
 pub(super) fn caller_obstacle(client: &ExportedClient) -> Option<&'static str> {
-    if !client.enabled {
+    if !client.enabled() {
         Some("the client is disabled: V1 refused it")
     } else if !client.is_openid() {
         Some("the client does not use OpenID Connect")
-    } else if client.bearer_only {
+    } else if client.bearer_only() {
         Some("a bearer-only client can't ask for tokens")
-    } else if client.public {
-        Some(
-            "V1 let a public client exchange the tokens that were issued to it; Keycloak's standard exchange refuses \
-             public clients. With `issuance: mint`, Cambio allows it without Keycloak: list the client under the realm's \
-             `clients` in cambio.yaml with `method: none`, and write a permission for it. Or make the client confidential",
-        )
     } else if !can_be_named(&client.name) {
         Some("its client id can't be written into a list of clients")
     } else {
@@ -104,12 +98,17 @@ fn text(
         quoted(owner),
         quoted(name)
     );
-    let mut alike: BTreeMap<Vec<&str>, Vec<&str>> = BTreeMap::new();
+    let mut alike: BTreeMap<(bool, Vec<&str>), Vec<&str>> = BTreeMap::new();
     for caller in callers {
-        alike.entry(scopes(realm, caller)).or_default().push(&caller.name);
+        alike.entry((caller.public(), scopes(realm, caller))).or_default().push(&caller.name);
     }
-    for (scopes, clients) in alike {
+    for ((public, scopes), clients) in alike {
         let _ = writeln!(text, "  - clients: [{}]\n    scopes: [{}]", list(&clients), list(&scopes));
+        // Keycloak's standard exchange refuses public clients. Cambio takes those that it authenticates itself: nobody can
+        // use the permission before the client is registered with `method: none`, and then for the client's own tokens only.
+        if public {
+            text.push_str("    issuance: mint\n");
+        }
     }
     text.push_str("roles:\n  own: true\n");
     text
@@ -125,11 +124,15 @@ fn scopes<'a>(realm: &ExportedRealm, client: &'a ExportedClient) -> Vec<&'a str>
 }
 
 /// The name of an audience's file. Letters, digits, `.`, `-` and `_` of the client id stay as they are, other bytes become
-/// `%XX`: no two clients share a file, and no file is outside the folder.
-fn file_name(audience: &str) -> Option<String> {
+/// `%XX`: no two clients share a file, and no file is outside the folder. If the realm has another client whose id differs in
+/// case only, capital letters become `%XX`, too: some file systems take both names for one.
+fn file_name(realm: &ExportedRealm, audience: &str) -> Option<String> {
+    let differs_in_case = |other: &ExportedClient| other.name != audience && other.name.eq_ignore_ascii_case(audience);
+    let escape_capitals = realm.clients.iter().any(differs_in_case);
     let mut name = String::new();
     for (at, byte) in audience.bytes().enumerate() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte == b'.' && at > 0 {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte == b'.' && at > 0;
+        if plain && !(escape_capitals && byte.is_ascii_uppercase()) {
             name.push(char::from(byte));
         } else {
             let _ = write!(name, "%{byte:02X}");

@@ -105,6 +105,54 @@ fn nothing_is_overwritten_unless_forced() {
     assert!(output.starts_with(&fs::read_to_string(&report).unwrap()));
 }
 
+/// A folder of `kc.sh export --dir`: every realm, and users in files of their own. Other files are not looked at.
+#[test]
+fn a_folder_is_one_export() {
+    let folder = prepared(&json!({}));
+    let export = folder.path("export.json");
+    fs::remove_file(&export).unwrap();
+    fs::create_dir(&export).unwrap();
+    let inside = |name: &str| format!("{export}/{name}");
+    fs::write(inside("corp-realm.json"), self::export("back-end-api", &["front-end"]).to_string()).unwrap();
+    fs::write(inside("corp-users-0.json"), r#"{"realm": "corp", "users": [{"username": "alice"}]}"#).unwrap();
+    fs::write(inside("master-realm.JSON"), r#"{"realm": "master", "clients": [{"clientId": "admin-cli"}]}"#).unwrap();
+    fs::write(inside("notes.txt"), "s3cret").unwrap();
+    fs::create_dir(inside("deeper.json")).unwrap();
+    let output = folder.migrate(&["--force"]).unwrap();
+    assert!(
+        output.contains("for \"back-end-api\": \"front-end\"") && output.contains("realm \"master\": is in"),
+        "{output}"
+    );
+    fs::write(inside("broken.yaml"), "a: [").unwrap();
+    let error = folder.migrate(&["--force"]).unwrap_err();
+    assert!(error.contains("broken.yaml: line "), "{error}");
+    // The same files by name.
+    let line =
+        ["migrate", "keycloak", &inside("corp-realm.json"), &inside("corp-users-0.json"), "--out", &folder.path("b")];
+    let mut output = Vec::new();
+    run_with(&MigrateArguments::try_parse_from(line).unwrap(), &mut output).unwrap();
+    assert!(String::from_utf8(output).unwrap().contains("for \"back-end-api\": \"front-end\""));
+    assert!(MigrateArguments::try_parse_from(["migrate", "keycloak"]).is_err());
+    let empty = Folder::new();
+    fs::create_dir(empty.path("export.json")).unwrap();
+    assert!(empty.migrate(&[]).unwrap_err().ends_with("export.json: no .json, .yaml or .yml file is in the folder"));
+}
+
+/// Public clients of V1 are listed with `mint`, and the loader takes the file.
+#[test]
+fn public_clients_are_in_a_file_that_loads() {
+    let mut document = export("back-end-api", &["front-end", "spa"]);
+    document["clients"][1]["publicClient"] = true.into();
+    let folder = prepared(&document);
+    let output = folder.migrate(&[]).unwrap();
+    assert!(output.contains("client \"spa\": is public"), "{output}");
+    let config = load(Path::new(&folder.path("cambio.yaml")), &()).unwrap();
+    let permissions = &config.policy.realms["corp"]["back-end-api"].permissions;
+    let of = |name: &str| permissions.iter().find(|one| one.clients.contains(name)).unwrap();
+    assert_eq!(of("spa").issuance, Some(crate::judgement::policy::model::Issuance::Mint));
+    assert!(!of("front-end").clients.contains("spa"));
+}
+
 #[test]
 fn an_export_that_is_not_there_is_named() {
     let arguments = MigrateArguments::parse_from(["migrate", "keycloak", "/nonexistent/a.json"]);
