@@ -180,6 +180,8 @@ impl std::fmt::Display for Fetcher {
 /// one (section 4.3). The URL must be https, or have the document's origin.
 fn keys_url(document: &[u8], found_at: &Uri, issuer: &str) -> Result<Uri, FetchError> {
     let wrong = FetchError::Discovery;
+    // As in key sets: RFC 8259 section 8.1 lets a reader ignore a byte order mark.
+    let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
     let document = json::object(document).map_err(|_| wrong("the document is no JSON object"))?;
     match document.get("issuer").and_then(serde_json::Value::as_str) {
         Some(named) if named == issuer => {}

@@ -82,7 +82,8 @@ impl KeySet {
         }
         let syntax = |_| KeySetError::Json(JsonError::Syntax);
         let text = std::str::from_utf8(bytes).map_err(syntax)?;
-        let members = json::texts(text).map_err(KeySetError::Json)?;
+        // RFC 8259 section 8.1: a reader may ignore a byte order mark. It changes no key, and stays in what is published.
+        let members = json::texts(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(KeySetError::Json)?;
         let mut lists = members.iter().filter(|(name, _)| name == "keys").map(|(_, list)| list.get());
         let list = lists.next().ok_or(KeySetError::NoKeys)?;
         if lists.next().is_some() {
