@@ -1,6 +1,7 @@
 //! Request head to route: one canonical path or a refusal. The first half of the request lock: a path that some server
 //! could read as a token endpoint is either written exactly as Cambio would write it, and judged, or refused.
 
+pub mod canonical;
 mod configured;
 mod disguise;
 pub mod doors;
@@ -237,7 +238,8 @@ impl RouteTable {
         }
         let path = head.uri.path();
         let endpoint = self.endpoints.get(path);
-        let unconfigured_door = endpoint.is_none() && path.strip_suffix(TOKEN).is_some_and(|at| self.is_realm(at));
+        let realm = path.strip_suffix(TOKEN).filter(|at| endpoint.is_none() && self.is_realm(at));
+        let unconfigured_door = realm.is_some();
         if (endpoint.is_some() || unconfigured_door) && asks_for_websocket(head) {
             return reject(Reason::MethodNotAllowed, "a WebSocket at an endpoint that Cambio answers");
         }
@@ -253,11 +255,14 @@ impl RouteTable {
             Some(Endpoint::Own(endpoint, realm)) if endpoint.takes(&head.method) => {
                 return Route::Own { realm: *realm, endpoint: *endpoint };
             }
+            None if realm.is_some_and(|at| !has_one_spelling(at) && self.own.is_realm_decoded(at)) => {
+                return reject(Reason::PathNotCanonical, "the path resembles that of a configured realm");
+            }
             None if unconfigured_door => return door(Route::Door { realm: None }, head),
             None if disguise::may_be_read_as_door(path, &self.doors) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
-            None if self.own.may_be_meant(path, |at| self.is_realm(at)) => return resembles_own(),
+            None if self.own.may_be_meant(path, |at| self.is_realm(at) && has_one_spelling(at)) => return resembles_own(),
             None if configured == Some(Meaning::Door) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
@@ -290,6 +295,11 @@ impl RouteTable {
 
 fn resembles_own() -> Route {
     reject(Reason::PathNotCanonical, "the path resembles an endpoint that Cambio answers")
+}
+
+/// Whether nothing is escaped, or all of it in the one spelling that Keycloak publishes.
+fn has_one_spelling(path: &str) -> bool {
+    !path.contains('%') || canonical::is_canonical(path)
 }
 
 fn door(there: Route, head: &Parts) -> Route {
@@ -341,7 +351,7 @@ fn reject(reason: Reason, detail: &str) -> Route {
 }
 
 /// A realm's name as one path segment: unreserved characters and escapes of anything that separates nothing.
-/// Nothing may be exchanged at such a realm, so another realm's name in disguise gains nothing here.
+/// Nothing may be exchanged at such a realm. The name of a configured realm in disguise is refused before.
 fn is_plain_segment(segment: &str) -> bool {
     let decoded = disguise::decode(segment);
     !decoded.is_empty()

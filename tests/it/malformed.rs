@@ -7,7 +7,7 @@ use cambio::words::clock::Clock;
 use crate::support::faults::FaultyIdp;
 use crate::support::files::{BACK_END_API, NOBODY};
 use crate::support::world::{EXCHANGE_GRANT, Plan, TOKEN_PATH, World, exchange_fields, login};
-use crate::support::{form, keys, raw, token};
+use crate::support::{client, form, keys, raw, token};
 
 /// One way to write an exchange.
 #[derive(Clone)]
@@ -391,4 +391,38 @@ fn json(shape: &mut Shape) {
     let object: serde_json::Map<_, _> = pairs.map(|(name, value)| (decode(name), decode(value).into())).collect();
     shape.body = serde_json::Value::from(object).to_string().into_bytes();
     header(shape, "content-type", "Content-Type: application/json");
+}
+
+/// Realms whose names a URL has to encode. The identity provider does not know them, which it says at the one spelling.
+#[tokio::test]
+async fn a_realm_with_an_escaped_name_has_one_spelling() {
+    let more = "realms:\n  spaced: { issuer: 'http://sso.example.org/realms/my%20realm', subjectIssuers: [spaced] }\n  \
+        umlaut: { issuer: 'http://sso.example.org/realms/m%C3%BCnchen', subjectIssuers: [umlaut] }\n";
+    let world = Plan::new().await.configure("realms:\n", more).start().await;
+    let login = [("grant_type", "password"), ("client_id", "front-end-app"), ("username", "alice"), ("password", "x")];
+    for (own, others) in [
+        ("my%20realm", ["my%20%72ealm", "%6dy%20realm", "my%2520realm", "my%20realm%20"]),
+        ("m%C3%BCnchen", ["m%c3%bcnchen", "m%C3%bcnchen", "%6D%C3%BCnchen", "m%25C3%25BCnchen"]),
+    ] {
+        let target = |name: &str, endpoint: &str| format!("/realms/{name}/protocol/openid-connect/{endpoint}");
+        let received = || world.idp.faults().received().into_iter().map(|one| one.target).collect::<Vec<_>>();
+        let passed = client::send(world.address(), client::form_request(&target(own, "token"), &login)).await;
+        assert_eq!(passed.status, 404, "{own}: {}", passed.text());
+        assert_eq!(received().last(), Some(&target(own, "token")), "as the caller wrote it");
+        let before = world.audit_so_far();
+        let fields = exchange_fields("x");
+        let exchanged = client::send(world.address(), client::form_request(&target(own, "token"), &fields)).await;
+        assert_ne!(exchanged.status, 200);
+        assert_eq!(world.audit_after(before).await["realm"], if own.contains("20") { "spaced" } else { "umlaut" });
+        for other in others {
+            for endpoint in ["token", "token/introspect", "revoke", "userinfo", "certs"] {
+                let (before, asked) = (world.audit_so_far(), received().len());
+                let request = client::form_request(&target(other, endpoint), &login);
+                let refused = client::send(world.address(), request).await;
+                assert_eq!(refused.status, 400, "{other} {endpoint}: {}", refused.text());
+                assert_eq!(world.audit_after(before).await["reason"], "path_not_canonical", "{other} {endpoint}");
+                assert_eq!(received().len(), asked, "{other} {endpoint}");
+            }
+        }
+    }
 }

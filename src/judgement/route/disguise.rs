@@ -88,7 +88,7 @@ impl OwnPaths {
     }
 
     /// Whether some server could read `path`, which is none of the canonical paths, as one of these endpoints at a realm
-    /// that is configured. `is_realm` tells whether a path is that of some realm, plainly written.
+    /// that is configured. `is_realm` tells whether a path is that of some realm, in its one spelling.
     pub(super) fn may_be_meant(&self, path: &str, is_realm: impl Fn(&str) -> bool) -> bool {
         if is_clean(path) {
             return false;
@@ -96,12 +96,10 @@ impl OwnPaths {
         let bare = path.strip_suffix('/').unwrap_or(path);
         if let Some(realm) = OWN.iter().find_map(|endpoint| bare.strip_suffix(endpoint)) {
             // The endpoint is written plainly, so it is the realm that may be disguised.
-            let plain = is_realm(realm) && !realm.contains('%');
-            return !plain && self.may_be_realm(&decode(realm));
+            return !is_realm(realm) && self.may_be_realm(realm);
         }
         if let Some(realm) = bare.strip_prefix(METADATA) {
-            let plain = is_realm(realm) && !realm.contains('%');
-            return !plain && self.may_be_realm(&decode(realm));
+            return !is_realm(realm) && self.may_be_realm(realm);
         }
         let after = BETWEEN.iter().find_map(|between| path.find(between).and_then(|at| path.get(at..)));
         match after {
@@ -114,8 +112,16 @@ impl OwnPaths {
         }
     }
 
-    fn may_be_realm(&self, decoded: &str) -> bool {
-        self.realms.iter().any(|realm| has_in_order(decoded, realm))
+    /// Whether the path spells the path of a configured realm, once all of it is decoded.
+    pub(super) fn is_realm_decoded(&self, path: &str) -> bool {
+        let found: Vec<String> = segments(path).iter().map(|segment| solid(segment)).collect();
+        self.realms.iter().any(|realm| realm.iter().map(|segment| solid(segment)).eq(found.iter().cloned()))
+    }
+
+    /// Whether some server could read the path as that of a configured realm.
+    fn may_be_realm(&self, path: &str) -> bool {
+        let decoded = decode(path);
+        self.realms.iter().any(|realm| has_in_order(&decoded, realm))
     }
 }
 
@@ -169,6 +175,13 @@ pub(super) fn is_name(segment: &str, name: &str) -> bool {
     let kept: String = segment.chars().filter(char::is_ascii_graphic).collect();
     segment.trim_start_matches(|c: char| !c.is_ascii_graphic()).strip_prefix(name).is_some_and(ends)
         || kept.strip_prefix(name).is_some_and(ends)
+        || !name.bytes().all(|byte| byte.is_ascii_graphic())
+            && solid(segment).strip_prefix(&solid(name)).is_some_and(ends)
+}
+
+/// A text without what some server drops, for names with spaces or with letters that are not ASCII.
+fn solid(text: &str) -> String {
+    text.chars().filter(|character| character.is_alphanumeric() || character.is_ascii_graphic()).collect()
 }
 
 /// The byte that an escape at the end of `bytes` stands for: `%HH`, or IIS's `%u00HH`.
@@ -206,7 +219,7 @@ fn lenient_utf8(bytes: &[u8]) -> Vec<char> {
 }
 
 /// Lower case, by every rule that turns another character into an ASCII one; slashes as slashes.
-fn fold(character: char) -> impl Iterator<Item = char> {
+pub(super) fn fold(character: char) -> impl Iterator<Item = char> {
     let character = match character {
         // Full-width forms, which best-fit mappings turn into ASCII.
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - 0xFEE0).unwrap_or(character),

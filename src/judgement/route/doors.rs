@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-use super::disguise;
+use super::{canonical, disguise};
 
 /// An endpoint, besides the token endpoint, that turns one token into another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,15 @@ pub(super) fn find(path: &str) -> Option<DoorPath<'_>> {
     if !has_word(path) {
         return None;
     }
-    if is_canonical(path) {
-        return canonical(path);
+    if is_plain(path) {
+        return endpoint(path);
+    }
+    // The name of a realm may have escapes, in their one spelling.
+    if canonical::is_canonical(path.strip_suffix('/').unwrap_or(path))
+        && let Some(DoorPath::Endpoint(door, realm)) = endpoint(path)
+        && path.get(realm.len()..).is_some_and(|rest| !rest.contains('%'))
+    {
+        return Some(DoorPath::Endpoint(door, realm));
     }
     let decoded = disguise::decode(path);
     let broker = disguise::has_in_order(&decoded, &["broker", "token"]);
@@ -59,8 +66,8 @@ pub fn asks_for_jwt(headers: &HeaderMap) -> bool {
     headers.get_all(ACCEPT).iter().any(|value| names_jwt(value.as_bytes()))
 }
 
-/// The endpoint at a path in which nothing is to be decoded. A trailing slash changes nothing at Keycloak.
-fn canonical(path: &str) -> Option<DoorPath<'_>> {
+/// The endpoint at a path that has one reading. A trailing slash changes nothing at Keycloak.
+fn endpoint(path: &str) -> Option<DoorPath<'_>> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let (before, last) = path.rsplit_once('/')?;
     let (before, middle) = before.rsplit_once('/')?;
@@ -101,7 +108,7 @@ fn has_word(path: &str) -> bool {
 }
 
 /// Whether the path has nothing that a server could decode, cut, merge or resolve.
-fn is_canonical(path: &str) -> bool {
+fn is_plain(path: &str) -> bool {
     let inner = path.strip_suffix('/').unwrap_or(path);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     inner.bytes().all(plain) && inner.split('/').skip(1).all(|segment| !segment.is_empty() && !segment.ends_with('.'))
@@ -123,6 +130,10 @@ mod tests {
             ("/auth/realms/other/broker/a.b-c_d/token", broker("/auth/realms/other")),
             ("/realms/corp/broker/token/token", broker("/realms/corp")),
             ("/broker/partner/token", broker("")),
+            ("/realms/my%20realm/broker/partner/token", broker("/realms/my%20realm")),
+            ("/realms/my%20realm/broker/partner/to%20ken", disguised),
+            ("/realms/m%c3%bcnchen/broker/partner/token", disguised),
+            ("/realms/my%20realm/broker/partner/token%20", disguised),
             ("/realms/corp/Broker/partner/token", disguised),
             ("/realms/corp/broker/partner/TOKEN", disguised),
             ("/realms/corp/broker/partner/token;a=b", disguised),

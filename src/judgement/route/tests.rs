@@ -50,6 +50,85 @@ fn short(route: &Route) -> String {
     }
 }
 
+/// Realms whose names a URL has to encode: the spelling that Keycloak publishes is theirs, every other one is refused.
+#[test]
+fn realms_with_escaped_names_have_one_spelling() {
+    let rules = Dialect::Keycloak.rules();
+    let names = ["/realms/my%20realm", "/realms/m%C3%BCnchen", "/realms/%E6%9D%B1%E4%BA%AC%202", "/realms/corp"];
+    let table = RouteTable::new(names.map(|path| RealmPath { path, rules, realm: "" }));
+    let endpoints = [
+        ("POST", "/protocol/openid-connect/token", "door"),
+        ("POST", "/protocol/openid-connect/token/introspect", "introspection"),
+        ("POST", "/protocol/openid-connect/revoke", "revocation"),
+        ("POST", "/protocol/openid-connect/logout", "logout"),
+        ("GET", "/protocol/openid-connect/userinfo", "userinfo"),
+        ("GET", "/protocol/openid-connect/certs", "keys"),
+        ("GET", "/.well-known/openid-configuration", "discovery"),
+        ("GET", "/broker/partner/token", "brokertoken"),
+    ];
+    let spellings: [(&str, &[&str]); 3] = [
+        (
+            "my%20realm",
+            &[
+                "%6Dy%20realm",
+                "my%2520realm",
+                "my%20real%6D",
+                "my%20%20realm",
+                "my%20realm%20",
+                "my%20realm%00",
+                "my%20realm;x",
+                "MY%20REALM%20",
+                "my%c0%a0realm",
+                "my%u0020realm",
+            ],
+        ),
+        (
+            "m%C3%BCnchen",
+            &[
+                "m%c3%bcnchen",
+                "m%C3%bcnchen",
+                "%6D%C3%BCnchen",
+                "m%25C3%25BCnchen",
+                "m%C3%BCnchen%00",
+                "m%C3%BCnchen;x",
+                "M%c3%9cnchen",
+            ],
+        ),
+        (
+            "%E6%9D%B1%E4%BA%AC%202",
+            &[
+                "%e6%9d%b1%e4%ba%ac%202",
+                "%E6%9D%B1%E4%BA%AC%20%32",
+                "%E6%9D%B1%E4%BA%AC%202%20",
+                "%20%E6%9D%B1%E4%BA%AC%202",
+                "%25E6%9D%B1%E4%BA%AC%202",
+                "%E6%9D%B1%E2%80%8B%E4%BA%AC%202",
+                "%E6%9D%B1%E4%BA%AC%C2%A02",
+            ],
+        ),
+    ];
+    for (method, endpoint, expected) in endpoints {
+        for (realm, (name, others)) in spellings.iter().enumerate() {
+            let route = |name: &str| short(&table.route(&head(method, &format!("/realms/{name}{endpoint}"), &[])));
+            assert_eq!(route(name), format!("{expected} {realm}"), "{name}{endpoint}");
+            for other in *others {
+                let found = route(other);
+                // Two spaces are another name, and no server makes one of them.
+                let another_realm = *other == "my%20%20realm" && (found == "pass" || found.ends_with("of no realm"));
+                assert!(found == "path_not_canonical" || another_realm, "{other}{endpoint}: {found}");
+            }
+        }
+        // A realm that is not configured is another realm, and only its exchanges are Cambio's.
+        for other in ["my%20realm%20two", "MY%20REALM", "%C3%BC", "corp%20two"] {
+            let found = short(&table.route(&head(method, &format!("/realms/{other}{endpoint}"), &[])));
+            assert!(found == "pass" || found.ends_with("of no realm"), "{other}{endpoint}: {found}");
+        }
+    }
+    for path in ["/realms/my%20realm/account", "/realms/m%C3%BCnchen/login-actions/authenticate"] {
+        assert_eq!(table.route(&head("GET", path, &[])), Route::Pass, "{path}");
+    }
+}
+
 #[test]
 fn every_path_has_one_route() {
     for (method, target, expected) in [
@@ -57,6 +136,12 @@ fn every_path_has_one_route() {
         ("POST", "/sso/realms/partner/protocol/openid-connect/token", "door 1"),
         ("POST", "/realms/master/protocol/openid-connect/token", "door of no realm"),
         ("POST", "/realms/my%20realm/protocol/openid-connect/token", "door of no realm"),
+        ("POST", "/realms/c%6Frp/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/corp%20/protocol/openid-connect/token", "path_not_canonical"),
+        ("POST", "/realms/corp%20two/protocol/openid-connect/token", "door of no realm"),
+        ("POST", "/realms/corp%27s/protocol/openid-connect/token", "door of no realm"),
+        ("GET", "/realms/corp%20two/protocol/openid-connect/certs", "pass"),
+        ("GET", "/realms/corp%20/protocol/openid-connect/certs", "path_not_canonical"),
         ("POST", "/auth/realms/master/protocol/openid-connect/token", "door of no realm"),
         ("POST", "/sso/realms/master/protocol/openid-connect/token", "door of no realm"),
         ("POST", "/realms/CORP/protocol/openid-connect/token", "door of no realm"),

@@ -13,6 +13,7 @@ use crate::adapters::config::file::value::{duration, size_of};
 use crate::judgement::client::secret::SecretHash;
 use crate::judgement::jose::jws;
 use crate::judgement::policy::admin_roles::{AdminRoles, NoRole};
+use crate::judgement::route::canonical::is_canonical;
 use crate::words::oauth::scope::Scope;
 
 /// Why a text does not have its format.
@@ -250,28 +251,19 @@ fn web_origin(text: &str) -> Result<(), Misfit> {
     )
 }
 
-/// A path that has one spelling only: the route compares it byte by byte.
-pub(super) fn is_canonical(path: &str) -> bool {
-    path.strip_prefix('/').is_some_and(|rest| {
-        rest.split('/').all(|segment| {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
-            !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
-        })
-    })
-}
-
 /// What a path that is not canonical lacks.
-pub(super) const CANONICAL: &str = "the realm's path must be like /realms/corp: no trailing slash, no empty segment, no \
-    escapes; set `path` if the issuer has another, or `endpoints` if the upstream is not Keycloak";
+pub(super) const CANONICAL: &str = "the realm's path must be as Keycloak publishes it, like /realms/corp or \
+    /realms/my%20realm: no trailing slash, no empty segment, no escapes but those of spaces and letters, with capital \
+    digits; set `path` if the issuer has another, or `endpoints` if the upstream is not Keycloak";
 
 /// The path of an endpoint, perhaps with a slash at the end.
 fn endpoint_path(text: &str) -> Result<(), Misfit> {
     let wants = "must be a path like /oauth2/token: no host, no empty segment, no escapes, no query";
-    alone(is_canonical(text.strip_suffix('/').unwrap_or(text)), wants)
+    alone(!text.contains('%') && is_canonical(text.strip_suffix('/').unwrap_or(text)), wants)
 }
 
 fn path_segment(text: &str) -> Result<(), Misfit> {
-    let fits = !text.contains('/') && is_canonical(&format!("/{text}"));
+    let fits = !text.contains(['/', '%']) && is_canonical(&format!("/{text}"));
     alone(fits, "must be one segment of a path, such as mySubRealm: no slash, no escapes")
 }
 

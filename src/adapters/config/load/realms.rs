@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::files::{Holds, named, read, read_noted, warn_if_public};
-use super::format::{CANONICAL, is_canonical};
+use super::format::CANONICAL;
 use super::issuers::{jwks, own_client, token_checks};
 use super::problem::At;
 use super::value::algorithms;
@@ -21,6 +21,7 @@ use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::checks::{KindRules, TokenChecks};
 use crate::judgement::policy::admin_roles::AdminRoles;
 use crate::judgement::route::RouteTable;
+use crate::judgement::route::canonical::is_canonical;
 use crate::judgement::token::dpop::nonce::NonceKey;
 
 pub(super) fn realms(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, Realm>> {
@@ -160,7 +161,7 @@ fn path(file: &file::Realm, at: &At<'_>) -> Option<String> {
     }
     let path = file.issuer.parse::<Uri>().ok()?.path().to_owned();
     let bare = path.strip_suffix('/').unwrap_or(&path);
-    if file.endpoints.is_some() && (bare.is_empty() || is_canonical(bare)) {
+    if file.endpoints.is_some() && !bare.contains('%') && (bare.is_empty() || is_canonical(bare)) {
         return Some(bare.to_owned());
     }
     if !is_canonical(&path) {

@@ -153,6 +153,20 @@ const ROWS: &[Row] = &[
     ("path of its own", ISSUER, "https://sso.example.org\n    path: /realms/corp", &[]),
     ("path with slash", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/corp/", &[":7:11: realms.corp.path: "]),
     ("path with escape", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/%63orp", &[":7:11: realms.corp.path: "]),
+    ("path with a space", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/my%20realm", &[]),
+    ("path with a letter", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/m%C3%BCnchen", &[]),
+    (
+        "path with small digits",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    path: /realms/m%c3%bcnchen",
+        &[":7:11: realms.corp.path: "],
+    ),
+    (
+        "path with a raw letter",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    path: /realms/münchen",
+        &[":7:11: realms.corp.path: "],
+    ),
     ("path with dots", SUBJECTS, "subjectIssuers: [corp]\n    path: /realms/../corp", &[":7:11: realms.corp.path: "]),
     (
         "path in a path",
