@@ -153,7 +153,8 @@ fn name(text: &str) -> Result<(), Misfit> {
 }
 
 fn scope(text: &str) -> Result<(), Misfit> {
-    if text == "*" {
+    // Keycloak's scope for all organizations of the user: a name, no pattern.
+    if matches!(text, "*" | "organization:*") {
         return Ok(());
     }
     let token = !text.contains(' ') && !text.is_empty() && Scope::parse(text).is_ok();

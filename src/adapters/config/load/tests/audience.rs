@@ -41,6 +41,13 @@ const ROWS: &[Row] = &[
         &[":4:18: permissions[0].clients[1]: \"*\" means every client"],
     ),
     ("star", CLIENTS, "clients: ['*']", &[]),
+    ("all organizations", SCOPES, "scopes: ['organization:*', 'organization:acme']", &[]),
+    (
+        "pattern of a scope",
+        SCOPES,
+        "scopes: ['team:*']",
+        &[":5:14: permissions[0].scopes[0]: patterns are not supported"],
+    ),
     ("pattern", CLIENTS, "clients: ['front-*']", &[":4:15: permissions[0].clients[0]: patterns are not supported"]),
     ("empty name", CLIENTS, "clients: ['']", &[":4:15: permissions[0].clients[0]: must be a name"]),
     (
