@@ -319,6 +319,8 @@ STANDING: list[tuple[str, list[Standing]]] = [
         Standing("HTTP that two servers may read differently", "partly served", "400, and the connection is closed", "`Content-Length` beside `Transfer-Encoding`, repeated lengths or hosts, codings before `chunked`, `OPTIONS *`, `CONNECT`: it must be clear where a request ends and for which server it is.", "test_what_two_servers_may_read_in_two_ways_is_refused"),
         Standing("`Upgrade: h2c`", "101", "served as HTTP/1.1", "After an upgrade, Cambio could judge nothing; see [the decision](decisions/0001-h2c-upgrade-is-ignored.md). WebSocket upgrades pass.", "test_an_upgrade_to_h2c_is_not_made"),
         Standing("`X-Forwarded-…`, `Forwarded`, and headers such as `X-Real-IP` in which a proxy states the caller", "believed or not, as Keycloak is set up", "replaced with what Cambio saw, unless a listed proxy sent them", "Any caller can write these headers.", "test_forwarding_headers_say_what_cambio_saw"),
+        Standing("`Via`", "not looked at, and not in answers", "a request gets an entry with a pseudonym of the process; an entry of its own, or the entries of four Cambios, are answered with 508", "RFC 9110 section 7.6.3. A request that leads back to Cambio must end. Answers get no entry.", "requests_say_which_way_they_came"),
+        Standing("`Max-Forwards: 0` with OPTIONS or TRACE", "as without it", "Cambio answers: 204 to OPTIONS, 405 to TRACE", "RFC 9110 section 7.6.2: the request asks the last server that it reaches.", "max_forwards_ends_at_cambio"),
         Standing("`Proxy-Authorization`", "ignored", "removed", "The header is meant for the next proxy (RFC 9110 section 11.7.2), and Cambio is that proxy.", "test_forwarding_headers_say_what_cambio_saw"),
     ]),
 ]  # fmt: skip
