@@ -441,7 +441,7 @@ fn dialects_have_doors_of_their_own() {
 /// A refusal of another spelling is answered in the words of the dialect whose door is meant, and decides nothing else.
 #[test]
 fn who_calls_a_dialect_by_another_spelling_is_told_in_its_words() {
-    let place = |path, dialect: Dialect| RealmPath { path, rules: dialect.rules(), realm: "" };
+    let place = |path, dialect: Dialect| RealmPath { path, rules: dialect.rules(), realm: "", endpoints: None };
     let table = RouteTable::new([place("/realms/kb", Dialect::KeyBridge), place("/realms/pace", Dialect::Pace)]);
     for (path, expected) in [
         ("/protocol/openid-connect/token", Some(1)),
