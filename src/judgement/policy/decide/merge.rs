@@ -80,9 +80,11 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
     let (signs, mints) = (issuance.signs(), issuance == Issuance::Mint);
     let session = request.claims.get("sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
     let asks_directory = matches!(issuance, Issuance::Mint | Issuance::Reissue) && roles.directory;
-    // The identity provider's grant does not hold the new token to the life of a foreign token, and nobody but Cambio holds
-    // a minted token to the life of the subject token.
-    let within_subject = token.within_subject || mints || issuance == Issuance::Translate;
+    // Of another issuer's user, Cambio knows only what the subject token says, and a token that Cambio signed must not be
+    // minted again and again.
+    let is_own = request.provenance == Provenance::Realm && issuance != Issuance::Translate;
+    let within_subject = token.within_subject || mints && !is_own || issuance == Issuance::Translate;
+    let may_act = terms.may_act.filter(|_| signs);
     Contract {
         client: request.client.to_owned(),
         subject,

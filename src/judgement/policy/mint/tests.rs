@@ -23,6 +23,7 @@ const JTI: &str = "cambio:1";
 fn minting() -> Audience {
     let mut target = audience("back-end-api", vec![permission()]);
     target.issuance = Issuance::Mint;
+    target.token.within_subject = true;
     target.permissions[0].issuers = Names::Any;
     target.permissions[0].requested_tokens.insert(TokenType::IdToken);
     target

@@ -186,6 +186,7 @@ fn exchange(subject: &Map<String, Value>, hop: &Hop, now: i64) -> Result<(Decisi
     };
     let target = |name: &&str| {
         let mut target = audience(name, hop.permissions.clone());
+        target.token.within_subject = true;
         target.roles.directory = true;
         target
     };
