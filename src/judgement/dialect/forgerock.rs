@@ -6,20 +6,41 @@ use http::StatusCode;
 
 use super::refusal::DialectRefusal;
 use super::rfc8693;
-use super::rules::{AnswerMember, AnswerShape, DialectRules};
+use super::rules::{AnswerMember, AnswerShape, DialectRules, TopRealm};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::refusal::{Cause, PublicError, Reason};
 
-/// The dialect.
+/// The dialect. Access Management is deployed at `/openam` or `/am`, or alone at a host.
 pub const RULES: DialectRules = DialectRules {
     token_paths: &[
         "/oauth2/realms/root/realms/{realm}/access_token",
         "/openam/oauth2/realms/root/realms/{realm}/access_token",
+        "/am/oauth2/realms/root/realms/{realm}/access_token",
     ],
     introspection_paths: &[
         "/oauth2/realms/root/realms/{realm}/introspect",
         "/openam/oauth2/realms/root/realms/{realm}/introspect",
+        "/am/oauth2/realms/root/realms/{realm}/introspect",
     ],
+    top_realm: Some(TopRealm {
+        name: "root",
+        token_paths: &[
+            "/oauth2/access_token",
+            "/openam/oauth2/access_token",
+            "/am/oauth2/access_token",
+            "/oauth2/realms/root/access_token",
+            "/openam/oauth2/realms/root/access_token",
+            "/am/oauth2/realms/root/access_token",
+        ],
+        introspection_paths: &[
+            "/oauth2/introspect",
+            "/openam/oauth2/introspect",
+            "/am/oauth2/introspect",
+            "/oauth2/realms/root/introspect",
+            "/openam/oauth2/realms/root/introspect",
+            "/am/oauth2/realms/root/introspect",
+        ],
+    }),
     drops_offline: true,
     refreshes: true,
     // "Any other claims related to the subject, such as user_id and subname", and the authentication level, which is

@@ -10,6 +10,7 @@ use crate::words::refusal::{Cause, PublicError};
 /// The dialect. Other dialects differ from it in little.
 pub const RULES: DialectRules = DialectRules {
     token_paths: &[],
+    top_realm: None,
     introspection_paths: &[],
     api_access_paths: &[],
     json: false,

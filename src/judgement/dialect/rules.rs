@@ -16,6 +16,8 @@ use crate::words::refusal::PublicError;
 pub struct DialectRules {
     /// Paths of the token endpoint, besides the identity provider's own.
     pub token_paths: &'static [&'static str],
+    /// The name of the realm above all realms, if the dialect has one, and its paths, which do not name it.
+    pub top_realm: Option<TopRealm>,
     /// Paths of the introspection endpoint (RFC 7662), besides the identity provider's own.
     pub introspection_paths: &'static [&'static str],
     /// Paths where a client gets a token for its own service account, for an audience.
@@ -114,6 +116,17 @@ pub enum ClaimForm {
     Locale,
     /// A name of the time zone database.
     TimeZone,
+}
+
+/// The realm above all realms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopRealm {
+    /// The path parameter `realm` that means this realm.
+    pub name: &'static str,
+    /// Its paths instead of [`DialectRules::token_paths`].
+    pub token_paths: &'static [&'static str],
+    /// Its paths instead of [`DialectRules::introspection_paths`].
+    pub introspection_paths: &'static [&'static str],
 }
 
 /// Which members a successful answer has.
@@ -221,17 +234,21 @@ impl<'a> RealmPath<'a> {
 
     /// The dialect's paths of the token endpoint.
     pub fn token_paths(self) -> impl Iterator<Item = String> {
-        self.filled(self.rules.token_paths)
+        self.filled(self.top_realm().map_or(self.rules.token_paths, |top| top.token_paths))
     }
 
     /// The dialect's paths of the introspection endpoint.
     pub fn introspection_paths(self) -> impl Iterator<Item = String> {
-        self.filled(self.rules.introspection_paths)
+        self.filled(self.top_realm().map_or(self.rules.introspection_paths, |top| top.introspection_paths))
     }
 
     /// The dialect's paths where a client gets tokens for its own service account.
     pub fn api_access_paths(self) -> impl Iterator<Item = String> {
         self.filled(self.rules.api_access_paths)
+    }
+
+    fn top_realm(self) -> Option<TopRealm> {
+        self.rules.top_realm.filter(|top| top.name == self.realm)
     }
 
     fn filled(self, templates: &'static [&'static str]) -> impl Iterator<Item = String> + use<'a> {

@@ -184,6 +184,7 @@ fn paths_are_those_of_the_pages() {
             vec![
                 "/oauth2/realms/root/realms/mySubRealm/access_token",
                 "/openam/oauth2/realms/root/realms/mySubRealm/access_token",
+                "/am/oauth2/realms/root/realms/mySubRealm/access_token",
             ],
         ),
         (Dialect::Rfc8693, "/realms/corp", "corp", vec![]),

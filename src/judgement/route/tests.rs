@@ -55,7 +55,7 @@ fn short(route: &Route) -> String {
 fn realms_with_escaped_names_have_one_spelling() {
     let rules = Dialect::Keycloak.rules();
     let names = ["/realms/my%20realm", "/realms/m%C3%BCnchen", "/realms/%E6%9D%B1%E4%BA%AC%202", "/realms/corp"];
-    let table = RouteTable::new(names.map(|path| RealmPath { path, rules, realm: "" }));
+    let table = RouteTable::new(names.map(|path| RealmPath { path, rules, realm: "", endpoints: None }));
     let endpoints = [
         ("POST", "/protocol/openid-connect/token", "door"),
         ("POST", "/protocol/openid-connect/token/introspect", "introspection"),
@@ -383,6 +383,42 @@ fn http2_does_not_say_whether_a_body_follows() {
         let head = try_head(Version::HTTP_2, method, target, &headers).unwrap();
         assert_eq!(short(&table().route(&head)), expected, "{name}");
     }
+}
+
+#[test]
+fn the_realm_above_all_realms_is_not_named_in_its_paths() {
+    let place = |path, realm| RealmPath { path, rules: Dialect::Forgerock.rules(), realm };
+    let table = RouteTable::new([place("/realms/corp", "root"), place("/realms/sub", "mySubRealm")]);
+    for base in ["", "/openam", "/am"] {
+        for (path, expected) in [
+            ("/oauth2/access_token", "door 0"),
+            ("/oauth2/realms/root/access_token", "door 0"),
+            ("/oauth2/introspect", "introspection 0"),
+            ("/oauth2/realms/root/introspect/", "introspection 0"),
+            ("/oauth2/realms/root/realms/mySubRealm/access_token", "door 1"),
+            ("/oauth2/realms/root/realms/mySubRealm/introspect", "introspection 1"),
+            // The realm has no name, and every other realm lies below it.
+            ("/oauth2/realms/root/realms/root/access_token", "path_not_canonical"),
+            ("/oauth2/realms/root/realms/other/access_token", "path_not_canonical"),
+            ("/oauth2/access_token/", "path_not_canonical"),
+            ("/oauth2//access_token", "path_not_canonical"),
+            ("/oauth2/./access_token", "path_not_canonical"),
+            ("/oauth2/x/../access_token", "path_not_canonical"),
+            ("/oauth2/%61ccess_token", "path_not_canonical"),
+            ("/oauth2/access_token;x", "path_not_canonical"),
+            ("/oauth2/Access_Token", "path_not_canonical"),
+            ("/oauth2/realms/Root/access_token", "path_not_canonical"),
+            ("/oauth2\\access_token", "path_not_canonical"),
+            ("/oauth2/authorize", "pass"),
+        ] {
+            let path = format!("{base}{path}");
+            let Some(head) = try_head(Version::HTTP_11, "POST", &path, &[]) else { continue };
+            assert_eq!(short(&table.route(&head)), expected, "{path}");
+        }
+    }
+    let other = RouteTable::new([place("/realms/corp", "Root")]);
+    let head = try_head(Version::HTTP_11, "POST", "/oauth2/access_token", &[]).unwrap();
+    assert_eq!(short(&other.route(&head)), "pass", "another realm is not the one above all");
 }
 
 #[test]

@@ -172,7 +172,8 @@ means!(Dialect => dialect::Dialect: Keycloak Cern Terradue Pace KeyBridge Forger
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PathParameters {
     /// For `forgerock` only: the realm in `/oauth2/realms/root/realms/{realm}/access_token`, in letters, digits, `.`, `_`,
-    /// `-` and `~`. Without it, the realm's name in this file.
+    /// `-` and `~`. `root` means the realm above all realms, at `/oauth2/access_token` and
+    /// `/oauth2/realms/root/access_token`. Without it, the realm's name in this file.
     #[schemars(extend("format" = "path-segment"))]
     pub realm: Option<String>,
 }
