@@ -41,6 +41,8 @@ pub const RULES: DialectRules = DialectRules {
             "/am/oauth2/realms/root/introspect",
         ],
     }),
+    // The page's text for narrowing has `scopes=write`, its requests have `scope`.
+    scope_alias: Some("scopes"),
     drops_offline: true,
     refreshes: true,
     // "Any other claims related to the subject, such as user_id and subname", and the authentication level, which is

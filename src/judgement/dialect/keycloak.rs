@@ -20,6 +20,7 @@ pub const RULES: DialectRules = DialectRules {
     requested_tokens: None,
     subject_issuer: false,
     audience_of_client: false,
+    scope_alias: None,
     drops_offline: false,
     refreshes: false,
     required_claims: &[],

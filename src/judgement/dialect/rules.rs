@@ -37,6 +37,8 @@ pub struct DialectRules {
     pub subject_issuer: bool,
     /// Whether an exchange without audience and resource is for the requesting client.
     pub audience_of_client: bool,
+    /// Another name of the parameter `scope`.
+    pub scope_alias: Option<&'static str>,
     /// Whether `offline_access` that is not permitted is left out of the scope. Otherwise the exchange is refused.
     pub drops_offline: bool,
     /// Whether every access token comes with a refresh token, if one is permitted.

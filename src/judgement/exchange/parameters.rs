@@ -42,9 +42,31 @@ pub(super) fn refuse_repeated_parameters(form: &Form, may_repeat: &[&str]) -> Re
 
 /// The requested scope. A scope of spaces counts as omitted, as an empty one does.
 pub(super) fn requested_scope(form: &Form) -> Result<Option<Scope>, Refusal> {
-    let scope = form.one("scope").map(Scope::parse).transpose();
+    scope_in(form, "scope")
+}
+
+/// The requested scope of an exchange, in `scope` or in the dialect's other name of it. If both come, they must ask for one
+/// scope.
+pub(super) fn exchange_scope(grant: Grant, form: &Form, accepts: &Accepts) -> Result<Option<Scope>, Refusal> {
+    let scope = requested_scope(form)?;
+    let Some(alias) = scope_alias(grant, accepts) else { return Ok(scope) };
+    match (scope, scope_in(form, alias)?) {
+        (Some(one), Some(other)) if !(one.is_subset(&other) && other.is_subset(&one)) => {
+            Err(Refusal::new(Reason::ParameterRepeated, format!("scope and {alias} differ")))
+        }
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+fn scope_in(form: &Form, name: &str) -> Result<Option<Scope>, Refusal> {
+    let scope = form.one(name).map(Scope::parse).transpose();
     let scope = scope.map_err(|error| Refusal::new(Reason::ScopeMalformed, error.to_string()))?;
     Ok(scope.filter(|scope| !scope.is_empty()))
+}
+
+/// The other name of `scope` in the dialect's exchanges.
+fn scope_alias(grant: Grant, accepts: &Accepts) -> Option<&'static str> {
+    accepts.dialect.rules().scope_alias.filter(|_| grant == Grant::TokenExchange)
 }
 
 /// Refuses a parameter that Cambio does not know, or that no permission of the realm uses.
@@ -52,7 +74,8 @@ pub(super) fn refuse_unknown_parameters(grant: Grant, form: &Form, accepts: &Acc
     let refused = |name: &str, value: &str| {
         (name == "subject_issuer" && !value.is_empty() && !accepts.foreign && !accepts.dialect.rules().subject_issuer)
             || (name == "requested_subject" && !value.is_empty() && !accepts.impersonation)
-            || (is_unknown(grant, name, value) && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))
+            || (is_unknown(grant, name, value, accepts)
+                && (!accepts.unknown_parameters || resembles_a_known_parameter(name)))
     };
     refuse_any(form, refused)
 }
@@ -63,13 +86,13 @@ fn refuse_any(form: &Form, refused: impl Fn(&str, &str) -> bool) -> Result<(), R
 }
 
 /// Whether a parameter is unknown and has a value.
-pub(super) fn is_unknown(grant: Grant, name: &str, value: &str) -> bool {
+pub(super) fn is_unknown(grant: Grant, name: &str, value: &str, accepts: &Accepts) -> bool {
     let known: &[&str] = match grant {
         Grant::TokenExchange => &EXCHANGE,
         Grant::JwtBearer => &ASSERTION,
         Grant::ApiAccess => &[],
     };
-    is_besides(known, name, value)
+    is_besides(known, name, value) && scope_alias(grant, accepts) != Some(name)
 }
 
 fn is_besides(known: &[&str], name: &str, value: &str) -> bool {

@@ -9,7 +9,7 @@ use http::request::Parts;
 use super::accepts::Accepts;
 use super::api_access::ApiAccess;
 use super::grant::Grant;
-use super::parameters::{is_unknown, refuse_repeated_parameters, refuse_unknown_parameters, requested_scope};
+use super::parameters::{exchange_scope, is_unknown, refuse_repeated_parameters, refuse_unknown_parameters};
 use super::refresh::Refresh;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::policy::scopes::OFFLINE;
@@ -60,7 +60,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     };
     let subject_token = Secret::new(subject_token);
     let requested = requested_type(&form, accepts)?;
-    let scope = requested_scope(&form)?;
+    let scope = exchange_scope(grant, &form, accepts)?;
     let offline = scope.as_ref().is_some_and(|scope| scope.contains(OFFLINE));
     let prefers_refresh = requested == TokenType::AccessToken
         && accepts.requested_tokens.contains(&TokenType::RefreshToken)
@@ -80,7 +80,7 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     if grant == Grant::TokenExchange && accepts.dialect.rules().subject_issuer {
         required(&form, "subject_issuer")?;
     }
-    let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value)).collect();
+    let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value, accepts)).collect();
     Ok(Parsed {
         grant,
         subject_token,

@@ -388,3 +388,33 @@ fn offline_access_is_not_asked_of_the_identity_provider_with_a_refresh_token() {
         assert_eq!(form.one("scope"), sent, "{scope} {}", kind.urn());
     }
 }
+
+#[test]
+fn scope_has_another_name_where_the_page_has_one() {
+    let am = Accepts { dialect: Dialect::Forgerock, ..Accepts::default() };
+    let forwards = Accepts { unknown_parameters: true, ..am.clone() };
+    let rfc = Accepts { dialect: Dialect::Rfc8693, ..Accepts::default() };
+    let refused = |reason| Err(reason);
+    for (name, changes, accepts, expected) in [
+        ("scope", &[("scope", "read write")][..], &am, Ok(Some("read write"))),
+        ("scopes", &[("scopes", "write")], &am, Ok(Some("write"))),
+        ("one scope in both", &[("scope", "read write"), ("scopes", "write read")], &am, Ok(Some("read write"))),
+        ("they differ", &[("scope", "read write"), ("scopes", "write")], &am, refused(Reason::ParameterRepeated)),
+        ("the other differs", &[("scope", "write"), ("scopes", "read write")], &am, refused(Reason::ParameterRepeated)),
+        ("an empty one", &[("scope", "read"), ("scopes", "")], &am, Ok(Some("read"))),
+        ("an empty other", &[("scope", ""), ("scopes", "read")], &am, Ok(Some("read"))),
+        ("twice", &[("scopes", "read"), ("scopes", "read")], &am, refused(Reason::ParameterRepeated)),
+        ("malformed", &[("scopes", "re\"ad")], &am, refused(Reason::ScopeMalformed)),
+        ("nowhere else", &[("scopes", "write")], &rfc, refused(Reason::ParameterUnknown)),
+        ("not forwarded", &[("scopes", "write")], &forwards, Ok(Some("write"))),
+    ] {
+        let parsed = parse(Grant::TokenExchange, exchange(changes), &head(&[]), accepts);
+        let found = parsed.as_ref().map(|parsed| parsed.scope().map(ToString::to_string));
+        let expected = expected.map(|scope: Option<&str>| scope.map(str::to_owned));
+        assert_eq!(found.map_err(|refusal| refusal.reason), expected, "{name}");
+        let Ok(parsed) = parsed else { continue };
+        assert!(parsed.extra().is_empty(), "{name}");
+        let form = Form::parse(parsed.upstream_form(parsed.requested(), &[]).as_bytes()).unwrap();
+        assert_eq!((form.one("scope"), form.one("scopes")), (expected.unwrap().as_deref(), None), "{name}");
+    }
+}
