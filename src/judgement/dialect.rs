@@ -16,7 +16,8 @@ pub mod terradue;
 
 pub use self::refusal::{DialectRefusal, RequestKind, from_upstream};
 pub use self::rules::{
-    AnswerMember, AnswerShape, ClaimForm, DefaultClaim, DefaultValue, DialectRules, OptionalClaim, RealmPath, TopRealm,
+    Account, AnswerMember, AnswerShape, ClaimForm, DefaultClaim, DefaultValue, DialectRules, OptionalClaim, RealmPath,
+    TopRealm,
 };
 
 /// A shape of requests and answers.

@@ -30,6 +30,7 @@ use crate::adapters::net::outgoing::AnswerLimits;
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::judgement::client::web_origins::WebOrigins;
+use crate::judgement::dialect::Account;
 use crate::judgement::token::lineage::Standing;
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
@@ -60,6 +61,9 @@ pub struct DirectoryClient {
     web_origins: Cache<String, Arc<WebOrigins>>,
     /// What tokens that Cambio signed depend on.
     lookups: Lookups,
+    /// Keycloak's ids, by the `sub` that names them.
+    ids: Cache<String, Arc<str>>,
+    accounts: fn(&str) -> Option<Account<'_>>,
     realm_path: String,
 }
 
@@ -120,9 +124,17 @@ impl DirectoryClient {
             enabled: remember(config.cache_for),
             web_origins: remember(config.cache_for),
             lookups: Lookups::new(config.session_cache_for, &clock),
+            ids: remember(config.cache_for),
+            accounts: |_| None,
             realm_path: path.to_owned(),
             clock,
         }
+    }
+
+    /// A directory of a realm whose tokens may name accounts like this in `sub`.
+    #[must_use]
+    pub fn with_accounts(self, accounts: fn(&str) -> Option<Account<'_>>) -> Self {
+        Self { accounts, ..self }
     }
 
     async fn get<T: for<'de> Deserialize<'de>>(

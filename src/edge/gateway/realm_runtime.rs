@@ -81,6 +81,7 @@ impl RealmRuntime {
         let directory = realm.directory.as_ref().map(|config| {
             PublicAddress::of(&realm.issuer)
                 .map(|public| DirectoryClient::new(config, &realm.path, public, caches.clock.clone()))
+                .map(|directory| directory.with_accounts(realm.dialect.rules().account))
         });
         Ok(Self {
             config: realm.clone(),

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::refusal::DialectRefusal;
 use super::rfc8693;
-use super::rules::{AnswerMember, AnswerShape, DialectRules, TopRealm};
+use super::rules::{Account, AnswerMember, AnswerShape, DialectRules, TopRealm};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::refusal::{Cause, PublicError, Reason};
 
@@ -43,6 +43,7 @@ pub const RULES: DialectRules = DialectRules {
     }),
     // The page's text for narrowing has `scopes=write`, its requests have `scope`.
     scope_alias: Some("scopes"),
+    account,
     drops_offline: true,
     refreshes: true,
     // "Any other claims related to the subject, such as user_id and subname", and the authentication level, which is
@@ -62,6 +63,16 @@ pub const RULES: DialectRules = DialectRules {
     ]),
     ..rfc8693::RULES
 };
+
+/// The account in `(usr!NAME)` or `(age!CLIENT)`.
+pub fn account(sub: &str) -> Option<Account<'_>> {
+    let (kind, name) = sub.strip_prefix('(')?.strip_suffix(')')?.split_once('!')?;
+    match kind {
+        "usr" => Some(Account::User(name)),
+        "age" => Some(Account::Client(name)),
+        _ => None,
+    }
+}
 
 /// The answer to a refusal. `ForgeRock`'s documentation knows two cases. Other cases are answered as RFC 6749 says.
 pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {

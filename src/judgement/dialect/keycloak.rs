@@ -28,6 +28,7 @@ pub const RULES: DialectRules = DialectRules {
     audience_is_host: false,
     carried: &[],
     defaults: &[],
+    account: |_| None,
     refusal,
     upstream_refusals: true,
     challenges: false,

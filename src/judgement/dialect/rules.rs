@@ -53,6 +53,8 @@ pub struct DialectRules {
     pub carried: &'static [&'static str],
     /// Claims that a minted token has in any case, if nothing else gives them a value.
     pub defaults: &'static [DefaultClaim],
+    /// The account that a `sub` names, for dialects that write more into `sub` than the id of a user.
+    pub account: fn(&str) -> Option<Account<'_>>,
     /// The answer to a refusal.
     pub refusal: fn(&DialectRefusal<'_>) -> PublicError,
     /// Whether the identity provider's refusals are passed on unchanged. Otherwise they are answered like Cambio's own.
@@ -129,6 +131,15 @@ pub struct TopRealm {
     pub token_paths: &'static [&'static str],
     /// Its paths instead of [`DialectRules::introspection_paths`].
     pub introspection_paths: &'static [&'static str],
+}
+
+/// An account at the identity provider, as a `sub` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account<'a> {
+    /// The user with this id or this user name.
+    User(&'a str),
+    /// The service account of this client.
+    Client(&'a str),
 }
 
 /// Which members a successful answer has.

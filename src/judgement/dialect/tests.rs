@@ -234,3 +234,23 @@ fn answers_have_what_the_pages_promise() {
         assert_eq!(dialect.rules().members, AnswerShape::Unchanged);
     }
 }
+
+#[test]
+fn forgerocks_subjects_name_users_and_clients() {
+    use crate::judgement::dialect::Account;
+    for (sub, expected) in [
+        ("(usr!demo)", Some(Account::User("demo"))),
+        ("(usr!)", Some(Account::User(""))),
+        ("(usr!a!b)", Some(Account::User("a!b"))),
+        ("(age!myOAuth2Client)", Some(Account::Client("myOAuth2Client"))),
+        ("(grp!demo)", None),
+        ("(USR!demo)", None),
+        ("usr!demo", None),
+        ("(usr!demo", None),
+        ("x(usr!demo)", None),
+        ("5d6a1b0e-6f3c-4c55-9a3b-1f1d0c6a11ce", None),
+    ] {
+        assert_eq!((Dialect::Forgerock.rules().account)(sub), expected, "{sub}");
+        assert_eq!((Dialect::Keycloak.rules().account)(sub), None, "{sub}");
+    }
+}

@@ -21,12 +21,13 @@ impl DirectoryClient {
     ) -> Result<Map<String, Value>, DirectoryError> {
         let id = self.client_uuid(upstream, client).await?;
         let id = id.ok_or_else(|| DirectoryError::NoClient(client.to_owned()))?;
+        let user = self.id_of(upstream, subject).await?;
         let path = format!(
             "{}/clients/{}/evaluate-scopes/generate-example-access-token?scope={}&userId={}",
             self.admin_path,
             escaped(&id),
             escaped(scope),
-            segment(subject)?
+            segment(&user)?
         );
         let claims: Map<String, Value> = self.get(upstream, path, "a question for a user's claims").await?;
         if claims.get("sub").and_then(Value::as_str) == Some(subject) {

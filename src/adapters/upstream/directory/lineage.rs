@@ -85,7 +85,12 @@ impl DirectoryClient {
         let standing = self.lookups.users.get_or(user.subject.to_owned(), async {
             // A token for API access names the service account, and not its id.
             let by_name = user.subject.strip_prefix("service-account-") == Some(client);
-            match self.account(upstream, user.subject, by_name).await {
+            let id = self.id_of(upstream, user.subject).await;
+            let found = match id {
+                Ok(id) => self.account(upstream, &id, by_name).await,
+                Err(error) => Err(error),
+            };
+            match found {
                 Ok(found) => Ok(Some(Standing { enabled: found.enabled, not_before: found.not_before })),
                 Err(DirectoryError::NoUser) => Ok(None),
                 Err(error) => Err(error),
@@ -137,7 +142,11 @@ impl DirectoryClient {
         if self.session_is_alive(upstream, user, session).await? {
             return Ok(true);
         }
-        let Ok(user) = segment(user) else { return Ok(false) };
+        let id = match self.id_of(upstream, user).await {
+            Err(DirectoryError::NoUser) => return Ok(false),
+            id => id?,
+        };
+        let Ok(user) = segment(&id) else { return Ok(false) };
         let of_user = format!("{}/users/{user}", self.admin_path);
         let consents =
             self.get::<Vec<Consent>>(upstream, format!("{of_user}/consents"), "a question for offline tokens");

@@ -22,23 +22,25 @@ impl DirectoryClient {
         subject: &str,
         client: &str,
     ) -> Result<RoleSet, DirectoryError> {
+        let user = self.id_of(upstream, subject).await?;
         let fetch = async {
             match self.client_uuid(upstream, client).await? {
                 None => Ok(RoleSet::default()),
                 Some(id) => {
                     let place = format!("clients/{}", escaped(&id));
-                    self.mapped(upstream, subject, &place).await
+                    self.mapped(upstream, &user, &place).await
                 }
             }
         };
-        let key = (subject.to_owned(), Some(client.to_owned()));
+        let key = (user.to_string(), Some(client.to_owned()));
         Box::pin(self.roles.try_get_with(key, fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// The realm roles that a user has, directly, through groups or through composite roles.
     pub async fn realm_roles(&self, upstream: &UpstreamClient, subject: &str) -> Result<RoleSet, DirectoryError> {
-        let fetch = self.mapped(upstream, subject, "realm");
-        let key = (subject.to_owned(), None);
+        let user = self.id_of(upstream, subject).await?;
+        let fetch = self.mapped(upstream, &user, "realm");
+        let key = (user.to_string(), None);
         Box::pin(self.roles.try_get_with(key, fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 

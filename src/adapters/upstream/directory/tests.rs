@@ -263,3 +263,31 @@ async fn the_claims_of_now_are_those_of_an_example_token() {
     let other = DirectoryError::Unavailable("an answer about another user".to_owned());
     assert_eq!(world.directory.present_claims(&world.upstream, ALICE, "front-end-app", "").await, Err(other));
 }
+
+#[tokio::test]
+async fn an_account_in_a_subject_is_the_user_with_this_id_or_name() {
+    let World { idp, upstream, directory } = World::start().await;
+    let directory = directory.with_accounts(crate::judgement::dialect::Dialect::Forgerock.rules().account);
+    let id = async |sub: &str| directory.id_of(&upstream, sub).await.map(|id| id.to_string());
+    for (name, sub, expected) in [
+        ("a name", "(usr!alice)".to_owned(), Ok(ALICE)),
+        ("a name in another case", "(usr!Alice)".to_owned(), Ok(ALICE)),
+        ("an id", format!("(usr!{ALICE})"), Ok(ALICE)),
+        ("an id as Keycloak writes it", ALICE.to_owned(), Ok(ALICE)),
+        ("nobody", "(usr!nobody)".to_owned(), Err(DirectoryError::NoUser)),
+        ("no name", "(usr!)".to_owned(), Err(DirectoryError::NoUser)),
+        ("a user is no client", "(age!alice)".to_owned(), Err(DirectoryError::NoUser)),
+    ] {
+        assert_eq!(id(&sub).await, expected.map(str::to_owned), "{name}");
+    }
+    let alice = "(usr!alice)";
+    assert_eq!(directory.is_enabled(&upstream, alice).await, Ok(true));
+    let roles = directory.realm_roles(&upstream, alice).await.unwrap();
+    assert_eq!(roles, directory.realm_roles(&upstream, ALICE).await.unwrap());
+    assert_eq!(directory.session_is_alive(&upstream, alice, "no session").await, Ok(false));
+
+    // Somebody who chose another's id for a name is neither of the two.
+    let named = json!([{"id": ALICE, "username": ADA, "enabled": true}]).to_string();
+    idp.faults().set(Endpoint::Admin, Fault::Answer(200, "application/json", named));
+    assert!(matches!(id(&format!("(usr!{ADA})")).await, Err(DirectoryError::Unavailable(_))));
+}

@@ -1,6 +1,7 @@
 //! Finds a user with an id or a name, and checks their sessions. Nothing of this is cached: disabling or logging out a
 //! user takes effect at once. Only [`DirectoryClient::is_enabled`] is cached, as long as roles are.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped, segment};
+use crate::judgement::dialect::Account;
 
 /// Longest user name in bytes that is looked up. Keycloak stores 255 characters.
 const LONGEST_NAME: usize = 1024;
@@ -72,6 +74,49 @@ impl DirectoryClient {
             let found: Found = self.get(upstream, path, what).await?;
             return if found.id == wanted { Ok(found.into()) } else { Err(another_user()) };
         }
+        self.named(upstream, wanted).await
+    }
+
+    /// Keycloak's id of the account that a `sub` names: the `sub` itself, except in dialects that write more into it.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NoUser`] if there is no such account.
+    pub(super) async fn id_of<'s>(
+        &self,
+        upstream: &UpstreamClient,
+        subject: &'s str,
+    ) -> Result<Cow<'s, str>, DirectoryError> {
+        let Some(account) = (self.accounts)(subject) else { return Ok(Cow::Borrowed(subject)) };
+        let fetch = async { Ok(Arc::from(self.account_id(upstream, account).await?)) };
+        let id: Result<Arc<str>, _> = Box::pin(self.ids.try_get_with(subject.to_owned(), fetch)).await;
+        id.map(|id| Cow::Owned(id.to_string())).map_err(Arc::unwrap_or_clone)
+    }
+
+    async fn account_id(&self, upstream: &UpstreamClient, account: Account<'_>) -> Result<String, DirectoryError> {
+        let name = match account {
+            Account::User(name) => name.to_owned(),
+            Account::Client(client) => format!("service-account-{client}"),
+        };
+        let named = match self.named(upstream, &name).await {
+            Err(DirectoryError::NoUser) => None,
+            found => Some(found?.id),
+        };
+        // Users could choose a name that passes for somebody else's id.
+        let identified = match account {
+            Account::User(id) if is_id(id) => match self.user(upstream, id).await {
+                Err(DirectoryError::NoUser) => None,
+                found => Some(found?.id),
+            },
+            _ => None,
+        };
+        match (named, identified) {
+            (Some(one), Some(other)) if one != other => Err(another_user()),
+            (one, other) => one.or(other).ok_or(DirectoryError::NoUser),
+        }
+    }
+
+    async fn named(&self, upstream: &UpstreamClient, wanted: &str) -> Result<DirectoryUser, DirectoryError> {
+        let what = "a question for a user";
         // An empty name would be no condition, and the answer would list everybody.
         if wanted.is_empty() || wanted.len() > LONGEST_NAME || wanted.contains(char::is_control) {
             return Err(DirectoryError::NoUser);
@@ -93,12 +138,13 @@ impl DirectoryClient {
     /// # Errors
     /// [`DirectoryError::NoUser`] if there is no such user.
     pub async fn is_enabled(&self, upstream: &UpstreamClient, subject: &str) -> Result<bool, DirectoryError> {
+        let id = self.id_of(upstream, subject).await?;
         let fetch = async {
-            let path = format!("{}/users/{}", self.admin_path, segment(subject)?);
+            let path = format!("{}/users/{}", self.admin_path, segment(&id)?);
             let found: Found = self.get(upstream, path, "a question for a user").await?;
-            if found.id == subject { Ok(found.enabled) } else { Err(another_user()) }
+            if found.id == id { Ok(found.enabled) } else { Err(another_user()) }
         };
-        Box::pin(self.enabled.try_get_with(subject.to_owned(), fetch)).await.map_err(Arc::unwrap_or_clone)
+        Box::pin(self.enabled.try_get_with(id.to_string(), fetch)).await.map_err(Arc::unwrap_or_clone)
     }
 
     /// Whether the user's session (`sid` in their tokens) still exists. Offline sessions do not count.
@@ -115,7 +161,11 @@ impl DirectoryClient {
         struct Session {
             id: String,
         }
-        let Ok(segment) = segment(user) else { return Ok(false) };
+        let id = match self.id_of(upstream, user).await {
+            Err(DirectoryError::NoUser) => return Ok(false),
+            id => id?,
+        };
+        let Ok(segment) = segment(&id) else { return Ok(false) };
         let path = format!("{}/users/{segment}/sessions", self.admin_path);
         match self.get::<Vec<Session>>(upstream, path, "a question for a user's sessions").await {
             Ok(sessions) => Ok(sessions.iter().any(|session| session.id == sid)),
