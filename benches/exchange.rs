@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cambio::judgement::dialect::TokenCustoms;
 use cambio::judgement::exchange::accepts::Accepts;
 use cambio::judgement::exchange::authenticated::Authenticated;
 use cambio::judgement::exchange::classify::{Classified, classify};
@@ -122,6 +123,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Excha
         impersonate: None,
         carried: &[],
         defaults: &[],
+        customs: TokenCustoms::default(),
         drop_offline: false,
         pairwise: false,
     }

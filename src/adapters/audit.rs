@@ -73,6 +73,9 @@ pub struct Line {
     pub actor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor_issuer: Option<String>,
+    /// The client that the actor token was issued to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_client: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor_token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ pub mod terradue;
 pub use self::refusal::{DialectRefusal, RequestKind, from_upstream};
 pub use self::rules::{
     Account, AnswerMember, AnswerShape, ClaimForm, DefaultClaim, DefaultValue, DialectRules, OptionalClaim, RealmPath,
-    TopRealm,
+    TokenCustoms, TopRealm,
 };
 
 /// A shape of requests and answers.

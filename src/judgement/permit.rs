@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use self::renewal::{Handed, RememberedToken, Renewal};
-use crate::judgement::dialect::DefaultClaim;
+use crate::judgement::dialect::{DefaultClaim, TokenCustoms};
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
@@ -50,6 +50,8 @@ pub struct Circumstances<'a> {
     pub carried: &'a [&'a str],
     /// Claims that the dialect gives a minted token in any case.
     pub defaults: &'a [DefaultClaim],
+    /// What is particular about the dialect's tokens.
+    pub customs: TokenCustoms,
     /// Whether the dialect leaves out `offline_access` where it is not permitted.
     pub drop_offline: bool,
     /// Whether the identity provider's answer may name the subject token's user by another `sub` (`pairwiseSubjects`).
@@ -69,6 +71,8 @@ pub struct RefreshContext<'a> {
     pub evidence: Evidence<'a>,
     /// What the identity provider states about the user now; `None` for a foreign subject, whose issuer is not asked again.
     pub present: Option<&'a Map<String, Value>>,
+    /// Claims of the dialect that are of access tokens only.
+    pub access_only: &'a [&'a str],
     /// Whether the identity provider may name the user by another `sub` (`pairwiseSubjects`).
     pub pairwise: bool,
 }
@@ -112,6 +116,10 @@ impl Permit {
             _ => WantedScope::AtMost(&granted),
         };
         let request = request(&validated, scope, binding.as_ref(), circumstances);
+        // The exchange may have been an assertion's, which needs no `may_act`.
+        let may_be_assertion = matches!(request.subject_token, TokenType::Jwt | TokenType::IdJag);
+        let needs_may_act = request.customs.needs_may_act && !may_be_assertion;
+        let request = ExchangeRequest { customs: TokenCustoms { needs_may_act, ..request.customs }, ..request };
         let decision = decide(policy, renewal.realm(), &request, now)?;
         let (made, now_made) = (renewal.issuance(), decision.contract.issuance.as_str());
         if made != now_made {
@@ -328,6 +336,11 @@ fn request<'a>(
         impersonate: circumstances.impersonate,
         carried: circumstances.carried,
         defaults: circumstances.defaults,
+        customs: TokenCustoms {
+            // The dialects' pages are about exchanges, and not about assertions.
+            needs_may_act: circumstances.customs.needs_may_act && parsed.grant() == Grant::TokenExchange,
+            ..circumstances.customs
+        },
         drop_offline: circumstances.drop_offline,
         pairwise: circumstances.pairwise,
     }
@@ -356,7 +369,7 @@ pub fn remembered(
     }
     let presenter = Presenter::of(&authenticated, refresh.evidence);
     let binding = renewal.binding().map(Binding::of).transpose()?.unwrap_or_default();
-    let subject = renewal.subject_token(binding, refresh.present).ok_or_else(unreadable)?;
+    let subject = renewal.subject_token(binding, refresh.present, refresh.access_only).ok_or_else(unreadable)?;
     let subject = CheckedToken::of(subject, TokenRole::Subject, presenter, &refresh.subject, now)?;
     let mut actor = None;
     if renewal.actor_issuer().is_some() {

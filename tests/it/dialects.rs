@@ -55,6 +55,13 @@ fn carol(world: &World, changes: &[(&str, Value)]) -> String {
     world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap()
 }
 
+/// A user's token with the claim that ForgeRock's page needs: front-end-app may exchange it.
+fn named(world: &World, token: &str) -> String {
+    let mut claims = token::claims(token);
+    claims["may_act"] = json!({"client_id": "front-end-app"});
+    world.sign(&claims)
+}
+
 /// Changes to the fields of an exchange, by name.
 type Row = (&'static str, &'static [(&'static str, &'static str)]);
 
@@ -126,7 +133,11 @@ async fn every_dialect_tells_as_its_page_does() {
         ("rfc8693", "", TOKEN_PATH, &[]),
     ] {
         let world = world(dialect, more).await;
-        let token = if dialect == "pace" { carol(&world, &[]) } else { world.alice().await };
+        let token = match dialect {
+            "pace" => carol(&world, &[]),
+            "forgerock" => named(&world, &world.alice().await),
+            _ => world.alice().await,
+        };
         let text = tells(&world, path, &token, usual).await;
         golden::check(&format!("dialects/{dialect}.txt"), &text);
     }
@@ -192,7 +203,7 @@ async fn who_the_client_is_comes_before_what_it_may() {
 #[tokio::test]
 async fn forgerock_is_called_in_two_places_and_tells_of_its_tokens() {
     let world = world("forgerock", "    pathParameters: { realm: mySubRealm }\n").await;
-    let alice = world.alice().await;
+    let alice = named(&world, &world.alice().await);
     let changes = [("audience", "-"), ("requested_token_type", ID_TOKEN)];
     let fields = form::changed(&exchange_fields(&alice), &changes);
     let answer = client::post(world.address(), OPENAM, &fields).await;
@@ -236,6 +247,7 @@ async fn forgerock_carries_what_is_about_the_subject() {
     for (name, value) in [("auth_level", json!(10)), ("user_id", json!("alice")), ("auditTrackingId", json!("x"))] {
         claims[name] = value;
     }
+    claims["may_act"] = json!({"client_id": "front-end-app"});
     let fields = exchange_fields("");
     let subject = world.sign(&claims);
     let fields = form::changed(&fields, &[("subject_token", subject.as_str()), ("audience", "-")]);
@@ -267,7 +279,7 @@ async fn a_refresh_token_comes_where_the_page_has_one() {
         ("rfc8693", TOKEN_PATH, false),
     ] {
         let world = reissued(dialect).await;
-        let alice = world.alice().await;
+        let alice = named(&world, &world.alice().await);
         let answer = client::post(world.address(), path, &exchange_fields(&alice)).await;
         let told = answer.json();
         let refresh = told["refresh_token"].as_str();
@@ -298,7 +310,7 @@ async fn offline_access_that_nobody_permits_is_dropped_or_refused_as_the_page_ha
         ("forgerock", "/oauth2/realms/root/realms/corp/access_token", Ok("email")),
     ] {
         let world = world(dialect, "").await;
-        let alice = world.alice().await;
+        let alice = named(&world, &world.alice().await);
         let fields = form::changed(&exchange_fields(&alice), &[("scope", "email offline_access")]);
         let answer = client::post(world.address(), path, &fields).await;
         match told {
@@ -323,7 +335,7 @@ async fn a_refusal_of_the_identity_provider_is_told_as_the_page_does() {
         ),
     ] {
         let world = reissued(dialect).await;
-        let bob = world.login("front-end-app", "front-end-secret", "bob").await;
+        let bob = named(&world, &world.login("front-end-app", "front-end-secret", "bob").await);
         let before = world.audit_so_far();
         let fields = form::changed(&exchange_fields(&bob), &[("client_secret", "wrong")]);
         let answer = client::post(world.address(), path, &fields).await;

@@ -184,6 +184,7 @@ fn full_line() -> Line {
         subject_token_sha256: text(),
         actor: text(),
         actor_issuer: text(),
+        actor_client: text(),
         actor_token_type: Some("x"),
         actor_token_sha256: text(),
         actors: vec![String::from("x")],

@@ -136,6 +136,7 @@ impl RealmRuntime {
             realm_issuer: &self.config.issuer,
             carried: rules.carried,
             defaults: rules.defaults,
+            customs: rules.tokens,
             drop_offline: rules.drops_offline,
             pairwise: self.config.pairwise_subjects,
             ..Circumstances::default()

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::refusal::DialectRefusal;
 use super::rfc8693;
-use super::rules::{Account, AnswerMember, AnswerShape, DialectRules, TopRealm};
+use super::rules::{Account, AnswerMember, AnswerShape, DialectRules, TokenCustoms, TopRealm};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::refusal::{Cause, PublicError, Reason};
 
@@ -43,6 +43,11 @@ pub const RULES: DialectRules = DialectRules {
     }),
     // The page's text for narrowing has `scopes=write`, its requests have `scope`.
     scope_alias: Some("scopes"),
+    tokens: TokenCustoms {
+        access_only: &["auth_level", "subname", "user_id"],
+        needs_may_act: true,
+        plain_actors: true,
+    },
     account,
     drops_offline: true,
     refreshes: true,

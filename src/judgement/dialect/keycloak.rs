@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::refusal::{DialectRefusal, RequestKind};
-use super::rules::{AnswerShape, DialectRules};
+use super::rules::{AnswerShape, DialectRules, TokenCustoms};
 use crate::words::oauth::error::ErrorCode;
 use crate::words::refusal::{Cause, PublicError};
 
@@ -28,6 +28,7 @@ pub const RULES: DialectRules = DialectRules {
     audience_is_host: false,
     carried: &[],
     defaults: &[],
+    tokens: TokenCustoms { access_only: &[], needs_may_act: false, plain_actors: false },
     account: |_| None,
     refusal,
     upstream_refusals: true,

@@ -53,6 +53,8 @@ pub struct DialectRules {
     pub carried: &'static [&'static str],
     /// Claims that a minted token has in any case, if nothing else gives them a value.
     pub defaults: &'static [DefaultClaim],
+    /// What is particular about the new tokens.
+    pub tokens: TokenCustoms,
     /// The account that a `sub` names, for dialects that write more into `sub` than the id of a user.
     pub account: fn(&str) -> Option<Account<'_>>,
     /// The answer to a refusal.
@@ -131,6 +133,17 @@ pub struct TopRealm {
     pub token_paths: &'static [&'static str],
     /// Its paths instead of [`DialectRules::introspection_paths`].
     pub introspection_paths: &'static [&'static str],
+}
+
+/// What is particular about the new tokens of a dialect, and about the tokens that they are made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenCustoms {
+    /// Claims that ID tokens have only if the audience's file names them, though the dialect copies them.
+    pub access_only: &'static [&'static str],
+    /// Whether a subject token must say who may exchange it: `may_act` with `client_id`.
+    pub needs_may_act: bool,
+    /// Whether a new actor in `act` has `sub` alone, if the actor is of the realm.
+    pub plain_actors: bool,
 }
 
 /// An account at the identity provider, as a `sub` names it.

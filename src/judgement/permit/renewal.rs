@@ -171,15 +171,17 @@ impl Renewal {
     }
 
     /// The subject token, as checked then. It is good until the family ends. `binding` is the binding of the issued
-    /// token. `present`: what the identity provider states about the user now, in the place of what the token said then.
+    /// token. `present`: what the identity provider states about the user now in an access token, in the place of what the
+    /// token said then. `access_only`: claims that an ID token does not get of it.
     pub(super) fn subject_token(
         &self,
         binding: Binding,
         present: Option<&Map<String, Value>>,
+        access_only: &[&str],
     ) -> Option<TokenSource<'static>> {
         match present {
             None => self.subject.source(self.ends(), binding),
-            Some(present) => self.subject.at_present(present).source(self.ends(), binding),
+            Some(present) => self.subject.at_present(present, access_only).source(self.ends(), binding),
         }
     }
 
@@ -251,10 +253,13 @@ impl RememberedToken {
     }
 
     /// The token with these claims about the user. Which token it is, and which login and session it belongs to, stays.
-    fn at_present(&self, present: &Map<String, Value>) -> Self {
+    fn at_present(&self, present: &Map<String, Value>, access_only: &[&str]) -> Self {
         let is_about_user = |claim: &str| ClaimClass::of(claim).is_about_user();
+        let is_id_token = TokenType::from_name(&self.kind) == Some(TokenType::IdToken);
+        let is_foreign_here =
+            |claim: &str| is_id_token && access_only.contains(&claim) && !self.claims.contains_key(claim);
         let kept = self.claims.iter().filter(|claim| !is_about_user(claim.0));
-        let new = present.iter().filter(|claim| is_about_user(claim.0));
+        let new = present.iter().filter(|claim| is_about_user(claim.0) && !is_foreign_here(claim.0));
         let claims = kept.chain(new).map(|(name, value)| (name.clone(), value.clone())).collect();
         Self { claims, ..self.clone() }
     }

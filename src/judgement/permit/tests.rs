@@ -87,8 +87,15 @@ fn renew_at_present(
     let evidence = Evidence::default();
     let circumstances = Circumstances { realm: "corp", realm_issuer: issuer, ..Circumstances::default() };
     let present = present.and_then(Value::as_object);
-    let context =
-        RefreshContext { scope: refresh.scope(), subject: checks, actor: None, evidence, present, pairwise: false };
+    let context = RefreshContext {
+        scope: refresh.scope(),
+        subject: checks,
+        actor: None,
+        evidence,
+        present,
+        access_only: &[],
+        pairwise: false,
+    };
     let validated = remembered(authenticated, renewal, &context, now())?;
     Permit::renew(validated, renewal, &policy, &circumstances, now())
 }

@@ -74,6 +74,8 @@ pub struct Contract {
     pub carried: BTreeSet<String>,
     /// Claims of a minted token that nothing else gives a value.
     pub defaults: BTreeMap<String, Value>,
+    /// Claims of access tokens, which ID tokens have only if the audience's file names them.
+    pub access_only: &'static [&'static str],
     /// Claims that Cambio adds to an access token.
     pub set: Map<String, Value>,
     /// The form of an access token.

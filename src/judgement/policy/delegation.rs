@@ -72,7 +72,7 @@ impl Delegated {
         let earlier = earlier.map(|act| qualified(act, written));
         Ok(Self {
             act: match &request.actor {
-                Some(actor) => Some(act(actor, earlier)),
+                Some(actor) => Some(act(actor, earlier, request)),
                 None => earlier,
             },
             may_act: may_act.map(|may_act| qualified(may_act, written)),
@@ -95,6 +95,9 @@ fn authorises(may_act: &Value, request: &ExchangeRequest<'_>, home: Option<&str>
     let may_act = may_act.as_object().ok_or("it is no object, which authorises nobody")?;
     let member = |name: &str| text(may_act, name).map_err(|()| format!("{name} is no text"));
     let (client, subject, issuer) = (member("client_id")?, member("sub")?, member("iss")?);
+    if client.is_none() && request.customs.needs_may_act {
+        return Err("there is no client_id, which the dialect needs".to_owned());
+    }
     if client.is_some_and(|client| client != request.client) {
         return Err("client_id is another client".to_owned());
     }
@@ -174,8 +177,10 @@ fn is_itself(request: &ExchangeRequest<'_>) -> bool {
     request.subject == actor.subject || name == Some(actor.subject)
 }
 
-/// The new actor, with the earlier actors below (RFC 8693 section 4.1).
-fn act(actor: &Actor<'_>, earlier: Option<Value>) -> Value {
+/// The new actor, with the earlier actors below (RFC 8693 section 4.1). An actor of the realm needs no `iss`: a party without
+/// `iss` belongs to the issuer of the new token, which is the realm.
+fn act(actor: &Actor<'_>, earlier: Option<Value>, request: &ExchangeRequest<'_>) -> Value {
+    let is_plain = request.customs.plain_actors && actor.iss == request.realm_issuer;
     let mut act = Map::new();
     act.insert("sub".to_owned(), Value::from(actor.subject));
     act.insert("iss".to_owned(), Value::from(actor.iss));

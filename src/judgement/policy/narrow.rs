@@ -130,6 +130,9 @@ impl Contract {
             Names::Any => !matches!(ClaimClass::of(claim), ClaimClass::OfScope(_)),
         };
         listed || self.carried.contains(claim)
+        if self.requested == TokenType::IdToken && self.access_only.contains(&claim) {
+            return self.owner_names(claim);
+        }
     }
 
     /// The roles that stay. An ID token has none: its recipient is the client, and the audience's file has no rules about

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::judgement::dialect::DefaultClaim;
+use crate::judgement::dialect::{DefaultClaim, TokenCustoms};
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -47,6 +47,8 @@ pub struct ExchangeRequest<'a> {
     pub carried: &'a [&'a str],
     /// Claims that a minted token has in any case.
     pub defaults: &'a [DefaultClaim],
+    /// What is particular about the tokens of the realm's dialect.
+    pub customs: TokenCustoms,
     /// Whether the scope `offline_access` is left out if it is not permitted. Otherwise the request is refused.
     pub drop_offline: bool,
     /// Whether the identity provider's answer may have another `sub` than the subject token, or none, if both are about

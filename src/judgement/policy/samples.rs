@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::judgement::dialect::TokenCustoms;
 use crate::judgement::policy::contract::{Contract, Issued};
 use crate::judgement::policy::model::{Audience, Demands, Issuance, Permission, Policy, RoleRules, TokenRules};
 use crate::judgement::policy::provenance::Provenance;
@@ -100,6 +101,7 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         impersonate: None,
         carried: &[],
         defaults: &[],
+        customs: TokenCustoms::default(),
         drop_offline: false,
         pairwise: false,
     }

@@ -72,6 +72,7 @@ impl Case<'_> {
             actor: renewal.actor_issuer().map(checks).transpose()?,
             evidence: sender.evidence(),
             present,
+            access_only: self.realm.config.dialect.rules().tokens.access_only,
             pairwise: self.realm.config.pairwise_subjects,
         };
         remembered(client, renewal, &context, self.services.now())

@@ -10,6 +10,7 @@ use crate::judgement::exchange::refresh::Refresh;
 use crate::judgement::issue::IssuedFacts;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
+use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::token::Validated;
 use crate::words::oauth::urn::TokenType;
@@ -75,6 +76,7 @@ impl AuditRecord<'_> {
         if let Some(actor) = validated.actor() {
             self.line.actor = Some(clip(actor.subject()));
             self.line.actor_issuer = Some(actor.issuer().to_owned());
+            self.line.actor_client = client_of(actor.claims()).map(clip);
         }
     }
 
@@ -88,6 +90,7 @@ impl AuditRecord<'_> {
     /// The decision.
     pub fn permitted(&mut self, permit: &Permit) {
         self.line.issuance = Some(permit.issuance().as_str());
+        self.line.actor_client = permit.validated().actor().and_then(|actor| client_of(actor.claims())).map(clip);
         self.line.audience = permit.audiences().to_vec();
         let permissions = permit.decision().permissions.iter();
         self.line.permissions = permissions.map(|(audience, position)| format!("{audience}#{position}")).collect();

@@ -5,6 +5,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::judgement::client::verify::authenticate_by_introspection;
+use crate::judgement::dialect::TokenCustoms;
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
@@ -33,6 +34,7 @@ const CORP: Circumstances<'static> = Circumstances {
     impersonate: None,
     carried: &[],
     defaults: &[],
+    customs: TokenCustoms { access_only: &[], needs_may_act: false, plain_actors: false },
     drop_offline: false,
     pairwise: false,
 };

@@ -127,6 +127,7 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
 /// A contract that satisfies both: what one of them does not allow is not allowed.
 fn both(all: Contract, one: Contract) -> Contract {
     Contract {
+        access_only: request.customs.access_only,
         audiences: all.audiences.into_iter().chain(one.audiences).collect(),
         roles: all.roles.into_iter().chain(one.roles).collect(),
         id_token_beside: all.id_token_beside && one.id_token_beside,

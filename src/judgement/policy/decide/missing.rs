@@ -58,6 +58,13 @@ impl Missing<'_> {
                      impersonationSessions: true to permission {position}"
                 ),
             ),
+            Reach::MayAct => (
+                Reason::MayActViolated,
+                format!(
+                    "the subject token has no may_act, which the dialect needs: let the realm write may_act with client_id \
+                     into the token, or write delegation.withoutMayAct: true into permission {position}"
+                ),
+            ),
             Reach::Delegated => (
                 Reason::SubjectTokenDelegated,
                 format!("the subject token has act: add delegation to permission {position}, which must not forward"),

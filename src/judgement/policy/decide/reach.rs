@@ -26,6 +26,8 @@ pub(super) enum Reach {
     Impersonation,
     /// The permission accepts no token of a session in which somebody impersonates the user.
     ImpersonationSession,
+    /// The dialect needs `may_act`, which the subject token lacks.
+    MayAct,
     /// The permission does not allow earlier actors.
     Delegated,
     ActorRequired,
@@ -96,6 +98,10 @@ fn reach_of_delegation(context: &DecisionContext<'_>, permission: &Permission, i
     let impersonated = is_of_impersonation_session(context.request);
     if impersonated && !permission.impersonation_sessions {
         return Reach::ImpersonationSession;
+    }
+    let dispenses = permission.delegation.as_ref().is_some_and(|rule| rule.without_may_act);
+    if may_act.is_none() && context.request.customs.needs_may_act && !dispenses {
+        return Reach::MayAct;
     }
     let Some(rule) = &permission.delegation else {
         return match (context.request.actor, act) {
