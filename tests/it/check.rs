@@ -174,11 +174,11 @@ fn the_examples_about_delegation_load() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/delegation.md");
     let page = std::fs::read_to_string(page).unwrap();
     let blocks: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let [delegation, main, impersonation] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+    let [delegation, next, main, impersonation] = blocks[..] else { panic!("{} blocks", blocks.len()) };
     let own = "    issuer: https://sso.example.org/realms/corp\n    subjectIssuers: [corp]\n    signingKey: corp.pem\n";
     let head = "upstream: { url: 'http://127.0.0.1:8180' }\nlisten: { address: '127.0.0.1:8080' }\n";
     let main = format!("{head}{}", main.replace("  corp:\n", &format!("  corp:\n{own}")));
-    for example in [delegation, impersonation] {
+    for example in [delegation, next, impersonation] {
         let (good, text) = checked_with(&main, example);
         assert!(good, "{example}\n{text}");
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::judgement::policy::claim_names::{REFRESH_FAMILY, is_bound_to_key};
 use crate::judgement::policy::claim_values::{audience, scope, scope_claim, seconds};
-use crate::judgement::policy::contract::{Contract, DPOP, Issued};
+use crate::judgement::policy::contract::{Contract, DPOP, Issued, MayActSource};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::policy::roles::terms::RoleTerms;
@@ -26,8 +26,11 @@ impl Contract {
         // Without `act`, the actor's requests would look like the subject's.
         let same_actors = claim("act") == self.act.as_ref();
         require(same_actors, Reason::AnswerSubject, "act is not the chain of actors that the contract has")?;
-        let has_may_act = self.may_act.is_none() || claim("may_act").is_some();
-        require(has_may_act, Reason::AnswerSubject, "the subject token's may_act is gone")?;
+        let has_may_act = match self.may_act_source {
+            MayActSource::AudienceFile => claim("may_act") == self.may_act.as_ref(),
+            MayActSource::Tokens => self.may_act.is_none() || claim("may_act").is_some(),
+        };
+        require(has_may_act, Reason::AnswerSubject, "may_act is gone, or not what token.mayAct says")?;
         let is_bound = self.binding.is_none() || claim("cnf").is_some();
         require(is_bound, Reason::AnswerBinding, "the issued token has no cnf: it is bound to nobody")?;
         let family = self.refresh_family.as_deref();
@@ -65,7 +68,7 @@ impl Contract {
         require(known_actors, Reason::AnswerSubject, "the issued token has an act that nobody asked for")?;
         let is_kept = |expected: &Value| claim("may_act").is_none_or(|may_act| may_act == expected);
         require(
-            self.may_act.as_ref().is_none_or(is_kept),
+            self.may_act_source == MayActSource::AudienceFile || self.may_act.as_ref().is_none_or(is_kept),
             Reason::AnswerSubject,
             "may_act is not the subject token's",
         )?;

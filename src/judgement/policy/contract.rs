@@ -41,9 +41,11 @@ pub struct Contract {
     pub person: Option<Map<String, Value>>,
     /// The exact `act`: who acts for the subject (RFC 8693 section 4.1).
     pub act: Option<Value>,
-    /// The exact `may_act` of the subject token (RFC 8693 section 4.4). If the subject token has none, the identity provider
+    /// The exact `may_act`: the subject token's, or what the audience's file says (RFC 8693 section 4.4). If the subject token has none, the identity provider
     /// may write `may_act`, which permits nobody more than others.
     pub may_act: Option<Value>,
+    /// Who says who may act.
+    pub may_act_source: MayActSource,
     /// The requested token type.
     pub requested: TokenType,
     /// Whether the ID token goes out that the identity provider gives beside an access token.
@@ -84,6 +86,16 @@ pub struct Contract {
     pub issuance: Issuance,
     /// The family of refresh tokens with which the token is handed out, if any.
     pub refresh_family: Option<String>,
+}
+
+/// Who says who may act for the subject of the new token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MayActSource {
+    /// The subject token or, if it says nothing, the identity provider.
+    #[default]
+    Tokens,
+    /// The audience's file (`token.mayAct`), whatever `may_act` the identity provider writes.
+    AudienceFile,
 }
 
 /// An issued token, and what the answer says about the token.

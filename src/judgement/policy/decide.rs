@@ -203,6 +203,7 @@ impl Judge<'_> {
                 lifetime: offer.lifetime(choice.demands),
                 roles: evaluation.roles(choice.issuance, &expressions)?,
                 set: evaluation.set(&expressions)?,
+                may_act: evaluation.may_act(&expressions)?,
                 id_tokens: offer.gives_id_tokens(choice.demands),
             });
         }

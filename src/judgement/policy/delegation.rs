@@ -125,6 +125,20 @@ fn authorises(may_act: &Value, request: &ExchangeRequest<'_>, home: Option<&str>
     }
 }
 
+/// Whether a value that an audience's file gives can be `may_act`: an object that names a client or a subject, and whose
+/// `client_id`, `sub` and `iss` are texts, or an empty object, which authorises nobody. If not, why.
+pub(super) fn check_may_act(value: &Value) -> Result<(), &'static str> {
+    let members = value.as_object().ok_or("gives no map")?;
+    let is_text = |name: &&str| text(members, name).is_ok_and(|text| text != Some(""));
+    if !["client_id", "sub", "iss"].iter().all(is_text) {
+        Err("client_id, sub or iss is no text or empty")
+    } else if !members.is_empty() && !members.contains_key("client_id") && !members.contains_key("sub") {
+        Err("gives neither client_id nor sub")
+    } else {
+        Ok(())
+    }
+}
+
 /// The actors of an `act`, the latest first.
 fn parties<'a>(act: &'a Value, home: Option<&'a str>) -> Result<Vec<Party<'a>>, Refusal> {
     let unreadable = |text: &str| Refusal::new(Reason::SubjectTokenDelegated, format!("act: {text}"));
@@ -183,9 +197,9 @@ fn act(actor: &Actor<'_>, earlier: Option<Value>, request: &ExchangeRequest<'_>)
     let is_plain = request.customs.plain_actors && actor.iss == request.realm_issuer;
     let mut act = Map::new();
     act.insert("sub".to_owned(), Value::from(actor.subject));
-    act.insert("iss".to_owned(), Value::from(actor.iss));
-    if let Some(client) = client_of(actor.claims) {
-        act.insert("client_id".to_owned(), Value::from(client));
+    if !is_plain {
+        act.insert("iss".to_owned(), Value::from(actor.iss));
+        act.extend(client_of(actor.claims).map(|client| ("client_id".to_owned(), Value::from(client))));
     }
     if let Some(earlier) = earlier {
         act.insert("act".to_owned(), earlier);

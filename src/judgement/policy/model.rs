@@ -276,6 +276,8 @@ pub struct TokenRules {
     pub claims: Names,
     /// Claims that Cambio adds: name → CEL that gives the value.
     pub set: BTreeMap<String, Expression>,
+    /// CEL that gives the `may_act` of the new token; `None`: the subject token's.
+    pub may_act: Option<Expression>,
     /// The form of minted access tokens.
     pub profile: Profile,
     /// The `sub` of tokens that are minted for foreign subjects.
@@ -291,6 +293,7 @@ impl Default for TokenRules {
             within_subject: true,
             claims: Names::Listed(BTreeSet::new()),
             set: BTreeMap::new(),
+            may_act: None,
             profile: Profile::default(),
             subject: SubjectRule::default(),
             refresh_lifetime: SignedDuration::from_mins(30),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::judgement::policy::claim_names::{ClaimClass, OWNER_CLAIMS, REFRESH_FAMILY, is_bound_to_key};
 use crate::judgement::policy::claim_values::seconds;
-use crate::judgement::policy::contract::{Contract, DPOP, Issued};
+use crate::judgement::policy::contract::{Contract, DPOP, Issued, MayActSource};
 use crate::judgement::policy::roles::RoleNames;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
@@ -87,7 +87,11 @@ impl Contract {
 
     /// Writes `act` and `may_act`, into ID tokens too. `issued`: the claims that the identity provider wrote.
     pub(super) fn delegate(&self, claims: &mut Map<String, Value>, issued: &Map<String, Value>) {
-        let may_act = self.may_act.as_ref().or_else(|| issued.get("may_act"));
+        let said = self.may_act.as_ref();
+        let may_act = match self.may_act_source {
+            MayActSource::AudienceFile => said,
+            MayActSource::Tokens => said.or_else(|| issued.get("may_act")),
+        };
         for (name, value) in [("act", self.act.as_ref()), ("may_act", may_act)] {
             claims.extend(value.map(|value| (name.to_owned(), value.clone())));
         }
@@ -123,16 +127,17 @@ impl Contract {
         }
     }
 
-    /// Whether the audience's file or the dialect lists the claim. `"*"` lists every claim that no standard scope asks for.
+    /// Whether the audience's file or the dialect lists the claim. `"*"` lists every claim that no standard scope asks for. A
+    /// claim of access tokens stays out of ID tokens unless the audience's file names it.
     pub(super) fn lists(&self, claim: &str) -> bool {
+        if self.requested == TokenType::IdToken && self.access_only.contains(&claim) {
+            return self.owner_names(claim);
+        }
         let listed = match &self.claims {
             Names::Listed(names) => names.contains(claim),
             Names::Any => !matches!(ClaimClass::of(claim), ClaimClass::OfScope(_)),
         };
         listed || self.carried.contains(claim)
-        if self.requested == TokenType::IdToken && self.access_only.contains(&claim) {
-            return self.owner_names(claim);
-        }
     }
 
     /// The roles that stay. An ID token has none: its recipient is the client, and the audience's file has no rules about

@@ -61,6 +61,10 @@ pub struct TokenRules {
     /// `audience` and `scopes` that gives a string, boolean or number, or a list or map of them.
     #[schemars(extend("propertyNames" = { "format": "name" }))]
     pub set: BTreeMap<String, String>,
+    /// Who may act for the subject of the new token: CEL expression over `claims`, `actor` (the actor token's claims, or no
+    /// claims), `client`, `audience` and `scopes` that gives `may_act`, a map with `client_id` or `sub` or both. An empty map
+    /// lets nobody exchange the token. Without it, the new token keeps the subject token's `may_act`. Not with `forward`.
+    pub may_act: Option<String>,
     /// The form of minted access tokens.
     pub profile: Profile,
     /// The `sub` claim of tokens that are minted for foreign subjects. The realm's own subjects keep their `sub`.
@@ -77,6 +81,7 @@ impl Default for TokenRules {
             within_subject: true,
             claims: Vec::new(),
             set: BTreeMap::new(),
+            may_act: None,
             profile: Profile::default(),
             subject: SubjectRule::default(),
             refresh_lifetime: period::<1800>(),

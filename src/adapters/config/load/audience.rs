@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use self::context::{Context, Home, Issuances, names};
 use super::problem::At;
-use super::value::expression;
+use super::value::{expression, expression_about};
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::realm::Realm;
-use crate::judgement::expression::Expression;
+use crate::judgement::expression::{Expression, Other};
 use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Audience, Issuance, Permission, RoleOutput, SubjectRule, TokenRules};
 use crate::words::oauth::names::Names;
@@ -155,7 +155,7 @@ fn token(
     home: Option<Home<'_>>,
     at: &At<'_>,
 ) -> Option<TokenRules> {
-    let signed = [("set", !file.set.is_empty())];
+    let signed = [("set", !file.set.is_empty()), ("mayAct", file.may_act.is_some())];
     issuances.need_signature(&signed, at);
     if !issuances.have(Issuance::Mint) {
         let profile = file.profile != file::Profile::Keycloak;
@@ -181,6 +181,8 @@ fn token(
         at.problem("is the claim of roles.claim");
     }
     let set = templates(&file.set, flat, home, &at.field("set"));
+    let may_act =
+        at.optional("mayAct", file.may_act.as_deref(), |source, at| expression_about(source, &[Other::Actor], at));
     if !file.within_subject && (issuances.have(Issuance::Forward) || issuances.have(Issuance::Reissue)) {
         at.field("withinSubject").warning(
             "false: the new token can outlive the subject token, so whoever may exchange it again can go on for ever \
@@ -192,6 +194,7 @@ fn token(
         within_subject: file.within_subject,
         claims: claims?,
         set: set?,
+        may_act: may_act?,
         profile: file.profile.into(),
         subject: file.subject.into(),
         refresh_lifetime: file.refresh_lifetime.signed()?,

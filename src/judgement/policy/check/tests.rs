@@ -241,3 +241,29 @@ fn nobody_becomes_the_local_user_who_acts() {
         assert_eq!(about.map(|_| ()).map_err(|refusal| refusal.reason), expected, "{name}");
     }
 }
+
+#[test]
+fn the_may_act_of_the_audiences_file_counts_whatever_the_identity_provider_writes() {
+    let (said, other) = (json!({"client_id": "a"}), json!({"client_id": "b"}));
+    for (name, may_act, written) in [
+        ("another", Some(&said), Some(&other)),
+        ("none", Some(&said), None),
+        ("nobody may act", None, Some(&other)),
+        ("nobody may act, and none", None, None),
+    ] {
+        let contract = Contract {
+            may_act: may_act.cloned(),
+            may_act_source: MayActSource::AudienceFile,
+            ..contract(audience("back-end-api", vec![permission()]))
+        };
+        let mut claims = keycloak_claims();
+        claims.extend(written.map(|written| ("may_act".to_owned(), written.clone())));
+        let narrowed = contract.narrow(&issued(&claims), now()).unwrap();
+        assert_eq!(narrowed.claims.get("may_act"), may_act, "{name}");
+        assert_eq!(contract.check(&issued(&narrowed.claims)), Ok(()), "{name}");
+        let mut changed = narrowed.claims.clone();
+        changed.insert("may_act".to_owned(), other.clone());
+        let refused = contract.check(&issued(&changed)).unwrap_err();
+        assert_eq!(refused.reason, Reason::AnswerSubject, "{name}: the last lock");
+    }
+}

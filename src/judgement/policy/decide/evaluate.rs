@@ -10,6 +10,7 @@ use super::context::{DecisionContext, GrantedScope};
 use super::missing::Missing;
 use super::reach::{Reach, reach};
 use crate::judgement::expression::{Expression, Other, Scene, Variables};
+use crate::judgement::policy::delegation;
 use crate::judgement::policy::model::{Audience, Demands, Issuance, Permission};
 use crate::judgement::policy::roles::terms::{RoleSubject, RoleTerms};
 use crate::judgement::policy::scopes::{OFFLINE, Offer, Scopes};
@@ -214,6 +215,28 @@ impl<'a> Evaluation<'a> {
         Ok(claims)
     }
 
+    /// Who may act for the subject of the new token, if the audience's file says so.
+    pub(super) fn may_act(&self, expressions: &ScopedExpressions<'_, 'a>) -> Result<Option<Value>, Refusal> {
+        let Some(rule) = self.audience.token.may_act.as_ref().filter(|rule| expressions.knows(rule)) else {
+            return Ok(None);
+        };
+        let (request, nobody) = (self.context.request, Map::new());
+        let actor = request.actor.map_or(&nobody, |actor| actor.claims);
+        let mut claims = Cow::Borrowed(request.claims);
+        // Whom another issuer's token names without `iss` is one of that issuer, and not of the realm.
+        if let Some(may_act) = self.context.delegated.may_act.as_ref().filter(|_| request.provenance.is_foreign()) {
+            claims.to_mut().insert("may_act".to_owned(), may_act.clone());
+        }
+        let scene = expressions.scene_about(&claims).with(Other::Actor, Some(actor));
+        let refused = |error: &str| {
+            let text = format!("token.mayAct can't be evaluated ({error}): {}", rule.source());
+            self.audience.refuse(Reason::ClaimTemplateFailed, &text)
+        };
+        let value = rule.value_in(&scene).map_err(|error| refused(&error.to_string()))?;
+        delegation::check_may_act(&value).map_err(refused)?;
+        Ok(Some(value))
+    }
+
     /// The variables of expressions if this scope is granted.
     pub(super) fn expressions<'s>(&self, scope: GrantedScope<'s>) -> ScopedExpressions<'s, 'a> {
         let (scene, impersonated) = (OnceCell::new(), OnceCell::new());
@@ -309,7 +332,10 @@ impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
         }
     }
 
-    fn scene_about(&self, claims: &'s Map<String, Value>) -> Scene<'s> {
+    fn scene_about<'m>(&self, claims: &'m Map<String, Value>) -> Scene<'m>
+    where
+        's: 'm,
+    {
         let (client, audience) = (self.context.request.client, self.audience.name.as_str());
         Variables { claims, client, audience, scopes: self.scope.tokens() }.scene()
     }

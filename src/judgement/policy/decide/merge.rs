@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::context::DecisionContext;
 use crate::judgement::dialect::DefaultClaim;
-use crate::judgement::policy::contract::Contract;
+use crate::judgement::policy::contract::{Contract, MayActSource};
 use crate::judgement::policy::model::{Audience, Issuance, Profile, RoleOutput};
 use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::roles::terms::RoleTerms;
@@ -23,6 +23,8 @@ pub(super) struct Terms<'a> {
     pub(super) lifetime: SignedDuration,
     pub(super) roles: RoleTerms,
     pub(super) set: Map<String, Value>,
+    /// Who may act for the subject of the new token, if the audience's file says so. An empty object: nobody.
+    pub(super) may_act: Option<Value>,
     /// Whether the permissions that count list ID tokens.
     pub(super) id_tokens: bool,
 }
@@ -59,6 +61,9 @@ pub(super) fn merge(
                 return Err(audience
                     .refuse(Reason::IssuanceConflict, "token.set gives other claims than that of another audience"));
             }
+            Some(all) if (all.may_act_source, &all.may_act) != (contract.may_act_source, &contract.may_act) => {
+                return Err(audience.refuse(Reason::IssuanceConflict, "token.mayAct is not that of another audience"));
+            }
             Some(all) if all.from_directory != contract.from_directory => {
                 return Err(audience.refuse(Reason::IssuanceConflict, "roles.source is not that of another audience"));
             }
@@ -93,7 +98,13 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
         provenance: request.provenance,
         person: request.impersonate.map(|one| one.claims.clone()),
         act: delegated.act.clone(),
-        may_act: delegated.may_act.clone(),
+        may_act_source: if may_act.is_some() { MayActSource::AudienceFile } else { MayActSource::Tokens },
+        may_act: match may_act {
+            // Where a token without may_act can't be exchanged, an empty object says no more than no claim.
+            Some(Value::Object(nobody)) if nobody.is_empty() && request.customs.needs_may_act => None,
+            Some(may_act) => Some(may_act),
+            None => delegated.may_act.clone(),
+        },
         requested: match request.requested_token {
             TokenType::RefreshToken => TokenType::AccessToken,
             other => other,
@@ -116,6 +127,7 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
         binding: request.binding.cloned(),
         claims: token.claims.clone(),
         carried: if signs { owned(request.carried) } else { BTreeSet::new() },
+        access_only: request.customs.access_only,
         defaults: if mints { valued(request.defaults) } else { BTreeMap::new() },
         set: terms.set,
         profile: if mints { token.profile } else { Profile::Keycloak },
@@ -127,7 +139,6 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
 /// A contract that satisfies both: what one of them does not allow is not allowed.
 fn both(all: Contract, one: Contract) -> Contract {
     Contract {
-        access_only: request.customs.access_only,
         audiences: all.audiences.into_iter().chain(one.audiences).collect(),
         roles: all.roles.into_iter().chain(one.roles).collect(),
         id_token_beside: all.id_token_beside && one.id_token_beside,

@@ -1,3 +1,4 @@
+mod customs;
 mod delegated;
 mod impersonated;
 mod keycloak_26_8;

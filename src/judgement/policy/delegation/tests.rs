@@ -3,6 +3,7 @@ mod chains;
 use serde_json::json;
 
 use super::*;
+use crate::judgement::dialect::TokenCustoms;
 use crate::judgement::policy::request::Impersonated;
 use crate::judgement::policy::samples::{ISSUER, object, request};
 use jiff::Timestamp;
@@ -186,5 +187,68 @@ fn nobody_acts_for_himself() {
             cycle,
             "{subject}"
         );
+    }
+}
+
+#[test]
+fn an_actor_of_the_realm_can_be_a_sub_alone() {
+    let customs = TokenCustoms { plain_actors: true, ..TokenCustoms::default() };
+    let (own, foreign) = (gateway(), object(json!({"iss": PARTNER, "sub": "p", "azp": "x"})));
+    let earlier = json!({"sub": "a", "act": {"sub": "b"}});
+    let long = json!({"sub": "p", "iss": PARTNER, "client_id": "x"});
+    for (name, token, actor, expected) in [
+        ("of the realm", json!({}), actor(&own, "corp"), json!({"sub": "sa-gateway"})),
+        ("above others", json!({"act": earlier}), actor(&own, "corp"), json!({"sub": "sa-gateway", "act": earlier})),
+        ("of another issuer", json!({}), actor(&foreign, "partner"), long),
+    ] {
+        let claims = object(token);
+        let made = Delegated::of(&ExchangeRequest { actor: Some(actor), customs, ..request(&[], &claims) }).unwrap();
+        assert_eq!(made.act, Some(expected), "{name}");
+        // The next exchange knows the actor again, with or without `iss`.
+        let again = object(json!({"iss": ISSUER, "act": made.act}));
+        let refused = Delegated::of(&ExchangeRequest { actor: Some(actor), customs, ..request(&[], &again) });
+        assert_eq!(refused.unwrap_err().reason, Reason::DelegationCycle, "{name}");
+    }
+}
+
+#[test]
+fn a_dialect_can_need_the_client_in_may_act() {
+    let customs = TokenCustoms { needs_may_act: true, ..TokenCustoms::default() };
+    let own = gateway();
+    let gateway = Some(actor(&own, "corp"));
+    for (name, may_act, actor, expected) in [
+        ("the client and the actor", json!({"client_id": "front-end-app", "sub": "sa-gateway"}), gateway, true),
+        ("the actor alone", json!({"sub": "sa-gateway"}), gateway, false),
+        ("the client alone", json!({"client_id": "front-end-app"}), gateway, false),
+        ("the client, no actor", json!({"client_id": "front-end-app"}), None, true),
+        ("no client, no actor", json!({"sub": "sa-gateway"}), None, false),
+    ] {
+        let claims = object(json!({"may_act": may_act}));
+        let found = Delegated::of(&ExchangeRequest { actor, customs, ..request(&[], &claims) });
+        assert_eq!(
+            found.map_err(|refusal| refusal.reason).err(),
+            (!expected).then_some(Reason::MayActViolated),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_a_file_may_give_as_may_act() {
+    for (value, expected) in [
+        (json!({}), true),
+        (json!({"client_id": "a"}), true),
+        (json!({"sub": "a", "iss": PARTNER}), true),
+        (json!({"client_id": "a", "sub": "b", "email": "c"}), true),
+        (json!({"email": "c"}), false),
+        (json!({"iss": PARTNER}), false),
+        (json!({"client_id": ""}), false),
+        (json!({"client_id": ["a"]}), false),
+        (json!({"client_id": "a", "sub": 7}), false),
+        (json!(["a"]), false),
+        (json!("a"), false),
+        (json!(true), false),
+    ] {
+        assert_eq!(check_may_act(&value).is_ok(), expected, "{value}");
     }
 }

@@ -276,6 +276,9 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
             &[reserved],
         ),
         ("a template that is none", MINT, "token: { set: { a: 'claims.' } }\n", &["token.set.a: does not compile"]),
+        ("who may act", MINT, "token: { mayAct: \"{'client_id': client, 'sub': actor.sub}\" }\n", &[]),
+        ("a rule that is none", MINT, "token: { mayAct: '{' }\n", &["token.mayAct: does not compile"]),
+        ("a rule about nobody", MINT, "token: { mayAct: requested.sub }\n", &["token.mayAct: does not compile"]),
         (
             "a name that nobody maps",
             MINT,
@@ -286,8 +289,13 @@ fn roles_and_claims_are_held_to_the_issuance_and_to_what_can_be_seen() {
         (
             "what a forwarded token can't have",
             "issuance: forward",
-            "roles: { static: [a], output: claim }\ntoken: { set: { a: '1' } }\n",
-            &["roles.output: needs `issuance: reissue`", "roles.static: needs", "token.set: needs `issuance: reissue`"],
+            "roles: { static: [a], output: claim }\ntoken: { set: { a: '1' }, mayAct: '{}' }\n",
+            &[
+                "roles.output: needs",
+                "roles.static: needs",
+                "token.set: needs `issuance: reissue`",
+                "token.mayAct: needs",
+            ],
         ),
         (
             "what only mint decides",
