@@ -28,6 +28,7 @@ mod drain;
 mod elsewhere;
 mod exchange_allowed;
 mod exchange_denied;
+mod forgerock;
 mod granted_scopes;
 mod id_jag;
 mod impersonation;

@@ -1,12 +1,14 @@
 """ForgeRock AM, "Token Exchange Flows" (forgerock-am-token-exchange): a caller that was written for that page exchanges
 through Cambio in front of a real Keycloak. Only the scheme, the port, the secrets and the tokens differ from the page.
 
-What AM's May Act script does, Keycloak's protocol mappers do: tokens of customerConfidentialClient name the client and
-the user that may act. Users are known by Keycloak's ids, where the page has `(usr!ForgerockDemo2)`.
+What AM's May Act script does, Keycloak's protocol mappers do for logins, and `token.mayAct` for exchanged tokens: tokens of
+customerConfidentialClient name the client and the user that may act. Users are known by Keycloak's ids, where the page has
+`(usr!ForgerockDemo2)`; one client of the realm has such subjects, too.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,6 +36,8 @@ SILENT = Client("silentConfidentialClient", "forgerock-c0a4")
 DELEGATED = Client("delegatedConfidentialClient", "forgerock-3bb8")
 # Known to the realm, but not named in any may_act.
 ALIEN = Client("alienConfidentialClient", "forgerock-e85f")
+# Its subjects are named as on the page.
+NAMED = Client("namedConfidentialClient", "forgerock-1f4e")
 DEMO = User("forgerockdemo", "forgerockdemo-password-1c0e")
 DEMO2 = User("forgerockdemo2", "forgerockdemo2-password-2d1f")
 DEMO3 = User("forgerockdemo3", "forgerockdemo3-password-3e20")
@@ -43,6 +47,9 @@ IDS = {
     DEMO3: "0d3f5b8e-6f0a-4a52-9d0e-000000000003",
 }
 MAY_ACT = {"client_id": SERVICE.id, "sub": IDS[DEMO2]}
+SUBJECT = f"(usr!{DEMO.name})"
+LAST = "0d3f5b8e-6f0a-4a52-9d0e-000000000004"
+EXAMPLE = Path(__file__).parents[2] / "deploy/examples/forgerock"
 KEY = forgery.rsa.generate_private_key(public_exponent=65537, key_size=2048)
 INVALID = (400, "invalid_request", "Invalid token exchange.")
 
@@ -56,6 +63,7 @@ def realm() -> dict:
         realms.confidential(CUSTOMER, {}, protocolMappers=[service, may_act, *access_only, _subname()]),
         realms.confidential(DELEGATED, {}, protocolMappers=[service, may_act, act]),
         realms.confidential(SILENT, {}, protocolMappers=[service]),
+        realms.confidential(NAMED, {}, protocolMappers=[service, may_act, realms.hardcoded("sub", SUBJECT)]),
         realms.confidential(SERVICE, realms.EXCHANGE, protocolMappers=[service]),
         realms.confidential(ALIEN, realms.EXCHANGE),
     ]
@@ -75,22 +83,28 @@ def _subname() -> dict:
 
 
 @pytest.fixture(scope="module")
-def registered(keycloak: Keycloak) -> None:
+def registered(keycloak: Keycloak) -> Client:
+    """The realm. Gives Cambio's own client there."""
     admin = Admin(keycloak.peer())
     pages.create(admin, realm())
     admin.import_signing_key("mySubRealm", forgery.pem(KEY))
-    pages.add_scopes(admin, "mySubRealm", ["read", "write"], CUSTOMER.id, SERVICE.id, SILENT.id, DELEGATED.id)
+    holders = [client.id for client in (CUSTOMER, SERVICE, SILENT, DELEGATED, NAMED)]
+    pages.add_scopes(admin, "mySubRealm", ["read", "write"], *holders)
     pages.add_scopes(admin, "mySubRealm", ["transfer"], SERVICE.id)
+    return admin.service_account("mySubRealm", "cambio", ["view-users", "view-clients"])
 
 
 @pytest.fixture(scope="module")
-def make(keycloak: Keycloak, gates: Gates, registered: None, tmp_path_factory) -> Callable[..., Gate]:
-    def start(name: str, *permissions: dict, **more: object) -> Gate:
-        seal: Path = tmp_path_factory.mktemp(name) / "seal.key"
+def make(keycloak: Keycloak, gates: Gates, registered: Client, tmp_path_factory) -> Callable[..., Gate]:
+    def start(name: str, *permissions: dict, path: str = "mySubRealm", **more: object) -> Gate:
+        folder: Path = tmp_path_factory.mktemp(name)
+        secret = folder / "directory.secret"
+        secret.write_text(registered.secret or "")
         section = {
             "dialect": "forgerock",
-            "pathParameters": {"realm": "mySubRealm"},
-            "refreshTokens": gates.seal_key(seal),
+            "pathParameters": {"realm": path},
+            "refreshTokens": gates.seal_key(folder / "seal.key"),
+            "directory": {"clientId": registered.id, "clientSecretFile": str(secret)},
             # Callers of the page send no proofs with ID tokens.
             "unboundIdTokens": "accept",
             # The audience's file writes it into tokens.
@@ -113,15 +127,13 @@ def granted(**more: object) -> dict:
         "scopes": ["read", "write", "transfer", "openid", "email", "profile"],
         "subjectTokens": ["access_token", "id_token"],
         # ID tokens are for the client at which the user logged in.
-        "subjectClients": [CUSTOMER.id, SILENT.id, DELEGATED.id],
+        "subjectClients": [CUSTOMER.id, SILENT.id, DELEGATED.id, NAMED.id],
         "requestedTokens": ["access_token", "id_token"],
         "delegation": {"actor": "optional"},
         # A mapper of the realm writes act into logins, as Keycloak 26.8 does in sessions of impersonation.
         "impersonationSessions": True,
         # "You can also use exchanged tokens as subject tokens."
         "exchangedTokens": True,
-        # Who may act is what the token says.
-        "condition": "has(claims.may_act)",
     }
     return permission(
         SERVICE.id, **{name: value for name, value in {**usual, **more}.items() if value is not None}
@@ -163,6 +175,7 @@ def exchange(
     scope: str | None = "read write transfer",
     client: Client = SERVICE,
     base: str = BASE,
+    scopes: str | None = None,
 ) -> Answer:
     """The page's curl, as it stands there: spaces in `scope` are sent as spaces."""
     acting = [
@@ -176,6 +189,7 @@ def exchange(
         "--data", f"client_secret={client.secret}",
         "--data", "grant_type=urn:ietf:params:oauth:grant-type:token-exchange",
         *(["--data", f"scope={scope}"] if scope else []),
+        *(["--data", f"scopes={scopes}"] if scopes else []),
         "--data", f"subject_token={subject}",
         "--data", f"subject_token_type={kind}",
         *(acting if actor else []),
@@ -184,13 +198,13 @@ def exchange(
     )  # fmt: skip
 
 
-def introspect(am: Gate, token: str, client: Client = SERVICE) -> dict:
+def introspect(am: Gate, token: str, client: Client = SERVICE, base: str = BASE) -> dict:
     answer = pages.curl(
         am,
         "--request", "POST",
         "--user", f"{client.id}:{client.secret}",
         "--data", f"token={token}",
-        f"{BASE}/introspect",
+        f"{base}/introspect",
     )  # fmt: skip
     assert answer.status == 200, answer.text
     return parsed(answer)
@@ -225,7 +239,11 @@ def test_the_subject_tokens_say_who_may_act(am: Gate, demo: dict[str, str]) -> N
 # --- The page's two curls, and the other types.
 
 
-@pytest.mark.parametrize("base", [BASE, BASE.replace("/openam", "")], ids=["/openam", "without /openam"])
+@pytest.mark.parametrize(
+    "base",
+    [BASE, BASE.replace("/openam", ""), BASE.replace("/openam", "/am")],
+    ids=["/openam", "at the root", "/am"],
+)
 def test_impersonation(am: Gate, demo: dict[str, str], base: str) -> None:
     """The first curl: an access token for another one, with an additional scope."""
     answer = exchange(am, demo[ACCESS_TOKEN], base=base)
@@ -258,7 +276,7 @@ def test_delegation(am: Gate, demo: dict[str, str], demo2: dict[str, str]) -> No
     assert (body["issued_token_type"], body["token_type"]) == (ID_TOKEN, "Bearer")
     assert body["refresh_token"] is None
     assert (claims["sub"], claims["aud"], claims["azp"]) == (IDS[DEMO], SERVICE.id, SERVICE.id)
-    assert (actors(claims["act"]), claims["may_act"]) == ([IDS[DEMO2]], MAY_ACT)
+    assert (claims["act"], claims["may_act"]) == ({"sub": IDS[DEMO2]}, MAY_ACT)
 
 
 KINDS = pytest.mark.parametrize("kind", [ACCESS_TOKEN, ID_TOKEN], ids=["access", "ID"])
@@ -291,6 +309,9 @@ def test_every_combination_of_types(
         assert claims["auth_level"] == (0 if kind == ACCESS_TOKEN else 10)
         # Only if the subject token had it.
         assert claims.get("subname") == (DEMO.name if kind == ACCESS_TOKEN else None)
+    else:
+        assert not {"scope", "subname", "user_id", "auth_level"} & set(claims)
+        assert claims.get("realm") == "/mySubRealm"
 
 
 def test_claims_of_an_id_token_go_on_where_they_were(am: Gate, demo: dict[str, str]) -> None:
@@ -315,6 +336,16 @@ def test_scopes_can_be_restricted_and_expanded(am: Gate, demo: dict[str, str]) -
         body = parsed(exchange(am, demo[ACCESS_TOKEN], scope=scope))
         assert set(body["scope"].split()) == set(scope.split())
         assert set(oidc.claims_of(body["access_token"])["scope"].split()) == set(scope.split())
+
+
+def test_scopes_are_restricted_by_the_parameter_as_printed(am: Gate, demo: dict[str, str]) -> None:
+    """`--data "scopes=write"`, alone or beside a `scope` that says no other."""
+    for scope in (None, "write"):
+        body = parsed(exchange(am, demo[ACCESS_TOKEN], scope=scope, scopes="write"))
+        assert (body["scope"], oidc.claims_of(body["access_token"])["scope"]) == ("write", "write")
+    differ = exchange(am, demo[ACCESS_TOKEN], scope="read write", scopes="write")
+    assert pages.told(differ)[:2] == (400, "invalid_request")
+    assert pages.told(exchange(am, demo[ACCESS_TOKEN], scope=None, scopes="read admin"))[0] == 400
 
 
 def test_the_scope_is_not_required(am: Gate, demo: dict[str, str]) -> None:
@@ -369,7 +400,7 @@ def test_introspection_shows_the_delegation(am: Gate, demo: dict[str, str], demo
     assert set(about["scope"].split()) == {"read", "transfer", "write"}
     assert (about["sub"], about["iss"]) == (IDS[DEMO], am.issuer("mySubRealm"))
     assert (about["realm"], about["subname"], about["auth_level"]) == ("/mySubRealm", DEMO.name, 0)
-    assert actors(about["act"]) == [IDS[DEMO2]]
+    assert about["act"] == {"sub": IDS[DEMO2]}
     assert about["may_act"] == MAY_ACT
 
 
@@ -411,7 +442,7 @@ def test_two_hops(make: Callable[..., Gate]) -> None:
         "condition": f"actor.azp == '{CUSTOMER.id}'",
         "depth": 2,
     }
-    am = make("forgerock-chain", granted(delegation=delegation, condition="claims.sub != ''"))
+    am = make("forgerock-chain", granted(delegation=delegation))
     subject = tokens(am, DEMO, SILENT)[ACCESS_TOKEN]
     actor = {user: tokens(am, user)[ACCESS_TOKEN] for user in (DEMO, DEMO2, DEMO3)}
     first = issued(am, exchange(am, subject, actor=actor[DEMO3], scope="read write"))
@@ -436,7 +467,7 @@ def test_two_hops(make: Callable[..., Gate]) -> None:
 
 def test_a_chain_is_no_longer_than_the_owner_allows(make: Callable[..., Gate]) -> None:
     delegation = {"actor": "optional", "withoutMayAct": True, "condition": "actor.sub != ''", "depth": 1}
-    am = make("forgerock-depth", granted(delegation=delegation, condition="claims.sub != ''"))
+    am = make("forgerock-depth", granted(delegation=delegation))
     first = issued(
         am, exchange(am, tokens(am, DEMO, SILENT)[ACCESS_TOKEN], actor=tokens(am, DEMO3)[ACCESS_TOKEN])
     )
@@ -445,15 +476,36 @@ def test_a_chain_is_no_longer_than_the_owner_allows(make: Callable[..., Gate]) -
     am.stop()
 
 
+def test_a_delegated_token_is_delegated_on(make: Callable[..., Gate]) -> None:
+    """Three actors one after the other, each of them named by `may_act` of the token before, as by a May Act script."""
+    after = f"{{'{IDS[DEMO2]}': '{IDS[DEMO3]}', '{IDS[DEMO3]}': '{LAST}', '{LAST}': 'nobody'}}"
+    rule = f"has(actor.sub) ? {{'client_id': client, 'sub': {after}[actor.sub]}} : claims.may_act"
+    am = make("forgerock-on", granted(), token={"lifetime": "1h", "mayAct": rule})
+    subject = tokens(am, DEMO)
+    actor = {user: tokens(am, user)[ACCESS_TOKEN] for user in (DEMO2, DEMO3)}
+    last = Genuine(actor[DEMO2], KEY).resigned(sub=LAST)
+    for kind in (ACCESS_TOKEN, ID_TOKEN):
+        first = issued(am, exchange(am, subject[kind], kind, actor=actor[DEMO2], scope="read"))
+        about = introspect(am, first)
+        assert (about["act"], about["may_act"]["sub"]) == ({"sub": IDS[DEMO2]}, IDS[DEMO3])
+        early = exchange(am, first, actor=last, scope="read")
+        assert (pages.told(early), am.reason_of(early)) == (INVALID, "may_act_violated")
+        second = issued(am, exchange(am, first, actor=actor[DEMO3], scope="read"))
+        third = oidc.claims_of(issued(am, exchange(am, second, wanted=kind, actor=last, scope="read")))
+        assert third["act"] == {"sub": LAST, "act": {"sub": IDS[DEMO3], "act": {"sub": IDS[DEMO2]}}}
+        assert (third["sub"], third["may_act"]) == (IDS[DEMO], {"client_id": SERVICE.id, "sub": "nobody"})
+    am.stop()
+
+
 # --- `Invalid token exchange`: may_act.
 
 NULL = object()
-BOTH, ALONE, ACTING = (True, False), (False,), (True,)
+BOTH, ACTING = (True, False), (True,)
 VIOLATIONS: list[tuple[str, object, tuple[bool, ...]]] = [
     ("another client", {**MAY_ACT, "client_id": ALIEN.id}, BOTH),
     ("another subject", {**MAY_ACT, "sub": IDS[DEMO3]}, ACTING),
     ("a subject of another issuer", {**MAY_ACT, "iss": "https://elsewhere.example.com"}, ACTING),
-    ("no client", {"sub": IDS[DEMO2]}, ALONE),
+    ("no client", {"sub": IDS[DEMO2]}, BOTH),
     ("no subject", {"client_id": SERVICE.id}, ACTING),
     ("nobody", {}, BOTH),
     ("a list", [MAY_ACT], BOTH),
@@ -488,7 +540,8 @@ def test_without_may_act_nobody_may(am: Gate, demo2: dict[str, str]) -> None:
     silent = tokens(am, DEMO, SILENT)
     for kind in (ACCESS_TOKEN, ID_TOKEN):
         for actor in (None, demo2[ACCESS_TOKEN]):
-            assert pages.told(exchange(am, silent[kind], kind, actor=actor)) == INVALID
+            answer = exchange(am, silent[kind], kind, actor=actor)
+            assert (pages.told(answer), am.reason_of(answer)) == (INVALID, "may_act_violated")
 
 
 def test_the_client_is_the_one_that_may_act_names(am: Gate, demo: dict[str, str]) -> None:
@@ -575,3 +628,157 @@ def test_a_client_may_authenticate_by_its_header(am: Gate, demo: dict[str, str])
     ]
     path = "/oauth2/realms/root/realms/mySubRealm/access_token"
     assert pages.noted(am.peer.form(path, without, [oidc.basic(SERVICE)])).status == 200
+
+
+# --- The realm above all realms.
+
+
+def test_the_root_realm(make: Callable[..., Gate]) -> None:
+    """`/oauth2/access_token`, as the page names the endpoint, and the other forms of its path."""
+    am = make("forgerock-root", granted(), path="root")
+    demo = tokens(am, DEMO)[ACCESS_TOKEN]
+    for base in ("", "/openam", "/am"):
+        for realm in ("/oauth2", "/oauth2/realms/root"):
+            url = f"http://{HOST}{base}{realm}"
+            token = issued(am, exchange(am, demo, base=url))
+            assert introspect(am, token, base=url)["active"] is True, url
+    for path in ("/oauth2/realms/root/realms/root", "/oauth2/", "/oauth2/%2e", "/OAuth2", "/oauth2;x"):
+        answer = exchange(am, demo, base=f"http://{HOST}{path}")
+        assert (answer.status, am.reason_of(answer)) == (400, "path_not_canonical"), path
+    am.stop()
+
+
+# --- One client does all of the page, with the files of deploy/examples/forgerock.
+
+
+class Example(Gate):
+    """The files of the example, for this machine's ports and names."""
+
+    secret = ""
+
+    def start(self) -> Gate:
+        host, port = self._upstream
+        text = (EXAMPLE / "cambio.yaml").read_text()
+        for old, new in [
+            ("http://127.0.0.1:8180", f"http://{host}:{port}"),
+            ("0.0.0.0:8080", f"127.0.0.1:{self._port}"),
+            ("https://openam.example.com:8443/realms/mySubRealm", self.issuer("mySubRealm")),
+        ]:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        own = f'admin: {{ address: "127.0.0.1:{self._admin}" }}\naudit: {{ output: {self.audit_file} }}\n'
+        (self._folder / "cambio.yaml").write_text(text + own)
+        (self._folder / "directory.secret").write_text(self.secret)
+        shutil.copytree(EXAMPLE / "audiences", self._audiences, dirs_exist_ok=True)
+        self._keys("generate")
+        return self.start_again()
+
+
+@pytest.fixture(scope="module")
+def example(keycloak: Keycloak, gates: Gates, registered: Client, tmp_path_factory) -> Iterator[Gate]:
+    class Ready(Example):
+        secret = registered.secret or ""
+
+        def start(self) -> Gate:
+            gates.seal_key(self._folder / "seal.key")
+            return super().start()
+
+    gate = gates.start("forgerock-example", keycloak.address, Setup(public=HOST, key=None), Ready)
+    yield gate
+    gate.stop()
+
+
+@KINDS
+@WANTED
+@ACTORS
+def test_the_example_does_all_of_the_page(
+    example: Gate, kind: str, wanted: str, acting: str | None
+) -> None:
+    demo, demo2 = tokens(example, DEMO), tokens(example, DEMO2)
+    actor = demo2[acting] if acting else None
+    answer = exchange(example, demo[kind], kind, wanted, actor, acting or ACCESS_TOKEN)
+    claims, body = oidc.claims_of(issued(example, answer)), parsed(answer)
+    assert (body["issued_token_type"], body["token_type"]) == (wanted, "Bearer")
+    assert set(body["scope"].split()) == {"read", "write", "transfer"}
+    assert 3500 <= body["expires_in"] <= 3600
+    assert bool(body["refresh_token"]) == (wanted == ACCESS_TOKEN), "never with ID tokens"
+    assert (claims["sub"], claims["aud"], claims["may_act"]) == (IDS[DEMO], SERVICE.id, MAY_ACT)
+    assert claims.get("act") == ({"sub": IDS[DEMO2]} if actor else None)
+    if wanted == ACCESS_TOKEN:
+        assert claims["auth_level"] == (0 if kind == ACCESS_TOKEN else 10)
+        again = pages.curl(
+            example, "--data", "grant_type=refresh_token", "--data", f"refresh_token={body['refresh_token']}",
+            "--user", f"{SERVICE.id}:{SERVICE.secret}", f"{BASE}/access_token",
+        )  # fmt: skip
+        renewed = oidc.claims_of(issued(example, again))
+        assert (renewed["sub"], renewed.get("act"), renewed["may_act"]) == (IDS[DEMO], claims.get("act"), MAY_ACT)
+        assert (renewed["auth_level"], renewed.get("subname")) == (claims["auth_level"], claims.get("subname"))
+        # An exchanged token is a subject token, too; it comes with no refresh token, and lives no longer.
+        chained = exchange(example, body["access_token"], scope="read")
+        told = oidc.claims_of(issued(example, chained))
+        assert (told.get("act"), told["auth_level"]) == (claims.get("act"), claims["auth_level"])
+        assert told["exp"] <= claims["exp"] and parsed(chained)["refresh_token"] is None
+
+
+def test_an_access_token_has_a_life_of_its_own(example: Gate) -> None:
+    """The client's, and not that of the ID token that it is made from."""
+    demo, demo2 = tokens(example, DEMO), tokens(example, DEMO2)[ACCESS_TOKEN]
+    soon = {kind: Genuine(demo[kind], KEY).resigned(exp=forgery.now(60)) for kind in (ACCESS_TOKEN, ID_TOKEN)}
+    for kind in (ACCESS_TOKEN, ID_TOKEN):
+        body = parsed(exchange(example, soon[kind], kind))
+        assert 3500 <= body["expires_in"] <= 3600 and body["refresh_token"], kind
+        # Nobody acts longer than the tokens that say so.
+        acting = parsed(exchange(example, soon[kind], kind, actor=demo2))
+        assert acting["expires_in"] <= 60, kind
+    # A token that Cambio signed is not exchanged for a longer life.
+    brief = parsed(exchange(example, soon[ID_TOKEN], ID_TOKEN, actor=demo2))["access_token"]
+    assert parsed(exchange(example, brief))["expires_in"] <= 60
+
+
+def test_the_examples_errors(example: Gate) -> None:
+    demo = tokens(example, DEMO)[ACCESS_TOKEN]
+    assert pages.told(exchange(example, tokens(example, DEMO)[ID_TOKEN])) == INVALID, "an ID token is no access token"
+    assert pages.told(exchange(example, demo, client=ALIEN)) == INVALID
+    assert pages.told(exchange(example, demo, actor=tokens(example, DEMO3)[ACCESS_TOKEN])) == INVALID
+    assert pages.told(exchange(example, tokens(example, DEMO, SILENT)[ACCESS_TOKEN])) == INVALID
+    path = "/openam/oauth2/realms/root/realms/mySubRealm/access_token"
+    answer = example.peer.form(path, form(demo, subject_token_type=None))
+    assert pages.told(answer) == (400, "invalid_request", "Subject token type is required.")
+
+
+def test_a_session_that_has_ended(example: Gate) -> None:
+    """What was exchanged in it is not active any more, and can be neither exchanged nor refreshed."""
+    login = pages.token(example.peer, "mySubRealm", CUSTOMER, DEMO, "read write openid")
+    body = parsed(exchange(example, login["id_token"], ID_TOKEN))
+    assert introspect(example, body["access_token"])["active"] is True
+    credentials = [("client_id", CUSTOMER.id), ("client_secret", CUSTOMER.secret or "")]
+    out = example.peer.form(
+        "/realms/mySubRealm/protocol/openid-connect/logout", [*credentials, ("refresh_token", login["refresh_token"])]
+    )
+    assert out.status == 204, out.text
+    refresh = [("grant_type", "refresh_token"), ("refresh_token", body["refresh_token"])]
+    answer = example.peer.form("/openam/oauth2/realms/root/realms/mySubRealm/access_token", refresh, [oidc.basic(SERVICE)])
+    assert pages.told(answer)[:2] == (400, "invalid_grant")
+
+
+# --- Subjects in AM's format.
+
+
+def test_the_directory_knows_users_by_ams_subjects(make: Callable[..., Gate], demo2: dict[str, str]) -> None:
+    """`sub` is `(usr!forgerockdemo)`: roles, sessions and refresh tokens are the user's all the same."""
+    directory = granted(requestedTokens=["access_token", "id_token", "refresh_token"])
+    am = make("forgerock-named", directory, roles={"source": "directory"})
+    demo = tokens(am, DEMO, NAMED)
+    for kind in (ACCESS_TOKEN, ID_TOKEN):
+        assert oidc.claims_of(demo[kind])["sub"] == SUBJECT
+        answer = exchange(am, demo[kind], kind, actor=demo2[ACCESS_TOKEN], scope="read")
+        token, body = issued(am, answer), parsed(answer)
+        about = introspect(am, token)
+        assert (about["active"], about["sub"], about["act"]) == (True, SUBJECT, {"sub": IDS[DEMO2]})
+        again = pages.curl(
+            am, "--data", "grant_type=refresh_token", "--data", f"refresh_token={body['refresh_token']}",
+            "--user", f"{SERVICE.id}:{SERVICE.secret}", f"{BASE}/access_token",
+        )  # fmt: skip
+        assert oidc.claims_of(issued(am, again))["sub"] == SUBJECT
+        assert actors(oidc.claims_of(issued(am, exchange(am, token, scope="read")))["act"]) == [IDS[DEMO2]]
+    am.stop()
