@@ -387,7 +387,7 @@ fn http2_does_not_say_whether_a_body_follows() {
 
 #[test]
 fn the_realm_above_all_realms_is_not_named_in_its_paths() {
-    let place = |path, realm| RealmPath { path, rules: Dialect::Forgerock.rules(), realm };
+    let place = |path, realm| RealmPath { path, endpoints: None, rules: Dialect::Forgerock.rules(), realm };
     let table = RouteTable::new([place("/realms/corp", "root"), place("/realms/sub", "mySubRealm")]);
     for base in ["", "/openam", "/am"] {
         for (path, expected) in [
