@@ -169,6 +169,7 @@ fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
         leeway: SignedDuration::from_secs(10),
         rules: Vec::new(),
         kinds: KindRules::default(),
+        may_lack: Vec::new(),
     };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let authenticated = Authenticated::by_upstream(parse(grant, form, head, &Accepts::default()).unwrap());

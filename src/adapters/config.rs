@@ -12,7 +12,8 @@ pub mod watch;
 
 pub use self::file::issuer::SecretMethod;
 pub use self::problem::Problem;
-pub use self::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, TrustedIssuer};
+pub use self::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, ServerAccess, TrustedIssuer};
+pub use self::settings::proxy::{Proxies, Proxy};
 pub use self::settings::realm::{Directory, Dpop, NonceSource, Realm, RefreshTokens};
 pub use self::settings::{AuditOutput, CertificateHeader, ClientCertificates, Config, Listen, Log, Sources, Upstream};
 pub use self::store::{Redis, RedisAddress, RedisServers, Store};

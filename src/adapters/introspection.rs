@@ -3,7 +3,6 @@
 
 mod answers;
 
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,8 +10,9 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 
 use self::answers::AnswerCache;
-use crate::adapters::config::{Introspection, OwnClient, Realm, SecretMethod};
+use crate::adapters::config::{Introspection, OwnClient, Realm, SecretMethod, ServerAccess};
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingClient, OutgoingError};
+use crate::adapters::net::proxied::Dialer;
 use crate::adapters::net::url::{PublicAddress, UrlError};
 use crate::adapters::tls::{self, TlsError};
 use crate::adapters::upstream::client::UpstreamClient;
@@ -83,13 +83,17 @@ pub enum IntrospectionError {
 }
 
 impl IntrospectionClient {
-    /// A client for an issuer's endpoint, which trusts the certificates in `ca` or the system's. Nothing is connected yet.
+    /// A client for an issuer's endpoint. Nothing is connected yet.
     ///
     /// # Errors
     /// TLS can't be set up, or there is no randomness.
-    pub fn issuer(config: &Introspection, ca: Option<&Path>, clock: Clock) -> Result<Self, IntrospectionSetupError> {
+    pub fn issuer(
+        config: &Introspection,
+        access: &ServerAccess,
+        clock: Clock,
+    ) -> Result<Self, IntrospectionSetupError> {
         let https = config.url.scheme_str() == Some("https");
-        let tls = if https { tls::client(ca, None)? } else { tls::nobody()? };
+        let tls = if https { tls::client(access.ca.as_deref(), None)? } else { tls::nobody()? };
         let cached = !config.cache_for.is_zero();
         let answers = cached.then(|| AnswerCache::new(config.cache_for, clock)).transpose();
         Ok(Self {
@@ -97,7 +101,7 @@ impl IntrospectionClient {
             client: config.client.clone(),
             method: config.method,
             server: Server::Issuer(Box::new(Issuer {
-                http: OutgoingClient::new(tls, IDLE, LIMITS),
+                http: OutgoingClient::new(tls, IDLE, LIMITS, Dialer::new(&access.proxies)?),
                 answers: answers.map_err(|_| IntrospectionSetupError::Random)?,
             })),
         })

@@ -7,6 +7,7 @@ pub(crate) mod dial;
 pub mod outgoing;
 pub(crate) mod pool;
 pub(crate) mod progress;
+pub mod proxied;
 pub(crate) mod transport;
 pub mod url;
 pub mod via;

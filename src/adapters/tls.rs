@@ -139,6 +139,7 @@ mod tests {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::adapters::config::ServerAccess;
     use crate::adapters::jwks::fetch::{FetchError, Fetcher};
     use crate::adapters::jwks::source::Source;
     use crate::adapters::net::outgoing::OutgoingError;
@@ -200,7 +201,8 @@ mod tests {
 
         let fetcher = |ca: &str| {
             let path = folder.write("ca.pem", ca);
-            Fetcher::new(Source::Url { url: url.clone(), public: None }, Some(&path), None).unwrap()
+            let access = ServerAccess { ca: Some(path), ..ServerAccess::default() };
+            Fetcher::new(Source::Url { url: url.clone(), public: None }, &access).unwrap()
         };
         assert!(fetcher(&own.cert.pem()).fetch(None).await.unwrap().contains(key.kid()));
         let both = format!("{}{}", other.cert.pem(), own.cert.pem());

@@ -13,14 +13,14 @@ use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 
-use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
+use crate::adapters::config::{Config, ServerAccess};
 use crate::adapters::jwks::Source;
 use crate::adapters::jwks::fetch::Fetcher;
 use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::{self, DEFAULT_TOKEN_BYTES, MAX_TOKEN_BYTES, SUPPORTED};
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{self, Expectations, TokenError, UnverifiedToken, VerifiedToken};
+use crate::judgement::jose::verify::{self, Expectations, TokenError, UnverifiedToken, VerifiedToken, Verifier};
 use crate::judgement::token::AudienceRule;
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
@@ -103,7 +103,7 @@ fn run_with(
     let mut check = TokenCheck { arguments, now, report: TokenReport::default() };
     let valid = if let Some(file) = &arguments.jwks {
         let token = token(input)?;
-        let fetcher = Fetcher::new(Source::File(file.clone()), None, None).map_err(CommandFailure::of)?;
+        let fetcher = Fetcher::new(Source::File(file.clone()), &ServerAccess::default()).map_err(CommandFailure::of)?;
         let keys = fetch(&fetcher)?;
         check.report.keys(&keys, &file.display());
         let checked = if arguments.jws { check.payload(&token, &keys) } else { check.with_key_set(&token, &keys) };
@@ -163,7 +163,7 @@ impl TokenCheck<'_> {
         let own = unverified.issuer().to_owned();
         let issuer = arguments.iss.as_deref().unwrap_or(&own);
         let expect = Expectations { issuer, algorithms: &arguments.algorithms(), leeway: SignedDuration::ZERO };
-        let token = self.verified(unverified, keys, &expect)?;
+        let token = self.verified(unverified, Verifier::Keys(keys), &expect)?;
         let report = &mut self.report;
         if arguments.iss.is_none() {
             report.unchecked("iss", "no --iss names the issuer");
@@ -194,10 +194,17 @@ impl TokenCheck<'_> {
             self.report.failed("iss", "no realm and no issuer of the configuration has it");
             return Ok(false);
         };
-        let keys = fetch(&authority.fetcher(config)?)?;
-        self.report.keys(&keys, &authority);
+        let keys;
+        let verifier = if let Some(secret) = authority.shared_secret() {
+            self.report.ok("keys", &format!("the secret of {authority}"));
+            Verifier::Secret(secret)
+        } else {
+            keys = fetch(&authority.fetcher(config)?)?;
+            self.report.keys(&keys, &authority);
+            Verifier::Keys(&keys)
+        };
         let checks = authority.checks();
-        let Some(token) = self.verified(unverified, &keys, &checks.expectations()) else {
+        let Some(token) = self.verified(unverified, verifier, &checks.expectations()) else {
             return Ok(false);
         };
         // The audience check depends on the client that presents the token. If no client is named, it is the token's party.
@@ -222,10 +229,10 @@ impl TokenCheck<'_> {
     fn verified(
         &mut self,
         unverified: UnverifiedToken,
-        keys: &KeySet,
+        keys: Verifier<'_>,
         expect: &Expectations<'_>,
     ) -> Option<VerifiedToken> {
-        let verified = unverified.verify(keys, expect, self.now);
+        let verified = unverified.verify_with(keys, expect, self.now);
         let token = verified.map_err(|error| self.report.failed_token(error)).ok()?;
         self.report.verified(&token, expect, self.now);
         Some(token)

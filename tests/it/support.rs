@@ -10,6 +10,7 @@ pub mod exchanger;
 pub mod faults;
 pub mod files;
 pub mod form;
+pub mod forward_proxy;
 pub mod golden;
 pub mod lenient;
 pub mod proof;

@@ -5,6 +5,7 @@
 //! These files decide who gets which token: what Cambio does not understand in `cambio.yaml` stops the start, what Cambio does
 //! not understand in an audience file stops that audience, and neither ever widens anything.
 
+mod access;
 mod audience;
 mod clients;
 mod closest;
@@ -21,6 +22,7 @@ mod policy;
 mod problem;
 mod realms;
 mod shape;
+mod shared_secret;
 mod store;
 mod tree;
 mod value;
@@ -67,7 +69,7 @@ pub fn attempt(path: &Path, env: &dyn Environment, before: Before<'_>) -> (Resul
     };
     let folder = report.resolve(folder.unwrap_or("audiences"));
     let document = read.ok();
-    let main = document.as_ref().and_then(|document| main_file(document, &report));
+    let main = document.as_ref().and_then(|document| main_file(document, env, &report));
     let main_file = MainFile { path, document: document.as_ref(), config: main.as_ref() };
     let policy = policy::policy(&folder, main_file, before, &report);
     let sources = Sources { files: report.files.take(), documents: report.documents.take(), audiences: Some(folder) };
@@ -100,7 +102,7 @@ impl ProblemList {
 }
 
 /// Everything in `cambio.yaml`; the policy comes later.
-fn main_file(document: &ReadDocument<file::Config>, report: &ProblemList) -> Option<Config> {
+fn main_file(document: &ReadDocument<file::Config>, env: &dyn Environment, report: &ProblemList) -> Option<Config> {
     let (file, at) = (&document.file, At::root(&document.tree, report));
     let upstream = platform::upstream(&file.upstream, &at.field("upstream"));
     let listen = platform::listen(&file.listen, &at.field("listen"));
@@ -109,7 +111,8 @@ fn main_file(document: &ReadDocument<file::Config>, report: &ProblemList) -> Opt
         platform::leads_elsewhere(&file.upstream.url, listen.address, admin, &at.field("upstream").field("url"));
     }
     let realms = realms::realms(file, &at.field("realms"));
-    let issuers = issuers::issuers(file, &at.field("issuers"));
+    let proxies = access::proxies(file, env, report);
+    let issuers = issuers::issuers(file, &proxies, &at.field("issuers"));
     let store = store::store(&file.store, &at.field("store"));
     clients::certificates_come(&file.realms, &file.listen, &at.field("realms"));
     let audit = platform::audit(&file.audit, &at.field("audit"));
@@ -119,6 +122,7 @@ fn main_file(document: &ReadDocument<file::Config>, report: &ProblemList) -> Opt
         admin: admin?,
         realms: realms?,
         issuers: issuers?,
+        proxies,
         policy: Policy::default(),
         audience_files: AudienceFiles::default(),
         store: store?,

@@ -2,6 +2,7 @@
 
 pub mod audience_files;
 pub mod issuer;
+pub mod proxy;
 pub mod realm;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,8 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use self::audience_files::AudienceFiles;
-use self::issuer::TrustedIssuer;
+use self::issuer::{ServerAccess, TrustedIssuer};
+use self::proxy::Proxies;
 use self::realm::Realm;
 use super::problem::Problem;
 use super::store::Store;
@@ -33,6 +35,8 @@ pub struct Config {
     pub realms: BTreeMap<String, Realm>,
     /// Foreign issuers, by name. No name is both a realm and an issuer.
     pub issuers: BTreeMap<String, TrustedIssuer>,
+    /// The proxies of the environment, on the way to foreign servers.
+    pub proxies: Proxies,
     /// The rules of the audiences' owners.
     pub policy: Policy,
     /// The files of the policy, the broken ones included.
@@ -98,6 +102,17 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Longest pause within a body.
     pub idle_timeout: Duration,
+}
+
+impl Upstream {
+    /// How Cambio fetches keys from the identity provider: never through a proxy.
+    pub fn access(&self) -> ServerAccess {
+        ServerAccess {
+            ca: self.ca.clone(),
+            client_certificate: self.client_certificate.clone(),
+            ..ServerAccess::default()
+        }
+    }
 }
 
 /// The listener for callers, and its limits.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::settings::audience_files::BrokenAudienceFile;
 use super::settings::issuer::{KeySource, TrustedIssuer};
+use super::settings::proxy::Proxies;
 use super::settings::realm::Realm;
 use super::settings::{AuditOutput, Config, Sources};
 use super::store::Store;
@@ -26,6 +27,7 @@ pub fn summary(config: &Config) -> Value {
         Store::Redis(redis) => redis.to_string(),
     };
     json!({
+        "proxies": proxies(&config.proxies),
         "hash": config.hash,
         "policyHash": config.policy.hash,
         "upstream": format!("{}://{}", config.upstream.scheme, config.upstream.authority),
@@ -118,15 +120,24 @@ fn issuer(issuer: &TrustedIssuer) -> Value {
     let keys = match &issuer.keys {
         KeySource::Discovery(url) | KeySource::Url(url) => url.clone(),
         KeySource::File(path) => shown(path),
+        KeySource::Shared(_) => "a shared secret".to_owned(),
     };
     json!({
         "issuer": issuer.url,
         "audiences": issuer.audiences,
         "keys": keys,
+        "proxies": proxies(&issuer.access.proxies),
+        "bearerTokenFile": issuer.access.bearer_token_file.as_deref().map(shown),
+        "mayLack": issuer.tokens.may_lack.iter().map(|one| one.name()).collect::<Vec<_>>(),
         "introspection": issuer.introspection.as_ref().map(|one| one.url.to_string()),
         "algorithms": issuer.tokens.algorithms.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>(),
         "claimValidationRules": issuer.tokens.rules.len(),
     })
+}
+
+/// The scheme of the servers → the proxy on the way to them, without credentials.
+fn proxies(proxies: &Proxies) -> Map<String, Value> {
+    proxies.all().map(|(scheme, proxy)| (scheme.to_owned(), json!(proxy.to_string()))).collect()
 }
 
 fn audience(realm: &str, audience: &Audience) -> Value {

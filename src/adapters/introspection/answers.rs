@@ -10,7 +10,7 @@ use aws_lc_rs::rand::SystemRandom;
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
 
-use crate::judgement::jose::claims;
+use crate::judgement::token::introspected::stated_expiry;
 use crate::words::clock::Clock;
 use crate::words::oauth::introspection::IntrospectionAnswer;
 use crate::words::secret::Secret;
@@ -77,16 +77,17 @@ impl<E: Clone + Send + Sync + 'static> AnswerCache<E> {
         entry.value().outcome.clone()
     }
 
-    /// An active token is remembered until its `exp` at the longest. A failure goes to callers that already wait.
+    /// An active token is remembered until its `exp` at the longest, if it has one. A failure goes to callers that already wait.
     fn fresh_until(&self, outcome: &Result<IntrospectionAnswer, E>) -> Timestamp {
         let now = self.clock.now();
         let after = |time: SignedDuration| now.saturating_add(time).unwrap_or(now);
         let Ok(answer) = outcome else { return now };
         match answer.claims() {
             None => after(self.cache_for.min(INACTIVE)),
-            Some(claims) => match claims::time(claims, "exp") {
+            Some(claims) => match stated_expiry(claims) {
                 Ok(Some(expires)) => expires.min(after(self.cache_for)),
-                _ => now,
+                Ok(None) => after(self.cache_for),
+                Err(_) => now,
             },
         }
     }

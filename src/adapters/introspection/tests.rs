@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::{IntrospectionClient, IntrospectionError};
-use crate::adapters::config::{Introspection, OwnClient, SecretMethod, Upstream};
+use crate::adapters::config::{Introspection, OwnClient, SecretMethod, ServerAccess, Upstream};
 use crate::adapters::net::coding::CodingError;
 use crate::adapters::net::outgoing::OutgoingError;
 use crate::adapters::upstream::client::UpstreamClient;
@@ -75,7 +75,7 @@ impl Issuer {
         let client = OwnClient { id: "cam:bio".to_owned(), secret: Secret::new("s&cret ") };
         let cache_for = Duration::from_secs(cache_for);
         let config = Introspection { url: self.url.clone(), client, method, cache_for };
-        (IntrospectionClient::issuer(&config, None, clock).unwrap(), hand)
+        (IntrospectionClient::issuer(&config, &ServerAccess::default(), clock).unwrap(), hand)
     }
 }
 
@@ -145,7 +145,9 @@ async fn an_answer_serves_for_a_while_and_never_beyond_exp() {
         ("cacheFor", active(3600), 30, 30),
         ("until exp", active(10), 30, 10),
         ("expired", active(-1), 30, 0),
-        ("no exp", json!({"active": true}), 30, 0),
+        ("no exp", json!({"active": true}), 30, 30),
+        ("exp 0", json!({"active": true, "exp": 0}), 30, 30),
+        ("exp as text", json!({"active": true, "exp": "1900000000"}), 30, 0),
         ("not active", json!({"active": false}), 30, 2),
         ("not active, shorter", json!({"active": false, "exp": NOW + 3600}), 1, 1),
         ("off", active(3600), 0, 0),

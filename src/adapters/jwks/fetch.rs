@@ -1,27 +1,31 @@
 //! Fetches a JWK set: one attempt within limits of time and size, without redirects.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, StatusCode, Uri, Version};
 use rustls::ClientConfig;
 use tokio::io::AsyncReadExt;
+use zeroize::Zeroizing;
 
-use crate::adapters::config::{Realm, TrustedIssuer, Upstream};
+use crate::adapters::config::{Realm, ServerAccess, TrustedIssuer, Upstream};
 use crate::adapters::jwks::source::Source;
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingClient, OutgoingError};
+use crate::adapters::net::proxied::Dialer;
 use crate::adapters::net::url::{PublicAddress, UrlError, absolute, same_origin};
 use crate::adapters::net::via::Via;
-use crate::adapters::tls::{self, KeyPair, TlsError};
+use crate::adapters::tls::{self, TlsError};
 use crate::judgement::jose::keys::{KeySet, KeySetError, MAX_SET_BYTES};
 use crate::words::oauth::json;
 
 /// Limits for one attempt, discovery included.
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(5), bytes: MAX_SET_BYTES };
+/// Largest file with a bearer token.
+const MAX_BEARER_BYTES: usize = 64 << 10;
 /// Longest time between two looks at a file.
 const FILE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -30,6 +34,8 @@ pub struct Fetcher {
     source: Source,
     client: OutgoingClient,
     via: Option<Arc<Via>>,
+    /// File with the bearer token for the origin of `source`.
+    bearer_token_file: Option<PathBuf>,
 }
 
 /// Why a fetcher could not be set up.
@@ -55,6 +61,18 @@ pub enum FetchError {
     /// A status other than 200.
     #[error("status {0}")]
     Status(StatusCode),
+    /// 401 or 403 from a server that does not get the bearer token.
+    #[error(
+        "status {0} from another origin than the discovery document's, which does not get the token of bearerTokenFile; \
+         name the key set itself in jwksURL"
+    )]
+    Withheld(StatusCode),
+    /// The file with the bearer token can't be read.
+    #[error("bearerTokenFile: {0}")]
+    TokenFile(std::io::ErrorKind),
+    /// The file with the bearer token holds no token.
+    #[error("bearerTokenFile: the file must hold a token in one line, of at most 64 KiB")]
+    NoToken,
     /// The answer is no key set, or one that does not replace a better one.
     #[error(transparent)]
     KeySet(#[from] KeySetError),
@@ -79,27 +97,29 @@ pub enum FetchError {
 }
 
 impl Fetcher {
-    /// Fetches a realm's keys from the upstream, with the upstream's TLS settings.
+    /// Fetches a realm's keys from the upstream, with the upstream's TLS settings. The identity provider is never asked
+    /// through a proxy.
     pub fn realm(upstream: &Upstream, realm: &Realm) -> Result<Self, FetcherSetupError> {
-        let (ca, client) = (upstream.ca.as_deref(), upstream.client_certificate.as_ref());
-        Ok(Self::new(Source::realm(upstream, realm)?, ca, client)?)
+        Ok(Self::new(Source::realm(upstream, realm)?, &upstream.access())?)
     }
 
     /// Fetches a foreign issuer's keys from the configured source.
     pub fn issuer(issuer: &TrustedIssuer) -> Result<Self, FetcherSetupError> {
-        Ok(Self::new(Source::issuer(issuer)?, issuer.ca.as_deref(), None)?)
+        Ok(Self::new(Source::issuer(issuer)?, &issuer.access)?)
     }
 
-    /// A fetcher that trusts the certificates in `ca`, or the system's, and shows the certificate `client` if the
-    /// server asks for one. The files are read here, and only if the source may need TLS.
-    pub fn new(source: Source, ca: Option<&Path>, client: Option<&KeyPair>) -> Result<Self, TlsError> {
-        let tls = if source.needs_tls() { tls::client(ca, client)? } else { tls::nobody()? };
-        Ok(Self::with_tls(source, tls))
+    /// A fetcher with this access. The certificates are read here, and only if the source may need TLS.
+    pub fn new(source: Source, access: &ServerAccess) -> Result<Self, TlsError> {
+        let (ca, certificate) = (access.ca.as_deref(), access.client_certificate.as_ref());
+        let tls = if source.needs_tls() { tls::client(ca, certificate)? } else { tls::nobody()? };
+        let fetcher = Self::with_tls(source, tls, Dialer::new(&access.proxies)?);
+        Ok(Self { bearer_token_file: access.bearer_token_file.clone(), ..fetcher })
     }
 
-    pub(super) fn with_tls(source: Source, tls: ClientConfig) -> Self {
+    pub(super) fn with_tls(source: Source, tls: ClientConfig, dialer: Dialer) -> Self {
         // Fetches are minutes apart: an idle connection would be dead by then.
-        Self { source, client: OutgoingClient::new(tls, 0, LIMITS), via: None }
+        let client = OutgoingClient::new(tls, 0, LIMITS, dialer);
+        Self { source, client, via: None, bearer_token_file: None }
     }
 
     /// Adds Cambio's entry to `Via` if the keys are the identity provider's, so that Cambio recognises its own request. A
@@ -161,10 +181,18 @@ impl Fetcher {
                 via.add(headers, Version::HTTP_11);
             }
         }
+        let bearer = self.bearer_token_file.as_deref();
+        let gets_token = bearer.is_some() && self.source.origin().is_some_and(|origin| same_origin(origin, url));
+        if let Some(file) = bearer.filter(|_| gets_token) {
+            headers.insert(AUTHORIZATION, bearer_token(file).await?);
+        }
         let response = self.client.send(request).await?;
         match response.status() {
             StatusCode::OK => Ok(response.into_body()),
             status if status.is_redirection() => Err(FetchError::Redirect(status)),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) if bearer.is_some() && !gets_token => {
+                Err(FetchError::Withheld(status))
+            }
             status => Err(FetchError::Status(status)),
         }
     }
@@ -202,10 +230,28 @@ fn keys_url(document: &[u8], found_at: &Uri, issuer: &str) -> Result<Uri, FetchE
 }
 
 async fn read(path: &Path) -> Result<Bytes, FetchError> {
-    let failed = |error: std::io::Error| FetchError::File(error.kind());
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_SET_BYTES).unwrap_or(u64::MAX);
-    file.take(limit + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+    let bytes = read_at_most(path, MAX_SET_BYTES).await.map_err(|error| FetchError::File(error.kind()))?;
     if bytes.len() > MAX_SET_BYTES { Err(FetchError::LargeFile) } else { Ok(bytes.into()) }
+}
+
+/// The header with the token in this file as it is now: whoever issues the token replaces it before it expires.
+async fn bearer_token(path: &Path) -> Result<HeaderValue, FetchError> {
+    let bytes = read_at_most(path, MAX_BEARER_BYTES).await.map_err(|error| FetchError::TokenFile(error.kind()))?;
+    let bytes = Zeroizing::new(bytes);
+    let token = bytes.trim_ascii();
+    if token.is_empty() || bytes.len() > MAX_BEARER_BYTES || !token.iter().all(u8::is_ascii_graphic) {
+        return Err(FetchError::NoToken);
+    }
+    let header = Zeroizing::new([b"Bearer ", token].concat());
+    let mut header = HeaderValue::from_bytes(&header).map_err(|_| FetchError::NoToken)?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// The bytes of a file, at most one more than `limit`.
+async fn read_at_most(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
+    let file = tokio::fs::File::open(path).await?;
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }

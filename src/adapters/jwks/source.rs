@@ -49,12 +49,21 @@ impl Source {
             KeySource::Discovery(url) => Self::Discovery { url: absolute(url)?, issuer: issuer.url.clone() },
             KeySource::Url(url) => Self::Url { url: absolute(url)?, public: None },
             KeySource::File(path) => Self::File(path.clone()),
+            KeySource::Shared(_) => return Err(UrlError::new("a shared secret")),
         })
     }
 
     /// The keys of a client.
     pub fn client(url: &str) -> Result<Self, UrlError> {
         Ok(Self::Url { url: absolute(url)?, public: None })
+    }
+
+    /// The URL that the configuration names.
+    pub(super) fn origin(&self) -> Option<&Uri> {
+        match self {
+            Self::Url { url, .. } | Self::Discovery { url, .. } => Some(url),
+            Self::File(_) => None,
+        }
     }
 
     /// Whether TLS may be needed. Before a discovery document is read, its `jwks_uri` is not known.

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 
 use self::server::{Answer, Server};
 use super::*;
+use crate::adapters::net::proxied::Dialer;
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::tls;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
@@ -56,7 +57,7 @@ fn good(body: &str) -> Answer {
 fn jwks_of(source: Source) -> (JwksCache, Arc<ManualClock>, mpsc::UnboundedReceiver<Result<(), String>>) {
     let (clock, hand) = Clock::manual(start());
     let (sender, outcomes) = mpsc::unbounded_channel();
-    let fetcher = Fetcher::with_tls(source, tls::nobody().unwrap());
+    let fetcher = Fetcher::with_tls(source, tls::nobody().unwrap(), Dialer::default());
     (JwksCache::new(fetcher, LIMITS, clock, sending(sender)), hand, outcomes)
 }
 
@@ -365,7 +366,7 @@ async fn the_background_task_keeps_its_interval_and_backs_off_after_failures() {
 fn futures_can_be_spawned() {
     fn sendable<T: Send>(_: T) {}
     let (clock, _) = Clock::manual(start());
-    let fetcher = Fetcher::with_tls(Source::File("x".into()), tls::nobody().unwrap());
+    let fetcher = Fetcher::with_tls(Source::File("x".into()), tls::nobody().unwrap(), Dialer::default());
     let jwks = JwksCache::new(fetcher, LIMITS, clock, sending(mpsc::unbounded_channel().0));
     sendable(jwks.keys(None));
     sendable(jwks.keep_fresh());

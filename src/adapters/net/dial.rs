@@ -2,21 +2,14 @@
 //! second, not the time limit of the connection.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
-use tower_service::Service;
 
 use crate::adapters::net::transport::tune;
-use crate::adapters::net::url::{bare_host, port_of};
 
 /// The time after which the next address is tried beside the earlier ones (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -29,27 +22,6 @@ pub(crate) async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = first(interleaved(lookup_host((host, port)).await?)).await?;
     tune(&stream)?;
     Ok(stream)
-}
-
-/// [`dial`] as a connector of hyper's client.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dialer;
-
-impl Service<Uri> for Dialer {
-    type Response = TokioIo<TcpStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<TcpStream>>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(async move {
-            let host = bare_host(uri.host().unwrap_or_default());
-            dial(host, port_of(&uri)).await.map(TokioIo::new)
-        })
-    }
 }
 
 /// The addresses in the resolver's order, but with the families in turn (RFC 8305 section 4).
@@ -182,9 +154,6 @@ mod tests {
         let port = alive.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost"] {
             assert!(dial(host, port).await.is_ok(), "{host}");
-        }
-        for uri in [format!("http://127.0.0.1:{port}/a"), format!("https://localhost:{port}")] {
-            assert!(Dialer.call(uri.parse().unwrap()).await.is_ok(), "{uri}");
         }
     }
 }

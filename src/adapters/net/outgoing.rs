@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 
 use crate::adapters::net::body::{ReadError, read_bounded};
 use crate::adapters::net::coding::{CodingError, undo};
-use crate::adapters::net::dial::Dialer;
+use crate::adapters::net::proxied::Dialer;
 
 /// The value of `User-Agent`.
 const CAMBIO: HeaderValue = HeaderValue::from_static(concat!("cambio/", env!("CARGO_PKG_VERSION")));
@@ -53,20 +53,21 @@ pub enum OutgoingError {
 /// A client with connections and trusted certificates of its own.
 pub struct OutgoingClient {
     http: Client<HttpsConnector<Dialer>, Full<Bytes>>,
+    dialer: Dialer,
     limits: AnswerLimits,
 }
 
 impl OutgoingClient {
     /// A client that keeps at most `idle` connections open between requests. Nothing is connected yet.
-    pub fn new(tls: ClientConfig, idle: usize, limits: AnswerLimits) -> Self {
+    pub fn new(tls: ClientConfig, idle: usize, limits: AnswerLimits, dialer: Dialer) -> Self {
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        let connector = connector.wrap_connector(Dialer);
+        let connector = connector.wrap_connector(dialer.clone());
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(idle)
             .pool_idle_timeout(IDLE_TIME)
             .build(connector);
-        Self { http, limits }
+        Self { http, dialer, limits }
     }
 
     /// Sends a request. The body is read only if the status is 200, and is empty otherwise.
@@ -75,6 +76,9 @@ impl OutgoingClient {
     /// There is no whole answer within the limits.
     pub async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, OutgoingError> {
         sign(request.headers_mut());
+        if let Some(authorization) = self.dialer.authorization(request.uri()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
         let all = async {
             let response = self.http.request(request.map(Full::new)).await;
             whole(response.map_err(|error| OutgoingError::Connection(chain(&error)))?, self.limits).await

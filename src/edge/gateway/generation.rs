@@ -44,15 +44,14 @@ impl Generation {
         metrics: &Arc<Metrics>,
         via: &Arc<Via>,
     ) -> Result<Self, StartError> {
-        let caches = KeyCaches { clock, metrics, via };
+        let caches = KeyCaches { clock, metrics, via, proxies: &config.proxies };
         let mut issuers = Issuers::default();
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {
             let settings = KeySourceSettings {
                 source: Source::realm(&config.upstream, realm)?,
                 limits: realm.jwks,
-                ca: config.upstream.ca.clone(),
-                client_certificate: config.upstream.client_certificate.clone(),
+                access: config.upstream.access(),
             };
             let old = previous.and_then(|previous| previous.issuers.key_cache(&realm.name));
             let keys = caches.open(&realm.name, settings, old)?;

@@ -8,13 +8,15 @@ use jiff::SignedDuration;
 use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::realm_runtime::RealmRuntime;
 use super::setup_error::StartError;
-use crate::adapters::config::{Realm, TrustedIssuer};
+use crate::adapters::config::{KeySource, Realm, TrustedIssuer};
 use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::verify::Verifier;
 use crate::judgement::token::{AudienceRule, SubjectChecks};
 use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
 
 /// Every issuer of a generation, by its name: realms and foreign issuers.
 #[derive(Default)]
@@ -26,17 +28,56 @@ struct IssuerRuntime {
     checks: TokenChecks,
     /// `None` for a realm, whose tokens must be issued to the calling client.
     audiences: Option<Vec<String>>,
-    keys: Arc<KeyCache>,
+    keys: IssuerKeys,
     /// The client for introspection of its opaque tokens.
     introspection: Option<IntrospectionClient>,
+}
+
+/// What verifies the tokens of an issuer.
+enum IssuerKeys {
+    /// The keys that it publishes.
+    Published(Arc<KeyCache>),
+    /// A secret that it shares with Cambio.
+    Shared(Arc<Secret>),
 }
 
 /// An issuer that a realm trusts.
 pub struct TrustedKeys<'s> {
     /// How its tokens are checked.
     pub checks: SubjectChecks<'s>,
-    /// Its keys.
-    pub jwks: &'s JwksCache,
+    keys: &'s IssuerKeys,
+}
+
+/// What verifies a token, as of now.
+pub enum PresentKeys {
+    /// The issuer's public keys.
+    Published(Arc<KeySet>),
+    /// The secret that the issuer shares with Cambio.
+    Shared(Arc<Secret>),
+}
+
+impl PresentKeys {
+    /// What verifies the token.
+    pub fn verifier(&self) -> Verifier<'_> {
+        match self {
+            Self::Published(keys) => Verifier::Keys(keys),
+            Self::Shared(secret) => Verifier::Secret(secret),
+        }
+    }
+}
+
+impl IssuerKeys {
+    /// The published keys, if there are any.
+    fn jwks(&self) -> Option<&JwksCache> {
+        self.cache().map(|cache| &cache.jwks)
+    }
+
+    fn cache(&self) -> Option<&Arc<KeyCache>> {
+        match self {
+            Self::Published(cache) => Some(cache),
+            Self::Shared(_) => None,
+        }
+    }
 }
 
 /// An issuer that explains its opaque tokens through introspection.
@@ -50,21 +91,29 @@ pub struct OpaqueIssuer<'s> {
 impl TrustedKeys<'_> {
     /// Whether another issuer than the realm must be asked for keys before a token with this `kid` can be checked.
     pub fn must_ask_issuer(&self, kid: Option<&str>) -> bool {
-        !self.checks.audience.is_own() && !self.jwks.has_keys_for(kid)
+        !self.checks.audience.is_own() && self.keys.jwks().is_some_and(|jwks| !jwks.has_keys_for(kid))
     }
 
     /// Whether another issuer than the realm must be asked for newer keys for a token that no key verifies.
     pub fn must_ask_issuer_again(&self) -> bool {
-        !self.checks.audience.is_own() && self.jwks.may_fetch_for_token()
+        !self.checks.audience.is_own() && self.keys.jwks().is_some_and(JwksCache::may_fetch_for_token)
     }
 
     /// The keys. An unknown `kid` causes a fetch.
     ///
     /// # Errors
     /// The keys are not available.
-    pub async fn keys(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Refusal> {
-        let keys = self.jwks.keys(kid).await;
+    pub async fn keys(&self, kid: Option<&str>) -> Result<PresentKeys, Refusal> {
+        let keys = match self.keys {
+            IssuerKeys::Published(cache) => cache.jwks.keys(kid).await.map(PresentKeys::Published),
+            IssuerKeys::Shared(secret) => Ok(PresentKeys::Shared(Arc::clone(secret))),
+        };
         keys.map_err(|error| Refusal::new(error.reason(), format!("{}: {error}", self.checks.issuer_name)))
+    }
+
+    /// Newer keys than `verified_nothing`, if there are any. They are fetched for this, if a fetch is due.
+    pub async fn newer(&self, verified_nothing: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        self.keys.jwks()?.newer(verified_nothing).await
     }
 }
 
@@ -72,7 +121,8 @@ impl Issuers {
     /// Adds a realm as an issuer of its own tokens.
     pub(super) fn add_realm(&mut self, realm: &Realm, keys: Arc<KeyCache>) {
         let (url, checks) = (realm.issuer.clone(), realm.tokens.clone());
-        let issuer = IssuerRuntime { url, checks, audiences: None, keys, introspection: None };
+        let issuer =
+            IssuerRuntime { url, checks, audiences: None, keys: IssuerKeys::Published(keys), introspection: None };
         self.0.insert(realm.name.clone(), issuer);
     }
 
@@ -86,22 +136,26 @@ impl Issuers {
         caches: KeyCaches<'_>,
         previous: Option<&Self>,
     ) -> Result<(), StartError> {
-        let settings = KeySourceSettings {
-            source: Source::issuer(issuer)?,
-            limits: issuer.jwks,
-            ca: issuer.ca.clone(),
-            client_certificate: None,
+        let keys = if let KeySource::Shared(secret) = &issuer.keys {
+            IssuerKeys::Shared(Arc::clone(secret))
+        } else {
+            let settings = KeySourceSettings {
+                source: Source::issuer(issuer)?,
+                limits: issuer.jwks,
+                access: issuer.access.clone(),
+            };
+            let previous = previous.and_then(|issuers| issuers.key_cache(&issuer.name));
+            IssuerKeys::Published(caches.open(&issuer.name, settings, previous)?)
         };
-        let previous = previous.and_then(|issuers| issuers.key_cache(&issuer.name));
         let introspection = issuer.introspection.as_ref().map(|config| {
-            IntrospectionClient::issuer(config, issuer.ca.as_deref(), caches.clock.clone())
+            IntrospectionClient::issuer(config, &issuer.access, caches.clock.clone())
                 .map_err(|error| StartError::tls(format_args!("introspection of {}", issuer.name), error))
         });
         let runtime = IssuerRuntime {
             url: issuer.url.clone(),
             checks: issuer.tokens.clone(),
             audiences: Some(issuer.audiences.clone()),
-            keys: caches.open(&issuer.name, settings, previous)?,
+            keys,
             introspection: introspection.transpose()?,
         };
         self.0.insert(issuer.name.clone(), runtime);
@@ -110,17 +164,17 @@ impl Issuers {
 
     /// The key cache of an issuer.
     pub(super) fn key_cache(&self, name: &str) -> Option<&Arc<KeyCache>> {
-        self.0.get(name).map(|issuer| &issuer.keys)
+        self.0.get(name)?.keys.cache()
     }
 
-    /// The keys of an issuer, by its name.
+    /// The published keys of an issuer, by its name.
     pub fn keys(&self, name: &str) -> Option<&JwksCache> {
-        self.0.get(name).map(|issuer| &issuer.keys.jwks)
+        self.0.get(name)?.keys.jwks()
     }
 
     /// Every key cache with the name of its issuer.
     pub fn key_caches(&self) -> impl Iterator<Item = (&str, &JwksCache)> {
-        self.0.iter().map(|(name, issuer)| (name.as_str(), &issuer.keys.jwks))
+        self.0.iter().filter_map(|(name, issuer)| Some((name.as_str(), issuer.keys.jwks()?)))
     }
 
     /// The tolerance for the times of an issuer's tokens.
@@ -145,7 +199,7 @@ impl Issuers {
             // Another realm's client with this name is another party: its tokens must be for this realm.
             None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
         };
-        Some(TrustedKeys { checks: issuer.subject_checks(name, audience), jwks: &issuer.keys.jwks })
+        Some(TrustedKeys { checks: issuer.subject_checks(name, audience), keys: &issuer.keys })
     }
 
     /// The issuer for an opaque token at a realm: the issuer that is `named` (`subject_issuer`: its name in the

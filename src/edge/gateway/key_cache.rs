@@ -1,12 +1,11 @@
 //! The cached keys of one issuer, and the task that keeps them fresh.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
 use super::setup_error::StartError;
-use crate::adapters::config::{JwksLimits, KeyPair};
+use crate::adapters::config::{JwksLimits, Proxies, ServerAccess};
 use crate::adapters::jwks::fetch::{FetchError, Fetcher};
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::metrics::Metrics;
@@ -26,8 +25,7 @@ pub(super) struct KeyCache {
 pub(super) struct KeySourceSettings {
     pub(super) source: Source,
     pub(super) limits: JwksLimits,
-    pub(super) ca: Option<PathBuf>,
-    pub(super) client_certificate: Option<KeyPair>,
+    pub(super) access: ServerAccess,
 }
 
 /// Starts key caches, or keeps those of the previous generation.
@@ -36,6 +34,8 @@ pub(super) struct KeyCaches<'a> {
     pub(super) clock: &'a Clock,
     pub(super) metrics: &'a Arc<Metrics>,
     pub(super) via: &'a Arc<Via>,
+    /// The proxies of the environment.
+    pub(super) proxies: &'a Proxies,
 }
 
 impl KeyCaches<'_> {
@@ -56,9 +56,9 @@ impl KeyCaches<'_> {
 impl KeyCache {
     /// Fetches in the background, at once and again before the keys are old.
     fn start(name: &str, made_from: KeySourceSettings, caches: KeyCaches<'_>) -> Result<Self, StartError> {
-        let KeyCaches { clock, metrics, via } = caches;
-        let KeySourceSettings { source, ca, client_certificate, .. } = &made_from;
-        let fetcher = Fetcher::new(source.clone(), ca.as_deref(), client_certificate.as_ref())
+        let KeyCaches { clock, metrics, via, .. } = caches;
+        let KeySourceSettings { source, access, .. } = &made_from;
+        let fetcher = Fetcher::new(source.clone(), access)
             .map_err(|error| StartError::tls(format_args!("keys of {name}"), error))?
             .signed(via);
         let (issuer, metrics) = (name.to_owned(), Arc::clone(metrics));

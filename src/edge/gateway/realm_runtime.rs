@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::key_cache::{KeyCache, KeyCaches, KeySourceSettings};
 use super::metadata::cache::Published;
 use super::setup_error::StartError;
-use crate::adapters::config::{Dpop, NonceSource, Realm};
+use crate::adapters::config::{Dpop, NonceSource, Realm, ServerAccess};
 use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::net::url::PublicAddress;
@@ -159,7 +159,8 @@ fn client_keys(
     let mut found = BTreeMap::new();
     for url in urls.collect::<BTreeSet<_>>() {
         let source = Source::client(url)?;
-        let settings = KeySourceSettings { source, limits: realm.jwks, ca: None, client_certificate: None };
+        let access = ServerAccess { proxies: caches.proxies.clone(), ..ServerAccess::default() };
+        let settings = KeySourceSettings { source, limits: realm.jwks, access };
         let previous = previous.and_then(|old| old.client_keys.get(url));
         found.insert(url.clone(), caches.open(&name, settings, previous)?);
     }

@@ -192,6 +192,9 @@ fn subject_token_key(issuer: &str, token: &VerifiedToken) -> Result<MarkKey, Ref
     let jti = jti
         .filter(|jti| !jti.is_empty())
         .ok_or_else(|| wrong("oneTime: the token has no jti, so its use can't be remembered"))?;
+    if !token.states_expiry() {
+        return Err(wrong("oneTime: the token has no exp, so its use would have to be remembered for ever"));
+    }
     if jti.len() > MAX_JTI {
         return Err(wrong("oneTime: the token's jti is longer than 1024 bytes"));
     }

@@ -18,6 +18,37 @@ pub struct TokenChecks {
     pub rules: Vec<ClaimRule>,
     /// How the kinds of the issuer's tokens are told apart.
     pub kinds: KindRules,
+    /// The members that the issuer's introspection answers may lack.
+    pub may_lack: Vec<OptionalMember>,
+}
+
+/// A member of introspection answers that is optional (RFC 7662 section 2.2), and that Cambio needs unless the
+/// configuration says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionalMember {
+    /// `token_type`
+    TokenType,
+    /// `aud`
+    Aud,
+    /// `sub`
+    Sub,
+    /// `exp`
+    Exp,
+}
+
+impl OptionalMember {
+    /// Every such member.
+    pub const ALL: [Self; 4] = [Self::TokenType, Self::Aud, Self::Sub, Self::Exp];
+
+    /// Its name in the answer.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TokenType => "token_type",
+            Self::Aud => "aud",
+            Self::Sub => "sub",
+            Self::Exp => "exp",
+        }
+    }
 }
 
 /// How the kinds of an issuer's tokens are told apart. The default is strict.

@@ -32,6 +32,16 @@ pub struct Expectations<'a> {
     pub leeway: SignedDuration,
 }
 
+/// What verifies the tokens of an issuer: its public keys, or the secret that it shares with Cambio. Never both: no public
+/// key can be used as a secret.
+#[derive(Clone, Copy, Debug)]
+pub enum Verifier<'a> {
+    /// Public keys, which verify no HMAC algorithm.
+    Keys(&'a KeySet),
+    /// A secret, which verifies HMAC algorithms only.
+    Secret(&'a Secret),
+}
+
 /// A token whose issuer and times were checked, and whose signature was verified or, if it is opaque, whose issuer says
 /// that it is active. Only [`UnverifiedToken::verify`], [`UnverifiedToken::verify_issued`],
 /// [`UnverifiedToken::verify_shared`] and `token::introspected` make one.
@@ -128,6 +138,19 @@ impl UnverifiedToken {
         self.checked(expect, now)
     }
 
+    /// [`Self::verify`] or [`Self::verify_shared`], as the issuer's tokens are verified.
+    pub fn verify_with(
+        self,
+        verifier: Verifier<'_>,
+        expect: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        match verifier {
+            Verifier::Keys(keys) => self.verify(keys, expect, now),
+            Verifier::Secret(secret) => self.verify_shared(secret, expect, now),
+        }
+    }
+
     /// Whether newer keys could verify the token: its algorithm is allowed, and none of these keys made the signature.
     /// An unknown `kid` is another matter: whoever fetches keys for it need not fetch them again.
     pub fn lacks_its_key(&self, keys: &KeySet, algorithms: &[Algorithm]) -> bool {
@@ -145,12 +168,12 @@ impl UnverifiedToken {
         now: Timestamp,
     ) -> Result<VerifiedToken, TokenError> {
         check_signature(&self.jws, keys, expect.algorithms)?;
-        let (expires, issued) = in_time(&self.claims, expect.issuer, expect.leeway, now)?;
+        let (expires, issued) = in_time(&self.claims, expect.issuer, expect.leeway, now, None)?;
         let subject = claims::string(&self.claims, "sub")?.unwrap_or_default().to_owned();
         Ok(VerifiedToken { header: Some(self.jws.header), claims: self.claims, subject, expires, issued })
     }
 
-    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`): HS256, HS384 or HS512 only. The
+    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`, `hmacSecretFile`): HS256, HS384 or HS512 only. The
     /// secret must never be anything that is or was in a key set.
     pub fn verify_shared(
         self,
@@ -166,34 +189,37 @@ impl UnverifiedToken {
     }
 
     fn checked(self, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-        held(Some(self.jws.header), self.claims, expect.issuer, expect.leeway, now)
+        held(Some(self.jws.header), self.claims, expect.issuer, expect.leeway, now, None)
     }
 }
 
-/// Checks issuer, times and subject, which every token must have.
+/// Checks issuer, times and subject, which every token must have. `without_exp` stands in for a missing `exp`; without it,
+/// `exp` must be there.
 pub(in crate::judgement) fn held(
     header: Option<Header>,
     claims: Map<String, Value>,
     expected_issuer: &str,
     leeway: SignedDuration,
     now: Timestamp,
+    without_exp: Option<Timestamp>,
 ) -> Result<VerifiedToken, TokenError> {
-    let (expires, issued) = in_time(&claims, expected_issuer, leeway, now)?;
+    let (expires, issued) = in_time(&claims, expected_issuer, leeway, now, without_exp)?;
     let subject = required(&claims, "sub")?.to_owned();
     Ok(VerifiedToken { header, claims, subject, expires, issued })
 }
 
-/// Checks issuer and times. Returns `exp` and `iat`.
+/// Checks issuer and times. Returns `exp`, or what stands in for it, and `iat`.
 fn in_time(
     claims: &Map<String, Value>,
     expected_issuer: &str,
     leeway: SignedDuration,
     now: Timestamp,
+    without_exp: Option<Timestamp>,
 ) -> Result<(Timestamp, Option<Timestamp>), TokenError> {
     if required(claims, "iss")? != expected_issuer {
         return Err(TokenError::Issuer);
     }
-    let expires = claims::time(claims, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
+    let expires = claims::time(claims, "exp")?.or(without_exp).ok_or(TokenError::ClaimMissing("exp"))?;
     // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
     if now.saturating_sub(leeway).unwrap_or(Timestamp::MAX) >= expires {
         return Err(TokenError::Expired);
@@ -255,7 +281,12 @@ impl VerifiedToken {
         &self.subject
     }
 
-    /// `exp`
+    /// Whether the token has an `exp`. An opaque token may have none, if its issuer's `mayLack` says so.
+    pub fn states_expiry(&self) -> bool {
+        self.claims.contains_key("exp")
+    }
+
+    /// `exp`, or the time until which Cambio uses a token without `exp`.
     pub fn expires(&self) -> Timestamp {
         self.expires
     }

@@ -58,6 +58,7 @@ fn checks(rules: &[&str]) -> TokenChecks {
             .map(|rule| ClaimRule { expression: Expression::compile(rule).unwrap(), message: (*rule).to_owned() })
             .collect(),
         kinds: KindRules::default(),
+        may_lack: Vec::new(),
     }
 }
 

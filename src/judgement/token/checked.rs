@@ -11,7 +11,7 @@ use super::kind::TokenKind;
 use super::presented::{Presenter, TokenRole};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::keys::KeySet;
-use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
+use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken, Verifier};
 use crate::judgement::policy::claim_names::{IMPERSONATED, OWNER_CLAIMS, SUBJECT_ISSUER};
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::oauth::confirmation::Binding;
@@ -32,8 +32,8 @@ pub struct CheckedToken {
 
 /// A token, and who vouches for its claims.
 pub(crate) enum TokenSource<'a> {
-    /// A JWT, and the keys of its issuer.
-    Jwt { token: UnverifiedToken, kind: TokenType, keys: &'a KeySet },
+    /// A JWT, and what verifies it.
+    Jwt { token: UnverifiedToken, kind: TokenType, keys: Verifier<'a> },
     /// A JWT that Cambio signed for the realm.
     Cambio {
         token: UnverifiedToken,
@@ -82,7 +82,7 @@ impl CheckedToken {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let jwt = |token: UnverifiedToken, stated, keys| {
-            let token = token.verify(keys, &checks.expectations(), now)?;
+            let token = token.verify_with(keys, &checks.expectations(), now)?;
             let kind = checks.accept(&token, stated, presenter.client, presenter.evidence)?;
             let binding = Binding::read(token.claims())?;
             Self::new(token, stated, &binding, role, presenter, checks).map(|checked| (kind, checked))
@@ -94,13 +94,13 @@ impl CheckedToken {
             }
             // Cambio writes `cnf` into ID tokens, too.
             TokenSource::Cambio { token, kind, keys, role_claims, identity_claims, foreign_issuer } => {
-                let (_, checked) = jwt(token, kind, keys)?;
+                let (_, checked) = jwt(token, kind, Verifier::Keys(keys))?;
                 let checked = checked.signed_by_cambio(role, foreign_issuer)?;
                 let by_owner = owner_claims(checked.token.claims(), identity_claims);
                 Ok(Self { token: checked.token.without(role_claims).without(&by_owner), ..checked })
             }
             TokenSource::Introspected { answer, kind } => {
-                let token = access_token(answer, kind, checks.issuer, checks.checks.leeway, now)?;
+                let token = access_token(answer, kind, checks, now)?;
                 checks.fit(&token, presenter.client, presenter.evidence)?;
                 let binding = Binding::read(token.claims())?;
                 Self::new(token, kind, &binding, role, presenter, checks)

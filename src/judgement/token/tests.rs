@@ -14,7 +14,7 @@ use crate::judgement::exchange::parse::parse;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
 use crate::judgement::jose::tests::{CORP, ISSUER, NOW, claims, header, now, rs256, with, without};
-use crate::judgement::jose::verify::{VerifiedToken, peek};
+use crate::judgement::jose::verify::{VerifiedToken, Verifier, peek};
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
@@ -30,7 +30,7 @@ fn check(
     evidence: Evidence<'_>,
 ) -> Result<VerifiedToken, Refusal> {
     let token = peek(token.expose())?;
-    let source = TokenSource::Jwt { token, kind, keys: &CORP.keys };
+    let source = TokenSource::Jwt { token, kind, keys: Verifier::Keys(&CORP.keys) };
     let presenter = Presenter { client, is_public: false, evidence };
     CheckedToken::of(source, TokenRole::Subject, presenter, checks, now()).map(|checked| checked.token().clone())
 }
@@ -123,6 +123,7 @@ fn subject_tokens() {
         leeway: SignedDuration::from_secs(10),
         rules: Vec::new(),
         kinds: KindRules::default(),
+        may_lack: Vec::new(),
     };
     let accepted = ["https://sso.example.org".to_owned()];
     let evidence = Evidence { jkt: Some(JKT), certificate_thumbprint: Some(X5T) };
@@ -142,6 +143,7 @@ fn no_client_is_nobodys_party() {
         leeway: SignedDuration::ZERO,
         rules: Vec::new(),
         kinds: KindRules::default(),
+        may_lack: Vec::new(),
     };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let claims = with(with(claims(), "azp", json!("")), "aud", json!(["", "account"]));
@@ -165,6 +167,7 @@ fn claim_rules_must_hold() {
             leeway: SignedDuration::ZERO,
             rules: vec![ClaimRule { expression, message: "the message".to_owned() }],
             kinds: KindRules::default(),
+            may_lack: Vec::new(),
         };
         let checks =
             SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
@@ -203,6 +206,7 @@ fn a_request_is_checked_with_its_own_token_type_and_client() {
         leeway: SignedDuration::ZERO,
         rules: Vec::new(),
         kinds: KindRules::default(),
+        may_lack: Vec::new(),
     };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     let validated =

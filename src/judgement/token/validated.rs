@@ -8,6 +8,7 @@ use super::presented::{PresentedToken, Presenter};
 use super::requested::RequestedAccess;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::verify::Verifier;
 use crate::words::oauth::confirmation::Evidence;
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
@@ -32,7 +33,7 @@ pub fn validate(
 ) -> Result<Validated, Refusal> {
     let incoming = PresentedToken::subject(authenticated.parsed());
     let token = incoming.read()?;
-    let source = TokenSource::Jwt { kind: incoming.kind_of(&token), token, keys };
+    let source = TokenSource::Jwt { kind: incoming.kind_of(&token), token, keys: Verifier::Keys(keys) };
     let presenter = Presenter::of(&authenticated, evidence);
     let subject = CheckedToken::of(source, incoming.role, presenter, checks, now)?;
     Validated::new(authenticated, subject)

@@ -1,9 +1,10 @@
 //! Where a configuration says how a token is checked.
 
-use crate::adapters::config::{Config, Realm, TrustedIssuer};
+use crate::adapters::config::{Config, KeySource, Realm, TrustedIssuer};
 use crate::adapters::jwks::fetch::Fetcher;
 use crate::judgement::token::{AudienceRule, SubjectChecks};
 use crate::tools::failure::CommandFailure;
+use crate::words::secret::Secret;
 
 /// The realm or issuer that the token is checked for.
 pub(super) enum TokenAuthority<'c> {
@@ -39,6 +40,14 @@ impl<'c> TokenAuthority<'c> {
             Self::Issuer(issuer) => Fetcher::issuer(issuer),
         }
         .map_err(CommandFailure::of)
+    }
+
+    /// The secret that the issuer shares with Cambio, if there is one instead of keys.
+    pub(super) fn shared_secret(&self) -> Option<&'c Secret> {
+        match self {
+            Self::Issuer(TrustedIssuer { keys: KeySource::Shared(secret), .. }) => Some(secret),
+            Self::Realm(_) | Self::Issuer(_) => None,
+        }
     }
 
     pub(super) fn checks(&self) -> SubjectChecks<'c> {

@@ -1,5 +1,6 @@
 //! A whole installation on loopback: identity provider, Cambio in front of it, one clock for both, files in a folder.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,14 +38,15 @@ pub struct Plan {
     pub folder: Folder,
     clock: Clock,
     hand: Arc<ManualClock>,
+    variables: BTreeMap<&'static str, String>,
 }
 
-/// An environment without variables.
-pub struct NoVariables;
+/// An environment with these variables.
+struct Variables(BTreeMap<&'static str, String>);
 
-impl cambio::adapters::config::load::Environment for NoVariables {
-    fn var(&self, _name: &str) -> Option<String> {
-        None
+impl cambio::adapters::config::load::Environment for Variables {
+    fn var(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
     }
 }
 
@@ -58,7 +60,7 @@ impl Plan {
         folder.write("cambio.yaml", &files::cambio_yaml(idp.address()));
         folder.write("corp.pem", &files::signing_key_pem());
         folder.write("audiences/back-end-api.yaml", &format!("{BACK_END_API}{PERMITTED}"));
-        Self { idp, folder, clock, hand }
+        Self { idp, folder, clock, hand, variables: BTreeMap::new() }
     }
 
     /// In front of a provider that is not Keycloak: corp is the whole host, and its endpoints are at the root.
@@ -98,6 +100,12 @@ impl Plan {
         self
     }
 
+    /// Sets an environment variable.
+    pub fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.insert(name, value.into());
+        self
+    }
+
     /// Stands before another upstream than the identity provider.
     #[track_caller]
     pub fn before(self, upstream: SocketAddr) -> Self {
@@ -113,7 +121,7 @@ impl Plan {
 
     pub async fn try_start(&self) -> Result<Running, String> {
         let config = self.folder.path("cambio.yaml");
-        let started = app::start(&config, std::sync::Arc::new(NoVariables), self.clock.clone());
+        let started = app::start(&config, Arc::new(Variables(self.variables.clone())), self.clock.clone());
         let started = tokio::time::timeout(DEADLINE, started).await.expect("a start within the deadline");
         started.map_err(|error| error.to_string())
     }

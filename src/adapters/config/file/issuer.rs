@@ -1,10 +1,13 @@
 //! `issuers` of `cambio.yaml` as written, and what realms and issuers have in common.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::some;
+use super::schema::{means, some};
 use super::value::{Period, period};
+use crate::judgement::jose::checks::OptionalMember as Member;
 
 /// A foreign issuer whose tokens may be subject tokens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -19,9 +22,15 @@ pub struct TrustedIssuer {
     /// File with the issuer's JWK set, instead of discovery.
     #[schemars(extend("format" = "file"))]
     pub jwks_file: Option<String>,
-    /// The signature algorithms that Cambio accepts, and no others. The names are those of a realm's `algorithms`.
+    /// File with a secret that the issuer shares with Cambio, instead of keys: one line of at least 32 bytes, used as it is
+    /// written. The issuer's tokens then have an HMAC, and `algorithms` must name HS256, HS384 or HS512. Whoever has the
+    /// secret can make tokens of this issuer.
+    #[schemars(extend("format" = "file"))]
+    pub hmac_secret_file: Option<String>,
+    /// The signature algorithms that Cambio accepts, and no others. The names are those of a realm's `algorithms`, or, with
+    /// `hmacSecretFile`, HS256, HS384 and HS512.
     #[serde(default = "algorithms")]
-    #[schemars(transform = some("algorithm", "no token would ever be accepted"))]
+    #[schemars(transform = some("issuer-algorithm", "no token would ever be accepted"))]
     pub algorithms: Vec<String>,
     /// Tolerance for differences between clocks, for `exp`, `nbf` and `iat`.
     #[serde(default = "period::<10>")]
@@ -61,6 +70,27 @@ pub struct IssuerIdentity {
     /// PEM file with the CA certificates that are trusted when Cambio fetches the issuer's keys, instead of the system's.
     #[schemars(extend("format" = "file"))]
     pub certificate_authority_file: Option<String>,
+    /// File with a bearer token that Cambio sends when it fetches the discovery document and the keys, for instance a
+    /// Kubernetes service account's. Cambio reads the file for each fetch. The token goes only to the origin of the URL that
+    /// is written here (`url`, `discoveryURL` or `jwksURL`), and over plain http only to loopback.
+    #[schemars(extend("format" = "file"))]
+    pub bearer_token_file: Option<String>,
+    /// The HTTP proxy on the way to all servers of this issuer: its URL, or `none`. Without it, `HTTPS_PROXY`, `HTTP_PROXY`
+    /// and `NO_PROXY` of the environment say. A password comes from the environment only: `"http://${USER}:${PASSWORD}@…"`.
+    #[serde(rename = "proxyURL")]
+    pub proxy_url: Option<ProxyUrl>,
+}
+
+/// The URL of a proxy as written, maybe with a password: `Debug` does not show the URL.
+#[derive(Clone, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(transparent)]
+#[schemars(inline, extend("format" = "proxy-url"))]
+pub struct ProxyUrl(pub String);
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
 }
 
 /// An issuer's introspection endpoint (RFC 7662), where Cambio asks about opaque tokens.
@@ -84,7 +114,30 @@ pub struct IssuerIntrospection {
     #[serde(default = "period::<30>")]
     #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "5m"))]
     pub cache_for: Period,
+    /// Members that the issuer's answers may lack: `token_type`, `aud`, `sub` and `exp`. RFC 7662 makes all of them optional;
+    /// Cambio needs those that are not named here. [What stands in](operations.md#asking-about-tokens) for each.
+    #[serde(default)]
+    pub may_lack: Vec<OptionalMember>,
 }
+
+/// A member of introspection answers.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionalMember {
+    /// Only for an issuer that describes no refresh tokens to Cambio's client. The marks of other tokens and
+    /// `accessTokens` still count. An answer without `exp`, too, stays refused.
+    TokenType,
+    /// Only for an issuer that tells Cambio's client of no tokens for other services: then that the issuer answers stands
+    /// in for `audiences`.
+    Aud,
+    /// `username` stands in. Only for an issuer that never gives a name to another person.
+    Sub,
+    /// The new token lives for five minutes at most, and the answer is used again for `cacheFor`. The token can't be
+    /// exchanged where a permission has `oneTime`.
+    Exp,
+}
+
+means!(OptionalMember => Member: TokenType Aud Sub Exp);
 
 /// How a client sends its secret.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]

@@ -8,8 +8,10 @@ use http::{HeaderName, Uri};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jsonwebtoken::Algorithm;
 
 use crate::adapters::config::file::value::{duration, size_of};
+use crate::adapters::config::settings::proxy::Proxy;
 use crate::judgement::client::secret::SecretHash;
 use crate::judgement::jose::jws;
 use crate::judgement::policy::admin_roles::{AdminRoles, NoRole};
@@ -27,7 +29,7 @@ pub(super) enum Misfit {
 type Check = fn(&str) -> Result<(), Misfit>;
 
 /// The formats of the schemas.
-const FORMATS: [(&str, Check); 30] = [
+const FORMATS: [(&str, Check); 32] = [
     ("absolute-uri", absolute_uri),
     ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
     ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),
@@ -41,6 +43,7 @@ const FORMATS: [(&str, Check); 30] = [
     ("http-url", |text| url(text, false).map(drop)),
     ("http-url-query", |text| url(text, true).map(drop)),
     ("identity-header", identity_header),
+    ("issuer-algorithm", |text| quoted(issuer_algorithm(text).is_some(), refused_algorithm(text))),
     ("label", label),
     ("log-filter", log_filter),
     ("name", name),
@@ -49,6 +52,7 @@ const FORMATS: [(&str, Check); 30] = [
     ("origin", origin),
     ("path-segment", path_segment),
     ("period", |text| quoted(duration(text).is_some(), "is not a duration, such as 500ms, 5s, 5m or 2h")),
+    ("proxy-url", |text| if text == "none" { Ok(()) } else { alone_error(Proxy::parse(text)) }),
     ("role-source", role_source),
     ("scope", scope),
     ("secret-hash", |text| SecretHash::parse(text).map(drop).map_err(|error| Misfit::Alone(error.to_string()))),
@@ -84,6 +88,10 @@ fn alone(fits: bool, message: &str) -> Result<(), Misfit> {
     if fits { Ok(()) } else { Err(Misfit::Alone(message.to_owned())) }
 }
 
+fn alone_error<T>(parsed: Result<T, impl ToString>) -> Result<(), Misfit> {
+    parsed.map(drop).map_err(|error| Misfit::Alone(error.to_string()))
+}
+
 fn log_filter(text: &str) -> Result<(), Misfit> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let parts_are_known = text.split(',').all(|part| match part.rsplit_once('=') {
@@ -92,6 +100,16 @@ fn log_filter(text: &str) -> Result<(), Misfit> {
     });
     let known = parts_are_known && tracing_subscriber::EnvFilter::try_new(text).is_ok();
     quoted(known, &format!("is neither one of {} nor a filter such as info,cambio=debug", LEVELS.join(", ")))
+}
+
+/// A signature algorithm of an issuer, which may share a secret with Cambio.
+pub(super) fn issuer_algorithm(name: &str) -> Option<Algorithm> {
+    jws::algorithm(name).or(match name {
+        "HS256" => Some(Algorithm::HS256),
+        "HS384" => Some(Algorithm::HS384),
+        "HS512" => Some(Algorithm::HS512),
+        _ => None,
+    })
 }
 
 /// Why a signature algorithm is refused.

@@ -1,18 +1,25 @@
 //! `issuers`, and what realms and issuers have in common: checks of tokens, keys, and Cambio's own clients.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use jsonwebtoken::Algorithm;
+
+use super::access::access;
 use super::files::{Holds, named, read};
-use super::problem::{At, ProblemList};
-use super::value::{algorithms, expression, is_plain_and_remote, warn_of_plain};
+use super::format::issuer_algorithm;
+use super::problem::{At, ProblemList, all};
+use super::shared_secret::{is_hmac, shared_secret};
+use super::value::{expression, is_plain_and_remote, warn_of_plain};
 use crate::adapters::config::file::Config;
 use crate::adapters::config::file::issuer as file;
 use crate::adapters::config::file::value::Period;
 use crate::adapters::config::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, TrustedIssuer};
-use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
+use crate::adapters::config::settings::proxy::Proxies;
+use crate::judgement::jose::checks::{ClaimRule, KindRules, OptionalMember, TokenChecks};
 use crate::words::secret::Secret;
 
-pub(super) fn issuers(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, TrustedIssuer>> {
+pub(super) fn issuers(main: &Config, proxies: &Proxies, at: &At<'_>) -> Option<BTreeMap<String, TrustedIssuer>> {
     at.entries(&main.issuers, |name, issuer, at| {
         if main.realms.contains_key(name) {
             at.problem("is also the name of a realm");
@@ -26,17 +33,13 @@ pub(super) fn issuers(main: &Config, at: &At<'_>) -> Option<BTreeMap<String, Tru
         if let Some((other, _)) = other {
             at.field("issuer").field("url").problem(format!("is also the issuer of {other}"));
         }
-        trusted_issuer(name, issuer, at)
+        trusted_issuer(name, issuer, proxies, at)
     })
 }
 
-fn trusted_issuer(name: &str, file: &file::TrustedIssuer, at: &At<'_>) -> Option<TrustedIssuer> {
+fn trusted_issuer(name: &str, file: &file::TrustedIssuer, proxies: &Proxies, at: &At<'_>) -> Option<TrustedIssuer> {
     let keys = key_source(file, at);
-    let ca = at.field("issuer").optional(
-        "certificateAuthorityFile",
-        file.issuer.certificate_authority_file.as_deref(),
-        |path, at| named(path, Holds::Certificates, at),
-    );
+    let access = access(file, keys.as_ref(), proxies, at);
     let tokens = issuer_tokens(file, at);
     let jwks = jwks(&file.jwks, &at.field("jwks"));
     let introspection = at.optional("introspection", file.introspection.as_ref(), introspection);
@@ -49,7 +52,7 @@ fn trusted_issuer(name: &str, file: &file::TrustedIssuer, at: &At<'_>) -> Option
         url: file.issuer.url.clone(),
         audiences: file.issuer.audiences.clone(),
         keys: keys?,
-        ca: ca?,
+        access: access?,
         tokens: tokens?,
         jwks: jwks?,
         introspection: introspection?,
@@ -59,6 +62,16 @@ fn trusted_issuer(name: &str, file: &file::TrustedIssuer, at: &At<'_>) -> Option
 
 fn key_source(file: &file::TrustedIssuer, at: &At<'_>) -> Option<KeySource> {
     let identity = at.field("issuer");
+    if let Some(path) = &file.hmac_secret_file {
+        let others = [&file.issuer.discovery_url, &file.jwks_url, &file.jwks_file];
+        if others.into_iter().any(Option::is_some) {
+            return at.refuse("has hmacSecretFile together with discoveryURL, jwksURL or jwksFile");
+        }
+        return shared_secret(path, &file.algorithms, at).map(|secret| KeySource::Shared(Arc::new(secret)));
+    }
+    for (at, _) in at.field("algorithms").items(&file.algorithms).filter(|(_, name)| is_hmac(name)) {
+        at.problem("is for a secret that the issuer shares with Cambio, which hmacSecretFile names");
+    }
     match (&file.issuer.discovery_url, &file.jwks_url, &file.jwks_file) {
         (None, None, None) => {
             let base = file.issuer.url.trim_end_matches('/');
@@ -113,15 +126,16 @@ fn issuer_tokens(file: &file::TrustedIssuer, at: &At<'_>) -> Option<TokenChecks>
     let access_tokens = at.optional("accessTokens", file.access_tokens.as_ref(), |rule, at| {
         expression(&rule.expression, &at.field("expression"))
     });
-    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at)?;
-    Some(TokenChecks {
-        kinds: KindRules { access_tokens: access_tokens?, unbound_id_tokens: true, unnamed: false },
-        ..tokens
-    })
+    let algorithms = all(file.algorithms.iter().map(|name| issuer_algorithm(name)));
+    let tokens = token_checks(algorithms, &file.leeway, &file.claim_validation_rules, at)?;
+    let kinds = KindRules { access_tokens: access_tokens?, unbound_id_tokens: true, unnamed: false };
+    let may_lack =
+        file.introspection.iter().flat_map(|one| &one.may_lack).map(|one| OptionalMember::from(*one)).collect();
+    Some(TokenChecks { kinds, may_lack, ..tokens })
 }
 
 pub(super) fn token_checks(
-    names: &[String],
+    algorithms: Option<Vec<Algorithm>>,
     leeway: &Period,
     rules: &[file::ClaimValidationRule],
     at: &At<'_>,
@@ -130,8 +144,8 @@ pub(super) fn token_checks(
         let message = rule.message.clone().unwrap_or_else(|| format!("not true: {}", rule.expression));
         Some(ClaimRule { expression: expression(&rule.expression, &at.field("expression"))?, message })
     });
-    let kinds = KindRules::default();
-    Some(TokenChecks { algorithms: algorithms(names)?, leeway: leeway.signed()?, rules: rules?, kinds })
+    let (kinds, may_lack) = (KindRules::default(), Vec::new());
+    Some(TokenChecks { algorithms: algorithms?, leeway: leeway.signed()?, rules: rules?, kinds, may_lack })
 }
 
 /// Checks for an issuer's tokens. `None` if its entry has problems, which are reported at the entry.

@@ -92,11 +92,12 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     let path = path(file, at);
     let realm_parameter = realm_parameter(name, file, &at.field("pathParameters").field("realm"));
     let subject_issuers = subject_issuers(file, main, &at.field("subjectIssuers"));
-    let tokens = token_checks(&file.algorithms, &file.leeway, &file.claim_validation_rules, at).map(|tokens| {
-        let unbound_id_tokens = file.unbound_id_tokens == file::UnboundIdTokens::Accept;
-        let unnamed = file.endpoints.is_some();
-        TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens, unnamed }, ..tokens }
-    });
+    let tokens =
+        token_checks(algorithms(&file.algorithms), &file.leeway, &file.claim_validation_rules, at).map(|tokens| {
+            let unbound_id_tokens = file.unbound_id_tokens == file::UnboundIdTokens::Accept;
+            let unnamed = file.endpoints.is_some();
+            TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens, unnamed }, ..tokens }
+        });
     let signing = keys::signing(file, at);
     let introspection = at.optional("introspection", file.introspection.as_ref(), |client, at| {
         own_client(&client.client_id, &client.client_secret_file, at)

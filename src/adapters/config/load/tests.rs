@@ -3,6 +3,7 @@ mod broken;
 mod claims;
 mod clients;
 mod dialects;
+mod foreign;
 mod issuance;
 mod issuers;
 mod main_file;

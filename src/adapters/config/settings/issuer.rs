@@ -1,6 +1,7 @@
 //! Issuers of subject tokens: their keys, their introspection endpoints (RFC 7662) and Cambio's own clients there.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -8,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri};
 
 use crate::adapters::config::file::issuer::SecretMethod;
+use crate::adapters::config::settings::proxy::Proxies;
+use crate::adapters::tls::KeyPair;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::words::oauth::form;
@@ -24,8 +27,8 @@ pub struct TrustedIssuer {
     pub audiences: Vec<String>,
     /// Where its keys come from.
     pub keys: KeySource,
-    /// CA certificates for fetching the keys, instead of the system's.
-    pub ca: Option<PathBuf>,
+    /// How Cambio reaches its servers.
+    pub access: ServerAccess,
     /// How its tokens are checked.
     pub tokens: TokenChecks,
     /// How Cambio keeps its keys.
@@ -36,8 +39,21 @@ pub struct TrustedIssuer {
     pub username: Option<Expression>,
 }
 
+/// How Cambio reaches the servers of an issuer. The default: over the system's certificate authorities and no proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerAccess {
+    /// CA certificates (PEM), instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Cambio's certificate and key, shown to a server that asks.
+    pub client_certificate: Option<KeyPair>,
+    /// The proxies on the way.
+    pub proxies: Proxies,
+    /// File with a bearer token for fetching keys.
+    pub bearer_token_file: Option<PathBuf>,
+}
+
 /// Where an issuer's keys come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum KeySource {
     /// An OpenID discovery document at this URL.
     Discovery(String),
@@ -45,6 +61,8 @@ pub enum KeySource {
     Url(String),
     /// A JWK set in this file.
     File(PathBuf),
+    /// No public keys: a secret that the issuer shares with Cambio.
+    Shared(Arc<Secret>),
 }
 
 /// How Cambio keeps keys.

@@ -8,10 +8,11 @@ use super::outcome::Stop;
 use super::refresh::OpenedRefresh;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::evidence::Sender;
-use crate::edge::gateway::issuers::TrustedKeys;
+use crate::edge::gateway::issuers::{PresentKeys, TrustedKeys};
 use crate::edge::gateway::realm_runtime::CambioKeys;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::verify::Verifier;
 use crate::judgement::permit::{RefreshContext, remembered};
 use crate::judgement::token::Validated;
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
@@ -111,17 +112,17 @@ impl Case<'_> {
         }
         let trusted = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?;
         let keys = trusted.keys(token.kid()).await?;
-        let source = TokenSource::Jwt { token, kind, keys: &keys };
-        match CheckedToken::of(source, role, presenter, &trusted.checks, now) {
-            Err(refusal) if may_be_of_keys(refusal.reason) => {
+        let source = TokenSource::Jwt { token, kind, keys: keys.verifier() };
+        match (CheckedToken::of(source, role, presenter, &trusted.checks, now), &keys) {
+            (Err(refusal), PresentKeys::Published(keys)) if may_be_of_keys(refusal.reason) => {
                 // Rare, so it is boxed.
-                let newer = Box::pin(self.newer_keys(incoming, &keys)).await?.ok_or(refusal)?;
+                let newer = Box::pin(self.newer_keys(incoming, keys)).await?.ok_or(refusal)?;
                 let token = incoming.read()?;
                 let checks = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?.checks;
-                let source = TokenSource::Jwt { token, kind, keys: &newer };
+                let source = TokenSource::Jwt { token, kind, keys: Verifier::Keys(&newer) };
                 CheckedToken::of(source, role, presenter, &checks, now)
             }
-            checked => checked,
+            (checked, _) => checked,
         }
     }
 
@@ -141,7 +142,7 @@ impl Case<'_> {
             self.require_client().await?;
         }
         let trusted = self.trusted(token.issuer()).map_err(|refusal| role.refusal(refusal))?;
-        Ok(trusted.jwks.newer(keys).await)
+        Ok(trusted.newer(keys).await)
     }
 
     /// The keys for a token that Cambio signed, if the realm accepts its own tokens and the token names such a key.

@@ -187,6 +187,7 @@ fn known() -> Workloads {
             leeway: jiff::SignedDuration::ZERO,
             rules: Vec::new(),
             kinds: KindRules::default(),
+            may_lack: Vec::new(),
         },
     });
     Workloads::of(&std::collections::BTreeMap::from([("batch".to_owned(), vec![method])]))

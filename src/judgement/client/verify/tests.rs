@@ -56,6 +56,7 @@ fn workload(platform: Platform, url: &str, subject: &str) -> Method {
             leeway: SignedDuration::from_secs(10),
             rules: Vec::new(),
             kinds: KindRules::default(),
+            may_lack: Vec::new(),
         },
     })
 }

@@ -80,6 +80,7 @@ fn validated(keycloak: &SigningKey) -> Validated {
         leeway: SignedDuration::from_secs(10),
         rules: Vec::new(),
         kinds: KindRules::default(),
+        may_lack: Vec::new(),
     };
     let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience: AudienceRule::Client };
     validate(authenticated, &keys(keycloak), &checks, Evidence::default(), now()).unwrap()

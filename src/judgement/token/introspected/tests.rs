@@ -42,6 +42,7 @@ fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
             message: "bad scope".to_owned(),
         }],
         kinds: KindRules::default(),
+        may_lack: Vec::new(),
     };
     let audiences = ["https://sso.example.org".to_owned()];
     let checks = SubjectChecks {

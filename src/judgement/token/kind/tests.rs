@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{KindRules, TokenChecks};
 use crate::judgement::jose::tests::{CORP, ISSUER, NOW, header, now, rs256, with, without};
-use crate::judgement::jose::verify::peek;
+use crate::judgement::jose::verify::{Verifier, peek};
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
 use crate::judgement::token::presented::{Presenter, TokenRole};
 use crate::judgement::token::{AudienceRule, SubjectChecks};
@@ -60,10 +60,11 @@ impl Presented<'_> {
             leeway: SignedDuration::ZERO,
             rules: Vec::new(),
             kinds: self.kinds.clone(),
+            may_lack: Vec::new(),
         };
         let checks = SubjectChecks { issuer_name: "partner", issuer: ISSUER, checks: &checks, audience: self.audience };
         let token = peek(&rs256(&header, self.claims))?;
-        let source = TokenSource::Jwt { token, kind: stated, keys: &CORP.keys };
+        let source = TokenSource::Jwt { token, kind: stated, keys: Verifier::Keys(&CORP.keys) };
         let presenter = Presenter { client: "front-end-app", is_public: false, evidence: self.evidence };
         CheckedToken::of(source, role, presenter, &checks, now()).map(|_| ())
     }

@@ -214,6 +214,9 @@ fn workload(
     let Some((name, issuer)) = issuer else {
         return at.field("issuer").refuse("must be the name of an entry of `issuers`");
     };
+    if issuer.hmac_secret_file.is_some() {
+        return at.field("issuer").refuse("shares a secret with Cambio: a platform signs with a private key");
+    }
     Some(Method::Workload(Workload {
         platform,
         issuer: name.clone(),
