@@ -39,6 +39,10 @@ keycloak *arguments:
 deploy:
     tests/deploy/run
 
+# a real kube-apiserver as an issuer
+apiserver *arguments:
+    tests/deploy/apiserver {{arguments}}
+
 # beside nginx and HAProxy
 bench *arguments:
     cargo build --release
