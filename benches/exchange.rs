@@ -19,6 +19,7 @@ use cambio::judgement::exchange::parse::parse;
 use cambio::judgement::issue::key::{KeyKind, SigningKey, generate};
 use cambio::judgement::issue::{Verified, answer::UpstreamAnswer, reissue};
 use cambio::judgement::jose::checks::{KindRules, TokenChecks};
+use cambio::judgement::jose::issuer_claims::IssuerClaims;
 use cambio::judgement::jose::keys::KeySet;
 use cambio::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use cambio::judgement::permit::{Circumstances, Permit};
@@ -165,6 +166,7 @@ fn form(token: &str) -> (Parts, String) {
 fn permit(head: &Parts, body: &str, keys: &KeySet, policy: &Policy) -> Permit {
     let Classified::Exchange(grant, form) = classify(head, body.as_bytes(), &Doors::default()) else { unreachable!() };
     let checks = TokenChecks {
+        claims: IssuerClaims::default(),
         algorithms: vec![Algorithm::RS256],
         leeway: SignedDuration::from_secs(10),
         rules: Vec::new(),

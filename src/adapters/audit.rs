@@ -134,6 +134,8 @@ pub struct ImpersonationRecord {
 
 /// Characters of a caller's text that an audit line keeps.
 const KEPT: usize = 256;
+/// Characters of a subject that an audit line keeps: as many as a foreign subject may have bytes.
+pub const SUBJECT: usize = 2048;
 /// Characters of a method that an audit line keeps; the longest registered method has 17.
 pub const METHOD: usize = 32;
 /// Characters of a detail, which may contain several names, that an audit line keeps.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use cel::{ExecutionError, IdedExpr, Value as CelValue};
 use serde_json::Value;
 
-use self::check::ExpressionInputs;
+use self::check::{Claims, ExpressionInputs};
 use self::compile::parse;
 pub use self::error::ExpressionError;
 pub use self::scene::{Other, Scene, Variables};
@@ -71,6 +71,14 @@ impl Expression {
     /// Whether the value can depend on the scope.
     pub fn looks_at_scopes(&self) -> bool {
         self.inputs.scopes
+    }
+
+    /// Whether the value can depend on this claim.
+    pub fn looks_at_claim(&self, name: &str) -> bool {
+        match &self.inputs.claims {
+            Claims::Named(names) => names.contains(name),
+            Claims::All => true,
+        }
     }
 
     /// The source from the configuration.

@@ -3,6 +3,7 @@
 pub mod algorithms;
 pub mod checks;
 pub mod claims;
+pub mod issuer_claims;
 pub mod jws;
 pub mod keys;
 pub mod verify;

@@ -4,6 +4,7 @@
 pub mod checked;
 mod checks;
 pub mod dpop;
+mod groups;
 pub mod introspected;
 mod kind;
 pub mod lineage;

@@ -204,6 +204,7 @@ impl TokenCheck<'_> {
             Verifier::Keys(&keys)
         };
         let checks = authority.checks();
+        let unverified = checks.prepared(unverified);
         let Some(token) = self.verified(unverified, verifier, &checks.expectations()) else {
             return Ok(false);
         };

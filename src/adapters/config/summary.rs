@@ -117,6 +117,7 @@ fn clients(clients: &Clients) -> Map<String, Value> {
 }
 
 fn issuer(issuer: &TrustedIssuer) -> Value {
+    let claims = &issuer.tokens.claims;
     let keys = match &issuer.keys {
         KeySource::Discovery(url) | KeySource::Url(url) => url.clone(),
         KeySource::File(path) => shown(path),
@@ -125,6 +126,7 @@ fn issuer(issuer: &TrustedIssuer) -> Value {
     json!({
         "issuer": issuer.url,
         "audiences": issuer.audiences,
+        "tenants": claims.tenants.iter().map(|tenant| &tenant.id).collect::<Vec<_>>(),
         "keys": keys,
         "proxies": proxies(&issuer.access.proxies),
         "bearerTokenFile": issuer.access.bearer_token_file.as_deref().map(shown),

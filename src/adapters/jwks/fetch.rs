@@ -19,6 +19,7 @@ use crate::adapters::net::proxied::Dialer;
 use crate::adapters::net::url::{PublicAddress, UrlError, absolute, same_origin};
 use crate::adapters::net::via::Via;
 use crate::adapters::tls::{self, TlsError};
+use crate::judgement::jose::issuer_claims::TENANT_PLACE;
 use crate::judgement::jose::keys::{KeySet, KeySetError, MAX_SET_BYTES};
 use crate::words::oauth::json;
 
@@ -218,6 +219,21 @@ fn keys_url(document: &[u8], found_at: &Uri, issuer: &str) -> Result<Uri, FetchE
         }
         Some(named) if issuer.strip_suffix('/') == Some(named) => {
             return Err(wrong("the issuer in the document lacks the slash at the end of issuer.url"));
+        }
+        Some(named) if named.strip_prefix("https://") == Some(issuer) => {
+            return Err(wrong(
+                "the issuer in the document begins with https://, which issuer.url lacks: name the keys in jwksURL for tokens \
+                 without it",
+            ));
+        }
+        Some(named) if named.contains(TENANT_PLACE) => {
+            return Err(wrong(
+                "the document is that of all tenants: write its issuer with {tenantid} as issuer.url, and issuer.tenants; or take \
+                 the document of the tenant",
+            ));
+        }
+        Some(_) if issuer.contains(TENANT_PLACE) => {
+            return Err(wrong("the document is that of one tenant, and issuer.url has {tenantid}"));
         }
         _ => return Err(wrong("the document is about another issuer")),
     }

@@ -270,6 +270,33 @@ async fn the_public_address_is_asked_for() {
 
 type Document<'a> = Box<dyn Fn(&Server) -> String + 'a>;
 
+/// Documents of an issuer with tenants, and of Google, whose old tokens have another `iss` than its document.
+#[tokio::test]
+async fn discovery_of_an_issuer_with_another_name() {
+    const PATTERN: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+    let (set, kid) = key_set();
+    for (issuer, named, expected) in [
+        (PATTERN, PATTERN, Ok(())),
+        ("urn:acme:idp", "urn:acme:idp", Ok(())),
+        (PATTERN, "https://login.microsoftonline.com/t-1/v2.0", Err("that of one tenant, and issuer.url has {tenantid}")),
+        ("https://login.microsoftonline.com/t-1/v2.0", PATTERN, Err("that of all tenants: write its issuer")),
+        ("accounts.google.com", "https://accounts.google.com", Err("begins with https://, which issuer.url lacks")),
+        ("accounts.google.com", "http://accounts.google.com", Err("another issuer")),
+    ] {
+        let server = Server::start([]).await;
+        let document = json!({"issuer": named, "jwks_uri": server.url("/keys")}).to_string();
+        server.script.lock().unwrap().extend([good(&document), good(&set)]);
+        let url = server.url("/d").parse().unwrap();
+        let (jwks, _, mut outcomes) = jwks_of(Source::Discovery { url, issuer: issuer.to_owned() });
+        jwks.warm().await;
+        match (outcomes.recv().await.unwrap(), expected) {
+            (Ok(()), Ok(())) => assert!(jwks.held().unwrap().contains(&kid), "{issuer}, {named}"),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{issuer}, {named}: {error}"),
+            (found, expected) => panic!("{issuer}, {named}: {found:?}, not {expected:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn discovery() {
     let issuer = "https://login.partner.example";

@@ -184,12 +184,12 @@ impl Issuers {
 
     /// The issuer with this `iss`, if the realm trusts it.
     pub fn trusted<'s>(&'s self, realm: &'s RealmRuntime, iss: &str) -> Option<TrustedKeys<'s>> {
-        let has_iss = |name: &&String| self.0.get(*name).is_some_and(|issuer| issuer.url == iss);
-        self.trusted_by_name(realm, realm.config.subject_issuers.iter().find(has_iss)?)
+        let has_iss = |name: &&String| self.0.get(*name).is_some_and(|issuer| issuer.expected_iss(iss).is_some());
+        self.trusted_by_name(realm, realm.config.subject_issuers.iter().find(has_iss)?, iss)
     }
 
-    /// The issuer with this name in the configuration, if the realm trusts it.
-    pub fn trusted_by_name<'s>(&'s self, realm: &'s RealmRuntime, name: &str) -> Option<TrustedKeys<'s>> {
+    /// The issuer with this name in the configuration, if the realm trusts it, for a token with this `iss`.
+    pub fn trusted_by_name<'s>(&'s self, realm: &'s RealmRuntime, name: &str, iss: &str) -> Option<TrustedKeys<'s>> {
         let (others, realm) = (&realm.accepts.subject_clients, &realm.config);
         let name = realm.subject_issuers.iter().find(|known| *known == name)?;
         let issuer = self.0.get(name)?;
@@ -199,7 +199,7 @@ impl Issuers {
             // Another realm's client with this name is another party: its tokens must be for this realm.
             None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
         };
-        Some(TrustedKeys { checks: issuer.subject_checks(name, audience), keys: &issuer.keys })
+        Some(TrustedKeys { checks: issuer.subject_checks(name, iss, audience), keys: &issuer.keys })
     }
 
     /// The issuer for an opaque token at a realm: the issuer that is `named` (`subject_issuer`: its name in the
@@ -211,7 +211,7 @@ impl Issuers {
         let mut found = realm.subject_issuers.iter().filter_map(|name| {
             let issuer = self.0.get(name)?;
             let (audiences, introspector) = (issuer.audiences.as_deref()?, issuer.introspection.as_ref()?);
-            let checks = issuer.subject_checks(name, AudienceRule::AnyOf(audiences));
+            let checks = issuer.subject_checks(name, &issuer.url, AudienceRule::AnyOf(audiences));
             let matches_name = named.is_none_or(|named| named == checks.issuer_name || named == checks.issuer);
             matches_name.then_some(OpaqueIssuer { checks, introspector })
         });
@@ -234,13 +234,21 @@ impl Issuers {
     }
 
     fn is_trusted(&self, realm: &Realm, named: &str) -> bool {
-        let matches_name = |name: &str| name == named || self.0.get(name).is_some_and(|issuer| issuer.url == named);
+        let has_iss = |name: &str| self.0.get(name).is_some_and(|issuer| issuer.expected_iss(named).is_some());
+        let matches_name = |name: &str| name == named || has_iss(name);
         realm.subject_issuers.iter().any(|name| matches_name(name))
     }
 }
 
 impl IssuerRuntime {
-    fn subject_checks<'s>(&'s self, name: &'s str, audience: AudienceRule<'s>) -> SubjectChecks<'s> {
-        SubjectChecks { issuer_name: name, issuer: &self.url, checks: &self.checks, audience }
+    /// The `iss` that a token with this `iss` must have: the issuer's, or that of one of its tenants.
+    fn expected_iss(&self, iss: &str) -> Option<&str> {
+        self.checks.claims.expected_iss(&self.url, iss)
+    }
+
+    /// The checks of a token that names `iss`. If nobody has this `iss`, no token meets the checks.
+    fn subject_checks<'s>(&'s self, name: &'s str, iss: &str, audience: AudienceRule<'s>) -> SubjectChecks<'s> {
+        let issuer = self.expected_iss(iss).unwrap_or(&self.url);
+        SubjectChecks { issuer_name: name, issuer, checks: &self.checks, audience }
     }
 }

@@ -192,7 +192,12 @@ impl<'a> AuditRecord<'a> {
             self.services.metrics.answer_withheld();
             tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {}", refusal.detail);
         }
+        let noted = std::mem::take(&mut self.line.detail);
         self.line.detail = first(&refusal.detail, DETAIL);
+        if !noted.is_empty() {
+            self.line.detail.push_str("; ");
+            self.line.detail.push_str(&noted);
+        }
         // A refusal stands even if its line can't be written. The metric of failed lines counts it.
         let _ = self.end(unsuccessful(status), Some(refusal.reason), status);
     }

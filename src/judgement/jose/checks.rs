@@ -5,11 +5,14 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::judgement::expression::{Expression, Variables};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::words::refusal::{Reason, Refusal};
 
 /// How an issuer's tokens are checked.
 #[derive(Clone, Debug)]
 pub struct TokenChecks {
+    /// How the issuer writes its claims.
+    pub claims: IssuerClaims,
     /// The only algorithms that are accepted.
     pub algorithms: Vec<Algorithm>,
     /// Tolerance for `exp`, `nbf` and `iat`.
@@ -56,11 +59,44 @@ impl OptionalMember {
 pub struct KindRules {
     /// Is true for the issuer's access tokens, and for no other tokens. Without it, an access token has a mark.
     pub access_tokens: Option<Expression>,
+    /// Claims that mark a token of another kind at other issuers, and say nothing at this one: some of [`Self::MARKS`].
+    pub may_have: Vec<String>,
     /// Whether an ID token is exchanged for an access token without a proof of possession. An ID token has no `cnf`, also
     /// if the access token of its login is bound.
     pub unbound_id_tokens: bool,
     /// Whether a realm's tokens need not name their kind: the identity provider is not Keycloak, whose tokens all do.
     pub unnamed: bool,
+}
+
+impl KindRules {
+    /// The claims that [`Self::may_have`] can list: hashes of ID tokens, what ID tokens say about login and person, and
+    /// the claims that name the kind of their token.
+    pub const MARKS: [&'static str; 19] = [
+        "at_hash",
+        "c_hash",
+        "s_hash",
+        "nonce",
+        "acr",
+        "amr",
+        "auth_time",
+        "azp",
+        "email_verified",
+        "family_name",
+        "given_name",
+        "name",
+        "picture",
+        "preferred_username",
+        "sid",
+        "typ",
+        "token_use",
+        "token_type",
+        "tokenName",
+    ];
+
+    /// Whether the claim marks no other kind at this issuer.
+    pub(in crate::judgement) fn tolerates(&self, mark: &str) -> bool {
+        self.may_have.iter().any(|name| name == mark)
+    }
 }
 
 /// A CEL expression over claims that must be true.

@@ -8,8 +8,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::judgement::jose::claims::{self, WrongType};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::judgement::jose::jws::{self, Header, JwsError};
-use crate::judgement::jose::keys::KeySet;
+use crate::judgement::jose::keys::{KeySet, PublicKey};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -18,6 +19,8 @@ use crate::words::secret::Secret;
 pub struct UnverifiedToken {
     jws: jws::UnverifiedJws,
     claims: Map<String, Value>,
+    /// The tenant whose keys can verify the token, if its issuer has tenants.
+    tenant: Option<String>,
 }
 
 /// The values that a token must have.
@@ -89,7 +92,7 @@ pub fn peek(token: &str) -> Result<UnverifiedToken, TokenError> {
     let jws = jws::UnverifiedJws::read(token)?;
     let claims = jws.claims()?;
     required(&claims, "iss")?;
-    Ok(UnverifiedToken { jws, claims })
+    Ok(UnverifiedToken { jws, claims, tenant: None })
 }
 
 /// [`peek`] and [`UnverifiedToken::verify`] in one, for callers that have the keys.
@@ -106,11 +109,20 @@ pub fn verify(
 pub fn verify_payload(jws: &str, keys: &KeySet, algorithms: &[Algorithm]) -> Result<(Header, Vec<u8>), TokenError> {
     let unverified = jws::UnverifiedJws::read(jws)?;
     let payload = unverified.payload()?;
-    check_signature(&unverified, keys, algorithms)?;
+    check_signature(&unverified, keys, algorithms, None)?;
     Ok((unverified.header, payload))
 }
 
 impl UnverifiedToken {
+    /// The token as its issuer writes claims: `sub` is the claim that names the subject, and only keys of the token's tenant
+    /// can verify the token.
+    #[must_use]
+    pub(in crate::judgement) fn of_issuer(mut self, issuer: &IssuerClaims) -> Self {
+        self.tenant = issuer.tenant(self.issuer()).map(|tenant| tenant.id.clone());
+        issuer.name_subject(&mut self.claims);
+        self
+    }
+
     /// `iss`, never empty.
     pub fn issuer(&self) -> &str {
         self.claims.get("iss").and_then(Value::as_str).unwrap_or_default()
@@ -134,7 +146,7 @@ impl UnverifiedToken {
     /// Checks the token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`
     /// (RFC 7519 section 7.2, RFC 8725). For a token without `kid`, the first keys that fit its algorithm are tried.
     pub fn verify(self, keys: &KeySet, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-        check_signature(&self.jws, keys, expect.algorithms)?;
+        check_signature(&self.jws, keys, expect.algorithms, self.tenant.as_deref())?;
         self.checked(expect, now)
     }
 
@@ -155,7 +167,7 @@ impl UnverifiedToken {
     /// An unknown `kid` is another matter: whoever fetches keys for it need not fetch them again.
     pub fn lacks_its_key(&self, keys: &KeySet, algorithms: &[Algorithm]) -> bool {
         let is_known = self.kid().is_none_or(|kid| keys.publishes(kid));
-        let outcome = || check_signature(&self.jws, keys, algorithms);
+        let outcome = || check_signature(&self.jws, keys, algorithms, self.tenant.as_deref());
         is_known && matches!(outcome(), Err(TokenError::KeyUnknown | TokenError::Jws(JwsError::Signature)))
     }
 
@@ -167,7 +179,7 @@ impl UnverifiedToken {
         expect: &Expectations<'_>,
         now: Timestamp,
     ) -> Result<VerifiedToken, TokenError> {
-        check_signature(&self.jws, keys, expect.algorithms)?;
+        check_signature(&self.jws, keys, expect.algorithms, None)?;
         let (expires, issued) = in_time(&self.claims, expect.issuer, expect.leeway, now, None)?;
         let subject = claims::string(&self.claims, "sub")?.unwrap_or_default().to_owned();
         Ok(VerifiedToken { header: Some(self.jws.header), claims: self.claims, subject, expires, issued })
@@ -241,13 +253,19 @@ impl std::fmt::Debug for UnverifiedToken {
 }
 
 /// The issuer's list decides on the algorithm, not the token.
-fn check_signature(jws: &jws::UnverifiedJws, keys: &KeySet, algorithms: &[Algorithm]) -> Result<(), TokenError> {
+fn check_signature(
+    jws: &jws::UnverifiedJws,
+    keys: &KeySet,
+    algorithms: &[Algorithm],
+    tenant: Option<&str>,
+) -> Result<(), TokenError> {
     let Header { algorithm, kid, .. } = &jws.header;
     if !algorithms.contains(algorithm) {
         return Err(TokenError::AlgorithmNotAllowed);
     }
     let mut outcome = Err(TokenError::KeyUnknown);
-    for key in keys.fitting(kid.as_deref(), *algorithm) {
+    let is_of_tenant = |key: &&PublicKey| tenant.is_none_or(|tenant| key.signs_for(tenant));
+    for key in keys.fitting(kid.as_deref(), *algorithm).filter(is_of_tenant) {
         outcome = jws.verify(key).map_err(TokenError::Jws);
         if outcome.is_ok() {
             break;

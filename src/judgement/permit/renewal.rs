@@ -132,6 +132,16 @@ impl Renewal {
         &self.subject.issuer
     }
 
+    /// The `iss` of the subject token.
+    pub fn subject_iss(&self) -> &str {
+        self.subject.iss()
+    }
+
+    /// The `iss` of the actor token; empty if there was none.
+    pub fn actor_iss(&self) -> &str {
+        self.actor.as_ref().map(RememberedToken::iss).unwrap_or_default()
+    }
+
     /// The `sub` of the subject token.
     pub fn subject_id(&self) -> &str {
         self.subject.claims.get("sub").and_then(Value::as_str).unwrap_or_default()
@@ -250,6 +260,10 @@ impl RememberedToken {
             typ: token.typ().map(str::to_owned),
             claims: token.claims().clone(),
         }
+    }
+
+    fn iss(&self) -> &str {
+        self.claims.get("iss").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The token with these claims about the user. Which token it is, and which login and session it belongs to, stays.

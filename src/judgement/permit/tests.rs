@@ -12,6 +12,7 @@ use crate::judgement::exchange::parse as exchange;
 use crate::judgement::exchange::refresh::{Refresh, parse};
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::policy::model::{Demands, Permission};
 use crate::judgement::policy::samples::{ISSUER, NOW, audience, listed, now, permission, policy};
@@ -51,6 +52,7 @@ fn refreshing() -> Permission {
 
 fn checks(rules: &[&str]) -> TokenChecks {
     TokenChecks {
+        claims: IssuerClaims::default(),
         algorithms: Vec::new(),
         leeway: SignedDuration::ZERO,
         rules: rules

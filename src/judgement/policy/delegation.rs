@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::request::{Actor, ExchangeRequest};
+use crate::judgement::policy::subject;
 use crate::words::refusal::{Reason, Refusal};
 
 /// The longest chain of actors that a permission can allow.
@@ -187,8 +187,7 @@ fn is_itself(request: &ExchangeRequest<'_>) -> bool {
     let Some(actor) = request.actor.filter(|actor| minted && actor.issuer == request.issuer) else {
         return false;
     };
-    let name = request.subject.strip_prefix(request.issuer).and_then(|rest| rest.strip_prefix('#'));
-    request.subject == actor.subject || name == Some(actor.subject)
+    request.subject == actor.subject || request.subject == subject::qualified(actor.issuer, actor.tenant, actor.subject)
 }
 
 /// The new actor, with the earlier actors below (RFC 8693 section 4.1). An actor of the realm needs no `iss`: a party without
@@ -199,7 +198,7 @@ fn act(actor: &Actor<'_>, earlier: Option<Value>, request: &ExchangeRequest<'_>)
     act.insert("sub".to_owned(), Value::from(actor.subject));
     if !is_plain {
         act.insert("iss".to_owned(), Value::from(actor.iss));
-        act.extend(client_of(actor.claims).map(|client| ("client_id".to_owned(), Value::from(client))));
+        act.extend(actor.client.map(|client| ("client_id".to_owned(), Value::from(client))));
     }
     if let Some(earlier) = earlier {
         act.insert("act".to_owned(), earlier);

@@ -31,6 +31,8 @@ pub struct ExchangeRequest<'a> {
     pub claims: &'a Map<String, Value>,
     /// The subject token's `sub`.
     pub subject: &'a str,
+    /// The tenant of a foreign subject token, if its issuer has tenants.
+    pub tenant: Option<&'a str>,
     /// Whether the realm's own subject token was issued to the client, or for it.
     pub held: bool,
     /// The subject token's `exp`.
@@ -91,6 +93,10 @@ pub struct Actor<'a> {
     pub claims: &'a Map<String, Value>,
     /// The `sub`.
     pub subject: &'a str,
+    /// The tenant of a foreign actor token, if its issuer has tenants.
+    pub tenant: Option<&'a str>,
+    /// The client that the actor token was issued to.
+    pub client: Option<&'a str>,
     /// Whether the realm's own actor token was issued to the requesting client, or for it.
     pub held: bool,
     /// Who issued the actor token.

@@ -1,5 +1,6 @@
 //! Roles in Keycloak's claims, and which of them a token for an audience has.
 
+mod foreign_scope;
 pub mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -94,6 +94,7 @@ pub(crate) fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value
         scope: WantedScope::Any,
         claims,
         subject: "user-1",
+        tenant: None,
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
         binding: claims.get("cnf"),
         realm_issuer: ISSUER,

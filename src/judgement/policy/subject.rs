@@ -1,7 +1,8 @@
 //! The `sub` of a token that is minted for a foreign subject. Two issuers, or an issuer and the realm, may have the same
 //! `sub`. So Cambio puts the issuer's name, which can't contain `#`, before `#` and the `sub`, unless the audience's owner
-//! chooses another rule. With `uuid`, the `sub` is a UUID of version 5 (RFC 9562 section 5.5) over the token's `iss` and `sub`:
-//! the same in every replica and after every restart, and different from Keycloak's own ids, which are of version 4.
+//! chooses another rule. Two tenants of an issuer may have the same `sub`, too: their id, which can't contain `#` either, comes
+//! between. With `uuid`, the `sub` is a UUID of version 5 (RFC 9562 section 5.5) over the token's `iss` and `sub`: the same in
+//! every replica and after every restart, and different from Keycloak's own ids, which are of version 4.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::Value;
@@ -12,14 +13,15 @@ use crate::judgement::policy::model::SubjectRule;
 use crate::judgement::policy::request::ExchangeRequest;
 use crate::words::refusal::{Reason, Refusal};
 
-/// Most characters of a `sub` (OpenID Connect Core 1.0 section 2).
-const MAX_LENGTH: usize = 255;
+/// Most bytes of a foreign `sub`, and of a name that is made from it. OpenID Connect allows 255 characters, and a SPIFFE ID
+/// may have 2,048 bytes.
+const MAX_LENGTH: usize = 2048;
 
 /// Makes the new `sub` with the audience's rule and the issuer's `claimMappings.username`.
 ///
 /// # Errors
 /// [`Reason::SubjectMappingFailed`] if the mapping is missing or can't be evaluated, or if the name is empty, longer than
-/// 255 characters or has control characters.
+/// 2,048 bytes or has control characters.
 pub fn minted(
     rule: SubjectRule,
     request: &ExchangeRequest<'_>,
@@ -28,9 +30,15 @@ pub fn minted(
     let issuer = request.issuer;
     let failed =
         |text: &str| Err(Refusal::new(Reason::SubjectMappingFailed, format!("subject of the issuer {issuer}: {text}")));
+    if request.subject.len() > MAX_LENGTH {
+        return failed("its sub has more than 2,048 bytes");
+    }
     let name = match (rule, username) {
+        (SubjectRule::Keep, _) if request.tenant.is_some() => {
+            return failed("keep: users of two tenants may have the same sub; use qualified or mapped");
+        }
         (SubjectRule::Keep, _) => request.subject.to_owned(),
-        (SubjectRule::Qualified, _) => format!("{issuer}#{}", request.subject),
+        (SubjectRule::Qualified, _) => qualified(issuer, request.tenant, request.subject),
         (SubjectRule::Uuid, _) => match request.claims.get("iss").and_then(Value::as_str) {
             Some(iss) => uuid(iss, request.subject).hyphenated().to_string(),
             None => return failed("the token has no iss"),
@@ -49,12 +57,20 @@ pub fn minted(
     };
     if name.trim().is_empty() {
         failed("the name is empty")
-    } else if name.chars().count() > MAX_LENGTH {
-        failed("the name has more than 255 characters")
+    } else if rule == SubjectRule::Mapped && name.len() > MAX_LENGTH {
+        failed("the name has more than 2,048 bytes")
     } else if name.chars().any(char::is_control) {
         failed("the name has control characters")
     } else {
         Ok(name)
+    }
+}
+
+/// The name of an issuer's subject that no subject of another issuer or tenant has.
+pub fn qualified(issuer: &str, tenant: Option<&str>, subject: &str) -> String {
+    match tenant {
+        Some(tenant) => format!("{issuer}#{tenant}#{subject}"),
+        None => format!("{issuer}#{subject}"),
     }
 }
 

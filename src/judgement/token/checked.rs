@@ -28,6 +28,9 @@ pub struct CheckedToken {
     provenance: Provenance,
     held_by_client: bool,
     binding: Binding,
+    tenant: Option<String>,
+    party: Option<String>,
+    note: Option<String>,
 }
 
 /// A token, and who vouches for its claims.
@@ -82,7 +85,8 @@ impl CheckedToken {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let jwt = |token: UnverifiedToken, stated, keys| {
-            let token = token.verify_with(keys, &checks.expectations(), now)?;
+            let token = checks.prepared(token).verify_with(keys, &checks.expectations(), now);
+            let token = token.map_err(|error| checks.refusal(error))?;
             let kind = checks.accept(&token, stated, presenter.client, presenter.evidence)?;
             let binding = Binding::read(token.claims())?;
             Self::new(token, stated, &binding, role, presenter, checks).map(|checked| (kind, checked))
@@ -118,6 +122,7 @@ impl CheckedToken {
                 if !token.is_opaque() {
                     checks.kind(&token, kind)?;
                 }
+                checks.names_its_subject(token.claims())?;
                 checks.fit(&token, presenter.client, presenter.evidence)?;
                 binding.proved_by(presenter.evidence)?;
                 Self::new(token, kind, &binding, role, presenter, checks)
@@ -144,6 +149,9 @@ impl CheckedToken {
             was_issued_to(token.claims(), presenter.client)?;
         }
         Ok(Self {
+            tenant: checks.tenant().map(|tenant| tenant.id.clone()),
+            party: checks.client_of(token.claims()).map(str::to_owned),
+            note: checks.note(token.claims()),
             token,
             kind,
             issuer: checks.issuer_name.to_owned(),
@@ -223,6 +231,21 @@ impl CheckedToken {
     /// Its `iss`. An opaque token has the `iss` of the issuer that was asked.
     pub fn iss(&self) -> &str {
         self.claims().get("iss").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The tenant of its issuer, if the issuer has tenants and issued the token itself.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// The client that it was issued to, as far as the token says so.
+    pub fn client(&self) -> Option<&str> {
+        self.party.as_deref()
+    }
+
+    /// What the audit log must say about a token that the issuer's settings accept in spite of it.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Its token type.

@@ -2,14 +2,20 @@
 
 use serde_json::{Map, Value};
 
+use super::groups;
 use super::kind::{self, IssuerKinds, TokenKind};
 use crate::judgement::jose::checks::{OptionalMember, TokenChecks, rules_hold};
-use crate::judgement::jose::claims;
-use crate::judgement::jose::verify::{Expectations, VerifiedToken};
+use crate::judgement::jose::claims::{self, WrongType};
+use crate::judgement::jose::issuer_claims::{GroupsOverage, Tenant};
+use crate::judgement::jose::verify::{Expectations, TokenError, UnverifiedToken, VerifiedToken};
+use crate::judgement::policy::claim_names::client_of;
 use crate::words::oauth::confirmation::{Binding, Evidence};
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
+
+/// Claims that issuers use in the place of `aud`.
+const AUDIENCE_CLAIMS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
 
 /// How the subject and actor tokens of one issuer are checked.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +50,11 @@ impl AudienceRule<'_> {
 }
 
 impl<'a> SubjectChecks<'a> {
+    /// The token as its issuer writes claims.
+    pub fn prepared(&self, token: UnverifiedToken) -> UnverifiedToken {
+        token.of_issuer(&self.checks.claims)
+    }
+
     /// The expectations of signature, issuer and times.
     pub fn expectations(&self) -> Expectations<'a> {
         Expectations { issuer: self.issuer, algorithms: &self.checks.algorithms, leeway: self.checks.leeway }
@@ -72,9 +83,11 @@ impl<'a> SubjectChecks<'a> {
 
     /// Checks what the configuration says about claims: whom the token is for, its binding, and the issuer's rules.
     pub(super) fn fit(&self, token: &VerifiedToken, client: &str, evidence: Evidence<'_>) -> Result<(), Refusal> {
+        self.is_of_tenant(token.claims())?;
         if !self.is_vouched_for(token) {
-            audience_is(token.claims(), client, self.audience)?;
+            self.audience_is(token.claims(), client)?;
         }
+        self.has_its_groups(token.claims())?;
         Binding::read(token.claims())?.proved_by(evidence)?;
         rules_hold(token.claims(), client, &self.checks.rules)
     }
@@ -85,24 +98,122 @@ impl<'a> SubjectChecks<'a> {
         let may_lack = token.is_opaque() && self.checks.may_lack.contains(&OptionalMember::Aud);
         may_lack && !token.claims().contains_key("aud")
     }
+
+    /// The tenant whose `iss` is expected, if the issuer has tenants.
+    pub(super) fn tenant(&self) -> Option<&'a Tenant> {
+        self.checks.claims.tenant(self.issuer)
+    }
+
+    /// Checks that a token of an earlier exchange names its subject where the issuer's settings say so now.
+    pub(super) fn names_its_subject(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        match &self.checks.claims.subject {
+            Some(name) if claims.get(name) != claims.get("sub") => {
+                let detail = format!("issuers.{}.subjectClaim names another subject now", self.issuer_name);
+                Err(Refusal::new(Reason::SubjectTokenClaims, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The client that a token was issued to.
+    pub(super) fn client_of<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c str> {
+        match self.checks.claims.client {
+            Some(name) => claims.get(name)?.as_str(),
+            None => client_of(claims),
+        }
+    }
+
+    /// What the audit log must say about an accepted token.
+    pub(super) fn note(&self, claims: &Map<String, Value>) -> Option<String> {
+        let mark = groups::left_out(claims).filter(|_| !self.audience.is_own())?;
+        Some(format!("accepted without its user's groups, which {mark} leaves out (issuers.{}.groupsOverage)", self.issuer_name))
+    }
+
+    /// The refusal of a token that could not be verified.
+    pub(super) fn refusal(&self, error: TokenError) -> Refusal {
+        let name = self.issuer_name;
+        let hint = match (&self.checks.claims.subject, self.audience.is_own()) {
+            (Some(claim), _) => format!("the subject's claim {claim} (issuers.{name}.subjectClaim) is missing, empty or no text"),
+            (None, false) => format!(
+                "{error}; if the issuer names the subject in another claim, set issuers.{name}.subjectClaim; in Keycloak, give \
+                 the token's client the client scope basic"
+            ),
+            (None, true) => return error.into(),
+        };
+        match error {
+            TokenError::ClaimMissing("sub") | TokenError::ClaimType(WrongType("sub")) => Refusal::new(error.reason(), hint),
+            _ => error.into(),
+        }
+    }
+
+    /// Checks that `tid` names the tenant of `iss`: the tokens of an issuer's tenants have the same keys.
+    fn is_of_tenant(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        let Some(tenant) = self.tenant() else { return Ok(()) };
+        if claims::string(claims, "tid").map_err(wrong_type)? == Some(tenant.id.as_str()) {
+            return Ok(());
+        }
+        Err(Refusal::new(Reason::SubjectTokenIssuerUntrusted, "the claim tid does not name the tenant of iss"))
+    }
+
+    fn audience_is(&self, claims: &Map<String, Value>, client: &str) -> Result<(), Refusal> {
+        let held = match self.audience {
+            AudienceRule::Client => is_held_by(claims, client)?,
+            AudienceRule::ClientOr(others) => {
+                is_held_by(claims, client)? || party(claims)?.is_some_and(|party| others.contains(party))
+            }
+            AudienceRule::AnyOf(accepted) => return self.is_for(claims, accepted),
+        };
+        let detail = "the client is neither in aud nor azp";
+        if held { Ok(()) } else { Err(Refusal::new(Reason::SubjectTokenAudience, detail)) }
+    }
+
+    /// Checks that one of these audiences is in `aud`; or, if there is no `aud`, in the claim that the issuer's settings name.
+    fn is_for(&self, claims: &Map<String, Value>, accepted: &[String]) -> Result<(), Refusal> {
+        let wrong = |detail: String| Err(Refusal::new(Reason::SubjectTokenAudience, detail));
+        let is_accepted = |value: &str| accepted.iter().any(|one| one == value);
+        let (audiences, issuer) = (claims::audiences(claims).map_err(wrong_type)?, self.issuer_name);
+        if audiences.into_iter().any(is_accepted) {
+            return Ok(());
+        }
+        // An empty list names nobody, as the access tokens of Ory Hydra show.
+        if claims.get("aud").is_some_and(|aud| aud.as_array().is_none_or(|many| !many.is_empty())) {
+            return wrong("no accepted audience is in aud".to_owned());
+        }
+        let Some(name) = self.checks.claims.audience else {
+            let others = AUDIENCE_CLAIMS.iter().filter(|name| claims.contains_key(**name)).copied();
+            let hint = match others.collect::<Vec<_>>() {
+                others if others.is_empty() => String::new(),
+                others => format!(
+                    "; if the issuer says by {} whom the token is for, set issuers.{issuer}.issuer.audienceClaim",
+                    others.join(" or ")
+                ),
+            };
+            return wrong(format!("the claim aud is missing{hint}"));
+        };
+        match claims::string(claims, name).map_err(wrong_type)? {
+            Some(value) if is_accepted(value) => Ok(()),
+            Some(_) => wrong(format!("{name} is no accepted audience (issuers.{issuer}.issuer.audienceClaim)")),
+            None => wrong(format!("aud and {name} are missing (issuers.{issuer}.issuer.audienceClaim)")),
+        }
+    }
+
+    /// Refuses a token that leaves out its user's groups, unless the issuer's settings accept it.
+    fn has_its_groups(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        if self.audience.is_own() || self.checks.claims.groups_overage == GroupsOverage::Accept {
+            return Ok(());
+        }
+        let Some(mark) = groups::left_out(claims) else { return Ok(()) };
+        let name = self.issuer_name;
+        Err(Refusal::new(
+            Reason::SubjectTokenClaims,
+            format!(
+                "{mark} says that the user has more groups than the token can hold: have the issuer write fewer groups, or set \
+                 issuers.{name}.groupsOverage: accept"
+            ),
+        ))
+    }
 }
 
-fn audience_is(claims: &Map<String, Value>, client: &str, rule: AudienceRule<'_>) -> Result<(), Refusal> {
-    const NOT_HELD: &str = "the client is neither in aud nor azp";
-    let (held, detail) = match rule {
-        AudienceRule::Client => (is_held_by(claims, client)?, NOT_HELD),
-        AudienceRule::ClientOr(others) => {
-            let others = party(claims)?.is_some_and(|party| others.contains(party));
-            (is_held_by(claims, client)? || others, NOT_HELD)
-        }
-        AudienceRule::AnyOf(accepted) => {
-            let audiences = claims::audiences(claims).map_err(wrong_type)?;
-            let held = audiences.iter().any(|audience| accepted.iter().any(|one| one == audience));
-            (held, "no accepted audience is in aud")
-        }
-    };
-    if held { Ok(()) } else { Err(Refusal::new(Reason::SubjectTokenAudience, detail)) }
-}
 
 /// Whether a token of the realm was issued for the client, or to it.
 pub(super) fn is_held_by(claims: &Map<String, Value>, client: &str) -> Result<bool, Refusal> {
@@ -128,6 +239,6 @@ fn party(claims: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
     Ok(named("azp")?.or(named("client_id")?))
 }
 
-fn wrong_type(error: claims::WrongType) -> Refusal {
+fn wrong_type(error: WrongType) -> Refusal {
     Refusal::new(Reason::SubjectTokenClaims, error.to_string())
 }

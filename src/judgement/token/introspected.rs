@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::checks::SubjectChecks;
@@ -80,8 +80,9 @@ pub(super) fn access_token(
         claims.extend(claims.get("username").cloned().map(|name| ("sub".to_owned(), name)));
     }
     claims.entry("iss").or_insert_with(|| checks.issuer.into());
+    checks.checks.claims.name_subject(&mut claims);
     let end = may_lack(OptionalMember::Exp).then(|| now.saturating_add(WITHOUT_EXP).unwrap_or(now));
-    held(None, claims, checks.issuer, checks.checks.leeway, now, end).map_err(refusal)
+    held(None, claims, checks.issuer, checks.checks.leeway, now, end).map_err(|error| refusal(error, checks))
 }
 
 /// When the token of an answer expires, if the answer says so.
@@ -96,13 +97,13 @@ pub fn stated_expiry(claims: &Map<String, Value>) -> Result<Option<Timestamp>, W
 }
 
 /// The refusal of an answer. The detail names the setting that allows for what is missing.
-fn refusal(error: TokenError) -> Refusal {
+fn refusal(error: TokenError, checks: &SubjectChecks<'_>) -> Refusal {
     match error {
-        TokenError::ClaimMissing(name @ ("sub" | "exp")) => {
+        TokenError::ClaimMissing(name @ ("sub" | "exp")) if name == "exp" || checks.checks.claims.subject.is_none() => {
             let detail = format!("the issuer's answer has no {name}, and introspection.mayLack does not name {name}");
             Refusal::new(error.reason(), detail)
         }
-        _ => error.into(),
+        _ => checks.refusal(error),
     }
 }
 

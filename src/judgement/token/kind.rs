@@ -27,6 +27,24 @@ const NAMES_OF_KINDS: [&str; 4] = ["typ", "token_use", "token_type", "tokenName"
 /// Hashes that only an ID token has (OpenID Connect Core 1.0 section 3.3.2.11; FAPI 1.0 part 2 section 5.1).
 const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
 
+/// Values of naming claims that say that a token is of another kind, also at an issuer whose claim of this name has values of
+/// its own.
+const NAMES_OF_OTHER_KINDS: [&str; 13] = [
+    "action_token",
+    "authorization_code",
+    "code",
+    "initialaccesstoken",
+    "logout",
+    "logout_token",
+    "offline",
+    "offline_token",
+    "refresh",
+    "refresh_token",
+    "registrationaccesstoken",
+    "rt",
+    "rt+jwt",
+];
+
 /// Claims that only tokens of other kinds have, whatever else these tokens say.
 const OTHER_KINDS: [(&str, &str); 11] = [
     ("events", "a security event or logout token"),
@@ -92,6 +110,11 @@ pub(super) struct IssuerKinds<'a> {
 }
 
 impl IssuerKinds<'_> {
+    /// Whether the claim marks tokens of another kind.
+    fn marks(self, name: &str) -> bool {
+        !self.rules.tolerates(name)
+    }
+
     /// Whether an access token of the issuer may be unmarked. With `accessTokens`, the configuration says how they look.
     fn has_unmarked(self) -> bool {
         !self.of_realm && self.rules.access_tokens.is_none()
@@ -114,7 +137,7 @@ pub(super) fn check(token: &VerifiedToken, stated: TokenType, kinds: IssuerKinds
     let wrong = |actual: &str| {
         Refusal::new(Reason::SubjectTokenKind, format!("expected a token of the type {}, but {actual}", stated.name()))
     };
-    let kind = recognise(token, kinds).map_err(|actual| wrong(&actual))?;
+    let Recognised { kind, mark } = recognise(token, kinds).map_err(|actual| wrong(&actual))?;
     let own = kinds.own;
     let fits = match stated {
         TokenType::AccessToken => kind == TokenKind::Access || kind == TokenKind::Unmarked && kinds.has_unmarked(),
@@ -123,7 +146,7 @@ pub(super) fn check(token: &VerifiedToken, stated: TokenType, kinds: IssuerKinds
         TokenType::IdJag => kind == TokenKind::IdJag,
         TokenType::RefreshToken | TokenType::Saml1 | TokenType::Saml2 => false,
     };
-    if fits { Ok(kind) } else { Err(wrong(&described(kind, kinds))) }
+    if fits { Ok(kind) } else { Err(wrong(&described(kind, mark, kinds))) }
 }
 
 /// Checks an introspection answer about an access token: no claim may say that the token is of another kind. The names of
@@ -136,51 +159,79 @@ pub(super) fn check_introspected(claims: &Map<String, Value>) -> Result<(), Refu
     })
 }
 
-fn described(kind: TokenKind, kinds: IssuerKinds<'_>) -> String {
+fn described(kind: TokenKind, mark: Option<&str>, kinds: IssuerKinds<'_>) -> String {
     let issuer = kinds.issuer;
-    match kind {
-        TokenKind::Access => "it is an access token".to_owned(),
-        TokenKind::Id => "it is an ID token".to_owned(),
-        TokenKind::IdJag => "the header's typ is that of an ID-JAG".to_owned(),
-        TokenKind::Unmarked if kinds.own => "it has no claim typ, as the realm's tokens of this type have".to_owned(),
-        TokenKind::Unmarked if kinds.of_realm => {
+    match (kind, mark) {
+        (TokenKind::Access, _) => "it is an access token".to_owned(),
+        (TokenKind::Id, Some(mark)) if !kinds.of_realm => format!(
+            "its claim {mark} is that of an ID token: if the issuer writes it into access tokens, too, add it to \
+             issuers.{issuer}.accessTokens.mayHave"
+        ),
+        (TokenKind::Id, _) => "it is an ID token".to_owned(),
+        (TokenKind::IdJag, _) => "the header's typ is that of an ID-JAG".to_owned(),
+        (TokenKind::Unmarked, _) if kinds.own => "it has no claim typ, as the realm's tokens of this type have".to_owned(),
+        (TokenKind::Unmarked, _) if kinds.of_realm => {
             "nothing in it says so: let the identity provider write at+jwt into the header (RFC 9068) or a claim scope or \
              client_id, or let callers and the permission name the type jwt"
                 .to_owned()
         }
-        TokenKind::Unmarked => format!(
+        (TokenKind::Unmarked, _) => format!(
             "nothing in it says so, and the expression of issuers.{issuer}.accessTokens is false for it: correct the \
              expression, or let callers and the permission name the type jwt"
         ),
     }
 }
 
+/// The kind of a token, and the claim that marks an ID token without naming the kind.
+struct Recognised {
+    kind: TokenKind,
+    mark: Option<&'static str>,
+}
+
+impl Recognised {
+    fn of(kind: TokenKind) -> Self {
+        Self { kind, mark: None }
+    }
+}
+
 /// The kind of the token. The error says of which other kind the token is, or what contradicts.
-fn recognise(token: &VerifiedToken, kinds: IssuerKinds<'_>) -> Result<TokenKind, String> {
+fn recognise(token: &VerifiedToken, kinds: IssuerKinds<'_>) -> Result<Recognised, String> {
     let claims = token.claims();
     let header = header_kind(token.typ())?;
-    let hash = HASHES.iter().find(|name| claims.contains_key(**name));
+    let hash = HASHES.into_iter().find(|name| claims.contains_key(*name) && kinds.marks(name));
     if let Some(other) = other_kind(claims, &OTHER_KINDS).or_else(|| own_assertion(claims)) {
         return Err(other);
     }
     let mut named = Vec::from_iter(header);
     for name in NAMES_OF_KINDS {
-        named.extend(named_kind(claims, name)?);
+        named.extend(named_kind(claims, name, kinds)?);
     }
+    let mark = hash.filter(|_| named.is_empty());
     named.extend(hash.map(|_| TokenKind::Id));
     let kind = named.first().copied();
     if named.iter().any(|other| Some(*other) != kind) {
-        return Err("its marks are those of different kinds".to_owned());
+        let hint = match hash {
+            Some(mark) if !kinds.own => format!(
+                ": {mark} is that of an ID token; if the issuer writes it into access tokens, too, add it to \
+                 issuers.{}.accessTokens.mayHave",
+                kinds.issuer
+            ),
+            _ => String::new(),
+        };
+        return Err(format!("its marks are those of different kinds{hint}"));
     }
     if let Some(rule) = kinds.rules.access_tokens.as_ref().filter(|_| may_be_access(kind))
         && holds(rule, kind, claims, kinds.issuer)?
     {
-        return Ok(TokenKind::Access);
+        return Ok(Recognised::of(TokenKind::Access));
     }
+    let login = || about_login(claims, kinds).filter(|_| !kinds.own);
     match kind {
-        Some(kind) => Ok(kind),
-        None if !kinds.own && is_about_login(claims) => Ok(TokenKind::Id),
-        None => unnamed(claims, kinds.own),
+        Some(kind) => Ok(Recognised { kind, mark }),
+        None => match login() {
+            Some(mark) => Ok(Recognised { kind: TokenKind::Id, mark: Some(mark) }),
+            None => unnamed(claims, kinds.own).map(Recognised::of),
+        },
     }
 }
 
@@ -228,9 +279,19 @@ fn header_kind(typ: Option<&str>) -> Result<Option<TokenKind>, String> {
     }
 }
 
-/// The kind that a claim names. `Bearer` in `token_type` says how the token is used.
-fn named_kind(claims: &Map<String, Value>, name: &'static str) -> Result<Option<TokenKind>, String> {
-    let Some(text) = claims::string(claims, name).map_err(|error| error.to_string())? else { return Ok(None) };
+/// The kind that a claim names. `Bearer` in `token_type` says how the token is used. If the issuer gives a claim of this name
+/// values of its own, only a value that names another kind says something.
+fn named_kind(
+    claims: &Map<String, Value>,
+    name: &'static str,
+    kinds: IssuerKinds<'_>,
+) -> Result<Option<TokenKind>, String> {
+    let is_meant = kinds.own || kinds.marks(name);
+    let text = match claims::string(claims, name) {
+        Ok(Some(text)) => text,
+        Err(error) if is_meant => return Err(error.to_string()),
+        Ok(None) | Err(_) => return Ok(None),
+    };
     let is_bound = || claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
     match text.to_ascii_lowercase().as_str() {
         "bearer" if name == "token_type" => Ok(None),
@@ -238,7 +299,16 @@ fn named_kind(claims: &Map<String, Value>, name: &'static str) -> Result<Option<
         // What Keycloak writes into an access token that is bound to a key.
         "dpop" if is_bound() => Ok(Some(TokenKind::Access)),
         "id" | "id_token" => Ok(Some(TokenKind::Id)),
-        _ => Err(format!("its claim {name} is {:?}", clipped(text))),
+        other if NAMES_OF_OTHER_KINDS.contains(&other) => Err(format!("its claim {name} is {:?}", clipped(text))),
+        "dpop" => Err(format!("its claim {name} is {:?}, and it is bound to no key", clipped(text))),
+        _ if !is_meant => Ok(None),
+        _ if kinds.own => Err(format!("its claim {name} is {:?}", clipped(text))),
+        _ => Err(format!(
+            "its claim {name} is {:?}: if the issuer means something of its own by it, add {name} to \
+             issuers.{}.accessTokens.mayHave",
+            clipped(text),
+            kinds.issuer
+        )),
     }
 }
 
@@ -263,11 +333,12 @@ fn workload(claims: &Map<String, Value>) -> Option<String> {
     account.then(|| "it is the token of a Kubernetes service account".to_owned())
 }
 
-/// Whether a foreign token that does not name its kind is an ID token: it has a nonce, or says something about the login or the
-/// person and has no mark of an access token.
-fn is_about_login(claims: &Map<String, Value>) -> bool {
-    let says_how = LOGIN.iter().any(|name| claims.contains_key(*name));
-    claims.contains_key("nonce") || says_how && !looks_like_access(claims)
+/// The claim that makes a foreign token that does not name its kind an ID token: its nonce, or what it says about the login or
+/// the person if it has no mark of an access token.
+fn about_login(claims: &Map<String, Value>, kinds: IssuerKinds<'_>) -> Option<&'static str> {
+    let marks = |name: &&'static str| claims.contains_key(*name) && kinds.marks(name);
+    let nonce = Some("nonce").filter(marks);
+    nonce.or_else(|| LOGIN.into_iter().find(marks).filter(|_| !looks_like_access(claims)))
 }
 
 fn looks_like_access(claims: &Map<String, Value>) -> bool {

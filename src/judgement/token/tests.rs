@@ -13,6 +13,7 @@ use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::parse;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::judgement::jose::tests::{CORP, ISSUER, NOW, claims, header, now, rs256, with, without};
 use crate::judgement::jose::verify::{VerifiedToken, Verifier, peek};
 use crate::words::oauth::confirmation::Evidence;
@@ -119,6 +120,7 @@ fn subject_tokens() {
         row("of another issuer", with(own(), "iss", json!("x")), Err(Reason::SubjectTokenIssuerUntrusted)),
     ];
     let checks = TokenChecks {
+        claims: IssuerClaims::default(),
         algorithms: vec![Algorithm::RS256],
         leeway: SignedDuration::from_secs(10),
         rules: Vec::new(),
@@ -137,8 +139,84 @@ fn subject_tokens() {
 }
 
 #[test]
+fn whom_a_token_without_aud_is_for() {
+    let (yes, no) = (Ok(()), Err("no accepted audience is in aud"));
+    let missing = Err("the claim aud is missing");
+    let foreign = || with(without(claims(), "typ"), "scope", json!("email"));
+    let lacks = || without(without(foreign(), "aud"), "azp");
+    let accepted = ["app".to_owned(), "https://sso.example.org".to_owned()];
+    for (name, setting, claims, expected) in [
+        ("the default", None, with(lacks(), "client_id", json!("app")), missing),
+        ("the default, nothing to name", None, lacks(), missing),
+        ("the claim", Some("client_id"), with(lacks(), "client_id", json!("app")), yes),
+        ("another party", Some("client_id"), with(lacks(), "client_id", json!("other")), Err("client_id is no accepted")),
+        ("another claim", Some("client_id"), with(lacks(), "azp", json!("app")), Err("aud and client_id are missing")),
+        ("a claim that is no text", Some("client_id"), with(lacks(), "client_id", json!(["app"])), Err("the claim client_id")),
+        ("an empty aud", Some("azp"), with(with(lacks(), "azp", json!("app")), "aud", json!([])), yes),
+        ("an empty aud, the default", None, with(with(lacks(), "azp", json!("app")), "aud", json!([])), missing),
+        ("an empty text in aud", Some("azp"), with(with(lacks(), "azp", json!("app")), "aud", json!("")), no),
+        ("aud of somebody else", Some("azp"), with(with(lacks(), "azp", json!("app")), "aud", json!("other")), no),
+        ("aud of somebody else, in a list", Some("azp"), with(with(lacks(), "azp", json!("app")), "aud", json!(["x"])), no),
+        ("aud null", Some("azp"), with(with(lacks(), "azp", json!("app")), "aud", json!(null)), Err("the claim aud")),
+        ("aud that fits", Some("azp"), with(lacks(), "aud", json!(["https://sso.example.org"])), yes),
+    ] {
+        let checks = TokenChecks {
+            claims: IssuerClaims { audience: setting, ..IssuerClaims::default() },
+            algorithms: vec![Algorithm::RS256],
+            leeway: SignedDuration::from_secs(10),
+            rules: Vec::new(),
+            kinds: KindRules::default(),
+        };
+        let audience = AudienceRule::AnyOf(&accepted);
+        let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience };
+        let token = Secret::new(rs256(&header(), &claims));
+        let found = check(&token, TokenType::Jwt, "front-end-app", &checks, Evidence::default());
+        match (found, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(refusal), Err(part)) => assert!(refusal.detail.starts_with(part), "{name}: {}", refusal.detail),
+            (found, expected) => panic!("{name}: {found:?}, not {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_subject_is_read_where_its_issuer_writes_it() {
+    for (name, setting, changed, expected) in [
+        ("the default", None, claims(), Ok("alice")),
+        ("sub is missing", None, without(claims(), "sub"), Err("issuers.corp.subjectClaim")),
+        ("the claim", Some("uid"), with(without(claims(), "sub"), "uid", json!("bob")), Ok("bob")),
+        ("in the place of sub", Some("uid"), with(claims(), "uid", json!("bob")), Ok("bob")),
+        ("never sub instead", Some("uid"), claims(), Err("the subject's claim uid (issuers.corp.subjectClaim) is missing")),
+        ("empty", Some("uid"), with(claims(), "uid", json!("")), Err("the subject's claim uid")),
+        ("no text", Some("uid"), with(claims(), "uid", json!(7)), Err("the subject's claim uid")),
+        ("the issuer's own name", Some("uid"), with(claims(), "uid", json!(ISSUER)), Err("iss is sub")),
+    ] {
+        let checks = TokenChecks {
+            claims: IssuerClaims { subject: setting.map(str::to_owned), ..IssuerClaims::default() },
+            algorithms: vec![Algorithm::RS256],
+            leeway: SignedDuration::from_secs(10),
+            rules: Vec::new(),
+            kinds: KindRules::default(),
+        };
+        let accepted = ["front-end-app".to_owned()];
+        let audience = AudienceRule::AnyOf(&accepted);
+        let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience };
+        let token = Secret::new(rs256(&header(), &changed));
+        let found = check(&token, TokenType::AccessToken, "front-end-app", &checks, Evidence::default());
+        match (found, expected) {
+            (Ok(token), Ok(subject)) => {
+                assert_eq!((token.subject(), &token.claims()["sub"]), (subject, &json!(subject)), "{name}");
+            }
+            (Err(refusal), Err(part)) => assert!(refusal.detail.contains(part), "{name}: {}", refusal.detail),
+            (found, expected) => panic!("{name}: {found:?}, not {expected:?}"),
+        }
+    }
+}
+
+#[test]
 fn no_client_is_nobodys_party() {
     let checks = TokenChecks {
+        claims: IssuerClaims::default(),
         algorithms: vec![Algorithm::RS256],
         leeway: SignedDuration::ZERO,
         rules: Vec::new(),
@@ -163,6 +241,7 @@ fn claim_rules_must_hold() {
     for (name, source, expected) in cases {
         let expression = Expression::compile(source).unwrap();
         let checks = TokenChecks {
+            claims: IssuerClaims::default(),
             algorithms: vec![Algorithm::RS256],
             leeway: SignedDuration::ZERO,
             rules: vec![ClaimRule { expression, message: "the message".to_owned() }],
@@ -202,6 +281,7 @@ fn a_request_is_checked_with_its_own_token_type_and_client() {
         Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap())
     };
     let checks = TokenChecks {
+        claims: IssuerClaims::default(),
         algorithms: vec![Algorithm::RS256],
         leeway: SignedDuration::ZERO,
         rules: Vec::new(),

@@ -9,14 +9,16 @@ use crate::words::secret::Secret;
 /// The realm or issuer that the token is checked for.
 pub(super) enum TokenAuthority<'c> {
     Realm(&'c Realm),
-    Issuer(&'c TrustedIssuer),
+    /// The issuer, and the `iss` that the token must have.
+    Issuer(&'c TrustedIssuer, &'c str),
 }
 
 impl<'c> TokenAuthority<'c> {
     /// Finds the authority with this name, or, without a name, with the token's `iss`. A name that nobody has is an
     /// error, and an `iss` that two authorities have.
     pub(super) fn find(config: &'c Config, name: Option<&str>, iss: &str) -> Result<Option<Self>, CommandFailure> {
-        let all = || config.realms.values().map(Self::Realm).chain(config.issuers.values().map(Self::Issuer));
+        let issuer = |one: &'c TrustedIssuer| Self::Issuer(one, one.tokens.claims.expected_iss(&one.url, iss).unwrap_or(&one.url));
+        let all = || config.realms.values().map(Self::Realm).chain(config.issuers.values().map(issuer));
         if let Some(name) = name {
             let found = all().find(|one| one.checks().issuer_name == name);
             return found.map(Some).ok_or_else(|| {
@@ -37,7 +39,7 @@ impl<'c> TokenAuthority<'c> {
     pub(super) fn fetcher(&self, config: &Config) -> Result<Fetcher, CommandFailure> {
         match self {
             Self::Realm(realm) => Fetcher::realm(&config.upstream, realm),
-            Self::Issuer(issuer) => Fetcher::issuer(issuer),
+            Self::Issuer(issuer, _) => Fetcher::issuer(issuer),
         }
         .map_err(CommandFailure::of)
     }
@@ -58,9 +60,9 @@ impl<'c> TokenAuthority<'c> {
                 checks: &realm.tokens,
                 audience: AudienceRule::Client,
             },
-            Self::Issuer(issuer) => SubjectChecks {
+            Self::Issuer(issuer, iss) => SubjectChecks {
                 issuer_name: &issuer.name,
-                issuer: &issuer.url,
+                issuer: iss,
                 checks: &issuer.tokens,
                 audience: AudienceRule::AnyOf(&issuer.audiences),
             },
@@ -72,7 +74,7 @@ impl std::fmt::Display for TokenAuthority<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Realm(realm) => write!(f, "realm {}", realm.name),
-            Self::Issuer(issuer) => write!(f, "issuer {}", issuer.name),
+            Self::Issuer(issuer, _) => write!(f, "issuer {}", issuer.name),
         }
     }
 }

@@ -212,7 +212,7 @@ reasons! {
     SubjectTokenUsed = "subject_token_used" (SubjectToken, INVALID_TOKEN):
         "The permission allows one exchange of a subject token, and this subject token was exchanged before.",
     SubjectMappingFailed = "subject_mapping_failed" (SubjectToken, INVALID_TOKEN):
-        "The issuer's claimMappings.username gives no name for this subject.",
+        "The issuer's claimMappings.username gives no name for this subject, or its `sub` has more than 2,048 bytes.",
     IntrospectionUnavailable = "introspection_unavailable" (Unavailable, UNAVAILABLE):
         "Cambio can't ask the issuer whether the subject token is active.",
     DirectoryUnavailable = "directory_unavailable" (Unavailable, UNAVAILABLE):

@@ -5,9 +5,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{means, some};
+use super::schema::{each, means, some};
 use super::value::{Period, period};
 use crate::judgement::jose::checks::OptionalMember as Member;
+use crate::judgement::jose::issuer_claims;
 
 /// A foreign issuer whose tokens may be subject tokens.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -39,6 +40,16 @@ pub struct TrustedIssuer {
     /// Rules for the claims of subject tokens. Each must hold.
     #[serde(default)]
     pub claim_validation_rules: Vec<ClaimValidationRule>,
+    /// Claim that names the subject in every token of the issuer, in the place of `sub`. Its value must be unique at the
+    /// issuer and never be given to somebody else. Everything that reads `sub` reads it, expressions too.
+    #[schemars(extend("format" = "subject-claim"))]
+    pub subject_claim: Option<String>,
+    /// Claim that names the client that a token was issued to: the `client_id` of an actor in `act`. Without it, `azp`, else
+    /// `client_id`.
+    pub client_claim: Option<ClientClaim>,
+    /// A token whose user has more groups than a token can hold (`_claim_names` or `hasgroups` of Microsoft Entra).
+    #[serde(default)]
+    pub groups_overage: GroupsOverage,
     /// How the issuer's access tokens look. Without it, an access token has `at+jwt` in its header; or a claim `typ`,
     /// `token_use`, `token_type` or `tokenName` that says so; or a claim `scope`, `scp`, `client_id`, `cid`, `appid`, `azpacr`
     /// or `gty`; or no mark of any kind. Write it for an issuer that signs tokens of several kinds with one key.
@@ -57,12 +68,20 @@ pub struct TrustedIssuer {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuerIdentity {
-    /// The `iss` claim of the issuer's tokens, letter for letter.
-    #[schemars(extend("format" = "http-url"))]
+    /// The `iss` claim of the issuer's tokens, letter for letter. It need not be a URL if `jwksURL`, `jwksFile` or
+    /// `discoveryURL` says where the keys come from. `{tenantid}` stands for each of `tenants`.
+    #[schemars(extend("format" = "issuer"))]
     pub url: String,
+    /// Tenants of Microsoft Entra whose tokens are accepted, by their ids, if `url` has `{tenantid}`. The claim `tid` must
+    /// name the tenant of `iss`.
+    #[schemars(transform = some("tenant", "name the tenants whose tokens are accepted"))]
+    pub tenants: Option<Vec<String>>,
     /// Values for the `aud` claim: a token must have one of them.
     #[schemars(transform = some("aud-value", "name the values of which one must be in `aud`"))]
     pub audiences: Vec<String>,
+    /// Claim that must have one of `audiences` in a token without `aud`. A token with `aud` is held to `aud`.
+    #[serde(default)]
+    pub audience_claim: AudienceClaim,
     /// URL of the discovery document. Without it, `url` with `/.well-known/openid-configuration`.
     #[serde(rename = "discoveryURL")]
     #[schemars(extend("format" = "http-url-query"))]
@@ -172,8 +191,59 @@ pub struct ClaimMapping {
 pub struct AccessTokens {
     /// CEL expression over `claims` that is true for the issuer's access tokens and for none of its other tokens, for
     /// instance `"repository" in claims`. Tokens that say that they are of another kind stay refused.
-    pub expression: String,
+    pub expression: Option<String>,
+    /// Claims that mark other kinds of tokens, and that this issuer writes into access tokens, too: `at_hash`, `c_hash`,
+    /// `s_hash`, `nonce`; `acr`, `amr`, `auth_time`, `azp`, `email_verified`, `family_name`, `given_name`, `name`, `picture`,
+    /// `preferred_username`, `sid`; and `typ`, `token_use`, `token_type`, `tokenName` with values of the issuer's own. The
+    /// issuer's ID tokens then count as access tokens, unless something else marks them.
+    #[serde(default)]
+    #[schemars(transform = each("mark"))]
+    pub may_have: Vec<String>,
 }
+
+/// A claim that says whom a token is for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudienceClaim {
+    /// Every token must have `aud`.
+    #[default]
+    Aud,
+    /// As Amazon Cognito's access tokens have it.
+    ClientId,
+    /// The authorized party.
+    Azp,
+    /// As Microsoft Entra's access tokens of version 1 have it.
+    Appid,
+    /// As Okta's access tokens have it.
+    Cid,
+}
+
+/// A claim that names the client that a token was issued to.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientClaim {
+    /// As Keycloak, Auth0, and Microsoft Entra with version 2 have it.
+    Azp,
+    /// As RFC 9068 has it.
+    ClientId,
+    /// As Microsoft Entra with version 1 has it.
+    Appid,
+    /// As Okta has it.
+    Cid,
+}
+
+/// What becomes of a token without the groups of its user.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GroupsOverage {
+    /// The token is refused.
+    #[default]
+    Refuse,
+    /// The token counts as one without groups, and the audit line says so.
+    Accept,
+}
+
+means!(GroupsOverage => issuer_claims::GroupsOverage: Refuse Accept);
 
 /// A rule for claims.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

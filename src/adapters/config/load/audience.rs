@@ -35,6 +35,8 @@ pub(super) struct Main<'a> {
     pub(super) realms: Option<&'a BTreeMap<String, Realm>>,
     /// The local names of foreign subjects, by issuer.
     pub(super) usernames: Option<&'a BTreeMap<String, Expression>>,
+    /// The issuers that have tenants.
+    pub(super) with_tenants: &'a BTreeSet<String>,
 }
 
 /// Checks one file.
@@ -117,9 +119,14 @@ fn foreign<'p>(permissions: &'p [Permission], own: &str) -> BTreeSet<&'p String>
 /// The subjects of minted tokens: `mapped` needs a mapping for each issuer, and `keep` a warning.
 fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: &At<'_>) {
     match rule {
-        SubjectRule::Keep if !foreign.is_empty() => at.warning(
-            "keep: a foreign issuer's subject keeps its sub, which may be equal to the sub of somebody else in the realm",
-        ),
+        SubjectRule::Keep if !foreign.is_empty() => {
+            for name in foreign.iter().filter(|name| main.with_tenants.contains(**name)) {
+                at.problem(format!("keep: users of two tenants of {name} may have the same sub; use qualified or mapped"));
+            }
+            at.warning(
+                "keep: a foreign issuer's subject keeps its sub, which may be equal to the sub of somebody else in the realm",
+            );
+        }
         SubjectRule::Mapped => {
             let unmapped = |name: &str| main.usernames.is_some_and(|all| !all.contains_key(name));
             for name in foreign.iter().filter(|name| unmapped(name)) {

@@ -13,6 +13,8 @@ use jsonwebtoken::Algorithm;
 use crate::adapters::config::file::value::{duration, size_of};
 use crate::adapters::config::settings::proxy::Proxy;
 use crate::judgement::client::secret::SecretHash;
+use crate::judgement::jose::checks::KindRules;
+use crate::judgement::jose::issuer_claims::TENANT_PLACE;
 use crate::judgement::jose::jws;
 use crate::judgement::policy::admin_roles::{AdminRoles, NoRole};
 use crate::judgement::route::canonical::is_canonical;
@@ -29,7 +31,7 @@ pub(super) enum Misfit {
 type Check = fn(&str) -> Result<(), Misfit>;
 
 /// The formats of the schemas.
-const FORMATS: [(&str, Check); 32] = [
+const FORMATS: [(&str, Check); 36] = [
     ("absolute-uri", absolute_uri),
     ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
     ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),
@@ -43,9 +45,11 @@ const FORMATS: [(&str, Check); 32] = [
     ("http-url", |text| url(text, false).map(drop)),
     ("http-url-query", |text| url(text, true).map(drop)),
     ("identity-header", identity_header),
+    ("issuer", issuer),
     ("issuer-algorithm", |text| quoted(issuer_algorithm(text).is_some(), refused_algorithm(text))),
     ("label", label),
     ("log-filter", log_filter),
+    ("mark", mark),
     ("name", name),
     ("name-or-star", |text| if text == "*" { Ok(()) } else { name(text) }),
     ("network", network),
@@ -58,6 +62,8 @@ const FORMATS: [(&str, Check); 32] = [
     ("secret-hash", |text| SecretHash::parse(text).map(drop).map_err(|error| Misfit::Alone(error.to_string()))),
     ("size", |text| alone(size_of(text).is_some(), "must be a size, such as 65536, 64KiB or 1MiB")),
     ("socket-address", socket_address),
+    ("subject-claim", subject_claim),
+    ("tenant", tenant),
     ("team", |text| alone(!text.trim().is_empty(), "is empty: name the team that owns this file")),
     ("thumbprint", thumbprint),
     ("web-origin", web_origin),
@@ -234,6 +240,42 @@ fn url(text: &str, query: bool) -> Result<Uri, Misfit> {
         Ok(uri) => return Ok(uri),
     };
     Err(Misfit::Alone(message.to_owned()))
+}
+
+/// An `iss`: a `StringOrURI` (RFC 7519 section 2), in which `{tenantid}` may stand for a tenant. An address of the web must
+/// be a URL, so that a slip in it is found.
+fn issuer(text: &str) -> Result<(), Misfit> {
+    let concrete = text.replacen(TENANT_PLACE, "tenant", 1);
+    alone(!concrete.contains(['{', '}']), "has braces: {tenantid} alone stands for something, and once only")?;
+    let plain = !text.is_empty() && !text.contains(|one: char| one.is_whitespace() || one.is_control());
+    alone(plain, "must be the `iss` of the issuer's tokens, which has no spaces")?;
+    let Some((scheme, _)) = concrete.split_once(':') else { return Ok(()) };
+    if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
+        return url(&concrete, false).map(drop);
+    }
+    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let is_scheme = scheme.starts_with(|one: char| one.is_ascii_alphabetic()) && scheme.bytes().all(letter);
+    alone(is_scheme, "has a colon and is no URI (RFC 7519 section 2)")
+}
+
+/// A tenant's id: it becomes a part of an `iss` and of a `sub`.
+fn tenant(text: &str) -> Result<(), Misfit> {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+    let fits = (1..=64).contains(&text.len()) && text.bytes().all(letter);
+    alone(fits, "must be a tenant's id, as the claim `tid` has it, such as 9188040d-6c67-4c5b-b112-36a304b66dad")
+}
+
+/// A claim that can mark other kinds of tokens.
+fn mark(text: &str) -> Result<(), Misfit> {
+    let marks = KindRules::MARKS;
+    quoted(marks.contains(&text), &format!("marks no other kind of token; there are {}", marks.join(", ")))
+}
+
+/// A claim that can name a subject.
+fn subject_claim(text: &str) -> Result<(), Misfit> {
+    name(text)?;
+    let other = ["iss", "aud", "exp", "nbf", "iat", "jti", "act", "may_act", "cnf", "tid"].contains(&text);
+    quoted(!other, "is a claim with another meaning")
 }
 
 fn bad_port(authority: &http::uri::Authority) -> bool {

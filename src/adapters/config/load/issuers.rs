@@ -1,5 +1,7 @@
 //! `issuers`, and what realms and issuers have in common: checks of tokens, keys, and Cambio's own clients.
 
+mod identity;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::adapters::config::file::value::Period;
 use crate::adapters::config::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, TrustedIssuer};
 use crate::adapters::config::settings::proxy::Proxies;
 use crate::judgement::jose::checks::{ClaimRule, KindRules, OptionalMember, TokenChecks};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::words::secret::Secret;
 
 pub(super) fn issuers(main: &Config, proxies: &Proxies, at: &At<'_>) -> Option<BTreeMap<String, TrustedIssuer>> {
@@ -24,15 +27,10 @@ pub(super) fn issuers(main: &Config, proxies: &Proxies, at: &At<'_>) -> Option<B
         if main.realms.contains_key(name) {
             at.problem("is also the name of a realm");
         }
-        let url = &issuer.issuer.url;
-        let earlier = main.issuers.iter().take_while(|(other, _)| *other != name);
-        let mut others = main.realms.iter().map(|(name, realm)| (name, &realm.issuer));
-        let other = others
-            .find(|(_, other)| *other == url)
-            .or_else(|| earlier.map(|(name, one)| (name, &one.issuer.url)).find(|(_, other)| *other == url));
-        if let Some((other, _)) = other {
+        if let Some(other) = identity::namesake(name, issuer, main) {
             at.field("issuer").field("url").problem(format!("is also the issuer of {other}"));
         }
+        identity::check(issuer, at);
         trusted_issuer(name, issuer, proxies, at)
     })
 }
@@ -47,6 +45,9 @@ fn trusted_issuer(name: &str, file: &file::TrustedIssuer, proxies: &Proxies, at:
     let username = at
         .field("claimMappings")
         .optional("username", mapping, |mapping, at| expression(&mapping.expression, &at.field("expression")));
+    if let Some(Some(expression)) = &username {
+        identity::check_username(expression, &file.issuer, &at.field("claimMappings").field("username"));
+    }
     Some(TrustedIssuer {
         name: name.to_owned(),
         url: file.issuer.url.clone(),
@@ -74,8 +75,9 @@ fn key_source(file: &file::TrustedIssuer, at: &At<'_>) -> Option<KeySource> {
     }
     match (&file.issuer.discovery_url, &file.jwks_url, &file.jwks_file) {
         (None, None, None) => {
-            let base = file.issuer.url.trim_end_matches('/');
-            warn_of_plain(base, &identity.field("url"));
+            let at = identity.field("url");
+            let base = identity::fetched(&file.issuer, &at)?;
+            warn_of_plain(base, &at);
             Some(KeySource::Discovery(format!("{base}/.well-known/openid-configuration")))
         }
         (Some(url), None, None) => {
@@ -124,14 +126,19 @@ fn line(bytes: &[u8]) -> Option<&str> {
 /// What an issuer's ID token is bound to is that issuer's affair: the token is made for this realm.
 fn issuer_tokens(file: &file::TrustedIssuer, at: &At<'_>) -> Option<TokenChecks> {
     let access_tokens = at.optional("accessTokens", file.access_tokens.as_ref(), |rule, at| {
-        expression(&rule.expression, &at.field("expression"))
+        if rule.expression.is_none() && rule.may_have.is_empty() {
+            return at.refuse("needs expression or mayHave");
+        }
+        at.optional("expression", rule.expression.as_deref(), expression)
     });
+    let may_have = file.access_tokens.as_ref().map(|rule| rule.may_have.clone()).unwrap_or_default();
     let algorithms = all(file.algorithms.iter().map(|name| issuer_algorithm(name)));
     let tokens = token_checks(algorithms, &file.leeway, &file.claim_validation_rules, at)?;
-    let kinds = KindRules { access_tokens: access_tokens?, unbound_id_tokens: true, unnamed: false };
+    let access_tokens = access_tokens?.flatten();
+    let kinds = KindRules { access_tokens, may_have, unbound_id_tokens: true, unnamed: false };
     let may_lack =
         file.introspection.iter().flat_map(|one| &one.may_lack).map(|one| OptionalMember::from(*one)).collect();
-    Some(TokenChecks { kinds, may_lack, ..tokens })
+    Some(TokenChecks { claims: identity::claims(file), kinds, may_lack, ..tokens })
 }
 
 pub(super) fn token_checks(
@@ -144,8 +151,8 @@ pub(super) fn token_checks(
         let message = rule.message.clone().unwrap_or_else(|| format!("not true: {}", rule.expression));
         Some(ClaimRule { expression: expression(&rule.expression, &at.field("expression"))?, message })
     });
-    let (kinds, may_lack) = (KindRules::default(), Vec::new());
-    Some(TokenChecks { algorithms: algorithms?, leeway: leeway.signed()?, rules: rules?, kinds, may_lack })
+    let (claims, kinds, may_lack) = (IssuerClaims::default(), KindRules::default(), Vec::new());
+    Some(TokenChecks { claims, algorithms: algorithms?, leeway: leeway.signed()?, rules: rules?, kinds, may_lack })
 }
 
 /// Checks for an issuer's tokens. `None` if its entry has problems, which are reported at the entry.

@@ -96,7 +96,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         token_checks(algorithms(&file.algorithms), &file.leeway, &file.claim_validation_rules, at).map(|tokens| {
             let unbound_id_tokens = file.unbound_id_tokens == file::UnboundIdTokens::Accept;
             let unnamed = file.endpoints.is_some();
-            TokenChecks { kinds: KindRules { access_tokens: None, unbound_id_tokens, unnamed }, ..tokens }
+            TokenChecks { kinds: KindRules { unbound_id_tokens, unnamed, ..KindRules::default() }, ..tokens }
         });
     let signing = keys::signing(file, at);
     let introspection = at.optional("introspection", file.introspection.as_ref(), |client, at| {

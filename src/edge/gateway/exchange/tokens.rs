@@ -63,14 +63,14 @@ impl Case<'_> {
             let detail = format!("{name} is no longer among subjectIssuers of realm {realm}");
             Refusal::new(Reason::SubjectTokenIssuerUntrusted, detail)
         };
-        let checks = |name: &str| {
-            let issuer = issuers.trusted_by_name(self.realm, name);
+        let checks = |name: &str, iss: &str| {
+            let issuer = issuers.trusted_by_name(self.realm, name, iss);
             issuer.map(|issuer| issuer.checks).ok_or_else(|| untrusted(name))
         };
         let context = RefreshContext {
             scope: refresh.request.scope(),
-            subject: checks(renewal.subject_issuer())?,
-            actor: renewal.actor_issuer().map(checks).transpose()?,
+            subject: checks(renewal.subject_issuer(), renewal.subject_iss())?,
+            actor: renewal.actor_issuer().map(|name| checks(name, renewal.actor_iss())).transpose()?,
             evidence: sender.evidence(),
             present,
             access_only: self.realm.config.dialect.rules().tokens.access_only,

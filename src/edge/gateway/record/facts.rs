@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::AuditRecord;
-use crate::adapters::audit::{ImpersonationRecord, clip};
+use crate::adapters::audit::{DETAIL, ImpersonationRecord, SUBJECT, clip, first};
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
@@ -30,7 +30,7 @@ impl AuditRecord<'_> {
 
     /// The exchange that is refreshed.
     pub fn renewing(&mut self, renewal: &Renewal) {
-        self.line.subject = Some(renewal.subject_id().to_owned());
+        self.line.subject = Some(first(renewal.subject_id(), SUBJECT));
         self.line.subject_issuer = Some(renewal.subject_issuer().to_owned());
         self.line.subject_token_type = renewal.subject_kind().map(TokenType::name);
         self.line.actor = renewal.actor_id().map(clip);
@@ -40,7 +40,7 @@ impl AuditRecord<'_> {
 
     /// The token that is revoked.
     pub fn revoked(&mut self, subject: &str, jti: &str, kid: Option<&str>) {
-        self.line.subject = Some(subject.to_owned());
+        self.line.subject = Some(first(subject, SUBJECT));
         self.line.issued_jti = Some(jti.to_owned());
         self.line.issued_kid = kid.map(str::to_owned);
     }
@@ -71,13 +71,27 @@ impl AuditRecord<'_> {
 
     /// The checked subject and actor.
     pub fn validated(&mut self, validated: &Validated) {
-        self.line.subject = Some(validated.subject().subject().to_owned());
+        self.line.subject = Some(first(validated.subject().subject(), SUBJECT));
+        if let Some(note) = validated.subject().note() {
+            self.note(note);
+        }
         self.line.subject_issuer = Some(validated.subject().issuer().to_owned());
         if let Some(actor) = validated.actor() {
             self.line.actor = Some(clip(actor.subject()));
             self.line.actor_issuer = Some(actor.issuer().to_owned());
-            self.line.actor_client = client_of(actor.claims()).map(clip);
+            self.line.actor_client = actor.client().map(clip);
+            if let Some(note) = actor.note() {
+                self.note(&format!("the actor token: {note}"));
+            }
         }
+    }
+
+    /// Adds something to the detail that the line must say whatever the outcome is.
+    fn note(&mut self, note: &str) {
+        if !self.line.detail.is_empty() {
+            self.line.detail.push_str("; ");
+        }
+        self.line.detail.push_str(&first(note, DETAIL));
     }
 
     /// The `sub` of the impersonated user.

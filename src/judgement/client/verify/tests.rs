@@ -16,6 +16,7 @@ use crate::judgement::client::certificate::{CertificateName, DistinguishedName};
 use crate::judgement::client::registry::{Platform, Workloads};
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::jose::checks::{KindRules, TokenChecks};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::CLIENT_ASSERTION_JWT;
 
@@ -52,6 +53,7 @@ fn workload(platform: Platform, url: &str, subject: &str) -> Method {
         url: url.to_owned(),
         subject: subject.to_owned(),
         tokens: TokenChecks {
+            claims: IssuerClaims::default(),
             algorithms: vec![Algorithm::ES256],
             leeway: SignedDuration::from_secs(10),
             rules: Vec::new(),

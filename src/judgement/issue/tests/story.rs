@@ -15,6 +15,7 @@ use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::issue::mint;
 use crate::judgement::issue::{Verified, forward, reissue};
 use crate::judgement::jose::checks::{KindRules, TokenChecks};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{Expectations, VerifiedToken, verify};
 use crate::judgement::permit::{Circumstances, Permit};
@@ -76,6 +77,7 @@ fn validated(keycloak: &SigningKey) -> Validated {
     let authenticated =
         Authenticated::by_upstream(parse(Grant::TokenExchange, form, &head, &Accepts::default()).unwrap());
     let checks = TokenChecks {
+        claims: IssuerClaims::default(),
         algorithms: vec![Algorithm::ES256],
         leeway: SignedDuration::from_secs(10),
         rules: Vec::new(),

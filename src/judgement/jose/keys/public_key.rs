@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::left_out::KeyFault;
 use super::roca;
 use crate::judgement::jose::algorithms;
+use crate::judgement::jose::issuer_claims::TENANT_PLACE;
 
 /// Members of private and symmetric keys (RFC 7518 section 6, RFC 8037 section 2, ML-DSA).
 pub(super) const PRIVATE_PARTS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
@@ -23,6 +24,8 @@ const OTHER_OPERATIONS: [&str; 6] = ["encrypt", "decrypt", "wrapKey", "unwrapKey
 pub struct PublicKey {
     pub(super) kid: Option<String>,
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
+    /// The members `issuer` of its entries, with which Microsoft says for which tenants a key signs. `None`: for all.
+    issuers: Option<Vec<String>>,
 }
 
 /// A public key with its numbers, with which it is compared with others.
@@ -61,12 +64,22 @@ impl PublicKey {
         self.verifiers.iter().find(|(fitting, _)| *fitting == algorithm).map(|(_, key)| key)
     }
 
+    /// Whether the key signs for this tenant: its member `issuer` names the tenant, stands for all tenants, or is absent.
+    pub(in crate::judgement) fn signs_for(&self, tenant: &str) -> bool {
+        let names = |issuer: &String| issuer.split('/').any(|part| part == tenant || part == TENANT_PLACE);
+        self.issuers.as_ref().is_none_or(|issuers| issuers.iter().any(names))
+    }
+
     pub(super) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.verifiers.iter().map(|(algorithm, _)| *algorithm)
     }
 
-    /// Adds the algorithms of another entry of the same key.
+    /// Adds the algorithms and issuers of another entry of the same key.
     pub(super) fn merge(&mut self, other: Self) {
+        self.issuers = match (self.issuers.take(), other.issuers) {
+            (Some(own), Some(others)) => Some(own.into_iter().chain(others).collect()),
+            _ => None,
+        };
         for (algorithm, verifier) in other.verifiers {
             if !self.fits(algorithm) {
                 self.verifiers.push((algorithm, verifier));
@@ -106,7 +119,9 @@ impl AdmittedKey {
         let fitting = possible.iter().copied().filter(|algorithm| stated.is_none_or(|stated| stated == *algorithm));
         let verifiers = fitting.map(|algorithm| Some((algorithm, numbers.verifier(algorithm)?)));
         let verifiers = verifiers.collect::<Option<_>>().ok_or(KeyFault::Unfit("its numbers are no public key"))?;
-        Ok(Self { key: PublicKey { kid, verifiers }, numbers })
+        // Any other value than a text names no tenant.
+        let issuers = jwk.get("issuer").map(|one| vec![one.as_str().unwrap_or_default().to_owned()]);
+        Ok(Self { key: PublicKey { kid, verifiers, issuers }, numbers })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which sets and keys are admitted, row by row.
 
+mod tenants;
+
 use serde_json::json;
 
 use super::*;

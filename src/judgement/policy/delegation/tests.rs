@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::dialect::TokenCustoms;
+use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::request::Impersonated;
 use crate::judgement::policy::samples::{ISSUER, object, request};
 use jiff::Timestamp;
@@ -23,6 +24,8 @@ fn actor<'a>(claims: &'a Map<String, Value>, issuer: &'a str) -> Actor<'a> {
         iss: claims["iss"].as_str().unwrap(),
         claims,
         subject: claims["sub"].as_str().unwrap(),
+        tenant: None,
+        client: client_of(claims),
         expires: Timestamp::MAX,
     }
 }

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::judgement::expression::{Expression, Scene};
 use crate::judgement::policy::model::{Audience, Issuance, RoleMapping, RoleSource};
 use crate::judgement::policy::roles::RoleNames;
+use crate::judgement::policy::roles::foreign_scope;
 use crate::words::refusal::{Reason, Refusal};
 
 /// The role rules of one audience for one request. Rules that read the subject token are already decided.
@@ -116,9 +117,17 @@ impl RoleTerms {
                 about_subject && names(access, role)
             }
             RoleSource::Group(group) => about_subject && holds(claims.get("groups"), group),
-            RoleSource::Scope(token) => {
+            RoleSource::Scope(_) if !about_subject => false,
+            RoleSource::Scope(token) if subject.own => {
                 let scope = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
-                about_subject && scope.split(' ').any(|one| one == token)
+                scope.split(' ').any(|one| one == token)
+            }
+            RoleSource::Scope(token) => {
+                let scope = foreign_scope::read(claims).map_err(|error| {
+                    let detail = format!("audiences file of {}: roles.map, role {to}, scope: {error}", audience.name);
+                    Refusal::new(Reason::RoleMappingFailed, detail)
+                })?;
+                scope.contains(token.as_str())
             }
             RoleSource::When(_) if !about_subject => false,
             RoleSource::When(expression) => match scene(expression) {

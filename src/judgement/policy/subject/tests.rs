@@ -9,7 +9,7 @@ fn whom_a_minted_token_is_about() {
     let claims =
         object(json!({"iss": "https://as.example.com", "email": "u@p.example", "empty": "", "line": "a\nb", "n": 1}));
     let cel = |source: &str| Some(Expression::compile(source).unwrap());
-    let long = "x".repeat(256);
+    let long = "x".repeat(2049);
     for (name, rule, sub, username, expected) in [
         ("qualified", SubjectRule::Qualified, "42", None, Some("partner#42")),
         ("kept", SubjectRule::Keep, "42", None, Some("42")),
@@ -27,7 +27,10 @@ fn whom_a_minted_token_is_about() {
         ("empty", SubjectRule::Mapped, "42", cel("claims.empty"), None),
         ("a line break", SubjectRule::Mapped, "42", cel("claims.line"), None),
         ("a line break in sub", SubjectRule::Keep, "a\nb", None, None),
+        ("as long as may be", SubjectRule::Keep, &long[1..], None, Some(&long[1..])),
         ("too long", SubjectRule::Keep, long.as_str(), None, None),
+        ("too long, qualified", SubjectRule::Qualified, long.as_str(), None, None),
+        ("too long, and mapped to something short", SubjectRule::Mapped, long.as_str(), cel("'p'"), None),
     ] {
         let request = ExchangeRequest {
             issuer: "partner",
@@ -42,6 +45,28 @@ fn whom_a_minted_token_is_about() {
             assert!(!refusal.detail.contains("p.example"), "{}", refusal.detail);
         }
     }
+    // The issuer's name does not count: an issuer may have the longest subjects.
+    let base = request(&[], &claims);
+    let longest = ExchangeRequest { issuer: "partner", provenance: Provenance::Foreign, subject: &long[1..], ..base };
+    assert_eq!(minted(SubjectRule::Qualified, &longest, None).unwrap().len(), 2048 + "partner#".len());
+}
+
+#[test]
+fn subjects_of_two_tenants_never_have_one_name() {
+    let claims = object(json!({"tid": "t1"}));
+    let name = |rule, tenant, subject, username: Option<&str>| {
+        let username = username.map(|source| Expression::compile(source).unwrap());
+        let request =
+            ExchangeRequest { issuer: "entra", provenance: Provenance::Foreign, subject, tenant, ..request(&[], &claims) };
+        minted(rule, &request, username.as_ref()).map_err(|refusal| refusal.reason)
+    };
+    let qualified = SubjectRule::Qualified;
+    assert_eq!(name(qualified, Some("t1"), "42", None).unwrap(), "entra#t1#42");
+    assert_eq!(name(qualified, Some("t2"), "42", None).unwrap(), "entra#t2#42");
+    // A subject can't be written so that it reads as that of another tenant.
+    assert_ne!(name(qualified, Some("t1"), "t2#42", None).unwrap(), name(qualified, Some("t2"), "42", None).unwrap());
+    assert_eq!(name(SubjectRule::Keep, Some("t1"), "42", None), Err(Reason::SubjectMappingFailed));
+    assert_eq!(name(SubjectRule::Mapped, Some("t1"), "42", Some("claims.tid + '/42'")).unwrap(), "t1/42");
 }
 
 /// As `uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_URL, iss), sub)` of Python.

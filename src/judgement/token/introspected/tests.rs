@@ -1,3 +1,4 @@
+use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 use proptest::prelude::*;
 use serde_json::json;
@@ -5,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{ClaimRule, KindRules, TokenChecks};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
 use crate::judgement::token::presented::{Presenter, TokenRole};
 use crate::judgement::token::{AudienceRule, SubjectChecks};
@@ -34,6 +36,7 @@ fn without(name: &str) -> Value {
 
 fn judged(answer: &Value, kind: TokenType) -> Result<VerifiedToken, Reason> {
     let checks = TokenChecks {
+        claims: IssuerClaims::default(),
         algorithms: vec![Algorithm::RS256],
         leeway: SignedDuration::from_secs(10),
         rules: vec![ClaimRule {

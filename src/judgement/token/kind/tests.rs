@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::{KindRules, TokenChecks};
+use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::judgement::jose::tests::{CORP, ISSUER, NOW, header, now, rs256, with, without};
 use crate::judgement::jose::verify::{Verifier, peek};
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
@@ -56,6 +57,7 @@ impl Presented<'_> {
         let typ = self.typ;
         let header = if typ.is_empty() { without(header(), "typ") } else { with(header(), "typ", json!(typ)) };
         let checks = TokenChecks {
+            claims: IssuerClaims::default(),
             algorithms: vec![Algorithm::RS256],
             leeway: SignedDuration::ZERO,
             rules: Vec::new(),
@@ -230,8 +232,78 @@ fn an_issuer_says_how_its_access_tokens_look() {
     let accepted = [AUDIENCE.to_owned()];
     for (name, expression, changes, expected) in rows {
         let access_tokens = Some(Expression::compile(expression).unwrap());
-        let kinds = KindRules { access_tokens, unbound_id_tokens: true, unnamed: false };
+        let kinds = KindRules { access_tokens, unbound_id_tokens: true, ..KindRules::default() };
         assert_kind(name, "JWT", &plain(&changes), expected, AudienceRule::AnyOf(&accepted), &kinds);
+    }
+}
+
+/// What marks other kinds elsewhere, and what an issuer writes into its access tokens.
+#[test]
+#[rustfmt::skip]
+fn an_issuer_says_which_marks_its_access_tokens_may_have() {
+    let dex = json!({"at_hash": "h", "nonce": "n", "email": "u@x", "email_verified": true, "name": "U"});
+    let rows = [
+        ("Dex, not said", "", vec![], dex.clone(), ID),
+        ("Dex, said in part", "", vec!["at_hash"], dex.clone(), ID),
+        ("Dex", "", vec!["at_hash", "nonce", "email_verified", "name"], dex.clone(), UNMARKED),
+        ("Dex with an expression", "true", vec!["at_hash"], dex.clone(), ACCESS),
+        ("Dex with an expression that is false", "false", vec!["at_hash"], json!({"at_hash": "h"}), [false, true, true]),
+        ("only at_hash", "", vec!["at_hash"], json!({"at_hash": "h"}), UNMARKED),
+        ("at_hash beside scope", "", vec!["at_hash"], json!({"at_hash": "h", "scope": "s"}), ACCESS),
+        ("another hash", "", vec!["at_hash"], json!({"at_hash": "h", "c_hash": "h"}), ID),
+        ("at_hash beside Bearer", "", vec!["at_hash"], json!({"at_hash": "h", "typ": "Bearer"}), ACCESS),
+        ("at_hash beside ID", "", vec!["at_hash"], json!({"at_hash": "h", "typ": "ID"}), ID),
+        ("at_hash beside Refresh", "", vec!["at_hash"], json!({"at_hash": "h", "typ": "Refresh"}), NEVER),
+        ("authentik, not said", "", vec![], json!({"nonce": "n", "scope": "openid", "azp": "a"}), ID),
+        ("authentik", "", vec!["nonce"], json!({"nonce": "n", "scope": "openid", "azp": "a"}), ACCESS),
+        ("an own typ access", "", vec![], json!({"typ": "access"}), ACCESS),
+        ("an own typ, not said", "", vec![], json!({"typ": "user", "scope": "s"}), NEVER),
+        ("an own typ", "", vec!["typ"], json!({"typ": "user", "scope": "s"}), ACCESS),
+        ("an own typ without a mark", "", vec!["typ"], json!({"typ": "user"}), UNMARKED),
+        ("an own typ that is no text", "", vec!["typ"], json!({"typ": 2, "scope": "s"}), ACCESS),
+        ("an own token_type", "", vec!["token_type"], json!({"token_type": "JWT", "scope": "s"}), ACCESS),
+        ("an own token_type, another is said", "", vec!["typ"], json!({"token_type": "JWT", "scope": "s"}), NEVER),
+        ("Keycloak's ID token", "", vec!["typ"], json!({"typ": "ID", "scope": "s"}), ID),
+        ("Keycloak's refresh token", "", vec!["typ"], json!({"typ": "Refresh", "scope": "s"}), NEVER),
+        ("Keycloak's offline token", "true", vec!["typ"], json!({"typ": "Offline", "scope": "s"}), NEVER),
+        ("Keycloak's logout token", "true", vec!["typ"], json!({"typ": "Logout", "scope": "s"}), NEVER),
+        ("a DPoP token without a key", "true", vec!["typ"], json!({"typ": "DPoP"}), NEVER),
+        ("a refresh token of another name", "", vec!["token_use"], json!({"token_use": "refresh_token"}), NEVER),
+        ("a logout token", "true", vec!["typ"], json!({"typ": "user", "events": {}}), NEVER),
+    ];
+    let accepted = [AUDIENCE.to_owned()];
+    for (name, expression, may_have, changes, expected) in rows {
+        let access_tokens = Some(expression).filter(|one| !one.is_empty()).map(|one| Expression::compile(one).unwrap());
+        let may_have = may_have.into_iter().map(str::to_owned).collect();
+        let kinds = KindRules { access_tokens, may_have, unbound_id_tokens: true };
+        assert_kind(name, "JWT", &plain(&changes), expected, AudienceRule::AnyOf(&accepted), &kinds);
+    }
+}
+
+#[test]
+fn a_refusal_names_the_mark_and_the_way_out() {
+    let accepted = [AUDIENCE.to_owned()];
+    let kinds = KindRules { unbound_id_tokens: true, ..KindRules::default() };
+    for (name, changes, expected) in [
+        ("at_hash", json!({"at_hash": "h"}), &["its claim at_hash", "issuers.partner.accessTokens.mayHave"][..]),
+        ("nonce", json!({"nonce": "h"}), &["its claim nonce", "issuers.partner.accessTokens.mayHave"]),
+        ("login", json!({"auth_time": 1}), &["its claim auth_time", "issuers.partner.accessTokens.mayHave"]),
+        ("two", json!({"typ": "Bearer", "at_hash": "h"}), &["at_hash is that of an ID token", "accessTokens.mayHave"]),
+        ("own typ", json!({"typ": "user"}), &["its claim typ is \"user\"", "add typ to issuers.partner.accessTokens.mayHave"]),
+    ] {
+        let claims = plain(&changes);
+        let audience = AudienceRule::AnyOf(&accepted);
+        let presented = Presented { typ: "JWT", claims: &claims, audience, kinds: &kinds, evidence: Evidence::default() };
+        let detail = presented.judged(TokenType::AccessToken, TokenRole::Subject).unwrap_err().detail;
+        assert!(expected.iter().all(|part| detail.contains(part)), "{name}: {detail}");
+    }
+    // Nothing helps against what is said in words.
+    for changes in [json!({"typ": "ID", "at_hash": "h"}), json!({"typ": "Refresh"})] {
+        let claims = plain(&changes);
+        let audience = AudienceRule::AnyOf(&accepted);
+        let presented = Presented { typ: "JWT", claims: &claims, audience, kinds: &kinds, evidence: Evidence::default() };
+        let detail = presented.judged(TokenType::AccessToken, TokenRole::Subject).unwrap_err().detail;
+        assert!(!detail.contains("mayHave"), "{detail}");
     }
 }
 
@@ -249,7 +321,7 @@ fn an_id_token_of_a_realm_needs_a_proof() {
                 [("own", &own, AudienceRule::Client), ("of another realm", &other, AudienceRule::AnyOf(&accepted))]
             {
                 let judged = |unbound_id_tokens, evidence| {
-                    let kinds = KindRules { access_tokens: None, unbound_id_tokens, unnamed: false };
+                    let kinds = KindRules { unbound_id_tokens, ..KindRules::default() };
                     let presented = Presented { typ: "JWT", claims, audience, kinds: &kinds, evidence };
                     presented.judged(stated, role).map_err(|refusal| refusal.reason)
                 };

@@ -217,6 +217,9 @@ fn workload(
     if issuer.hmac_secret_file.is_some() {
         return at.field("issuer").refuse("shares a secret with Cambio: a platform signs with a private key");
     }
+    if issuer.issuer.tenants.is_some() {
+        return at.field("issuer").refuse("has tenants: a workload is of an issuer with one `iss`");
+    }
     Some(Method::Workload(Workload {
         platform,
         issuer: name.clone(),

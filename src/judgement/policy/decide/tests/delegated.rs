@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::model::{ActorRule, Delegation};
 use crate::judgement::policy::request::Actor;
 use crate::judgement::policy::samples::ISSUER;
@@ -34,6 +35,8 @@ fn asked(permissions: Vec<Permission>, claims: &Value, actor: Option<&str>) -> R
         iss: if issuer == "corp" { ISSUER } else { PARTNER },
         claims: &gateway,
         subject: "sa-gateway",
+        tenant: None,
+        client: client_of(&gateway),
         expires: now() + SignedDuration::from_secs(60),
     });
     let request = ExchangeRequest { actor, ..request(&audiences, &claims) };
@@ -253,6 +256,8 @@ fn whose_token_the_client_may_come_with() {
             iss: ISSUER,
             claims: &gateway,
             subject: "sa-gateway",
+            tenant: None,
+            client: client_of(&gateway),
             held,
             provenance: Provenance::Realm,
             expires: now() + SignedDuration::from_secs(60),
@@ -305,6 +310,8 @@ fn a_token_of_ours_is_taken_where_the_owner_says_so() {
             iss: ISSUER,
             claims: &gateway,
             subject: "sa-gateway",
+            tenant: None,
+            client: client_of(&gateway),
             held: true,
             provenance: signed(ours),
             expires: now() + SignedDuration::from_secs(60),

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::model::{ActorRule, Delegation};
 use crate::judgement::policy::request::Actor;
 use crate::judgement::policy::samples::ISSUER;
@@ -77,6 +78,8 @@ fn a_delegation_scope_names_a_user_or_a_client() {
             iss: ISSUER,
             claims: &actor,
             subject: "sa-agent",
+            tenant: None,
+            client: client_of(&actor),
             expires: now() + SignedDuration::from_secs(60),
         };
         let request = ExchangeRequest { actor: Some(actor).filter(|_| with_actor), ..request(&audiences, &claims) };

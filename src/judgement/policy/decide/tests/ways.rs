@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::model::{ActorRule, Delegation, Impersonation};
 use crate::judgement::policy::request::{Actor, Impersonated};
 
@@ -326,6 +327,8 @@ fn asked(a: &[Permission], b: &[Permission], way: Way, scopes: &str) -> Result<D
         iss: "https://a.example",
         claims: &gateway,
         subject: "sa-gateway",
+        tenant: None,
+        client: client_of(&gateway),
         expires: now() + SignedDuration::from_secs(60),
     });
     let requested = Impersonated { subject: "user-2", claims: &person, protected: false };

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::judgement::expression::{Expression, Other};
-use crate::judgement::policy::claim_names::SUBJECT_ISSUER;
+use crate::judgement::policy::claim_names::{SUBJECT_ISSUER, client_of};
 use crate::judgement::policy::contract::Issued;
 use crate::judgement::policy::decide::{Decision, decide};
 use crate::judgement::policy::mint::Ingredients;
@@ -179,6 +179,8 @@ fn exchange(subject: &Map<String, Value>, hop: &Hop, now: i64) -> Result<(Decisi
             iss: iss(issuer),
             claims: &acting,
             subject,
+            tenant: None,
+            client: client_of(&acting),
             expires: Timestamp::from_second(expires).unwrap(),
         }),
         impersonate: hop.becomes.map(|subject| Impersonated { subject, claims: &person, protected: false }),
