@@ -278,7 +278,11 @@ async fn discovery_of_an_issuer_with_another_name() {
     for (issuer, named, expected) in [
         (PATTERN, PATTERN, Ok(())),
         ("urn:acme:idp", "urn:acme:idp", Ok(())),
-        (PATTERN, "https://login.microsoftonline.com/t-1/v2.0", Err("that of one tenant, and issuer.url has {tenantid}")),
+        (
+            PATTERN,
+            "https://login.microsoftonline.com/t-1/v2.0",
+            Err("that of one tenant, and issuer.url has {tenantid}"),
+        ),
         ("https://login.microsoftonline.com/t-1/v2.0", PATTERN, Err("that of all tenants: write its issuer")),
         ("accounts.google.com", "https://accounts.google.com", Err("begins with https://, which issuer.url lacks")),
         ("accounts.google.com", "http://accounts.google.com", Err("another issuer")),

@@ -17,8 +17,8 @@ pub struct IssuerClaims {
     pub subject: Option<String>,
     /// The claim that names the client that a token was issued to, in the place of `azp` and `client_id`.
     pub client: Option<&'static str>,
-    /// Whether a token is accepted that leaves out its user's groups.
-    pub groups_overage: GroupsOverage,
+    /// What becomes of a token that leaves out its user's groups. `None`: a realm, whose tokens do not.
+    pub groups_overage: Option<GroupsOverage>,
 }
 
 /// A tenant of an issuer.
@@ -31,10 +31,9 @@ pub struct Tenant {
 }
 
 /// What becomes of a token without the groups of its user, because they are too many for a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupsOverage {
     /// The token is refused.
-    #[default]
     Refuse,
     /// The token is accepted as one without groups, and the audit line says so.
     Accept,

@@ -125,15 +125,21 @@ impl<'a> SubjectChecks<'a> {
 
     /// What the audit log must say about an accepted token.
     pub(super) fn note(&self, claims: &Map<String, Value>) -> Option<String> {
-        let mark = groups::left_out(claims).filter(|_| !self.audience.is_own())?;
-        Some(format!("accepted without its user's groups, which {mark} leaves out (issuers.{}.groupsOverage)", self.issuer_name))
+        let is_accepted = self.checks.claims.groups_overage == Some(GroupsOverage::Accept);
+        let mark = groups::left_out(claims).filter(|_| is_accepted)?;
+        Some(format!(
+            "accepted without its user's groups, which {mark} leaves out (issuers.{}.groupsOverage)",
+            self.issuer_name
+        ))
     }
 
     /// The refusal of a token that could not be verified.
     pub(super) fn refusal(&self, error: TokenError) -> Refusal {
         let name = self.issuer_name;
         let hint = match (&self.checks.claims.subject, self.audience.is_own()) {
-            (Some(claim), _) => format!("the subject's claim {claim} (issuers.{name}.subjectClaim) is missing, empty or no text"),
+            (Some(claim), _) => {
+                format!("the subject's claim {claim} (issuers.{name}.subjectClaim) is missing, empty or no text")
+            }
             (None, false) => format!(
                 "{error}; if the issuer names the subject in another claim, set issuers.{name}.subjectClaim; in Keycloak, give \
                  the token's client the client scope basic"
@@ -141,7 +147,9 @@ impl<'a> SubjectChecks<'a> {
             (None, true) => return error.into(),
         };
         match error {
-            TokenError::ClaimMissing("sub") | TokenError::ClaimType(WrongType("sub")) => Refusal::new(error.reason(), hint),
+            TokenError::ClaimMissing("sub") | TokenError::ClaimType(WrongType("sub")) => {
+                Refusal::new(error.reason(), hint)
+            }
             _ => error.into(),
         }
     }
@@ -199,7 +207,7 @@ impl<'a> SubjectChecks<'a> {
 
     /// Refuses a token that leaves out its user's groups, unless the issuer's settings accept it.
     fn has_its_groups(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
-        if self.audience.is_own() || self.checks.claims.groups_overage == GroupsOverage::Accept {
+        if self.checks.claims.groups_overage != Some(GroupsOverage::Refuse) {
             return Ok(());
         }
         let Some(mark) = groups::left_out(claims) else { return Ok(()) };
@@ -213,7 +221,6 @@ impl<'a> SubjectChecks<'a> {
         ))
     }
 }
-
 
 /// Whether a token of the realm was issued for the client, or to it.
 pub(super) fn is_held_by(claims: &Map<String, Value>, client: &str) -> Result<bool, Refusal> {

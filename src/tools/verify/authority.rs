@@ -17,7 +17,9 @@ impl<'c> TokenAuthority<'c> {
     /// Finds the authority with this name, or, without a name, with the token's `iss`. A name that nobody has is an
     /// error, and an `iss` that two authorities have.
     pub(super) fn find(config: &'c Config, name: Option<&str>, iss: &str) -> Result<Option<Self>, CommandFailure> {
-        let issuer = |one: &'c TrustedIssuer| Self::Issuer(one, one.tokens.claims.expected_iss(&one.url, iss).unwrap_or(&one.url));
+        let issuer = |one: &'c TrustedIssuer| {
+            Self::Issuer(one, one.tokens.claims.expected_iss(&one.url, iss).unwrap_or(&one.url))
+        };
         let all = || config.realms.values().map(Self::Realm).chain(config.issuers.values().map(issuer));
         if let Some(name) = name {
             let found = all().find(|one| one.checks().issuer_name == name);

@@ -121,7 +121,9 @@ fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: 
     match rule {
         SubjectRule::Keep if !foreign.is_empty() => {
             for name in foreign.iter().filter(|name| main.with_tenants.contains(**name)) {
-                at.problem(format!("keep: users of two tenants of {name} may have the same sub; use qualified or mapped"));
+                at.problem(format!(
+                    "keep: users of two tenants of {name} may have the same sub; use qualified or mapped"
+                ));
             }
             at.warning(
                 "keep: a foreign issuer's subject keeps its sub, which may be equal to the sub of somebody else in the realm",

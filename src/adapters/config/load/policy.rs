@@ -55,7 +55,8 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, before: Before<'_>,
         read.policy.usernames = mapped.collect();
     }
     let issuers = main_file.config.into_iter().flat_map(|config| config.issuers.values());
-    let with_tenants = issuers.filter(|one| !one.tokens.claims.tenants.is_empty()).map(|one| one.name.clone()).collect();
+    let with_tenants =
+        issuers.filter(|one| !one.tokens.claims.tenants.is_empty()).map(|one| one.name.clone()).collect();
     let main = Main {
         realms: main_file.document.map(|document| &document.file.realms),
         usernames: main_file.config.is_some().then_some(&read.policy.usernames),

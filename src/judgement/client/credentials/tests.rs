@@ -177,7 +177,7 @@ fn an_assertion_of_a_platform_is_sent_with_the_client_that_was_judged() {
 fn known() -> Workloads {
     use crate::judgement::client::registry::{Method as Registered, Platform, Workload};
     use crate::judgement::jose::checks::{KindRules, TokenChecks};
-use crate::judgement::jose::issuer_claims::IssuerClaims;
+    use crate::judgement::jose::issuer_claims::IssuerClaims;
     let method = Registered::Workload(Workload {
         platform: Platform::Kubernetes,
         issuer: "k8s".to_owned(),

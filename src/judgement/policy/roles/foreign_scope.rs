@@ -57,7 +57,11 @@ mod tests {
             ("none", json!({}), Ok(vec![])),
             ("scope as text", json!({"scope": "read write"}), Ok(vec!["read", "write"])),
             ("two spaces", json!({"scope": " read  write "}), Ok(vec!["read", "write"])),
-            ("scope as list (Cloud Foundry)", json!({"scope": ["app!t1.read", "openid"]}), Ok(vec!["app!t1.read", "openid"])),
+            (
+                "scope as list (Cloud Foundry)",
+                json!({"scope": ["app!t1.read", "openid"]}),
+                Ok(vec!["app!t1.read", "openid"]),
+            ),
             ("scp as text (Entra)", json!({"scp": "Files.Read User.Read"}), Ok(vec!["Files.Read", "User.Read"])),
             ("scp as list (Okta)", json!({"scp": ["openid", "read"]}), Ok(vec!["openid", "read"])),
             ("both, equal (Hydra)", json!({"scope": "b a", "scp": ["a", "b"]}), Ok(vec!["a", "b"])),
@@ -74,7 +78,7 @@ mod tests {
             ("no scope tokens", json!({"scope": "a\"b"}), scope.clone()),
             ("the other is unreadable", json!({"scope": "a", "scp": 1}), scp),
         ] {
-            let expected = expected.map(|tokens| BTreeSet::from_iter(tokens));
+            let expected = expected.map(BTreeSet::from_iter);
             assert_eq!(read(claims.as_object().unwrap()), expected, "{name}");
         }
     }

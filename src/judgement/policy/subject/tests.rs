@@ -56,8 +56,13 @@ fn subjects_of_two_tenants_never_have_one_name() {
     let claims = object(json!({"tid": "t1"}));
     let name = |rule, tenant, subject, username: Option<&str>| {
         let username = username.map(|source| Expression::compile(source).unwrap());
-        let request =
-            ExchangeRequest { issuer: "entra", provenance: Provenance::Foreign, subject, tenant, ..request(&[], &claims) };
+        let request = ExchangeRequest {
+            issuer: "entra",
+            provenance: Provenance::Foreign,
+            subject,
+            tenant,
+            ..request(&[], &claims)
+        };
         minted(rule, &request, username.as_ref()).map_err(|refusal| refusal.reason)
     };
     let qualified = SubjectRule::Qualified;

@@ -289,11 +289,16 @@ fn a_refusal_names_the_mark_and_the_way_out() {
         ("nonce", json!({"nonce": "h"}), &["its claim nonce", "issuers.partner.accessTokens.mayHave"]),
         ("login", json!({"auth_time": 1}), &["its claim auth_time", "issuers.partner.accessTokens.mayHave"]),
         ("two", json!({"typ": "Bearer", "at_hash": "h"}), &["at_hash is that of an ID token", "accessTokens.mayHave"]),
-        ("own typ", json!({"typ": "user"}), &["its claim typ is \"user\"", "add typ to issuers.partner.accessTokens.mayHave"]),
+        (
+            "own typ",
+            json!({"typ": "user"}),
+            &["its claim typ is \"user\"", "add typ to issuers.partner.accessTokens.mayHave"],
+        ),
     ] {
         let claims = plain(&changes);
         let audience = AudienceRule::AnyOf(&accepted);
-        let presented = Presented { typ: "JWT", claims: &claims, audience, kinds: &kinds, evidence: Evidence::default() };
+        let presented =
+            Presented { typ: "JWT", claims: &claims, audience, kinds: &kinds, evidence: Evidence::default() };
         let detail = presented.judged(TokenType::AccessToken, TokenRole::Subject).unwrap_err().detail;
         assert!(expected.iter().all(|part| detail.contains(part)), "{name}: {detail}");
     }
@@ -301,7 +306,8 @@ fn a_refusal_names_the_mark_and_the_way_out() {
     for changes in [json!({"typ": "ID", "at_hash": "h"}), json!({"typ": "Refresh"})] {
         let claims = plain(&changes);
         let audience = AudienceRule::AnyOf(&accepted);
-        let presented = Presented { typ: "JWT", claims: &claims, audience, kinds: &kinds, evidence: Evidence::default() };
+        let presented =
+            Presented { typ: "JWT", claims: &claims, audience, kinds: &kinds, evidence: Evidence::default() };
         let detail = presented.judged(TokenType::AccessToken, TokenRole::Subject).unwrap_err().detail;
         assert!(!detail.contains("mayHave"), "{detail}");
     }

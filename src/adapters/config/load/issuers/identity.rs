@@ -49,7 +49,8 @@ pub(super) fn check(file: &TrustedIssuer, at: &At<'_>) {
         (true, Some(_)) | (false, None) => {}
     }
     if has_pattern(identity) && file.introspection.is_some() {
-        at.field("introspection").problem("can't be used with {tenantid}: an answer does not say of which tenant it is");
+        at.field("introspection")
+            .problem("can't be used with {tenantid}: an answer does not say of which tenant it is");
     }
     let mut parts = identity.url.split('/').skip(2);
     let is_microsoft = parts.next().is_some_and(|host| host.starts_with("login.microsoftonline."));
@@ -103,6 +104,6 @@ pub(super) fn claims(file: &TrustedIssuer) -> IssuerClaims {
             ClientClaim::Appid => "appid",
             ClientClaim::Cid => "cid",
         }),
-        groups_overage: file.groups_overage.into(),
+        groups_overage: Some(file.groups_overage.into()),
     }
 }

@@ -77,11 +77,28 @@ const ROWS: &[Row] = &[
         "bad issuer URL once",
         "realms:",
         "issuers: { p: { issuer: { url: 'p', audiences: [a] } } }\nrealms:",
-        &[":3:32: issuers.p.issuer.url: is no URL, so Cambio can't fetch a discovery document below it: set jwksURL, jwksFile or"],
+        &[
+            ":3:32: issuers.p.issuer.url: is no URL, so Cambio can't fetch a discovery document below it: set jwksURL, jwksFile or",
+        ],
     ),
-    ("an iss that is no URL", "realms:", "issuers: { p: { issuer: { url: accounts.google.com, audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:", &[]),
-    ("an iss with a path", "realms:", "issuers: { p: { issuer: { url: kubernetes/serviceaccount, audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:", &[]),
-    ("a URN", "realms:", "issuers: { p: { issuer: { url: 'urn:acme:idp', audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:", &[]),
+    (
+        "an iss that is no URL",
+        "realms:",
+        "issuers: { p: { issuer: { url: accounts.google.com, audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:",
+        &[],
+    ),
+    (
+        "an iss with a path",
+        "realms:",
+        "issuers: { p: { issuer: { url: kubernetes/serviceaccount, audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:",
+        &[],
+    ),
+    (
+        "a URN",
+        "realms:",
+        "issuers: { p: { issuer: { url: 'urn:acme:idp', audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:",
+        &[],
+    ),
     (
         "an iss that is no URL, with a discovery document",
         "realms:",
@@ -128,16 +145,16 @@ const ROWS: &[Row] = &[
         "no tenants",
         "realms:",
         "issuers: { p: { issuer: { url: 'https://m/{tenantid}/v2.0', tenants: [], audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:",
-        &[":3:68: issuers.p.issuer.tenants: is empty"],
+        &[":3:70: issuers.p.issuer.tenants: is empty"],
     ),
     (
         "a tenant that is none",
         "realms:",
         "issuers: { p: { issuer: { url: 'https://m/{tenantid}/v2.0', tenants: ['*', 'a/b', 'a#b'], audiences: [a] }, jwksURL: 'https://p/k' } }\nrealms:",
         &[
-            ":3:70: issuers.p.issuer.tenants[0]: must be a tenant's id",
-            ":3:75: issuers.p.issuer.tenants[1]: must be a tenant's id",
-            ":3:82: issuers.p.issuer.tenants[2]: must be a tenant's id",
+            ":3:71: issuers.p.issuer.tenants[0]: must be a tenant's id",
+            ":3:76: issuers.p.issuer.tenants[1]: must be a tenant's id",
+            ":3:83: issuers.p.issuer.tenants[2]: must be a tenant's id",
         ],
     ),
     (
@@ -162,7 +179,7 @@ const ROWS: &[Row] = &[
         "tenants, and a name that does not depend on them",
         "realms:",
         "issuers: { p: { issuer: { url: 'https://m/{tenantid}/v2.0', tenants: [t], audiences: [a] }, jwksURL: 'https://p/k', claimMappings: { username: { expression: claims.email } } } }\nrealms:",
-        &[":3:157: issuers.p.claimMappings.username.expression: must look at claims.tid or claims.iss"],
+        &[":3:158: issuers.p.claimMappings.username.expression: must look at claims.tid or claims.iss"],
     ),
     (
         "a tenant's own entry beside the tenants",

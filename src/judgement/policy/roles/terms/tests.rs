@@ -131,11 +131,39 @@ fn groups_are_compared_letter_for_letter_and_odd_claims_give_nothing() {
         ("group with a slash more", group("payments"), json!({"groups": ["/payments"]}), false),
         ("a deeper group", group("/staff"), json!({"groups": ["/staff/payments"]}), false),
         ("groups as text", group("payments"), json!({"groups": "payments"}), false),
-        ("scope as list", RoleSource::Scope("a".to_owned()), json!({"scope": ["a"]}), false),
+        ("scope as list", RoleSource::Scope("a".to_owned()), json!({"scope": ["a"]}), true),
+        ("scp as text", RoleSource::Scope("a".to_owned()), json!({"scp": "a b"}), true),
         ("a scope within a scope", RoleSource::Scope("a".to_owned()), json!({"scope": "ab"}), false),
         ("realm_access as list", RoleSource::Realm("a".to_owned()), json!({"realm_access": ["a"]}), false),
         ("realm role", RoleSource::Realm("a".to_owned()), json!({"realm_access": {"roles": ["a"]}}), true),
     ] {
         assert_eq!(given(source, claims), expected, "{name}");
+    }
+}
+
+/// Another issuer's scope is read in every usual shape. What can't be read is no scope without a word.
+#[test]
+fn where_the_scope_is_read() {
+    let resolved = |own: bool, about: &str, claims: serde_json::Value| {
+        let claims = object(claims);
+        let mut target = audience("back-end-api", vec![]);
+        let from = RoleSource::Scope("a".to_owned());
+        target.roles.map = vec![RoleMapping { from, to: "x".to_owned(), issuers: Some(listed(&[about])) }];
+        let subject = RoleSubject { realm: "corp", issuer: if own { "corp" } else { "partner" }, own, claims: &claims };
+        let terms = RoleTerms::resolve(&target, Issuance::Mint, subject, |_| None);
+        terms.map(|terms| !terms.given.is_empty()).map_err(|refusal| refusal.reason)
+    };
+    let differ = json!({"scope": "a", "scp": ["a", "b"]});
+    for (name, own, about, claims, expected) in [
+        ("own", true, "corp", json!({"scope": "b a"}), Ok(true)),
+        ("own, scp is a claim as any", true, "corp", json!({"scp": ["a"]}), Ok(false)),
+        ("own, scope as list", true, "corp", json!({"scope": ["a"]}), Ok(false)),
+        ("own, both", true, "corp", differ.clone(), Ok(true)),
+        ("foreign", false, "partner", json!({"scp": ["b", "a"]}), Ok(true)),
+        ("foreign, both differ", false, "partner", differ.clone(), Err(Reason::RoleMappingFailed)),
+        ("foreign, unreadable", false, "partner", json!({"scope": 1}), Err(Reason::RoleMappingFailed)),
+        ("foreign, a line about others", false, "corp", differ, Ok(false)),
+    ] {
+        assert_eq!(resolved(own, about, claims), expected, "{name}");
     }
 }
