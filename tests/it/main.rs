@@ -34,6 +34,7 @@ mod granted_scopes;
 mod id_jag;
 mod impersonation;
 mod introspected;
+mod issuers;
 mod jwks_rotation;
 mod keycloak_clients;
 mod layering;
