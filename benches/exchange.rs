@@ -117,6 +117,7 @@ fn request<'a>(audiences: &'a [String], claims: &'a Map<String, Value>) -> Excha
         scope: WantedScope::Any,
         claims,
         subject: "6f1f2f1e-0f6b-4a53-9d0f-5b3f7c1f2a77",
+        tenant: None,
         subject_expires: Timestamp::from_second(NOW + 120).unwrap(),
         binding: claims.get("cnf"),
         realm_issuer: "https://sso.example.org/realms/corp",

@@ -93,7 +93,7 @@ pub struct Workload {
     /// The exact `sub`.
     pub subject: String,
     /// Algorithms, leeway and claim rules of the issuer.
-    pub tokens: TokenChecks,
+    pub tokens: Box<TokenChecks>,
 }
 
 /// A platform that gives its workloads JWTs.

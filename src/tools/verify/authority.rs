@@ -49,8 +49,8 @@ impl<'c> TokenAuthority<'c> {
     /// The secret that the issuer shares with Cambio, if there is one instead of keys.
     pub(super) fn shared_secret(&self) -> Option<&'c Secret> {
         match self {
-            Self::Issuer(TrustedIssuer { keys: KeySource::Shared(secret), .. }) => Some(secret),
-            Self::Realm(_) | Self::Issuer(_) => None,
+            Self::Issuer(TrustedIssuer { keys: KeySource::Shared(secret), .. }, _) => Some(secret),
+            Self::Realm(_) | Self::Issuer(..) => None,
         }
     }
 

@@ -183,14 +183,14 @@ fn known() -> Workloads {
         issuer: "k8s".to_owned(),
         url: "https://k8s".to_owned(),
         subject: "known".to_owned(),
-        tokens: TokenChecks {
+        tokens: Box::new(TokenChecks {
             claims: IssuerClaims::default(),
             algorithms: Vec::new(),
             leeway: jiff::SignedDuration::ZERO,
             rules: Vec::new(),
             kinds: KindRules::default(),
             may_lack: Vec::new(),
-        },
+        }),
     });
     Workloads::of(&std::collections::BTreeMap::from([("batch".to_owned(), vec![method])]))
 }

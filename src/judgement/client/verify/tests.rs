@@ -52,14 +52,14 @@ fn workload(platform: Platform, url: &str, subject: &str) -> Method {
         issuer: "platform".to_owned(),
         url: url.to_owned(),
         subject: subject.to_owned(),
-        tokens: TokenChecks {
+        tokens: Box::new(TokenChecks {
             claims: IssuerClaims::default(),
             algorithms: vec![Algorithm::ES256],
             leeway: SignedDuration::from_secs(10),
             rules: Vec::new(),
             kinds: KindRules::default(),
             may_lack: Vec::new(),
-        },
+        }),
     })
 }
 

@@ -117,7 +117,7 @@ impl RoleTerms {
                 about_subject && names(access, role)
             }
             RoleSource::Group(group) => about_subject && holds(claims.get("groups"), group),
-            RoleSource::Scope(_) if !about_subject => false,
+            RoleSource::Scope(_) | RoleSource::When(_) if !about_subject => false,
             RoleSource::Scope(token) if subject.own => {
                 let scope = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
                 scope.split(' ').any(|one| one == token)
@@ -129,7 +129,6 @@ impl RoleTerms {
                 })?;
                 scope.contains(token.as_str())
             }
-            RoleSource::When(_) if !about_subject => false,
             RoleSource::When(expression) => match scene(expression) {
                 None => false,
                 Some(scene) => expression.holds_in(scene).map_err(|error| {

@@ -225,6 +225,6 @@ fn workload(
         issuer: name.clone(),
         url: issuer.issuer.url.clone(),
         subject: subject?.to_owned(),
-        tokens: issuer_checks(issuer)?,
+        tokens: Box::new(issuer_checks(issuer)?),
     }))
 }
