@@ -181,6 +181,7 @@ fn whom_a_token_without_aud_is_for() {
             leeway: SignedDuration::from_secs(10),
             rules: Vec::new(),
             kinds: KindRules::default(),
+            may_lack: Vec::new(),
         };
         let audience = AudienceRule::AnyOf(&accepted);
         let checks = SubjectChecks { issuer_name: "corp", issuer: ISSUER, checks: &checks, audience };
@@ -217,6 +218,7 @@ fn the_subject_is_read_where_its_issuer_writes_it() {
             leeway: SignedDuration::from_secs(10),
             rules: Vec::new(),
             kinds: KindRules::default(),
+            may_lack: Vec::new(),
         };
         let accepted = ["front-end-app".to_owned()];
         let audience = AudienceRule::AnyOf(&accepted);

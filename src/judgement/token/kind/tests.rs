@@ -275,7 +275,7 @@ fn an_issuer_says_which_marks_its_access_tokens_may_have() {
     for (name, expression, may_have, changes, expected) in rows {
         let access_tokens = Some(expression).filter(|one| !one.is_empty()).map(|one| Expression::compile(one).unwrap());
         let may_have = may_have.into_iter().map(str::to_owned).collect();
-        let kinds = KindRules { access_tokens, may_have, unbound_id_tokens: true };
+        let kinds = KindRules { access_tokens, may_have, unbound_id_tokens: true, unnamed: false };
         assert_kind(name, "JWT", &plain(&changes), expected, AudienceRule::AnyOf(&accepted), &kinds);
     }
 }

@@ -154,10 +154,11 @@ fn a_bearer_token_is_watched_only_while_it_is_missing() {
     let folder = Folder::new();
     let issuer = "issuers:\n  p:\n    issuer: { url: https://p.example, audiences: [a], bearerTokenFile: token }\n";
     folder.write("cambio.yaml", format!("{MAIN}{issuer}"));
-    let (missing, sources) = attempt(&folder.path("cambio.yaml"), &(), &AudienceFiles::default());
+    let before = Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new() };
+    let (missing, sources) = attempt(&folder.path("cambio.yaml"), &(), before);
     assert!(missing.is_err() && sources.files.contains_key(&folder.path("token")));
     folder.write("token", "t");
-    let (there, sources) = attempt(&folder.path("cambio.yaml"), &(), &AudienceFiles::default());
+    let (there, sources) = attempt(&folder.path("cambio.yaml"), &(), before);
     assert!(there.is_ok() && !sources.files.contains_key(&folder.path("token")));
 }
 

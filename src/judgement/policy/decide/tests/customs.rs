@@ -32,7 +32,9 @@ fn asked(target: Audience, claims: &Value, acts: bool, customs: TokenCustoms) ->
         provenance: Provenance::Realm,
         issuer: "corp",
         iss: ISSUER,
+        tenant: None,
         claims: &gateway,
+        client: Some("gateway"),
         subject: "one",
         expires: now() + SignedDuration::from_secs(60),
     });
