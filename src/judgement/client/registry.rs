@@ -23,6 +23,8 @@ pub struct Clients {
     pub workloads: Arc<Workloads>,
     /// The accepted `aud` values of a client's own assertion: the realm's issuer first, then its token endpoint.
     pub audiences: Vec<String>,
+    /// Whether a secret that a public client sends is ignored.
+    pub public_secrets_ignored: bool,
 }
 
 /// Workloads that are exactly one client: the `iss` and `sub` of their tokens, and the client. A workload that is
@@ -125,6 +127,12 @@ impl Clients {
     /// The methods of a registered client.
     pub fn methods(&self, client: &str) -> Option<&[Method]> {
         self.registered.get(client).map(Vec::as_slice)
+    }
+
+    /// Whether a secret is ignored that comes with this client's id: nothing but the id proves the client. A client with
+    /// another method beside `none` must not be taken for a public one because its secret is wrong.
+    pub(super) fn ignores_secret_of(&self, client: &str) -> bool {
+        self.public_secrets_ignored && matches!(self.methods(client), Some([Method::Public]))
     }
 }
 

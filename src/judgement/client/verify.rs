@@ -110,6 +110,9 @@ pub fn candidates(credentials: &Credentials, clients: &Clients) -> Vec<Candidate
             | (Method::Tls(_) | Method::SelfSignedTls(_) | Method::Public, PresentedCredentials::Nothing) => {
                 Needs::Nothing
             }
+            (Method::Public, PresentedCredentials::Secret(_)) if clients.ignores_secret_of(credentials.client_id()) => {
+                Needs::Nothing
+            }
             (Method::PrivateKeyJwt { keys, .. }, PresentedCredentials::Assertion(assertion))
                 if assertion.is_own() && !assertion::is_shared(assertion) =>
             {
@@ -366,6 +369,9 @@ fn meets<'m>(
             Ok(MethodVerdict::Authenticated)
         }
         (Method::Public, PresentedCredentials::Nothing) => Ok(MethodVerdict::Authenticated),
+        (Method::Public, PresentedCredentials::Secret(_)) if clients.ignores_secret_of(credentials.client_id()) => {
+            Ok(MethodVerdict::Authenticated)
+        }
         _ => Err(unauthenticated("the method is another")),
     }
 }

@@ -32,6 +32,7 @@ pub const RULES: DialectRules = DialectRules {
     account: |_| None,
     refusal,
     upstream_refusals: true,
+    public_secrets_ignored: true,
     challenges: false,
     members: AnswerShape::Unchanged,
     cache_control: "no-store",

@@ -13,6 +13,7 @@ pub const RULES: DialectRules = DialectRules {
     audience_of_client: true,
     refusal,
     upstream_refusals: false,
+    public_secrets_ignored: false,
     members: AnswerShape::Only(&[
         AnswerMember::Copied("access_token"),
         AnswerMember::Copied("issued_token_type"),

@@ -61,6 +61,8 @@ pub struct DialectRules {
     pub refusal: fn(&DialectRefusal<'_>) -> PublicError,
     /// Whether the identity provider's refusals are passed on unchanged. Otherwise they are answered like Cambio's own.
     pub upstream_refusals: bool,
+    /// Whether a secret that a public client sends is ignored. Otherwise the client is refused.
+    pub public_secrets_ignored: bool,
     /// Whether every 401 has `WWW-Authenticate`. Otherwise only answers to requests with `Authorization` have it.
     pub challenges: bool,
     /// The members of a successful answer.

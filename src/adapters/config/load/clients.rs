@@ -12,6 +12,7 @@ use crate::adapters::config::file::issuer::TrustedIssuer;
 use crate::adapters::config::file::platform::Listen;
 use crate::adapters::config::file::realm::Realm;
 use crate::judgement::client::registry::{Clients, Method, Unregistered, Workloads};
+use crate::judgement::dialect::Dialect;
 
 /// The clients of one realm. `at` is the realm, `token_paths` are the paths of its token endpoint.
 pub(super) fn clients(
@@ -37,6 +38,7 @@ pub(super) fn clients(
             .chain(token_paths.iter().map(|path| at_host_of(&realm.issuer, path)))
             .chain(others.flat_map(|origin| token_paths.iter().map(move |path| format!("{origin}{path}"))))
             .collect(),
+        public_secrets_ignored: Dialect::from(realm.dialect).rules().public_secrets_ignored,
     })
 }
 

@@ -301,7 +301,7 @@ async fn a_slow_hash_is_computed_once_and_never_outlives_its_configuration() {
     world.reconfigure(&realm("other"));
     assert_eq!(world.told(right).await, (NO.to_owned(), false));
     assert_eq!(world.told(other).await, ("batch client_secret".to_owned(), false));
-    world.reconfigure("    clients: { batch: [{ method: none }] }\n");
+    world.reconfigure("    dialect: rfc8693\n    clients: { batch: [{ method: none }] }\n");
     assert_eq!(world.told(other).await, (NO.to_owned(), false));
 }
 

@@ -96,6 +96,7 @@ fn clients() -> Clients {
         registered,
         unregistered: Unregistered::Refused,
         audiences: vec![REALM.to_owned(), ENDPOINT.to_owned()],
+        public_secrets_ignored: false,
     }
 }
 
@@ -155,7 +156,15 @@ fn judge(
     seen: Option<&ClientCertificate>,
     keys: &[(usize, Arc<KeySet>)],
 ) -> Result<ClientVerdict, Refusal> {
-    let clients = clients();
+    judge_for(&clients(), shown, seen, keys)
+}
+
+fn judge_for(
+    clients: &Clients,
+    shown: &Shown,
+    seen: Option<&ClientCertificate>,
+    keys: &[(usize, Arc<KeySet>)],
+) -> Result<ClientVerdict, Refusal> {
     let mut headers = HeaderMap::new();
     let assertion = |kind: &str, jwt: &str| format!("client_assertion_type={kind}&client_assertion={jwt}");
     let form = match shown {
@@ -170,7 +179,7 @@ fn judge(
     let form = Form::parse(form.as_bytes()).unwrap();
     let credentials = Credentials::read(&headers, &form, &clients.workloads)?;
     let evidence = ClientEvidence { certificate: seen, keys, leeway: SignedDuration::from_secs(10) };
-    authenticate(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap())
+    authenticate(&credentials, clients, &evidence, Timestamp::from_second(NOW).unwrap())
 }
 
 /// Client and method, the `jti` where it must be unused, or the reason.
@@ -304,5 +313,24 @@ fn the_identity_providers_word() {
             |proven| format!("{} {}", proven.client_id(), proven.by()),
         );
         assert_eq!(got, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_client_without_any_other_method_is_ignored_on_demand() {
+    for (ignored, client, shown, expected) in [
+        (true, "public", Shown::Form("client_id=public&client_secret=x".to_owned()), "public none"),
+        (true, "public", Shown::Basic("public:x"), "public none"),
+        (true, "public", Shown::Basic("public:"), "public none"),
+        (false, "public", Shown::Form("client_id=public&client_secret=x".to_owned()), "client_unauthenticated"),
+        (false, "public", Shown::Basic("public:x"), "client_unauthenticated"),
+        (true, "keyboth", Shown::Basic("keyboth:x"), "client_unauthenticated"),
+        (true, "sha256", Shown::Basic("sha256:wrong"), "client_unauthenticated"),
+        (true, "sha256", Shown::Basic("sha256:s3cret"), "sha256 client_secret"),
+        (true, "tls", Shown::Basic("tls:x"), "client_unauthenticated"),
+        (true, "nobody", Shown::Basic("nobody:x"), "client_unauthenticated"),
+    ] {
+        let clients = Clients { public_secrets_ignored: ignored, ..clients() };
+        assert_eq!(told(judge_for(&clients, &shown, None, &[])), expected, "{client}, {ignored}");
     }
 }
