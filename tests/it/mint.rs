@@ -376,3 +376,26 @@ async fn an_owners_claim_is_no_evidence_for_another_owner() {
         }
     }
 }
+
+/// The lifetime is the permission's where the owner says so, for the realm's own tokens only.
+#[tokio::test]
+async fn a_life_beyond_the_subject_tokens_is_the_owners_word() {
+    let permissions = "  - { clients: [front-end-app], issuers: [corp, partner], issuance: mint, lifetime: 10m, exchangedTokens: true }\n";
+    for (setting, expected) in [("", 300), ("  withinSubject: true\n", 300), ("  withinSubject: false\n", 600)] {
+        let file =
+            file(permissions, "").replace("token: { lifetime: 5m }", &format!("token:\n  lifetime: 5m\n{setting}"));
+        let world = Plan::new().await.audience("back-end-api", &file).start().await;
+        let lifetime = async |subject: &str| {
+            let answer = world.exchange(subject, &[]).await;
+            let claims = token::claims(&answer.access_token());
+            let lifetime = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+            assert_eq!(answer.json()["expires_in"], lifetime, "{setting}");
+            (lifetime, answer.access_token())
+        };
+        let (own, minted) = lifetime(&world.alice().await).await;
+        assert_eq!(own, expected, "{setting}");
+        assert_eq!(lifetime(&carol(&world).await).await.0, 300, "{setting}: of another issuer nothing else is known");
+        world.clock.advance(jiff::SignedDuration::from_secs(200));
+        assert_eq!(lifetime(&minted).await.0, expected - 200, "{setting}: nobody goes on for ever");
+    }
+}

@@ -51,7 +51,8 @@ pub struct TokenRules {
     /// Longest time from issue to expiry. No setting lifts the upper limit.
     #[schemars(extend("formatMinimum" = "10s", "formatMaximum" = "24h"))]
     pub lifetime: Period,
-    /// Whether the new token must expire no later than the subject token. With `mint` and `translate`, this always holds.
+    /// Whether the new token must expire no later than the subject token. With `translate`, this always holds; with `mint`, it
+    /// always holds for other issuers' users and for subject tokens that Cambio signed.
     pub within_subject: bool,
     /// Claims beyond the standard ones that the new token may carry. `["*"]` means every claim of the realm's own tokens
     /// and no claim of another issuer's; not with `forward`, which refuses a token with a claim that is not listed.

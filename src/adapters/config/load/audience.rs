@@ -192,7 +192,9 @@ fn token(
     let set = templates(&file.set, flat, home, &at.field("set"));
     let may_act =
         at.optional("mayAct", file.may_act.as_deref(), |source, at| expression_about(source, &[Other::Actor], at));
-    if !file.within_subject && (issuances.have(Issuance::Forward) || issuances.have(Issuance::Reissue)) {
+    if !file.within_subject
+        && (issuances.have(Issuance::Forward) || issuances.have(Issuance::Reissue) || issuances.have(Issuance::Mint))
+    {
         at.field("withinSubject").warning(
             "false: the new token can outlive the subject token, so whoever may exchange it again can go on for ever \
              (CVE-2026-96460)",

@@ -85,9 +85,9 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
     let (signs, mints) = (issuance.signs(), issuance == Issuance::Mint);
     let session = request.claims.get("sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
     let asks_directory = matches!(issuance, Issuance::Mint | Issuance::Reissue) && roles.directory;
-    // Of another issuer's user, Cambio knows only what the subject token says, and a token that Cambio signed must not be
-    // minted again and again.
-    let is_own = request.provenance == Provenance::Realm && issuance != Issuance::Translate;
+    // Of another issuer's user, Cambio knows only what the subject token says, a token that Cambio signed must not be minted
+    // again and again, and nobody is impersonated for longer than the subject token says who does.
+    let is_own = request.provenance == Provenance::Realm && request.impersonate.is_none();
     let within_subject = token.within_subject || mints && !is_own || issuance == Issuance::Translate;
     let may_act = terms.may_act.filter(|_| signs);
     Contract {

@@ -387,7 +387,7 @@ fn the_platform_allows_claims_about_the_person_by_name() {
 
 #[test]
 fn a_life_beyond_the_subject_tokens_is_named() {
-    for (issuance, expected) in [("reissue", 1), ("forward", 1), ("mint", 0)] {
+    for (issuance, expected) in [("reissue", 1), ("forward", 1), ("mint", 1), ("translate", 0)] {
         let config = loaded(&format!("issuance: {issuance}\ntoken: {{ withinSubject: false }}\n#"));
         let named = config.warnings.iter().filter(|one| one.key == "token.withinSubject").count();
         assert_eq!(named, expected, "{issuance}");
