@@ -1,6 +1,7 @@
 //! Stage 4: the decision. Only this file makes a permit.
 
 pub mod renewal;
+pub mod session;
 
 use std::borrow::Cow;
 
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use self::renewal::{Handed, RememberedToken, Renewal};
+use self::session::SessionNeed;
 use crate::judgement::dialect::{DefaultClaim, TokenCustoms};
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
@@ -15,6 +17,7 @@ use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::decide::{Decision, decide};
 use crate::judgement::policy::model::{Issuance, Policy};
+use crate::judgement::policy::provenance::Provenance;
 use crate::judgement::policy::request::{Actor, ExchangeRequest, Impersonated, WantedScope};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::token::checked::CheckedToken;
@@ -54,6 +57,8 @@ pub struct Circumstances<'a> {
     pub customs: TokenCustoms,
     /// Whether the dialect leaves out `offline_access` where it is not permitted.
     pub drop_offline: bool,
+    /// Whether every access token of the dialect comes with a refresh token, if one is permitted.
+    pub refreshes: bool,
     /// Whether the identity provider's answer may name the subject token's user by another `sub` (`pairwiseSubjects`).
     pub pairwise: bool,
 }
@@ -94,7 +99,12 @@ impl Permit {
         let mut decided = decide(policy, realm, &request, now);
         if validated.authenticated().parsed().prefers_refresh() {
             let request = ExchangeRequest { requested_token: TokenType::RefreshToken, ..request };
-            decided = with_refresh(decide(policy, realm, &request, now), decided);
+            let refresh = decide(policy, realm, &request, now);
+            decided = match (refresh, decided) {
+                // Keycloak gives the scope, but no refresh token with it.
+                (Ok(refresh), Ok(plain)) if !circumstances.refreshes && is_offline_upstream(&refresh) => Ok(plain),
+                (refresh, plain) => with_refresh(refresh, plain),
+            };
         }
         decided.map(|decision| Self { validated, decision })
     }
@@ -181,9 +191,21 @@ impl Permit {
         }
     }
 
-    /// The token is handed out with a refresh token of this family, and names the family.
-    pub fn in_family(&mut self, family: &str) {
-        self.decision.contract.refresh_family = Some(family.to_owned());
+    /// The token is handed out with a refresh token of this family, and names the family. `granted` is the scope of the
+    /// family, if there is one already.
+    pub fn in_family(&mut self, family: &str, granted: Option<&Scope>) {
+        let needs = self.session_need(granted.or(self.decision.contract.scope_requested.as_ref()));
+        let contract = &mut self.decision.contract;
+        contract.refresh_family = Some(family.to_owned());
+        let is_own = contract.provenance == Provenance::Realm && contract.issuance == Issuance::Mint;
+        contract.outlives_session = is_own && needs == SessionNeed::Nothing;
+    }
+
+    /// Which session of the user a refresh token with this scope needs, as long as the permissions are what they are.
+    pub fn session_need(&self, granted: Option<&Scope>) -> SessionNeed {
+        let offline = granted.is_some_and(|granted| granted.contains(OFFLINE));
+        let subject = self.validated.subject();
+        SessionNeed::of(subject.claims(), subject.kind(), offline && self.contract().scope_permitted.contains(OFFLINE))
     }
 
     /// The first refresh token of a family, for this exchange in `realm`. The whole family ends at `expires`.
@@ -300,6 +322,12 @@ fn with_refresh(refresh: Result<Decision, Refusal>, plain: Result<Decision, Refu
         (Err(refusal), Err(plain)) if plain.reason == Reason::RequestedTokenTypeNotPermitted => Err(refusal),
         (_, plain) => plain,
     }
+}
+
+/// Whether a refresh token is asked of the identity provider together with `offline_access`.
+fn is_offline_upstream(decision: &Decision) -> bool {
+    let scope = decision.contract.scope_requested.as_ref();
+    decision.contract.issuance != Issuance::Mint && scope.is_some_and(|scope| scope.contains(OFFLINE))
 }
 
 fn request<'a>(

@@ -51,6 +51,7 @@ mod proxies;
 mod published_keys;
 mod redaction;
 mod refresh_families;
+mod refresh_offline;
 mod refresh_tokens;
 mod reload;
 mod sender_constrained;

@@ -91,15 +91,17 @@ class Admin:
     def create_client(self, realm: str, document: dict) -> None:
         self.must("POST", f"/{realm}/clients", document)
 
-    def service_account(self, realm: str, client_id: str, roles: list[str]) -> realms.Client:
+    def service_account(
+        self, realm: str, client_id: str, roles: list[str], management: str = "realm-management"
+    ) -> realms.Client:
         """A client that acts for itself, with roles of the realm's management."""
         client = realms.Client(client_id, f"{client_id}-secret-3f70")
         secrecy.note_value(client.secret or "")
         self.create_client(realm, realms.for_itself(client))
         user = self.read(f"/{realm}/clients/{self.client(realm, client_id)['id']}/service-account-user")
-        management = self.client(realm, "realm-management")["id"]
-        granted = [self.read(f"/{realm}/clients/{management}/roles/{name}") for name in roles]
-        self.must("POST", f"/{realm}/users/{user['id']}/role-mappings/clients/{management}", granted)
+        managing = self.client(realm, management)["id"]
+        granted = [self.read(f"/{realm}/clients/{managing}/roles/{name}") for name in roles]
+        self.must("POST", f"/{realm}/users/{user['id']}/role-mappings/clients/{managing}", granted)
         return client
 
     def client(self, realm: str, client_id: str) -> dict:

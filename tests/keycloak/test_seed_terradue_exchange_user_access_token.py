@@ -26,7 +26,7 @@ URL = f"http://{HOST}/realms/master/protocol/openid-connect/token"
 # The page's `client 1`, at which the token is exchanged, and `client 2`, at which the user logged in.
 CLIENT1 = Client("client1", "client1-secret-2f4b90aa")
 CLIENT2 = Client("client2", "client2-secret-90b1d3c7")
-# Registered like client 1, with another lifetime and the offline scope; and one that may not exchange at all.
+# Registered like client 1, with another lifetime; and one that may not exchange at all.
 CLIENT3 = Client("client3", "client3-secret-5a60e2f1")
 CLIENT4 = Client("client4", "client4-secret-c80d1b35")
 # Nobody put it into the `aud` of client 2's tokens, and the page does not ask for that.
@@ -68,9 +68,7 @@ def iam(keycloak: Keycloak, gates: Gates, registered: None, tmp_path_factory) ->
         ),
         "client3": audience(
             "client3",
-            permission(
-                "client3", lifetime="2m", requestedTokens=refreshable, scopes=[*scopes, "offline_access"]
-            ),
+            permission("client3", lifetime="2m", requestedTokens=refreshable, scopes=scopes),
             realm="master",
         ),
         "client5": audience(
@@ -159,22 +157,6 @@ def test_the_refresh_token_gets_a_new_access_token(iam: Gate, subject: str) -> N
     assert answer.status == 200, f"{answer.text} {iam.audit()[-1]}"
     claims = oidc.claims_of(parsed(answer)["access_token"])
     assert (claims["aud"], claims["sub"]) == ("client1", oidc.claims_of(subject)["sub"])
-
-
-def test_the_offline_scope_brings_a_refresh_token(iam: Gate, subject: str) -> None:
-    """Where it is defined at the client's registration: client 3 has it, and client 1 has not."""
-    answer = exchange(iam, CLIENT3, subject, "-d", "scope=offline_access")
-    assert answer.status == 200, f"{answer.text} {iam.audit()[-1]}"
-    body = parsed(answer)
-    assert body["refresh_token"]
-    form = [
-        ("grant_type", "refresh_token"),
-        *oidc.credentials(CLIENT3),
-        ("refresh_token", body["refresh_token"]),
-    ]
-    again = pages.noted(iam.peer.form(oidc.endpoint("master"), form))
-    assert again.status == 200, f"{again.text} {iam.audit()[-1]}"
-    assert oidc.claims_of(parsed(again)["access_token"])["aud"] == "client3"
 
 
 def test_an_offline_scope_that_is_not_registered_is_not_granted(iam: Gate, subject: str) -> None:

@@ -31,7 +31,7 @@ use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::judgement::client::web_origins::WebOrigins;
 use crate::judgement::dialect::Account;
-use crate::judgement::token::lineage::Standing;
+use crate::judgement::token::lineage::{Standing, TokenLineage};
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
 use crate::words::secret::Secret;
@@ -84,6 +84,19 @@ impl Lookups {
             clients: RecentAnswers::new(life, clock),
             users: RecentAnswers::new(life, clock),
             sessions: RecentAnswers::new(life, clock),
+        }
+    }
+
+    /// Forgets what is known about everything that a token depends on.
+    async fn forget(&self, lineage: &TokenLineage<'_>) {
+        self.realm.forget(&()).await;
+        self.clients.forget(&lineage.client.to_owned()).await;
+        for user in &lineage.users {
+            let subject = user.subject.to_owned();
+            self.users.forget(&subject).await;
+            if let Some(session) = user.session {
+                self.sessions.forget(&(subject, session.to_owned())).await;
+            }
         }
     }
 }

@@ -138,6 +138,7 @@ impl RealmRuntime {
             defaults: rules.defaults,
             customs: rules.tokens,
             drop_offline: rules.drops_offline,
+            refreshes: rules.refreshes,
             pairwise: self.config.pairwise_subjects,
             ..Circumstances::default()
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::case::Case;
 use crate::adapters::metrics::Outcome;
+use crate::adapters::upstream::directory::lineage::Freshness;
 use crate::judgement::token::lineage::TokenLineage;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -15,11 +16,19 @@ impl Case<'_> {
     /// # Errors
     /// [`Reason::SessionEnded`], and [`Reason::DirectoryUnavailable`] if this is unknown.
     pub(super) async fn check_session_of(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+        self.check_lineage(claims, Freshness::Recent).await
+    }
+
+    /// Checks that nothing has ended on which a token depends, with answers of the directory that are no older than this.
+    ///
+    /// # Errors
+    /// [`Reason::SessionEnded`], and [`Reason::DirectoryUnavailable`] if this is unknown.
+    pub(super) async fn check_lineage(&self, claims: &Map<String, Value>, freshness: Freshness) -> Result<(), Refusal> {
         let (name, upstream) = (&self.realm.config.name, &self.services.upstream);
         let Some(directory) = &self.realm.directory else { return Ok(()) };
         let ended = |detail: &str| Refusal::new(Reason::SessionEnded, detail);
         let Some(lineage) = TokenLineage::of(claims) else { return Err(ended("the token does not say whose it is")) };
-        let facts = Box::pin(directory.lineage_facts(upstream, &lineage)).await;
+        let facts = Box::pin(directory.lineage_facts(upstream, &lineage, freshness)).await;
         let checked = match facts {
             Ok(facts) => {
                 let is_registered = self.realm.config.clients.methods(lineage.client).is_some();

@@ -13,7 +13,9 @@ use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
 use crate::judgement::jose::jws::Header;
 use crate::judgement::jose::verify::VerifiedToken;
-use crate::judgement::policy::claim_names::{ClaimClass, client_of};
+use crate::judgement::permit::session::SessionNeed;
+use crate::judgement::policy::claim_names::{ClaimClass, SUBJECT_ISSUER, client_of};
+use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
 use crate::words::oauth::confirmation::Binding;
 use crate::words::oauth::scope::Scope;
@@ -152,17 +154,31 @@ impl Renewal {
         self.subject.claims.get("sid").and_then(Value::as_str).filter(|sid| !sid.is_empty())
     }
 
-    /// What a refresh token about a user of `realm` depends on, as claims of a token that Cambio signed.
-    pub fn lineage_claims(&self, realm: &str) -> Option<Map<String, Value>> {
-        if self.subject.issuer != realm {
-            return None;
-        }
+    /// What the refresh token depends on, as claims of a token that Cambio signed at `realm`. With `None`, the refresh token
+    /// depends on what its scope says; with a session that it needs, on that session.
+    pub fn lineage_claims(&self, realm: &str, needs: Option<SessionNeed>) -> Map<String, Value> {
         let claims = &self.subject.claims;
-        let users = ["sub", "sid"].map(|name| (name, claims.get(name).cloned()));
+        let mut lineage = Map::new();
+        lineage.insert("azp".to_owned(), Value::from(self.client.as_str()));
+        if self.subject.issuer != realm {
+            lineage.insert("iat".to_owned(), Value::from(self.began));
+            lineage.insert(SUBJECT_ISSUER.to_owned(), Value::from(self.subject.issuer.as_str()));
+            return lineage;
+        }
         let issued = claims.get("iat").cloned().unwrap_or_else(|| Value::from(self.began));
-        let own = [("azp", Some(Value::from(self.client.as_str()))), ("iat", Some(issued))];
-        let present = users.into_iter().chain(own).filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        Some(present.collect())
+        lineage.insert("iat".to_owned(), issued);
+        let needs = needs.unwrap_or_else(|| self.session_need());
+        let session = (needs != SessionNeed::Nothing).then_some("sid");
+        for name in std::iter::once("sub").chain(session) {
+            lineage.extend(claims.get(name).map(|value| (name.to_owned(), value.clone())));
+        }
+        lineage
+    }
+
+    /// The session that a refresh token with this scope needs.
+    fn session_need(&self) -> SessionNeed {
+        let kind = self.subject_kind().unwrap_or(TokenType::IdToken);
+        SessionNeed::of(&self.subject.claims, kind, self.scope().contains(OFFLINE))
     }
 
     /// What kind of token the subject token is.

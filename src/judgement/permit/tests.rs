@@ -268,9 +268,16 @@ fn a_refresh_token_is_welcome_and_costs_nothing() {
         ("a scope", vec![permission(), refreshing()], Err(Reason::OfflineNotPermitted)),
     ] {
         let policy = policy([audience("back-end-api", permissions)]);
-        let circumstances = Circumstances { realm: "corp", realm_issuer: ISSUER, ..Circumstances::default() };
+        let circumstances =
+            Circumstances { realm: "corp", realm_issuer: ISSUER, refreshes: true, ..Circumstances::default() };
         let permit = Permit::decide(welcoming_refresh(), &policy, &circumstances, now());
         let refresh = permit.map(|permit| permit.decision().refresh).map_err(|refusal| refusal.reason);
         assert_eq!(refresh, expected, "{name}");
+        // Where only the scope asks for a refresh token, the identity provider would refuse what it gives without one.
+        let circumstances = Circumstances { refreshes: false, ..circumstances };
+        let permit = Permit::decide(welcoming_refresh(), &policy, &circumstances, now());
+        let refresh = permit.map(|permit| permit.decision().refresh).map_err(|refusal| refusal.reason);
+        let expected = if name == "it is permitted" { Ok(false) } else { expected };
+        assert_eq!(refresh, expected, "{name}, by the scope");
     }
 }

@@ -25,6 +25,7 @@ pub(crate) const DPOP: &str = "DPoP";
 
 /// What the token that answers one request must look like.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of a token, each with a name")]
 pub struct Contract {
     /// The requesting client: `azp`, and the `aud` of an ID token.
     pub client: String,
@@ -86,6 +87,8 @@ pub struct Contract {
     pub issuance: Issuance,
     /// The family of refresh tokens with which the token is handed out, if any.
     pub refresh_family: Option<String>,
+    /// Whether the token outlives the session of its login: a minted token that comes with an offline refresh token.
+    pub outlives_session: bool,
 }
 
 /// Who says who may act for the subject of the new token.

@@ -193,7 +193,8 @@ impl Contract {
     /// Whether a claim of the realm's own token is copied. Session and login do not belong to an impersonated user.
     fn copies_own(&self, class: ClaimClass, claim: &str, granted: &Scope) -> bool {
         match class {
-            ClaimClass::Login | ClaimClass::Session => !self.is_impersonation(),
+            ClaimClass::Login => !self.is_impersonation(),
+            ClaimClass::Session => !self.is_impersonation() && !self.outlives_session,
             ClaimClass::OfScope(scope) => granted.contains(scope) || self.lists(claim),
             _ => self.lists(claim),
         }

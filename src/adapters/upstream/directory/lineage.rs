@@ -11,8 +11,17 @@ use crate::judgement::token::lineage::{LineageFacts, LineageUser, Standing, Toke
 /// The name that Keycloak gives the grant of an offline token.
 const OFFLINE: &str = "Offline Token";
 
+/// How old an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// At most `sessionCacheFor`.
+    Recent,
+    /// Asked for now.
+    Now,
+}
+
 impl DirectoryClient {
-    /// Everything that a token depends on, as it was at most `sessionCacheFor` ago.
+    /// Everything that a token depends on.
     ///
     /// # Errors
     /// The identity provider does not answer, or does not show its clients to Cambio.
@@ -20,7 +29,11 @@ impl DirectoryClient {
         &self,
         upstream: &UpstreamClient,
         lineage: &TokenLineage<'_>,
+        freshness: Freshness,
     ) -> Result<LineageFacts, DirectoryError> {
+        if freshness == Freshness::Now {
+            self.lookups.forget(lineage).await;
+        }
         let realm = self.lookups.realm.get_or((), self.realm_not_before(upstream));
         let users = async {
             let mut found = Vec::with_capacity(lineage.users.len());

@@ -50,6 +50,11 @@ where
         };
         self.answers.entry(key).or_insert_with_if(fetched, stale).await.value().outcome.clone()
     }
+
+    /// The next answer to this question is a new one.
+    pub(super) async fn forget(&self, key: &K) {
+        self.answers.invalidate(key).await;
+    }
 }
 
 impl<K, V, E> std::fmt::Debug for RecentAnswers<K, V, E> {

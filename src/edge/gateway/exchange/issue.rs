@@ -33,9 +33,9 @@ impl Case<'_> {
         refresh: Option<&mut OpenedRefresh>,
     ) -> Result<IssuedAnswer, Stop> {
         match &refresh {
-            Some(refresh) => permit.in_family(refresh.renewal.family()),
+            Some(refresh) => permit.in_family(refresh.renewal.family(), Some(&refresh.renewal.scope())),
             None if permit.decision().refresh && permit.issuance().signs() => {
-                permit.in_family(&uuid::Uuid::new_v4().to_string());
+                permit.in_family(&uuid::Uuid::new_v4().to_string(), None);
             }
             None => {}
         }

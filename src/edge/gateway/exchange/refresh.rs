@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::ask::UpstreamReply;
 use super::outcome::{IssuedAnswer, Stop};
 use crate::adapters::config::RefreshTokens;
+use crate::adapters::upstream::directory::lineage::Freshness;
 use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError};
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::refreshes::RefreshInFlight;
@@ -26,6 +27,7 @@ use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
+use crate::judgement::permit::session::SessionNeed;
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::{Validated, dpop};
 use crate::words::oauth::form::Form;
@@ -195,21 +197,27 @@ impl Case<'_> {
         if let Some(refreshed) = refresh.refreshed.take() {
             return self.exchange_refreshed(permit, &refresh.request, refreshed).await;
         }
-        self.check_session(permit).await?;
+        self.check_minted(permit, &refresh.renewal).await?;
         Ok(self.mint(permit).await?)
     }
 
-    /// Checks that the user's session still exists, if only the directory can tell. Whether the user is enabled is
-    /// checked together with the roles.
-    async fn check_session(&self, permit: &Permit) -> Result<(), Refusal> {
-        let minted = permit.issuance() == Issuance::Mint && permit.validated().subject().provenance().is_of_realm();
-        let Some(session) = session(permit).filter(|_| minted) else { return Ok(()) };
+    /// Checks what the identity provider would check if it knew the refresh token: client, user, not-before and session. Only
+    /// the directory can tell.
+    async fn check_minted(&self, permit: &Permit, renewal: &Renewal) -> Result<(), Refusal> {
+        let ended = |detail: String| Refusal::new(Reason::RefreshTokenInvalid, detail);
+        let needs = permit.session_need(Some(&renewal.scope()));
+        let lineage = renewal.lineage_claims(&self.realm.config.name, Some(needs));
+        let checked = self.check_lineage(&lineage, Freshness::Now).await;
+        checked.map_err(|refusal| match refusal.reason {
+            Reason::SessionEnded => ended(refusal.detail),
+            _ => refusal,
+        })?;
+        let session = session(permit).filter(|_| permit.validated().subject().provenance().is_of_realm());
+        let Some(session) = session.filter(|_| needs == SessionNeed::Ordinary) else { return Ok(()) };
+        // An offline session with this id is another client's.
         let alive = self.directory()?.session_is_alive(&self.services.upstream, session.user, session.id).await;
-        if alive.map_err(|error| self.directory_unavailable(&error.to_string()))? {
-            Ok(())
-        } else {
-            Err(Refusal::new(Reason::RefreshTokenInvalid, "the user's session has ended"))
-        }
+        let alive = alive.map_err(|error| self.directory_unavailable(&error.to_string()))?;
+        if alive { Ok(()) } else { Err(ended("the user's session has ended".to_owned())) }
     }
 
     /// Exchanges the identity provider's refreshed token again like the first. Without the exchange, the token would have

@@ -71,10 +71,7 @@ impl Case<'_> {
         if RefreshFamily::new(&renewal).state(&self.services.store).await? != MemberState::Unused {
             return Ok(None);
         }
-        let claims = renewal.lineage_claims(&config.name);
-        if let Some(claims) = claims
-            && !self.session_goes_on(&claims).await?
-        {
+        if !self.session_goes_on(&renewal.lineage_claims(&config.name, None)).await? {
             return Ok(None);
         }
         let mut members = json!({

@@ -375,10 +375,10 @@ fn a_refresh_token_is_welcome_where_the_dialect_or_the_scope_says_so() {
 }
 
 #[test]
-fn offline_access_is_not_asked_of_the_identity_provider_with_a_refresh_token() {
+fn the_identity_provider_decides_about_offline_access() {
     for (scope, kind, sent) in [
-        ("email offline_access", TokenType::RefreshToken, Some("email")),
-        ("offline_access", TokenType::RefreshToken, None),
+        ("email offline_access", TokenType::RefreshToken, Some("email offline_access")),
+        ("offline_access", TokenType::RefreshToken, Some("offline_access")),
         ("email offline_access", TokenType::AccessToken, Some("email offline_access")),
         ("email", TokenType::RefreshToken, Some("email")),
     ] {
@@ -386,6 +386,8 @@ fn offline_access_is_not_asked_of_the_identity_provider_with_a_refresh_token() {
         let parsed = parse(Grant::TokenExchange, form, &head(&[]), &Accepts::default()).unwrap();
         let form = Form::parse(parsed.upstream_form(kind, &[]).as_bytes()).unwrap();
         assert_eq!(form.one("scope"), sent, "{scope} {}", kind.urn());
+        let assertion = Form::parse(parsed.upstream_assertion_form().as_bytes()).unwrap();
+        assert!(!assertion.one("scope").is_some_and(|scope| scope.contains("offline_access")), "{scope}");
     }
 }
 

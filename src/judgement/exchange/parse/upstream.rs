@@ -25,7 +25,7 @@ impl Parsed {
         let mut form = Form::new();
         form.push("grant_type", GRANT_JWT_BEARER);
         form.push("assertion", self.subject_token.expose());
-        self.push_scope(&mut form, true);
+        self.push_scope(&mut form, Some(OFFLINE));
         self.credentials.write(&mut form);
         form.encode()
     }
@@ -39,7 +39,7 @@ impl Parsed {
         for audience in audiences {
             form.push("audience", audience);
         }
-        self.push_scope(&mut form, requested == TokenType::RefreshToken);
+        self.push_scope(&mut form, None);
         self.credentials.write(&mut form);
         for (name, value) in &self.extra {
             form.push(name, value);
@@ -47,11 +47,9 @@ impl Parsed {
         form.encode()
     }
 
-    /// `within`: the requested refresh token ends with the session. Keycloak then refuses `offline_access`, and the
-    /// caller gets a refresh token of Cambio.
-    fn push_scope(&self, form: &mut Form, within: bool) {
+    fn push_scope(&self, form: &mut Form, without: Option<&str>) {
         let Some(scope) = &self.scope else { return };
-        let sent = scope.filtered(|token| !(within && token == OFFLINE));
+        let sent = scope.filtered(|token| Some(token) != without);
         // Keycloak treats an empty scope as an unknown scope.
         if !sent.is_empty() {
             form.push("scope", sent.to_string());

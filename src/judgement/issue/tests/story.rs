@@ -37,6 +37,7 @@ const CORP: Circumstances<'static> = Circumstances {
     defaults: &[],
     customs: TokenCustoms { access_only: &[], needs_may_act: false, plain_actors: false },
     drop_offline: false,
+    refreshes: false,
     pairwise: false,
 };
 

@@ -133,6 +133,7 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
         profile: if mints { token.profile } else { Profile::Keycloak },
         issuance,
         refresh_family: None,
+        outlives_session: false,
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn permission(file: &file::Permission, context: Context<'_>, at: &At<
     {
         refresh_tokens(context, issuers, home, &at.field("requestedTokens"));
     }
+    offline_refresh_tokens(file, issuance, &requested_tokens, at);
     let condition = at.optional("condition", file.condition.as_deref(), expression);
     let delegation =
         at.optional("delegation", file.delegation.as_ref(), |one, at| delegation::delegation(one, issuance, home, at));
@@ -113,6 +114,17 @@ fn refresh_tokens(context: Context<'_>, issuers: &Names, home: Home<'_>, at: &At
         at.problem(message);
     } else if home.realm.refresh_tokens.is_none() {
         at.problem(format!("refresh_token needs realms.{own}.refreshTokens"));
+    }
+}
+
+/// Warns of a scope that Keycloak refuses in an exchange for a refresh token.
+fn offline_refresh_tokens(file: &file::Permission, issuance: Issuance, requested: &BTreeSet<TokenType>, at: &At<'_>) {
+    let offline = file.scopes.iter().flatten().any(|scope| scope == OFFLINE);
+    if offline && issuance == Issuance::Reissue && requested.contains(&TokenType::RefreshToken) {
+        at.field("scopes").warning(
+            "offline_access: Keycloak refuses it in an exchange for a refresh token; use `issuance: mint` with `source: directory` \
+             under roles",
+        );
     }
 }
 

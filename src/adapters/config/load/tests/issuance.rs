@@ -393,3 +393,18 @@ fn a_life_beyond_the_subject_tokens_is_named() {
         assert_eq!(named, expected, "{issuance}");
     }
 }
+
+#[test]
+fn an_offline_refresh_token_that_keycloak_refuses_is_named() {
+    for (issuance, scopes, requested, expected) in [
+        ("reissue", "[email, offline_access]", "[access_token, refresh_token]", 1),
+        ("reissue", "[email, offline_access]", "[access_token]", 0),
+        ("reissue", "['*']", "[access_token, refresh_token]", 0),
+        ("forward", "[offline_access]", "[access_token]", 0),
+        ("mint", "[offline_access]", "[access_token]", 0),
+    ] {
+        let config = loaded(&format!("issuance: {issuance}\n    scopes: {scopes}\n    requestedTokens: {requested}"));
+        let named = config.warnings.iter().filter(|one| one.message.starts_with("offline_access:")).count();
+        assert_eq!(named, expected, "{issuance} {scopes} {requested}");
+    }
+}
