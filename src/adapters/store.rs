@@ -127,7 +127,7 @@ impl MarkStore {
     pub async fn kept(&self, key: &MarkKey) -> Result<Option<String>, StoreError> {
         let started = Instant::now();
         let result = match &self.place {
-            Place::Memory(memory) => Ok(memory.kept(key, self.clock.now())),
+            Place::Memory(memory) => memory.kept(key, self.clock.now()),
             Place::Redis(redis) => redis.kept(key).await.map_err(StoreError::from),
         };
         self.ended(StoreOperation::Look, result.as_ref().map(|_| StoreOutcome::Ok), started);
@@ -141,10 +141,7 @@ impl MarkStore {
     pub async fn forget(&self, key: &MarkKey) -> Result<(), StoreError> {
         let started = Instant::now();
         let result = match &self.place {
-            Place::Memory(memory) => {
-                memory.forget(key, self.clock.now());
-                Ok(())
-            }
+            Place::Memory(memory) => memory.forget(key, self.clock.now()),
             Place::Redis(redis) => redis.forget(key).await.map_err(StoreError::from),
         };
         self.ended(StoreOperation::Mark, result.as_ref().map(|()| StoreOutcome::Ok), started);

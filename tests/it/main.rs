@@ -52,6 +52,7 @@ mod published_keys;
 mod redaction;
 mod refresh_families;
 mod refresh_offline;
+mod refresh_reuse;
 mod refresh_tokens;
 mod reload;
 mod sender_constrained;

@@ -2,6 +2,8 @@
 
 mod upstream;
 
+pub use self::upstream::used_upstream;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 

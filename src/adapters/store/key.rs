@@ -21,6 +21,8 @@ pub enum MarkKind {
     RefreshFamily,
     /// What replaces a refresh token of Cambio's, if the identity provider refreshed its own token, and then the refresh failed.
     RefreshReplacement,
+    /// What follows a used refresh token of Cambio's, if the used one may be used again for a while.
+    RefreshSuccessor,
 }
 
 /// The name of an entry: SHA-256 over the kind, the authority and the id, so that no token id, secret or client name
@@ -33,7 +35,7 @@ pub struct MarkKey {
 
 impl MarkKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SubjectToken,
         Self::ClientAssertion,
         Self::DpopProof,
@@ -41,6 +43,7 @@ impl MarkKind {
         Self::RefreshToken,
         Self::RefreshFamily,
         Self::RefreshReplacement,
+        Self::RefreshSuccessor,
     ];
 
     /// The name, as it stands in Redis keys.
@@ -53,6 +56,7 @@ impl MarkKind {
             Self::RefreshToken => "refresh-token",
             Self::RefreshFamily => "refresh-family",
             Self::RefreshReplacement => "refresh-replacement",
+            Self::RefreshSuccessor => "refresh-successor",
         }
     }
 }

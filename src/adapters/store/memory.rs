@@ -14,7 +14,7 @@ const ENTRIES: usize = 1 << 19;
 /// Parts of a kind's room, so that requests on several threads seldom wait for each other.
 const SHARDS: usize = 16;
 
-/// Bytes of all kept texts.
+/// Bytes of all kept texts of one kind.
 const TEXTS: usize = 16 << 20;
 
 type Digest = [u8; 32];
@@ -23,7 +23,16 @@ type Digest = [u8; 32];
 pub(super) struct MemoryMarks {
     kinds: [Box<[Mutex<Shard>]>; MarkKind::ALL.len()],
     shard_entries: usize,
-    texts: Mutex<HashMap<Digest, KeptText>>,
+    texts: Box<[Mutex<Texts>; MarkKind::ALL.len()]>,
+}
+
+/// The kept texts of one kind.
+#[derive(Default)]
+struct Texts {
+    kept: HashMap<Digest, KeptText>,
+    /// Texts by time. A text that took the place of another one has one entry for each of them; only the latest counts.
+    times: BinaryHeap<Reverse<(Timestamp, Digest)>>,
+    bytes: usize,
 }
 
 struct KeptText {
@@ -47,7 +56,7 @@ impl MemoryMarks {
 
     pub(super) fn with_room(entries: usize) -> Self {
         let kind = |_| (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { kinds: MarkKind::ALL.map(kind), shard_entries: entries / SHARDS, texts: Mutex::default() }
+        Self { kinds: MarkKind::ALL.map(kind), shard_entries: entries / SHARDS, texts: Box::default() }
     }
 
     pub(super) fn claim(&self, key: &MarkKey, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
@@ -73,29 +82,24 @@ impl MemoryMarks {
 
     /// Keeps a text in the place of an earlier one.
     pub(super) fn keep(&self, key: &MarkKey, text: &str, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        let mut texts = self.texts(now);
-        texts.remove(key.digest());
-        let bytes: usize = texts.values().map(|kept| kept.text.len()).sum();
-        if bytes + text.len() > TEXTS {
-            return Err(StoreError::Full);
-        }
-        texts.insert(*key.digest(), KeptText { text: text.to_owned(), until });
+        self.texts(key, now)?.keep(*key.digest(), text, until)
+    }
+
+    pub(super) fn kept(&self, key: &MarkKey, now: Timestamp) -> Result<Option<String>, StoreError> {
+        Ok(self.texts(key, now)?.kept.get(key.digest()).map(|kept| kept.text.clone()))
+    }
+
+    pub(super) fn forget(&self, key: &MarkKey, now: Timestamp) -> Result<(), StoreError> {
+        self.texts(key, now)?.remove(key.digest());
         Ok(())
     }
 
-    pub(super) fn kept(&self, key: &MarkKey, now: Timestamp) -> Option<String> {
-        self.texts(now).get(key.digest()).map(|kept| kept.text.clone())
-    }
-
-    pub(super) fn forget(&self, key: &MarkKey, now: Timestamp) {
-        self.texts(now).remove(key.digest());
-    }
-
-    /// The kept texts whose time is not over. There are few: one for each refresh that is being answered or has failed.
-    fn texts(&self, now: Timestamp) -> MutexGuard<'_, HashMap<Digest, KeptText>> {
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.retain(|_, kept| kept.until > now);
-        texts
+    /// The texts of the key's kind, without those whose time is over.
+    fn texts(&self, key: &MarkKey, now: Timestamp) -> Result<MutexGuard<'_, Texts>, StoreError> {
+        let texts = self.texts.get(key.kind() as usize).ok_or(StoreError::Full)?;
+        let mut texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.expire(now);
+        Ok(texts)
     }
 
     fn insert(&self, shard: &mut Shard, key: &MarkKey, until: Timestamp) -> Result<(), StoreError> {
@@ -129,6 +133,38 @@ impl Shard {
             self.times.pop();
             if self.entries.get(&digest).is_some_and(|kept| *kept <= until) {
                 self.entries.remove(&digest);
+            }
+        }
+    }
+}
+
+impl Texts {
+    fn keep(&mut self, digest: Digest, text: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.remove(&digest);
+        if self.bytes + text.len() > TEXTS {
+            return Err(StoreError::Full);
+        }
+        self.bytes += text.len();
+        self.kept.insert(digest, KeptText { text: text.to_owned(), until });
+        if self.times.len() > 2 * self.kept.len() + SHARDS {
+            self.times = self.kept.iter().map(|(digest, kept)| Reverse((kept.until, *digest))).collect();
+        } else {
+            self.times.push(Reverse((until, digest)));
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, digest: &Digest) {
+        if let Some(removed) = self.kept.remove(digest) {
+            self.bytes -= removed.text.len();
+        }
+    }
+
+    fn expire(&mut self, now: Timestamp) {
+        while let Some(Reverse((until, digest))) = self.times.peek().copied().filter(|next| next.0.0 <= now) {
+            self.times.pop();
+            if self.kept.get(&digest).is_some_and(|kept| kept.until <= until) {
+                self.remove(&digest);
             }
         }
     }

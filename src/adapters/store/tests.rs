@@ -153,3 +153,25 @@ async fn a_text_is_kept_until_it_is_forgotten_or_its_time_has_passed() {
     let huge = "x".repeat(17 << 20);
     assert!(store.keep(&key("a"), &huge, at(600)).await.is_err());
 }
+
+#[tokio::test]
+async fn texts_of_one_kind_take_no_room_of_another() {
+    let (store, hand) = store(Place::Memory(MemoryMarks::new()));
+    let named = |kind, id: i64| MarkKey::new(kind, &["corp", &id.to_string()]);
+    let text = "x".repeat(1 << 20);
+    for id in 0..16 {
+        store.keep(&named(MarkKind::RefreshSuccessor, id), &text, at(60)).await.unwrap();
+        // In the place of itself, a text takes no room.
+        store.keep(&named(MarkKind::RefreshSuccessor, id), &text, at(60 + id)).await.unwrap();
+    }
+    assert!(store.keep(&named(MarkKind::RefreshSuccessor, 16), "x", at(60)).await.is_err(), "full");
+    store.keep(&named(MarkKind::RefreshReplacement, 16), &text, at(60)).await.unwrap();
+    store.forget(&named(MarkKind::RefreshSuccessor, 3)).await.unwrap();
+    store.keep(&named(MarkKind::RefreshSuccessor, 16), &text, at(60)).await.unwrap();
+    hand.advance(SignedDuration::from_secs(130));
+    let mut left = 0;
+    for id in 0..17 {
+        left += usize::from(store.kept(&named(MarkKind::RefreshSuccessor, id)).await.unwrap().is_some());
+    }
+    assert_eq!(left, 5, "those from the eleventh on, until their later time");
+}

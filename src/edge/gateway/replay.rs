@@ -22,6 +22,9 @@ pub struct RefreshFamily {
     whole: MarkKey,
     member: MarkKey,
     replacement: MarkKey,
+    successor: MarkKey,
+    /// The whole family's id, and the position of the member that follows.
+    next: (String, u32),
     ends: Timestamp,
 }
 
@@ -45,6 +48,8 @@ impl RefreshFamily {
             whole: family_key(realm, family),
             member: MarkKey::new(MarkKind::RefreshToken, &[realm, family, &generation]),
             replacement: MarkKey::new(MarkKind::RefreshReplacement, &[realm, family, &generation]),
+            successor: MarkKey::new(MarkKind::RefreshSuccessor, &[realm, family, &generation]),
+            next: (family.to_owned(), renewal.generation().saturating_add(1)),
             ends: renewal.ends(),
         }
     }
@@ -82,6 +87,34 @@ impl RefreshFamily {
         if let Err(error) = store.keep(&self.replacement, token.expose(), self.ends).await {
             tracing::warn!(%error, "the identity provider's new refresh token is lost if this refresh fails");
         }
+    }
+
+    /// Remembers the refresh token that follows this one, encrypted. Until then, this one can be used again.
+    pub async fn followed_by(&self, next: &Secret, until: Timestamp, store: &MarkStore) {
+        let text = format!("{} {}", until.as_millisecond(), next.expose());
+        if let Err(error) = store.keep(&self.successor, &text, until).await {
+            tracing::warn!(%error, "a refresh token can't be used again: the store did not take the next one");
+        }
+    }
+
+    /// The refresh token that follows this one, if this one can still be used again.
+    ///
+    /// # Errors
+    /// [`Reason::StoreUnavailable`]
+    pub async fn successor(&self, now: Timestamp, store: &MarkStore) -> Result<Option<Secret>, Refusal> {
+        let kept = store.kept(&self.successor).await.map_err(store_unavailable)?;
+        // The store keeps entries for longer than asked.
+        let fresh = |kept: String| {
+            let (until, token) = kept.split_once(' ')?;
+            let is_fresh = until.parse::<i64>().is_ok_and(|until| now.as_millisecond() < until);
+            is_fresh.then(|| Secret::new(token))
+        };
+        Ok(kept.and_then(fresh))
+    }
+
+    /// Whether a refresh token comes right after this one.
+    pub fn is_followed_by(&self, renewal: &Renewal) -> bool {
+        self.next.0 == renewal.family() && self.next.1 == renewal.generation()
     }
 
     /// Uses up the refresh token, which only one request can do. The others began before this one was answered, so

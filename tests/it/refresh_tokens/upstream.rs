@@ -66,7 +66,7 @@ async fn a_refresh_is_judged_by_what_is_true_now() {
 }
 
 /// The identity provider's refresh tokens that Cambio used since the test forgot the requests.
-fn used_upstream(world: &World) -> Vec<String> {
+pub fn used_upstream(world: &World) -> Vec<String> {
     let received = world.idp.faults().received().into_iter();
     let fields = received.map(|one| lenient::pairs(&one.body));
     fields

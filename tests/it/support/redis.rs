@@ -68,6 +68,11 @@ async fn serve(mut stream: BufStream<TcpStream>, shared: Arc<Shared>) {
                     kept.insert(key.to_owned(), value.to_owned());
                     ("+OK\r\n".to_owned(), true)
                 }
+                ["SET", key, value, "PX", _] => {
+                    kept.insert(key.to_owned(), value.to_owned());
+                    ("+OK\r\n".to_owned(), false)
+                }
+                ["DEL", key] => (format!(":{}\r\n", u8::from(kept.remove(key).is_some())), false),
                 ["GET", key] => (
                     kept.get(key).map_or("$-1\r\n".to_owned(), |value| format!("${}\r\n{value}\r\n", value.len())),
                     false,

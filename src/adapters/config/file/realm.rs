@@ -297,6 +297,13 @@ pub struct RefreshTokens {
         extend("x-empty" = "name the file of at least one key", "items" = { "type": "string", "format": "file" })
     )]
     pub key_files: Vec<String>,
+    /// How long after its first use a refresh token can be used again, for clients that lose an answer. `0s`: never; a
+    /// second use ends the family. Within this time, each use by the same client, with the same key or certificate, gets a
+    /// new access token and the next refresh token once more, until somebody uses the next one. Whoever steals a refresh
+    /// token has this time, too.
+    #[serde(default = "period::<0>")]
+    #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "5m"))]
+    pub reuse: Period,
 }
 
 /// Other grants and endpoints that turn one token into another.

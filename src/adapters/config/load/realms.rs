@@ -217,7 +217,7 @@ fn dpop(file: &file::Dpop, at: &At<'_>) -> Option<Dpop> {
 }
 
 fn refresh_tokens(file: &file::RefreshTokens, at: &At<'_>) -> Option<RefreshTokens> {
-    let at = at.field("keyFiles");
+    let (reuse, at) = (file.reuse.signed(), at.field("keyFiles"));
     let keys = at.all(&file.key_files, |path, at| {
         let resolved = at.report.resolve(path);
         match read_noted(&resolved, at.report) {
@@ -233,7 +233,7 @@ fn refresh_tokens(file: &file::RefreshTokens, at: &At<'_>) -> Option<RefreshToke
         }
     })?;
     match Seal::from_texts(keys.iter().map(|key| key.as_slice())) {
-        Ok(seal) => Some(RefreshTokens { seal: Arc::new(seal) }),
+        Ok(seal) => Some(RefreshTokens { seal: Arc::new(seal), reuse: reuse? }),
         Err(SealError::Keys) => at.refuse("has the same key twice"),
         Err(_) => None,
     }

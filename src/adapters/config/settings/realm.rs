@@ -91,6 +91,8 @@ impl Realm {
 pub struct RefreshTokens {
     /// The keys that encrypt and decrypt them.
     pub seal: Arc<Seal>,
+    /// How long after its first use a refresh token can be used again. Zero: never.
+    pub reuse: SignedDuration,
 }
 
 /// Cambio's own client at a realm, which may see users and their roles.

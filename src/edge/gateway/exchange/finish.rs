@@ -4,7 +4,6 @@ use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, PRAGMA, TRAILER, TRANSFER_ENCODING,
 };
 use http::{Response, response};
-use jiff::Timestamp;
 
 use super::outcome::{IssuedAnswer, Stop};
 use super::refresh::{OpenedRefresh, ends, refreshable};
@@ -17,6 +16,7 @@ use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::{Handed, Renewal};
 use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
 
 impl Case<'_> {
     /// Hands out the issued token, with a refresh token if requested and permitted. The audit line is written before
@@ -34,11 +34,14 @@ impl Case<'_> {
         let IssuedAnswer { head, conformed, session } = issued;
         let conformed = match refresh {
             None => self.with_first_refresh_token(permit, conformed, session)?,
-            Some(refresh) => {
-                refresh.flight.claims().await;
-                refresh.family.use_up(&self.services.store).await?;
-                self.with_next_refresh_token(permit, conformed, session, refresh.renewal)?
-            }
+            Some(refresh) => match &refresh.again {
+                Some(token) => self.with_refresh_token(token, &refresh.renewal, conformed, RefreshTokenFor::Refresh),
+                None => {
+                    refresh.flight.claims().await;
+                    refresh.family.use_up(&self.services.store).await?;
+                    self.with_next_refresh_token(permit, conformed, session, *refresh).await?
+                }
+            },
         };
         let conformed = match permit.validated().authenticated().parsed().grant() {
             Grant::TokenExchange => conformed.in_shape(self.realm.config.dialect),
@@ -72,36 +75,43 @@ impl Case<'_> {
         self.record.family(&renewal);
         let requested = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
         let answers = if requested { RefreshTokenFor::Exchange } else { RefreshTokenFor::AccessToken };
-        self.seal(&renewal, conformed, now, answers)
+        let token = self.sealed(&renewal)?;
+        Ok(self.with_refresh_token(&token, &renewal, conformed, answers))
     }
 
     /// The answer to a refresh, with the refresh token that replaces the used one.
-    fn with_next_refresh_token(
+    async fn with_next_refresh_token(
         &self,
         permit: &Permit,
         conformed: Conformed,
         session: Option<Session>,
-        renewal: Renewal,
+        refresh: OpenedRefresh,
     ) -> Result<Conformed, Refusal> {
-        let now = self.services.now();
+        let (now, renewal) = (self.services.now(), refresh.renewal);
         let expires_in = session.as_ref().and_then(|session| session.expires_in);
         let handed =
             Handed { scope: &conformed.facts().scope_granted, upstream: session.and_then(|session| session.token) };
         let ends = ends(now, renewal.began(), permit.decision().refresh_lifetime, expires_in);
         let next = permit.next_renewal(renewal, handed, now, ends);
-        self.seal(&next, conformed, now, RefreshTokenFor::Refresh)
+        let token = self.sealed(&next)?;
+        self.allow_reuse(&refresh.family, &token).await?;
+        Ok(self.with_refresh_token(&token, &next, conformed, RefreshTokenFor::Refresh))
     }
 
-    fn seal(
+    fn sealed(&self, renewal: &Renewal) -> Result<Secret, Refusal> {
+        let sealed = self.refresh_tokens()?.seal.seal(renewal);
+        sealed.map_err(|error| Refusal::new(Reason::SigningFailed, error.to_string()))
+    }
+
+    fn with_refresh_token(
         &self,
+        token: &Secret,
         renewal: &Renewal,
         conformed: Conformed,
-        now: Timestamp,
         answers: RefreshTokenFor,
-    ) -> Result<Conformed, Refusal> {
-        let sealed = self.refresh_tokens()?.seal.seal(renewal);
-        let token = sealed.map_err(|error| Refusal::new(Reason::SigningFailed, error.to_string()))?;
-        Ok(conformed.with_refresh_token(&token, renewal.expires().saturating_sub(now.as_second()), answers))
+    ) -> Conformed {
+        let left = renewal.expires().saturating_sub(self.services.now().as_second());
+        conformed.with_refresh_token(token, left, answers)
     }
 
     /// The identity provider's head with Cambio's body; never cached (RFC 6749 section 5.1).

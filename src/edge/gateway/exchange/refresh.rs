@@ -2,9 +2,11 @@
 //!
 //! If the identity provider took part in the exchange, Cambio refreshes at it with its own refresh token, so a
 //! session that has ended there ends here. The claims that the identity provider states now are judged. A refresh token that
-//! is used again after its use was answered was copied: its whole family is revoked (RFC 9700 section 4.14.2). A refresh
-//! token counts as used when the answer is ready, so that it can be
-//! tried again after a passing failure.
+//! is used again after its use was answered was copied, unless `refreshTokens.reuse` permits it: its whole family is revoked
+//! (RFC 9700 section 4.14.2). A refresh token counts as used when the answer is ready, so that it can be tried again after
+//! a passing failure.
+
+mod reuse;
 
 use http::response;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +19,7 @@ use crate::adapters::upstream::directory::lineage::Freshness;
 use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError};
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::refreshes::RefreshInFlight;
-use crate::edge::gateway::replay::{MemberState, RefreshFamily, raced};
+use crate::edge::gateway::replay::{MemberState, RefreshFamily};
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::refresh::{Refresh, parse};
@@ -32,6 +34,7 @@ use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::{Validated, dpop};
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
+use crate::words::secret::Secret;
 
 /// A refresh token that was opened, and the request that it came with.
 pub(super) struct OpenedRefresh {
@@ -43,6 +46,8 @@ pub(super) struct OpenedRefresh {
     pub(super) family: RefreshFamily,
     /// The use of the refresh token, until the request is answered.
     pub(super) flight: RefreshInFlight,
+    /// This refresh token itself, if it is handed out once more: the one that came before it was used again.
+    pub(super) again: Option<Secret>,
     /// What the identity provider answered when it refreshed its own token, if it takes part.
     refreshed: Option<Refreshed>,
 }
@@ -57,8 +62,7 @@ struct Refreshed {
 }
 
 impl Case<'_> {
-    /// Reads the request and opens its refresh token. The family of a refresh token that was used before is revoked,
-    /// once the client is proven: whoever found a used one can end nothing.
+    /// Reads the request and opens its refresh token.
     ///
     /// # Errors
     /// The refresh token is invalid, was used or revoked; the realm has no refresh tokens; the store does not answer.
@@ -83,16 +87,10 @@ impl Case<'_> {
         match family.state(&self.services.store).await? {
             MemberState::Unused => {
                 let renewal = self.replaced(renewal, &family).await?;
-                Ok(OpenedRefresh { request, renewal, family, flight, refreshed: None })
+                Ok(OpenedRefresh { request, renewal, family, flight, again: None, refreshed: None })
             }
             MemberState::Revoked => Err(invalid("its family was revoked".to_owned())),
-            MemberState::Used if flight.is_overtaken() => Err(raced()),
-            MemberState::Used => {
-                self.require_client().await?;
-                family.revoke(&self.services.store).await?;
-                let detail = "it was used before, and its family is revoked now";
-                Err(Refusal::new(Reason::RefreshTokenReused, detail))
-            }
+            MemberState::Used => Box::pin(self.used_before(request, family, flight)).await,
         }
     }
 

@@ -28,6 +28,11 @@ impl AuditRecord<'_> {
         self.line.refresh_generation = Some(renewal.generation());
     }
 
+    /// The refresh token was used before, and `refreshTokens.reuse` permits that.
+    pub fn used_again(&mut self) {
+        "used again within refreshTokens.reuse".clone_into(&mut self.line.detail);
+    }
+
     /// The exchange that is refreshed.
     pub fn renewing(&mut self, renewal: &Renewal) {
         self.line.subject = Some(first(renewal.subject_id(), SUBJECT));
