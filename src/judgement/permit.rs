@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use self::renewal::{Handed, RememberedToken, Renewal};
+use self::renewal::{Handed, RefreshEnds, RememberedToken, Renewal};
 use self::session::SessionNeed;
 use crate::judgement::dialect::{DefaultClaim, TokenCustoms};
 use crate::judgement::exchange::authenticated::Authenticated;
@@ -208,14 +208,14 @@ impl Permit {
         SessionNeed::of(subject.claims(), subject.kind(), offline && self.contract().scope_permitted.contains(OFFLINE))
     }
 
-    /// The first refresh token of a family, for this exchange in `realm`. The whole family ends at `expires`.
+    /// The first refresh token of a family, for this exchange in `realm`.
     pub fn first_renewal(
         &self,
         realm: &str,
         family: String,
         handed: Handed<'_>,
         now: Timestamp,
-        expires: Timestamp,
+        ends: RefreshEnds,
     ) -> Renewal {
         Renewal {
             realm: realm.to_owned(),
@@ -224,25 +224,30 @@ impl Permit {
             generation: 0,
             began: now.as_second(),
             issued: now.as_second(),
-            expires: expires.as_second(),
+            expires: ends.token.min(ends.family).as_second(),
+            latest: Some(ends.family.as_second()),
             issuance: self.issuance().as_str().to_owned(),
             audiences: self.audiences().to_vec(),
             scope: handed.scope.to_string(),
             subject: RememberedToken::of(self.validated.subject()),
             actor: self.validated.actor().map(RememberedToken::of),
             upstream: handed.upstream,
+            keeper: handed.keeper,
             binding: self.contract().binding.clone(),
         }
     }
 
-    /// The refresh token that follows `last` in its family. Its scope does not change (RFC 6749 section 6). Its end may
-    /// only come sooner.
-    pub fn next_renewal(&self, last: Renewal, handed: Handed<'_>, now: Timestamp, expires: Timestamp) -> Renewal {
+    /// The refresh token that follows `last` in its family. Its scope does not change (RFC 6749 section 6). The family's end
+    /// may only come sooner. Within the family, each use of the identity provider's refresh token may prolong its session.
+    pub fn next_renewal(&self, last: Renewal, handed: Handed<'_>, now: Timestamp, ends: RefreshEnds) -> Renewal {
+        let latest = last.latest().min(ends.family.as_second());
         Renewal {
             generation: last.generation.saturating_add(1),
             issued: now.as_second(),
-            expires: last.expires.min(expires.as_second()),
+            expires: latest.min(ends.token.as_second()),
+            latest: Some(latest),
             upstream: handed.upstream.or(last.upstream),
+            keeper: handed.keeper.or(last.keeper),
             binding: self.contract().binding.clone(),
             ..last
         }

@@ -53,6 +53,7 @@ mod redaction;
 mod refresh_families;
 mod refresh_offline;
 mod refresh_reuse;
+mod refresh_sessions;
 mod refresh_tokens;
 mod reload;
 mod sender_constrained;

@@ -4,6 +4,7 @@
 
 pub mod claims;
 pub mod fine_grained;
+mod keeper;
 pub mod lineage;
 mod recent;
 pub mod roles;
@@ -176,7 +177,8 @@ impl DirectoryClient {
                 token
             } else {
                 fresh = true;
-                self.new_token(upstream).await?
+                // Rare and large, so it is boxed.
+                Box::pin(self.new_token(upstream)).await?
             };
             let mut request = self.request(method.clone(), &path, body.clone().unwrap_or_default())?;
             if body.is_some() {
@@ -203,9 +205,7 @@ impl DirectoryClient {
         form.push("grant_type", "client_credentials");
         form.push("client_id", &self.client.id);
         form.push("client_secret", self.client.secret.expose());
-        let mut request = self.request(Method::POST, &self.token_path, form.encode())?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let (status, body) = send(upstream, request).await?;
+        let (status, body) = post(upstream, self.request(Method::POST, &self.token_path, form.encode())?).await?;
         if status != StatusCode::OK {
             return Err(DirectoryError::Status(status, "the login of realms.*.directory.clientId"));
         }
@@ -241,6 +241,12 @@ async fn send(upstream: &UpstreamClient, request: Request<Bytes>) -> Result<(Sta
     let response = upstream.ask(request, LIMITS).await;
     let response = response.map_err(|error| DirectoryError::Unavailable(error.to_string()))?;
     Ok((response.status(), response.into_body()))
+}
+
+/// Sends a form.
+async fn post(upstream: &UpstreamClient, mut request: Request<Bytes>) -> Result<(StatusCode, Bytes), DirectoryError> {
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    send(upstream, request).await
 }
 
 fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, DirectoryError> {

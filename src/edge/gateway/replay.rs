@@ -8,7 +8,7 @@ use super::case::Case;
 use crate::adapters::store::{MarkKey, MarkKind, MarkStore, StoreError};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
-use crate::judgement::permit::renewal::Renewal;
+use crate::judgement::permit::renewal::{RefreshEnds, Renewal};
 use crate::judgement::policy::claim_names::REFRESH_FAMILY;
 use crate::judgement::policy::model::MAX_LIFETIME;
 use crate::words::refusal::{Reason, Refusal};
@@ -25,7 +25,8 @@ pub struct RefreshFamily {
     successor: MarkKey,
     /// The whole family's id, and the position of the member that follows.
     next: (String, u32),
-    ends: Timestamp,
+    /// When the member ends, and when the whole family does.
+    ends: RefreshEnds,
 }
 
 /// What the store says about a refresh token.
@@ -50,7 +51,7 @@ impl RefreshFamily {
             replacement: MarkKey::new(MarkKind::RefreshReplacement, &[realm, family, &generation]),
             successor: MarkKey::new(MarkKind::RefreshSuccessor, &[realm, family, &generation]),
             next: (family.to_owned(), renewal.generation().saturating_add(1)),
-            ends: renewal.ends(),
+            ends: RefreshEnds { token: renewal.ends(), family: renewal.family_ends() },
         }
     }
 
@@ -84,7 +85,7 @@ impl RefreshFamily {
     /// Remembers the refresh token that stands in the place of this one, until this one is used up. Without it, a refresh
     /// that fails after this would end the session.
     pub async fn replace(&self, token: &Secret, store: &MarkStore) {
-        if let Err(error) = store.keep(&self.replacement, token.expose(), self.ends).await {
+        if let Err(error) = store.keep(&self.replacement, token.expose(), self.ends.token).await {
             tracing::warn!(%error, "the identity provider's new refresh token is lost if this refresh fails");
         }
     }
@@ -123,7 +124,7 @@ impl RefreshFamily {
     /// # Errors
     /// [`Reason::RefreshTokenRaced`], [`Reason::StoreUnavailable`]
     pub async fn use_up(&self, store: &MarkStore) -> Result<(), Refusal> {
-        if !store.claim(&self.member, self.ends).await.map_err(store_unavailable)? {
+        if !store.claim(&self.member, self.ends.token).await.map_err(store_unavailable)? {
             return Err(raced());
         }
         // If this fails, the entry stays until its time is over. Nobody can use it: the member is used up.
@@ -137,7 +138,7 @@ impl RefreshFamily {
     /// # Errors
     /// [`Reason::StoreUnavailable`]
     pub async fn revoke(&self, store: &MarkStore) -> Result<(), Refusal> {
-        let until = self.ends.saturating_add(MAX_LIFETIME).unwrap_or(Timestamp::MAX);
+        let until = self.ends.family.saturating_add(MAX_LIFETIME).unwrap_or(Timestamp::MAX);
         store.mark(&self.whole, until).await.map_err(store_unavailable)
     }
 }

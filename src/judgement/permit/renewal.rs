@@ -33,6 +33,8 @@ pub struct Renewal {
     pub(super) began: i64,
     pub(super) issued: i64,
     pub(super) expires: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) latest: Option<i64>,
     pub(super) issuance: String,
     pub(super) audiences: Vec<String>,
     pub(super) scope: String,
@@ -41,6 +43,8 @@ pub struct Renewal {
     pub(super) actor: Option<RememberedToken>,
     #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
     pub(super) upstream: Option<Secret>,
+    #[serde(with = "exposed", default, skip_serializing_if = "Option::is_none")]
+    pub(super) keeper: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) binding: Option<Value>,
 }
@@ -59,6 +63,15 @@ pub(super) struct RememberedToken {
     pub(super) claims: Map<String, Value>,
 }
 
+/// When a refresh token ends, and when its family does.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshEnds {
+    /// The end of the refresh token: the identity provider's present limit counts, too.
+    pub token: Timestamp,
+    /// The end of the family: the audience owner's lifetime, counted from the exchange.
+    pub family: Timestamp,
+}
+
 /// What is new with each refresh token of a family.
 #[derive(Debug)]
 pub struct Handed<'a> {
@@ -66,6 +79,8 @@ pub struct Handed<'a> {
     pub scope: &'a Scope,
     /// The identity provider's refresh token.
     pub upstream: Option<Secret>,
+    /// The refresh token with which Cambio's own client keeps the session alive.
+    pub keeper: Option<Secret>,
 }
 
 impl Renewal {
@@ -99,19 +114,28 @@ impl Renewal {
         self.issued
     }
 
-    /// When its whole family ends, in seconds since the epoch.
+    /// When it ends, in seconds since the epoch. The next one of its family may end later.
     pub fn expires(&self) -> i64 {
         self.expires
     }
 
-    /// Whether the family has ended.
+    /// Whether it has ended.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now.as_second() >= self.expires
     }
 
-    /// When its whole family ends.
+    /// When it ends.
     pub fn ends(&self) -> Timestamp {
         Timestamp::from_second(self.expires).unwrap_or(Timestamp::MIN)
+    }
+
+    /// When its whole family ends at the latest.
+    pub fn family_ends(&self) -> Timestamp {
+        Timestamp::from_second(self.latest()).unwrap_or(Timestamp::MIN)
+    }
+
+    pub(super) fn latest(&self) -> i64 {
+        self.latest.unwrap_or(self.expires)
     }
 
     /// How the answer to the exchange was made.
@@ -206,8 +230,8 @@ impl Renewal {
         access_only: &[&str],
     ) -> Option<TokenSource<'static>> {
         match present {
-            None => self.subject.source(self.ends(), binding),
-            Some(present) => self.subject.at_present(present, access_only).source(self.ends(), binding),
+            None => self.subject.source(self.family_ends(), binding),
+            Some(present) => self.subject.at_present(present, access_only).source(self.family_ends(), binding),
         }
     }
 
@@ -223,7 +247,7 @@ impl Renewal {
 
     /// The actor token, as checked then.
     pub(super) fn actor_token(&self) -> Option<TokenSource<'static>> {
-        self.actor.as_ref()?.source(self.ends(), Binding::default())
+        self.actor.as_ref()?.source(self.family_ends(), Binding::default())
     }
 
     /// The request of the exchange, with the credentials of the refresh.
@@ -235,6 +259,17 @@ impl Renewal {
     /// The identity provider's refresh token, if the identity provider takes part in the refresh.
     pub fn upstream(&self) -> Option<&Secret> {
         self.upstream.as_ref()
+    }
+
+    /// The refresh token with which Cambio's own client keeps the session alive, if it does.
+    pub fn keeper(&self) -> Option<&Secret> {
+        self.keeper.as_ref()
+    }
+
+    /// This refresh token, with another one that keeps the session alive.
+    #[must_use]
+    pub fn with_keeper(&self, token: Secret) -> Self {
+        Self { keeper: Some(token), ..self.clone() }
     }
 
     /// Whether both are the same member of the same family.

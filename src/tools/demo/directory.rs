@@ -125,7 +125,7 @@ const CORP: DemoRealm = DemoRealm {
         DemoClient { id: "reporting-app", secret: Some("reporting-secret"), exchange: true, ..CLIENT },
         DemoClient { id: "legacy-app", secret: Some("legacy-secret"), ..CLIENT },
         DemoClient { id: "single-page-app", ..CLIENT },
-        DemoClient { id: "cambio", secret: Some("cambio-secret"), ..CLIENT },
+        DemoClient { id: "cambio", secret: Some("cambio-secret"), exchange: true, exchange_refresh: true, ..CLIENT },
         DemoClient { id: "realm-management", secret: Some("realm-management-secret"), ..CLIENT },
         DemoClient { id: "account", secret: Some("account-secret"), ..CLIENT },
     ],

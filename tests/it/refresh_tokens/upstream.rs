@@ -167,3 +167,37 @@ async fn a_minted_one_lasts_as_long_as_the_session() {
     claims.as_object_mut().unwrap().remove("sid");
     assert_eq!(world.exchange(&world.sign(&claims), &changes).await.status, 400);
 }
+
+/// The identity provider's refresh token ends half an hour after its last use; the family, when the owner says so.
+#[tokio::test]
+async fn each_use_prolongs_it_as_it_prolongs_the_session() {
+    let file = format!("{BACK_END_API}{PERMITTED}").replace("lifetime: 5m", "lifetime: 5m, refreshLifetime: 2h");
+    let world = plan().await.audience("back-end-api", &file).start().await;
+    let later = |minutes| world.clock.advance(SignedDuration::from_mins(minutes));
+    let mut answer = exchanged(&world, &[]).await;
+    for expected in [1800, 1800, 1800, 1200] {
+        later(25);
+        answer = refresh(&world, &refresh_token(&answer), &[]).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(
+            (&answer.json()["refresh_expires_in"], &answer.json()["expires_in"]),
+            (&json!(expected), &json!(300))
+        );
+    }
+    later(20);
+    assert_eq!(refresh(&world, &refresh_token(&answer), &[]).await.status, 400, "two hours are over");
+
+    let first = refresh_token(&exchanged(&world, &[]).await);
+    later(30);
+    assert_eq!(refresh(&world, &first, &[]).await.status, 400, "nobody used it for half an hour");
+
+    // A family that was revoked stays so, however late its last refresh token ends.
+    let first = refresh_token(&exchanged(&world, &[]).await);
+    later(25);
+    let second = refresh_token(&refresh(&world, &first, &[]).await);
+    assert_eq!(refresh(&world, &first, &[]).await.status, 400, "used again");
+    for _ in 0..2 {
+        later(14);
+        assert_eq!(refresh(&world, &second, &[]).await.status, 400);
+    }
+}

@@ -304,6 +304,11 @@ pub struct RefreshTokens {
     #[serde(default = "period::<0>")]
     #[schemars(extend("formatMinimum" = "0s", "formatMaximum" = "5m"))]
     pub reuse: Period,
+    /// Whether the refresh tokens of minted tokens keep the session of the login alive, as Keycloak's own do. Cambio's own
+    /// client (`directory`) then exchanges each subject token for a refresh token of its own: it must be in the `aud` of
+    /// these tokens, and needs *Standard token exchange* with refresh tokens in Keycloak.
+    #[serde(default)]
+    pub keep_sessions: bool,
 }
 
 /// Other grants and endpoints that turn one token into another.

@@ -124,6 +124,11 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     endpoints::check(file, place, at);
     let clients = clients::clients(file, &RouteTable::token_paths(place), &main.issuers, at);
     let refresh_tokens = at.optional("refreshTokens", file.refresh_tokens.as_ref(), refresh_tokens);
+    if file.directory.is_none() && file.refresh_tokens.as_ref().is_some_and(|tokens| tokens.keep_sessions) {
+        at.field("refreshTokens")
+            .field("keepSessions")
+            .problem("needs `directory`: Cambio's own client keeps sessions");
+    }
     let doors = doors(&file.doors, &at.field("doors"));
     let listed = |(client, origins): (&String, &Vec<String>)| {
         (client.clone(), WebOrigins::listed(origins.iter().map(String::as_str)))
@@ -233,7 +238,7 @@ fn refresh_tokens(file: &file::RefreshTokens, at: &At<'_>) -> Option<RefreshToke
         }
     })?;
     match Seal::from_texts(keys.iter().map(|key| key.as_slice())) {
-        Ok(seal) => Some(RefreshTokens { seal: Arc::new(seal), reuse: reuse? }),
+        Ok(seal) => Some(RefreshTokens { seal: Arc::new(seal), reuse: reuse?, keep_sessions: file.keep_sessions }),
         Err(SealError::Keys) => at.refuse("has the same key twice"),
         Err(_) => None,
     }

@@ -93,6 +93,8 @@ pub struct RefreshTokens {
     pub seal: Arc<Seal>,
     /// How long after its first use a refresh token can be used again. Zero: never.
     pub reuse: SignedDuration,
+    /// Whether refresh tokens of minted tokens keep the session of the login alive.
+    pub keep_sessions: bool,
 }
 
 /// Cambio's own client at a realm, which may see users and their roles.

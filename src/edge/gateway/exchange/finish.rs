@@ -33,15 +33,16 @@ impl Case<'_> {
     ) -> Result<Response<Body>, Stop> {
         let IssuedAnswer { head, conformed, session } = issued;
         let conformed = match refresh {
-            None => self.with_first_refresh_token(permit, conformed, session)?,
-            Some(refresh) => match &refresh.again {
-                Some(token) => self.with_refresh_token(token, &refresh.renewal, conformed, RefreshTokenFor::Refresh),
-                None => {
+            None => self.with_first_refresh_token(permit, conformed, session).await?,
+            Some(refresh) => {
+                if let Some(token) = &refresh.again {
+                    self.with_refresh_token(token, &refresh.renewal, conformed, RefreshTokenFor::Refresh)
+                } else {
                     refresh.flight.claims().await;
                     refresh.family.use_up(&self.services.store).await?;
                     self.with_next_refresh_token(permit, conformed, session, *refresh).await?
                 }
-            },
+            }
         };
         let conformed = match permit.validated().authenticated().parsed().grant() {
             Grant::TokenExchange => conformed.in_shape(self.realm.config.dialect),
@@ -54,7 +55,7 @@ impl Case<'_> {
     }
 
     /// The answer to an exchange, with the first refresh token of a family if requested and permitted.
-    fn with_first_refresh_token(
+    async fn with_first_refresh_token(
         &mut self,
         permit: &Permit,
         conformed: Conformed,
@@ -70,7 +71,9 @@ impl Case<'_> {
         let ends = ends(now, now, permit.decision().refresh_lifetime, session.expires_in);
         let family = permit.contract().refresh_family.clone();
         let family = family.ok_or_else(|| Refusal::new(Reason::Internal, "the exchange began no family"))?;
-        let handed = Handed { scope: &conformed.facts().scope_granted, upstream: session.token };
+        let scope = &conformed.facts().scope_granted;
+        let keeper = Box::pin(self.join_session(permit, scope)).await?;
+        let handed = Handed { scope, upstream: session.token, keeper };
         let renewal = permit.first_renewal(&self.realm.config.name, family, handed, now, ends);
         self.record.family(&renewal);
         let requested = permit.validated().authenticated().parsed().requested() == TokenType::RefreshToken;
@@ -89,8 +92,8 @@ impl Case<'_> {
     ) -> Result<Conformed, Refusal> {
         let (now, renewal) = (self.services.now(), refresh.renewal);
         let expires_in = session.as_ref().and_then(|session| session.expires_in);
-        let handed =
-            Handed { scope: &conformed.facts().scope_granted, upstream: session.and_then(|session| session.token) };
+        let scope = &conformed.facts().scope_granted;
+        let handed = Handed { scope, upstream: session.and_then(|session| session.token), keeper: None };
         let ends = ends(now, renewal.began(), permit.decision().refresh_lifetime, expires_in);
         let next = permit.next_renewal(renewal, handed, now, ends);
         let token = self.sealed(&next)?;

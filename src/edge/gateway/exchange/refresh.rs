@@ -6,6 +6,7 @@
 //! (RFC 9700 section 4.14.2). A refresh token counts as used when the answer is ready, so that it can be tried again after
 //! a passing failure.
 
+mod keeper;
 mod reuse;
 
 use http::response;
@@ -28,7 +29,7 @@ use crate::judgement::issue::refresh::{Session, take_refreshed, take_session};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::permit::Permit;
-use crate::judgement::permit::renewal::Renewal;
+use crate::judgement::permit::renewal::{RefreshEnds, Renewal};
 use crate::judgement::permit::session::SessionNeed;
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::{Validated, dpop};
@@ -117,7 +118,11 @@ impl Case<'_> {
     ) -> Result<Option<Map<String, Value>>, Stop> {
         let own = refresh.renewal.subject_issuer() == self.realm.config.name;
         let Some(token) = refresh.renewal.upstream() else {
-            return if own { Ok(Some(self.directory_claims(&refresh.renewal).await?)) } else { Ok(None) };
+            if !own {
+                return Ok(None);
+            }
+            self.keep_session(refresh).await?;
+            return Ok(Some(self.directory_claims(&refresh.renewal).await?));
         };
         let (form, head) = (refresh.request.upstream_form(token), self.head.clone());
         let UpstreamReply { head, body } = self.ask_upstream(refresh.request.credentials(), form, head).await?;
@@ -138,7 +143,7 @@ impl Case<'_> {
 
     /// The refresh token, with the identity provider's newest refresh token if an earlier refresh failed half way.
     pub async fn replaced(&self, renewal: Renewal, family: &RefreshFamily) -> Result<Renewal, Refusal> {
-        if renewal.upstream().is_none() {
+        if renewal.upstream().or(renewal.keeper()).is_none() {
             return Ok(renewal);
         }
         let Some(sealed) = family.replacement(&self.services.store).await? else { return Ok(renewal) };
@@ -179,7 +184,7 @@ impl Case<'_> {
         let (policy, now) = (&self.generation.config.policy, self.services.now());
         let renewal = &refresh.renewal;
         let permit = Permit::renew(validated, renewal, policy, &self.realm.circumstances(), now)?;
-        if ends(now, renewal.began(), permit.decision().refresh_lifetime, None) <= now {
+        if ends(now, renewal.began(), permit.decision().refresh_lifetime, None).family <= now {
             return Err(Refusal::new(Reason::RefreshTokenInvalid, "token.refreshLifetime is over"));
         }
         refreshable(&permit, renewal.upstream().is_some())?;
@@ -295,12 +300,13 @@ pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal
     }
 }
 
-/// The end of a family: the audience owner's lifetime, counted from the exchange, or the identity provider's present
-/// limit (seconds), whichever is earlier.
-pub(super) fn ends(now: Timestamp, began: Timestamp, lifetime: SignedDuration, upstream: Option<i64>) -> Timestamp {
+/// The end of a family: the audience owner's lifetime, counted from the exchange. A refresh token ends with its family, or at
+/// the identity provider's present limit (seconds), whichever is earlier.
+pub(super) fn ends(now: Timestamp, began: Timestamp, lifetime: SignedDuration, upstream: Option<i64>) -> RefreshEnds {
     let after = |from: Timestamp, time| from.checked_add(time).unwrap_or(Timestamp::MAX);
     let upstream = upstream.map_or(Timestamp::MAX, |seconds| after(now, SignedDuration::from_secs(seconds)));
-    after(began, lifetime).min(upstream)
+    let family = after(began, lifetime);
+    RefreshEnds { token: family.min(upstream), family }
 }
 
 /// The session on which a token minted for a realm's own user depends.

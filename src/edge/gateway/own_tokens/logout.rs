@@ -40,6 +40,7 @@ impl Case<'_> {
         if let Some(token) = renewal.upstream() {
             self.log_out_upstream(&credentials, token).await?;
         }
+        self.end_kept_session(&renewal).await?;
         RefreshFamily::new(&renewal).revoke(&self.services.store).await?;
         Ok(())
     }
