@@ -8,8 +8,10 @@ mod check;
 mod compile;
 mod error;
 mod scene;
+mod standing;
 mod value;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cel::{ExecutionError, IdedExpr, Value as CelValue};
@@ -19,6 +21,7 @@ use self::check::{Claims, ExpressionInputs};
 use self::compile::parse;
 pub use self::error::ExpressionError;
 pub use self::scene::{Other, Scene, Variables};
+pub use self::standing::Permanence;
 
 /// A compiled CEL expression and its source.
 #[derive(Clone)]
@@ -79,6 +82,18 @@ impl Expression {
             Claims::Named(names) => names.contains(name),
             Claims::All => true,
         }
+    }
+
+    /// The claims that can change hands and on which the value depends, unless a permanent id beside them decides, too:
+    /// `claims.name == "a" && claims.id == "1"` gives nothing, `||` instead of `&&` gives `name`. A claim is named by its
+    /// path, for instance `name` or `kubernetes.io.namespace`. `has(…)` reads no claim.
+    pub fn unbound_claims(&self, standing: &dyn Fn(&str) -> Permanence) -> BTreeSet<String> {
+        standing::unbound(&self.syntax, standing)
+    }
+
+    /// Whether the value depends on a permanent id in every case.
+    pub fn is_bound(&self, standing: &dyn Fn(&str) -> Permanence) -> bool {
+        standing::is_bound(&self.syntax, standing)
     }
 
     /// The source from the configuration.
