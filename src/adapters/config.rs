@@ -3,6 +3,7 @@
 pub mod circle;
 pub mod file;
 pub mod load;
+pub mod presets;
 pub mod problem;
 pub mod schema;
 pub mod settings;

@@ -120,7 +120,8 @@ fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) 
         }
     }
     for issuer in config.issuers.values() {
-        writeln!(out, "issuer   {}: {}", issuer.name, issuer.url)?;
+        let preset = issuer.preset.map(|preset| format!(", preset {preset}")).unwrap_or_default();
+        writeln!(out, "issuer   {}: {}{preset}", issuer.name, issuer.url)?;
     }
     let realms = config.policy.realms.iter();
     let audiences: Vec<_> = realms.flat_map(|(realm, all)| all.values().map(move |one| (realm, one))).collect();

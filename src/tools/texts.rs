@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use crate::adapters::config::presets;
 use crate::adapters::config::schema::{self, markdown::markdown};
 use crate::tools::failure::CommandFailure;
 
@@ -29,6 +30,8 @@ enum SchemaFile {
     Config,
     /// An audience file
     Audience,
+    /// No file: what each preset of `issuers` stands for, as Markdown
+    Presets,
 }
 
 /// The arguments of `cambio completions`.
@@ -50,11 +53,12 @@ pub struct ManArguments {
     dir: Option<PathBuf>,
 }
 
-/// Prints the JSON Schema of a file, or the reference of the configuration.
+/// Prints the JSON Schema of a file, the reference of the configuration, or the presets.
 pub fn schema(arguments: &SchemaArguments) -> Result<ExitCode, CommandFailure> {
     let text = match arguments.file {
+        SchemaFile::Presets => presets::markdown::markdown(),
         _ if arguments.markdown => markdown(),
-        SchemaFile::Config => format!("{:#}\n", schema::config()),
+        SchemaFile::Config => format!("{:#}\n", schema::config_for_editors()),
         SchemaFile::Audience => format!("{:#}\n", schema::audience()),
     };
     print(text.as_bytes())

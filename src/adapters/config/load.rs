@@ -19,6 +19,7 @@ pub mod keys;
 mod limits;
 mod platform;
 mod policy;
+mod preset;
 mod problem;
 mod realms;
 mod shape;

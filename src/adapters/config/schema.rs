@@ -13,6 +13,15 @@ pub fn config() -> Value {
     schema::<file::Config>()
 }
 
+/// [`config`] for people and editors: `issuer.url` may be left out, because a preset can fill it in.
+pub fn config_for_editors() -> Value {
+    let mut schema = config();
+    if let Some(Value::Array(required)) = schema.pointer_mut("/$defs/IssuerIdentity/required") {
+        required.retain(|name| name != "url");
+    }
+    schema
+}
+
 /// JSON Schema (draft 2020-12) of an audience file.
 pub fn audience() -> Value {
     schema::<file::audience::Audience>()
@@ -112,6 +121,13 @@ mod tests {
         for path in ["Realm/properties/leeway", "TrustedIssuer/properties/leeway"] {
             assert_eq!(limit(&config(), &format!("/$defs/{path}/formatMaximum")), MAX_LEEWAY);
         }
+    }
+
+    #[test]
+    fn an_editor_does_not_ask_for_what_a_preset_fills_in() {
+        let required = |schema: Value| schema.pointer("/$defs/IssuerIdentity/required").unwrap().clone();
+        assert_eq!(required(config()), serde_json::json!(["url", "audiences"]));
+        assert_eq!(required(config_for_editors()), serde_json::json!(["audiences"]));
     }
 
     #[test]

@@ -125,6 +125,9 @@ fn issuer(issuer: &TrustedIssuer) -> Value {
     };
     json!({
         "issuer": issuer.url,
+        "preset": issuer.preset,
+        "settings": issuer.in_force,
+        "fromPreset": issuer.from_preset,
         "audiences": issuer.audiences,
         "tenants": claims.tenants.iter().map(|tenant| &tenant.id).collect::<Vec<_>>(),
         "keys": keys,

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{each, means, some};
+use super::schema::{each, means, preset_names, some};
 use super::value::{Period, period};
 use crate::judgement::jose::checks::OptionalMember as Member;
 use crate::judgement::jose::issuer_claims;
@@ -14,6 +14,10 @@ use crate::judgement::jose::issuer_claims;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustedIssuer {
+    /// The product or service that issues the tokens. Cambio fills in what its documentation says ([issuers](issuers.md)).
+    /// What is written beside `preset` wins, key by key: mappings merge, every other value replaces the preset's.
+    #[schemars(transform = preset_names)]
+    pub preset: Option<String>,
     /// The issuer's identity.
     pub issuer: IssuerIdentity,
     /// URL of the issuer's JWK set, instead of discovery.
@@ -69,7 +73,8 @@ pub struct TrustedIssuer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuerIdentity {
     /// The `iss` claim of the issuer's tokens, letter for letter. It need not be a URL if `jwksURL`, `jwksFile` or
-    /// `discoveryURL` says where the keys come from. `{tenantid}` stands for each of `tenants`.
+    /// `discoveryURL` says where the keys come from. `{tenantid}` stands for each of `tenants`. Required,
+    /// unless the `preset` has it.
     #[schemars(extend("format" = "issuer"))]
     pub url: String,
     /// Tenants of Microsoft Entra whose tokens are accepted, by their ids, if `url` has `{tenantid}`. The claim `tid` must

@@ -4,6 +4,8 @@ use schemars::Schema;
 use schemars::transform::Transform;
 use serde_json::json;
 
+use crate::adapters::config::presets::{self, Preset};
+
 /// A list in which every text has this format.
 pub(super) fn each(format: &'static str) -> impl Transform {
     move |schema: &mut Schema| {
@@ -34,6 +36,15 @@ pub(super) fn not_empty(hint: &'static str) -> impl Transform {
         schema.insert("minItems".to_owned(), json!(1));
         schema.insert("x-empty".to_owned(), json!(hint));
     }
+}
+
+/// The name of a preset.
+pub(super) fn preset_names(schema: &mut Schema) {
+    let presets = presets::names().filter_map(Preset::named);
+    let options: Vec<_> =
+        presets.map(|preset| json!({ "type": "string", "const": preset.name, "description": preset.about })).collect();
+    schema.remove("type");
+    schema.insert("oneOf".to_owned(), json!(options));
 }
 
 /// Turns an enumeration of the files into the one of the judgement, whose variants have equal names.

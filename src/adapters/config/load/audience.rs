@@ -3,6 +3,7 @@
 mod claims;
 mod context;
 mod delegation;
+mod mutable;
 mod permission;
 mod roles;
 
@@ -14,6 +15,7 @@ use super::problem::At;
 use super::value::{expression, expression_about};
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::realm::Realm;
+use crate::adapters::config::settings::issuer::TrustedIssuer;
 use crate::judgement::expression::{Expression, Other};
 use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::model::{Audience, Issuance, Permission, RoleOutput, SubjectRule, TokenRules};
@@ -37,6 +39,8 @@ pub(super) struct Main<'a> {
     pub(super) usernames: Option<&'a BTreeMap<String, Expression>>,
     /// The issuers that have tenants.
     pub(super) with_tenants: &'a BTreeSet<String>,
+    /// The foreign issuers.
+    pub(super) issuers: Option<&'a BTreeMap<String, TrustedIssuer>>,
 }
 
 /// Checks one file.
@@ -64,13 +68,19 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
         still_active(file, home, &permissions_at);
     }
     let roles = roles::roles(&file.roles, &issuances, home, &at.field("roles"));
+    if let Some(roles) = &roles {
+        mutable::roles(roles, main.issuers, &at.field("roles"));
+    }
     let output = roles.as_ref().map(|roles| &roles.output);
     let token = token(&file.token, &issuances, output, home, &at.field("token"));
     if let (Some(permissions), Some(token), Some(home)) = (&permissions, &token, home) {
         let claims_at = at.field("token").field("claims");
         claims::without_effect(&file.token.claims, &issuances, permissions, home, &claims_at);
         let foreign = foreign(permissions, home.name);
-        subjects(&foreign, token.subject, main, &at.field("token").field("subject"));
+        let subject_at = at.field("token").field("subject");
+        subjects(&foreign, token.subject, main, &subject_at);
+        mutable::subject(foreign.iter().copied(), token.subject, main.issuers, &subject_at);
+        mutable::permissions(permissions, main.issuers, &permissions_at);
         if !foreign.is_empty() && token.claims == Names::Any {
             let message =
                 "\"*\" copies nothing from the tokens of foreign issuers: name the claims that their tokens may bring";

@@ -1,4 +1,4 @@
-//! Reads a file into its type: bytes → located tree → `${NAME}` → check against the schema → the type.
+//! Reads a file into its type: bytes → located tree → `${NAME}` → presets → check against the schema → the type.
 
 use std::path::Path;
 
@@ -7,9 +7,27 @@ use serde_json::Value as Json;
 
 use super::environment::{self, Environment};
 use super::files;
+use super::preset;
 use super::problem::ProblemList;
 use super::shape;
 use super::tree::{self, Location, Node};
+use crate::adapters::config::file::{Config, audience::Audience, keys::Manifest};
+
+/// A file that people write.
+pub(super) trait Written: DeserializeOwned {
+    /// Fills in what the file says in other words.
+    fn complete(_: &mut Node) {}
+}
+
+impl Written for Config {
+    fn complete(tree: &mut Node) {
+        preset::lay_under(tree);
+    }
+}
+
+impl Written for Audience {}
+
+impl Written for Manifest {}
 
 /// A file in its type, with the tree that knows the places.
 pub(super) struct ReadDocument<T> {
@@ -20,7 +38,7 @@ pub(super) struct ReadDocument<T> {
 }
 
 /// Reads `path`. The error is the tree that does not fit the type, if there is a tree.
-pub(super) fn read<T: DeserializeOwned>(
+pub(super) fn read<T: Written>(
     path: &Path,
     schema: &Json,
     env: Option<&dyn Environment>,
@@ -38,7 +56,7 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 /// [`read`] for the bytes of a file.
-pub(super) fn parse<T: DeserializeOwned>(
+pub(super) fn parse<T: Written>(
     bytes: &[u8],
     schema: &Json,
     env: Option<&dyn Environment>,
@@ -52,6 +70,7 @@ pub(super) fn parse<T: DeserializeOwned>(
         }
     };
     environment::expand(&mut tree, "", env, report);
+    T::complete(&mut tree);
     if !shape::check(&mut tree, schema, report) {
         return Err(Some(tree));
     }

@@ -1,6 +1,7 @@
 //! `issuers`, and what realms and issuers have in common: checks of tokens, keys, and Cambio's own clients.
 
 mod identity;
+pub(super) mod names;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +11,15 @@ use jsonwebtoken::Algorithm;
 use super::access::access;
 use super::files::{Holds, named, read};
 use super::format::issuer_algorithm;
+use super::preset::filled_in;
 use super::problem::{At, ProblemList, all};
 use super::shared_secret::{is_hmac, shared_secret};
+use super::tree::Node;
 use super::value::{expression, is_plain_and_remote, warn_of_plain};
 use crate::adapters::config::file::Config;
 use crate::adapters::config::file::issuer as file;
 use crate::adapters::config::file::value::Period;
+use crate::adapters::config::presets::Preset;
 use crate::adapters::config::settings::issuer::{Introspection, JwksLimits, KeySource, OwnClient, TrustedIssuer};
 use crate::adapters::config::settings::proxy::Proxies;
 use crate::judgement::jose::checks::{ClaimRule, KindRules, OptionalMember, TokenChecks};
@@ -38,6 +42,8 @@ pub(super) fn issuers(main: &Config, proxies: &Proxies, at: &At<'_>) -> Option<B
 fn trusted_issuer(name: &str, file: &file::TrustedIssuer, proxies: &Proxies, at: &At<'_>) -> Option<TrustedIssuer> {
     let keys = key_source(file, at);
     let access = access(file, keys.as_ref(), proxies, at);
+    let preset = file.preset.as_deref().and_then(Preset::named);
+    let mutable = preset.as_ref().map(Preset::claims).unwrap_or_default();
     let tokens = issuer_tokens(file, at);
     let jwks = jwks(&file.jwks, &at.field("jwks"));
     let introspection = at.optional("introspection", file.introspection.as_ref(), introspection);
@@ -46,10 +52,19 @@ fn trusted_issuer(name: &str, file: &file::TrustedIssuer, proxies: &Proxies, at:
         .field("claimMappings")
         .optional("username", mapping, |mapping, at| expression(&mapping.expression, &at.field("expression")));
     if let Some(Some(expression)) = &username {
-        identity::check_username(expression, &file.issuer, &at.field("claimMappings").field("username"));
+        let at = at.field("claimMappings").field("username");
+        identity::check_username(expression, &file.issuer, &at);
+        names::weak(expression, &mutable, "who the subject is", &at.field("expression"));
+    }
+    if let (Some(tokens), Some(preset)) = (&tokens, &preset) {
+        names::rules(&tokens.rules, preset, &mutable, &at.field("claimValidationRules"));
     }
     Some(TrustedIssuer {
         name: name.to_owned(),
+        preset: preset.map(|preset| preset.name),
+        mutable,
+        in_force: at.node().map(Node::to_shown_json).unwrap_or_default(),
+        from_preset: at.node().map(filled_in).unwrap_or_default(),
         url: file.issuer.url.clone(),
         audiences: file.issuer.audiences.clone(),
         keys: keys?,

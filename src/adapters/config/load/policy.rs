@@ -61,6 +61,7 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, before: Before<'_>,
         realms: main_file.document.map(|document| &document.file.realms),
         usernames: main_file.config.is_some().then_some(&read.policy.usernames),
         with_tenants: &with_tenants,
+        issuers: main_file.config.map(|config| &config.issuers),
     };
     let paths = audience_paths(folder, main_file, last, report);
     let judged_with = main_file.config.map(|config| config.hash.as_str());

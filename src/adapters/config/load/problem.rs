@@ -132,14 +132,28 @@ impl<'a> At<'a> {
         self.node.is_some_and(|node| node.expanded)
     }
 
+    /// The value as it is in the tree.
+    pub(super) fn node(&self) -> Option<&'a Node> {
+        self.node
+    }
+
     /// `value` for a message: quoted, unless it came from the environment.
     pub(super) fn shown(&self, value: &str) -> String {
         self.node.map_or_else(|| format!("{value:?}"), |node| node.shown(value))
     }
 
+    /// The message; it says so if the value came from a preset and is not in the file.
+    fn with_origin(&self, message: impl Into<String>) -> String {
+        let message = message.into();
+        match self.node.and_then(|node| node.preset) {
+            Some(preset) => format!("from preset {preset}: {message}"),
+            None => message,
+        }
+    }
+
     pub(super) fn problem(&self, message: impl Into<String>) {
         if !self.node.is_some_and(|node| node.broken) {
-            self.report.problem(self.place, &self.key, message);
+            self.report.problem(self.place, &self.key, self.with_origin(message));
         }
     }
 
@@ -162,7 +176,7 @@ impl<'a> At<'a> {
     }
 
     pub(super) fn warning(&self, message: impl Into<String>) {
-        let entry = self.report.entry(self.place, &self.key, message.into());
+        let entry = self.report.entry(self.place, &self.key, self.with_origin(message));
         self.report.warnings.borrow_mut().push(entry);
     }
 }

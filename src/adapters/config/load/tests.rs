@@ -7,6 +7,7 @@ mod foreign;
 mod issuance;
 mod issuers;
 mod main_file;
+mod presets;
 mod realms;
 
 use std::collections::BTreeMap;

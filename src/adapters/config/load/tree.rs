@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) expanded: bool,
     /// A problem of this value is already reported; further ones would only follow from it.
     pub(super) broken: bool,
+    /// The preset that the value came from. Its place is then that of the preset's name.
+    pub(super) preset: Option<&'static str>,
 }
 
 /// A YAML value.
@@ -79,6 +81,18 @@ impl Node {
             Value::Text(value) => value.as_str().into(),
             Value::List(items) => items.iter().map(Node::to_json).collect(),
             Value::Map(entries) => entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect(),
+        }
+    }
+
+    /// The value as JSON for operators to see: without what came from the environment.
+    pub(super) fn to_shown_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Text(_) if self.expanded => "the value from the environment".into(),
+            Value::List(items) => items.iter().map(Node::to_shown_json).collect(),
+            Value::Map(entries) => {
+                entries.iter().map(|(key, value)| (key.text.clone(), value.to_shown_json())).collect()
+            }
+            _ => self.to_json(),
         }
     }
 
@@ -138,7 +152,7 @@ fn message(error: &Error) -> String {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Self { place: place(&spanned), value: spanned.value, expanded: false, broken: false })
+        Ok(Self { place: place(&spanned), value: spanned.value, expanded: false, broken: false, preset: None })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub fn markdown() -> String {
     let mut out = INTRODUCTION.to_owned();
     out.push_str("\n## `cambio.yaml`\n");
-    document(&super::config(), &mut out);
+    document(&super::config_for_editors(), &mut out);
     out.push_str("\n## Audience files\n");
     document(&super::audience(), &mut out);
     out.push_str("\n## `keys.yaml`\n");

@@ -1,5 +1,6 @@
 //! Issuers of subject tokens: their keys, their introspection endpoints (RFC 7662) and Cambio's own clients there.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri};
+use serde_json::Value;
 
 use crate::adapters::config::file::issuer::SecretMethod;
+use crate::adapters::config::presets::MutableClaims;
 use crate::adapters::config::settings::proxy::Proxies;
-use crate::adapters::tls::KeyPair;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::words::oauth::form;
@@ -21,6 +23,14 @@ use crate::words::secret::Secret;
 pub struct TrustedIssuer {
     /// The name in the configuration.
     pub name: String,
+    /// The name of its preset.
+    pub preset: Option<&'static str>,
+    /// Which of its claims can change hands.
+    pub mutable: MutableClaims,
+    /// Its entry in `cambio.yaml`, completed by the preset, without values from the environment: for operators to see.
+    pub in_force: Value,
+    /// The keys of the entry that the preset filled in.
+    pub from_preset: BTreeSet<String>,
     /// The `iss` claim of its tokens.
     pub url: String,
     /// Values for the `aud` claim: a token must have one of them. Never empty.
@@ -87,6 +97,14 @@ pub struct Introspection {
     pub method: SecretMethod,
     /// Longest time that Cambio uses an answer again; zero means that it asks every time.
     pub cache_for: Duration,
+}
+
+impl TrustedIssuer {
+    /// The claim rules that the operator wrote.
+    pub fn own_rules(&self) -> impl Iterator<Item = &Expression> {
+        let own = !self.from_preset.contains("claimValidationRules");
+        self.tokens.rules.iter().filter(move |_| own).map(|rule| &rule.expression)
+    }
 }
 
 /// A client that is Cambio itself.
