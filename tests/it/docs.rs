@@ -15,9 +15,6 @@ const END: &str = "<!-- reasons: end -->\n";
 /// `UPDATE_GOLDEN=1 cargo test` writes the table anew.
 #[test]
 fn every_reason_is_documented_as_it_is() {
-    let text = std::fs::read_to_string(FILE).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the mark before the table");
-    let (table, after) = rest.split_once(END).expect("the mark after the table");
     let rows = Reason::ALL.iter().map(|reason| {
         let answer = reason.public();
         let answer = match reason {
@@ -28,11 +25,27 @@ fn every_reason_is_documented_as_it_is() {
         format!("| `{reason}` | {answer} | {} |\n", reason.meaning())
     });
     let expected = format!("| reason | answer | meaning |\n|---|---|---|\n{}", rows.collect::<String>());
+    holds("audit-log.md", [BEGIN, END], &expected);
+}
+
+#[test]
+fn every_preset_is_documented_as_it_is() {
+    let begin = "<!-- presets: begin (`cambio schema presets`; a test compares them) -->\n";
+    holds("issuers.md", [begin, "<!-- presets: end -->\n"], &cambio::adapters::config::presets::markdown::markdown());
+}
+
+/// The page has this text between the marks.
+fn holds(page: &str, marks: [&str; 2], expected: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let [begin, end] = marks;
+    let (before, rest) = text.split_once(begin).expect("the mark before the table");
+    let (table, after) = rest.split_once(end).expect("the mark after the table");
     if std::env::vars().any(|(name, value)| name == "UPDATE_GOLDEN" && value == "1") {
-        std::fs::write(FILE, format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
+        std::fs::write(file, format!("{before}{begin}{expected}{end}{after}")).unwrap();
         return;
     }
-    assert!(table == expected, "UPDATE_GOLDEN=1 writes docs/audit-log.md anew; expected\n{expected}");
+    assert!(table == expected, "UPDATE_GOLDEN=1 writes docs/{page} anew; expected\n{expected}");
 }
 
 /// The tests that a page names exist.

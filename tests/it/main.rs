@@ -45,6 +45,7 @@ mod mint;
 mod outgoing;
 mod own_tokens;
 mod passthrough;
+mod presets;
 mod promises;
 mod protocols;
 mod proxies;

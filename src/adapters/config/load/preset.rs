@@ -40,7 +40,7 @@ fn lay_under_entry(entry: &mut Node) {
 /// Whether the entry says where the keys are, or that the issuer is another one: the preset's place of keys is not meant then.
 fn has_own_source(entry: &Node) -> bool {
     let url = entry.field("issuer").and_then(|issuer| issuer.field("url"));
-    url.is_some() || ["jwksURL", "jwksFile"].iter().any(|key| entry.field(key).is_some())
+    url.is_some() || ["jwksURL", "jwksFile", "hmacSecretFile"].iter().any(|key| entry.field(key).is_some())
 }
 
 /// The preset that fills in, and the place of its name in the file.
