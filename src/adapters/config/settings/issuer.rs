@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::adapters::config::file::issuer::SecretMethod;
 use crate::adapters::config::presets::MutableClaims;
 use crate::adapters::config::settings::proxy::Proxies;
+use crate::adapters::tls::KeyPair;
 use crate::judgement::expression::Expression;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::words::oauth::form;
