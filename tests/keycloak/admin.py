@@ -81,6 +81,13 @@ class Admin:
         path = f"/corp/users/{user}/federated-identity/{alias}"
         self.must("POST", path, {"userId": subject, "userName": name})
 
+    def allow_assertions(self, client_id: str, aliases: list[str]) -> None:
+        """A client of corp may bring assertions of these foreign issuers, too."""
+        client = self.client("corp", client_id)
+        key = "oauth2.jwt.authorization.grant.idp"
+        client["attributes"][key] = "##".join([client["attributes"][key], *aliases])
+        self.must("PUT", f"/corp/clients/{client['id']}", client)
+
     def partner_client(self, audience: str) -> realms.Client:
         """A client of `partner` whose tokens are for this audience alone: an issuer of corp."""
         client = realms.partner_app_for(audience)
