@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
@@ -100,7 +101,7 @@ fn policy() -> Policy {
         issuance: Issuance::Reissue,
     };
     let audiences: BTreeMap<_, _> =
-        (0..AUDIENCES).map(audience).map(|audience| (audience.name.clone(), audience)).collect();
+        (0..AUDIENCES).map(audience).map(|audience| (audience.name.clone(), Arc::new(audience))).collect();
     Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 

@@ -168,7 +168,7 @@ impl Reloading {
                     }
                     Some(BTreeSet::new())
                 }
-                Err(RecvTimeoutError::Timeout) => self.watch.look(),
+                Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let again = failed.is_some_and(|at| at.elapsed() >= Self::RETRY);

@@ -262,7 +262,9 @@ impl RouteTable {
             None if disguise::may_be_read_as_door(path, &self.doors) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
-            None if self.own.may_be_meant(path, |at| self.is_realm(at) && has_one_spelling(at)) => return resembles_own(),
+            None if self.own.may_be_meant(path, |at| self.is_realm(at) && has_one_spelling(at)) => {
+                return resembles_own();
+            }
             None if configured == Some(Meaning::Door) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }

@@ -62,7 +62,7 @@ impl Config {
     /// half. Returns the keys that wait for the next start.
     pub fn wait_for_restart(&mut self, running: &Self) -> Vec<&'static str> {
         let Listen { max_form_bytes, max_token_bytes, body_timeout, .. } = self.listen;
-        let listen = Listen { max_form_bytes, max_token_bytes, body_timeout, ..running.listen.clone() };
+        let listen = Listen { body_timeout, max_form_bytes, max_token_bytes, ..running.listen.clone() };
         let waiting = [
             ("upstream", self.upstream != running.upstream),
             ("listen", self.listen != listen),

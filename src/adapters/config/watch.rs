@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use super::load::files::{audience_files, is_audience_file, read, read_audience, sha256};
 use super::settings::{Config, Sources};
@@ -91,13 +93,13 @@ impl ConfigWatch {
     }
 
     /// Looks at all files. After a change that counts, returns the audience files that somebody may still write to: what
-    /// is in them does not count yet. Nothing counts while another file is being written.
-    pub fn look(&mut self) -> Option<BTreeSet<PathBuf>> {
+    /// is in them does not count yet. Nothing counts while another file is being written. `clock` is the time now.
+    pub fn look(&mut self, clock: Timestamp) -> Option<BTreeSet<PathBuf>> {
         let started = Instant::now();
-        let now = self.read();
+        let now = self.read(clock);
         let changed: Vec<_> = now.iter().filter(|(path, hash)| self.sources.files.get(*path) != Some(*hash)).collect();
         let unsettled: BTreeSet<_> =
-            changed.iter().map(|(path, _)| *path).filter(|path| !self.is_quiet(path)).cloned().collect();
+            changed.iter().map(|(path, _)| *path).filter(|path| !self.is_quiet(path, clock)).cloned().collect();
         let is_removed = self.sources.files.keys().any(|path| !now.contains_key(path));
         let counts = is_removed || changed.len() > unsettled.len();
         let waits = unsettled.iter().any(|path| !self.is_audience(path));
@@ -132,15 +134,15 @@ impl ConfigWatch {
     }
 
     /// Whether nobody has written to the file for a while.
-    fn is_quiet(&self, path: &Path) -> bool {
+    fn is_quiet(&self, path: &Path, clock: Timestamp) -> bool {
         let Some(seen) = self.seen.get(path) else { return true };
         // The file system's clock may be another machine's.
-        seen.since.elapsed() >= QUIET || seen.stamp.age().is_some_and(|age| age >= QUIET)
+        seen.since.elapsed() >= QUIET || seen.stamp.age(clock).is_some_and(|age| age >= QUIET)
     }
 
     /// The digests of all files, including new ones in the folder. A file that can't be read has none, so that the file
     /// counts as changed once it can be read.
-    fn read(&mut self) -> BTreeMap<PathBuf, Option<String>> {
+    fn read(&mut self, clock: Timestamp) -> BTreeMap<PathBuf, Option<String>> {
         let folder = self.sources.audiences.clone();
         let listed = folder.as_deref().and_then(|folder| audience_files(folder).ok()).unwrap_or_default();
         let named = self.sources.files.keys().filter(|path| !self.is_audience(path)).cloned();
@@ -161,7 +163,7 @@ impl ConfigWatch {
                         None => read(&path).ok(),
                     };
                     let hash = hash.map(|bytes| sha256(&bytes));
-                    let sure = hash.is_some() && stamp.age().is_some_and(|age| age >= TELLS_APART);
+                    let sure = hash.is_some() && stamp.age(clock).is_some_and(|age| age >= TELLS_APART);
                     // A change that did not change the stamp is a change all the same.
                     let since = known.filter(|known| known.hash == hash).map_or_else(Instant::now, |known| known.since);
                     Seen { stamp, hash, sure, since }
@@ -187,9 +189,8 @@ impl Stamp {
     }
 
     /// Time since the last change; `None` if the file system's clock is ahead.
-    fn age(self) -> Option<Duration> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos();
-        let age = i128::try_from(now).ok()?.checked_sub(self.changed)?;
+    fn age(self, clock: Timestamp) -> Option<Duration> {
+        let age = clock.as_nanosecond().checked_sub(self.changed)?;
         Some(Duration::from_nanos(u64::try_from(age).ok()?))
     }
 }

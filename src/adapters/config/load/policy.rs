@@ -80,7 +80,7 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, before: Before<'_>,
     }
     read.policy.broken = BrokenFiles(read.files.broken.iter().map(BrokenAudienceFile::for_refusals).collect());
     read.policy.hash = files::sha256(listing(folder, &read).as_bytes());
-    read.files.judged_with = judged_with.unwrap_or_default().to_owned();
+    judged_with.unwrap_or_default().clone_into(&mut read.files.judged_with);
     read
 }
 

@@ -5,6 +5,7 @@ use super::*;
 use crate::adapters::config::load::tests::{AUDIENCE, Folder, MAIN, TestEnvironment, pem};
 use crate::adapters::config::load::{Before, attempt, load};
 use crate::adapters::config::settings::audience_files::AudienceFiles;
+use crate::words::clock::Clock;
 
 fn watched(folder: &Folder) -> ConfigWatch {
     let path = folder.path("cambio.yaml");
@@ -13,12 +14,16 @@ fn watched(folder: &Folder) -> ConfigWatch {
 
 /// Looks after everything has been quiet for long enough.
 fn sees(watch: &mut ConfigWatch) -> bool {
-    let changed = watch.look().is_some();
+    let changed = watch.look(now()).is_some();
     if changed || watch.pause() == INTERVAL {
         return changed;
     }
     age(watch);
-    watch.look().is_some()
+    watch.look(now()).is_some()
+}
+
+fn now() -> Timestamp {
+    Clock::System.now()
 }
 
 fn age(watch: &mut ConfigWatch) {
@@ -158,24 +163,24 @@ fn a_file_counts_when_nobody_writes_to_it_any_more() {
     let mut watch = watched(&folder);
     assert!(!sees(&mut watch));
     folder.write("audiences/a.yaml", &AUDIENCE[..40]);
-    assert_eq!(watch.look(), None, "half of a.yaml");
+    assert_eq!(watch.look(now()), None, "half of a.yaml");
     assert_eq!(watch.pause(), SHORT_INTERVAL);
     folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
-    assert_eq!(watch.look(), None, "another stamp");
+    assert_eq!(watch.look(now()), None, "another stamp");
     assert!(sees(&mut watch), "a second later");
-    assert_eq!(watch.look(), None);
+    assert_eq!(watch.look(now()), None);
     assert_eq!(watch.pause(), INTERVAL);
     // A removal counts at once, and so does a change that is a second old.
     folder.write("audiences/a.yaml", &AUDIENCE[..50]);
     fs::remove_file(folder.path("audiences/b.yaml")).unwrap();
-    assert_eq!(watch.look(), Some(BTreeSet::from([folder.path("audiences/a.yaml")])));
+    assert_eq!(watch.look(now()), Some(BTreeSet::from([folder.path("audiences/a.yaml")])));
     assert!(sees(&mut watch), "a.yaml in its turn");
     // The platform's file must be complete before anything is read with it.
     folder.write("audiences/b.yaml", AUDIENCE);
     assert!(sees(&mut watch));
     fs::remove_file(folder.path("audiences/b.yaml")).unwrap();
     folder.write("cambio.yaml", "upstream:\n");
-    assert_eq!(watch.look(), None);
+    assert_eq!(watch.look(now()), None);
     assert!(sees(&mut watch));
 }
 
@@ -192,10 +197,10 @@ fn unchanged_files_are_not_read() {
         seen.sure = true;
         seen.hash = Some("as it was".to_owned());
     }
-    let hashes: BTreeSet<_> = watch.read().into_values().collect();
+    let hashes: BTreeSet<_> = watch.read(now()).into_values().collect();
     assert_eq!(hashes, BTreeSet::from([Some("as it was".to_owned())]));
     folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
-    assert_ne!(watch.read()[&folder.path("audiences/a.yaml")], Some("as it was".to_owned()));
+    assert_ne!(watch.read(now())[&folder.path("audiences/a.yaml")], Some("as it was".to_owned()));
 }
 
 #[test]
