@@ -29,6 +29,9 @@ pub(super) struct ExportedRealm {
     /// A partial export has service accounts only.
     #[serde(default, deserialize_with = "list")]
     pub(super) users: Vec<ExportedUser>,
+    /// Why nothing is certain about the realm's permissions. No member of an export.
+    #[serde(skip)]
+    pub(super) uncertain: Option<&'static str>,
 }
 
 /// A user. Only service accounts of clients matter.
@@ -209,6 +212,15 @@ impl ExportedPolicy {
     /// Whether the policy says anything about a key.
     pub(super) fn has(&self, key: &str) -> bool {
         !matches!(self.value(key), PolicyValue::Absent)
+    }
+
+    /// Whether the policy is about resources of this type; none if it names no type. Keycloak writes the type into `config`, the
+    /// admin API has it beside `config`. What is no text might be the type.
+    pub(super) fn about_type(&self, kind: &str) -> Option<bool> {
+        let keys = ["defaultResourceType", "resourceType"];
+        let places = keys.iter().flat_map(|key| [self.config.get(*key), self.members.get(*key)]).flatten();
+        let named = places.filter(|value| !value.is_null() && value.as_str() != Some(""));
+        named.map(|value| value.as_str().is_none_or(|text| text == kind)).reduce(|one, other| one || other)
     }
 
     /// A plain text in `config`.

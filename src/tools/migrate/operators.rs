@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use self::draft::Drafts;
-use self::object::KubernetesObject;
+use self::draft::{DELETED, Drafts};
+use self::object::{KubernetesObject, text};
 use super::export::ExportedRealm;
 use super::finding::{FindingKind, MigrationFinding};
 
@@ -67,6 +67,13 @@ impl OperatorObjects {
     fn import(&mut self, drafts: &mut Drafts, object: &KubernetesObject, findings: &mut Vec<MigrationFinding>) {
         if object.kind != "KeycloakRealmImport" {
             self.others.insert(object.shown_kind());
+            return;
+        }
+        if let Some(reason) = object.unenforced() {
+            if let Some(name) = object.spec.get("realm").and_then(|realm| text(realm, "realm")) {
+                drafts.of(&object.document, name).doubt(DELETED);
+            }
+            findings.push(object.not_carried_over(reason));
             return;
         }
         let realm = object.spec.get("realm").cloned().unwrap_or_default();

@@ -78,7 +78,9 @@ pub(super) fn grants(realm: &ExportedRealm) -> V1Grants {
 
 /// Why none of the permissions is in force.
 fn void(realm: &ExportedRealm, settings: &Authorization) -> Option<&'static str> {
-    if realm.enabled == Some(false) {
+    if realm.uncertain.is_some() {
+        realm.uncertain
+    } else if realm.enabled == Some(false) {
         Some("the realm is disabled: it allows nothing")
     } else if realm.admin_permissions_enabled == Some(true) {
         Some(V2)

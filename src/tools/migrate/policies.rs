@@ -190,14 +190,17 @@ impl Evaluator<'_> {
 fn also_decides(other: &ExportedPolicy, about: &About) -> bool {
     let has = |key: &str, value: &str| match (other.has(key), other.list(key)) {
         (false, _) => None,
+        // An empty list names nothing, as if it were absent.
+        (true, Some(list)) if list.is_empty() => None,
         (true, Some(list)) => Some(list.iter().any(|one| one == value)),
         // Not understood: it might be one of them.
         (true, None) => Some(true),
     };
-    let typed = other.text("defaultResourceType").is_some_and(|kind| kind == about.kind);
+    let typed = other.about_type(about.kind);
     let about_it = match has("resources", &about.resource) {
-        Some(named) => named || typed,
-        None => typed || matches!(other.kind.as_str(), "scope" | ""),
+        Some(named) => named || typed == Some(true),
+        // Without resources and without a type, it might be about everything.
+        None => typed.unwrap_or(true) || matches!(other.kind.as_str(), "scope" | ""),
     };
     // A policy without a type might be a permission.
     let permits = matches!(other.kind.as_str(), "scope" | "resource" | "uma" | "");
@@ -237,6 +240,7 @@ fn why(kind: &str) -> &'static str {
         "user" => "V1 asks about the client's service account, not about the user of the token",
         "js" | "script" => "a script can't be read",
         "time" => "a permission has no first day and no hours; write its last day as `expires`",
+        "unenforced" => "the operator does not enforce its object",
         "client-scope" => "write the scopes that may be requested as `scopes`",
         "regex" => "write it as a `condition` over claims",
         _ => "this type is not understood",

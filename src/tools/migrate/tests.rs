@@ -196,6 +196,36 @@ fn what_was_changed_by_hand_grants_nothing() {
             more(json!({"defaultResourceType": "Client"})),
             "\"more\" also decides",
         ),
+        (
+            "one for the type, as the admin API writes it",
+            format!("{settings}/{spare}"),
+            json!({"name": "more", "type": "resource", "resourceType": "Client", "policies": ["deny"]}),
+            "\"more\" also decides",
+        ),
+        (
+            "one for the type, beside config",
+            format!("{settings}/{spare}"),
+            json!({"name": "more", "type": "resource", "defaultResourceType": "Client", "policies": ["deny"]}),
+            "\"more\" also decides",
+        ),
+        (
+            "one for a type that is no text",
+            format!("{settings}/{spare}"),
+            json!({"name": "more", "type": "resource", "resourceType": ["Client"], "policies": ["deny"]}),
+            "\"more\" also decides",
+        ),
+        (
+            "one for nothing in particular",
+            format!("{settings}/{spare}"),
+            json!({"name": "more", "type": "resource", "policies": ["deny"]}),
+            "\"more\" also decides",
+        ),
+        (
+            "one with empty lists",
+            format!("{settings}/{spare}"),
+            json!({"name": "more", "type": "resource", "resources": [], "scopes": [], "policies": ["deny"]}),
+            "\"more\" also decides",
+        ),
         ("no such client", "/clients/2/id".to_owned(), json!("other"), "not about one client"),
         ("two of the id", "/clients/0/id".to_owned(), json!("id-api"), "not about one client"),
     ] {
@@ -208,6 +238,22 @@ fn what_was_changed_by_hand_grants_nothing() {
         let migration = migrated(&export);
         assert!(migration.files.is_empty(), "{name}: {:?}", migration.files);
         assert!(not_carried_over(&migration).join("\n").contains(told), "{name}: {}", migration.report);
+    }
+}
+
+#[test]
+fn a_permission_about_another_type_or_resource_does_not_matter() {
+    for more in [
+        json!({"resourceType": "Group"}),
+        json!({"defaultResourceType": "Group"}),
+        json!({"config": {"defaultResourceType": "Group"}}),
+        json!({"resources": ["Users"]}),
+    ] {
+        let mut other = json!({"name": "more", "type": "resource", "policies": ["a"]});
+        merge(&mut other, &more);
+        let mut all = policies();
+        all.extend([permission(&["a"], "UNANIMOUS"), other]);
+        assert_eq!(clients(&migrated(&realm(&all))), ["a"], "{more}");
     }
 }
 

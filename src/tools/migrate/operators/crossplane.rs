@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use self::parameters::Parameters;
-use super::draft::{Draft, Drafts, PermittedResource};
+use super::draft::{DELETED, Draft, Drafts, PermittedResource};
 use super::object::{KubernetesObject, realm_name, text};
 use crate::tools::migrate::export::{ClientScope, ExportedClient, ExportedPolicy, IdentityProvider};
 use crate::tools::migrate::finding::MigrationFinding;
@@ -39,7 +39,13 @@ pub(super) fn read(
             continue;
         }
         let added = match all.realm_of(object) {
-            Some(realm) => all.add(drafts.of(&object.document, &realm), object),
+            Some(realm) => {
+                let draft = drafts.of(&object.document, &realm);
+                match object.unenforced() {
+                    Some(reason) => all.skip(draft, object, reason),
+                    None => all.add(draft, object),
+                }
+            }
             None => Err("names no realm, or one by a selector"),
         };
         if let Err(problem) = added {
@@ -86,6 +92,7 @@ impl CrossplaneObjects<'_> {
         let parameters = Parameters::of(object);
         let management = draft.realm.management_name();
         match object.kind.as_str() {
+            "Realm" => switches(draft, object)?,
             "Client" => draft.realm.clients.push(self.client(object)?),
             "Role" => {
                 if let (Some(client), Some(role)) = (self.client_name(&parameters, "clientId"), parameters.text("name"))
@@ -120,6 +127,36 @@ impl CrossplaneObjects<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds what an object is good for that the operator does not enforce: it grants nothing, and what refers to it is not
+    /// understood. A realm that is only observed still tells its name, and what it refuses.
+    fn skip(&self, draft: &mut Draft, object: &KubernetesObject, reason: &'static str) -> Result<(), &'static str> {
+        let parameters = Parameters::of(object);
+        let management = draft.realm.management_name();
+        match object.kind.as_str() {
+            "Realm" if !object.deleted => switches(draft, object)?,
+            "Realm" => draft.doubt(DELETED),
+            // Keycloak makes this client itself, so its object is usually observed.
+            "Client" if client_name(object) == management && !object.deleted => return Ok(()),
+            "Client" if client_name(object) == management => draft.doubt(DELETED),
+            "ClientScope" => draft.silent_scope(parameters.text("name").unwrap_or_default()),
+            // Keycloak may have it nevertheless.
+            "ClientAuthorizationPermission" if self.is_for(&parameters, management) => {
+                draft.policy(ExportedPolicy::positive("scope", object.name.clone(), []));
+            }
+            "ClientPermissions" => {
+                let id = self.client_id(&parameters, "clientId").ok_or("names no client, or one by a selector")?;
+                let policy = format!("policies of {}", object.name);
+                draft.unenforced_policy(policy.clone());
+                draft.permission(PermittedResource::Client, &id, vec![policy], "UNANIMOUS");
+            }
+            kind if policy_kind(kind).is_some() && self.is_for(&parameters, management) => {
+                draft.unenforced_policy(policy_name(object));
+            }
+            _ => (),
+        }
+        Err(reason)
     }
 
     /// A permission to exchange the tokens of an identity provider. The provider makes its client policy itself.
@@ -174,7 +211,8 @@ impl CrossplaneObjects<'_> {
         let parameters = Parameters::of(object);
         let scopes = |kind: &str, key: &str| -> Vec<String> {
             let of_client = |one: &&KubernetesObject| {
-                one.kind == kind && self.client_id(&Parameters::of(one), "clientId") == Some(id_of(object))
+                let is_enforced = one.kind == kind && one.unenforced().is_none();
+                is_enforced && self.client_id(&Parameters::of(one), "clientId") == Some(id_of(object))
             };
             let lists = self.objects.iter().filter(of_client);
             lists.flat_map(|one| Parameters::of(one).texts(key).unwrap_or_default()).collect()
@@ -255,6 +293,17 @@ impl CrossplaneObjects<'_> {
         let by_id = |id: &String| self.policies().find(|one| one.keycloak_id() == Some(id)).map(policy_name);
         listed.iter().map(|one| by_id(one).unwrap_or_else(|| one.clone())).collect()
     }
+}
+
+/// Takes over the switches of a realm: those of the object, or what the provider saw at Keycloak if it enforces nothing.
+fn switches(draft: &mut Draft, realm: &KubernetesObject) -> Result<(), &'static str> {
+    let parameters = Parameters::of(realm);
+    let value = |key: &str| {
+        let written = parameters.get(key);
+        let seen = realm.status.get("atProvider").and_then(|seen| seen.get(key)).filter(|value| !value.is_null());
+        if realm.unenforced().is_none() { written.or(seen) } else { seen.or(written) }
+    };
+    draft.switches(value("enabled"), value("adminPermissionsEnabled"))
 }
 
 impl KubernetesObject {

@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::tools::migrate::export::{
     Authorization, ClientScope, ExportedClient, ExportedPolicy, ExportedRealm, Resource,
 };
+use crate::tools::migrate::lenient::flag;
+
+/// Why nothing is certain about a realm: an object that says what holds for all of it is being deleted.
+pub(super) const DELETED: &str =
+    "the object of the realm, or of the client that holds its permissions, is being deleted";
+
+/// Why nothing is certain about a realm: its object can't be read.
+pub(super) const UNREADABLE: &str = "the object of the realm can't be read, so it may be disabled or use V2";
 
 /// The scopes that every realm of Keycloak has, and that tokens name. Operators seldom write them down.
 const BUILT_IN: [&str; 7] =
@@ -50,6 +58,8 @@ impl Drafts {
         // Clients of two objects stay beside each other: those that are there twice mean nobody.
         let before = std::mem::take(&mut draft.realm);
         draft.realm = realm;
+        draft.refuse(before.enabled, before.admin_permissions_enabled);
+        draft.realm.uncertain = before.uncertain;
         draft.realm.clients.extend(before.clients);
         draft.realm.identity_providers.extend(before.identity_providers);
         draft.with_scopes = !draft.realm.client_scopes.is_empty();
@@ -63,6 +73,41 @@ impl Drafts {
 }
 
 impl Draft {
+    /// Takes over the switches that an object has for the realm.
+    pub(super) fn switches(&mut self, enabled: Option<&Value>, v2: Option<&Value>) -> Result<(), &'static str> {
+        let (Ok(enabled), Ok(v2)) = (switch(enabled), switch(v2)) else {
+            self.doubt(UNREADABLE);
+            return Err("its `enabled` or `adminPermissionsEnabled` can't be read");
+        };
+        self.refuse(enabled, v2);
+        Ok(())
+    }
+
+    /// What one object refuses stays refused, whatever others say.
+    fn refuse(&mut self, enabled: Option<bool>, v2: Option<bool>) {
+        if enabled == Some(false) {
+            self.realm.enabled = enabled;
+        }
+        if v2 == Some(true) {
+            self.realm.admin_permissions_enabled = v2;
+        }
+    }
+
+    /// None of the realm's permissions is certain any more.
+    pub(super) fn doubt(&mut self, reason: &'static str) {
+        self.realm.uncertain = Some(reason);
+    }
+
+    /// Adds a policy whose object the operator does not enforce: what refers to the policy does not know its answer.
+    pub(super) fn unenforced_policy(&mut self, name: String) {
+        self.policy(ExportedPolicy::positive("unenforced", name, []));
+    }
+
+    /// Adds a scope that no token is known to name.
+    pub(super) fn silent_scope(&mut self, name: &str) {
+        self.realm.client_scopes.push(ClientScope { name: name.to_owned(), attributes: BTreeMap::new() });
+    }
+
     /// Adds a policy of `realm-management`.
     pub(super) fn policy(&mut self, policy: ExportedPolicy) {
         self.settings.policies.push(policy);
@@ -118,4 +163,8 @@ impl Draft {
         }
         self.realm
     }
+}
+
+fn switch(value: Option<&Value>) -> Result<Option<bool>, serde_json::Error> {
+    value.map_or(Ok(None), flag)
 }

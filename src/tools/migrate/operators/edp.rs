@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::draft::{Draft, Drafts, PermittedResource};
+use super::draft::{DELETED, Draft, Drafts, PermittedResource};
 use super::object::{KubernetesObject, realm_name, text, texts};
 use crate::tools::migrate::export::{ExportedClient, ExportedPolicy, ExportedUser, IdentityProvider};
 use crate::tools::migrate::finding::MigrationFinding;
@@ -25,7 +25,7 @@ pub(super) fn read(
 ) {
     for object in objects {
         let read: fn(&mut Draft, &KubernetesObject, &mut Vec<MigrationFinding>) = match object.kind.as_str() {
-            "KeycloakRealm" | "ClusterKeycloakRealm" => |_, _, _| (),
+            "KeycloakRealm" | "ClusterKeycloakRealm" => realm,
             "KeycloakClient" => client,
             "KeycloakClientScope" => client_scope,
             "KeycloakRealmIdentityProvider" => identity_provider,
@@ -35,7 +35,15 @@ pub(super) fn read(
             }
         };
         match realm_of(object, objects) {
-            Some(realm) => read(drafts.of(&object.document, &realm), object, findings),
+            Some(realm) => {
+                let draft = drafts.of(&object.document, &realm);
+                if let Some(reason) = object.unenforced() {
+                    skip(draft, object);
+                    findings.push(object.not_carried_over(reason));
+                } else {
+                    read(draft, object, findings);
+                }
+            }
             None => findings.push(object.not_carried_over("says no realm")),
         }
     }
@@ -50,6 +58,25 @@ fn realm_of(object: &KubernetesObject, objects: &[KubernetesObject]) -> Option<S
     let name = text(reference, "name").or_else(|| text(&object.spec, "realm"))?;
     let kind = text(reference, "kind").unwrap_or("KeycloakRealm");
     realm_name(objects, |one| one.kind == kind, name, |realm| text(&realm.spec, "realmName").map(str::to_owned))
+}
+
+/// Adds what an object is good for that is being deleted: it grants nothing.
+fn skip(draft: &mut Draft, object: &KubernetesObject) {
+    let management = Some(draft.realm.management_name());
+    match object.kind.as_str() {
+        "KeycloakRealm" | "ClusterKeycloakRealm" => draft.doubt(DELETED),
+        "KeycloakClient" if text(&object.spec, "clientId") == management => draft.doubt(DELETED),
+        "KeycloakClientScope" => draft.silent_scope(text(&object.spec, "name").unwrap_or_default()),
+        _ => (),
+    }
+}
+
+/// The switches of a realm. The operator's own objects have none so far, and Keycloak's defaults hold.
+fn realm(draft: &mut Draft, object: &KubernetesObject, findings: &mut Vec<MigrationFinding>) {
+    let (enabled, v2) = (object.spec.get("enabled"), object.spec.get("adminPermissionsEnabled"));
+    if let Err(problem) = draft.switches(enabled, v2) {
+        findings.push(object.not_carried_over(problem));
+    }
 }
 
 fn client(draft: &mut Draft, object: &KubernetesObject, findings: &mut Vec<MigrationFinding>) {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::draft::Drafts;
+use super::draft::{DELETED, Draft, Drafts, UNREADABLE};
 use super::object::{KubernetesObject, realm_name, text};
-use crate::tools::migrate::export::{ExportedClient, ExportedRealm, IdentityProvider};
+use crate::tools::migrate::export::{ClientScope, ExportedClient, ExportedRealm, IdentityProvider};
 use crate::tools::migrate::finding::MigrationFinding;
 
 /// The API group.
@@ -27,9 +27,14 @@ pub(super) fn read(
             findings.push(object.not_carried_over("says no realmName"));
             continue;
         };
-        match definition::<ExportedRealm>(object, "realm", name) {
-            Some(realm) => drafts.whole(&object.document, realm),
-            None => findings.push(object.not_carried_over("its definition can't be read")),
+        if let Some(reason) = object.unenforced() {
+            drafts.of(&object.document, name).doubt(DELETED);
+            findings.push(object.not_carried_over(reason));
+        } else if let Some(realm) = definition::<ExportedRealm>(object, "realm", name) {
+            drafts.whole(&object.document, realm);
+        } else {
+            drafts.of(&object.document, name).doubt(UNREADABLE);
+            findings.push(object.not_carried_over("its definition can't be read"));
         }
     }
     for object in rest {
@@ -42,6 +47,11 @@ pub(super) fn read(
             continue;
         };
         let draft = drafts.of(&object.document, &realm);
+        if let Some(reason) = object.unenforced() {
+            skip(draft, object);
+            findings.push(object.not_carried_over(reason));
+            continue;
+        }
         let read = match object.kind.as_str() {
             "KeycloakClient" => text(&object.spec, "clientId")
                 .and_then(|name| definition::<ExportedClient>(object, "clientId", name))
@@ -53,6 +63,18 @@ pub(super) fn read(
         if read.is_none() {
             findings.push(object.not_carried_over("can't be read"));
         }
+    }
+}
+
+/// Adds what an object is good for that is being deleted: it grants nothing.
+fn skip(draft: &mut Draft, object: &KubernetesObject) {
+    let management = Some(draft.realm.management_name());
+    if object.kind == "KeycloakClient" && text(&object.spec, "clientId") == management {
+        draft.doubt(DELETED);
+    } else if object.kind == "KeycloakClientScope"
+        && let Some(scope) = definition::<ClientScope>(object, "", "")
+    {
+        draft.silent_scope(&scope.name);
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct KubernetesObject {
     pub(super) name: String,
     pub(super) spec: Value,
     pub(super) status: Value,
+    /// Whether somebody deleted the object, and the operator has yet to follow.
+    pub(super) deleted: bool,
     annotations: Value,
 }
 
@@ -23,16 +25,35 @@ impl KubernetesObject {
         let group = value.get("apiVersion")?.as_str()?.split_once('/')?.0.to_owned();
         let kind = value.get("kind")?.as_str()?.to_owned();
         let name = value.pointer("/metadata/name")?.as_str()?.to_owned();
+        let deleted = value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
         let annotations = value.pointer("/metadata/annotations").cloned().unwrap_or_default();
         let mut part = |key: &str| value.get_mut(key).map(Value::take).unwrap_or_default();
         let (spec, status) = (part("spec"), part("status"));
-        Some(Self { document: document.to_owned(), group, kind, name, spec, status, annotations })
+        Some(Self { document: document.to_owned(), group, kind, name, spec, status, deleted, annotations })
     }
 
     /// Whether the object belongs to Crossplane's provider: its groups are `X.keycloak.crossplane.io`, and
     /// `X.keycloak.m.crossplane.io` for objects in namespaces.
     pub(super) fn is_crossplane(&self) -> bool {
         [".keycloak.crossplane.io", ".keycloak.m.crossplane.io"].iter().any(|end| self.group.ends_with(end))
+    }
+
+    /// Why the operator does not enforce what the object says; none if it does.
+    pub(super) fn unenforced(&self) -> Option<&'static str> {
+        if self.deleted {
+            return Some("is being deleted");
+        }
+        if !self.is_crossplane() {
+            return None;
+        }
+        if self.annotation("crossplane.io/paused") == Some("true") {
+            return Some("is paused: the operator does not enforce it");
+        }
+        // Without the list, the operator does everything.
+        self.spec.get("managementPolicies").filter(|policies| !policies.is_null())?;
+        let policies = texts(&self.spec, "managementPolicies").unwrap_or_default();
+        let enforced = policies.iter().any(|policy| ["*", "Create", "Update"].contains(&policy.as_str()));
+        (!enforced).then_some("its managementPolicies let the operator neither create nor update it")
     }
 
     /// The kind and its group, for a report.

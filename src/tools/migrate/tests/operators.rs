@@ -148,6 +148,117 @@ fn crossplane_permissions_and_policies() {
     assert_eq!(clients(&migrated_yaml(&apart)), ["a"]);
 }
 
+const BY_REFERENCE: &str = "clientsRefs: [{ name: a-object }]";
+const USUAL_SCOPE: &str = "tokenExchangeScope: [{ policies: [id-callers], decisionStrategy: UNANIMOUS }]";
+
+#[test]
+fn crossplane_switches_of_the_realm() {
+    const REALM: &str = "{ forProvider: { realm: corp } }";
+    const V2: &str = "uses the fine-grained admin permissions V2";
+    const UNREADABLE: &str = "Realm \"dev\": its `enabled` or `adminPermissionsEnabled` can't be read";
+    for (name, realm, told) in [
+        ("on", "{ forProvider: { realm: corp, enabled: true, adminPermissionsEnabled: false } }", None),
+        ("absent", "{ forProvider: { realm: corp, enabled: null } }", None),
+        ("disabled", "{ forProvider: { realm: corp, enabled: false } }", Some("the realm is disabled")),
+        ("as text", "{ forProvider: { realm: corp, enabled: 'false' } }", Some("the realm is disabled")),
+        (
+            "at first",
+            "{ forProvider: { realm: corp }, initProvider: { enabled: false } }",
+            Some("the realm is disabled"),
+        ),
+        (
+            "as seen",
+            "{ forProvider: { realm: corp } }\n  status: { atProvider: { enabled: false } }",
+            Some("the realm is disabled"),
+        ),
+        (
+            "observed",
+            "{ managementPolicies: [Observe], forProvider: { realm: corp, enabled: true } }\n  \
+             status: { atProvider: { enabled: false } }",
+            Some("the realm is disabled"),
+        ),
+        ("V2", "{ forProvider: { realm: corp, adminPermissionsEnabled: true } }", Some(V2)),
+        ("unreadable", "{ forProvider: { realm: corp, enabled: perhaps } }", Some(UNREADABLE)),
+        ("unreadable V2", "{ forProvider: { realm: corp, adminPermissionsEnabled: [1] } }", Some(UNREADABLE)),
+    ] {
+        let text = CROSSPLANE.replace("CLIENTS", BY_REFERENCE).replace("SCOPE", USUAL_SCOPE).replace("MORE", "");
+        let migration = migrated_yaml(&text.replace(REALM, realm));
+        let listed: &[&str] = if told.is_none() { &["a"] } else { &[] };
+        assert_eq!(clients(&migration), listed, "{name}: {}", migration.report);
+        assert!(migration.report.contains(told.unwrap_or_default()), "{name}: {}", migration.report);
+    }
+    // Another object of the same realm does not switch it on again.
+    let again = "- apiVersion: realm.keycloak.crossplane.io/v1alpha1\n  kind: Realm\n  metadata: { name: dev2 }\n  \
+        spec: { forProvider: { realm: corp, enabled: true } }";
+    let text = CROSSPLANE.replace("CLIENTS", BY_REFERENCE).replace("SCOPE", USUAL_SCOPE).replace("MORE", again);
+    assert_eq!(clients(&migrated_yaml(&text)), ["a"]);
+    let text = text.replace(REALM, "{ forProvider: { realm: corp, enabled: false } }");
+    assert!(migrated_yaml(&text).files.is_empty());
+}
+
+#[test]
+fn crossplane_objects_that_are_not_enforced_grant_nothing() {
+    const POLICY: &str = "callers-object";
+    const OBSERVE: &str = "managementPolicies: [Observe], ";
+    const DELETED: &str = ", deletionTimestamp: '2026-01-01T00:00:00Z'";
+    for (name, object, metadata, spec, told) in [
+        ("all", POLICY, "", "managementPolicies: ['*'], ", None),
+        ("no list", POLICY, ", deletionTimestamp: null", "managementPolicies: null, ", None),
+        ("all but deleting", POLICY, "", "managementPolicies: [Observe, Create, Update, LateInitialize], ", None),
+        ("an observed policy", POLICY, "", OBSERVE, Some("neither create nor update")),
+        ("nothing", POLICY, "", "managementPolicies: [], ", Some("neither create nor update")),
+        ("no readable list", POLICY, "", "managementPolicies: { Create: 1 }, ", Some("neither create nor update")),
+        ("a policy that is deleted", POLICY, DELETED, "", Some("is being deleted")),
+        (
+            "paused",
+            POLICY,
+            ", annotations: { crossplane.io/paused: 'true' }",
+            "",
+            Some("ClientClientPolicy \"callers-object\": is paused"),
+        ),
+        ("what refers to it", POLICY, "", OBSERVE, Some("the operator does not enforce its object")),
+        ("an observed caller", "a-object", "", OBSERVE, Some("Client \"a-object\": its managementPolicies")),
+        ("an observed audience", "api-object", "", OBSERVE, Some("Client \"api-object\": its managementPolicies")),
+        ("a caller that is deleted", "a-object", DELETED, "", Some("Client \"a-object\": is being deleted")),
+        ("an observed permission", "api-permissions", "", OBSERVE, Some("\"api-permissions\": its managementPolicies")),
+        ("a permission that is deleted", "api-permissions", DELETED, "", Some("\"api-permissions\": is being deleted")),
+        ("a realm that is deleted", "dev", DELETED, "", Some("Realm \"dev\": is being deleted")),
+    ] {
+        let text = CROSSPLANE.replace("CLIENTS", BY_REFERENCE).replace("SCOPE", USUAL_SCOPE).replace("MORE", "");
+        let usual = format!("metadata: {{ name: {object} }}\n  spec: {{ ");
+        assert!(text.contains(&usual), "{name}");
+        let text = text.replace(&usual, &format!("metadata: {{ name: {object}{metadata} }}\n  spec: {{ {spec}"));
+        let migration = migrated_yaml(&text);
+        let listed: &[&str] = if told.is_none() { &["a"] } else { &[] };
+        assert_eq!(clients(&migration), listed, "{name}: {}", migration.report);
+        assert!(migration.report.contains(told.unwrap_or_default()), "{name}: {}", migration.report);
+    }
+}
+
+/// An object that is only observed is at Keycloak nevertheless: it takes no doubt away.
+#[test]
+fn crossplane_objects_that_are_only_observed_leave_the_doubt() {
+    let object = |kind: &str, name: &str, parameters: &str| {
+        format!(
+            "- apiVersion: openidclient.keycloak.crossplane.io/v1alpha1\n  kind: {kind}\n  metadata: {{ name: {name} }}\n  \
+             spec: {{ managementPolicies: [Observe], forProvider: {{ realmIdRef: {{ name: dev }}, {parameters} }} }}"
+        )
+    };
+    for (name, more, listed) in [
+        ("nothing", String::new(), &["a"][..]),
+        ("the client of permissions", object("Client", "management", "clientId: realm-management"), &["a"]),
+        ("a permission", object("ClientAuthorizationPermission", "extra", "resourceServerId: id-of-management"), &[]),
+        ("the same permission", object("ClientPermissions", "again", "clientIdRef: { name: api-object }"), &[]),
+        ("a policy of the same name", object("ClientTimePolicy", "other", "name: callers"), &[]),
+    ] {
+        let migration = crossplane(BY_REFERENCE, USUAL_SCOPE, &more);
+        assert_eq!(clients(&migration), listed, "{name}: {}", migration.report);
+    }
+    // A scope, too: Keycloak's own of this name does not replace it.
+    let migration = crossplane(BY_REFERENCE, USUAL_SCOPE, &object("ClientScope", "silent-profile", "name: profile"));
+    assert!(migration.files["api.yaml"].contains("scopes: [\"openid\", \"own\"]"), "{:?}", migration.files);
+}
+
 const EDP: &str = r#"
 apiVersion: v1.edp.epam.com/v1
 kind: KeycloakRealm
@@ -225,6 +336,32 @@ fn edp_clients_permissions_and_policies() {
     }
 }
 
+#[test]
+fn edp_realms_that_are_off_and_objects_that_are_deleted_grant_nothing() {
+    const REALM: &str = "spec: { realmName: corp,";
+    const DELETED: &str = ", deletionTimestamp: '2026-01-01T00:00:00Z' }";
+    let text = EDP.replace("ENABLED", "true").replace("APPLIED", "callers");
+    let deleted = |name: &str| {
+        let usual = format!("metadata: {{ name: {name} }}");
+        (usual.clone(), usual.replace(" }", DELETED))
+    };
+    let realm = |members: &str| (REALM.to_owned(), format!("{REALM} {members},"));
+    for (name, (from, to), told) in [
+        ("disabled", realm("enabled: false"), "the realm is disabled"),
+        ("V2", realm("adminPermissionsEnabled: true"), "the fine-grained admin permissions V2"),
+        ("unreadable", realm("enabled: perhaps"), "KeycloakRealm \"main\": its `enabled`"),
+        ("the realm", deleted("main"), "KeycloakRealm \"main\": is being deleted"),
+        ("the policies", deleted("management"), "KeycloakClient \"management\": is being deleted"),
+        ("the audience", deleted("api"), "KeycloakClient \"api\": is being deleted"),
+        ("a caller", deleted("a"), "KeycloakClient \"a\": is being deleted"),
+    ] {
+        assert_eq!(text.matches(&from).count(), 1, "{name}");
+        let migration = migrated_yaml(&text.replace(&from, &to));
+        assert!(migration.files.is_empty(), "{name}: {:?}", migration.files);
+        assert!(migration.report.contains(told), "{name}: {}", migration.report);
+    }
+}
+
 /// The clients of all permissions in the file of `api`.
 fn listed_in_all(migration: &Migration) -> Vec<String> {
     let text = migration.files.get("api.yaml").map(String::as_str).unwrap_or_default();
@@ -262,6 +399,68 @@ fn operators_that_hold_documents_of_keycloak() {
     let document = ExportDocument { name: "objects.json", bytes: text.as_bytes() };
     let options = MigrationOptions { realm: Some("corp"), owner: None };
     assert_eq!(keycloak(&[document], options), Err(MigrateError::NoClients));
+}
+
+#[test]
+fn documents_of_keycloak_in_objects_that_are_deleted_grant_nothing() {
+    let mut export = with(permission(&["ab"], "UNANIMOUS"));
+    let clients = export.as_object_mut().unwrap().remove("clients").unwrap();
+    let object = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "keycloak.hostzero.com/v1beta1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+    let mut objects: Vec<_> = clients
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let id = one["clientId"].as_str().unwrap();
+            object("KeycloakClient", id, json!({"realmRef": {"name": "main"}, "clientId": id, "definition": one}))
+        })
+        .collect();
+    objects.push(object("KeycloakRealm", "main", json!({"realmName": "corp", "definition": export})));
+    assert_eq!(listed_in_all(&migrated_yaml(&json!(objects).to_string())), ["a", "b"]);
+    for name in ["a", "api", "realm-management", "main"] {
+        let mut some = objects.clone();
+        let one = some.iter_mut().find(|one| one["metadata"]["name"] == name).unwrap();
+        one["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        let migration = migrated_yaml(&json!(some).to_string());
+        assert!(migration.files.is_empty(), "{name}: {:?}", migration.files);
+        assert!(migration.report.contains(&format!("{name:?}: is being deleted")), "{name}: {}", migration.report);
+    }
+    // A realm that can't be read may be disabled.
+    let last = objects.len() - 1;
+    objects[last]["spec"]["definition"]["enabled"] = "perhaps".into();
+    let migration = migrated_yaml(&json!(objects).to_string());
+    assert!(migration.files.is_empty(), "{:?}", migration.files);
+    let import = json!({
+        "apiVersion": "k8s.keycloak.org/v2alpha1", "kind": "KeycloakRealmImport",
+        "metadata": {"name": "corp", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"realm": with(permission(&["ab"], "UNANIMOUS"))},
+    });
+    let text = import.to_string();
+    let document = ExportDocument { name: "objects.json", bytes: text.as_bytes() };
+    assert_eq!(keycloak(&[document], MigrationOptions::default()), Err(MigrateError::NoClients));
+}
+
+/// The last object of a realm is the whole realm, but takes back no refusal of one before.
+#[test]
+fn a_second_object_of_a_realm_takes_no_refusal_back() {
+    let import = |name: &str, metadata: Value, members: Value| {
+        let mut realm = with(permission(&["ab"], "UNANIMOUS"));
+        realm["clients"].as_array_mut().unwrap().retain(|_| name == "last");
+        merge(&mut realm, &members);
+        let mut all = json!({"name": name});
+        merge(&mut all, &metadata);
+        json!({"apiVersion": "k8s.keycloak.org/v2alpha1", "kind": "KeycloakRealmImport", "metadata": all, "spec": {"realm": realm}})
+    };
+    for (name, metadata, members, listed) in [
+        ("nothing", json!({}), json!({}), &["a", "b"][..]),
+        ("disabled", json!({}), json!({"enabled": false}), &[]),
+        ("V2", json!({}), json!({"adminPermissionsEnabled": true}), &[]),
+        ("deleted", json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}), json!({}), &[]),
+    ] {
+        let objects = json!([import("first", metadata, members), import("last", json!({}), json!({}))]);
+        let migration = migrated_yaml(&objects.to_string());
+        assert_eq!(listed_in_all(&migration), listed, "{name}: {}", migration.report);
+    }
 }
 
 #[test]
