@@ -171,8 +171,8 @@ impl Reloading {
                 Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let again = failed.is_some_and(|at| at.elapsed() >= Self::RETRY);
-            let Some(unsettled) = unsettled.or_else(|| again.then(BTreeSet::new)) else { continue };
+            let again = || self.watch.unsettled().filter(|_| failed.is_some_and(|at| at.elapsed() >= Self::RETRY));
+            let Some(unsettled) = unsettled.or_else(|| again().cloned()) else { continue };
             let result = self.reload(shared, &unsettled);
             failed = result.is_err().then(Instant::now);
             if let Err(error) = &result {

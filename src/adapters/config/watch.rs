@@ -44,6 +44,7 @@ pub struct ConfigWatch {
     seen: BTreeMap<PathBuf, Seen>,
     missing: u32,
     pause: Duration,
+    unsettled: Option<BTreeSet<PathBuf>>,
 }
 
 /// A file as it was at the last look.
@@ -77,6 +78,7 @@ impl ConfigWatch {
             seen: BTreeMap::new(),
             missing: 0,
             pause: INTERVAL,
+            unsettled: None,
         }
     }
 
@@ -92,6 +94,12 @@ impl ConfigWatch {
         self.pause
     }
 
+    /// The audience files that somebody may still write to, according to the last look; `None` while a file of the platform
+    /// is being written.
+    pub fn unsettled(&self) -> Option<&BTreeSet<PathBuf>> {
+        self.unsettled.as_ref()
+    }
+
     /// Looks at all files. After a change that counts, returns the audience files that somebody may still write to: what
     /// is in them does not count yet. Nothing counts while another file is being written. `clock` is the time now.
     pub fn look(&mut self, clock: Timestamp) -> Option<BTreeSet<PathBuf>> {
@@ -103,6 +111,7 @@ impl ConfigWatch {
         let is_removed = self.sources.files.keys().any(|path| !now.contains_key(path));
         let counts = is_removed || changed.len() > unsettled.len();
         let waits = unsettled.iter().any(|path| !self.is_audience(path));
+        self.unsettled = (!waits).then(|| unsettled.clone());
         self.pause = if unsettled.is_empty() { INTERVAL } else { SHORT_INTERVAL }
             .max(started.elapsed() * REST)
             .min(LONGEST_INTERVAL);

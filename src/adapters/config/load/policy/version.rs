@@ -110,11 +110,19 @@ impl VersionReader<'_> {
         if !self.unsettled.contains(&path) {
             return Some(self.read_now(path));
         }
-        let last = self.last.in_force.get(&path)?;
+        let (last, broken) = (self.last.in_force.get(&path), self.last.broken.iter().find(|file| file.path == path));
         self.report.documents.borrow_mut().insert(path.clone());
-        self.report.watch(&path, Some(last.hash.clone()));
-        let mut file = AudienceFile::new(path, last.names.clone());
-        self.judge(&mut file, Arc::clone(&last.bytes));
+        // The file counts as changed once nobody writes to it any more.
+        self.report.watch(&path, last.map(|last| last.hash.clone()));
+        let names = last.map(|last| &last.names).or(broken.map(|broken| &broken.names))?;
+        let mut file = AudienceFile::new(path, names.clone());
+        if let Some(last) = last {
+            self.judge(&mut file, Arc::clone(&last.bytes));
+        } else if let Some(broken) = broken {
+            // While somebody mends it, nobody else gets what it claims.
+            file.problems.clone_from(&broken.problems);
+            file.contested.clone_from(&broken.contested);
+        }
         Some(file)
     }
 

@@ -354,6 +354,23 @@ fn half_written_files_do_not_count() {
     assert_eq!(installation.reload().in_force(), "a:y n:x z:y");
 }
 
+/// Whoever mends a broken file keeps what the file claims.
+#[test]
+fn nobody_takes_the_audience_of_a_file_that_is_being_mended() {
+    let other = file("payments", "b", "evil");
+    let mut installation =
+        Installation::start(&[("a.yaml", "audience: payments\nowner: a\na: [\n"), ("b.yaml", &other)]);
+    assert_eq!((installation.in_force(), installation.broken()), (String::new(), "a.yaml b.yaml".into()));
+    installation.folder.write("audiences/a.yaml", file("payments", "a", "x"));
+    installation.folder.write("audiences/c.yaml", file("c", "c", "x"));
+    installation.reload_but(&["a.yaml"]);
+    assert_eq!((installation.in_force(), installation.broken()), ("c:x".into(), "a.yaml b.yaml".into()));
+    // Now both claim it, and none had it.
+    installation.reload();
+    assert_eq!((installation.in_force(), installation.broken()), ("c:x".into(), "a.yaml b.yaml".into()));
+    assert_eq!(installation.change(&[("b.yaml", "")]).in_force(), "c:x payments:x");
+}
+
 /// A writer that pauses: the end of the document says that the file is complete.
 #[test]
 fn a_file_with_an_end_keeps_it() {
