@@ -126,8 +126,9 @@ impl Permit {
             _ => WantedScope::AtMost(&granted),
         };
         let request = request(&validated, scope, binding.as_ref(), circumstances);
-        // The exchange may have been an assertion's, which needs no `may_act`.
-        let may_be_assertion = matches!(request.subject_token, TokenType::Jwt | TokenType::IdJag);
+        // The exchange may have been another issuer's assertion's, which needs no `may_act`.
+        let may_be_assertion =
+            matches!(request.subject_token, TokenType::Jwt | TokenType::IdJag) && request.provenance.is_foreign();
         let needs_may_act = request.customs.needs_may_act && !may_be_assertion;
         let request = ExchangeRequest { customs: TokenCustoms { needs_may_act, ..request.customs }, ..request };
         let decision = decide(policy, renewal.realm(), &request, now)?;
@@ -373,8 +374,9 @@ fn request<'a>(
         carried: circumstances.carried,
         defaults: circumstances.defaults,
         customs: TokenCustoms {
-            // The dialects' pages are about exchanges, and not about assertions.
-            needs_may_act: circumstances.customs.needs_may_act && parsed.grant() == Grant::TokenExchange,
+            // The dialects' pages are about exchanges, and not about other issuers' assertions.
+            needs_may_act: circumstances.customs.needs_may_act
+                && (parsed.grant() == Grant::TokenExchange || !validated.subject().provenance().is_foreign()),
             ..circumstances.customs
         },
         drop_offline: circumstances.drop_offline,

@@ -185,7 +185,7 @@ async fn a_rule_that_names_nobody_ends_the_exchanges() {
     let world = world("", "token: { mayAct: \"{}\" }\n").await;
     let alice = alice(&world, may_act("one")).await;
     let first = exchange(&world, PATH, &alice, &[]).await;
-    assert_eq!(issued(&first)["may_act"], Value::Null);
+    assert_eq!(issued(&first)["may_act"], json!({}));
     assert_eq!(refused(&world, &first.access_token(), &[], "again").await, "may_act_violated");
 }
 
@@ -226,4 +226,28 @@ async fn the_scope_can_be_narrowed_by_both_of_its_names() {
     assert_eq!((both.status.as_u16(), &both.json()["error"]), (400, &json!("invalid_request")));
     let more = exchange(&world, PATH, &alice, &[("scope", "-"), ("scopes", "email admin")]).await;
     assert_eq!(more.status, 400, "{}", more.text());
+}
+
+/// The page is about exchanges; another issuer's assertion has no `may_act`. The realm's own token is no such assertion.
+#[tokio::test]
+async fn the_realms_own_token_needs_may_act_as_an_assertion_too() {
+    let file = FILE.replace("subjectTokens: [access_token, id_token]", "subjectTokens: [access_token, id_token, jwt]");
+    let section = "    signingKey: corp.pem\n    dialect: forgerock\n    doors: { jwtBearer: judged }\n";
+    let plan = Plan::new().await.configure("    signingKey: corp.pem\n", section);
+    let world = plan.audience("front-end-app", &format!("{file}    delegation: {{}}\n")).start().await;
+    for (claims, expected) in [(json!({}), 400), (may_act("one"), 200)] {
+        let token = alice(&world, claims).await;
+        let fields = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", token.as_str()),
+            ("client_id", "front-end-app"),
+            ("client_secret", "front-end-secret"),
+            ("audience", "front-end-app"),
+        ];
+        let before = world.audit_so_far();
+        let answer = client::post(world.address(), PATH, &fields).await;
+        let line = world.audit_after(before).await;
+        assert_eq!(answer.status, expected, "{} {line}", answer.text());
+        assert!(expected == 200 || line["reason"] == "may_act_violated", "{line}");
+    }
 }

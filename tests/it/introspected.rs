@@ -177,9 +177,15 @@ async fn a_token_without_exp_can_not_be_used_up() {
 async fn a_refresh_holds_to_what_may_be_missing_now() {
     let permission = "requestedTokens: [access_token, refresh_token]";
     let world = world("mayLack: [aud, sub, exp]", permission).await;
+    // A refresh would make a token that lives longer than the issuer vouches for.
     let lacking = answer(&world, &json!({"aud": null, "sub": null, "exp": null}));
     world.idp.faults().answer_at(ENDPOINT, 200, &lacking.to_string());
+    let before = world.audit_so_far();
     let requested = ("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token");
+    assert_ne!(world.exchange("without-exp", &[requested]).await.status, 200);
+    assert_eq!(world.audit_after(before).await["reason"], "refresh_token_refused");
+    let lacking = answer(&world, &json!({"aud": null, "sub": null}));
+    world.idp.faults().answer_at(ENDPOINT, 200, &lacking.to_string());
     let first = world.exchange("opaque", &[requested]).await;
     assert_eq!(first.status, 200, "{}", first.text());
     let refresh = async |token: &str| {

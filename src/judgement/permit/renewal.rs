@@ -14,7 +14,7 @@ use crate::judgement::exchange::refresh::Refresh;
 use crate::judgement::jose::jws::Header;
 use crate::judgement::jose::verify::VerifiedToken;
 use crate::judgement::permit::session::SessionNeed;
-use crate::judgement::policy::claim_names::{ClaimClass, SUBJECT_ISSUER, client_of};
+use crate::judgement::policy::claim_names::{ClaimClass, DERIVED_FROM, SUBJECT_ISSUER, client_of};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::token::checked::{CheckedToken, TokenSource};
 use crate::words::oauth::confirmation::Binding;
@@ -179,11 +179,17 @@ impl Renewal {
     }
 
     /// What the refresh token depends on, as claims of a token that Cambio signed at `realm`. With `None`, the refresh token
-    /// depends on what its scope says; with a session that it needs, on that session.
+    /// depends on what its scope says; with a session that it needs, on that session. An actor of the realm must still exist
+    /// and be enabled.
     pub fn lineage_claims(&self, realm: &str, needs: Option<SessionNeed>) -> Map<String, Value> {
         let claims = &self.subject.claims;
         let mut lineage = Map::new();
         lineage.insert("azp".to_owned(), Value::from(self.client.as_str()));
+        if let Some(actor) = self.actor.as_ref().filter(|actor| actor.issuer == realm) {
+            let about = ["sub", "iat"].into_iter();
+            let known = about.filter_map(|name| Some((name.to_owned(), actor.claims.get(name)?.clone())));
+            lineage.insert(DERIVED_FROM.to_owned(), Value::Object(known.collect()));
+        }
         if self.subject.issuer != realm {
             lineage.insert("iat".to_owned(), Value::from(self.began));
             lineage.insert(SUBJECT_ISSUER.to_owned(), Value::from(self.subject.issuer.as_str()));

@@ -26,6 +26,8 @@ impl SessionNeed {
     /// `offline_access`, by permission of the audience's owner. An ID token does not say what kind of session it belongs to.
     pub(super) fn of(subject: &Map<String, Value>, kind: TokenType, offline: bool) -> Self {
         let is_access_token = matches!(kind, TokenType::AccessToken | TokenType::Jwt);
+        // Whoever acts for the user in the session does so no longer than the session goes on.
+        let offline = offline && !subject.contains_key("act");
         match (is_of_offline_login(subject), offline) {
             (false, false) => Self::Ordinary,
             (false, true) if is_access_token => Self::Nothing,
@@ -63,6 +65,7 @@ mod tests {
             ("offline twice", json!({"scope": "offline_access"}), AccessToken, true, OrdinaryOrOffline),
             ("only the jti tells", json!({"jti": "ofrtro:0855c6ae"}), AccessToken, true, OrdinaryOrOffline),
             ("an online jti", json!({"jti": "onrtro:0855c6ae"}), AccessToken, true, Nothing),
+            ("of an impersonation session", json!({"act": {"sub": "admin"}}), AccessToken, true, Ordinary),
             ("a jti that is no code", json!({"jti": "offline"}), AccessToken, true, Nothing),
             ("a scope that only begins so", json!({"scope": "offline_access2"}), AccessToken, true, Nothing),
         ] {

@@ -104,7 +104,7 @@ impl DirectoryClient {
                 Err(error) => Err(error),
             };
             match found {
-                Ok(found) => Ok(Some(Standing { enabled: found.enabled, not_before: found.not_before })),
+                Ok(found) => Ok(Some(found.standing())),
                 Err(DirectoryError::NoUser) => Ok(None),
                 Err(error) => Err(error),
             }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped, segment};
 use crate::judgement::dialect::Account;
+use crate::judgement::token::lineage::Standing;
 
 /// Longest user name in bytes that is looked up. Keycloak stores 255 characters.
 const LONGEST_NAME: usize = 1024;
@@ -45,12 +46,22 @@ pub(super) struct Found {
     #[serde(default)]
     pub(super) enabled: bool,
     #[serde(default)]
-    pub(super) not_before: i64,
+    not_before: i64,
+    /// In milliseconds since the epoch. Some user storages know none.
+    created_timestamp: Option<i64>,
     email: Option<String>,
     #[serde(default)]
     email_verified: bool,
     first_name: Option<String>,
     last_name: Option<String>,
+}
+
+impl Found {
+    /// Tokens that are older than the account are not about this user: the name was somebody else's then.
+    pub(super) fn standing(&self) -> Standing {
+        let created = self.created_timestamp.unwrap_or_default().div_euclid(1000);
+        Standing { enabled: self.enabled, not_before: self.not_before.max(created) }
+    }
 }
 
 impl DirectoryUser {
@@ -204,4 +215,28 @@ fn is_id(text: &str) -> bool {
 
 pub(super) fn another_user() -> DirectoryError {
     DirectoryError::Unavailable("an answer about another user".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Whoever gets the name of an account that was deleted is not the user of older tokens.
+    #[test]
+    fn tokens_that_are_older_than_the_account_are_not_valid() {
+        for (account, expected) in [
+            (json!({}), 0),
+            (json!({"createdTimestamp": null}), 0),
+            (json!({"createdTimestamp": 1_700_000_000_999_i64}), 1_700_000_000),
+            (json!({"createdTimestamp": 1_700_000_000_000_i64, "notBefore": 1_800_000_000}), 1_800_000_000),
+            (json!({"createdTimestamp": 1_700_000_000_000_i64, "notBefore": 1_600_000_000}), 1_700_000_000),
+        ] {
+            let mut shown = json!({"id": "i", "username": "u", "enabled": true});
+            shown.as_object_mut().unwrap().extend(account.as_object().unwrap().clone());
+            let found: Found = serde_json::from_value(shown).unwrap();
+            assert_eq!(found.standing(), Standing { enabled: true, not_before: expected }, "{account}");
+        }
+    }
 }

@@ -121,7 +121,6 @@ impl Case<'_> {
             if !own {
                 return Ok(None);
             }
-            self.keep_session(refresh).await?;
             return Ok(Some(self.directory_claims(&refresh.renewal).await?));
         };
         let (form, head) = (refresh.request.upstream_form(token), self.head.clone());
@@ -200,6 +199,8 @@ impl Case<'_> {
         if let Some(refreshed) = refresh.refreshed.take() {
             return self.exchange_refreshed(permit, &refresh.request, refreshed).await;
         }
+        // Only a refresh that is permitted keeps the session alive.
+        self.keep_session(refresh).await?;
         self.check_minted(permit, &refresh.renewal).await?;
         Ok(self.mint(permit).await?)
     }
@@ -286,6 +287,9 @@ pub(super) fn refreshable(permit: &Permit, upstream: bool) -> Result<(), Refusal
         Issuance::Mint if permit.decision().demands.still_active => {
             refused("with stillActive, leave refresh_token out of the permission: a refresh can't ask the issuer again")
         }
+        Issuance::Mint if !permit.validated().subject().token().states_expiry() => refused(
+            "the subject token's issuer says no exp: a refresh can't ask the issuer whether the token is still good",
+        ),
         Issuance::Mint if provenance.is_by_cambio() => {
             refused("exchange the other issuer's token for one: a token that was minted can't be renewed for longer")
         }

@@ -99,12 +99,7 @@ fn contract(context: &DecisionContext<'_>, issuance: Issuance, subject: Option<S
         person: request.impersonate.map(|one| one.claims.clone()),
         act: delegated.act.clone(),
         may_act_source: if may_act.is_some() { MayActSource::AudienceFile } else { MayActSource::Tokens },
-        may_act: match may_act {
-            // Where a token without may_act can't be exchanged, an empty object says no more than no claim.
-            Some(Value::Object(nobody)) if nobody.is_empty() && request.customs.needs_may_act => None,
-            Some(may_act) => Some(may_act),
-            None => delegated.may_act.clone(),
-        },
+        may_act: may_act.or_else(|| delegated.may_act.clone()),
         requested: match request.requested_token {
             TokenType::RefreshToken => TokenType::AccessToken,
             other => other,
