@@ -72,6 +72,8 @@ impl Walk<'_> {
         let parts = children(part);
         match (operator(part), parts.as_slice()) {
             (Some("_||_"), [one, other]) => self.binds(one) && self.binds(other),
+            // Everybody but one is nearly everybody.
+            (Some("_!=_" | "!_"), _) => false,
             (Some("_?_:_"), [condition, yes, no]) => self.binds(condition) || self.binds(yes) && self.binds(no),
             _ => parts.iter().any(|part| self.binds(part)),
         }

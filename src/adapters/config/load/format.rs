@@ -121,7 +121,7 @@ pub(super) fn issuer_algorithm(name: &str) -> Option<Algorithm> {
 /// Why a signature algorithm is refused.
 pub(super) fn refused_algorithm(name: &str) -> &'static str {
     match name {
-        "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm and never accepted",
+        "HS256" | "HS384" | "HS512" => "is a shared-secret algorithm, which no realm can have",
         "none" => "means no signature and is never accepted",
         _ => "is not one of RS256/384/512, PS256/384/512, ES256/384, EdDSA and Ed25519",
     }

@@ -44,6 +44,7 @@ fn trusted_issuer(name: &str, file: &file::TrustedIssuer, proxies: &Proxies, at:
     let access = access(file, keys.as_ref(), proxies, at);
     let preset = file.preset.as_deref().and_then(Preset::named);
     let mutable = preset.as_ref().map(Preset::claims).unwrap_or_default();
+    let mutable = mutable.with_subject(file.subject_claim.as_deref());
     let tokens = issuer_tokens(file, at);
     let jwks = jwks(&file.jwks, &at.field("jwks"));
     let introspection = at.optional("introspection", file.introspection.as_ref(), introspection);

@@ -60,6 +60,19 @@ impl MutableClaims {
         Self { mutable, immutable, restricts, open: known.open.cloned() }
     }
 
+    /// The claims if another claim names the subject: `sub` is what that claim is.
+    #[must_use]
+    pub fn with_subject(mut self, claim: Option<&str>) -> Self {
+        let Some(claim) = claim else { return self };
+        if !self.immutable.contains(claim) {
+            self.immutable.remove("sub");
+        }
+        if let Some(why) = self.why(claim).map(str::to_owned) {
+            self.mutable.insert("sub".to_owned(), why);
+        }
+        self
+    }
+
     /// How the claim changes hands, if it does.
     pub fn why(&self, path: &str) -> Option<&str> {
         match self.standing(path) {
