@@ -253,7 +253,7 @@ def test_offline_access_where_it_is_permitted(make: Callable[..., Gate]) -> None
     gate = make("offline-permitted", granted)
     answer = ask(gate, login(gate), ("scope", "email offline_access"))
     issued(gate, answer)
-    assert "refresh_token" not in parsed(answer) and "offline_access" not in parsed(answer)["scope"].split()
+    assert "refresh_token" not in parsed(answer)
     refused = ask(gate, login(gate), ("scope", "email offline_access"), ("requested_token_type", REFRESH_TOKEN))
     assert refused.status == 400 and "refresh_token" not in parsed(refused), refused.text
     gate.stop()
