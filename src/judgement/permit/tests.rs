@@ -18,6 +18,7 @@ use crate::judgement::policy::model::{Demands, Permission};
 use crate::judgement::policy::samples::{ISSUER, NOW, audience, listed, now, permission, policy};
 use crate::judgement::token::AudienceRule;
 use crate::judgement::token::checked::TokenSource;
+use crate::judgement::token::lineage::TokenLineage;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
@@ -279,5 +280,24 @@ fn a_refresh_token_is_welcome_and_costs_nothing() {
         let refresh = permit.map(|permit| permit.decision().refresh).map_err(|refusal| refusal.reason);
         let expected = if name == "it is permitted" { Ok(false) } else { expected };
         assert_eq!(refresh, expected, "{name}, by the scope");
+    }
+}
+
+/// Whoever acts for the user must still be there. Another issuer's actors are not known here.
+#[test]
+fn a_refresh_token_depends_on_an_actor_of_the_realm() {
+    let claims = json!({"iss": ISSUER, "sub": "bob", "iat": NOW - 400, "exp": NOW + 60});
+    let actor = |issuer: &str| json!({"issuer": issuer, "kind": "access_token", "algorithm": "RS256", "kid": "k", "typ": "JWT", "claims": claims});
+    for (name, changes, expected) in [
+        ("no actor", Vec::new(), vec!["alice"]),
+        ("of the realm", vec![("actor", actor("corp"))], vec!["alice", "bob"]),
+        ("of another issuer", vec![("actor", actor("partner"))], vec!["alice"]),
+    ] {
+        let lineage = renewal(&changes).lineage_claims("corp", None);
+        let lineage = TokenLineage::of(&lineage).unwrap();
+        let users: Vec<_> = lineage.users.iter().map(|user| user.subject).collect();
+        assert_eq!(users, expected, "{name}");
+        let issued = if users.len() == 2 { NOW - 400 } else { NOW - 330 };
+        assert_eq!(lineage.issued, issued, "{name}: the older token counts");
     }
 }
