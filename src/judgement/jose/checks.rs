@@ -54,12 +54,28 @@ impl OptionalMember {
     }
 }
 
+/// Claims of an ID token about the login and the person (OpenID Connect Core 1.0 sections 2 and 5.1). `email` is missing on
+/// purpose: PACE's access tokens have nothing else.
+pub(in crate::judgement) const LOGIN: [&str; 11] = [
+    "acr",
+    "amr",
+    "auth_time",
+    "azp",
+    "email_verified",
+    "family_name",
+    "given_name",
+    "name",
+    "picture",
+    "preferred_username",
+    "sid",
+];
+
 /// How the kinds of an issuer's tokens are told apart. The default is strict.
 #[derive(Clone, Debug, Default)]
 pub struct KindRules {
     /// Is true for the issuer's access tokens, and for no other tokens. Without it, an access token has a mark.
     pub access_tokens: Option<Expression>,
-    /// Claims that mark a token of another kind at other issuers, and say nothing at this one: some of [`Self::MARKS`].
+    /// Claims that mark a token of another kind at other issuers, and say nothing at this one: some of [`Self::marks`].
     pub may_have: Vec<String>,
     /// Whether an ID token is exchanged for an access token without a proof of possession. An ID token has no `cnf`, also
     /// if the access token of its login is bound.
@@ -71,27 +87,10 @@ pub struct KindRules {
 impl KindRules {
     /// The claims that [`Self::may_have`] can list: hashes of ID tokens, what ID tokens say about login and person, and
     /// the claims that name the kind of their token.
-    pub const MARKS: [&'static str; 19] = [
-        "at_hash",
-        "c_hash",
-        "s_hash",
-        "nonce",
-        "acr",
-        "amr",
-        "auth_time",
-        "azp",
-        "email_verified",
-        "family_name",
-        "given_name",
-        "name",
-        "picture",
-        "preferred_username",
-        "sid",
-        "typ",
-        "token_use",
-        "token_type",
-        "tokenName",
-    ];
+    pub fn marks() -> impl Iterator<Item = &'static str> {
+        let hashes = ["at_hash", "c_hash", "s_hash", "nonce"];
+        hashes.into_iter().chain(LOGIN).chain(["typ", "token_use", "token_type", "tokenName"])
+    }
 
     /// Whether the claim marks no other kind at this issuer.
     pub(in crate::judgement) fn tolerates(&self, mark: &str) -> bool {

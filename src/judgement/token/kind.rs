@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::judgement::expression::{Expression, Variables};
-use crate::judgement::jose::checks::KindRules;
+use crate::judgement::jose::checks::{KindRules, LOGIN};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
 use crate::words::oauth::urn::TokenType;
@@ -66,22 +66,6 @@ const ANSWERS: [(&str, &str); 2] = [("active", "an introspection answer"), ("cod
 /// Claims of access tokens of servers that do not name the kind: `scope` or `scp`, the client, and how the client
 /// authenticated (`azpacr`, `gty`). `azp` is missing on purpose: ID tokens have it, too.
 const MARKS_OF_ACCESS: [&str; 7] = ["scope", "scp", "client_id", "cid", "appid", "azpacr", "gty"];
-
-/// Claims of an ID token about the login and the person (OpenID Connect Core 1.0 sections 2 and 5.1). `email` is missing on
-/// purpose: PACE's access tokens have nothing else.
-const LOGIN: [&str; 11] = [
-    "acr",
-    "amr",
-    "auth_time",
-    "azp",
-    "email_verified",
-    "family_name",
-    "given_name",
-    "name",
-    "picture",
-    "preferred_username",
-    "sid",
-];
 
 /// The kind of a token, as its contents say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

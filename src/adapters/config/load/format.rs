@@ -267,7 +267,7 @@ fn tenant(text: &str) -> Result<(), Misfit> {
 
 /// A claim that can mark other kinds of tokens.
 fn mark(text: &str) -> Result<(), Misfit> {
-    let marks = KindRules::MARKS;
+    let marks: Vec<_> = KindRules::marks().collect();
     quoted(marks.contains(&text), &format!("marks no other kind of token; there are {}", marks.join(", ")))
 }
 
