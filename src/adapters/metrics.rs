@@ -189,11 +189,11 @@ impl Metrics {
 
     /// The configuration was loaded, in part at least, or refused.
     pub fn configuration_loaded(&self, outcome: LoadOutcome, now: jiff::Timestamp) {
-        self.families.reloads.with_label_values(&[outcome.as_str()]).inc();
         self.families.reload_successful.set(i64::from(outcome == LoadOutcome::Ok));
         if outcome != LoadOutcome::Error {
             self.families.reload_timestamp.set(now.as_duration().as_secs_f64());
         }
+        self.families.reloads.with_label_values(&[outcome.as_str()]).inc();
     }
 
     /// How many audience files are broken, at scrape time: with a last good version in force (`kept`), or with nothing.

@@ -47,7 +47,8 @@ impl Shared {
                 None => (LoadOutcome::Ok, None),
             },
         };
-        self.services.metrics.configuration_loaded(outcome, now);
         *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        // Last, so that whoever sees the metric sees everything else.
+        self.services.metrics.configuration_loaded(outcome, now);
     }
 }
