@@ -10,9 +10,9 @@ use crate::judgement::exchange::refresh::Refresh;
 use crate::judgement::issue::IssuedFacts;
 use crate::judgement::permit::Permit;
 use crate::judgement::permit::renewal::Renewal;
-use crate::judgement::policy::claim_names::client_of;
 use crate::judgement::policy::roles::RoleNames;
 use crate::judgement::token::Validated;
+use crate::judgement::token::checked::CheckedToken;
 use crate::words::oauth::urn::TokenType;
 
 impl AuditRecord<'_> {
@@ -30,7 +30,7 @@ impl AuditRecord<'_> {
 
     /// The refresh token was used before, and `refreshTokens.reuse` permits that.
     pub fn used_again(&mut self) {
-        "used again within refreshTokens.reuse".clone_into(&mut self.line.detail);
+        self.note("used again within refreshTokens.reuse");
     }
 
     /// The exchange that is refreshed.
@@ -109,7 +109,7 @@ impl AuditRecord<'_> {
     /// The decision.
     pub fn permitted(&mut self, permit: &Permit) {
         self.line.issuance = Some(permit.issuance().as_str());
-        self.line.actor_client = permit.validated().actor().and_then(|actor| client_of(actor.claims())).map(clip);
+        self.line.actor_client = permit.validated().actor().and_then(CheckedToken::client).map(clip);
         self.line.audience = permit.audiences().to_vec();
         let permissions = permit.decision().permissions.iter();
         self.line.permissions = permissions.map(|(audience, position)| format!("{audience}#{position}")).collect();
