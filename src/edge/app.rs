@@ -201,7 +201,7 @@ impl Reloading {
         let state = Generation::new(loaded, Some(&previous), &self.clock, &services.metrics, services.upstream.via())?;
         tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
         log_broken(&state.config.audience_files);
-        shared.services.replace(state);
+        services.replace(state);
         compare_endpoints(services);
         Ok(())
     }

@@ -143,8 +143,8 @@ impl Permit {
     }
 
     /// Decides again for the scope that the identity provider granted, unless this is the scope of the decision. Conditions,
-    /// role mappings and added claims see this scope. A scope token that the request did not ask for, or that no permission allows together with the others, is not
-    /// in the contract.
+    /// role mappings and added claims see this scope. A scope token that the request did not ask for, or that no permission
+    /// allows together with the others, is not in the contract.
     ///
     /// # Errors
     /// No permission holds for the granted scope; or only permissions with more demands or another issuance hold for the

@@ -72,14 +72,21 @@ pub struct RouteTable {
     realm_prefixes: BTreeSet<String>,
     /// Paths of dialects, and the identity provider's paths for them.
     upstream: HashMap<String, String>,
-    /// The segments of the dialects' doors, folded.
-    doors: Vec<Vec<String>>,
-    /// For each of these, the index of its realm.
-    door_realms: Vec<usize>,
+    /// The dialects' doors.
+    doors: Vec<DialectDoor>,
     /// Where the realms' other endpoints are that Cambio answers.
     own: OwnPaths,
     /// Where the endpoints are of realms whose paths the configuration says.
     configured: ConfiguredPaths,
+}
+
+/// A door at a path of a dialect.
+#[derive(Clone, Debug)]
+struct DialectDoor {
+    /// The segments of the path, folded.
+    names: Vec<String>,
+    /// Index of the realm.
+    realm: usize,
 }
 
 /// An endpoint that takes tokens, besides the token endpoint.
@@ -130,7 +137,6 @@ impl RouteTable {
             realm_prefixes: BTreeSet::from(["/realms/".to_owned(), "/auth/realms/".to_owned()]),
             upstream: HashMap::new(),
             doors: Vec::new(),
-            door_realms: Vec::new(),
             own: OwnPaths::default(),
             configured: ConfiguredPaths::default(),
         };
@@ -182,8 +188,7 @@ impl RouteTable {
     pub fn realm_meant(&self, path: &str) -> Option<usize> {
         self.realm_at(path).or_else(|| {
             let meant = disguise::resolved(path);
-            let found = self.doors.iter().position(|door| *door == meant);
-            found.and_then(|index| self.door_realms.get(index)).copied()
+            self.doors.iter().find(|door| door.names == meant).map(|door| door.realm)
         })
     }
 
@@ -207,8 +212,7 @@ impl RouteTable {
     }
 
     fn add_door(&mut self, path: &str, realm: usize) {
-        self.doors.push(disguise::segments(path));
-        self.door_realms.push(realm);
+        self.doors.push(DialectDoor { names: disguise::segments(path), realm });
     }
 
     fn add_dialect(&mut self, place: RealmPath<'_>, index: usize) {
@@ -238,9 +242,8 @@ impl RouteTable {
         }
         let path = head.uri.path();
         let endpoint = self.endpoints.get(path);
-        let realm = path.strip_suffix(TOKEN).filter(|at| endpoint.is_none() && self.is_realm(at));
-        let unconfigured_door = realm.is_some();
-        if (endpoint.is_some() || unconfigured_door) && asks_for_websocket(head) {
+        let unconfigured = path.strip_suffix(TOKEN).filter(|at| endpoint.is_none() && self.is_realm(at));
+        if (endpoint.is_some() || unconfigured.is_some()) && asks_for_websocket(head) {
             return reject(Reason::MethodNotAllowed, "a WebSocket at an endpoint that Cambio answers");
         }
         if is_preflight(head) && self.upstream.contains_key(path) {
@@ -255,11 +258,11 @@ impl RouteTable {
             Some(Endpoint::Own(endpoint, realm)) if endpoint.takes(&head.method) => {
                 return Route::Own { realm: *realm, endpoint: *endpoint };
             }
-            None if realm.is_some_and(|at| !has_one_spelling(at) && self.own.is_realm_decoded(at)) => {
+            None if unconfigured.is_some_and(|at| !has_one_spelling(at) && self.own.is_realm_decoded(at)) => {
                 return reject(Reason::PathNotCanonical, "the path resembles that of a configured realm");
             }
-            None if unconfigured_door => return door(Route::Door { realm: None }, head),
-            None if disguise::may_be_read_as_door(path, &self.doors) => {
+            None if unconfigured.is_some() => return door(Route::Door { realm: None }, head),
+            None if disguise::may_be_read_as_door(path, self.doors.iter().map(|door| door.names.as_slice())) => {
                 return reject(Reason::PathNotCanonical, "the path resembles a token endpoint");
             }
             None if self.own.may_be_meant(path, |at| self.is_realm(at) && has_one_spelling(at)) => {

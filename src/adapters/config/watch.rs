@@ -101,7 +101,7 @@ impl ConfigWatch {
     }
 
     /// Looks at all files. After a change that counts, returns the audience files that somebody may still write to: what
-    /// is in them does not count yet. Nothing counts while another file is being written. `clock` is the time now.
+    /// is in them does not count yet. Nothing counts while a file of the platform is being written. `clock` is the time now.
     pub fn look(&mut self, clock: Timestamp) -> Option<BTreeSet<PathBuf>> {
         let started = Instant::now();
         let now = self.read(clock);

@@ -32,6 +32,7 @@ use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::judgement::client::web_origins::WebOrigins;
 use crate::judgement::dialect::Account;
+use crate::judgement::dialect::endpoints::keycloak::TOKEN;
 use crate::judgement::token::lineage::{Standing, TokenLineage};
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
@@ -129,7 +130,7 @@ impl DirectoryClient {
         let (before, realm) = path.split_at(split);
         Self {
             client: config.client.clone(),
-            token_path: format!("{path}/protocol/openid-connect/token"),
+            token_path: format!("{path}{TOKEN}"),
             admin_path: format!("{before}/admin{realm}"),
             public,
             token: ArcSwapOption::empty(),

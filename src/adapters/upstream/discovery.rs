@@ -54,9 +54,9 @@ fn compare(realm: &Realm, document: &Map<String, Value>) -> Vec<String> {
     for (member, key, path) in endpoints.named() {
         found.extend(endpoint(realm, Named { member, key, path, url: text(member) }));
     }
-    let aliases = document.get("mtls_endpoint_aliases").and_then(|aliases| aliases.get("token_endpoint"));
-    if let Some(url) = aliases.and_then(Value::as_str).filter(|url| placed(realm, url) != Some(endpoints.token.clone()))
-    {
+    let alias = document.get("mtls_endpoint_aliases").and_then(|aliases| aliases.get("token_endpoint"));
+    let elsewhere = |url: &&str| placed(realm, url).as_ref() != Some(&endpoints.token);
+    if let Some(url) = alias.and_then(Value::as_str).filter(elsewhere) {
         found.push(format!(
             "mtls_endpoint_aliases.token_endpoint is {url}: a caller who follows it is not at realms.{}.endpoints.token, and may \
              go past Cambio",

@@ -18,8 +18,8 @@ const PLAIN_TYPES: [&str; 6] =
 /// Parts of the names of types that resemble these.
 const LIKE_PLAIN: [&str; 4] = ["form-urlencoded", "/*", "json", "/plain"];
 
-/// Charsets in which a letter of ASCII is written as its byte of ASCII, and UTF-16 and
-/// UTF-32, which only add NULs: `lenient` ignores these. Names without hyphens, underscores and the like.
+/// Charsets in which a letter of ASCII is written as its byte of ASCII, and UTF-16 and UTF-32, which only add NULs:
+/// `lenient` ignores these. Names without hyphens, underscores and the like.
 #[rustfmt::skip]
 const PLAIN_CHARSETS: [&str; 38] = [
     "utf8", "ascii", "usascii", "latin1", "l1", "utf16", "utf16be", "utf16le", "utf32", "utf32be", "utf32le", "ucs2", "ucs4",

@@ -54,6 +54,13 @@ impl OptionalMember {
     }
 }
 
+/// Claims that name the kind of their token: Keycloak's `typ`, Cognito's `token_use`, ForgeRock's `tokenName`, and
+/// `token_type` of several servers.
+pub(in crate::judgement) const NAMES_OF_KINDS: [&str; 4] = ["typ", "token_use", "token_type", "tokenName"];
+
+/// Hashes that only an ID token has (OpenID Connect Core 1.0 section 3.3.2.11; FAPI 1.0 part 2 section 5.1).
+pub(in crate::judgement) const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
+
 /// Claims of an ID token about the login and the person (OpenID Connect Core 1.0 sections 2 and 5.1). `email` is missing on
 /// purpose: PACE's access tokens have nothing else.
 pub(in crate::judgement) const LOGIN: [&str; 11] = [
@@ -85,11 +92,10 @@ pub struct KindRules {
 }
 
 impl KindRules {
-    /// The claims that [`Self::may_have`] can list: hashes of ID tokens, what ID tokens say about login and person, and
-    /// the claims that name the kind of their token.
+    /// The claims that [`Self::may_have`] can list: hashes and the nonce of ID tokens, what ID tokens say about login and
+    /// person, and the claims that name the kind of their token.
     pub fn marks() -> impl Iterator<Item = &'static str> {
-        let hashes = ["at_hash", "c_hash", "s_hash", "nonce"];
-        hashes.into_iter().chain(LOGIN).chain(["typ", "token_use", "token_type", "tokenName"])
+        HASHES.into_iter().chain(["nonce"]).chain(LOGIN).chain(NAMES_OF_KINDS)
     }
 
     /// Whether the claim marks no other kind at this issuer.

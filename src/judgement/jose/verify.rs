@@ -185,8 +185,8 @@ impl UnverifiedToken {
         Ok(VerifiedToken { header: Some(self.jws.header), claims: self.claims, subject, expires, issued })
     }
 
-    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`, `hmacSecretFile`): HS256, HS384 or HS512 only. The
-    /// secret must never be anything that is or was in a key set.
+    /// Checks a token whose sender shares a secret with Cambio (`client_secret_jwt`, `hmacSecretFile`): HS256, HS384 or
+    /// HS512 only. The secret must never be anything that is or was in a key set.
     pub fn verify_shared(
         self,
         secret: &Secret,

@@ -42,8 +42,8 @@ pub struct Contract {
     pub person: Option<Map<String, Value>>,
     /// The exact `act`: who acts for the subject (RFC 8693 section 4.1).
     pub act: Option<Value>,
-    /// The exact `may_act`: the subject token's, or what the audience's file says (RFC 8693 section 4.4). If the subject token has none, the identity provider
-    /// may write `may_act`, which permits nobody more than others.
+    /// The exact `may_act`: the subject token's, or what the audience's file says (RFC 8693 section 4.4). If neither says
+    /// anything, the identity provider may write `may_act`, which permits nobody more than others.
     pub may_act: Option<Value>,
     /// Who says who may act.
     pub may_act_source: MayActSource,

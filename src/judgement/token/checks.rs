@@ -77,8 +77,7 @@ impl<'a> SubjectChecks<'a> {
     /// Checks that the token is of the stated type.
     pub(super) fn kind(&self, token: &VerifiedToken, stated: TokenType) -> Result<TokenKind, Refusal> {
         let (rules, of_realm) = (&self.checks.kinds, self.audience.is_own());
-        let kinds = IssuerKinds { issuer: self.issuer_name, own: of_realm && !rules.unnamed, of_realm, rules };
-        kind::check(token, stated, kinds)
+        kind::check(token, stated, IssuerKinds { issuer: self.issuer_name, of_realm, rules })
     }
 
     /// Checks what the configuration says about claims: whom the token is for, its binding, and the issuer's rules.

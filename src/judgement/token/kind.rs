@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::judgement::expression::{Expression, Variables};
-use crate::judgement::jose::checks::{KindRules, LOGIN};
+use crate::judgement::jose::checks::{HASHES, KindRules, LOGIN, NAMES_OF_KINDS};
 use crate::judgement::jose::claims;
 use crate::judgement::jose::verify::{UnverifiedToken, VerifiedToken};
 use crate::words::oauth::urn::TokenType;
@@ -19,13 +19,6 @@ const ID_JAG: &str = "oauth-id-jag+jwt";
 
 /// The header's `typ` of an access token (RFC 9068 section 2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
-
-/// Claims that name the kind of their token: Keycloak's `typ`, Cognito's `token_use`, ForgeRock's `tokenName`, and
-/// `token_type` of several servers.
-const NAMES_OF_KINDS: [&str; 4] = ["typ", "token_use", "token_type", "tokenName"];
-
-/// Hashes that only an ID token has (OpenID Connect Core 1.0 section 3.3.2.11; FAPI 1.0 part 2 section 5.1).
-const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
 
 /// Values of naming claims that say that a token is of another kind, also at an issuer whose claim of this name has values of
 /// its own.
@@ -85,8 +78,6 @@ pub enum TokenKind {
 pub(super) struct IssuerKinds<'a> {
     /// The issuer's name in the configuration.
     pub(super) issuer: &'a str,
-    /// Whether the realm itself issues them, and its identity provider is Keycloak: each of them names its kind.
-    pub(super) own: bool,
     /// Whether the realm itself issues them, whatever its identity provider is.
     pub(super) of_realm: bool,
     /// What the configuration says about them.
@@ -94,6 +85,11 @@ pub(super) struct IssuerKinds<'a> {
 }
 
 impl IssuerKinds<'_> {
+    /// Whether the realm itself issues them, and its identity provider is Keycloak: each of them names its kind.
+    fn own(self) -> bool {
+        self.of_realm && !self.rules.unnamed
+    }
+
     /// Whether the claim marks tokens of another kind.
     fn marks(self, name: &str) -> bool {
         !self.rules.tolerates(name)
@@ -122,7 +118,7 @@ pub(super) fn check(token: &VerifiedToken, stated: TokenType, kinds: IssuerKinds
         Refusal::new(Reason::SubjectTokenKind, format!("expected a token of the type {}, but {actual}", stated.name()))
     };
     let Recognised { kind, mark } = recognise(token, kinds).map_err(|actual| wrong(&actual))?;
-    let own = kinds.own;
+    let own = kinds.own();
     let fits = match stated {
         TokenType::AccessToken => kind == TokenKind::Access || kind == TokenKind::Unmarked && kinds.has_unmarked(),
         TokenType::IdToken => kind == TokenKind::Id || kind == TokenKind::Unmarked && !own,
@@ -153,7 +149,9 @@ fn described(kind: TokenKind, mark: Option<&str>, kinds: IssuerKinds<'_>) -> Str
         ),
         (TokenKind::Id, _) => "it is an ID token".to_owned(),
         (TokenKind::IdJag, _) => "the header's typ is that of an ID-JAG".to_owned(),
-        (TokenKind::Unmarked, _) if kinds.own => "it has no claim typ, as the realm's tokens of this type have".to_owned(),
+        (TokenKind::Unmarked, _) if kinds.own() => {
+            "it has no claim typ, as the realm's tokens of this type have".to_owned()
+        }
         (TokenKind::Unmarked, _) if kinds.of_realm => {
             "nothing in it says so: let the identity provider write at+jwt into the header (RFC 9068) or a claim scope or \
              client_id, or let callers and the permission name the type jwt"
@@ -195,7 +193,7 @@ fn recognise(token: &VerifiedToken, kinds: IssuerKinds<'_>) -> Result<Recognised
     let kind = named.first().copied();
     if named.iter().any(|other| Some(*other) != kind) {
         let hint = match hash {
-            Some(mark) if !kinds.own => format!(
+            Some(mark) if !kinds.own() => format!(
                 ": {mark} is that of an ID token; if the issuer writes it into access tokens, too, add it to \
                  issuers.{}.accessTokens.mayHave",
                 kinds.issuer
@@ -209,12 +207,12 @@ fn recognise(token: &VerifiedToken, kinds: IssuerKinds<'_>) -> Result<Recognised
     {
         return Ok(Recognised::of(TokenKind::Access));
     }
-    let login = || about_login(claims, kinds).filter(|_| !kinds.own);
+    let login = || about_login(claims, kinds).filter(|_| !kinds.own());
     match kind {
         Some(kind) => Ok(Recognised { kind, mark }),
         None => match login() {
             Some(mark) => Ok(Recognised { kind: TokenKind::Id, mark: Some(mark) }),
-            None => unnamed(claims, kinds.own).map(Recognised::of),
+            None => unnamed(claims, kinds.own()).map(Recognised::of),
         },
     }
 }
@@ -270,7 +268,7 @@ fn named_kind(
     name: &'static str,
     kinds: IssuerKinds<'_>,
 ) -> Result<Option<TokenKind>, String> {
-    let is_meant = kinds.own || kinds.marks(name);
+    let is_meant = kinds.own() || kinds.marks(name);
     let text = match claims::string(claims, name) {
         Ok(Some(text)) => text,
         Err(error) if is_meant => return Err(error.to_string()),
@@ -286,7 +284,7 @@ fn named_kind(
         other if NAMES_OF_OTHER_KINDS.contains(&other) => Err(format!("its claim {name} is {:?}", clipped(text))),
         "dpop" => Err(format!("its claim {name} is {:?}, and it is bound to no key", clipped(text))),
         _ if !is_meant => Ok(None),
-        _ if kinds.own => Err(format!("its claim {name} is {:?}", clipped(text))),
+        _ if kinds.own() => Err(format!("its claim {name} is {:?}", clipped(text))),
         _ => Err(format!(
             "its claim {name} is {:?}: if the issuer means something of its own by it, add {name} to \
              issuers.{}.accessTokens.mayHave",

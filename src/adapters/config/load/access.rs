@@ -22,10 +22,10 @@ pub(super) fn proxies(main: &Config, env: &dyn Environment, report: &ProblemList
         let (name, text) = of(names)?;
         let url = if text.contains("://") { text } else { format!("http://{text}") };
         let parsed = Proxy::parse(&url);
-        if parsed.is_err() && asks_foreign_servers(main) {
-            let message =
-                "the environment variable must be the URL of an HTTP proxy, such as http://proxy.example.org:3128";
-            report.problem(Location::default(), name, message);
+        if let Err(error) = &parsed
+            && asks_foreign_servers(main)
+        {
+            report.problem(Location::default(), name, format!("the environment variable {error}"));
         }
         parsed.ok()
     };

@@ -35,10 +35,6 @@ pub(super) struct Placed {
 #[derive(Clone, Copy)]
 pub(super) struct Main<'a> {
     pub(super) realms: Option<&'a BTreeMap<String, Realm>>,
-    /// The local names of foreign subjects, by issuer.
-    pub(super) usernames: Option<&'a BTreeMap<String, Expression>>,
-    /// The issuers that have tenants.
-    pub(super) with_tenants: &'a BTreeSet<String>,
     /// The foreign issuers.
     pub(super) issuers: Option<&'a BTreeMap<String, TrustedIssuer>>,
 }
@@ -130,7 +126,10 @@ fn foreign<'p>(permissions: &'p [Permission], own: &str) -> BTreeSet<&'p String>
 fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: &At<'_>) {
     match rule {
         SubjectRule::Keep if !foreign.is_empty() => {
-            for name in foreign.iter().filter(|name| main.with_tenants.contains(**name)) {
+            let has_tenants = |name: &String| {
+                main.issuers.and_then(|all| all.get(name)).is_some_and(|one| !one.tokens.claims.tenants.is_empty())
+            };
+            for name in foreign.iter().filter(|name| has_tenants(name)) {
                 at.problem(format!(
                     "keep: users of two tenants of {name} may have the same sub; use qualified or mapped"
                 ));
@@ -140,7 +139,8 @@ fn subjects(foreign: &BTreeSet<&String>, rule: SubjectRule, main: Main<'_>, at: 
             );
         }
         SubjectRule::Mapped => {
-            let unmapped = |name: &str| main.usernames.is_some_and(|all| !all.contains_key(name));
+            let unmapped =
+                |name: &String| main.issuers.is_some_and(|all| all.get(name).is_none_or(|one| one.username.is_none()));
             for name in foreign.iter().filter(|name| unmapped(name)) {
                 at.problem(format!("mapped: set issuers.{name}.claimMappings.username in cambio.yaml"));
             }

@@ -162,15 +162,15 @@ pub(super) fn read_noted(path: &Path, report: &ProblemList) -> Result<Zeroizing<
 
 /// A file that the configuration names: readable, and with the PEM block that is needed.
 pub(super) fn named(path: &str, holds: Holds, at: &At<'_>) -> Option<PathBuf> {
-    if path.is_empty() {
-        return at.refuse("names no file");
-    }
     let file = at.report.resolve(path);
     contents(&file, path, holds, at).map(|_| file)
 }
 
 /// The bytes of a file with the PEM block that is needed. `path` is how the configuration writes it.
 pub(super) fn contents(file: &Path, path: &str, holds: Holds, at: &At<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    if path.is_empty() {
+        return at.refuse("names no file");
+    }
     let bytes = match read_noted(file, at.report) {
         Ok(bytes) => bytes,
         Err(error) => return at.refuse(format!("the file {} {error}", at.shown(path))),
@@ -182,6 +182,14 @@ pub(super) fn contents(file: &Path, path: &str, holds: Holds, at: &At<'_>) -> Op
         warn_if_public(file, &format!("the private key {}", at.shown(path)), at);
     }
     Some(bytes)
+}
+
+/// The one line of text in a file.
+pub(super) fn line(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    (!text.is_empty() && !text.contains(char::is_control)).then_some(text)
 }
 
 /// Warns if every user can read a secret file. It is only a warning because a mounted Kubernetes secret has mode 0644 by

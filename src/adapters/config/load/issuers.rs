@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::access::access;
-use super::files::{Holds, named, read};
+use super::files::{Holds, contents, line, named};
 use super::format::issuer_algorithm;
 use super::preset::filled_in;
 use super::problem::{At, ProblemList, all};
@@ -123,20 +123,11 @@ fn introspection(file: &file::IssuerIntrospection, at: &At<'_>) -> Option<Intros
 /// A client of Cambio's own. Cambio watches the file of its secret, and loads the configuration again with a new secret.
 pub(super) fn own_client(id: &str, secret_file: &str, at: &At<'_>) -> Option<OwnClient> {
     let at = at.field("clientSecretFile");
-    let file = named(secret_file, Holds::Anything, &at)?;
-    let message = match read(&file).map(|bytes| line(&bytes).map(Secret::new)) {
-        Ok(Some(secret)) => return Some(OwnClient { id: id.to_owned(), secret }),
-        Ok(None) => "must hold the secret in one line of text".to_owned(),
-        Err(error) => format!("can't be read: {error}"),
-    };
-    at.refuse(format!("the file {} {message}", at.shown(secret_file)))
-}
-
-fn line(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    (!text.is_empty() && !text.contains(char::is_control)).then_some(text)
+    let bytes = contents(&at.report.resolve(secret_file), secret_file, Holds::Anything, &at)?;
+    match line(&bytes) {
+        Some(secret) => Some(OwnClient { id: id.to_owned(), secret: Secret::new(secret) }),
+        None => at.refuse(format!("the file {} must hold the secret in one line of text", at.shown(secret_file))),
+    }
 }
 
 /// What an issuer's ID token is bound to is that issuer's affair: the token is made for this realm.

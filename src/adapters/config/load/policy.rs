@@ -54,13 +54,8 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, before: Before<'_>,
         let mapped = config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
         read.policy.usernames = mapped.collect();
     }
-    let issuers = main_file.config.into_iter().flat_map(|config| config.issuers.values());
-    let with_tenants =
-        issuers.filter(|one| !one.tokens.claims.tenants.is_empty()).map(|one| one.name.clone()).collect();
     let main = Main {
         realms: main_file.document.map(|document| &document.file.realms),
-        usernames: main_file.config.is_some().then_some(&read.policy.usernames),
-        with_tenants: &with_tenants,
         issuers: main_file.config.map(|config| &config.issuers),
     };
     let paths = audience_paths(folder, main_file, last, report);

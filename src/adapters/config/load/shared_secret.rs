@@ -5,7 +5,7 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-use super::files::{Holds, contents, warn_if_public};
+use super::files::{Holds, contents, line, warn_if_public};
 use super::problem::At;
 use crate::words::secret::Secret;
 
@@ -27,15 +27,10 @@ pub(super) fn shared_secret(path: &str, algorithms: &[String], at: &At<'_>) -> O
         fit = false;
     }
     let at = at.field("hmacSecretFile");
-    if path.is_empty() {
-        return at.refuse("names no file");
-    }
     let file = at.report.resolve(path);
     let bytes = contents(&file, path, Holds::Anything, &at)?;
     let shown = at.shown(path);
-    let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let text = std::str::from_utf8(text.strip_suffix(b"\r").unwrap_or(text)).ok();
-    let Some(text) = text.filter(|text| !text.is_empty() && !text.contains(char::is_control)) else {
+    let Some(text) = line(&bytes) else {
         return at.refuse(format!("the file {shown} must hold the secret in one line of text"));
     };
     if is_public_key(text) {

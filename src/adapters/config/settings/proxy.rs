@@ -141,9 +141,9 @@ impl Proxies {
         let is_https = url.scheme() == Some(&Scheme::HTTPS);
         let proxy = if is_https { self.https.as_deref() } else { self.http.as_deref() }?;
         let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let host = url.host()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let host = url.host()?.to_ascii_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host);
-        let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        let address = address_of(host);
         let is_loopback = host == "localhost" || address.is_some_and(|address| address.is_loopback());
         if self.spares_loopback && is_loopback || self.except.iter().any(|one| one.is_for(host, address, port)) {
             return None;
@@ -167,15 +167,13 @@ impl Exception {
         if let Ok(network) = entry.parse() {
             return Some(Self { hosts: Hosts::Network(network), port: None });
         }
-        if let Ok(address) = entry.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            return Some(Self { hosts: Hosts::Address(address.to_canonical()), port: None });
-        }
         let (host, port) = match entry.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse().ok()?)),
-            None => (entry.as_str(), None),
+            // The colons of an IPv6 address without a port are its own.
+            Some((host, port)) if address_of(&entry).is_none() => (host, Some(port.parse().ok()?)),
+            _ => (entry.as_str(), None),
         };
-        if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            return Some(Self { hosts: Hosts::Address(address.to_canonical()), port });
+        if let Some(address) = address_of(host) {
+            return Some(Self { hosts: Hosts::Address(address), port });
         }
         let host = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -196,6 +194,12 @@ impl Exception {
         };
         is_host && self.port.is_none_or(|one| one == port)
     }
+}
+
+/// The address that a host is, with or without brackets.
+fn address_of(host: &str) -> Option<IpAddr> {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok()?;
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, post, read};
+use crate::judgement::dialect::endpoints::keycloak::LOGOUT;
 use crate::words::oauth::form::Form;
 use crate::words::oauth::urn::{GRANT_TOKEN_EXCHANGE, TokenType};
 use crate::words::secret::Secret;
@@ -71,7 +72,7 @@ impl DirectoryClient {
     pub async fn end_session(&self, upstream: &UpstreamClient, token: &Secret) -> Result<(), DirectoryError> {
         let mut form = Form::new();
         form.push("refresh_token", token.expose());
-        let path = format!("{}/protocol/openid-connect/logout", self.realm_path);
+        let path = format!("{}{LOGOUT}", self.realm_path);
         let (status, _) = self.post_as_itself(upstream, &path, form).await?;
         match status {
             StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::BAD_REQUEST => Ok(()),

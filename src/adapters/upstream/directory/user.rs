@@ -1,5 +1,6 @@
-//! Finds a user with an id or a name, and checks their sessions. Nothing of this is cached: disabling or logging out a
-//! user takes effect at once. Only [`DirectoryClient::is_enabled`] is cached, as long as roles are.
+//! Finds a user with an id or a name, and checks their sessions. Neither is cached: disabling or logging out a user takes
+//! effect at once. Only [`DirectoryClient::is_enabled`] is cached, and which id the `sub` of a dialect means, as long as
+//! roles are.
 
 use std::borrow::Cow;
 use std::sync::Arc;
