@@ -1,7 +1,6 @@
 //! Each preset of `issuers.*.preset`, with a token as its issuer's documentation shows it, a discovery document and keys: the
 //! token is exchanged, and is refused when a mark, a claim, the algorithm or the audience is wrong.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +8,6 @@ use std::sync::Arc;
 use cambio::judgement::issue::key::{KeyKind, SigningKey, generate};
 use cambio::tools::demo::RealmKey;
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::client;
 use crate::support::files::BACK_END_API;
@@ -82,38 +79,6 @@ impl IssuerKeys {
     }
 }
 
-/// Serves documents by their paths.
-async fn serve(documents: impl FnOnce(SocketAddr) -> BTreeMap<String, String>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let documents = Arc::new(documents(address));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&documents)));
-        }
-    });
-    address
-}
-
-async fn answer(mut stream: TcpStream, documents: Arc<BTreeMap<String, String>>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let Ok(byte) = stream.read_u8().await else { return };
-        head.push(byte);
-    }
-    let head = String::from_utf8_lossy(&head);
-    let path = head.split(' ').nth(1).unwrap_or_default();
-    let (status, body) = match documents.get(path) {
-        Some(body) => ("200 OK", body.as_str()),
-        None => ("404 Not Found", ""),
-    };
-    let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    );
-    let _ = stream.write_all(answer.as_bytes()).await;
-}
-
 struct Issuers {
     world: World,
     keys: IssuerKeys,
@@ -128,19 +93,14 @@ impl Issuers {
         let rsa = plan.idp.signing_key("partner").unwrap();
         let ec = SigningKey::from_pem(generate(KeyKind::P256).unwrap().expose().as_bytes()).unwrap();
         let set = json!({ "keys": [rsa.jwk(), ec.jwk()] }).to_string();
-        let server = serve(|address| {
-            let of = |fixture: &Fixture| {
-                let at = format!("/{}", fixture.name);
-                let mut discovery = fixture.value["discovery"].clone();
-                discovery["jwks_uri"] = json!(format!("http://{address}{at}/keys"));
-                [
-                    (format!("{at}/.well-known/openid-configuration"), discovery.to_string()),
-                    (format!("{at}/keys"), set.clone()),
-                ]
-            };
-            fixtures.iter().flat_map(of).collect()
-        })
-        .await;
+        let (server, faults) = (plan.idp.address(), plan.idp.faults());
+        for fixture in &fixtures {
+            let at = format!("/{}", fixture.name);
+            let mut discovery = fixture.value["discovery"].clone();
+            discovery["jwks_uri"] = json!(format!("http://{server}{at}/keys"));
+            faults.answer_at(&format!("{at}/.well-known/openid-configuration"), 200, &discovery.to_string());
+            faults.answer_at(&format!("{at}/keys"), 200, &set);
+        }
         let names: Vec<&str> = fixtures.iter().map(|fixture| fixture.name.as_str()).collect();
         let names = names.join(", ");
         let entries: String = fixtures.iter().map(|fixture| fixture.entry(server)).collect();

@@ -18,7 +18,6 @@ from certificates import Shown
 from process import node
 
 
-
 @dataclass(frozen=True)
 class Credentials:
     """How a client authenticates, and with what."""

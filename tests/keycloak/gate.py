@@ -289,8 +289,8 @@ class Gates:
         self._run = run
         self.made: list[Gate] = []
 
-    def start(self, name: str, upstream: tuple[str, int], setup: Setup, kind: type[Gate] = Gate) -> Gate:
-        gate = kind(self.binary, self._run / f"{len(self.made):02}-{name}", upstream, setup)
+    def start(self, name: str, upstream: tuple[str, int], setup: Setup) -> Gate:
+        gate = Gate(self.binary, self._run / f"{len(self.made):02}-{name}", upstream, setup)
         self.made.append(gate)
         return gate.start()
 

@@ -42,8 +42,8 @@ class IdentityProvider:
     endpoints: dict[str, str] = field(default_factory=dict)
     # The type of the token of a login that is exchanged.
     token_type = oidc.ACCESS_TOKEN
-    # Why a client is not believed because of the introspection endpoint; None if it is.
-    distrusted: ClassVar[str | None] = None
+    # How a client is refused because of the introspection endpoint: the status, and a part of the detail. None if it is not.
+    distrusted: ClassVar[tuple[int, str] | None] = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -127,7 +127,7 @@ class Dex(IdentityProvider):
     name = "dex"
     path = "/dex"
     token_type = oidc.ID_TOKEN
-    distrusted = "accepts any secret"
+    distrusted = (401, "accepts any secret")
 
     def argv(self) -> list[str]:
         self.endpoints = {
@@ -157,7 +157,7 @@ class MockServer(IdentityProvider):
     """oauth2-mock-server, which authenticates nobody."""
 
     name = "oauth2-mock-server"
-    distrusted = "answered with status 200"
+    distrusted = (503, "answered with status 200")
 
     def argv(self) -> list[str]:
         self.endpoints = {

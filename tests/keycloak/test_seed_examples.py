@@ -4,7 +4,6 @@ page. Only hosts, schemes, realms at Keycloak, and secrets differ. ForgeRock's p
 
 from __future__ import annotations
 
-import base64
 import json
 import uuid
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ from realms import Client, User
 from server import Keycloak
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 # The longest audience file of these pages, without comments.
 LINES = 15
 
@@ -87,7 +85,7 @@ def cern_exchange(cern: Gate, client: Client, wanted: str, target: str) -> Answe
         "-d", f"client_id={client.id}",
         # A single-page application has an origin, and no secret.
         *(["-d", f"client_secret={client.secret}"] if client.secret else ["-H", f"Origin: {PAGE}"]),
-        "--data-urlencode", f"grant_type={EXCHANGE}",
+        "--data-urlencode", f"grant_type={oidc.EXCHANGE_GRANT}",
         "-d", f"subject_token={token}",
         "--data-urlencode", f"requested_token_type={wanted}",
         "-d", f"audience={target}",
@@ -152,7 +150,7 @@ def test_the_example_of_terradue(terradue: Gate) -> None:
         "-H", "Content-Type: application/x-www-form-urlencoded",
         "-d", f"client_id={CLIENT1.id}",
         "-d", f"client_secret={CLIENT1.secret}",
-        "-d", f"grant_type={EXCHANGE}",
+        "-d", f"grant_type={oidc.EXCHANGE_GRANT}",
         "-d", f"subject_token={token}",
     )  # fmt: skip
     assert answer.status == 200, f"{answer.text} {terradue.audit()[-1]}"
@@ -192,7 +190,7 @@ def pace_exchange(pace: Gate, **changed: object) -> Answer:
     document = {
         "client_id": AWESOME.id,
         "client_secret": AWESOME.secret,
-        "grant_type": EXCHANGE,
+        "grant_type": oidc.EXCHANGE_GRANT,
         "subject_token": forgery.sign(claims, KEY, kid="as") + "\n",
         "subject_issuer": "https://as.example.com",
         "subject_token_type": oidc.ACCESS_TOKEN,
@@ -249,12 +247,11 @@ def test_the_example_of_key_bridge(key_bridge: Gate, provider: Provider) -> None
     """The page's request, which has no scope, and the scope of the page's answer."""
     token = provider.login(f"http://{STS}/realms/key-bridge-example", foreign.OPAQUE_APP)["access_token"]
     assert "." not in token
-    basic = base64.b64encode(f"{RESOURCE_SERVER.id}:{RESOURCE_SERVER.secret}".encode()).decode()
     answer = pages.curl(
         key_bridge, "-X", "POST", f"http://{STS}/token/oauth2",
-        "-H", f"Authorization: Basic {basic}",
+        "-H", ": ".join(oidc.basic(RESOURCE_SERVER)),
         "-H", "Content-Type: application/x-www-form-urlencoded",
-        "--data-raw", f"grant_type={EXCHANGE.replace(':', '%3A')}"
+        "--data-raw", f"grant_type={oidc.EXCHANGE_GRANT.replace(':', '%3A')}"
         "&resource=https%3A%2F%2Fbackend.example.com%2Fapi"
         f"&subject_token={token}"
         f"&subject_token_type={oidc.ACCESS_TOKEN.replace(':', '%3A')}",

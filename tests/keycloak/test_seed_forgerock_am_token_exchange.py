@@ -8,7 +8,6 @@ customerConfidentialClient name the client and the user that may act. Users are 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -651,39 +650,11 @@ def test_the_root_realm(make: Callable[..., Gate]) -> None:
 # --- One client does all of the page, with the files of deploy/examples/forgerock.
 
 
-class Example(Gate):
-    """The files of the example, for this machine's ports and names."""
-
-    secret = ""
-
-    def start(self) -> Gate:
-        host, port = self._upstream
-        text = (EXAMPLE / "cambio.yaml").read_text()
-        for old, new in [
-            ("http://127.0.0.1:8180", f"http://{host}:{port}"),
-            ("0.0.0.0:8080", f"127.0.0.1:{self._port}"),
-            ("https://openam.example.com:8443/realms/mySubRealm", self.issuer("mySubRealm")),
-        ]:
-            assert text.count(old) == 1, old
-            text = text.replace(old, new)
-        own = f'admin: {{ address: "127.0.0.1:{self._admin}" }}\naudit: {{ output: {self.audit_file} }}\n'
-        (self._folder / "cambio.yaml").write_text(text + own)
-        (self._folder / "directory.secret").write_text(self.secret)
-        shutil.copytree(EXAMPLE / "audiences", self._audiences, dirs_exist_ok=True)
-        self._keys("generate")
-        return self.start_again()
-
-
 @pytest.fixture(scope="module")
-def example(keycloak: Keycloak, gates: Gates, registered: Client, tmp_path_factory) -> Iterator[Gate]:
-    class Ready(Example):
-        secret = registered.secret or ""
-
-        def start(self) -> Gate:
-            gates.seal_key(self._folder / "seal.key")
-            return super().start()
-
-    gate = gates.start("forgerock-example", keycloak.address, Setup(public=HOST, key=None), Ready)
+def example(keycloak: Keycloak, gates: Gates, registered: Client) -> Iterator[Gate]:
+    changes = {"https://openam.example.com:8443/realms/mySubRealm": f"http://{HOST}/realms/mySubRealm"}
+    files = {"directory.secret": registered.secret or ""}
+    gate = gates.start_example(EXAMPLE, keycloak.address, HOST, changes, files)
     yield gate
     gate.stop()
 

@@ -1,6 +1,7 @@
 // Another authorization server written by others: oidc-provider, below Keycloak's paths or at its own, with a grant for token
 // exchange (RFC 8693) registered as its documentation shows. Arguments: port, and a file with {issuer, root, jwk, clients}:
-// whether its paths are its own, and the private JWK that signs. `GET /performed` lists the audiences of the exchanges so far, `DELETE /performed` forgets them.
+// `root` says whether its paths are its own, and `jwk` is the private key that signs. `GET /performed` lists the audiences of the
+// exchanges so far, `DELETE /performed` forgets them.
 import { readFileSync } from 'node:fs'
 import express from 'express'
 import { createLocalJWKSet, jwtVerify } from 'jose'

@@ -1,8 +1,8 @@
 // A foreign identity provider written by others: oidc-provider, with one user, for corp to trust.
 // Arguments: port, and a file with {key, users, clients, issuer}: the private JWK that signs, users with their claims by
-// name, clients as oidc-provider knows them, and the public URL if it is not the address. Users log in by the `password` grant, which is registered here: the tests
-// are about tokens, not about pages. `resource` (RFC 8707) becomes the token's `aud`; a client whose `opaque` is true
-// gets opaque access tokens, and the others JWTs.
+// name, clients as oidc-provider knows them, and the public URL if it is not the address. Users log in by the `password`
+// grant, which is registered here: the tests are about tokens, not about pages. `resource` (RFC 8707) becomes the token's
+// `aud`; a client whose `opaque` is true gets opaque access tokens, and the others JWTs.
 import { readFileSync } from 'node:fs'
 import { Provider, errors } from 'oidc-provider'
 
