@@ -72,8 +72,8 @@ pub struct TrustedIssuer {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuerIdentity {
-    /// The `iss` claim of the issuer's tokens, letter for letter. It need not be a URL if `jwksURL`, `jwksFile` or
-    /// `discoveryURL` says where the keys come from. `{tenantid}` stands for each of `tenants`. Required,
+    /// The `iss` claim of the issuer's tokens, letter for letter. It need not be a URL if `jwksURL`, `jwksFile`,
+    /// `hmacSecretFile` or `discoveryURL` says where the keys come from. `{tenantid}` stands for each of `tenants`. Required,
     /// unless the `preset` has it.
     #[schemars(extend("format" = "issuer"))]
     pub url: String,

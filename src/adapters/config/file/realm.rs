@@ -29,8 +29,8 @@ pub struct Realm {
     /// Path of the realm's endpoints at the upstream, for instance `/realms/corp`. Without it, the path of `issuer`.
     #[schemars(extend("format" = "url-path"))]
     pub path: Option<String>,
-    /// The paths of the endpoints, if the upstream is not Keycloak: see `docs/other-upstreams.md`. Without it, they are Keycloak's,
-    /// below `path`.
+    /// The paths of the endpoints, if the upstream is not Keycloak: see `docs/other-upstreams.md`. Without it, they are
+    /// Keycloak's, below `path`.
     pub endpoints: Option<Endpoints>,
     /// The shape of requests and answers that callers know: see `docs/dialects.md`.
     #[serde(default)]

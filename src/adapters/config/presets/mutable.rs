@@ -64,12 +64,13 @@ impl MutableClaims {
     #[must_use]
     pub fn with_subject(mut self, claim: Option<&str>) -> Self {
         let Some(claim) = claim else { return self };
-        if !self.immutable.contains(claim) {
-            self.immutable.remove("sub");
+        let (is_permanent, why) = (self.immutable.contains(claim), self.why(claim).map(str::to_owned));
+        self.immutable.remove("sub");
+        self.mutable.remove("sub");
+        if is_permanent {
+            self.immutable.insert("sub".to_owned());
         }
-        if let Some(why) = self.why(claim).map(str::to_owned) {
-            self.mutable.insert("sub".to_owned(), why);
-        }
+        self.mutable.extend(why.map(|why| ("sub".to_owned(), why)));
         self
     }
 
@@ -112,5 +113,31 @@ impl MutableClaims {
         } else {
             Permanence::Unknown
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subject_is_as_permanent_as_the_claim_that_names_it() {
+        let mutable =
+            BTreeMap::from([("repository".to_owned(), "renamed".to_owned()), ("sub".to_owned(), "made".to_owned())]);
+        let immutable = ["repository_id".to_owned()];
+        let preset =
+            || MutableClaims::of(KnownClaims { mutable: &mutable, immutable: &immutable, restricts: &[], open: None });
+        for (claim, why, standing) in [
+            (None, Some("made"), Permanence::Mutable),
+            (Some("repository"), Some("renamed"), Permanence::Mutable),
+            (Some("repository_id"), None, Permanence::Permanent),
+            (Some("run_id"), None, Permanence::Unknown),
+        ] {
+            let claims = preset().with_subject(claim);
+            assert_eq!((claims.why("sub"), claims.standing("sub")), (why, standing), "{claim:?}");
+        }
+        let other = MutableClaims::default();
+        assert_eq!(other.clone().with_subject(None).standing("sub"), Permanence::Permanent);
+        assert_eq!(other.with_subject(Some("email")).standing("sub"), Permanence::Mutable);
     }
 }
