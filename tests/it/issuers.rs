@@ -341,8 +341,10 @@ async fn the_actors_client_is_read_where_its_issuer_writes_it() {
     ] {
         let actor = sign(&world, claims.clone());
         let changes = [("actor_token", actor.as_str()), ("actor_token_type", ACCESS_TOKEN)];
+        let before = world.audit_so_far();
         let minted = token::claims(&world.exchange(&alice, &changes).await.access_token());
         assert_eq!(minted["act"]["client_id"], client, "{name}: {minted}");
+        assert_eq!(world.audit_after(before).await["actor_client"], client, "{name}");
         assert_eq!(minted["act"]["iss"], claims["iss"], "{name}");
     }
 }

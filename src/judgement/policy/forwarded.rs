@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::judgement::jose::checks::HASHES;
 use crate::judgement::policy::claim_names::ClaimClass;
 use crate::judgement::policy::contract::Contract;
 use crate::words::oauth::names::Names;
@@ -12,9 +13,6 @@ use crate::words::refusal::{Reason, Refusal};
 
 /// Where a service account's client called from: what Keycloak's own scope `service_account` writes.
 const SERVICE_ACCOUNT: [&str; 2] = ["clientAddress", "clientHost"];
-
-/// Hashes that bind an ID token to the login or the access token beside it (OpenID Connect Core 1.0 section 3.3.2.11).
-const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];
 
 impl Contract {
     /// Checks that the token has no further claims than the contract lists: claims that every token has, claims that the

@@ -270,9 +270,6 @@ fn every_example_loads() {
         if text.contains("seal.key") {
             folder.write("seal.key", format!("{}\n", crate::adapters::seal::generate().unwrap().expose()));
         }
-        if text.contains("seal.key") {
-            folder.write("seal.key", crate::adapters::seal::generate().unwrap().expose());
-        }
         let got = folder.problems();
         assert!(got.is_empty(), "{got:#?}");
         loaded += 1;
