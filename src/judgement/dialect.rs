@@ -13,8 +13,9 @@ mod refusal;
 pub mod rfc8693;
 mod rules;
 pub mod terradue;
+pub mod upstream;
 
-pub use self::refusal::{DialectRefusal, RequestKind, from_upstream};
+pub use self::refusal::{DialectRefusal, RequestKind};
 pub use self::rules::{
     Account, AnswerMember, AnswerShape, ClaimForm, DefaultClaim, DefaultValue, DialectRules, OptionalClaim, RealmPath,
     TokenCustoms, TopRealm,

@@ -1,8 +1,10 @@
 //! Refusals: the reason from a closed table, and the particulars for audit and operators.
 
 mod cause;
+pub mod excerpt;
 mod public;
 mod reason;
+pub mod similar;
 
 pub use self::cause::Cause;
 pub use self::public::PublicError;

@@ -17,7 +17,8 @@ use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
 use crate::adapters::upstream::headers;
-use crate::judgement::dialect::{self, Dialect, RequestKind};
+use crate::judgement::dialect::upstream::OAuthRefusal;
+use crate::judgement::dialect::{Dialect, RequestKind};
 use crate::judgement::exchange::classify::GovernedGrant;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::token::dpop::NONCE_HEADER;
@@ -121,13 +122,13 @@ impl<'a> AuditRecord<'a> {
     }
 
     /// The caller's answer to a refusal of the identity provider: in its own words, if the dialect is its own.
-    pub fn upstream_refusal(&self, response: Response<Body>, code: &str, description: &str) -> Response<Body> {
+    pub fn upstream_refusal(&self, mut response: Response<Body>, error: &OAuthRefusal) -> Response<Body> {
         if self.dialect.rules().upstream_refusals {
+            respond::correlate(&mut response, &self.line.id);
             return response;
         }
-        let reason = dialect::from_upstream(response.status().as_u16(), code, description);
         let (mut head, _) = response.into_parts();
-        let (answer, body) = self.refusal(&Refusal::new(reason, "")).into_parts();
+        let (answer, body) = self.refusal(&Refusal::new(error.reason(), "")).into_parts();
         for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE] {
             head.headers.remove(name);
         }

@@ -21,13 +21,18 @@ pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &s
     let answer = (rules.refusal)(&DialectRefusal::new(refusal, request));
     let mut response = json(answer.status, answer.body());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(rules.cache_control));
-    if let Ok(id) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(CORRELATION_ID, id);
-    }
+    correlate(&mut response, id);
     if answer.status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
     response
+}
+
+/// Adds the correlation id of the audit line.
+pub fn correlate(response: &mut Response<Body>, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(CORRELATION_ID, id);
+    }
 }
 
 /// Adds the challenge of a 401 for a client that sent an `Authorization` header (RFC 6749 section 5.2). `realm` is a

@@ -19,7 +19,7 @@ pub enum RequestKind {
 pub struct DialectRefusal<'a> {
     /// The reason.
     pub reason: Reason,
-    /// The particulars: of [`Reason::ParameterMissing`], the parameter's name.
+    /// The particulars: of [`Reason::ParameterMissing`] and [`Reason::ActorTokenIncomplete`], the missing parameter's name.
     pub detail: &'a str,
     /// The kind of the request.
     pub request: RequestKind,
@@ -42,26 +42,5 @@ impl<'a> DialectRefusal<'a> {
             }
             _ => cause,
         }
-    }
-}
-
-/// How Keycloak begins to say that the subject has no role of the audience.
-const NOT_AVAILABLE: &str = "Requested audience not available";
-
-/// The reason of a refusal by the identity provider, as far as its status, its `error` and its `error_description` tell.
-pub fn from_upstream(status: u16, code: &str, description: &str) -> Reason {
-    match (status, code) {
-        (401, _) | (_, "invalid_client") => Reason::ClientUnauthenticated,
-        (403, _) | (_, "access_denied" | "unauthorized_client") => Reason::ClientNotPermitted,
-        (_, "invalid_scope") => Reason::ScopeNotPermitted,
-        (_, "invalid_target") => Reason::ResourceUnknown,
-        (_, "invalid_grant") => Reason::RefreshTokenInvalid,
-        (_, "invalid_dpop_proof") => Reason::DpopProofInvalid,
-        (_, "use_dpop_nonce") => Reason::DpopNonceRequired,
-        (_, "not_allowed") => Reason::OfflineNotPermitted,
-        (400, "invalid_request") if description.starts_with(NOT_AVAILABLE) => Reason::ResourceUnknown,
-        // Cambio wrote the rest of the request, so the identity provider refuses the token.
-        (400, "invalid_request" | "invalid_token") => Reason::SubjectTokenInactive,
-        _ => Reason::UpstreamRefused,
     }
 }

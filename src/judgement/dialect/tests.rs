@@ -152,24 +152,6 @@ fn rfc8693_tells_tokens_from_targets() {
 }
 
 #[test]
-fn the_identity_providers_refusals_are_told_as_ours() {
-    for (status, code, description, expected) in [
-        (401, "invalid_client", "", Reason::ClientUnauthenticated),
-        // Keycloak's word for a wrong secret.
-        (401, "unauthorized_client", "", Reason::ClientUnauthenticated),
-        (400, "unauthorized_client", "", Reason::ClientNotPermitted),
-        (403, "access_denied", "", Reason::ClientNotPermitted),
-        (400, "invalid_scope", "", Reason::ScopeNotPermitted),
-        (400, "invalid_grant", "", Reason::RefreshTokenInvalid),
-        (400, "invalid_request", "Invalid token", Reason::SubjectTokenInactive),
-        (400, "invalid_request", "Requested audience not available: back-end-api", Reason::ResourceUnknown),
-        (429, "", "", Reason::UpstreamRefused),
-    ] {
-        assert_eq!(from_upstream(status, code, description), expected, "{status} {code} {description}");
-    }
-}
-
-#[test]
 fn paths_are_those_of_the_pages() {
     for (dialect, path, realm, expected) in [
         (Dialect::Keycloak, "/realms/corp", "corp", vec![]),

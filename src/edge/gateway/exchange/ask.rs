@@ -7,13 +7,13 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, response};
-use serde::Deserialize;
 
 use super::outcome::{Stop, UpstreamRefusal};
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
-use crate::judgement::client::credentials::Credentials;
+use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
+use crate::judgement::dialect::upstream::{OAuthRefusal, UpstreamRequest};
 use crate::judgement::exchange::refresh;
 use crate::judgement::jose::jws::JwsError;
 use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
@@ -21,6 +21,12 @@ use crate::judgement::token::dpop;
 use crate::words::oauth::form::Form;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
+
+/// A form that was sent to the identity provider.
+struct SentForm<'a> {
+    credentials: &'a Credentials,
+    form: &'a [u8],
+}
 
 /// A success of the identity provider.
 pub struct UpstreamReply {
@@ -45,7 +51,8 @@ impl Case<'_> {
             let detail = "the identity provider has seen the assertion already, when Cambio asked it about the client";
             return Err(Refusal::new(Reason::CredentialsSingleUse, detail).into());
         }
-        let response = self.send_form(credentials, form, head).await?;
+        let form = Bytes::from(form);
+        let response = self.send_form(credentials, form.clone(), head).await?;
         self.record.upstream_status(response.status());
         let (head, body) = self.whole(response).await?;
         if head.status.is_success() {
@@ -53,7 +60,7 @@ impl Case<'_> {
             self.page.learn_from_answer(&head.headers);
             return Ok(UpstreamReply { head, body });
         }
-        Err(self.refused(head, body))
+        Err(self.refused(&SentForm { credentials, form: &form }, head, body))
     }
 
     /// Sends `form` to the identity provider's path, under one of the realm's origins: Keycloak takes its issuer from the
@@ -61,7 +68,7 @@ impl Case<'_> {
     async fn send_form(
         &self,
         credentials: &Credentials,
-        form: String,
+        form: Bytes,
         mut head: Parts,
     ) -> Result<Response<Body>, Refusal> {
         let origin = self.realm.origins.of(&head, self.connection);
@@ -91,13 +98,14 @@ impl Case<'_> {
         let mut head = self.head.clone();
         // Only the caller's own request uses up the proof.
         head.headers.remove(dpop::HEADER);
-        let response = self.send_form(credentials, form.encode(), head).await.ok()?;
+        let form = Bytes::from(form.encode());
+        let response = self.send_form(credentials, form.clone(), head).await.ok()?;
         let (head, body) = self.whole(response).await.ok()?;
-        let about_client = OAuthError::read(&body).is_about_client(head.status);
+        let about_client = OAuthRefusal::read(head.status.as_u16(), &body, []).is_about_client();
         match head.status {
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED if about_client => {
                 self.record.upstream_status(head.status);
-                Some(Err(self.refused(head, body)))
+                Some(Err(self.refused(&SentForm { credentials, form: &form }, head, body)))
             }
             StatusCode::OK | StatusCode::BAD_REQUEST => {
                 self.client.accept();
@@ -109,7 +117,7 @@ impl Case<'_> {
     }
 
     /// The caller's answer to a refusal of the identity provider.
-    fn refused(&mut self, head: response::Parts, body: Bytes) -> Stop {
+    fn refused(&mut self, sent: &SentForm<'_>, head: response::Parts, body: Bytes) -> Stop {
         if answer_lock::reading(Origin::TokenEndpoint, head.status, &head.headers) == Reading::Coded
             || answer_lock::bears_mark(&body)
             || has_token(&body)
@@ -117,21 +125,19 @@ impl Case<'_> {
             self.client.accept();
             return Refusal::new(Reason::AnswerLocked, "a refusal that bears a token, or can't be read").into();
         }
-        let error = OAuthError::read(&body);
-        let cause = format!("realm {} answered {}", self.realm.config.name, error.code);
         let status = head.status;
+        let (error, cause) = sent.read_error(&self.realm.config.name, status, &body);
         if status.is_server_error() || status.is_redirection() || status.is_informational() {
             self.client.accept();
-            let detail = format!("{cause} with status {}", status.as_u16());
-            return Refusal::new(Reason::UpstreamGarbage, detail).into();
+            return Refusal::new(Reason::UpstreamGarbage, cause).into();
         }
-        if !error.is_about_client(status) {
+        if !error.is_about_client() {
             self.client.accept();
             self.page.learn_from_answer(&head.headers);
         }
         let response = Response::from_parts(head, Body::full(body));
-        let response = self.record.upstream_refusal(response, &error.code, &error.description);
-        let is_of_grant = error.code == "invalid_grant";
+        let response = self.record.upstream_refusal(response, &error);
+        let is_of_grant = error.code() == "invalid_grant";
         let refusal = Refusal::new(Reason::UpstreamRefused, cause);
         Stop::Upstream(Box::new(UpstreamRefusal { response, is_of_grant, refusal }))
     }
@@ -183,6 +189,35 @@ impl Case<'_> {
     }
 }
 
+impl SentForm<'_> {
+    /// Parameters with a token, a secret or a code.
+    const SECRETS: [&'static str; 9] = [
+        "actor_token",
+        "assertion",
+        "client_assertion",
+        "client_secret",
+        "code",
+        "password",
+        "refresh_token",
+        "subject_token",
+        "token",
+    ];
+
+    /// The error in an answer, and what it means for the audit log.
+    fn read_error(&self, realm: &str, status: StatusCode, body: &[u8]) -> (OAuthRefusal, String) {
+        let form = Form::parse(self.form).unwrap_or_default();
+        let named = Self::SECRETS.into_iter().flat_map(|name| form.all(name));
+        let basic = match self.credentials.presented() {
+            PresentedCredentials::Secret(secret) => Some(secret.expose()),
+            PresentedCredentials::Nothing | PresentedCredentials::Assertion(_) => None,
+        };
+        let error = OAuthRefusal::read(status.as_u16(), body, named.chain(basic));
+        let (client, audience) = (self.credentials.client_id(), form.one("audience"));
+        let cause = error.detail(UpstreamRequest { realm, client, audience });
+        (error, cause)
+    }
+}
+
 /// Turns a caller's headers into those of Cambio's own form with the client's credentials.
 pub fn announce_form(headers: &mut HeaderMap, credentials: &Credentials, length: usize) {
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER, ACCEPT_ENCODING, AUTHORIZATION, RANGE] {
@@ -198,32 +233,4 @@ pub fn announce_form(headers: &mut HeaderMap, credentials: &Credentials, length:
 /// Whether a supposed refusal has an `access_token`.
 fn has_token(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| answer.get("access_token").is_some())
-}
-
-/// An error of RFC 6749 section 5.2. The description is free text, which Cambio never passes on.
-#[derive(Deserialize)]
-struct OAuthError {
-    #[serde(rename = "error")]
-    code: String,
-    #[serde(default, rename = "error_description")]
-    description: String,
-}
-
-impl OAuthError {
-    /// Whether the client was not accepted. Keycloak answers some wrong assertions with 400 `unauthorized_client`.
-    fn is_about_client(&self, status: StatusCode) -> bool {
-        status == StatusCode::UNAUTHORIZED || matches!(self.code.as_str(), "invalid_client" | "unauthorized_client")
-    }
-
-    fn read(body: &[u8]) -> Self {
-        let looks_like_code =
-            |code: &str| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        match serde_json::from_slice::<Self>(body) {
-            Ok(error) if looks_like_code(&error.code) => error,
-            _ => {
-                let code = "something that is no OAuth error".to_owned();
-                Self { code, description: String::new() }
-            }
-        }
-    }
 }
