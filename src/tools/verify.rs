@@ -21,7 +21,6 @@ use crate::judgement::jose::claims;
 use crate::judgement::jose::jws::{self, DEFAULT_TOKEN_BYTES, MAX_TOKEN_BYTES, SUPPORTED};
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::{self, Expectations, TokenError, UnverifiedToken, VerifiedToken, Verifier};
-use crate::judgement::token::AudienceRule;
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
 use crate::tools::verify::authority::TokenAuthority;
@@ -212,7 +211,7 @@ impl TokenCheck<'_> {
         let party = token.claims().get("azp").and_then(serde_json::Value::as_str).unwrap_or_default();
         let client = arguments.client.as_deref().unwrap_or(party);
         let accepted = checks.accept(&token, TokenType::Jwt, client, Evidence::default());
-        let judged = matches!(checks.audience, AudienceRule::AnyOf(_)) || arguments.client.is_some();
+        let judged = !checks.audience.is_own() || arguments.client.is_some();
         self.report.accepted(accepted.as_ref().err(), judged, checks.checks.rules.len());
         if accepted.is_ok() && arguments.claims {
             self.report.claims(token.claims());

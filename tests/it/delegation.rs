@@ -89,6 +89,20 @@ async fn the_new_token_names_the_actor() {
 }
 
 #[tokio::test]
+async fn an_actor_token_and_its_type_come_together() {
+    let world = world("mint", OPTIONAL).await;
+    let (alice, bob) = (alice(&world, may_act()).await, bob(&world).await);
+    for (half, missing) in [(("actor_token", bob.as_str()), "actor_token_type"), (with_actor(&bob)[1], "actor_token")] {
+        let before = world.audit_so_far();
+        let answer = world.exchange(&alice, &[half]).await;
+        assert_eq!(answer.status, 400, "{missing}");
+        assert!(answer.text().contains("actor_token and actor_token_type"), "{}", answer.text());
+        let line = world.audit_after(before).await;
+        assert_eq!((&line["reason"], &line["detail"]), (&json!("actor_token_incomplete"), &json!(missing)));
+    }
+}
+
+#[tokio::test]
 async fn an_actor_is_never_lost_and_chains_nest() {
     let everybody = "    delegation: { actor: optional, withoutMayAct: true, condition: \"true\", depth: 2 }\n";
     let world = Plan::new()

@@ -187,6 +187,15 @@ async fn key_bridge_takes_http_basic() {
     assert_eq!(answer.json()["issued_token_type"], JWT);
 }
 
+#[tokio::test]
+async fn pace_needs_the_issuer_of_the_subject_token() {
+    let world = world("pace", "").await;
+    let before = world.audit_so_far();
+    let answer = world.exchange(&carol(&world, &[]), &[]).await;
+    assert_eq!(world.audit_after(before).await["reason"], "subject_issuer_missing");
+    assert_eq!(answer.status, 422, "{}", answer.text());
+}
+
 /// RFC 6749 section 5.2: 401 for a client that nobody knows, before what it may.
 #[tokio::test]
 async fn who_the_client_is_comes_before_what_it_may() {

@@ -15,8 +15,12 @@ use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::Verifier;
 use crate::judgement::token::{AudienceRule, SubjectChecks};
+use crate::words::refusal::excerpt::{excerpt, names};
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
+
+/// Longest part of a token's `iss` that a refusal repeats.
+const SHOWN: usize = 128;
 
 /// Every issuer of a generation, by its name: realms and foreign issuers.
 #[derive(Default)]
@@ -197,7 +201,7 @@ impl Issuers {
             Some(audiences) => AudienceRule::AnyOf(audiences),
             None if *name == realm.name => AudienceRule::ClientOr(others),
             // Another realm's client with this name is another party: its tokens must be for this realm.
-            None => AudienceRule::AnyOf(std::slice::from_ref(&realm.issuer)),
+            None => AudienceRule::AnotherRealm(&realm.issuer),
         };
         Some(TrustedKeys { checks: issuer.subject_checks(name, iss, audience), keys: &issuer.keys })
     }
@@ -219,7 +223,7 @@ impl Issuers {
         match (found.next(), found.next()) {
             (Some(issuer), None) => Ok(issuer),
             (Some(_), Some(_)) => Err(Refusal::new(
-                Reason::ParameterMissing,
+                Reason::SubjectIssuerMissing,
                 "an opaque subject token could be of several issuers: subject_issuer must name one",
             )),
             (None, _) if named.is_some_and(|named| !self.is_trusted(realm, named)) => Err(Refusal::new(
@@ -231,6 +235,34 @@ impl Issuers {
                 format!("it is no JWT, and no issuer among subjectIssuers of realm {at} has introspection"),
             )),
         }
+    }
+
+    /// Why no issuer that the realm trusts has this `iss`, and what to change.
+    pub(super) fn why_untrusted(&self, realm: &Realm, iss: &str) -> String {
+        let found = || self.0.iter().filter(|(_, issuer)| issuer.expected_iss(iss).is_some());
+        let shown = excerpt(iss, SHOWN);
+        if let Some((name, _)) = found().next() {
+            return format!("the token's iss is {shown:?}: add {name} to realms.{}.subjectIssuers", realm.name);
+        }
+        let trusted = realm.subject_issuers.iter().filter_map(|name| Some((name.as_str(), self.0.get(name)?)));
+        let nearly = trusted.clone().find(|(_, issuer)| issuer.is_nearly(iss));
+        if let Some((name, issuer)) = nearly {
+            let (whose, key) = match issuer.audiences {
+                None => ("realm", format!("realms.{name}.issuer")),
+                Some(_) => ("issuer", format!("issuers.{name}.issuer.url")),
+            };
+            return format!(
+                "the token's iss is {shown:?}, and {key} is {:?}: if the {whose} {name} really writes that iss, correct {key}; or \
+                 let it write one iss for all callers (in Keycloak: hostname)",
+                issuer.url
+            );
+        }
+        let expected = names(trusted.map(|(_, issuer)| issuer.url.as_str()));
+        format!(
+            "the token's iss is {shown:?}, and realm {} accepts {expected}: if the realm is to trust the issuer, add the issuer \
+             to issuers and its name to realms.{}.subjectIssuers",
+            realm.name, realm.name
+        )
     }
 
     fn is_trusted(&self, realm: &Realm, named: &str) -> bool {
@@ -246,9 +278,25 @@ impl IssuerRuntime {
         self.checks.claims.expected_iss(&self.url, iss)
     }
 
+    /// Whether a token with this `iss` may well be the issuer's. A realm's server may be called by several names.
+    fn is_nearly(&self, iss: &str) -> bool {
+        let (expected, found) = (host_and_path(&self.url), host_and_path(iss));
+        expected == found || self.audiences.is_none() && !found.1.is_empty() && expected.1 == found.1
+    }
+
     /// The checks of a token that names `iss`. If nobody has this `iss`, no token meets the checks.
     fn subject_checks<'s>(&'s self, name: &'s str, iss: &str, audience: AudienceRule<'s>) -> SubjectChecks<'s> {
         let issuer = self.expected_iss(iss).unwrap_or(&self.url);
         SubjectChecks { issuer_name: name, issuer, checks: &self.checks, audience }
     }
+}
+
+/// Host and path of an issuer's URL, without scheme, port, capital letters and a slash at the end: settings of one server
+/// often differ in these only.
+fn host_and_path(url: &str) -> (String, String) {
+    let url = url.to_ascii_lowercase();
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).trim_end_matches('/');
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    (host.to_owned(), path.to_owned())
 }

@@ -89,13 +89,15 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         | Cause::Actor
         | Cause::Target
         | Cause::Denied => bad("Invalid token exchange."),
-        Cause::Request if refused.reason == Reason::ParameterMissing => match refused.detail {
-            "subject_token" => bad("Subject token is required."),
-            "subject_token_type" => bad("Subject token type is required."),
-            "actor_token" => bad("Actor token is required."),
-            "actor_token_type" => bad("Actor token type is required."),
-            _ => rfc8693::refusal(refused),
-        },
+        Cause::Request if matches!(refused.reason, Reason::ParameterMissing | Reason::ActorTokenIncomplete) => {
+            match refused.detail {
+                "subject_token" => bad("Subject token is required."),
+                "subject_token_type" => bad("Subject token type is required."),
+                "actor_token" => bad("Actor token is required."),
+                "actor_token_type" => bad("Actor token type is required."),
+                _ => rfc8693::refusal(refused),
+            }
+        }
         _ => rfc8693::refusal(refused),
     }
 }

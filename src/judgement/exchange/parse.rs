@@ -78,7 +78,8 @@ pub fn parse(grant: Grant, form: Form, head: &Parts, accepts: &Accepts) -> Resul
     let named = |name: &str| form.one(name).map(str::to_owned);
     let (subject_issuer, requested_subject) = (named("subject_issuer"), named("requested_subject"));
     if grant == Grant::TokenExchange && accepts.dialect.rules().subject_issuer {
-        required(&form, "subject_issuer")?;
+        let missing = || Refusal::new(Reason::SubjectIssuerMissing, "the dialect needs subject_issuer");
+        form.one("subject_issuer").ok_or_else(missing)?;
     }
     let extra = form.into_fields().filter(|(name, value)| is_unknown(grant, name, value, accepts)).collect();
     Ok(Parsed {
@@ -266,8 +267,8 @@ fn actor(form: &Form, accepts: &Accepts) -> Result<Option<Actor>, Refusal> {
         (_, _) if !accepts.actors => {
             return Err(Refusal::new(Reason::ActorTokenUnsupported, "no permission of the realm has delegation"));
         }
-        (Some(_), None) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token_type")),
-        (None, Some(_)) => return Err(Refusal::new(Reason::ParameterMissing, "actor_token")),
+        (Some(_), None) => return Err(Refusal::new(Reason::ActorTokenIncomplete, "actor_token_type")),
+        (None, Some(_)) => return Err(Refusal::new(Reason::ActorTokenIncomplete, "actor_token")),
         (Some(token), Some(kind)) => (token, TokenType::from_urn(kind)),
     };
     match kind {

@@ -143,6 +143,11 @@ impl UnverifiedToken {
         self.jws.header.typ.as_deref()
     }
 
+    /// Whether the token says that it is a refresh token, as Keycloak's do (claim `typ`).
+    pub fn says_refresh(&self) -> bool {
+        self.claims.get("typ").is_some_and(|typ| typ == "Refresh" || typ == "Offline")
+    }
+
     /// Checks the token: algorithm on the issuer's list, key by `kid`, signature, `iss`, `exp`, `nbf`, `iat` and `sub`
     /// (RFC 7519 section 7.2, RFC 8725). For a token without `kid`, the first keys that fit its algorithm are tried.
     pub fn verify(self, keys: &KeySet, expect: &Expectations<'_>, now: Timestamp) -> Result<VerifiedToken, TokenError> {

@@ -1,5 +1,6 @@
 //! Audience files that are broken: why there is no such audience, in words that lead to a fix.
 
+use crate::words::refusal::similar::did_you_mean;
 use crate::words::refusal::{Reason, Refusal};
 
 /// How many broken files a refusal names.
@@ -51,12 +52,12 @@ impl BrokenFile {
 
 impl BrokenFiles {
     /// The refusal of an audience that no file in force has.
-    pub(super) fn no_audience(&self, realm: &str, name: &str) -> Refusal {
+    pub(super) fn no_audience<'k>(&self, realm: &str, name: &str, known: impl Iterator<Item = &'k str>) -> Refusal {
         let of_audience = |file: &&BrokenFile| file.names.audience.as_deref() == Some(name);
         self.about(realm).find(of_audience).map_or_else(
             || {
                 let text = format!("add a file with audience: {name} and realm: {realm} to the audiences folder");
-                Refusal::new(Reason::AudienceUnknown, text + &self.or_mend(realm))
+                Refusal::new(Reason::AudienceUnknown, text + &self.or_mend(realm) + &did_you_mean(name, known))
             },
             BrokenFile::refuse,
         )

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::checks::{SubjectChecks, is_held_by, was_issued_to};
+use super::checks::{RefusedToken, SubjectChecks, is_held_by, was_issued_to};
 use super::introspected::access_token;
 use super::kind::TokenKind;
 use super::presented::{Presenter, TokenRole};
@@ -85,8 +85,9 @@ impl CheckedToken {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let jwt = |token: UnverifiedToken, stated, keys| {
+            let shown = RefusedToken::of(&token);
             let token = checks.prepared(token).verify_with(keys, &checks.expectations(), now);
-            let token = token.map_err(|error| checks.refusal(error))?;
+            let token = token.map_err(|error| checks.refusal_of(shown, error))?;
             let kind = checks.accept(&token, stated, presenter.client, presenter.evidence)?;
             let binding = Binding::read(token.claims())?;
             Self::new(token, stated, &binding, role, presenter, checks).map(|checked| (kind, checked))

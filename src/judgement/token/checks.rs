@@ -1,5 +1,6 @@
 //! How the tokens of one issuer are checked, and whom they must be for.
 
+use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::groups;
@@ -12,6 +13,7 @@ use crate::judgement::policy::claim_names::client_of;
 use crate::words::oauth::confirmation::{Binding, Evidence};
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::excerpt::names;
 use crate::words::refusal::{Reason, Refusal};
 
 /// Claims that issuers use in the place of `aud`.
@@ -30,6 +32,13 @@ pub struct SubjectChecks<'a> {
     pub audience: AudienceRule<'a>,
 }
 
+/// What a JWT that is not verified says of itself, for its refusal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusedToken {
+    algorithm: Algorithm,
+    is_refresh: bool,
+}
+
 /// Whom a token must be for.
 #[derive(Clone, Copy, Debug)]
 pub enum AudienceRule<'a> {
@@ -38,8 +47,17 @@ pub enum AudienceRule<'a> {
     /// As `Client`, or the token was issued to one of these clients (`azp`). A permission says whose tokens the caller
     /// may present.
     ClientOr(&'a Names),
+    /// The token of another realm: the issuer of the realm at which it is exchanged is in `aud`.
+    AnotherRealm(&'a str),
     /// A foreign token: one of these is in `aud`.
     AnyOf(&'a [String]),
+}
+
+impl RefusedToken {
+    /// A token, before it is verified.
+    pub(super) fn of(token: &UnverifiedToken) -> Self {
+        Self { algorithm: token.algorithm(), is_refresh: token.says_refresh() }
+    }
 }
 
 impl AudienceRule<'_> {
@@ -132,6 +150,14 @@ impl<'a> SubjectChecks<'a> {
         ))
     }
 
+    /// The refusal of a JWT that could not be verified.
+    pub(super) fn refusal_of(&self, token: RefusedToken, error: TokenError) -> Refusal {
+        match error {
+            TokenError::AlgorithmNotAllowed => self.wrong_algorithm(token),
+            _ => self.refusal(error),
+        }
+    }
+
     /// The refusal of a token that could not be verified.
     pub(super) fn refusal(&self, error: TokenError) -> Refusal {
         let name = self.issuer_name;
@@ -168,23 +194,37 @@ impl<'a> SubjectChecks<'a> {
             AudienceRule::ClientOr(others) => {
                 is_held_by(claims, client)? || party(claims)?.is_some_and(|party| others.contains(party))
             }
-            AudienceRule::AnyOf(accepted) => return self.is_for(claims, accepted),
+            AudienceRule::AnotherRealm(issuer) => return self.is_for(claims, &[issuer]),
+            AudienceRule::AnyOf(accepted) => {
+                return self.is_for(claims, &accepted.iter().map(String::as_str).collect::<Vec<_>>());
+            }
         };
-        let detail = "the client is neither in aud nor azp";
-        if held { Ok(()) } else { Err(Refusal::new(Reason::SubjectTokenAudience, detail)) }
+        if held {
+            return Ok(());
+        }
+        let (audiences, party) = (claims::audiences(claims).map_err(wrong_type)?, party(claims)?);
+        let azp = party.map_or_else(|| "missing".to_owned(), |party| names([party]));
+        let detail = format!(
+            "client {client} is neither in aud [{}] nor azp ({azp}): in Keycloak, add an Audience mapper for {client} to a client \
+             scope of the client that the token is issued to",
+            names(audiences)
+        );
+        Err(Refusal::new(Reason::SubjectTokenAudience, detail))
     }
 
     /// Checks that one of these audiences is in `aud`; or, if there is no `aud`, in the claim that the issuer's settings name.
-    fn is_for(&self, claims: &Map<String, Value>, accepted: &[String]) -> Result<(), Refusal> {
+    fn is_for(&self, claims: &Map<String, Value>, accepted: &[&str]) -> Result<(), Refusal> {
         let wrong = |detail: String| Err(Refusal::new(Reason::SubjectTokenAudience, detail));
-        let is_accepted = |value: &str| accepted.iter().any(|one| one == value);
+        let is_accepted = |value: &str| accepted.contains(&value);
+        let expected = || format!("{} must be for one of [{}]", self.tokens(), names(accepted.iter().copied()));
         let (audiences, issuer) = (claims::audiences(claims).map_err(wrong_type)?, self.issuer_name);
         if audiences.into_iter().any(is_accepted) {
             return Ok(());
         }
         // An empty list names nobody, as the access tokens of Ory Hydra show.
         if claims.get("aud").is_some_and(|aud| aud.as_array().is_none_or(|many| !many.is_empty())) {
-            return wrong("no accepted audience is in aud".to_owned());
+            let found = names(claims::audiences(claims).map_err(wrong_type)?);
+            return wrong(format!("aud is [{found}], and {}", expected()));
         }
         let Some(name) = self.checks.claims.audience else {
             let others = AUDIENCE_CLAIMS.iter().filter(|name| claims.contains_key(**name)).copied();
@@ -199,9 +239,36 @@ impl<'a> SubjectChecks<'a> {
         };
         match claims::string(claims, name).map_err(wrong_type)? {
             Some(value) if is_accepted(value) => Ok(()),
-            Some(_) => wrong(format!("{name} is no accepted audience (issuers.{issuer}.issuer.audienceClaim)")),
+            Some(value) => wrong(format!(
+                "{name} (issuers.{issuer}.issuer.audienceClaim) is {}, and {}",
+                names([value]),
+                expected()
+            )),
             None => wrong(format!("aud and {name} are missing (issuers.{issuer}.issuer.audienceClaim)")),
         }
+    }
+
+    /// The tokens that are checked, with the setting that says whom they are for.
+    fn tokens(&self) -> String {
+        let name = self.issuer_name;
+        match self.audience {
+            AudienceRule::AnotherRealm(_) => format!("tokens of realm {name}, as another realm's,"),
+            _ => format!("tokens of {name} (issuers.{name}.issuer.audiences)"),
+        }
+    }
+
+    /// The refusal of a token whose algorithm is none of the issuer's.
+    fn wrong_algorithm(&self, token: RefusedToken) -> Refusal {
+        let (name, expected) = (self.issuer_name, &self.checks.algorithms);
+        let row = if matches!(self.audience, AudienceRule::AnyOf(_)) { "issuers" } else { "realms" };
+        let expected: Vec<_> = expected.iter().map(|algorithm| format!("{algorithm:?}")).collect();
+        let found = token.algorithm;
+        let mut detail =
+            format!("the token's alg is {found:?}, and {row}.{name}.algorithms is [{}]", expected.join(", "));
+        if token.is_refresh {
+            detail.push_str(": it is a refresh token, and only the access token can be exchanged");
+        }
+        Refusal::new(Reason::SubjectTokenAlgorithm, detail)
     }
 
     /// Refuses a token that leaves out its user's groups, unless the issuer's settings accept it.

@@ -27,6 +27,15 @@ impl Names {
         }
     }
 
+    /// The names in the list. `"*"` lists none.
+    pub fn listed(&self) -> impl Iterator<Item = &str> {
+        let listed = match self {
+            Self::Any => None,
+            Self::Listed(names) => Some(names),
+        };
+        listed.into_iter().flatten().map(String::as_str)
+    }
+
     /// The names of either list.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

@@ -90,6 +90,10 @@ reasons! {
         "A token request must not carry a query string.",
     ParameterMissing = "parameter_missing" (Request, invalid_request("Missing form parameter: subject_token or subject_token_type")):
         "A required parameter is missing or empty.",
+    SubjectIssuerMissing = "subject_issuer_missing" (Request, invalid_request("Missing form parameter: subject_issuer")):
+        "The request must say by subject_issuer who issued the subject token.",
+    ActorTokenIncomplete = "actor_token_incomplete" (Request, invalid_request("actor_token and actor_token_type must come together")):
+        "The request has an actor_token without actor_token_type, or the type without the token.",
     ParameterUnknown = "parameter_unknown" (Request, invalid_request("Unsupported parameter")):
         "The exchange has a parameter that Cambio does not know. realms.*.unknownParameters can forward such parameters.",
     CredentialsAmbiguous = "credentials_ambiguous" (Request, invalid_request("More than one client authentication method")):

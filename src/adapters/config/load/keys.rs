@@ -1,6 +1,8 @@
 //! The signing keys of a realm: one PEM file, or a folder with a manifest.
 
 use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -75,11 +77,17 @@ fn one_file(path: &str, at: &At<'_>) -> Option<KeyRing> {
 fn named_folder(path: &str, at: &At<'_>) -> Option<KeyRing> {
     let folder = at.report.resolve(path);
     let manifest = folder.join(MANIFEST);
-    if path.is_empty() || !manifest.is_file() {
+    let found = manifest.metadata();
+    if path.is_empty() || !found.as_ref().is_ok_and(Metadata::is_file) {
         // Watched from now on, so that Cambio notices when it is mended.
         at.report.watch(&manifest, None);
-        let (shown, make) = (at.shown(path), "`cambio keys generate --dir` makes one");
-        return at.refuse(format!("the folder {shown} has no {MANIFEST}: {make}"));
+        let shown = at.shown(path);
+        let is_missing = |error: &Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        if let Some(error) = found.err().filter(|error| !is_missing(error)) {
+            let who = "the user that Cambio runs as must be able to read the folder and its files";
+            return at.refuse(format!("{MANIFEST} in the folder {shown} can't be read ({error}): {who}"));
+        }
+        return at.refuse(format!("the folder {shown} has no {MANIFEST}: `cambio keys generate --dir` makes one"));
     }
     let before = at.report.open(&manifest);
     let read = self::folder(&folder, at.report);

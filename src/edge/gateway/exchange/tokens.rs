@@ -162,12 +162,9 @@ impl Case<'_> {
         if name == self.realm.config.name { Err(self.untrusted(iss)) } else { Ok(name.to_owned()) }
     }
 
-    fn untrusted(&self, issuer: &str) -> Refusal {
-        let (issuer, realm) = (issuer.chars().take(128).collect::<String>(), &self.realm.config.name);
-        Refusal::new(
-            Reason::SubjectTokenIssuerUntrusted,
-            format!("issuer {issuer:?} is not among subjectIssuers of realm {realm}"),
-        )
+    fn untrusted(&self, iss: &str) -> Refusal {
+        let detail = self.generation.issuers.why_untrusted(&self.realm.config, iss);
+        Refusal::new(Reason::SubjectTokenIssuerUntrusted, detail)
     }
 }
 

@@ -311,8 +311,8 @@ fn actors() {
         ("without values", &[("actor_token", ""), ("actor_token_type", "")], Ok(None)),
         ("access token", &[("actor_token", "a.b.c"), ("actor_token_type", ACCESS)], Ok(Some(TokenType::AccessToken))),
         ("ID token", &[("actor_token", "a.b.c"), ("actor_token_type", id)], Ok(Some(TokenType::IdToken))),
-        ("no type", &[("actor_token", "a.b.c")], Err(Reason::ParameterMissing)),
-        ("no token", &[("actor_token_type", ACCESS)], Err(Reason::ParameterMissing)),
+        ("no type", &[("actor_token", "a.b.c")], Err(Reason::ActorTokenIncomplete)),
+        ("no token", &[("actor_token_type", ACCESS)], Err(Reason::ActorTokenIncomplete)),
         (
             "refresh token",
             &[("actor_token", "a.b.c"), ("actor_token_type", TokenType::RefreshToken.urn())],

@@ -70,7 +70,7 @@ fn a_refusal_names_the_broken_file_that_it_is_about() {
         ),
     ];
     for (name, broken, reason, start, end) in rows {
-        let refusal = BrokenFiles(broken).no_audience("corp", "a");
+        let refusal = BrokenFiles(broken).no_audience("corp", "a", std::iter::empty());
         assert_eq!(refusal.reason, reason, "{name}");
         assert!(refusal.detail.starts_with(start) && refusal.detail.ends_with(end), "{name}: {}", refusal.detail);
     }

@@ -15,6 +15,7 @@ use crate::judgement::policy::model::{Audience, Demands, Issuance, Permission};
 use crate::judgement::policy::roles::terms::{RoleSubject, RoleTerms};
 use crate::judgement::policy::scopes::{OFFLINE, Offer, Scopes};
 use crate::words::oauth::urn::TokenType;
+use crate::words::refusal::similar::did_you_mean;
 use crate::words::refusal::{Reason, Refusal};
 
 /// A permission that applies.
@@ -246,7 +247,9 @@ impl<'a> Evaluation<'a> {
     fn scope_not_permitted(&self, missing: &[String], position: usize) -> Refusal {
         let offline = missing.iter().any(|scope| scope == OFFLINE);
         let reason = if offline { Reason::OfflineNotPermitted } else { Reason::ScopeNotPermitted };
-        let text = format!("add [{}] to scopes of permission {position}", missing.join(", "));
+        let listed = self.audience.permissions.iter().flat_map(|permission| permission.scopes.listed());
+        let meant = missing.first().map(|scope| did_you_mean(scope, listed)).unwrap_or_default();
+        let text = format!("add [{}] to scopes of permission {position}{meant}", missing.join(", "));
         self.audience.refuse(reason, &text)
     }
 }

@@ -4,6 +4,7 @@ use super::context::DecisionContext;
 use super::reach::Reach;
 use crate::judgement::policy::model::Audience;
 use crate::judgement::policy::provenance::Provenance;
+use crate::words::refusal::similar::did_you_mean;
 use crate::words::refusal::{Reason, Refusal};
 
 /// The request and the audience whose permissions do not cover it.
@@ -18,7 +19,9 @@ impl Missing<'_> {
         let request = self.context.request;
         let (reason, text) = match reach {
             Reach::Client => {
-                (Reason::ClientNotPermitted, format!("add a permission with clients: [{}]", request.client))
+                let clients = self.audience.permissions.iter().flat_map(|permission| permission.clients.listed());
+                let meant = did_you_mean(request.client, clients);
+                (Reason::ClientNotPermitted, format!("add a permission with clients: [{}]{meant}", request.client))
             }
             Reach::Issuer => (Reason::IssuerNotPermitted, self.issuer_missing(position)),
             Reach::Holder => (

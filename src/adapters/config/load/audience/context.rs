@@ -114,8 +114,8 @@ impl<'a> Issuances<'a> {
         }
         if let Some((_, at)) = self.0.iter().find(|(issuance, _)| *issuance == Issuance::Mint) {
             at.warning("mint: Cambio signs as the realm, so whoever holds the realm's signing key is the identity provider for \
-                 this audience. Cambio does not ask the upstream, and does not notice a session that has ended there, \
-                 unless the permission has stillActive",
+                 this audience. Cambio does not ask the upstream, and does not notice a session that has ended there; \
+                 with stillActive, a permission for the realm's own tokens asks",
             );
         }
     }

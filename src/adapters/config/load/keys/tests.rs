@@ -189,6 +189,19 @@ fn the_realm_says_which_keys_it_has() {
     }
 }
 
+/// Also a folder that Cambio's user may not read; the tests' user may read everything.
+#[test]
+fn a_manifest_that_cannot_be_read_is_not_missing() {
+    let files = Files::new();
+    files.write("cambio.yaml", format!("{MAIN}    signingKeys: looped\n"));
+    std::fs::create_dir(files.path("looped")).unwrap();
+    std::os::unix::fs::symlink("keys.yaml", files.path("looped/keys.yaml")).unwrap();
+    let [problem] = shown(&files).try_into().unwrap();
+    for part in ["keys.yaml in the folder \"looped\" can't be read (", "the user that Cambio runs as"] {
+        assert!(problem.contains(part), "{part}: {problem}");
+    }
+}
+
 /// A folder that comes later is noticed: its manifest is watched before it is there.
 #[test]
 fn a_missing_manifest_is_watched() {
