@@ -1,5 +1,5 @@
-//! Graceful shutdown. Every task that serves holds a [`DrainWatch`]; [`Drain`] asks the tasks to finish, waits, and
-//! then cuts them off.
+//! Graceful shutdown. Every task that serves holds a [`DrainWatch`]; [`Drain`] announces the end, asks the tasks to
+//! finish, waits, and then cuts them off.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Running,
+    Leaving,
     Draining,
     Cut,
 }
@@ -36,10 +37,18 @@ pub fn channel() -> (Drain, DrainWatch) {
 }
 
 impl Drain {
-    /// Asks all tasks to finish, waits until all watches are dropped or `limit` is over, then cuts the rest.
-    pub async fn drain(self, limit: Duration) -> DrainOutcome {
-        self.0.send_replace(Phase::Draining);
-        if tokio::time::timeout(limit, self.0.closed()).await.is_ok() {
+    /// Announces the end and lets `notice` pass, in which tasks take leave of their peers. Then asks all tasks to finish,
+    /// waits until all watches are dropped or `limit` is over since the call, and cuts the rest.
+    pub async fn drain(self, notice: Duration, limit: Duration) -> DrainOutcome {
+        let finished = async {
+            if !notice.is_zero() {
+                self.0.send_replace(Phase::Leaving);
+                let _ = tokio::time::timeout(notice, self.0.closed()).await;
+            }
+            self.0.send_replace(Phase::Draining);
+            self.0.closed().await;
+        };
+        if tokio::time::timeout(limit, finished).await.is_ok() {
             return DrainOutcome::Complete;
         }
         let left = self.0.receiver_count();
@@ -51,6 +60,21 @@ impl Drain {
 }
 
 impl DrainWatch {
+    /// Resolves when the end is announced.
+    pub async fn leaving(&mut self) {
+        self.reach(Phase::Leaving).await;
+    }
+
+    /// Whether the end is announced.
+    pub fn is_leaving(&self) -> bool {
+        *self.0.borrow() >= Phase::Leaving
+    }
+
+    /// Whether it is time to finish.
+    pub fn is_draining(&self) -> bool {
+        *self.0.borrow() >= Phase::Draining
+    }
+
     /// Resolves when it is time to finish.
     pub async fn draining(&mut self) {
         self.reach(Phase::Draining).await;
@@ -81,7 +105,7 @@ mod tests {
             watch.draining().await;
             drop((watch, second));
         });
-        assert_eq!(drain.drain(Duration::from_secs(5)).await, DrainOutcome::Complete);
+        assert_eq!(drain.drain(Duration::ZERO, Duration::from_secs(5)).await, DrainOutcome::Complete);
         worker.await.unwrap();
     }
 
@@ -89,7 +113,30 @@ mod tests {
     async fn cuts_at_the_deadline() {
         let (drain, mut watch) = channel();
         let worker = tokio::spawn(async move { watch.cut().await });
-        assert_eq!(drain.drain(Duration::from_millis(20)).await, DrainOutcome::Cut(1));
+        assert_eq!(drain.drain(Duration::ZERO, Duration::from_millis(20)).await, DrainOutcome::Cut(1));
         worker.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn announces_the_end_first() {
+        let (drain, mut watch) = channel();
+        let worker = tokio::spawn(async move {
+            watch.leaving().await;
+            let announced = tokio::time::Instant::now();
+            assert!(watch.is_leaving() && !watch.is_draining());
+            watch.draining().await;
+            announced.elapsed()
+        });
+        assert_eq!(drain.drain(Duration::from_secs(2), Duration::from_secs(5)).await, DrainOutcome::Complete);
+        assert_eq!(worker.await.unwrap().as_secs(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_limit_counts_from_the_call() {
+        let (drain, watch) = channel();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(drain.drain(Duration::from_secs(2), Duration::from_secs(5)).await, DrainOutcome::Cut(1));
+        assert_eq!(begun.elapsed().as_secs(), 6, "and one second to obey");
+        drop(watch);
     }
 }

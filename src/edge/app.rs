@@ -120,7 +120,7 @@ impl Running {
     /// Stops: no new connections, requests in flight get `listen.drainTimeout`.
     pub async fn stop(self) {
         self.shared.stop();
-        let outcome = self.drain.drain(self.drain_timeout).await;
+        let outcome = self.drain.drain(Duration::ZERO, self.drain_timeout).await;
         tracing::info!(?outcome, "drained");
         self.serving.abort();
         self.admin_task.abort();

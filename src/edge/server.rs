@@ -6,6 +6,7 @@ pub mod listener;
 pub mod tls;
 
 mod bell;
+mod crowd;
 mod proxy_protocol;
 mod serving;
 mod watched;

@@ -24,6 +24,12 @@ pub struct Connection {
     in_flight: AtomicU32,
     served: AtomicBool,
     in_head: AtomicBool,
+    /// No byte of a request is under way, apart from the start of a short head.
+    between: AtomicBool,
+    /// A request has come since the present HTTP state began.
+    asked: AtomicBool,
+    /// hyper has written all that it had since the last answer ended.
+    flushed: AtomicBool,
     /// Milliseconds from `opened` to the start of the present silence (or of the present request head).
     quiet_since: AtomicU64,
     /// Milliseconds from `opened` to the moment when a write began to wait, plus one; 0 when no write waits.
@@ -160,6 +166,9 @@ impl Connection {
             in_flight: AtomicU32::new(0),
             served: AtomicBool::new(false),
             in_head: AtomicBool::new(false),
+            between: AtomicBool::new(true),
+            asked: AtomicBool::new(false),
+            flushed: AtomicBool::new(true),
             quiet_since: AtomicU64::new(0),
             write_blocked: AtomicU64::new(0),
             watch,
@@ -193,8 +202,14 @@ impl Connection {
         self.upgraded.load(Ordering::Acquire)
     }
 
+    /// hyper begins to serve the connection, at first or again.
+    pub(crate) fn http_began(&self) {
+        self.asked.store(false, Ordering::Relaxed);
+    }
+
     /// A request has begun, which [`Self::request_ended`] ends.
     pub(crate) fn request_began(&self) {
+        self.asked.store(true, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -202,6 +217,7 @@ impl Connection {
     pub(crate) fn request_ended(&self) {
         if self.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.served.store(true, Ordering::Relaxed);
+            self.flushed.store(false, Ordering::Relaxed);
             self.quiet_since.store(self.elapsed(), Ordering::Relaxed);
         }
     }
@@ -222,7 +238,45 @@ impl Connection {
         self.in_head.load(Ordering::Relaxed)
     }
 
-    /// Whether a write waits for the caller.
+    /// Notes whether the bytes so far are whole requests, and at most the start of a short head.
+    pub(crate) fn is_now_between(&self, requests: bool) {
+        self.between.store(requests, Ordering::Relaxed);
+    }
+
+    /// Notes that all that hyper had to write is written.
+    pub(crate) fn flushed(&self) {
+        if !self.flushed.load(Ordering::Relaxed) {
+            self.flushed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether requests are in flight.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether nothing is under way but the start of a short head: the HTTP state holds nothing that is missed later, and
+    /// has served its request.
+    pub(crate) fn rests(&self) -> bool {
+        !self.is_busy()
+            && self.asked.load(Ordering::Relaxed)
+            && self.between.load(Ordering::Relaxed)
+            && self.flushed.load(Ordering::Relaxed)
+            && self.write_blocked.load(Ordering::Relaxed) == 0
+            && !self.is_upgraded()
+    }
+
+    /// Whether a request was answered.
+    pub(crate) fn has_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// The start of the present silence, or of the present head, or of the connection.
+    pub(crate) fn quiet_since(&self) -> Instant {
+        self.at(self.quiet_since.load(Ordering::Relaxed))
+    }
+
+    /// Notes whether a write waits for the caller.
     pub(crate) fn write_waits(&self, waits: bool) {
         let before = self.write_blocked.load(Ordering::Relaxed);
         if waits && before == 0 {
@@ -238,13 +292,15 @@ impl Connection {
         if blocked != 0 && now >= self.at(blocked) + limits.idle {
             return Silence::Stuck;
         }
-        if self.in_flight.load(Ordering::Relaxed) != 0 {
+        if self.is_busy() {
             return Silence::Until(now + limits.idle);
         }
-        let since = self.at(self.quiet_since.load(Ordering::Relaxed));
-        let first = !self.served.load(Ordering::Relaxed);
-        let (limit, verdict) =
-            if self.is_in_head() || first { (limits.header, Silence::Stuck) } else { (limits.idle, Silence::Idle) };
+        let since = self.quiet_since();
+        let (limit, verdict) = if self.is_in_head() || !self.has_served() {
+            (limits.header, Silence::Stuck)
+        } else {
+            (limits.idle, Silence::Idle)
+        };
         if now >= since + limit { verdict } else { Silence::Until(since + limit) }
     }
 

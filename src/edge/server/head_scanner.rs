@@ -14,7 +14,8 @@ use memchr::memchr;
 
 use self::state::{Field, ScanState};
 
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The first bytes of an HTTP/2 connection.
+pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The scanner of one connection.
 #[derive(Debug)]
@@ -25,11 +26,13 @@ pub struct HeadScanner {
     chunked: bool,
     /// Bytes of the present chunk that are still to come.
     chunk: u64,
+    /// Heads that are complete.
+    heads: u32,
 }
 
 impl Default for HeadScanner {
     fn default() -> Self {
-        Self { at: ScanState::Preface(0), length: None, chunked: false, chunk: 0 }
+        Self { at: ScanState::Preface(0), length: None, chunked: false, chunk: 0, heads: 0 }
     }
 }
 
@@ -62,6 +65,23 @@ impl HeadScanner {
     /// Whether a request has begun and is not complete.
     pub fn is_in_request(&self) -> bool {
         !matches!(self.at, ScanState::Preface(0) | ScanState::Start | ScanState::Off)
+    }
+
+    /// Heads that were complete so far; the number may wrap around.
+    pub(crate) fn heads(&self) -> u32 {
+        self.heads
+    }
+
+    /// Complete heads in bytes that follow a request, and were scanned before.
+    pub(crate) fn heads_in(bytes: &[u8]) -> u32 {
+        let mut scanner = Self { at: ScanState::Start, ..Self::default() };
+        scanner.scan(&mut bytes.to_vec());
+        scanner.heads
+    }
+
+    /// Whether all requests so far are complete, and no further one has begun.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        matches!(self.at, ScanState::Preface(0) | ScanState::Start)
     }
 
     /// Stops scanning.
@@ -187,6 +207,7 @@ impl HeadScanner {
     }
 
     fn head_over(&mut self) -> ScanState {
+        self.heads = self.heads.wrapping_add(1);
         match self.length {
             _ if self.chunked => self.next_chunk(),
             None | Some(0) => ScanState::Start,

@@ -31,7 +31,7 @@ async fn an_open_stream_holds_the_drain_and_idle_ones_do_not() {
     busy.write(GET).await;
     busy.until("half").await;
     let mut silent = Caller::new(gate.address).await;
-    let draining = tokio::spawn(gate.drain.drain(LIMIT));
+    let draining = tokio::spawn(gate.drain.drain(Duration::ZERO, LIMIT));
     silent.ended().await;
     assert!(!draining.is_finished());
     go.notify_one();
@@ -47,7 +47,7 @@ async fn a_kept_alive_connection_is_closed_at_once() {
     let gate = gate(upstream);
     let mut caller = Caller::new(gate.address).await;
     caller.ask(GET).await;
-    assert_eq!(soon(gate.drain.drain(LIMIT * 10)).await, DrainOutcome::Complete);
+    assert_eq!(soon(gate.drain.drain(Duration::ZERO, LIMIT * 10)).await, DrainOutcome::Complete);
     caller.ended().await;
 }
 
@@ -57,7 +57,7 @@ async fn the_deadline_cuts() {
     let mut caller = Caller::new(gate.address).await;
     caller.write(GET).await;
     caller.until("half").await;
-    let outcome = soon(gate.drain.drain(Duration::from_millis(50))).await;
+    let outcome = soon(gate.drain.drain(Duration::ZERO, Duration::from_millis(50))).await;
     assert!(matches!(outcome, DrainOutcome::Cut(1..)), "{outcome:?}");
     caller.ended().await;
 }
@@ -69,7 +69,7 @@ async fn an_http2_stream_is_finished_first() {
     let (mut sender, connection) = http2_caller(gate.address).await;
     let request = http::Request::get("http://a/").body(http_body_util::Empty::new()).unwrap();
     let response = soon(sender.send_request(request)).await.unwrap();
-    let draining = tokio::spawn(gate.drain.drain(LIMIT));
+    let draining = tokio::spawn(gate.drain.drain(Duration::ZERO, LIMIT));
     go.notify_one();
     let body = soon(http_body_util::BodyExt::collect(response.into_body())).await.unwrap();
     assert_eq!(body.to_bytes(), "halfwhole");

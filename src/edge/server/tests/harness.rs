@@ -22,6 +22,7 @@ use crate::adapters::metrics::Metrics;
 use crate::adapters::net::body::Body;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::forward;
+use crate::edge::server::crowd::{Awake, Crowd};
 use crate::edge::server::{Connection, Handler, Server, bind};
 
 /// No test waits longer for anything.
@@ -102,15 +103,22 @@ pub(crate) fn gate_with(upstream: &config::Upstream, listen: &config::Listen) ->
 }
 
 pub(crate) fn serve(listen: &config::Listen, handler: impl Handler) -> Gate {
+    serve_with(Server::new(listen).unwrap(), listen, handler)
+}
+
+/// A gate in a crowd, as long as the second value lives: a connection is parked as soon as its answer is written.
+pub(crate) fn crowded(upstream: SocketAddr, listen: &config::Listen) -> (Gate, Vec<Awake>) {
+    let server = Server::new(listen).unwrap();
+    let crowd = Arc::clone(server.crowd());
+    let awake = (0..=Crowd::AWAKE).map(|_| crowd.awake()).collect();
+    (serve_with(server, listen, Passing(UpstreamClient::new(&upstream_config(upstream)).unwrap())), awake)
+}
+
+pub(crate) fn serve_with(server: Server, listen: &config::Listen, handler: impl Handler) -> Gate {
     let listener = bind(listen.address).unwrap();
     let address = listener.local_addr().unwrap();
     let (drain, watch) = drain::channel();
-    tokio::spawn(Server::new(listen).unwrap().serve(
-        listener,
-        Arc::new(handler),
-        watch,
-        Arc::new(Metrics::new().unwrap()),
-    ));
+    tokio::spawn(server.serve(listener, Arc::new(handler), watch, Arc::new(Metrics::new().unwrap())));
     Gate { address, drain }
 }
 

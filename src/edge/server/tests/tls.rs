@@ -128,6 +128,35 @@ async fn the_scanner_looks_inside_tls() {
 }
 
 #[tokio::test]
+async fn a_parked_connection_keeps_its_tls() {
+    let folder = Folder::new();
+    let mut listen = listen_config();
+    let pair = folder.pair("tls");
+    listen.tls = Some(pair.clone());
+    let (upstream, _received) = answering(OK).await;
+    let (gate, _awake) = crowded(upstream, &listen);
+    let mut stream = connect(gate.address, roots(&pair.certificate), b"http/1.1").await.unwrap();
+    let (first, rest) = ("GET / HTTP/1.1\r\nHo", "st: a\r\n\r\n");
+    for _ in 0..3 {
+        for piece in [first, rest] {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut answer = vec![0; 1024];
+        let count = soon(stream.read(&mut answer)).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let draining = tokio::spawn(gate.drain.drain(std::time::Duration::ZERO, LIMIT));
+    let mut rest = Vec::new();
+    // TLS ends in order, or this is an error.
+    soon(stream.read_to_end(&mut rest)).await.unwrap();
+    assert!(rest.is_empty());
+    drop(stream);
+    soon(draining).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_proxy_protocol_header_precedes_tls() {
     let folder = Folder::new();
     let mut listen = listen_config();

@@ -38,7 +38,7 @@ async fn a_tunnel_holds_the_drain_until_its_deadline() {
     let (mut socket, _) = soon(tokio_tungstenite::connect_async(format!("ws://{}/", gate.address))).await.unwrap();
     soon(socket.send(Message::text("a"))).await.unwrap();
     soon(socket.next()).await.unwrap().unwrap();
-    let outcome = soon(gate.drain.drain(std::time::Duration::from_millis(50))).await;
+    let outcome = soon(gate.drain.drain(std::time::Duration::ZERO, std::time::Duration::from_millis(50))).await;
     assert!(matches!(outcome, DrainOutcome::Cut(1..)), "{outcome:?}");
     assert!(!matches!(soon(socket.next()).await, Some(Ok(_))), "cut");
 }
