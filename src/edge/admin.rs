@@ -1,10 +1,15 @@
-//! Health, metrics and the loaded configuration, on their own listener.
+//! Health, metrics and the loaded configuration, on their own listener, which has a thread of its own: however busy the
+//! serving threads are, probes are answered.
 //!
-//! `/livez`: the process answers. `/readyz`, also named `/healthz`: configuration is loaded, the listener is bound
+//! `/livez`: the serving threads turn. `/readyz`, also named `/healthz`: configuration is loaded, the listener is bound
 //! and no shutdown has begun; `/readyz?include=upstream,jwks,store` checks more. `/metrics`, `/config`.
 
+mod visitors;
+
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,18 +20,100 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::adapters::config::summary;
-use crate::edge::health::Shared;
+use crate::edge::admin::visitors::Visitors;
+use crate::edge::health::{Pulse, Shared};
 
-/// Most connections at one time: scrapers and probes need few.
-const CONNECTIONS: usize = 64;
+/// How long a connection may be without a whole request head. Probes and scrapers open another one.
+const HEAD: Duration = Duration::from_secs(5);
 
-/// Serves until the task is dropped.
-pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let permits = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
+/// Checks of other systems at one time.
+const CHECKS: usize = 16;
+
+/// Long pages that are written at one time.
+const PAGES: usize = 2;
+
+/// Interval of the pulse.
+const BEAT: Duration = Duration::from_secs(1);
+
+const STUCK: &str = "serving: stuck for 10 s\n";
+
+/// The admin listener's thread. It ends when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct AdminThread {
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// What the requests share.
+struct Admin {
+    shared: Arc<Shared>,
+    /// The runtime that serves callers: their connections to other systems belong to it.
+    serving: Handle,
+    checks: Arc<Semaphore>,
+}
+
+impl AdminThread {
+    /// Starts the thread, in the runtime that serves callers.
+    pub(crate) fn start(listener: TcpListener, shared: Arc<Shared>) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(PAGES).build()?;
+        let listener = listener.into_std()?;
+        let (stop, stopped) = oneshot::channel();
+        let (over, ended) = oneshot::channel();
+        let admin = Admin { shared, serving: Handle::current(), checks: Arc::new(Semaphore::new(CHECKS)) };
+        let admin = Arc::new(admin);
+        admin.serving.spawn(beat(Arc::downgrade(&admin)));
+        thread::Builder::new().name("admin".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = count(&admin.shared.pulse) => {}
+                    () = accept(listener, &admin) => {}
+                }
+            });
+            runtime.shutdown_background();
+            drop(admin);
+            let _ = over.send(());
+        })?;
+        Ok(Self { stop, ended })
+    }
+
+    /// Ends the thread, and with it the listener.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        let _ = self.ended.await;
+    }
+}
+
+/// Beats in the runtime that serves callers, as long as the thread runs.
+async fn beat(admin: std::sync::Weak<Admin>) {
+    while let Some(admin) = admin.upgrade() {
+        admin.shared.pulse.beat();
+        drop(admin);
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+async fn count(pulse: &Pulse) {
+    let mut seconds = interval(BEAT);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        seconds.tick().await;
+        pulse.second();
+    }
+}
+
+async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the admin listener can't be used"),
+    };
+    let visitors = Arc::new(Visitors::default());
+    loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -35,55 +122,90 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 continue;
             }
         };
-        let shared = Arc::clone(&shared);
+        let visitor = Visitors::enter(&visitors);
+        let admin = Arc::clone(admin);
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let shared = Arc::clone(&shared);
-                async move { Ok::<_, Infallible>(respond(&request, &shared).await) }
+                let (admin, busy) = (Arc::clone(&admin), visitor.busy());
+                async move {
+                    let response = respond(&request, &admin).await;
+                    drop(busy);
+                    Ok::<_, Infallible>(response)
+                }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(10))
+                .header_read_timeout(HEAD)
                 .serve_connection(TokioIo::new(stream), service);
-            // A probe that hangs up needs no log line.
-            let _ = connection.await;
-            drop(permit);
+            tokio::select! {
+                // A probe that hangs up needs no log line.
+                _ = connection => {}
+                () = visitor.dismissed() => {}
+            }
         });
     }
 }
 
-async fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+async fn respond(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
+    let shared = &admin.shared;
     match request.uri().path() {
+        "/livez" if shared.pulse.is_lost() => text(StatusCode::SERVICE_UNAVAILABLE, STUCK),
         "/livez" => text(StatusCode::OK, "ok\n"),
-        "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), shared).await,
-        "/metrics" => {
-            shared.services.refresh_gauges();
-            match shared.services.metrics.exposition() {
-                Ok(body) => with_type(body, "text/plain; version=0.0.4; charset=utf-8"),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
-            }
-        }
-        "/config" => {
-            let state = shared.services.generation();
-            let mut summary = summary(&state.config);
-            if let Some(map) = summary.as_object_mut() {
-                map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-                map.insert("last_reload_error".into(), shared.last_reload_error().into());
-            }
-            with_type(serde_json::to_vec_pretty(&summary).unwrap_or_default(), "application/json")
-        }
+        "/readyz" | "/healthz" if shared.pulse.is_lost() => text(StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), admin).await,
+        "/metrics" => aside(shared, metrics).await,
+        "/config" => aside(shared, config).await,
         "/" => text(StatusCode::OK, "cambio: /livez /readyz /healthz /metrics /config\n"),
         _ => text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
 
+/// Writes a page that can be long on another thread, so that no probe waits.
+async fn aside(shared: &Arc<Shared>, page: fn(&Shared) -> Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let shared = Arc::clone(shared);
+    let written = tokio::task::spawn_blocking(move || page(&shared)).await;
+    written.unwrap_or_else(|error| text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")))
+}
+
+fn metrics(shared: &Shared) -> Response<Full<Bytes>> {
+    shared.services.refresh_gauges();
+    match shared.services.metrics.exposition() {
+        Ok(body) => with_type(body, "text/plain; version=0.0.4; charset=utf-8"),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
+    }
+}
+
+fn config(shared: &Shared) -> Response<Full<Bytes>> {
+    let state = shared.services.generation();
+    let mut summary = summary(&state.config);
+    if let Some(map) = summary.as_object_mut() {
+        map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        map.insert("last_reload_error".into(), shared.last_reload_error().into());
+    }
+    with_type(serde_json::to_vec_pretty(&summary).unwrap_or_default(), "application/json")
+}
+
+/// Checks of other systems run where callers are served.
+async fn ready(query: &str, admin: &Admin) -> Response<Full<Bytes>> {
+    let shared = Arc::clone(&admin.shared);
+    if query.is_empty() {
+        return checked(query, &shared).await;
+    }
+    let Ok(_check) = admin.checks.try_acquire() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "too many checks at one time\n");
+    };
+    let query = query.to_owned();
+    let checks = admin.serving.spawn(async move { checked(&query, &shared).await });
+    checks.await.unwrap_or_else(|_| text(StatusCode::SERVICE_UNAVAILABLE, "serving: stopping\n"))
+}
+
 /// One line per check; 503 if a check fails.
-async fn ready(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
+async fn checked(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
     let mut lines = vec![("serving", if shared.is_stopping() { Err("stopping".to_owned()) } else { Ok(()) })];
     let include = query.split('&').filter_map(|pair| pair.strip_prefix("include=")).flat_map(|list| list.split(','));
     for name in include {

@@ -22,12 +22,13 @@ use crate::adapters::metrics::Metrics;
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::discovery::differences;
+use crate::edge::admin::AdminThread;
 use crate::edge::gateway::generation::Generation;
 use crate::edge::gateway::services::Services;
 use crate::edge::gateway::setup_error::StartError;
 use crate::edge::health::Shared;
+use crate::edge::server;
 use crate::edge::server::Server;
-use crate::edge::{admin, server};
 use crate::words::clock::Clock;
 
 /// A Cambio that listens.
@@ -42,7 +43,7 @@ pub struct Running {
     drain: Drain,
     drain_timeout: Duration,
     serving: JoinHandle<()>,
-    admin_task: JoinHandle<()>,
+    admin_thread: AdminThread,
 }
 
 /// Loads the configuration, binds the listeners and serves.
@@ -99,10 +100,11 @@ pub fn start_with(
     let (reload, requests) = mpsc::sync_channel(1);
     let reloading = Reloading { path: path.to_owned(), environment, clock, watch, requests };
     reloading.start(Arc::clone(&shared))?;
-    let admin_task = tokio::spawn(admin::serve(private, Arc::clone(&shared)));
+    let admin_thread =
+        AdminThread::start(private, Arc::clone(&shared)).map_err(|error| StartError::Thread { error })?;
     let serving = tokio::spawn(server.serve(public, gateway, watch_drain, metrics));
     tracing::info!(%address, %admin, "cambio {} is serving", env!("CARGO_PKG_VERSION"));
-    Ok(Running { address, admin, shared, reload, drain, drain_timeout: listen.drain_timeout, serving, admin_task })
+    Ok(Running { address, admin, shared, reload, drain, drain_timeout: listen.drain_timeout, serving, admin_thread })
 }
 
 impl Running {
@@ -123,7 +125,7 @@ impl Running {
         let outcome = self.drain.drain(Duration::ZERO, self.drain_timeout).await;
         tracing::info!(?outcome, "drained");
         self.serving.abort();
-        self.admin_task.abort();
+        self.admin_thread.stop().await;
     }
 
     /// Waits until serving ends by itself, which happens only if the accept loop fails.

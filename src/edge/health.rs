@@ -1,6 +1,6 @@
-//! What the listeners share: the services, and whether Cambio is stopping.
+//! What the listeners share: the services, whether Cambio is stopping, and whether it still turns.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::adapters::metrics::LoadOutcome;
@@ -12,6 +12,8 @@ use crate::edge::gateway::setup_error::StartError;
 pub struct Shared {
     /// What all requests share.
     pub services: Arc<Services>,
+    /// Whether the threads that serve callers still turn.
+    pub pulse: Pulse,
     stopping: AtomicBool,
     last_reload_error: Mutex<Option<String>>,
 }
@@ -20,7 +22,7 @@ impl Shared {
     /// The state of a Cambio that has just started.
     pub fn new(services: Arc<Services>) -> Self {
         let (stopping, last_reload_error) = (AtomicBool::new(false), Mutex::new(None));
-        Self { services, stopping, last_reload_error }
+        Self { services, pulse: Pulse::default(), stopping, last_reload_error }
     }
 
     /// Notes that a stop is under way.
@@ -50,5 +52,46 @@ impl Shared {
         *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
         // Last, so that whoever sees the metric sees everything else.
         self.services.metrics.configuration_loaded(outcome, now);
+    }
+}
+
+/// Tells whether the threads that serve callers still turn. A task of theirs beats; another thread counts the seconds
+/// since the last beat. Because the other thread counts, a process that was stopped for a while is not found dead.
+#[derive(Debug, Default)]
+pub struct Pulse(AtomicU32);
+
+impl Pulse {
+    /// Seconds without a beat after which callers are no longer served.
+    pub const LOST: u32 = 10;
+
+    /// The threads turn.
+    pub fn beat(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Another second has passed.
+    pub fn second(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the threads have not turned for [`Self::LOST`] seconds.
+    pub fn is_lost(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::LOST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pulse;
+
+    #[test]
+    fn a_pulse_is_lost_after_seconds_without_a_beat() {
+        let pulse = Pulse::default();
+        (1..Pulse::LOST).for_each(|_| pulse.second());
+        assert!(!pulse.is_lost());
+        pulse.second();
+        assert!(pulse.is_lost());
+        pulse.beat();
+        assert!(!pulse.is_lost());
     }
 }
