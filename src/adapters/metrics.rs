@@ -131,6 +131,11 @@ impl Metrics {
         self.families.connections.dec();
     }
 
+    /// Connections that are open now.
+    pub fn open_connections(&self) -> i64 {
+        self.families.connections.get()
+    }
+
     /// A TLS handshake failed or took too long.
     pub fn handshake_failed(&self) {
         self.families.handshake_failures.inc();

@@ -28,17 +28,23 @@ async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>)
     let listen = |kind| signal(kind).map_err(|error| CommandFailure(format!("signals: {error}")));
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut quit = listen(SignalKind::quit())?;
     let mut hangup = listen(SignalKind::hangup())?;
+    let mut reopen = listen(SignalKind::user_defined1())?;
+    // Nothing is done for this one, but it must not end the process.
+    let _second = listen(SignalKind::user_defined2())?;
     let mut running = app::start_with(config, &path, environment, Clock::System).map_err(CommandFailure::of)?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            _ = quit.recv() => break,
+            _ = reopen.recv() => running.reopen_audit(),
             _ = hangup.recv() => running.reload(),
             () = running.ended() => return Err(CommandFailure("the listener ended".into())),
         }
     }
-    tracing::info!("stopping: no new connections, requests in flight are finished");
+    tracing::info!("stopping: for a moment callers are still served, then requests in flight are finished");
     running.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -31,6 +31,9 @@ use crate::edge::server;
 use crate::edge::server::Server;
 use crate::words::clock::Clock;
 
+/// How long a Cambio that stops goes on serving: callers who use their connections learn that they end.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// A Cambio that listens.
 #[derive(Debug)]
 pub struct Running {
@@ -119,10 +122,20 @@ impl Running {
         &self.shared
     }
 
-    /// Stops: no new connections, requests in flight get `listen.drainTimeout`.
+    /// Opens the audit file anew, as SIGUSR1 does.
+    pub fn reopen_audit(&self) {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || reopen_audit(&shared));
+    }
+
+    /// Stops. Readiness ends at once. For a moment, callers are still served, and learn with their answers that they must
+    /// connect elsewhere. Then there are no new connections, and requests in flight get the rest of
+    /// `listen.drainTimeout`.
     pub async fn stop(self) {
         self.shared.stop();
-        let outcome = self.drain.drain(Duration::ZERO, self.drain_timeout).await;
+        let alone = self.shared.services.metrics.open_connections() == 0;
+        let notice = if alone { Duration::ZERO } else { NOTICE.min(self.drain_timeout / 2) };
+        let outcome = self.drain.drain(notice, self.drain_timeout).await;
         tracing::info!(?outcome, "drained");
         self.serving.abort();
         self.admin_thread.stop().await;
@@ -165,9 +178,7 @@ impl Reloading {
         loop {
             let unsettled = match self.requests.recv_timeout(self.watch.pause()) {
                 Ok(()) => {
-                    if let Err(error) = shared.services.audit.reopen() {
-                        tracing::error!(%error, "the audit file could not be opened again; lines still go to the old file");
-                    }
+                    reopen_audit(shared);
                     Some(BTreeSet::new())
                 }
                 Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
@@ -206,6 +217,12 @@ impl Reloading {
         services.replace(state);
         compare_endpoints(services);
         Ok(())
+    }
+}
+
+fn reopen_audit(shared: &Shared) {
+    if let Err(error) = shared.services.audit.reopen() {
+        tracing::error!(%error, "the audit file could not be opened again; lines still go to the old file");
     }
 }
 

@@ -1,61 +1,17 @@
 //! The limit of open files, on the built binary.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::client::{self, DEADLINE};
+use crate::support::client;
 use crate::support::echo::Echo;
 use crate::support::files::Folder;
+use crate::support::process::Process;
 use crate::support::world::{Plan, until};
-
-/// A Cambio that runs as a process with limits of its own.
-struct Process {
-    child: Child,
-    log: Receiver<String>,
-    said: Vec<String>,
-    address: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Process {
-    /// Starts the binary with a soft and a hard limit of open files.
-    fn start(folder: &Folder, soft: u32, hard: u32) -> Self {
-        let mut child = limited(folder, "serve", soft, hard).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, log) = channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut said = Vec::new();
-        let serving = loop {
-            let line = log.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("no start: {said:#?}"));
-            said.push(line.clone());
-            if line.contains("is serving") {
-                break line;
-            }
-        };
-        let address =
-            |key: &str| serving.split(key).nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
-        Self { address: address("address="), admin: address("admin="), child, log, said }
-    }
-
-    /// Everything that was logged so far.
-    fn said(&mut self) -> String {
-        self.said.extend(self.log.try_iter());
-        self.said.join("\n")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn limited(folder: &Folder, command: &str, soft: u32, hard: u32) -> Command {
     let mut shell = Command::new("sh");
@@ -91,7 +47,7 @@ async fn plan(max_connections: usize) -> (Plan, Echo) {
 #[tokio::test]
 async fn the_soft_limit_is_raised() {
     let (plan, _echo) = plan(100).await;
-    let mut cambio = Process::start(&plan.folder, 40, 1000);
+    let mut cambio = Process::start(&mut limited(&plan.folder, "serve", 40, 1000));
     let mut callers = callers(cambio.address, 100).await;
     for (number, caller) in callers.iter_mut().enumerate() {
         assert!(get(caller).await.unwrap().starts_with("HTTP/1.1 200"), "{number}");
@@ -102,7 +58,7 @@ async fn the_soft_limit_is_raised() {
 #[tokio::test]
 async fn callers_wait_before_descriptors_run_out() {
     let (plan, _echo) = plan(10_000).await;
-    let mut cambio = Process::start(&plan.folder, 64, 128);
+    let mut cambio = Process::start(&mut limited(&plan.folder, "serve", 64, 128));
     let warning = "listen.maxConnections is 10000, which needs 20128 file descriptors, but the process may open 128";
     assert!(cambio.said().contains(warning), "{}", cambio.said());
 

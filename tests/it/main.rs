@@ -60,6 +60,7 @@ mod reload;
 mod sender_constrained;
 mod session_end;
 mod shared_secrets;
+mod signals;
 mod signing_keys;
 mod startup;
 mod strangers;

@@ -13,6 +13,7 @@ pub mod form;
 pub mod forward_proxy;
 pub mod golden;
 pub mod lenient;
+pub mod process;
 pub mod proof;
 pub mod raw;
 pub mod redis;
