@@ -9,6 +9,7 @@ mod bell;
 mod crowd;
 mod proxy_protocol;
 mod serving;
+mod streams;
 mod watched;
 
 pub use crate::adapters::net::connection::{Connection, ConnectionFacts, Limits};

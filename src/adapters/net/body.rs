@@ -33,7 +33,7 @@ pub enum BodyError {
     /// The peer broke the connection or its framing.
     #[error("the body broke off: {0}")]
     Broken(#[from] hyper::Error),
-    /// The peer stayed silent for longer than the limit.
+    /// The peer stayed silent for longer than the limit, or was slow for too long.
     #[error("the body made no progress for {} ms", .0.as_millis())]
     Idle(Duration),
     /// The reader of the streamed body ended it.
@@ -97,17 +97,17 @@ impl Body {
         Self(Kind::Full { data, trailers: trailers.map(Box::new) })
     }
 
-    /// Content that streams, in either direction. The body fails after `idle` without progress.
-    pub fn upstream(incoming: Incoming, idle: Duration) -> Self {
-        Self::stream(incoming, idle, None)
+    /// A caller's content, which streams. The body fails if the caller is silent for `idle`, or slow for long.
+    pub fn of_caller(incoming: Incoming, idle: Duration) -> Self {
+        Self::stream(incoming, Idle::of_caller(idle), None)
     }
 
     /// The identity provider's answer. When it has been read to its end, the connection returns to the pool.
     pub(crate) fn leased(incoming: Incoming, idle: Duration, lease: Lease<Self>) -> Self {
-        Self::stream(incoming, idle, Some(lease))
+        Self::stream(incoming, Idle::new(idle), Some(lease))
     }
 
-    fn stream(incoming: Incoming, idle: Duration, lease: Option<Lease<Self>>) -> Self {
+    fn stream(incoming: Incoming, idle: Idle, lease: Option<Lease<Self>>) -> Self {
         if incoming.is_end_stream() {
             lease.into_iter().for_each(Lease::release);
             return Self::empty();
@@ -115,7 +115,7 @@ impl Body {
         Self(Kind::Stream(Stream {
             prefix: Bytes::new(),
             incoming,
-            idle: Idle::new(idle),
+            idle,
             lease,
             progress: None,
             reader: None,
@@ -283,7 +283,7 @@ impl Stream {
             self.lease = None;
             return Poll::Ready(Some(Err(BodyError::Idle(silence))));
         };
-        self.idle.ended();
+        self.idle.ended(moved(frame.as_ref()));
         if let Some(progress) = &self.progress {
             progress.made();
         }
@@ -311,6 +311,11 @@ impl Stream {
             (frame, _) => frame.map_err(BodyError::Broken),
         }))
     }
+}
+
+/// The bytes of a frame.
+fn moved<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> usize {
+    frame.and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
 }
 
 /// Reads a whole body of at most `limit` bytes within `timeout`, and its trailers.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::adapters::config::Listen;
 use crate::adapters::drain;
+use crate::adapters::net::progress::Patience;
 use crate::judgement::client::certificate::ClientCertificate;
 
 /// A caller's connection. Everything that uses the connection holds this value, a WebSocket tunnel included. Its drop
@@ -34,6 +35,9 @@ pub struct Connection {
     quiet_since: AtomicU64,
     /// Milliseconds from `opened` to the moment when a write began to wait, plus one; 0 when no write waits.
     write_blocked: AtomicU64,
+    /// Bytes that were written since the last wait, and microseconds of patience that waits have used up.
+    written: AtomicU64,
+    patience_used: AtomicU64,
     watch: drain::DrainWatch,
     _held: Box<dyn Any + Send + Sync>,
 }
@@ -140,7 +144,7 @@ impl ListedProxies {
 pub struct Limits {
     /// For a request head. The time of the first head begins with the accept.
     pub header: Duration,
-    /// For a connection without a request, and for a write that the caller does not accept.
+    /// For a connection without a request, and for a caller who does not take what is written.
     pub idle: Duration,
 }
 
@@ -171,6 +175,8 @@ impl Connection {
             flushed: AtomicBool::new(true),
             quiet_since: AtomicU64::new(0),
             write_blocked: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            patience_used: AtomicU64::new(0),
             watch,
             _held: Box::new(held),
         }
@@ -276,21 +282,39 @@ impl Connection {
         self.at(self.quiet_since.load(Ordering::Relaxed))
     }
 
-    /// Notes whether a write waits for the caller.
-    pub(crate) fn write_waits(&self, waits: bool) {
-        let before = self.write_blocked.load(Ordering::Relaxed);
-        if waits && before == 0 {
+    /// A write waits for the caller.
+    pub(crate) fn write_waits(&self) {
+        if self.write_blocked.load(Ordering::Relaxed) == 0 {
             self.write_blocked.store(self.elapsed() + 1, Ordering::Relaxed);
-        } else if !waits && before != 0 {
-            self.write_blocked.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// The caller's system took so many bytes. Only the connection's task writes, so no other counts meanwhile.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        let written = self.written.load(Ordering::Relaxed).saturating_add(bytes as u64);
+        let blocked = self.write_blocked.load(Ordering::Relaxed);
+        if blocked == 0 {
+            self.written.store(written, Ordering::Relaxed);
+            return;
+        }
+        self.write_blocked.store(0, Ordering::Relaxed);
+        self.written.store(0, Ordering::Relaxed);
+        let mut patience = self.patience();
+        patience.waited(self.at(blocked).elapsed(), written);
+        let used = u64::try_from(patience.used.as_micros()).unwrap_or(u64::MAX);
+        self.patience_used.store(used, Ordering::Relaxed);
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { used: Duration::from_micros(self.patience_used.load(Ordering::Relaxed)) }
     }
 
     /// What the silence requires at `now`.
     pub(crate) fn silence(&self, limits: Limits, now: Instant) -> Silence {
         let blocked = self.write_blocked.load(Ordering::Relaxed);
-        if blocked != 0 && now >= self.at(blocked) + limits.idle {
-            return Silence::Stuck;
+        if blocked != 0 {
+            let until = self.at(blocked) + self.patience().left(limits.idle);
+            return if now >= until { Silence::Stuck } else { Silence::Until(until) };
         }
         if self.is_busy() {
             return Silence::Until(now + limits.idle);

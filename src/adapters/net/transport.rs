@@ -13,6 +13,11 @@ use tokio_rustls::TlsStream;
 /// After this silence the kernel probes whether the peer still exists. Tunnels have no other limit.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// Bytes that the kernel takes before it has sent what it took earlier. Without this limit it takes megabytes, and a
+/// connection looks silent while its peer reads them.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
 /// Most lines of a head, in either direction. Bytes are the limit that counts (`listen.maxHeaderBytes`): hyper prepares a
 /// place for each line before it reads a head, and this number bounds them. nginx has the same default.
 pub(crate) const MAX_HEADER_LINES: usize = 1000;
@@ -26,9 +31,11 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Sets the options of every connection: small writes go out at once, and dead peers are noticed.
+/// Sets the options of every connection: small writes go out at once, the kernel buffers little, and dead peers are noticed.
 pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
 }
 

@@ -5,10 +5,12 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::adapters::net::progress::Idle;
 use crate::adapters::net::transport::Transport;
 
 /// Bytes of the longest read. hyper doubles its buffer whenever a read fills the buffer, up to the limit of an answer's head.
@@ -19,9 +21,11 @@ const LONGEST_READ: u64 = 15 * 1024;
 /// The connection. A failed write does not end it: a server may answer early (413, 401) and close while the request is
 /// still being sent, and then its answer waits to be read. What is written afterwards is lost, and the reader meets the
 /// end of the connection.
+/// A server that reads nothing for too long ends the connection.
 pub(crate) struct Wire {
     transport: Take<Transport>,
     state: Arc<WireState>,
+    unread: Idle,
     _place: OwnedSemaphorePermit,
 }
 
@@ -99,8 +103,9 @@ impl WireState {
 
 impl Wire {
     /// A connection that takes up `place` until it is closed.
-    pub(crate) fn new(transport: Transport, place: OwnedSemaphorePermit) -> Self {
-        Self { transport: transport.take(LONGEST_READ), state: Arc::default(), _place: place }
+    /// Its server may leave for `idle` unread what is written.
+    pub(crate) fn new(transport: Transport, idle: Duration, place: OwnedSemaphorePermit) -> Self {
+        Self { transport: transport.take(LONGEST_READ), state: Arc::default(), unread: Idle::new(idle), _place: place }
     }
 
     /// What is known of the connection.
@@ -109,8 +114,21 @@ impl Wire {
     }
 
     /// The outcome of a write of `size` bytes.
-    fn wrote(&self, size: usize, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match ready!(outcome) {
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        size: usize,
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let outcome = if outcome.is_pending() {
+            ready!(self.unread.poll(cx));
+            tracing::warn!("the identity provider does not read what Cambio sends");
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            self.unread.ended(0);
+            ready!(outcome)
+        };
+        match outcome {
             Err(error) if is_gone(&error) && !self.state.tunnels.load(Ordering::Relaxed) => {
                 self.state.deaf.store(true, Ordering::Relaxed);
                 Poll::Ready(Ok(size))
@@ -146,7 +164,7 @@ impl AsyncWrite for Wire {
             buf.len()
         } else {
             let outcome = Pin::new(this.transport.get_mut()).poll_write(cx, buf);
-            ready!(this.wrote(buf.len(), outcome))?
+            ready!(this.wrote(cx, buf.len(), outcome))?
         };
         this.state.record(size, std::iter::once(buf));
         Poll::Ready(Ok(size))
@@ -158,7 +176,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(()));
         }
         let outcome = Pin::new(this.transport.get_mut()).poll_flush(cx);
-        this.wrote(0, outcome.map_ok(|()| 0)).map_ok(|_| ())
+        this.wrote(cx, 0, outcome.map_ok(|()| 0)).map_ok(|_| ())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -176,7 +194,7 @@ impl AsyncWrite for Wire {
             all
         } else {
             let outcome = Pin::new(this.transport.get_mut()).poll_write_vectored(cx, bufs);
-            ready!(this.wrote(all, outcome))?
+            ready!(this.wrote(cx, all, outcome))?
         };
         this.state.record(size, bufs.iter().map(|buf| &**buf));
         Poll::Ready(Ok(size))

@@ -30,6 +30,7 @@ pub(crate) struct Connector {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
+    idle: Duration,
     /// Descriptors for connections.
     places: Arc<Semaphore>,
 }
@@ -61,7 +62,7 @@ impl Connector {
             None
         };
         let port = config.authority.port_u16().unwrap_or(if https { 443 } else { 80 });
-        Ok(Self { host, port, tls, timeout: config.connect_timeout, places })
+        Ok(Self { host, port, tls, timeout: config.connect_timeout, idle: config.idle_timeout, places })
     }
 
     /// A connection that is ready for a request, within the time limit.
@@ -70,7 +71,7 @@ impl Connector {
         let wire = tokio::time::timeout(self.timeout, self.open())
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(self.timeout))?
-            .map(|transport| Wire::new(transport, place))
+            .map(|transport| Wire::new(transport, self.idle, place))
             .map_err(UpstreamError::Connect)?;
         let state = wire.state();
         let (sender, connection) = http1::Builder::new()

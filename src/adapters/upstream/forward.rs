@@ -1,6 +1,7 @@
 //! The plain proxy: forwards a caller's request and its answer unchanged, WebSocket tunnels included.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
@@ -12,6 +13,7 @@ use tokio::io::copy_bidirectional;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
+use crate::adapters::net::unread::MustRead;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::error::UpstreamError;
 use crate::adapters::upstream::forwarded::PublicOrigin;
@@ -57,7 +59,7 @@ pub async fn pass(
     let mut response = upstream.send(Request::from_parts(head, body)).await?;
     *response.version_mut() = Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return tunnel(response, caller, connection);
+        return tunnel(response, caller, connection, upstream.idle_timeout());
     }
     headers::strip_hop_by_hop(response.headers_mut());
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -91,11 +93,12 @@ fn to_origin_form(uri: &mut Uri) {
 }
 
 /// Answers 101 and starts the tunnel. A half-close is forwarded. The tunnel counts as a connection, and ends at a
-/// drain's deadline.
+/// drain's deadline, or when a side has taken nothing for `idle`; silence does not end it.
 fn tunnel(
     mut response: Response<Body>,
     caller: Option<OnUpgrade>,
     connection: &Arc<Connection>,
+    idle: Duration,
 ) -> Result<Response<Body>, UpstreamError> {
     let Some((caller, upstream)) = caller.zip(response.extensions_mut().remove::<OnUpgrade>()) else {
         return Err(UpstreamError::Garbage("101 without a WebSocket upgrade in the request".to_owned()));
@@ -111,7 +114,7 @@ fn tunnel(
     tokio::spawn(async move {
         let mut watch = connection.watch();
         tokio::select! {
-            () = copy(caller, upstream) => {}
+            () = copy(caller, upstream, idle) => {}
             () = watch.cut() => {}
         }
         drop(connection);
@@ -119,12 +122,13 @@ fn tunnel(
     Ok(response)
 }
 
-async fn copy(caller: OnUpgrade, upstream: OnUpgrade) {
+async fn copy(caller: OnUpgrade, upstream: OnUpgrade, idle: Duration) {
     let ends = tokio::try_join!(caller, upstream);
     let Ok((caller, upstream)) = ends.inspect_err(|error| tracing::debug!(%error, "upgrade failed")) else {
         return;
     };
-    if let Err(error) = copy_bidirectional(&mut TokioIo::new(caller), &mut TokioIo::new(upstream)).await {
+    let [mut caller, mut upstream] = [caller, upstream].map(|end| MustRead::new(TokioIo::new(end), idle));
+    if let Err(error) = copy_bidirectional(&mut caller, &mut upstream).await {
         tracing::debug!(%error, "tunnel broke");
     }
 }

@@ -30,7 +30,7 @@ impl Handler for Services {
         };
         let (way, mut response) = match route {
             Route::Pass => {
-                let body = Body::upstream(body, self.upstream.idle_timeout());
+                let body = Body::of_caller(body, generation.config.listen.idle_timeout);
                 (Way::Pass, context.pass(head, body).await)
             }
             Route::Form => (Way::Form, context.form(head, body).await),

@@ -59,7 +59,7 @@ impl RequestContext<'_> {
     /// Sends the original bytes. A form must have no governed grant.
     async fn send_through(self, head: Parts, body: Incoming) -> Result<Response<Body>, Refusal> {
         if !may_be_form(&head) {
-            let body = Body::upstream(body, self.services.upstream.idle_timeout());
+            let body = Body::of_caller(body, self.generation.config.listen.idle_timeout);
             return self.send_original(head, body).await;
         }
         let form = self.services.read_form(self.generation, body).await?;

@@ -38,7 +38,7 @@ pub(super) async fn respond(
         return (Way::Own, respond::fault(Reason::Internal, head.uri.path()));
     };
     if head.method == Method::GET && !is_in_head(realm, endpoint, &head) {
-        let body = Body::upstream(body, context.services.upstream.idle_timeout());
+        let body = Body::of_caller(body, context.generation.config.listen.idle_timeout);
         return (Way::Pass, context.pass(head, body).await);
     }
     let read = match head.method {

@@ -8,6 +8,7 @@ pub(crate) mod harness;
 mod limits;
 mod parked;
 mod reuse;
+mod slow;
 mod streaming;
 mod tls;
 mod websocket;

@@ -146,8 +146,12 @@ impl Watched {
         }
     }
 
-    fn wrote<T>(&self, outcome: Poll<T>) -> Poll<T> {
-        self.connection.write_waits(outcome.is_pending());
+    fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &outcome {
+            Poll::Pending => self.connection.write_waits(),
+            Poll::Ready(Ok(bytes)) => self.connection.wrote(*bytes),
+            Poll::Ready(Err(_)) => {}
+        }
         outcome
     }
 }
@@ -198,7 +202,7 @@ impl AsyncWrite for Watched {
         // Without TLS there is nothing to flush, so the outcome tells nothing about a waiting write.
         match this.transport {
             Transport::Plain(_) => outcome,
-            Transport::Tls(_) => this.wrote(outcome),
+            Transport::Tls(_) => this.wrote(outcome.map_ok(|()| 0)).map_ok(|_| ()),
         }
     }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 
 use crate::adapters::config;
 use crate::adapters::net::connection::Limits;
 use crate::adapters::net::transport::MAX_HEADER_LINES;
 use crate::edge::server::crowd::Crowd;
+use crate::edge::server::streams::StreamExecutor;
 
 /// hyper's lower bound.
 const MIN_BUFFER: usize = 8192;
@@ -39,7 +40,7 @@ pub(crate) struct Protocol {
     pub(super) http1: conn::http1::Builder,
     /// For the last answer of a connection: it says `Connection: close`.
     pub(super) last: conn::http1::Builder,
-    pub(super) http2: conn::http2::Builder<TokioExecutor>,
+    pub(super) http2: conn::http2::Builder<StreamExecutor>,
     pub(crate) limits: Limits,
     pub(crate) crowd: Arc<Crowd>,
 }
@@ -59,7 +60,7 @@ impl Protocol {
             .max_buf_size(listen.max_header_bytes.max(MIN_BUFFER));
         let mut last = http1.clone();
         last.keep_alive(false);
-        let mut http2 = conn::http2::Builder::new(TokioExecutor::new());
+        let mut http2 = conn::http2::Builder::new(StreamExecutor::new(listen.idle_timeout));
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

@@ -14,6 +14,7 @@ use hyper::service::{HttpService, service_fn};
 use crate::adapters::net::body::{Body, BodyError};
 use crate::adapters::net::connection::Connection;
 use crate::edge::server::handler::Handler;
+use crate::edge::server::streams;
 
 /// Counts the handler's requests as in flight.
 pub(super) fn service<H: Handler>(
@@ -59,7 +60,9 @@ impl http_body::Body for Counted {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let frame = Pin::new(&mut self.get_mut().body).poll_frame(cx);
+        streams::note(&frame);
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

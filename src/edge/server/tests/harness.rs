@@ -46,7 +46,7 @@ pub(crate) struct Passing(pub(crate) UpstreamClient);
 
 impl Handler for Passing {
     async fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> Response<Body> {
-        let request = request.map(|body| Body::upstream(body, self.0.idle_timeout()));
+        let request = request.map(|body| Body::of_caller(body, self.0.idle_timeout()));
         forward::pass(&self.0, request, None, connection).await.unwrap_or_else(|error| {
             let mut response = Response::new(Body::full(format!("{}", error.reason())));
             *response.status_mut() = StatusCode::BAD_GATEWAY;
