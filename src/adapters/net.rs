@@ -9,6 +9,7 @@ pub(crate) mod pool;
 pub(crate) mod progress;
 pub mod proxied;
 pub(crate) mod transport;
+pub mod turns;
 pub(crate) mod unread;
 pub mod url;
 pub mod via;

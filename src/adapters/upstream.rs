@@ -10,5 +10,6 @@ pub mod max_forwards;
 pub mod origins;
 
 mod again;
+mod asked;
 mod connect;
 mod forwarded;

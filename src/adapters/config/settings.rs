@@ -102,6 +102,8 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Longest pause within a body.
     pub idle_timeout: Duration,
+    /// Most connections in use at one time.
+    pub max_connections: usize,
 }
 
 impl Upstream {

@@ -111,6 +111,7 @@ fn upstream() -> UpstreamClient {
         connect_timeout: limit,
         response_timeout: limit,
         idle_timeout: limit,
+        max_connections: 1024,
     })
     .unwrap()
 }

@@ -27,6 +27,11 @@ enum Kind {
     Stream(Stream),
 }
 
+/// How long, and up to which size, the rest of an answer is read that nobody wants, so that its connection can be used
+/// again.
+const REST_TIME: Duration = Duration::from_secs(1);
+const REST_SIZE: u64 = 64 * 1024;
+
 /// Why a body is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -124,9 +129,9 @@ impl Body {
     }
 
     /// Content that was already read from `rest`, followed by `rest`.
-    pub fn prefixed(data: impl Into<Bytes>, rest: Self) -> Self {
+    pub fn prefixed(data: impl Into<Bytes>, mut rest: Self) -> Self {
         let data = data.into();
-        match rest.0 {
+        match std::mem::replace(&mut rest.0, Kind::Empty) {
             Kind::Empty => Self::full(data),
             Kind::Full { data: tail, trailers } => Self(Kind::Full { data: joined(data, tail), trailers }),
             Kind::Stream(mut stream) => {
@@ -160,6 +165,17 @@ impl Body {
     pub(crate) fn watch_progress(&mut self) -> Option<Arc<Progress>> {
         let Kind::Stream(stream) = &mut self.0 else { return None };
         Some(Arc::clone(stream.progress.get_or_insert_default()))
+    }
+}
+
+/// An answer that nobody wants any more gives its connection back, if little is left of it.
+impl Drop for Body {
+    fn drop(&mut self) {
+        if matches!(&self.0, Kind::Stream(Stream { lease: Some(_), .. }))
+            && let Kind::Stream(stream) = std::mem::replace(&mut self.0, Kind::Empty)
+        {
+            stream.let_go();
+        }
     }
 }
 
@@ -274,6 +290,23 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Stream {
+    fn let_go(mut self) {
+        let left = self.incoming.size_hint();
+        // Without a length, the end may be near.
+        if left.lower() > REST_SIZE || left.upper().is_some_and(|left| left > REST_SIZE) {
+            return;
+        }
+        let Some(lease) = self.lease.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let limit = usize::try_from(REST_SIZE).unwrap_or(usize::MAX);
+                if discard(self.incoming, limit, REST_TIME).await {
+                    lease.release();
+                }
+            });
+        }
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if !self.prefix.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.prefix)))));
@@ -311,6 +344,23 @@ impl Stream {
             (frame, _) => frame.map_err(BodyError::Broken),
         }))
     }
+}
+
+/// Reads a body to its end, and returns whether it ended within the limits.
+async fn discard(mut body: Incoming, limit: usize, time: Duration) -> bool {
+    let read = async {
+        let mut left = limit;
+        loop {
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            let Some(frame) = frame else { return true };
+            let size = moved(Some(&frame));
+            if frame.is_err() || size > left {
+                return false;
+            }
+            left -= size;
+        }
+    };
+    tokio::time::timeout(time, read).await.unwrap_or(false)
 }
 
 /// The bytes of a frame.

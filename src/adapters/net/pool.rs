@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use crate::adapters::net::turns::Turn;
 use crate::adapters::net::wire::WireState;
 
 /// Most idle connections, as many as the proxies that Cambio is compared with keep.
@@ -44,49 +45,97 @@ struct Idle<B> {
     since: Instant,
 }
 
-/// A connection in use. A drop closes it, [`Lease::release`] returns it to the pool.
+/// How long a connection, whose answer is complete, may take until it is ready for somebody who waits.
+const READY_TIME: Duration = Duration::from_secs(1);
+
+/// A connection in use, and the turn that it is used in. [`Lease::release`] returns the connection to the pool. A drop
+/// returns it if it was not used, and closes it otherwise.
 #[derive(Debug)]
-pub(crate) struct Lease<B> {
+pub(crate) struct Lease<B: Send + 'static> {
+    held: Option<Held<B>>,
+    pool: Arc<Pool<B>>,
+}
+
+#[derive(Debug)]
+struct Held<B> {
     sender: SendRequest<B>,
     wire: Arc<WireState>,
-    pool: Arc<Pool<B>>,
+    turn: Turn,
+    used: bool,
+}
+
+impl<B: Send + 'static> Drop for Lease<B> {
+    fn drop(&mut self) {
+        if self.held.as_ref().is_some_and(|held| !held.used) {
+            self.put_back();
+        }
+    }
 }
 
 impl<B: Send + 'static> Lease<B> {
     /// A new connection that will return to this pool.
-    pub(crate) fn new(sender: SendRequest<B>, wire: Arc<WireState>, pool: &Arc<Pool<B>>) -> Self {
+    pub(crate) fn new(sender: SendRequest<B>, wire: Arc<WireState>, turn: Turn, pool: &Arc<Pool<B>>) -> Self {
         pool.pruner.call_once(|| pool.keep_pruned());
-        Self { sender, wire, pool: Arc::clone(pool) }
+        Self { held: Some(Held { sender, wire, turn, used: false }), pool: Arc::clone(pool) }
     }
 
-    /// The connection, for a request. If `recorded`, what is written can be read back.
-    pub(crate) fn sender(&mut self, recorded: bool) -> &mut SendRequest<B> {
-        self.wire.ask(recorded);
-        &mut self.sender
+    /// The connection, for a request. If `recorded`, what is written can be read back. `None`: it was given away.
+    pub(crate) fn sender(&mut self, recorded: bool) -> Option<&mut SendRequest<B>> {
+        let held = self.held.as_mut()?;
+        held.used = true;
+        held.wire.ask(recorded);
+        Some(&mut held.sender)
     }
 
     /// What was recorded of a request of whose answer no byte has come.
     pub(crate) fn lost_request(&self) -> Option<Vec<u8>> {
-        self.wire.lost_request()
+        self.held.as_ref()?.wire.lost_request()
     }
 
-    /// Gives the connection to another protocol. It never returns to the pool.
-    pub(crate) fn into_tunnel(self) {
-        self.wire.begin_tunnel();
+    /// The turn alone. The connection is closed.
+    pub(crate) fn into_turn(mut self) -> Option<Turn> {
+        Some(self.held.take()?.turn)
+    }
+
+    /// Gives the connection to another protocol. It never returns to the pool. The turn lasts as long as the tunnel.
+    pub(crate) fn into_tunnel(mut self) -> Option<Turn> {
+        let held = self.held.take()?;
+        held.wire.begin_tunnel();
+        Some(held.turn)
     }
 
     /// Returns the connection to the pool, after an answer was read to its end.
-    pub(crate) fn release(self) {
-        if !self.sender.is_closed() && !self.wire.is_deaf() {
-            self.pool.put(self.sender, self.wire);
+    pub(crate) fn release(mut self) {
+        self.put_back();
+    }
+
+    fn put_back(&mut self) {
+        let Some(Held { mut sender, wire, turn, .. }) = self.held.take() else { return };
+        if sender.is_closed() || wire.is_deaf() {
+            return;
+        }
+        let pool = Arc::clone(&self.pool);
+        if sender.is_ready() || !turn.is_awaited() {
+            pool.put(sender, wire);
+            drop(turn);
+            return;
+        }
+        // The next in the queue would meet a connection that is not ready, and make a new one.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Ok(Ok(())) = tokio::time::timeout(READY_TIME, sender.ready()).await {
+                    pool.put(sender, wire);
+                }
+                drop(turn);
+            });
         }
     }
 }
 
 impl<B: Send + 'static> Pool<B> {
-    /// The connection used last that is ready now. A connection that is open but not ready stays in the pool: its
+    /// The connection used last that is ready now, or the turn without a connection. A connection that is open but not ready stays in the pool: its
     /// request is still being uploaded although the answer is complete.
-    pub(crate) fn take(self: &Arc<Self>) -> Option<Lease<B>> {
+    pub(crate) fn take(self: &Arc<Self>, turn: Turn) -> Result<Lease<B>, Turn> {
         let mut idle = self.lock();
         let mut index = idle.len();
         while index > 0 {
@@ -95,12 +144,12 @@ impl<B: Send + 'static> Pool<B> {
             if candidate.sender.is_closed() {
                 idle.remove(index);
             } else if candidate.sender.is_ready() {
-                let taken = idle.remove(index)?;
-                drop(idle);
-                return Some(Lease { sender: taken.sender, wire: taken.wire, pool: Arc::clone(self) });
+                let Some(Idle { sender, wire, .. }) = idle.remove(index) else { break };
+                let held = Held { sender, wire, turn, used: false };
+                return Ok(Lease { held: Some(held), pool: Arc::clone(self) });
             }
         }
-        None
+        Err(turn)
     }
 
     fn put(&self, sender: SendRequest<B>, wire: Arc<WireState>) {

@@ -7,7 +7,7 @@
 //! one exception (RFC 9112 section 9.3.1): a pooled connection may close in the moment in which it is used. If it does
 //! so before any byte of the answer has come, a safe request without a body goes to a new connection, once.
 
-use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +22,11 @@ use crate::adapters::net::body::Body;
 use crate::adapters::net::outgoing::{AnswerLimits, OutgoingError, sign, whole};
 use crate::adapters::net::pool::{Lease, Pool};
 use crate::adapters::net::progress::Progress;
+use crate::adapters::net::turns::{FairTurns, Requester, Turn};
 use crate::adapters::net::via::Via;
 use crate::adapters::tls::KeyPair;
 use crate::adapters::upstream::again::{may_repeat, read_back};
+use crate::adapters::upstream::asked::Asked;
 use crate::adapters::upstream::connect::Connector;
 use crate::adapters::upstream::error::{UpstreamError, UpstreamSetupError};
 
@@ -35,11 +37,18 @@ pub struct UpstreamClient {
     forwarding: Route,
     /// For requests on Cambio's own behalf.
     own: Route,
+    /// FairTurns for callers' requests, and for Cambio's own, which callers can't use up.
+    turns: Arc<FairTurns>,
+    own_turns: Arc<FairTurns>,
     host: HeaderValue,
     via: Arc<Via>,
+    connect_timeout: Duration,
     response_timeout: Duration,
     idle_timeout: Duration,
 }
+
+/// The part of the connections that Cambio keeps for its own requests.
+const OWN_PART: usize = 4;
 
 /// Connections, and those of them that are idle.
 #[derive(Clone, Debug)]
@@ -47,6 +56,10 @@ struct Route {
     connector: Arc<Connector>,
     pool: Arc<Pool<Body>>,
 }
+
+/// The turn that a tunnel has.
+#[derive(Clone, Debug)]
+pub(super) struct TunnelTurn(#[expect(dead_code, reason = "held until the tunnel ends")] Option<Arc<Turn>>);
 
 impl Route {
     fn new(
@@ -56,6 +69,17 @@ impl Route {
     ) -> Result<Self, UpstreamSetupError> {
         let connector = Connector::new(config, certificate, Arc::clone(places))?;
         Ok(Self { connector: Arc::new(connector), pool: Arc::default() })
+    }
+
+    /// A new connection. If the caller goes away meanwhile, the connection goes to the pool, so that callers who come and
+    /// go don't make the identity provider accept connections for nothing.
+    async fn connect(&self, turn: Turn) -> Result<Lease<Body>, UpstreamError> {
+        let (connector, pool) = (Arc::clone(&self.connector), Arc::clone(&self.pool));
+        let connecting = tokio::spawn(async move {
+            let (sender, wire) = connector.connect().await?;
+            Ok(Lease::new(sender, wire, turn, &pool))
+        });
+        connecting.await.unwrap_or_else(|error| Err(UpstreamError::Connect(io::Error::other(error))))
     }
 }
 
@@ -74,15 +98,20 @@ impl UpstreamClient {
     /// A certificate or a key can't be used.
     pub fn with_connections(config: &Upstream, connections: usize) -> Result<Self, UpstreamSetupError> {
         let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        let turns = config.max_connections.min(connections);
+        let own_turns = (turns / OWN_PART).max(1);
         let own = Route::new(config, config.client_certificate.as_ref(), &places)?;
         let separate = config.client_certificate.is_some() && config.certificate_for_own_calls_only;
         Ok(Self {
             // Cambio's certificate must not authenticate a caller.
             forwarding: if separate { Route::new(config, None, &places)? } else { own.clone() },
             own,
+            turns: Arc::new(FairTurns::new(turns.saturating_sub(own_turns).max(1))),
+            own_turns: Arc::new(FairTurns::new(own_turns)),
             host: HeaderValue::from_str(config.authority.as_str())
                 .unwrap_or_else(|_| HeaderValue::from_static("localhost")),
             via: Arc::new(Via::new()),
+            connect_timeout: config.connect_timeout,
             response_timeout: config.response_timeout,
             idle_timeout: config.idle_timeout,
         })
@@ -105,14 +134,26 @@ impl UpstreamClient {
 
     /// Sends a caller's request, or one that Cambio makes with a caller's credentials. Its target is in origin form, and it
     /// has a `Host`. Waits for the head of the answer, whose body fails after `upstream.idleTimeout` of silence.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        self.send_by(&self.forwarding, request).await
+    ///
+    /// # Errors
+    /// There is no answer. If all connections are in use, the request waits for one as long as for a connection
+    /// (`upstream.connectTimeout`), in a queue that is fair to all callers.
+    pub async fn send(&self, request: Request<Body>, caller: Requester) -> Result<Response<Body>, UpstreamError> {
+        self.send_by(&self.forwarding, request, caller).await
     }
 
-    async fn send_by(&self, route: &Route, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    async fn send_by(
+        &self,
+        route: &Route,
+        mut request: Request<Body>,
+        asker: Requester,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let turns = if let Requester::Caller(_) = asker { &self.turns } else { &self.own_turns };
+        let turn = turns.turn(asker, self.connect_timeout).await;
+        let turn = turn.map_err(|_| UpstreamError::Busy(self.connect_timeout))?;
         let progress = request.body_mut().watch_progress();
         let mut request = Some(request);
-        self.within_limit(progress, self.exchange(route, &mut request)).await
+        self.exchange(route, &mut request, turn, progress.as_deref()).await
     }
 
     /// Sends a request that Cambio makes on its own behalf, with Cambio's name in `User-Agent`. The body of the answer is read if
@@ -127,7 +168,7 @@ impl UpstreamClient {
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, OutgoingError> {
         self.sign(request.headers_mut());
-        let response = self.send_by(&self.own, request.map(Body::full)).await;
+        let response = self.send_by(&self.own, request.map(Body::full), Requester::Judgement).await;
         whole(response.map_err(|error| OutgoingError::Upstream(error.to_string()))?, limits).await
     }
 
@@ -140,7 +181,7 @@ impl UpstreamClient {
         *request.method_mut() = Method::HEAD;
         request.headers_mut().insert(HOST, self.host.clone());
         self.sign(request.headers_mut());
-        match self.send_by(&self.own, request).await?.status() {
+        match self.send_by(&self.own, request, Requester::Probe).await?.status() {
             StatusCode::LOOP_DETECTED => Err(UpstreamError::Loop),
             _ => Ok(()),
         }
@@ -153,22 +194,28 @@ impl UpstreamClient {
     }
 
     /// Takes the request out of its slot. The slot is a reference, because a request is large and futures are copied.
-    async fn exchange(&self, route: &Route, slot: &mut Option<Request<Body>>) -> Result<Response<Body>, UpstreamError> {
+    async fn exchange(
+        &self,
+        route: &Route,
+        slot: &mut Option<Request<Body>>,
+        mut turn: Turn,
+        progress: Option<&Progress>,
+    ) -> Result<Response<Body>, UpstreamError> {
         let mut again = false;
         loop {
-            let pooled = if again { None } else { route.pool.take() };
-            let reused = pooled.is_some();
-            let mut lease = if let Some(lease) = pooled {
-                lease
-            } else {
-                let (sender, wire) = route.connector.connect().await?;
-                Lease::new(sender, wire, &route.pool)
+            let pooled = if again { Err(turn) } else { route.pool.take(turn) };
+            let reused = pooled.is_ok();
+            let lease = match pooled {
+                Ok(lease) => lease,
+                Err(turn) => route.connect(turn).await?,
             };
             let Some(request) = slot.take() else {
                 return Err(UpstreamError::Garbage("nothing to send".to_owned()));
             };
             let recorded = reused && may_repeat(&request);
-            match lease.sender(recorded).try_send_request(request).await {
+            let asked = Asked::new(lease, request, recorded)?;
+            let (answer, lease) = asked.answer(progress, self.response_timeout).await?;
+            match answer {
                 Ok(response) => return self.received(response, lease),
                 Err(mut error) => match (error.take_message(), lease.lost_request()) {
                     (Some(untouched), _) if reused => *slot = Some(untouched),
@@ -183,6 +230,7 @@ impl UpstreamClient {
                     _ => return Err(UpstreamError::sent(error.into_error())),
                 },
             }
+            turn = lease.into_turn().ok_or_else(|| UpstreamError::Garbage("nothing to send".to_owned()))?;
         }
     }
 
@@ -199,25 +247,9 @@ impl UpstreamClient {
             head.headers.remove(CONTENT_LENGTH);
         }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            lease.into_tunnel();
+            head.extensions.insert(TunnelTurn(lease.into_tunnel().map(Arc::new)));
             return Ok(Response::from_parts(head, Body::empty()));
         }
         Ok(Response::from_parts(head, Body::leased(incoming, self.idle_timeout, lease)))
-    }
-
-    /// Applies `upstream.responseTimeout`, from the last progress of the request's body.
-    async fn within_limit<T>(
-        &self,
-        progress: Option<Arc<Progress>>,
-        answer: impl Future<Output = Result<T, UpstreamError>>,
-    ) -> Result<T, UpstreamError> {
-        let mut answer = std::pin::pin!(answer);
-        loop {
-            match tokio::time::timeout(self.response_timeout, answer.as_mut()).await {
-                Ok(done) => return done,
-                Err(_) if progress.as_ref().is_some_and(|progress| progress.take()) => {}
-                Err(_) => return Err(UpstreamError::Timeout(self.response_timeout)),
-            }
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::adapters::net::body::is_malformed;
+use crate::adapters::net::body::{BodyError, is_malformed};
 use crate::adapters::tls::TlsError;
 use crate::words::refusal::Reason;
 
@@ -27,6 +27,9 @@ pub enum UpstreamError {
     /// No connection, because the process may open no further file.
     #[error("no file descriptor is left for a connection to the identity provider")]
     NoDescriptor,
+    /// All connections were in use (`upstream.maxConnections`).
+    #[error("all connections to the identity provider were in use for {} ms", .0.as_millis())]
+    Busy(Duration),
     /// The identity provider is Cambio itself.
     #[error("upstream.url leads back to Cambio: its answer is 508 (Loop Detected)")]
     Loop,
@@ -45,6 +48,9 @@ pub enum UpstreamError {
     /// The caller's body broke off, so that there is no request.
     #[error("the caller's body broke off: {0}")]
     Caller(#[source] hyper::Error),
+    /// The caller's body came too slowly.
+    #[error("the caller's body came too slowly")]
+    CallerSlow,
     /// The framing of the caller's body is malformed.
     #[error("the framing of the caller's body is malformed")]
     CallerFraming,
@@ -57,22 +63,26 @@ impl UpstreamError {
             Self::Connect(_) | Self::NoDescriptor | Self::ConnectTimeout(_) | Self::Broken(_) => {
                 Reason::UpstreamUnavailable
             }
+            Self::Busy(_) => Reason::UpstreamBusy,
             Self::Timeout(_) => Reason::UpstreamTimeout,
             Self::Garbage(_) | Self::Loop => Reason::UpstreamGarbage,
             Self::Caller(_) => Reason::CallerGone,
+            Self::CallerSlow => Reason::BodyTimeout,
             Self::CallerFraming => Reason::FramingRefused,
         }
     }
 
     /// Whether the caller is at fault, and not the identity provider.
     pub fn is_callers(&self) -> bool {
-        matches!(self, Self::Caller(_) | Self::CallerFraming)
+        matches!(self, Self::Caller(_) | Self::CallerSlow | Self::CallerFraming)
     }
 
     /// hyper's error for a request that was given to a connection.
     pub(super) fn sent(error: hyper::Error) -> Self {
         if error.is_user() && is_malformed(&error) {
             Self::CallerFraming
+        } else if error.is_user() && is_slow(&error) {
+            Self::CallerSlow
         } else if error.is_user() {
             Self::Caller(error)
         } else if error.is_parse() {
@@ -81,4 +91,10 @@ impl UpstreamError {
             Self::Broken(error)
         }
     }
+}
+
+/// Whether a request ended because its body came too slowly.
+fn is_slow(error: &hyper::Error) -> bool {
+    let body = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<BodyError>());
+    matches!(body, Some(BodyError::Idle(_)))
 }

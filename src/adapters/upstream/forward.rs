@@ -13,8 +13,9 @@ use tokio::io::copy_bidirectional;
 
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
+use crate::adapters::net::turns::Requester;
 use crate::adapters::net::unread::MustRead;
-use crate::adapters::upstream::client::UpstreamClient;
+use crate::adapters::upstream::client::{TunnelTurn, UpstreamClient};
 use crate::adapters::upstream::error::UpstreamError;
 use crate::adapters::upstream::forwarded::PublicOrigin;
 use crate::adapters::upstream::headers;
@@ -41,6 +42,7 @@ pub async fn pass(
         headers::join_cookies(&mut head.headers);
     }
     let host = public.map(|origin| origin.host.clone()).or_else(|| headers::host(&head));
+    let asker = Requester::caller(headers::caller(&head.headers, connection));
     let host = host.unwrap_or_else(|| upstream.host().clone());
     headers::to_upstream(&mut head.headers, &host, public, connection);
     upstream.via().add(&mut head.headers, head.version);
@@ -56,7 +58,7 @@ pub async fn pass(
     // Extensions belong to the caller's side (an upgrade that is not used, for instance).
     head.extensions = http::Extensions::new();
 
-    let mut response = upstream.send(Request::from_parts(head, body)).await?;
+    let mut response = upstream.send(Request::from_parts(head, body), asker).await?;
     *response.version_mut() = Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return tunnel(response, caller, connection, upstream.idle_timeout());
@@ -110,6 +112,7 @@ fn tunnel(
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
     connection.upgrade();
+    let turn = response.extensions_mut().remove::<TunnelTurn>();
     let connection = Arc::clone(connection);
     tokio::spawn(async move {
         let mut watch = connection.watch();
@@ -117,7 +120,7 @@ fn tunnel(
             () = copy(caller, upstream, idle) => {}
             () = watch.cut() => {}
         }
-        drop(connection);
+        drop((connection, turn));
     });
     Ok(response)
 }

@@ -179,7 +179,11 @@ impl<'a> AuditRecord<'a> {
         }
         let fault = matches!(
             refusal.reason,
-            Reason::UpstreamUnavailable | Reason::UpstreamTimeout | Reason::UpstreamGarbage | Reason::CallerGone
+            Reason::UpstreamUnavailable
+                | Reason::UpstreamTimeout
+                | Reason::UpstreamBusy
+                | Reason::UpstreamGarbage
+                | Reason::CallerGone
         );
         if self.ungoverned && fault {
             tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);

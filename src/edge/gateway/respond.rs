@@ -3,7 +3,7 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN,
-    PRAGMA, VARY, WWW_AUTHENTICATE,
+    PRAGMA, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -22,6 +22,9 @@ pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &s
     let mut response = json(answer.status, answer.body());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(rules.cache_control));
     correlate(&mut response, id);
+    if let Some(retry_after) = &refusal.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, retry_after.value());
+    }
     if answer.status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }

@@ -23,7 +23,7 @@ use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::forward;
 use crate::adapters::upstream::headers::PublicOrigin;
 use crate::words::clock::Clock;
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::{Reason, Refusal, RetryAfter};
 
 /// What all requests share.
 #[derive(Debug)]
@@ -169,9 +169,11 @@ impl Services {
             // It is no fault of the identity provider's.
             Err(error) if error.is_callers() => Err(Refusal::new(error.reason(), error.to_string())),
             Err(error) => {
-                self.metrics.upstream_failed(error.reason());
+                let reason = error.reason();
+                self.metrics.upstream_failed(reason);
                 tracing::warn!(%error, "the identity provider did not answer");
-                Err(Refusal::new(error.reason(), error.to_string()))
+                let retry_after = (reason == Reason::UpstreamBusy).then(|| RetryAfter::seconds(1));
+                Err(Refusal::new(reason, error.to_string()).retry_after(retry_after))
             }
         }
     }

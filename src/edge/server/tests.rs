@@ -11,4 +11,5 @@ mod reuse;
 mod slow;
 mod streaming;
 mod tls;
+mod turns;
 mod websocket;

@@ -255,9 +255,13 @@ reasons! {
         "The identity provider can't be reached.",
     UpstreamTimeout = "upstream_timeout" (Unavailable, unavailable(StatusCode::GATEWAY_TIMEOUT)):
         "The identity provider did not answer in time.",
+    UpstreamBusy = "upstream_busy" (Unavailable, UNAVAILABLE):
+        "The identity provider answered 503 or 429, or all connections of upstream.maxConnections were in use for upstream.connectTimeout.",
     UpstreamGarbage = "upstream_garbage" (Fault, BAD_GATEWAY):
         "The identity provider's answer can't be read.",
     // The answer and its contract.
+    AnswerTooLong = "answer_too_long" (Fault, BAD_GATEWAY):
+        "An answer of a token endpoint did not end within 256 KiB or upstream.idleTimeout, so that Cambio can't read it before it leaves.",
     AnswerLocked = "answer_locked" (Denied, DENIED):
         "An answer with the marks of an exchange did not come from an exchange that Cambio allowed, and was withheld.",
     AnswerSignature = "answer_signature" (Fault, BAD_GATEWAY):

@@ -23,7 +23,7 @@ pub struct Upstream {
     /// arrive with Cambio's certificate, so no client of the upstream may be authenticated by this certificate.
     #[serde(default = "yes")]
     pub certificate_for_own_calls_only: bool,
-    /// Time limit for connecting, TLS included.
+    /// Time limit for connecting, TLS included, and for waiting until a connection is free.
     #[serde(default = "period::<5>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
     pub connect_timeout: Period,
@@ -31,10 +31,19 @@ pub struct Upstream {
     #[serde(default = "period::<60>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
     pub response_timeout: Period,
-    /// Longest pause within the body of an answer.
+    /// Longest pause within the body of an answer, and longest time that the upstream may leave unread what Cambio sends.
     #[serde(default = "period::<300>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
     pub idle_timeout: Period,
+    /// Most connections in use at one time. Cambio keeps a quarter of them for its own requests. Callers' requests beyond
+    /// the rest wait for `connectTimeout`, in a queue that is fair to all callers, and are then answered with status 503.
+    #[serde(default = "upstream_connections")]
+    #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
+    pub max_connections: u64,
+}
+
+fn upstream_connections() -> u64 {
+    1024
 }
 
 fn yes() -> bool {
@@ -89,7 +98,9 @@ pub struct Listen {
     #[serde(default = "period::<30>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "1h"))]
     pub body_timeout: Period,
-    /// Longest time that a connection may be open without a request.
+    /// Longest time that a connection may be open without a request. Also the time for which Cambio waits in all for a
+    /// caller who does not take an answer, or does not send the body of a request that passes; each 4 KiB that the caller
+    /// takes or sends give back a second. Then Cambio ends the request.
     #[serde(default = "period::<75>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
     pub idle_timeout: Period,

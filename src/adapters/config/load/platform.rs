@@ -51,6 +51,7 @@ pub(super) fn upstream(file: &file::Upstream, at: &At<'_>) -> Option<Upstream> {
         connect_timeout: file.connect_timeout.duration()?,
         response_timeout: file.response_timeout.duration()?,
         idle_timeout: file.idle_timeout.duration()?,
+        max_connections: usize::try_from(file.max_connections).unwrap_or(usize::MAX),
     })
 }
 

@@ -44,6 +44,7 @@ impl World {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(5),
+            max_connections: 1024,
         })
         .unwrap();
         let client = OwnClient { id: id.to_owned(), secret: Secret::new(secret) };

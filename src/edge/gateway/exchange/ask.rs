@@ -19,7 +19,7 @@ use crate::judgement::jose::jws::JwsError;
 use crate::judgement::jose::verify::{self, Expectations, TokenError, VerifiedToken};
 use crate::judgement::token::dpop;
 use crate::words::oauth::form::Form;
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::{Reason, Refusal, RetryAfter};
 use crate::words::secret::Secret;
 
 /// A form that was sent to the identity provider.
@@ -127,6 +127,10 @@ impl Case<'_> {
         }
         let status = head.status;
         let (error, cause) = sent.read_error(&self.realm.config.name, status, &body);
+        if is_busy(status) {
+            self.client.accept();
+            return Refusal::new(Reason::UpstreamBusy, cause).retry_after(RetryAfter::of(&head.headers)).into();
+        }
         if status.is_server_error() || status.is_redirection() || status.is_informational() {
             self.client.accept();
             return Refusal::new(Reason::UpstreamGarbage, cause).into();
@@ -216,6 +220,11 @@ impl SentForm<'_> {
         let cause = error.detail(UpstreamRequest { realm, client, audience });
         (error, cause)
     }
+}
+
+/// Whether the identity provider asks for patience, whatever its words are.
+fn is_busy(status: StatusCode) -> bool {
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// Turns a caller's headers into those of Cambio's own form with the client's credentials.

@@ -65,6 +65,7 @@ pub(crate) fn upstream_config(address: SocketAddr) -> config::Upstream {
         connect_timeout: LIMIT,
         response_timeout: LIMIT,
         idle_timeout: LIMIT,
+        max_connections: 1024,
     }
 }
 

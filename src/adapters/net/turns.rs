@@ -1,0 +1,210 @@
+//! A bounded number of turns, and a fair queue for them.
+//!
+//! Each asker has a line of its own, and the lines take turns: however many requests one caller has waiting, another
+//! caller's first request waits for one of them at most. If too many wait, the longest line loses its last.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+/// Who asks the identity provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Requester {
+    /// A caller: an address, or a network of IPv6, of which one caller may have every address.
+    Caller(IpAddr),
+    /// Cambio, for a request that is judged.
+    Judgement,
+    /// Cambio, to know whether the identity provider answers.
+    Probe,
+}
+
+impl Requester {
+    /// The caller with this address.
+    pub fn caller(address: IpAddr) -> Self {
+        const NETWORK: u128 = u128::MAX << 64;
+        Self::Caller(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+        })
+    }
+}
+
+/// No turn came in time, or too many wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoTurn;
+
+/// The turns.
+#[derive(Debug)]
+pub(crate) struct FairTurns {
+    state: Mutex<Queue>,
+    /// Most requests that wait.
+    room: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    free: usize,
+    /// The askers with a line, in the order of their next turns.
+    order: VecDeque<Requester>,
+    lines: HashMap<Requester, VecDeque<Waiter>>,
+    waiting: usize,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    turn: oneshot::Sender<Turn>,
+}
+
+/// A turn. Its drop gives the turn to the next in the queue.
+#[derive(Debug)]
+pub(crate) struct Turn(Option<Arc<FairTurns>>);
+
+impl Turn {
+    /// Whether somebody waits for it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_some_and(|turns| turns.is_awaited())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(turns) = self.0.take() {
+            turns.give();
+        }
+    }
+}
+
+/// A place in the queue. Its drop leaves the queue.
+struct Place<'a> {
+    turns: &'a FairTurns,
+    asker: Requester,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let left = self.turns.lock().leave(self.asker, self.number);
+        // Dropped without the lock.
+        drop(left);
+    }
+}
+
+impl FairTurns {
+    /// So many turns, and as many places in the queue.
+    pub(crate) fn new(turns: usize) -> Self {
+        Self { state: Mutex::new(Queue { free: turns, ..Queue::default() }), room: turns }
+    }
+
+    /// A turn, for which the asker waits until `limit` at most.
+    pub(crate) async fn turn(self: &Arc<Self>, asker: Requester, limit: Duration) -> Result<Turn, NoTurn> {
+        let (number, turn) = {
+            let mut queue = self.lock();
+            if queue.free > 0 {
+                queue.free -= 1;
+                return Ok(Turn(Some(Arc::clone(self))));
+            }
+            if queue.waiting >= self.room && !queue.shorten(asker) {
+                return Err(NoTurn);
+            }
+            queue.join(asker)
+        };
+        // A turn that comes in the moment in which the asker leaves is dropped with the receiver, and goes on.
+        let _place = Place { turns: self, asker, number };
+        match tokio::time::timeout(limit, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(NoTurn),
+        }
+    }
+
+    /// Whether somebody waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.lock().waiting > 0
+    }
+
+    fn give(self: Arc<Self>) {
+        let mut turn = Turn(Some(self));
+        loop {
+            let Some(turns) = &turn.0 else { return };
+            let next = turns.lock().next();
+            let Some(waiter) = next else {
+                // `next` has counted the turn.
+                turn.0 = None;
+                return;
+            };
+            match waiter.turn.send(turn) {
+                Ok(()) => return,
+                Err(back) => turn = back,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing panics while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn join(&mut self, asker: Requester) -> (u64, oneshot::Receiver<Turn>) {
+        let (sender, receiver) = oneshot::channel();
+        self.last += 1;
+        self.waiting += 1;
+        let line = self.lines.entry(asker).or_default();
+        if line.is_empty() {
+            self.order.push_back(asker);
+        }
+        line.push_back(Waiter { number: self.last, turn: sender });
+        (self.last, receiver)
+    }
+
+    /// The first of the line whose turn it is. If nobody waits, the turn is free.
+    fn next(&mut self) -> Option<Waiter> {
+        let Some(asker) = self.order.pop_front() else {
+            self.free += 1;
+            return None;
+        };
+        let line = self.lines.get_mut(&asker)?;
+        let waiter = line.pop_front();
+        if line.is_empty() {
+            self.lines.remove(&asker);
+        } else {
+            self.order.push_back(asker);
+        }
+        self.waiting -= usize::from(waiter.is_some());
+        waiter
+    }
+
+    /// Makes room for an asker at the end of the longest line, unless no line is longer than the asker's own.
+    fn shorten(&mut self, asker: Requester) -> bool {
+        let own = self.lines.get(&asker).map_or(0, VecDeque::len);
+        let longest = self.lines.iter().max_by_key(|(_, line)| line.len());
+        let Some((&longest, last)) = longest.and_then(|(asker, line)| Some((asker, line.back()?.number))) else {
+            return false;
+        };
+        if self.lines.get(&longest).map_or(0, VecDeque::len) <= own + 1 {
+            return false;
+        }
+        // A waiter holds no turn, so its drop under the lock gives none.
+        self.leave(longest, last).is_some()
+    }
+
+    fn leave(&mut self, asker: Requester, number: u64) -> Option<Waiter> {
+        let line = self.lines.get_mut(&asker)?;
+        let at = line.iter().position(|waiter| waiter.number == number)?;
+        let left = line.remove(at);
+        if line.is_empty() {
+            self.lines.remove(&asker);
+            self.order.retain(|other| *other != asker);
+        }
+        self.waiting -= 1;
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests;
