@@ -20,6 +20,7 @@ use crate::words::clock::Clock;
 use crate::words::oauth::introspection::{
     IntrospectionAnswer, IntrospectionAnswerError, IntrospectionStatus, MAX_ANSWER_BYTES, request,
 };
+use crate::words::refusal::RetryAfter;
 use crate::words::secret::Secret;
 
 /// Limits for an issuer's whole answer, and for the body of the identity provider's: the head of the latter has the time
@@ -80,6 +81,16 @@ pub enum IntrospectionError {
     /// The body is no introspection answer.
     #[error(transparent)]
     Answer(#[from] IntrospectionAnswerError),
+}
+
+impl IntrospectionError {
+    /// When to try again, if the server said that.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Self::Outgoing(error) => error.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 impl IntrospectionClient {

@@ -20,7 +20,7 @@ use moka::future::Cache;
 use crate::adapters::config::JwksLimits;
 use crate::judgement::jose::keys::{KeySet, MAX_KEYS, NoUsableKey};
 use crate::words::clock::Clock;
-use crate::words::refusal::Reason;
+use crate::words::refusal::{Reason, RetryAfter};
 use fetch::{FetchError, Fetcher};
 pub use source::Source;
 use unknown::{UnknownKids, within};
@@ -95,6 +95,14 @@ impl JwksError {
         match self {
             Self::Unavailable(_) => Reason::KeysUnavailable,
             Self::Unusable(_) => Reason::KeysUnusable,
+        }
+    }
+
+    /// When to try again, if the server of the keys said that.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Self::Unavailable(error) => error.retry_after(),
+            Self::Unusable(_) => None,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::adapters::tls::{self, TlsError};
 use crate::judgement::jose::issuer_claims::TENANT_PLACE;
 use crate::judgement::jose::keys::{KeySet, KeySetError, MAX_SET_BYTES};
 use crate::words::oauth::json;
+use crate::words::refusal::RetryAfter;
 
 /// Limits for one attempt, discovery included.
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(5), bytes: MAX_SET_BYTES };
@@ -95,6 +96,17 @@ pub enum FetchError {
     /// A fetch failed a moment before.
     #[error("{0}")]
     Earlier(Arc<FetchError>),
+}
+
+impl FetchError {
+    /// When to try again, if the server said that.
+    pub(super) fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Self::Outgoing(error) => error.retry_after(),
+            Self::Earlier(error) => error.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 impl Fetcher {

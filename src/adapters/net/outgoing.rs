@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use crate::adapters::net::body::{ReadError, read_bounded};
 use crate::adapters::net::coding::{CodingError, undo};
 use crate::adapters::net::proxied::Dialer;
+use crate::words::refusal::RetryAfter;
 
 /// The value of `User-Agent`.
 const CAMBIO: HeaderValue = HeaderValue::from_static(concat!("cambio/", env!("CARGO_PKG_VERSION")));
@@ -39,6 +40,14 @@ pub enum OutgoingError {
     /// The identity provider did not answer; the text says why.
     #[error("{0}")]
     Upstream(String),
+    /// The server asks for patience (503 or 429), or all connections to it are in use.
+    #[error("{said}")]
+    Busy {
+        /// What it said.
+        said: String,
+        /// When to try again, if it said that.
+        retry_after: Option<RetryAfter>,
+    },
     /// The answer was not whole in time.
     #[error("no answer within {} s", .0.as_secs_f64())]
     Timeout(Duration),
@@ -48,6 +57,21 @@ pub enum OutgoingError {
     /// The answer is larger than the limit.
     #[error("the answer is larger than {} KiB", .0 / 1024)]
     TooLarge(usize),
+}
+
+impl OutgoingError {
+    /// When to try again, if the server said that.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Self::Busy { retry_after, .. } => retry_after.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a server asks for patience, whatever its words are.
+pub fn is_busy(status: StatusCode) -> bool {
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// A client with connections and trusted certificates of its own.
@@ -70,7 +94,7 @@ impl OutgoingClient {
         Self { http, dialer, limits }
     }
 
-    /// Sends a request. The body is read only if the status is 200, and is empty otherwise.
+    /// Sends a request. The body is read if the status is 200 or 400, and is empty otherwise.
     ///
     /// # Errors
     /// There is no whole answer within the limits.
@@ -95,26 +119,35 @@ pub fn sign(headers: &mut HeaderMap) {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
-/// Reads the body of an answer with status 200, and leaves any other body unread. A content coding is undone.
+/// Reads the body of an answer with status 200, and of one with status 400, which has OAuth's word about the request (RFC
+/// 6749 section 5.2). Any other body is left unread. A content coding is undone.
 ///
 /// # Errors
-/// The body, coded or not, exceeds the limits or breaks off; or its content coding can't be undone.
+/// The server asks for patience. Or the status is 200, and the body, coded or not, exceeds the limits or breaks off; or its
+/// content coding can't be undone.
 pub(crate) async fn whole<B>(response: Response<B>, limits: AnswerLimits) -> Result<Response<Bytes>, OutgoingError>
 where
     B: http_body::Body<Data = Bytes, Error: std::error::Error + 'static> + Send,
 {
     let (mut head, body) = response.into_parts();
-    if head.status != StatusCode::OK {
+    if is_busy(head.status) {
+        let said = format!("status {}", head.status);
+        return Err(OutgoingError::Busy { said, retry_after: RetryAfter::of(&head.headers) });
+    }
+    if !matches!(head.status, StatusCode::OK | StatusCode::BAD_REQUEST) {
         return Ok(Response::from_parts(head, Bytes::new()));
     }
-    let body = read_bounded(body, limits.bytes, limits.time).await;
-    let (body, _) = body.map_err(|error| match error {
-        ReadError::TooLarge => OutgoingError::TooLarge(limits.bytes),
-        ReadError::Timeout => OutgoingError::Timeout(limits.time),
-        ReadError::Broken | ReadError::Malformed => OutgoingError::Connection(error.to_string()),
-    })?;
-    let body = undo(&mut head.headers, body, limits.bytes)?;
-    Ok(Response::from_parts(head, body))
+    let body = match read_bounded(body, limits.bytes, limits.time).await {
+        Ok((body, _)) => undo(&mut head.headers, body, limits.bytes).map_err(OutgoingError::from),
+        Err(ReadError::TooLarge) => Err(OutgoingError::TooLarge(limits.bytes)),
+        Err(ReadError::Timeout) => Err(OutgoingError::Timeout(limits.time)),
+        Err(error @ (ReadError::Broken | ReadError::Malformed)) => Err(OutgoingError::Connection(error.to_string())),
+    };
+    match body {
+        // The status of a refusal stands without its words.
+        Err(_) if head.status == StatusCode::BAD_REQUEST => Ok(Response::from_parts(head, Bytes::new())),
+        body => Ok(Response::from_parts(head, body?)),
+    }
 }
 
 /// An error and its causes on one line: hyper says "client error", the cause says which.

@@ -37,7 +37,7 @@ pub struct UpstreamClient {
     forwarding: Route,
     /// For requests on Cambio's own behalf.
     own: Route,
-    /// FairTurns for callers' requests, and for Cambio's own, which callers can't use up.
+    /// Turns for callers' requests, and for Cambio's own, which callers can't use up.
     turns: Arc<FairTurns>,
     own_turns: Arc<FairTurns>,
     host: HeaderValue,
@@ -157,7 +157,7 @@ impl UpstreamClient {
     }
 
     /// Sends a request that Cambio makes on its own behalf, with Cambio's name in `User-Agent`. The body of the answer is read if
-    /// the status is 200, and is empty otherwise. `limits` apply to the body; the configuration limits the time until
+    /// the status is 200 or 400, and is empty otherwise. `limits` apply to the body; the configuration limits the time until
     /// the head.
     ///
     /// # Errors
@@ -169,7 +169,11 @@ impl UpstreamClient {
     ) -> Result<Response<Bytes>, OutgoingError> {
         self.sign(request.headers_mut());
         let response = self.send_by(&self.own, request.map(Body::full), Requester::Judgement).await;
-        whole(response.map_err(|error| OutgoingError::Upstream(error.to_string()))?, limits).await
+        let response = response.map_err(|error| match error {
+            UpstreamError::Busy(_) => OutgoingError::Busy { said: error.to_string(), retry_after: None },
+            error => OutgoingError::Upstream(error.to_string()),
+        });
+        whole(response?, limits).await
     }
 
     /// Checks that the identity provider answers.

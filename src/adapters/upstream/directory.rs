@@ -27,7 +27,7 @@ use serde::Deserialize;
 
 use self::recent::RecentAnswers;
 use crate::adapters::config::{Directory, OwnClient};
-use crate::adapters::net::outgoing::AnswerLimits;
+use crate::adapters::net::outgoing::{AnswerLimits, OutgoingError};
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::judgement::client::web_origins::WebOrigins;
@@ -36,6 +36,7 @@ use crate::judgement::dialect::endpoints::keycloak::TOKEN;
 use crate::judgement::token::lineage::{Standing, TokenLineage};
 use crate::words::clock::Clock;
 use crate::words::oauth::form::Form;
+use crate::words::refusal::RetryAfter;
 use crate::words::secret::Secret;
 
 /// Characters that need no escape in a path segment (RFC 3986 section 2.3).
@@ -117,9 +118,22 @@ pub enum DirectoryError {
     /// The identity provider refuses Cambio's own client, or that client lacks permissions.
     #[error("the identity provider answered {0} to {1}")]
     Status(StatusCode, &'static str),
+    /// The identity provider asks for patience.
+    #[error(transparent)]
+    Busy(OutgoingError),
     /// The identity provider does not answer, or its answer is not Keycloak's.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl DirectoryError {
+    /// When to try again, if the identity provider said that.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        match self {
+            Self::Busy(error) => error.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 impl DirectoryClient {
@@ -237,10 +251,13 @@ where
     Cache::builder().max_capacity(REMEMBERED).time_to_live(life).build()
 }
 
-/// The status of an answer, and its body if the status is 200.
+/// The status of an answer, and its body if the status is 200 or 400.
 async fn send(upstream: &UpstreamClient, request: Request<Bytes>) -> Result<(StatusCode, Bytes), DirectoryError> {
     let response = upstream.ask(request, LIMITS).await;
-    let response = response.map_err(|error| DirectoryError::Unavailable(error.to_string()))?;
+    let response = response.map_err(|error| match error {
+        OutgoingError::Busy { .. } => DirectoryError::Busy(error),
+        error => DirectoryError::Unavailable(error.to_string()),
+    })?;
     Ok((response.status(), response.into_body()))
 }
 

@@ -122,7 +122,8 @@ impl Case<'_> {
             // The client may be authentic, with keys that are not available.
             Err(refusal) => match missing {
                 Some(error) if refusal.reason != Reason::ClientAssertionReplayed => {
-                    Err(Refusal::new(Reason::ClientAuthenticationUnavailable, error.to_string()))
+                    let refusal = Refusal::new(Reason::ClientAuthenticationUnavailable, error.to_string());
+                    Err(refusal.retry_after(error.retry_after()))
                 }
                 _ => Err(refusal),
             },

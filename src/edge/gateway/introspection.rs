@@ -37,7 +37,8 @@ impl Case<'_> {
         introspector.introspect(&self.services.upstream, token).await.map_err(|error| {
             let issuer = checks.issuer_name;
             tracing::warn!(issuer, %error, "the issuer could not be asked about an opaque token");
-            Refusal::new(Reason::IntrospectionUnavailable, format!("issuer {issuer}: {error}"))
+            let detail = format!("issuer {issuer}: {error}");
+            Refusal::new(Reason::IntrospectionUnavailable, detail).retry_after(error.retry_after())
         })
     }
 
@@ -62,7 +63,7 @@ impl Case<'_> {
             )),
             Err(error) => {
                 tracing::warn!(realm = name, %error, "the identity provider could not be asked whether a token is active");
-                Err(unavailable(format!("stillActive: realm {name}: {error}")))
+                Err(unavailable(format!("stillActive: realm {name}: {error}")).retry_after(error.retry_after()))
             }
         }
     }

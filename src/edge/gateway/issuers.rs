@@ -112,7 +112,10 @@ impl TrustedKeys<'_> {
             IssuerKeys::Published(cache) => cache.jwks.keys(kid).await.map(PresentKeys::Published),
             IssuerKeys::Shared(secret) => Ok(PresentKeys::Shared(Arc::clone(secret))),
         };
-        keys.map_err(|error| Refusal::new(error.reason(), format!("{}: {error}", self.checks.issuer_name)))
+        keys.map_err(|error| {
+            let detail = format!("{}: {error}", self.checks.issuer_name);
+            Refusal::new(error.reason(), detail).retry_after(error.retry_after())
+        })
     }
 
     /// Newer keys than `verified_nothing`, if there are any. They are fetched for this, if a fetch is due.

@@ -36,7 +36,8 @@ impl Case<'_> {
             }
             Err(error) => {
                 tracing::warn!(realm = name, %error, "the identity provider could not be asked about a session");
-                Err(Refusal::new(Reason::DirectoryUnavailable, format!("realms.{name}.directory: {error}")))
+                let detail = format!("realms.{name}.directory: {error}");
+                Err(Refusal::new(Reason::DirectoryUnavailable, detail).retry_after(error.retry_after()))
             }
         };
         let outcome = match &checked {

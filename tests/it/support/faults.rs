@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cambio::tools::demo::{Idp, IdpError, IdpOptions, Intervene, Intervention, Provider, Received};
 pub use cambio::tools::demo::{Layout, RealmEndpoint as Endpoint};
 use cambio::words::oauth::urn::GRANT_TOKEN_EXCHANGE;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
@@ -29,6 +29,8 @@ use super::tamper::{self, Tamper};
 pub enum Fault {
     /// Answers this status with this media type and body.
     Answer(u16, &'static str, String),
+    /// Answers this status with this `Retry-After` and a page.
+    Busy(u16, &'static str),
     /// Ends the connection without an answer.
     CloseAtOnce,
     /// Does its work, but ends the connection in the middle of the body.
@@ -219,6 +221,13 @@ impl Faults {
                 let mut response = Response::new(Bytes::from(body.clone()));
                 *response.status_mut() = StatusCode::from_u16(*status).map_err(io::Error::other)?;
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                return Ok(whole(response));
+            }
+            Some(Fault::Busy(status, retry_after)) => {
+                let mut response = Response::new(Bytes::from_static(b"<h1>maintenance on node-17</h1>"));
+                *response.status_mut() = StatusCode::from_u16(*status).map_err(io::Error::other)?;
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(retry_after));
                 return Ok(whole(response));
             }
             Some(Fault::CloseAtOnce) => return Err(io::ErrorKind::ConnectionAborted.into()),

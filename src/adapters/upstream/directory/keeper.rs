@@ -43,7 +43,8 @@ impl DirectoryClient {
     /// session has ended.
     ///
     /// # Errors
-    /// The identity provider does not answer, or refuses Cambio's own client.
+    /// The identity provider does not answer, or refuses Cambio's own client: of its refusals, only `invalid_grant` is about
+    /// the session.
     pub async fn keep_session(
         &self,
         upstream: &UpstreamClient,
@@ -53,8 +54,7 @@ impl DirectoryClient {
         form.push("grant_type", "refresh_token");
         form.push("refresh_token", token.expose());
         let (status, body) = self.post_as_itself(upstream, &self.token_path, form).await?;
-        // `invalid_grant` (RFC 6749 section 5.2).
-        if status == StatusCode::BAD_REQUEST {
+        if status == StatusCode::BAD_REQUEST && is_invalid_grant(&body) {
             return Ok(None);
         }
         if status != StatusCode::OK {
@@ -90,4 +90,13 @@ impl DirectoryClient {
         form.push("client_secret", self.client.secret.expose());
         post(upstream, self.request(Method::POST, path, form.encode())?).await
     }
+}
+
+/// Whether a refusal is about the refresh token (RFC 6749 section 5.2), and not about the client or the request.
+fn is_invalid_grant(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refused {
+        error: String,
+    }
+    serde_json::from_slice::<Refused>(body).is_ok_and(|refused| refused.error == "invalid_grant")
 }

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::adapters::net::body::{Body, read_bounded};
 use crate::adapters::net::coding::undo;
-use crate::adapters::net::outgoing::sign;
+use crate::adapters::net::outgoing::{is_busy, sign};
 use crate::edge::gateway::authenticator::{Finding, unavailable};
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::exchange::ask::announce_form;
@@ -18,7 +18,7 @@ use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
 use crate::judgement::client::verify::{AuthenticatedClient, authenticate_by_introspection};
 use crate::judgement::token::dpop;
 use crate::words::oauth::introspection;
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::{Reason, Refusal, RetryAfter};
 
 /// The `token` of the request, which is neither a token nor a secret.
 const NO_TOKEN: &str = "cambio-asks-about-the-client";
@@ -89,8 +89,13 @@ impl Case<'_> {
         let request = request.map(|()| Body::full(form));
         let origin = self.realm.origins.of(&self.head, self.connection);
         let response = self.services.send_as(origin, request, self.connection).await;
-        let response = response.map_err(|refusal| unavailable(&refusal.detail))?;
+        let response = response.map_err(|refusal| unavailable(&refusal.detail).retry_after(refusal.retry_after))?;
         let (mut answer, body) = response.into_parts();
+        if is_busy(answer.status) {
+            let refusal =
+                unavailable(&format!("the identity provider answered with status {}", answer.status.as_u16()));
+            return Err(refusal.retry_after(RetryAfter::of(&answer.headers)));
+        }
         let read = read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
         let (body, _) = read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
         let body = undo(&mut answer.headers, body, introspection::MAX_ANSWER_BYTES);

@@ -10,6 +10,7 @@ use http::{HeaderMap, Request, Response, StatusCode, response};
 
 use super::outcome::{Stop, UpstreamRefusal};
 use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::outgoing::is_busy;
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
@@ -107,6 +108,10 @@ impl Case<'_> {
                 self.record.upstream_status(head.status);
                 Some(Err(self.refused(&SentForm { credentials, form: &form }, head, body)))
             }
+            status if is_busy(status) => {
+                self.record.upstream_status(status);
+                Some(Err(self.refused(&SentForm { credentials, form: &form }, head, body)))
+            }
             StatusCode::OK | StatusCode::BAD_REQUEST => {
                 self.client.accept();
                 self.page.learn_from_answer(&head.headers);
@@ -173,7 +178,10 @@ impl Case<'_> {
         let config = &self.realm.config;
         let jwks = &self.realm.jwks;
         let keys = jwks.keys(peeked.kid()).await;
-        let keys = keys.map_err(|error| Refusal::new(error.reason(), format!("{}: {error}", config.name)))?;
+        let keys = keys.map_err(|error| {
+            let detail = format!("{}: {error}", config.name);
+            Refusal::new(error.reason(), detail).retry_after(error.retry_after())
+        })?;
         let expect = Expectations {
             issuer: &config.issuer,
             algorithms: &config.tokens.algorithms,
@@ -220,11 +228,6 @@ impl SentForm<'_> {
         let cause = error.detail(UpstreamRequest { realm, client, audience });
         (error, cause)
     }
-}
-
-/// Whether the identity provider asks for patience, whatever its words are.
-fn is_busy(status: StatusCode) -> bool {
-    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// Turns a caller's headers into those of Cambio's own form with the client's credentials.

@@ -44,11 +44,12 @@ impl Case<'_> {
             return Err(Refusal::new(Reason::ImpersonationNotPermitted, detail));
         };
         let refused = |error: DirectoryError| {
-            let reason = match error {
+            let reason = match &error {
                 DirectoryError::NoUser => Reason::ImpersonationSubjectUnknown,
                 _ => Reason::DirectoryUnavailable,
             };
-            Refusal::new(reason, format!("realms.{name}.directory: {error}"))
+            let retry_after = error.retry_after();
+            Refusal::new(reason, format!("realms.{name}.directory: {error}")).retry_after(retry_after)
         };
         let upstream = &self.services.upstream;
         let user = directory.user(upstream, wanted).await.map_err(refused)?;

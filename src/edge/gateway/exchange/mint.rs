@@ -62,11 +62,12 @@ impl Case<'_> {
         };
         let upstream = &self.services.upstream;
         let refused = |error: DirectoryError| {
-            let reason = match error {
+            let reason = match &error {
                 DirectoryError::NoUser => Reason::SubjectTokenInactive,
                 _ => Reason::DirectoryUnavailable,
             };
-            Refusal::new(reason, format!("realms.{name}.directory: {error}"))
+            let retry_after = error.retry_after();
+            Refusal::new(reason, format!("realms.{name}.directory: {error}")).retry_after(retry_after)
         };
         if !directory.is_enabled(upstream, question.subject).await.map_err(refused)? {
             return Err(Refusal::new(Reason::SubjectTokenInactive, "the user is disabled"));

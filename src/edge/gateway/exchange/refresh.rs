@@ -159,7 +159,7 @@ impl Case<'_> {
         let claims = directory.present_claims(upstream, user, client, renewal.subject_scope()).await;
         claims.map_err(|error| match error {
             DirectoryError::NoUser => invalid("the user does not exist any more"),
-            error => self.directory_unavailable(&error.to_string()),
+            error => self.directory_unavailable(&error),
         })
     }
 
@@ -170,9 +170,9 @@ impl Case<'_> {
         })
     }
 
-    fn directory_unavailable(&self, error: &str) -> Refusal {
+    fn directory_unavailable(&self, error: &DirectoryError) -> Refusal {
         let detail = format!("realms.{}.directory: {error}", self.realm.config.name);
-        Refusal::new(Reason::DirectoryUnavailable, detail)
+        Refusal::new(Reason::DirectoryUnavailable, detail).retry_after(error.retry_after())
     }
 
     /// Decides the exchange again with the present configuration.
@@ -220,7 +220,7 @@ impl Case<'_> {
         let Some(session) = session.filter(|_| needs == SessionNeed::Ordinary) else { return Ok(()) };
         // An offline session with this id is another client's.
         let alive = self.directory()?.session_is_alive(&self.services.upstream, session.user, session.id).await;
-        let alive = alive.map_err(|error| self.directory_unavailable(&error.to_string()))?;
+        let alive = alive.map_err(|error| self.directory_unavailable(&error))?;
         if alive { Ok(()) } else { Err(ended("the user's session has ended".to_owned())) }
     }
 

@@ -65,6 +65,7 @@ fn is_for_everybody(refusal: &Refusal) -> bool {
             refusal.reason,
             Reason::UpstreamUnavailable
                 | Reason::UpstreamTimeout
+                | Reason::UpstreamBusy
                 | Reason::UpstreamGarbage
                 | Reason::ClientAuthenticationUnavailable
                 | Reason::CallerGone

@@ -38,7 +38,7 @@ impl Case<'_> {
                      needs Standard token exchange with refresh tokens"
                 ),
             ),
-            error => self.directory_unavailable(&error.to_string()),
+            error => self.directory_unavailable(&error),
         })
     }
 
@@ -50,7 +50,7 @@ impl Case<'_> {
         let settings = self.refresh_tokens()?;
         let Some(keeper) = refresh.renewal.keeper().filter(|_| settings.keep_sessions) else { return Ok(()) };
         let kept = self.directory()?.keep_session(&self.services.upstream, keeper).await;
-        match kept.map_err(|error| self.directory_unavailable(&error.to_string()))? {
+        match kept.map_err(|error| self.directory_unavailable(&error))? {
             Some(next) => {
                 refresh.renewal = refresh.renewal.with_keeper(next);
                 // The identity provider may not accept the old one again.
@@ -70,6 +70,6 @@ impl Case<'_> {
     pub(in crate::edge::gateway) async fn end_kept_session(&self, renewal: &Renewal) -> Result<(), Refusal> {
         let Some((keeper, directory)) = renewal.keeper().zip(self.realm.directory.as_ref()) else { return Ok(()) };
         let ended = directory.end_session(&self.services.upstream, keeper).await;
-        ended.map_err(|error| self.directory_unavailable(&error.to_string()))
+        ended.map_err(|error| self.directory_unavailable(&error))
     }
 }
