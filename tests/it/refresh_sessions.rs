@@ -119,3 +119,37 @@ async fn a_session_that_cambio_can_not_keep_gives_no_refresh_token() {
     assert_eq!(refresh(&world, &refresh_token(&offline), &[]).await.status, 200);
     assert_eq!(sent_by_cambio(&world), []);
 }
+
+/// Only `invalid_grant` is about the session. Any other refusal says nothing about the refresh token, which stays good.
+#[tokio::test]
+async fn a_refusal_that_is_not_about_the_session_does_not_end_it() {
+    for (name, status, body, expected, reason) in [
+        ("the client", 400, r#"{"error":"invalid_client"}"#, 503, "directory_unavailable"),
+        (
+            "the request",
+            400,
+            r#"{"error":"invalid_request","error_description":"invalid_grant"}"#,
+            503,
+            "directory_unavailable",
+        ),
+        ("no OAuth", 400, "<h1>bad request</h1>", 503, "directory_unavailable"),
+        ("too long to be read", 400, "", 503, "directory_unavailable"),
+        ("busy", 429, "{}", 503, "directory_unavailable"),
+        ("the session", 400, r#"{"error":"invalid_grant"}"#, 400, "refresh_token_invalid"),
+    ] {
+        let world = keeping(", keepSessions: true").await;
+        let (subject, _) = kept_login(&world).await;
+        let answer = world.exchange(&subject, &[("requested_token_type", REFRESH_TOKEN), ("scope", "openid")]).await;
+        let used = refresh_token(&answer);
+        let long = format!("{{\"error\":\"invalid_grant\",\"x\":\"{}\"}}", "x".repeat(2 << 20));
+        world.idp.faults().answer_at(TOKEN_PATH, status, if body.is_empty() { &long } else { body });
+        let before = world.audit_so_far();
+        let refused = refresh(&world, &used, &[]).await;
+        assert_eq!(refused.status, expected, "{name}: {}", refused.text());
+        assert_eq!(world.audit_after(before).await["reason"], reason, "{name}");
+        world.idp.faults().clear();
+        if expected == 503 {
+            assert_eq!(refresh(&world, &used, &[]).await.status, 200, "{name}");
+        }
+    }
+}
