@@ -62,6 +62,7 @@ mod session_end;
 mod shared_secrets;
 mod signals;
 mod signing_keys;
+mod slow_peers;
 mod startup;
 mod strangers;
 mod support;

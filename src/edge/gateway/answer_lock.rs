@@ -1,8 +1,10 @@
 //! The answer lock: only the pipeline may send an answer that has the mark of an exchange.
 //!
 //! The mark is a member `issued_token_type` of the answer's outermost JSON object (RFC 8693 section 2.2.1): no other
-//! grant's answer has it. A JSON answer is held back until it is whole, or longer than any token answer is; from then
-//! on it streams, still read, and is cut where the mark appears.
+//! grant's answer has it. A JSON answer is held back until it is whole. An answer of a token endpoint never leaves
+//! before, and is refused if it is longer than any token answer is. Another answer streams if it is long or slow, still
+//! read: it is cut before the first member that could carry a token, and where the mark appears. What has left by then
+//! holds no token, wherever the mark stands.
 
 mod scanner;
 
@@ -10,17 +12,21 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use memchr::memchr2_iter;
+use tokio::time::Instant;
 
 use self::scanner::Scanner;
-use crate::adapters::net::body::Body;
+use crate::adapters::net::body::{Body, ReadAlong};
 use crate::words::refusal::{Reason, Refusal};
 
 /// Bytes that are held back. A token must fit into an HTTP header to be used, and headers end far below this.
 pub const HOLD: usize = 256 * 1024;
+
+/// How long an answer of another path is held back. A stream of JSON begins to leave after this time.
+const HOLD_TIME: Duration = Duration::from_secs(1);
 
 /// Whether an answer must be read before it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +56,7 @@ pub enum Origin {
 pub struct Released {
     /// The answer.
     pub response: Response<Body>,
-    /// The body, shared with the answer, if it was short enough to be read whole.
+    /// The body, shared with the answer, if it was read.
     pub whole: Option<Bytes>,
 }
 
@@ -60,57 +66,178 @@ pub fn is_free(response: &Response<Body>, origin: Origin) -> bool {
     reading(origin, response.status(), response.headers()) == Reading::Free
 }
 
-/// Reads an answer from outside the pipeline as far as the lock needs, and releases it unless it has the mark of an
-/// exchange. The identity provider may be silent for `idle` at most.
+/// Reads a token endpoint's answer from outside the pipeline to its end, within `time`, and releases the answer unless it
+/// has the mark of an exchange.
 ///
 /// # Errors
-/// [`Reason::AnswerLocked`] if the answer has the mark or can't be read, [`Reason::UpstreamGarbage`] if it broke off.
-pub async fn release(response: Response<Body>, idle: Duration, origin: Origin) -> Result<Released, Refusal> {
-    let (head, mut incoming) = response.into_parts();
-    match reading(origin, head.status, &head.headers) {
-        Reading::Free => return Ok(Released { response: Response::from_parts(head, incoming), whole: None }),
-        Reading::Coded => return Err(locked("a content coding that was not asked for")),
-        Reading::Read => {}
+/// [`Reason::AnswerLocked`] if the answer has the mark or can't be read, [`Reason::AnswerTooLong`] if it is longer than
+/// [`HOLD`], [`Reason::UpstreamGarbage`] if it broke off or did not end in time.
+pub async fn release_whole(response: Response<Body>, time: Duration) -> Result<Released, Refusal> {
+    let (head, incoming) = match begin(response, Origin::TokenEndpoint)? {
+        Begun::Free(response) => return Ok(Released { response, whole: None }),
+        Begun::Held(head, incoming) => (head, incoming),
+    };
+    let mut held = Held::new(incoming);
+    match held.read_until(Instant::now() + time, |_| false).await? {
+        Pause::End => Ok(held.whole(head)),
+        Pause::Full | Pause::Plain => {
+            let detail = format!("an answer of a token endpoint that is longer than {} KiB", HOLD / 1024);
+            Err(Refusal::new(Reason::AnswerTooLong, detail))
+        }
+        Pause::Late => Err(broken()),
     }
+}
 
-    let untyped = origin != Origin::TokenEndpoint && !head.headers.contains_key(CONTENT_TYPE);
-    let mut scanner = Scanner::default();
-    let mut read = BytesMut::new();
-    let mut trailers = None;
-    loop {
-        let frame = match tokio::time::timeout(idle, incoming.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) => break,
-            Ok(Some(Err(_))) | Err(_) => {
-                let detail = "the identity provider's answer broke off";
-                return Err(Refusal::new(Reason::UpstreamGarbage, detail));
-            }
-        };
-        match frame.into_data() {
-            Ok(data) => {
-                if scanner.push(&data) {
-                    return Err(locked("issued_token_type in an answer from outside the pipeline"));
-                }
-                if read.is_empty() && incoming.is_end_stream() {
-                    let response = Response::from_parts(head, Body::full(data.clone()));
-                    return Ok(Released { response, whole: Some(data) });
-                }
-                read.extend_from_slice(&data);
-                let streams = if untyped && is_no_json(&read) {
-                    Body::prefixed(read.freeze(), incoming)
-                } else if read.len() > HOLD {
-                    Body::prefixed(read.freeze(), incoming).read_along(scanner)
-                } else {
-                    continue;
-                };
-                return Ok(Released { response: Response::from_parts(head, streams), whole: None });
-            }
-            Err(frame) => trailers = frame.into_trailers().ok(),
+/// Reads an answer from outside the pipeline as far as the lock needs, and releases it unless it has the mark of an
+/// exchange. The identity provider may be silent for `idle` at most. If an answer that streams has to be cut, what
+/// `on_cut` made is called with the cause.
+///
+/// # Errors
+/// [`Reason::AnswerLocked`] if the answer has the mark or can't be read, or if it has a token and is longer than
+/// [`HOLD`]; [`Reason::UpstreamGarbage`] if it broke off.
+pub async fn release<C>(
+    response: Response<Body>,
+    idle: Duration,
+    origin: Origin,
+    on_cut: impl FnOnce() -> C,
+) -> Result<Response<Body>, Refusal>
+where
+    C: FnOnce(&'static str) + Send + Sync + 'static,
+{
+    let (head, incoming) = match begin(response, origin)? {
+        Begun::Free(response) => return Ok(response),
+        Begun::Held(head, incoming) => (head, incoming),
+    };
+    let untyped = !head.headers.contains_key(CONTENT_TYPE);
+    let mut held = Held::new(incoming);
+    let is_plain = |text: &[u8]| untyped && is_no_json(text);
+    let mut pause = held.read_until(Instant::now() + HOLD_TIME, is_plain).await?;
+    while pause == Pause::Late && held.scanner.has_token() {
+        // A token's answer is short. This one is held until it is whole, however slow it is.
+        let before = held.read.len();
+        pause = held.read_until(Instant::now() + idle, is_plain).await?;
+        if pause == Pause::Late && held.read.len() == before {
+            return Err(broken());
         }
     }
-    let whole = read.freeze();
-    let body = Body::full_with_trailers(whole.clone(), trailers);
-    Ok(Released { response: Response::from_parts(head, body), whole: Some(whole) })
+    match pause {
+        Pause::End => Ok(held.whole(head).response),
+        Pause::Plain => Ok(Response::from_parts(head, Body::prefixed(held.read.freeze(), held.incoming))),
+        Pause::Full if held.scanner.has_token() => Err(locked("a token in an answer that is too long to be held")),
+        Pause::Full | Pause::Late => {
+            let lock = StreamLock { scanner: held.scanner, cut: Some(on_cut()) };
+            let body = Body::prefixed(held.read.freeze(), held.incoming).read_along(lock);
+            Ok(Response::from_parts(head, body))
+        }
+    }
+}
+
+/// An answer of which the head was judged.
+enum Begun {
+    Free(Response<Body>),
+    Held(response::Parts, Body),
+}
+
+fn begin(response: Response<Body>, origin: Origin) -> Result<Begun, Refusal> {
+    match reading(origin, response.status(), response.headers()) {
+        Reading::Free => Ok(Begun::Free(response)),
+        Reading::Coded => Err(locked("a content coding that was not asked for")),
+        Reading::Read => {
+            let (head, incoming) = response.into_parts();
+            Ok(Begun::Held(head, incoming))
+        }
+    }
+}
+
+/// An answer that is held back.
+struct Held {
+    scanner: Scanner,
+    read: BytesMut,
+    /// An answer of one frame, which is not copied.
+    only: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+    incoming: Body,
+}
+
+/// Why reading paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// The answer is whole.
+    End,
+    /// The time is up.
+    Late,
+    /// As much as may be held has come.
+    Full,
+    /// The text is none that is held.
+    Plain,
+}
+
+impl Held {
+    fn new(incoming: Body) -> Self {
+        Self { scanner: Scanner::default(), read: BytesMut::new(), only: None, trailers: None, incoming }
+    }
+
+    /// Reads on until there is a reason to pause.
+    async fn read_until(&mut self, deadline: Instant, is_plain: impl Fn(&[u8]) -> bool) -> Result<Pause, Refusal> {
+        loop {
+            let frame = match tokio::time::timeout_at(deadline, self.incoming.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => return Ok(Pause::End),
+                Ok(Some(Err(_))) => return Err(broken()),
+                Err(_) => return Ok(Pause::Late),
+            };
+            match frame.into_data() {
+                Ok(data) => {
+                    if self.scanner.push(&data) {
+                        return Err(locked("issued_token_type in an answer from outside the pipeline"));
+                    }
+                    if self.read.is_empty() && data.len() <= HOLD && self.incoming.is_end_stream() {
+                        self.only = Some(data);
+                        return Ok(Pause::End);
+                    }
+                    self.read.extend_from_slice(&data);
+                    if is_plain(&self.read) {
+                        return Ok(Pause::Plain);
+                    }
+                    if self.read.len() > HOLD {
+                        return Ok(Pause::Full);
+                    }
+                    if self.incoming.is_end_stream() {
+                        return Ok(Pause::End);
+                    }
+                }
+                Err(frame) => self.trailers = frame.into_trailers().ok(),
+            }
+        }
+    }
+
+    fn whole(self, head: response::Parts) -> Released {
+        let whole = self.only.unwrap_or_else(|| self.read.freeze());
+        let body = Body::full_with_trailers(whole.clone(), self.trailers);
+        Released { response: Response::from_parts(head, body), whole: Some(whole) }
+    }
+}
+
+/// Reads an answer that streams.
+struct StreamLock<C> {
+    scanner: Scanner,
+    cut: Option<C>,
+}
+
+impl<C: FnOnce(&'static str) + Send + Sync + 'static> ReadAlong for StreamLock<C> {
+    fn read(&mut self, piece: &[u8]) -> bool {
+        let detail = if self.scanner.push(piece) {
+            "issued_token_type in an answer from outside the pipeline, which was cut"
+        } else if self.scanner.has_token() {
+            "a token in an answer that was too long or too slow to be held, and was cut"
+        } else {
+            return true;
+        };
+        if let Some(cut) = self.cut.take() {
+            cut(detail);
+        }
+        false
+    }
 }
 
 /// Decides from the head of an answer.
@@ -149,6 +276,10 @@ fn may_be_json(headers: &HeaderMap) -> bool {
 fn is_no_json(text: &[u8]) -> bool {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     first.is_some_and(|byte| byte.is_ascii_graphic() && !b"{[\"".contains(byte))
+}
+
+fn broken() -> Refusal {
+    Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off")
 }
 
 fn locked(detail: &str) -> Refusal {

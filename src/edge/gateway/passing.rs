@@ -31,16 +31,21 @@ impl RequestContext<'_> {
         let peer = headers::caller(&head.headers, self.connection);
         let passed = match self.send_original(head, body).await {
             Ok(response) if answer_lock::is_free(&response, origin) => return response,
-            Ok(response) => answer_lock::release(response, self.services.upstream.idle_timeout(), origin).await,
+            Ok(response) => {
+                let (idle, status) = (self.services.upstream.idle_timeout(), response.status());
+                let on_cut = || {
+                    let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
+                    let late = self.record_of(&head, None).into_late(status);
+                    move |detail: &'static str| late.withheld(detail)
+                };
+                answer_lock::release(response, idle, origin, on_cut).await
+            }
             Err(refusal) => Err(refusal),
         };
-        match passed {
-            Ok(released) => released.response,
-            Err(refusal) => {
-                let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
-                self.record_of(&head, None).end_outside(&refusal)
-            }
-        }
+        passed.unwrap_or_else(|refusal| {
+            let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
+            self.record_of(&head, None).end_outside(&refusal)
+        })
     }
 
     /// Passes a form to a path that is no token endpoint. Cambio reads the form, because some server might take it

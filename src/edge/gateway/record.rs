@@ -1,6 +1,7 @@
 //! The audit record of a request. Every decision ends with one audit line and one metric, both with one reason.
 
 mod facts;
+mod late;
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -9,6 +10,7 @@ use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRA
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
+pub use self::late::LateRecord;
 use super::realm_runtime::RealmRuntime;
 use super::respond;
 use super::services::Services;
@@ -190,7 +192,7 @@ impl<'a> AuditRecord<'a> {
             self.written = true;
             return;
         }
-        if refusal.reason == Reason::AnswerLocked {
+        if matches!(refusal.reason, Reason::AnswerLocked | Reason::AnswerTooLong) {
             if !matches!(self.line.event, Event::TokenExchange | Event::TokenRefresh) {
                 self.line.event = Event::AnswerWithheld;
             }
@@ -254,6 +256,13 @@ impl<'a> AuditRecord<'a> {
         self.ungoverned();
         self.refused(refusal, response.status());
         response
+    }
+
+    /// The record of an answer whose head leaves with this status, and whose body is still read. Its line is written only if
+    /// the body is cut.
+    pub fn into_late(mut self, status: StatusCode) -> LateRecord {
+        self.not_audited();
+        LateRecord::new(self.services, std::mem::take(&mut self.line), self.started, status)
     }
 
     /// The request has its answer, and no line is written.

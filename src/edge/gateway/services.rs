@@ -40,7 +40,7 @@ pub struct Services {
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
     /// Where decisions are written.
-    pub audit: AuditLog,
+    pub audit: Arc<AuditLog>,
     /// The time.
     pub clock: Clock,
 }
@@ -71,6 +71,7 @@ impl Services {
         clock: Clock,
     ) -> Self {
         let (generation, authenticator) = (ArcSwap::from_pointee(generation), Authenticator::new());
+        let audit = Arc::new(audit);
         let refreshes = RefreshesInFlight::default();
         Self { generation, upstream, store, authenticator, refreshes, metrics, audit, clock }
     }

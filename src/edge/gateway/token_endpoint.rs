@@ -8,7 +8,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 use serde::Deserialize;
 
-use super::answer_lock::{self, Origin};
+use super::answer_lock;
 use super::case::{Case, RequestContext};
 use super::exchange::client::GovernedRequest;
 use super::exchange::govern;
@@ -135,7 +135,7 @@ async fn pass_grant(
     ask_for_readable_answer(&mut head);
     let response = context.send_original(head, form.into_body()).await?;
     let idle = context.services.upstream.idle_timeout();
-    let released = answer_lock::release(response, idle, Origin::TokenEndpoint).await?;
+    let released = answer_lock::release_whole(response, idle).await?;
     record.not_audited();
     if let (Some(realm), Some(whole)) = (realm, &released.whole) {
         learn_keys(realm, whole).await;
@@ -163,7 +163,7 @@ async fn pass_door(
         | GovernedGrant::BrokerToken
         | GovernedGrant::IntrospectionJwt => {
             let idle = context.services.upstream.idle_timeout();
-            answer_lock::release(response, idle, Origin::TokenEndpoint).await?.response
+            answer_lock::release_whole(response, idle).await?.response
         }
     };
     record.door_passed(response.status())?;

@@ -71,7 +71,7 @@ reasons! {
     BodyTooLarge = "body_too_large" (TooLarge, PublicError::new(StatusCode::PAYLOAD_TOO_LARGE, InvalidRequest, "Request too large")):
         "The form is larger than listen.maxFormBytes.",
     BodyTimeout = "body_timeout" (TooSlow, PublicError::new(StatusCode::REQUEST_TIMEOUT, InvalidRequest, "Request timeout")):
-        "The body did not arrive within listen.bodyTimeout.",
+        "The body did not arrive within listen.bodyTimeout, or a body that passes came too slowly (listen.idleTimeout).",
     ContentTypeNotForm = "content_type_not_form" (Request, invalid_request("Missing form parameter: grant_type")):
         "A token request must be application/x-www-form-urlencoded in UTF-8.",
     ContentCodingRefused = "content_coding_refused" (Request, invalid_request("Content coding is not supported")):
@@ -261,7 +261,7 @@ reasons! {
         "The identity provider's answer can't be read.",
     // The answer and its contract.
     AnswerTooLong = "answer_too_long" (Fault, BAD_GATEWAY):
-        "An answer of a token endpoint did not end within 256 KiB or upstream.idleTimeout, so that Cambio can't read it before it leaves.",
+        "An answer of a token endpoint is longer than 256 KiB. Cambio does not hold more, and no such answer may leave before it was read whole.",
     AnswerLocked = "answer_locked" (Denied, DENIED):
         "An answer with the marks of an exchange did not come from an exchange that Cambio allowed, and was withheld.",
     AnswerSignature = "answer_signature" (Fault, BAD_GATEWAY):

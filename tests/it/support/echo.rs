@@ -99,6 +99,12 @@ fn frames(frames: impl IntoIterator<Item = Frame<Bytes>>) -> Frames {
     Frames { left: frames.into_iter().collect(), gate: None, cut: false }
 }
 
+/// An answer of JSON in pieces.
+fn json_pieces(pieces: Vec<Bytes>) -> Response<Frames> {
+    let body = frames(pieces.into_iter().map(Frame::data));
+    Response::builder().header(CONTENT_TYPE, "application/json").body(body).unwrap()
+}
+
 fn text(bytes: impl Into<Bytes>) -> Frames {
     frames([Frame::data(bytes.into())])
 }
@@ -125,6 +131,26 @@ async fn answer(request: Request<Incoming>, gate: Arc<Semaphore>) -> Result<Resp
             ];
             let body = frames(parts.map(|part| Frame::data(part.into())));
             Response::builder().header(CONTENT_TYPE, "application/json").body(body).unwrap()
+        }
+        "/early-token" => {
+            let text = format!("{{\"access_token\":\"secret-token\",\"a\":\"{}\"}}", "x".repeat(LONG_JSON));
+            json_pieces(vec![text.into()])
+        }
+        "/late-token" => {
+            let long = format!("{{\"a\":\"{}\",", "x".repeat(LONG_JSON));
+            let rest = r#""access_token":"secret-token","issued_token_type":"x"}"#;
+            json_pieces(vec![long.into(), rest.into()])
+        }
+        "/events" | "/events-with-token" | "/slow-token" => {
+            let wait = async move { gate.acquire().await.unwrap().forget() };
+            let (first, last) = match path.as_str() {
+                "/events" => ("{\"first\":1}\n", "{\"second\":2}\n"),
+                "/events-with-token" => ("{\"first\":1}\n", "{\"access_token\":\"secret-token\"}\n"),
+                _ => ("{\"access_token\":\"slow-token\",", "\"token_type\":\"Bearer\"}"),
+            };
+            let mut response = json_pieces(vec![first.into(), last.into()]);
+            response.body_mut().gate = Some(Box::pin(wait));
+            response
         }
         "/cut" => {
             let mut body = frames([Frame::data("x".repeat(LONG_JSON).into()), Frame::data("y".into())]);

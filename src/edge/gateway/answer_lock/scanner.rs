@@ -1,8 +1,9 @@
-//! Finds the mark of an exchange in JSON text that arrives in pieces.
-
-use crate::adapters::net::body::ReadAlong;
+//! Finds the mark of an exchange, and members that carry tokens, in JSON text that arrives in pieces.
 
 const MARK: &[u8] = b"issued_token_type";
+
+/// Members that carry a token in an answer of a token endpoint (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+const TOKENS: [&[u8]; 3] = [b"access_token", b"refresh_token", b"id_token"];
 
 /// A scanner of one answer.
 #[derive(Clone, Debug, Default)]
@@ -10,11 +11,39 @@ pub(super) struct Scanner {
     depth: usize,
     in_string: bool,
     escape: Escape,
-    /// Characters of the current string that equal the mark so far; `None` once they differ.
-    matched: Option<usize>,
-    /// The last string at depth one was the mark; a colon makes it a member's name.
-    candidate: bool,
+    /// The current string, if it may still be a name that counts.
+    name: Option<Name>,
+    /// The last string at depth one was a name that counts; a colon makes it a member's.
+    candidate: Option<Member>,
     found: bool,
+    has_token: bool,
+}
+
+/// A member that counts.
+#[derive(Clone, Copy, Debug)]
+enum Member {
+    Mark,
+    Token,
+}
+
+/// The beginning of a string.
+#[derive(Clone, Copy, Debug, Default)]
+struct Name {
+    text: [u8; MARK.len()],
+    length: usize,
+}
+
+impl Name {
+    fn with(mut self, byte: u8) -> Option<Self> {
+        *self.text.get_mut(self.length)? = byte;
+        self.length += 1;
+        Some(self)
+    }
+
+    fn member(&self) -> Option<Member> {
+        let text = self.text.get(..self.length)?;
+        if text == MARK { Some(Member::Mark) } else { TOKENS.contains(&text).then_some(Member::Token) }
+    }
 }
 
 /// How far an escape within a string has come.
@@ -46,34 +75,43 @@ impl Scanner {
             match byte {
                 b'"' => {
                     self.in_string = true;
-                    self.matched = Some(0);
+                    self.name = (self.depth <= 1).then(Name::default);
                 }
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                b':' if self.candidate => {
-                    self.found = true;
-                    return true;
-                }
+                b':' => match self.candidate {
+                    Some(Member::Mark) => {
+                        self.found = true;
+                        return true;
+                    }
+                    Some(Member::Token) => self.has_token = true,
+                    None => {}
+                },
                 b' ' | b'\t' | b'\r' | b'\n' => continue,
                 _ => {}
             }
-            self.candidate = false;
+            self.candidate = None;
         }
         self.found
+    }
+
+    /// Whether the outermost object has a member that carries a token, as far as it was read.
+    pub(super) fn has_token(&self) -> bool {
+        self.has_token
     }
 
     fn string_byte(&mut self, byte: u8) {
         match self.escape {
             Escape::Begun if byte == b'u' => self.escape = Escape::Unicode(0, 0),
-            // No other escape spells a character of the mark.
+            // No other escape spells a character of a name that counts.
             Escape::Begun => {
                 self.escape = Escape::None;
-                self.matched = None;
+                self.name = None;
             }
             Escape::Unicode(digits, value) => {
                 let Some(digit) = char::from(byte).to_digit(16) else {
                     self.escape = Escape::None;
-                    self.matched = None;
+                    self.name = None;
                     return;
                 };
                 let value = value << 4 | digit;
@@ -87,7 +125,7 @@ impl Scanner {
                 b'\\' => self.escape = Escape::Begun,
                 b'"' => {
                     self.in_string = false;
-                    self.candidate = self.depth <= 1 && self.matched == Some(MARK.len());
+                    self.candidate = self.name.as_ref().and_then(Name::member);
                 }
                 _ => self.character(Some(byte)),
             },
@@ -95,20 +133,38 @@ impl Scanner {
     }
 
     fn character(&mut self, byte: Option<u8>) {
-        let expected = self.matched.and_then(|count| MARK.get(count)).copied();
-        self.matched = self.matched.filter(|_| byte.is_some() && byte == expected).map(|count| count + 1);
-    }
-}
-
-impl ReadAlong for Scanner {
-    fn read(&mut self, piece: &[u8]) -> bool {
-        !self.push(piece)
+        self.name = self.name.zip(byte).and_then(|(name, byte)| name.with(byte));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_tokens_in_the_outermost_object_only() {
+        for (name, text, expected) in [
+            ("an access token", r#"{"a":1,"access_token":"x"}"#, true),
+            ("a refresh token", r#"{"refresh_token" : "x"}"#, true),
+            ("an ID token", r#"{"id_token":"x"}"#, true),
+            ("a line of many", "{\"a\":1}\n{\"access_token\":1}", true),
+            ("an escaped name", r#"{"\u0061ccess_token":1}"#, true),
+            ("without its value yet", r#"{"access_token""#, false),
+            ("as a value", r#"{"a":"access_token"}"#, false),
+            ("in a nested object", r#"{"a":{"access_token":1}}"#, false),
+            ("in a list", r#"[{"access_token":1}]"#, false),
+            ("a longer name", r#"{"access_token_lifespan":1,"access_token1":1}"#, false),
+            ("a name of the mark's length", r#"{"access_token_type":1}"#, false),
+            ("a shorter name", r#"{"access_toke":1,"id":1}"#, false),
+        ] {
+            for split in 0..text.len() {
+                let mut scanner = Scanner::default();
+                scanner.push(&text.as_bytes()[..split]);
+                scanner.push(&text.as_bytes()[split..]);
+                assert_eq!(scanner.has_token(), expected, "{name}, split at {split}");
+            }
+        }
+    }
 
     #[test]
     fn finds_the_mark_as_a_name_in_the_outermost_object_only() {
