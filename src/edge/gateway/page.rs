@@ -2,14 +2,14 @@
 //!
 //! The rules are Keycloak's. A client's pages are those that the configuration lists (`realms.*.webOrigins`). If it lists
 //! none for the client, they are those that the identity provider lists: in the client's own token (`allowed-origins`), in
-//! the headers of an answer to the client, or in the directory. The answer to a client that failed to authenticate may be
-//! read by every page, but not by one that sends cookies.
+//! the headers of an answer to the client, or in the directory. The answer to a client that failed to authenticate, or
+//! that a limit stopped, may be read by every page, but not by one that sends cookies.
 
 use std::time::Duration;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION,
-    HeaderName, HeaderValue, ORIGIN, VARY, WWW_AUTHENTICATE,
+    HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Response};
@@ -134,7 +134,7 @@ impl Page {
         };
         match refusal {
             _ if may_read => Readers::Page(value.clone()),
-            Some(Cause::Client) => Readers::Everybody(value.clone()),
+            Some(Cause::Client | Cause::TooMany) => Readers::Everybody(value.clone()),
             _ => Readers::Nobody,
         }
     }
@@ -191,7 +191,8 @@ impl Readers {
 
 /// Names the headers that a client reads and that a browser would hide from it.
 fn expose(headers: &mut HeaderMap) {
-    let own = [HeaderName::from_static(CORRELATION_ID), HeaderName::from_static(NONCE_HEADER), WWW_AUTHENTICATE];
+    let own =
+        [HeaderName::from_static(CORRELATION_ID), HeaderName::from_static(NONCE_HEADER), RETRY_AFTER, WWW_AUTHENTICATE];
     let lines = headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().filter_map(|line| line.to_str().ok());
     let present = lines.flat_map(|line| line.split(',')).map(str::trim);
     let mut names: Vec<&str> = present.filter(|name| !name.is_empty()).collect();

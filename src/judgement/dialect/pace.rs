@@ -67,6 +67,10 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         Cause::Client => {
             PublicError::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient, "Client authentication failed.")
         }
+        // PACE does not mention limits; RFC 6585 section 4 has the status.
+        Cause::TooMany => {
+            PublicError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::InvalidRequest, "There are too many requests.")
+        }
         Cause::UntrustedToken => forbidden(ErrorCode::InvalidGrant, "The token is not trusted."),
         Cause::SubjectToken => unprocessable(ErrorCode::InvalidGrant, "The token content is invalid."),
         Cause::Actor => unprocessable(ErrorCode::InvalidGrant, "The actor can't act for the subject."),

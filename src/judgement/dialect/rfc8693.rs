@@ -44,6 +44,12 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         Cause::Client => {
             PublicError::new(StatusCode::UNAUTHORIZED, ErrorCode::InvalidClient, "Client authentication failed.")
         }
+        // RFC 6585 section 4, with the code of RFC 6749 section 4.1.2.1.
+        Cause::TooMany => PublicError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::TemporarilyUnavailable,
+            "There are too many requests.",
+        ),
         Cause::DpopProof => bad(ErrorCode::InvalidDpopProof, "The DPoP proof is invalid."),
         Cause::DpopNonce => bad(ErrorCode::UseDpopNonce, "The DPoP proof needs a nonce."),
         Cause::UntrustedToken | Cause::SubjectToken => bad(ErrorCode::InvalidRequest, "The subject token is invalid."),

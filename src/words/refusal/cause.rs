@@ -17,6 +17,8 @@ pub enum Cause {
     TokenType,
     /// The client's authentication.
     Client,
+    /// More requests, or more wrong secrets, than a limit allows.
+    TooMany,
     /// The `DPoP` proof.
     DpopProof,
     /// The `DPoP` proof lacks a nonce.

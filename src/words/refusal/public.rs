@@ -46,6 +46,10 @@ pub(super) const INVALID_CLIENT: PublicError = PublicError::new(
 /// identity provider that grants more than the audience's owner permits is denied in this way, too.
 pub(super) const DENIED: PublicError = forbidden("Client not allowed to exchange");
 
+/// A limit is reached. RFC 6749 has no code for that; section 4.1.2.1 has this one for overload.
+pub(super) const TOO_MANY: PublicError =
+    PublicError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TemporarilyUnavailable, "Too many requests");
+
 /// A system that the request needs does not answer.
 pub(super) const UNAVAILABLE: PublicError = unavailable(StatusCode::SERVICE_UNAVAILABLE);
 

@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::cause::Cause;
 use super::public::{
-    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, PublicError, UNAVAILABLE, bad, forbidden,
-    invalid_request, unavailable,
+    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, PublicError, TOO_MANY, UNAVAILABLE, bad,
+    forbidden, invalid_request, unavailable,
 };
 use crate::words::oauth::error::ErrorCode::{
     InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, InvalidToken, NotAllowed, ServerError,
@@ -100,6 +100,10 @@ reasons! {
         "The request has client credentials in more than one place.",
     CredentialsMalformed = "credentials_malformed" (Client, INVALID_CLIENT):
         "The Authorization header or the client assertion can't be read.",
+    RateLimited = "rate_limited" (TooMany, TOO_MANY):
+        "The client, its peer or all callers of the realm together came more often than realms.*.rateLimits allows.",
+    ClientLockedOut = "client_locked_out" (TooMany, TOO_MANY):
+        "The peer has sent too many wrong client secrets (realms.*.clientLockout), so Cambio does not check this one.",
     ClientMissing = "client_missing" (Client, INVALID_CLIENT):
         "The request names no client.",
     ClientUnauthenticated = "client_unauthenticated" (Client, INVALID_CLIENT):

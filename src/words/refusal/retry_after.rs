@@ -1,5 +1,7 @@
 //! When a caller may try again (RFC 9110 section 10.2.3).
 
+use std::time::Duration;
+
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue};
 
@@ -11,6 +13,12 @@ impl RetryAfter {
     /// After so many seconds.
     pub fn seconds(seconds: u32) -> Self {
         Self(HeaderValue::from(seconds))
+    }
+
+    /// After whole seconds in which the wait is over, one at least.
+    pub fn after(wait: Duration) -> Self {
+        let begun = u64::from(wait.subsec_nanos() > 0);
+        Self(HeaderValue::from(wait.as_secs().saturating_add(begun).max(1)))
     }
 
     /// What an answer's headers say. Anything but seconds or a date counts as nothing.
@@ -54,5 +62,8 @@ mod tests {
         }
         assert_eq!(RetryAfter::of(&HeaderMap::new()), None);
         assert_eq!(RetryAfter::seconds(3).value(), "3");
+        for (milliseconds, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (90_000, "90")] {
+            assert_eq!(RetryAfter::after(Duration::from_millis(milliseconds)).value(), seconds);
+        }
     }
 }
