@@ -36,6 +36,7 @@ pub mod adapters {
     pub mod drain;
     pub mod introspection;
     pub mod jwks;
+    pub mod limits;
     pub mod metrics;
     pub mod net;
     pub mod seal;

@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "adapters::drain",
     "adapters::seal",
     "adapters::tls",
+    "adapters::limits",
     "adapters::config",
     "adapters::audit",
     "adapters::metrics",
@@ -95,8 +96,9 @@ const IMPURE: [&str; 8] =
     ["async fn", ".await", "tokio::", "hyper::", "std::fs", "std::env", "std::net::Tcp", "tracing::"];
 
 /// Crates and functions that one module uses.
-const ONE_USER: [(&str, &[&str]); 5] = [
+const ONE_USER: [(&str, &[&str]); 6] = [
     ("prometheus::", &["src/adapters/metrics"]),
+    ("governor::", &["src/adapters/limits"]),
     ("jsonwebtoken::decode", &["src/judgement/jose"]),
     // One verifier of signatures with public keys, and one of codes with shared secrets but for the demo's provider.
     ("crypto::verify(", &["src/judgement/jose"]),
