@@ -84,6 +84,11 @@ impl Metrics {
         self.families.client_authentications.with_label_values(&[realm, method, outcome.as_str()]).inc();
     }
 
+    /// A limit of the realm was reached.
+    pub fn limited(&self, realm: &str, limit: &str) {
+        self.families.limited_requests.with_label_values(&[realm, limit]).inc();
+    }
+
     /// A request passed ungoverned, because the configuration opens its grant.
     pub fn door_passed(&self, realm: &str, door: &str) {
         self.families.open_doors.with_label_values(&[realm, door]).inc();

@@ -21,6 +21,7 @@ pub mod generation;
 pub mod introspection;
 pub mod issuers;
 mod key_cache;
+mod limits;
 pub mod metadata;
 pub mod own_tokens;
 pub mod page;

@@ -3,6 +3,7 @@
 pub mod assertion;
 pub mod certificate;
 pub mod credentials;
+pub mod guess;
 pub mod registry;
 pub mod secret;
 pub mod verify;

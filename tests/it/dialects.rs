@@ -7,6 +7,7 @@ use crate::support::world::{ACCESS_TOKEN, ID_TOKEN, Plan, TOKEN_PATH, World, exc
 use crate::support::{client, form, golden, token};
 
 mod examples;
+mod limits;
 mod pace;
 
 const CERN: &str = "/auth/realms/corp/protocol/openid-connect/token";

@@ -58,6 +58,7 @@ const ORDER: &[&str] = &[
     "edge::gateway::page",
     "edge::gateway::record",
     "edge::gateway::case",
+    "edge::gateway::limits",
     "edge::gateway::passing",
     "edge::gateway::metadata",
     "edge::gateway::evidence",

@@ -38,6 +38,8 @@ mod issuers;
 mod jwks_rotation;
 mod keycloak_clients;
 mod layering;
+mod limits;
+mod lockout;
 mod loops;
 mod lost_claim;
 mod malformed;

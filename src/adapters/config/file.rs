@@ -8,6 +8,7 @@ pub mod client;
 pub mod endpoints;
 pub mod issuer;
 pub mod keys;
+pub mod limits;
 pub mod platform;
 pub mod realm;
 mod schema;

@@ -10,6 +10,7 @@ use super::settings::proxy::Proxies;
 use super::settings::realm::Realm;
 use super::settings::{AuditOutput, Config, Sources};
 use super::store::Store;
+use crate::adapters::limits::{Rate, RateLimits};
 use crate::judgement::client::registry::{Clients, Method, Unregistered};
 use crate::judgement::exchange::doors::GovernedDoor;
 use crate::judgement::issue::ring::{KeyRing, PublicHalf};
@@ -56,6 +57,15 @@ fn others(sources: &Sources) -> Vec<String> {
     sources.files.keys().filter(|path| !sources.documents.contains(*path)).map(|path| shown(path)).collect()
 }
 
+fn rate_limits(limits: RateLimits) -> Value {
+    let shown = |rate: Option<Rate>| rate.map(|rate| rate.to_string());
+    json!({
+        "perClient": shown(limits.per_client),
+        "perPeer": shown(limits.per_peer),
+        "perRealm": shown(limits.per_realm),
+    })
+}
+
 fn realm(realm: &Realm) -> Value {
     let doors = realm.doors;
     let mut shown = json!({
@@ -75,6 +85,12 @@ fn realm(realm: &Realm) -> Value {
             Unregistered::Upstream { cache_for } => format!("upstream, remembered for {} s", cache_for.as_secs_f32()),
             Unregistered::Refused => "refused".to_owned(),
         },
+        "rateLimits": rate_limits(realm.rate_limits),
+        "clientLockout": realm.client_lockout.map(|rules| json!({
+            "wrongSecrets": rules.wrong_secrets,
+            "wrongSecretsPerPeer": rules.per_peer.to_string(),
+            "longest": format!("{} s", rules.longest.as_secs_f32()),
+        })),
         "introspection": realm.introspection.as_ref().map(|client| &client.id),
         "doors": {
             "jwtBearer": governed(doors.jwt_bearer),

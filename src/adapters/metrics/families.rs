@@ -91,6 +91,12 @@ families! {
         "Clients that Cambio authenticated or refused, by realm, method and outcome.",
         &["realm", "method", "outcome"],
     );
+    limited_requests: IntCounterVec = counters(
+        "cambio_limited_requests_total",
+        "Requests refused because a limit was reached, by realm and limit: the key in realms.*.rateLimits or \
+         realms.*.clientLockout.",
+        &["realm", "limit"],
+    );
     open_doors: IntCounterVec = counters(
         "cambio_open_door_requests_total",
         "Requests that passed ungoverned through a door that the configuration opens, by realm and door.",

@@ -55,6 +55,8 @@ impl Case<'_> {
         self.client = if known || first || config.clients.unregistered == Unregistered::Refused {
             CaseClient::Proven(Box::pin(self.prove_client(credentials)).await?)
         } else {
+            self.may_guess(credentials)?;
+            self.has_room(credentials.client_id())?;
             CaseClient::Unproven(Box::new(credentials.clone()))
         };
         Ok(())
@@ -72,13 +74,23 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Authenticates the client. This happens once per request, because it uses up the assertion.
+    /// Authenticates the client, and counts the request for the client. This happens once per request, because it uses up
+    /// the assertion.
     ///
     /// # Errors
     /// `client_unauthenticated` and `client_assertion_replayed` if the client is not authentic;
-    /// `client_authentication_unavailable` and `store_unavailable` if this is unknown.
+    /// `client_authentication_unavailable` and `store_unavailable` if this is unknown; `client_locked_out` if nothing was
+    /// checked; `rate_limited` if the client is authentic.
     pub async fn prove_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
-        let result = self.authenticate_client(credentials).await;
+        let result = match self.may_guess(credentials) {
+            Ok(()) => self.authenticate_client(credentials).await,
+            Err(locked_out) => Err(locked_out),
+        };
+        match &result {
+            Ok(_) => self.guessed(credentials, true),
+            Err(refusal) if refusal.reason == Reason::ClientUnauthenticated => self.guessed(credentials, false),
+            Err(_) => {}
+        }
         let config = &self.realm.config;
         let registered = config.clients.methods(credentials.client_id()).is_some();
         let (method, outcome) = match &result {
@@ -86,13 +98,17 @@ impl Case<'_> {
             Err(refusal) => (
                 if registered { credentials.method().name() } else { "upstream" },
                 match refusal.reason {
-                    Reason::ClientUnauthenticated | Reason::ClientAssertionReplayed => Outcome::Denied,
+                    Reason::ClientUnauthenticated | Reason::ClientAssertionReplayed | Reason::ClientLockedOut => {
+                        Outcome::Denied
+                    }
                     _ => Outcome::Failed,
                 },
             ),
         };
         self.services.metrics.client_authenticated(&config.name, method, outcome);
-        result
+        let proven = result?;
+        self.count_client(proven.client_id())?;
+        Ok(proven)
     }
 
     async fn authenticate_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
@@ -113,7 +129,17 @@ impl Case<'_> {
             Ok(ClientVerdict::UnspentAssertion(assertion)) => self.spend_assertion(assertion).await,
             Ok(ClientVerdict::SlowSecret(slow)) => {
                 let services = self.services;
-                services.authenticator.hash_in_background(slow, &services.clock).await
+                let still = || self.may_guess(credentials);
+                match services.authenticator.hash_in_background(slow, &services.clock, still).await {
+                    // Equal secrets wait for one check, which another peer's lock-out may have stopped.
+                    Err(refusal)
+                        if refusal.reason == Reason::ClientLockedOut && self.may_guess(credentials).is_ok() =>
+                    {
+                        let detail = "the check of this secret was stopped by another peer's lock-out";
+                        Err(Refusal::new(Reason::ClientAuthenticationUnavailable, detail))
+                    }
+                    checked => checked,
+                }
             }
             Ok(ClientVerdict::ByUpstream) => match config.clients.unregistered {
                 Unregistered::Upstream { cache_for } => self.authenticate_upstream(credentials, cache_for).await,

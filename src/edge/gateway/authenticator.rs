@@ -39,11 +39,13 @@ impl Authenticator {
     }
 
     /// Computes a slow hash in the background, where it delays no other request, a few at a time. A secret that
-    /// matched is remembered for a minute.
+    /// matched is remembered for a minute. `still`: whether the secret may be checked at all, asked again when its turn has
+    /// come, because wrong secrets may have been found meanwhile.
     pub(super) async fn hash_in_background(
         &self,
         slow: SlowSecret,
         clock: &Clock,
+        still: impl Fn() -> Result<(), Refusal> + Send + Sync,
     ) -> Result<AuthenticatedClient, Refusal> {
         let inputs = slow.inputs();
         let parts: Vec<&str> = std::iter::once("hash").chain(inputs.iter().map(Secret::expose)).collect();
@@ -52,6 +54,7 @@ impl Authenticator {
                 let busy = |_| unavailable("too many client secrets wait for their check");
                 let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned());
                 let turn = turn.await.map_err(busy)?;
+                still()?;
                 let checked = tokio::task::spawn_blocking(move || {
                     let _turn = turn;
                     slow.run()

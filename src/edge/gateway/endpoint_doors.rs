@@ -28,9 +28,11 @@ impl RequestContext<'_> {
             EndpointDoor::CredentialOffer => GovernedGrant::PreAuthorizedCode,
         };
         let mut record = self.record(&head, realm);
-        if !realm.is_some_and(|realm| door.is_open(realm.config.doors)) {
-            record.is_closed_door(door.name());
-            return (Way::Rejected, record.conclude(Err(door.closed())));
+        let limited = realm.and_then(|realm| self.admit(realm, record.peer()).err());
+        let closed = || (!realm.is_some_and(|realm| door.is_open(realm.config.doors))).then(|| door.closed());
+        if let Some(refusal) = limited.or_else(closed) {
+            record.is_refused_at_door(door.name());
+            return (Way::Rejected, record.conclude(Err(refusal)));
         }
         record.is_door(door.name());
         let answered = async {
@@ -46,9 +48,10 @@ impl RequestContext<'_> {
     /// introspected token, however little that token says.
     pub async fn introspection_as_jwt(self, realm: &RealmRuntime, head: Parts, form: ReadForm) -> Response<Body> {
         let (mut record, door) = (self.record(&head, Some(realm)), GovernedGrant::IntrospectionJwt);
-        if !door.is_open(realm.config.doors) {
-            record.is_closed_door(door.name());
-            return record.conclude(Err(door.closed()));
+        let limited = self.admit(realm, record.peer()).err();
+        if let Some(refusal) = limited.or_else(|| (!door.is_open(realm.config.doors)).then(|| door.closed())) {
+            record.is_refused_at_door(door.name());
+            return record.conclude(Err(refusal));
         }
         record.is_door(door.name());
         let response = self.pass(head, form.into_body()).await;

@@ -35,6 +35,7 @@ pub async fn govern(case: &mut Case<'_>, request: GovernedRequest) -> Result<Res
 }
 
 async fn story(case: &mut Case<'_>, request: GovernedRequest) -> Result<Response<Body>, Stop> {
+    case.admit()?;
     let (client, mut refresh) = case.authenticate(request).await?;
     let mut sender = case.sender(client.parsed().subject_token(), ProofTarget::TokenEndpoint).await?;
     let checked = case.tokens(client, refresh.as_deref_mut(), &sender).await?;

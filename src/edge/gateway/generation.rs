@@ -11,6 +11,7 @@ use super::realm_runtime::RealmRuntime;
 use super::setup_error::StartError;
 use crate::adapters::config::{Config, Realm};
 use crate::adapters::jwks::Source;
+use crate::adapters::limits::LimitTables;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::via::Via;
 use crate::adapters::tls::peers::Peers;
@@ -27,6 +28,8 @@ pub struct Generation {
     pub realms: Vec<RealmRuntime>,
     /// Every issuer, the realms included.
     pub issuers: Issuers,
+    /// The state of all limits, which every generation shares.
+    pub limits: Arc<LimitTables>,
     /// The trust in certificates of `listen.clientCertificateHeader`.
     pub header_peers: Peers,
 }
@@ -45,6 +48,7 @@ impl Generation {
         via: &Arc<Via>,
     ) -> Result<Self, StartError> {
         let caches = KeyCaches { clock, metrics, via, proxies: &config.proxies };
+        let limits = previous.map_or_else(|| Arc::new(LimitTables::new(clock)), |old| Arc::clone(&old.limits));
         let mut issuers = Issuers::default();
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {
@@ -56,7 +60,7 @@ impl Generation {
             let old = previous.and_then(|previous| previous.issuers.key_cache(&realm.name));
             let keys = caches.open(&realm.name, settings, old)?;
             let old = previous.and_then(|previous| previous.realm(&realm.name));
-            realms.push(RealmRuntime::new(realm, &config.policy, &keys, caches, old)?);
+            realms.push(RealmRuntime::new(realm, &config.policy, &keys, caches, &limits, old)?);
             issuers.add_realm(realm, keys);
         }
         for issuer in config.issuers.values() {
@@ -65,7 +69,7 @@ impl Generation {
         let table = RouteTable::new(config.realms.values().map(Realm::place));
         let ca = config.listen.certificate_header.as_ref().and_then(|header| header.ca.as_deref());
         let header_peers = Peers::load(ca)?;
-        Ok(Self { config, table, realms, issuers, header_peers })
+        Ok(Self { config, table, realms, issuers, limits, header_peers })
     }
 
     /// Replaces the path of a request with the identity provider's, if the dialect has another.

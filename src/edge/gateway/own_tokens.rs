@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use self::presented::{Carried, carried, is_in_head};
 use super::case::{Case, RequestContext};
+use super::limits::is_limit;
 use super::realm_runtime::RealmRuntime;
 use super::record::unsuccessful;
 use super::respond;
@@ -87,7 +88,10 @@ impl Case<'_> {
         let mut response = respond::refusal(config.dialect, refusal, RequestKind::Exchange, id);
         respond::challenge(&mut response, &config.name);
         self.count(endpoint, unsuccessful(response.status()));
-        tracing::info!(%id, realm = %config.name, reason = %refusal.reason, "not answered: {}", refusal.detail);
+        // Whoever floods Cambio must not flood the log: the metric counts what a limit refuses.
+        if !is_limit(refusal.reason) {
+            tracing::info!(%id, realm = %config.name, reason = %refusal.reason, "not answered: {}", refusal.detail);
+        }
         response
     }
 }

@@ -12,6 +12,7 @@ use super::setup_error::StartError;
 use crate::adapters::config::{Dpop, NonceSource, Realm, ServerAccess};
 use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
+use crate::adapters::limits::{LimitTables, RealmLimits};
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::directory::DirectoryClient;
 use crate::adapters::upstream::origins::PublicOrigins;
@@ -54,6 +55,8 @@ pub struct RealmRuntime {
     pub published: Published,
     /// Keys of its clients, by their URL.
     client_keys: BTreeMap<String, Arc<KeyCache>>,
+    /// How often callers may come, and guess.
+    pub limits: RealmLimits,
     /// The key of its `DPoP` nonces, if it demands nonces.
     pub nonces: Option<NonceKey>,
 }
@@ -76,6 +79,7 @@ impl RealmRuntime {
         policy: &Policy,
         keys: &KeyCache,
         caches: KeyCaches<'_>,
+        limits: &Arc<LimitTables>,
         previous: Option<&Self>,
     ) -> Result<Self, StartError> {
         let directory = realm.directory.as_ref().map(|config| {
@@ -101,6 +105,13 @@ impl RealmRuntime {
             directory: directory.transpose()?,
             published: Published::default(),
             client_keys: client_keys(realm, caches, previous)?,
+            limits: RealmLimits::new(
+                &realm.name,
+                realm.rate_limits,
+                realm.client_lockout,
+                limits,
+                previous.map(|old| &old.limits),
+            ),
             nonces: nonce_key(&realm.dpop, previous.and_then(|old| old.nonces.as_ref()))?,
         })
     }

@@ -31,6 +31,7 @@ pub struct AuditRecord<'a> {
     services: &'a Services,
     started: Instant,
     line: Line,
+    peer: IpAddr,
     /// The caller sent an `Authorization` header.
     authorization: bool,
     /// The request is not governed: only a refusal by a lock is audited.
@@ -83,6 +84,7 @@ impl<'a> AuditRecord<'a> {
             started: Instant::now(),
             authorization: request.headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION)),
             line,
+            peer: request.peer,
             ungoverned: false,
             written: false,
             grant: None,
@@ -94,6 +96,11 @@ impl<'a> AuditRecord<'a> {
     /// The correlation id.
     pub fn id(&self) -> &str {
         &self.line.id
+    }
+
+    /// The address of the caller.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// Replaces the realm and the policy with those that apply now.
@@ -112,6 +119,11 @@ impl<'a> AuditRecord<'a> {
             Some(Grant::ApiAccess) => Some("api_access"),
         };
         self.grant = grant;
+    }
+
+    /// Whether the request is a token exchange, or another grant that is judged like one.
+    pub fn is_exchange(&self) -> bool {
+        self.line.event == Event::TokenExchange
     }
 
     /// The caller's answer to a refusal.
@@ -215,8 +227,8 @@ impl<'a> AuditRecord<'a> {
         self.line.door = Some(door);
     }
 
-    /// The request came to a closed door.
-    pub fn is_closed_door(&mut self, door: &'static str) {
+    /// The request came to a door that is closed, or more often than a limit allows.
+    pub fn is_refused_at_door(&mut self, door: &'static str) {
         self.line.door = Some(door);
     }
 

@@ -44,6 +44,9 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
     };
     match read_request(context, realm, &head, &form) {
         Err(refusal) => {
+            // What Cambio refuses costs an audit line.
+            let limited = realm.and_then(|realm| context.admit(realm, record.peer()).err());
+            let refusal = limited.unwrap_or(refusal);
             let mut page = Page::of(&head);
             page.names_in(&head, &form.bytes);
             page.readers_before(realm).of(record.conclude(Err(refusal)))
@@ -58,6 +61,10 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
             case.conclude(answered).await
         }
         Ok(TokenRequest::Open(door)) => {
+            if let Some(limited) = realm.and_then(|realm| context.admit(realm, record.peer()).err()) {
+                record.is_refused_at_door(door.name());
+                return record.conclude(Err(limited));
+            }
             record.is_door(door.name());
             let answered = pass_door(context, door, head, form, &mut record).await;
             record.conclude(answered)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::client::{ClientAuthentication, ClientMethod};
 use super::endpoints::Endpoints;
 use super::issuer::{ClaimValidationRule, Jwks, algorithms};
+use super::limits::{ClientLockout, RateLimits};
 use super::schema::{means, not_empty, some};
 use super::value::{Period, period};
 use crate::judgement::policy::admin_roles;
@@ -96,6 +97,12 @@ pub struct Realm {
     /// provider: with `issuance: mint`, and at the endpoints for its own tokens. With `endpoints`, Cambio refuses these clients
     /// unless this key is written.
     pub client_authentication: Option<ClientAuthentication>,
+    /// How often callers may come.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
+    /// When Cambio stops checking the secrets that a peer shows for a client.
+    #[serde(default)]
+    pub client_lockout: ClientLockout,
     /// Requirements for the `DPoP` proofs that callers send with exchanges (RFC 9449).
     #[serde(default)]
     pub dpop: Dpop,

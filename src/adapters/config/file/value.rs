@@ -7,6 +7,8 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::limits::Rate;
+
 /// A duration as written, such as `500ms`, `5s`, `5m`, `2h` or `1h30m`.
 // The pattern lets editors find slips early; the `format` decides.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -64,6 +66,19 @@ pub(in crate::adapters::config) fn size_of(text: &str) -> Option<u64> {
     };
     let digits_only = number.bytes().all(|b| b.is_ascii_digit());
     number.parse::<u64>().ok().filter(|_| digits_only)?.checked_mul(factor)
+}
+
+/// A rate as written, such as `50/s`, `600/m` or `1000/h`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(transparent)]
+#[schemars(inline, extend("title" = "rate", "format" = "rate", "pattern" = r"^[1-9][0-9]*/[smh]$|\$\{"))]
+pub struct RateText(pub String);
+
+impl RateText {
+    /// The rate. `None` if the text is none: the check of the file has reported it.
+    pub fn rate(&self) -> Option<Rate> {
+        Rate::parse(&self.0)
+    }
 }
 
 /// The default of `SECONDS` seconds, in the largest unit that fits.

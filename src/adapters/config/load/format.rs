@@ -12,6 +12,7 @@ use jsonwebtoken::Algorithm;
 
 use crate::adapters::config::file::value::{duration, size_of};
 use crate::adapters::config::settings::proxy::Proxy;
+use crate::adapters::limits::Rate;
 use crate::judgement::client::secret::SecretHash;
 use crate::judgement::jose::checks::KindRules;
 use crate::judgement::jose::issuer_claims::TENANT_PLACE;
@@ -31,7 +32,7 @@ pub(super) enum Misfit {
 type Check = fn(&str) -> Result<(), Misfit>;
 
 /// The formats of the schemas.
-const FORMATS: [(&str, Check); 36] = [
+const FORMATS: [(&str, Check); 37] = [
     ("absolute-uri", absolute_uri),
     ("admin-role", |text| alone(AdminRoles::parse([text]).is_ok(), &NoRole.to_string())),
     ("algorithm", |text| quoted(jws::algorithm(text).is_some(), refused_algorithm(text))),
@@ -57,6 +58,9 @@ const FORMATS: [(&str, Check); 36] = [
     ("path-segment", path_segment),
     ("period", |text| quoted(duration(text).is_some(), "is not a duration, such as 500ms, 5s, 5m or 2h")),
     ("proxy-url", |text| if text == "none" { Ok(()) } else { alone_error(Proxy::parse(text)) }),
+    ("rate", |text| {
+        quoted(Rate::parse(text).is_some(), "is not a rate from 1 to 1000000, such as 50/s, 600/m or 1000/h")
+    }),
     ("role-source", role_source),
     ("scope", scope),
     ("secret-hash", |text| SecretHash::parse(text).map(drop).map_err(|error| Misfit::Alone(error.to_string()))),

@@ -11,8 +11,10 @@ use super::issuers::{jwks, own_client, token_checks};
 use super::problem::At;
 use super::value::algorithms;
 use super::{clients, endpoints, keys};
+use crate::adapters::config::file::value::RateText;
 use crate::adapters::config::file::{Config, realm as file};
 use crate::adapters::config::settings::realm::{Directory, Dpop, NonceSource, Realm, RefreshTokens};
+use crate::adapters::limits::{LockoutRules, RateLimits};
 use crate::adapters::seal::{Seal, SealError};
 use crate::judgement::client::web_origins::WebOrigins;
 use crate::judgement::dialect::{Dialect, RealmPath};
@@ -130,6 +132,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
             .problem("needs `directory`: Cambio's own client keeps sessions");
     }
     let doors = doors(&file.doors, &at.field("doors"));
+    let (rate_limits, client_lockout) = (rate_limits(file), client_lockout(file));
     let listed = |(client, origins): (&String, &Vec<String>)| {
         (client.clone(), WebOrigins::listed(origins.iter().map(String::as_str)))
     };
@@ -152,6 +155,8 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         directory: directory?,
         admin_roles: AdminRoles::parse(file.admin_roles.iter().map(String::as_str)).ok()?,
         clients: clients?,
+        rate_limits: rate_limits?,
+        client_lockout: client_lockout?,
         web_origins: file.web_origins.iter().map(listed).collect(),
         refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
@@ -219,6 +224,27 @@ fn dpop(file: &file::Dpop, at: &At<'_>) -> Option<Dpop> {
         (file::Nonce::Required, Some(path)) => Some(NonceSource::File(path)),
     };
     Some(Dpop { algorithms: algorithms(&file.algorithms)?, window: file.window.signed()?, nonce })
+}
+
+fn rate_limits(file: &file::Realm) -> Option<RateLimits> {
+    let rate = |text: &Option<RateText>| text.as_ref().map_or(Some(None), |text| text.rate().map(Some));
+    let limits = &file.rate_limits;
+    Some(RateLimits {
+        per_client: rate(&limits.per_client)?,
+        per_peer: rate(&limits.per_peer)?,
+        per_realm: rate(&limits.per_realm)?,
+    })
+}
+
+#[expect(clippy::option_option, reason = "none is wanted, or what is wanted is wrong")]
+fn client_lockout(file: &file::Realm) -> Option<Option<LockoutRules>> {
+    let lockout = &file.client_lockout;
+    let rules = LockoutRules {
+        wrong_secrets: u32::try_from(lockout.wrong_secrets).ok()?,
+        per_peer: lockout.wrong_secrets_per_peer.rate()?,
+        longest: lockout.longest.duration()?,
+    };
+    Some(Some(rules).filter(|rules| rules.wrong_secrets > 0))
 }
 
 fn refresh_tokens(file: &file::RefreshTokens, at: &At<'_>) -> Option<RefreshTokens> {

@@ -32,6 +32,7 @@ Rules for all files:
 - An empty list never means \"all\". To mean all, write `[\"*\"]`, with nothing else in the list.
 - Durations are text, such as `500ms`, `5s`, `5m`, `2h` or `1h30m`. The largest unit is the hour.
 - Sizes are a number of bytes, or text with `KiB` or `MiB`.
+- Rates are a number per second, minute or hour, such as `50/s`, `600/m` or `1000/h`.
 - In `cambio.yaml`, `${NAME}` in a value stands for the environment variable `NAME`. Cambio replaces it after it has read
   the YAML, so a variable can't add keys. A variable that is not set is an error. `$${` stands for `${`. Audience files
   can't use the environment, because it holds the platform's secrets and the files belong to other teams.
@@ -108,7 +109,7 @@ fn nested<'a>(root: &'a Value, schema: &'a Value) -> Option<(String, &'a Value)>
 }
 
 fn kind(root: &Value, schema: &Value) -> String {
-    if let Some(title) = schema["title"].as_str().filter(|title| matches!(*title, "duration" | "size")) {
+    if let Some(title) = schema["title"].as_str().filter(|title| matches!(*title, "duration" | "rate" | "size")) {
         return title.to_owned();
     }
     match schema["type"].as_str() {

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use jsonwebtoken::Algorithm;
 
 use super::issuer::{JwksLimits, OwnClient};
+use crate::adapters::limits::{LockoutRules, RateLimits};
 use crate::adapters::seal::Seal;
 use crate::judgement::client::registry::Clients;
 use crate::judgement::client::web_origins::WebOrigins;
@@ -59,6 +60,10 @@ pub struct Realm {
     pub admin_roles: AdminRoles,
     /// The clients that Cambio authenticates itself.
     pub clients: Clients,
+    /// How often callers may come.
+    pub rate_limits: RateLimits,
+    /// When clients are locked out at a peer; `None` if they never are.
+    pub client_lockout: Option<LockoutRules>,
     /// The clients whose pages the configuration lists, and the origins of these pages.
     pub web_origins: BTreeMap<String, WebOrigins>,
     /// Refresh tokens that Cambio issues.

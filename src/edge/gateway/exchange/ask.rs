@@ -52,14 +52,30 @@ impl Case<'_> {
             let detail = "the identity provider has seen the assertion already, when Cambio asked it about the client";
             return Err(Refusal::new(Reason::CredentialsSingleUse, detail).into());
         }
+        let is_first = !self.client.is_proven();
+        if is_first {
+            self.may_guess(credentials)?;
+            self.has_room(credentials.client_id())?;
+        }
         let form = Bytes::from(form);
         let response = self.send_form(credentials, form.clone(), head).await?;
         self.record.upstream_status(response.status());
         let (head, body) = self.whole(response).await?;
         if head.status.is_success() {
             self.client.accept();
+            if is_first {
+                self.guessed(credentials, true);
+                match self.count_client(credentials.client_id()) {
+                    Err(limited) if self.record.is_exchange() => return Err(limited.into()),
+                    // The identity provider has revoked or renewed a token, which the caller must learn.
+                    Err(_) | Ok(()) => {}
+                }
+            }
             self.page.learn_from_answer(&head.headers);
             return Ok(UpstreamReply { head, body });
+        }
+        if is_first && head.status == StatusCode::UNAUTHORIZED {
+            self.guessed(credentials, false);
         }
         Err(self.refused(&SentForm { credentials, form: &form }, head, body))
     }
@@ -91,8 +107,16 @@ impl Case<'_> {
 
     /// Whether the endpoint that the caller called accepts the client's credentials, which it judges before the rest of
     /// a request. The rest is a refresh without a refresh token, so nothing is issued. If the credentials are not
-    /// accepted, the error is the identity provider's answer. `None`: its answer does not tell.
-    pub(super) async fn judged_upstream(&mut self, credentials: &Credentials) -> Option<Result<(), Stop>> {
+    /// accepted, the error is the identity provider's answer. `None`: its answer does not tell. `is_checked`: the secret was
+    /// found wrong in this request already, and is not counted again.
+    pub(super) async fn judged_upstream(
+        &mut self,
+        credentials: &Credentials,
+        is_checked: bool,
+    ) -> Option<Result<(), Stop>> {
+        if !is_checked && let Err(locked_out) = self.may_guess(credentials) {
+            return Some(Err(locked_out.into()));
+        }
         let mut form = Form::new();
         form.push("grant_type", refresh::GRANT);
         credentials.write(&mut form);
@@ -106,6 +130,9 @@ impl Case<'_> {
         match head.status {
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED if about_client => {
                 self.record.upstream_status(head.status);
+                if !is_checked && head.status == StatusCode::UNAUTHORIZED {
+                    self.guessed(credentials, false);
+                }
                 Some(Err(self.refused(&SentForm { credentials, form: &form }, head, body)))
             }
             status if is_busy(status) => {
@@ -114,6 +141,10 @@ impl Case<'_> {
             }
             StatusCode::OK | StatusCode::BAD_REQUEST => {
                 self.client.accept();
+                self.guessed(credentials, true);
+                if let Err(limited) = self.count_client(credentials.client_id()) {
+                    return Some(Err(limited.into()));
+                }
                 self.page.learn_from_answer(&head.headers);
                 Some(Ok(()))
             }

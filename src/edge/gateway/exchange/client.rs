@@ -75,10 +75,9 @@ impl Case<'_> {
         let credentials = access.credentials();
         self.record.client(credentials);
         self.page.names(credentials.client_id());
-        let proven = match self.realm.config.clients.methods(credentials.client_id()) {
-            Some(_) => Some(Box::pin(self.prove_client(credentials)).await?),
-            None => None,
-        };
+        if self.realm.config.clients.methods(credentials.client_id()).is_some() {
+            self.client = CaseClient::Proven(Box::pin(self.prove_client(credentials)).await?);
+        }
         let mut head = self.head.clone();
         head.headers.remove(dpop::HEADER);
         let UpstreamReply { head, body } = self.ask_upstream(credentials, access.upstream_form(), head).await?;
@@ -87,7 +86,9 @@ impl Case<'_> {
         let by_token = authenticate_by_service_account(credentials, &token)?;
         let parsed = Parsed::of_service_account(access, account.token());
         self.record.parsed(&parsed);
-        self.client = CaseClient::Proven(proven.unwrap_or(by_token));
+        if self.client.proof().is_none() {
+            self.client = CaseClient::Proven(by_token);
+        }
         Ok(self.authenticated(parsed)?)
     }
 }

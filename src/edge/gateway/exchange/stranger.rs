@@ -10,6 +10,7 @@ use super::outcome::Stop;
 use crate::adapters::net::body::Body;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::case::client::CaseClient;
+use crate::edge::gateway::limits::is_limit;
 use crate::judgement::client::credentials::CredentialsMethod;
 use crate::words::refusal::{Cause, Reason, Refusal};
 
@@ -39,7 +40,8 @@ impl Case<'_> {
             return refusal.into();
         }
         let credentials = credentials.clone();
-        match self.judged_upstream(&credentials).await {
+        let is_checked = refusal.reason == Reason::ClientUnauthenticated;
+        match self.judged_upstream(&credentials, is_checked).await {
             Some(Ok(())) => refusal.into(),
             Some(Err(Stop::Upstream(mut refused))) => {
                 if refusal.reason.cause() == Cause::Client {
@@ -70,4 +72,5 @@ fn is_for_everybody(refusal: &Refusal) -> bool {
                 | Reason::ClientAuthenticationUnavailable
                 | Reason::CallerGone
         )
+        || is_limit(refusal.reason)
 }

@@ -38,6 +38,7 @@ impl Case<'_> {
 
     /// The claims of the token; `None` if the token is not active.
     async fn introspect_own_token(&mut self, presented: &Presented) -> Result<Option<Map<String, Value>>, Refusal> {
+        self.admit()?;
         let workloads = &self.realm.config.clients.workloads;
         let credentials = Credentials::read(&self.head.headers, &presented.form, workloads)?;
         self.page.names(credentials.client_id());

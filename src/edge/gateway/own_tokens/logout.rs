@@ -24,6 +24,7 @@ impl Case<'_> {
     }
 
     async fn log_out(&mut self, presented: &Presented) -> Result<(), Stop> {
+        self.admit()?;
         let credentials = Credentials::read(&self.head.headers, &presented.form, &self.realm.config.clients.workloads)?;
         self.record.client(&credentials);
         self.page.names(credentials.client_id());

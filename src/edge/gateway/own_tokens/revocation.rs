@@ -27,6 +27,7 @@ impl Case<'_> {
     }
 
     async fn revoke_presented(&mut self, presented: &Presented) -> Result<(), Stop> {
+        self.admit()?;
         let workloads = &self.realm.config.clients.workloads;
         let credentials = Credentials::read(&self.head.headers, &presented.form, workloads)?;
         self.record.client(&credentials);

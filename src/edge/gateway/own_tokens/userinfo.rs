@@ -64,6 +64,7 @@ impl Case<'_> {
     }
 
     async fn user(&mut self, presented: &Presented) -> Result<Result<Map<String, Value>, Unfit>, Refusal> {
+        self.admit()?;
         if presented.is_refresh_token() {
             return Ok(Err(Unfit::Invalid));
         }

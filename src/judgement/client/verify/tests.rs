@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::judgement::client::certificate::{CertificateName, DistinguishedName};
+use crate::judgement::client::guess::is_guess;
 use crate::judgement::client::registry::{Platform, Workloads};
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::jose::checks::{KindRules, TokenChecks};
@@ -332,5 +333,40 @@ fn a_secret_of_a_client_without_any_other_method_is_ignored_on_demand() {
     ] {
         let clients = Clients { public_secrets_ignored: ignored, ..clients() };
         assert_eq!(told(judge_for(&clients, &shown, None, &[])), expected, "{client}, {ignored}");
+    }
+}
+
+#[test]
+fn guesses_rest_on_a_secret_that_there_is() {
+    let by_key = signed(&OWN, &claims("key", &json!({})));
+    let by_secret = authenticated(b"guessed", Algorithm::HS256, &claims("shared", &json!({})));
+    let of_key = authenticated(b"guessed", Algorithm::HS256, &claims("key", &json!({})));
+    let of_stranger = authenticated(b"guessed", Algorithm::HS512, &claims("nobody", &json!({})));
+    let strangers_key = signed(&OWN, &claims("nobody", &json!({})));
+    let assertion = |jwt: &str| format!("client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion={jwt}");
+    let upstream = Unregistered::Upstream { cache_for: std::time::Duration::ZERO };
+    for (name, form, unregistered, expected) in [
+        ("a secret", "client_id=sha256&client_secret=x".to_owned(), Unregistered::Refused, true),
+        ("no secret", "client_id=sha256".to_owned(), Unregistered::Refused, false),
+        ("a secret for a client of keys", "client_id=key&client_secret=x".to_owned(), Unregistered::Refused, false),
+        ("a secret for a public client", "client_id=public&client_secret=x".to_owned(), Unregistered::Refused, false),
+        ("an assertion with a secret", assertion(&by_secret), Unregistered::Refused, true),
+        ("the same for a client of keys", assertion(&of_key), Unregistered::Refused, false),
+        ("an assertion with a key", assertion(&by_key), Unregistered::Refused, false),
+        ("a stranger's secret", "client_id=nobody&client_secret=x".to_owned(), upstream, true),
+        (
+            "a stranger's secret, refused anyway",
+            "client_id=nobody&client_secret=x".to_owned(),
+            Unregistered::Refused,
+            false,
+        ),
+        ("a stranger without a secret", "client_id=nobody".to_owned(), upstream, false),
+        ("a stranger's assertion with a secret", assertion(&of_stranger), upstream, true),
+        ("a stranger's assertion with a key", assertion(&strangers_key), upstream, false),
+    ] {
+        let clients = Clients { unregistered, ..clients() };
+        let form = Form::parse(form.as_bytes()).unwrap();
+        let credentials = Credentials::read(&HeaderMap::new(), &form, &clients.workloads).unwrap();
+        assert_eq!(is_guess(&credentials, &clients), expected, "{name}");
     }
 }

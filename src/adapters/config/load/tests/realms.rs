@@ -43,6 +43,26 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
+        "limits",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    rateLimits: { perClient: 50/s, perPeer: 600/m, perRealm: 1000000/h }\n    clientLockout: { wrongSecrets: 0, wrongSecretsPerPeer: 1/h, longest: 1h }",
+        &[],
+    ),
+    (
+        "limits that are none",
+        SUBJECTS,
+        "subjectIssuers: [corp]\n    rateLimits: { perClient: 50, perPeer: 0/s, perRealm: 5/d, perUser: 1/s }\n    clientLockout: { wrongSecrets: 1001, wrongSecretsPerPeer: many, longest: 0s }",
+        &[
+            ":7:30: realms.corp.rateLimits.perClient: must be text, not a whole number",
+            ":7:43: realms.corp.rateLimits.perPeer: … is not a rate from 1 to 1000000, such as 50/s, 600/m or 1000/h",
+            ":7:58: realms.corp.rateLimits.perRealm: … is not a rate",
+            ":7:63: realms.corp.rateLimits.perUser: unknown key",
+            ":8:36: realms.corp.clientLockout.wrongSecrets: 1001 is not between 0 and 1000",
+            ":8:63: realms.corp.clientLockout.wrongSecretsPerPeer: … is not a rate",
+            ":8:78: realms.corp.clientLockout.longest: … is not between 1s and 1h",
+        ],
+    ),
+    (
         "unknown dialect",
         SUBJECTS,
         "subjectIssuers: [corp]\n    dialect: okta",

@@ -1,0 +1,47 @@
+//! What each dialect says when a limit is reached.
+
+use jiff::SignedDuration;
+
+use super::*;
+
+#[tokio::test]
+async fn every_dialect_answers_429_in_its_own_shape() {
+    let forgerock = "    pathParameters: { realm: mySubRealm }\n";
+    let issuer = ("subject_issuer", "http://sso.example.org/realms/partner");
+    let mut lines = Vec::new();
+    for (dialect, more, path, usual) in [
+        ("keycloak", "", TOKEN_PATH, &[][..]),
+        ("cern", "", CERN, &[("subject_token_type", "-")]),
+        ("terradue", "", TOKEN_PATH, &[("subject_token_type", "-"), ("audience", "-")]),
+        ("pace", "", PACE, &[issuer, ("audience", "")]),
+        ("key-bridge", "", KEY_BRIDGE, &[("audience", "-"), ("resource", "https://api.example.org")]),
+        ("forgerock", forgerock, FORGEROCK, &[("requested_token_type", ACCESS_TOKEN), ("audience", "-")]),
+        ("rfc8693", "", TOKEN_PATH, &[]),
+    ] {
+        let limits = "    rateLimits: { perClient: 1/m }\n    clientLockout: { wrongSecrets: 1 }\n";
+        let world = world(dialect, &format!("{more}{limits}")).await;
+        let token = match dialect {
+            "pace" => carol(&world, &[]),
+            "forgerock" => named(&world, &world.alice().await),
+            _ => world.alice().await,
+        };
+        let fields = form::changed(&exchange_fields(&token), usual);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        for (name, changes, status) in [
+            ("a wrong secret", &[("client_secret", "wrong")][..], 401),
+            ("locked out", &[], 429),
+            ("allowed", &[], 200),
+            ("too often", &[], 429),
+        ] {
+            let answer = client::post(world.address(), path, &form::changed(&fields, changes)).await;
+            assert_eq!(answer.status, status, "{dialect}, {name}: {}", answer.text());
+            if status == 429 {
+                let headers = ["retry-after", "content-type", "cache-control", "www-authenticate"];
+                let headers = headers.map(|header| answer.header(header).to_owned()).join("|");
+                lines.push(format!("{dialect}, {name}: 429 {} [{headers}]\n", answer.text()));
+                world.clock.advance(SignedDuration::from_secs(1));
+            }
+        }
+    }
+    golden::check("dialects/limits.txt", &lines.concat());
+}
