@@ -19,7 +19,7 @@ use self::guesses::{Pair, WrongSecrets};
 use self::rates::{Arrivals, Limiter};
 use self::table::Table;
 use crate::words::clock::Clock;
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::{Reason, Refusal, RetryAfter};
 
 pub use self::guesses::LockoutRules;
 pub use self::rate::Rate;
@@ -228,7 +228,7 @@ impl From<Limited> for Refusal {
             Limit::Client | Limit::Peer | Limit::Realm => Reason::RateLimited,
             Limit::WrongSecrets | Limit::WrongSecretsOfPeer => Reason::ClientLockedOut,
         };
-        Self::new(reason, format!("{told}; free again in {:.3} s", wait.as_secs_f64())).retry_after(wait)
+        Self::new(reason, format!("{told}; free again in {:.3} s", wait.as_secs_f64())).retry_after(Some(RetryAfter::after(wait)))
     }
 }
 

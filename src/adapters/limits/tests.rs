@@ -334,7 +334,7 @@ fn a_refusal_names_the_limit_and_what_came() {
             "realms.corp.clientLockout.wrongSecrets: 3 is reached: 3 wrong secrets for this client from 2001:db8::/64; free again in 1.000 s",
         ),
     ] {
-        let expected = Refusal::new(reason, detail).retry_after(Duration::from_secs(seconds));
+        let expected = Refusal::new(reason, detail).retry_after(Some(RetryAfter::after(Duration::from_secs(seconds))));
         assert_eq!(refused, expected);
     }
 }
