@@ -5,7 +5,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
 use super::grant::Grant;
-use super::lenient::{Governed, readings, resembles};
+use super::lenient::{Governed, Spellings, readings};
 pub use super::lenient::{carries_governed_grant, carries_token_of_ours};
 use super::ordinary::is_ordinary;
 use super::parameters::refuse_repeated_parameters;
@@ -192,7 +192,7 @@ fn classify_form(form: Form, body: &[u8], doors: Doors) -> Result<Classified, Re
         return Err(Refusal::new(Reason::GrantTypeAmbiguous, "some parser could read a governed grant"));
     }
     if grant.is_none() {
-        let may_be_grant = |(name, value): (&str, &str)| !value.is_empty() && resembles(name, "grant_type");
+        let may_be_grant = |(name, value): (&str, &str)| !value.is_empty() && Spellings::of(name).may_be("grant_type");
         let reason =
             if form.fields().any(may_be_grant) { Reason::GrantTypeAmbiguous } else { Reason::GrantTypeMissing };
         return Err(Refusal::new(reason, "grant_type"));

@@ -4,17 +4,17 @@
 //! wrapped. It finds nothing in bodies without the grant's full name.
 
 mod layers;
+mod own_tokens;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use memchr::memmem::Finder;
-use serde::Deserialize;
 
 pub(super) use self::layers::all_layers;
 use self::layers::{MAX_LAYERS, each_layer, hides_in_digits, unescape, visible};
+pub use self::own_tokens::carries_token_of_ours;
+use crate::words::oauth::bytes::visited;
 use crate::words::oauth::urn;
 
 /// What every refresh token of Cambio begins with. It tells the token from the identity provider's, and tools that look
@@ -78,42 +78,6 @@ pub(super) fn has_nothing_governed(text: &[u8]) -> bool {
     ended && !found && all_layers(text, |layer| !hides_in_digits(layer))
 }
 
-/// Whether any parser could read a token of Cambio in `body`, in any parameter: a refresh token, or a JWS whose
-/// header has a `kid` of Cambio.
-pub fn carries_token_of_ours(body: &[u8], owns: impl Fn(&str) -> bool) -> bool {
-    let mut layer = body.to_vec();
-    for _ in 0..MAX_LAYERS {
-        let dense: Vec<u8> = layer.iter().copied().filter(u8::is_ascii_graphic).collect();
-        let refresh = memchr::memmem::find(&dense.to_ascii_lowercase(), PREFIX.as_bytes()).is_some();
-        if refresh || kids(&dense).any(|kid| owns(&kid)) {
-            return true;
-        }
-        match unescape(&layer) {
-            Some(decoded) => layer = decoded,
-            None => return false,
-        }
-    }
-    true
-}
-
-/// The `kid` of everything that looks like the header of a compact JWS: base64url of `{"…`, and a dot.
-fn kids(text: &[u8]) -> impl Iterator<Item = String> {
-    #[derive(Deserialize)]
-    struct Header {
-        kid: String,
-    }
-    memchr::memmem::find_iter(text, b"ey").filter_map(move |at| {
-        let rest = text.get(at..)?;
-        let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-        let length = rest.iter().take(MAX_HEADER).take_while(|byte| base64url(byte)).count();
-        if rest.get(length) != Some(&b'.') {
-            return None;
-        }
-        let header = URL_SAFE_NO_PAD.decode(rest.get(..length)?).ok()?;
-        serde_json::from_slice::<Header>(&header).ok().map(|header| header.kid)
-    })
-}
-
 /// What any parser could read in `body`.
 pub(super) fn readings(body: &[u8]) -> Readings {
     let mut read = Readings::default();
@@ -136,25 +100,36 @@ pub(super) fn readings(body: &[u8]) -> Readings {
     }
 }
 
-/// Whether some parser could take `name` for `known`: in another case, escaped again, padded, as an array
-/// (`audience[]`), cut at a dot, or with one of the characters that PHP turns into `_`.
-pub(super) fn resembles(name: &str, known: &str) -> bool {
-    let mut layer = name.as_bytes().to_vec();
-    for _ in 0..MAX_LAYERS {
-        match unescape(&layer) {
-            Some(decoded) => layer = decoded,
-            None => break,
-        }
-    }
-    let text = visible(&layer);
-    let text = text.trim_ascii().split(|byte| b"&;=".contains(byte)).next().unwrap_or_default();
-    let cut = text.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
-    let php = text.iter().map(|byte| if is_underscore(*byte) { b'_' } else { *byte });
-    cut.iter().copied().filter(u8::is_ascii_graphic).eq(known.bytes()) || php.eq(known.bytes())
+/// A parameter's name as parsers could read it: in another case, escaped again, padded, as an array (`audience[]`), cut at
+/// a dot, or with one of the characters that PHP turns into `_`.
+pub(super) struct Spellings {
+    cut: Vec<u8>,
+    php: Vec<u8>,
 }
 
-/// Longest header of a JWS that is read, in base64url. Cambio's headers have about 150 characters.
-const MAX_HEADER: usize = 2048;
+impl Spellings {
+    pub(super) fn of(name: &str) -> Self {
+        let mut layer = Cow::Borrowed(name.as_bytes());
+        for _ in 0..MAX_LAYERS {
+            match unescape(&layer) {
+                Some(decoded) => layer = Cow::Owned(decoded),
+                None => break,
+            }
+        }
+        let text = visible(&layer);
+        let text = text.trim_ascii().split(|byte| b"&;=".contains(byte)).next().unwrap_or_default();
+        let cut = text.split(|byte| b"[.".contains(byte)).next().unwrap_or_default();
+        Self {
+            cut: cut.iter().copied().filter(u8::is_ascii_graphic).collect(),
+            php: text.iter().map(|byte| if is_underscore(*byte) { b'_' } else { *byte }).collect(),
+        }
+    }
+
+    /// Whether some parser could take the name for `known`.
+    pub(super) fn may_be(&self, known: &str) -> bool {
+        [&self.cut, &self.php].into_iter().any(|spelling| spelling == known.as_bytes())
+    }
+}
 
 /// A part of the URNs of all governed grants.
 static COMMON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":grant-type:"));
@@ -175,6 +150,7 @@ fn in_pairs(text: &[u8], urn: &[u8]) -> bool {
 /// A field `grant_type` whose value has the grant somewhere, as one of a list.
 fn in_lists(text: &[u8], urn: &[u8]) -> bool {
     text.split(|byte| b"&;".contains(byte)).any(|field| {
+        visited(field.len() + 1);
         let (name, value) = field.split_at(field.iter().position(|byte| *byte == b'=').unwrap_or(field.len()));
         memchr::memmem::find(value, urn).is_some() && is_name_at_end(name)
     })
@@ -185,6 +161,7 @@ fn in_parts(text: &[u8], urn: &[u8]) -> bool {
     let mut rest = text;
     while let Some(at) = memchr::memmem::find(rest, b"\n\n") {
         let (before, after) = rest.split_at(at);
+        visited(at + 2);
         let start = memchr::memmem::rfind(before, b"\n--").unwrap_or(0);
         let head = before.get(start..).unwrap_or_default();
         let content = after.trim_ascii_start();
@@ -199,6 +176,7 @@ fn in_parts(text: &[u8], urn: &[u8]) -> bool {
 /// Whether the name stands before the separators at the end, and is not the end of a name such as `allowed_grant_type`.
 fn is_name_at_end(text: &[u8]) -> bool {
     let end = text.iter().rposition(|byte| byte.is_ascii_lowercase() || *byte == b'_').map_or(0, |end| end + 1);
+    visited(text.len() - end + 1);
     text.get(..end).and_then(<[u8]>::split_last_chunk::<10>).is_some_and(|(before, name)| {
         let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
         is_name(name) && !before.last().is_some_and(goes_on)
@@ -217,6 +195,7 @@ fn is_underscore(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::oauth::bytes::linear::assert_steps;
 
     const URN: &str = urn::GRANT_TOKEN_EXCHANGE;
 
@@ -283,37 +262,46 @@ mod tests {
     }
 
     #[test]
-    fn finds_a_token_of_ours_wherever_a_parser_could() {
-        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
-        let token = format!("{}.e30.AA", encode(r#"{"alg":"ES256","kid":"ours","typ":"JWT"}"#));
-        let other = format!("{}.e30.AA", encode(r#"{"alg":"ES256","kid":"theirs"}"#));
-        for (name, body, expected) in [
-            ("plain", format!("token={token}&client_id=a"), true),
-            ("another name", format!("a={token}"), true),
-            ("JSON", format!("{{\"token\": \"{token}\"}}"), true),
-            ("escaped dots", format!("token={}", token.replace('.', "%2E")), true),
-            ("escaped twice", format!("token={}", token.replace('.', "%252e")), true),
-            ("broken over lines", format!("token={}", token.replace('.', "\r\n.")), true),
-            ("other members", format!("{}.e30.AA", encode(r#"{"typ":"x","b":[1],"kid":"ours"}"#)), true),
-            ("a refresh token", "token=cambio%5Frt_x".into(), true),
-            ("another kid", format!("token={other}"), false),
-            ("both", format!("token={other}&b={token}"), true),
-            ("no JWS", "token=eyJhbGciOiJFUzI1NiJ9".into(), false),
-            ("opaque", "token=0f9a-11&token_type_hint=access_token".into(), false),
-            ("escaped beyond reason", format!("a=%{}41", "25".repeat(20)), true),
-        ] {
-            assert_eq!(carries_token_of_ours(body.as_bytes(), |kid| kid == "ours"), expected, "{name}");
-        }
-    }
-
-    #[test]
     fn all_grants_have_what_is_looked_for_first() {
         assert!(Governed::ALL.into_iter().all(|grant| COMMON.find(grant.urn().as_bytes()).is_some()));
     }
 
     #[test]
     fn reading_is_linear() {
-        let body = format!("{}{}", format!("{URN}&").repeat(2_000), "\n\n".repeat(50_000));
-        assert!(!carries_governed_grant(body.as_bytes()));
+        let readers: [(&str, fn(&[u8]) -> bool); 3] = [
+            ("governed grants", carries_governed_grant),
+            ("nothing governed", has_nothing_governed),
+            ("all readings", |body| readings(body).grants.is_empty()),
+        ];
+        for (reader, read) in readers {
+            for (name, unit) in [
+                ("plain", "ab"),
+                ("fields", "a=b&"),
+                ("grants", &*format!("{URN}&")),
+                ("grants behind digits", &*format!("{URN}1234[")),
+                ("names", "grant_type=&"),
+                ("names and grants", &*format!("grant_type=1&x={URN}")),
+                ("parts", "\n\n"),
+                ("heads of parts", "\n--a\n\n"),
+                ("parts and grants", &*format!("\n--a\nname=grant_typ\n\n{URN}")),
+                ("percent signs", "%"),
+                ("escapes", "%41"),
+                ("escapes of escapes", "%2525252525252541"),
+                ("halves of escapes", "%4%u00%\\u00\\x"),
+                ("letters that are not ASCII", "%\u{e9}"),
+                ("digits of another script", "%u\u{667}\u{665}\u{e9}"),
+                ("white space and escapes", "\r\n%0"),
+                ("backslashes", "\\"),
+            ] {
+                let input = |size: usize| unit.repeat(size / unit.len() + 1).into_bytes();
+                assert_steps(&format!("{reader}: {name}"), 200, input, read);
+            }
+        }
+        assert_steps(
+            "names of parameters",
+            60,
+            |size| "%2541".repeat(size / 5).into_bytes(),
+            |name| Spellings::of(std::str::from_utf8(name).unwrap()).may_be("audience"),
+        );
     }
 }

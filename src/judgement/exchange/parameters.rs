@@ -2,7 +2,7 @@
 
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::grant::Grant;
-use crate::judgement::exchange::lenient::resembles;
+use crate::judgement::exchange::lenient::Spellings;
 use crate::words::oauth::form::{Form, bounded};
 use crate::words::oauth::scope::Scope;
 use crate::words::refusal::{Reason, Refusal};
@@ -101,5 +101,6 @@ fn is_besides(known: &[&str], name: &str, value: &str) -> bool {
 
 /// Whether some parser could read `name` as a parameter that Cambio judges, or as a parameter that changes the request.
 fn resembles_a_known_parameter(name: &str) -> bool {
-    COMMON.iter().chain(&EXCHANGE).chain(&ASSERTION).chain(&LEGACY).any(|known| resembles(name, known))
+    let spellings = Spellings::of(name);
+    COMMON.iter().chain(&EXCHANGE).chain(&ASSERTION).chain(&LEGACY).any(|known| spellings.may_be(known))
 }

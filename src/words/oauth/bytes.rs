@@ -1,9 +1,23 @@
 //! Looks at the bytes that a caller sends, one block at a time.
 
+#[cfg(test)]
+pub(crate) mod linear;
+
 /// Whether `holds` is true of all bytes. Looking at every byte of a block lets the compiler use vector instructions.
 pub(crate) fn all(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
     const BLOCK: usize = 128;
+    visited(bytes.len());
     bytes.chunks(BLOCK).all(|block| block.iter().fold(true, |so_far, byte| so_far & holds(*byte)))
+}
+
+/// Counts the bytes that a reader looks at, for the tests that hold readers to linear work ([`linear`]). Outside of unit
+/// tests, nothing is counted.
+#[inline]
+pub(crate) fn visited(bytes: usize) {
+    #[cfg(test)]
+    linear::count(bytes);
+    #[cfg(not(test))]
+    let _ = bytes;
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::words::oauth::bytes::all;
+use crate::words::oauth::bytes::{all, visited};
 
-/// No body of an ordinary client is escaped more than twice.
+/// No body of an ordinary client is escaped more than twice. A layer is shorter than the layer around it, so that all
+/// layers together have at most this many times the bytes of the body.
 pub(super) const MAX_LAYERS: usize = 8;
 
 /// Calls `look` with each layer of escaped text within escaped text, because a parser may stop at any layer. Some
@@ -49,6 +50,10 @@ pub(super) fn hides_in_digits(layer: &[u8]) -> bool {
         && memchr::memchr_iter(b'%', layer).any(|at| {
             // A digit has four bytes at most, and IIS writes a `u` before four of them.
             let after = layer.get(at + 1..layer.len().min(at + 18)).unwrap_or_default();
+            visited(after.len());
+            if after.is_ascii() {
+                return false;
+            }
             let text = String::from_utf8_lossy(after);
             let digits = text.trim_start_matches(['u', 'U']).chars().take(4);
             digits.take_while(|one| is_digit(*one)).any(|one| !one.is_ascii())
@@ -83,6 +88,7 @@ fn is_kept(byte: u8) -> bool {
 /// ASCII in lower case with LF at the end of a line, without padding: NUL of UTF-16 and UTF-32, byte order marks,
 /// invisible characters.
 pub(super) fn visible(bytes: &[u8]) -> Vec<u8> {
+    visited(bytes.len());
     if bytes.is_ascii() && memchr2(0, b'\r', bytes).is_none() {
         return bytes.to_ascii_lowercase();
     }
@@ -99,7 +105,7 @@ pub(super) fn visible(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The text without white space and control characters.
-fn dense(text: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn dense(text: &[u8]) -> Cow<'_, [u8]> {
     if all(text, |byte| byte.is_ascii_graphic()) {
         return Cow::Borrowed(text);
     }
@@ -109,6 +115,7 @@ fn dense(text: &[u8]) -> Cow<'_, [u8]> {
 /// Decodes one layer of escapes: `%HH`, `%uHHHH`, `\uHHHH`, `\xHH`, and characters of UTF-8 that some parser takes for ASCII.
 /// `None` if there are none.
 pub(super) fn unescape(bytes: &[u8]) -> Option<Vec<u8>> {
+    visited(bytes.len());
     let ascii = bytes.is_ascii();
     let begins = |rest: &[u8]| {
         if ascii {
