@@ -51,6 +51,8 @@ pub mod edge {
     pub mod app;
     pub mod gateway;
     pub mod health;
+    #[cfg(test)]
+    mod linear;
     pub mod server;
 }
 

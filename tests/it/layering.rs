@@ -76,6 +76,7 @@ const ORDER: &[&str] = &[
     "edge::health",
     "edge::admin",
     "edge::app",
+    "edge::linear",
     // tools
     "tools::failure",
     "tools::config_file",

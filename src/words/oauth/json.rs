@@ -4,6 +4,7 @@
 //! from the same bytes: Cambio sees one `realm_access`, the resource server sees the other. `serde_json` silently keeps
 //! the last. Here a repetition is an error, at every depth, and depth is bounded.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -172,8 +173,9 @@ impl<'de> Visitor<'de> for Ordered<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut ordered: Self::Value = Vec::new();
+        let mut names = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
-            if ordered.iter().any(|member| member.0 == name) {
+            if !names.insert(name.clone()) {
                 *self.0.fault = Some(JsonError::Repeated);
                 return Err(A::Error::custom("repeated"));
             }

@@ -146,6 +146,22 @@ async fn heads_are_bounded() {
     }
 }
 
+/// Over HTTP/2, the limit is about the list of headers, not about the bytes that stand for it (RFC 9113 section 6.5.2).
+#[tokio::test]
+async fn a_head_over_http2_is_bounded_and_harms_no_other() {
+    let (upstream, _received) = answering(OK).await;
+    let gate = gate_with(&upstream_config(upstream), &listen_config());
+    let (mut sender, _connection) = http2_caller(gate.address).await;
+    for (lines, status) in [(2, 200), (12, 200), (18, 431), (2, 200)] {
+        let mut request = http::Request::get("http://a/");
+        for _ in 0..lines {
+            request = request.header("x", "a".repeat(3_900));
+        }
+        let answer = soon(sender.send_request(request.body(http_body_util::Empty::new()).unwrap())).await.unwrap();
+        assert_eq!(answer.status(), status, "{lines} lines");
+    }
+}
+
 #[tokio::test]
 async fn more_connections_than_allowed_wait() {
     let (upstream, _received) = answering(OK).await;

@@ -48,6 +48,13 @@ pub(crate) fn assert_time<I, T>(name: &str, size: usize, input: impl Fn(usize) -
     assert!(best < 8.0, "{name}: four times the input takes {best:.1} times as long");
 }
 
+/// CPU time of the thread for some work, in nanoseconds.
+pub(crate) fn cpu_time(work: impl FnOnce()) -> f64 {
+    let begin = now();
+    work();
+    now() - begin
+}
+
 /// CPU time of the thread for as many runs of `work` as take a millisecond, for one run.
 fn nanoseconds<T>(work: impl Fn() -> T) -> f64 {
     const ENOUGH: f64 = 1e6;
