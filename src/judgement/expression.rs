@@ -3,22 +3,30 @@
 //! The language is CEL without timestamps, durations, structs and optionals. Expressions may name only what a closed list
 //! contains; `check` enforces the list at load, so that a typing error stops the start and not a request. At run time a
 //! missing claim, a wrong type or an overflow is an error, and every caller turns an error into a refusal.
+//!
+//! The work is bounded twice. An expression that would take too long with claims of usual size is refused at load, and an
+//! evaluation that would take too long with the claims at hand fails before it begins (`cost`, `budget`).
 
+mod budget;
 mod check;
 mod compile;
+mod cost;
 mod error;
+mod pattern;
 mod scene;
+mod size;
 mod standing;
 mod value;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cel::{ExecutionError, IdedExpr, Value as CelValue};
+use cel::{ExecutionError, Value as CelValue};
 use serde_json::Value;
 
-use self::check::{Claims, ExpressionInputs};
-use self::compile::parse;
+pub use self::budget::StepBudget;
+use self::check::Claims;
+use self::compile::{Compiled, parse};
 pub use self::error::ExpressionError;
 pub use self::scene::{Other, Scene, Variables};
 pub use self::standing::Permanence;
@@ -27,21 +35,20 @@ pub use self::standing::Permanence;
 #[derive(Clone)]
 pub struct Expression {
     source: String,
-    syntax: Arc<IdedExpr>,
-    inputs: ExpressionInputs,
+    compiled: Arc<Compiled>,
 }
 
 impl Expression {
     /// Compiles CEL. Refuses a reference to a variable that [`Variables`] does not have, a reference to a function that CEL
-    /// does not have, and any source that is longer or more deeply nested than a rule needs to be.
+    /// does not have, a pattern of `matches` that is not written out, and any source that is longer, more deeply nested or
+    /// more work than a rule needs to be.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         Self::compile_about(source, &[])
     }
 
     /// Compiles CEL that may also name these variables. If one of them is absent at run time, the expression fails.
     pub fn compile_about(source: &str, others: &[Other]) -> Result<Self, ExpressionError> {
-        let (syntax, inputs) = parse(source, others)?;
-        Ok(Self { source: source.to_owned(), syntax: Arc::new(syntax), inputs })
+        Ok(Self { source: source.to_owned(), compiled: Arc::new(parse(source, others)?) })
     }
 
     /// Runs the expression; anything but a boolean is an error.
@@ -73,12 +80,12 @@ impl Expression {
 
     /// Whether the value can depend on the scope.
     pub fn looks_at_scopes(&self) -> bool {
-        self.inputs.scopes
+        self.compiled.inputs.scopes
     }
 
     /// Whether the value can depend on this claim.
     pub fn looks_at_claim(&self, name: &str) -> bool {
-        match &self.inputs.claims {
+        match &self.compiled.inputs.claims {
             Claims::Named(names) => names.contains(name),
             Claims::All => true,
         }
@@ -88,12 +95,12 @@ impl Expression {
     /// `claims.name == "a" && claims.id == "1"` gives nothing, `||` instead of `&&` gives `name`. A claim is named by its
     /// path, for instance `name` or `kubernetes.io.namespace`. `has(…)` reads no claim.
     pub fn unbound_claims(&self, standing: &dyn Fn(&str) -> Permanence) -> BTreeSet<String> {
-        standing::unbound(&self.syntax, standing)
+        standing::unbound(&self.compiled.syntax, standing)
     }
 
     /// Whether the value depends on a permanent id in every case.
     pub fn is_bound(&self, standing: &dyn Fn(&str) -> Permanence) -> bool {
-        standing::is_bound(&self.syntax, standing)
+        standing::is_bound(&self.compiled.syntax, standing)
     }
 
     /// The source from the configuration.
@@ -102,7 +109,8 @@ impl Expression {
     }
 
     fn run(&self, scene: &Scene<'_>) -> Result<CelValue, ExpressionError> {
-        scene.resolve(&self.syntax, &self.inputs.claims).map_err(|error| ExpressionError(self.describe(&error)))
+        scene.check_work(&self.compiled)?;
+        scene.resolve(&self.compiled).map_err(|error| ExpressionError(self.describe(&error)))
     }
 
     /// An error in words. The library's own text contains values, which are claims.

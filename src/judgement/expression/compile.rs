@@ -3,7 +3,9 @@
 use cel::IdedExpr;
 
 use super::check::{ExpressionInputs, check};
+use super::cost;
 use super::error::ExpressionError;
+use super::pattern::{self, Pattern};
 use super::scene::{ENVIRONMENT, Other};
 
 /// Longest source in bytes. Together with `PARSER_STACK`, it bounds how deep the parser can recurse.
@@ -14,9 +16,16 @@ pub(super) const MAX_SOURCE: usize = 2048;
 /// this size is enough in a debug build; only what is used takes memory.
 const PARSER_STACK: usize = 64 << 20;
 
+/// A checked expression.
+pub(super) struct Compiled {
+    pub(super) syntax: IdedExpr,
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) inputs: ExpressionInputs,
+}
+
 /// Parses and checks a source, on a thread with a large stack. The ANTLR runtime also has assertions about its own state:
 /// a source that fails one is then a problem in a configuration file, not the end of a reload.
-pub(super) fn parse(source: &str, others: &[Other]) -> Result<(IdedExpr, ExpressionInputs), ExpressionError> {
+pub(super) fn parse(source: &str, others: &[Other]) -> Result<Compiled, ExpressionError> {
     if source.len() > MAX_SOURCE {
         return Err(ExpressionError(format!("longer than {MAX_SOURCE} bytes")));
     }
@@ -30,12 +39,14 @@ pub(super) fn parse(source: &str, others: &[Other]) -> Result<(IdedExpr, Express
     })
 }
 
-fn parse_here(source: &str, others: &[Other]) -> Result<(IdedExpr, ExpressionInputs), ExpressionError> {
-    let syntax = ENVIRONMENT.parser().parse(source).map_err(|errors| {
+fn parse_here(source: &str, others: &[Other]) -> Result<Compiled, ExpressionError> {
+    let mut syntax = ENVIRONMENT.parser().parse(source).map_err(|errors| {
         let message = errors.errors.first().map_or("", |error| error.msg.as_str());
         ExpressionError(format!("is no CEL: {message}"))
     })?;
     let others: Vec<_> = others.iter().map(|other| other.variable()).collect();
     let inputs = check(&syntax, &others)?;
-    Ok((syntax, inputs))
+    let patterns = pattern::take(&mut syntax)?;
+    cost::check(&syntax, &patterns)?;
+    Ok(Compiled { syntax, patterns, inputs })
 }

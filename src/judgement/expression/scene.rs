@@ -1,14 +1,20 @@
 //! The variables of an expression, and their values in CEL.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::{Key, Map as CelMap};
-use cel::{Context, Env, ExecutionError, IdedExpr, Value as CelValue};
+use cel::{Context, Env, ExecutionError, Value as CelValue};
 use serde_json::{Map, Value};
 
+use super::budget::StepBudget;
 use super::check::Claims;
+use super::compile::Compiled;
+use super::cost::{EvaluationInputs, MAX_CLAIMS, MAX_STEPS, steps};
+use super::error::ExpressionError;
+use super::pattern;
+use super::size::ValueSize;
 
 /// The standard functions and macros; declaring them takes longer than most expressions run.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -31,6 +37,7 @@ pub struct Variables<'a> {
 pub struct Scene<'a> {
     variables: Variables<'a>,
     others: Vec<(Other, &'a Map<String, Value>)>,
+    budget: Option<&'a StepBudget>,
     whole: OnceCell<Context<'static, 'static>>,
 }
 
@@ -46,7 +53,7 @@ pub enum Other {
 impl<'a> Variables<'a> {
     /// A scene for expressions about these variables.
     pub fn scene(self) -> Scene<'a> {
-        Scene { variables: self, others: Vec::new(), whole: OnceCell::new() }
+        Scene { variables: self, others: Vec::new(), budget: None, whole: OnceCell::new() }
     }
 
     /// Converts the variables to CEL's values, with these claims only.
@@ -57,6 +64,8 @@ impl<'a> Variables<'a> {
         context.add_variable_from_value("audience", self.audience);
         let scopes = self.scopes.iter().map(|scope| CelValue::from(scope.as_str())).collect();
         context.add_variable_from_value("scopes", CelValue::List(Arc::new(scopes)));
+        // No function of the library has this name.
+        let _ = context.add_function(pattern::FUNCTION, pattern::matches);
         context
     }
 }
@@ -70,18 +79,63 @@ impl<'a> Scene<'a> {
         self
     }
 
-    /// Evaluates an expression that looks at these claims.
-    pub(super) fn resolve(&self, syntax: &IdedExpr, claims: &Claims) -> Result<CelValue, ExecutionError> {
-        match claims {
+    /// The scene for one of the evaluations that share this budget.
+    #[must_use]
+    pub fn within(mut self, budget: &'a StepBudget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Refuses an evaluation that would take too much work.
+    pub(super) fn check_work(&self, compiled: &Compiled) -> Result<(), ExpressionError> {
+        let weight = self.weight(&compiled.inputs.claims);
+        if weight > MAX_CLAIMS {
+            let text = format!(
+                "the claims and scopes that it looks at are larger than {MAX_CLAIMS} values, 16 bytes of text a value"
+            );
+            return Err(ExpressionError(text));
+        }
+        let inputs = EvaluationInputs { variables: self.variables, others: &self.others };
+        let steps = steps(&compiled.syntax, &compiled.patterns, inputs).ok_or_else(|| {
+            ExpressionError(format!(
+                "it would take more than {MAX_STEPS} steps with these claims: their lists are too long for it"
+            ))
+        })?;
+        self.budget.map_or(Ok(()), |budget| budget.spend(steps.saturating_add(weight)))
+    }
+
+    /// Evaluates an expression.
+    pub(super) fn resolve(&self, compiled: &Compiled) -> Result<CelValue, ExecutionError> {
+        let Compiled { syntax, patterns, inputs } = compiled;
+        match &inputs.claims {
             Claims::Named(names) => {
-                let members = names.iter().filter_map(|name| self.variables.claims.get_key_value(name));
-                self.context(members).resolve(syntax)
+                let mut context = self.context(self.named(names));
+                pattern::declare(&mut context, patterns);
+                context.resolve(syntax)
             }
             Claims::All => {
                 let all = || self.context(self.variables.claims.iter());
-                self.whole.get_or_init(all).resolve(syntax)
+                let mut context = self.whole.get_or_init(all).new_inner_scope();
+                pattern::declare(&mut context, patterns);
+                context.resolve(syntax)
             }
         }
+    }
+
+    /// The weight of everything that is converted for an expression that looks at these claims.
+    fn weight(&self, claims: &Claims) -> u64 {
+        let claims = match claims {
+            Claims::Named(names) => ValueSize::of_object(self.named(names)),
+            Claims::All => ValueSize::of_object(self.variables.claims.iter()),
+        };
+        let others = self.others.iter().map(|(_, claims)| ValueSize::of_object(claims.iter()));
+        let scopes = ValueSize::list(self.variables.scopes.iter().map(|scope| ValueSize::text(scope.len())));
+        others.fold(claims.and(scopes), ValueSize::and).weight
+    }
+
+    fn named<'n>(&self, names: &'n BTreeSet<String>) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'n, 'a> {
+        let claims = self.variables.claims;
+        names.iter().filter_map(move |name| claims.get_key_value(name))
     }
 
     fn context<'m>(&self, claims: impl Iterator<Item = (&'m String, &'m Value)>) -> Context<'static, 'static> {

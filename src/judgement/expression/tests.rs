@@ -34,6 +34,8 @@ fn expressions_that_hold_or_do_not() {
         ("claims.groups.map(g, g + '!')[0] == 'staff!'", true),
         ("claims.groups.exists_one(g, g == 'ops')", true),
         ("claims.email.matches('^[a-z]+@example[.]org$')", true),
+        ("claims.groups.exists(g, g.matches('^op')) && !claims.groups.exists(g, g.matches('^x'))", true),
+        ("matches(claims.email, 'example') && claims.email.matches('a@') && claims['acr'].matches('[0-9]')", true),
         ("claims.email.endsWith('@evil.example')", false),
         ("claims.exp + 1 > 1800000000", true),
         ("claims.nested.a.b == 7", true),
@@ -82,7 +84,7 @@ fn only_claims_that_are_named_are_converted() {
         ("claims.groups.exists(g, g in claims)", Claims::All),
         ("size(claims) == 3", Claims::All),
     ] {
-        assert_eq!(Expression::compile(source).unwrap().inputs.claims, expected, "{source}");
+        assert_eq!(Expression::compile(source).unwrap().compiled.inputs.claims, expected, "{source}");
     }
 }
 
@@ -97,7 +99,7 @@ fn a_runtime_error_is_an_error_and_shows_no_claim() {
         ("claims.groups[7] == ''", ""),
         ("1 / 0 == 1", "division by zero"),
         ("9223372036854775807 + 1 == 0", "overflow"),
-        ("claims.secret.matches('(')", "matches failed"),
+        ("claims.exp.matches('a')", "types of the claims"),
         ("int(claims.secret) == 1", ""),
         ("claims.email_verified.size() == 1", ""),
         ("claims.secret", "not a boolean"),
@@ -129,6 +131,15 @@ fn what_is_refused_at_load() {
         ("claims.?acr.orValue('') == ''", "there is no"),
         ("Thing{a: 1} == 1", "structs are not supported"),
         (deep, "comprehensions are nested"),
+        ("claims.secret.matches('(')", "is no regular expression"),
+        ("claims.secret.matches(claims.email)", "must be written out"),
+        ("claims.secret.matches('a' + 'b')", "must be written out"),
+        ("matches(claims.secret, claims.email)", "must be written out"),
+        ("claims.groups.exists(g, claims.secret.matches(g))", "must be written out"),
+        ("['a'].exists(p, claims.secret.matches(p))", "must be written out"),
+        ("claims.secret.matches()", "must be written out"),
+        (r"claims.secret.matches('(\\w{100}){100}')", "a pattern of matches is too large"),
+        ("claims.secret.matches('((a{100}){100}){100}')", "a pattern of matches is too large"),
         (&calls, "deep"),
         (&sum, "deep"),
     ] {

@@ -37,6 +37,7 @@ use self::evaluate::{AudienceOffer, Evaluation};
 use self::largest::largest;
 use self::merge::{Terms, merge};
 pub use self::reach::refreshable;
+use crate::judgement::expression::StepBudget;
 use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::{Audience, Demands, Issuance, MAX_FOREIGN_REFRESH, Policy};
@@ -80,8 +81,10 @@ pub fn decide(
     let audiences = targets(policy, realm, request)?;
     let delegated = Delegated::of(request)?;
     let held = held(&audiences, request);
+    let budget = StepBudget::default();
     let context = DecisionContext {
         request,
+        budget: &budget,
         realm,
         held: held.as_ref(),
         delegated: &delegated,

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use crate::judgement::expression::StepBudget;
 use crate::judgement::policy::delegation::Delegated;
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::policy::provenance::Provenance;
@@ -13,6 +14,8 @@ use crate::words::oauth::scope::Scope;
 pub(super) struct DecisionContext<'a> {
     /// The request.
     pub(super) request: &'a ExchangeRequest<'a>,
+    /// The work that is left for expressions.
+    pub(super) budget: &'a StepBudget,
     /// The realm's name in the configuration.
     pub(super) realm: &'a str,
     /// The subject token's scope, if the realm states it.

@@ -340,7 +340,7 @@ impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
         's: 'm,
     {
         let (client, audience) = (self.context.request.client, self.audience.name.as_str());
-        Variables { claims, client, audience, scopes: self.scope.tokens() }.scene()
+        Variables { claims, client, audience, scopes: self.scope.tokens() }.scene().within(self.context.budget)
     }
 }
 

@@ -1,5 +1,6 @@
 mod customs;
 mod delegated;
+mod expressions;
 mod impersonated;
 mod keycloak_26_8;
 mod scopes;
