@@ -106,7 +106,10 @@ fn forwarded(chain: Option<&str>, origin: &PublicOrigin, facts: &ConnectionFacts
     }
     let value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("for=unknown"));
     if chain.is_none() && origin.secure == facts.tls {
-        let _ = facts.forwarded.set((origin.host.clone(), value.clone()));
+        // A copy: the value from the request would keep hyper's whole buffer for as long as the connection is open.
+        if let Ok(host) = HeaderValue::from_bytes(origin.host.as_bytes()) {
+            let _ = facts.forwarded.set((host, value.clone()));
+        }
     }
     value
 }

@@ -127,3 +127,15 @@ fn the_caller_is_the_last_hop_that_is_no_listed_proxy() {
         assert_eq!(caller(&headers, &facts).to_string(), expected, "{name}");
     }
 }
+
+#[test]
+fn a_connection_keeps_no_part_of_a_request() {
+    // hyper's values share the buffer of the whole head.
+    let buffer = bytes::Bytes::from(b"sso.example.org, and the rest of a head".to_vec());
+    let host = HeaderValue::from_maybe_shared(buffer.slice(..15)).unwrap();
+    let facts = facts(false);
+    set(&mut HeaderMap::new(), &host, None, &facts);
+    drop(host);
+    assert_eq!(facts.forwarded.get().unwrap().0, "sso.example.org");
+    assert!(buffer.is_unique());
+}
