@@ -34,6 +34,9 @@ use crate::words::clock::Clock;
 /// How long a Cambio that stops goes on serving: callers who use their connections learn that they end.
 const NOTICE: Duration = Duration::from_secs(2);
 
+/// Longest time for which a stop waits for audit lines.
+const FLUSH: Duration = Duration::from_secs(1);
+
 /// A Cambio that listens.
 #[derive(Debug)]
 pub struct Running {
@@ -71,9 +74,9 @@ pub fn start_with(
 ) -> Result<Running, StartError> {
     loaded.audience_files.abridge();
     let metrics = Arc::new(Metrics::new()?);
-    let audit = AuditLog::open(&loaded.audit).map_err(|error| StartError::File {
+    let audit = AuditLog::open(&loaded.audit, Arc::clone(&metrics)).map_err(|error| StartError::File {
         path: match &loaded.audit {
-            AuditOutput::File(path) => path.clone(),
+            AuditOutput::File { path, .. } => path.clone(),
             AuditOutput::Stdout => PathBuf::from("stdout"),
         },
         error,
@@ -124,8 +127,7 @@ impl Running {
 
     /// Opens the audit file anew, as SIGUSR1 does.
     pub fn reopen_audit(&self) {
-        let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || reopen_audit(&shared));
+        self.shared.services.audit.reopen();
     }
 
     /// Stops. Readiness ends at once. For a moment, callers are still served, and learn with their answers that they must
@@ -136,6 +138,7 @@ impl Running {
         let alone = self.shared.services.metrics.open_connections() == 0;
         let notice = if alone { Duration::ZERO } else { NOTICE.min(self.drain_timeout / 2) };
         let outcome = self.drain.drain(notice, self.drain_timeout).await;
+        self.shared.services.audit.flush(FLUSH).await;
         tracing::info!(?outcome, "drained");
         self.serving.abort();
         self.admin_thread.stop().await;
@@ -178,7 +181,7 @@ impl Reloading {
         loop {
             let unsettled = match self.requests.recv_timeout(self.watch.pause()) {
                 Ok(()) => {
-                    reopen_audit(shared);
+                    shared.services.audit.reopen();
                     Some(BTreeSet::new())
                 }
                 Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
@@ -217,12 +220,6 @@ impl Reloading {
         services.replace(state);
         compare_endpoints(services);
         Ok(())
-    }
-}
-
-fn reopen_audit(shared: &Shared) {
-    if let Err(error) = shared.services.audit.reopen() {
-        tracing::error!(%error, "the audit file could not be opened again; lines still go to the old file");
     }
 }
 

@@ -9,6 +9,7 @@ mod api_access;
 mod attacks;
 mod audience_files;
 mod audit;
+mod audit_pipes;
 mod broken_bodies;
 mod browsers;
 mod check;

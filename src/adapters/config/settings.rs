@@ -186,7 +186,12 @@ pub enum AuditOutput {
     /// Standard output.
     Stdout,
     /// Appended to this file.
-    File(PathBuf),
+    File {
+        /// The file, or a named pipe.
+        path: PathBuf,
+        /// Whether a line counts as written only when it is on the disk.
+        fsync: bool,
+    },
 }
 
 /// How log lines look.

@@ -21,7 +21,7 @@ use crate::words::oauth::names::Names;
 pub fn summary(config: &Config) -> Value {
     let audit = match &config.audit {
         AuditOutput::Stdout => "stdout".to_owned(),
-        AuditOutput::File(path) => shown(path),
+        AuditOutput::File { path, .. } => shown(path),
     };
     let store = match &config.store {
         Store::Memory => "memory".to_owned(),

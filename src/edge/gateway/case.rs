@@ -78,7 +78,7 @@ impl<'a> Case<'a> {
     pub async fn conclude(self, answered: Result<Response<Body>, Refusal>) -> Response<Body> {
         let refusal = answered.as_ref().err().map(|refusal| refusal.reason.cause());
         let Self { services, realm, record, client, page, .. } = self;
-        let response = record.conclude(answered);
+        let response = record.conclude(answered).await;
         page.readers(realm, &services.upstream, client.is_proven(), refusal).await.of(response)
     }
 

@@ -46,7 +46,7 @@ impl Handler for Services {
                 (Way::Token, token_endpoint::respond(context, head, body).await)
             }
             Route::Preflight => (Way::Token, respond::preflight(&head)),
-            Route::Reject(refusal) => (Way::Rejected, context.reject(&head, &refusal)),
+            Route::Reject(refusal) => (Way::Rejected, context.reject(&head, &refusal).await),
         };
         self.metrics.answered(way, response.status(), started.elapsed());
         if takes_no_body {

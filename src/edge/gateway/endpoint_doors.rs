@@ -32,16 +32,16 @@ impl RequestContext<'_> {
         let closed = || (!realm.is_some_and(|realm| door.is_open(realm.config.doors))).then(|| door.closed());
         if let Some(refusal) = limited.or_else(closed) {
             record.is_refused_at_door(door.name());
-            return (Way::Rejected, record.conclude(Err(refusal)));
+            return (Way::Rejected, record.conclude(Err(refusal)).await);
         }
         record.is_door(door.name());
         let answered = async {
             let response = self.send_through(head, body).await?;
-            record.door_passed(response.status())?;
+            record.door_passed(response.status()).await?;
             Ok(response)
         };
         let answered = answered.await;
-        (Way::Pass, record.conclude(answered))
+        (Way::Pass, record.conclude(answered).await)
     }
 
     /// Answers an introspection whose answer is a JWT. Keycloak makes a full token for all audiences out of the
@@ -51,12 +51,12 @@ impl RequestContext<'_> {
         let limited = self.admit(realm, record.peer()).err();
         if let Some(refusal) = limited.or_else(|| (!door.is_open(realm.config.doors)).then(|| door.closed())) {
             record.is_refused_at_door(door.name());
-            return record.conclude(Err(refusal));
+            return record.conclude(Err(refusal)).await;
         }
         record.is_door(door.name());
         let response = self.pass(head, form.into_body()).await;
-        let passed = record.door_passed(response.status());
-        record.conclude(passed.map(|()| response))
+        let passed = record.door_passed(response.status()).await;
+        record.conclude(passed.map(|()| response)).await
     }
 
     /// Sends the original bytes. A form must have no governed grant.

@@ -40,6 +40,7 @@ async fn story(case: &mut Case<'_>, request: GovernedRequest) -> Result<Response
     let mut sender = case.sender(client.parsed().subject_token(), ProofTarget::TokenEndpoint).await?;
     let checked = case.tokens(client, refresh.as_deref_mut(), &sender).await?;
     let mut permit = case.decide(checked, refresh.as_deref()).await?;
+    case.record.can_be_audited()?;
     let issued = case.issue(&mut permit, refresh.as_deref_mut()).await?;
     // The client is proven now, and nothing has left yet.
     Box::pin(case.use_up_proof(&mut sender)).await?;

@@ -64,7 +64,7 @@ pub(super) async fn respond(
         }
         Err(refusal) => refusal,
     };
-    (Way::Own, context.record(&head, Some(realm)).end_outside(&refusal))
+    (Way::Own, context.record(&head, Some(realm)).end_outside(&refusal).await)
 }
 
 /// The token in the request, after the check that the request has no governed grant.

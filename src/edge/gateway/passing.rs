@@ -42,10 +42,13 @@ impl RequestContext<'_> {
             }
             Err(refusal) => Err(refusal),
         };
-        passed.unwrap_or_else(|refusal| {
-            let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
-            self.record_of(&head, None).end_outside(&refusal)
-        })
+        match passed {
+            Ok(response) => response,
+            Err(refusal) => {
+                let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
+                self.record_of(&head, None).end_outside(&refusal).await
+            }
+        }
     }
 
     /// Passes a form to a path that is no token endpoint. Cambio reads the form, because some server might take it
@@ -61,7 +64,7 @@ impl RequestContext<'_> {
             ),
             Err(refusal) => refusal,
         };
-        self.record(&head, None).end_outside(&refusal)
+        self.record(&head, None).end_outside(&refusal).await
     }
 
     /// Passes a request that must have no body, because some server might take one for a token request.
@@ -74,7 +77,7 @@ impl RequestContext<'_> {
             Ok(_) => Refusal::new(Reason::MethodNotAllowed, "a body with a method other than POST"),
             Err(refusal) => refusal,
         };
-        self.record(&head, None).end_outside(&refusal)
+        self.record(&head, None).end_outside(&refusal).await
     }
 
     /// Whether a path belongs to a realm's protocol endpoints, whose answers are small JSON or pages.
@@ -84,10 +87,10 @@ impl RequestContext<'_> {
     }
 
     /// Refuses a request because of its head.
-    pub fn reject(self, head: &Parts, refusal: &Refusal) -> Response<Body> {
+    pub async fn reject(self, head: &Parts, refusal: &Refusal) -> Response<Body> {
         let generation = self.generation;
         let realm = generation.table.realm_meant(head.uri.path()).and_then(|index| generation.realms.get(index));
-        let mut response = self.record(head, realm).end_outside(refusal);
+        let mut response = self.record(head, realm).end_outside(refusal).await;
         if refusal.reason == Reason::FramingRefused && head.version < Version::HTTP_2 {
             // The end of the request is in doubt, so Cambio reads nothing more from this connection.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

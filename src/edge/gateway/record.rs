@@ -14,7 +14,7 @@ pub use self::late::LateRecord;
 use super::realm_runtime::RealmRuntime;
 use super::respond;
 use super::services::Services;
-use crate::adapters::audit::{DETAIL, Event, Line, METHOD, clip, first};
+use crate::adapters::audit::{AuditError, DETAIL, Event, Line, LineWritten, METHOD, clip, first};
 use crate::adapters::metrics::{Outcome, OwnEndpoint};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
@@ -181,15 +181,48 @@ impl<'a> AuditRecord<'a> {
     ///
     /// # Errors
     /// When the line can't be written; then nothing may be handed out.
-    pub fn allowed(&mut self, status: StatusCode) -> Result<(), Refusal> {
-        self.end(Outcome::Allowed, None, status)
+    pub async fn allowed(&mut self, status: StatusCode) -> Result<(), Refusal> {
+        self.confirm(Outcome::Allowed, None, status).await
     }
 
-    /// The request is refused, or failed. This has no effect if its line is written, which is so only if writing
-    /// failed.
-    pub fn refused(&mut self, refusal: &Refusal, status: StatusCode) {
+    /// Writes the line of a request whose answer must not leave without the line. A caller that hangs up meanwhile has a
+    /// line of its own.
+    async fn confirm(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> Result<(), Refusal> {
+        self.ends(outcome, reason, status);
+        let Err(error) = self.services.audit.confirm(&self.line).await else {
+            self.written = true;
+            self.count(outcome, reason);
+            return Ok(());
+        };
+        tracing::error!(id = %self.line.id, %error, "an audit line could not be written");
+        self.written = true;
+        self.count(Outcome::Failed, Some(Reason::Internal));
+        if !matches!(error, AuditError::Output(_)) {
+            // The line that says `allowed` may still appear, and this one says what became of it.
+            self.line.detail = format!("nothing was handed out: {error}");
+            self.ends(Outcome::Failed, Some(Reason::Internal), StatusCode::INTERNAL_SERVER_ERROR);
+            drop(self.services.audit.write(&self.line));
+        }
+        Err(unaudited())
+    }
+
+    /// Checks that the line of an allowed request could be written, before anything is used up.
+    ///
+    /// # Errors
+    /// The output takes nothing at the moment.
+    pub fn can_be_audited(&self) -> Result<(), Refusal> {
+        if !self.services.audit.is_stuck() {
+            return Ok(());
+        }
+        self.services.metrics.audit_failed();
+        Err(unaudited())
+    }
+
+    /// The request is refused, or failed: whoever awaits the result waits for the line. This has no effect if the line is
+    /// written, which is so only if writing failed.
+    pub fn refused(&mut self, refusal: &Refusal, status: StatusCode) -> Option<LineWritten> {
         if self.written {
-            return;
+            return None;
         }
         let fault = matches!(
             refusal.reason,
@@ -202,7 +235,7 @@ impl<'a> AuditRecord<'a> {
         if self.ungoverned && fault {
             tracing::warn!(id = %self.line.id, path = %self.line.path, reason = %refusal.reason, "not answered: {}", refusal.detail);
             self.written = true;
-            return;
+            return None;
         }
         if matches!(refusal.reason, Reason::AnswerLocked | Reason::AnswerTooLong) {
             if !matches!(self.line.event, Event::TokenExchange | Event::TokenRefresh) {
@@ -217,8 +250,7 @@ impl<'a> AuditRecord<'a> {
             self.line.detail.push_str("; ");
             self.line.detail.push_str(&noted);
         }
-        // A refusal stands even if its line can't be written. The metric of failed lines counts it.
-        let _ = self.end(unsuccessful(status), Some(refusal.reason), status);
+        Some(self.end(unsuccessful(status), Some(refusal.reason), status))
     }
 
     /// The request goes ungoverned through a door that the configuration opens.
@@ -236,14 +268,14 @@ impl<'a> AuditRecord<'a> {
     ///
     /// # Errors
     /// When the line can't be written; then nothing may be handed out.
-    pub fn door_passed(&mut self, status: StatusCode) -> Result<(), Refusal> {
+    pub async fn door_passed(&mut self, status: StatusCode) -> Result<(), Refusal> {
         let (realm, door) = (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
         self.services.metrics.door_passed(realm, door);
         self.upstream_status(status);
         if status.is_success() {
-            return self.end(Outcome::Allowed, None, status);
+            return self.allowed(status).await;
         }
-        self.end(unsuccessful(status), Some(Reason::UpstreamRefused), status)
+        self.confirm(unsuccessful(status), Some(Reason::UpstreamRefused), status).await
     }
 
     /// The request is not governed. Faults of the identity provider and of the network go to logs and metrics, and
@@ -253,21 +285,25 @@ impl<'a> AuditRecord<'a> {
     }
 
     /// The answer to a request. For a refusal, its line is written.
-    pub fn conclude(mut self, response: Result<Response<Body>, Refusal>) -> Response<Body> {
+    pub fn conclude(
+        mut self,
+        response: Result<Response<Body>, Refusal>,
+    ) -> impl Future<Output = Response<Body>> + Send + use<> {
+        let mut written = None;
         let response = response.unwrap_or_else(|refusal| {
             let response = self.refusal(&refusal);
-            self.refused(&refusal, response.status());
+            written = self.refused(&refusal, response.status());
             response
         });
-        self.with_dpop_nonce(response)
+        after(written, self.with_dpop_nonce(response))
     }
 
     /// The answer to a request that ended outside the pipeline.
-    pub fn end_outside(mut self, refusal: &Refusal) -> Response<Body> {
+    pub fn end_outside(mut self, refusal: &Refusal) -> impl Future<Output = Response<Body>> + Send + use<> {
         let response = respond::refusal(self.dialect, refusal, RequestKind::Exchange, &self.line.id);
         self.ungoverned();
-        self.refused(refusal, response.status());
-        response
+        let written = self.refused(refusal, response.status());
+        after(written, response)
     }
 
     /// The record of an answer whose head leaves with this status, and whose body is still read. Its line is written only if
@@ -282,23 +318,25 @@ impl<'a> AuditRecord<'a> {
         self.written = true;
     }
 
-    fn end(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> Result<(), Refusal> {
+    /// Writes the line of a request that is not allowed, and counts the request.
+    fn end(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) -> LineWritten {
         self.written = true;
-        let took = self.started.elapsed();
+        self.ends(outcome, reason, status);
+        let written = self.services.audit.write(&self.line);
+        self.count(outcome, reason);
+        written
+    }
+
+    /// Says in the line how the request ends.
+    fn ends(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) {
         self.line.outcome = outcome.as_str();
         self.line.reason = reason.map(Reason::as_str);
         self.line.status = status.as_u16();
-        self.line.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+        self.line.duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
         self.line.time = self.services.now();
-        let written = self.services.audit.write(&self.line);
-        if let Err(error) = &written {
-            self.services.metrics.audit_failed();
-            tracing::error!(id = %self.line.id, %error, "an audit line could not be written");
-        }
-        let (outcome, reason) = match (&written, outcome) {
-            (Err(_), Outcome::Allowed) => (Outcome::Failed, Some(Reason::Internal)),
-            _ => (outcome, reason),
-        };
+    }
+
+    fn count(&self, outcome: Outcome, reason: Option<Reason>) {
         let (metrics, realm) = (&self.services.metrics, self.line.realm.as_deref().unwrap_or_default());
         match self.line.event {
             Event::TokenRefresh => metrics.own_token_request(realm, OwnEndpoint::Refresh, outcome),
@@ -306,13 +344,24 @@ impl<'a> AuditRecord<'a> {
             _ => {}
         }
         match (self.line.event, reason) {
-            (Event::TokenExchange, _) => metrics.exchanged(realm, outcome, reason, took),
+            (Event::TokenExchange, _) => metrics.exchanged(realm, outcome, reason, self.started.elapsed()),
             // `door_passed` counted it.
             (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}
             (_, Some(reason)) => metrics.rejected(reason),
         }
-        written.map_err(|_| Refusal::new(Reason::Internal, "the audit line could not be written"))
     }
+}
+
+fn unaudited() -> Refusal {
+    Refusal::new(Reason::Internal, "the audit line could not be written")
+}
+
+/// The answer, once its line is written or has waited long enough.
+async fn after(written: Option<LineWritten>, response: Response<Body>) -> Response<Body> {
+    if let Some(written) = written {
+        written.await;
+    }
+    response
 }
 
 impl Drop for AuditRecord<'_> {
@@ -325,7 +374,8 @@ impl Drop for AuditRecord<'_> {
         } else {
             (Reason::CallerGone, StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST))
         };
-        let _ = self.end(Outcome::Failed, Some(reason), status);
+        // Nobody is left who could wait.
+        drop(self.end(Outcome::Failed, Some(reason), status));
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
     record.governed_by(realm, &generation.config.policy.hash);
     let form = match read {
         Ok(form) => form,
-        Err(refusal) => return record.conclude(Err(refusal)),
+        Err(refusal) => return record.conclude(Err(refusal)).await,
     };
     match read_request(context, realm, &head, &form) {
         Err(refusal) => {
@@ -49,11 +49,11 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
             let refusal = limited.unwrap_or(refusal);
             let mut page = Page::of(&head);
             page.names_in(&head, &form.bytes);
-            page.readers_before(realm).of(record.conclude(Err(refusal)))
+            page.readers_before(realm).of(record.conclude(Err(refusal)).await)
         }
         Ok(TokenRequest::Governed(request)) => {
             record.is_governed(request.grant());
-            let Some(realm) = realm else { return record.conclude(Err(unknown_realm())) };
+            let Some(realm) = realm else { return record.conclude(Err(unknown_realm())).await };
             let mut case = Case::new(context, realm, head, record);
             let answered = Box::pin(govern(&mut case, request)).await;
             // If the request was refused before its client was read.
@@ -67,12 +67,12 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
             }
             record.is_door(door.name());
             let answered = pass_door(context, door, head, form, &mut record).await;
-            record.conclude(answered)
+            record.conclude(answered).await
         }
         Ok(TokenRequest::Other) => {
             record.ungoverned();
             let answered = pass_grant(context, realm, head, form, &mut record).await;
-            record.conclude(answered)
+            record.conclude(answered).await
         }
     }
 }
@@ -173,7 +173,7 @@ async fn pass_door(
             answer_lock::release_whole(response, idle).await?.response
         }
     };
-    record.door_passed(response.status())?;
+    record.door_passed(response.status()).await?;
     Ok(response)
 }
 

@@ -194,11 +194,13 @@ pub struct Audit {
     /// `stdout`, or a file to which Cambio appends audit lines.
     #[schemars(length(min = 1), extend("x-empty" = "write stdout or the path of a file"))]
     pub output: String,
+    /// Waits until each line is on the disk before a token leaves. Lines that wait together share one wait.
+    pub fsync: bool,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { output: "stdout".to_owned() }
+        Self { output: "stdout".to_owned(), fsync: false }
     }
 }
 

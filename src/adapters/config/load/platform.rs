@@ -154,16 +154,19 @@ pub(super) fn leads_elsewhere(url: &str, listen: SocketAddr, admin: SocketAddr, 
 }
 
 pub(super) fn audit(file: &file::Audit, at: &At<'_>) -> Option<AuditOutput> {
-    let at = at.field("output");
     if file.output == "stdout" {
+        if file.fsync {
+            at.field("fsync").problem("needs audit.output to be a file");
+        }
         return Some(AuditOutput::Stdout);
     }
+    let at = at.field("output");
     let path = at.report.resolve(&file.output);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
         return at.refuse(format!("{} is not a file in an existing folder", at.shown(&file.output)));
     }
-    Some(AuditOutput::File(path))
+    Some(AuditOutput::File { path, fsync: file.fsync })
 }
 
 pub(super) fn log(file: &file::Log) -> Log {

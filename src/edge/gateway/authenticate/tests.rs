@@ -75,7 +75,8 @@ impl World {
         let config = configure(&folder.0, &idp, realm, listen);
         let upstream = UpstreamClient::new(&config.upstream).unwrap();
         let store = MarkStore::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
-        let audit = AuditLog::open(&AuditOutput::File(folder.0.join("audit.jsonl"))).unwrap();
+        let output = AuditOutput::File { path: folder.0.join("audit.jsonl"), fsync: false };
+        let audit = AuditLog::open(&output, Arc::clone(&metrics)).unwrap();
         let proxies = Arc::new(ListedProxies::of(&config.listen));
         let state = Generation::new(config, None, &clock, &metrics, upstream.via()).unwrap();
         let services = Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());

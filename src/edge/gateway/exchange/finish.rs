@@ -50,7 +50,7 @@ impl Case<'_> {
             Grant::JwtBearer | Grant::ApiAccess => conformed,
         };
         self.record.issued(conformed.facts());
-        self.record.allowed(head.status)?;
+        self.record.allowed(head.status).await?;
         Ok(self.respond(head, conformed))
     }
 

@@ -27,7 +27,9 @@ impl Case<'_> {
         match stop {
             Stop::Refused(refusal) => Err(refusal),
             Stop::Upstream(refused) => {
-                self.record.refused(&refused.refusal, refused.response.status());
+                if let Some(written) = self.record.refused(&refused.refusal, refused.response.status()) {
+                    written.await;
+                }
                 Ok(refused.response)
             }
         }

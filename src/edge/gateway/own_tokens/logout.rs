@@ -17,7 +17,7 @@ impl Case<'_> {
     pub(super) async fn logout(mut self, presented: &Presented) -> Response<Body> {
         self.record.is_revocation();
         let answered = match self.log_out(presented).await {
-            Ok(()) => self.record.allowed(StatusCode::NO_CONTENT).map(|()| logged_out()),
+            Ok(()) => self.record.allowed(StatusCode::NO_CONTENT).await.map(|()| logged_out()),
             Err(stop) => Box::pin(self.ended(stop)).await,
         };
         self.conclude(answered).await

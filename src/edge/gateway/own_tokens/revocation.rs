@@ -20,7 +20,7 @@ impl Case<'_> {
     pub(super) async fn revocation(mut self, presented: &Presented) -> Response<Body> {
         self.record.is_revocation();
         let answered = match self.revoke_presented(presented).await {
-            Ok(()) => self.record.allowed(StatusCode::OK).map(|()| respond::empty()),
+            Ok(()) => self.record.allowed(StatusCode::OK).await.map(|()| respond::empty()),
             Err(stop) => Box::pin(self.ended(stop)).await,
         };
         self.conclude(answered).await
