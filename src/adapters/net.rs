@@ -4,6 +4,7 @@ pub mod body;
 pub mod coding;
 pub mod connection;
 pub(crate) mod dial;
+pub(crate) mod names;
 pub mod outgoing;
 pub(crate) mod pool;
 pub(crate) mod progress;

@@ -6,9 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+pub(crate) use crate::adapters::net::names::Purpose;
+use crate::adapters::net::names::addresses;
 use crate::adapters::net::transport::tune;
 
 /// The time after which the next address is tried beside the earlier ones (RFC 8305 section 5).
@@ -18,8 +20,9 @@ const STAGGER: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// The name has no address, or no address answers: the last error.
-pub(crate) async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = first(interleaved(lookup_host((host, port)).await?)).await?;
+pub(crate) async fn dial(host: &str, port: u16, purpose: Purpose) -> io::Result<TcpStream> {
+    let addresses = addresses(host, port, purpose).await?;
+    let stream = first(interleaved(addresses.into_iter())).await?;
     tune(&stream)?;
     Ok(stream)
 }
@@ -153,7 +156,7 @@ mod tests {
         let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = alive.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost"] {
-            assert!(dial(host, port).await.is_ok(), "{host}");
+            assert!(dial(host, port, Purpose::Other).await.is_ok(), "{host}");
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use tower_service::Service;
 
 use crate::adapters::config::{Proxies, Proxy};
-use crate::adapters::net::dial::dial;
+use crate::adapters::net::dial::{Purpose, dial};
 use crate::adapters::net::transport::Transport;
 use crate::adapters::net::url::{bare_host, port_of};
 use crate::adapters::tls::{self, TlsError};
@@ -120,7 +120,7 @@ impl Service<Uri> for Direct {
         let tls = self.0.clone().filter(|_| url.scheme() == Some(&Scheme::HTTPS));
         Box::pin(async move {
             let host = bare_host(url.host().unwrap_or_default());
-            let stream = dial(host, port_of(&url)).await?;
+            let stream = dial(host, port_of(&url), Purpose::Other).await?;
             let transport = match tls {
                 None => Transport::Plain(stream),
                 Some(tls) => {

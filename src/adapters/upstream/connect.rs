@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::TlsStream;
 
 use crate::adapters::net::body::Body;
-use crate::adapters::net::dial::dial;
+use crate::adapters::net::dial::{Purpose, dial};
 use crate::adapters::net::transport::{MAX_HEADER_LINES, Transport};
 use crate::adapters::net::url::bare_host;
 use crate::adapters::net::wire::{Wire, WireState};
@@ -90,7 +90,7 @@ impl Connector {
     }
 
     async fn open(&self) -> io::Result<Transport> {
-        let stream = dial(&self.host, self.port).await?;
+        let stream = dial(&self.host, self.port, Purpose::Upstream).await?;
         let Some((connector, name)) = &self.tls else { return Ok(Transport::Plain(stream)) };
         let stream = connector.connect(name.clone(), stream).await?;
         Ok(Transport::Tls(Box::new(TlsStream::from(stream))))

@@ -8,12 +8,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value, cmd};
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::adapters::config::{Redis, RedisAddress};
-use crate::adapters::net::transport::{Transport, tune};
+use crate::adapters::net::dial::{Purpose, dial};
+use crate::adapters::net::transport::Transport;
 use crate::adapters::store::error::RedisError;
 use crate::adapters::tls::{self, TlsError};
 use crate::words::secret::Secret;
@@ -49,8 +49,7 @@ impl RedisConnector {
 
     pub(super) async fn connect(&self, server: &RedisAddress) -> Result<RedisConnection, RedisError> {
         let password = self.password().await?;
-        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-        tune(&stream)?;
+        let stream = dial(&server.host, server.port, Purpose::Store).await?;
         let transport = match &self.tls {
             None => Transport::Plain(stream),
             Some(connector) => {
