@@ -37,6 +37,7 @@ pub mod adapters {
     pub mod introspection;
     pub mod jwks;
     pub mod limits;
+    pub mod logs;
     pub mod metrics;
     pub mod net;
     pub mod seal;

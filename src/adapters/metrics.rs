@@ -115,6 +115,12 @@ impl Metrics {
         self.families.audit_failures.inc();
     }
 
+    /// How many log lines were left out since the start, at scrape time.
+    pub fn log_lines_left_out(&self, cause: &str, total: u64) {
+        let counter = self.families.log_lines_left_out.with_label_values(&[cause]);
+        counter.inc_by(total.saturating_sub(counter.get()));
+    }
+
     /// The identity provider did not answer.
     pub fn upstream_failed(&self, reason: Reason) {
         self.families.upstream_faults.with_label_values(&[reason.as_str()]).inc();

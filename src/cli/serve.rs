@@ -3,25 +3,35 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
-use crate::adapters::config::{Config, Log};
+use crate::adapters::logs::Logs;
 use crate::edge::app;
 use crate::edge::gateway::setup_error::StartError;
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
+/// Longest time for which the end of the process waits for log lines.
+const FLUSH: Duration = Duration::from_millis(500);
+
 /// Runs the gate.
 pub(super) fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFailure> {
     let environment = Arc::new(ProcessEnvironment);
     let path = arguments.path(&*environment)?;
     let config = load(&path, &*environment).map_err(|problems| CommandFailure::of(StartError::Config(problems)))?;
-    start_logging(&config.log)?;
-    runtime(&config)?.block_on(serve(config, path, environment))
+    let logs = Logs::start(&config.log).map_err(CommandFailure::of)?;
+    let runtime = runtime(&config)?;
+    let ended = runtime.block_on(serve(config, path, environment));
+    // Threads that still wait for a file, a name or a pipe end with the process.
+    runtime.shutdown_background();
+    logs.flush(FLUSH);
+    ended
 }
 
 async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>) -> Result<ExitCode, CommandFailure> {
@@ -58,13 +68,4 @@ fn runtime(config: &Config) -> Result<Runtime, CommandFailure> {
         .enable_all()
         .build()
         .map_err(|error| CommandFailure(format!("the runtime can't start: {error}")))
-}
-
-/// Logs go to standard error, audit lines to standard output: they can be told apart.
-fn start_logging(log: &Log) -> Result<(), CommandFailure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&log.level)
-        .map_err(|error| CommandFailure(format!("log.level: {error}")))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    let started = if log.json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
-    started.map_err(|error| CommandFailure(format!("logging can't start: {error}")))
 }

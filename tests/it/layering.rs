@@ -33,6 +33,7 @@ const ORDER: &[&str] = &[
     "adapters::tls",
     "adapters::limits",
     "adapters::config",
+    "adapters::logs",
     "adapters::metrics",
     "adapters::audit",
     "adapters::net",

@@ -110,6 +110,12 @@ families! {
         "cambio_audit_failures_total",
         "Audit lines that could not be written; each refused its exchange.",
     );
+    log_lines_left_out: IntCounterVec = counters(
+        "cambio_log_lines_left_out_total",
+        "Log lines that were not written, by cause: unread, because nobody read standard error, or repeated, because many \
+         like them were written.",
+        &["cause"],
+    );
 
     jwks_age: GaugeVec = gauges(
         "cambio_jwks_age_seconds",

@@ -15,6 +15,7 @@ use super::refreshes::RefreshesInFlight;
 use super::signing;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::jwks::JwksCache;
+use crate::adapters::logs;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::body::{Body, ReadError, read_bounded};
 use crate::adapters::net::connection::Connection;
@@ -98,6 +99,9 @@ impl Services {
             self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
             let (used, left_out) = jwks.held().map_or((0, 0), |keys| (keys.len(), keys.left_out().len()));
             self.metrics.jwks_keys(issuer, used, left_out);
+        }
+        for (cause, total) in logs::left_out() {
+            self.metrics.log_lines_left_out(cause, total);
         }
         for kept in [true, false] {
             self.metrics.audience_files_broken(kept, generation.config.audience_files.count(kept));
