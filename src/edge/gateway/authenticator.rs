@@ -1,5 +1,7 @@
 //! What client authentication keeps from one request to the next.
 
+mod hasher;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +9,8 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
-use tokio::sync::Semaphore;
 
+use self::hasher::Hasher;
 use crate::judgement::client::verify::{AuthenticatedClient, SlowSecret};
 use crate::words::clock::Clock;
 use crate::words::refusal::{Reason, Refusal};
@@ -16,10 +18,6 @@ use crate::words::secret::Secret;
 
 /// How long a secret that matched its slow hash is remembered.
 const SLOW_FOR: SignedDuration = SignedDuration::from_secs(60);
-/// Longest wait before a slow hash is computed.
-const TURN: Duration = Duration::from_secs(5);
-/// Most slow hashes at one time: each needs a processor and megabytes.
-const MOST_AT_ONCE: usize = 4;
 /// Most proofs that are remembered; each needs some hundred bytes.
 const MOST: u64 = 10_000;
 /// Longest time for which a proof is remembered, whatever the clock does.
@@ -29,18 +27,17 @@ const LONGEST: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct Authenticator {
     pub(super) remembered: Remembered,
-    pub(super) turns: Arc<Semaphore>,
+    hasher: Hasher,
 }
 
 impl Authenticator {
     pub(super) fn new() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { remembered: Remembered::new(), turns: Arc::new(Semaphore::new(processors.min(MOST_AT_ONCE))) }
+        Self { remembered: Remembered::new(), hasher: Hasher::new() }
     }
 
-    /// Computes a slow hash in the background, where it delays no other request, a few at a time. A secret that
-    /// matched is remembered for a minute. `still`: whether the secret may be checked at all, asked again when its turn has
-    /// come, because wrong secrets may have been found meanwhile.
+    /// Computes a slow hash on threads of its own, where it delays no other request. A secret that matched is remembered
+    /// for a minute. `still`: whether the secret may be checked at all, asked again afterwards, because wrong secrets may have
+    /// been found meanwhile.
     pub(super) async fn hash_in_background(
         &self,
         slow: SlowSecret,
@@ -51,19 +48,12 @@ impl Authenticator {
         let parts: Vec<&str> = std::iter::once("hash").chain(inputs.iter().map(Secret::expose)).collect();
         let find = || {
             Box::pin(async {
-                let busy = |_| unavailable("too many client secrets wait for their check");
-                let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned());
-                let turn = turn.await.map_err(busy)?;
                 still()?;
-                let checked = tokio::task::spawn_blocking(move || {
-                    let _turn = turn;
-                    slow.run()
-                });
-                let early = |_| Refusal::new(Reason::Internal, "the check of a client secret ended early");
-                checked.await.map_err(early)?
+                let proven = self.hasher.check(slow).await?;
+                still().map(|()| proven)
             }) as Finding<'_>
         };
-        self.remembered.or_else(&parts, SLOW_FOR, || clock.now(), find).await
+        self.remembered.or_else(&parts, SLOW_FOR, || clock.steady(), find).await
     }
 }
 
@@ -136,7 +126,6 @@ impl Remembered {
 }
 
 impl Entry {
-    /// A clock that was set back ends the entry, which would otherwise last longer by that time.
     fn holds_at(&self, now: Timestamp) -> bool {
         (self.from..self.until).contains(&now)
     }

@@ -3,11 +3,12 @@
 //! SHA-256 is for secrets that a machine generated with at least 128 random bits: nobody can guess them, and the check
 //! takes a microsecond. Argon2id (RFC 9106) is for secrets that people may have chosen.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use zeroize::Zeroize;
 
 use crate::words::secret::Secret;
 
@@ -19,7 +20,7 @@ const PASSES: u32 = 2;
 const LEAST_MEMORY: u32 = 7_168;
 const LEAST_WORK: u64 = 35_840;
 /// With more than this, a few logins could stop the process.
-const MOST_MEMORY: u32 = 256 * 1024;
+const MOST_MEMORY: u32 = 64 * 1024;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 16;
 
@@ -42,6 +43,31 @@ pub struct Argon2id {
     hash: Vec<u8>,
 }
 
+/// The memory of a hash, in blocks of 1 KiB. It is used again for the next hash, and holds nothing between two.
+#[derive(Default)]
+pub struct HashMemory(Vec<Block>);
+
+impl HashMemory {
+    /// Room that is always asked for. The C library of Linux takes an allocation of more than 32 MiB from the system and
+    /// gives it back as soon as it is dropped. It keeps smaller ones. Pages that no hash touches take no memory.
+    const ROOM: usize = 33 << 10;
+
+    /// Blocks that are zero; `None` if there is not enough memory.
+    fn blocks(&mut self, count: usize) -> Option<&mut [Block]> {
+        if self.0.len() < count {
+            self.0.try_reserve_exact(count.max(Self::ROOM) - self.0.len()).ok()?;
+            self.0.resize(count, Block::new());
+        }
+        self.0.get_mut(..count)
+    }
+}
+
+impl std::fmt::Debug for HashMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HashMemory")
+    }
+}
+
 /// Why the text is not an accepted hash. The error never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretHashError {
@@ -61,7 +87,7 @@ pub enum SecretHashError {
     )]
     Weak,
     /// Too dear to check.
-    #[error("is too costly: m is at most 262144, t and p are at most 16")]
+    #[error("is too costly: m is at most 65536, t and p are at most 16")]
     Costly,
 }
 
@@ -86,7 +112,7 @@ impl SecretHash {
     /// The hash to configure for any secret; `salt` is 16 random bytes. `None` if there is not enough memory.
     pub fn argon2id(secret: &Secret, salt: &[u8; 16]) -> Option<String> {
         let mut made = Argon2id { memory: MEMORY, passes: PASSES, lanes: 1, salt: salt.to_vec(), hash: vec![0; 32] };
-        made.hash = made.compute(secret)?;
+        made.hash = made.compute(secret, &mut HashMemory::default())?;
         let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
         let (salt, hash) = (encode(&made.salt), encode(&made.hash));
         Some(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p=1${salt}${hash}"))
@@ -99,15 +125,15 @@ impl SecretHash {
                 let found = digest(&SHA256, secret.expose().as_bytes());
                 verify_slices_are_equal(found.as_ref(), expected).is_ok()
             }
-            Self::Argon2id(expected) => expected.matches(secret),
+            Self::Argon2id(expected) => expected.matches(secret, &mut HashMemory::default()),
         }
     }
 }
 
 impl Argon2id {
     /// Whether this is the secret's hash.
-    pub fn matches(&self, secret: &Secret) -> bool {
-        self.compute(secret).is_some_and(|found| verify_slices_are_equal(&found, &self.hash).is_ok())
+    pub fn matches(&self, secret: &Secret, memory: &mut HashMemory) -> bool {
+        self.compute(secret, memory).is_some_and(|found| verify_slices_are_equal(&found, &self.hash).is_ok())
     }
 
     /// Parameters, salt and hash, which identify this hash. They are no secret, but not for printing.
@@ -143,13 +169,16 @@ impl Argon2id {
         Ok(Self { memory, passes, lanes, salt, hash })
     }
 
-    fn compute(&self, secret: &Secret) -> Option<Vec<u8>> {
+    fn compute(&self, secret: &Secret, memory: &mut HashMemory) -> Option<Vec<u8>> {
         let mut out = vec![0; self.hash.len()];
         let parameters = Params::new(self.memory, self.passes, self.lanes, Some(out.len())).ok()?;
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
-            .hash_password_into(secret.expose().as_bytes(), &self.salt, &mut out)
-            .ok()?;
-        Some(out)
+        let blocks = memory.blocks(parameters.block_count())?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
+        let hashed =
+            argon2.hash_password_into_with_memory(secret.expose().as_bytes(), &self.salt, &mut out, &mut *blocks);
+        // Whoever reads the memory could guess secrets faster.
+        blocks.iter_mut().zeroize();
+        hashed.ok().map(|()| out)
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::assertion::{self, AssertionKey, AssertionRules};
 use super::certificate::ClientCertificate;
 use super::credentials::{Assertion, Credentials, PresentedCredentials};
-use super::secret::{Argon2id, SecretHash};
+use super::secret::{Argon2id, HashMemory, SecretHash};
 use crate::judgement::client::registry::{ClientKeys, Clients, Method, Unregistered, Workload};
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::VerifiedToken;
@@ -291,12 +291,17 @@ impl UnspentAssertion {
 
 impl SlowSecret {
     /// Hashes and compares: tens of milliseconds and megabytes for each hash.
-    pub fn run(self) -> Result<AuthenticatedClient, Refusal> {
-        if self.hashes.iter().any(|hash| hash.matches(&self.secret)) {
+    pub fn run(self, memory: &mut HashMemory) -> Result<AuthenticatedClient, Refusal> {
+        if self.hashes.iter().any(|hash| hash.matches(&self.secret, memory)) {
             Ok(self.proven)
         } else {
             Err(unauthenticated(self.wrong))
         }
+    }
+
+    /// The client whose secret it is, if a hash fits.
+    pub fn client_id(&self) -> &str {
+        &self.proven.client_id
     }
 
     /// The values that the outcome depends on: client, secret and configured hashes. They are only for a keyed hash.

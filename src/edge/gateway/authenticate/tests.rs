@@ -293,17 +293,48 @@ async fn a_slow_hash_is_computed_once_and_never_outlives_its_configuration() {
     let (right, other) = ("client_id=batch&client_secret=s3cret", "client_id=batch&client_secret=other");
     assert_eq!(world.told(right).await, ("batch client_secret".to_owned(), false));
     assert_eq!(world.told(other).await, (NO.to_owned(), false));
-    // With no turn free, only what is remembered is answered.
-    let held = Arc::clone(&world.services.authenticator.turns);
-    let permits = u32::try_from(held.available_permits()).unwrap();
-    let turns = held.acquire_many_owned(permits).await.unwrap();
     assert_eq!(world.told(right).await.0, "batch client_secret");
-    drop(turns);
     world.reconfigure(&realm("other"));
     assert_eq!(world.told(right).await, (NO.to_owned(), false));
     assert_eq!(world.told(other).await, ("batch client_secret".to_owned(), false));
     world.reconfigure("    dialect: rfc8693\n    clients: { batch: [{ method: none }] }\n");
     assert_eq!(world.told(other).await, (NO.to_owned(), false));
+}
+
+/// Many wrong secrets of one client come at once: some are checked, the others are told so, and another client has room.
+#[tokio::test]
+async fn guesses_at_one_client_leave_room_for_others() {
+    let hash = SecretHash::argon2id(&Secret::new("s3cret"), b"0123456789abcdef").unwrap();
+    let method = format!("[{{ method: client_secret, secretHash: '{hash}' }}]");
+    let world = World::new(&format!("    clients: {{ batch: {method}, other: {method} }}\n")).await;
+    let forms: Vec<_> = (0..60).map(|number| format!("client_id=batch&client_secret=guess-{number}")).collect();
+    let mut guesses: Vec<_> = forms.iter().map(|form| Some(Box::pin(world.told(form)))).collect();
+    let mut other = Some(Box::pin(world.told("client_id=other&client_secret=s3cret")));
+    let mut told = Vec::new();
+    let mut others = None;
+    std::future::poll_fn(|cx| {
+        for guess in guesses.iter_mut().chain([&mut other]) {
+            if let Some(future) = guess
+                && let std::task::Poll::Ready(answer) = future.as_mut().poll(cx)
+            {
+                told.push(answer.0);
+                *guess = None;
+            }
+        }
+        if other.is_none() && others.is_none() {
+            others = told.last().cloned();
+        }
+        if guesses.iter().all(Option::is_none) && other.is_none() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    assert_eq!(others.unwrap(), "other client_secret");
+    let busy = told.iter().filter(|answer| *answer == "client_authentication_unavailable").count();
+    assert!((30..60).contains(&busy), "{told:?}");
+    assert_eq!(told.iter().filter(|answer| *answer == NO).count(), 60 - busy);
 }
 
 #[tokio::test]

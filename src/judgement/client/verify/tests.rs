@@ -15,6 +15,7 @@ use super::*;
 use crate::judgement::client::certificate::{CertificateName, DistinguishedName};
 use crate::judgement::client::guess::is_guess;
 use crate::judgement::client::registry::{Platform, Workloads};
+use crate::judgement::client::secret::HashMemory;
 use crate::judgement::issue::key::{KeyKind, SigningKey, generate};
 use crate::judgement::jose::checks::{KindRules, TokenChecks};
 use crate::judgement::jose::issuer_claims::IssuerClaims;
@@ -276,7 +277,7 @@ fn slow_hashes_are_left_to_the_adapter() {
         let credentials = Credentials::read(&HeaderMap::new(), &form, &clients.workloads).unwrap();
         let evidence = ClientEvidence { certificate: None, keys: &[], leeway: SignedDuration::ZERO };
         match authenticate(&credentials, &clients, &evidence, Timestamp::from_second(NOW).unwrap()) {
-            Ok(ClientVerdict::SlowSecret(slow)) => slow.run(),
+            Ok(ClientVerdict::SlowSecret(slow)) => slow.run(&mut HashMemory::default()),
             other => panic!("{other:?}"),
         }
     };
