@@ -16,6 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
+use tokio::sync::Semaphore;
 
 use crate::adapters::config::JwksLimits;
 use crate::judgement::jose::keys::{KeySet, MAX_KEYS, NoUsableKey};
@@ -30,6 +31,9 @@ const PAUSE_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(1);
 /// First and longest pause of the background task after failures.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// Background fetches of all issuers at one time.
+static SCHEDULED: Semaphore = Semaphore::const_new(32);
 
 /// Is called with the outcome of every fetch, for metrics.
 pub type FetchObserver = Box<dyn Fn(Result<(), &FetchError>) + Send + Sync>;
@@ -139,7 +143,7 @@ impl JwksCache {
     /// # Errors
     /// There are no keys younger than `max_stale`.
     pub async fn published(&self, kid: Option<&str>) -> Result<Arc<KeySet>, JwksError> {
-        let now = self.0.clock.now();
+        let now = self.0.clock.steady();
         let held = self.0.held.load_full();
         let generation = Held::generation(held.as_deref());
         let Some(held) = held.filter(|held| self.0.usable(held)) else {
@@ -172,14 +176,15 @@ impl JwksCache {
 
     /// Whether [`Self::keys`] for a token with this `kid` would fetch nothing, if no other fetch were pending.
     pub fn has_keys_for(&self, kid: Option<&str>) -> bool {
-        let is_settled =
-            |keys: Arc<KeySet>| kid.is_none_or(|kid| keys.publishes(kid) || self.0.is_unknown(kid, self.0.clock.now()));
+        let is_settled = |keys: Arc<KeySet>| {
+            kid.is_none_or(|kid| keys.publishes(kid) || self.0.is_unknown(kid, self.0.clock.steady()))
+        };
         self.held().is_some_and(is_settled)
     }
 
     /// Whether a token that no key verifies would cause a fetch now.
     pub fn may_fetch_for_token(&self) -> bool {
-        self.0.is_due(self.0.clock.now())
+        self.0.is_due(self.0.clock.steady())
     }
 
     /// The present keys, without fetching, if they are usable.
@@ -209,11 +214,13 @@ impl JwksCache {
                     pause
                 }
             };
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(spread(pause)).await;
         }
     }
 
     async fn scheduled(&self) -> Result<Arc<Held>, Arc<FetchError>> {
+        // Whoever needs the keys at once does not wait here.
+        let _place = SCHEDULED.acquire().await;
         let generation = Held::generation(self.0.held.load().as_deref());
         self.refresh(generation, Cause::Scheduled).await
     }
@@ -272,10 +279,10 @@ impl Inner {
             return Ok(held);
         }
         self.admit(cause)?;
-        let (asked, held) = (self.clock.now(), self.held.load_full());
+        let (asked, held) = (self.clock.steady(), self.held.load_full());
         let result = self.fetcher.fetch(held.as_deref().map(|held| &held.keys)).await;
         (self.observer)(result.as_ref().map(|_| ()));
-        let now = self.clock.now();
+        let now = self.clock.steady();
         match result {
             Ok(keys) => {
                 self.remark(&keys);
@@ -294,7 +301,7 @@ impl Inner {
 
     /// Whether another fetch is due.
     fn admit(&self, cause: Cause) -> Result<(), FetchError> {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut attempts = self.attempts();
         match cause {
             Cause::Scheduled => Ok(()),
@@ -352,13 +359,20 @@ impl Inner {
     }
 
     fn age(&self, held: &Held) -> SignedDuration {
-        since(held.fetched, self.clock.now())
+        since(held.fetched, self.clock.steady())
     }
 }
 
-/// Time from `earlier` to `now`; zero if the clock was set back.
+/// Time from `earlier` to `now`.
 fn since(earlier: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(earlier).max(SignedDuration::ZERO)
+}
+
+/// A part of the pause, at least nine tenths, by chance: a thousand issuers are not asked at one moment.
+fn spread(pause: Duration) -> Duration {
+    use std::hash::BuildHasher;
+    let chance = std::hash::RandomState::new().hash_one(()) % 1000;
+    pause.saturating_sub(pause / 10_000 * u32::try_from(chance).unwrap_or(0))
 }
 
 #[cfg(test)]

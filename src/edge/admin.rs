@@ -217,7 +217,7 @@ async fn checked(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
             "upstream" => ("upstream", shared.services.upstream_reachable().await),
             "jwks" => ("jwks", shared.services.keys_available()),
             "store" => {
-                let answer = shared.services.store.reachable().await;
+                let answer = shared.services.store.takes_entries().await;
                 ("store", answer.map_err(|error| error.to_string()))
             }
             _ => return text(StatusCode::BAD_REQUEST, "include takes upstream, jwks and store\n"),

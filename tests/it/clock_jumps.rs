@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::support::client;
 use crate::support::faults::{Endpoint, Fault};
-use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, World};
+use crate::support::files::{BACK_END_API, PERMITTED};
+use crate::support::world::{CERTS_PATH, DISCOVERY_PATH, Plan, World};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -57,11 +58,13 @@ async fn new_keys_are_found_after_it_was_set_back() {
     let forged = world.idp.signing_key("partner").unwrap().sign(claims.as_object().unwrap()).unwrap();
     world.exchange(&forged, &[]).await;
     world.clock.advance(-HOUR);
+    // Ten seconds, however the clock jumps.
+    world.clock.advance(SignedDuration::from_secs(11));
     world.idp.rotate("corp", true).unwrap();
     world.exchange(&world.alice().await, &[]).await.access_token();
 }
 
-/// Keys could not be had, and the clock was set back: they are asked for again at once.
+/// Keys could not be had, and the clock was set back: they are asked for again after a second.
 #[tokio::test]
 async fn failed_fetches_are_repeated_after_it_was_set_back() {
     let world = World::start().await;
@@ -71,18 +74,57 @@ async fn failed_fetches_are_repeated_after_it_was_set_back() {
     assert_eq!(world.exchange(&world.alice().await, &[]).await.status, 503, "too old, and no new ones");
     world.idp.faults().clear();
     world.clock.advance(-HOUR);
+    world.clock.advance(SignedDuration::from_secs(1));
     world.exchange(&world.alice().await, &[]).await.access_token();
 }
 
+/// Keys grow old by themselves, not by the wall clock: `maxStale` is an hour.
 #[tokio::test]
-async fn discovery_is_fetched_again_when_its_age_is_past_or_unknown() {
+async fn keys_grow_old_whatever_the_clock_shows() {
+    for (name, jump, passed, expected) in [
+        ("nothing happens", SignedDuration::ZERO, SignedDuration::ZERO, 200),
+        ("the clock is set ahead", HOUR * 3, SignedDuration::ZERO, 200),
+        ("the clock is set back", -HOUR, HOUR * 2, 503),
+    ] {
+        let world = World::start().await;
+        world.exchange(&world.alice().await, &[]).await.access_token();
+        world.idp.faults().set(Endpoint::Certs, Fault::Answer(500, "text/plain", String::new()));
+        world.clock.advance(passed);
+        world.clock.set(jump);
+        assert_eq!(world.exchange(&world.alice().await, &[]).await.status, expected, "{name}");
+    }
+}
+
+/// The clock is set ahead, others use tokens meanwhile, and the clock is set right again.
+#[tokio::test]
+async fn a_token_that_was_used_once_stays_used() {
+    let permitted = PERMITTED.replace("scopes:", "oneTime: true, scopes:");
+    assert!(permitted.contains("oneTime"));
+    let world = Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{permitted}")).start().await;
+    let alice = world.alice().await;
+    world.exchange(&alice, &[]).await.access_token();
+    for (name, jump) in [("ahead", HOUR * 3), ("right again", -HOUR * 3), ("back", -HOUR), ("and right", HOUR)] {
+        world.clock.set(jump);
+        let before = world.audit_so_far();
+        let again = world.exchange(&alice, &[]).await;
+        assert_ne!(again.status, 200, "{name}");
+        let reason = world.audit_after(before).await["reason"].clone();
+        if name.contains("right") {
+            assert_eq!(reason, "subject_token_used", "{name}");
+        }
+        world.exchange(&world.alice().await, &[]).await.access_token();
+    }
+}
+
+#[tokio::test]
+async fn discovery_is_fetched_again_when_it_is_old() {
     let world = World::start().await;
     for (name, jump, fetches) in [
         ("first", SignedDuration::ZERO, 1),
         ("kept", SignedDuration::from_secs(59), 0),
         ("old", SignedDuration::from_secs(2), 1),
-        ("from the future", -HOUR, 1),
-        ("kept again", SignedDuration::ZERO, 0),
+        ("the clock is set back", -HOUR, 0),
+        ("old again", SignedDuration::from_secs(61), 1),
     ] {
         world.clock.advance(jump);
         let before = asked(&world, DISCOVERY_PATH);

@@ -68,7 +68,7 @@ impl<E: Clone + Send + Sync + 'static> AnswerCache<E> {
         let tag = hmac::sign(&self.key, token.expose().as_bytes());
         let mut name = [0; 32];
         name.copy_from_slice(tag.as_ref());
-        let stale = |kept: &Arc<Remembered<E>>| kept.fresh_until <= self.clock.now();
+        let stale = |kept: &Arc<Remembered<E>>| kept.fresh_until <= self.clock.steady();
         let introspected = async {
             let outcome = introspection.await;
             Arc::new(Remembered { fresh_until: self.fresh_until(&outcome), outcome })
@@ -79,13 +79,14 @@ impl<E: Clone + Send + Sync + 'static> AnswerCache<E> {
 
     /// An active token is remembered until its `exp` at the longest, if it has one. A failure goes to callers that already wait.
     fn fresh_until(&self, outcome: &Result<IntrospectionAnswer, E>) -> Timestamp {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let after = |time: SignedDuration| now.saturating_add(time).unwrap_or(now);
+        let left = |expires: Timestamp| expires.duration_since(self.clock.now()).max(SignedDuration::ZERO);
         let Ok(answer) = outcome else { return now };
         match answer.claims() {
             None => after(self.cache_for.min(INACTIVE)),
             Some(claims) => match stated_expiry(claims) {
-                Ok(Some(expires)) => expires.min(after(self.cache_for)),
+                Ok(Some(expires)) => after(left(expires).min(self.cache_for)),
                 Ok(None) => after(self.cache_for),
                 Err(_) => now,
             },

@@ -23,6 +23,8 @@ pub enum MarkKind {
     RefreshReplacement,
     /// What follows a used refresh token of Cambio's, if the used one may be used again for a while.
     RefreshSuccessor,
+    /// Written to see whether the store takes entries.
+    Probe,
 }
 
 /// The name of an entry: SHA-256 over the kind, the authority and the id, so that no token id, secret or client name
@@ -35,7 +37,7 @@ pub struct MarkKey {
 
 impl MarkKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SubjectToken,
         Self::ClientAssertion,
         Self::DpopProof,
@@ -44,6 +46,7 @@ impl MarkKind {
         Self::RefreshFamily,
         Self::RefreshReplacement,
         Self::RefreshSuccessor,
+        Self::Probe,
     ];
 
     /// The name, as it stands in Redis keys.
@@ -57,6 +60,7 @@ impl MarkKind {
             Self::RefreshFamily => "refresh-family",
             Self::RefreshReplacement => "refresh-replacement",
             Self::RefreshSuccessor => "refresh-successor",
+            Self::Probe => "probe",
         }
     }
 }

@@ -4,6 +4,8 @@ mod lost;
 mod redis;
 mod sentinel;
 
+use std::time::Duration;
+
 use super::*;
 use crate::adapters::config::{Redis, RedisAddress, RedisServers};
 
@@ -20,7 +22,7 @@ fn key(id: &str) -> MarkKey {
 fn store(place: Place) -> (MarkStore, Arc<crate::words::clock::ManualClock>) {
     let (clock, hand) = Clock::manual(at(0));
     let metrics = Arc::new(Metrics::new().unwrap());
-    (MarkStore { place, clock, metrics, away: AtomicBool::new(false) }, hand)
+    (MarkStore::at(place, clock, metrics), hand)
 }
 
 fn in_redis(config: &Redis) -> MarkStore {
@@ -83,6 +85,53 @@ async fn a_mark_is_only_ever_prolonged() {
         hand.advance(SignedDuration::from_secs(at(second).duration_since(store.clock.now()).as_secs()));
         assert_eq!(store.is_marked(&key("a")).await.unwrap(), marked, "{second}");
     }
+}
+
+/// A wall clock that is set wrong, and right again, forgets nothing that can still be used.
+#[tokio::test]
+async fn a_clock_that_jumps_forgets_nothing() {
+    for (name, before, after) in [("ahead after the claim", 0, 3), ("ahead before the claim", 3, 0)] {
+        let (store, hand) = store(Place::Memory(MemoryMarks::new()));
+        let hours = |hours| SignedDuration::from_hours(hours);
+        hand.set(hours(before));
+        // Good for four hours, as the right clock says.
+        assert!(store.claim(&key("a"), at(4 * 3600)).await.unwrap(), "{name}");
+        hand.set(hours(after));
+        // Others are claimed meanwhile.
+        assert!(store.claim(&key("b"), at(4 * 3600)).await.unwrap(), "{name}");
+        hand.set(hours(-before - after));
+        for passed in [0, 2, 1] {
+            hand.advance(hours(passed));
+            assert!(!store.claim(&key("a"), at(4 * 3600)).await.unwrap(), "{name}, {passed} h on");
+        }
+        hand.advance(hours(8));
+        assert!(!store.is_marked(&key("a")).await.unwrap(), "{name}: its time has passed on each clock");
+    }
+}
+
+/// Entries in a shared store have a length, which must not be too short.
+#[tokio::test]
+async fn a_clock_that_was_set_ahead_makes_no_entry_shorter() {
+    let (store, hand) = store(Place::Memory(MemoryMarks::new()));
+    let kept = |until| {
+        let (kept, now) = store.term(until);
+        kept.after(now).as_secs()
+    };
+    assert_eq!(kept(at(600)), 660);
+    hand.set(SignedDuration::from_secs(500));
+    assert_eq!(kept(at(600)), 660, "as long as the right clock says");
+    hand.set(SignedDuration::from_hours(100_000));
+    assert_eq!(kept(at(600)), 60 + 24 * 3600, "a day more at the most");
+    hand.set(-SignedDuration::from_hours(100_000));
+    assert_eq!(kept(at(600)), 660);
+}
+
+#[tokio::test]
+async fn a_store_without_room_takes_no_entries() {
+    let (store, _) = store(Place::Memory(MemoryMarks::with_room(16)));
+    store.takes_entries().await.unwrap();
+    while store.claim(&key(&uuid::Uuid::new_v4().to_string()), at(60)).await.is_ok() {}
+    assert!(matches!(store.takes_entries().await, Err(StoreError::Full)));
 }
 
 #[tokio::test]

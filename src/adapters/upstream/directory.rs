@@ -187,7 +187,7 @@ impl DirectoryClient {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let mut fresh = false;
         loop {
-            let held = self.token.load_full().filter(|token| !fresh && token.1 > self.clock.now());
+            let held = self.token.load_full().filter(|token| !fresh && token.1 > self.clock.steady());
             let token = if let Some(token) = held {
                 token
             } else {
@@ -226,7 +226,7 @@ impl DirectoryClient {
         }
         let granted: Granted = read(&body)?;
         let life = SignedDuration::from_secs(granted.expires_in).saturating_sub(SPARE);
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let until = now.saturating_add(life).unwrap_or(now);
         let token = Arc::new((Secret::new(granted.access_token), until));
         self.token.store(Some(Arc::clone(&token)));

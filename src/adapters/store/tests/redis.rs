@@ -119,6 +119,29 @@ async fn a_refusal_is_an_error_and_nothing_is_sent_again() {
     }
 }
 
+/// A replica answers every question, and takes nothing.
+#[tokio::test]
+async fn a_server_that_takes_no_entries_is_not_ready() {
+    for (name, set, expected) in [
+        ("a primary", "+OK", None),
+        ("a replica", "-READONLY You can't write against a read only replica.", Some("refused: READONLY")),
+        ("no memory", "-OOM command not allowed when used memory > 'maxmemory'.", Some("refused: OOM")),
+    ] {
+        let server = FakeRedis::start(move |command| match command {
+            _ if command.starts_with("SET") => say(set),
+            _ => usual(command),
+        })
+        .await;
+        let store = in_redis(&redis_at(server.port));
+        store.reachable().await.unwrap();
+        let taken = store.takes_entries().await.map_err(|error| error.to_string());
+        match expected {
+            None => assert_eq!(taken, Ok(()), "{name}"),
+            Some(expected) => assert!(taken.unwrap_err().contains(expected), "{name}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_answer_is_an_error() {
     let cases =

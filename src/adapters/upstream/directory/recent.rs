@@ -40,10 +40,10 @@ where
 
     /// An answer that was asked for at most `life` ago. An error goes to callers that already wait for it.
     pub(super) async fn get_or(&self, key: K, fetch: impl Future<Output = Result<V, E>>) -> Result<V, E> {
-        let stale = |kept: &Arc<Recent<V, E>>| kept.fresh_until <= self.clock.now();
+        let stale = |kept: &Arc<Recent<V, E>>| kept.fresh_until <= self.clock.steady();
         let fetched = async {
             // The question's time: what changes after it is unknown to the answer.
-            let asked = self.clock.now();
+            let asked = self.clock.steady();
             let outcome = fetch.await;
             let life = if outcome.is_ok() { self.life } else { SignedDuration::ZERO };
             Arc::new(Recent { outcome, fresh_until: asked.saturating_add(life).unwrap_or(asked) })

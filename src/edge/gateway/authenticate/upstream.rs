@@ -47,7 +47,7 @@ impl Case<'_> {
         let keep = SignedDuration::try_from(cache_for).unwrap_or_default();
         let remembered = &self.services.authenticator.remembered;
         let introspect = || Box::pin(self.introspect_for_client(credentials)) as Finding<'_>;
-        remembered.or_else(&parts, keep, || self.services.now(), introspect).await
+        remembered.or_else(&parts, keep, || self.services.clock.steady(), introspect).await
     }
 
     /// Asks about the client. Keycloak's endpoint is known to authenticate its callers. Of another one, Cambio does not know

@@ -207,9 +207,7 @@ impl PublishedDocument {
     }
 
     fn younger_than(&self, life: Duration, now: Timestamp) -> bool {
-        let age = now.duration_since(self.fetched);
-        // A clock that jumped back makes the age negative: fetch again.
-        !age.is_negative() && age.unsigned_abs() < life
+        now.duration_since(self.fetched).unsigned_abs() < life
     }
 }
 
