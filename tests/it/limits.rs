@@ -214,7 +214,7 @@ async fn doors_and_requests_about_own_tokens_count_too() {
     let get = |path: &str| Request::get(path).header("x-forwarded-for", "192.0.2.1").body(Bytes::new()).unwrap();
     let uma = [("grant_type", "urn:ietf:params:oauth:grant-type:uma-ticket"), ("client_id", "front-end-app")];
     let another = [("client_id", "back-end-api"), ("client_secret", "back-end-secret"), ("token", &*token)];
-    let requests: Vec<(&str, Request<Bytes>, Value)> = vec![
+    let requests: [(&str, Request<Bytes>, Value); 8] = [
         ("introspection", from("192.0.2.1", INTROSPECT, &about), json!(null)),
         ("userinfo", with(get(USERINFO), "authorization", &format!("Bearer {issued}")), json!(null)),
         ("revocation", from("192.0.2.1", REVOKE, &about), json!("token_revocation")),

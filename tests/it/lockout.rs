@@ -226,8 +226,7 @@ async fn spraying_over_all_clients_is_bounded_for_a_peer() {
     let lockout = "    clientLockout: { wrongSecretsPerPeer: 6/h }\n";
     let world = world(&format!("{lockout}{}", registered()), Some(MINTED)).await;
     let token = world.alice().await;
-    for number in 0..6 {
-        let client = ["front-end-app", "reporting-app", "back-end-api", "other-api", "nobody", "nobody-else"][number];
+    for client in ["front-end-app", "reporting-app", "back-end-api", "other-api", "nobody", "nobody-else"] {
         let changes = [("client_id", client), ("client_secret", "wrong")];
         assert_eq!(exchange(&world, GUESSER, &token, &changes).await.status, 401, "{client}");
     }
