@@ -157,7 +157,9 @@ fn part(encoded: &str) -> Result<Map<String, Value>, JwsError> {
     let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| JwsError::Malformed)?;
     json::object(&bytes).map_err(|error| match error {
         json::JsonError::Repeated => JwsError::Repeated,
-        json::JsonError::Syntax | json::JsonError::Depth | json::JsonError::NotAnObject => JwsError::Malformed,
+        json::JsonError::Syntax | json::JsonError::Depth | json::JsonError::Reserved | json::JsonError::NotAnObject => {
+            JwsError::Malformed
+        }
     })
 }
 

@@ -14,6 +14,9 @@ use serde_json::{Map, Value};
 /// Deepest nesting that is read; Keycloak's deepest claim (`authorization.permissions[].claims`) needs six.
 const MAX_DEPTH: usize = 32;
 
+/// What `serde_json`, with its feature `raw_value`, takes for the mark of raw text when it reads a [`Value`].
+const RAW: &str = "$serde_json::private::RawValue";
+
 /// Why the bytes are not one strict JSON object. The text never repeats the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
@@ -26,6 +29,9 @@ pub enum JsonError {
     /// Nested deeper than is read.
     #[error("nested too deeply")]
     Depth,
+    /// A member has the name by which `serde_json` marks raw text. Read by `serde_json` again, the object would be the text.
+    #[error("a member has a reserved name")]
+    Reserved,
     /// Valid JSON, but no object.
     #[error("not a JSON object")]
     NotAnObject,
@@ -151,6 +157,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
+            refuse_reserved(&name, self.fault)?;
             let value = members.next_value_seed(self.inner()?)?;
             if object.insert(name, value).is_some() {
                 *self.fault = Some(JsonError::Repeated);
@@ -159,6 +166,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
         }
         Ok(Value::Object(object))
     }
+}
+
+fn refuse_reserved<E: serde::de::Error>(name: &str, fault: &mut Option<JsonError>) -> Result<(), E> {
+    if name != RAW {
+        return Ok(());
+    }
+    *fault = Some(JsonError::Reserved);
+    Err(E::custom("reserved"))
 }
 
 /// Reads the members of one object in their order.
@@ -175,6 +190,7 @@ impl<'de> Visitor<'de> for Ordered<'_> {
         let mut ordered: Self::Value = Vec::new();
         let mut names = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
+            refuse_reserved(&name, self.0.fault)?;
             if !names.insert(name.clone()) {
                 *self.0.fault = Some(JsonError::Repeated);
                 return Err(A::Error::custom("repeated"));
@@ -197,7 +213,7 @@ mod tests {
         let deepest = format!("{}1{}", r#"{"a":"#.repeat(32), "}".repeat(32));
         let too_deep = format!("{}1{}", r#"{"a":"#.repeat(33), "}".repeat(33));
         let far_too_deep = format!("{}{}", r#"{"a":"#, "[".repeat(100_000));
-        let cases: [(&str, &str, Option<JsonError>); 19] = [
+        let cases: [(&str, &str, Option<JsonError>); 21] = [
             ("empty object", "{}", None),
             ("white space around", " \n{\"a\":1}\t", None),
             ("equal names in different objects", r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#, None),
@@ -209,6 +225,8 @@ mod tests {
             ("repeated through an escape", r#"{"iss":1,"\u0069ss":2}"#, Some(JsonError::Repeated)),
             ("too deep", &too_deep, Some(JsonError::Depth)),
             ("far too deep", &far_too_deep, Some(JsonError::Depth)),
+            ("reserved", r#"{"$serde_json::private::RawValue":"1"}"#, Some(JsonError::Reserved)),
+            ("reserved below", r#"{"a":[{"\u0024serde_json::private::RawValue":"x"}]}"#, Some(JsonError::Reserved)),
             ("list", "[]", Some(JsonError::NotAnObject)),
             ("null", "null", Some(JsonError::NotAnObject)),
             ("empty", "", Some(JsonError::Syntax)),
