@@ -59,6 +59,9 @@ pub fn read<'a>(value: &[u8], chain_lines: impl Iterator<Item = &'a [u8]>) -> Ch
         _ if is_xfcc(value) => xfcc(value)?,
         _ => encoded(value)?,
     };
+    if certificates.iter().any(|der| der.first() != Some(&SEQUENCE)) {
+        return Err(CertificateHeaderError::Malformed("DER"));
+    }
     if certificates.len() > MOST { Err(CertificateHeaderError::TooMany) } else { Ok(certificates) }
 }
 
