@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,6 +27,7 @@ pub(super) fn run(arguments: &ConfigFileArguments) -> Result<ExitCode, CommandFa
     let path = arguments.path(&*environment)?;
     let config = load(&path, &*environment).map_err(|problems| CommandFailure::of(StartError::Config(problems)))?;
     let logs = Logs::start(&config.log).map_err(CommandFailure::of)?;
+    forbid_cores();
     let runtime = runtime(&config)?;
     let ended = runtime.block_on(serve(config, path, environment));
     // Threads that still wait for a file, a name or a pipe end with the process.
@@ -58,6 +60,21 @@ async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>)
     running.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Forbids cores: the memory of the process has keys, secrets and tokens. The limit does not hold for a program that takes
+/// cores from the kernel, so the process also says that it is not to be dumped. Then other processes of its user can't read
+/// its memory, either.
+fn forbid_cores() {
+    let forbidden = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let forbidden = forbidden.and_then(|()| {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+    });
+    if let Err(error) = forbidden {
+        tracing::warn!(%error, "cores can't be forbidden: a crash may write keys and tokens to a file");
+    }
 }
 
 /// One thread runs everything on itself; several threads share the work.

@@ -1,4 +1,4 @@
-//! The limit of open files, on the built binary.
+//! The limits of the process, on the built binary: open files, and cores.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -91,4 +91,17 @@ async fn check_knows_the_limit_here() {
         }
         assert_eq!(said.contains("warning  listen.maxConnections is 10000"), short, "{said}");
     }
+}
+
+/// A core would have keys and tokens. What the process says about itself must not suffer.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_core_is_written() {
+    let (plan, _echo) = plan(100).await;
+    let cambio = Process::start(&plan.folder, 40, 1000);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", cambio.child.id())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);
+    let metrics = client::get(cambio.admin, "/metrics").await.text();
+    assert!(metrics.contains("process_open_fds ") && metrics.contains("process_resident_memory_bytes "), "{metrics}");
 }
