@@ -43,6 +43,11 @@ deploy:
 apiserver *arguments:
     tests/deploy/apiserver {{arguments}}
 
+# floods, slow peers, smuggling, large inputs, faults, reloads, secrets, and a soak of ten minutes; `--smoke` is shorter
+abuse *arguments:
+    cargo build --release
+    tests/abuse/run {{arguments}}
+
 # beside nginx and HAProxy
 bench *arguments:
     cargo build --release
