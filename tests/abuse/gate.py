@@ -40,6 +40,8 @@ realms:
     clients:
       front-end-app:
         - {{ method: client_secret, secretHash: "sha256:{hash}" }}
+      guessed-app:
+        - {{ method: client_secret, secretHash: "sha256:{hash}" }}
 issuers:
   partner:
     issuer: {{ url: "{partner}", audiences: ["{corp}"] }}
@@ -256,8 +258,8 @@ class Gate:
     def post(self, form, timeout=10, source=None):
         return wire.request(self.port, "POST", TOKEN, form, timeout=timeout, source=source)
 
-    def exchange(self, timeout=10, **more):
-        return self.post(exchange_form(subject_token(), **more), timeout)
+    def exchange(self, timeout=10, source=None, **more):
+        return self.post(exchange_form(subject_token(), **more), timeout, source)
 
     def login(self, timeout=10):
         form = {

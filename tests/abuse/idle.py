@@ -21,9 +21,10 @@ def run(world):
                 works(world, row, case, gate)
                 before, links = gate.rss(), []
                 with Watch(world, row, case, gate):
-                    for _ in range(count):
+                    for number in range(count):
                         with contextlib.suppress(OSError):
-                            link = wire.connect(gate.port, 5)
+                            # From 200 addresses: one peer has only a share.
+                            link = wire.connect(gate.port, 5, f"127.0.1.{number % 200 + 1}")
                             links.append(link)
                             link.sendall(b"GET /realms/corp/account HTTP/1.1\r\nHost: h\r\n\r\n")
                             link.recv(4096)

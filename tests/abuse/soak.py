@@ -27,7 +27,7 @@ def ordinary(gate, seconds):
         elif kind == 2:
             gate.exchange(audience=f"unknown-{chance.randrange(10**9)}")
         elif kind == 3:
-            gate.exchange(client_secret=f"wrong-{chance.randrange(10**9)}")
+            gate.exchange(client_id="guessed-app", client_secret=f"wrong-{chance.randrange(10**9)}")
         elif kind == 4:
             wire.request(gate.port, "GET", f"/realms/corp/account/{chance.randrange(10**9)}")
         elif kind == 5:
