@@ -48,6 +48,10 @@ abuse *arguments:
     cargo build --release
     tests/abuse/run {{arguments}}
 
+# every fuzz target for a minute, or for SECONDS, or only the targets named; needs cargo-fuzz
+fuzz *arguments:
+    tests/fuzz/run {{arguments}}
+
 # beside nginx and HAProxy
 bench *arguments:
     cargo build --release

@@ -31,6 +31,7 @@ mod elsewhere;
 mod exchange_allowed;
 mod exchange_denied;
 mod forgerock;
+mod fuzz_corpus;
 mod granted_scopes;
 mod id_jag;
 mod impersonation;

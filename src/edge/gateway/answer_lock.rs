@@ -6,7 +6,7 @@
 //! read: it is cut before the first member that could carry a token, and where the mark appears. What has left by then
 //! holds no token, wherever the mark stands.
 
-mod scanner;
+pub mod scanner;
 
 use std::time::Duration;
 

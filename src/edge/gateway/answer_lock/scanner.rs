@@ -7,7 +7,7 @@ const TOKENS: [&[u8]; 3] = [b"access_token", b"refresh_token", b"id_token"];
 
 /// A scanner of one answer.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scanner {
+pub struct Scanner {
     depth: usize,
     in_string: bool,
     escape: Escape,
@@ -59,7 +59,7 @@ enum Escape {
 
 impl Scanner {
     /// Reads the next piece, and returns whether the mark has been seen so far.
-    pub(super) fn push(&mut self, piece: &[u8]) -> bool {
+    pub fn push(&mut self, piece: &[u8]) -> bool {
         if self.found {
             return true;
         }
