@@ -255,6 +255,12 @@ class Gate:
     def audit(self):
         return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines() if line]
 
+    def last_audit(self):
+        """The last line that is whole."""
+        with (self.folder / "audit.jsonl").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 16384))
+            return json.loads(file.read().rpartition(b"\n")[0].rpartition(b"\n")[2])
+
     def post(self, form, timeout=10, source=None):
         return wire.request(self.port, "POST", TOKEN, form, timeout=timeout, source=source)
 

@@ -40,7 +40,7 @@ class Load:
 def policy_in_force(gate):
     """The hash of the policy, and the decision, of one exchange."""
     gate.exchange()
-    line = gate.audit()[-1]
+    line = gate.last_audit()
     return line["policy_hash"], line["outcome"]
 
 
@@ -97,9 +97,12 @@ def reloads(world, row, threads):
             world.fail(row, case, "a new policy did not come into force")
             return
         known = {allow: "allowed", deny: "denied"}
-        missed = 0
+        missed, end = 0, time.monotonic() + (30 if world.smoke else 240)
         with Load(gate) as load:
             for number in range(count):
+                if time.monotonic() > end:
+                    print(f"  {number} reloads in the time that there is, threads: {threads}")
+                    break
                 text, expected = ((PERMITTED, "allowed"), (DENIED, "denied"))[number % 2]
                 missed += put(gate, text, expected, patience=5) is None
                 if missed > 3:
@@ -111,57 +114,73 @@ def reloads(world, row, threads):
             world.fail(row, case, "the process ended")
 
 
+AFTER = """\
+audience: back-end-api
+owner: team
+permissions:
+  - clients: [front-end-app]
+    issuers: [partner]
+    issuance: mint
+    scopes: [email, profile]
+    condition: 'claims.sub == "nobody"'
+roles: { map: [{ to: reader, when: '"staff" in claims.groups', issuers: [partner] }] }
+token: { lifetime: 5m }
+"""
+#: Up to here, the file is good, and permits what its owner does not permit.
+CUT = AFTER.index("    condition:")
+
+
 def half_written(world, row):
-    """Pieces of a good file that are good YAML, and none of them what the owner wrote."""
-    before = gates.audience(permitted=False)
-    after = (
-        "audience: back-end-api\nowner: team\npermissions:\n  - clients: [front-end-app]\n    issuers: [partner]\n"
-        "    issuance: mint\n    scopes: [email, profile]\n    condition: 'claims.sub == \"nobody\"'\n"
-        "roles: { map: [{ to: reader, when: '\"staff\" in claims.groups', issuers: [partner] }] }\ntoken: { lifetime: 5m }\n"
-    )
-    cut = after.index("    condition:")
-    with gates.Gate(world, level="error") as gate, Load(gate, 2) as load:
-        path = gate.folder / "audiences/back-end-api.yaml"
-        put(gate, before, "denied")
-        for name, write in {
-            "written in two pieces": lambda: pieces(path, after, [cut]),
-            "written in pieces of 40 bytes": lambda: pieces(path, after, list(range(40, len(after), 40))),
-            "truncated, then written": lambda: (
-                os.truncate(path, 0),
-                time.sleep(0.5),
-                pieces(path, after, [cut]),
-            ),
-            "truncated to a good part": lambda: (
-                path.write_text(after),
-                os.truncate(path, cut),
-                time.sleep(1.2),
-                path.write_text(after),
-            ),
-            "written beside and renamed": lambda: gate.write_audience(after),
-        }.items():
-            row.cases += 1
-            if not put(gate, before, "denied"):
-                world.fail(row, name, "the version before did not come into force")
-            start = len(gate.audit())
-            write()
-            time.sleep(0.5)
-            allowed = [line for line in gate.audit()[start:] if line.get("outcome") == "allowed"]
-            row.tried += len(gate.audit()) - start
-            if allowed:
-                world.fail(row, name, f"{len(allowed)} tokens that neither version allows")
-        row.tried += sum(load.answers.values())
+    """Pieces of a good file that are good YAML, and none of them what the owner wrote. Without a line `...`, a writer may pause
+    for less than a second; with it, for as long as it likes."""
+    for end, pause in (("", 0.6), ("...\n", 1.6)):
+        before, after = DENIED + end, AFTER + end
+        with gates.Gate(world, level="error") as gate, Load(gate, 2) as load:
+            path = gate.folder / "audiences/back-end-api.yaml"
+            for name, write in {
+                "in two pieces": lambda path=path, after=after, pause=pause: pieces(
+                    path, after, [CUT], pause
+                ),
+                "in pieces of 40 bytes": lambda path=path, after=after, pause=pause: pieces(
+                    path, after, range(40, len(after), 40), pause / 3
+                ),
+                "truncated, then written": lambda path=path, after=after, pause=pause: (
+                    os.truncate(path, 0),
+                    time.sleep(pause),
+                    pieces(path, after, [CUT], pause),
+                ),
+                "truncated to a good part": lambda path=path, after=after, pause=pause: (
+                    pieces(path, after, [], 0),
+                    os.truncate(path, CUT),
+                    time.sleep(pause),
+                    pieces(path, after, [CUT], pause),
+                ),
+                "beside, and renamed": lambda gate=gate, after=after: gate.write_audience(after),
+            }.items():
+                row.cases += 1
+                case = f"{name}, {'with' if end else 'without'} the line `...`"
+                if not put(gate, before, "denied"):
+                    world.fail(row, case, "the version before did not come into force")
+                start = len(gate.audit())
+                write()
+                time.sleep(1.5)
+                lines = gate.audit()[start:]
+                row.tried += len(lines)
+                allowed = [line for line in lines if line.get("outcome") == "allowed"]
+                if allowed:
+                    world.fail(row, case, f"{len(allowed)} tokens that neither version allows")
+            row.tried += sum(load.answers.values())
 
 
-def pieces(path, text, cuts):
+def pieces(path, text, cuts, pause):
     """Writes a file in place, with a pause at each cut."""
     places = [0, *cuts, len(text)]
-    pause = min(1.5, 4 / len(places))
     with path.open("w") as file:
         for start, end in itertools.pairwise(places):
             file.write(text[start:end])
             file.flush()
             os.fsync(file.fileno())
-            time.sleep(pause)
+            time.sleep(pause if end < len(text) else 0)
 
 
 def one_team(world, row):
