@@ -19,7 +19,7 @@ use crate::words::secret::Secret;
 /// issuer accepts a moment later.
 const INACTIVE: SignedDuration = SignedDuration::from_secs(2);
 /// Bytes of answers that are remembered.
-const REMEMBERED: u64 = 32 << 20;
+const REMEMBERED: u64 = 8 << 20;
 
 /// Remembers answers, or an error of type `E` for callers that already wait for it.
 pub(super) struct AnswerCache<E> {

@@ -45,6 +45,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(10), bytes: 1 << 20 };
 /// Users and clients in each cache.
 const REMEMBERED: u64 = 10_000;
+/// Bytes of the roles in the cache.
+const REMEMBERED_ROLES: u64 = 8 << 20;
 /// A token is not used if it expires within this time.
 const SPARE: SignedDuration = SignedDuration::from_secs(10);
 
@@ -149,7 +151,11 @@ impl DirectoryClient {
             public,
             token: ArcSwapOption::empty(),
             clients: remember(config.cache_for),
-            roles: remember(config.cache_for),
+            roles: Cache::builder()
+                .weigher(|_: &(String, Option<String>), roles: &Arc<BTreeSet<String>>| size_of_roles(roles))
+                .max_capacity(REMEMBERED_ROLES)
+                .time_to_live(config.cache_for)
+                .build(),
             enabled: remember(config.cache_for),
             web_origins: remember(config.cache_for),
             lookups: Lookups::new(config.session_cache_for, &clock),
@@ -241,6 +247,11 @@ impl DirectoryClient {
         self.public.write(request.headers_mut());
         Ok(request)
     }
+}
+
+fn size_of_roles(roles: &BTreeSet<String>) -> u32 {
+    let bytes = roles.iter().map(|role| role.len() + 48).sum::<usize>();
+    u32::try_from(bytes + 256).unwrap_or(u32::MAX)
 }
 
 fn remember<K, V>(life: Duration) -> Cache<K, V>

@@ -30,8 +30,8 @@ use crate::judgement::jose::keys::KeySet;
 const DISCOVERY_LIFE: Duration = Duration::from_secs(60);
 /// How long an old document is served if the fetch fails.
 const DISCOVERY_STALE: Duration = Duration::from_secs(3600);
-/// Documents in the cache: origins, paths and the prefixes of listed proxies.
-const DOCUMENTS: u64 = 256;
+/// Bytes of a realm's documents in the cache: one for each origin, path and prefix of a listed proxy.
+const DOCUMENTS: u64 = 1 << 20;
 
 /// Headers of the identity provider's answer that do not belong to the document.
 const ABOUT_ONE_ANSWER: [HeaderName; 10] =
@@ -101,7 +101,11 @@ struct KeysDocument {
 
 impl Default for Published {
     fn default() -> Self {
-        let discovery = moka::future::Cache::builder().max_capacity(DOCUMENTS).time_to_live(DISCOVERY_STALE).build();
+        let discovery = moka::future::Cache::builder()
+            .weigher(|name: &String, document: &Arc<PublishedDocument>| document.size(name))
+            .max_capacity(DOCUMENTS)
+            .time_to_live(DISCOVERY_STALE)
+            .build();
         Self { discovery, keys: arc_swap::ArcSwapOption::empty() }
     }
 }
@@ -157,6 +161,8 @@ impl Published {
     ) -> Option<Arc<PublishedDocument>> {
         let parsed: Value = serde_json::from_slice(&body).ok()?;
         parsed.get("issuer")?.as_str()?;
+        // A copy: what was read counts in the caller's share of the memory until it is dropped.
+        let body = Bytes::copy_from_slice(&body);
         let document = Arc::new(PublishedDocument::new(body, headers, now));
         self.discovery.insert(name, Arc::clone(&document)).await;
         Some(document)
@@ -204,6 +210,12 @@ impl PublishedDocument {
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         response
+    }
+
+    /// The bytes that the document takes in the cache.
+    fn size(&self, name: &str) -> u32 {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum::<usize>();
+        u32::try_from(name.len() + self.body.len() + headers + 512).unwrap_or(u32::MAX)
     }
 
     fn younger_than(&self, life: Duration, now: Timestamp) -> bool {
