@@ -38,6 +38,7 @@ pub mod adapters {
     pub mod jwks;
     pub mod limits;
     pub mod logs;
+    pub mod memory;
     pub mod metrics;
     pub mod net;
     pub mod seal;

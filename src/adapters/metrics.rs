@@ -110,6 +110,17 @@ impl Metrics {
         self.families.answers_withheld.inc();
     }
 
+    /// A request was refused because there was no memory for it, its form or its answer.
+    pub fn shed(&self) {
+        self.families.shed.inc();
+    }
+
+    /// The memory that callers make Cambio hold, and the most that they may, at scrape time.
+    pub fn memory(&self, held: usize, budget: usize) {
+        self.families.memory_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.families.memory_budget.set(i64::try_from(budget).unwrap_or(i64::MAX));
+    }
+
     /// An audit line could not be written.
     pub fn audit_failed(&self) {
         self.families.audit_failures.inc();

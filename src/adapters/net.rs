@@ -1,6 +1,7 @@
 //! Bodies, the connections that they travel on, and the requests that Cambio makes itself.
 
 pub mod body;
+pub mod budget;
 pub mod coding;
 pub mod connection;
 pub(crate) mod dial;

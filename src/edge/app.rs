@@ -18,7 +18,9 @@ use crate::adapters::config::watch::ConfigWatch;
 use crate::adapters::config::{AuditOutput, Config, Listen, Problem, Realm};
 use crate::adapters::descriptors::{self, ConnectionShare};
 use crate::adapters::drain::{self, Drain};
+use crate::adapters::memory;
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::budget::MemoryBudget;
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::discovery::differences;
@@ -90,12 +92,15 @@ pub fn start_with(
     let watch = ConfigWatch::new(&loaded, path);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::tls("store.redis", error))?;
+    let budget = MemoryBudget::of(memory::budget(memory::usable(loaded.memory)));
     let state = Generation::new(loaded, None, &clock, &metrics, upstream.via())?;
-    let gateway = Arc::new(Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone()));
+    let services =
+        Services::new(state, upstream, store, Arc::clone(&metrics), Arc::clone(&budget), audit, clock.clone());
+    let gateway = Arc::new(services);
     let (drain, watch_drain) = drain::channel();
     let shared = Arc::new(Shared::new(Arc::clone(&gateway)));
 
-    let server = Server::new(&listen).map_err(|error| StartError::tls("listen.tls", error))?;
+    let server = Server::new(&listen, budget).map_err(|error| StartError::tls("listen.tls", error))?;
     let public = bind("listen.address", listen.address)?;
     let private = bind("admin.address", admin_address)?;
     let (address, admin) = (local(&public, listen.address), local(&private, admin_address));

@@ -6,6 +6,7 @@ pub mod listener;
 pub mod tls;
 
 mod bell;
+pub(crate) mod charge;
 mod crowd;
 mod proxy_protocol;
 mod serving;

@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     // adapters
     "adapters::descriptors",
     "adapters::drain",
+    "adapters::memory",
     "adapters::seal",
     "adapters::tls",
     "adapters::limits",

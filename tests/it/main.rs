@@ -45,6 +45,7 @@ mod lockout;
 mod loops;
 mod lost_claim;
 mod malformed;
+mod memory;
 mod mint;
 mod outgoing;
 mod own_tokens;

@@ -49,6 +49,8 @@ pub struct Config {
     pub log: Log,
     /// Worker threads.
     pub threads: usize,
+    /// Bytes that Cambio may use, if the configuration says so.
+    pub memory: Option<usize>,
     /// SHA-256 over `cambio.yaml` as read, in hexadecimal.
     pub hash: String,
     /// Every file that was read; Cambio watches them.
@@ -70,7 +72,7 @@ impl Config {
             ("store", self.store != running.store),
             ("audit", self.audit != running.audit),
             ("log", self.log != running.log),
-            ("runtime", self.threads != running.threads),
+            ("runtime", (self.threads, self.memory) != (running.threads, running.memory)),
         ];
         self.upstream = running.upstream.clone();
         self.listen = listen;
@@ -79,6 +81,7 @@ impl Config {
         self.audit = running.audit.clone();
         self.log = running.log.clone();
         self.threads = running.threads;
+        self.memory = running.memory;
         waiting.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
     }
 }

@@ -65,6 +65,19 @@ families! {
         &["outcome"],
     );
 
+    memory_held: IntGauge = IntGauge::new(
+        "cambio_memory_held_bytes",
+        "Memory that callers make Cambio hold: open requests, and forms and answers that are read whole.",
+    );
+    memory_budget: IntGauge = IntGauge::new(
+        "cambio_memory_budget_bytes",
+        "Memory that callers may make Cambio hold, a third of runtime.memory.",
+    );
+    shed: IntCounter = IntCounter::new(
+        "cambio_shed_requests_total",
+        "Requests answered with 503 because there was no memory for the request, its form or its answer.",
+    );
+
     exchanges: IntCounterVec = counters(
         "cambio_exchanges_total",
         "Token exchanges, by realm, outcome and reason; the reason of an allowed one is empty.",

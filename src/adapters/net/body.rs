@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::adapters::net::budget::{BudgetExhausted, CountedBuffer, HeldMemory, MemoryShare};
 use crate::adapters::net::pool::Lease;
 use crate::adapters::net::progress::{Idle, Progress};
 
@@ -61,6 +62,9 @@ pub enum ReadError {
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     Timeout,
+    /// There is no memory for more of the body.
+    #[error(transparent)]
+    Exhausted(#[from] BudgetExhausted),
     /// The sender broke off.
     #[error("the body broke off")]
     Broken,
@@ -125,6 +129,7 @@ impl Body {
             progress: None,
             reader: None,
             trailers: None,
+            held: None,
         }))
     }
 
@@ -157,6 +162,20 @@ impl Body {
             Kind::Empty => {}
             Kind::Full { trailers, .. } => trailers.iter_mut().for_each(|trailers| remove(trailers, &goes)),
             Kind::Stream(stream) => stream.trailers = Some(TrailerFilter(Box::new(goes))),
+        }
+        self
+    }
+
+    /// Whether the content streams, so that its bytes don't count in the budget one by one.
+    pub fn streams(&self) -> bool {
+        matches!(self.0, Kind::Stream(_))
+    }
+
+    /// Counts memory as long as the body streams.
+    #[must_use]
+    pub fn holding(mut self, held: HeldMemory) -> Self {
+        if let Kind::Stream(stream) = &mut self.0 {
+            stream.held = Some(held);
         }
         self
     }
@@ -269,6 +288,7 @@ struct Stream {
     progress: Option<Arc<Progress>>,
     reader: Option<Reader>,
     trailers: Option<TrailerFilter>,
+    held: Option<HeldMemory>,
 }
 
 /// Names the trailers that are removed.
@@ -368,34 +388,48 @@ fn moved<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> usize {
     frame.and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
 }
 
-/// Reads a whole body of at most `limit` bytes within `timeout`, and its trailers.
+/// Reads a whole body of at most `limit` bytes within `timeout`, and its trailers, for Cambio itself.
 pub async fn read_bounded<B>(body: B, limit: usize, timeout: Duration) -> Result<(Bytes, Option<HeaderMap>), ReadError>
+where
+    B: http_body::Body<Data = Bytes, Error: Error + 'static> + Send,
+{
+    read_counted(body, limit, timeout, &MemoryShare::unlimited()).await
+}
+
+/// Reads a whole body of at most `limit` bytes within `timeout`, and its trailers. The bytes count in `share` as they arrive,
+/// until the last copy of the body is dropped.
+pub async fn read_counted<B>(
+    body: B,
+    limit: usize,
+    timeout: Duration,
+    share: &MemoryShare,
+) -> Result<(Bytes, Option<HeaderMap>), ReadError>
 where
     B: http_body::Body<Data = Bytes, Error: Error + 'static> + Send,
 {
     if body.size_hint().lower() > limit as u64 {
         return Err(ReadError::TooLarge);
     }
-    tokio::time::timeout(timeout, collect(body, limit)).await.unwrap_or(Err(ReadError::Timeout))
+    tokio::time::timeout(timeout, collect(body, limit, share)).await.unwrap_or(Err(ReadError::Timeout))
 }
 
-async fn collect<B>(body: B, limit: usize) -> Result<(Bytes, Option<HeaderMap>), ReadError>
+async fn collect<B>(body: B, limit: usize, share: &MemoryShare) -> Result<(Bytes, Option<HeaderMap>), ReadError>
 where
     B: http_body::Body<Data = Bytes, Error: Error + 'static> + Send,
 {
     let mut body = std::pin::pin!(body);
     // One frame is the common case and is not copied.
     let mut first = Bytes::new();
-    let mut more = BytesMut::new();
+    let mut more = CountedBuffer::new(share);
     let mut trailers = None;
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|error| if is_malformed(&error) { ReadError::Malformed } else { ReadError::Broken });
         match frame?.into_data() {
             Ok(data) if first.len() + more.len() + data.len() > limit => return Err(ReadError::TooLarge),
-            Ok(data) if first.is_empty() && more.is_empty() => first = data,
+            Ok(data) if first.is_empty() && more.is_empty() => first = share.take(data.len())?.with(data),
             Ok(data) => {
-                more.extend_from_slice(&std::mem::take(&mut first));
-                more.extend_from_slice(&data);
+                more.extend(&std::mem::take(&mut first), limit)?;
+                more.extend(&data, limit)?;
             }
             Err(frame) => trailers = frame.into_trailers().ok(),
         }

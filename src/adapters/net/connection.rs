@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::adapters::config::Listen;
 use crate::adapters::drain;
+use crate::adapters::net::budget::MemoryBudget;
 use crate::adapters::net::progress::Patience;
 use crate::judgement::client::certificate::ClientCertificate;
 
@@ -57,6 +58,8 @@ pub struct ConnectionFacts {
     pub certificate: Option<Box<ClientCertificate>>,
     /// The proxies of `listen.trustedProxies`, and their headers.
     pub proxies: Arc<ListedProxies>,
+    /// The budget in which the connection's requests count.
+    pub budget: Arc<MemoryBudget>,
     pub(crate) forwarded_for: HeaderValue,
     pub(crate) forwarded_node: String,
     pub(crate) local_port: HeaderValue,
@@ -84,6 +87,7 @@ impl ConnectionFacts {
             trusted,
             certificate: None,
             proxies: Arc::default(),
+            budget: MemoryBudget::unlimited(),
             forwarded_for,
             forwarded_node,
             local_port,
@@ -95,6 +99,13 @@ impl ConnectionFacts {
     #[must_use]
     pub fn with_certificate(mut self, certificate: Option<ClientCertificate>) -> Self {
         self.certificate = certificate.map(Box::new);
+        self
+    }
+
+    /// With the budget in which the connection's requests count.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &Arc<MemoryBudget>) -> Self {
+        self.budget = Arc::clone(budget);
         self
     }
 
@@ -213,10 +224,10 @@ impl Connection {
         self.asked.store(false, Ordering::Relaxed);
     }
 
-    /// A request has begun, which [`Self::request_ended`] ends.
-    pub(crate) fn request_began(&self) {
+    /// A request has begun, which [`Self::request_ended`] ends. Returns how many others are open.
+    pub(crate) fn request_began(&self) -> u32 {
         self.asked.store(true, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed)
     }
 
     /// An answer is over, complete or not.

@@ -141,7 +141,9 @@ where
         Ok((body, _)) => undo(&mut head.headers, body, limits.bytes).map_err(OutgoingError::from),
         Err(ReadError::TooLarge) => Err(OutgoingError::TooLarge(limits.bytes)),
         Err(ReadError::Timeout) => Err(OutgoingError::Timeout(limits.time)),
-        Err(error @ (ReadError::Broken | ReadError::Malformed)) => Err(OutgoingError::Connection(error.to_string())),
+        Err(error @ (ReadError::Broken | ReadError::Malformed | ReadError::Exhausted(_))) => {
+            Err(OutgoingError::Connection(error.to_string()))
+        }
     };
     match body {
         // The status of a refusal stands without its words.

@@ -10,7 +10,7 @@ pub mod scanner;
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode, response};
 use http_body::Body as _;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use self::scanner::Scanner;
 use crate::adapters::net::body::{Body, ReadAlong};
+use crate::adapters::net::budget::{BudgetExhausted, CountedBuffer, MemoryShare};
 use crate::words::refusal::{Reason, Refusal};
 
 /// Bytes that are held back. A token must fit into an HTTP header to be used, and headers end far below this.
@@ -71,13 +72,18 @@ pub fn is_free(response: &Response<Body>, origin: Origin) -> bool {
 ///
 /// # Errors
 /// [`Reason::AnswerLocked`] if the answer has the mark or can't be read, [`Reason::AnswerTooLong`] if it is longer than
-/// [`HOLD`], [`Reason::UpstreamGarbage`] if it broke off or did not end in time.
-pub async fn release_whole(response: Response<Body>, time: Duration) -> Result<Released, Refusal> {
+/// [`HOLD`], [`Reason::UpstreamGarbage`] if it broke off or did not end in time, [`Reason::Overloaded`] if the caller's share of
+/// the memory is used up.
+pub async fn release_whole(
+    response: Response<Body>,
+    time: Duration,
+    share: &MemoryShare,
+) -> Result<Released, Refusal> {
     let (head, incoming) = match begin(response, Origin::TokenEndpoint)? {
         Begun::Free(response) => return Ok(Released { response, whole: None }),
         Begun::Held(head, incoming) => (head, incoming),
     };
-    let mut held = Held::new(incoming);
+    let mut held = Held::new(incoming, share);
     match held.read_until(Instant::now() + time, |_| false).await? {
         Pause::End => Ok(held.whole(head)),
         Pause::Full | Pause::Plain => {
@@ -94,11 +100,13 @@ pub async fn release_whole(response: Response<Body>, time: Duration) -> Result<R
 ///
 /// # Errors
 /// [`Reason::AnswerLocked`] if the answer has the mark or can't be read, or if it has a token and is longer than
-/// [`HOLD`]; [`Reason::UpstreamGarbage`] if it broke off.
+/// [`HOLD`]; [`Reason::UpstreamGarbage`] if it broke off; [`Reason::Overloaded`] if the caller's share of the memory is used
+/// up.
 pub async fn release<C>(
     response: Response<Body>,
     idle: Duration,
     origin: Origin,
+    share: &MemoryShare,
     on_cut: impl FnOnce() -> C,
 ) -> Result<Response<Body>, Refusal>
 where
@@ -109,7 +117,7 @@ where
         Begun::Held(head, incoming) => (head, incoming),
     };
     let untyped = !head.headers.contains_key(CONTENT_TYPE);
-    let mut held = Held::new(incoming);
+    let mut held = Held::new(incoming, share);
     let is_plain = |text: &[u8]| untyped && is_no_json(text);
     let mut pause = held.read_until(Instant::now() + HOLD_TIME, is_plain).await?;
     while pause == Pause::Late && held.scanner.has_token() {
@@ -152,7 +160,8 @@ fn begin(response: Response<Body>, origin: Origin) -> Result<Begun, Refusal> {
 /// An answer that is held back.
 struct Held {
     scanner: Scanner,
-    read: BytesMut,
+    read: CountedBuffer,
+    share: MemoryShare,
     /// An answer of one frame, which is not copied.
     only: Option<Bytes>,
     trailers: Option<HeaderMap>,
@@ -173,8 +182,9 @@ enum Pause {
 }
 
 impl Held {
-    fn new(incoming: Body) -> Self {
-        Self { scanner: Scanner::default(), read: BytesMut::new(), only: None, trailers: None, incoming }
+    fn new(incoming: Body, share: &MemoryShare) -> Self {
+        let (scanner, read, share) = (Scanner::default(), CountedBuffer::new(share), share.clone());
+        Self { scanner, read, share, only: None, trailers: None, incoming }
     }
 
     /// Reads on until there is a reason to pause.
@@ -192,10 +202,11 @@ impl Held {
                         return Err(locked("issued_token_type in an answer from outside the pipeline"));
                     }
                     if self.read.is_empty() && data.len() <= HOLD && self.incoming.is_end_stream() {
-                        self.only = Some(data);
+                        let held = self.share.take(data.len()).map_err(no_memory)?;
+                        self.only = Some(held.with(data));
                         return Ok(Pause::End);
                     }
-                    self.read.extend_from_slice(&data);
+                    self.read.extend(&data, 2 * HOLD).map_err(no_memory)?;
                     if is_plain(&self.read) {
                         return Ok(Pause::Plain);
                     }
@@ -280,6 +291,10 @@ fn is_no_json(text: &[u8]) -> bool {
 
 fn broken() -> Refusal {
     Refusal::new(Reason::UpstreamGarbage, "the identity provider's answer broke off")
+}
+
+pub(super) fn no_memory(_: BudgetExhausted) -> Refusal {
+    Refusal::new(Reason::Overloaded, "no memory for the identity provider's answer")
 }
 
 fn locked(detail: &str) -> Refusal {

@@ -14,7 +14,9 @@ use super::realm_runtime::RealmRuntime;
 use super::record::{AuditRecord, RequestHead};
 use super::services::Services;
 use crate::adapters::net::body::Body;
+use crate::adapters::net::budget::MemoryShare;
 use crate::adapters::net::connection::Connection;
+use crate::adapters::upstream::headers;
 use crate::words::refusal::{Cause, Refusal};
 
 /// What every request has before its head is read.
@@ -29,6 +31,11 @@ pub struct RequestContext<'a> {
 }
 
 impl<'a> RequestContext<'a> {
+    /// The caller's share of the memory.
+    pub fn share(self, head: &Parts) -> MemoryShare {
+        self.services.budget.share(headers::caller(&head.headers, self.connection))
+    }
+
     /// Starts the audit record of a request with this head.
     pub fn record(self, head: &Parts, realm: Option<&RealmRuntime>) -> AuditRecord<'a> {
         self.record_of(&RequestHead::of(head, self.connection), realm)
@@ -52,6 +59,8 @@ pub struct Case<'a> {
     pub realm: &'a RealmRuntime,
     /// The head of the request. [`Case::take_head`] leaves an empty one behind.
     pub head: Parts,
+    /// The caller's share of the memory.
+    pub share: MemoryShare,
     /// The audit record, with what is known so far.
     pub record: AuditRecord<'a>,
     /// What is proven about the client that sent the request.
@@ -64,8 +73,8 @@ impl<'a> Case<'a> {
     /// The case of a request at a realm.
     pub fn new(context: RequestContext<'a>, realm: &'a RealmRuntime, head: Parts, record: AuditRecord<'a>) -> Self {
         let RequestContext { services, generation, connection } = context;
-        let page = Page::of(&head);
-        Self { services, generation, connection, realm, head, record, client: CaseClient::Unread, page }
+        let (page, share) = (Page::of(&head), context.share(&head));
+        Self { services, generation, connection, realm, head, share, record, client: CaseClient::Unread, page }
     }
 
     /// Which web pages may read the answer. `refusal`: the cause, if the request is refused.

@@ -65,11 +65,11 @@ impl RequestContext<'_> {
             let body = Body::of_caller(body, self.generation.config.listen.idle_timeout);
             return self.send_original(head, body).await;
         }
-        let form = self.services.read_form(self.generation, body).await?;
+        let form = self.services.read_form(self.generation, body, &self.share(&head)).await?;
         if carries_governed_grant(&form.bytes) {
             let detail = "a form with a governed grant on a path that is no token endpoint";
             return Err(Refusal::new(Reason::ExchangeElsewhere, detail));
         }
-        self.send_original(head, form.into_body()).await
+        Box::pin(self.send_original(head, form.into_body())).await
     }
 }

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 
 use super::case::RequestContext;
 use super::{answer_lock, respond};
-use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::body::{Body, read_counted};
+use crate::adapters::net::budget::MemoryShare;
 use crate::adapters::net::coding::undo;
 use crate::adapters::net::outgoing::sign;
 use crate::edge::gateway::metadata::amend::{Offers, UnamendableDocument, amend};
@@ -60,7 +61,7 @@ impl RequestContext<'_> {
             Err(error) => {
                 let message = "certs pass as the identity provider sends them, without the keys of Cambio";
                 tracing::warn!(realm = %realm.config.name, %error, "{message}");
-                return self.pass(head.clone(), Body::empty()).await;
+                return Box::pin(self.pass(head.clone(), Body::empty())).await;
             }
         };
         let (own, now) = (realm.signing.as_ref(), self.services.now());
@@ -69,8 +70,9 @@ impl RequestContext<'_> {
         }
         // The keys come from the cache that checks tokens. Only the identity provider's headers are fetched, once,
         // and no caller waits long for them.
-        let fetch = self.fetch(DocumentRequest::of(&realm.origins, head, self.connection));
-        let headers = match tokio::time::timeout(HEADERS_WAIT, fetch).await {
+        let share = self.share(head);
+        let fetch = self.fetch(DocumentRequest::of(&realm.origins, head, self.connection), &share);
+        let headers = match tokio::time::timeout(HEADERS_WAIT, Box::pin(fetch)).await {
             Ok(Fetched::Document(headers, _)) => headers,
             Ok(Fetched::Refused(_) | Fetched::Failed(_)) | Err(_) => HeaderMap::new(),
         };
@@ -88,7 +90,7 @@ impl RequestContext<'_> {
         if let Some(document) = realm.published.discovery(&name, now).await {
             return document.answer(head);
         }
-        let instead = match self.fetch(request).await {
+        let instead = match Box::pin(self.fetch(request, &self.share(head))).await {
             Fetched::Document(headers, body) => {
                 let amended = amend(&body, &offers(realm, now)).unwrap_or_else(|UnamendableDocument| {
                     let message = "discovery passes as the identity provider sends it, without what Cambio offers";
@@ -111,7 +113,7 @@ impl RequestContext<'_> {
     }
 
     /// Fetches the whole document.
-    async fn fetch(self, document: DocumentRequest<'_>) -> Fetched {
+    async fn fetch(self, document: DocumentRequest<'_>, share: &MemoryShare) -> Fetched {
         let DocumentRequest { origin, path, .. } = document;
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.parse().unwrap_or_default();
@@ -120,7 +122,8 @@ impl RequestContext<'_> {
         match self.services.send_as(origin, request, self.connection).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 let (mut parts, body) = response.into_parts();
-                let read = read_bounded(body, answer_lock::HOLD, self.services.upstream.idle_timeout()).await;
+                let idle = self.services.upstream.idle_timeout();
+                let read = read_counted(body, answer_lock::HOLD, idle, share).await;
                 let whole = read.map_err(|error| error.to_string()).and_then(|(body, _)| {
                     undo(&mut parts.headers, body, answer_lock::HOLD).map_err(|error| error.to_string())
                 });

@@ -40,12 +40,23 @@ pub(super) async fn respond(
     };
     if head.method == Method::GET && !is_in_head(realm, endpoint, &head) {
         let body = Body::of_caller(body, context.generation.config.listen.idle_timeout);
-        return (Way::Pass, context.pass(head, body).await);
+        return (Way::Pass, Box::pin(context.pass(head, body)).await);
     }
     let read = match head.method {
         Method::GET => Ok(ReadForm { bytes: Bytes::new(), trailers: None }),
-        _ => context.services.read_form(context.generation, body).await,
+        _ => context.services.read_form(context.generation, body, &context.share(&head)).await,
     };
+    Box::pin(judge(context, realm, endpoint, head, read)).await
+}
+
+/// Answers a request whose body has been read. Only this part is large, so an open form takes little memory.
+async fn judge(
+    context: RequestContext<'_>,
+    realm: &RealmRuntime,
+    endpoint: OwnTokenEndpoint,
+    head: Parts,
+    read: Result<ReadForm, Refusal>,
+) -> (Way, Response<Body>) {
     let refusal = match read.and_then(|read| Ok((carries(realm, endpoint, &head, &read.bytes)?, read))) {
         Ok((Carried::Nothing, form)) if endpoint == OwnTokenEndpoint::Introspection && asks_for_jwt(&head.headers) => {
             return (Way::Form, context.introspection_as_jwt(realm, head, form).await);

@@ -1,18 +1,21 @@
 //! Ungoverned requests, which stream to the identity provider and back through the answer lock.
 
+use std::net::IpAddr;
+
 use http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RANGE};
 use http::request::Parts;
 use http::{Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::answer_lock::{self, Origin};
+use super::answer_lock::{self, Origin, no_memory};
 use super::case::RequestContext;
 use super::record::RequestHead;
 use super::respond;
 use crate::adapters::net::body::Body;
 use crate::adapters::upstream::headers;
 use crate::adapters::upstream::max_forwards::{self, Recipient};
+use crate::edge::server::charge::buffered;
 use crate::judgement::exchange::classify::carries_governed_grant;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -30,19 +33,20 @@ impl RequestContext<'_> {
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let peer = headers::caller(&head.headers, self.connection);
         let passed = match self.send_original(head, body).await {
-            Ok(response) if answer_lock::is_free(&response, origin) => return response,
+            Ok(response) if answer_lock::is_free(&response, origin) => Ok(response),
             Ok(response) => {
                 let (idle, status) = (self.services.upstream.idle_timeout(), response.status());
+                let share = self.services.budget.share(peer);
                 let on_cut = || {
                     let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
                     let late = self.record_of(&head, None).into_late(status);
                     move |detail: &'static str| late.withheld(detail)
                 };
-                answer_lock::release(response, idle, origin, on_cut).await
+                answer_lock::release(response, idle, origin, &share, on_cut).await
             }
             Err(refusal) => Err(refusal),
         };
-        match passed {
+        match passed.and_then(|response| self.count_buffer(peer, response)) {
             Ok(response) => response,
             Err(refusal) => {
                 let head = RequestHead { method: &method, uri: &uri, headers: None, peer };
@@ -51,12 +55,23 @@ impl RequestContext<'_> {
         }
     }
 
+    /// Counts what the connections buffer of an answer that streams.
+    fn count_buffer(self, peer: IpAddr, response: Response<Body>) -> Result<Response<Body>, Refusal> {
+        let body = response.body();
+        let bytes = if body.streams() { buffered(body) } else { 0 };
+        if bytes == 0 {
+            return Ok(response);
+        }
+        let held = self.services.budget.share(peer).take(bytes).map_err(no_memory)?;
+        Ok(response.map(|body| body.holding(held)))
+    }
+
     /// Passes a form to a path that is no token endpoint. Cambio reads the form, because some server might take it
     /// for a token request.
     pub async fn form(self, head: Parts, body: Incoming) -> Response<Body> {
-        let refusal = match self.services.read_form(self.generation, body).await {
+        let refusal = match self.services.read_form(self.generation, body, &self.share(&head)).await {
             Ok(form) if !carries_governed_grant(&form.bytes) => {
-                return self.pass(head, form.into_body()).await;
+                return Box::pin(self.pass(head, form.into_body())).await;
             }
             Ok(_) => Refusal::new(
                 Reason::ExchangeElsewhere,
@@ -70,10 +85,10 @@ impl RequestContext<'_> {
     /// Passes a request that must have no body, because some server might take one for a token request.
     pub async fn bodiless(self, head: Parts, body: Incoming) -> Response<Body> {
         if body.is_end_stream() {
-            return self.pass(head, Body::empty()).await;
+            return Box::pin(self.pass(head, Body::empty())).await;
         }
-        let refusal = match self.services.read_form(self.generation, body).await {
-            Ok(form) if form.bytes.is_empty() => return self.pass(head, form.into_body()).await,
+        let refusal = match self.services.read_form(self.generation, body, &self.share(&head)).await {
+            Ok(form) if form.bytes.is_empty() => return Box::pin(self.pass(head, form.into_body())).await,
             Ok(_) => Refusal::new(Reason::MethodNotAllowed, "a body with a method other than POST"),
             Err(refusal) => refusal,
         };

@@ -237,6 +237,9 @@ impl<'a> AuditRecord<'a> {
             self.written = true;
             return None;
         }
+        if refusal.reason == Reason::Overloaded {
+            self.services.metrics.shed();
+        }
         if matches!(refusal.reason, Reason::AnswerLocked | Reason::AnswerTooLong) {
             if !matches!(self.line.event, Event::TokenExchange | Event::TokenRefresh) {
                 self.line.event = Event::AnswerWithheld;

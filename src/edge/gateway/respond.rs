@@ -15,6 +15,9 @@ use crate::words::refusal::{Reason, Refusal};
 /// The header that carries the correlation id of an audit line.
 pub const CORRELATION_ID: &str = "x-correlation-id";
 
+/// Seconds after which a caller may try again that Cambio had no memory for. Forms and answers take about as long.
+const RETRY_SECONDS: &str = "1";
+
 /// A refusal in the dialect's shape: status, code and fixed text. The cause is in the audit line with the same id.
 pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &str) -> Response<Body> {
     let rules = dialect.rules();
@@ -24,6 +27,9 @@ pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &s
     correlate(&mut response, id);
     if let Some(retry_after) = &refusal.retry_after {
         response.headers_mut().insert(RETRY_AFTER, retry_after.value());
+    }
+    if refusal.reason == Reason::Overloaded {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
     }
     if answer.status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));

@@ -17,7 +17,8 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::jwks::JwksCache;
 use crate::adapters::logs;
 use crate::adapters::metrics::Metrics;
-use crate::adapters::net::body::{Body, ReadError, read_bounded};
+use crate::adapters::net::body::{Body, ReadError, read_counted};
+use crate::adapters::net::budget::{MemoryBudget, MemoryShare};
 use crate::adapters::net::connection::Connection;
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
@@ -40,6 +41,8 @@ pub struct Services {
     pub refreshes: RefreshesInFlight,
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
+    /// The memory that callers may make Cambio hold.
+    pub budget: Arc<MemoryBudget>,
     /// Where decisions are written.
     pub audit: Arc<AuditLog>,
     /// The time.
@@ -68,13 +71,14 @@ impl Services {
         upstream: UpstreamClient,
         store: MarkStore,
         metrics: Arc<Metrics>,
+        budget: Arc<MemoryBudget>,
         audit: AuditLog,
         clock: Clock,
     ) -> Self {
         let (generation, authenticator) = (ArcSwap::from_pointee(generation), Authenticator::new());
         let audit = Arc::new(audit);
         let refreshes = RefreshesInFlight::default();
-        Self { generation, upstream, store, authenticator, refreshes, metrics, audit, clock }
+        Self { generation, upstream, store, authenticator, refreshes, metrics, budget, audit, clock }
     }
 
     /// The generation in force.
@@ -95,6 +99,7 @@ impl Services {
     /// Sets the gauges that are read at scrape time.
     pub fn refresh_gauges(&self) {
         let (generation, now) = (self.generation(), self.now());
+        self.metrics.memory(self.budget.held(), self.budget.total());
         for (issuer, jwks) in generation.issuers.key_caches() {
             self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
             let (used, left_out) = jwks.held().map_or((0, 0), |keys| (keys.len(), keys.left_out().len()));
@@ -183,18 +188,24 @@ impl Services {
         }
     }
 
-    /// Reads a form within the limits of the listener.
+    /// Reads a form within the limits of the listener, and within the caller's share of the memory.
     ///
     /// # Errors
-    /// The form is too large or too slow, or the caller has gone.
-    pub async fn read_form(&self, generation: &Generation, body: Incoming) -> Result<ReadForm, Refusal> {
+    /// The form is too large or too slow, the share is used up, or the caller has gone.
+    pub async fn read_form(
+        &self,
+        generation: &Generation,
+        body: Incoming,
+        share: &MemoryShare,
+    ) -> Result<ReadForm, Refusal> {
         let listen = &generation.config.listen;
-        let read = read_bounded(body, listen.max_form_bytes, listen.body_timeout).await;
+        let read = read_counted(body, listen.max_form_bytes, listen.body_timeout, share).await;
         read.map(|(bytes, trailers)| ReadForm { bytes, trailers }).map_err(|error| match error {
             ReadError::TooLarge => {
                 Refusal::new(Reason::BodyTooLarge, format!("more than {} bytes", listen.max_form_bytes))
             }
             ReadError::Timeout => Refusal::new(Reason::BodyTimeout, format!("not within {:?}", listen.body_timeout)),
+            ReadError::Exhausted(_) => Refusal::new(Reason::Overloaded, "no memory for the form"),
             ReadError::Broken => Refusal::new(Reason::CallerGone, "the body broke off"),
             ReadError::Malformed => Refusal::new(Reason::FramingRefused, "the framing of the body is malformed"),
         })

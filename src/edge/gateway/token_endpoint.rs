@@ -18,6 +18,7 @@ use super::realm_runtime::RealmRuntime;
 use super::record::AuditRecord;
 use super::services::ReadForm;
 use crate::adapters::net::body::Body;
+use crate::adapters::net::budget::MemoryShare;
 use crate::judgement::exchange::classify::{Classified, GovernedGrant, classify, classify_known};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::exchange::{api_access, json};
@@ -30,8 +31,20 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers a request to a token endpoint.
 pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -> Response<Body> {
-    let mut record = context.record(&head, realm(context, &head));
-    let read = context.services.read_form(context.generation, body).await;
+    let record = context.record(&head, realm(context, &head));
+    let share = context.share(&head);
+    let read = context.services.read_form(context.generation, body, &share).await;
+    Box::pin(judge(context, head, read, share, record)).await
+}
+
+/// Answers a request whose body has been read. Only this part is large, so an open form takes little memory.
+async fn judge(
+    context: RequestContext<'_>,
+    head: Parts,
+    read: Result<ReadForm, Refusal>,
+    share: MemoryShare,
+    mut record: AuditRecord<'_>,
+) -> Response<Body> {
     // The generation that is in force now applies, because the request is complete: a slow body must not keep a
     // removed permission alive.
     let generation = context.services.generation();
@@ -54,8 +67,11 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
         Ok(TokenRequest::Governed(request)) => {
             record.is_governed(request.grant());
             let Some(realm) = realm else { return record.conclude(Err(unknown_realm())).await };
+            // What is judged is a copy of the form, and what is sent is another.
+            let copies = share.take(2 * form.bytes.len());
+            let Ok(_copies) = copies else { return record.conclude(Err(no_memory_for_copies())).await };
             let mut case = Case::new(context, realm, head, record);
-            let answered = Box::pin(govern(&mut case, request)).await;
+            let answered = govern(&mut case, request).await;
             // If the request was refused before its client was read.
             case.page.names_in(&case.head, &form.bytes);
             case.conclude(answered).await
@@ -63,15 +79,15 @@ pub async fn respond(context: RequestContext<'_>, head: Parts, body: Incoming) -
         Ok(TokenRequest::Open(door)) => {
             if let Some(limited) = realm.and_then(|realm| context.admit(realm, record.peer()).err()) {
                 record.is_refused_at_door(door.name());
-                return record.conclude(Err(limited));
+                return record.conclude(Err(limited)).await;
             }
             record.is_door(door.name());
-            let answered = pass_door(context, door, head, form, &mut record).await;
+            let answered = pass_door(context, door, head, form, &share, &mut record).await;
             record.conclude(answered).await
         }
         Ok(TokenRequest::Other) => {
             record.ungoverned();
-            let answered = pass_grant(context, realm, head, form, &mut record).await;
+            let answered = pass_grant(context, realm, head, form, &share, &mut record).await;
             record.conclude(answered).await
         }
     }
@@ -127,6 +143,10 @@ fn read_request(
     }
 }
 
+fn no_memory_for_copies() -> Refusal {
+    Refusal::new(Reason::Overloaded, "no memory for judging the form")
+}
+
 fn unknown_realm() -> Refusal {
     Refusal::new(Reason::RealmUnknown, "list the realm under `realms` in cambio.yaml to govern its exchanges")
 }
@@ -137,12 +157,13 @@ async fn pass_grant(
     realm: Option<&RealmRuntime>,
     mut head: Parts,
     form: ReadForm,
+    share: &MemoryShare,
     record: &mut AuditRecord<'_>,
 ) -> Result<Response<Body>, Refusal> {
     ask_for_readable_answer(&mut head);
     let response = context.send_original(head, form.into_body()).await?;
     let idle = context.services.upstream.idle_timeout();
-    let released = answer_lock::release_whole(response, idle).await?;
+    let released = answer_lock::release_whole(response, idle, share).await?;
     record.not_audited();
     if let (Some(realm), Some(whole)) = (realm, &released.whole) {
         learn_keys(realm, whole).await;
@@ -156,6 +177,7 @@ async fn pass_door(
     door: GovernedGrant,
     mut head: Parts,
     form: ReadForm,
+    share: &MemoryShare,
     record: &mut AuditRecord<'_>,
 ) -> Result<Response<Body>, Refusal> {
     ask_for_readable_answer(&mut head);
@@ -170,7 +192,7 @@ async fn pass_door(
         | GovernedGrant::BrokerToken
         | GovernedGrant::IntrospectionJwt => {
             let idle = context.services.upstream.idle_timeout();
-            answer_lock::release_whole(response, idle).await?.response
+            answer_lock::release_whole(response, idle, share).await?.response
         }
     };
     record.door_passed(response.status()).await?;

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::header::RETRY_AFTER;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::adapters::net::body::Body;
@@ -17,4 +19,13 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
         connection: &Arc<Connection>,
     ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Answers a request for which there is no memory.
+    fn overloaded(&self, head: &Parts, connection: &Arc<Connection>) -> Response<Body> {
+        let _ = (head, connection);
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
 }

@@ -12,6 +12,7 @@ use tokio_rustls::TlsStream;
 
 use crate::adapters::descriptors;
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::budget::MemoryBudget;
 use crate::adapters::net::connection::{Connection, ConnectionFacts, ListedProxies};
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::{config, drain};
@@ -36,6 +37,7 @@ pub struct Server {
     certificate: Option<Certificate>,
     protocol: Protocol,
     proxies: Arc<ListedProxies>,
+    budget: Arc<MemoryBudget>,
 }
 
 /// Listens on an address. A port that is taken is an error.
@@ -48,14 +50,15 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Server {
-    /// Reads the certificate, if the configuration has one.
-    pub fn new(listen: &config::Listen) -> Result<Self, ListenerCertificateError> {
+    /// Reads the certificate, if the configuration has one. Callers' requests count in `budget`.
+    pub fn new(listen: &config::Listen, budget: Arc<MemoryBudget>) -> Result<Self, ListenerCertificateError> {
         let load = |pair| Certificate::load(pair, listen.client_certificates.as_ref());
         Ok(Self {
             certificate: listen.tls.as_ref().map(load).transpose()?,
             protocol: Protocol::new(listen),
             proxies: Arc::new(ListedProxies::of(listen)),
             listen: listen.clone(),
+            budget,
         })
     }
 
@@ -150,7 +153,8 @@ impl Server {
         let Some(Begun { transport, shown, peer, trusted }) = begun else { return };
         let facts = ConnectionFacts::new(peer, local, self.certificate.is_some(), trusted)
             .with_certificate(shown)
-            .with_proxies(&self.proxies);
+            .with_proxies(&self.proxies)
+            .with_budget(&self.budget);
         let connection = Arc::new(Connection::new(facts, watch, place));
         serving::serve(transport, connection, &self.protocol, &handler).await;
     }
@@ -236,7 +240,7 @@ mod tests {
         let listener = bind(listen.address).unwrap();
         let address = listener.local_addr().unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
-        let server = Server::new(&listen).unwrap();
+        let server = Server::new(&listen, MemoryBudget::unlimited()).unwrap();
         let upstream = crate::adapters::upstream::client::UpstreamClient::new(&upstream_config(address)).unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let place = Place { metrics, _permit: server.protocol.crowd.place().await.unwrap() };

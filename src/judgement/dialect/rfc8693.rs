@@ -66,6 +66,11 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
             ErrorCode::TemporarilyUnavailable,
             "The authorization server is not available.",
         ),
+        Cause::Overloaded => PublicError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::TemporarilyUnavailable,
+            "Too many requests at a time.",
+        ),
         Cause::Loop => {
             PublicError::new(StatusCode::LOOP_DETECTED, ErrorCode::ServerError, "The request goes in a circle.")
         }

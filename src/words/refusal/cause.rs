@@ -11,6 +11,8 @@ pub enum Cause {
     TooLarge,
     /// The body came too slowly.
     TooSlow,
+    /// Cambio has no memory left for the request. The caller may try again.
+    Overloaded,
     /// The grant is not offered.
     GrantType,
     /// A token type or a parameter that is not supported.

@@ -53,6 +53,10 @@ pub(super) const TOO_MANY: PublicError =
 /// A system that the request needs does not answer.
 pub(super) const UNAVAILABLE: PublicError = unavailable(StatusCode::SERVICE_UNAVAILABLE);
 
+/// Cambio holds as much as it may.
+pub(super) const OVERLOADED: PublicError =
+    PublicError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, "Too many requests at a time");
+
 /// The identity provider's answer can't be used, or does not answer the question.
 pub(super) const BAD_GATEWAY: PublicError = fault(StatusCode::BAD_GATEWAY);
 

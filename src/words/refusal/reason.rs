@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::cause::Cause;
 use super::public::{
-    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, PublicError, TOO_MANY, UNAVAILABLE, bad,
+    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, OVERLOADED, PublicError, TOO_MANY, UNAVAILABLE, bad,
     forbidden, invalid_request, unavailable,
 };
 use crate::words::oauth::error::ErrorCode::{
@@ -72,6 +72,8 @@ reasons! {
         "The form is larger than listen.maxFormBytes.",
     BodyTimeout = "body_timeout" (TooSlow, PublicError::new(StatusCode::REQUEST_TIMEOUT, InvalidRequest, "Request timeout")):
         "The body did not arrive within listen.bodyTimeout, or a body that passes came too slowly (listen.idleTimeout).",
+    Overloaded = "overloaded" (Overloaded, OVERLOADED):
+        "Callers make Cambio hold as much as runtime.memory allows, or this caller as much as its share allows.",
     ContentTypeNotForm = "content_type_not_form" (Request, invalid_request("Missing form parameter: grant_type")):
         "A token request must be application/x-www-form-urlencoded in UTF-8.",
     ContentCodingRefused = "content_coding_refused" (Request, invalid_request("Content coding is not supported")):

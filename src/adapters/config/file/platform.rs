@@ -232,13 +232,17 @@ pub enum LogFormat {
     Json,
 }
 
-/// Threads of the process.
+/// Threads and memory of the process.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Runtime {
     /// Worker threads. Without it, one for each processor that the process may use.
     #[schemars(extend("minimum" = 1, "maximum" = 1024))]
     pub threads: Option<u64>,
+    /// Memory that Cambio may use. Without it, the limit of the process's cgroup, at most 256 MiB. Callers can make Cambio hold
+    /// [a third of this memory](reliability.md#memory); further requests are answered with status 503.
+    #[schemars(extend("minimum" = 33_554_432, "maximum" = 1_099_511_627_776_u64))]
+    pub memory: Option<Size>,
 }
 
 /// Where used and revoked tokens are remembered.

@@ -19,6 +19,7 @@ use crate::words::clock::{Clock, ManualClock};
 
 use crate::adapters::drain;
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::budget::MemoryBudget;
 use crate::adapters::net::connection::{Connection, ConnectionFacts, ListedProxies};
 use crate::adapters::store::MarkStore;
 use crate::adapters::upstream::client::UpstreamClient;
@@ -79,7 +80,15 @@ impl World {
         let audit = AuditLog::open(&output, Arc::clone(&metrics)).unwrap();
         let proxies = Arc::new(ListedProxies::of(&config.listen));
         let state = Generation::new(config, None, &clock, &metrics, upstream.via()).unwrap();
-        let services = Services::new(state, upstream, store, Arc::clone(&metrics), audit, clock.clone());
+        let services = Services::new(
+            state,
+            upstream,
+            store,
+            Arc::clone(&metrics),
+            MemoryBudget::unlimited(),
+            audit,
+            clock.clone(),
+        );
         let address: std::net::SocketAddr = peer.parse().unwrap();
         let trusted = proxies.contain(address.ip());
         let facts =

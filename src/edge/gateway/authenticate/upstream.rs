@@ -8,9 +8,10 @@ use http::header::{ACCEPT, COOKIE, HeaderMap, HeaderName, HeaderValue, TE};
 use http::{Method, Request};
 use jiff::SignedDuration;
 
-use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::body::{Body, ReadError, read_counted};
 use crate::adapters::net::coding::undo;
 use crate::adapters::net::outgoing::{is_busy, sign};
+use crate::edge::gateway::answer_lock::no_memory;
 use crate::edge::gateway::authenticator::{Finding, unavailable};
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::exchange::ask::announce_form;
@@ -96,8 +97,12 @@ impl Case<'_> {
                 unavailable(&format!("the identity provider answered with status {}", answer.status.as_u16()));
             return Err(refusal.retry_after(RetryAfter::of(&answer.headers)));
         }
-        let read = read_bounded(body, introspection::MAX_ANSWER_BYTES, self.services.upstream.idle_timeout()).await;
-        let (body, _) = read.map_err(|error| unavailable(&format!("the identity provider's answer: {error}")))?;
+        let idle = self.services.upstream.idle_timeout();
+        let read = read_counted(body, introspection::MAX_ANSWER_BYTES, idle, &self.share).await;
+        let (body, _) = read.map_err(|error| match error {
+            ReadError::Exhausted(exhausted) => no_memory(exhausted),
+            error => unavailable(&format!("the identity provider's answer: {error}")),
+        })?;
         let body = undo(&mut answer.headers, body, introspection::MAX_ANSWER_BYTES);
         let body = body.map_err(|error| unavailable(&format!("the identity provider: {error}")))?;
         authenticate_by_introspection(credentials, answer.status.as_u16(), &body)

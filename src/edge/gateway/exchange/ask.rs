@@ -9,9 +9,9 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, response};
 
 use super::outcome::{Stop, UpstreamRefusal};
-use crate::adapters::net::body::{Body, read_bounded};
+use crate::adapters::net::body::{Body, ReadError, read_counted};
 use crate::adapters::net::outgoing::is_busy;
-use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading};
+use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading, no_memory};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
 use crate::judgement::dialect::upstream::{OAuthRefusal, UpstreamRequest};
@@ -99,8 +99,9 @@ impl Case<'_> {
     async fn whole(&self, response: Response<Body>) -> Result<(response::Parts, Bytes), Refusal> {
         let (head, body) = response.into_parts();
         let idle = self.services.upstream.idle_timeout();
-        let (body, _) = read_bounded(body, HOLD, idle).await.map_err(|error| {
-            Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}"))
+        let (body, _) = read_counted(body, HOLD, idle, &self.share).await.map_err(|error| match error {
+            ReadError::Exhausted(exhausted) => no_memory(exhausted),
+            error => Refusal::new(Reason::UpstreamGarbage, format!("the identity provider's answer: {error}")),
         })?;
         Ok((head, body))
     }

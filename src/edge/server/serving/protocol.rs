@@ -9,6 +9,7 @@ use hyper_util::rt::TokioTimer;
 use crate::adapters::config;
 use crate::adapters::net::connection::Limits;
 use crate::adapters::net::transport::MAX_HEADER_LINES;
+use crate::edge::server::charge::{STREAM_WINDOW, WINDOW};
 use crate::edge::server::crowd::Crowd;
 use crate::edge::server::streams::StreamExecutor;
 
@@ -23,12 +24,11 @@ const MAX_STREAMS: u32 = 128;
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_LOCAL_RESETS: usize = 128;
 
-/// Bytes that a peer may send before Cambio reads them: per stream, and per connection, which bounds memory.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes that a peer may send on a connection before Cambio reads them. Those on a stream count in the budget.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
 
 /// Bytes that are buffered for a stream that the peer does not read.
-const SEND_BUFFER: usize = 128 * 1024;
+const SEND_BUFFER: usize = WINDOW;
 
 /// Interval at which a silent HTTP/2 peer is pinged, and time in which it must answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);

@@ -20,6 +20,7 @@ use crate::adapters::config;
 use crate::adapters::drain::{self, Drain};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::body::Body;
+use crate::adapters::net::budget::MemoryBudget;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::forward;
 use crate::edge::server::crowd::{Awake, Crowd};
@@ -104,12 +105,12 @@ pub(crate) fn gate_with(upstream: &config::Upstream, listen: &config::Listen) ->
 }
 
 pub(crate) fn serve(listen: &config::Listen, handler: impl Handler) -> Gate {
-    serve_with(Server::new(listen).unwrap(), listen, handler)
+    serve_with(Server::new(listen, MemoryBudget::unlimited()).unwrap(), listen, handler)
 }
 
 /// A gate in a crowd, as long as the second value lives: a connection is parked as soon as its answer is written.
 pub(crate) fn crowded(upstream: SocketAddr, listen: &config::Listen) -> (Gate, Vec<Awake>) {
-    let server = Server::new(listen).unwrap();
+    let server = Server::new(listen, MemoryBudget::unlimited()).unwrap();
     let crowd = Arc::clone(server.crowd());
     let awake = (0..=Crowd::AWAKE).map(|_| crowd.awake()).collect();
     (serve_with(server, listen, Passing(UpstreamClient::new(&upstream_config(upstream)).unwrap())), awake)

@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 
 use super::harness::*;
 use crate::adapters::metrics::Metrics;
+use crate::adapters::net::budget::MemoryBudget;
 use crate::edge::server::{Server, bind};
 
 const SHORT: Duration = Duration::from_millis(150);
@@ -110,7 +111,12 @@ async fn a_caller_that_does_not_read_is_cut() {
     let address = listener.local_addr().unwrap();
     let handler =
         Arc::new(Passing(crate::adapters::upstream::client::UpstreamClient::new(&upstream_config(endless)).unwrap()));
-    tokio::spawn(Server::new(&listen).unwrap().serve(listener, handler, watch, Arc::clone(&metrics)));
+    tokio::spawn(Server::new(&listen, MemoryBudget::unlimited()).unwrap().serve(
+        listener,
+        handler,
+        watch,
+        Arc::clone(&metrics),
+    ));
     let mut caller = Caller::new(address).await;
     caller.write(GET).await;
     soon(async {
