@@ -98,7 +98,7 @@ async fn check_knows_the_limit_here() {
 #[tokio::test]
 async fn no_core_is_written() {
     let (plan, _echo) = plan(100).await;
-    let cambio = Process::start(&plan.folder, 40, 1000);
+    let cambio = Process::start(&mut limited(&plan.folder, "serve", 40, 1000));
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", cambio.child.id())).unwrap();
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);

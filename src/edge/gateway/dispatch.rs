@@ -57,13 +57,13 @@ impl Handler for Services {
         response
     }
 
-    fn overloaded(&self, head: &Parts, connection: &Arc<Connection>) -> Response<Body> {
+    async fn overloaded(&self, head: Parts, connection: &Arc<Connection>) -> Response<Body> {
         let started = Instant::now();
         let generation = self.generation();
         let context = RequestContext { services: self, generation: &generation, connection };
-        let mut response = context.reject(head, &Refusal::new(Reason::Overloaded, "no memory for the request"));
+        let mut response = context.reject(&head, &Refusal::new(Reason::Overloaded, "no memory for the request")).await;
         self.metrics.answered(Way::Rejected, response.status(), started.elapsed());
-        if takes_no_body(head) {
+        if takes_no_body(&head) {
             *response.body_mut() = Body::empty();
         }
         response

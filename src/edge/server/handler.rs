@@ -21,11 +21,11 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send;
 
     /// Answers a request for which there is no memory.
-    fn overloaded(&self, head: &Parts, connection: &Arc<Connection>) -> Response<Body> {
+    fn overloaded(&self, head: Parts, connection: &Arc<Connection>) -> impl Future<Output = Response<Body>> + Send {
         let _ = (head, connection);
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        response
+        std::future::ready(response)
     }
 }

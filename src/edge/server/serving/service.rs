@@ -31,7 +31,7 @@ pub(super) fn service<H: Handler>(
             let version = request.version();
             let response = match flight.charge {
                 Some(_) => handler.handle(request, &flight.connection).await,
-                None => handler.overloaded(&request.into_parts().0, &flight.connection),
+                None => Box::pin(handler.overloaded(request.into_parts().0, &flight.connection)).await,
             };
             let outlives = version == Version::HTTP_2;
             let rest = |body| Counted { rest: Some(Rest { body, _flight: flight }), outlives };
