@@ -158,8 +158,8 @@ impl Names {
         let run = move || {
             let found = (names.resolve)(&name).map(Arc::from).map_err(Arc::new);
             names.ended(&name, &found);
-            tell.send_replace(Some(found));
             drop(place);
+            tell.send_replace(Some(found));
         };
         std::thread::Builder::new().name("name".to_owned()).stack_size(STACK).spawn(run)?;
         known.running = Some(running.clone());
