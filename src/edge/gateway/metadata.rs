@@ -86,8 +86,8 @@ impl RequestContext<'_> {
         let Some(realm) = realm else { return respond::fault(Reason::Internal, head.uri.path()) };
         let request = DocumentRequest::of(&realm.origins, head, self.connection);
         let name = request.name.clone();
-        let now = self.services.now();
-        if let Some(document) = realm.published.discovery(&name, now).await {
+        let (now, steady) = (self.services.now(), self.services.clock.steady());
+        if let Some(document) = realm.published.discovery(&name, steady).await {
             return document.answer(head);
         }
         let instead = match Box::pin(self.fetch(request, &self.share(head))).await {
@@ -98,7 +98,7 @@ impl RequestContext<'_> {
                     None
                 });
                 let amended = amended.map_or_else(|| body.clone(), Bytes::from);
-                match realm.published.keep_discovery(name.clone(), headers.clone(), amended, now).await {
+                match realm.published.keep_discovery(name.clone(), headers.clone(), amended, steady).await {
                     Some(document) => return document.answer(head),
                     None => as_it_came(headers, body, head),
                 }

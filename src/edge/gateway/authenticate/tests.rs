@@ -210,7 +210,8 @@ async fn its_yes_is_remembered_for_the_very_same_credentials() {
         ("another secret again: a no is not remembered", WRONG, 0, (NO, true)),
         ("another client with that secret", "client_id=other-api&client_secret=front-end-secret", 0, (NO, true)),
         ("later", RIGHT, 1, (YES, true)),
-        ("and the clock set back", RIGHT, -10, (YES, true)),
+        ("and the clock set back", RIGHT, -10, (YES, false)),
+        ("its time is over, whatever the clock shows", RIGHT, 30, (YES, true)),
     ] {
         world.hand.advance(SignedDuration::from_secs(wait));
         let (told, asked) = world.told(form).await;
