@@ -154,9 +154,8 @@ async fn respond(request: &Request<Incoming>, admin: &Admin) -> Response<Full<By
     }
     let shared = &admin.shared;
     match request.uri().path() {
-        "/livez" if shared.pulse.is_lost() => text(StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        "/livez" | "/readyz" | "/healthz" if shared.pulse.is_lost() => text(StatusCode::SERVICE_UNAVAILABLE, STUCK),
         "/livez" => text(StatusCode::OK, "ok\n"),
-        "/readyz" | "/healthz" if shared.pulse.is_lost() => text(StatusCode::SERVICE_UNAVAILABLE, STUCK),
         "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), admin).await,
         "/metrics" => aside(shared, metrics).await,
         "/config" => aside(shared, config).await,

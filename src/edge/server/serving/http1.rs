@@ -90,8 +90,7 @@ pub(super) async fn serve<H: Handler>(
                 return None;
             }
             Event::Cut | Event::Silence(Silence::Stuck) => return None,
-            Event::Park | Event::Leave if rests => break,
-            Event::Silence(Silence::Idle) if rests => break,
+            Event::Park | Event::Leave | Event::Silence(Silence::Idle) if rests => break,
             Event::Silence(Silence::Until(_)) if rests && connection.quiet_since() + REST <= Instant::now() => break,
             Event::Silence(Silence::Idle) if finishing => return None,
             // hyper closes after the present answer, and says so if the answer has not begun.

@@ -50,8 +50,8 @@ async fn pipelined_requests_are_all_answered() {
     for count in [2, 15, 16, 17, 33, 100] {
         let mut caller = Caller::new(gate.address).await;
         let paths: Vec<_> = (0..count).map(|number| format!("/{number}")).collect();
-        let requests: String = paths.iter().map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
-        caller.write(&requests).await;
+        let requests: Vec<_> = paths.iter().map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+        caller.write(&requests.concat()).await;
         for path in &paths {
             assert_eq!(body(&caller.answer().await), path, "{count}");
         }
