@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
-use std::sync::Arc;
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
@@ -63,7 +62,7 @@ fn claims() -> Map<String, Value> {
 }
 
 fn listed(names: &[&str]) -> Names {
-    Names::Listed(names.iter().map(|name| (*name).to_owned()).collect())
+    Names::listed(names.iter().map(|name| (*name).to_owned()))
 }
 
 /// A realm of 100 audiences with 20 permissions each, of which the last is ours.
@@ -100,8 +99,7 @@ fn policy() -> Policy {
         },
         issuance: Issuance::Reissue,
     };
-    let audiences: BTreeMap<_, _> =
-        (0..AUDIENCES).map(audience).map(|audience| (audience.name.clone(), Arc::new(audience))).collect();
+    let audiences = (0..AUDIENCES).map(audience).collect();
     Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
 }
 

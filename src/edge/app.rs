@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::setpriority_process;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -109,7 +110,7 @@ pub fn start_with(
     shared.load_ended(Ok(()), clock.now());
     compare_endpoints(&gateway);
     let (reload, requests) = mpsc::sync_channel(1);
-    let reloading = Reloading { path: path.to_owned(), environment, clock, watch, requests };
+    let reloading = Reloading { path: path.to_owned(), environment, clock, watch, requests, retired: Vec::new() };
     reloading.start(Arc::clone(&shared))?;
     let admin_thread =
         AdminThread::start(private, Arc::clone(&shared)).map_err(|error| StartError::Thread { error })?;
@@ -162,11 +163,17 @@ struct Reloading {
     clock: Clock,
     watch: ConfigWatch,
     requests: Receiver<()>,
+    /// Generations that requests may still use. Whoever uses a generation last frees its memory, which takes a while for a
+    /// large policy: that is this thread.
+    retired: Vec<Arc<Generation>>,
 }
 
 impl Reloading {
     /// How long after a failed load Cambio tries again, though no file changed: the reason may have passed.
     const RETRY: Duration = Duration::from_secs(60);
+
+    /// The lowest priority.
+    const NICE: i32 = 19;
 
     /// Starts the thread. It ends when nobody can request a reload any more.
     fn start(self, shared: Arc<Shared>) -> Result<(), StartError> {
@@ -174,6 +181,10 @@ impl Reloading {
         let run = move || {
             // Key caches refresh themselves in the runtime.
             let _guard = runtime.enter();
+            // Requests come first. On Linux, this is about the calling thread and the threads that it starts.
+            if let Err(error) = setpriority_process(None, Self::NICE) {
+                tracing::warn!(%error, "loading the configuration competes with requests for CPU time");
+            }
             self.run(&shared);
         };
         let started = thread::Builder::new().name("configuration".to_owned()).spawn(run);
@@ -184,17 +195,24 @@ impl Reloading {
     fn run(mut self, shared: &Shared) {
         let mut failed: Option<Instant> = None;
         loop {
+            self.retired.retain(|generation| Arc::strong_count(generation) > 1);
+            let mut asked = false;
             let unsettled = match self.requests.recv_timeout(self.watch.pause()) {
                 Ok(()) => {
+                    asked = true;
                     shared.services.audit.reopen();
                     Some(BTreeSet::new())
                 }
                 Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            let is_seen = unsettled.is_some() && !asked;
             let again = || self.watch.unsettled().filter(|_| failed.is_some_and(|at| at.elapsed() >= Self::RETRY));
             let Some(unsettled) = unsettled.or_else(|| again().cloned()) else { continue };
-            let result = self.reload(shared, &unsettled);
+            let Some(result) = self.reload(shared, &unsettled, is_seen) else {
+                self.watch.look_again();
+                continue;
+            };
             failed = result.is_err().then(Instant::now);
             if let Err(error) = &result {
                 tracing::error!("configuration refused, the last good one stays in use: {error}");
@@ -203,13 +221,33 @@ impl Reloading {
         }
     }
 
-    fn reload(&mut self, shared: &Shared, unsettled: &BTreeSet<PathBuf>) -> Result<(), StartError> {
+    /// Loads what the last look saw (`is_seen`), or whatever is there. `None` if a file of the platform changed after the look:
+    /// the file may be half written.
+    fn reload(
+        &mut self,
+        shared: &Shared,
+        unsettled: &BTreeSet<PathBuf>,
+        is_seen: bool,
+    ) -> Option<Result<(), StartError>> {
         let previous = shared.services.generation();
-        let before = Before { files: &previous.config.audience_files, unsettled };
+        let look = is_seen.then(|| self.watch.seen_last());
+        let before = Before { files: &previous.config.audience_files, unsettled, look, serving: true };
         // A thread of its own, so that a panic ends this load alone.
         let attempted = thread::scope(|scope| scope.spawn(|| attempt(&self.path, &*self.environment, before)).join());
-        let (loaded, sources) = attempted.map_err(|_| StartError::Check)?;
+        let Ok((loaded, sources)) = attempted else { return Some(Err(StartError::Check)) };
+        if is_seen && self.watch.was_overtaken(&sources) {
+            return None;
+        }
         self.watch.follow(sources);
+        Some(self.put_in_force(shared, previous, loaded))
+    }
+
+    fn put_in_force(
+        &mut self,
+        shared: &Shared,
+        previous: Arc<Generation>,
+        loaded: Result<Config, Vec<Problem>>,
+    ) -> Result<(), StartError> {
         let mut loaded = loaded.map_err(|mut problems| {
             Problem::abridge(&mut problems);
             StartError::Config(problems)
@@ -223,6 +261,7 @@ impl Reloading {
         tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
         log_broken(&state.config.audience_files);
         services.replace(state);
+        self.retired.push(previous);
         compare_endpoints(services);
         Ok(())
     }

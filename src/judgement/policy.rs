@@ -12,6 +12,8 @@ mod forwarded;
 pub mod mint;
 pub mod model;
 pub mod narrow;
+pub mod permission;
+pub mod permissions;
 pub mod provenance;
 pub mod request;
 pub mod roles;

@@ -49,7 +49,7 @@ use crate::judgement::policy::model::Policy;
 /// # Errors
 /// Every problem of every file, in the order of files and lines, if one of them is not an audience file's.
 pub fn load(path: &Path, env: &dyn Environment) -> Result<Config, Vec<Problem>> {
-    let before = Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new() };
+    let before = Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new(), look: None, serving: false };
     attempt(path, env, before).0
 }
 
@@ -57,7 +57,7 @@ pub fn load(path: &Path, env: &dyn Environment) -> Result<Config, Vec<Problem>> 
 /// reason to try again.
 pub fn attempt(path: &Path, env: &dyn Environment, before: Before<'_>) -> (Result<Config, Vec<Problem>>, Sources) {
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
-    let report = ProblemList { base, ..ProblemList::default() };
+    let report = ProblemList::below(&base);
     report.open(path);
     let read = document::read::<file::Config>(path, &schema::config(), Some(env), &report);
     // If cambio.yaml is broken, the audience files are checked as far as possible without it.

@@ -2,17 +2,18 @@
 //!
 //! Cambio looks at the files again and again instead of waiting for events: a mounted `ConfigMap` changes through a symbolic
 //! link, editors rename files, and some file systems send no events. A look asks for each file's times, and reads a file only
-//! if they changed.
+//! if they changed. With very many files, Cambio looks less often, so that looks take about one per cent of a core.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 
-use super::load::files::{audience_files, is_audience_file, read, read_audience, sha256};
+use super::load::files::{Listing, audience_files, is_audience_file, read, read_audience, sha256};
 use super::settings::{Config, Sources};
 
 /// Time between two looks.
@@ -21,10 +22,13 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two looks while a file is being written.
 const SHORT_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A look at very many files may take long: Cambio rests this many times as long before the next one.
-const REST: u32 = 100;
+/// A look at very many files takes CPU time: Cambio rests this many times as long before the next one.
+const REST: u32 = 120;
 
-/// Longest time between two looks: on a busy machine, a look takes long for other reasons.
+/// The same while a file is being written, which is seldom.
+const SHORT_REST: u32 = 10;
+
+/// Longest time between two looks.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3);
 
 /// How long a file must not have changed before it counts. Until then, somebody may still write to the file.
@@ -41,10 +45,35 @@ const PATIENCE: u32 = 2;
 pub struct ConfigWatch {
     main: PathBuf,
     sources: Sources,
-    seen: BTreeMap<PathBuf, Seen>,
+    seen: HashMap<PathBuf, Seen>,
+    /// The files of the last look that are no audience's.
+    named: Vec<PathBuf>,
+    /// Whether the last look saw what the configuration in force was made from, file by file.
+    is_even: bool,
+    /// Whether the next look counts, whatever it sees.
+    again: bool,
     missing: u32,
     pause: Duration,
     unsettled: Option<BTreeSet<PathBuf>>,
+    seen_last: Look,
+}
+
+/// File → SHA-256 of its bytes, in hexadecimal; `None` if the file could not be read.
+pub(super) type Digests = BTreeMap<PathBuf, Option<String>>;
+
+/// What a look saw.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// The folder of the audience files.
+    folder: Option<PathBuf>,
+    digests: Digests,
+}
+
+impl Look {
+    /// The digests of the files, if the audience files are in this folder.
+    pub(super) fn of_folder(&self, folder: &Path) -> Option<&Digests> {
+        (self.folder.as_deref() == Some(folder)).then_some(&self.digests)
+    }
 }
 
 /// A file as it was at the last look.
@@ -75,10 +104,14 @@ impl ConfigWatch {
         Self {
             main: path.to_owned(),
             sources: config.sources.clone(),
-            seen: BTreeMap::new(),
+            seen: HashMap::new(),
+            named: Vec::new(),
+            is_even: false,
+            again: false,
             missing: 0,
             pause: INTERVAL,
             unsettled: None,
+            seen_last: Look::default(),
         }
     }
 
@@ -87,6 +120,26 @@ impl ConfigWatch {
     pub fn follow(&mut self, sources: Sources) {
         self.sources = sources;
         self.missing = 0;
+        self.is_even = false;
+    }
+
+    /// Whether a file of the platform changed between the last look and a load, so that the load may have read half of it.
+    /// Files that the look did not know do not count.
+    pub fn was_overtaken(&self, loaded: &Sources) -> bool {
+        let platform = loaded.files.iter().filter(|(path, _)| !self.is_audience(path));
+        platform
+            .filter_map(|(path, hash)| Some((hash, self.seen_last.digests.get(path)?)))
+            .any(|(hash, seen)| hash != seen)
+    }
+
+    /// Lets the next look count, as soon as nobody writes to a file of the platform.
+    pub fn look_again(&mut self) {
+        self.again = true;
+    }
+
+    /// What the last look saw that counted.
+    pub fn seen_last(&self) -> &Look {
+        &self.seen_last
     }
 
     /// How long to wait before the next look.
@@ -103,7 +156,41 @@ impl ConfigWatch {
     /// Looks at all files. After a change that counts, returns the audience files that somebody may still write to: what
     /// is in them does not count yet. Nothing counts while a file of the platform is being written. `clock` is the time now.
     pub fn look(&mut self, clock: Timestamp) -> Option<BTreeSet<PathBuf>> {
-        let started = Instant::now();
+        let started = cpu_time();
+        if self.is_even && !self.again && self.is_as_seen() {
+            self.rest(INTERVAL, REST, started);
+            return None;
+        }
+        let counting = self.compare(clock);
+        let (least, rest) = match &self.unsettled {
+            Some(unsettled) if unsettled.is_empty() => (INTERVAL, REST),
+            _ => (SHORT_INTERVAL, SHORT_REST),
+        };
+        self.rest(least, rest, started);
+        counting
+    }
+
+    /// Chooses the time until the next look.
+    fn rest(&mut self, least: Duration, rest: u32, started: Duration) {
+        let taken = cpu_time().saturating_sub(started);
+        self.pause = least.max(taken * rest).min(LONGEST_INTERVAL);
+    }
+
+    /// Whether every file is as at the last look, at which each of them was quiet, and no file came or went.
+    fn is_as_seen(&self) -> bool {
+        let folder = self.sources.audiences.as_deref();
+        let Ok(listing) = folder.map_or(Ok(Listing::default()), audience_files) else { return false };
+        let mut count = 0;
+        let mut all = listing.files.iter().chain(&self.named);
+        listing.hidden.is_empty()
+            && all.all(|path| {
+                count += 1;
+                self.seen.get(path).is_some_and(|seen| seen.sure && Stamp::of(path) == Some(seen.stamp))
+            })
+            && count == self.seen.len()
+    }
+
+    fn compare(&mut self, clock: Timestamp) -> Option<BTreeSet<PathBuf>> {
         let now = self.read(clock);
         let changed: Vec<_> = now.iter().filter(|(path, hash)| self.sources.files.get(*path) != Some(*hash)).collect();
         let unsettled: BTreeSet<_> =
@@ -112,9 +199,8 @@ impl ConfigWatch {
         let counts = is_removed || changed.len() > unsettled.len();
         let waits = unsettled.iter().any(|path| !self.is_audience(path));
         self.unsettled = (!waits).then(|| unsettled.clone());
-        self.pause = if unsettled.is_empty() { INTERVAL } else { SHORT_INTERVAL }
-            .max(started.elapsed() * REST)
-            .min(LONGEST_INTERVAL);
+        let counts = counts || self.again;
+        self.is_even = changed.is_empty() && !is_removed;
         if !counts || waits {
             if unsettled.is_empty() {
                 self.missing = 0;
@@ -125,7 +211,8 @@ impl ConfigWatch {
             self.missing += 1;
             return None;
         }
-        self.missing = 0;
+        (self.missing, self.again) = (0, false);
+        self.seen_last = Look { folder: self.sources.audiences.clone(), digests: now.clone() };
         let before = std::mem::take(&mut self.sources.files);
         self.sources.files = now.into_iter().filter(|(path, _)| !unsettled.contains(path)).collect();
         let kept = before.into_iter().filter(|(path, _)| unsettled.contains(path));
@@ -134,7 +221,7 @@ impl ConfigWatch {
     }
 
     /// Whether a file is missing that is no audience's: somebody may be replacing it.
-    fn is_missing(&self, now: &BTreeMap<PathBuf, Option<String>>) -> bool {
+    fn is_missing(&self, now: &Digests) -> bool {
         let has_folder = self.sources.audiences.as_deref().is_some_and(Path::is_dir);
         self.sources.files.iter().any(|(path, before)| {
             let removed = has_folder && self.is_audience(path);
@@ -151,13 +238,19 @@ impl ConfigWatch {
 
     /// The digests of all files, including new ones in the folder. A file that can't be read has none, so that the file
     /// counts as changed once it can be read.
-    fn read(&mut self, clock: Timestamp) -> BTreeMap<PathBuf, Option<String>> {
+    fn read(&mut self, clock: Timestamp) -> Digests {
         let folder = self.sources.audiences.clone();
         let listed = folder.as_deref().and_then(|folder| audience_files(folder).ok()).unwrap_or_default();
-        let named = self.sources.files.keys().filter(|path| !self.is_audience(path)).cloned();
-        let paths: BTreeSet<_> = named.chain(listed).chain([self.main.clone()]).collect();
+        // Files in a folder that can't be listed are not removed: they can't be read.
+        let known = self.sources.files.keys().filter(|path| listed.hides(path)).cloned();
+        let mut hashes: Digests = known.chain(listed.hidden.iter().cloned()).map(|path| (path, None)).collect();
+        // A folder that could not be listed, and can be now, is no file any more.
+        let is_listed = |path: &Path| folder.as_deref().is_some_and(|folder| path.starts_with(folder)) && path.is_dir();
+        let is_named = |path: &&PathBuf| !self.is_audience(path) && !listed.hides(path) && !is_listed(path);
+        let named: BTreeSet<_> = self.sources.files.keys().filter(is_named).chain([&self.main]).cloned().collect();
+        self.named = named.iter().cloned().collect();
+        let paths: BTreeSet<_> = named.into_iter().chain(listed.files.iter().cloned()).collect();
         let mut last = std::mem::take(&mut self.seen);
-        let mut hashes = BTreeMap::new();
         for path in paths {
             let Some(stamp) = Stamp::of(&path) else {
                 hashes.insert(path, None);
@@ -187,6 +280,12 @@ impl ConfigWatch {
     fn is_audience(&self, path: &Path) -> bool {
         path != self.main && self.sources.audiences.as_deref().is_some_and(|folder| is_audience_file(folder, path))
     }
+}
+
+/// CPU time of this thread: on a busy machine, a look takes long for other reasons.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }
 
 impl Stamp {

@@ -23,7 +23,7 @@ use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::permit::Circumstances;
-use crate::judgement::policy::model::{Delegation, Issuance, Policy};
+use crate::judgement::policy::model::{Issuance, Policy};
 use crate::judgement::token::dpop::nonce::{MIN_KEY_BYTES, NonceKey};
 use crate::judgement::token::{AudienceRule, SubjectChecks};
 
@@ -197,8 +197,8 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
             accepts.subject_tokens.extend(&permission.subject_tokens);
         }
         accepts.requested_tokens.extend(&permission.requested_tokens);
-        accepts.subject_clients = accepts.subject_clients.union(&permission.subject_clients);
-        accepts.actors |= permission.delegation.as_ref().is_some_and(Delegation::takes_actors);
+        accepts.subject_clients.extend(&permission.subject_clients);
+        accepts.actors |= permission.delegation.as_ref().is_some_and(|rule| rule.takes_actors());
     }
     accepts
 }
@@ -206,7 +206,7 @@ fn accepts(realm: &Realm, policy: &Policy) -> Accepts {
 /// Flat claims of roles in tokens that Cambio signs for a realm. Elsewhere a claim with such a name may be the identity
 /// provider's, for instance `groups`.
 fn role_claims(realm: &Realm, policy: &Policy) -> BTreeSet<String> {
-    let audiences = policy.realms.get(&realm.name).into_iter().flat_map(BTreeMap::values);
+    let audiences = policy.realms.get(&realm.name).into_iter().flat_map(|audiences| audiences.values());
     audiences.filter_map(|audience| audience.roles.output.claim.clone()).collect()
 }
 

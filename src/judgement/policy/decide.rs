@@ -234,7 +234,8 @@ fn scope_to_mint(request: &ExchangeRequest<'_>) -> Scope {
 /// The scope of a subject token that the realm issued, if a permission has `scopes: ["*"]`. The scope is empty if it can't
 /// be read, and for ID tokens: an exchange of an ID token must not give more than an exchange of the access token.
 fn held(audiences: &[&Audience], request: &ExchangeRequest<'_>) -> Option<Scope> {
-    let any = || audiences.iter().flat_map(|one| &one.permissions).any(|one| one.scopes == Names::Any);
+    let of_client = || audiences.iter().flat_map(|one| one.permissions.of_client(request.client));
+    let any = || of_client().any(|(_, one)| one.scopes == Names::Any);
     if request.provenance.is_foreign() || !any() {
         return None;
     }
@@ -258,12 +259,12 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -
         }
     }
     for resource in request.resources {
-        let all = known.into_iter().flat_map(|known| known.values());
-        let meant: Vec<&Audience> = all.map(Arc::as_ref).filter(|one| one.resources.contains(resource)).collect();
+        let meant = known.map(|known| known.of_resource(resource)).unwrap_or_default();
         if meant.is_empty() {
             return Err(policy.broken.no_resource(realm, resource));
         }
-        targets.extend(meant.into_iter().filter(|audience| seen.insert(audience.name.as_str())));
+        let meant = meant.iter().map(Arc::as_ref);
+        targets.extend(meant.filter(|audience| seen.insert(audience.name.as_str())));
     }
     if targets.is_empty() {
         return Err(Refusal::new(Reason::AudienceMissing, "the request must name an audience or a resource"));

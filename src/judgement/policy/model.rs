@@ -1,14 +1,16 @@
 //! What audience files say, checked: permissions, role rules, token rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, civil::Date};
+use jiff::SignedDuration;
 
 use super::broken::BrokenFiles;
+pub use super::permission::{ActorRule, Delegation, Demands, Impersonation, Issuance, Permission};
+use super::permissions::Permissions;
 use crate::judgement::expression::Expression;
 use crate::words::oauth::names::Names;
-use crate::words::oauth::urn::TokenType;
 use crate::words::refusal::{Reason, Refusal};
 
 /// The longest life of a token that Cambio lets out; not configurable. A signing key stays published so long after its last
@@ -22,8 +24,8 @@ pub const MAX_FOREIGN_REFRESH: SignedDuration = SignedDuration::from_hours(1);
 /// The audience files that are in force, by realm and audience.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// realm name → audience name → rules
-    pub realms: BTreeMap<String, BTreeMap<String, Arc<Audience>>>,
+    /// realm name → its audiences
+    pub realms: BTreeMap<String, RealmPolicy>,
     /// foreign issuer's name → CEL that gives the local name of its subjects (`claimMappings.username`)
     pub usernames: BTreeMap<String, Expression>,
     /// Audience files whose contents are not in force: refusals name them.
@@ -36,9 +38,67 @@ pub struct Policy {
 impl Policy {
     /// Whether some audience of a realm lets a client impersonate anybody.
     pub fn lets_impersonate(&self, realm: &str, client: &str) -> bool {
-        let audiences = self.realms.get(realm).into_iter().flat_map(BTreeMap::values);
-        let mut permissions = audiences.flat_map(|audience| &audience.permissions);
-        permissions.any(|one| one.impersonation.is_some() && one.clients.contains(client))
+        self.realms.get(realm).is_some_and(|audiences| audiences.lets_impersonate(client))
+    }
+}
+
+/// The audiences of a realm, by their names.
+#[derive(Clone, Debug, Default)]
+pub struct RealmPolicy {
+    by_name: BTreeMap<String, Arc<Audience>>,
+    /// resource → the audiences that list the resource, in the order of their names
+    by_resource: HashMap<String, Vec<Arc<Audience>>>,
+    /// The clients that some permission lets impersonate.
+    impersonators: Names,
+}
+
+impl RealmPolicy {
+    /// Adds an audience whose name no other has.
+    pub fn insert(&mut self, audience: Arc<Audience>) {
+        for resource in &audience.resources {
+            let meant = self.by_resource.entry(resource.clone()).or_default();
+            let place = meant.partition_point(|other| other.name < audience.name);
+            meant.insert(place, Arc::clone(&audience));
+        }
+        for permission in audience.permissions.iter().filter(|one| one.impersonation.is_some()) {
+            self.impersonators.extend(&permission.clients);
+        }
+        self.by_name.insert(audience.name.clone(), audience);
+    }
+
+    /// The audiences that a resource means, in the order of their names.
+    pub fn of_resource(&self, resource: &str) -> &[Arc<Audience>] {
+        self.by_resource.get(resource).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether some audience lets a client impersonate anybody.
+    pub fn lets_impersonate(&self, client: &str) -> bool {
+        self.impersonators.contains(client)
+    }
+}
+
+impl Deref for RealmPolicy {
+    type Target = BTreeMap<String, Arc<Audience>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.by_name
+    }
+}
+
+impl FromIterator<Audience> for RealmPolicy {
+    fn from_iter<I: IntoIterator<Item = Audience>>(audiences: I) -> Self {
+        let mut new = Self::default();
+        audiences.into_iter().for_each(|audience| new.insert(Arc::new(audience)));
+        new
+    }
+}
+
+impl<'p> IntoIterator for &'p RealmPolicy {
+    type Item = (&'p String, &'p Arc<Audience>);
+    type IntoIter = std::collections::btree_map::Iter<'p, String, Arc<Audience>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.by_name.iter()
     }
 }
 
@@ -52,7 +112,7 @@ pub struct Audience {
     /// `resource` values that mean this audience (RFC 8693 section 2.1).
     pub resources: BTreeSet<String>,
     /// Who may exchange what for this audience. What no permission allows is denied.
-    pub permissions: Vec<Permission>,
+    pub permissions: Permissions,
     /// Which roles the new token has.
     pub roles: RoleRules,
     /// Lifetime and further claims of the new token.
@@ -79,111 +139,6 @@ impl Audience {
             return BTreeSet::from([self.issuance]);
         }
         self.permissions.iter().map(|permission| self.issuance_of(permission)).collect()
-    }
-}
-
-/// The statement of an audience's owner that certain clients may exchange certain tokens for it.
-#[derive(Clone, Debug)]
-pub struct Permission {
-    /// Client ids.
-    pub clients: Names,
-    /// Names of subject issuers, as `cambio.yaml` calls them.
-    pub issuers: Names,
-    /// Accepted `subject_token_type`s.
-    pub subject_tokens: BTreeSet<TokenType>,
-    /// Clients whose tokens of the realm the caller may exchange as subject and actor tokens, though these tokens were issued
-    /// neither to nor for the caller.
-    pub subject_clients: Names,
-    /// Whether subject and actor tokens may be tokens that Cambio signed for another audience.
-    pub exchanged: bool,
-    /// Accepted `requested_token_type`s.
-    pub requested_tokens: BTreeSet<TokenType>,
-    /// Scope tokens that clients may request.
-    pub scopes: Names,
-    /// Scope tokens, all of them permitted, for requests without `scope`.
-    pub default_scopes: BTreeSet<String>,
-    /// How the answer is made; `None`: as the audience says.
-    pub issuance: Option<Issuance>,
-    /// What else the subject token must meet.
-    pub demands: Demands,
-    /// A CEL expression that must be true.
-    pub condition: Option<Expression>,
-    /// Who may act for the subject; `None`: nobody, neither a new actor nor an earlier one.
-    pub delegation: Option<Delegation>,
-    /// Whether the subject token may be of a session in which somebody impersonates the user.
-    pub impersonation_sessions: bool,
-    /// Who may impersonate whom. With it, the permission is about nothing else; without it, about no impersonation.
-    pub impersonation: Option<Impersonation>,
-    /// Longest time between issue and expiry; `None`: as [`TokenRules::lifetime`] says.
-    pub lifetime: Option<SignedDuration>,
-    /// The last day (UTC) on which the permission holds.
-    pub expires: Option<Date>,
-}
-
-/// Who may act for the subject of an exchange.
-#[derive(Clone, Debug)]
-pub struct Delegation {
-    /// Whether an actor token must come, or must not.
-    pub actor: ActorRule,
-    /// Names of the issuers whose tokens may be actor tokens.
-    pub issuers: Names,
-    /// A CEL expression over the actor's claims, too, that must be true where there is an actor token.
-    pub condition: Option<Expression>,
-    /// Whether an actor may act for a subject whose token has no `may_act`.
-    pub without_may_act: bool,
-    /// The longest chain of actors in the new token.
-    pub depth: usize,
-}
-
-impl Delegation {
-    /// Whether a new actor may come.
-    pub fn takes_actors(&self) -> bool {
-        self.actor != ActorRule::Forbidden
-    }
-}
-
-/// Whether an actor token comes with a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ActorRule {
-    /// An actor token is required.
-    Required,
-    /// An actor token is optional.
-    #[default]
-    Optional,
-    /// No actor token may come: earlier actors go on, and none joins them.
-    Forbidden,
-}
-
-/// Who may impersonate whom.
-#[derive(Clone, Debug)]
-pub struct Impersonation {
-    /// A CEL expression over the subject token's claims that must be true.
-    pub who: Expression,
-    /// A CEL expression over the claims of the requested subject, too, that must be true.
-    pub whom: Expression,
-}
-
-/// What a permission demands of a subject token that its signature does not show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Demands {
-    /// The token was not exchanged before (an exchange uses its `jti` up).
-    pub one_time: bool,
-    /// The token's issuer answers that the token is still active.
-    pub still_active: bool,
-}
-
-impl Demands {
-    /// From the fewest demands to the most. Earlier entries are preferred.
-    pub const ALL: [Self; 4] = [
-        Self { one_time: false, still_active: false },
-        Self { one_time: false, still_active: true },
-        Self { one_time: true, still_active: false },
-        Self { one_time: true, still_active: true },
-    ];
-
-    /// Whether a token that meets `other` also meets these demands.
-    pub fn within(self, other: Self) -> bool {
-        (other.one_time || !self.one_time) && (other.still_active || !self.still_active)
     }
 }
 
@@ -291,7 +246,7 @@ impl Default for TokenRules {
         Self {
             lifetime: SignedDuration::from_mins(5),
             within_subject: true,
-            claims: Names::Listed(BTreeSet::new()),
+            claims: Names::default(),
             set: BTreeMap::new(),
             may_act: None,
             profile: Profile::default(),
@@ -325,43 +280,5 @@ pub enum SubjectRule {
     Keep,
 }
 
-/// How the answer to an exchange is made, in the order of what it can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Issuance {
-    /// The identity provider exchanges; its answer is checked and passed on.
-    Forward,
-    /// The identity provider exchanges; Cambio checks its answer, narrows it and signs it again.
-    Reissue,
-    /// A foreign token becomes an assertion for the identity provider (RFC 7523), the token that the assertion gives is
-    /// exchanged, and Cambio checks the answer, narrows it and signs it again.
-    Translate,
-    /// Cambio issues, without the identity provider.
-    Mint,
-}
-
-impl Issuance {
-    /// The name in configuration and audit.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Reissue => "reissue",
-            Self::Translate => "translate",
-            Self::Mint => "mint",
-        }
-    }
-
-    /// Whether the issuance exchanges the realm's own tokens (`own`), or foreign tokens. The identity provider
-    /// exchanges its own tokens only (RFC 8693), and its grant takes foreign tokens only (RFC 7523).
-    pub fn takes(self, own: bool) -> bool {
-        match self {
-            Self::Forward | Self::Reissue => own,
-            Self::Translate => !own,
-            Self::Mint => true,
-        }
-    }
-
-    /// Whether Cambio signs the token that is handed out.
-    pub fn signs(self) -> bool {
-        self != Self::Forward
-    }
-}
+#[cfg(test)]
+mod tests;

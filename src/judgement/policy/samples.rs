@@ -28,7 +28,7 @@ pub(crate) fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 pub(crate) fn listed(names: &[&str]) -> Names {
-    Names::Listed(set(names))
+    Names::Listed(Arc::new(set(names)))
 }
 
 pub(crate) fn object(value: Value) -> Map<String, Value> {
@@ -63,7 +63,7 @@ pub(crate) fn audience(name: &str, permissions: Vec<Permission>) -> Audience {
         name: name.to_owned(),
         owner: "payments-team".to_owned(),
         resources: set(&[&format!("https://{name}.example.org")]),
-        permissions,
+        permissions: permissions.into(),
         roles: RoleRules { own: true, ..RoleRules::default() },
         token: TokenRules {
             lifetime: SignedDuration::from_mins(5),
@@ -76,8 +76,7 @@ pub(crate) fn audience(name: &str, permissions: Vec<Permission>) -> Audience {
 }
 
 pub(crate) fn policy(audiences: impl IntoIterator<Item = Audience>) -> Policy {
-    let audiences = audiences.into_iter().map(|audience| (audience.name.clone(), Arc::new(audience))).collect();
-    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }
+    Policy { realms: BTreeMap::from([("corp".to_owned(), audiences.into_iter().collect())]), ..Policy::default() }
 }
 
 /// What front-end-app asks for.

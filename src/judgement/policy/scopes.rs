@@ -4,8 +4,6 @@
 //! nothing: for the realm's own tokens it means the scope of the subject token. `"*"` never means [`OFFLINE`], which must be
 //! listed by name.
 
-use std::collections::BTreeSet;
-
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 
@@ -30,7 +28,7 @@ pub(super) struct Offer<'a> {
 impl Scopes {
     /// No scope token.
     pub fn none() -> Self {
-        Self::from(Names::Listed(BTreeSet::new()))
+        Self::from(Names::default())
     }
 
     /// Whether `token` is permitted.
@@ -78,7 +76,7 @@ impl<'a> Offer<'a> {
         match (self.names, self.held) {
             (Names::Any, Some(held)) => {
                 let held = held.iter().filter(|token| *token != OFFLINE).map(str::to_owned);
-                Scopes::from(Names::Listed(held.collect()))
+                Scopes::from(Names::listed(held))
             }
             (names, _) => Scopes::from(names.clone()),
         }

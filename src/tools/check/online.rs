@@ -116,7 +116,7 @@ fn named<'c>(realm: &Realm, audiences: &'c BTreeMap<String, Arc<Audience>>) -> B
                 for client in clients.iter().filter(|client| realm.clients.methods(client).is_none()) {
                     let place = format!("audience {}: permissions[{index}]", audience.name);
                     let places = named.entry(client).or_default();
-                    if !places.contains(&place) {
+                    if places.last() != Some(&place) {
                         places.push(place);
                     }
                 }

@@ -89,7 +89,7 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
             name: file.audience.clone(),
             owner: file.owner.trim().to_owned(),
             resources: file.resources.iter().cloned().collect(),
-            permissions: permissions?,
+            permissions: permissions?.into(),
             roles: roles?,
             token: token?,
             issuance: file.issuance.into(),
@@ -119,7 +119,7 @@ fn foreign<'p>(permissions: &'p [Permission], own: &str) -> BTreeSet<&'p String>
         Names::Listed(names) => Some(names),
         Names::Any => None,
     });
-    listed.flatten().filter(|name| *name != own).collect()
+    listed.flat_map(|names| names.iter()).filter(|name| *name != own).collect()
 }
 
 /// The subjects of minted tokens: `mapped` needs a mapping for each issuer, and `keep` a warning.
@@ -186,7 +186,7 @@ fn token(
     }
     let claims_at = at.field("claims");
     let claims = if file.claims.is_empty() {
-        Some(Names::Listed(BTreeSet::new()))
+        Some(Names::default())
     } else {
         names(&file.claims, "every claim of the realm's own tokens", &claims_at)
     };

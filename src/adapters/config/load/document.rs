@@ -69,7 +69,7 @@ pub(super) fn parse<T: Written>(
             return Err(None);
         }
     };
-    environment::expand(&mut tree, "", env, report);
+    environment::expand(&mut tree, env, report);
     T::complete(&mut tree);
     if !shape::check(&mut tree, schema, report) {
         return Err(Some(tree));

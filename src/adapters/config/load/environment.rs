@@ -1,6 +1,8 @@
 //! `${NAME}` in text.
 
-use super::problem::{ProblemList, join};
+use std::fmt::Write as _;
+
+use super::problem::ProblemList;
 use super::tree::{Node, Value};
 
 /// Where Cambio looks up `${NAME}`.
@@ -32,8 +34,15 @@ impl Environment for () {
 ///
 /// Without an environment, `${NAME}` is a problem. This holds for audience files: they belong to other teams, and the
 /// environment holds the platform's secrets.
-pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, report: &ProblemList) {
+pub(super) fn expand(tree: &mut Node, env: Option<&dyn Environment>, report: &ProblemList) {
+    expand_below(tree, &mut String::new(), env, report);
+}
+
+/// `key` is the full key of the value.
+fn expand_below(node: &mut Node, key: &mut String, env: Option<&dyn Environment>, report: &ProblemList) {
+    let parent = key.len();
     match &mut node.value {
+        Value::Text(text) if !text.contains("${") => {}
         Value::Text(text) => match expand_text(text, env) {
             Ok((expanded, from_environment)) => {
                 *text = expanded;
@@ -46,12 +55,20 @@ pub(super) fn expand(node: &mut Node, key: &str, env: Option<&dyn Environment>, 
         },
         Value::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                expand(item, &format!("{key}[{index}]"), env, report);
+                // Writing into a text does not fail.
+                let _ = write!(key, "[{index}]");
+                expand_below(item, key, env, report);
+                key.truncate(parent);
             }
         }
         Value::Map(entries) => {
             for (name, value) in entries {
-                expand(value, &join(key, &name.text), env, report);
+                if parent > 0 {
+                    key.push('.');
+                }
+                key.push_str(&name.text);
+                expand_below(value, key, env, report);
+                key.truncate(parent);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

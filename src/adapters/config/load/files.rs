@@ -66,24 +66,33 @@ pub(in crate::adapters::config) fn read_audience(
     folder: &Path,
     path: &Path,
 ) -> Result<Zeroizing<Vec<u8>>, UnreadableFile> {
-    if !stays_in(folder, path) {
+    let limit = tree::MAX_BYTES as u64;
+    // Most files are no links: such a file is where its path says, and nobody has to follow the path from the root.
+    let read = if fs::symlink_metadata(path).is_ok_and(|data| data.is_file()) {
+        read_opened(path, OFlags::NOFOLLOW, limit)
+    } else if stays_in(folder, path) {
+        read_at_most(path, limit)
+    } else {
         return Err(UnreadableFile::LeadsOut);
-    }
-    let read = read_at_most(path, tree::MAX_BYTES as u64);
+    };
     read.map_err(|error| UnreadableFile::Failed(fs::read_dir(path).err().filter(|_| path.is_dir()).unwrap_or(error)))
 }
 
 fn read_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let regular = |data: &fs::Metadata| {
-        let error = || io::Error::new(ErrorKind::InvalidInput, "not a regular file");
-        data.is_file().then_some(()).ok_or_else(error)
-    };
-    // Opening a device can have effects, and opening a pipe waits for a writer: whoever owns the file could put a pipe in
-    // its place after the first look.
+    // Opening a device can have effects, and opening a pipe waits for a writer.
     regular(&fs::metadata(path)?)?;
-    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    regular(&file.metadata()?)?;
-    let mut bytes = Zeroizing::new(Vec::new());
+    read_opened(path, OFlags::empty(), limit)
+}
+
+/// Reads a path that was a regular file a moment ago. Whoever owns the file could have put a pipe or a link in its place.
+fn read_opened(path: &Path, flags: OFlags, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let flags = (OFlags::NONBLOCK | flags).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let data = file.metadata()?;
+    regular(&data)?;
+    // A file that grows is read to its end all the same. Growing leaves copies behind that nobody wipes.
+    let size = usize::try_from(data.len().min(limit)).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {} MiB", limit >> 20)));
@@ -91,34 +100,67 @@ fn read_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// The audience files of a folder and of the folders in it, in the order of their paths: what is for [`is_audience_file`]. A
-/// folder with the name of a file is among them: a container runtime makes one if the file that it should mount is missing,
-/// and reading the folder says so. A folder that can't be listed is among them for the same reason. Links to folders are not
-/// followed: a mounted `ConfigMap` has the links `..data` to its versions.
+fn regular(data: &fs::Metadata) -> io::Result<()> {
+    let error = || io::Error::new(ErrorKind::InvalidInput, "not a regular file");
+    data.is_file().then_some(()).ok_or_else(error)
+}
+
+/// The audience files of a folder.
+#[derive(Debug, Default)]
+pub(in crate::adapters::config) struct Listing {
+    /// The files, in no order.
+    pub(in crate::adapters::config) files: Vec<PathBuf>,
+    /// Folders in the folder that can't be listed. Nobody knows which files are there.
+    pub(in crate::adapters::config) hidden: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// Whether a file may be in a folder that can't be listed.
+    pub(in crate::adapters::config) fn hides(&self, path: &Path) -> bool {
+        self.hidden.iter().any(|folder| path.starts_with(folder))
+    }
+
+    /// The files in the order of their paths. A folder that can't be listed stands for the files in it.
+    pub(super) fn sorted(self, folder: &Path) -> Vec<PathBuf> {
+        let start = folder.as_os_str().len();
+        let mut all = self.files;
+        all.extend(self.hidden);
+        // Comparing paths part by part is slow, and all of them begin alike.
+        let key = |path: &PathBuf| {
+            let below = path.as_os_str().as_encoded_bytes().get(start..).unwrap_or_default();
+            below.iter().map(|byte| if *byte == b'/' { 0 } else { *byte }).collect::<Vec<_>>()
+        };
+        all.sort_by_cached_key(key);
+        all
+    }
+}
+
+/// The audience files of a folder and of the folders in it: what is for [`is_audience_file`]. A folder with the name of a file
+/// is among them: a container runtime makes one if the file that it should mount is missing, and reading the folder says so.
+/// Links to folders are not followed: a mounted `ConfigMap` has the links `..data` to its versions.
 ///
 /// # Errors
 /// The folder itself can't be listed.
-pub(in crate::adapters::config) fn audience_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+pub(in crate::adapters::config) fn audience_files(folder: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::default();
     let mut folders = vec![fs::read_dir(folder)?];
     while let Some(entries) = folders.pop() {
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
             if has_audience_name(&path) {
-                files.push(path);
+                listing.files.push(path);
             } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_hidden(&path) {
                 match fs::read_dir(&path) {
                     Ok(entries) => folders.push(entries),
                     // It was removed a moment ago.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    Err(_) => files.push(path),
+                    Err(_) => listing.hidden.push(path),
                 }
             }
         }
     }
-    files.sort();
-    Ok(files)
+    Ok(listing)
 }
 
 /// Whether a path below the folder is for an audience file: `*.yaml` or `*.yml`, and neither the file's name nor that of a

@@ -1,14 +1,17 @@
 //! The audience files of the folder, together. A mistake in a file harms no audience but the file's own.
 
+mod before;
 mod claims;
+mod read;
 mod version;
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::version::{AudienceFile, Version, VersionReader};
+pub use self::before::Before;
+use self::read::read_all;
+use self::version::{AudienceFile, Ground, Version, VersionReader};
 use super::audience::Main;
 use super::document::ReadDocument;
 use super::files;
@@ -28,15 +31,6 @@ pub(super) struct ReadPolicy {
     pub(super) files: AudienceFiles,
 }
 
-/// What was in force before.
-#[derive(Clone, Copy)]
-pub struct Before<'a> {
-    /// The audience files. Their versions stay in force if the files are broken now.
-    pub files: &'a AudienceFiles,
-    /// Audience files that somebody may still write to. They stay as they were.
-    pub unsettled: &'a BTreeSet<PathBuf>,
-}
-
 /// `cambio.yaml`, as far as it could be read (`document`) and checked (`config`).
 #[derive(Clone, Copy)]
 pub(super) struct MainFile<'a> {
@@ -48,7 +42,7 @@ pub(super) struct MainFile<'a> {
 /// Reads the audience files in `folder`. Checks that refer to `cambio.yaml` are left out if it could not be read or checked.
 /// If a file is broken, its version in `before` stays in force, as long as `cambio.yaml` still allows it.
 pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, before: Before<'_>, report: &ProblemList) -> ReadPolicy {
-    let Before { files: last, unsettled } = before;
+    let last = before.files;
     let mut read = ReadPolicy::default();
     if let Some(config) = main_file.config {
         let mapped = config.issuers.values().filter_map(|one| Some((one.name.clone(), one.username.clone()?)));
@@ -60,8 +54,10 @@ pub(super) fn policy(folder: &Path, main_file: MainFile<'_>, before: Before<'_>,
     };
     let paths = audience_paths(folder, main_file, last, report);
     let judged_with = main_file.config.map(|config| config.hash.as_str());
-    let reader = VersionReader { folder, main, schema: schema::audience(), last, judged_with, unsettled, report };
-    let mut files: Vec<_> = paths.into_iter().filter_map(|path| reader.read(path)).collect();
+    let schema = schema::audience();
+    let ground = Ground::new(folder, main, &schema, before, judged_with);
+    let mut files = read_all(&ground, paths, before.serving, report);
+    let reader = VersionReader { ground: &ground, report };
     for file in files.iter_mut().filter(|file| file.fresh.is_none()) {
         reader.fall_back(file);
     }
@@ -94,7 +90,7 @@ impl ReadPolicy {
         let Version { bytes, hash, placed, names, warnings } = version;
         let audience = Arc::clone(&placed.audience);
         self.files.in_force.insert(path, AudienceVersion { bytes, hash, names, audience, warnings });
-        self.policy.realms.entry(placed.realm).or_default().insert(placed.audience.name.clone(), placed.audience);
+        self.policy.realms.entry(placed.realm).or_default().insert(placed.audience);
     }
 }
 
@@ -110,7 +106,7 @@ fn listing(folder: &Path, read: &ReadPolicy) -> String {
 }
 
 fn audience_paths(folder: &Path, main: MainFile<'_>, last: &AudienceFiles, report: &ProblemList) -> Vec<PathBuf> {
-    let found = files::audience_files(folder);
+    let found = files::audience_files(folder).map(|listing| listing.sorted(folder));
     let Some(document) = main.document else { return found.unwrap_or_default() };
     let at = At::root(&document.tree, report).field("audiences");
     let shown = folder.display();
@@ -136,3 +132,6 @@ fn audience_paths(folder: &Path, main: MainFile<'_>, last: &AudienceFiles, repor
     }
     found.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

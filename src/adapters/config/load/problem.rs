@@ -1,11 +1,13 @@
 //! Problems and warnings, collected with their places: one run names them all.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::tree::{Location, Node};
 use crate::adapters::config::problem::Problem;
+use crate::judgement::expression::{Expression, ExpressionError, Other};
 
 /// Problems, warnings and the files that were read.
 #[derive(Debug, Default)]
@@ -20,6 +22,11 @@ pub(super) struct ProblemList {
     pub(super) files: RefCell<BTreeMap<PathBuf, Option<String>>>,
     /// The files among them that hold no secret.
     pub(super) documents: RefCell<BTreeSet<PathBuf>>,
+    /// Sets of names in what was checked. Thousands of permissions list the same few.
+    names: RefCell<HashSet<Arc<BTreeSet<String>>>>,
+    /// What was compiled, by its source and its further variables. Compiling takes long, and many permissions have one
+    /// condition.
+    expressions: RefCell<HashMap<String, Vec<(Vec<Other>, Expression)>>>,
 }
 
 /// The result of a check, with the problems and warnings that the check found.
@@ -35,6 +42,19 @@ impl ProblemList {
         self.problems.borrow_mut().push(self.entry(place, key, message.into()));
     }
 
+    /// An empty list. Relative paths start from `base`.
+    pub(super) fn below(base: &Path) -> Self {
+        Self { base: base.to_owned(), ..Self::default() }
+    }
+
+    /// Adds what another list found.
+    pub(super) fn absorb(&self, other: Self) {
+        self.problems.borrow_mut().extend(other.problems.into_inner());
+        self.warnings.borrow_mut().extend(other.warnings.into_inner());
+        self.files.borrow_mut().extend(other.files.into_inner());
+        self.documents.borrow_mut().extend(other.documents.into_inner());
+    }
+
     fn entry(&self, place: Location, key: &str, message: String) -> Problem {
         let file = self.file.borrow().clone();
         Problem { file, line: place.line, column: place.column, key: key.to_owned(), message }
@@ -45,6 +65,31 @@ impl ProblemList {
         let (problems, warnings) = (self.problems.take(), self.warnings.take());
         let result = check();
         Apart { result, problems: self.problems.replace(problems), warnings: self.warnings.replace(warnings) }
+    }
+
+    /// The set, once for all who list the same names.
+    pub(super) fn shared(&self, set: BTreeSet<String>) -> Arc<BTreeSet<String>> {
+        let mut known = self.names.borrow_mut();
+        if let Some(shared) = known.get(&set) {
+            return Arc::clone(shared);
+        }
+        let shared = Arc::new(set);
+        known.insert(Arc::clone(&shared));
+        shared
+    }
+
+    /// The compiled expression. What it gives depends on nothing but its source and the variables.
+    pub(super) fn compiled(&self, source: &str, others: &[Other]) -> Result<Expression, ExpressionError> {
+        let known = |known: &Vec<(Vec<Other>, Expression)>| {
+            known.iter().find(|(about, _)| about == others).map(|(_, compiled)| compiled.clone())
+        };
+        if let Some(compiled) = self.expressions.borrow().get(source).and_then(known) {
+            return Ok(compiled);
+        }
+        let compiled = Expression::compile_about(source, others)?;
+        let entry = (others.to_vec(), compiled.clone());
+        self.expressions.borrow_mut().entry(source.to_owned()).or_default().push(entry);
+        Ok(compiled)
     }
 
     /// `path` as a file of this configuration.

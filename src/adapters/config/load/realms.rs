@@ -127,9 +127,11 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
     let clients = clients::clients(file, &RouteTable::token_paths(place), &main.issuers, at);
     let refresh_tokens = at.optional("refreshTokens", file.refresh_tokens.as_ref(), refresh_tokens);
     if file.directory.is_none() && file.refresh_tokens.as_ref().is_some_and(|tokens| tokens.keep_sessions) {
-        at.field("refreshTokens")
-            .field("keepSessions")
-            .problem("needs `directory`: Cambio's own client keeps sessions");
+        at.field("refreshTokens").field("keepSessions").problem(if file.endpoints.is_some() {
+            "needs `directory`, which a realm with `endpoints` can't have: remove keepSessions"
+        } else {
+            "needs `directory`: Cambio's own client keeps sessions"
+        });
     }
     let doors = doors(&file.doors, &at.field("doors"));
     let (rate_limits, client_lockout) = (rate_limits(file), client_lockout(file));

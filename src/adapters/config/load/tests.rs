@@ -349,7 +349,7 @@ proptest! {
             let end = (at + cut).min(good.len());
             folder.write(name, format!("{}{insert}{}", &good[..at.min(good.len())], &good[end.max(at.min(good.len()))..]));
         }
-        let (result, sources) = attempt(&folder.path("cambio.yaml"), &TestEnvironment, Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new() });
+        let (result, sources) = attempt(&folder.path("cambio.yaml"), &TestEnvironment, Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new(), look: None, serving: false });
         prop_assert!(sources.files.contains_key(&folder.path("cambio.yaml")));
         match result {
             Ok(config) => prop_assert!(config.audience_files.broken.iter().all(|file| !file.problems.is_empty())),

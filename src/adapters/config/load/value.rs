@@ -52,6 +52,6 @@ pub(super) fn expression_about(source: &str, others: &[Other], at: &At<'_>) -> O
     if source.trim().is_empty() {
         return at.refuse("is empty");
     }
-    let compiled = Expression::compile_about(source, others);
+    let compiled = at.report.compiled(source, others);
     at.ok(compiled.map_err(|error| format!("does not compile: {}", error.to_string().replace('\n', " "))))
 }

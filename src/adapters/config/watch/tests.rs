@@ -146,7 +146,7 @@ fn follows_the_files_of_a_failed_attempt() {
     let (outcome, sources) = attempt(
         &folder.path("cambio.yaml"),
         &TestEnvironment,
-        Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new() },
+        Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new(), look: None, serving: false },
     );
     assert!(outcome.is_err());
     watch.follow(sources);
@@ -217,4 +217,38 @@ fn sees_folders_in_the_folder() {
     fs::create_dir_all(folder.path("audiences/.team")).unwrap();
     folder.write("audiences/.team/a.yaml", AUDIENCE);
     assert!(!sees(&mut watch), "a hidden folder");
+}
+
+/// At rest, a look asks for the stamps alone; whatever changes them is seen.
+#[test]
+fn a_look_at_rest_sees_every_change() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.path("audiences/team")).unwrap();
+    folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE).write("audiences/team/b.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    let later = || now() + jiff::SignedDuration::from_secs(10);
+    assert_eq!(watch.look(later()), None);
+    assert!(watch.is_even && watch.is_as_seen(), "nothing changed");
+    let changes: [(&str, fn(&Folder)); 5] = [
+        ("a file changes", |folder| {
+            folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
+        }),
+        ("a file comes", |folder| {
+            folder.write("audiences/c.yaml", AUDIENCE);
+        }),
+        ("a file goes", |folder| fs::remove_file(folder.path("audiences/c.yaml")).unwrap()),
+        ("a file takes another's place", |folder| {
+            fs::rename(folder.path("audiences/a.yaml"), folder.path("audiences/d.yaml")).unwrap();
+        }),
+        ("the platform's file changes", |folder| {
+            folder.write("cambio.yaml", format!("{MAIN}# another\n"));
+        }),
+    ];
+    for (name, change) in changes {
+        change(&folder);
+        assert!(!watch.is_as_seen(), "{name}");
+        assert!(watch.look(later()).is_some(), "{name}");
+        assert_eq!(watch.look(later()), None, "{name}");
+        assert!(watch.is_even && watch.is_as_seen(), "{name}");
+    }
 }

@@ -1,7 +1,8 @@
 //! Which permissions of one audience apply to a request.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 use super::context::{DecisionContext, GrantedScope};
 use super::missing::Missing;
 use super::reach::{Reach, reach};
-use crate::judgement::expression::{Expression, Other, Scene, Variables};
+use crate::judgement::expression::{Expression, ExpressionError, Other, Scene, Variables};
 use crate::judgement::policy::delegation;
 use crate::judgement::policy::model::{Audience, Demands, Issuance, Permission};
 use crate::judgement::policy::roles::terms::{RoleSubject, RoleTerms};
@@ -47,7 +48,7 @@ pub(super) struct Evaluation<'a> {
     /// The permissions that cover the request, scope aside.
     covering: Vec<ApplicablePermission<'a>>,
     /// For each of them, in the same order, what the expressions say that do not look at the scope.
-    settled: Vec<Result<(), Unmet>>,
+    settled: Vec<Result<(), Unmet<'a>>>,
     /// How far a permission covers the request at most, and the position of the first that does.
     furthest: Reach,
     position_of_furthest: usize,
@@ -62,13 +63,21 @@ pub(super) struct ScopedExpressions<'s, 'a: 's> {
     scene: OnceCell<Scene<'s>>,
     /// About an impersonated user.
     impersonated: OnceCell<Scene<'s>>,
+    /// What conditions gave in this scene, by their source: many permissions can have one condition.
+    given: RefCell<HashMap<&'a str, Result<bool, ExpressionError>>>,
 }
 
-/// Why the conditions of a permission do not hold.
+/// Why the conditions of a permission do not hold. There can be thousands, and only one becomes a text.
 #[derive(Clone)]
-struct Unmet {
+struct Unmet<'a> {
     reason: Reason,
-    text: String,
+    /// The key of the condition.
+    key: &'static str,
+    /// The permission's position.
+    position: usize,
+    condition: &'a Expression,
+    /// Why the condition could not be evaluated.
+    error: Option<ExpressionError>,
 }
 
 impl<'a> AudienceOffer<'_, 'a> {
@@ -118,12 +127,13 @@ impl<'a> Evaluation<'a> {
             covering: Vec::new(),
             settled: Vec::new(),
             furthest: Reach::Client,
-            position_of_furthest: 0,
+            // Every permission reaches so far.
+            position_of_furthest: usize::from(!audience.permissions.is_empty()),
         };
         let expressions = evaluation.expressions(GrantedScope::Open);
-        for (permission, position) in audience.permissions.iter().zip(1..) {
+        for (position, permission) in audience.permissions.of_client(context.request.client) {
             let reach = reach(context, audience, permission);
-            if evaluation.position_of_furthest == 0 || evaluation.furthest < reach {
+            if evaluation.furthest < reach {
                 (evaluation.furthest, evaluation.position_of_furthest) = (reach, position);
             }
             if reach < Reach::Covers {
@@ -148,7 +158,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn offer(&self, scope: GrantedScope<'_>) -> Result<AudienceOffer<'_, 'a>, Refusal> {
         let expressions = self.expressions(scope);
         let mut applied: Vec<ApplicablePermission<'a>> = Vec::new();
-        let mut unmet: Option<Unmet> = None;
+        let mut unmet: Option<Unmet<'a>> = None;
         for (one, settled) in self.covering.iter().zip(&self.settled) {
             let holds = match settled {
                 Err(unmet) => Err(Cow::Borrowed(unmet)),
@@ -176,7 +186,7 @@ impl<'a> Evaluation<'a> {
         }
         let impossible = uncovered(&self.covering);
         match unmet {
-            Some(unmet) if impossible.is_empty() => Err(self.audience.refuse(unmet.reason, &unmet.text)),
+            Some(unmet) if impossible.is_empty() => Err(self.audience.refuse(unmet.reason, &expressions.why(&unmet))),
             _ => {
                 let missing = if impossible.is_empty() { beyond } else { impossible };
                 Err(self.scope_not_permitted(&missing, self.position_of_furthest))
@@ -241,13 +251,14 @@ impl<'a> Evaluation<'a> {
     /// The variables of expressions if this scope is granted.
     pub(super) fn expressions<'s>(&self, scope: GrantedScope<'s>) -> ScopedExpressions<'s, 'a> {
         let (scene, impersonated) = (OnceCell::new(), OnceCell::new());
-        ScopedExpressions { context: self.context, audience: self.audience, scope, scene, impersonated }
+        let given = RefCell::default();
+        ScopedExpressions { context: self.context, audience: self.audience, scope, scene, impersonated, given }
     }
 
     fn scope_not_permitted(&self, missing: &[String], position: usize) -> Refusal {
         let offline = missing.iter().any(|scope| scope == OFFLINE);
         let reason = if offline { Reason::OfflineNotPermitted } else { Reason::ScopeNotPermitted };
-        let listed = self.audience.permissions.iter().flat_map(|permission| permission.scopes.listed());
+        let listed = self.audience.permissions.iter().flat_map(|permission| permission.scopes.written());
         let meant = missing.first().map(|scope| did_you_mean(scope, listed)).unwrap_or_default();
         let text = format!("add [{}] to scopes of permission {position}{meant}", missing.join(", "));
         self.audience.refuse(reason, &text)
@@ -256,11 +267,11 @@ impl<'a> Evaluation<'a> {
 
 impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
     /// Whether the expressions of a permission that look at the scope are true, as far as the scope is known.
-    pub(super) fn allows(&self, one: &ApplicablePermission<'_>) -> bool {
+    pub(super) fn allows(&self, one: &ApplicablePermission<'a>) -> bool {
         self.holds(one).is_ok()
     }
 
-    fn holds(&self, one: &ApplicablePermission<'_>) -> Result<(), Unmet> {
+    fn holds(&self, one: &ApplicablePermission<'a>) -> Result<(), Unmet<'a>> {
         self.check(one.permission, one.position, |expression| expression.looks_at_scopes() && self.knows(expression))
     }
 
@@ -272,25 +283,19 @@ impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
     /// Whether those of the permission's expressions are true that `are_checked` selects.
     fn check(
         &self,
-        permission: &Permission,
+        permission: &'a Permission,
         position: usize,
         are_checked: impl Fn(&Expression) -> bool,
-    ) -> Result<(), Unmet> {
-        let check = |condition: &Expression, key: &str, reason: Reason| {
+    ) -> Result<(), Unmet<'a>> {
+        let check = |condition: &'a Expression, key: &'static str, reason: Reason| {
             if !are_checked(condition) {
                 return Ok(());
             }
-            let source = condition.source();
-            match condition.holds_in(self.scene()) {
+            match self.value(condition) {
                 Ok(true) => Ok(()),
-                Ok(false) => {
-                    let granted = self.granted(condition);
-                    let text = format!("the {key} of permission {position} does not hold{granted}: {source}");
-                    Err(Unmet { reason, text })
-                }
+                Ok(false) => Err(Unmet { reason, key, position, condition, error: None }),
                 Err(error) => {
-                    let text = format!("the {key} of permission {position} can't be evaluated ({error}): {source}");
-                    Err(Unmet { reason: Reason::ConditionFailed, text })
+                    Err(Unmet { reason: Reason::ConditionFailed, key, position, condition, error: Some(error) })
                 }
             }
         };
@@ -306,6 +311,29 @@ impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
             check(&rule.whom, "impersonation.whom", Reason::ImpersonationNotPermitted)?;
         }
         Ok(())
+    }
+
+    /// The value of a condition, which is evaluated once.
+    fn value(&self, condition: &'a Expression) -> Result<bool, ExpressionError> {
+        if let Some(given) = self.given.borrow().get(condition.source()) {
+            return given.clone();
+        }
+        let value = condition.holds_in(self.scene());
+        self.given.borrow_mut().insert(condition.source(), value.clone());
+        value
+    }
+
+    /// Why a condition does not hold.
+    fn why(&self, unmet: &Unmet<'_>) -> String {
+        let Unmet { key, position, condition, error, .. } = unmet;
+        let source = condition.source();
+        match error {
+            None => {
+                let granted = self.granted(condition);
+                format!("the {key} of permission {position} does not hold{granted}: {source}")
+            }
+            Some(error) => format!("the {key} of permission {position} can't be evaluated ({error}): {source}"),
+        }
     }
 
     /// For which scope the condition was evaluated, where that matters.
@@ -344,7 +372,7 @@ impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
     }
 }
 
-impl Unmet {
+impl Unmet<'_> {
     /// A condition that is false says more than a condition that can't be evaluated.
     fn says_more_than(&self, old: &Self) -> bool {
         old.reason == Reason::ConditionFailed && self.reason != old.reason

@@ -38,7 +38,7 @@ struct Chosen<'o, 'a> {
     permission: &'o ApplicablePermission<'a>,
 }
 
-impl Search<'_, '_, '_> {
+impl<'a> Search<'_, '_, 'a> {
     /// Chooses one permission of each audience that can be used for the issuance, so that all of them hold.
     fn start(&mut self) -> bool {
         let offer = self.chosen.len();
@@ -90,7 +90,7 @@ impl Search<'_, '_, '_> {
         let granted = self.granted();
         let scope = GrantedScope::Exactly(&granted);
         let expressions: Vec<_> = self.offers.iter().map(|offer| offer.evaluation.expressions(scope)).collect();
-        let allows = |one: &Chosen<'_, '_>| {
+        let allows = |one: &Chosen<'_, 'a>| {
             expressions.get(one.offer).is_some_and(|of_audience| of_audience.allows(one.permission))
         };
         self.chosen.iter().all(allows)

@@ -19,7 +19,7 @@ impl Missing<'_> {
         let request = self.context.request;
         let (reason, text) = match reach {
             Reach::Client => {
-                let clients = self.audience.permissions.iter().flat_map(|permission| permission.clients.listed());
+                let clients = self.audience.permissions.iter().flat_map(|permission| permission.clients.written());
                 let meant = did_you_mean(request.client, clients);
                 (Reason::ClientNotPermitted, format!("add a permission with clients: [{}]{meant}", request.client))
             }

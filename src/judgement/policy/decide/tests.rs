@@ -11,6 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::judgement::expression::{Expression, Other};
 use crate::judgement::policy::model::{Issuance, Permission, RoleMapping, RoleSource};
+use crate::judgement::policy::permissions::Permissions;
 use crate::judgement::policy::samples::{audience, listed, now, object, permission, policy, request, set};
 use crate::judgement::policy::scopes::Scopes;
 
@@ -186,7 +187,7 @@ fn several_audiences_all_agree_and_the_contract_suits_each() {
     assert_eq!(contract.binding, Some(binding.clone()));
     assert_eq!(contract.roles.iter().map(|terms| terms.audience.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 
-    b.permissions.clear();
+    b.permissions = Permissions::default();
     let refusal = decide(&policy([a, b]), "corp", &request, now()).unwrap_err();
     assert_eq!(refusal.reason, Reason::ClientNotPermitted);
     assert!(refusal.detail.starts_with("audiences file of b "), "{}", refusal.detail);

@@ -176,13 +176,13 @@ fn who_acts_and_who_may_is_in_every_token() {
         let mut target = minting();
         target.token.claims = Names::Any;
         target.permissions[0].requested_tokens.insert(kind);
-        target.permissions[0].delegation = Some(Delegation {
+        target.permissions[0].delegation = Some(Box::new(Delegation {
             actor: ActorRule::Forbidden,
             issuers: listed(&[]),
             condition: None,
             without_may_act: false,
             depth: 1,
-        });
+        }));
         let partner = "https://login.partner.example";
         for (own, iss, act) in
             [(true, ISSUER, json!({"sub": "a"})), (false, partner, json!({"sub": "a", "iss": partner}))]

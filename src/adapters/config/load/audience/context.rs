@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::realm::Realm;
-use crate::adapters::config::load::problem::At;
+use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::judgement::dialect::Dialect;
 use crate::judgement::policy::model::Issuance;
 use crate::words::oauth::names::Names;
@@ -39,8 +39,8 @@ impl Home<'_> {
     }
 
     /// The realm as the only issuer.
-    pub(super) fn alone(&self) -> Names {
-        Names::Listed(BTreeSet::from([self.name.to_owned()]))
+    pub(super) fn alone(&self, report: &ProblemList) -> Names {
+        Names::Listed(report.shared(BTreeSet::from([self.name.to_owned()])))
     }
 }
 
@@ -130,7 +130,7 @@ pub(super) fn names(list: &[String], everything: &str, at: &At<'_>) -> Option<Na
         at.warning(format!("\"*\": {everything}"));
         return Some(Names::Any);
     }
-    Some(Names::Listed(list.iter().cloned().collect()))
+    Some(Names::Listed(at.report.shared(list.iter().cloned().collect())))
 }
 
 /// The subject issuers of a permission: issuers that the realm trusts and whose tokens the issuance exchanges.
@@ -157,7 +157,7 @@ fn by_default(issuance: Issuance, home: Home<'_>, at: &At<'_>) -> Option<Names> 
         let issuers = home.subject_issuers();
         return at.refuse(format!("the default is the realm itself, but {issuers} does not name {own}"));
     }
-    Some(home.alone())
+    Some(home.alone(at.report))
 }
 
 fn listed(list: &[String], issuance: Issuance, home: Home<'_>, at: &At<'_>) -> Option<Names> {
@@ -189,5 +189,5 @@ fn everyone(issuance: Issuance, home: Home<'_>, at: &At<'_>) -> Option<Names> {
             "means nobody: {issuance} exchanges {tokens} tokens, and {issuers} has no issuer of such tokens"
         ));
     }
-    Some(Names::Listed(all))
+    Some(Names::Listed(at.report.shared(all)))
 }

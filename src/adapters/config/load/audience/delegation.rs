@@ -14,7 +14,7 @@ pub(super) fn delegation(
     issuance: Issuance,
     home: Option<Home<'_>>,
     at: &At<'_>,
-) -> Option<Delegation> {
+) -> Option<Box<Delegation>> {
     if !issuance.signs() {
         at.problem(
             "is not possible with `issuance: forward`: the upstream ignores the actor, so whoever relies on the actor \
@@ -37,24 +37,24 @@ pub(super) fn delegation(
     let issuers = issuers(file.issuers.as_deref(), home, &at.field("issuers"));
     let condition =
         at.optional("condition", file.condition.as_deref(), |source, at| expression_about(source, &[Other::Actor], at));
-    Some(Delegation {
+    Some(Box::new(Delegation {
         actor,
         issuers: issuers?,
         condition: condition?,
         without_may_act: file.without_may_act,
         depth: usize::try_from(file.depth).ok()?,
-    })
+    }))
 }
 
 /// The issuers of actor tokens: issuers that the realm trusts, or the realm itself.
 fn issuers(file: Option<&[String]>, home: Option<Home<'_>>, at: &At<'_>) -> Option<Names> {
     let Some(home) = home else { return names(file?, "every issuer", at) };
-    let Some(list) = file else { return Some(home.alone()) };
+    let Some(list) = file else { return Some(home.alone(at.report)) };
     for (at, name) in at.items(list).filter(|(_, name)| *name != home.name && *name != "*" && !home.trusts(name)) {
         at.problem(format!("{name:?} is not among {}", home.subject_issuers()));
     }
     match names(list, "every issuer", at)? {
-        Names::Any => Some(Names::Listed(home.realm.subject_issuers.iter().cloned().collect())),
+        Names::Any => Some(Names::Listed(at.report.shared(home.realm.subject_issuers.iter().cloned().collect()))),
         listed @ Names::Listed(_) => Some(listed),
     }
 }
@@ -64,7 +64,7 @@ pub(super) fn impersonation(
     context: Context<'_>,
     issuers: Option<&Names>,
     at: &At<'_>,
-) -> Option<Impersonation> {
+) -> Option<Box<Impersonation>> {
     at.warning(
         "whoever fulfils `who` can become any user who fulfils `whom`: the tokens name only the impersonated user, and \
          only the audit line names both",
@@ -85,10 +85,15 @@ pub(super) fn impersonation(
     if context.issuance != Issuance::Mint {
         at.problem("needs `issuance: mint`: the upstream exchanges a token for its own subject only");
     }
-    if !context.directory {
+    if context.home.is_some_and(|home| home.realm.endpoints.is_some()) {
+        let own = context.home.map_or("*", |home| home.name);
+        at.problem(format!(
+            "needs Keycloak's admin API, and realms.{own}.endpoints says that the upstream is not Keycloak: remove impersonation"
+        ));
+    } else if !context.directory {
         at.problem("needs `source: directory` under roles: the subject token has the roles of somebody else");
     }
     let who = expression(&file.who, &at.field("who"));
     let whom = expression_about(&file.whom, &[Other::Requested], &at.field("whom"));
-    Some(Impersonation { who: who?, whom: whom? })
+    Some(Box::new(Impersonation { who: who?, whom: whom? }))
 }

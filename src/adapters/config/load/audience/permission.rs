@@ -20,7 +20,7 @@ pub(super) fn permission(file: &file::Permission, context: Context<'_>, at: &At<
     let clients = names(&file.clients, "every client", &at.field("clients"));
     let issuers = issuers(file.issuers.as_deref(), issuance, home, &at.field("issuers"));
     let scopes = match &file.scopes {
-        None => Some(Names::Listed(BTreeSet::new())),
+        None => Some(Names::default()),
         Some(scopes) => names(scopes, "every scope", &at.field("scopes")),
     };
     if let Some(scopes) = &scopes {
@@ -100,6 +100,10 @@ fn refresh_tokens(context: Context<'_>, issuers: &Names, home: Home<'_>, at: &At
     let own = home.name;
     if !refreshable(context.issuance, issuers.contains(own), context.directory) {
         let message = match context.issuance {
+            Issuance::Mint if home.realm.endpoints.is_some() => {
+                "refresh_token is not possible with minted tokens for the realm's own subjects, because Cambio would not \
+                 notice that a session has ended; give the foreign issuers a permission of their own"
+            }
             Issuance::Mint => {
                 "refresh_token is not possible with minted tokens for the realm's own subjects, because Cambio would not \
                  notice that a session has ended; write `source: directory` under roles, so that Cambio asks Keycloak, or \

@@ -108,7 +108,15 @@ fn directory(file: &file::RoleRules, issuances: &Issuances<'_>, home: Option<Hom
         at.problem("needs `issuance: mint` or `reissue`: otherwise the upstream gives the roles");
     }
     if let Some(home) = home.filter(|home| wanted && home.realm.directory.is_none()) {
-        at.problem(format!("set realms.{}.directory in cambio.yaml", home.name));
+        let name = home.name;
+        at.problem(if home.realm.endpoints.is_some() {
+            format!(
+                "needs Keycloak's admin API, and realms.{name}.endpoints says that the upstream is not Keycloak: write \
+                 `source: token`"
+            )
+        } else {
+            format!("set realms.{name}.directory in cambio.yaml")
+        });
     }
     wanted
 }

@@ -210,7 +210,12 @@ fn a_missing_manifest_is_watched() {
     let (_, sources) = attempt(
         &files.path("cambio.yaml"),
         &(),
-        Before { files: &AudienceFiles::default(), unsettled: &std::collections::BTreeSet::new() },
+        Before {
+            files: &AudienceFiles::default(),
+            unsettled: &std::collections::BTreeSet::new(),
+            look: None,
+            serving: false,
+        },
     );
     assert_eq!(sources.files.get(&files.path("later/keys.yaml")), Some(&None));
 }

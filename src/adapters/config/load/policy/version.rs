@@ -1,11 +1,13 @@
 //! One audience file: the version on disk, and the last good version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::before::Before;
 use crate::adapters::config::file::audience::Audience;
 use crate::adapters::config::load::audience::{self, Main, Placed};
 use crate::adapters::config::load::document::{self, ReadDocument};
@@ -13,7 +15,10 @@ use crate::adapters::config::load::files;
 use crate::adapters::config::load::problem::{At, ProblemList};
 use crate::adapters::config::load::tree::{self, Location, Node, Value};
 use crate::adapters::config::problem::Problem;
-use crate::adapters::config::settings::audience_files::{AudienceFiles, AudienceVersion, Contested};
+use crate::adapters::config::settings::audience_files::{
+    AudienceFiles, AudienceVersion, BrokenAudienceFile, Contested,
+};
+use crate::adapters::config::watch::Digests;
 use crate::judgement::policy::broken::FileNames;
 
 /// Longest name that Cambio reads from a broken file, in bytes: log and audit lines repeat the name.
@@ -85,32 +90,88 @@ impl AudienceFile {
     }
 }
 
-/// Reads and checks versions.
-pub(super) struct VersionReader<'a> {
+/// What versions are checked against.
+pub(super) struct Ground<'a> {
     pub(super) folder: &'a Path,
-    pub(super) main: Main<'a>,
-    pub(super) schema: Json,
+    main: Main<'a>,
+    schema: &'a Json,
     /// What is in force so far.
     pub(super) last: &'a AudienceFiles,
+    broken: HashMap<&'a Path, &'a BrokenAudienceFile>,
     /// SHA-256 of `cambio.yaml`, in hexadecimal, if it is in order.
-    pub(super) judged_with: Option<&'a str>,
+    judged_with: Option<&'a str>,
     /// Files that somebody may still write to: what is in them does not count yet.
-    pub(super) unsettled: &'a BTreeSet<PathBuf>,
-    pub(super) report: &'a ProblemList,
+    unsettled: &'a BTreeSet<PathBuf>,
+    look: Option<&'a Digests>,
 }
 
-impl VersionReader<'_> {
+impl<'a> Ground<'a> {
+    pub(super) fn new(
+        folder: &'a Path,
+        main: Main<'a>,
+        schema: &'a Json,
+        before: Before<'a>,
+        judged_with: Option<&'a str>,
+    ) -> Self {
+        let Before { files: last, unsettled, look, .. } = before;
+        let look = look.and_then(|look| look.of_folder(folder));
+        let broken = last.broken.iter().map(|file| (file.path.as_path(), file)).collect();
+        Self { folder, main, schema, last, broken, judged_with, unsettled, look }
+    }
+
     /// The names of all realms.
     pub(super) fn realms(&self) -> impl Iterator<Item = &str> {
         self.main.realms.into_iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
+}
 
-    /// Reads the version on disk. A file that somebody may still write to is as it was before; `None` if it was not there.
-    pub(super) fn read(&self, path: PathBuf) -> Option<AudienceFile> {
-        if !self.unsettled.contains(&path) {
-            return Some(self.read_now(path));
+/// Reads and checks versions.
+pub(super) struct VersionReader<'a> {
+    pub(super) ground: &'a Ground<'a>,
+    pub(super) report: &'a ProblemList,
+}
+
+impl<'a> Deref for VersionReader<'a> {
+    type Target = Ground<'a>;
+
+    fn deref(&self) -> &Ground<'a> {
+        self.ground
+    }
+}
+
+impl VersionReader<'_> {
+    /// Reads the version on disk, or the versions of a folder that can't be listed. A file that somebody may still write to is
+    /// as it was before, and is left out if it was not there.
+    pub(super) fn read(&self, path: PathBuf) -> Vec<AudienceFile> {
+        if !files::is_audience_file(self.folder, &path) {
+            return self.read_folder(path);
         }
-        let (last, broken) = (self.last.in_force.get(&path), self.last.broken.iter().find(|file| file.path == path));
+        let waits = self.unsettled.contains(&path) || self.look.is_some_and(|look| !look.contains_key(&path));
+        if waits { self.as_before(path) } else { self.read_now(path) }.into_iter().collect()
+    }
+
+    /// The files in a folder that can't be listed are not removed: their last good versions stay in force.
+    fn read_folder(&self, folder: PathBuf) -> Vec<AudienceFile> {
+        let known = self.last.in_force.keys().map(PathBuf::as_path).chain(self.broken.keys().copied());
+        let known: BTreeSet<_> = known.filter(|path| path.starts_with(&folder) && *path != folder).collect();
+        let mut files: Vec<_> = known.into_iter().filter_map(|path| self.read_now(path.to_owned())).collect();
+        self.report.open(&folder);
+        self.report.watch(&folder, None);
+        let error = std::fs::read_dir(&folder).err().map(|error| format!(": {error}")).unwrap_or_default();
+        let in_force = if files.is_empty() {
+            "nothing in it is in force"
+        } else {
+            "the last good versions of the files in it stay in force"
+        };
+        let message = format!("the folder can't be read{error}; {in_force}");
+        let mut file = AudienceFile::new(folder, FileNames::default());
+        file.problems = self.report.apart(|| self.report.problem(Location::default(), "", message)).problems;
+        files.push(file);
+        files
+    }
+
+    fn as_before(&self, path: PathBuf) -> Option<AudienceFile> {
+        let (last, broken) = (self.last.in_force.get(&path), self.broken.get(path.as_path()).copied());
         self.report.documents.borrow_mut().insert(path.clone());
         // The file counts as changed once nobody writes to it any more.
         self.report.watch(&path, last.map(|last| last.hash.clone()));
@@ -126,8 +187,21 @@ impl VersionReader<'_> {
         Some(file)
     }
 
-    fn read_now(&self, path: PathBuf) -> AudienceFile {
+    /// What the look saw. `None` if that is nothing any more, and nothing was there before.
+    fn read_now(&self, path: PathBuf) -> Option<AudienceFile> {
         let report = self.report;
+        let seen = self.look.and_then(|look| look.get(&path));
+        let last = self.last.in_force.get(&path);
+        if let (Some(Some(seen)), Some(last)) = (seen, last)
+            && *seen == last.hash
+        {
+            report.open(&path);
+            report.documents.borrow_mut().insert(path.clone());
+            report.watch(&path, Some(last.hash.clone()));
+            let mut file = AudienceFile::new(path, last.names.clone());
+            self.judge(&mut file, Arc::clone(&last.bytes));
+            return Some(file);
+        }
         report.open(&path);
         report.documents.borrow_mut().insert(path.clone());
         let names = self.names(&path, None);
@@ -139,12 +213,17 @@ impl VersionReader<'_> {
                 let noted = report.apart(|| report.problem(Location::default(), "", error.to_string()));
                 file.problems = noted.problems;
                 file.gone = error.is_gone();
-                return file;
+                return Some(file);
             }
         };
-        report.watch(&file.path, Some(files::sha256(&bytes)));
+        let hash = files::sha256(&bytes);
+        if seen.is_some_and(|seen| seen.as_ref() != Some(&hash)) {
+            // Somebody wrote to the file after the look.
+            return self.as_before(file.path);
+        }
+        report.watch(&file.path, Some(hash));
         self.judge(&mut file, bytes.as_slice().into());
-        file
+        Some(file)
     }
 
     fn judge(&self, file: &mut AudienceFile, bytes: Arc<[u8]>) {
@@ -175,7 +254,7 @@ impl VersionReader<'_> {
 
     /// What the file lost to other files in the last load.
     fn contested(&self, path: &Path) -> Option<&Contested> {
-        self.last.broken.iter().find(|file| file.path == *path)?.contested.as_ref()
+        self.broken.get(path)?.contested.as_ref()
     }
 
     /// Falls back to the last good version, unless the file was removed, or `cambio.yaml` does not allow the version any more.
@@ -207,7 +286,7 @@ impl VersionReader<'_> {
         }
         let report = self.report;
         let checked = report.apart(|| {
-            let document = document::parse::<Audience>(bytes, &self.schema, None, report)?;
+            let document = document::parse::<Audience>(bytes, self.schema, None, report)?;
             let at = At::root(&document.tree, report);
             distinct(&document.file.resources, &at.field("resources"));
             let placed = audience::audience(&document.file, self.main, &at);
@@ -232,7 +311,7 @@ impl VersionReader<'_> {
 
     /// What the tree says of itself, else what was known of the file before.
     fn names(&self, path: &Path, tree: Option<&Node>) -> FileNames {
-        let broken = || self.last.broken.iter().find(|file| file.path == *path).map(|file| &file.names);
+        let broken = || self.broken.get(path).map(|file| &file.names);
         let known = self.last.in_force.get(path).map(|version| &version.names).or_else(broken);
         let Some(tree) = tree else { return known.cloned().unwrap_or_default() };
         let text = |key: &str| match &tree.field(key)?.value {

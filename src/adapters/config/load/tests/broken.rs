@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::adapters::config::settings::audience_files::BrokenAudienceFile;
-use crate::judgement::policy::model::Audience;
+use crate::judgement::policy::model::{Audience, RealmPolicy};
 use crate::words::oauth::names::Names;
 
 /// [`MAIN`] with a key, so that every issuance but for those that need more is possible.
@@ -57,13 +57,13 @@ impl Installation {
     /// [`Installation::reload`], while somebody writes to some files.
     fn reload_but(&mut self, unsettled: &[&str]) -> &mut Self {
         let unsettled = unsettled.iter().map(|name| self.folder.path(&format!("audiences/{name}"))).collect();
-        let before = Before { files: &self.loaded.audience_files, unsettled: &unsettled };
+        let before = Before { files: &self.loaded.audience_files, unsettled: &unsettled, look: None, serving: false };
         let (loaded, _) = attempt(&self.folder.path("cambio.yaml"), &(), before);
         self.loaded = loaded.unwrap();
         self
     }
 
-    fn audiences(&self) -> BTreeMap<String, Arc<Audience>> {
+    fn audiences(&self) -> RealmPolicy {
         self.loaded.policy.realms.get("corp").cloned().unwrap_or_default()
     }
 
@@ -395,7 +395,8 @@ fn a_file_with_an_end_keeps_it() {
 fn a_folder_that_vanishes_is_no_removal_of_its_files() {
     let mut installation = Installation::start(&[("a.yaml", &file("a", "a", "x"))]);
     fs::rename(installation.folder.path("audiences"), installation.folder.path("away")).unwrap();
-    let before = Before { files: &installation.loaded.audience_files, unsettled: &BTreeSet::new() };
+    let before =
+        Before { files: &installation.loaded.audience_files, unsettled: &BTreeSet::new(), look: None, serving: false };
     let problems = attempt(&installation.folder.path("cambio.yaml"), &(), before).0.unwrap_err();
     assert!(problems[0].message.ends_with("which had audience files, is gone"), "{problems:?}");
     fs::rename(installation.folder.path("away"), installation.folder.path("audiences")).unwrap();

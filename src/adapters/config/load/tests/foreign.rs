@@ -154,7 +154,7 @@ fn a_bearer_token_is_watched_only_while_it_is_missing() {
     let folder = Folder::new();
     let issuer = "issuers:\n  p:\n    issuer: { url: https://p.example, audiences: [a], bearerTokenFile: token }\n";
     folder.write("cambio.yaml", format!("{MAIN}{issuer}"));
-    let before = Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new() };
+    let before = Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new(), look: None, serving: false };
     let (missing, sources) = attempt(&folder.path("cambio.yaml"), &(), before);
     assert!(missing.is_err() && sources.files.contains_key(&folder.path("token")));
     folder.write("token", "t");

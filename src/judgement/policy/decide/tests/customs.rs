@@ -43,7 +43,8 @@ fn asked(target: Audience, claims: &Value, acts: bool, customs: TokenCustoms) ->
 }
 
 fn minting(delegation: Option<Delegation>, may_act: Option<&str>) -> Audience {
-    let mut target = audience("back-end-api", vec![Permission { delegation, ..permission() }]);
+    let mut target =
+        audience("back-end-api", vec![Permission { delegation: delegation.map(Box::new), ..permission() }]);
     target.issuance = Issuance::Mint;
     target.token.may_act = may_act.map(|source| Expression::compile_about(source, &[Other::Actor]).unwrap());
     target

@@ -21,7 +21,7 @@ fn delegation() -> Delegation {
 }
 
 fn with(delegation: Delegation) -> Permission {
-    Permission { delegation: Some(delegation), ..permission() }
+    Permission { delegation: Some(Box::new(delegation)), ..permission() }
 }
 
 /// What is said to a request of these claims, by an actor of this issuer if one came.

@@ -8,10 +8,10 @@ use crate::judgement::policy::request::Impersonated;
 
 fn supporting() -> Permission {
     Permission {
-        impersonation: Some(Impersonation {
+        impersonation: Some(Box::new(Impersonation {
             who: cel("'support' in claims.groups"),
             whom: Expression::compile_about("requested.username.startsWith('customer-')", &[Other::Requested]).unwrap(),
-        }),
+        })),
         issuance: Some(Issuance::Mint),
         ..permission()
     }

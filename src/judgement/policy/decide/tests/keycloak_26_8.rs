@@ -23,7 +23,7 @@ fn delegating() -> Permission {
         without_may_act: false,
         depth: 2,
     };
-    Permission { delegation: Some(delegation), ..permission() }
+    Permission { delegation: Some(Box::new(delegation)), ..permission() }
 }
 
 fn decided(permission: Permission, claims: &Value, issuance: Issuance) -> Result<Decision, Refusal> {

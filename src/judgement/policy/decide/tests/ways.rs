@@ -247,9 +247,9 @@ fn some_permission() -> impl Strategy<Value = Permission> {
                     issuance,
                     demands,
                     condition: source.map(cel),
-                    delegation,
+                    delegation: delegation.map(Box::new),
                     impersonation_sessions: false,
-                    impersonation,
+                    impersonation: impersonation.map(Box::new),
                     lifetime: lifetime.map(SignedDuration::from_secs),
                     expires: expires.map(|day| day.parse().unwrap()),
                 }

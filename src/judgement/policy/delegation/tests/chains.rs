@@ -82,8 +82,8 @@ fn some_permission() -> impl Strategy<Value = Permission> {
             scopes,
             issuance: Some(Issuance::Mint),
             exchanged: true,
-            delegation,
-            impersonation,
+            delegation: delegation.map(Box::new),
+            impersonation: impersonation.map(Box::new),
             lifetime: lifetime.map(SignedDuration::from_secs),
             ..permission()
         },
