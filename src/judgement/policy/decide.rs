@@ -24,7 +24,7 @@ mod merge;
 mod missing;
 mod reach;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -251,7 +251,7 @@ fn targets<'p>(policy: &'p Policy, realm: &str, request: &ExchangeRequest<'_>) -
     let mut seen = BTreeSet::new();
     for name in request.audiences {
         let Some(audience) = known.and_then(|known| known.get(name)) else {
-            let names = known.into_iter().flat_map(BTreeMap::keys).map(String::as_str);
+            let names = known.into_iter().flat_map(|known| known.keys()).map(String::as_str);
             return Err(policy.broken.no_audience(realm, name, names));
         };
         if seen.insert(audience.name.as_str()) {
