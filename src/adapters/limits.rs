@@ -228,7 +228,8 @@ impl From<Limited> for Refusal {
             Limit::Client | Limit::Peer | Limit::Realm => Reason::RateLimited,
             Limit::WrongSecrets | Limit::WrongSecretsOfPeer => Reason::ClientLockedOut,
         };
-        Self::new(reason, format!("{told}; free again in {:.3} s", wait.as_secs_f64())).retry_after(Some(RetryAfter::after(wait)))
+        Self::new(reason, format!("{told}; free again in {:.3} s", wait.as_secs_f64()))
+            .retry_after(Some(RetryAfter::after(wait)))
     }
 }
 

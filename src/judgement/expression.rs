@@ -17,6 +17,7 @@ mod scene;
 mod size;
 mod standing;
 mod value;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,8 +29,9 @@ pub use self::budget::StepBudget;
 use self::check::Claims;
 use self::compile::{Compiled, parse};
 pub use self::error::ExpressionError;
-pub use self::scene::{Other, Scene, Variables};
+pub use self::scene::Scene;
 pub use self::standing::Permanence;
+pub use self::variables::{Other, Variables};
 
 /// A compiled CEL expression and its source.
 #[derive(Clone)]

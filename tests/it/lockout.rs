@@ -259,7 +259,7 @@ async fn lock_out_is_on_by_default_and_can_be_turned_off() {
     }
 }
 
-/// Slow hashes wait for their turn. Those that waited while the pair was locked out are not computed any more.
+/// Slow hashes wait for their turn. What comes of those that waited while the pair was locked out is not told.
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_at_once_get_no_further() {
     let slow = SecretHash::argon2id(&Secret::new("front-end-secret"), b"0123456789abcdef").unwrap();
@@ -280,6 +280,8 @@ async fn guesses_at_once_get_no_further() {
         statuses.push(guess.await.unwrap());
     }
     let checked = statuses.iter().filter(|status| **status == 401).count();
-    assert!((3..=7).contains(&checked), "three, and those whose turn had come: {statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 40 - checked, "{statuses:?}");
+    assert!((3..=7).contains(&checked), "three, and those that were answered meanwhile: {statuses:?}");
+    // For the others there was no place in the queue, or their answer came too late to tell anything.
+    let untold = statuses.iter().filter(|status| matches!(status, 429 | 503)).count();
+    assert_eq!(untold, 40 - checked, "{statuses:?}");
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::line::Line;
-use super::queue::{Entry, Outcome, Queue};
+use super::queue::{Outcome, Queue, QueuedLine};
 use super::sink::Sink;
 use crate::adapters::config::AuditOutput;
 use crate::adapters::metrics::Metrics;
@@ -179,7 +179,7 @@ impl Shared {
         }
     }
 
-    fn write(&self, sink: &mut Sink, batch: Vec<Entry>) {
+    fn write(&self, sink: &mut Sink, batch: Vec<QueuedLine>) {
         let text: Vec<u8> = batch.iter().flat_map(|entry| &entry.text).copied().collect();
         let (written, failed) = match (text.is_empty(), sink.prepare()) {
             (true, _) => (0, None),
@@ -213,7 +213,7 @@ impl Shared {
 
     fn push_text(&self, text: Vec<u8>, allows: bool) -> Result<oneshot::Receiver<Outcome>, AuditError> {
         let (done, waits) = oneshot::channel();
-        if !self.queue().push(Entry { text, done, queued: Instant::now() }, allows) {
+        if !self.queue().push(QueuedLine { text, done, queued: Instant::now() }, allows) {
             return Err(AuditError::Full);
         }
         self.wake.notify_one();

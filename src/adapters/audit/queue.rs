@@ -21,7 +21,7 @@ const TOO_OLD: Duration = Duration::from_secs(1);
 pub(super) type Outcome = Option<Arc<io::Error>>;
 
 /// A line that waits.
-pub(super) struct Entry {
+pub(super) struct QueuedLine {
     pub(super) text: Vec<u8>,
     pub(super) done: oneshot::Sender<Outcome>,
     pub(super) queued: Instant,
@@ -40,13 +40,13 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Lane {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<QueuedLine>,
     bytes: usize,
 }
 
 impl Queue {
     /// Adds a line; false if there is no room.
-    pub(super) fn push(&mut self, entry: Entry, allows: bool) -> bool {
+    pub(super) fn push(&mut self, entry: QueuedLine, allows: bool) -> bool {
         let lane = if allows { &mut self.allowing } else { &mut self.others };
         if lane.entries.len() >= MOST_LINES || lane.bytes + entry.text.len() > MOST_BYTES {
             return false;
@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// The next lines: as many as one call writes, or one. Lines whose caller was refused meanwhile are left out.
-    pub(super) fn next(&mut self, many: bool, now: Instant) -> Vec<Entry> {
+    pub(super) fn next(&mut self, many: bool, now: Instant) -> Vec<QueuedLine> {
         let mut batch = Vec::new();
         let mut bytes = 0;
         while bytes < BATCH && (many || batch.is_empty()) {
@@ -72,7 +72,7 @@ impl Queue {
         batch
     }
 
-    fn pop(&mut self, now: Instant) -> Option<Entry> {
+    fn pop(&mut self, now: Instant) -> Option<QueuedLine> {
         while let Some(entry) = self.allowing.pop() {
             // Dropping the entry tells a caller that still waits.
             if !entry.done.is_closed() && now.duration_since(entry.queued) <= TOO_OLD {
@@ -84,7 +84,7 @@ impl Queue {
 }
 
 impl Lane {
-    fn pop(&mut self) -> Option<Entry> {
+    fn pop(&mut self) -> Option<QueuedLine> {
         let entry = self.entries.pop_front()?;
         self.bytes -= entry.text.len();
         if self.entries.is_empty() {
@@ -99,12 +99,12 @@ impl Lane {
 mod tests {
     use super::*;
 
-    fn entry(text: &str, queued: Instant) -> (Entry, oneshot::Receiver<Outcome>) {
+    fn entry(text: &str, queued: Instant) -> (QueuedLine, oneshot::Receiver<Outcome>) {
         let (done, waits) = oneshot::channel();
-        (Entry { text: text.into(), done, queued }, waits)
+        (QueuedLine { text: text.into(), done, queued }, waits)
     }
 
-    fn texts(batch: &[Entry]) -> Vec<&str> {
+    fn texts(batch: &[QueuedLine]) -> Vec<&str> {
         batch.iter().map(|entry| std::str::from_utf8(&entry.text).unwrap()).collect()
     }
 

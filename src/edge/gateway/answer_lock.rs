@@ -74,11 +74,7 @@ pub fn is_free(response: &Response<Body>, origin: Origin) -> bool {
 /// [`Reason::AnswerLocked`] if the answer has the mark or can't be read, [`Reason::AnswerTooLong`] if it is longer than
 /// [`HOLD`], [`Reason::UpstreamGarbage`] if it broke off or did not end in time, [`Reason::Overloaded`] if the caller's share of
 /// the memory is used up.
-pub async fn release_whole(
-    response: Response<Body>,
-    time: Duration,
-    share: &MemoryShare,
-) -> Result<Released, Refusal> {
+pub async fn release_whole(response: Response<Body>, time: Duration, share: &MemoryShare) -> Result<Released, Refusal> {
     let (head, incoming) = match begin(response, Origin::TokenEndpoint)? {
         Begun::Free(response) => return Ok(Released { response, whole: None }),
         Begun::Held(head, incoming) => (head, incoming),

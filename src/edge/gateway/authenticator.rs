@@ -49,8 +49,10 @@ impl Authenticator {
         let find = || {
             Box::pin(async {
                 still()?;
-                let proven = self.hasher.check(slow).await?;
-                still().map(|()| proven)
+                let checked = self.hasher.check(slow).await;
+                // Also for a right secret: the answer must not tell a guess from a secret.
+                still()?;
+                checked
             }) as Finding<'_>
         };
         self.remembered.or_else(&parts, SLOW_FOR, || clock.steady(), find).await

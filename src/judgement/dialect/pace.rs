@@ -78,8 +78,13 @@ pub fn refusal(refused: &DialectRefusal<'_>) -> PublicError {
         // The client is authenticated (so no 401) and the request is well-formed (so no 422), but not permitted.
         // "The authenticated client is not authorized to use this authorization grant type" comes nearest.
         Cause::Denied => forbidden(ErrorCode::UnauthorizedClient, "The client may not exchange this token."),
-        // PACE has no status for these.
-        Cause::Method | Cause::Overloaded => rfc8693::refusal(refused),
+        // PACE has no status for these, and no other code.
+        Cause::Method => rfc8693::refusal(refused),
+        Cause::Overloaded => PublicError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::InvalidRequest,
+            "There are too many requests at a time.",
+        ),
         // PACE has no other server error, and shows this code with it.
         Cause::Unavailable | Cause::Fault | Cause::Loop => {
             PublicError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InvalidRequest, "Internal Server Error.")

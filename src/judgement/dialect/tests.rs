@@ -49,7 +49,7 @@ fn statuses_and_codes_are_those_of_the_pages() {
         "server_error",
     ];
     for (dialect, statuses, codes) in [
-        (Dialect::Pace, &[401, 403, 405, 422, 429, 500, 508][..], &rfc6749[..5]),
+        (Dialect::Pace, &[401, 403, 405, 422, 429, 500, 503, 508][..], &rfc6749[..5]),
         (Dialect::Forgerock, &[400, 401, 405, 408, 413, 429, 500, 503, 508], &rfc6749[..]),
         (Dialect::KeyBridge, &[400, 401, 405, 408, 413, 429, 500, 503, 508], &rfc6749[..]),
         (Dialect::Rfc8693, &[400, 401, 405, 408, 413, 429, 500, 503, 508], &rfc6749[..]),

@@ -13,13 +13,9 @@ use memchr::memmem::Finder;
 
 pub(super) use self::layers::all_layers;
 use self::layers::{MAX_LAYERS, each_layer, hides_in_digits, unescape, visible};
-pub use self::own_tokens::carries_token_of_ours;
+pub use self::own_tokens::{PREFIX, carries_token_of_ours};
 use crate::words::oauth::bytes::visited;
 use crate::words::oauth::urn;
-
-/// What every refresh token of Cambio begins with. It tells the token from the identity provider's, and tools that look
-/// for leaked secrets find it.
-pub const PREFIX: &str = "cambio_rt_";
 
 /// A grant that turns one token into another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

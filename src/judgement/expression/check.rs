@@ -9,7 +9,7 @@ use super::error::ExpressionError;
 const CLAIMS: &str = "claims";
 const SCOPES: &str = "scopes";
 
-/// The variables of [`super::scene::Variables`].
+/// The variables of [`super::variables::Variables`].
 const VARIABLES: [&str; 4] = [CLAIMS, "client", "audience", SCOPES];
 
 /// Types, which CEL reads as identifiers: `type(claims.x) == string`.

@@ -6,7 +6,7 @@ use super::check::{ExpressionInputs, check};
 use super::cost;
 use super::error::ExpressionError;
 use super::pattern::{self, Pattern};
-use super::scene::{ENVIRONMENT, Other};
+use super::variables::{ENVIRONMENT, Other};
 
 /// Longest source in bytes. Together with `PARSER_STACK`, it bounds how deep the parser can recurse.
 pub(super) const MAX_SOURCE: usize = 2048;

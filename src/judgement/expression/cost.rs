@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::error::ExpressionError;
 use super::pattern::{self, Pattern};
-use super::scene::{Other, Variables};
 use super::size::{ValueSize, any_item, any_key};
+use super::variables::{Other, Variables};
 
 /// Most steps of one evaluation: about a tenth of a second.
 pub(super) const MAX_STEPS: u64 = 4_000_000;

@@ -1,11 +1,11 @@
-//! The variables of an expression, and their values in CEL.
+//! The values of an expression's variables in CEL.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use cel::objects::{Key, Map as CelMap};
-use cel::{Context, Env, ExecutionError, Value as CelValue};
+use cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::{Map, Value};
 
 use super::budget::StepBudget;
@@ -15,22 +15,7 @@ use super::cost::{EvaluationInputs, MAX_CLAIMS, MAX_STEPS, steps};
 use super::error::ExpressionError;
 use super::pattern;
 use super::size::ValueSize;
-
-/// The standard functions and macros; declaring them takes longer than most expressions run.
-pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
-
-/// The variables of an expression.
-#[derive(Clone, Copy, Debug)]
-pub struct Variables<'a> {
-    /// The subject token's claims.
-    pub claims: &'a Map<String, Value>,
-    /// The requesting client's id.
-    pub client: &'a str,
-    /// The requested audience.
-    pub audience: &'a str,
-    /// The scope tokens that would be granted.
-    pub scopes: &'a [String],
-}
+use super::variables::{ENVIRONMENT, Other, Variables};
 
 /// [`Variables`] for any number of expressions. For an expression that names its claims, only these are converted to CEL's
 /// values. For expressions that look at all claims, the conversion happens once.
@@ -39,15 +24,6 @@ pub struct Scene<'a> {
     others: Vec<(Other, &'a Map<String, Value>)>,
     budget: Option<&'a StepBudget>,
     whole: OnceCell<Context<'static, 'static>>,
-}
-
-/// Somebody else whose claims an expression may look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Other {
-    /// `actor`: the actor token's claims.
-    Actor,
-    /// `requested`: the requested subject's claims.
-    Requested,
 }
 
 impl<'a> Variables<'a> {
@@ -144,15 +120,6 @@ impl<'a> Scene<'a> {
             context.add_variable_from_value(other.variable(), object(claims.iter()));
         }
         context
-    }
-}
-
-impl Other {
-    pub(super) fn variable(self) -> &'static str {
-        match self {
-            Self::Actor => "actor",
-            Self::Requested => "requested",
-        }
     }
 }
 

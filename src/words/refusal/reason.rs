@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::cause::Cause;
 use super::public::{
-    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, OVERLOADED, PublicError, TOO_MANY, UNAVAILABLE, bad,
-    forbidden, invalid_request, unavailable,
+    BAD_GATEWAY, DENIED, INTERNAL_ERROR, INVALID_CLIENT, INVALID_TOKEN, OVERLOADED, PublicError, TOO_MANY, UNAVAILABLE,
+    bad, forbidden, invalid_request, unavailable,
 };
 use crate::words::oauth::error::ErrorCode::{
     InvalidDpopProof, InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget, InvalidToken, NotAllowed, ServerError,

@@ -10,9 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use super::PREFIX;
 use super::layers::{MAX_LAYERS, dense, unescape};
 use crate::words::oauth::bytes::visited;
+
+/// What every refresh token of Cambio begins with. It tells the token from the identity provider's, and tools that look
+/// for leaked secrets find it.
+pub const PREFIX: &str = "cambio_rt_";
 
 /// Longest header of a JWS that is read, in base64url. Cambio's headers have about 150 characters.
 const MAX_HEADER: usize = 2048;

@@ -21,7 +21,11 @@ fn variables(claims: &Map<String, Value>) -> Variables<'_> {
 
 /// The error of an evaluation, and what it costs: CPU time for each step that was expected.
 fn evaluated(source: &str, claims: &Map<String, Value>) -> (Option<String>, f64) {
-    let expression = Expression::compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+    let expression = match Expression::compile(source) {
+        Ok(expression) => expression,
+        // Refused at load already.
+        Err(error) => return (Some(error.0), 0.0),
+    };
     let inputs = EvaluationInputs { variables: variables(claims), others: &[] };
     let expected = steps(&expression.compiled.syntax, &expression.compiled.patterns, inputs).unwrap_or(MAX_STEPS);
     let mut error = None;
@@ -48,8 +52,8 @@ fn what_takes_too_long_is_refused_before_it_begins() {
         ("claims.groups.exists(g, claims.realm_access.roles.exists(r, r == g))", 100, None),
         ("claims.groups.exists(g, claims.realm_access.roles.exists(r, r == g))", 2_000, steps),
         ("claims.groups.all(g, claims.realm_access.roles.all(r, !(r in claims.groups)))", 400, steps),
-        ("claims.groups.map(g, claims.groups.map(h, g + h)) == []", 50, None),
-        ("claims.groups.map(g, claims.groups.map(h, g + h)) == []", 1_000, steps),
+        ("claims.groups.exists(g, claims.realm_access.roles.exists(r, g + '/' + r == 'a/b'))", 50, None),
+        ("claims.groups.exists(g, claims.realm_access.roles.exists(r, g + '/' + r == 'a/b'))", 1_000, steps),
         ("claims.groups.map(g, claims.groups) == []", 100, None),
         ("claims.groups.map(g, claims.groups) == []", 1_000, steps),
         ("claims.lists.exists(l, l.exists(x, x == 'b'))", 2_000, None),
@@ -68,7 +72,7 @@ fn what_takes_too_long_is_refused_before_it_begins() {
         (&doubled(5), 100, None),
         (&doubled(5), 20_000, steps),
         (&listed(5), 20_000, steps),
-        (&sums, 100, None),
+        (&sums, 100, steps),
         (&sums, 2_000, steps),
         (&words, 100, None),
         (&words, 8_000, steps),
