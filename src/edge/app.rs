@@ -27,7 +27,7 @@ use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::discovery::differences;
 use crate::edge::admin::AdminThread;
 use crate::edge::gateway::generation::Generation;
-use crate::edge::gateway::services::Services;
+use crate::edge::gateway::services::{Services, Systems};
 use crate::edge::gateway::setup_error::StartError;
 use crate::edge::health::Shared;
 use crate::edge::server;
@@ -95,8 +95,8 @@ pub fn start_with(
         .map_err(|error| StartError::tls("store.redis", error))?;
     let budget = MemoryBudget::of(memory::budget(memory::usable(loaded.memory)));
     let state = Generation::new(loaded, None, &clock, &metrics, upstream.via())?;
-    let services =
-        Services::new(state, upstream, store, Arc::clone(&metrics), Arc::clone(&budget), audit, clock.clone());
+    let systems = Systems { upstream, store, audit };
+    let services = Services::new(state, systems, Arc::clone(&metrics), Arc::clone(&budget), clock.clone());
     let gateway = Arc::new(services);
     let (drain, watch_drain) = drain::channel();
     let shared = Arc::new(Shared::new(Arc::clone(&gateway)));

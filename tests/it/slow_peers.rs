@@ -26,7 +26,7 @@ async fn a_request_without_a_turn_is_told_to_come_back() {
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"), "{}", refused.text());
     assert_eq!(refused.json()["error"], "temporarily_unavailable");
     assert!(!refused.header("x-correlation-id").is_empty());
-    assert_eq!(world.metric("cambio_upstream_faults_total{reason=\"upstream_busy\"}").await, 1.0);
+    assert!((world.metric("cambio_upstream_faults_total{reason=\"upstream_busy\"}").await - 1.0).abs() < 0.1);
     let ready = client::get(world.cambio.admin, "/readyz?include=upstream").await;
     assert_eq!(ready.status, 200, "{}", ready.text());
     echo.release();
@@ -111,7 +111,7 @@ async fn a_token_endpoint_has_no_long_answers() {
     let line = world.audit(1).await.remove(0);
     assert_eq!((&line["reason"], &line["event"]), (&json!("answer_too_long"), &json!("answer_withheld")));
     assert_eq!(line["id"], answer.header("x-correlation-id"));
-    assert_eq!(world.metric("cambio_answers_withheld_total").await, 1.0);
+    assert!((world.metric("cambio_answers_withheld_total").await - 1.0).abs() < 0.1);
 }
 
 /// A long answer leaves without a token, wherever the mark stands, and its cut is told.
@@ -129,10 +129,10 @@ async fn a_long_answer_carries_no_token() {
         let line = world.audit_after(before).await;
         assert_eq!((&line["reason"], &line["event"]), (&json!("answer_locked"), &json!("answer_withheld")), "{path}");
         assert_eq!((&line["path"], &line["method"], &line["outcome"]), (&json!(path), &json!("GET"), &json!("denied")));
-        assert_eq!(world.metric("cambio_answers_withheld_total").await, withheld + 1.0, "{path}");
+        assert!((world.metric("cambio_answers_withheld_total").await - withheld - 1.0).abs() < 0.1, "{path}");
     }
     let rejected = world.metric("cambio_rejected_requests_total{reason=\"answer_locked\"}").await;
-    assert_eq!(rejected, 3.0);
+    assert!((rejected - 3.0).abs() < 0.1, "{rejected}");
 }
 
 /// JSON that comes in pieces leaves in pieces, unless a piece has a token.

@@ -129,10 +129,12 @@ impl Sink {
             }
         }
         self.torn = written > 0 && text.get(written - 1) != Some(&b'\n');
-        if self.fsync && self.regular && written > 0 {
-            if let Err(error) = file.sync_data() {
-                return (0, Some(error));
-            }
+        if self.fsync
+            && self.regular
+            && written > 0
+            && let Err(error) = file.sync_data()
+        {
+            return (0, Some(error));
         }
         (written, failed)
     }

@@ -19,11 +19,14 @@ pub(super) trait Entry: Copy {
     fn ends(&self) -> Duration;
 }
 
+/// A part of a table: digests of keys, with their values.
+type Part<E> = Vec<(u64, E)>;
+
 /// A table of at most [`Table::MOST`] entries.
 #[derive(Debug)]
 pub(super) struct Table<E> {
     secret: RandomState,
-    parts: Box<[Mutex<Vec<(u64, E)>>]>,
+    parts: Box<[Mutex<Part<E>>]>,
 }
 
 impl<E> Default for Table<E> {

@@ -22,6 +22,7 @@ use crate::adapters::net::progress::{Idle, Progress};
 /// A request's or an answer's content, with its trailers. `Debug` shows the size, never the content.
 pub struct Body(Kind);
 
+#[expect(clippy::large_enum_variant, reason = "most bodies stream, and are not boxed for the sake of the others")]
 enum Kind {
     Empty,
     Full { data: Bytes, trailers: Option<Box<HeaderMap>> },

@@ -76,7 +76,7 @@ mod tests {
                 tunnel.write_all(&[0]).await.unwrap();
                 tunnel
             });
-            tokio::time::sleep(LIMIT - Duration::from_millis(1)).await;
+            tokio::time::sleep(LIMIT * 99 / 100).await;
             peer.read_exact(&mut [0; 65]).await.unwrap();
             tunnel = write.await.unwrap();
         }

@@ -79,9 +79,9 @@ pub async fn release_whole(response: Response<Body>, time: Duration, share: &Mem
         Begun::Free(response) => return Ok(Released { response, whole: None }),
         Begun::Held(head, incoming) => (head, incoming),
     };
-    let mut held = Held::new(incoming, share);
-    match held.read_until(Instant::now() + time, |_| false).await? {
-        Pause::End => Ok(held.whole(head)),
+    let mut answer = Held::new(incoming, share);
+    match answer.read_until(Instant::now() + time, |_| false).await? {
+        Pause::End => Ok(answer.whole(head)),
         Pause::Full | Pause::Plain => {
             let detail = format!("an answer of a token endpoint that is longer than {} KiB", HOLD / 1024);
             Err(Refusal::new(Reason::AnswerTooLong, detail))
@@ -113,24 +113,24 @@ where
         Begun::Held(head, incoming) => (head, incoming),
     };
     let untyped = !head.headers.contains_key(CONTENT_TYPE);
-    let mut held = Held::new(incoming, share);
+    let mut answer = Held::new(incoming, share);
     let is_plain = |text: &[u8]| untyped && is_no_json(text);
-    let mut pause = held.read_until(Instant::now() + HOLD_TIME, is_plain).await?;
-    while pause == Pause::Late && held.scanner.has_token() {
+    let mut pause = answer.read_until(Instant::now() + HOLD_TIME, is_plain).await?;
+    while pause == Pause::Late && answer.scanner.has_token() {
         // A token's answer is short. This one is held until it is whole, however slow it is.
-        let before = held.read.len();
-        pause = held.read_until(Instant::now() + idle, is_plain).await?;
-        if pause == Pause::Late && held.read.len() == before {
+        let before = answer.read.len();
+        pause = answer.read_until(Instant::now() + idle, is_plain).await?;
+        if pause == Pause::Late && answer.read.len() == before {
             return Err(broken());
         }
     }
     match pause {
-        Pause::End => Ok(held.whole(head).response),
-        Pause::Plain => Ok(Response::from_parts(head, Body::prefixed(held.read.freeze(), held.incoming))),
-        Pause::Full if held.scanner.has_token() => Err(locked("a token in an answer that is too long to be held")),
+        Pause::End => Ok(answer.whole(head).response),
+        Pause::Plain => Ok(Response::from_parts(head, Body::prefixed(answer.read.freeze(), answer.incoming))),
+        Pause::Full if answer.scanner.has_token() => Err(locked("a token in an answer that is too long to be held")),
         Pause::Full | Pause::Late => {
-            let lock = StreamLock { scanner: held.scanner, cut: Some(on_cut()) };
-            let body = Body::prefixed(held.read.freeze(), held.incoming).read_along(lock);
+            let lock = StreamLock { scanner: answer.scanner, cut: Some(on_cut()) };
+            let body = Body::prefixed(answer.read.freeze(), answer.incoming).read_along(lock);
             Ok(Response::from_parts(head, body))
         }
     }

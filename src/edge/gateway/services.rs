@@ -64,18 +64,25 @@ impl ReadForm {
     }
 }
 
+/// What Cambio reaches on behalf of all requests.
+#[expect(missing_docs, reason = "the types say it")]
+pub struct Systems {
+    pub upstream: UpstreamClient,
+    pub store: MarkStore,
+    pub audit: AuditLog,
+}
+
 impl Services {
     /// Services with their first generation of the configuration.
     pub fn new(
         generation: Generation,
-        upstream: UpstreamClient,
-        store: MarkStore,
+        systems: Systems,
         metrics: Arc<Metrics>,
         budget: Arc<MemoryBudget>,
-        audit: AuditLog,
         clock: Clock,
     ) -> Self {
         let (generation, authenticator) = (ArcSwap::from_pointee(generation), Authenticator::new());
+        let Systems { upstream, store, audit } = systems;
         let audit = Arc::new(audit);
         let refreshes = RefreshesInFlight::default();
         Self { generation, upstream, store, authenticator, refreshes, metrics, budget, audit, clock }

@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn reading_is_linear() {
-        let readers: [(&str, fn(&[u8]) -> bool); 3] = [
+        type Reader = fn(&[u8]) -> bool;
+        let readers: [(&str, Reader); 3] = [
             ("governed grants", carries_governed_grant),
             ("nothing governed", has_nothing_governed),
             ("all readings", |body| readings(body).grants.is_empty()),

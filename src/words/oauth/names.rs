@@ -45,12 +45,11 @@ impl Names {
     /// Adds the names of another list.
     pub fn extend(&mut self, other: &Self) {
         match (&mut *self, other) {
-            (Self::Any, _) => {}
             (Self::Listed(_), Self::Any) => *self = Self::Any,
             (Self::Listed(names), Self::Listed(more)) if !more.is_subset(names) => {
                 Arc::make_mut(names).extend(more.iter().cloned());
             }
-            (Self::Listed(_), Self::Listed(_)) => {}
+            (Self::Any, _) | (Self::Listed(_), Self::Listed(_)) => {}
         }
     }
 

@@ -26,8 +26,11 @@ pub(super) struct ProblemList {
     names: RefCell<HashSet<Arc<BTreeSet<String>>>>,
     /// What was compiled, by its source and its further variables. Compiling takes long, and many permissions have one
     /// condition.
-    expressions: RefCell<HashMap<String, Vec<(Vec<Other>, Expression)>>>,
+    expressions: RefCell<HashMap<String, Vec<Compilation>>>,
 }
+
+/// An expression, and its further variables.
+type Compilation = (Vec<Other>, Expression);
 
 /// The result of a check, with the problems and warnings that the check found.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ use crate::adapters::upstream::client::UpstreamClient;
 use crate::edge::gateway::case::Case;
 use crate::edge::gateway::case::RequestContext;
 use crate::edge::gateway::generation::Generation;
-use crate::edge::gateway::services::Services;
+use crate::edge::gateway::services::{Services, Systems};
 use crate::tools::demo::misbehaviour::faults::{Endpoint, Fault, FaultyIdp};
 use crate::tools::demo::{IdpOptions, Keys, Received};
 use crate::words::oauth::form::Form;
@@ -80,15 +80,8 @@ impl World {
         let audit = AuditLog::open(&output, Arc::clone(&metrics)).unwrap();
         let proxies = Arc::new(ListedProxies::of(&config.listen));
         let state = Generation::new(config, None, &clock, &metrics, upstream.via()).unwrap();
-        let services = Services::new(
-            state,
-            upstream,
-            store,
-            Arc::clone(&metrics),
-            MemoryBudget::unlimited(),
-            audit,
-            clock.clone(),
-        );
+        let systems = Systems { upstream, store, audit };
+        let services = Services::new(state, systems, Arc::clone(&metrics), MemoryBudget::unlimited(), clock.clone());
         let address: std::net::SocketAddr = peer.parse().unwrap();
         let trusted = proxies.contain(address.ip());
         let facts =

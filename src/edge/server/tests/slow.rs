@@ -156,11 +156,11 @@ async fn an_upload_that_trickles_is_cut() {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_read_is_given_up() {
-    let (heads, mut head) = mpsc::unbounded_channel();
+    let (streams, mut arrived) = mpsc::unbounded_channel();
     let upstream = upstream(move |stream| {
-        let heads = heads.clone();
+        let streams = streams.clone();
         async move {
-            let _ = heads.send(stream);
+            let _ = streams.send(stream);
         }
     })
     .await;
@@ -169,7 +169,7 @@ async fn an_upstream_that_does_not_read_is_given_up() {
     let gate = gate_with(&config, &listen_config());
     let mut caller = Caller::new(gate.address).await;
     caller.write("POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n").await;
-    let mut held = soon(head.recv()).await.unwrap();
+    let mut held = soon(arrived.recv()).await.unwrap();
     let piece = "a".repeat(64 * 1024);
     let (mut reads, mut writes) = caller.stream.split();
     let mut answer = vec![0; 256];

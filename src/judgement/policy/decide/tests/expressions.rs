@@ -21,7 +21,7 @@ fn one_text_has_the_meaning_of_its_own_audience() {
     for text in ["audience == 'a'", "claims['acr'] == '1' && audience == 'a'", "audience.matches('^a$')"] {
         let (a, b) = (with_condition("a", text), with_condition("b", text));
         let claims = json!({"acr": "1", "scope": "email"});
-        assert!(for_audiences(&[a.clone()], claims.clone()).is_ok(), "{text}");
+        assert!(for_audiences(std::slice::from_ref(&a), claims.clone()).is_ok(), "{text}");
         for order in [[a.clone(), b.clone()], [b.clone(), a.clone()]] {
             let refusal = for_audiences(&order, claims.clone()).unwrap_err();
             assert_eq!(refusal.reason, Reason::ConditionNotMet, "{text}");
@@ -37,7 +37,7 @@ fn one_text_has_the_meaning_of_its_own_claims() {
     for (groups, acr, expected) in [("ops", "1", true), ("staff", "1", false), ("ops", "2", false), ("ops", "1", true)]
     {
         let claims = json!({"acr": acr, "groups": [groups], "scope": "email"});
-        assert_eq!(for_audiences(&[target.clone()], claims).is_ok(), expected, "{groups} {acr}");
+        assert_eq!(for_audiences(std::slice::from_ref(&target), claims).is_ok(), expected, "{groups} {acr}");
     }
 }
 
