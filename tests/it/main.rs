@@ -39,7 +39,6 @@ mod introspected;
 mod issuers;
 mod jwks_rotation;
 mod keycloak_clients;
-mod large_policy;
 mod layering;
 mod limits;
 mod lockout;

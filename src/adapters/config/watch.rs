@@ -25,7 +25,7 @@ const SHORT_INTERVAL: Duration = Duration::from_millis(250);
 /// A look at very many files takes CPU time: Cambio rests this many times as long before the next one.
 const REST: u32 = 120;
 
-/// The pause while a file is being written, which is seldom.
+/// How many times as long Cambio rests while a file is being written, which is seldom.
 const SHORT_REST: u32 = 10;
 
 /// Longest time between two looks.

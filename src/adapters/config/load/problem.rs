@@ -26,11 +26,11 @@ pub(super) struct ProblemList {
     names: RefCell<HashSet<Arc<BTreeSet<String>>>>,
     /// What was compiled, by its source and its further variables. Compiling takes long, and many permissions have one
     /// condition.
-    expressions: RefCell<HashMap<String, Vec<Compilation>>>,
+    expressions: RefCell<HashMap<String, Vec<Compiled>>>,
 }
 
-/// An expression, and its further variables.
-type Compilation = (Vec<Other>, Expression);
+/// A compiled expression, and the further variables that it may name.
+type Compiled = (Vec<Other>, Expression);
 
 /// The result of a check, with the problems and warnings that the check found.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl ProblemList {
 
     /// The compiled expression. What it gives depends on nothing but its source and the variables.
     pub(super) fn compiled(&self, source: &str, others: &[Other]) -> Result<Expression, ExpressionError> {
-        let known = |known: &Vec<(Vec<Other>, Expression)>| {
+        let known = |known: &Vec<Compiled>| {
             known.iter().find(|(about, _)| about == others).map(|(_, compiled)| compiled.clone())
         };
         if let Some(compiled) = self.expressions.borrow().get(source).and_then(known) {

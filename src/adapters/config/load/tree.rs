@@ -127,7 +127,6 @@ fn options() -> Options {
     options.strict_booleans = true;
     options.reject_unsupported_tags = true;
     options.with_snippet = false;
-    options.emit_comments = false;
     let mut limits = AliasLimits::default();
     limits.max_total_replayed_events = MAX_NODES;
     options.alias_limits = limits;

@@ -32,7 +32,7 @@ pub struct AudienceVersion {
     /// What the file says.
     pub audience: Arc<Audience>,
     /// What operators should look at.
-    pub warnings: Vec<Problem>,
+    pub warnings: Arc<[Problem]>,
 }
 
 /// An audience file whose contents are not in force.

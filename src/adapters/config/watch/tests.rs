@@ -219,7 +219,8 @@ fn sees_folders_in_the_folder() {
     assert!(!sees(&mut watch), "a hidden folder");
 }
 
-type Change = fn(&Folder);
+/// A name, and what changes.
+type Change = (&'static str, fn(&Folder));
 
 /// At rest, a look asks for the stamps alone; whatever changes them is seen.
 #[test]
@@ -231,7 +232,7 @@ fn a_look_at_rest_sees_every_change() {
     let later = || now() + jiff::SignedDuration::from_secs(10);
     assert_eq!(watch.look(later()), None);
     assert!(watch.is_even && watch.is_as_seen(), "nothing changed");
-    let changes: [(&str, Change); 5] = [
+    let changes: [Change; 5] = [
         ("a file changes", |folder| {
             folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
         }),

@@ -172,3 +172,30 @@ fn the_files_of_a_folder_that_cannot_be_listed_stay_in_force() {
     let shown: Vec<_> = files.iter().filter(|file| file.path == folder.path("audiences/team-0")).collect();
     assert!(shown[0].problems[0].message.starts_with("the folder can't be read"), "{:?}", shown[0].problems);
 }
+
+/// Behind `endpoints` there is no `directory`.
+#[test]
+fn no_advice_is_about_what_endpoints_refuse() {
+    let realm = "    signingKey: corp.pem\n    endpoints: { token: /token, jwks: /jwks }\n";
+    for (name, rules, expected) in [
+        ("roles", "permissions: [{ clients: [x] }]\nroles: { source: directory }\n", "write `source: token`"),
+        (
+            "refresh tokens",
+            "permissions: [{ clients: [x], requestedTokens: [refresh_token] }]\n",
+            "give the foreign issuers a permission of their own",
+        ),
+        (
+            "impersonation",
+            "permissions: [{ clients: [x], impersonation: { who: claims.vip, whom: requested.vip } }]\n",
+            "remove impersonation",
+        ),
+    ] {
+        let folder = Folder::new();
+        folder.write("cambio.yaml", format!("{MAIN}{realm}")).write("corp.pem", pem());
+        folder.write("audiences/a.yaml", format!("audience: a\nowner: t\nissuance: mint\n{rules}"));
+        let problems: Vec<_> = loaded(&folder).audience_files.problems().iter().map(ToString::to_string).collect();
+        assert!(problems.iter().any(|one| one.contains(expected)), "{name}: {problems:#?}");
+        let advises = |one: &String| ["realms.corp.directory", "source: directory"].iter().any(|key| one.contains(key));
+        assert!(!problems.iter().any(advises), "{name}: {problems:#?}");
+    }
+}

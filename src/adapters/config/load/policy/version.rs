@@ -48,7 +48,7 @@ pub(super) struct Version {
     pub(super) hash: String,
     pub(super) placed: Placed,
     pub(super) names: FileNames,
-    pub(super) warnings: Vec<Problem>,
+    pub(super) warnings: Arc<[Problem]>,
 }
 
 impl Version {
@@ -62,7 +62,7 @@ impl Version {
                 audience: Arc::clone(&last.audience),
             },
             names: last.names.clone(),
-            warnings: last.warnings.clone(),
+            warnings: Arc::clone(&last.warnings),
         }
     }
 }
@@ -301,7 +301,7 @@ impl VersionReader<'_> {
                     audience: Some(file.audience),
                     resources: file.resources,
                 };
-                let warnings = checked.warnings;
+                let warnings = checked.warnings.into();
                 Checked::Good(Box::new(Version { bytes: Arc::clone(bytes), hash, placed, names, warnings }))
             }
             Ok((document, _)) => Checked::Broken { problems: checked.problems, tree: Some(document.tree) },
