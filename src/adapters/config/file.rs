@@ -61,7 +61,7 @@ pub struct Config {
     /// How log lines look.
     #[serde(default)]
     pub log: Log,
-    /// Threads of the process.
+    /// Threads and memory of the process.
     #[serde(default)]
     pub runtime: Runtime,
 }

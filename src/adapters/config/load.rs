@@ -130,7 +130,7 @@ fn main_file(document: &ReadDocument<file::Config>, env: &dyn Environment, repor
         audit: audit?,
         log: platform::log(&file.log),
         threads: platform::threads(&file.runtime)?,
-        memory: file.runtime.memory.as_ref().and_then(file::value::Size::bytes),
+        memory: platform::memory(&file.runtime),
         hash: document.hash.clone(),
         sources: Sources::default(),
         warnings: Vec::new(),

@@ -179,3 +179,7 @@ pub(super) fn threads(file: &file::Runtime) -> Option<usize> {
         None => Some(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
     }
 }
+
+pub(super) fn memory(file: &file::Runtime) -> Option<usize> {
+    file.memory.as_ref()?.bytes()
+}
