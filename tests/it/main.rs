@@ -39,6 +39,7 @@ mod introspected;
 mod issuers;
 mod jwks_rotation;
 mod keycloak_clients;
+mod large_policy;
 mod layering;
 mod limits;
 mod lockout;
