@@ -31,6 +31,9 @@ use crate::edge::health::{Pulse, Shared};
 /// How long a connection may be without a whole request head. Probes and scrapers open another one.
 const HEAD: Duration = Duration::from_secs(5);
 
+/// How long a connection that has lost its place may still send its request and be answered: many may come at a time.
+const FAREWELL: Duration = Duration::from_millis(20);
+
 /// Checks of other systems at one time.
 const CHECKS: usize = 16;
 
@@ -113,7 +116,9 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
         Err(error) => return tracing::error!(%error, "the admin listener can't be used"),
     };
     let visitors = Arc::new(Visitors::default());
+    let places = Arc::new(Semaphore::new(2 * visitors::MOST));
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -137,11 +142,13 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD)
                 .serve_connection(TokioIo::new(stream), service);
+            let mut connection = std::pin::pin!(connection);
+            // A probe that hangs up needs no log line.
             tokio::select! {
-                // A probe that hangs up needs no log line.
-                _ = connection => {}
-                () = visitor.dismissed() => {}
+                _ = connection.as_mut() => {}
+                () = visitor.dismissed() => drop(tokio::time::timeout(FAREWELL, connection).await),
             }
+            drop(place);
         });
     }
 }

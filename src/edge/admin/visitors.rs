@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Most connections at one time: scrapers and probes need few.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 
 /// The open connections, the longest quiet first.
 #[derive(Debug, Default)]
