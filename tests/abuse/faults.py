@@ -103,27 +103,27 @@ def upstream_accepts_nothing(world, row, threads):
 
 def audit_unread(world, row, threads):
     """Standard output is a pipe that nobody reads: exchanges stop, and nothing else does."""
+    row.cases += 1
+    name = f"nobody reads the audit lines, threads: {threads}"
     read, write = os.pipe()
-    start = {"stdout": write}
-    with case(world, row, "nobody reads the audit lines", threads, start=start, audit="stdout") as (
-        gate,
-        name,
-    ):
-        os.close(write)
-        statuses = []
-        end = time.monotonic() + 6
-        while time.monotonic() < end:
-            statuses.append(gate.exchange(timeout=2).status)
-        row.tried += len(statuses)
-        if statuses[-1] == 200:
-            world.fail(row, name, "an exchange without an audit line")
-        if page("account")(gate) != 200:
-            world.fail(row, name, "a page does not pass")
-        took = gate.stop(patience=10)
-        if took is None:
+    gate = gates.Gate(world, threads=threads, audit="stdout")
+    gate.start(stdout=write)
+    os.close(write)
+    try:
+        with Watch(world, row, name, gate):
+            statuses = []
+            end = time.monotonic() + 6
+            while time.monotonic() < end:
+                statuses.append(gate.exchange(timeout=2).status)
+            row.tried += len(statuses)
+            if statuses[-1] == 200:
+                world.fail(row, name, "an exchange without an audit line")
+            if page("account")(gate) != 200:
+                world.fail(row, name, "a page does not pass")
+    finally:
+        if gate.stop(patience=10) is None:
             world.fail(row, name, "SIGTERM did not end the process")
         os.close(read)
-        gate.start()
 
 
 def log_unread(world, row, threads):

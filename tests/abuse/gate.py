@@ -253,7 +253,9 @@ class Gate:
         new.rename(self.folder / f"audiences/{name}.yaml")
 
     def audit(self):
-        return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines() if line]
+        """The lines that are whole: the last one may be being written."""
+        whole = (self.folder / "audit.jsonl").read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line]
 
     def last_audit(self):
         """The last line that is whole."""

@@ -62,7 +62,9 @@ def told(gate: Gate, answer: Answer, fix: Fix) -> None:
         assert part in line["detail"], f"{part!r} is not in {line['detail']!r}"
 
 
-def exchange(gate: Gate, token: str, to: str = "back-end-api", client: Client = FRONT_END, **more: str) -> Answer:
+def exchange(
+    gate: Gate, token: str, to: str = "back-end-api", client: Client = FRONT_END, **more: str
+) -> Answer:
     return oidc.exchange(gate.peer, client, token, to, **more)
 
 
@@ -113,7 +115,10 @@ def test_the_line_names_what_to_change(gate: Gate, token: str, name: str, asked:
 
 def test_a_user_without_a_role(gate: Gate) -> None:
     carols = oidc.login(gate.peer, FRONT_END, CAROL)["access_token"]
-    fix = Fix("upstream_refused", ("Requested audience not available", "a role of back-end-api", "Full scope allowed"))
+    fix = Fix(
+        "upstream_refused",
+        ("Requested audience not available", "a role of back-end-api", "Full scope allowed"),
+    )
     told(gate, exchange(gate, carols), fix)
 
 
@@ -125,13 +130,17 @@ def test_standard_token_exchange_is_switched_off(gate: Gate) -> None:
 
 def test_a_refresh_token_as_subject_token(gate: Gate) -> None:
     refresh = oidc.login(gate.peer, FRONT_END, ALICE)["refresh_token"]
-    fix = Fix("subject_token_algorithm", ("HS512", "realms.corp.algorithms", "RS256", "it is a refresh token"))
+    fix = Fix(
+        "subject_token_algorithm", ("HS512", "realms.corp.algorithms", "RS256", "it is a refresh token")
+    )
     told(gate, exchange(gate, refresh), fix)
 
 
 def test_a_token_of_a_realm_that_is_not_trusted(gate: Gate) -> None:
     petras = oidc.login(gate.peer, PARTNER_APP, PETRA, realm="partner")["access_token"]
-    fix = Fix("subject_token_issuer_untrusted", ("/realms/partner", "add partner to realms.corp.subjectIssuers"))
+    fix = Fix(
+        "subject_token_issuer_untrusted", ("/realms/partner", "add partner to realms.corp.subjectIssuers")
+    )
     told(gate, exchange(gate, petras), fix)
 
 
@@ -143,7 +152,9 @@ def test_an_issuer_of_another_name(keycloak: Keycloak, gates: Gates) -> None:
         elsewhere = issuer.replace("127.0.0.1", "localhost")
         gate.reconfigure(realm={"issuer": elsewhere})
         alices = oidc.login(gate.peer, FRONT_END, ALICE)["access_token"]
-        fix = Fix("subject_token_issuer_untrusted", (f'"{elsewhere}"', f'"{issuer}"', "correct realms.corp.issuer"))
+        fix = Fix(
+            "subject_token_issuer_untrusted", (f'"{elsewhere}"', f'"{issuer}"', "correct realms.corp.issuer")
+        )
         told(gate, exchange(gate, alices), fix)
     finally:
         gate.stop()
@@ -153,7 +164,11 @@ def test_a_foreign_token_for_somebody_else(gate: Gate, external: External) -> No
     elsewhere = external.genuine(gate.peer.issuer("corp")).resigned(aud="https://elsewhere.test")
     fix = Fix(
         "subject_token_audience",
-        ('aud is ["https://elsewhere.test"]', gate.peer.issuer("corp"), f"issuers.{external.name}.issuer.audiences"),
+        (
+            'aud is ["https://elsewhere.test"]',
+            gate.peer.issuer("corp"),
+            f"issuers.{external.name}.issuer.audiences",
+        ),
     )
     told(gate, exchange(gate, elsewhere, "other-api"), fix)
 
