@@ -30,6 +30,12 @@ pub struct Connection {
     between: AtomicBool,
     /// A request has come since the present HTTP state began.
     asked: AtomicBool,
+    /// Requests that have begun, and heads of HTTP/1.1 requests that have come. The numbers may wrap around.
+    begun: AtomicU32,
+    heads: AtomicU32,
+    /// Last pieces of HTTP/2 answers that wait to be sent, and milliseconds from `opened` to the moment when one was given or sent.
+    last_pieces: AtomicU32,
+    last_piece_moved: AtomicU64,
     /// hyper has written all that it had since the last answer ended.
     flushed: AtomicBool,
     /// Milliseconds from `opened` to the start of the present silence (or of the present request head).
@@ -183,6 +189,10 @@ impl Connection {
             in_head: AtomicBool::new(false),
             between: AtomicBool::new(true),
             asked: AtomicBool::new(false),
+            begun: AtomicU32::new(0),
+            heads: AtomicU32::new(0),
+            last_pieces: AtomicU32::new(0),
+            last_piece_moved: AtomicU64::new(0),
             flushed: AtomicBool::new(true),
             quiet_since: AtomicU64::new(0),
             write_blocked: AtomicU64::new(0),
@@ -227,6 +237,7 @@ impl Connection {
     /// A request has begun, which [`Self::request_ended`] ends. Returns how many others are open.
     pub(crate) fn request_began(&self) -> u32 {
         self.asked.store(true, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -237,6 +248,24 @@ impl Connection {
             self.flushed.store(false, Ordering::Relaxed);
             self.quiet_since.store(self.elapsed(), Ordering::Relaxed);
         }
+    }
+
+    /// So many heads have come in all.
+    pub(crate) fn heads_came(&self, heads: u32) {
+        self.heads.store(heads, Ordering::Relaxed);
+    }
+
+    /// The last piece of an HTTP/2 answer waits to be sent.
+    pub(crate) fn last_piece_given(&self) {
+        if self.last_pieces.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.last_piece_moved.store(self.elapsed(), Ordering::Relaxed);
+        }
+    }
+
+    /// The last piece of an HTTP/2 answer was sent, or its stream is over.
+    pub(crate) fn last_piece_sent(&self) {
+        self.last_pieces.fetch_sub(1, Ordering::Relaxed);
+        self.last_piece_moved.store(self.elapsed(), Ordering::Relaxed);
     }
 
     /// A head has begun and is not complete.
@@ -277,6 +306,7 @@ impl Connection {
     pub(crate) fn rests(&self) -> bool {
         !self.is_busy()
             && self.asked.load(Ordering::Relaxed)
+            && self.heads.load(Ordering::Relaxed) == self.begun.load(Ordering::Relaxed)
             && self.between.load(Ordering::Relaxed)
             && self.flushed.load(Ordering::Relaxed)
             && self.write_blocked.load(Ordering::Relaxed) == 0
@@ -326,6 +356,10 @@ impl Connection {
         if blocked != 0 {
             let until = self.at(blocked) + self.patience().left(limits.idle);
             return if now >= until { Silence::Stuck } else { Silence::Until(until) };
+        }
+        let moved = self.at(self.last_piece_moved.load(Ordering::Relaxed));
+        if self.last_pieces.load(Ordering::Relaxed) != 0 && now >= moved + limits.idle {
+            return Silence::Stuck;
         }
         if self.is_busy() {
             return Silence::Until(now + limits.idle);

@@ -28,11 +28,13 @@ pub struct HeadScanner {
     chunk: u64,
     /// Heads that are complete.
     heads: u32,
+    /// Bytes of the present head, while it is incomplete.
+    head_bytes: usize,
 }
 
 impl Default for HeadScanner {
     fn default() -> Self {
-        Self { at: ScanState::Preface(0), length: None, chunked: false, chunk: 0, heads: 0 }
+        Self { at: ScanState::Preface(0), length: None, chunked: false, chunk: 0, heads: 0, head_bytes: 0 }
     }
 }
 
@@ -44,7 +46,9 @@ impl HeadScanner {
             if self.at == ScanState::Off {
                 return;
             }
-            from += self.step(rest);
+            let taken = self.step(rest);
+            self.head_bytes = if self.is_in_head() { self.head_bytes + taken } else { 0 };
+            from += taken;
         }
     }
 
@@ -67,16 +71,19 @@ impl HeadScanner {
         !matches!(self.at, ScanState::Preface(0) | ScanState::Start | ScanState::Off)
     }
 
+    /// Bytes of the head that has begun and is not complete.
+    pub(crate) fn head_bytes(&self) -> usize {
+        self.head_bytes
+    }
+
+    /// Whether the bytes are no HTTP/1 any more: HTTP/2, or an upgraded connection.
+    pub(crate) fn is_off(&self) -> bool {
+        self.at == ScanState::Off
+    }
+
     /// Heads that were complete so far; the number may wrap around.
     pub(crate) fn heads(&self) -> u32 {
         self.heads
-    }
-
-    /// Complete heads in bytes that follow a request, and were scanned before.
-    pub(crate) fn heads_in(bytes: &[u8]) -> u32 {
-        let mut scanner = Self { at: ScanState::Start, ..Self::default() };
-        scanner.scan(&mut bytes.to_vec());
-        scanner.heads
     }
 
     /// Whether all requests so far are complete, and no further one has begun.

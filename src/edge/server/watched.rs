@@ -48,11 +48,16 @@ impl Watched {
         Self { transport, scanner, connection, held, heads: 0, head: 0, between: true, lingering: None }
     }
 
-    /// Takes back what an HTTP state has read and not used: the start of a head. Empty lines before a head mean nothing.
-    pub(crate) fn hold(&mut self, unused: &[u8]) {
-        let head = unused.iter().position(|byte| !is_line_end(*byte)).and_then(|start| unused.get(start..));
-        self.held.splice(..0, head.unwrap_or_default().iter().copied());
-        self.heads = self.scanner.heads().wrapping_sub(HeadScanner::heads_in(&self.held));
+    /// Takes back what an HTTP state has read and not used, if this is nothing but the start of the present head. Empty lines
+    /// before a head mean nothing. `false`: there is a rest of something else, for instance of a body that nobody read. It must
+    /// never be read as a request, so the connection must end.
+    #[must_use]
+    pub(crate) fn hold(&mut self, unused: &[u8]) -> bool {
+        self.held.splice(..0, unused.iter().copied());
+        let start = self.held.iter().position(|byte| !is_line_end(*byte)).unwrap_or(self.held.len());
+        self.held.drain(..start);
+        self.heads = self.scanner.heads();
+        self.held.len() == self.scanner.head_bytes() && !self.scanner.is_off()
     }
 
     /// The connection that is notified.
@@ -62,7 +67,7 @@ impl Watched {
 
     /// Whether the bytes that are held are the start of an HTTP/2 connection.
     pub(crate) fn is_http2(&self) -> bool {
-        self.held.starts_with(PREFACE)
+        self.held.starts_with(PREFACE) && self.scanner.is_off()
     }
 
     /// Reads while there is no HTTP state, until there is something for one: a complete head, a long or a hopeless one.
@@ -110,7 +115,11 @@ impl Watched {
             return;
         }
         let before = self.scanner.is_in_head();
+        let heads = self.scanner.heads();
         self.scanner.scan(bytes);
+        if self.scanner.heads() != heads {
+            self.connection.heads_came(self.scanner.heads());
+        }
         // A head that arrives in one piece, as most do, needs no look at the clock.
         match (before, self.scanner.is_in_head()) {
             (false, true) => self.connection.head_began(),

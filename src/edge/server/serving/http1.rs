@@ -103,6 +103,10 @@ pub(super) async fn serve<H: Handler>(
     }
     let parts = http.into_parts()?;
     let mut stream = parts.io.into_inner();
-    stream.hold(&parts.read_buf);
-    Some(stream)
+    if stream.hold(&parts.read_buf) {
+        return Some(stream);
+    }
+    // hyper, too, closes a connection with a body that nobody read.
+    stream.close().await;
+    None
 }

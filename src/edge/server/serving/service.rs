@@ -34,7 +34,7 @@ pub(super) fn service<H: Handler>(
                 None => Box::pin(handler.overloaded(request.into_parts().0, &flight.connection)).await,
             };
             let outlives = version == Version::HTTP_2;
-            let rest = |body| Counted { rest: Some(Rest { body, _flight: flight }), outlives };
+            let rest = |body| Counted { rest: Some(Rest { body, flight }), outlives };
             Ok::<Response<Counted>, Infallible>(response.map(rest))
         }
     })
@@ -74,13 +74,26 @@ pub(super) struct Counted {
 
 struct Rest {
     body: Body,
-    _flight: Flight,
+    flight: Flight,
 }
 
 /// The last piece of an answer, with what its request holds.
 struct LastPiece {
     data: Bytes,
-    _rest: Rest,
+    rest: Rest,
+}
+
+impl LastPiece {
+    fn new(data: Bytes, rest: Rest) -> Self {
+        rest.flight.connection.last_piece_given();
+        Self { data, rest }
+    }
+}
+
+impl Drop for LastPiece {
+    fn drop(&mut self) {
+        self.rest.flight.connection.last_piece_sent();
+    }
 }
 
 impl AsRef<[u8]> for LastPiece {
@@ -104,7 +117,7 @@ impl http_body::Body for Counted {
             Some(Ok(frame)) if is_last && frame.is_data() => {
                 let rest = this.rest.take();
                 Some(Ok(frame.map_data(|data| match rest {
-                    Some(rest) => Bytes::from_owner(LastPiece { data, _rest: rest }),
+                    Some(rest) => Bytes::from_owner(LastPiece::new(data, rest)),
                     None => data,
                 })))
             }

@@ -110,10 +110,14 @@ pub(crate) fn serve(listen: &config::Listen, handler: impl Handler) -> Gate {
 
 /// A gate in a crowd, as long as the second value lives: a connection is parked as soon as its answer is written.
 pub(crate) fn crowded(upstream: SocketAddr, listen: &config::Listen) -> (Gate, Vec<Awake>) {
+    crowded_with(listen, Passing(UpstreamClient::new(&upstream_config(upstream)).unwrap()))
+}
+
+pub(crate) fn crowded_with(listen: &config::Listen, handler: impl Handler) -> (Gate, Vec<Awake>) {
     let server = Server::new(listen, MemoryBudget::unlimited()).unwrap();
     let crowd = Arc::clone(server.crowd());
     let awake = (0..=Crowd::AWAKE).map(|_| crowd.awake()).collect();
-    (serve_with(server, listen, Passing(UpstreamClient::new(&upstream_config(upstream)).unwrap())), awake)
+    (serve_with(server, listen, handler), awake)
 }
 
 pub(crate) fn serve_with(server: Server, listen: &config::Listen, handler: impl Handler) -> Gate {

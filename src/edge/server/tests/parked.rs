@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::*;
 use crate::adapters::drain::DrainOutcome;
+use crate::adapters::net::body::Body;
+use crate::edge::server::{Connection, Handler};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(150);
@@ -328,4 +332,48 @@ async fn a_busy_connection_keeps_its_place() {
     assert!(busy.answer().await.starts_with("HTTP/1.1 200"));
     go.notify_one();
     assert!(new.answer().await.starts_with("HTTP/1.1 200"));
+}
+
+/// Answers with the target of the request, and reads no body.
+struct Unread;
+
+impl Handler for Unread {
+    async fn handle(&self, request: Request<Incoming>, _connection: &Arc<Connection>) -> Response<Body> {
+        Response::new(Body::full(request.uri().path().to_owned()))
+    }
+}
+
+/// hyper has read such a body together with its head. Were the rest held for the next request, the caller of a proxy in front
+/// could write the next request of another.
+#[tokio::test]
+async fn a_body_that_nobody_read_is_never_a_request() {
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    let length = smuggled.len();
+    let with = |lines: &str| format!("POST /own HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+    for (name, request) in [
+        ("expected", with(&format!("Expect: 100-continue\r\nContent-Length: {length}\r\n")) + smuggled),
+        ("at once", with(&format!("Content-Length: {length}\r\n")) + smuggled),
+        ("to be closed", with(&format!("Connection: close\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n")) + smuggled),
+        (
+            "in two chunks",
+            with("Transfer-Encoding: chunked\r\n") + &format!("5\r\nabcde\r\n{length:x}\r\n{smuggled}\r\n0\r\n\r\n"),
+        ),
+        (
+            "behind line ends",
+            with(&format!("Expect: 100-continue\r\nContent-Length: {}\r\n", length + 4)) + "\r\n\r\n" + smuggled,
+        ),
+        (
+            "with the start of a head behind",
+            with(&format!("Expect: 100-continue\r\nContent-Length: {length}\r\n")) + smuggled + "GET /ne",
+        ),
+    ] {
+        let (gate, _awake) = crowded_with(&listen_config(), Unread);
+        let mut caller = Caller::new(gate.address).await;
+        caller.write(&request).await;
+        assert_eq!(body(&caller.answer().await), "/own", "{name}");
+        let rest = if request.ends_with("/ne") { "xt" } else { "GET /next" };
+        caller.try_write(&format!("{rest} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;
+        let rest = caller.rest().await;
+        assert!(!rest.contains("smuggled"), "{name}: {rest}");
+    }
 }
