@@ -96,9 +96,10 @@ impl Crowd {
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         let mut place = self.free();
         while place.is_none() && !self.places.is_closed() {
-            self.pressed.store(true, Ordering::Relaxed);
+            let first = !self.pressed.swap(true, Ordering::Relaxed);
             let called = self.queue().call(Instant::now(), self.most / SHARE);
-            if !called {
+            // Once: whoever has nothing to do later notices by itself.
+            if !called && first {
                 self.pressure.notify_waiters();
             }
             tokio::select! {
