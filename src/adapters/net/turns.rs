@@ -1,5 +1,8 @@
 //! A bounded number of turns, and a fair queue for them.
 //!
+//! A caller may have at most as many turns as are free: one alone gets half of them, two get a third each. So callers whose
+//! requests never end leave turns for the others.
+//!
 //! Each asker has a line of its own, and the lines take turns: however many requests one caller has waiting, another
 //! caller's first request waits for one of them at most. If too many wait, the longest line loses its last.
 
@@ -47,6 +50,8 @@ pub(crate) struct FairTurns {
 #[derive(Debug, Default)]
 struct Queue {
     free: usize,
+    /// How many turns each asker has.
+    held: HashMap<Requester, usize>,
     /// The askers with a line, in the order of their next turns.
     order: VecDeque<Requester>,
     lines: HashMap<Requester, VecDeque<Waiter>>,
@@ -62,19 +67,25 @@ struct Waiter {
 
 /// A turn. Its drop gives the turn to the next in the queue.
 #[derive(Debug)]
-pub(crate) struct Turn(Option<Arc<FairTurns>>);
+pub(crate) struct Turn(Option<Holder>);
+
+#[derive(Debug)]
+struct Holder {
+    turns: Arc<FairTurns>,
+    asker: Requester,
+}
 
 impl Turn {
     /// Whether somebody waits for it.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.0.as_ref().is_some_and(|turns| turns.is_awaited())
+        self.0.as_ref().is_some_and(|holder| holder.turns.is_awaited())
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(turns) = self.0.take() {
-            turns.give();
+        if let Some(Holder { turns, asker }) = self.0.take() {
+            turns.give(asker);
         }
     }
 }
@@ -104,9 +115,9 @@ impl FairTurns {
     pub(crate) async fn turn(self: &Arc<Self>, asker: Requester, limit: Duration) -> Result<Turn, NoTurn> {
         let (number, turn) = {
             let mut queue = self.lock();
-            if queue.free > 0 {
-                queue.free -= 1;
-                return Ok(Turn(Some(Arc::clone(self))));
+            if queue.may_take(asker) {
+                queue.take(asker);
+                return Ok(Turn(Some(Holder { turns: Arc::clone(self), asker })));
             }
             if queue.waiting >= self.room && !queue.shorten(asker) {
                 return Err(NoTurn);
@@ -126,19 +137,17 @@ impl FairTurns {
         self.lock().waiting > 0
     }
 
-    fn give(self: Arc<Self>) {
-        let mut turn = Turn(Some(self));
+    /// Takes a turn back, and gives what is free to those who wait and may have it.
+    fn give(self: Arc<Self>, asker: Requester) {
+        self.lock().give_back(asker);
         loop {
-            let Some(turns) = &turn.0 else { return };
-            let next = turns.lock().next();
-            let Some(waiter) = next else {
-                // `next` has counted the turn.
-                turn.0 = None;
-                return;
-            };
-            match waiter.turn.send(turn) {
-                Ok(()) => return,
-                Err(back) => turn = back,
+            // `next` counts the turn.
+            let Some((asker, waiter)) = self.lock().next() else { return };
+            let turn = Turn(Some(Holder { turns: Arc::clone(&self), asker }));
+            if let Err(mut back) = waiter.turn.send(turn)
+                && back.0.take().is_some()
+            {
+                self.lock().give_back(asker);
             }
         }
     }
@@ -162,21 +171,41 @@ impl Queue {
         (self.last, receiver)
     }
 
-    /// The first of the line whose turn it is. If nobody waits, the turn is free.
-    fn next(&mut self) -> Option<Waiter> {
-        let Some(asker) = self.order.pop_front() else {
-            self.free += 1;
-            return None;
-        };
+    /// Whether there is a turn for the asker.
+    fn may_take(&self, asker: Requester) -> bool {
+        let held = self.held.get(&asker).copied().unwrap_or(0);
+        self.free > 0 && (held < self.free || !matches!(asker, Requester::Caller(_)))
+    }
+
+    fn take(&mut self, asker: Requester) {
+        self.free -= 1;
+        *self.held.entry(asker).or_default() += 1;
+    }
+
+    fn give_back(&mut self, asker: Requester) {
+        self.free += 1;
+        if let Some(held) = self.held.get_mut(&asker) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&asker);
+            }
+        }
+    }
+
+    /// The first of the next line that may have a turn, which counts as taken.
+    fn next(&mut self) -> Option<(Requester, Waiter)> {
+        let at = self.order.iter().position(|asker| self.may_take(*asker))?;
+        let asker = self.order.remove(at)?;
         let line = self.lines.get_mut(&asker)?;
-        let waiter = line.pop_front();
+        let waiter = line.pop_front()?;
         if line.is_empty() {
             self.lines.remove(&asker);
         } else {
             self.order.push_back(asker);
         }
-        self.waiting -= usize::from(waiter.is_some());
-        waiter
+        self.waiting -= 1;
+        self.take(asker);
+        Some((asker, waiter))
     }
 
     /// Makes room for an asker at the end of the longest line, unless no line is longer than the asker's own.

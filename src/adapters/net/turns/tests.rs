@@ -40,8 +40,8 @@ async fn lines_take_turns() {
     let turns = Arc::new(FairTurns::new(8));
     let (told, heard) = mpsc::channel();
     let mut held = Vec::new();
-    for _ in 0..8 {
-        held.push(turns.turn(peer(1), LONG).await.unwrap());
+    for other in 11..19 {
+        held.push(turns.turn(peer(other), LONG).await.unwrap());
     }
     for (asker, name) in [(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1"), (3, "c1"), (2, "b2")] {
         wait(&turns, peer(asker), name, &told).await;
@@ -56,8 +56,8 @@ async fn lines_take_turns() {
 async fn who_leaves_takes_no_turn() {
     let turns = Arc::new(FairTurns::new(3));
     let (told, heard) = mpsc::channel();
-    let held = [turns.turn(peer(1), LONG).await.unwrap(), turns.turn(peer(1), LONG).await.unwrap()];
-    let last = turns.turn(peer(1), LONG).await.unwrap();
+    let held = [turns.turn(peer(11), LONG).await.unwrap(), turns.turn(peer(12), LONG).await.unwrap()];
+    let last = turns.turn(peer(13), LONG).await.unwrap();
     let gone = wait(&turns, peer(2), "gone", &told).await;
     wait(&turns, peer(3), "stays", &told).await;
     gone.abort();
@@ -66,10 +66,10 @@ async fn who_leaves_takes_no_turn() {
     settle().await;
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["stays"]);
     drop(held);
-    for _ in 0..3 {
-        std::mem::forget(turns.turn(peer(1), Duration::ZERO).await.unwrap());
+    for other in 11..14 {
+        std::mem::forget(turns.turn(peer(other), Duration::ZERO).await.unwrap());
     }
-    assert_eq!(turns.turn(peer(1), Duration::ZERO).await.unwrap_err(), NoTurn, "three turns, and no more");
+    assert_eq!(turns.turn(peer(14), Duration::ZERO).await.unwrap_err(), NoTurn, "three turns, and no more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,8 +85,8 @@ async fn the_longest_line_loses_its_last() {
     let turns = Arc::new(FairTurns::new(3));
     let (told, heard) = mpsc::channel();
     let mut held = Vec::new();
-    for _ in 0..3 {
-        held.push(turns.turn(peer(1), LONG).await.unwrap());
+    for other in 11..14 {
+        held.push(turns.turn(peer(other), LONG).await.unwrap());
     }
     for name in ["a1", "a2", "a3"] {
         wait(&turns, peer(1), name, &told).await;
@@ -113,4 +113,33 @@ fn an_ipv6_network_is_one_caller() {
     ] {
         assert_eq!(asker(one) == asker(other), same, "{name}");
     }
+}
+
+/// Whoever has requests that never end leaves turns for the others.
+#[tokio::test(start_paused = true)]
+async fn nobody_has_more_turns_than_are_free() {
+    let turns = Arc::new(FairTurns::new(12));
+    let (told, heard) = mpsc::channel();
+    let mut first = Vec::new();
+    while let Ok(turn) = turns.turn(peer(1), Duration::ZERO).await {
+        first.push(turn);
+    }
+    assert_eq!(first.len(), 6, "one alone has half");
+    wait(&turns, peer(1), "more of the first", &told).await;
+    let mut second = Vec::new();
+    while let Ok(turn) = turns.turn(peer(2), Duration::ZERO).await {
+        second.push(turn);
+    }
+    assert_eq!(second.len(), 3, "the second has as many as are left free");
+    for _ in 0..3 {
+        std::mem::forget(turns.turn(Requester::Judgement, Duration::ZERO).await.unwrap());
+    }
+    // Three have gone, so four are free only after a fourth: the first has two then.
+    first.truncate(2);
+    settle().await;
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["more of the first"]);
+    drop((first, second));
+    settle().await;
+    assert_eq!(turns.lock().free, 9);
+    assert_eq!(turns.lock().held.len(), 1, "only Cambio's own are held");
 }

@@ -54,8 +54,8 @@ impl Upstream {
 async fn requests_beyond_the_bound_wait_for_a_connection() {
     let mut upstream = Upstream::new(OK).await;
     let mut config = upstream_config(upstream.address);
-    // One of them is for Cambio's own requests.
-    config.max_connections = 3;
+    // One of them is for Cambio's own requests, and one caller alone has half of the others.
+    config.max_connections = 5;
     let gate = gate_with(&config, &listen_config());
     let mut callers = Vec::new();
     for _ in 0..4 {
