@@ -83,7 +83,11 @@ impl Case<'_> {
     /// checked; `rate_limited` if the client is authentic.
     pub async fn prove_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let result = match self.may_guess(credentials) {
-            Ok(()) => self.authenticate_client(credentials).await,
+            Ok(()) => {
+                let checked = self.authenticate_client(credentials).await;
+                // Guesses that were sent at once learn nothing, once there were too many of them.
+                self.may_guess(credentials).and(checked)
+            }
             Err(locked_out) => Err(locked_out),
         };
         match &result {

@@ -61,6 +61,11 @@ impl Case<'_> {
         let response = self.send_form(credentials, form.clone(), head).await?;
         self.record.upstream_status(response.status());
         let (head, body) = self.whole(response).await?;
+        // Guesses that were sent at once learn nothing, once there were too many of them. But who holds a token that was
+        // renewed or revoked must learn of it.
+        if is_first && (self.record.is_exchange() || !head.status.is_success()) {
+            self.may_guess(credentials)?;
+        }
         if head.status.is_success() {
             self.client.accept();
             if is_first {
@@ -127,6 +132,9 @@ impl Case<'_> {
         let form = Bytes::from(form.encode());
         let response = self.send_form(credentials, form.clone(), head).await.ok()?;
         let (head, body) = self.whole(response).await.ok()?;
+        if !is_checked && let Err(locked_out) = self.may_guess(credentials) {
+            return Some(Err(locked_out.into()));
+        }
         let about_client = OAuthRefusal::read(head.status.as_u16(), &body, []).is_about_client();
         match head.status {
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED if about_client => {
