@@ -64,6 +64,9 @@ fn resolve(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
 }
 
+/// This part of the limit is waited for if the addresses of an earlier lookup are known.
+const PATIENCE: u32 = 5;
+
 /// What came of a lookup. The error goes to all who wait.
 type Found = Result<Arc<[IpAddr]>, Arc<io::Error>>;
 
@@ -83,7 +86,7 @@ struct Host {
 /// What is known of a host. The order is that of the places.
 #[derive(Clone, Default)]
 enum Last {
-    Good,
+    Good(Arc<[IpAddr]>),
     #[default]
     New,
     /// The last lookup failed, or has not ended.
@@ -98,6 +101,8 @@ struct Running {
 
 /// What a request for a host leads to.
 enum Next {
+    /// The present lookup takes long, and these were the addresses before.
+    Known(Arc<[IpAddr]>),
     Join(Running),
     Start(usize),
     Fail(io::Error),
@@ -112,6 +117,7 @@ impl Names {
     async fn lookup(self: &Arc<Self>, host: &str) -> io::Result<Arc<[IpAddr]>> {
         let until = Instant::now() + self.limit;
         let running = match self.next(host) {
+            Next::Known(addresses) => return Ok(addresses),
             Next::Join(running) => running,
             Next::Fail(error) => return Err(error),
             Next::Start(places) => {
@@ -128,6 +134,11 @@ impl Names {
         let hosts = self.hosts();
         let Some(known) = hosts.get(host) else { return Next::Start(1) };
         if let Some(running) = &known.running {
+            if let Last::Good(addresses) = &known.last
+                && running.began.elapsed() >= self.limit / PATIENCE
+            {
+                return Next::Known(Arc::clone(addresses));
+            }
             return if running.began.elapsed() < self.limit {
                 Next::Join(running.clone())
             } else {
@@ -136,7 +147,7 @@ impl Names {
         }
         match &known.last {
             Last::Bad(Some((at, error))) if at.elapsed() < PAUSE => Next::Fail(again(error)),
-            Last::Good => Next::Start(0),
+            Last::Good(_) => Next::Start(0),
             Last::New => Next::Start(1),
             Last::Bad(_) => Next::Start(2),
         }
@@ -170,7 +181,7 @@ impl Names {
         if let Some(known) = self.hosts().get_mut(host) {
             known.running = None;
             known.last = match found {
-                Ok(_) => Last::Good,
+                Ok(addresses) => Last::Good(Arc::clone(addresses)),
                 Err(error) => Last::Bad(Some((Instant::now(), Arc::clone(error)))),
             };
         }
@@ -178,6 +189,12 @@ impl Names {
 
     async fn join(&self, host: &str, mut running: Running, until: Instant) -> io::Result<Arc<[IpAddr]>> {
         let until = until.min(running.began + self.limit);
+        let known = match self.hosts().get(host).map(|known| &known.last) {
+            Some(Last::Good(addresses)) => Some(Arc::clone(addresses)),
+            _ => None,
+        };
+        // A resolver that loses one question must not stop connections to a host whose addresses are known.
+        let until = if known.is_some() { until.min(running.began + self.limit / PATIENCE) } else { until };
         let found = timeout(until.saturating_duration_since(Instant::now()), running.found.wait_for(Option::is_some));
         match found.await {
             Ok(Ok(found)) => match &*found {
@@ -187,6 +204,9 @@ impl Names {
             },
             Ok(Err(_)) => Err(io::Error::other("the lookup ended early")),
             Err(_) => {
+                if let Some(addresses) = known {
+                    return Ok(addresses);
+                }
                 if let Some(known) = self.hosts().get_mut(host).filter(|known| known.running.is_some()) {
                     known.last = Last::Bad(None);
                 }
