@@ -128,6 +128,12 @@ impl Sink {
                 break;
             }
         }
+        // Another pipe may have the name by now: the next line opens the pipe again.
+        let is_broken = failed.as_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe);
+        if is_broken && !self.regular && self.path.is_some() {
+            self.file = None;
+            return (written, failed);
+        }
         self.torn = written > 0 && text.get(written - 1) != Some(&b'\n');
         if self.fsync
             && self.regular
