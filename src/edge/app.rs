@@ -201,7 +201,9 @@ impl Reloading {
                 Ok(()) => {
                     asked = true;
                     shared.services.audit.reopen();
-                    Some(BTreeSet::new())
+                    // Log rotation sends the signal, too: what is being written then must not count.
+                    let _ = self.watch.look(self.clock.now());
+                    Some(self.watch.unsettled().cloned().unwrap_or_default())
                 }
                 Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
                 Err(RecvTimeoutError::Disconnected) => return,
