@@ -20,11 +20,11 @@ impl Default for StepBudget {
 }
 
 impl StepBudget {
-    /// Takes the steps of one evaluation. What was taken is never given back.
+    /// Takes the steps of one evaluation, if so many are left. What was taken is never given back.
     pub(super) fn spend(&self, steps: u64) -> Result<(), ExpressionError> {
         let left = self.0.get().checked_sub(steps);
-        self.0.set(left.unwrap_or(0));
-        left.map(drop).ok_or_else(|| {
+        // An evaluation that does not fit leaves what is left to cheaper ones.
+        left.map(|left| self.0.set(left)).ok_or_else(|| {
             ExpressionError(format!(
                 "the expressions for this request take more than {MAX_STEPS_TOGETHER} steps together"
             ))

@@ -20,6 +20,9 @@ pub(super) const MAX_CLAIMS: u64 = 32_768;
 /// A claim whose size is not known yet: a list of a hundred short texts.
 const USUAL: ValueSize = ValueSize { items: 100, weight: 400, largest: 4 };
 
+/// A client or an audience whose name is not known yet, in bytes.
+const NAME: usize = 64;
+
 /// Steps to make a value and to throw it away, by its weight. They also bound its memory.
 const MAKING: u64 = 16;
 
@@ -133,7 +136,12 @@ impl<'a> Meter<'a> {
         if let Some((_, local)) = self.locals.iter().rev().find(|local| local.0 == name) {
             return *local;
         }
-        let Some(inputs) = self.inputs else { return Shape::Usual };
+        let Some(inputs) = self.inputs else {
+            return match name {
+                "client" | "audience" => Shape::Within(ValueSize::text(NAME)),
+                _ => Shape::Usual,
+            };
+        };
         let Variables { claims, client, audience, scopes } = inputs.variables;
         match name {
             "claims" => Shape::Object(claims),
