@@ -228,7 +228,7 @@ def test_36203_actor_token_and_its_type_come_together(make, lacking: str) -> Non
     )
     del form[lacking]
     assert refused(gate, gate.peer.form(oidc.endpoint(REALM), list(form.items()))) in (
-        "parameter_missing",
+        "actor_token_incomplete",
         "may_act_violated",
     )
 

@@ -114,7 +114,9 @@ def assert_withheld(locked: tuple[Gate, Script], target: str, answer: Scripted) 
         # Long answers stream: one whose marks come late is cut off before them.
         assert len(answer.body) > 256 * 1024
         return
-    assert told(given) == DENIED
+    # Nobody waits for the end of an answer of a token endpoint that is longer than tokens are.
+    is_long = target == DOOR and len(answer.body) > 256 * 1024
+    assert told(given) == ('502 server_error "Internal error"' if is_long else DENIED)
     assert answer.body[10:40] not in given.body
     assert_alarmed(gate, lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -287,7 +288,8 @@ def test_pages_of_the_client_can_read_every_answer(direct: Peer, through: Peer, 
         oidc.exchange_form(FRONT_END, token, "back-end-api", client_secret="wrong"),
     ]
     for form in passed:
-        assert_same(*(peer.form(oidc.endpoint("corp"), form, headers) for peer in (direct, through)))
+        straight, ours = (peer.form(oidc.endpoint("corp"), form, headers) for peer in (direct, through))
+        assert_same(straight, _without_id(ours))
     form = oidc.exchange_form(FRONT_END, token, "back-end-api")
     straight, ours = (peer.form(oidc.endpoint("corp"), form, headers) for peer in (direct, through))
     # Old versions answer every page, which a browser then keeps from reading.
@@ -303,6 +305,12 @@ def test_pages_of_the_client_can_read_every_answer(direct: Peer, through: Peer, 
     if origin == realms.WEB_ORIGIN:
         assert denied.header("Access-Control-Allow-Origin") == origin
         assert "x-correlation-id" in denied.header("Access-Control-Expose-Headers")
+
+
+def _without_id(answer: Answer) -> Answer:
+    """The answer without the correlation id, which a refusal of an exchange has beside Keycloak's own headers."""
+    kept = [(name, value) for name, value in answer.headers if name.lower() != "x-correlation-id"]
+    return replace(answer, headers=[(name, value.replace(", x-correlation-id", "")) for name, value in kept])
 
 
 ODD_LOGINS: list[tuple[str, list[tuple[str, str]], bytes, str]] = [
