@@ -353,7 +353,10 @@ async fn a_body_that_nobody_read_is_never_a_request() {
     for (name, request) in [
         ("expected", with(&format!("Expect: 100-continue\r\nContent-Length: {length}\r\n")) + smuggled),
         ("at once", with(&format!("Content-Length: {length}\r\n")) + smuggled),
-        ("to be closed", with(&format!("Connection: close\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n")) + smuggled),
+        (
+            "to be closed",
+            with(&format!("Connection: close\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n")) + smuggled,
+        ),
         (
             "in two chunks",
             with("Transfer-Encoding: chunked\r\n") + &format!("5\r\nabcde\r\n{length:x}\r\n{smuggled}\r\n0\r\n\r\n"),

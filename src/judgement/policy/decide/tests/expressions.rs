@@ -56,5 +56,4 @@ fn the_expressions_of_a_request_are_bounded_together() {
     assert!(judge([costly(200), vec![permission()]].concat()).is_ok());
     let late = Permission { condition: Some(cel("claims.groups[0] == 'group-0'")), ..permission() };
     assert!(judge([costly(200), vec![late]].concat()).is_ok(), "what is left is for cheaper ones");
-}", refusal.detail);
 }
