@@ -1,6 +1,6 @@
 //! How often callers may come, and how often they may guess a client's secret.
 //!
-//! Both live in this process alone, in tables of a fixed size ([`table`]). Ages are told by a monotonic clock.
+//! Both live in this process alone, in tables of a fixed size (`table`). Ages are told by a monotonic clock.
 
 mod clock;
 mod guesses;
