@@ -118,11 +118,11 @@ def assert_withheld(locked: tuple[Gate, Script], target: str, answer: Scripted) 
     is_long = target == DOOR and len(answer.body) > 256 * 1024
     assert told(given) == ('502 server_error "Internal error"' if is_long else DENIED)
     assert answer.body[10:40] not in given.body
-    assert_alarmed(gate, lines)
+    assert_alarmed(gate, lines, "answer_too_long" if is_long else "answer_locked")
 
 
-def assert_alarmed(gate: Gate, before: int) -> None:
+def assert_alarmed(gate: Gate, before: int, reason: str = "answer_locked") -> None:
     """One audit line says it, and the metric on which an alert stands counts it."""
     poll("the refusal has its line", lambda: len(gate.audit()) > before, deadline=5)
-    assert [line[names.AUDIT_REASON] for line in gate.audit()[before:]] == ["answer_locked"]
+    assert [line[names.AUDIT_REASON] for line in gate.audit()[before:]] == [reason]
     assert gate.metrics()[names.WITHHELD] == len(gate.audit())

@@ -295,7 +295,7 @@ def test_pages_of_the_client_can_read_every_answer(direct: Peer, through: Peer, 
     # Old versions answer every page, which a browser then keeps from reading.
     answers = origin == realms.WEB_ORIGIN or "OLD_KEYCLOAK" in os.environ
     assert straight.status == ours.status == (200 if answers else 403)
-    assert comparable(straight).headers == comparable(ours).headers
+    assert comparable(straight).headers == comparable(_without_id(ours)).headers
     denied = through.form(oidc.endpoint("corp"), oidc.exchange_form(FRONT_END, token, "other-api"), headers)
     assert denied.status == 403
     shared = {"access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers", "vary"}
