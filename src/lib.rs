@@ -41,6 +41,7 @@ pub mod adapters {
     pub mod memory;
     pub mod metrics;
     pub mod net;
+    pub mod peer;
     pub mod seal;
     pub mod store;
     pub mod tls;

@@ -30,6 +30,7 @@ const ORDER: &[&str] = &[
     "adapters::descriptors",
     "adapters::drain",
     "adapters::memory",
+    "adapters::peer",
     "adapters::seal",
     "adapters::tls",
     "adapters::limits",

@@ -7,10 +7,12 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
+
+use crate::adapters::peer::network;
 
 /// Bytes up to which a body is small.
 pub(crate) const SMALL: usize = 16 * 1024;
@@ -49,7 +51,9 @@ impl MemoryBudget {
 
     /// A budget that is never used up.
     pub fn unlimited() -> Arc<Self> {
-        Arc::new(Self::with_counters(usize::MAX / 4, 1))
+        static UNLIMITED: LazyLock<Arc<MemoryBudget>> =
+            LazyLock::new(|| Arc::new(MemoryBudget::with_counters(usize::MAX / 4, 1)));
+        Arc::clone(&UNLIMITED)
     }
 
     fn with_counters(total: usize, counters: usize) -> Self {
@@ -67,12 +71,9 @@ impl MemoryBudget {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// The counter of a peer. An IPv6 network of 64 bits is one peer, because one party has all of its addresses.
+    /// The counter of a peer.
     pub(crate) fn counter(&self, peer: IpAddr) -> usize {
-        let hash = match peer.to_canonical() {
-            IpAddr::V4(address) => self.hasher.hash_one(u64::from(u32::from(address))),
-            IpAddr::V6(address) => self.hasher.hash_one(address.octets().first_chunk::<8>()),
-        };
+        let hash = self.hasher.hash_one(network(peer));
         usize::try_from(hash).unwrap_or_default() % self.peers.len()
     }
 

@@ -7,17 +7,20 @@
 //! caller's first request waits for one of them at most. If too many wait, the longest line loses its last.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::oneshot;
+
+use crate::adapters::peer::network;
 
 /// Who asks the identity provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Requester {
-    /// A caller: an address, or a network of IPv6, of which one caller may have every address.
-    Caller(IpAddr),
+    /// A caller, by its network.
+    Caller(IpNet),
     /// Cambio, for a request that is judged.
     Judgement,
     /// Cambio, to know whether the identity provider answers.
@@ -27,11 +30,7 @@ pub enum Requester {
 impl Requester {
     /// The caller with this address.
     pub fn caller(address: IpAddr) -> Self {
-        const NETWORK: u128 = u128::MAX << 64;
-        Self::Caller(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
-        })
+        Self::Caller(network(address))
     }
 }
 
@@ -99,9 +98,8 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let left = self.turns.lock().leave(self.asker, self.number);
-        // Dropped without the lock.
-        drop(left);
+        // A waiter holds no turn, so its drop under the lock gives none.
+        self.turns.lock().leave(self.asker, self.number);
     }
 }
 
@@ -139,15 +137,16 @@ impl FairTurns {
 
     /// Takes a turn back, and gives what is free to those who wait and may have it.
     fn give(self: Arc<Self>, asker: Requester) {
-        self.lock().give_back(asker);
-        loop {
-            // `next` counts the turn.
-            let Some((asker, waiter)) = self.lock().next() else { return };
-            let turn = Turn(Some(Holder { turns: Arc::clone(&self), asker }));
-            if let Err(mut back) = waiter.turn.send(turn)
-                && back.0.take().is_some()
-            {
-                self.lock().give_back(asker);
+        let mut queue = self.lock();
+        queue.give_back(asker);
+        // `next` counts the turn.
+        while let Some((asker, waiter)) = queue.next() {
+            drop(queue);
+            let refused = waiter.turn.send(Turn(Some(Holder { turns: Arc::clone(&self), asker }))).err();
+            queue = self.lock();
+            // Emptied, so that its drop does not give it once more.
+            if refused.is_some_and(|mut turn| turn.0.take().is_some()) {
+                queue.give_back(asker);
             }
         }
     }
@@ -173,8 +172,8 @@ impl Queue {
 
     /// Whether there is a turn for the asker.
     fn may_take(&self, asker: Requester) -> bool {
-        let held = self.held.get(&asker).copied().unwrap_or(0);
-        self.free > 0 && (held < self.free || !matches!(asker, Requester::Caller(_)))
+        let held = || self.held.get(&asker).copied().unwrap_or(0);
+        self.free > 0 && (!matches!(asker, Requester::Caller(_)) || held() < self.free)
     }
 
     fn take(&mut self, asker: Requester) {
@@ -218,7 +217,6 @@ impl Queue {
         if self.lines.get(&longest).map_or(0, VecDeque::len) <= own + 1 {
             return false;
         }
-        // A waiter holds no turn, so its drop under the lock gives none.
         self.leave(longest, last).is_some()
     }
 

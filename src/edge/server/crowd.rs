@@ -3,20 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::{Future as _, poll_fn};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
+
+use crate::adapters::peer::network;
 
 /// How long a caller may take for a request head before another caller can get the place.
 const MOMENT: Duration = Duration::from_secs(2);
 
-/// A peer with more than this share of all places gives the next one.
+/// A peer whose waiting connections take more than this part of all places (an eighth) gives the next one.
 const SHARE: usize = 8;
 
 /// Time between two looks for a place while all are taken and none is waiting to be given away.
@@ -54,7 +57,7 @@ pub(crate) struct Crowd {
 pub(crate) struct Ticket {
     crowd: Arc<Crowd>,
     key: Key,
-    peer: IpAddr,
+    peer: IpNet,
     called: oneshot::Receiver<()>,
 }
 
@@ -68,10 +71,10 @@ type Key = (Waiting, Instant, u64);
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    all: BTreeMap<Key, (IpAddr, oneshot::Sender<()>)>,
-    peers: HashMap<IpAddr, BTreeSet<Key>>,
+    all: BTreeMap<Key, (IpNet, oneshot::Sender<()>)>,
+    peers: HashMap<IpNet, BTreeSet<Key>>,
     /// The peers by the number of their connections in `all`.
-    largest: BTreeSet<(usize, IpAddr)>,
+    largest: BTreeSet<(usize, IpNet)>,
 }
 
 impl Crowd {
@@ -180,7 +183,7 @@ impl Drop for Awake {
 }
 
 impl Queue {
-    fn enter(&mut self, waiting: Waiting, since: Instant, peer: IpAddr, call: oneshot::Sender<()>) -> Key {
+    fn enter(&mut self, waiting: Waiting, since: Instant, peer: IpNet, call: oneshot::Sender<()>) -> Key {
         let key = (waiting, since, self.next);
         self.next += 1;
         self.all.insert(key, (peer, call));
@@ -191,8 +194,8 @@ impl Queue {
         key
     }
 
-    /// Whether the connection was still there.
-    fn leave(&mut self, key: &Key, peer: IpAddr) -> Option<oneshot::Sender<()>> {
+    /// Takes a connection out. Returns its call, if the connection was still there.
+    fn leave(&mut self, key: &Key, peer: IpNet) -> Option<oneshot::Sender<()>> {
         let (_, call) = self.all.remove(key)?;
         if let Some(keys) = self.peers.get_mut(&peer) {
             self.largest.remove(&(keys.len(), peer));
@@ -215,16 +218,7 @@ impl Queue {
         let first = self.all.first_key_value().map(|(key, (peer, _))| (*key, *peer));
         let key = greedy.filter(|(key, _)| ready(key)).or(first.filter(|(key, _)| ready(key)));
         let Some((key, peer)) = key else { return false };
-        // A connection that has just ended by itself has left a place as well.
         self.leave(&key, peer).is_some_and(|call| call.send(()).is_ok())
-    }
-}
-
-/// A household has one IPv4 address, or the addresses of a /64.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

@@ -103,18 +103,6 @@ async fn the_longest_line_loses_its_last() {
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["a1", "b1", "a2"]);
 }
 
-#[test]
-fn an_ipv6_network_is_one_caller() {
-    let asker = |address: &str| Requester::caller(address.parse().unwrap());
-    for (name, one, other, same) in [
-        ("one network", "2001:db8::1", "2001:db8::ffff:2", true),
-        ("two networks", "2001:db8::1", "2001:db8:0:1::1", false),
-        ("IPv4", "192.0.2.1", "192.0.2.2", false),
-    ] {
-        assert_eq!(asker(one) == asker(other), same, "{name}");
-    }
-}
-
 /// Whoever has requests that never end leaves turns for the others.
 #[tokio::test(start_paused = true)]
 async fn nobody_has_more_turns_than_are_free() {
