@@ -1,7 +1,7 @@
 //! The memory that the process may use: the limit of its cgroup, or what the machine has.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The most that Cambio uses unless `runtime.memory` says more. A sidecar that needs more is under attack, whatever its host
 /// has.
@@ -42,13 +42,10 @@ fn group_limit(root: &Path, line: &str) -> Option<u64> {
         }
         _ => return None,
     };
-    // In a container, the path may be the host's, and the container's own limit stands at the mount.
     let group = mount.join(path.trim_start_matches('/'));
-    let folders = group.ancestors().take_while(|folder| folder.starts_with(&mount)).map(Path::to_owned);
-    folders
-        .chain([mount.clone()])
-        .filter_map(|folder: PathBuf| limit(&fs::read_to_string(folder.join(file)).ok()?))
-        .min()
+    // In a container, the path may be the host's, and the container's own limit stands at the mount.
+    let folders = group.ancestors().take_while(|folder| folder.starts_with(&mount));
+    folders.filter_map(|folder| limit(&fs::read_to_string(folder.join(file)).ok()?)).min()
 }
 
 /// A limit as a cgroup writes it; `None` if there is none.

@@ -32,7 +32,7 @@ enum Kind {
 /// How long, and up to which size, the rest of an answer is read that nobody wants, so that its connection can be used
 /// again.
 const REST_TIME: Duration = Duration::from_secs(1);
-const REST_SIZE: u64 = 64 * 1024;
+const REST_SIZE: usize = 64 * 1024;
 
 /// Why a body is incomplete.
 #[derive(Debug, thiserror::Error)]
@@ -314,14 +314,13 @@ impl Stream {
     fn let_go(mut self) {
         let left = self.incoming.size_hint();
         // Without a length, the end may be near.
-        if left.lower() > REST_SIZE || left.upper().is_some_and(|left| left > REST_SIZE) {
+        if left.upper().is_some_and(|left| left > REST_SIZE as u64) {
             return;
         }
         let Some(lease) = self.lease.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let limit = usize::try_from(REST_SIZE).unwrap_or(usize::MAX);
-                if discard(self.incoming, limit, REST_TIME).await {
+                if discard(self.incoming, REST_SIZE, REST_TIME).await {
                     lease.release();
                 }
             });

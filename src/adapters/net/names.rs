@@ -1,7 +1,8 @@
 //! Looks names up (docs/decisions/0020). `getaddrinfo` can't be interrupted, so each lookup has a thread of its own, and
 //! the threads are bounded: a resolver that is silent takes no other place than this one.
 //!
-//! For one host, one lookup runs at a time, and a failure is remembered for a moment. Hosts whose last lookup failed
+//! For one host, one lookup runs at a time, and a failure is remembered for a moment. If a lookup takes long, the addresses
+//! of the last one are used, for five minutes at most. Hosts whose last lookup failed
 //! share few places, so that they never take the places of hosts that are well. The identity provider and the store have
 //! places of their own.
 
@@ -18,9 +19,13 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(5);
 /// How long a failure is remembered.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long the addresses of a lookup stand in for the answer of a resolver that is silent.
+const KNOWN_FOR: Duration = Duration::from_secs(300);
+/// A resolver is silent after this part of the limit, if the addresses are known.
+const SILENT: u32 = 5;
 /// Stack of a lookup. Pages that are not touched take no memory.
 const STACK: usize = 512 << 10;
-/// Most hosts that are remembered; the others count as new.
+/// Beyond so many, hosts without a running lookup are forgotten, and count as new.
 const HOSTS: usize = 4096;
 
 /// Lookups at one time of hosts that were found before, of new hosts, and of hosts that were not found.
@@ -64,9 +69,6 @@ fn resolve(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
 }
 
-/// This part of the limit is waited for if the addresses of an earlier lookup are known.
-const PATIENCE: u32 = 5;
-
 /// What came of a lookup. The error goes to all who wait.
 type Found = Result<Arc<[IpAddr]>, Arc<io::Error>>;
 
@@ -86,7 +88,8 @@ struct Host {
 /// What is known of a host. The order is that of the places.
 #[derive(Clone, Default)]
 enum Last {
-    Good(Arc<[IpAddr]>),
+    /// The addresses, and when they were found.
+    Good(Instant, Arc<[IpAddr]>),
     #[default]
     New,
     /// The last lookup failed, or has not ended.
@@ -101,8 +104,6 @@ struct Running {
 
 /// What a request for a host leads to.
 enum Next {
-    /// The present lookup takes long, and these were the addresses before.
-    Known(Arc<[IpAddr]>),
     Join(Running),
     Start(usize),
     Fail(io::Error),
@@ -117,7 +118,6 @@ impl Names {
     async fn lookup(self: &Arc<Self>, host: &str) -> io::Result<Arc<[IpAddr]>> {
         let until = Instant::now() + self.limit;
         let running = match self.next(host) {
-            Next::Known(addresses) => return Ok(addresses),
             Next::Join(running) => running,
             Next::Fail(error) => return Err(error),
             Next::Start(places) => {
@@ -134,20 +134,11 @@ impl Names {
         let hosts = self.hosts();
         let Some(known) = hosts.get(host) else { return Next::Start(1) };
         if let Some(running) = &known.running {
-            if let Last::Good(addresses) = &known.last
-                && running.began.elapsed() >= self.limit / PATIENCE
-            {
-                return Next::Known(Arc::clone(addresses));
-            }
-            return if running.began.elapsed() < self.limit {
-                Next::Join(running.clone())
-            } else {
-                Next::Fail(late("the resolver does not answer"))
-            };
+            return Next::Join(running.clone());
         }
         match &known.last {
             Last::Bad(Some((at, error))) if at.elapsed() < PAUSE => Next::Fail(again(error)),
-            Last::Good(_) => Next::Start(0),
+            Last::Good(..) => Next::Start(0),
             Last::New => Next::Start(1),
             Last::Bad(_) => Next::Start(2),
         }
@@ -181,7 +172,7 @@ impl Names {
         if let Some(known) = self.hosts().get_mut(host) {
             known.running = None;
             known.last = match found {
-                Ok(addresses) => Last::Good(Arc::clone(addresses)),
+                Ok(addresses) => Last::Good(Instant::now(), Arc::clone(addresses)),
                 Err(error) => Last::Bad(Some((Instant::now(), Arc::clone(error)))),
             };
         }
@@ -190,11 +181,11 @@ impl Names {
     async fn join(&self, host: &str, mut running: Running, until: Instant) -> io::Result<Arc<[IpAddr]>> {
         let until = until.min(running.began + self.limit);
         let known = match self.hosts().get(host).map(|known| &known.last) {
-            Some(Last::Good(addresses)) => Some(Arc::clone(addresses)),
+            Some(Last::Good(found, addresses)) if found.elapsed() < KNOWN_FOR => Some(Arc::clone(addresses)),
             _ => None,
         };
         // A resolver that loses one question must not stop connections to a host whose addresses are known.
-        let until = if known.is_some() { until.min(running.began + self.limit / PATIENCE) } else { until };
+        let until = if known.is_some() { until.min(running.began + self.limit / SILENT) } else { until };
         let found = timeout(until.saturating_duration_since(Instant::now()), running.found.wait_for(Option::is_some));
         match found.await {
             Ok(Ok(found)) => match &*found {

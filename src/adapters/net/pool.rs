@@ -133,8 +133,8 @@ impl<B: Send + 'static> Lease<B> {
 }
 
 impl<B: Send + 'static> Pool<B> {
-    /// The connection used last that is ready now, or the turn without a connection. A connection that is open but not ready stays in the pool: its
-    /// request is still being uploaded although the answer is complete.
+    /// The connection used last that is ready now; without one, the turn comes back. A connection that is open but not ready
+    /// stays in the pool: its request is still being uploaded although the answer is complete.
     pub(crate) fn take(self: &Arc<Self>, turn: Turn) -> Result<Lease<B>, Turn> {
         let mut idle = self.lock();
         let mut index = idle.len();

@@ -26,6 +26,8 @@ impl Gate {
 
 static SILENCE: Gate = Gate::closed();
 static COUNTED: Gate = Gate::closed();
+static LOST: Gate = Gate::closed();
+static ASKED: AtomicUsize = AtomicUsize::new(0);
 static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
 /// Answers by the first letters of the name.
@@ -39,6 +41,13 @@ fn scripted(host: &str) -> io::Result<Vec<IpAddr>> {
             LOOKUPS.fetch_add(1, Ordering::Relaxed);
             COUNTED.pass();
             Ok(vec!["192.0.2.1".parse().unwrap()])
+        }
+        Some("lost") => {
+            // The first question is answered, and the second is lost.
+            if ASKED.fetch_add(1, Ordering::Relaxed) > 0 {
+                LOST.pass();
+            }
+            Ok(vec!["192.0.2.8".parse().unwrap()])
         }
         Some("unknown") => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
         _ => Ok(vec!["192.0.2.7".parse().unwrap()]),
@@ -95,4 +104,22 @@ async fn addresses_and_local_names_are_found() {
         assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 80), "{host}: {found:?}");
         assert!(!found.is_empty(), "{host}");
     }
+}
+
+/// A resolver that loses a question delays connections to a known host for a moment, and stops none.
+#[tokio::test]
+async fn known_addresses_are_used_while_a_lookup_hangs() {
+    let names = names([1, 1, 1]);
+    let known = names.lookup("lost-1").await.unwrap();
+    let began = Instant::now();
+    assert_eq!(names.lookup("lost-1").await.unwrap(), known, "whoever asked waits for a part of the limit");
+    assert!(began.elapsed() >= SOON / SILENT);
+    assert_eq!(names.lookup("lost-1").await.unwrap(), known, "later callers");
+    tokio::time::sleep(SOON).await;
+    assert_eq!(names.lookup("lost-1").await.unwrap(), known, "as long as the lookup hangs");
+    assert_eq!(ASKED.load(Ordering::Relaxed), 2, "nobody asks again meanwhile");
+    let old = Instant::now().checked_sub(KNOWN_FOR).unwrap();
+    names.hosts().get_mut("lost-1").unwrap().last = Last::Good(old, known);
+    assert_eq!(names.lookup("lost-1").await.unwrap_err().kind(), io::ErrorKind::TimedOut, "old addresses");
+    LOST.open();
 }
