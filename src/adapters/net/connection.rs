@@ -28,13 +28,12 @@ pub struct Connection {
     in_head: AtomicBool,
     /// No byte of a request is under way, apart from the start of a short head.
     between: AtomicBool,
-    /// A request has come since the present HTTP state began.
-    asked: AtomicBool,
     /// Requests that have begun, and heads of HTTP/1.1 requests that have come. The numbers may wrap around.
     begun: AtomicU32,
     heads: AtomicU32,
-    /// Last pieces of HTTP/2 answers that wait to be sent, and milliseconds from `opened` to the moment when one was given or sent.
+    /// Last pieces of HTTP/2 answers that wait to be sent.
     last_pieces: AtomicU32,
+    /// Milliseconds from `opened` to the moment when one was given or sent.
     last_piece_moved: AtomicU64,
     /// hyper has written all that it had since the last answer ended.
     flushed: AtomicBool,
@@ -159,7 +158,7 @@ impl ListedProxies {
 /// Time limits for a caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For a request head. The time of the first head begins with the accept.
+    /// For a request head. The first byte of the first head must come within this time after the accept, too.
     pub header: Duration,
     /// For a connection without a request, and for a caller who does not take what is written.
     pub idle: Duration,
@@ -188,7 +187,6 @@ impl Connection {
             served: AtomicBool::new(false),
             in_head: AtomicBool::new(false),
             between: AtomicBool::new(true),
-            asked: AtomicBool::new(false),
             begun: AtomicU32::new(0),
             heads: AtomicU32::new(0),
             last_pieces: AtomicU32::new(0),
@@ -229,25 +227,24 @@ impl Connection {
         self.upgraded.load(Ordering::Acquire)
     }
 
-    /// hyper begins to serve the connection, at first or again.
-    pub(crate) fn http_began(&self) {
-        self.asked.store(false, Ordering::Relaxed);
+    /// Requests that have begun so far. The number may wrap around.
+    pub(crate) fn begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// A request has begun, which [`Self::request_ended`] ends. Returns how many others are open.
     pub(crate) fn request_began(&self) -> u32 {
-        self.asked.store(true, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed)
     }
 
     /// An answer is over, complete or not.
     pub(crate) fn request_ended(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.served.store(true, Ordering::Relaxed);
-            self.flushed.store(false, Ordering::Relaxed);
-            self.quiet_since.store(self.elapsed(), Ordering::Relaxed);
-        }
+        // Before the count, so that whoever sees that no request is open sees the rest.
+        self.served.store(true, Ordering::Relaxed);
+        self.flushed.store(false, Ordering::Relaxed);
+        self.quiet_since.store(self.elapsed(), Ordering::Relaxed);
+        self.in_flight.fetch_sub(1, Ordering::Release);
     }
 
     /// So many heads have come in all.
@@ -257,15 +254,17 @@ impl Connection {
 
     /// The last piece of an HTTP/2 answer waits to be sent.
     pub(crate) fn last_piece_given(&self) {
-        if self.last_pieces.fetch_add(1, Ordering::Relaxed) == 0 {
+        // Before the count, so that nobody sees the piece with an older time.
+        if self.last_pieces.load(Ordering::Relaxed) == 0 {
             self.last_piece_moved.store(self.elapsed(), Ordering::Relaxed);
         }
+        self.last_pieces.fetch_add(1, Ordering::Release);
     }
 
     /// The last piece of an HTTP/2 answer was sent, or its stream is over.
     pub(crate) fn last_piece_sent(&self) {
-        self.last_pieces.fetch_sub(1, Ordering::Relaxed);
         self.last_piece_moved.store(self.elapsed(), Ordering::Relaxed);
+        self.last_pieces.fetch_sub(1, Ordering::Release);
     }
 
     /// A head has begun and is not complete.
@@ -298,15 +297,16 @@ impl Connection {
 
     /// Whether requests are in flight.
     pub(crate) fn is_busy(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) != 0
+        self.in_flight.load(Ordering::Acquire) != 0
     }
 
     /// Whether nothing is under way but the start of a short head: the HTTP state holds nothing that is missed later, and
-    /// has served its request.
-    pub(crate) fn rests(&self) -> bool {
+    /// has served a request since `before` had begun.
+    pub(crate) fn rests(&self, before: u32) -> bool {
+        let begun = self.begun();
         !self.is_busy()
-            && self.asked.load(Ordering::Relaxed)
-            && self.heads.load(Ordering::Relaxed) == self.begun.load(Ordering::Relaxed)
+            && begun != before
+            && self.heads.load(Ordering::Relaxed) == begun
             && self.between.load(Ordering::Relaxed)
             && self.flushed.load(Ordering::Relaxed)
             && self.write_blocked.load(Ordering::Relaxed) == 0
@@ -357,8 +357,9 @@ impl Connection {
             let until = self.at(blocked) + self.patience().left(limits.idle);
             return if now >= until { Silence::Stuck } else { Silence::Until(until) };
         }
-        let moved = self.at(self.last_piece_moved.load(Ordering::Relaxed));
-        if self.last_pieces.load(Ordering::Relaxed) != 0 && now >= moved + limits.idle {
+        // The count first: see `last_piece_given`.
+        let waits = self.last_pieces.load(Ordering::Acquire) != 0;
+        if waits && now >= self.at(self.last_piece_moved.load(Ordering::Relaxed)) + limits.idle {
             return Silence::Stuck;
         }
         if self.is_busy() {

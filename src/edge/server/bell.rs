@@ -3,9 +3,11 @@
 //! A connection's task wakes for each read and write. Polling a timer or a watch each time would take a lock and read
 //! the clock, although its own waker tells when it is ready.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// Connects a future with the task that polls it.
 #[derive(Debug, Default)]
@@ -18,8 +20,16 @@ struct Ring {
 }
 
 impl Bell {
+    /// Polls the future, if the bell has rung since the last poll, or the future was never polled in this task.
+    pub(crate) fn poll<F: Future>(&mut self, future: Pin<&mut F>, cx: &Context<'_>) -> Poll<F::Output> {
+        match self.answer(cx) {
+            Some(waker) => future.poll(&mut Context::from_waker(waker)),
+            None => Poll::Pending,
+        }
+    }
+
     /// The waker to poll the future with, if it has rung since the last call, or never been polled in this task.
-    pub(crate) fn answer(&mut self, cx: &Context<'_>) -> Option<&Waker> {
+    fn answer(&mut self, cx: &Context<'_>) -> Option<&Waker> {
         match &self.0 {
             Some((ring, _)) if ring.task.will_wake(cx.waker()) => {
                 // A load is cheap; the swap is only needed after a ring.
@@ -55,7 +65,6 @@ impl Wake for Ring {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::task::Poll;
 
     use super::*;
 

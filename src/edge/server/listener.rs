@@ -16,8 +16,6 @@ use crate::adapters::net::budget::MemoryBudget;
 use crate::adapters::net::connection::{Connection, ConnectionFacts, ListedProxies};
 use crate::adapters::net::transport::{Transport, tune};
 use crate::adapters::{config, drain};
-#[cfg(test)]
-use crate::edge::server::crowd::Crowd;
 use crate::edge::server::crowd::Waiting;
 use crate::edge::server::handler::Handler;
 use crate::edge::server::proxy_protocol::{self, Announced, ProxyHeaderError};
@@ -35,7 +33,7 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     listen: config::Listen,
     certificate: Option<Certificate>,
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
     proxies: Arc<ListedProxies>,
     budget: Arc<MemoryBudget>,
 }
@@ -60,12 +58,6 @@ impl Server {
             listen: listen.clone(),
             budget,
         })
-    }
-
-    /// The connections as a whole.
-    #[cfg(test)]
-    pub(crate) fn crowd(&self) -> &Arc<Crowd> {
-        &self.protocol.crowd
     }
 
     /// Serves until the drain begins. Then the listener closes, and connections go on in their own tasks, each with a

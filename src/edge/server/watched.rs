@@ -36,8 +36,6 @@ pub(crate) struct Watched {
     held: Vec<u8>,
     /// The scanner's complete heads before the bytes that are held.
     heads: u32,
-    /// Bytes of the present head so far, while it is incomplete.
-    head: usize,
     between: bool,
     lingering: Option<Pin<Box<Sleep>>>,
 }
@@ -45,7 +43,7 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn new(transport: Transport, connection: Arc<Connection>) -> Self {
         let (scanner, held) = (HeadScanner::default(), Vec::new());
-        Self { transport, scanner, connection, held, heads: 0, head: 0, between: true, lingering: None }
+        Self { transport, scanner, connection, held, heads: 0, between: true, lingering: None }
     }
 
     /// Takes back what an HTTP state has read and not used, if this is nothing but the start of the present head. Empty lines
@@ -126,8 +124,8 @@ impl Watched {
             (true, false) => self.connection.head_ended(),
             _ => {}
         }
-        self.head = if self.scanner.is_in_head() { self.head + bytes.len() } else { 0 };
-        let between = self.head < SHORT_HEAD && (self.scanner.is_in_head() || self.scanner.is_between_requests());
+        let is_short = self.scanner.head_bytes() < SHORT_HEAD;
+        let between = is_short && (self.scanner.is_in_head() || self.scanner.is_between_requests());
         self.note(between);
     }
 

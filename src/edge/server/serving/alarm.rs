@@ -34,9 +34,7 @@ impl Alarm {
     /// Ready at each interval, with the verdict. A verdict comes when it is due, because no limit is shorter than the
     /// interval.
     pub(super) fn poll_tick(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<Silence> {
-        let Some(waker) = self.bell.answer(cx) else { return Poll::Pending };
-        let cx = &mut Context::from_waker(waker);
-        ready!(self.sleep.as_mut().poll(cx));
+        ready!(self.bell.poll(self.sleep.as_mut(), cx));
         let now = Instant::now();
         let silence = connection.silence(self.limits, now);
         let next = now + self.interval();

@@ -3,7 +3,7 @@
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
@@ -38,8 +38,8 @@ pub(super) async fn serve<H: Handler>(
 ) -> Option<Watched> {
     let connection = Arc::clone(stream.connection());
     let mut watch = connection.watch();
-    let builder = if watch.is_leaving() { &protocol.last } else { &protocol.http1 };
     let mut leaving = watch.is_leaving();
+    let builder = if leaving { &protocol.last } else { &protocol.http1 };
     let mut http = builder.serve_connection(TokioIo::new(stream), service(&connection, handler)).with_upgrades();
     let mut leave = pin!(watch.leaving());
     let mut watch = connection.watch();
@@ -47,41 +47,35 @@ pub(super) async fn serve<H: Handler>(
     let mut pressed = pin!(protocol.crowd.pressed());
     let (mut leave_bell, mut cut_bell, mut press_bell) = (Bell::default(), Bell::default(), Bell::default());
     let mut finishing = leaving;
-    connection.http_began();
+    let before = connection.begun();
     alarm.tick();
     loop {
         let event = poll_fn(|cx| {
             if let Poll::Ready(ended) = Pin::new(&mut http).poll(cx) {
                 return Poll::Ready(Event::Ended(ended));
             }
-            if (leaving || protocol.crowd.is_crowded()) && connection.rests() {
+            if (leaving || protocol.crowd.is_crowded()) && connection.rests(before) {
                 return Poll::Ready(Event::Park);
             }
             if leaving && !finishing && connection.is_busy() {
                 return Poll::Ready(Event::Leave);
             }
-            if let Some(waker) = leave_bell.answer(cx).filter(|_| !leaving)
-                && leave.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-            {
+            if !leaving && leave_bell.poll(leave.as_mut(), cx).is_ready() {
                 leaving = true;
                 return Poll::Ready(Event::Leave);
             }
-            if let Some(waker) = cut_bell.answer(cx)
-                && cut.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-            {
+            if cut_bell.poll(cut.as_mut(), cx).is_ready() {
                 return Poll::Ready(Event::Cut);
             }
-            if let Some(waker) = press_bell.answer(cx)
-                && pressed.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-            {
+            if press_bell.poll(pressed.as_mut(), cx).is_ready() {
                 pressed.set(protocol.crowd.pressed());
                 press_bell.reset();
-                cx.waker().wake_by_ref();
+                return Poll::Ready(Event::Park);
             }
             alarm.poll_tick(&connection, cx).map(Event::Silence)
         })
         .await;
-        let rests = connection.rests();
+        let rests = connection.rests(before);
         match event {
             Event::Ended(ended) => {
                 if let Err(error) = ended {

@@ -3,7 +3,7 @@
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use hyper_util::rt::TokioIo;
 
@@ -56,19 +56,13 @@ pub(super) async fn serve<H: Handler>(stream: Watched, protocol: &Protocol, hand
             {
                 return Poll::Ready(Event::Leave);
             }
-            if let Some(waker) = leave_bell.answer(cx).filter(|_| !finishing)
-                && leave.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-            {
+            if !finishing && leave_bell.poll(leave.as_mut(), cx).is_ready() {
                 return Poll::Ready(Event::Leave);
             }
-            if let Some(waker) = cut_bell.answer(cx)
-                && cut.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-            {
+            if cut_bell.poll(cut.as_mut(), cx).is_ready() {
                 return Poll::Ready(Event::Cut);
             }
-            if let Some(waker) = press_bell.answer(cx)
-                && pressed.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-            {
+            if press_bell.poll(pressed.as_mut(), cx).is_ready() {
                 pressed.set(protocol.crowd.pressed());
                 press_bell.reset();
                 cx.waker().wake_by_ref();

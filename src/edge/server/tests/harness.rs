@@ -13,7 +13,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::adapters::config;
@@ -108,6 +108,24 @@ pub(crate) fn serve(listen: &config::Listen, handler: impl Handler) -> Gate {
     serve_with(Server::new(listen, MemoryBudget::unlimited()).unwrap(), listen, handler)
 }
 
+/// An upstream that answers each request when it is told.
+pub(crate) async fn answering_when_told() -> (SocketAddr, Arc<Notify>) {
+    let go = Arc::new(Notify::new());
+    let told = Arc::clone(&go);
+    let address = upstream(move |mut stream| {
+        let told = Arc::clone(&told);
+        async move {
+            let mut buffer = Vec::new();
+            while read_message(&mut stream, &mut buffer).await.is_some() {
+                told.notified().await;
+                stream.write_all(OK.as_bytes()).await.unwrap();
+            }
+        }
+    })
+    .await;
+    (address, go)
+}
+
 /// A gate in a crowd, as long as the second value lives: a connection is parked as soon as its answer is written.
 pub(crate) fn crowded(upstream: SocketAddr, listen: &config::Listen) -> (Gate, Vec<Awake>) {
     crowded_with(listen, Passing(UpstreamClient::new(&upstream_config(upstream)).unwrap()))
@@ -115,7 +133,7 @@ pub(crate) fn crowded(upstream: SocketAddr, listen: &config::Listen) -> (Gate, V
 
 pub(crate) fn crowded_with(listen: &config::Listen, handler: impl Handler) -> (Gate, Vec<Awake>) {
     let server = Server::new(listen, MemoryBudget::unlimited()).unwrap();
-    let crowd = Arc::clone(server.crowd());
+    let crowd = Arc::clone(&server.protocol.crowd);
     let awake = (0..=Crowd::AWAKE).map(|_| crowd.awake()).collect();
     (serve_with(server, listen, handler), awake)
 }

@@ -1,8 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use super::harness::*;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::budget::MemoryBudget;
@@ -56,19 +54,7 @@ async fn a_dripping_head_is_cut() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
-    let go = Arc::new(Notify::new());
-    let told = Arc::clone(&go);
-    let slow = upstream(move |mut stream| {
-        let told = Arc::clone(&told);
-        async move {
-            let mut buffer = Vec::new();
-            while read_message(&mut stream, &mut buffer).await.is_some() {
-                told.notified().await;
-                tokio::io::AsyncWriteExt::write_all(&mut stream, OK.as_bytes()).await.unwrap();
-            }
-        }
-    })
-    .await;
+    let (slow, go) = answering_when_told().await;
     let mut listen = listen_config();
     listen.idle_timeout = SHORT;
     let gate = gate_with(&upstream_config(slow), &listen);

@@ -306,19 +306,7 @@ async fn an_idle_http2_connection_gives_its_place() {
 
 #[tokio::test]
 async fn a_busy_connection_keeps_its_place() {
-    let go: Arc<tokio::sync::Notify> = Arc::default();
-    let told = Arc::clone(&go);
-    let slow = upstream(move |mut stream| {
-        let told = Arc::clone(&told);
-        async move {
-            let mut buffer = Vec::new();
-            while read_message(&mut stream, &mut buffer).await.is_some() {
-                told.notified().await;
-                stream.write_all(OK.as_bytes()).await.unwrap();
-            }
-        }
-    })
-    .await;
+    let (slow, go) = answering_when_told().await;
     let mut listen = listen_config();
     listen.max_connections = 1;
     let (gate, _awake) = crowded(slow, &listen);
