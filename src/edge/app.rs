@@ -202,8 +202,7 @@ impl Reloading {
                     asked = true;
                     shared.services.audit.reopen();
                     // Log rotation sends the signal, too: what is being written then must not count.
-                    let _ = self.watch.look(self.clock.now());
-                    Some(self.watch.unsettled().cloned().unwrap_or_default())
+                    Some(self.watch.look_on_request(self.clock.now()))
                 }
                 Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -1,7 +1,10 @@
 //! One team's mistake in its audience file is that team's: nobody else notices.
 
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -91,6 +94,29 @@ async fn config(world: &World) -> Value {
 
 async fn broken_metric(world: &World, in_force: &str) -> f64 {
     world.metric(&format!("cambio_audience_files_broken{{in_force=\"{in_force}\"}}")).await
+}
+
+/// Log rotation sends the signal at any moment: a file that somebody still writes to does not count yet.
+#[tokio::test]
+async fn a_signal_puts_no_half_written_file_in_force() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let path = world.folder.path("audiences/back-end-api.yaml");
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(format!("{BACK_END_API}{NOBODY}").as_bytes()).unwrap();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let writer = std::thread::spawn(move || {
+        while stopped.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+            file.write_all(b"#").unwrap();
+        }
+    });
+    for time in 0..3 {
+        reload(&world).await;
+        assert_eq!(world.exchange(&alice, &[]).await.status, 200, "{time}");
+    }
+    drop(stop);
+    writer.join().unwrap();
+    until("the whole file", async || (world.exchange(&alice, &[]).await.status == 403).then_some(())).await;
 }
 
 #[tokio::test]

@@ -54,7 +54,10 @@ pub struct ConfigWatch {
     again: bool,
     missing: u32,
     pause: Duration,
-    unsettled: Option<BTreeSet<PathBuf>>,
+    /// Files that somebody may still write to, and whether one of them is a file of the platform. Until
+    /// the first look, it may be.
+    unsettled: BTreeSet<PathBuf>,
+    waits: bool,
     seen_last: Look,
 }
 
@@ -110,7 +113,8 @@ impl ConfigWatch {
             again: false,
             missing: 0,
             pause: INTERVAL,
-            unsettled: None,
+            unsettled: BTreeSet::new(),
+            waits: true,
             seen_last: Look::default(),
         }
     }
@@ -150,7 +154,13 @@ impl ConfigWatch {
     /// The audience files that somebody may still write to, according to the last look; `None` while a file of the platform
     /// is being written.
     pub fn unsettled(&self) -> Option<&BTreeSet<PathBuf>> {
-        self.unsettled.as_ref()
+        (!self.waits).then_some(&self.unsettled)
+    }
+
+    /// Looks at all files because somebody asks for a load, and returns the audience files that somebody may still write to.
+    pub fn look_on_request(&mut self, clock: Timestamp) -> BTreeSet<PathBuf> {
+        let _ = self.look(clock);
+        self.unsettled.iter().filter(|path| self.is_audience(path)).cloned().collect()
     }
 
     /// Looks at all files. After a change that counts, returns the audience files that somebody may still write to: what
@@ -162,10 +172,8 @@ impl ConfigWatch {
             return None;
         }
         let counting = self.compare(clock);
-        let (least, rest) = match &self.unsettled {
-            Some(unsettled) if unsettled.is_empty() => (INTERVAL, REST),
-            _ => (SHORT_INTERVAL, SHORT_REST),
-        };
+        let is_quiet = self.unsettled.is_empty();
+        let (least, rest) = if is_quiet { (INTERVAL, REST) } else { (SHORT_INTERVAL, SHORT_REST) };
         self.rest(least, rest, started);
         counting
     }
@@ -198,7 +206,7 @@ impl ConfigWatch {
         let is_removed = self.sources.files.keys().any(|path| !now.contains_key(path));
         let counts = is_removed || changed.len() > unsettled.len();
         let waits = unsettled.iter().any(|path| !self.is_audience(path));
-        self.unsettled = (!waits).then(|| unsettled.clone());
+        (self.unsettled, self.waits) = (unsettled.clone(), waits);
         let counts = counts || self.again;
         self.is_even = changed.is_empty() && !is_removed;
         if !counts || waits {
