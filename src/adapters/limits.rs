@@ -12,12 +12,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use self::clock::AgeClock;
 use self::guesses::{Pair, WrongSecrets};
 use self::rates::{Arrivals, Limiter};
 use self::table::Table;
+use crate::adapters::peer::network;
 use crate::words::clock::Clock;
 use crate::words::refusal::{Reason, Refusal, RetryAfter};
 
@@ -231,16 +230,6 @@ impl From<Limited> for Refusal {
         Self::new(reason, format!("{told}; free again in {:.3} s", wait.as_secs_f64()))
             .retry_after(Some(RetryAfter::after(wait)))
     }
-}
-
-/// What counts as one peer: an IPv4 address, or the /64 network of an IPv6 address, because one host can have all of its
-/// addresses.
-fn network(peer: IpAddr) -> IpNet {
-    let (peer, length) = match peer.to_canonical() {
-        v6 @ IpAddr::V6(_) => (v6, 64),
-        v4 @ IpAddr::V4(_) => (v4, 32),
-    };
-    IpNet::new(peer, length).map_or_else(|_| peer.into(), |network| network.trunc())
 }
 
 #[cfg(test)]

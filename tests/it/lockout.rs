@@ -1,5 +1,7 @@
 //! Guessing client secrets: `realms.*.clientLockout`.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -9,8 +11,9 @@ use http::Request;
 use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::support::faults::{Endpoint, Fault};
 use crate::support::files::BACK_END_API;
-use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields};
+use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields, until};
 use crate::support::{client, form};
 
 const REALM: &str = "    subjectIssuers: [corp, partner]\n";
@@ -20,17 +23,22 @@ const INTROSPECT: &str = "/realms/corp/protocol/openid-connect/token/introspect"
 const REVOKE: &str = "/realms/corp/protocol/openid-connect/revoke";
 const GUESSER: &str = "192.0.2.66";
 const OWN: &str = "192.0.2.1";
+const LOCKED_OUT: &str = "cambio_limited_requests_total{limit=\"wrongSecrets\",realm=\"corp\"}";
 
-/// A world behind a proxy that names its callers.
-async fn world(realm: &str, permissions: Option<&str>) -> World {
-    let mut plan = Plan::new()
+/// Behind a proxy that names its callers.
+async fn plan(realm: &str, permissions: Option<&str>) -> Plan {
+    let plan = Plan::new()
         .await
         .configure("listen:\n", "listen:\n  trustedProxies: [127.0.0.1]\n")
         .configure(REALM, &format!("{REALM}{realm}"));
-    if let Some(permissions) = permissions {
-        plan = plan.audience("back-end-api", &format!("{BACK_END_API}{permissions}"));
+    match permissions {
+        Some(permissions) => plan.audience("back-end-api", &format!("{BACK_END_API}{permissions}")),
+        None => plan,
     }
-    plan.start().await
+}
+
+async fn world(realm: &str, permissions: Option<&str>) -> World {
+    plan(realm, permissions).await.start().await
 }
 
 /// front-end-app, registered with its secret at the identity provider.
@@ -264,11 +272,11 @@ async fn lock_out_is_on_by_default_and_can_be_turned_off() {
 async fn guesses_at_once_get_no_further() {
     let slow = SecretHash::argon2id(&Secret::new("front-end-secret"), b"0123456789abcdef").unwrap();
     let slow = format!("    clients: {{ front-end-app: [{{ method: client_secret, secretHash: '{slow}' }}] }}\n");
-    let world = std::sync::Arc::new(world(&format!("{LOCKOUT}{slow}"), Some(MINTED)).await);
+    let world = Arc::new(world(&format!("{LOCKOUT}{slow}"), Some(MINTED)).await);
     let token = world.alice().await;
     let guesses: Vec<_> = (0..40)
         .map(|number| {
-            let (world, token) = (std::sync::Arc::clone(&world), token.clone());
+            let (world, token) = (Arc::clone(&world), token.clone());
             tokio::spawn(async move {
                 let secret = format!("guess-{number}");
                 exchange(&world, GUESSER, &token, &[("client_secret", &secret)]).await.status.as_u16()
@@ -284,4 +292,59 @@ async fn guesses_at_once_get_no_further() {
     // For the others there was no place in the queue, or their answer came too late to tell anything.
     let untold = statuses.iter().filter(|status| matches!(status, 429 | 503)).count();
     assert_eq!(untold, 40 - checked, "{statuses:?}");
+    let locked_out = statuses.iter().filter(|status| **status == 429).count();
+    let counted = world.metric(LOCKED_OUT).await;
+    assert!((counted - f64::from(u32::try_from(locked_out).unwrap())).abs() < 0.1, "{counted}, {statuses:?}");
+}
+
+/// The identity provider judges the client, slowly. What it says of guesses that were on their way when the lock-out began
+/// is not told, and the right secret among them looks like the wrong ones.
+#[tokio::test]
+async fn guesses_at_once_learn_nothing_from_a_slow_identity_provider() {
+    const WRONG: usize = 8;
+    const REFUSAL: &str =
+        r#"{"error":"invalid_client","error_description":"Invalid client or Invalid client credentials"}"#;
+    for (name, permissions, endpoint, path, changes) in [
+        ("judged in the exchange", None, Endpoint::Token, TOKEN_PATH, &[][..]),
+        ("judged for a refusal", None, Endpoint::Token, TOKEN_PATH, &[("audience", "nobodys-api")]),
+        ("asked about", Some(MINTED), Endpoint::Introspect, INTROSPECT, &[]),
+    ] {
+        let plan = plan(LOCKOUT, permissions).await.configure("responseTimeout: 2s", "responseTimeout: 15s");
+        let world = Arc::new(plan.start().await);
+        let (token, faults) = (world.alice().await, world.idp.faults().clone());
+        faults.forget();
+        faults.set(endpoint, Fault::Hang);
+        let secrets = (0..WRONG).map(|number| format!("on-its-way-{number}")).chain(["front-end-secret".to_owned()]);
+        let guesses: Vec<_> = secrets
+            .map(|secret| {
+                let (world, token) = (Arc::clone(&world), token.clone());
+                tokio::spawn(async move {
+                    let mut changes: Vec<(&str, &str)> = changes.to_vec();
+                    changes.push(("client_secret", secret.as_str()));
+                    exchange(&world, GUESSER, &token, &changes).await
+                })
+            })
+            .collect();
+        until("all guesses at the identity provider", async || {
+            (faults.received().iter().filter(|one| one.target == path).count() == WRONG + 1).then_some(())
+        })
+        .await;
+        // Later guesses are answered at once, and lock the pair out.
+        faults.answer_at(path, 401, REFUSAL);
+        guess(&world, &token, 3).await;
+        faults.clear();
+        for guess in guesses {
+            let answer = guess.await.unwrap();
+            let told = (answer.status.as_u16(), answer.header("retry-after"));
+            assert_eq!(told, (429, "1"), "{name}: {}", answer.text());
+        }
+        let lines = world.audit(3 + WRONG + 1).await;
+        let locked_out = lines.iter().filter(|line| line["reason"] == "client_locked_out").count();
+        assert_eq!(locked_out, WRONG + 1, "{name}: {lines:#?}");
+        assert!(lines.iter().all(|line| line["outcome"] != "allowed"), "{name}: {lines:#?}");
+        assert!((world.metric(LOCKED_OUT).await - 9.0).abs() < 0.1, "{name}: each is counted once");
+        // None of them made the lock-out longer.
+        wait(&world, 1000);
+        exchange(&world, GUESSER, &token, &[]).await.access_token();
+    }
 }

@@ -1,43 +1,27 @@
 //! The time since the start, which no change of the system's clock moves.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use governor::nanos::Nanos;
+use jiff::Timestamp;
 
 use crate::words::clock::Clock;
 
-/// A clock of ages. In tests, the clock that the test moves tells them.
+/// A clock of ages.
 #[derive(Clone, Debug)]
-pub(super) enum AgeClock {
-    Monotonic(Instant),
-    Manual(Arc<Manual>),
-}
-
-/// A manual clock, and its time at the start, in microseconds.
-#[derive(Debug)]
-pub(super) struct Manual {
+pub(super) struct AgeClock {
     clock: Clock,
-    start: i64,
+    start: Timestamp,
 }
 
 impl AgeClock {
     pub(super) fn new(clock: Clock) -> Self {
-        match clock {
-            Clock::System => Self::Monotonic(Instant::now()),
-            Clock::Manual(_) => Self::Manual(Arc::new(Manual { start: clock.now().as_microsecond(), clock })),
-        }
+        Self { start: clock.steady(), clock }
     }
 
     /// The time since the start.
     pub(super) fn now(&self) -> Duration {
-        match self {
-            Self::Monotonic(start) => start.elapsed(),
-            Self::Manual(manual) => {
-                let since = manual.clock.now().as_microsecond().saturating_sub(manual.start);
-                Duration::from_micros(u64::try_from(since).unwrap_or_default())
-            }
-        }
+        Duration::try_from(self.clock.steady().duration_since(self.start)).unwrap_or_default()
     }
 }
 

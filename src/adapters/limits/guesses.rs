@@ -1,7 +1,7 @@
 //! Wrong client secrets, by client and peer.
 //!
 //! The key is the pair: whoever guesses locks the guesser out, and not the client at its own address. While a pair is
-//! locked out, nothing is checked, and nothing is counted.
+//! locked out, no further secret is checked. What comes of those that were on their way is neither told nor counted.
 
 use std::time::Duration;
 

@@ -80,7 +80,7 @@ impl Case<'_> {
     /// # Errors
     /// `client_unauthenticated` and `client_assertion_replayed` if the client is not authentic;
     /// `client_authentication_unavailable` and `store_unavailable` if this is unknown; `client_locked_out` if nothing was
-    /// checked; `rate_limited` if the client is authentic.
+    /// checked, or nothing may be told of it; `rate_limited` if the client is authentic.
     pub async fn prove_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {
         let result = match self.may_guess(credentials) {
             Ok(()) => {
@@ -132,18 +132,7 @@ impl Case<'_> {
             Ok(ClientVerdict::Authenticated(proven)) => Ok(proven),
             Ok(ClientVerdict::UnspentAssertion(assertion)) => self.spend_assertion(assertion).await,
             Ok(ClientVerdict::SlowSecret(slow)) => {
-                let services = self.services;
-                let still = || self.may_guess(credentials);
-                match services.authenticator.hash_in_background(slow, &services.clock, still).await {
-                    // Equal secrets wait for one check, which another peer's lock-out may have stopped.
-                    Err(refusal)
-                        if refusal.reason == Reason::ClientLockedOut && self.may_guess(credentials).is_ok() =>
-                    {
-                        let detail = "the check of this secret was stopped by another peer's lock-out";
-                        Err(Refusal::new(Reason::ClientAuthenticationUnavailable, detail))
-                    }
-                    checked => checked,
-                }
+                self.services.authenticator.hash_in_background(slow, &self.services.clock).await
             }
             Ok(ClientVerdict::ByUpstream) => match config.clients.unregistered {
                 Unregistered::Upstream { cache_for } => self.authenticate_upstream(credentials, cache_for).await,

@@ -11,16 +11,17 @@ use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
 
 use self::hasher::Hasher;
+pub(super) use self::hasher::unavailable;
 use crate::judgement::client::verify::{AuthenticatedClient, SlowSecret};
 use crate::words::clock::Clock;
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::Refusal;
 use crate::words::secret::Secret;
 
 /// How long a secret that matched its slow hash is remembered.
 const SLOW_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// Most proofs that are remembered; each needs some hundred bytes.
 const MOST: u64 = 10_000;
-/// Longest time for which a proof is remembered, whatever the clock does.
+/// Longest time for which a proof is remembered.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// What client authentication keeps from one request to the next.
@@ -36,31 +37,17 @@ impl Authenticator {
     }
 
     /// Computes a slow hash on threads of its own, where it delays no other request. A secret that matched is remembered
-    /// for a minute. `still`: whether the secret may be checked at all, asked again afterwards, because wrong secrets may have
-    /// been found meanwhile.
+    /// for a minute.
     pub(super) async fn hash_in_background(
         &self,
         slow: SlowSecret,
         clock: &Clock,
-        still: impl Fn() -> Result<(), Refusal> + Send + Sync,
     ) -> Result<AuthenticatedClient, Refusal> {
         let inputs = slow.inputs();
         let parts: Vec<&str> = std::iter::once("hash").chain(inputs.iter().map(Secret::expose)).collect();
-        let find = || {
-            Box::pin(async {
-                still()?;
-                let checked = self.hasher.check(slow).await;
-                // Also for a right secret: the answer must not tell a guess from a secret.
-                still()?;
-                checked
-            }) as Finding<'_>
-        };
+        let find = || Box::pin(self.hasher.check(slow)) as Finding<'_>;
         self.remembered.or_else(&parts, SLOW_FOR, || clock.steady(), find).await
     }
-}
-
-pub(super) fn unavailable(detail: &str) -> Refusal {
-    Refusal::new(Reason::ClientAuthenticationUnavailable, detail)
 }
 
 /// A future proof, boxed because the cache copies it.
@@ -78,7 +65,6 @@ pub(super) struct Remembered {
 #[derive(Clone)]
 struct Entry {
     proven: AuthenticatedClient,
-    from: Timestamp,
     until: Timestamp,
 }
 
@@ -101,7 +87,7 @@ impl Remembered {
             return find().await;
         };
         if let Some(entry) = self.proofs.get(&digest).await {
-            if entry.holds_at(now()) {
+            if now() < entry.until {
                 return Ok(entry.proven);
             }
             self.proofs.invalidate(&digest).await;
@@ -110,7 +96,7 @@ impl Remembered {
         let found = find();
         let made = async move {
             let proven = found.await?;
-            Ok(Entry { proven, from, until: from.saturating_add(keep).unwrap_or(from) })
+            Ok(Entry { proven, until: from.saturating_add(keep).unwrap_or(from) })
         };
         let entry = self.proofs.try_get_with(digest, made).await;
         entry.map(|entry| entry.proven).map_err(Arc::unwrap_or_clone)
@@ -124,12 +110,6 @@ impl Remembered {
             context.update(part.as_bytes());
         }
         context.sign().as_ref().try_into().ok()
-    }
-}
-
-impl Entry {
-    fn holds_at(&self, now: Timestamp) -> bool {
-        (self.from..self.until).contains(&now)
     }
 }
 

@@ -34,7 +34,7 @@ impl Case<'_> {
         self.limited(self.realm.limits.admit(self.record.peer()))
     }
 
-    /// Whether the secret of these credentials may be checked, if they have one.
+    /// Whether the secret of these credentials may be checked, and what came of it told, if they have one.
     ///
     /// # Errors
     /// [`Reason::ClientLockedOut`]

@@ -125,15 +125,15 @@ impl SecretHash {
                 let found = digest(&SHA256, secret.expose().as_bytes());
                 verify_slices_are_equal(found.as_ref(), expected).is_ok()
             }
-            Self::Argon2id(expected) => expected.matches(secret, &mut HashMemory::default()),
+            Self::Argon2id(expected) => expected.matches(secret, &mut HashMemory::default()) == Some(true),
         }
     }
 }
 
 impl Argon2id {
-    /// Whether this is the secret's hash.
-    pub fn matches(&self, secret: &Secret, memory: &mut HashMemory) -> bool {
-        self.compute(secret, memory).is_some_and(|found| verify_slices_are_equal(&found, &self.hash).is_ok())
+    /// Whether this is the secret's hash; `None` if there is not enough memory to tell.
+    pub fn matches(&self, secret: &Secret, memory: &mut HashMemory) -> Option<bool> {
+        Some(verify_slices_are_equal(&self.compute(secret, memory)?, &self.hash).is_ok())
     }
 
     /// Parameters, salt and hash, which identify this hash. They are no secret, but not for printing.

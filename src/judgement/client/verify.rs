@@ -292,11 +292,19 @@ impl UnspentAssertion {
 impl SlowSecret {
     /// Hashes and compares: tens of milliseconds and megabytes for each hash.
     pub fn run(self, memory: &mut HashMemory) -> Result<AuthenticatedClient, Refusal> {
-        if self.hashes.iter().any(|hash| hash.matches(&self.secret, memory)) {
-            Ok(self.proven)
-        } else {
-            Err(unauthenticated(self.wrong))
+        let mut is_unknown = false;
+        for hash in &self.hashes {
+            match hash.matches(&self.secret, memory) {
+                Some(true) => return Ok(self.proven),
+                Some(false) => {}
+                None => is_unknown = true,
+            }
         }
+        if is_unknown {
+            let detail = "there is no memory to hash the secret";
+            return Err(Refusal::new(Reason::ClientAuthenticationUnavailable, detail));
+        }
+        Err(unauthenticated(self.wrong))
     }
 
     /// The client whose secret it is, if a hash fits.

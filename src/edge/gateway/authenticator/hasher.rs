@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::judgement::client::secret::HashMemory;
 use crate::judgement::client::verify::{AuthenticatedClient, SlowSecret};
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::{Reason, Refusal, RetryAfter};
 
 /// Most hashes at one time: each needs a processor, and its thread keeps 19 MiB, or what the configuration says.
 const MOST_THREADS: usize = 2;
@@ -134,9 +134,9 @@ impl Work {
 }
 
 fn busy() -> Refusal {
-    unavailable("too many client secrets wait for their check")
+    unavailable("too many client secrets wait for their check").retry_after(Some(RetryAfter::seconds(1)))
 }
 
-fn unavailable(detail: &str) -> Refusal {
+pub(in crate::edge::gateway) fn unavailable(detail: &str) -> Refusal {
     Refusal::new(Reason::ClientAuthenticationUnavailable, detail)
 }

@@ -57,6 +57,8 @@ impl Case<'_> {
                 let detail = "the identity provider does not say whether the client is authentic";
                 Refusal::new(Reason::ClientAuthenticationUnavailable, detail).into()
             }
+            // The secret was found wrong, and counted.
+            None if is_checked => self.may_guess(&credentials).err().unwrap_or(refusal).into(),
             None => self.require_client().await.err().unwrap_or(refusal).into(),
         }
     }
