@@ -15,8 +15,12 @@ use crate::support::world::{CERTS_PATH, Plan, World, until};
 /// A world whose audit lines go to a named pipe.
 async fn world() -> World {
     let plan = Plan::new().await.configure("output: audit.jsonl", "output: pipe");
-    assert!(Command::new("mkfifo").arg(plan.folder.path("pipe")).status().unwrap().success());
+    make_pipe(&plan.folder.path("pipe"));
     plan.start().await
+}
+
+fn make_pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 fn nonblocking(options: &mut OpenOptions, path: &Path) -> File {
@@ -147,4 +151,24 @@ async fn lines_can_be_synchronised_with_the_disk() {
     let plan = Plan::new().await.configure("output: audit.jsonl", "output: stdout, fsync: true");
     let error = plan.try_start().await.expect_err("no start");
     assert!(error.contains("audit.fsync: needs audit.output to be a file"), "{error}");
+}
+
+/// Whoever reads the lines starts again with a new pipe. The exchange that meets the old one is refused, and no other.
+#[tokio::test]
+async fn a_pipe_that_was_made_anew_takes_later_lines() {
+    let world = world().await;
+    let alice = world.alice().await;
+    let mut old = reader(&world);
+    assert_eq!(world.exchange(&alice, &[]).await.status, 200);
+    lines(&mut old, |lines| !lines.is_empty()).await;
+    drop(old);
+    std::fs::remove_file(world.folder.path("pipe")).unwrap();
+    make_pipe(&world.folder.path("pipe"));
+    let mut new = reader(&world);
+    assert_eq!(world.exchange(&alice, &[]).await.status, 500, "nobody reads the old pipe");
+    assert!(world.metric("cambio_audit_failures_total").await >= 1.0);
+    assert_eq!(world.exchange(&alice, &[]).await.status, 200);
+    let lines = lines(&mut new, |lines| !lines.is_empty()).await;
+    let outcomes: Vec<_> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["allowed"], "{lines:#?}");
 }

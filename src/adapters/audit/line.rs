@@ -1,5 +1,8 @@
 //! One audit line. No field holds a token, a secret or a code; tokens are named by their SHA-256.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// The field `event`.
@@ -110,6 +113,14 @@ pub struct Line {
     pub policy_hash: String,
 }
 
+impl Line {
+    /// Says how the request ends, after how long, and when.
+    pub fn ends(&mut self, outcome: &'static str, reason: Option<&'static str>, took: Duration, now: Timestamp) {
+        (self.outcome, self.reason, self.time) = (outcome, reason, now);
+        self.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+    }
+}
+
 /// The user whom a request wants to impersonate.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImpersonationRecord {
@@ -128,6 +139,7 @@ pub const SUBJECT: usize = 2048;
 pub const METHOD: usize = 32;
 /// Characters of a detail, which may contain several names, that an audit line keeps.
 pub const DETAIL: usize = 1024;
+
 /// A caller's text, cut to the length that an audit line keeps.
 pub fn clip(text: &str) -> String {
     first(text, KEPT)

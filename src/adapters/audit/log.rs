@@ -180,7 +180,7 @@ impl Shared {
     }
 
     fn write(&self, sink: &mut Sink, batch: Vec<QueuedLine>) {
-        let text: Vec<u8> = batch.iter().flat_map(|entry| &entry.text).copied().collect();
+        let text = batch.iter().map(|entry| entry.text.as_slice()).collect::<Vec<_>>().concat();
         let (written, failed) = match (text.is_empty(), sink.prepare()) {
             (true, _) => (0, None),
             (false, Ok(())) => sink.write(&text),

@@ -332,11 +332,9 @@ impl<'a> AuditRecord<'a> {
 
     /// Says in the line how the request ends.
     fn ends(&mut self, outcome: Outcome, reason: Option<Reason>, status: StatusCode) {
-        self.line.outcome = outcome.as_str();
-        self.line.reason = reason.map(Reason::as_str);
         self.line.status = status.as_u16();
-        self.line.duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
-        self.line.time = self.services.now();
+        let (reason, took) = (reason.map(Reason::as_str), self.started.elapsed());
+        self.line.ends(outcome.as_str(), reason, took, self.services.now());
     }
 
     fn count(&self, outcome: Outcome, reason: Option<Reason>) {

@@ -10,13 +10,13 @@ use http::{Method, Response, StatusCode};
 
 use crate::adapters::net::body::Body;
 use crate::judgement::dialect::{Dialect, DialectRefusal, RequestKind};
-use crate::words::refusal::{Reason, Refusal};
+use crate::words::refusal::{Reason, Refusal, RetryAfter};
 
 /// The header that carries the correlation id of an audit line.
 pub const CORRELATION_ID: &str = "x-correlation-id";
 
 /// Seconds after which a caller may try again that Cambio had no memory for. Forms and answers take about as long.
-const RETRY_SECONDS: &str = "1";
+const OVERLOADED_SECONDS: u32 = 1;
 
 /// A refusal in the dialect's shape: status, code and fixed text. The cause is in the audit line with the same id.
 pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &str) -> Response<Body> {
@@ -25,11 +25,9 @@ pub fn refusal(dialect: Dialect, refusal: &Refusal, request: RequestKind, id: &s
     let mut response = json(answer.status, answer.body());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(rules.cache_control));
     correlate(&mut response, id);
-    if let Some(retry_after) = &refusal.retry_after {
+    let overloaded = (refusal.reason == Reason::Overloaded).then(|| RetryAfter::seconds(OVERLOADED_SECONDS));
+    if let Some(retry_after) = overloaded.as_ref().or(refusal.retry_after.as_ref()) {
         response.headers_mut().insert(RETRY_AFTER, retry_after.value());
-    }
-    if refusal.reason == Reason::Overloaded {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
     }
     if answer.status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));

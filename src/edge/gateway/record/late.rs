@@ -33,11 +33,9 @@ impl LateRecord {
     pub fn withheld(mut self, detail: &str) {
         let reason = Reason::AnswerLocked;
         self.line.event = Event::AnswerWithheld;
-        self.line.outcome = Outcome::Denied.as_str();
-        self.line.reason = Some(reason.as_str());
         self.line.detail = first(detail, DETAIL);
-        self.line.duration_ms = (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
-        self.line.time = self.clock.now();
+        let (outcome, reason_text) = (Outcome::Denied.as_str(), Some(reason.as_str()));
+        self.line.ends(outcome, reason_text, self.started.elapsed(), self.clock.now());
         self.metrics.answer_withheld();
         self.metrics.rejected(reason);
         tracing::error!(id = %self.line.id, path = %self.line.path, "ALARM: an answer was withheld: {detail}");
