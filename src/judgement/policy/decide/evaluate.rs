@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::context::{DecisionContext, GrantedScope};
-use super::missing::Missing;
+use super::missing::{Missing, place};
 use super::reach::{Reach, reach};
 use crate::judgement::expression::{Expression, ExpressionError, Other, Scene, Variables};
 use crate::judgement::policy::delegation;
@@ -260,7 +260,8 @@ impl<'a> Evaluation<'a> {
         let reason = if offline { Reason::OfflineNotPermitted } else { Reason::ScopeNotPermitted };
         let listed = self.audience.permissions.iter().flat_map(|permission| permission.scopes.written());
         let meant = missing.first().map(|scope| did_you_mean(scope, listed)).unwrap_or_default();
-        let text = format!("add [{}] to scopes of permission {position}{meant}", missing.join(", "));
+        let place = place(position);
+        let text = format!("add [{}] to scopes of {place}{meant}", missing.join(", "));
         self.audience.refuse(reason, &text)
     }
 }
@@ -326,13 +327,13 @@ impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
     /// Why a condition does not hold.
     fn why(&self, unmet: &Unmet<'_>) -> String {
         let Unmet { key, position, condition, error, .. } = unmet;
-        let source = condition.source();
+        let (place, source) = (place(*position), condition.source());
         match error {
             None => {
                 let granted = self.granted(condition);
-                format!("the {key} of permission {position} does not hold{granted}: {source}")
+                format!("the {key} of {place} does not hold{granted}: {source}")
             }
-            Some(error) => format!("the {key} of permission {position} can't be evaluated ({error}): {source}"),
+            Some(error) => format!("the {key} of {place} can't be evaluated ({error}): {source}"),
         }
     }
 

@@ -17,6 +17,7 @@ impl Missing<'_> {
     /// The refusal that says what the permission at `position` lacks.
     pub(super) fn refusal(&self, reach: Reach, position: usize) -> Refusal {
         let request = self.context.request;
+        let place = place(position);
         let (reason, text) = match reach {
             Reach::Client => {
                 let clients = self.audience.permissions.iter().flat_map(|permission| permission.clients.written());
@@ -28,29 +29,29 @@ impl Missing<'_> {
                 Reason::SubjectTokenAudience,
                 format!(
                     "the client is neither in aud nor azp of the subject token: add the client that it was issued \
-                     to to subjectClients of permission {position}, which must mint"
+                     to to subjectClients of {place}, which must mint"
                 ),
             ),
             Reach::Exchanged => (
                 Reason::SubjectTokenOurs,
                 format!(
                     "Cambio signed the subject token for another audience, by what its owner wrote: add \
-                     exchangedTokens: true to permission {position}, which must mint"
+                     exchangedTokens: true to {place}, which must mint"
                 ),
             ),
             Reach::SubjectToken => (
                 Reason::SubjectTokenTypeNotPermitted,
-                format!("add {} to subjectTokens of permission {position}", request.subject_token.name()),
+                format!("add {} to subjectTokens of {place}", request.subject_token.name()),
             ),
             Reach::RequestedToken => (
                 Reason::RequestedTokenTypeNotPermitted,
-                format!("add {} to requestedTokens of permission {position}", request.requested_token.name()),
+                format!("add {} to requestedTokens of {place}", request.requested_token.name()),
             ),
             Reach::Impersonation => (
                 Reason::ImpersonationNotPermitted,
                 format!(
                     "add a permission with impersonation for client {}, with issuance: mint and, under roles, source: \
-                     directory: permission {position} is about no impersonation",
+                     directory: {place} is about no impersonation",
                     request.client
                 ),
             ),
@@ -58,34 +59,30 @@ impl Missing<'_> {
                 Reason::SubjectTokenImpersonated,
                 format!(
                     "act of the subject token names who impersonates the user in this session: add \
-                     impersonationSessions: true to permission {position}"
+                     impersonationSessions: true to {place}"
                 ),
             ),
             Reach::MayAct => (
                 Reason::MayActViolated,
                 format!(
                     "the subject token has no may_act, which the dialect needs: let the realm write may_act with client_id \
-                     into the token, or write delegation.withoutMayAct: true into permission {position}"
+                     into the token, or write delegation.withoutMayAct: true into {place}"
                 ),
             ),
             Reach::Delegated => (
                 Reason::SubjectTokenDelegated,
-                format!("the subject token has act: add delegation to permission {position}, which must not forward"),
+                format!("the subject token has act: add delegation to {place}, which must not forward"),
             ),
-            Reach::ActorRequired => {
-                (Reason::ActorRequired, format!("permission {position} says delegation.actor: required"))
-            }
+            Reach::ActorRequired => (Reason::ActorRequired, format!("{place} says delegation.actor: required")),
             Reach::Actor => (Reason::ActorNotPermitted, self.actor_missing(position)),
             Reach::TooDeep => (
                 Reason::DelegationTooDeep,
                 format!(
-                    "the new token would have {} actors: raise delegation.depth of permission {position}",
+                    "the new token would have {} actors: raise delegation.depth of {place}",
                     self.context.delegated.depth
                 ),
             ),
-            Reach::Expired | Reach::Covers => {
-                (Reason::PermissionExpired, format!("renew expires of permission {position}"))
-            }
+            Reach::Expired | Reach::Covers => (Reason::PermissionExpired, format!("renew expires of {place}")),
         };
         self.audience.refuse(reason, &text)
     }
@@ -93,14 +90,15 @@ impl Missing<'_> {
     /// The issuer's name alone is not enough if the permission's issuance can't exchange such tokens.
     fn issuer_missing(&self, position: usize) -> String {
         let issuer = self.context.request.issuer;
+        let place = place(position);
         let permission = self.audience.permissions.get(position.saturating_sub(1));
         let issuance = permission.map_or(self.audience.issuance, |one| self.audience.issuance_of(one));
         if self.context.can_be_exchanged_with(issuance) {
-            return format!("add {issuer} to issuers of permission {position}");
+            return format!("add {issuer} to issuers of {place}");
         }
         if self.context.request.provenance == Provenance::CambioForForeign {
             return format!(
-                "permission {position} has issuance: {}, which can't exchange a token that Cambio minted: add a \
+                "{place} has issuance: {}, which can't exchange a token that Cambio minted: add a \
                  permission with issuers: [{issuer}] and issuance: mint",
                 issuance.as_str()
             );
@@ -111,7 +109,7 @@ impl Missing<'_> {
             ("the realm's own tokens", "translate or mint")
         };
         format!(
-            "permission {position} has issuance: {}, which exchanges {tokens} only: add a permission with issuers: \
+            "{place} has issuance: {}, which exchanges {tokens} only: add a permission with issuers: \
              [{issuer}] and issuance: {ways}",
             issuance.as_str()
         )
@@ -119,24 +117,30 @@ impl Missing<'_> {
 
     /// Why the permission does not cover the actor.
     fn actor_missing(&self, position: usize) -> String {
+        let place = place(position);
         let permission = self.audience.permissions.get(position.saturating_sub(1));
         let rule = permission.and_then(|permission| permission.delegation.as_ref());
         match (rule, self.context.request.actor) {
             (Some(rule), _) if !rule.takes_actors() => {
-                format!("permission {position} says delegation.actor: forbidden")
+                format!("{place} says delegation.actor: forbidden")
             }
             (Some(rule), Some(actor)) if !rule.issuers.contains(actor.issuer) => {
-                format!("add {} to delegation.issuers of permission {position}", actor.issuer)
+                format!("add {} to delegation.issuers of {place}", actor.issuer)
             }
             (Some(_), Some(actor))
                 if actor.provenance.is_by_cambio() && permission.is_some_and(|permission| !permission.exchanged) =>
             {
-                format!("Cambio signed the actor token: add exchangedTokens: true to permission {position}")
+                format!("Cambio signed the actor token: add exchangedTokens: true to {place}")
             }
-            (Some(_), _) => format!(
-                "the subject token has no may_act, and permission {position} does not say delegation.withoutMayAct"
-            ),
-            (None, _) => format!("add delegation to permission {position}"),
+            (Some(_), _) => {
+                format!("the subject token has no may_act, and {place} does not say delegation.withoutMayAct")
+            }
+            (None, _) => format!("add delegation to {place}"),
         }
     }
+}
+
+/// A permission as `cambio check` names it: counted from 0.
+pub(super) fn place(position: usize) -> String {
+    format!("permissions[{}]", position.saturating_sub(1))
 }

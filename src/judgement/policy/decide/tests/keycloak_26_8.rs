@@ -63,7 +63,7 @@ fn tokens_of_an_impersonation_session_need_a_permission_that_takes_them() {
     let forwarded = decided(taking_sessions(), &session, Issuance::Forward).unwrap();
     assert_eq!(forwarded.contract.act.as_ref(), Some(&session["act"]), "Keycloak writes act itself");
     let refusal = decided(permission(), &session, Issuance::Reissue).unwrap_err();
-    assert!(refusal.detail.contains("add impersonationSessions: true to permission 1"), "{}", refusal.detail);
+    assert!(refusal.detail.contains("add impersonationSessions: true to permissions[0]"), "{}", refusal.detail);
 }
 
 #[test]

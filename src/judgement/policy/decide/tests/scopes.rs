@@ -126,7 +126,7 @@ fn default_scopes_of_several_audiences_are_granted_if_all_permit_them() {
 fn a_refusal_names_the_scope_for_which_the_condition_does_not_hold() {
     let permissions = [with(&["email", "payments"], "!('payments' in scopes)")];
     let refusal = decided(&permissions, "openid email payments", WantedScope::Any).unwrap_err();
-    let expected = "the condition of permission 1 does not hold if scope [email, payments] is granted: ";
+    let expected = "the condition of permissions[0] does not hold if scope [email, payments] is granted: ";
     assert!(refusal.detail.contains(expected), "{}", refusal.detail);
 }
 
