@@ -120,25 +120,34 @@ fn shape(answer: &client::Answer) -> String {
     format!("{} [{}]", told.collect::<Vec<_>>().join(" "), answer.header("cache-control"))
 }
 
+/// Every dialect: its settings, its path, and what its callers send otherwise than Keycloak's.
+type Usual = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+const PARTNER: (&str, &str) = ("subject_issuer", "http://sso.example.org/realms/partner");
+const FORGEROCK_REALM: &str = "    pathParameters: { realm: mySubRealm }\n";
+const DIALECTS: [Usual; 7] = [
+    ("keycloak", "", TOKEN_PATH, &[]),
+    ("cern", "", CERN, &[("subject_token_type", "-")]),
+    ("terradue", "", TOKEN_PATH, &[("subject_token_type", "-"), ("audience", "-")]),
+    ("pace", "", PACE, &[PARTNER, ("audience", "")]),
+    ("key-bridge", "", KEY_BRIDGE, &[("audience", "-"), ("resource", "https://api.example.org")]),
+    ("forgerock", FORGEROCK_REALM, FORGEROCK, &[("requested_token_type", ACCESS_TOKEN), ("audience", "-")]),
+    ("rfc8693", "", TOKEN_PATH, &[]),
+];
+
+/// A subject token as the dialect's callers have it.
+async fn subject_token(world: &World, dialect: &str) -> String {
+    match dialect {
+        "pace" => carol(world, &[]),
+        "forgerock" => named(world, &world.alice().await),
+        _ => world.alice().await,
+    }
+}
+
 #[tokio::test]
 async fn every_dialect_tells_as_its_page_does() {
-    let forgerock = "    pathParameters: { realm: mySubRealm }\n";
-    let issuer = ("subject_issuer", "http://sso.example.org/realms/partner");
-    for (dialect, more, path, usual) in [
-        ("keycloak", "", TOKEN_PATH, &[][..]),
-        ("cern", "", CERN, &[("subject_token_type", "-")]),
-        ("terradue", "", TOKEN_PATH, &[("subject_token_type", "-"), ("audience", "-")]),
-        ("pace", "", PACE, &[issuer, ("audience", "")]),
-        ("key-bridge", "", KEY_BRIDGE, &[("audience", "-"), ("resource", "https://api.example.org")]),
-        ("forgerock", forgerock, FORGEROCK, &[("requested_token_type", ACCESS_TOKEN), ("audience", "-")]),
-        ("rfc8693", "", TOKEN_PATH, &[]),
-    ] {
+    for (dialect, more, path, usual) in DIALECTS {
         let world = world(dialect, more).await;
-        let token = match dialect {
-            "pace" => carol(&world, &[]),
-            "forgerock" => named(&world, &world.alice().await),
-            _ => world.alice().await,
-        };
+        let token = subject_token(&world, dialect).await;
         let text = tells(&world, path, &token, usual).await;
         golden::check(&format!("dialects/{dialect}.txt"), &text);
     }

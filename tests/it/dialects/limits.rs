@@ -6,25 +6,11 @@ use super::*;
 
 #[tokio::test]
 async fn every_dialect_answers_429_in_its_own_shape() {
-    let forgerock = "    pathParameters: { realm: mySubRealm }\n";
-    let issuer = ("subject_issuer", "http://sso.example.org/realms/partner");
     let mut lines = Vec::new();
-    for (dialect, more, path, usual) in [
-        ("keycloak", "", TOKEN_PATH, &[][..]),
-        ("cern", "", CERN, &[("subject_token_type", "-")]),
-        ("terradue", "", TOKEN_PATH, &[("subject_token_type", "-"), ("audience", "-")]),
-        ("pace", "", PACE, &[issuer, ("audience", "")]),
-        ("key-bridge", "", KEY_BRIDGE, &[("audience", "-"), ("resource", "https://api.example.org")]),
-        ("forgerock", forgerock, FORGEROCK, &[("requested_token_type", ACCESS_TOKEN), ("audience", "-")]),
-        ("rfc8693", "", TOKEN_PATH, &[]),
-    ] {
+    for (dialect, more, path, usual) in DIALECTS {
         let limits = "    rateLimits: { perClient: 1/m }\n    clientLockout: { wrongSecrets: 1 }\n";
         let world = world(dialect, &format!("{more}{limits}")).await;
-        let token = match dialect {
-            "pace" => carol(&world, &[]),
-            "forgerock" => named(&world, &world.alice().await),
-            _ => world.alice().await,
-        };
+        let token = subject_token(&world, dialect).await;
         let fields = form::changed(&exchange_fields(&token), usual);
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
         for (name, changes, status) in [
