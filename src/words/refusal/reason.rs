@@ -105,7 +105,7 @@ reasons! {
     RateLimited = "rate_limited" (TooMany, TOO_MANY):
         "The client, its peer or all callers of the realm together came more often than realms.*.rateLimits allows.",
     ClientLockedOut = "client_locked_out" (TooMany, TOO_MANY):
-        "The peer has sent too many wrong client secrets (realms.*.clientLockout), so Cambio does not check this one.",
+        "The peer has sent too many wrong client secrets (realms.*.clientLockout), so Cambio does not say whether this one is right.",
     ClientMissing = "client_missing" (Client, INVALID_CLIENT):
         "The request names no client.",
     ClientUnauthenticated = "client_unauthenticated" (Client, INVALID_CLIENT):
@@ -262,12 +262,12 @@ reasons! {
     UpstreamTimeout = "upstream_timeout" (Unavailable, unavailable(StatusCode::GATEWAY_TIMEOUT)):
         "The identity provider did not answer in time.",
     UpstreamBusy = "upstream_busy" (Unavailable, UNAVAILABLE):
-        "The identity provider answered 503 or 429, or all connections of upstream.maxConnections were in use for upstream.connectTimeout.",
+        "The identity provider answered 503 or 429, or no connection of upstream.maxConnections was free for this caller within upstream.connectTimeout.",
     UpstreamGarbage = "upstream_garbage" (Fault, BAD_GATEWAY):
         "The identity provider's answer can't be read.",
     // The answer and its contract.
     AnswerTooLong = "answer_too_long" (Fault, BAD_GATEWAY):
-        "An answer of a token endpoint is longer than 256 KiB. Cambio does not hold more, and no such answer may leave before it was read whole.",
+        "The answer to a token request that Cambio does not judge is longer than 256 KiB. Cambio does not hold more, and no such answer may leave before it was read whole.",
     AnswerLocked = "answer_locked" (Denied, DENIED):
         "An answer with the marks of an exchange did not come from an exchange that Cambio allowed, and was withheld.",
     AnswerSignature = "answer_signature" (Fault, BAD_GATEWAY):

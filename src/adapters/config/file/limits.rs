@@ -22,7 +22,7 @@ pub struct RateLimits {
 }
 
 /// When a client is locked out at a peer that sends wrong secrets for it. While the client is locked out there, Cambio answers
-/// with 429 and `Retry-After`, and does not check the secret. At other peers, the client is not locked out. Each replica counts
+/// with 429 and `Retry-After`, and does not say whether the secret is right. At other peers, the client is not locked out. Each replica counts
 /// for itself.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -35,8 +35,9 @@ pub struct Upstream {
     #[serde(default = "period::<300>")]
     #[schemars(extend("formatMinimum" = "1ms", "formatMaximum" = "24h"))]
     pub idle_timeout: Period,
-    /// Most connections in use at one time. Cambio keeps a quarter of them for its own requests. Callers' requests beyond
-    /// the rest wait for `connectTimeout`, in a queue that is fair to all callers, and are then answered with status 503.
+    /// Most connections in use at one time. Cambio keeps a quarter of them for its own requests. A caller may have at most as
+    /// many of the rest as are free. Further requests wait for `connectTimeout`, in a queue that is fair to all callers, and
+    /// are then answered with status 503.
     #[serde(default = "upstream_connections")]
     #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     pub max_connections: u64,
