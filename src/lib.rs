@@ -52,6 +52,7 @@ pub mod adapters {
 pub mod edge {
     pub mod admin;
     pub mod app;
+    pub mod explain;
     pub mod gateway;
     pub mod health;
     #[cfg(test)]
@@ -65,6 +66,7 @@ pub mod tools {
     pub mod config_file;
     pub mod conformance;
     pub mod demo;
+    pub mod explain;
     pub mod failure;
     pub mod keys;
     pub mod migrate;

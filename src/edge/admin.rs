@@ -1,6 +1,7 @@
 //! Health, metrics and the loaded configuration, on their own listener, which has a thread of its own: however busy the
 //! serving threads are, probes are answered.
 //!
+//! `POST /explain`: what the gate would decide about a request.
 //! `/livez`: the serving threads turn. `/readyz`, also named `/healthz`: configuration is loaded, the listener is bound
 //! and no shutdown has begun; `/readyz?include=upstream,jwks,store` checks more. `/metrics`, `/config`.
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,6 +27,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::adapters::config::summary;
 use crate::edge::admin::visitors::Visitors;
+use crate::edge::explain::explain;
+use crate::edge::explain::question::ExplainQuestion;
 use crate::edge::health::{Pulse, Shared};
 
 /// How long a connection may be without a whole request head. Probes and scrapers open another one.
@@ -42,6 +45,9 @@ const PAGES: usize = 2;
 
 /// Interval of the pulse.
 const BEAT: Duration = Duration::from_secs(1);
+
+/// Largest question in bytes: room for two long tokens.
+const QUESTION_BYTES: usize = 1 << 20;
 
 const STUCK: &str = "serving: stuck for 10 s\n";
 
@@ -133,7 +139,7 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
             let service = service_fn(|request| {
                 let (admin, busy) = (Arc::clone(&admin), visitor.busy());
                 async move {
-                    let response = respond(&request, &admin).await;
+                    let response = respond(request, &admin).await;
                     drop(busy);
                     Ok::<_, Infallible>(response)
                 }
@@ -153,7 +159,10 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
     }
 }
 
-async fn respond(request: &Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
+async fn respond(request: Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
+    if request.uri().path() == "/explain" {
+        return explained(request, &admin.shared).await;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -166,7 +175,7 @@ async fn respond(request: &Request<Incoming>, admin: &Admin) -> Response<Full<By
         "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), admin).await,
         "/metrics" => aside(shared, metrics).await,
         "/config" => aside(shared, config).await,
-        "/" => text(StatusCode::OK, "cambio: /livez /readyz /healthz /metrics /config\n"),
+        "/" => text(StatusCode::OK, "cambio: /livez /readyz /healthz /metrics /config, POST /explain\n"),
         _ => text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
@@ -194,6 +203,39 @@ fn config(shared: &Shared) -> Response<Full<Bytes>> {
         map.insert("last_reload_error".into(), shared.last_reload_error().into());
     }
     with_type(serde_json::to_vec_pretty(&summary).unwrap_or_default(), "application/json")
+}
+
+/// Answers a question ([`ExplainQuestion`], in JSON) with what the gate would decide now. Nothing is asked of other systems, and
+/// nothing is used up.
+async fn explained(request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Full<Bytes>> {
+    if request.method() != Method::POST {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only POST, with a question in JSON\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    // A page of another origin can send a form or plain text without asking, but no JSON.
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if media_type.split(';').next().map(str::trim) != Some("application/json") {
+        return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the question must be application/json\n");
+    }
+    let body = tokio::time::timeout(HEAD, Limited::new(request.into_body(), QUESTION_BYTES).collect()).await;
+    let Ok(Ok(body)) = body else {
+        return text(StatusCode::BAD_REQUEST, "the question did not come whole within 5 s, or is larger than 1 MiB\n");
+    };
+    let question: ExplainQuestion = match serde_json::from_slice(&body.to_bytes()) {
+        Ok(question) => question,
+        Err(error) => return text(StatusCode::BAD_REQUEST, &format!("the question can't be read: {error}\n")),
+    };
+    let shared = Arc::clone(shared);
+    let answer =
+        tokio::task::spawn_blocking(move || explain(&shared.services.generation(), &question, shared.services.now()));
+    match answer.await {
+        Ok(Ok(explanation)) => {
+            with_type(serde_json::to_vec_pretty(&explanation).unwrap_or_default(), "application/json")
+        }
+        Ok(Err(error)) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
+    }
 }
 
 /// Checks of other systems run where callers are served.

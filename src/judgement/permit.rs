@@ -1,5 +1,8 @@
 //! Stage 4: the decision. Only this file makes a permit.
 
+mod circumstances;
+mod decided;
+pub mod preview;
 pub mod renewal;
 pub mod session;
 
@@ -8,9 +11,11 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+pub use self::circumstances::Circumstances;
+use self::decided::{check_issuance, decided, request};
 use self::renewal::{Handed, RefreshEnds, RememberedToken, Renewal};
 use self::session::SessionNeed;
-use crate::judgement::dialect::{DefaultClaim, TokenCustoms};
+use crate::judgement::dialect::TokenCustoms;
 use crate::judgement::exchange::authenticated::Authenticated;
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::Parsed;
@@ -18,7 +23,7 @@ use crate::judgement::policy::contract::Contract;
 use crate::judgement::policy::decide::{Decision, decide};
 use crate::judgement::policy::model::{Issuance, Policy};
 use crate::judgement::policy::provenance::Provenance;
-use crate::judgement::policy::request::{Actor, ExchangeRequest, Impersonated, WantedScope};
+use crate::judgement::policy::request::{ExchangeRequest, WantedScope};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::judgement::token::checked::CheckedToken;
 use crate::judgement::token::presented::{Presenter, TokenRole};
@@ -39,29 +44,6 @@ pub struct Permit {
 /// The proof that a permit was decided about the scope that the identity provider granted. Only [`Permit::settle`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Settled<'p>(&'p Permit);
-
-/// The realm of a request, and what is known besides its tokens.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Circumstances<'a> {
-    /// The realm's name in the configuration.
-    pub realm: &'a str,
-    /// The realm's `iss`.
-    pub realm_issuer: &'a str,
-    /// The user that the request wants to become, as the directory describes them.
-    pub impersonate: Option<Impersonated<'a>>,
-    /// Claims that the dialect copies into a token that Cambio signs.
-    pub carried: &'a [&'a str],
-    /// Claims that the dialect gives a minted token in any case.
-    pub defaults: &'a [DefaultClaim],
-    /// What is particular about the dialect's tokens.
-    pub customs: TokenCustoms,
-    /// Whether the dialect leaves out `offline_access` where it is not permitted.
-    pub drop_offline: bool,
-    /// Whether every access token of the dialect comes with a refresh token, if one is permitted.
-    pub refreshes: bool,
-    /// Whether the identity provider's answer may name the subject token's user by another `sub` (`pairwiseSubjects`).
-    pub pairwise: bool,
-}
 
 /// What a refresh asks for, and how Cambio re-checks the tokens of its exchange.
 #[derive(Clone, Copy, Debug)]
@@ -90,23 +72,8 @@ impl Permit {
         circumstances: &Circumstances<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let (binding, realm) = (validated.subject().binding().claim(), circumstances.realm);
-        if validated.authenticated().parsed().requested_subject().is_some() != circumstances.impersonate.is_some() {
-            return Err(Refusal::new(Reason::Internal, "who is to be impersonated was not looked up"));
-        }
-        let scope = validated.scope().map_or(WantedScope::Any, WantedScope::Exactly);
-        let request = request(&validated, scope, binding.as_ref(), circumstances);
-        let mut decided = decide(policy, realm, &request, now);
-        if validated.authenticated().parsed().prefers_refresh() {
-            let request = ExchangeRequest { requested_token: TokenType::RefreshToken, ..request };
-            let refresh = decide(policy, realm, &request, now);
-            decided = match (refresh, decided) {
-                // Keycloak gives the scope, but no refresh token with it.
-                (Ok(refresh), Ok(plain)) if !circumstances.refreshes && is_offline_upstream(&refresh) => Ok(plain),
-                (refresh, plain) => with_refresh(refresh, plain),
-            };
-        }
-        decided.map(|decision| Self { validated, decision })
+        let decision = decided(&validated, policy, circumstances, now)?;
+        Ok(Self { validated, decision })
     }
 
     /// Judges an exchange that is being refreshed against what the audiences' owners permit now. A scope token that
@@ -254,6 +221,14 @@ impl Permit {
         }
     }
 
+    /// Whether Cambio can issue the token in the way that was decided.
+    ///
+    /// # Errors
+    /// Only `mint` can: for a token that Cambio signed, and for `api-access`.
+    pub fn check_issuance(&self) -> Result<(), Refusal> {
+        check_issuance(&self.validated, &self.decision)
+    }
+
     /// What the answer must look like.
     pub fn contract(&self) -> &Contract {
         &self.decision.contract
@@ -314,73 +289,6 @@ impl<'p> Settled<'p> {
     /// What the answer must look like.
     pub fn contract(self) -> &'p Contract {
         self.0.contract()
-    }
-}
-
-/// The decision with a refresh token, unless the refresh token would make an allowed request fail, add a demand, or let a
-/// session go on that has ended.
-fn with_refresh(refresh: Result<Decision, Refusal>, plain: Result<Decision, Refusal>) -> Result<Decision, Refusal> {
-    // A refresh would keep an ended session alive.
-    let ends = |one: &Decision| one.contract.issuance == Issuance::Mint && one.demands.still_active;
-    match (refresh, plain) {
-        (Ok(refresh), Ok(plain)) if ends(&refresh) || !refresh.demands.within(plain.demands) => Ok(plain),
-        (Ok(refresh), plain) if plain.is_ok() || !ends(&refresh) => Ok(refresh),
-        (Err(refusal), Err(plain)) if plain.reason == Reason::RequestedTokenTypeNotPermitted => Err(refusal),
-        (_, plain) => plain,
-    }
-}
-
-/// Whether a refresh token is asked of the identity provider together with `offline_access`.
-fn is_offline_upstream(decision: &Decision) -> bool {
-    let scope = decision.contract.scope_requested.as_ref();
-    decision.contract.issuance != Issuance::Mint && scope.is_some_and(|scope| scope.contains(OFFLINE))
-}
-
-fn request<'a>(
-    validated: &'a Validated,
-    scope: WantedScope<'a>,
-    binding: Option<&'a Value>,
-    circumstances: &Circumstances<'a>,
-) -> ExchangeRequest<'a> {
-    let (parsed, subject) = (validated.authenticated().parsed(), validated.subject());
-    ExchangeRequest {
-        client: parsed.credentials().client_id(),
-        issuer: subject.issuer(),
-        provenance: subject.provenance(),
-        subject_token: subject.kind(),
-        requested_token: parsed.requested(),
-        audiences: parsed.audiences(),
-        resources: validated.resources(),
-        scope,
-        claims: subject.claims(),
-        subject: subject.subject(),
-        tenant: subject.tenant(),
-        held: subject.held_by_client(),
-        subject_expires: subject.expires(),
-        binding,
-        realm_issuer: circumstances.realm_issuer,
-        actor: validated.actor().map(|actor| Actor {
-            issuer: actor.issuer(),
-            iss: actor.iss(),
-            claims: actor.claims(),
-            subject: actor.subject(),
-            tenant: actor.tenant(),
-            client: actor.client(),
-            held: actor.held_by_client(),
-            provenance: actor.provenance(),
-            expires: actor.expires(),
-        }),
-        impersonate: circumstances.impersonate,
-        carried: circumstances.carried,
-        defaults: circumstances.defaults,
-        customs: TokenCustoms {
-            // The dialects' pages are about exchanges, and not about other issuers' assertions.
-            needs_may_act: circumstances.customs.needs_may_act
-                && (parsed.grant() == Grant::TokenExchange || !validated.subject().provenance().is_foreign()),
-            ..circumstances.customs
-        },
-        drop_offline: circumstances.drop_offline,
-        pairwise: circumstances.pairwise,
     }
 }
 

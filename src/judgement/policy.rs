@@ -19,6 +19,7 @@ pub mod request;
 pub mod roles;
 pub mod scopes;
 pub mod subject;
+pub mod suggest;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -32,6 +32,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
         "--introspection-endpoint", "--introspection-client-id", "--introspection-client-secret-file",
         "--ca", "--insecure", "--format", "--only", "--strict", "--timeout",
     ]),
+    ("explain", &[
+        "--config", "--realm", "--client", "--audience", "--resource", "--scope", "--claims", "--actor-claims",
+        "--subject-token-type", "--requested-token-type", "--request", "--id", "--audit-log", "--at", "--output",
+    ]),
     ("keys", &[]),
     ("keys generate", &["--type", "--out", "--dir"]),
     ("keys list", &["--dir", "--json"]),

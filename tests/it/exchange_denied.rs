@@ -23,16 +23,16 @@ const PERMISSIONS: &str = r#"permissions:
   - { clients: [account], scopes: [email], condition: 'claims.missing == "2"' }
 "#;
 
-async fn start() -> World {
+pub(crate) async fn start() -> World {
     Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{PERMISSIONS}")).start().await
 }
 
 /// A change to the fields of an exchange.
-type Change = (&'static str, &'static str);
+pub(crate) type Change = (&'static str, &'static str);
 
 /// What is asked for: name, changes to the form, expected reason.
 #[rustfmt::skip]
-const REQUESTS: &[(&str, &[Change], &str)] = &[
+pub(crate) const REQUESTS: &[(&str, &[Change], &str)] = &[
     ("no grant type", &[("grant_type", "-")], "grant_type_missing"),
     ("grant type of another spelling", &[("grant_type", " urn:ietf:params:oauth:grant-type:token-exchange")], "grant_type_ambiguous"),
     ("no subject token", &[("subject_token", "-")], "parameter_missing"),

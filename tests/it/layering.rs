@@ -77,6 +77,7 @@ const ORDER: &[&str] = &[
     "edge::gateway::dispatch",
     "edge::gateway",
     "edge::health",
+    "edge::explain",
     "edge::admin",
     "edge::app",
     "edge::linear",
@@ -89,6 +90,7 @@ const ORDER: &[&str] = &[
     "tools::check",
     "tools::texts",
     "tools::verify",
+    "tools::explain",
     "tools::conformance",
     "tools::migrate",
     "tools::demo",
@@ -101,13 +103,16 @@ const IMPURE: [&str; 8] =
     ["async fn", ".await", "tokio::", "hyper::", "std::fs", "std::env", "std::net::Tcp", "tracing::"];
 
 /// Crates and functions that one module uses.
-const ONE_USER: [(&str, &[&str]); 6] = [
+const ONE_USER: [(&str, &[&str]); 8] = [
     ("prometheus::", &["src/adapters/metrics"]),
     ("governor::", &["src/adapters/limits"]),
     ("jsonwebtoken::decode", &["src/judgement/jose"]),
     // One verifier of signatures with public keys, and one of codes with shared secrets but for the demo's provider.
     ("crypto::verify(", &["src/judgement/jose"]),
     (".verify_sig(", &["src/judgement/jose"]),
+    // Tokens whose signature nobody checks are for explanations only.
+    (".supposed(", &["src/judgement/token/checked"]),
+    ("TokenSource::Supposed", &["src/judgement/permit/preview", "src/judgement/token/checked"]),
     ("hmac::verify(", &["src/judgement/jose", "src/judgement/token/dpop", "src/tools/demo"]),
 ];
 

@@ -30,6 +30,7 @@ mod egress;
 mod elsewhere;
 mod exchange_allowed;
 mod exchange_denied;
+mod explain;
 mod forgerock;
 mod fuzz_corpus;
 mod granted_scopes;

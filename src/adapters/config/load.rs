@@ -77,6 +77,16 @@ pub fn attempt(path: &Path, env: &dyn Environment, before: Before<'_>) -> (Resul
     (report.conclude(path, main, policy, &sources), sources)
 }
 
+/// The lines of the entries of `permissions` in an audience file, from 1. Nothing, if the file can't be read.
+pub fn permission_lines(bytes: &[u8]) -> Vec<u64> {
+    let tree = tree::parse(bytes).ok();
+    let permissions = tree.as_ref().and_then(|tree| tree.field("permissions"));
+    match permissions.map(|node| &node.value) {
+        Some(Value::List(items)) => items.iter().map(|item| item.place.line).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl ProblemList {
     /// The configuration, if there is no problem.
     fn conclude(

@@ -241,7 +241,7 @@ impl Issuers {
     }
 
     /// Why no issuer that the realm trusts has this `iss`, and what to change.
-    pub(super) fn why_untrusted(&self, realm: &Realm, iss: &str) -> String {
+    pub fn why_untrusted(&self, realm: &Realm, iss: &str) -> String {
         let found = || self.0.iter().filter(|(_, issuer)| issuer.expected_iss(iss).is_some());
         let shown = excerpt(iss, SHOWN);
         if let Some((name, _)) = found().next() {

@@ -11,6 +11,7 @@ use crate::judgement::jose::claims::{self, WrongType};
 use crate::judgement::jose::issuer_claims::IssuerClaims;
 use crate::judgement::jose::jws::{self, Header, JwsError};
 use crate::judgement::jose::keys::{KeySet, PublicKey};
+use crate::words::oauth::confirmation::Binding;
 use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
@@ -47,7 +48,8 @@ pub enum Verifier<'a> {
 
 /// A token whose issuer and times were checked, and whose signature was verified or, if it is opaque, whose issuer says
 /// that it is active. Only [`UnverifiedToken::verify`], [`UnverifiedToken::verify_issued`],
-/// [`UnverifiedToken::verify_shared`] and `token::introspected` make one.
+/// [`UnverifiedToken::verify_shared`] and `token::introspected` make one, and `UnverifiedToken::supposed` for decisions that
+/// nobody acts on.
 #[derive(Clone)]
 pub struct VerifiedToken {
     /// `None`: an opaque token, which has no header.
@@ -143,6 +145,14 @@ impl UnverifiedToken {
         self.jws.header.typ.as_deref()
     }
 
+    /// The binding that the token states.
+    ///
+    /// # Errors
+    /// [`Reason::SubjectTokenBound`]: `cnf` can't be read.
+    pub(in crate::judgement) fn binding(&self) -> Result<Binding, Refusal> {
+        Binding::read(&self.claims)
+    }
+
     /// Whether the token says that it is a refresh token, as Keycloak's do (claim `typ`).
     pub fn says_refresh(&self) -> bool {
         self.claims.get("typ").is_some_and(|typ| typ == "Refresh" || typ == "Offline")
@@ -202,6 +212,19 @@ impl UnverifiedToken {
             return Err(TokenError::AlgorithmNotAllowed);
         }
         self.jws.verify_shared(secret)?;
+        self.checked(expect, now)
+    }
+
+    /// Checks everything but the signature, as if a key had made it: for a decision that nobody acts on
+    /// (`permit::preview`). A test in tests/it/layering.rs names the only user.
+    pub(in crate::judgement) fn supposed(
+        self,
+        expect: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, TokenError> {
+        if !expect.algorithms.contains(&self.jws.header.algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed);
+        }
         self.checked(expect, now)
     }
 

@@ -23,6 +23,7 @@ mod largest;
 mod merge;
 mod missing;
 mod reach;
+pub mod trace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -65,6 +66,14 @@ pub struct Decision {
     pub refresh: bool,
     /// How long after this exchange refresh tokens may be good.
     pub refresh_lifetime: SignedDuration,
+}
+
+impl Decision {
+    /// The permissions that applied, each as audience and place in its file: `back-end-api permissions[0]`.
+    pub fn applied(&self) -> impl Iterator<Item = String> {
+        let permissions = self.permissions.iter();
+        permissions.map(|(audience, position)| format!("{audience} {}", missing::place(*position)))
+    }
 }
 
 /// Decides a request in a realm. If [`ExchangeRequest::drop_offline`] is set and the scope [`OFFLINE`] is not permitted, or

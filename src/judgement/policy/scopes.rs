@@ -36,6 +36,11 @@ impl Scopes {
         if token == OFFLINE { self.offline } else { self.names.contains(token) }
     }
 
+    /// The names as a file writes them; `None`: every scope token.
+    pub fn listed(&self) -> Option<impl Iterator<Item = &str>> {
+        matches!(self.names, Names::Listed(_)).then(|| self.names.written())
+    }
+
     /// The scope tokens that either permits.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

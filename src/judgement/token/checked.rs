@@ -53,6 +53,8 @@ pub(crate) enum TokenSource<'a> {
     },
     /// An opaque token, and what its issuer says about it.
     Introspected { answer: &'a IntrospectionAnswer, kind: TokenType },
+    /// A JWT whose signature nobody checks, for a decision that nobody acts on (`permit::preview`).
+    Supposed { token: UnverifiedToken, kind: TokenType },
     /// A token of an exchange that is being refreshed. Signature and times were checked when the exchange was allowed.
     Remembered {
         token: VerifiedToken,
@@ -84,9 +86,13 @@ impl CheckedToken {
         checks: &SubjectChecks<'_>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let jwt = |token: UnverifiedToken, stated, keys| {
+        let jwt = |token: UnverifiedToken, stated, keys: Option<Verifier<'_>>| {
             let shown = RefusedToken::of(&token);
-            let token = checks.prepared(token).verify_with(keys, &checks.expectations(), now);
+            let (token, expect) = (checks.prepared(token), checks.expectations());
+            let token = match keys {
+                Some(keys) => token.verify_with(keys, &expect, now),
+                None => token.supposed(&expect, now),
+            };
             let token = token.map_err(|error| checks.refusal_of(shown, error))?;
             let kind = checks.accept(&token, stated, presenter.client, presenter.evidence)?;
             let binding = Binding::read(token.claims())?;
@@ -94,12 +100,16 @@ impl CheckedToken {
         };
         match source {
             TokenSource::Jwt { token, kind, keys } => {
-                let (kind, checked) = jwt(token, kind, keys)?;
+                let (kind, checked) = jwt(token, kind, Some(keys))?;
+                checked.with_proof_if_id_token(kind, checks)
+            }
+            TokenSource::Supposed { token, kind } => {
+                let (kind, checked) = jwt(token, kind, None)?;
                 checked.with_proof_if_id_token(kind, checks)
             }
             // Cambio writes `cnf` into ID tokens, too.
             TokenSource::Cambio { token, kind, keys, role_claims, identity_claims, foreign_issuer } => {
-                let (_, checked) = jwt(token, kind, Verifier::Keys(keys))?;
+                let (_, checked) = jwt(token, kind, Some(Verifier::Keys(keys)))?;
                 let checked = checked.signed_by_cambio(role, foreign_issuer)?;
                 let by_owner = owner_claims(checked.token.claims(), identity_claims);
                 Ok(Self { token: checked.token.without(role_claims).without(&by_owner), ..checked })

@@ -58,6 +58,11 @@ impl Binding {
         Ok(binding)
     }
 
+    /// The evidence of a caller that is the sender to whom the token is bound.
+    pub fn as_evidence(&self) -> Evidence<'_> {
+        Evidence { jkt: self.key.as_deref(), certificate_thumbprint: self.certificate.as_deref() }
+    }
+
     /// Whether the token is bound to nothing.
     pub fn is_none(&self) -> bool {
         self.key.is_none() && self.certificate.is_none()

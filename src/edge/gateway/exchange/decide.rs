@@ -5,7 +5,6 @@ use crate::edge::gateway::case::Case;
 use crate::judgement::dialect::{self, claims::DialectInput};
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::permit::{Circumstances, Permit};
-use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::Validated;
 use crate::judgement::token::presented::TokenRole;
 use crate::words::refusal::{Reason, Refusal};
@@ -25,19 +24,7 @@ impl Case<'_> {
             None => self.decide_first(validated).await?,
         };
         self.record.permitted(&permit);
-        let issuance = permit.issuance();
-        if permit.validated().subject().provenance().is_by_cambio() && issuance != Issuance::Mint {
-            return Err(Refusal::new(
-                Reason::SubjectTokenOurs,
-                format!("write issuance: mint for it, not {}", issuance.as_str()),
-            ));
-        }
-        if permit.validated().authenticated().parsed().grant() == Grant::ApiAccess && issuance != Issuance::Mint {
-            let audiences = permit.audiences().join(", ");
-            let detail =
-                format!("api-access needs issuance: mint in the file of {audiences}, not {}", issuance.as_str());
-            return Err(Refusal::new(Reason::ClientNotPermitted, detail));
-        }
+        permit.check_issuance()?;
         Ok(permit)
     }
 

@@ -111,8 +111,7 @@ impl AuditRecord<'_> {
         self.line.issuance = Some(permit.issuance().as_str());
         self.line.actor_client = permit.validated().actor().and_then(CheckedToken::client).map(clip);
         self.line.audience = permit.audiences().to_vec();
-        let permissions = permit.decision().permissions.iter();
-        self.line.permissions = permissions.map(|(audience, position)| format!("{audience}#{position}")).collect();
+        self.line.permissions = permit.decision().applied().collect();
         let act = permit.contract().act.as_ref();
         let chain = std::iter::successors(act, |actor| actor.get("act"));
         self.line.actors = chain.filter_map(|actor| actor.get("sub")?.as_str()).map(clip).collect();

@@ -276,6 +276,12 @@ impl<'s, 'a: 's> ScopedExpressions<'s, 'a> {
         self.check(one.permission, one.position, |expression| expression.looks_at_scopes() && self.knows(expression))
     }
 
+    /// Why the expressions of a permission do not hold, as far as the scope is known; `None`: they hold.
+    pub(super) fn unmet(&self, permission: &'a Permission, position: usize) -> Option<Refusal> {
+        let unmet = self.check(permission, position, |expression| self.knows(expression)).err()?;
+        Some(Refusal::new(unmet.reason, self.why(&unmet)))
+    }
+
     /// Whether the expression can be evaluated.
     fn knows(&self, expression: &Expression) -> bool {
         matches!(self.scope, GrantedScope::Exactly(_)) || !expression.looks_at_scopes()

@@ -1,0 +1,89 @@
+//! A line of the audit log.
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::edge::explain::question::ExplainQuestion;
+use crate::tools::failure::CommandFailure;
+use crate::words::refusal::Reason;
+
+/// What a line says about its request.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AuditLine {
+    id: String,
+    time: String,
+    outcome: String,
+    reason: Option<String>,
+    detail: Option<String>,
+    realm: Option<String>,
+    client: Option<String>,
+    subject: Option<String>,
+    subject_issuer: Option<String>,
+    subject_token_type: Option<String>,
+    requested_token_type: Option<String>,
+    audience: Vec<String>,
+    resource: Vec<String>,
+    scope_requested: Option<String>,
+    permissions: Vec<String>,
+    policy_hash: Option<String>,
+    actor: Option<String>,
+}
+
+/// The last line with this id.
+///
+/// # Errors
+/// The log can't be read, or has no such line.
+pub(super) fn find(log: &Path, id: &str) -> Result<AuditLine, CommandFailure> {
+    let failed = |error: std::io::Error| CommandFailure(format!("{}: {error}", log.display()));
+    let mut found = None;
+    for line in BufReader::new(std::fs::File::open(log).map_err(failed)?).lines() {
+        let line = line.map_err(failed)?;
+        if line.contains(id)
+            && let Ok(read) = serde_json::from_str::<AuditLine>(&line)
+            && read.id == id
+        {
+            found = Some(read);
+        }
+    }
+    found.ok_or_else(|| CommandFailure(format!("{}: no line has the id {id}", log.display())))
+}
+
+impl AuditLine {
+    /// Adds what the line says to a question.
+    pub(super) fn ask(self, question: &mut ExplainQuestion) {
+        (question.realm, question.client, question.scope) = (self.realm, self.client, self.scope_requested);
+        (question.audience, question.resource) = (self.audience, self.resource);
+        (question.subject_token_type, question.requested_token_type) =
+            (self.subject_token_type, self.requested_token_type);
+    }
+}
+
+impl fmt::Display for AuditLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "audit    {}: {}", self.time, self.outcome)?;
+        match &self.reason {
+            Some(reason) => writeln!(f, ", {reason}")?,
+            None => writeln!(f, ", permitted by {}", self.permissions.join(", "))?,
+        }
+        if let Some(detail) = &self.detail {
+            writeln!(f, "  {detail}")?;
+        }
+        if let Some(reason) = Reason::ALL.iter().find(|reason| Some(reason.as_str()) == self.reason.as_deref()) {
+            writeln!(f, "  {}", reason.meaning())?;
+        }
+        if let (Some(subject), Some(issuer)) = (&self.subject, &self.subject_issuer) {
+            writeln!(f, "audit    subject {subject} of {issuer}")?;
+        }
+        if self.actor.is_some() {
+            writeln!(f, "audit    there was an actor token: name its claims with --actor-claims")?;
+        }
+        if let Some(hash) = &self.policy_hash {
+            writeln!(f, "audit    decided by the policy {hash}")?;
+        }
+        writeln!(f, "audit    what follows is decided now, with the token given now: the line holds no claims")
+    }
+}
