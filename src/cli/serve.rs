@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
+use crate::adapters::config::watch::WatchPace;
 use crate::adapters::logs::Logs;
 use crate::edge::app;
 use crate::edge::gateway::setup_error::StartError;
@@ -45,7 +46,8 @@ async fn serve(config: Config, path: PathBuf, environment: Arc<dyn Environment>)
     let mut reopen = listen(SignalKind::user_defined1())?;
     // Nothing is done for this one, but it must not end the process.
     let _second = listen(SignalKind::user_defined2())?;
-    let mut running = app::start_with(config, &path, environment, Clock::System).map_err(CommandFailure::of)?;
+    let started = app::start_with(config, &path, environment, Clock::System, WatchPace::SERVE);
+    let mut running = started.map_err(CommandFailure::of)?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

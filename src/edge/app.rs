@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::config::load::{Before, Environment, attempt, load};
 use crate::adapters::config::settings::audience_files::AudienceFiles;
-use crate::adapters::config::watch::ConfigWatch;
+use crate::adapters::config::watch::{ConfigWatch, WatchPace};
 use crate::adapters::config::{AuditOutput, Config, Listen, Problem, Realm};
 use crate::adapters::descriptors::{self, ConnectionShare};
 use crate::adapters::drain::{self, Drain};
@@ -60,9 +60,14 @@ pub struct Running {
 /// # Errors
 /// Configuration, keys, certificates, addresses or the audit file can't be used.
 #[expect(clippy::unused_async, reason = "it spawns and binds, so it must run inside a runtime")]
-pub async fn start(config: &Path, environment: Arc<dyn Environment>, clock: Clock) -> Result<Running, StartError> {
+pub async fn start(
+    config: &Path,
+    environment: Arc<dyn Environment>,
+    clock: Clock,
+    pace: WatchPace,
+) -> Result<Running, StartError> {
     let loaded = load(config, &*environment).map_err(StartError::Config)?;
-    start_with(loaded, config, environment, clock)
+    start_with(loaded, config, environment, clock, pace)
 }
 
 /// Serves with a configuration that was loaded already.
@@ -74,6 +79,7 @@ pub fn start_with(
     path: &Path,
     environment: Arc<dyn Environment>,
     clock: Clock,
+    pace: WatchPace,
 ) -> Result<Running, StartError> {
     loaded.audience_files.abridge();
     let metrics = Arc::new(Metrics::new()?);
@@ -90,7 +96,7 @@ pub fn start_with(
     let upstream = UpstreamClient::with_connections(&loaded.upstream, share.upstream)
         .map_err(|error| StartError::tls("upstream", error))?;
     let admin_address = loaded.admin;
-    let watch = ConfigWatch::new(&loaded, path);
+    let watch = ConfigWatch::new(&loaded, path, pace);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::tls("store.redis", error))?;
     let budget = MemoryBudget::of(memory::budget(memory::usable(loaded.memory)));
@@ -172,6 +178,9 @@ impl Reloading {
     /// How long after a failed load Cambio tries again, though no file changed: the reason may have passed.
     const RETRY: Duration = Duration::from_secs(60);
 
+    /// The clock that gives files their times, also in tests in which tokens have another clock.
+    const CLOCK_OF_FILES: Clock = Clock::System;
+
     /// The lowest priority.
     const NICE: i32 = 19;
 
@@ -202,9 +211,9 @@ impl Reloading {
                     asked = true;
                     shared.services.audit.reopen();
                     // Log rotation sends the signal, too: what is being written then must not count.
-                    Some(self.watch.look_on_request(self.clock.now()))
+                    Some(self.watch.look_on_request(Self::CLOCK_OF_FILES.now()))
                 }
-                Err(RecvTimeoutError::Timeout) => self.watch.look(self.clock.now()),
+                Err(RecvTimeoutError::Timeout) => self.watch.look(Self::CLOCK_OF_FILES.now()),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let is_seen = unsettled.is_some() && !asked;

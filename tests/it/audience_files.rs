@@ -99,7 +99,7 @@ async fn broken_metric(world: &World, in_force: &str) -> f64 {
 /// Log rotation sends the signal at any moment: a file that somebody still writes to does not count yet.
 #[tokio::test]
 async fn a_signal_puts_no_half_written_file_in_force() {
-    let world = World::start().await;
+    let world = Plan::new().await.at_the_pace_of_serve().start().await;
     let alice = world.alice().await;
     let path = world.folder.path("audiences/back-end-api.yaml");
     let mut file = std::fs::File::create(&path).unwrap();

@@ -18,6 +18,9 @@ from shapes import Shape
 # Seconds that one shape may take; a few are requests that their reader waits on for more.
 PATIENCE = 3.0
 
+# Shapes at a time. Most of the time of a shape is waiting for an answer more.
+THREADS = 8
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -71,7 +74,7 @@ def by_h2(address: tuple[str, int], shape: Shape) -> Outcome:
 
 
 def ask_all(by: By, address: tuple[str, int], all_shapes: list[Shape]) -> list[Outcome]:
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(lambda shape: by(address, shape), all_shapes))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import realms
 from server import BOOTSTRAP_ADMIN
 
@@ -22,11 +24,22 @@ def note_value(value: str) -> str:
     return value
 
 
+# Tokens and long secrets are such a run, or a part of one. Most of a log is shorter words.
+_RUN = re.compile(r"[A-Za-z0-9_.~+/=-]{40,}")
+
+
 def found_in(text: str) -> list[str]:
     """The noted values that a text contains, whole or by their last part: a JWT's signature alone is enough."""
-    return [value for value in _SEEN if value in text or _signature_in(value, text)]
+    runs = "\n".join(set(_RUN.findall(text)))
+    return [value for value in _SEEN if (part := _telling(value)) in (runs if _RUN.fullmatch(part) else text)]
 
 
-def _signature_in(value: str, text: str) -> bool:
+def is_in(value: str, text: str) -> bool:
+    """Whether a text contains this value."""
+    return _telling(value) in text
+
+
+def _telling(value: str) -> str:
+    """The signature of a JWT, else the value."""
     signature = value.rsplit(".", 1)[-1]
-    return value.count(".") == 2 and len(signature) > 40 and signature in text
+    return signature if value.count(".") == 2 and len(signature) > 40 else value

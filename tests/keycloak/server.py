@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import http1
 from peer import Peer
 from process import Program, free_port
 
-# As `tests/keycloak/run` builds the distribution.
-BUILD_OPTIONS = ("--features=token-exchange,admin-fine-grained-authz:v1", "--health-enabled=true", "--cache=local")
 BOOTSTRAP_ADMIN = ("admin", "bootstrap-admin-password-1a9d")
 
 
@@ -71,8 +67,7 @@ class Keycloak:
                 "KC_HTTP_MANAGEMENT_SCHEME": "http",
                 # An option of the build from 26.4 on, of the start before.
                 "KC_CACHE": "local",
-                # Versions before 26.4 do not know Java 25.
-                "JAVA_OPTS_APPEND": "-Dnet.bytebuddy.experimental=true",
+                "JAVA_OPTS_APPEND": os.environ["JAVA_OPTS_APPEND"],
                 "JAVA_OPTS_KC_HEAP": "-Xms256m -Xmx768m",
                 "KC_BOOTSTRAP_ADMIN_USERNAME": user,
                 "KC_BOOTSTRAP_ADMIN_PASSWORD": password,
@@ -109,18 +104,6 @@ def with_options(run: Path, *options: str) -> Keycloak:
     """A Keycloak of its own, started with these options."""
     run.mkdir()
     return Keycloak(Path(os.environ["KEYCLOAK_HOME"]), run, Path(os.environ["JAVA_HOME"]), options)
-
-
-def built_with(run: Path, built: str, *options: str) -> Keycloak:
-    """A Keycloak of its own whose distribution is built with another option, which only a build can set."""
-    run.mkdir()
-    distribution, java = run / "keycloak", os.environ["JAVA_HOME"]
-    shutil.copytree(Path(os.environ["KEYCLOAK_HOME"]), distribution, symlinks=True)
-    argv = [str(distribution / "bin" / "kc.sh"), "build", *BUILD_OPTIONS, built]
-    environment = {**os.environ, "JAVA_HOME": java}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Keycloak(distribution, run, Path(java), options)
 
 
 def from_environment(run: Path) -> Keycloak:

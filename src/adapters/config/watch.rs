@@ -16,11 +16,25 @@ use rustix::time::{ClockId, clock_gettime};
 use super::load::files::{Listing, audience_files, is_audience_file, read, read_audience, sha256};
 use super::settings::{Config, Sources};
 
-/// Time between two looks.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often Cambio looks, and how long a file must rest. Tests that wait for a change have a shorter pace.
+#[derive(Clone, Copy, Debug)]
+pub struct WatchPace {
+    /// Time between two looks.
+    pub interval: Duration,
+    /// Time between two looks while a file is being written.
+    pub short_interval: Duration,
+    /// How long a file must not have changed before it counts. Until then, somebody may still write to the file.
+    pub quiet: Duration,
+}
 
-/// Time between two looks while a file is being written.
-const SHORT_INTERVAL: Duration = Duration::from_millis(250);
+impl WatchPace {
+    /// The pace of `serve`: a change that nobody adds to counts after a second and a quarter at most.
+    pub const SERVE: Self = Self {
+        interval: Duration::from_secs(1),
+        short_interval: Duration::from_millis(250),
+        quiet: Duration::from_secs(1),
+    };
+}
 
 /// A look at very many files takes CPU time: Cambio rests this many times as long before the next one.
 const REST: u32 = 120;
@@ -30,9 +44,6 @@ const SHORT_REST: u32 = 10;
 
 /// Longest time between two looks.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3);
-
-/// How long a file must not have changed before it counts. Until then, somebody may still write to the file.
-const QUIET: Duration = Duration::from_secs(1);
 
 /// How old a change must be before the times of a file can tell the next change from it. Some file systems count in seconds.
 const TELLS_APART: Duration = Duration::from_secs(2);
@@ -44,6 +55,7 @@ const PATIENCE: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct ConfigWatch {
     main: PathBuf,
+    pace: WatchPace,
     sources: Sources,
     seen: HashMap<PathBuf, Seen>,
     /// The files of the last look that are no audience's.
@@ -103,16 +115,17 @@ struct Stamp {
 
 impl ConfigWatch {
     /// Watches the files of `config` and `path`, its `cambio.yaml`. A change since the files were read counts, too.
-    pub fn new(config: &Config, path: &Path) -> Self {
+    pub fn new(config: &Config, path: &Path, pace: WatchPace) -> Self {
         Self {
             main: path.to_owned(),
+            pace,
             sources: config.sources.clone(),
             seen: HashMap::new(),
             named: Vec::new(),
             is_even: false,
             again: false,
             missing: 0,
-            pause: INTERVAL,
+            pause: pace.interval,
             unsettled: BTreeSet::new(),
             waits: true,
             seen_last: Look::default(),
@@ -164,16 +177,17 @@ impl ConfigWatch {
     }
 
     /// Looks at all files. After a change that counts, returns the audience files that somebody may still write to: what
-    /// is in them does not count yet. Nothing counts while a file of the platform is being written. `clock` is the time now.
+    /// is in them does not count yet. Nothing counts while a file of the platform is being written. `clock` is the time now
+    /// by the clock that gives files their times.
     pub fn look(&mut self, clock: Timestamp) -> Option<BTreeSet<PathBuf>> {
         let started = cpu_time();
         if self.is_even && !self.again && self.is_as_seen() {
-            self.rest(INTERVAL, REST, started);
+            self.rest(self.pace.interval, REST, started);
             return None;
         }
         let counting = self.compare(clock);
         let is_quiet = self.unsettled.is_empty();
-        let (least, rest) = if is_quiet { (INTERVAL, REST) } else { (SHORT_INTERVAL, SHORT_REST) };
+        let (least, rest) = if is_quiet { (self.pace.interval, REST) } else { (self.pace.short_interval, SHORT_REST) };
         self.rest(least, rest, started);
         counting
     }
@@ -241,7 +255,7 @@ impl ConfigWatch {
     fn is_quiet(&self, path: &Path, clock: Timestamp) -> bool {
         let Some(seen) = self.seen.get(path) else { return true };
         // The file system's clock may be another machine's.
-        seen.since.elapsed() >= QUIET || seen.stamp.age(clock).is_some_and(|age| age >= QUIET)
+        seen.since.elapsed() >= self.pace.quiet || seen.stamp.age(clock).is_some_and(|age| age >= self.pace.quiet)
     }
 
     /// The digests of all files, including new ones in the folder. A file that can't be read has none, so that the file

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cambio::adapters::config::watch::WatchPace;
 use cambio::edge::app::{self, Running};
 use cambio::tools::demo::IdpOptions;
 use cambio::words::clock::{Clock, ManualClock};
@@ -23,6 +24,13 @@ pub const EXCHANGE_GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchang
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
+/// How fast a change of a file counts here. `Folder::write` leaves no half of a file, so no scenario has to wait for a writer.
+const PACE: WatchPace = WatchPace {
+    interval: Duration::from_millis(50),
+    short_interval: Duration::from_millis(20),
+    quiet: Duration::from_millis(100),
+};
+
 /// What runs, and the handles to it.
 pub struct World {
     pub idp: FaultyIdp,
@@ -38,6 +46,7 @@ pub struct Plan {
     pub folder: Folder,
     clock: Clock,
     hand: Arc<ManualClock>,
+    pace: WatchPace,
     variables: BTreeMap<&'static str, String>,
 }
 
@@ -60,7 +69,7 @@ impl Plan {
         folder.write("cambio.yaml", &files::cambio_yaml(idp.address()));
         folder.write("corp.pem", &files::signing_key_pem());
         folder.write("audiences/back-end-api.yaml", &format!("{BACK_END_API}{PERMITTED}"));
-        Self { idp, folder, clock, hand, variables: BTreeMap::new() }
+        Self { idp, folder, clock, hand, pace: PACE, variables: BTreeMap::new() }
     }
 
     /// In front of a provider that is not Keycloak: corp is the whole host, and its endpoints are at the root.
@@ -89,6 +98,11 @@ impl Plan {
         let idp = FaultyIdp::start(options).await.unwrap();
         self.folder.write("cambio.yaml", &files::cambio_yaml(idp.address()));
         Self { idp, clock, ..self }
+    }
+
+    /// Looks at its files as often as `serve` does, and waits as long for a writer.
+    pub fn at_the_pace_of_serve(self) -> Self {
+        Self { pace: WatchPace::SERVE, ..self }
     }
 
     /// Replaces text in `cambio.yaml`, which must be there once.
@@ -121,7 +135,8 @@ impl Plan {
 
     pub async fn try_start(&self) -> Result<Running, String> {
         let config = self.folder.path("cambio.yaml");
-        let started = app::start(&config, Arc::new(Variables(self.variables.clone())), self.clock.clone());
+        let variables = Arc::new(Variables(self.variables.clone()));
+        let started = app::start(&config, variables, self.clock.clone(), self.pace);
         let started = tokio::time::timeout(DEADLINE, started).await.expect("a start within the deadline");
         started.map_err(|error| error.to_string())
     }

@@ -9,13 +9,13 @@ use crate::words::clock::Clock;
 
 fn watched(folder: &Folder) -> ConfigWatch {
     let path = folder.path("cambio.yaml");
-    ConfigWatch::new(&load(&path, &TestEnvironment).unwrap(), &path)
+    ConfigWatch::new(&load(&path, &TestEnvironment).unwrap(), &path, WatchPace::SERVE)
 }
 
 /// Looks after everything has been quiet for long enough.
 fn sees(watch: &mut ConfigWatch) -> bool {
     let changed = watch.look(now()).is_some();
-    if changed || watch.pause() == INTERVAL {
+    if changed || watch.pause() == WatchPace::SERVE.interval {
         return changed;
     }
     age(watch);
@@ -28,7 +28,7 @@ fn now() -> Timestamp {
 
 fn age(watch: &mut ConfigWatch) {
     for seen in watch.seen.values_mut() {
-        seen.since -= QUIET;
+        seen.since -= WatchPace::SERVE.quiet;
     }
 }
 
@@ -164,12 +164,12 @@ fn a_file_counts_when_nobody_writes_to_it_any_more() {
     assert!(!sees(&mut watch));
     folder.write("audiences/a.yaml", &AUDIENCE[..40]);
     assert_eq!(watch.look(now()), None, "half of a.yaml");
-    assert_eq!(watch.pause(), SHORT_INTERVAL);
+    assert_eq!(watch.pause(), WatchPace::SERVE.short_interval);
     folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
     assert_eq!(watch.look(now()), None, "another stamp");
     assert!(sees(&mut watch), "a second later");
     assert_eq!(watch.look(now()), None);
-    assert_eq!(watch.pause(), INTERVAL);
+    assert_eq!(watch.pause(), WatchPace::SERVE.interval);
     // A removal counts at once, and so does a change that is a second old.
     folder.write("audiences/a.yaml", &AUDIENCE[..50]);
     fs::remove_file(folder.path("audiences/b.yaml")).unwrap();
@@ -182,6 +182,45 @@ fn a_file_counts_when_nobody_writes_to_it_any_more() {
     folder.write("cambio.yaml", "upstream:\n");
     assert_eq!(watch.look(now()), None);
     assert!(sees(&mut watch));
+}
+
+/// From the moment right after a look, over the pauses that the watch chooses.
+#[test]
+fn a_permission_that_is_taken_away_is_gone_within_two_seconds() {
+    let changes: [Change; 2] = [
+        ("the file changes", |folder| {
+            folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
+        }),
+        ("the file goes", |folder| fs::remove_file(folder.path("audiences/a.yaml")).unwrap()),
+    ];
+    for (name, change) in changes {
+        let folder = Folder::new();
+        folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE);
+        let mut watch = watched(&folder);
+        assert_eq!(watch.look(now()), None, "{name}");
+        let (began, mut passed) = (now(), watch.pause());
+        change(&folder);
+        while watch.look(began + passed).is_none() {
+            passed += watch.pause();
+        }
+        assert!(passed < Duration::from_secs(2), "{name}: {passed:?}");
+    }
+}
+
+/// Each file has a wait of its own: what others write, however often, starts no wait anew.
+#[test]
+fn a_change_does_not_wait_for_those_who_write_elsewhere() {
+    let folder = Folder::new();
+    folder.write("cambio.yaml", MAIN).write("audiences/a.yaml", AUDIENCE).write("audiences/b.yaml", AUDIENCE);
+    let mut watch = watched(&folder);
+    folder.write("audiences/a.yaml", AUDIENCE.replace("email", "profile"));
+    for count in 0..3 {
+        folder.write("audiences/b.yaml", format!("# {count}"));
+        assert_eq!(watch.look(now()), None, "{count}");
+    }
+    age(&mut watch);
+    folder.write("audiences/b.yaml", "# more");
+    assert_eq!(watch.look(now()), Some(BTreeSet::from([folder.path("audiences/b.yaml")])));
 }
 
 /// A look at files that did not change reads none of them.

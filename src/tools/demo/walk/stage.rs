@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::adapters::config::load::Environment;
+use crate::adapters::config::watch::WatchPace;
 use crate::edge::app::{self, Running};
 use crate::judgement::issue::key;
 use crate::tools::demo::server::{Idp, IdpOptions};
@@ -83,7 +84,8 @@ impl Stage {
         let pem = key::generate(key::KeyKind::P256).map_err(|error| WalkError::Key(error.to_string()))?;
         private_file::create(&folder.join("corp.pem"), pem.expose().as_bytes())?;
         fs::write(folder.join("audiences/back-end-api.yaml"), format!("{AUDIENCE}{NOBODY}"))?;
-        let cambio = app::start(&folder.join("cambio.yaml"), Arc::new(NoVariables), Clock::System).await?;
+        let config = folder.join("cambio.yaml");
+        let cambio = app::start(&config, Arc::new(NoVariables), Clock::System, WatchPace::SERVE).await?;
         Ok(Self { idp, cambio, folder })
     }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::adapters::config::load::tests::{Folder, MAIN, TestEnvironment, pem};
 use crate::adapters::config::load::{attempt, document, environment::Environment, load};
 use crate::adapters::config::settings::Sources;
-use crate::adapters::config::watch::{ConfigWatch, Look};
+use crate::adapters::config::watch::{ConfigWatch, Look, WatchPace};
 use crate::words::clock::Clock;
 
 fn audience(name: usize, client: &str) -> String {
@@ -86,7 +86,7 @@ fn equal_sets_of_names_are_one() {
 fn a_change_after_the_look_waits_for_the_next_look() {
     let folder = large();
     let (first, path) = (loaded(&folder), folder.path("cambio.yaml"));
-    let mut watch = ConfigWatch::new(&first, &path);
+    let mut watch = ConfigWatch::new(&first, &path, WatchPace::SERVE);
     // Old enough to count at once.
     let later = || Clock::System.now() + jiff::SignedDuration::from_secs(10);
     folder.write("audiences/team-0/000.yaml", audience(0, "seen"));
@@ -115,7 +115,7 @@ fn a_file_of_the_platform_that_changed_after_the_look_postpones_the_load() {
     let folder = large();
     let (first, path) = (loaded(&folder), folder.path("cambio.yaml"));
     let good = std::fs::read_to_string(&path).unwrap();
-    let mut watch = ConfigWatch::new(&first, &path);
+    let mut watch = ConfigWatch::new(&first, &path, WatchPace::SERVE);
     let later = || Clock::System.now() + jiff::SignedDuration::from_secs(10);
     folder.write("cambio.yaml", format!("{good}# seen\n"));
     assert_eq!(watch.look(later()), Some(BTreeSet::new()));
@@ -137,7 +137,7 @@ fn a_file_of_the_platform_that_changed_after_the_look_postpones_the_load() {
 fn another_folder_of_audience_files_is_read_at_once() {
     let folder = large();
     let (first, path) = (loaded(&folder), folder.path("cambio.yaml"));
-    let mut watch = ConfigWatch::new(&first, &path);
+    let mut watch = ConfigWatch::new(&first, &path, WatchPace::SERVE);
     std::fs::rename(folder.path("audiences"), folder.path("others")).unwrap();
     std::fs::create_dir(folder.path("audiences")).unwrap();
     folder.write("cambio.yaml", format!("{}audiences: others\n", std::fs::read_to_string(&path).unwrap()));
