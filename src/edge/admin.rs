@@ -64,6 +64,8 @@ struct Admin {
     /// The runtime that serves callers: their connections to other systems belong to it.
     serving: Handle,
     checks: Arc<Semaphore>,
+    /// One question at a time: an answer can take long, and the other thread for pages must stay free.
+    question: Semaphore,
 }
 
 impl AdminThread {
@@ -73,7 +75,12 @@ impl AdminThread {
         let listener = listener.into_std()?;
         let (stop, stopped) = oneshot::channel();
         let (over, ended) = oneshot::channel();
-        let admin = Admin { shared, serving: Handle::current(), checks: Arc::new(Semaphore::new(CHECKS)) };
+        let admin = Admin {
+            shared,
+            serving: Handle::current(),
+            checks: Arc::new(Semaphore::new(CHECKS)),
+            question: Semaphore::new(1),
+        };
         let admin = Arc::new(admin);
         admin.serving.spawn(beat(Arc::downgrade(&admin)));
         thread::Builder::new().name("admin".to_owned()).spawn(move || {
@@ -161,7 +168,7 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
 
 async fn respond(request: Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
     if request.uri().path() == "/explain" {
-        return explained(request, &admin.shared).await;
+        return explained(request, admin).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
@@ -207,7 +214,7 @@ fn config(shared: &Shared) -> Response<Full<Bytes>> {
 
 /// Answers a question ([`ExplainQuestion`], in JSON) with what the gate would decide now. Nothing is asked of other systems, and
 /// nothing is used up.
-async fn explained(request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Full<Bytes>> {
+async fn explained(request: Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
     if request.method() != Method::POST {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only POST, with a question in JSON\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -218,6 +225,9 @@ async fn explained(request: Request<Incoming>, shared: &Arc<Shared>) -> Response
     if media_type.split(';').next().map(str::trim) != Some("application/json") {
         return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the question must be application/json\n");
     }
+    let Ok(_question) = admin.question.try_acquire() else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "another question is being answered\n");
+    };
     let body = tokio::time::timeout(HEAD, Limited::new(request.into_body(), QUESTION_BYTES).collect()).await;
     let Ok(Ok(body)) = body else {
         return text(StatusCode::BAD_REQUEST, "the question did not come whole within 5 s, or is larger than 1 MiB\n");
@@ -226,7 +236,7 @@ async fn explained(request: Request<Incoming>, shared: &Arc<Shared>) -> Response
         Ok(question) => question,
         Err(error) => return text(StatusCode::BAD_REQUEST, &format!("the question can't be read: {error}\n")),
     };
-    let shared = Arc::clone(shared);
+    let shared = Arc::clone(&admin.shared);
     let answer =
         tokio::task::spawn_blocking(move || explain(&shared.services.generation(), &question, shared.services.now()));
     match answer.await {
