@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::tools::{check, config_file, conformance, demo, explain, keys, migrate, secrets, texts, verify};
+use crate::tools::{
+    check, config_file, conformance, demo, explain, keys, migrate, policy_test, secrets, texts, verify,
+};
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -23,7 +25,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 success, 1 failure, 2 wrong arguments.
-verify, conformance and explain print a verdict: 0 good, 1 bad, 2 no verdict.";
+verify, conformance, explain and test print a verdict: 0 good, 1 bad, 2 no verdict.";
 
 /// Cambio stands in front of your identity provider and governs token exchange
 #[derive(Debug, Parser)]
@@ -45,6 +47,9 @@ enum Command {
     /// Say what the gate would decide about a request, why, and which permission is missing
     #[command(args_override_self = true)]
     Explain(Box<explain::ExplainArguments>),
+    /// Run the tests of audience files (*.test.yaml)
+    #[command(args_override_self = true)]
+    Test(policy_test::TestArguments),
     /// Print the JSON Schema of a file, or the reference of the configuration
     #[command(args_override_self = true)]
     Schema(texts::SchemaArguments),
@@ -75,13 +80,14 @@ enum Command {
 fn execute(command: Command) -> ExitCode {
     let status_of_failure = match command {
         // Their status 1 is a verdict.
-        Command::Verify(_) | Command::Conformance(_) | Command::Explain(_) => ExitCode::from(2),
+        Command::Verify(_) | Command::Conformance(_) | Command::Explain(_) | Command::Test(_) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     };
     let result = match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Test(arguments) => policy_test::run(&arguments),
         Command::Schema(arguments) => texts::schema(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Conformance(arguments) => conformance::command::run(&arguments),

@@ -70,6 +70,7 @@ pub mod tools {
     pub mod failure;
     pub mod keys;
     pub mod migrate;
+    pub mod policy_test;
     pub mod private_file;
     pub mod secrets;
     pub mod texts;

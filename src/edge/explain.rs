@@ -178,6 +178,11 @@ impl Inquiry<'_> {
     fn permission(&self, trace: &PermissionTrace) -> ExplainedPermission {
         let file = self.file(&trace.audience);
         let line = file.as_ref().and_then(|file| file.lines.get(trace.index).copied());
+        let condition_holds = match &trace.verdict {
+            PermissionVerdict::Elsewhere(_) => None,
+            PermissionVerdict::Unmet(_) => Some(false),
+            PermissionVerdict::Holds { .. } => Some(true),
+        };
         let (applies, why) = match &trace.verdict {
             PermissionVerdict::Elsewhere(refusal) | PermissionVerdict::Unmet(refusal) => {
                 (false, Some(refusal.detail.clone()))
@@ -196,6 +201,7 @@ impl Inquiry<'_> {
             permission: format!("permissions[{}]", trace.index),
             line,
             applies,
+            condition_holds,
             why,
         }
     }

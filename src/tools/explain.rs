@@ -187,6 +187,6 @@ fn standard_input(input: &mut dyn Read) -> Result<Secret, CommandFailure> {
     Ok(Secret::new(text.trim()))
 }
 
-pub(super) fn time(text: &str) -> Result<Timestamp, &'static str> {
+pub(crate) fn time(text: &str) -> Result<Timestamp, &'static str> {
     text.parse().map_err(|_| "a time is written as 2027-01-31T12:00:00Z")
 }

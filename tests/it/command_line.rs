@@ -36,6 +36,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
         "--config", "--realm", "--client", "--audience", "--resource", "--scope", "--claims", "--actor-claims",
         "--subject-token-type", "--requested-token-type", "--request", "--id", "--audit-log", "--at", "--output",
     ]),
+    ("test", &["--config", "--strict", "--at", "--output"]),
     ("keys", &[]),
     ("keys generate", &["--type", "--out", "--dir"]),
     ("keys list", &["--dir", "--json"]),

@@ -91,6 +91,7 @@ const ORDER: &[&str] = &[
     "tools::texts",
     "tools::verify",
     "tools::explain",
+    "tools::policy_test",
     "tools::conformance",
     "tools::migrate",
     "tools::demo",

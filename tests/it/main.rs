@@ -52,6 +52,7 @@ mod mint;
 mod outgoing;
 mod own_tokens;
 mod passthrough;
+mod policy_test;
 mod presets;
 mod promises;
 mod protocols;

@@ -29,7 +29,7 @@ mod tree;
 mod value;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::document::ReadDocument;
 pub use self::environment::{Environment, ProcessEnvironment};
@@ -85,6 +85,14 @@ pub fn permission_lines(bytes: &[u8]) -> Vec<u64> {
         Some(Value::List(items)) => items.iter().map(|item| item.place.line).collect(),
         _ => Vec::new(),
     }
+}
+
+/// The test files (`*.test.yaml`) of a folder of audience files, in the order of their names.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn test_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    files::test_files(folder)
 }
 
 impl ProblemList {

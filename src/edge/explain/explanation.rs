@@ -86,6 +86,7 @@ pub struct ExplainedToken {
 
 /// What one permission says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ExplainedPermission {
     /// The audience.
     pub audience: String,
@@ -102,6 +103,9 @@ pub struct ExplainedPermission {
     pub line: Option<u64>,
     /// Whether the permission holds for the request, scope aside.
     pub applies: bool,
+    /// Whether the permission's conditions are true; absent if the permission is not about the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition_holds: Option<bool>,
     /// Why not, or what it permits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

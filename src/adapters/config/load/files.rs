@@ -170,8 +170,37 @@ pub(in crate::adapters::config) fn is_audience_file(folder: &Path, path: &Path) 
     has_audience_name(path) && !below.iter().any(|part| part.as_encoded_bytes().starts_with(b"."))
 }
 
+/// The test files of a folder of audience files, and of the folders in it, in the order of their names.
+pub(super) fn test_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if is_hidden(&path) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_test_file(&path) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether the name is that of a file of tests, which is no audience file.
+fn is_test_file(path: &Path) -> bool {
+    let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or_default();
+    name.ends_with(b".test.yaml") || name.ends_with(b".test.yml")
+}
+
 fn has_audience_name(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") && !is_hidden(path)
+    !is_test_file(path)
+        && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+        && !is_hidden(path)
 }
 
 fn is_hidden(path: &Path) -> bool {
