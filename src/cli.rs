@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::tools::{
-    check, config_file, conformance, demo, explain, keys, migrate, policy_test, secrets, texts, verify,
+    check, config_file, conformance, demo, diff, explain, keys, migrate, policy_test, secrets, texts, verify,
 };
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
@@ -25,7 +25,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 success, 1 failure, 2 wrong arguments.
-verify, conformance, explain and test print a verdict: 0 good, 1 bad, 2 no verdict.";
+verify, conformance, explain and test print a verdict: 0 good, 1 bad, 2 no verdict.
+diff: 0 no difference, 1 differences, 2 trouble.";
 
 /// Cambio stands in front of your identity provider and governs token exchange
 #[derive(Debug, Parser)]
@@ -50,6 +51,9 @@ enum Command {
     /// Run the tests of audience files (*.test.yaml)
     #[command(args_override_self = true)]
     Test(policy_test::TestArguments),
+    /// Say which client gains or loses what between two configurations
+    #[command(args_override_self = true)]
+    Diff(diff::DiffArguments),
     /// Print the JSON Schema of a file, or the reference of the configuration
     #[command(args_override_self = true)]
     Schema(texts::SchemaArguments),
@@ -80,7 +84,9 @@ enum Command {
 fn execute(command: Command) -> ExitCode {
     let status_of_failure = match command {
         // Their status 1 is a verdict.
-        Command::Verify(_) | Command::Conformance(_) | Command::Explain(_) | Command::Test(_) => ExitCode::from(2),
+        Command::Verify(_) | Command::Conformance(_) | Command::Explain(_) | Command::Test(_) | Command::Diff(_) => {
+            ExitCode::from(2)
+        }
         _ => ExitCode::FAILURE,
     };
     let result = match command {
@@ -88,6 +94,7 @@ fn execute(command: Command) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => policy_test::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Schema(arguments) => texts::schema(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Conformance(arguments) => conformance::command::run(&arguments),

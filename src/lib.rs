@@ -66,6 +66,7 @@ pub mod tools {
     pub mod config_file;
     pub mod conformance;
     pub mod demo;
+    pub mod diff;
     pub mod explain;
     pub mod failure;
     pub mod keys;

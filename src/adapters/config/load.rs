@@ -22,11 +22,13 @@ mod policy;
 mod preset;
 mod problem;
 mod realms;
+pub mod review;
 mod shape;
 mod shared_secret;
 mod store;
 mod tree;
 mod value;
+mod written;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -102,5 +102,5 @@ fn bearer_token_file(path: &str, at: &At<'_>) -> Option<std::path::PathBuf> {
     }
     // Watched until it can be read.
     let error = read_noted(&file, at.report).err().unwrap_or_default();
-    at.refuse(format!("the file {} {error}", at.shown(path)))
+    at.unread(&file, format!("the file {} {error}", at.shown(path)))
 }

@@ -48,9 +48,12 @@ fn expand_below(node: &mut Node, key: &mut String, env: Option<&dyn Environment>
                 *text = expanded;
                 node.expanded = from_environment;
             }
-            Err(message) => {
+            Err(problem) => {
                 node.broken = true;
-                report.problem(node.place, key, message);
+                match problem {
+                    Unexpanded::Unset(_) => report.lacks(node.place, key, problem.to_string()),
+                    Unexpanded::Wrong(message) => report.problem(node.place, key, message),
+                }
             }
         },
         Value::List(items) => {
@@ -75,7 +78,19 @@ fn expand_below(node: &mut Node, key: &mut String, env: Option<&dyn Environment>
     }
 }
 
-fn expand_text(text: &str, env: Option<&dyn Environment>) -> Result<(String, bool), String> {
+/// Why a text can't be expanded.
+#[derive(Debug, thiserror::Error)]
+enum Unexpanded {
+    /// The variable of this name is not set.
+    #[error("the environment variable {0} is not set")]
+    Unset(String),
+    /// The text is wrong, wherever it is read.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+fn expand_text(text: &str, env: Option<&dyn Environment>) -> Result<(String, bool), Unexpanded> {
+    let wrong = |message: &str| Unexpanded::Wrong(message.to_owned());
     let (mut out, mut rest, mut used) = (String::with_capacity(text.len()), text, false);
     while let Some(start) = rest.find("${") {
         if rest[..start].ends_with('$') {
@@ -85,15 +100,16 @@ fn expand_text(text: &str, env: Option<&dyn Environment>) -> Result<(String, boo
             continue;
         }
         out.push_str(&rest[..start]);
-        let (name, after) =
-            rest[start + 2..].split_once('}').ok_or("\"${\" without \"}\"; write \"$${\" for the text \"${\"")?;
+        let (name, after) = rest[start + 2..]
+            .split_once('}')
+            .ok_or_else(|| wrong("\"${\" without \"}\"; write \"$${\" for the text \"${\""))?;
         if !is_name(name) {
-            return Err("\"${\" without the name of a variable; write \"$${\" for the text \"${\"".to_owned());
+            return Err(wrong("\"${\" without the name of a variable; write \"$${\" for the text \"${\""));
         }
         let env = env.ok_or_else(|| {
-            format!("${{{name}}}: audience files do not read the environment, which belongs to the platform")
+            wrong(&format!("${{{name}}}: audience files do not read the environment, which belongs to the platform"))
         })?;
-        out.push_str(&env.var(name).ok_or_else(|| format!("the environment variable {name} is not set"))?);
+        out.push_str(&env.var(name).ok_or_else(|| Unexpanded::Unset(name.to_owned()))?);
         used = true;
         rest = after;
     }
@@ -136,7 +152,7 @@ mod tests {
         ] {
             match (expand_text(text, Some(&One)), expected) {
                 (Ok((got, _)), Ok(expected)) => assert_eq!(got, expected, "{name}"),
-                (Err(got), Err(part)) => assert!(got.contains(part), "{name}: {got}"),
+                (Err(got), Err(part)) => assert!(got.to_string().contains(part), "{name}: {got}"),
                 (got, _) => panic!("{name}: {got:?}"),
             }
         }
@@ -144,7 +160,7 @@ mod tests {
 
     #[test]
     fn audience_files_have_no_environment() {
-        assert!(expand_text("${HOST}", None).unwrap_err().contains("do not read the environment"));
+        assert!(expand_text("${HOST}", None).unwrap_err().to_string().contains("do not read the environment"));
         assert_eq!(expand_text("$${HOST}", None).unwrap().0, "${HOST}");
     }
 }

@@ -244,7 +244,7 @@ pub(super) fn contents(file: &Path, path: &str, holds: Holds, at: &At<'_>) -> Op
     }
     let bytes = match read_noted(file, at.report) {
         Ok(bytes) => bytes,
-        Err(error) => return at.refuse(format!("the file {} {error}", at.shown(path))),
+        Err(error) => return at.unread(file, format!("the file {} {error}", at.shown(path))),
     };
     if let Some(message) = lacks(&bytes, holds) {
         return at.refuse(format!("the file {} {message}", at.shown(path)));

@@ -87,7 +87,8 @@ fn named_folder(path: &str, at: &At<'_>) -> Option<KeyRing> {
             let who = "the user that Cambio runs as must be able to read the folder and its files";
             return at.refuse(format!("{MANIFEST} in the folder {shown} can't be read ({error}): {who}"));
         }
-        return at.refuse(format!("the folder {shown} has no {MANIFEST}: `cambio keys generate --dir` makes one"));
+        let message = format!("the folder {shown} has no {MANIFEST}: `cambio keys generate --dir` makes one");
+        return if path.is_empty() { at.refuse(message) } else { at.unread(&manifest, message) };
     }
     let before = at.report.open(&manifest);
     let read = self::folder(&folder, at.report);

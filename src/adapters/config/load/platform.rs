@@ -164,7 +164,7 @@ pub(super) fn audit(file: &file::Audit, at: &At<'_>) -> Option<AuditOutput> {
     let path = at.report.resolve(&file.output);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
-        return at.refuse(format!("{} is not a file in an existing folder", at.shown(&file.output)));
+        return at.unread(&path, format!("{} is not a file in an existing folder", at.shown(&file.output)));
     }
     Some(AuditOutput::File { path, fsync: file.fsync })
 }

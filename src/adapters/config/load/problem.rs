@@ -18,6 +18,10 @@ pub(super) struct ProblemList {
     pub(super) file: RefCell<PathBuf>,
     pub(super) problems: RefCell<Vec<Problem>>,
     pub(super) warnings: RefCell<Vec<Problem>>,
+    /// Whether the reader may lack what only a running Cambio needs: files and variables with secrets.
+    pub(super) forgives: bool,
+    /// What the reader lacks.
+    pub(super) absent: RefCell<Vec<Problem>>,
     /// File → SHA-256 of its bytes; `None` if it could not be read.
     pub(super) files: RefCell<BTreeMap<PathBuf, Option<String>>>,
     /// The files among them that hold no secret.
@@ -45,9 +49,20 @@ impl ProblemList {
         self.problems.borrow_mut().push(self.entry(place, key, message.into()));
     }
 
+    /// Reports something that is missing here, and may be there where Cambio runs.
+    pub(super) fn lacks(&self, place: Location, key: &str, message: impl Into<String>) {
+        let list = if self.forgives { &self.absent } else { &self.problems };
+        list.borrow_mut().push(self.entry(place, key, message.into()));
+    }
+
     /// An empty list. Relative paths start from `base`.
     pub(super) fn below(base: &Path) -> Self {
         Self { base: base.to_owned(), ..Self::default() }
+    }
+
+    /// An empty list for a reader who may lack secrets.
+    pub(super) fn forgiving(base: &Path) -> Self {
+        Self { forgives: true, ..Self::below(base) }
     }
 
     /// Adds what another list found.
@@ -215,6 +230,15 @@ impl<'a> At<'a> {
     /// Reports a problem; there is no value then.
     pub(super) fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
         self.problem(message);
+        None
+    }
+
+    /// Reports a file that can't be read; there is no value then.
+    pub(super) fn unread<T>(&self, file: &Path, message: impl Into<String>) -> Option<T> {
+        if file.exists() {
+            return self.refuse(message);
+        }
+        self.report.lacks(self.place, &self.key, self.with_origin(message));
         None
     }
 

@@ -262,7 +262,7 @@ fn refresh_tokens(file: &file::RefreshTokens, at: &At<'_>) -> Option<RefreshToke
                 warn_if_public(&resolved, &format!("the key {}", at.shown(path)), at);
                 Some(bytes)
             }
-            Err(error) => at.refuse(format!("the file {} {error}", at.shown(path))),
+            Err(error) => at.unread(&resolved, format!("the file {} {error}", at.shown(path))),
         }
     })?;
     match Seal::from_texts(keys.iter().map(|key| key.as_slice())) {

@@ -9,6 +9,7 @@ mod issuers;
 mod main_file;
 mod presets;
 mod realms;
+mod review;
 
 use std::collections::BTreeMap;
 use std::fs;
