@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::tools::{check, config_file, conformance, demo, keys, migrate, secrets, texts, verify};
+use crate::tools::{check, config_file, conformance, demo, diff, keys, migrate, secrets, texts, verify};
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -23,7 +23,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 const EXIT_STATUS: &str = "\
 Exit status: 0 success, 1 failure, 2 wrong arguments.
-verify and conformance print a verdict: 0 good, 1 bad, 2 no verdict.";
+verify and conformance print a verdict: 0 good, 1 bad, 2 no verdict.
+diff: 0 no difference, 1 differences, 2 trouble.";
 
 /// Cambio stands in front of your identity provider and governs token exchange
 #[derive(Debug, Parser)]
@@ -42,6 +43,9 @@ enum Command {
     /// Check configuration and audience files as serve would, and print all errors at once
     #[command(args_override_self = true)]
     Check(check::CheckArguments),
+    /// Say which client gains or loses what between two configurations
+    #[command(args_override_self = true)]
+    Diff(diff::DiffArguments),
     /// Print the JSON Schema of a file, or the reference of the configuration
     #[command(args_override_self = true)]
     Schema(texts::SchemaArguments),
@@ -72,12 +76,13 @@ enum Command {
 fn execute(command: Command) -> ExitCode {
     let status_of_failure = match command {
         // Their status 1 is a verdict.
-        Command::Verify(_) | Command::Conformance(_) => ExitCode::from(2),
+        Command::Verify(_) | Command::Conformance(_) | Command::Diff(_) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     };
     let result = match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Schema(arguments) => texts::schema(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Conformance(arguments) => conformance::command::run(&arguments),

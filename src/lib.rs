@@ -65,6 +65,7 @@ pub mod tools {
     pub mod config_file;
     pub mod conformance;
     pub mod demo;
+    pub mod diff;
     pub mod failure;
     pub mod keys;
     pub mod migrate;

@@ -11,6 +11,7 @@ use crate::support::files::Folder;
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &["--config"]),
     ("check", &["--config", "--online"]),
+    ("diff", &["--output"]),
     ("schema", &["--markdown"]),
     ("verify", &["--config", "--issuer", "--client", "--jwks", "--iss", "--aud", "--alg", "--jws", "--at", "--claims"]),
     ("conformance", &[
@@ -132,6 +133,9 @@ fn wrong_arguments_are_status_2_and_named() {
         ("serve --confg x", "'--confg'"),
         ("check --config", "'--config <FILE>'"),
         ("check --markdown", "'--markdown'"),
+        ("diff a.yaml", "<NEW>"),
+        ("diff a.yaml b.yaml c.yaml", "'c.yaml'"),
+        ("diff a.yaml b.yaml --output xml", "'xml' for '--output <FORMAT>'"),
         ("schema realm", "'realm'"),
         ("schema --json", "'--json'"),
         ("verify token", "'token'"),
@@ -244,6 +248,7 @@ fn switches_and_lists_can_be_given_twice() {
     for (line, status, named) in [
         ("migrate keycloak --force --force /nowhere/a.json", 1, "/nowhere/a.json"),
         ("keys list --json --json --dir /nowhere", 1, "/nowhere"),
+        ("diff --output text --output json /nowhere/a.yaml /nowhere/b.yaml", 2, "/nowhere/b.yaml"),
         ("verify --jwks /nowhere/a --jwks /nowhere/b --aud a --aud=-b --alg RS256 --alg ES256", 2, "/nowhere/b"),
         (
             "conformance --strict --strict --insecure --insecure --token-endpoint http://127.0.0.1:1/ --client-id -x \

@@ -87,6 +87,7 @@ const ORDER: &[&str] = &[
     "tools::secrets",
     "tools::keys",
     "tools::check",
+    "tools::diff",
     "tools::texts",
     "tools::verify",
     "tools::conformance",

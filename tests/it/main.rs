@@ -23,6 +23,7 @@ mod demo_idp;
 mod demo_walk;
 mod descriptors;
 mod dialects;
+mod diff;
 mod docs;
 mod doors;
 mod drain;
