@@ -5,12 +5,14 @@
 
 mod changes;
 mod compare;
+mod delta;
 mod facts;
 mod json;
 mod merge;
 mod request;
 mod right;
 mod settings;
+mod versions;
 mod words;
 
 use std::io::{self, ErrorKind, Write};
@@ -21,8 +23,8 @@ use clap::{Parser, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-use self::changes::Pair;
 use self::compare::Differences;
+use self::versions::Versions;
 use crate::adapters::config::load::review::{Review, review};
 use crate::adapters::config::load::{Environment, ProcessEnvironment};
 use crate::tools::failure::CommandFailure;
@@ -76,7 +78,7 @@ pub fn run_at(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<bool, CommandFailure> {
-    let reviews = read(Pair { old: &arguments.old, new: &arguments.new }, env)?;
+    let reviews = read(Versions { old: &arguments.old, new: &arguments.new }, env)?;
     for problem in reviews.old.absent.iter().chain(&reviews.new.absent) {
         writeln!(err, "not read: {problem}").map_err(CommandFailure::of)?;
     }
@@ -96,10 +98,10 @@ pub fn run_at(
     }
 }
 
-fn read(paths: Pair<&PathBuf>, env: &dyn Environment) -> Result<Pair<Review>, CommandFailure> {
+fn read(paths: Versions<&PathBuf>, env: &dyn Environment) -> Result<Versions<Review>, CommandFailure> {
     let read = paths.map(|path: &PathBuf| review(Path::new(path), env));
     match (read.old, read.new) {
-        (Ok(old), Ok(new)) => Ok(Pair { old, new }),
+        (Ok(old), Ok(new)) => Ok(Versions { old, new }),
         (old, new) => {
             let problems = [old.err(), new.err()].into_iter().flatten().flatten();
             let lines: Vec<_> = problems.map(|problem| problem.to_string()).collect();

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use self::coverage::Coverage;
 use self::file::TestFile;
-use self::report::{Outcome, Report};
+use self::report::{TestOutcome, Report};
 use crate::adapters::config::load::{Environment, ProcessEnvironment, test_files};
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::explain::{Gate, time};
@@ -85,7 +85,7 @@ fn run_with(
             let explanation =
                 explanation.map_err(|error| CommandFailure(format!("{}: {}: {error}", path.display(), test.name)))?;
             coverage.add(&explanation);
-            report.add(Outcome::of(path, test, &explanation));
+            report.add(TestOutcome::of(path, test, &explanation));
         }
     }
     report.untested = coverage.untested(&gate);

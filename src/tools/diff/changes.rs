@@ -8,29 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
+use super::delta::Delta;
 use super::merge::{ClassChange, merged};
 use super::request::{Class, Part, PartValue, Told};
-use super::right::{Gift, Gifts, Ground, Right, Terms};
+use super::right::{AudienceGround, Gift, GiftTerms, Gifts, Right};
+use super::versions::{Versions, WhichVersion};
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::words::oauth::names::Names;
-
-/// Both versions of something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Pair<T> {
-    pub(super) old: T,
-    pub(super) new: T,
-}
-
-/// One of the two versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Version {
-    Old,
-    New,
-}
-
-/// The gifts that change, with their terms before and after. No terms: it is not given.
-pub(super) type Delta<'a> = BTreeMap<Gift<'a>, Pair<Vec<Terms<'a>>>>;
 
 /// What changes for a class of requests.
 #[derive(Clone, Debug)]
@@ -39,7 +24,7 @@ pub(super) struct Change<'a> {
     pub(super) requests: Vec<Class<'a>>,
     pub(super) delta: Delta<'a>,
     /// The permissions that give what is gained, and those that gave what is lost: indexes in the files.
-    pub(super) from: BTreeSet<(Version, usize)>,
+    pub(super) from: BTreeSet<(WhichVersion, usize)>,
 }
 
 /// What changes for the permissions of an audience.
@@ -50,30 +35,8 @@ pub(super) struct Changes<'a> {
     pub(super) undecided: Vec<Class<'a>>,
 }
 
-impl<T> Pair<T> {
-    pub(super) fn map<U>(self, mut convert: impl FnMut(T) -> U) -> Pair<U> {
-        Pair { old: convert(self.old), new: convert(self.new) }
-    }
-
-    pub(super) fn as_ref(&self) -> Pair<&T> {
-        Pair { old: &self.old, new: &self.new }
-    }
-}
-
-impl<'a> Pair<Vec<Terms<'a>>> {
-    /// The terms under which more is given than before.
-    pub(super) fn gained(&self) -> impl Iterator<Item = &Terms<'a>> {
-        self.new.iter().filter(|new| !self.old.iter().any(|old| old.cover(new)))
-    }
-
-    /// The terms under which less is given than before.
-    pub(super) fn lost(&self) -> impl Iterator<Item = &Terms<'a>> {
-        self.old.iter().filter(|old| !self.new.iter().any(|new| new.cover(old)))
-    }
-}
-
 /// Compares what the permissions give from a day on. `None`: there is no such audience.
-pub(super) fn changes(grounds: Pair<Option<Ground<'_>>>, today: Date) -> Changes<'_> {
+pub(super) fn changes(grounds: Versions<Option<AudienceGround<'_>>>, today: Date) -> Changes<'_> {
     let Some(realm) = grounds.new.or(grounds.old).map(|ground| ground.realm) else { return Changes::default() };
     let all = grounds.map(|ground| ground.map(|ground| ground.rights().collect::<Vec<_>>()).unwrap_or_default());
     let named = all.old.iter().chain(&all.new).flat_map(Right::scopes);
@@ -93,7 +56,7 @@ pub(super) fn changes(grounds: Pair<Option<Ground<'_>>>, today: Date) -> Changes
 }
 
 /// Indexes of permissions that cover what is told of a request.
-type Left = Pair<Vec<usize>>;
+type Left = Versions<Vec<usize>>;
 
 type NodeId = usize;
 const NOTHING: NodeId = 0;
@@ -115,7 +78,7 @@ struct Place {
 }
 
 struct Comparison<'a> {
-    rights: Pair<Vec<Right<'a>>>,
+    rights: Versions<Vec<Right<'a>>>,
     realm: &'a str,
     /// Whether equal permissions give the same in both versions.
     agree: bool,
@@ -127,7 +90,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn compare(&mut self, grounds: Pair<Option<Ground<'a>>>) -> Changes<'a> {
+    fn compare(&mut self, grounds: Versions<Option<AudienceGround<'a>>>) -> Changes<'a> {
         let mut changes = Changes::default();
         let mut classes: BTreeMap<NodeId, Vec<PartValue<'a>>> = BTreeMap::new();
         let mut undecided = Vec::new();
@@ -163,7 +126,7 @@ impl<'a> Comparison<'a> {
     /// The clients that the files tell apart, by the permissions that cover them.
     fn clients(
         &self,
-        grounds: Pair<Option<Ground<'a>>>,
+        grounds: Versions<Option<AudienceGround<'a>>>,
         mentioned: &BTreeSet<&'a str>,
     ) -> HashMap<Left, Vec<PartValue<'a>>> {
         let of_client = |client: &'a str| {
@@ -226,7 +189,7 @@ impl<'a> Comparison<'a> {
         }
         let mut groups: HashMap<Place, Vec<PartValue<'a>>> = HashMap::new();
         for value in values {
-            let left = Pair {
+            let left = Versions {
                 old: covering(&self.rights.old, &place.left.old, part, value, place.told),
                 new: covering(&self.rights.new, &place.left.new, part, value, place.told),
             };
@@ -310,23 +273,23 @@ impl<'a> Comparison<'a> {
     }
 
     /// The permissions that make the difference.
-    fn from(&self, path: &[Class<'a>], delta: &Delta<'a>) -> BTreeSet<(Version, usize)> {
-        let gained = |gift: &Gift<'a>, terms: &Terms<'a>| {
+    fn from(&self, path: &[Class<'a>], delta: &Delta<'a>) -> BTreeSet<(WhichVersion, usize)> {
+        let gained = |gift: &Gift<'a>, terms: &GiftTerms<'a>| {
             delta.get(gift).is_some_and(|pair| pair.gained().any(|gained| gained == terms))
         };
-        let lost = |gift: &Gift<'a>, terms: &Terms<'a>| {
+        let lost = |gift: &Gift<'a>, terms: &GiftTerms<'a>| {
             delta.get(gift).is_some_and(|pair| pair.lost().any(|lost| lost == terms))
         };
         let mut from = BTreeSet::new();
         let new = self.rights.new.iter().enumerate().filter(|(_, right)| self.gives(right, path, &gained));
-        from.extend(new.map(|(index, _)| (Version::New, index)));
+        from.extend(new.map(|(index, _)| (WhichVersion::New, index)));
         let old = self.rights.old.iter().enumerate().filter(|(_, right)| self.gives(right, path, &lost));
-        from.extend(old.map(|(index, _)| (Version::Old, index)));
+        from.extend(old.map(|(index, _)| (WhichVersion::Old, index)));
         from
     }
 
     /// Whether a permission gives one of these things to some of the requests.
-    fn gives(&self, right: &Right<'a>, path: &[Class<'a>], wanted: &dyn Fn(&Gift<'a>, &Terms<'a>) -> bool) -> bool {
+    fn gives(&self, right: &Right<'a>, path: &[Class<'a>], wanted: &dyn Fn(&Gift<'a>, &GiftTerms<'a>) -> bool) -> bool {
         let mut told = BTreeSet::from([Told::default()]);
         for (part, class) in Part::ALL.into_iter().zip(path) {
             let mut next = BTreeSet::new();
@@ -353,7 +316,7 @@ fn covering(rights: &[Right<'_>], left: &[usize], part: Part, value: PartValue<'
 }
 
 /// Adds terms, unless others cover them, and drops what they cover.
-fn add<'a>(all: &mut Vec<Terms<'a>>, terms: Terms<'a>) {
+fn add<'a>(all: &mut Vec<GiftTerms<'a>>, terms: GiftTerms<'a>) {
     if !all.iter().any(|known| known.cover(&terms)) {
         all.retain(|known| !terms.cover(known));
         all.push(terms);

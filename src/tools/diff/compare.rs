@@ -7,10 +7,11 @@ use std::path::Path;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::changes::{Change, Changes, Pair, Version, changes};
+use super::changes::{Change, Changes, changes};
 use super::facts::{self, Direction, Fact};
-use super::right::Ground;
+use super::right::AudienceGround;
 use super::settings::{self, SettingFact};
+use super::versions::{Versions, WhichVersion};
 use super::{json, words};
 use crate::adapters::config::load::review::{Places, Review};
 use crate::adapters::config::problem::printable;
@@ -27,7 +28,7 @@ pub(super) struct Differences<'a> {
 struct AudienceDifference<'a> {
     realm: &'a str,
     name: &'a str,
-    files: Pair<Option<AudienceSource<'a>>>,
+    files: Versions<Option<AudienceSource<'a>>>,
     changes: Changes<'a>,
     facts: Vec<Fact>,
 }
@@ -48,11 +49,11 @@ type Files<'a> = BTreeMap<AudienceKey<'a>, (&'a Path, &'a AudienceVersion)>;
 
 impl<'a> Differences<'a> {
     /// Compares what holds from a day on.
-    pub(super) fn of(reviews: Pair<&'a Review>, today: Date) -> Self {
+    pub(super) fn of(reviews: Versions<&'a Review>, today: Date) -> Self {
         let files = reviews.map(files);
         let names: BTreeSet<AudienceKey<'a>> = files.old.keys().chain(files.new.keys()).copied().collect();
         let audiences = names.into_iter().filter_map(|key| {
-            let found = Pair { old: files.old.get(&key).copied(), new: files.new.get(&key).copied() };
+            let found = Versions { old: files.old.get(&key).copied(), new: files.new.get(&key).copied() };
             AudienceDifference::of(key, found, reviews, today)
         });
         Self { audiences: audiences.collect(), settings: settings::facts(reviews.map(|review| &review.settings)) }
@@ -106,15 +107,15 @@ impl<'a> AudienceDifference<'a> {
     /// What differs; `None` if nothing does.
     fn of(
         key: AudienceKey<'a>,
-        found: Pair<Option<(&'a Path, &'a AudienceVersion)>>,
-        reviews: Pair<&'a Review>,
+        found: Versions<Option<(&'a Path, &'a AudienceVersion)>>,
+        reviews: Versions<&'a Review>,
         today: Date,
     ) -> Option<Self> {
         let (realm, name) = key;
         let audiences = found.map(|found| found.map(|(_, version)| &*version.audience));
         let needs = reviews.map(|review| needs_may_act(review, realm));
-        let ground = |audience, needs_may_act| Ground { audience, realm, needs_may_act };
-        let grounds = Pair {
+        let ground = |audience, needs_may_act| AudienceGround { audience, realm, needs_may_act };
+        let grounds = Versions {
             old: audiences.old.map(|audience| ground(audience, needs.old)),
             new: audiences.new.map(|audience| ground(audience, needs.new)),
         };
@@ -130,7 +131,7 @@ impl<'a> AudienceDifference<'a> {
                 places: Places::of(&version.bytes),
             })
         };
-        let files = Pair { old: source(found.old, reviews.old), new: source(found.new, reviews.new) };
+        let files = Versions { old: source(found.old, reviews.old), new: source(found.new, reviews.new) };
         Some(Self { realm, name, files, changes, facts })
     }
 
@@ -171,7 +172,7 @@ impl<'a> AudienceDifference<'a> {
                 let key = format!("permissions[{index}]");
                 let source = self.source(*version);
                 let line = source.and_then(|source| source.places.line(&key));
-                json!({ "version": if *version == Version::Old { "old" } else { "new" }, "key": key, "line": line })
+                json!({ "version": if *version == WhichVersion::Old { "old" } else { "new" }, "key": key, "line": line })
             });
             json::change(change, direction(change), &from.collect::<Vec<_>>())
         });
@@ -179,7 +180,8 @@ impl<'a> AudienceDifference<'a> {
             let line = |source: &Option<AudienceSource<'_>>, said: &Option<Value>| {
                 source.as_ref().filter(|_| said.is_some()).and_then(|source| source.places.line(&fact.key))
             };
-            let lines = Pair { old: line(&self.files.old, &fact.said.old), new: line(&self.files.new, &fact.said.new) };
+            let lines =
+                Versions { old: line(&self.files.old, &fact.said.old), new: line(&self.files.new, &fact.said.new) };
             json::fact(fact, lines)
         });
         json!({
@@ -193,20 +195,20 @@ impl<'a> AudienceDifference<'a> {
         })
     }
 
-    fn source(&self, version: Version) -> Option<&AudienceSource<'a>> {
+    fn source(&self, version: WhichVersion) -> Option<&AudienceSource<'a>> {
         match version {
-            Version::Old => self.files.old.as_ref(),
-            Version::New => self.files.new.as_ref(),
+            WhichVersion::Old => self.files.old.as_ref(),
+            WhichVersion::New => self.files.new.as_ref(),
         }
     }
 
     /// The place of a permission. That of the old file is marked.
-    fn place(&self, origin: (Version, usize)) -> String {
+    fn place(&self, origin: (WhichVersion, usize)) -> String {
         let (version, index) = origin;
         let key = format!("permissions[{index}]");
         let line = self.source(version).and_then(|source| source.places.line(&key));
         let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
-        let old = if version == Version::Old { "old " } else { "" };
+        let old = if version == WhichVersion::Old { "old " } else { "" };
         format!("{old}{key}{line}")
     }
 
@@ -226,7 +228,7 @@ fn needs_may_act(review: &Review, realm: &str) -> bool {
     dialect.is_some_and(|dialect| dialect.rules().tokens.needs_may_act)
 }
 
-/// Whether more or less is given than before. Terms that differ by their conditions don't compare.
+/// Whether more or less is given than before. Terms with different conditions don't compare.
 pub(super) fn direction(change: &Change<'_>) -> Direction {
     let directions = change.delta.values().map(|pair| {
         let (gained, lost): (Vec<_>, Vec<_>) = (pair.gained().collect(), pair.lost().collect());

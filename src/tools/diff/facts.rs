@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
-use super::changes::Pair;
+use super::versions::Versions;
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::model::{Audience, Profile, RoleMapping, RoleRules, RoleSource, SubjectRule, TokenRules};
 use crate::words::oauth::names::Names;
@@ -29,7 +29,7 @@ pub(super) struct Fact {
     /// What it is, in words, such as "the realm role auditor".
     pub(super) what: String,
     /// What is said. `None`: nothing.
-    pub(super) said: Pair<Option<Value>>,
+    pub(super) said: Versions<Option<Value>>,
     pub(super) direction: Direction,
 }
 
@@ -62,10 +62,12 @@ impl Direction {
 }
 
 /// What two versions of an audience's file say about it besides permissions. An audience that is not there says nothing.
-pub(super) fn of_audiences(audiences: Pair<Option<&Audience>>, realm: &str) -> Vec<Fact> {
+pub(super) fn of_audiences(audiences: Versions<Option<&Audience>>, realm: &str) -> Vec<Fact> {
     let mut list = FactList::default();
     if let (Some(old), Some(new)) = (audiences.old, audiences.new) {
-        list.value("owner", "the owner", Pair { old: &old.owner, new: &new.owner }, |_, _| Direction::NotComparable);
+        list.value("owner", "the owner", Versions { old: &old.owner, new: &new.owner }, |_, _| {
+            Direction::NotComparable
+        });
     }
     let none = BTreeSet::new();
     let resources = audiences.map(|audience| audience.map_or(&none, |audience| &audience.resources));
@@ -83,7 +85,7 @@ pub(super) struct FactList(pub(super) Vec<Fact>);
 type RoleGiving = (String, String, Option<String>);
 
 impl FactList {
-    pub(super) fn push(&mut self, key: &str, what: String, said: Pair<Option<Value>>, direction: Direction) {
+    pub(super) fn push(&mut self, key: &str, what: String, said: Versions<Option<Value>>, direction: Direction) {
         self.0.push(Fact { key: key.to_owned(), what, said, direction });
     }
 
@@ -92,7 +94,7 @@ impl FactList {
         &mut self,
         key: &str,
         what: &str,
-        said: Pair<T>,
+        said: Versions<T>,
         direction: impl Fn(&T, &T) -> Direction,
     ) {
         if said.old != said.new {
@@ -102,7 +104,7 @@ impl FactList {
     }
 
     /// A switch, with what it says when it is on and when it is off.
-    fn switch(&mut self, key: &str, says: [&str; 2], said: Pair<bool>, on: Direction) {
+    fn switch(&mut self, key: &str, says: [&str; 2], said: Versions<bool>, on: Direction) {
         if said.old != said.new {
             let [says_on, says_off] = says;
             let (what, direction) = if said.new { (says_on, on) } else { (says_off, on.opposite()) };
@@ -111,25 +113,25 @@ impl FactList {
     }
 
     /// A list whose every name gives more.
-    fn names(&mut self, key: &str, what: &str, said: &Pair<BTreeSet<&str>>) {
+    fn names(&mut self, key: &str, what: &str, said: &Versions<BTreeSet<&str>>) {
         for name in &said.new - &said.old {
-            let said = Pair { old: None, new: Some(json!(name)) };
+            let said = Versions { old: None, new: Some(json!(name)) };
             self.push(key, format!("{what} {name}"), said, Direction::Wider);
         }
         for name in &said.old - &said.new {
-            let said = Pair { old: Some(json!(name)), new: None };
+            let said = Versions { old: Some(json!(name)), new: None };
             self.push(key, format!("{what} {name}"), said, Direction::Narrower);
         }
     }
 
     /// An expression or another text whose effect depends on the token.
-    fn text(&mut self, key: &str, what: &str, said: Pair<Option<&str>>) {
+    fn text(&mut self, key: &str, what: &str, said: Versions<Option<&str>>) {
         if said.old != said.new {
             self.push(key, what.to_owned(), said.map(|text| text.map(Value::from)), Direction::NotComparable);
         }
     }
 
-    fn roles(&mut self, roles: Pair<&RoleRules>, realm: &str) {
+    fn roles(&mut self, roles: Versions<&RoleRules>, realm: &str) {
         let texts = |names: &BTreeSet<String>| names.iter().cloned().collect::<BTreeSet<_>>();
         let realm_roles = roles.map(|roles| texts(&roles.realm));
         self.names("roles.realm", "the realm role", &realm_roles.as_ref().map(borrowed));
@@ -150,7 +152,7 @@ impl FactList {
     }
 
     /// What becomes of the audience's own roles: a role that a line renames does not stay.
-    fn renamings(&mut self, roles: Pair<&RoleRules>) {
+    fn renamings(&mut self, roles: Versions<&RoleRules>) {
         let outcomes = roles.map(renamed);
         let all: BTreeSet<&str> = outcomes.old.keys().chain(outcomes.new.keys()).copied().collect();
         let own = roles.map(|roles| roles.own);
@@ -162,13 +164,13 @@ impl FactList {
                 let names = of.get(role).cloned().unwrap_or_else(|| kept(own));
                 names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>()
             };
-            let said = Pair { old: outcome(&outcomes.old, own.old), new: outcome(&outcomes.new, own.new) };
+            let said = Versions { old: outcome(&outcomes.old, own.old), new: outcome(&outcomes.new, own.new) };
             self.names("roles.map", &format!("from the own role {role}, the role"), &said.as_ref().map(borrowed));
         }
     }
 
     /// Lines that give roles besides own ones.
-    fn givings(&mut self, roles: Pair<&RoleRules>, realm: &str) {
+    fn givings(&mut self, roles: Versions<&RoleRules>, realm: &str) {
         let given = roles.map(|roles| roles.map.iter().flat_map(|line| givings(line, realm)).collect::<BTreeSet<_>>());
         let mut gained: Vec<_> = (&given.new - &given.old).into_iter().collect();
         for (source, to, issuer) in &given.old - &given.new {
@@ -179,21 +181,21 @@ impl FactList {
             let about = of_tokens(issuer.as_deref());
             if let Some(other) = other {
                 let (new, ..) = gained.remove(other);
-                let said = Pair { old: Some(json!(source)), new: Some(json!(new)) };
+                let said = Versions { old: Some(json!(source)), new: Some(json!(new)) };
                 self.push("roles.map", format!("the role {to}, {about}"), said, Direction::NotComparable);
             } else {
-                let said = Pair { old: Some(json!(source)), new: None };
+                let said = Versions { old: Some(json!(source)), new: None };
                 self.push("roles.map", format!("the role {to} {source}, {about}"), said, Direction::Narrower);
             }
         }
         for (source, to, issuer) in gained {
-            let said = Pair { old: None, new: Some(json!(source)) };
+            let said = Versions { old: None, new: Some(json!(source)) };
             let about = of_tokens(issuer.as_deref());
             self.push("roles.map", format!("the role {to} {source}, {about}"), said, Direction::Wider);
         }
     }
 
-    fn token(&mut self, token: Pair<&TokenRules>) {
+    fn token(&mut self, token: Versions<&TokenRules>) {
         let within = token.map(|token| token.within_subject);
         let says = ["no token outlives its subject token any more", "a token may outlive its subject token"];
         self.switch("token.withinSubject", says, within, Direction::Narrower);
@@ -207,7 +209,7 @@ impl FactList {
         let set = token.map(|token| token.set.iter().map(|(name, value)| (name.as_str(), value.source())));
         let set = set.map(Iterator::collect::<BTreeMap<_, _>>);
         for name in set.old.keys().chain(set.new.keys()).collect::<BTreeSet<_>>() {
-            let said = Pair { old: set.old.get(name).copied(), new: set.new.get(name).copied() };
+            let said = Versions { old: set.old.get(name).copied(), new: set.new.get(name).copied() };
             self.text(&format!("token.set.{name}"), &format!("the value of the claim {name}"), said);
         }
         let may_act = token.map(|token| token.may_act.as_ref().map(Expression::source));
@@ -234,8 +236,8 @@ impl FactList {
 
     fn stars(&mut self, key: &str, what: &str, direction: Direction) {
         let said = match direction {
-            Direction::Wider => Pair { old: None, new: Some(json!("*")) },
-            _ => Pair { old: Some(json!("*")), new: None },
+            Direction::Wider => Versions { old: None, new: Some(json!("*")) },
+            _ => Versions { old: Some(json!("*")), new: None },
         };
         self.push(key, what.to_owned(), said, direction);
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::changes::{Change, Pair};
+use super::changes::Change;
 use super::facts::{Direction, Fact};
 use super::request::{Class, NameClass, Part, PartValue};
-use super::right::{Gift, ScopeToken, Terms};
+use super::right::{Gift, GiftTerms, ScopeToken};
+use super::versions::Versions;
 
 /// A change of what clients may do. `from`: the permissions that it comes from.
 pub(super) fn change(change: &Change<'_>, direction: Direction, from: &[Value]) -> Value {
@@ -26,7 +27,7 @@ pub(super) fn clients(class: &Class<'_>) -> Value {
 }
 
 /// A fact with the places where it is said.
-pub(super) fn fact(fact: &Fact, lines: Pair<Option<u64>>) -> Value {
+pub(super) fn fact(fact: &Fact, lines: Versions<Option<u64>>) -> Value {
     json!({
         "direction": fact.direction.as_str(),
         "key": fact.key,
@@ -89,7 +90,7 @@ fn names(class: &NameClass<'_>) -> Value {
     }
 }
 
-fn gift(gift: Gift<'_>, pair: &Pair<Vec<Terms<'_>>>) -> Value {
+fn gift(gift: Gift<'_>, pair: &Versions<Vec<GiftTerms<'_>>>) -> Value {
     let (what, name) = match gift {
         Gift::Exchange => ("exchange", None),
         Gift::Scope(token) => ("scope", scope(token)),
@@ -111,7 +112,7 @@ fn scope(token: ScopeToken<'_>) -> Option<&str> {
     }
 }
 
-fn terms(gift: Gift<'_>, terms: &Terms<'_>) -> Value {
+fn terms(gift: Gift<'_>, terms: &GiftTerms<'_>) -> Value {
     let mut shown = json!({
         "conditions": terms.conditions,
         "until": terms.until.map(|day| day.to_string()),

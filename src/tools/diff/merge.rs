@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::changes::Delta;
+use super::delta::Delta;
 use super::request::{Class, Part};
 
 /// Requests, as a class for each part, and what changes for them.

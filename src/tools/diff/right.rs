@@ -18,7 +18,7 @@ use crate::words::oauth::urn::TokenType;
 
 /// An audience of one of the two configurations.
 #[derive(Clone, Copy)]
-pub(super) struct Ground<'a> {
+pub(super) struct AudienceGround<'a> {
     pub(super) audience: &'a Audience,
     /// The realm's name.
     pub(super) realm: &'a str,
@@ -30,7 +30,7 @@ pub(super) struct Ground<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Right<'a> {
     pub(super) permission: &'a Permission,
-    ground: Ground<'a>,
+    ground: AudienceGround<'a>,
     issuance: Issuance,
 }
 
@@ -63,7 +63,7 @@ pub(super) enum ScopeToken<'a> {
 
 /// Under which terms something is given.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Terms<'a> {
+pub(super) struct GiftTerms<'a> {
     /// Sources of the conditions, all of which must hold.
     pub(super) conditions: BTreeSet<&'a str>,
     /// The last day.
@@ -75,9 +75,9 @@ pub(super) struct Terms<'a> {
 }
 
 /// What permissions give together, each gift with its weakest terms: no terms of a gift imply others.
-pub(super) type Gifts<'a> = BTreeMap<Gift<'a>, Vec<Terms<'a>>>;
+pub(super) type Gifts<'a> = BTreeMap<Gift<'a>, Vec<GiftTerms<'a>>>;
 
-impl Terms<'_> {
+impl GiftTerms<'_> {
     /// Whether everything that is given under `other` is given under these terms.
     pub(super) fn cover(&self, other: &Self) -> bool {
         let longer = match (self.until, other.until) {
@@ -93,7 +93,7 @@ impl Terms<'_> {
     }
 }
 
-impl<'a> Ground<'a> {
+impl<'a> AudienceGround<'a> {
     pub(super) fn rights(self) -> impl Iterator<Item = Right<'a>> {
         self.audience.permissions.iter().map(move |permission| Right {
             permission,
@@ -215,13 +215,13 @@ impl<'a> Right<'a> {
     }
 
     /// The terms under which the permission gives something.
-    pub(super) fn terms(&self, gift: Gift<'_>, told: Told) -> Terms<'a> {
+    pub(super) fn terms(&self, gift: Gift<'_>, told: Told) -> GiftTerms<'a> {
         let permission = self.permission;
         let actor = permission.delegation.as_ref().filter(|_| told.actor);
         let conditions = permission.condition.iter().chain(actor.and_then(|rule| rule.condition.as_ref()));
         let persons = permission.impersonation.iter().flat_map(|rule| [&rule.who, &rule.whom]);
         let lifetime = permission.lifetime.unwrap_or(self.ground.audience.token.lifetime);
-        Terms {
+        GiftTerms {
             conditions: conditions.chain(persons).map(Expression::source).collect(),
             until: permission.expires,
             one_time: permission.demands.one_time,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::changes::Pair;
 use super::facts::{Direction, Fact, FactList};
+use super::versions::Versions;
 use crate::adapters::config::load::review::{Setting, SettingPath};
 
 /// How the values of a setting compare.
@@ -72,11 +72,11 @@ type Settings = BTreeMap<SettingPath, Setting>;
 pub(super) struct SettingFact {
     pub(super) fact: Fact,
     /// The lines; 0 for defaults. `None`: the setting is not there.
-    pub(super) lines: Pair<Option<u64>>,
+    pub(super) lines: Versions<Option<u64>>,
 }
 
 /// What changes in `cambio.yaml`.
-pub(super) fn facts(settings: Pair<&Settings>) -> Vec<SettingFact> {
+pub(super) fn facts(settings: Versions<&Settings>) -> Vec<SettingFact> {
     let [realms, issuers] = SECTIONS;
     let mut facts = entries(settings, realms, "the realm", Direction::NotComparable);
     facts.extend(entries(settings, issuers, "the issuer", Direction::Wider));
@@ -102,7 +102,7 @@ pub(super) fn facts(settings: Pair<&Settings>) -> Vec<SettingFact> {
 }
 
 /// Realms or issuers that are new or gone, each a fact.
-fn entries(settings: Pair<&Settings>, section: &str, what: &str, added: Direction) -> Vec<SettingFact> {
+fn entries(settings: Versions<&Settings>, section: &str, what: &str, added: Direction) -> Vec<SettingFact> {
     let all = settings.map(|settings| names(settings, section));
     let fact = |name: &str, settings: &Settings, is_new: bool| {
         let of_entry = settings.iter().filter(|(path, _)| is_below(path, section, name));
@@ -114,9 +114,9 @@ fn entries(settings: Pair<&Settings>, section: &str, what: &str, added: Directio
         let line = of_entry.map(|(_, setting)| setting.line).filter(|line| *line > 0).min();
         let (key, what) = (format!("{section}.{name}"), format!("{what} {name}"));
         let (said, lines, direction) = if is_new {
-            (Pair { old: None, new: said }, Pair { old: None, new: line }, added)
+            (Versions { old: None, new: said }, Versions { old: None, new: line }, added)
         } else {
-            (Pair { old: said, new: None }, Pair { old: line, new: None }, added.opposite())
+            (Versions { old: said, new: None }, Versions { old: line, new: None }, added.opposite())
         };
         SettingFact { fact: Fact { key, what, said, direction }, lines }
     };
@@ -135,7 +135,7 @@ fn is_below(path: &SettingPath, section: &str, name: &str) -> bool {
 }
 
 /// The facts of a setting that changed.
-fn compare(path: &SettingPath, said: Pair<Option<&Setting>>) -> Vec<Fact> {
+fn compare(path: &SettingPath, said: Versions<Option<&Setting>>) -> Vec<Fact> {
     let key = path.join(".");
     let order = ORDERS.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, order)| *order);
     // Without a list, another rule holds than with an empty one.
@@ -167,7 +167,7 @@ fn compare(path: &SettingPath, said: Pair<Option<&Setting>>) -> Vec<Fact> {
 }
 
 /// The members that a list gains and loses.
-fn members(key: &str, said: Pair<Option<&Setting>>, added: Direction) -> Vec<Fact> {
+fn members(key: &str, said: Versions<Option<&Setting>>, added: Direction) -> Vec<Fact> {
     let lists = said.map(|setting| setting.map(Member::all).unwrap_or_default());
     let missing = |from: &[Member], list: &[Member]| -> Vec<Value> {
         let new = list.iter().filter(|one| !from.iter().any(|known| known.meaning == one.meaning));
@@ -178,15 +178,15 @@ fn members(key: &str, said: Pair<Option<&Setting>>, added: Direction) -> Vec<Fac
     let are_expressions = lists.old.iter().chain(&lists.new).any(|one| one.is_expression);
     if are_expressions && !gained.is_empty() && !lost.is_empty() {
         // One expression in place of another.
-        let said = Pair { old: Some(json!(lost)), new: Some(json!(gained)) };
+        let said = Versions { old: Some(json!(lost)), new: Some(json!(gained)) };
         facts.push(key, key.to_owned(), said, Direction::NotComparable);
         return facts.0;
     }
     for member in gained {
-        facts.push(key, key.to_owned(), Pair { old: None, new: Some(member) }, added);
+        facts.push(key, key.to_owned(), Versions { old: None, new: Some(member) }, added);
     }
     for member in lost {
-        facts.push(key, key.to_owned(), Pair { old: Some(member), new: None }, added.opposite());
+        facts.push(key, key.to_owned(), Versions { old: Some(member), new: None }, added.opposite());
     }
     facts.0
 }

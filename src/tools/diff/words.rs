@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::changes::{Change, Delta, Pair};
+use super::changes::Change;
+use super::delta::Delta;
 use super::facts::{Direction, Fact};
 use super::request::{Class, NameClass, Part, PartValue};
-use super::right::{Gift, ScopeToken, Terms};
+use super::right::{Gift, GiftTerms, ScopeToken};
+use super::versions::Versions;
 use crate::words::oauth::urn::TokenType;
 
 /// The sign at the beginning of a line.
@@ -213,11 +215,11 @@ fn joined(names: &BTreeSet<&str>) -> String {
 }
 
 /// A gift with its terms.
-type GiftChange<'d, 'a> = (&'d Gift<'a>, &'d Pair<Vec<Terms<'a>>>);
+type GiftChange<'d, 'a> = (&'d Gift<'a>, &'d Versions<Vec<GiftTerms<'a>>>);
 
 /// The gifts that change: those with equal terms together.
 fn delta(delta: &Delta<'_>) -> String {
-    let mut groups: Vec<(Pair<Vec<String>>, Vec<GiftChange<'_, '_>>)> = Vec::new();
+    let mut groups: Vec<(Versions<Vec<String>>, Vec<GiftChange<'_, '_>>)> = Vec::new();
     for (gift, pair) in delta {
         let terms = pair.as_ref().map(|terms| phrases(terms));
         match groups.iter_mut().find(|(known, _)| *known == terms) {
@@ -231,12 +233,12 @@ fn delta(delta: &Delta<'_>) -> String {
 }
 
 /// The terms of a gift in words, each once.
-fn phrases(terms: &[Terms<'_>]) -> Vec<String> {
+fn phrases(terms: &[GiftTerms<'_>]) -> Vec<String> {
     let all: BTreeSet<String> = terms.iter().map(phrase).collect();
     all.into_iter().collect()
 }
 
-fn phrase(terms: &Terms<'_>) -> String {
+fn phrase(terms: &GiftTerms<'_>) -> String {
     let conditions: Vec<_> = terms.conditions.iter().copied().collect();
     let condition = (!conditions.is_empty()).then(|| format!("if {}", conditions.join(" and ")));
     let until = terms.until.map(|day| format!("until {day}"));
@@ -245,7 +247,7 @@ fn phrase(terms: &Terms<'_>) -> String {
     [once, active, until, condition].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn group(terms: &Pair<Vec<String>>, gifts: &[GiftChange<'_, '_>]) -> String {
+fn group(terms: &Versions<Vec<String>>, gifts: &[GiftChange<'_, '_>]) -> String {
     let is_new = terms.old.is_empty();
     let what = gifts_in_words(gifts);
     let list = |phrases: &[String]| {
@@ -312,7 +314,7 @@ fn scope(token: ScopeToken<'_>) -> String {
     }
 }
 
-fn lifetime(pair: &Pair<Vec<Terms<'_>>>) -> String {
+fn lifetime(pair: &Versions<Vec<GiftTerms<'_>>>) -> String {
     let times = pair.as_ref().map(|terms| {
         let longest = terms.iter().map(|terms| terms.lifetime).max();
         longest.map(|lifetime| format!("{lifetime:#}"))

@@ -8,7 +8,7 @@ use crate::edge::explain::explanation::Explanation;
 
 /// The outcome of one test.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct TestOutcome {
     file: String,
     name: String,
     /// What is otherwise than expected.
@@ -18,12 +18,12 @@ pub(super) struct Outcome {
 /// The outcomes of all tests.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<TestOutcome>,
     /// What no test touches.
     pub(super) untested: Vec<String>,
 }
 
-impl Outcome {
+impl TestOutcome {
     pub(super) fn of(path: &Path, test: &PolicyTest, explanation: &Explanation) -> Self {
         let differences = test.expect.differences(explanation);
         Self { file: path.display().to_string(), name: test.name.clone(), differences }
@@ -31,7 +31,7 @@ impl Outcome {
 }
 
 impl Report {
-    pub(super) fn add(&mut self, outcome: Outcome) {
+    pub(super) fn add(&mut self, outcome: TestOutcome) {
         self.outcomes.push(outcome);
     }
 
@@ -69,7 +69,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Outcome { file, name, differences } in &self.outcomes {
+        for TestOutcome { file, name, differences } in &self.outcomes {
             writeln!(f, "{}      {file}: {name}", if differences.is_empty() { "ok  " } else { "FAIL" })?;
             for difference in differences {
                 writeln!(f, "  {difference}")?;

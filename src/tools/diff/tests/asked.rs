@@ -18,7 +18,7 @@ use crate::judgement::policy::samples::{ISSUER, now, object, policy, request};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::tools::diff::changes::Change;
 use crate::tools::diff::request::{Part, PartValue};
-use crate::tools::diff::right::{Gift, ScopeToken, Terms};
+use crate::tools::diff::right::{Gift, GiftTerms, ScopeToken};
 use crate::words::oauth::names::Names;
 use crate::words::oauth::scope::Scope;
 use crate::words::oauth::urn::TokenType;
@@ -226,7 +226,7 @@ impl Asked {
     }
 
     /// Whether something is given to this request now.
-    pub(super) fn is_given(&self, terms: &[Terms<'_>]) -> bool {
+    pub(super) fn is_given(&self, terms: &[GiftTerms<'_>]) -> bool {
         let holds = |source: &&str| self.true_claims.iter().any(|claim| *source == format!("claims.{claim}"));
         terms
             .iter()

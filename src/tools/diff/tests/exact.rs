@@ -14,8 +14,9 @@ use crate::judgement::policy::decide::Decision;
 use crate::judgement::policy::model::{ActorRule, Audience, Delegation, Demands, Impersonation, Issuance, Permission};
 use crate::judgement::policy::samples::{audience, listed, permission};
 use crate::judgement::policy::scopes::OFFLINE;
-use crate::tools::diff::changes::{Changes, Pair, changes};
-use crate::tools::diff::right::{Gift, Ground, ScopeToken};
+use crate::tools::diff::changes::{Changes, changes};
+use crate::tools::diff::right::{AudienceGround, Gift, ScopeToken};
+use crate::tools::diff::versions::Versions;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 
@@ -87,8 +88,8 @@ fn api(permissions: &[Permission]) -> Audience {
 }
 
 fn compared<'a>(old: &'a Audience, new: &'a Audience, needs_may_act: bool) -> Changes<'a> {
-    let ground = |audience| Some(Ground { audience, realm: "corp", needs_may_act });
-    changes(Pair { old: ground(old), new: ground(new) }, today())
+    let ground = |audience| Some(AudienceGround { audience, realm: "corp", needs_may_act });
+    changes(Versions { old: ground(old), new: ground(new) }, today())
 }
 
 fn scopes_of(audiences: [&Audience; 2]) -> BTreeSet<&str> {
@@ -114,7 +115,7 @@ fn outcome(decision: &Decision) -> Value {
 /// Holds what is reported for one request against what is decided.
 fn check(
     changes: &Changes<'_>,
-    versions: Pair<&Audience>,
+    versions: Versions<&Audience>,
     needs_may_act: bool,
     asked: &Asked,
 ) -> Result<(), TestCaseError> {
@@ -127,7 +128,7 @@ fn check(
     let given: Vec<_> = needs
         .iter()
         .filter_map(|gift| delta.get(gift))
-        .map(|pair| Pair { old: asked.is_given(&pair.old), new: asked.is_given(&pair.new) })
+        .map(|pair| Versions { old: asked.is_given(&pair.old), new: asked.is_given(&pair.new) })
         .collect();
     let gained = given.iter().any(|pair| !pair.old && pair.new);
     let lost = given.iter().any(|pair| pair.old && !pair.new);
@@ -153,8 +154,8 @@ fn some_policy() -> impl Strategy<Value = Vec<Permission>> {
 }
 
 /// Two versions that have something in common.
-fn some_change() -> impl Strategy<Value = Pair<Vec<Permission>>> {
-    (some_policy(), some_policy(), some_policy()).prop_map(|(common, old, new)| Pair {
+fn some_change() -> impl Strategy<Value = Versions<Vec<Permission>>> {
+    (some_policy(), some_policy(), some_policy()).prop_map(|(common, old, new)| Versions {
         old: old.into_iter().chain(common.clone()).collect(),
         new: common.into_iter().chain(new).collect(),
     })
@@ -171,7 +172,7 @@ proptest! {
     ) {
         let (old, new) = (api(&pair.old), api(&pair.new));
         let changes = compared(&old, &new, needs_may_act);
-        let versions = Pair { old: &old, new: &new };
+        let versions = Versions { old: &old, new: &new };
         let all: Vec<_> = pair.old.iter().chain(&pair.new).cloned().collect();
         for (asked, keep, index) in requests {
             check(&changes, versions, needs_may_act, &asked)?;
@@ -188,7 +189,7 @@ proptest! {
         let back = compared(&new, &old, false);
         let turned: Vec<_> = there.list.iter().map(|change| {
             let delta: BTreeMap<_, _> = change.delta.iter()
-                .map(|(gift, pair)| (*gift, Pair { old: pair.new.clone(), new: pair.old.clone() })).collect();
+                .map(|(gift, pair)| (*gift, Versions { old: pair.new.clone(), new: pair.old.clone() })).collect();
             (change.requests.clone(), delta)
         }).collect();
         let back: Vec<_> = back.list.iter().map(|change| (change.requests.clone(), change.delta.clone())).collect();

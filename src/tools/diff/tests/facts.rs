@@ -6,9 +6,9 @@ use crate::adapters::config::load::review::{Setting, SettingPath};
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::model::{RoleMapping, RoleSource};
 use crate::judgement::policy::samples::{audience, listed, set};
-use crate::tools::diff::changes::Pair;
 use crate::tools::diff::facts::{Fact, of_audiences};
 use crate::tools::diff::settings;
+use crate::tools::diff::versions::Versions;
 use crate::tools::diff::words;
 
 fn shown(facts: &[Fact]) -> Vec<String> {
@@ -31,7 +31,7 @@ fn roles_are_compared_by_what_they_give() {
         line(RoleSource::Realm("auditor".to_owned()), "reader", Some(&["partner"])),
         line(RoleSource::Realm("auditor".to_owned()), "reader", None),
     ];
-    let compared = |old, new| shown(&of_audiences(Pair { old: Some(old), new: Some(new) }, "corp"));
+    let compared = |old, new| shown(&of_audiences(Versions { old: Some(old), new: Some(new) }, "corp"));
     assert_eq!(compared(&new, &cut), [""; 0]);
     assert_eq!(
         compared(&old, &new),
@@ -118,11 +118,13 @@ fn settings_have_a_direction_where_one_is_known() {
         ),
     ] {
         let (old, new) = (settings(&[(path, old)]), settings(&[(path, new)]));
-        let facts: Vec<_> = settings::facts(Pair { old: &old, new: &new }).into_iter().map(|one| one.fact).collect();
+        let facts: Vec<_> =
+            settings::facts(Versions { old: &old, new: &new }).into_iter().map(|one| one.fact).collect();
         assert_eq!(shown(&facts), expected, "{path}");
     }
     let (none, one) = (settings(&[]), settings(&[("issuers.partner.issuer.url", json!("https://partner.example"))]));
-    let facts = |old, new| -> Vec<_> { settings::facts(Pair { old, new }).into_iter().map(|one| one.fact).collect() };
+    let facts =
+        |old, new| -> Vec<_> { settings::facts(Versions { old, new }).into_iter().map(|one| one.fact).collect() };
     assert_eq!(shown(&facts(&none, &one)), ["+ the issuer partner: https://partner.example"]);
     assert_eq!(shown(&facts(&one, &none)), ["- the issuer partner: https://partner.example"]);
 }
