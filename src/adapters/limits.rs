@@ -208,6 +208,9 @@ impl RealmLimits {
 }
 
 impl Limit {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Client, Self::Peer, Self::Realm, Self::WrongSecrets, Self::WrongSecretsOfPeer];
+
     /// The key in the configuration, which is the metric label, too.
     pub fn key(self) -> &'static str {
         match self {

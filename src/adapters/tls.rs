@@ -33,9 +33,12 @@ pub mod peers;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::judgement::client::certificate::not_after;
 
 /// Files of a certificate chain and its private key (PEM).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +119,11 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
     // One unreadable certificate among the system's hundred is acceptable; no readable certificate at all is not.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
+}
+
+/// When the certificate in a file expires, the first one if it is a chain. `None` if the certificate can't be read.
+pub fn expires(chain: &Path) -> Option<Timestamp> {
+    not_after(certificates(chain).ok()?.first()?).ok()
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

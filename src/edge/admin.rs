@@ -195,9 +195,8 @@ async fn aside(shared: &Arc<Shared>, page: fn(&Shared) -> Response<Full<Bytes>>)
 }
 
 fn metrics(shared: &Shared) -> Response<Full<Bytes>> {
-    shared.services.refresh_gauges();
-    match shared.services.metrics.exposition() {
-        Ok(body) => with_type(body, "text/plain; version=0.0.4; charset=utf-8"),
+    match shared.services.exposition() {
+        Ok(body) => with_type(body.into_bytes(), "text/plain; version=0.0.4; charset=utf-8"),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
     }
 }

@@ -23,6 +23,7 @@ use crate::adapters::memory;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::net::budget::MemoryBudget;
 use crate::adapters::store::MarkStore;
+use crate::adapters::tls;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::discovery::differences;
 use crate::edge::admin::AdminThread;
@@ -95,12 +96,16 @@ pub fn start_with(
     listen.max_connections = share.callers;
     let upstream = UpstreamClient::with_connections(&loaded.upstream, share.upstream)
         .map_err(|error| StartError::tls("upstream", error))?;
+    let certificate = loaded.upstream.client_certificate.as_ref();
+    if let Some(expires) = certificate.and_then(|pair| tls::expires(&pair.certificate)) {
+        metrics.certificate_expires("upstream.clientCertificate", expires);
+    }
     let admin_address = loaded.admin;
     let watch = ConfigWatch::new(&loaded, path, pace);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::tls("store.redis", error))?;
     let budget = MemoryBudget::of(memory::budget(memory::usable(loaded.memory)));
-    let state = Generation::new(loaded, None, &clock, &metrics, upstream.via())?;
+    let state = Generation::new(loaded, None, &clock, upstream.via())?;
     let systems = Systems { upstream, store, audit };
     let services = Services::new(state, systems, Arc::clone(&metrics), Arc::clone(&budget), clock.clone());
     let gateway = Arc::new(services);
@@ -267,7 +272,7 @@ impl Reloading {
             tracing::warn!("{key} changed; the change takes effect at the next start");
         }
         let services = &shared.services;
-        let state = Generation::new(loaded, Some(&previous), &self.clock, &services.metrics, services.upstream.via())?;
+        let state = Generation::new(loaded, Some(&previous), &self.clock, services.upstream.via())?;
         tracing::info!(config_hash = %state.config.hash, policy_hash = %state.config.policy.hash, "configuration loaded");
         log_broken(&state.config.audience_files);
         services.replace(state);

@@ -110,7 +110,10 @@ def serve(image, listen, admin):
             assert time.monotonic() < deadline, "cambio was not ready within 10 s"
             time.sleep(0.01)  # the polling interval
         assert get(admin, "/livez")[0] == 200
-        assert b"cambio_" in get(admin, "/metrics")[1]
+        metrics = get(admin, "/metrics")[1]
+        assert b"cambio_" in metrics
+        if promtool := os.environ.get("PROMTOOL"):
+            subprocess.run([promtool, "check", "metrics"], input=metrics, check=True)
         assert get(listen, "/realms/corp/account") == (200, b"keycloak: /realms/corp/account")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=15) == 0, f"SIGTERM: status {process.returncode}"

@@ -64,14 +64,14 @@ async fn an_exchange_that_can_not_be_audited_is_refused() {
     // A refusal needs no line to stand.
     assert_eq!(world.exchange(&alice, &[("audience", "other-api")]).await.status, 403);
     let text = client::get(world.cambio.admin, "/metrics").await.text();
-    let counted: Vec<_> = text.lines().filter(|line| line.starts_with("cambio_exchanges_total{")).collect();
-    let row = |outcome, reason| {
-        format!("cambio_exchanges_total{{outcome=\"{outcome}\",realm=\"corp\",reason=\"{reason}\"}} 1")
-    };
-    for row in [row("failed", "internal"), row("denied", "audience_unknown")] {
+    let is_counted =
+        |line: &&str| line.starts_with("cambio_exchange") && !line.contains("seconds") && !line.ends_with(" 0");
+    let counted: Vec<_> = text.lines().filter(is_counted).collect();
+    let row = |reason| format!("cambio_exchange_refusals_total{{realm=\"corp\",reason=\"{reason}\"}} 1");
+    for row in [row("internal"), row("audience_unknown")] {
         assert!(counted.contains(&row.as_str()), "{row} in {counted:?}");
     }
-    assert_eq!(counted.len(), 2, "each once: {counted:?}");
+    assert_eq!(counted.len(), 4, "each once, by audience and by reason: {counted:?}");
     assert!(world.metric("cambio_audit_failures_total").await >= 2.0);
     // What is no exchange goes on.
     assert_eq!(client::get(world.address(), "/admin/master/console/").await.status, 200);

@@ -49,6 +49,7 @@ mod loops;
 mod lost_claim;
 mod malformed;
 mod memory;
+mod metrics;
 mod mint;
 mod outgoing;
 mod own_tokens;

@@ -186,6 +186,6 @@ async fn a_caller_that_hangs_up_leaves_one_line() {
     world.idp.faults().clear();
     world.exchange(&alice, &[]).await.access_token();
     assert_eq!(world.audit(3).await.len(), 3, "one line for each");
-    let metric = "cambio_exchanges_total{outcome=\"failed\",realm=\"corp\",reason=\"caller_gone\"}";
+    let metric = "cambio_exchange_refusals_total{realm=\"corp\",reason=\"caller_gone\"}";
     assert!((world.metric(metric).await - 1.0).abs() < 0.5);
 }

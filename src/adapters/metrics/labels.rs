@@ -10,6 +10,9 @@ macro_rules! labels {
         }
 
         impl $name {
+            /// Every value, in order.
+            pub const ALL: [Self; [$(Self::$variant),*].len()] = [$(Self::$variant),*];
+
             /// The label value.
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -90,9 +93,4 @@ labels! {
         /// The store did not answer.
         Error = "error",
     }
-}
-
-impl Way {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Pass, Self::Form, Self::Keys, Self::Discovery, Self::Token, Self::Own, Self::Rejected];
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::adapters::config::{Redis, RedisAddress, RedisServers};
+use crate::adapters::metrics::Scrape;
 
 const PREFIX: &str = "cambio:";
 
@@ -47,7 +48,7 @@ fn address(port: u16) -> RedisAddress {
 }
 
 fn counted(store: &MarkStore, operation: &str, outcome: &str) -> bool {
-    let text = String::from_utf8(store.metrics.exposition().unwrap()).unwrap();
+    let text = store.metrics.exposition(Scrape::default()).unwrap();
     let line = format!("cambio_store_operations_total{{operation=\"{operation}\",outcome=\"{outcome}\"}} 1");
     text.lines().any(|one| one == line)
 }

@@ -15,8 +15,8 @@ use crate::adapters::store::{MarkKey, MarkKind};
 use crate::judgement::client::credentials::{Credentials, CredentialsMethod};
 use crate::judgement::client::registry::{ClientKeys, Method, Unregistered};
 use crate::judgement::client::verify::{
-    AuthenticatedClient, Candidate, ClientEvidence, ClientVerdict, Needs, UnspentAssertion, authenticate, candidates,
-    lacks_its_key,
+    AuthenticatedClient, Candidate, ClientEvidence, ClientVerdict, Needs, UPSTREAM, UnspentAssertion, authenticate,
+    candidates, lacks_its_key,
 };
 use crate::judgement::jose::keys::KeySet;
 use crate::words::refusal::{Reason, Refusal};
@@ -85,6 +85,7 @@ impl Case<'_> {
         let result = match self.may_guess(credentials) {
             Ok(()) => {
                 let checked = self.authenticate_client(credentials).await;
+                self.count_checked(credentials, &checked);
                 // Guesses that were sent at once learn nothing, once there were too many of them.
                 self.may_guess(credentials).and(checked)
             }
@@ -95,24 +96,22 @@ impl Case<'_> {
             Err(refusal) if refusal.reason == Reason::ClientUnauthenticated => self.guessed(credentials, false),
             Err(_) => {}
         }
-        let config = &self.realm.config;
-        let registered = config.clients.methods(credentials.client_id()).is_some();
-        let (method, outcome) = match &result {
-            Ok(proven) => (proven.by(), Outcome::Allowed),
-            Err(refusal) => (
-                if registered { credentials.method().name() } else { "upstream" },
-                match refusal.reason {
-                    Reason::ClientUnauthenticated | Reason::ClientAssertionReplayed | Reason::ClientLockedOut => {
-                        Outcome::Denied
-                    }
-                    _ => Outcome::Failed,
-                },
-            ),
-        };
-        self.services.metrics.client_authenticated(&config.name, method, outcome);
         let proven = result?;
         self.count_client(proven.client_id())?;
         Ok(proven)
+    }
+
+    /// Counts in the metrics what came of the credentials. A lock-out is none of it: nothing was checked.
+    fn count_checked(&self, credentials: &Credentials, checked: &Result<AuthenticatedClient, Refusal>) {
+        let metrics = &self.realm.metrics;
+        let refused = match checked {
+            Ok(proven) => return metrics.client_authenticated(proven.by()),
+            Err(refusal) => refusal.reason,
+        };
+        let is_registered = self.realm.config.clients.methods(credentials.client_id()).is_some();
+        let method = if is_registered { credentials.method().name() } else { UPSTREAM };
+        let is_wrong = matches!(refused, Reason::ClientUnauthenticated | Reason::ClientAssertionReplayed);
+        metrics.client_refused(method, if is_wrong { Outcome::Denied } else { Outcome::Failed });
     }
 
     async fn authenticate_client(&self, credentials: &Credentials) -> Result<AuthenticatedClient, Refusal> {

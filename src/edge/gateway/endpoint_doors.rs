@@ -28,7 +28,7 @@ impl RequestContext<'_> {
             EndpointDoor::CredentialOffer => GovernedGrant::PreAuthorizedCode,
         };
         let mut record = self.record(&head, realm);
-        let limited = realm.and_then(|realm| self.admit(realm, record.peer()).err());
+        let limited = realm.and_then(|realm| realm.admit(record.peer()).err());
         let closed = || (!realm.is_some_and(|realm| door.is_open(realm.config.doors))).then(|| door.closed());
         if let Some(refusal) = limited.or_else(closed) {
             record.is_refused_at_door(door.name());
@@ -48,7 +48,7 @@ impl RequestContext<'_> {
     /// introspected token, however little that token says.
     pub async fn introspection_as_jwt(self, realm: &RealmRuntime, head: Parts, form: ReadForm) -> Response<Body> {
         let (mut record, door) = (self.record(&head, Some(realm)), GovernedGrant::IntrospectionJwt);
-        let limited = self.admit(realm, record.peer()).err();
+        let limited = realm.admit(record.peer()).err();
         if let Some(refusal) = limited.or_else(|| (!door.is_open(realm.config.doors)).then(|| door.closed())) {
             record.is_refused_at_door(door.name());
             return record.conclude(Err(refusal)).await;

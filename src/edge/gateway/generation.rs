@@ -1,5 +1,6 @@
 //! One generation of the configuration at run time. A reload makes a new generation and keeps the key caches.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::Uri;
@@ -7,12 +8,13 @@ use http::request::Parts;
 
 use super::issuers::Issuers;
 use super::key_cache::{KeyCaches, KeySourceSettings};
-use super::realm_runtime::RealmRuntime;
+use super::realm_runtime::{RealmRuntime, RealmState};
 use super::setup_error::StartError;
+use crate::adapters::config::settings::audience_files::AudienceVersion;
 use crate::adapters::config::{Config, Realm};
 use crate::adapters::jwks::Source;
 use crate::adapters::limits::LimitTables;
-use crate::adapters::metrics::Metrics;
+use crate::adapters::metrics::RealmMetrics;
 use crate::adapters::net::via::Via;
 use crate::adapters::tls::peers::Peers;
 use crate::judgement::route::RouteTable;
@@ -40,16 +42,14 @@ impl Generation {
     ///
     /// # Errors
     /// A key source can't be set up.
-    pub fn new(
-        config: Config,
-        previous: Option<&Self>,
-        clock: &Clock,
-        metrics: &Arc<Metrics>,
-        via: &Arc<Via>,
-    ) -> Result<Self, StartError> {
-        let caches = KeyCaches { clock, metrics, via, proxies: &config.proxies };
+    pub fn new(config: Config, previous: Option<&Self>, clock: &Clock, via: &Arc<Via>) -> Result<Self, StartError> {
+        let caches = KeyCaches { clock, via, proxies: &config.proxies };
         let limits = previous.map_or_else(|| Arc::new(LimitTables::new(clock)), |old| Arc::clone(&old.limits));
         let mut issuers = Issuers::default();
+        let mut audiences: BTreeMap<&str, Vec<&AudienceVersion>> = BTreeMap::new();
+        for version in config.audience_files.in_force.values() {
+            audiences.entry(version.names.realm.as_deref().unwrap_or_default()).or_default().push(version);
+        }
         let mut realms = Vec::with_capacity(config.realms.len());
         for realm in config.realms.values() {
             let settings = KeySourceSettings {
@@ -60,7 +60,10 @@ impl Generation {
             let old = previous.and_then(|previous| previous.issuers.key_cache(&realm.name));
             let keys = caches.open(&realm.name, settings, old)?;
             let old = previous.and_then(|previous| previous.realm(&realm.name));
-            realms.push(RealmRuntime::new(realm, &config.policy, &keys, caches, &limits, old)?);
+            let audiences = audiences.get(realm.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let metrics = RealmMetrics::new(realm, audiences, old.map(|old| &*old.metrics))?;
+            let state = RealmState { keys: &keys, limits: &limits, metrics };
+            realms.push(RealmRuntime::new(realm, &config.policy, state, caches, old)?);
             issuers.add_realm(realm, keys);
         }
         for issuer in config.issuers.values() {

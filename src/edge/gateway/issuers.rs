@@ -11,6 +11,7 @@ use super::setup_error::StartError;
 use crate::adapters::config::{KeySource, Realm, TrustedIssuer};
 use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
+use crate::adapters::metrics::Scrape;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::jose::keys::KeySet;
 use crate::judgement::jose::verify::Verifier;
@@ -182,6 +183,16 @@ impl Issuers {
     /// Every key cache with the name of its issuer.
     pub fn key_caches(&self) -> impl Iterator<Item = (&str, &JwksCache)> {
         self.0.iter().filter_map(|(name, issuer)| Some((name.as_str(), issuer.keys.jwks()?)))
+    }
+
+    /// Adds the series of every issuer's keys.
+    pub fn write_metrics(&self, scrape: &mut Scrape) {
+        let caches = self.0.iter().filter_map(|(name, issuer)| Some((name, issuer.keys.cache()?)));
+        for (name, cache) in caches {
+            let (used, left_out) = cache.jwks.held().map_or((0, 0), |keys| (keys.len(), keys.left_out().len()));
+            scrape.jwks(name, cache.jwks.age().map(SignedDuration::unsigned_abs), used, left_out);
+            scrape.jwks_refreshes(name, &cache.fetches);
+        }
     }
 
     /// The tolerance for the times of an issuer's tokens.

@@ -8,7 +8,7 @@ use super::setup_error::StartError;
 use crate::adapters::config::{JwksLimits, Proxies, ServerAccess};
 use crate::adapters::jwks::fetch::{FetchError, Fetcher};
 use crate::adapters::jwks::{JwksCache, Source};
-use crate::adapters::metrics::Metrics;
+use crate::adapters::metrics::FetchCounts;
 use crate::adapters::net::via::Via;
 use crate::words::clock::Clock;
 
@@ -16,6 +16,8 @@ use crate::words::clock::Clock;
 pub(super) struct KeyCache {
     /// The keys.
     pub(super) jwks: JwksCache,
+    /// How often they were fetched.
+    pub(super) fetches: Arc<FetchCounts>,
     made_from: KeySourceSettings,
     task: JoinHandle<()>,
 }
@@ -32,41 +34,57 @@ pub(super) struct KeySourceSettings {
 #[derive(Clone, Copy)]
 pub(super) struct KeyCaches<'a> {
     pub(super) clock: &'a Clock,
-    pub(super) metrics: &'a Arc<Metrics>,
     pub(super) via: &'a Arc<Via>,
     /// The proxies of the environment.
     pub(super) proxies: &'a Proxies,
 }
 
 impl KeyCaches<'_> {
-    /// The cache with these settings: `previous`, if its settings are equal, or a new one under this name in the metrics.
+    /// The cache of the issuer with this name: `previous`, if its settings are equal, or a new one, which goes on counting.
     pub(super) fn open(
         self,
         name: &str,
         settings: KeySourceSettings,
         previous: Option<&Arc<KeyCache>>,
     ) -> Result<Arc<KeyCache>, StartError> {
+        let fetches = previous.map(|cache| Arc::clone(&cache.fetches)).unwrap_or_default();
+        self.open_counted(name, settings, &fetches, previous)
+    }
+
+    /// Like [`Self::open`], for keys whose fetches count with those of other keys.
+    pub(super) fn open_counted(
+        self,
+        name: &str,
+        settings: KeySourceSettings,
+        fetches: &Arc<FetchCounts>,
+        previous: Option<&Arc<KeyCache>>,
+    ) -> Result<Arc<KeyCache>, StartError> {
         match previous {
             Some(cache) if cache.made_from == settings => Ok(Arc::clone(cache)),
-            _ => KeyCache::start(name, settings, self).map(Arc::new),
+            _ => KeyCache::start(name, settings, fetches, self).map(Arc::new),
         }
     }
 }
 
 impl KeyCache {
     /// Fetches in the background, at once and again before the keys are old.
-    fn start(name: &str, made_from: KeySourceSettings, caches: KeyCaches<'_>) -> Result<Self, StartError> {
-        let KeyCaches { clock, metrics, via, .. } = caches;
+    fn start(
+        name: &str,
+        made_from: KeySourceSettings,
+        counts: &Arc<FetchCounts>,
+        caches: KeyCaches<'_>,
+    ) -> Result<Self, StartError> {
+        let KeyCaches { clock, via, .. } = caches;
         let KeySourceSettings { source, access, .. } = &made_from;
         let fetcher = Fetcher::new(source.clone(), access)
             .map_err(|error| StartError::tls(format_args!("keys of {name}"), error))?
             .signed(via);
-        let (issuer, metrics) = (name.to_owned(), Arc::clone(metrics));
-        let count = move |outcome: Result<(), &FetchError>| metrics.jwks_refreshed(&issuer, outcome.is_ok());
+        let counted = Arc::clone(counts);
+        let count = move |outcome: Result<(), &FetchError>| counted.fetched(outcome.is_ok());
         let jwks = JwksCache::new(fetcher, made_from.limits, clock.clone(), Box::new(count));
         let fresh = jwks.clone();
         let task = tokio::spawn(async move { fresh.keep_fresh().await });
-        Ok(Self { jwks, made_from, task })
+        Ok(Self { jwks, fetches: Arc::clone(counts), made_from, task })
     }
 }
 

@@ -5,23 +5,25 @@
 
 use std::net::IpAddr;
 
-use super::case::{Case, RequestContext};
+use super::case::Case;
 use super::realm_runtime::RealmRuntime;
 use crate::adapters::limits::Limited;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::client::guess::is_guess;
 use crate::words::refusal::{Reason, Refusal};
 
-impl RequestContext<'_> {
+impl RealmRuntime {
     /// Counts a request of this peer at this realm.
     ///
     /// # Errors
     /// [`Reason::RateLimited`]
-    pub(super) fn admit(self, realm: &RealmRuntime, peer: IpAddr) -> Result<(), Refusal> {
-        realm.limits.admit(peer).map_err(|limited| {
-            self.services.metrics.limited(&realm.config.name, limited.limit.key());
-            limited.into()
-        })
+    pub(super) fn admit(&self, peer: IpAddr) -> Result<(), Refusal> {
+        self.limits.admit(peer).map_err(|limited| self.limited(limited))
+    }
+
+    fn limited(&self, limited: Limited) -> Refusal {
+        self.metrics.limited(limited.limit);
+        limited.into()
     }
 }
 
@@ -31,7 +33,7 @@ impl Case<'_> {
     /// # Errors
     /// [`Reason::RateLimited`]
     pub(super) fn admit(&self) -> Result<(), Refusal> {
-        self.limited(self.realm.limits.admit(self.record.peer()))
+        self.realm.admit(self.record.peer())
     }
 
     /// Whether the secret of these credentials may be checked, and what came of it told, if they have one.
@@ -71,10 +73,7 @@ impl Case<'_> {
     }
 
     fn limited(&self, checked: Result<(), Limited>) -> Result<(), Refusal> {
-        checked.map_err(|limited| {
-            self.services.metrics.limited(&self.realm.config.name, limited.limit.key());
-            limited.into()
-        })
+        checked.map_err(|limited| self.realm.limited(limited))
     }
 }
 

@@ -90,7 +90,7 @@ fn carries(realm: &RealmRuntime, endpoint: OwnTokenEndpoint, head: &Parts, body:
 impl Case<'_> {
     /// Counts an answer that is not audited: introspection and userinfo.
     fn count(&self, endpoint: OwnEndpoint, outcome: Outcome) {
-        self.services.metrics.own_token_request(&self.realm.config.name, endpoint, outcome);
+        self.realm.metrics.own_token_request(endpoint, outcome);
     }
 
     /// The answer to a refusal, which is counted and logged.

@@ -13,6 +13,7 @@ use crate::adapters::config::{Dpop, NonceSource, Realm, ServerAccess};
 use crate::adapters::introspection::IntrospectionClient;
 use crate::adapters::jwks::{JwksCache, Source};
 use crate::adapters::limits::{LimitTables, RealmLimits};
+use crate::adapters::metrics::{FetchCounts, RealmMetrics, Scrape};
 use crate::adapters::net::url::PublicAddress;
 use crate::adapters::upstream::directory::DirectoryClient;
 use crate::adapters::upstream::origins::PublicOrigins;
@@ -57,8 +58,18 @@ pub struct RealmRuntime {
     client_keys: BTreeMap<String, Arc<KeyCache>>,
     /// How often callers may come, and guess.
     pub limits: RealmLimits,
+    /// What is counted of it, and of its audiences.
+    pub metrics: Arc<RealmMetrics>,
     /// The key of its `DPoP` nonces, if it demands nonces.
     pub nonces: Option<NonceKey>,
+}
+
+/// What a realm has in common with the realm of this name in other generations.
+pub(super) struct RealmState<'a> {
+    /// The keys that the identity provider signs with.
+    pub(super) keys: &'a KeyCache,
+    pub(super) limits: &'a Arc<LimitTables>,
+    pub(super) metrics: RealmMetrics,
 }
 
 /// The checks and keys for tokens that Cambio signed.
@@ -77,11 +88,11 @@ impl RealmRuntime {
     pub(super) fn new(
         realm: &Realm,
         policy: &Policy,
-        keys: &KeyCache,
+        state: RealmState<'_>,
         caches: KeyCaches<'_>,
-        limits: &Arc<LimitTables>,
         previous: Option<&Self>,
     ) -> Result<Self, StartError> {
+        let RealmState { keys, limits, metrics } = state;
         let directory = realm.directory.as_ref().map(|config| {
             PublicAddress::of(&realm.issuer)
                 .map(|public| DirectoryClient::new(config, &realm.path, public, caches.clock.clone()))
@@ -104,7 +115,8 @@ impl RealmRuntime {
                 .map_err(|error| StartError::tls("introspection", error))?,
             directory: directory.transpose()?,
             published: Published::default(),
-            client_keys: client_keys(realm, caches, previous)?,
+            client_keys: client_keys(realm, caches, metrics.client_key_fetches(), previous)?,
+            metrics: Arc::new(metrics),
             limits: RealmLimits::new(
                 &realm.name,
                 realm.rate_limits,
@@ -119,6 +131,14 @@ impl RealmRuntime {
     /// The keys of a client, by their URL.
     pub fn client_keys(&self, url: &str) -> Option<&JwksCache> {
         self.client_keys.get(url).map(|keys| &keys.jwks)
+    }
+
+    /// Adds the series of the realm.
+    pub fn write_metrics(&self, scrape: &mut Scrape) {
+        self.metrics.write(scrape);
+        if !self.client_keys.is_empty() {
+            scrape.jwks_refreshes(&client_keys_name(&self.config.name), self.metrics.client_key_fetches());
+        }
     }
 
     /// The checks and keys for a token that Cambio signed with the key `kid`. `None` if the identity provider
@@ -160,23 +180,28 @@ impl RealmRuntime {
 fn client_keys(
     realm: &Realm,
     caches: KeyCaches<'_>,
+    fetches: &Arc<FetchCounts>,
     previous: Option<&RealmRuntime>,
 ) -> Result<BTreeMap<String, Arc<KeyCache>>, StartError> {
     let urls = realm.clients.registered.values().flatten().filter_map(|method| match method {
         Method::PrivateKeyJwt { keys: ClientKeys::Url(url), .. } => Some(url),
         _ => None,
     });
-    // One label for all clients, to keep the number of series low.
-    let name = format!("{}.clients", realm.name);
+    let name = client_keys_name(&realm.name);
     let mut found = BTreeMap::new();
     for url in urls.collect::<BTreeSet<_>>() {
         let source = Source::client(url)?;
         let access = ServerAccess { proxies: caches.proxies.clone(), ..ServerAccess::default() };
         let settings = KeySourceSettings { source, limits: realm.jwks, access };
         let previous = previous.and_then(|old| old.client_keys.get(url));
-        found.insert(url.clone(), caches.open(&name, settings, previous)?);
+        found.insert(url.clone(), caches.open_counted(&name, settings, fetches, previous)?);
     }
     Ok(found)
+}
+
+/// The keys of a realm's clients in log and metrics: one name for all clients, to keep the number of series low.
+fn client_keys_name(realm: &str) -> String {
+    format!("{realm}.clients")
 }
 
 /// What callers may request according to the audience files of a realm.

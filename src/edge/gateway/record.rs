@@ -4,6 +4,7 @@ mod facts;
 mod late;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, WWW_AUTHENTICATE};
@@ -15,14 +16,15 @@ use super::realm_runtime::RealmRuntime;
 use super::respond;
 use super::services::Services;
 use crate::adapters::audit::{AuditError, DETAIL, Event, Line, LineWritten, METHOD, clip, first};
-use crate::adapters::metrics::{Outcome, OwnEndpoint};
+use crate::adapters::metrics::{AudienceMetrics, ExchangeEnd, Outcome, OwnEndpoint, RealmMetrics};
 use crate::adapters::net::body::Body;
 use crate::adapters::net::connection::Connection;
 use crate::adapters::upstream::headers;
 use crate::judgement::dialect::upstream::OAuthRefusal;
 use crate::judgement::dialect::{Dialect, RequestKind};
 use crate::judgement::exchange::classify::GovernedGrant;
-use crate::judgement::exchange::grant::Grant;
+use crate::judgement::exchange::grant::{API_ACCESS_DOOR, Grant};
+use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::dpop::NONCE_HEADER;
 use crate::words::refusal::{Reason, Refusal};
 
@@ -40,6 +42,10 @@ pub struct AuditRecord<'a> {
     grant: Option<Grant>,
     dialect: Dialect,
     nonce: Option<HeaderValue>,
+    metrics: Arc<RealmMetrics>,
+    /// The audiences that the request is for, as far as a file is about them.
+    audiences: Vec<Arc<AudienceMetrics>>,
+    issuance: Option<Issuance>,
 }
 
 /// The parts of a request's head that the audit log needs. `headers` is absent if the headers have gone upstream.
@@ -90,6 +96,9 @@ impl<'a> AuditRecord<'a> {
             grant: None,
             dialect: realm.map(|realm| realm.config.dialect).unwrap_or_default(),
             nonce: None,
+            metrics: Arc::clone(realm.map_or(services.metrics.no_realm(), |realm| &realm.metrics)),
+            audiences: Vec::new(),
+            issuance: None,
         }
     }
 
@@ -107,6 +116,7 @@ impl<'a> AuditRecord<'a> {
     pub fn governed_by(&mut self, realm: Option<&RealmRuntime>, policy_hash: &str) {
         self.line.realm = realm.map(|realm| realm.config.name.clone());
         self.dialect = realm.map(|realm| realm.config.dialect).unwrap_or_default();
+        self.metrics = Arc::clone(realm.map_or(self.services.metrics.no_realm(), |realm| &realm.metrics));
         policy_hash.clone_into(&mut self.line.policy_hash);
     }
 
@@ -116,7 +126,7 @@ impl<'a> AuditRecord<'a> {
         self.line.door = match grant {
             None | Some(Grant::TokenExchange) => None,
             Some(Grant::JwtBearer) => Some(GovernedGrant::JwtBearer.name()),
-            Some(Grant::ApiAccess) => Some("api_access"),
+            Some(Grant::ApiAccess) => Some(API_ACCESS_DOOR),
         };
         self.grant = grant;
     }
@@ -272,8 +282,6 @@ impl<'a> AuditRecord<'a> {
     /// # Errors
     /// When the line can't be written; then nothing may be handed out.
     pub async fn door_passed(&mut self, status: StatusCode) -> Result<(), Refusal> {
-        let (realm, door) = (self.line.realm.as_deref().unwrap_or_default(), self.line.door.unwrap_or_default());
-        self.services.metrics.door_passed(realm, door);
         self.upstream_status(status);
         if status.is_success() {
             return self.allowed(status).await;
@@ -338,17 +346,26 @@ impl<'a> AuditRecord<'a> {
     }
 
     fn count(&self, outcome: Outcome, reason: Option<Reason>) {
-        let (metrics, realm) = (&self.services.metrics, self.line.realm.as_deref().unwrap_or_default());
         match self.line.event {
-            Event::TokenRefresh => metrics.own_token_request(realm, OwnEndpoint::Refresh, outcome),
-            Event::TokenRevocation => metrics.own_token_request(realm, OwnEndpoint::Revocation, outcome),
+            Event::TokenRefresh => self.metrics.own_token_request(OwnEndpoint::Refresh, outcome),
+            Event::TokenRevocation => self.metrics.own_token_request(OwnEndpoint::Revocation, outcome),
             _ => {}
         }
+        if let Some(door) = self.line.door {
+            self.metrics.at_door(door, outcome);
+        }
         match (self.line.event, reason) {
-            (Event::TokenExchange, _) => metrics.exchanged(realm, outcome, reason, self.started.elapsed()),
-            // `door_passed` counted it.
+            (Event::TokenExchange, _) => self.metrics.exchanged(&ExchangeEnd {
+                audiences: &self.audiences,
+                issuance: self.issuance,
+                client: self.line.client.as_deref(),
+                outcome,
+                reason,
+                took: self.started.elapsed(),
+            }),
+            // Cambio did not refuse it.
             (Event::DoorPassed, Some(Reason::UpstreamRefused)) | (_, None) => {}
-            (_, Some(reason)) => metrics.rejected(reason),
+            (_, Some(reason)) => self.services.metrics.rejected(reason),
         }
     }
 }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::authenticator::Authenticator;
 use super::generation::Generation;
@@ -16,7 +16,7 @@ use super::signing;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::jwks::JwksCache;
 use crate::adapters::logs;
-use crate::adapters::metrics::Metrics;
+use crate::adapters::metrics::{Metrics, MetricsError, Scrape};
 use crate::adapters::net::body::{Body, ReadError, read_counted};
 use crate::adapters::net::budget::{MemoryBudget, MemoryShare};
 use crate::adapters::net::connection::Connection;
@@ -103,31 +103,25 @@ impl Services {
         self.clock.now()
     }
 
-    /// Sets the gauges that are read at scrape time.
-    pub fn refresh_gauges(&self) {
-        let (generation, now) = (self.generation(), self.now());
-        self.metrics.memory(self.budget.held(), self.budget.total());
-        for (issuer, jwks) in generation.issuers.key_caches() {
-            self.metrics.jwks_age(issuer, jwks.age().map(SignedDuration::unsigned_abs));
-            let (used, left_out) = jwks.held().map_or((0, 0), |keys| (keys.len(), keys.left_out().len()));
-            self.metrics.jwks_keys(issuer, used, left_out);
-        }
+    /// All metrics in Prometheus' text format.
+    ///
+    /// # Errors
+    /// A metric can't be encoded.
+    pub fn exposition(&self) -> Result<String, MetricsError> {
+        let (generation, now, mut scrape) = (self.generation(), self.now(), Scrape::default());
+        scrape.memory(self.budget.held(), self.budget.total());
+        generation.issuers.write_metrics(&mut scrape);
         for (cause, total) in logs::left_out() {
-            self.metrics.log_lines_left_out(cause, total);
+            scrape.log_lines_left_out(cause, total);
         }
         for kept in [true, false] {
-            self.metrics.audience_files_broken(kept, generation.config.audience_files.count(kept));
+            scrape.audience_files_broken(kept, generation.config.audience_files.count(kept));
         }
-        let rings = generation.realms.iter().filter_map(|realm| Some((realm, realm.signing.as_ref()?)));
-        self.metrics.signing_keys(rings.clone().flat_map(|(realm, ring)| {
-            let name = realm.config.name.as_str();
-            ring.published(now).map(move |key| [name, key.kid, key.algorithm, key.state.as_str()])
-        }));
-        for (realm, ring) in rings {
-            let upstream = realm.jwks.held();
-            let count = upstream.map_or(0, |upstream| signing::collisions(&upstream, ring, now).count());
-            self.metrics.signing_key_collisions(&realm.config.name, count);
+        for realm in &generation.realms {
+            realm.write_metrics(&mut scrape);
+            signing::write_metrics(realm, &mut scrape, now);
         }
+        self.metrics.exposition(scrape)
     }
 
     /// Checks that every issuer's keys are available.

@@ -45,7 +45,7 @@ impl Case<'_> {
             Err(refusal) if refusal.reason == Reason::SessionEnded => Outcome::Denied,
             Err(_) => Outcome::Failed,
         };
-        self.services.metrics.session_checked(name, outcome);
+        self.realm.metrics.session_checked(outcome);
         checked
     }
 

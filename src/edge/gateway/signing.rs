@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use crate::adapters::metrics::{Scrape, SigningKeyShown};
 use crate::edge::gateway::realm_runtime::RealmRuntime;
 use crate::judgement::issue::key::SigningKey;
 use crate::judgement::issue::ring::{KeyRing, PublicHalf};
@@ -38,6 +39,17 @@ pub fn signer(realm: &RealmRuntime) -> Result<&SigningKey, Refusal> {
         return Err(Refusal::new(Reason::KeyCollision, format!("{}: {way}", key.kid())));
     }
     Ok(key)
+}
+
+/// Adds the series of the realm's signing keys.
+pub fn write_metrics(realm: &RealmRuntime, scrape: &mut Scrape, now: Timestamp) {
+    let Some(ring) = &realm.signing else { return };
+    let (upstream, realm) = (realm.jwks.held(), realm.config.name.as_str());
+    for PublicHalf { kid, algorithm, state, since, until, .. } in ring.published(now) {
+        scrape.signing_key(SigningKeyShown { realm, kid, algorithm, state: state.as_str(), since, ends: until });
+    }
+    let count = upstream.map_or(0, |upstream| collisions(&upstream, ring, now).count());
+    scrape.signing_key_collisions(realm, count);
 }
 
 /// Cambio's keys whose `kid` the identity provider publishes.

@@ -55,10 +55,14 @@ async fn judge(
         Ok(form) => form,
         Err(refusal) => return record.conclude(Err(refusal)).await,
     };
-    match read_request(context, realm, &head, &form) {
-        Err(refusal) => {
+    let request = read_request(context, realm, &head, &form);
+    if let Ok(TokenRequest::Closed(door, _)) = &request {
+        record.is_refused_at_door(door.name());
+    }
+    match request {
+        Err(refusal) | Ok(TokenRequest::Closed(_, refusal)) => {
             // What Cambio refuses costs an audit line.
-            let limited = realm.and_then(|realm| context.admit(realm, record.peer()).err());
+            let limited = realm.and_then(|realm| realm.admit(record.peer()).err());
             let refusal = limited.unwrap_or(refusal);
             let mut page = Page::of(&head);
             page.names_in(&head, &form.bytes);
@@ -77,7 +81,7 @@ async fn judge(
             case.conclude(answered).await
         }
         Ok(TokenRequest::Open(door)) => {
-            if let Some(limited) = realm.and_then(|realm| context.admit(realm, record.peer()).err()) {
+            if let Some(limited) = realm.and_then(|realm| realm.admit(record.peer()).err()) {
                 record.is_refused_at_door(door.name());
                 return record.conclude(Err(limited)).await;
             }
@@ -99,6 +103,8 @@ enum TokenRequest {
     Governed(GovernedRequest),
     /// A grant that the configuration lets through ungoverned.
     Open(GovernedGrant),
+    /// A grant that the configuration closes.
+    Closed(GovernedGrant, Refusal),
     /// A grant that exchanges no token for another.
     Other,
 }
@@ -140,6 +146,7 @@ fn read_request(
         Classified::Refresh(form) => Ok(TokenRequest::Governed(GovernedRequest::Refresh(form))),
         Classified::Other => Ok(TokenRequest::Other),
         Classified::Open(door) => Ok(TokenRequest::Open(door)),
+        Classified::Closed(door, refusal) => Ok(TokenRequest::Closed(door, refusal)),
     }
 }
 

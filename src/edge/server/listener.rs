@@ -70,7 +70,8 @@ impl Server {
         metrics: Arc<Metrics>,
     ) {
         let server = Arc::new(self);
-        if server.certificate.is_some() {
+        if let Some(certificate) = &server.certificate {
+            certificate.show(&metrics);
             let (server, watch, metrics) = (Arc::clone(&server), watch.clone(), Arc::clone(&metrics));
             tokio::spawn(async move {
                 if let Some(certificate) = &server.certificate {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,7 +19,7 @@ use crate::adapters::drain;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::tls::KeyPair;
 use crate::adapters::tls::peers::Peers;
-use crate::judgement::client::certificate::ClientCertificate;
+use crate::judgement::client::certificate::{ClientCertificate, not_after};
 
 /// How often the files are read. Renewals come days before the old certificate expires.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -72,6 +73,8 @@ struct Current {
     config: Arc<ServerConfig>,
     /// `None` if callers are not asked for certificates.
     peers: Option<Peers>,
+    /// When the certificate expires; `None` if that can't be read.
+    expires: Option<Timestamp>,
 }
 
 /// The contents of the files: certificate, key, authorities.
@@ -101,6 +104,13 @@ impl Certificate {
         let (peers, chain) = (current.peers.as_ref()?, handshake.peer_certificates()?);
         let now = current.config.time_provider.current_time()?;
         peers.read(chain, now).inspect_err(|error| tracing::debug!(%error, "a caller's certificate")).ok()
+    }
+
+    /// Shows in the metrics when the certificate expires.
+    pub(crate) fn show(&self, metrics: &Metrics) {
+        if let Some(expires) = self.current.load().expires {
+            metrics.certificate_expires("listen.tls", expires);
+        }
     }
 
     /// Reads the files again.
@@ -138,6 +148,7 @@ impl Certificate {
                 Reload::Used => {
                     tracing::info!(certificate = %self.files.pair.certificate.display(), "certificate replaced");
                     metrics.certificate_reloaded(true);
+                    self.show(metrics);
                 }
                 Reload::Rejected(error) => {
                     tracing::error!(%error, "new certificate rejected; the last good one stays in use");
@@ -170,6 +181,7 @@ fn current(files: &Files, contents: &Contents) -> Result<Current, ListenerCertif
     let chain = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<Vec<_>, _>>()
         .map_err(ListenerCertificateError::of(&files.certificate))?;
+    let expires = chain.first().and_then(|leaf| not_after(leaf).ok());
     let key = PrivateKeyDer::from_pem_slice(key).map_err(ListenerCertificateError::of(&files.key))?;
     let peers = match clients {
         Some(ClientCertificates { ca: Some(path) }) => {
@@ -187,5 +199,5 @@ fn current(files: &Files, contents: &Contents) -> Result<Current, ListenerCertif
         .map_err(&unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(&unusable)?;
-    Ok(Current { config: Arc::new(config), peers })
+    Ok(Current { config: Arc::new(config), peers, expires })
 }

@@ -127,6 +127,12 @@ impl ClientCertificate {
     }
 }
 
+/// The end of the validity of a certificate in DER.
+pub fn not_after(der: &[u8]) -> Result<Timestamp, CertificateError> {
+    let certificate = Certificate::from_der(der).map_err(|_| CertificateError)?;
+    time(certificate.tbs_certificate().validity().not_after)
+}
+
 impl std::fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientCertificate")

@@ -29,6 +29,9 @@ pub enum CredentialsMethod {
 }
 
 impl CredentialsMethod {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Basic, Self::Post, Self::Assertion];
+
     /// The name in audit lines, from RFC 7591 section 2.
     pub fn name(self) -> &'static str {
         match self {

@@ -108,6 +108,18 @@ pub enum Platform {
 }
 
 impl Method {
+    /// Every name.
+    pub const NAMES: [&'static str; 8] = [
+        "client_secret",
+        "private_key_jwt",
+        "client_secret_jwt",
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
+        "kubernetes",
+        "spiffe",
+        "none",
+    ];
+
     /// The name in the configuration.
     pub fn name(&self) -> &'static str {
         match self {

@@ -21,7 +21,7 @@ use crate::words::refusal::{Reason, Refusal};
 use crate::words::secret::Secret;
 
 /// The name of the identity provider's word in audit lines.
-const UPSTREAM: &str = "upstream";
+pub const UPSTREAM: &str = "upstream";
 
 /// The proof that a client is who it says. Only this module makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -118,6 +118,8 @@ pub enum Classified {
     Other,
     /// A grant that `realms.*.doors` opens. Cambio forwards the original bytes.
     Open(GovernedGrant),
+    /// A grant that `realms.*.doors` closes.
+    Closed(GovernedGrant, Refusal),
     /// Ambiguous, or not allowed.
     Refused(Refusal),
     /// A token exchange or an assertion to parse, judge and serialise anew.
@@ -247,11 +249,13 @@ fn may_repeat(governed: Option<Governed>) -> &'static [&'static str] {
 fn pass_through(needed: &[GovernedGrant], doors: Doors) -> Result<Classified, Refusal> {
     match needed {
         [first, ..] if needed.iter().all(|door| door.is_open(doors)) => Ok(Classified::Open(*first)),
-        _ => {
-            let closed: Vec<String> =
-                needed.iter().filter(|door| !door.is_open(doors)).map(|door| door.closed_detail()).collect();
-            Err(Refusal::new(Reason::DoorClosed, closed.join(", ")))
+        [first, ..] => {
+            let closed = || needed.iter().filter(|door| !door.is_open(doors));
+            let detail: Vec<String> = closed().map(|door| door.closed_detail()).collect();
+            let refusal = Refusal::new(Reason::DoorClosed, detail.join(", "));
+            Ok(Classified::Closed(*closed().next().unwrap_or(first), refusal))
         }
+        [] => Err(Refusal::new(Reason::Internal, "a request that needs no door")),
     }
 }
 

@@ -10,3 +10,6 @@ pub enum Grant {
     /// A token for a client's own service account, for an audience: CERN's `api-access/token`.
     ApiAccess,
 }
+
+/// The name of [`Grant::ApiAccess`] as a door, in audit lines and metrics.
+pub const API_ACCESS_DOOR: &str = "api_access";

@@ -4,7 +4,7 @@
 //! A ring never changes: a rotation makes another ring in another generation of the configuration. Only `now` decides
 //! which retired keys are still published.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -75,6 +75,8 @@ pub struct PublicHalf<'a> {
     pub algorithm: &'a str,
     /// The key's state.
     pub state: KeyState,
+    /// When the key came into its state, if that is known.
+    pub since: Option<Timestamp>,
     /// The time from which a retired key is not published; `None` for other keys.
     pub until: Option<Timestamp>,
     /// The whole JWK.
@@ -88,6 +90,8 @@ pub struct KeyRing {
     /// The keys in the order in which they are published: next, active, retired.
     keys: Arc<[(KeyState, Option<Timestamp>, Value)]>,
     set: Arc<KeySet>,
+    /// `kid` → when the key came into its state
+    since: Arc<BTreeMap<String, Timestamp>>,
 }
 
 impl KeyRing {
@@ -112,7 +116,13 @@ impl KeyRing {
         if set.len() != keys.len() {
             return Err(RingError::Unfit);
         }
-        Ok(Self { active: Arc::new(active), keys, set: Arc::new(set) })
+        Ok(Self { active: Arc::new(active), keys, set: Arc::new(set), since: Arc::default() })
+    }
+
+    /// The ring with the times at which its keys came into their states, by `kid`.
+    #[must_use]
+    pub fn dated(self, since: BTreeMap<String, Timestamp>) -> Self {
+        Self { since: Arc::new(since), ..self }
     }
 
     /// The key that signs.
@@ -132,6 +142,7 @@ impl KeyRing {
             kid: member(jwk, "kid"),
             algorithm: member(jwk, "alg"),
             state: *state,
+            since: self.since.get(member(jwk, "kid")).copied(),
             until: *until,
             jwk,
         })

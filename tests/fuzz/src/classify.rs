@@ -53,6 +53,7 @@ pub fn check(input: &[u8]) {
             }
             Classified::Refresh(form) => assert_eq!(form.one("grant_type"), Some("refresh_token")),
             Classified::Open(_) => assert!(doors == OPEN, "a closed door lets a request pass"),
+            Classified::Closed(door, _) => assert!(!door.is_open(doors), "an open door is closed"),
             Classified::Other | Classified::Refused(_) => {}
         }
     }

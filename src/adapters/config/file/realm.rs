@@ -138,6 +138,11 @@ pub struct Realm {
     /// (pairwise subject identifiers, OpenID Connect Core 1.0 section 8), or by none.
     #[serde(default)]
     pub pairwise_subjects: PairwiseSubjects,
+    /// Clients that have a value of their own in the label `client` of [`cambio_exchanges_total`](operations.md#metrics). All
+    /// others count as `other`. At most 100 clients.
+    #[serde(default)]
+    #[schemars(extend("items" = { "type": "string", "format": "client-id" }, "maxItems" = 100))]
+    pub measured_clients: Vec<String>,
 }
 
 impl Realm {

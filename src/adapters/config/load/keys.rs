@@ -116,7 +116,8 @@ fn folder(folder: &Path, report: &ProblemList) -> Option<Folder> {
         }
         keys.push(key);
     }
-    let ring = at.ok(KeyRing::new(active?, next, retired))?;
+    let since = keys.iter().map(|key| (key.kid.clone(), key.since)).collect();
+    let ring = at.ok(KeyRing::new(active?, next, retired))?.dated(since);
     Some(Folder { keys, ring })
 }
 

@@ -13,7 +13,7 @@ use super::value::algorithms;
 use super::{clients, endpoints, keys};
 use crate::adapters::config::file::value::RateText;
 use crate::adapters::config::file::{Config, realm as file};
-use crate::adapters::config::settings::realm::{Directory, Dpop, NonceSource, Realm, RefreshTokens};
+use crate::adapters::config::settings::realm::{Directory, Dpop, NonceSource, OTHER_CLIENTS, Realm, RefreshTokens};
 use crate::adapters::limits::{LockoutRules, RateLimits};
 use crate::adapters::seal::{Seal, SealError};
 use crate::judgement::client::web_origins::WebOrigins;
@@ -134,6 +134,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         });
     }
     let doors = doors(&file.doors, &at.field("doors"));
+    let measured_clients = measured_clients(file, &at.field("measuredClients"));
     let (rate_limits, client_lockout) = (rate_limits(file), client_lockout(file));
     let listed = |(client, origins): (&String, &Vec<String>)| {
         (client.clone(), WebOrigins::listed(origins.iter().map(String::as_str)))
@@ -163,6 +164,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
         pairwise_subjects: file.pairwise_subjects == file::PairwiseSubjects::Accept,
+        measured_clients: measured_clients?,
     })
 }
 
@@ -236,6 +238,23 @@ fn rate_limits(file: &file::Realm) -> Option<RateLimits> {
         per_peer: rate(&limits.per_peer)?,
         per_realm: rate(&limits.per_realm)?,
     })
+}
+
+/// Two series must not have the same labels.
+fn measured_clients(file: &file::Realm, at: &At<'_>) -> Option<BTreeSet<String>> {
+    let mut seen = BTreeSet::new();
+    at.all(&file.measured_clients, |client, at| {
+        if client == OTHER_CLIENTS {
+            return at.refuse(format!(
+                "is what all clients count as that are not listed: metrics can't tell a client {client} apart"
+            ));
+        }
+        if !seen.insert(client.clone()) {
+            return at.refuse(format!("{client} is named twice"));
+        }
+        Some(client.clone())
+    })
+    .map(|clients: Vec<String>| clients.into_iter().collect())
 }
 
 #[expect(clippy::option_option, reason = "none is wanted, or what is wanted is wrong")]

@@ -21,6 +21,9 @@ use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::policy::admin_roles::AdminRoles;
 
+/// The label value in metrics of every client that [`Realm::measured_clients`] does not list.
+pub const OTHER_CLIENTS: &str = "other";
+
 /// A realm of the identity provider.
 #[derive(Clone, Debug)]
 pub struct Realm {
@@ -72,6 +75,8 @@ pub struct Realm {
     pub forward_unknown_parameters: bool,
     /// Whether the answer to an exchange may name the subject token's user by another `sub`, or by none.
     pub pairwise_subjects: bool,
+    /// The clients that have a label value of their own in metrics.
+    pub measured_clients: BTreeSet<String>,
 }
 
 impl Realm {

@@ -55,7 +55,6 @@ struct World {
     idp: FaultyIdp,
     services: Services,
     connection: Arc<Connection>,
-    metrics: Arc<Metrics>,
     clock: Clock,
     hand: Arc<ManualClock>,
     folder: Folder,
@@ -79,28 +78,23 @@ impl World {
         let output = AuditOutput::File { path: folder.0.join("audit.jsonl"), fsync: false };
         let audit = AuditLog::open(&output, Arc::clone(&metrics)).unwrap();
         let proxies = Arc::new(ListedProxies::of(&config.listen));
-        let state = Generation::new(config, None, &clock, &metrics, upstream.via()).unwrap();
+        let state = Generation::new(config, None, &clock, upstream.via()).unwrap();
         let systems = Systems { upstream, store, audit };
-        let services = Services::new(state, systems, Arc::clone(&metrics), MemoryBudget::unlimited(), clock.clone());
+        let services = Services::new(state, systems, metrics, MemoryBudget::unlimited(), clock.clone());
         let address: std::net::SocketAddr = peer.parse().unwrap();
         let trusted = proxies.contain(address.ip());
         let facts =
             ConnectionFacts::new(address, "192.0.2.1:8080".parse().unwrap(), false, trusted).with_proxies(&proxies);
         let connection = Arc::new(Connection::new(facts, drain::channel().1, ()));
-        Self { idp, services, connection, metrics, clock, hand, folder, peer }
+        Self { idp, services, connection, clock, hand, folder, peer }
     }
 
     /// Puts another configuration in force.
     fn reconfigure(&self, realm: &str) {
         let config = configure(&self.folder.0, &self.idp, realm, "");
-        let state = Generation::new(
-            config,
-            Some(&self.services.generation()),
-            &self.clock,
-            &self.metrics,
-            self.services.upstream.via(),
-        )
-        .unwrap();
+        let state =
+            Generation::new(config, Some(&self.services.generation()), &self.clock, self.services.upstream.via())
+                .unwrap();
         self.services.replace(state);
     }
 
@@ -131,7 +125,7 @@ impl World {
     }
 
     fn metric(&self, line: &str) -> bool {
-        String::from_utf8(self.metrics.exposition().unwrap()).unwrap().lines().any(|one| one == line)
+        self.services.exposition().unwrap().lines().any(|one| one == line)
     }
 }
 
@@ -272,12 +266,12 @@ async fn an_identity_provider_that_is_away_says_nothing() {
     }
     world.idp.faults().clear();
     assert_eq!(told(world.ask(&[], RIGHT).await), YES, "a fault is not remembered");
-    let World { idp, services, connection, metrics, clock, hand, folder, peer } = world;
+    let World { idp, services, connection, clock, hand, folder, peer } = world;
     let stopped = idp.address();
     idp.stop().await;
     let idp = FaultyIdp::start(IdpOptions { port: 0, clock: clock.clone(), keys: Some(keys()) }).await.unwrap();
     assert_ne!(idp.address(), stopped);
-    let world = World { idp, services, connection, metrics, clock, hand, folder, peer };
+    let world = World { idp, services, connection, clock, hand, folder, peer };
     assert_eq!(told(world.ask(&[], RIGHT).await), YES, "it is remembered");
     world.hand.advance(SignedDuration::from_secs(31));
     assert_eq!(told(world.ask(&[], RIGHT).await), unavailable, "and then forgotten");

@@ -9,11 +9,13 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, response};
 
 use super::outcome::{Stop, UpstreamRefusal};
+use crate::adapters::metrics::Outcome;
 use crate::adapters::net::body::{Body, ReadError, read_counted};
 use crate::adapters::net::outgoing::is_busy;
 use crate::edge::gateway::answer_lock::{self, HOLD, Origin, Reading, no_memory};
 use crate::edge::gateway::case::Case;
 use crate::judgement::client::credentials::{Credentials, PresentedCredentials};
+use crate::judgement::client::verify::UPSTREAM;
 use crate::judgement::dialect::upstream::{OAuthRefusal, UpstreamRequest};
 use crate::judgement::exchange::refresh;
 use crate::judgement::jose::jws::JwsError;
@@ -27,6 +29,14 @@ use crate::words::secret::Secret;
 struct SentForm<'a> {
     credentials: &'a Credentials,
     form: &'a [u8],
+}
+
+/// What an answer of the identity provider says of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientJudgement {
+    Accepted,
+    Refused,
+    Unclear,
 }
 
 /// A success of the identity provider.
@@ -58,9 +68,16 @@ impl Case<'_> {
             self.has_room(credentials.client_id())?;
         }
         let form = Bytes::from(form);
-        let response = self.send_form(credentials, form.clone(), head).await?;
+        let response = self.send_form(credentials, form.clone(), head).await;
+        if response.is_err() && is_first {
+            self.count_judgement(ClientJudgement::Unclear);
+        }
+        let response = response?;
         self.record.upstream_status(response.status());
         let (head, body) = self.whole(response).await?;
+        if is_first {
+            self.count_judgement(ClientJudgement::of(head.status, &body));
+        }
         // Guesses that were sent at once learn nothing, once there were too many of them. But who holds a token that was
         // renewed or revoked must learn of it.
         if is_first && (self.record.is_exchange() || !head.status.is_success()) {
@@ -135,10 +152,14 @@ impl Case<'_> {
         if !is_checked && let Err(locked_out) = self.may_guess(credentials) {
             return Some(Err(locked_out.into()));
         }
-        let about_client = OAuthRefusal::read(head.status.as_u16(), &body, []).is_about_client();
+        let judgement = ClientJudgement::of(head.status, &body);
+        let about_client = judgement == ClientJudgement::Refused;
         match head.status {
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED if about_client => {
                 self.record.upstream_status(head.status);
+                if !is_checked {
+                    self.count_judgement(judgement);
+                }
                 if !is_checked && head.status == StatusCode::UNAUTHORIZED {
                     self.guessed(credentials, false);
                 }
@@ -146,10 +167,16 @@ impl Case<'_> {
             }
             status if is_busy(status) => {
                 self.record.upstream_status(status);
+                if !is_checked {
+                    self.count_judgement(judgement);
+                }
                 Some(Err(self.refused(&SentForm { credentials, form: &form }, head, body)))
             }
             StatusCode::OK | StatusCode::BAD_REQUEST => {
                 self.client.accept();
+                if !is_checked {
+                    self.count_judgement(judgement);
+                }
                 self.guessed(credentials, true);
                 if let Err(limited) = self.count_client(credentials.client_id()) {
                     return Some(Err(limited.into()));
@@ -158,6 +185,16 @@ impl Case<'_> {
                 Some(Ok(()))
             }
             _ => None,
+        }
+    }
+
+    /// Counts in the metrics what the identity provider said of a client that Cambio has not authenticated.
+    fn count_judgement(&self, judgement: ClientJudgement) {
+        let metrics = &self.realm.metrics;
+        match judgement {
+            ClientJudgement::Accepted => metrics.client_authenticated(UPSTREAM),
+            ClientJudgement::Refused => metrics.client_refused(UPSTREAM, Outcome::Denied),
+            ClientJudgement::Unclear => metrics.client_refused(UPSTREAM, Outcome::Failed),
         }
     }
 
@@ -237,6 +274,20 @@ impl Case<'_> {
                 peeked.verify_issued(&newer, &expect, self.services.now()).map_err(untrusted)
             }
             verified => verified.map_err(untrusted),
+        }
+    }
+}
+
+impl ClientJudgement {
+    fn of(status: StatusCode, body: &[u8]) -> Self {
+        if status.is_success() {
+            Self::Accepted
+        } else if is_busy(status) || !status.is_client_error() {
+            Self::Unclear
+        } else if OAuthRefusal::read(status.as_u16(), body, []).is_about_client() {
+            Self::Refused
+        } else {
+            Self::Accepted
         }
     }
 }

@@ -45,7 +45,7 @@ impl Case<'_> {
         match request {
             GovernedRequest::Exchange(grant, form) => {
                 let parsed = parse(grant, form, &self.head, &self.realm.accepts)?;
-                self.record.parsed(&parsed);
+                self.parsed(&parsed);
                 self.meet_client(parsed.credentials()).await?;
                 Ok((self.authenticated(parsed)?, None))
             }
@@ -57,6 +57,14 @@ impl Case<'_> {
                 Ok((client, Some(Box::new(refresh))))
             }
         }
+    }
+
+    /// Notes what the request asks for.
+    fn parsed(&mut self, parsed: &Parsed) {
+        self.record.parsed(parsed);
+        let policy = self.generation.config.policy.realms.get(&self.realm.config.name);
+        let audiences = self.realm.metrics.audiences_of(policy, parsed.audiences(), parsed.resources());
+        self.record.aims_at(audiences);
     }
 
     /// The request with what is proven about its client.
@@ -85,7 +93,7 @@ impl Case<'_> {
         let token = self.verified(account.token()).await?;
         let by_token = authenticate_by_service_account(credentials, &token)?;
         let parsed = Parsed::of_service_account(access, account.token());
-        self.record.parsed(&parsed);
+        self.parsed(&parsed);
         if self.client.proof().is_none() {
             self.client = CaseClient::Proven(by_token);
         }

@@ -51,6 +51,7 @@ impl Case<'_> {
         };
         self.record.issued(conformed.facts());
         self.record.allowed(head.status).await?;
+        self.realm.metrics.used(&permit.decision().permissions, self.services.now());
         Ok(self.respond(head, conformed))
     }
 

@@ -1,9 +1,12 @@
 //! Adds facts about a request to its audit line.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use super::AuditRecord;
 use crate::adapters::audit::{DETAIL, ImpersonationRecord, SUBJECT, clip, first};
+use crate::adapters::metrics::AudienceMetrics;
 use crate::judgement::client::credentials::Credentials;
 use crate::judgement::exchange::parse::Parsed;
 use crate::judgement::exchange::refresh::Refresh;
@@ -74,6 +77,11 @@ impl AuditRecord<'_> {
         line.requested_token_type = Some(parsed.requested().name());
     }
 
+    /// The audiences that the request is for, as far as a file is about them.
+    pub fn aims_at(&mut self, audiences: Vec<Arc<AudienceMetrics>>) {
+        self.audiences = audiences;
+    }
+
     /// The checked subject and actor.
     pub fn validated(&mut self, validated: &Validated) {
         self.line.subject = Some(first(validated.subject().subject(), SUBJECT));
@@ -109,6 +117,7 @@ impl AuditRecord<'_> {
     /// The decision.
     pub fn permitted(&mut self, permit: &Permit) {
         self.line.issuance = Some(permit.issuance().as_str());
+        self.issuance = Some(permit.issuance());
         self.line.actor_client = permit.validated().actor().and_then(CheckedToken::client).map(clip);
         self.line.audience = permit.audiences().to_vec();
         self.line.permissions = permit.decision().applied().collect();

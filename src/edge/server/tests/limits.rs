@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::harness::*;
-use crate::adapters::metrics::Metrics;
+use crate::adapters::metrics::{Metrics, Scrape};
 use crate::adapters::net::budget::MemoryBudget;
 use crate::edge::server::{Server, bind};
 
@@ -108,7 +108,7 @@ async fn a_caller_that_does_not_read_is_cut() {
     soon(async {
         let counts = ["\ncambio_connections 0\n", "\ncambio_connections_total 1\n"];
         let gone = |text: String| counts.iter().all(|count| text.contains(count));
-        while !gone(String::from_utf8(metrics.exposition().unwrap()).unwrap()) {
+        while !gone(metrics.exposition(Scrape::default()).unwrap()) {
             tokio::time::sleep(SHORT / 10).await;
         }
     })

@@ -44,7 +44,7 @@ fn short(classified: &Classified) -> String {
     match classified {
         Classified::Other => "other".into(),
         Classified::Open(door) => format!("open {}", door.name()),
-        Classified::Refused(refusal) => refusal.reason.as_str().into(),
+        Classified::Refused(refusal) | Classified::Closed(_, refusal) => refusal.reason.as_str().into(),
         Classified::Exchange(..) => "exchange".into(),
         Classified::Refresh(_) => "refresh".into(),
     }
@@ -267,7 +267,7 @@ proptest! {
     fn nothing_passes_in_which_a_lenient_reader_finds_an_exchange(body in bodies()) {
         let classified = classify(&form_head(), &body, &CLOSED);
         if lenient_reader_finds_an_exchange(&body) {
-            let safe = matches!(classified, Classified::Refused(_) | Classified::Exchange(..));
+            let safe = matches!(classified, Classified::Refused(_) | Classified::Closed(..) | Classified::Exchange(..));
             prop_assert!(safe, "{:?} is {classified:?}", String::from_utf8_lossy(&body));
             prop_assert!(carries_governed_grant(&body));
         }
@@ -285,7 +285,7 @@ proptest! {
         match classify(&form_head(), &body, &OPEN) {
             Classified::Open(door) => prop_assert!(wanted(door) || body.contains(&b'%')),
             Classified::Other => prop_assert!(!lenient_reader_finds_an_exchange(&body)),
-            Classified::Refused(_) | Classified::Exchange(..) | Classified::Refresh(_) => {}
+            Classified::Refused(_) | Classified::Closed(..) | Classified::Exchange(..) | Classified::Refresh(_) => {}
         }
     }
 

@@ -1,0 +1,130 @@
+//! What is counted of one audience.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::civil::Date;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::counter::Outcomes;
+use super::labels::Outcome;
+use super::scrape::{Family, Scrape};
+use crate::adapters::config::settings::audience_files::AudienceVersion;
+use crate::adapters::config::settings::realm::OTHER_CLIENTS;
+use crate::judgement::policy::model::{Audience, Issuance};
+
+/// What is counted of one audience. A reload keeps what its audience file does not change.
+#[derive(Debug)]
+pub struct AudienceMetrics {
+    audience: Arc<Audience>,
+    /// SHA-256 of the version of the audience file.
+    file: String,
+    clients: Arc<[String]>,
+    exchanges: Vec<IssuanceCounts>,
+    /// When each permission was last used, in seconds since the Unix epoch, in the order of the file.
+    last_used: Box<[AtomicI64]>,
+}
+
+/// The exchanges of one issuance, by client.
+#[derive(Debug)]
+struct IssuanceCounts {
+    issuance: Issuance,
+    counts: Arc<ClientCounts>,
+}
+
+/// Exchanges by client: each measured client in the order of the list, and then all others.
+#[derive(Debug)]
+pub(super) struct ClientCounts(Box<[Outcomes]>);
+
+impl ClientCounts {
+    pub(super) fn new(clients: &[String]) -> Self {
+        Self((0..=clients.len()).map(|_| Outcomes::default()).collect())
+    }
+
+    /// Counts an exchange. `client` is a place in the list of clients, or the list's length.
+    pub(super) fn increment(&self, client: usize, outcome: Outcome) {
+        if let Some(outcomes) = self.0.get(client) {
+            outcomes.increment(outcome);
+        }
+    }
+
+    pub(super) fn each<'c>(&'c self, clients: &'c [String]) -> impl Iterator<Item = (&'c str, Outcome, u64)> {
+        let names = clients.iter().map(String::as_str).chain([OTHER_CLIENTS]);
+        names
+            .zip(&self.0)
+            .flat_map(|(client, outcomes)| outcomes.each().map(move |(outcome, count)| (client, outcome, count)))
+    }
+}
+
+impl AudienceMetrics {
+    /// The metrics of a version of an audience file. What the version leaves as it was in `previous` goes on.
+    pub(super) fn of(version: &AudienceVersion, clients: &Arc<[String]>, previous: Option<&Arc<Self>>) -> Arc<Self> {
+        let previous_file = previous.filter(|previous| previous.file == version.hash);
+        let previous_clients = previous.filter(|previous| previous.clients == *clients);
+        if let (Some(previous), Some(_)) = (previous_file, previous_clients)
+            && Arc::ptr_eq(&previous.audience, &version.audience)
+        {
+            return Arc::clone(previous);
+        }
+        let kept = |issuance: Issuance| {
+            let mut all = previous_clients.iter().flat_map(|previous| &previous.exchanges);
+            all.find(|counts| counts.issuance == issuance).map(|kept| Arc::clone(&kept.counts))
+        };
+        let counts = |issuance: Issuance| kept(issuance).unwrap_or_else(|| Arc::new(ClientCounts::new(clients)));
+        let audience = Arc::clone(&version.audience);
+        let mut issuances = audience.issuances();
+        issuances.insert(audience.issuance);
+        // Another file may have another permission in the same place.
+        let last_used = |index: usize| {
+            previous_file.and_then(|previous| previous.last_used.get(index)).map_or(0, |at| at.load(Ordering::Relaxed))
+        };
+        Arc::new(Self {
+            file: version.hash.clone(),
+            clients: Arc::clone(clients),
+            exchanges: issuances
+                .into_iter()
+                .map(|issuance| IssuanceCounts { issuance, counts: counts(issuance) })
+                .collect(),
+            last_used: (0..audience.permissions.len()).map(|index| AtomicI64::new(last_used(index))).collect(),
+            audience,
+        })
+    }
+
+    /// An exchange for the audience ended. Without an issuance, no permission applied, and the issuance is the file's.
+    pub(super) fn exchanged(&self, issuance: Option<Issuance>, client: usize, outcome: Outcome) {
+        let issuance = issuance.unwrap_or(self.audience.issuance);
+        if let Some(of) = self.exchanges.iter().find(|counts| counts.issuance == issuance) {
+            of.counts.increment(client, outcome);
+        }
+    }
+
+    /// A permission, by its place in the file from 0, allowed an exchange or a refresh.
+    pub(super) fn used(&self, permission: usize, now: Timestamp) {
+        if let Some(last) = self.last_used.get(permission) {
+            last.store(now.as_second(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn write(&self, realm: &str, scrape: &mut Scrape) {
+        let Audience { name, owner, permissions, .. } = &*self.audience;
+        for of in &self.exchanges {
+            let issuance = of.issuance.as_str();
+            for (client, outcome, count) in of.counts.each(&self.clients) {
+                scrape.sample(Family::Exchanges, [name, client, issuance, outcome.as_str(), realm], count);
+            }
+        }
+        for (index, (permission, last)) in permissions.iter().zip(&self.last_used).enumerate() {
+            let place = format!("permissions[{index}]");
+            let last = last.load(Ordering::Relaxed);
+            scrape.sample(Family::PermissionLastUsed, [name, &place, realm], last);
+            if let Some(ends) = permission.expires.and_then(end_of) {
+                scrape.sample(Family::PermissionExpires, [name, owner, &place, realm], ends.as_second());
+            }
+        }
+    }
+}
+
+/// The end of a permission whose last day this is.
+fn end_of(last: Date) -> Option<Timestamp> {
+    TimeZone::UTC.to_timestamp(last.tomorrow().ok()?.at(0, 0, 0, 0)).ok()
+}
