@@ -69,7 +69,7 @@ impl Inquiry<'_> {
         let mut explanation = Explanation { realm: self.realm.config.name.clone(), supposed, ..Explanation::default() };
         let (grant, form) = match classify(&head, &body, &self.realm.config.doors) {
             Classified::Exchange(grant, form) => (grant, form),
-            Classified::Refused(refusal) => {
+            Classified::Refused(refusal) | Classified::Closed(_, refusal) => {
                 self.refused(&refusal, Grant::TokenExchange, &mut explanation);
                 return Ok(explanation);
             }

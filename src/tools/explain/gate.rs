@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use crate::adapters::config::load::{Environment, load};
-use crate::adapters::metrics::Metrics;
 use crate::adapters::net::via::Via;
 use crate::edge::explain::explain;
 use crate::edge::explain::explanation::Explanation;
@@ -35,10 +34,9 @@ impl Gate {
             CommandFailure(format!("the configuration can't be loaded:\n{}", lines.join("\n")))
         })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
-        let metrics = Arc::new(Metrics::new().map_err(CommandFailure::of)?);
         let generation = {
             let _entered = runtime.enter();
-            Generation::new(config, None, &Clock::System, &metrics, &Arc::new(Via::new()))
+            Generation::new(config, None, &Clock::System, &Arc::new(Via::new()))
         };
         Ok(Self { generation: generation.map_err(CommandFailure::of)?, _runtime: runtime })
     }
