@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use self::coverage::Coverage;
 use self::file::TestFile;
-use self::report::{TestOutcome, Report};
+use self::report::{Report, TestOutcome};
 use crate::adapters::config::load::{Environment, ProcessEnvironment, test_files};
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::explain::{Gate, time};
