@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::tools::{
-    check, config_file, conformance, demo, diff, explain, keys, migrate, policy_test, secrets, texts, verify,
+    check, config_file, conformance, demo, diff, explain, keys, learn, migrate, policy_test, secrets, texts, verify,
 };
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
@@ -70,6 +70,9 @@ enum Command {
     /// Hash a client's secret from standard input, or make a secret and print its hash
     #[command(args_override_self = true)]
     ClientSecret(secrets::ClientSecretArguments),
+    /// Write audience files that permit the exchanges of an audit log or of Keycloak's events
+    #[command(args_override_self = true)]
+    Learn(learn::LearnArguments),
     /// Write audience files that grant what another system granted
     Migrate(migrate::command::MigrateArguments),
     /// Show the main job on an embedded identity provider
@@ -101,6 +104,7 @@ fn execute(command: Command) -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::SealKey(arguments) => secrets::seal_key(&arguments),
         Command::ClientSecret(arguments) => secrets::client_secret(arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
         Command::Migrate(arguments) => migrate::command::run(&arguments),
         Command::Demo(arguments) => demo::command::run(&arguments),
         Command::Completions(arguments) => texts::completions(&arguments, CommandLine::command()),

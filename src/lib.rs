@@ -62,6 +62,7 @@ pub mod edge {
 
 /// Programs that use the gate and are not the gate.
 pub mod tools {
+    mod audience_drafts;
     pub mod check;
     pub mod config_file;
     pub mod conformance;
@@ -70,6 +71,7 @@ pub mod tools {
     pub mod explain;
     pub mod failure;
     pub mod keys;
+    pub mod learn;
     pub mod migrate;
     pub mod policy_test;
     pub mod private_file;

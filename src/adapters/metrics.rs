@@ -23,7 +23,7 @@ pub use self::audience::AudienceMetrics;
 pub use self::counter::FetchCounts;
 pub use self::error::MetricsError;
 use self::families::Families;
-pub use self::labels::{LoadOutcome, Outcome, OwnEndpoint, StoreOperation, StoreOutcome, Way};
+pub use self::labels::{LoadOutcome, Outcome, OwnEndpoint, ShadowOutcome, StoreOperation, StoreOutcome, Way};
 pub use self::realm::{ExchangeEnd, RealmMetrics};
 pub use self::scrape::{Scrape, SigningKeyShown};
 use crate::words::refusal::Reason;

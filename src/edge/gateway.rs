@@ -23,6 +23,7 @@ pub mod issuers;
 mod key_cache;
 mod limits;
 pub mod metadata;
+mod observe;
 pub mod own_tokens;
 pub mod page;
 pub mod passing;

@@ -12,6 +12,8 @@ mod forwarded;
 pub mod mint;
 pub mod model;
 pub mod narrow;
+pub mod observe;
+pub mod observed_until;
 pub mod permission;
 pub mod permissions;
 pub mod provenance;

@@ -17,6 +17,7 @@ use crate::adapters::config::problem::{Problem, printable};
 use crate::adapters::descriptors;
 use crate::judgement::client::registry::Method;
 use crate::judgement::dialect::Dialect;
+use crate::judgement::policy::observed_until::ObservedUntil;
 use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
@@ -128,6 +129,17 @@ fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) 
     let realms = config.policy.realms.iter();
     let audiences: Vec<_> = realms.flat_map(|(realm, all)| all.values().map(move |one| (realm, one))).collect();
     let mut warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+    let of_realms =
+        config.realms.values().map(|realm| (format!("realms.{}.observeUntil", realm.name), realm.observed_until));
+    let of_audiences =
+        audiences.iter().map(|(_, one)| (format!("audience {}: observeUntil", one.name), one.observed_until));
+    let observed =
+        std::iter::once(("observeUntil".to_owned(), config.observed_until)).chain(of_realms).chain(of_audiences);
+    for (place, until) in observed {
+        if let Some(last) = until.map(ObservedUntil::last).filter(|last| *last < today) {
+            warnings.push(format!("{place} ended with {last}: nothing is observed any more; remove the line"));
+        }
+    }
     for (realm, audience) in audiences.iter().copied() {
         let (permissions, owner) = (count(audience.permissions.len(), "permission"), &audience.owner);
         let ways: Vec<_> = audience.issuances().iter().map(|one| one.as_str()).collect();

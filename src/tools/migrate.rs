@@ -17,6 +17,8 @@ mod write;
 
 use std::collections::BTreeMap;
 
+use crate::tools::audience_drafts::{OWNER, can_be_named};
+
 pub use documents::ExportDocument;
 pub use error::MigrateError;
 pub use finding::{FindingKind, MigrationFinding};
@@ -49,11 +51,11 @@ pub struct MigrationOptions<'a> {
 pub fn keycloak(documents: &[ExportDocument<'_>], options: MigrationOptions<'_>) -> Result<Migration, MigrateError> {
     let documents::ChosenRealm { realm, findings: of_documents } = documents::read(documents, options.realm)?;
     let name = options.realm.unwrap_or(&realm.name);
-    if !write::can_be_named(name) {
+    if !can_be_named(name) {
         return Err(MigrateError::RealmName);
     }
     let grants = permissions::grants(&realm);
-    let files = write::files(&realm, name, options.owner.unwrap_or(write::OWNER), &grants);
+    let files = write::files(&realm, name, options.owner.unwrap_or(OWNER), &grants);
     let findings = report::findings(&realm, &grants, of_documents);
     let report = report::text(&realm, name, &grants, &findings);
     Ok(Migration { files, findings, report })

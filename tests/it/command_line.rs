@@ -41,6 +41,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("keys", &[]),
     ("keys generate", &["--type", "--out", "--dir"]),
     ("keys list", &["--dir", "--json"]),
+    ("learn", &["--out", "--realm", "--owner", "--force"]),
     ("keys rotate", &["--dir", "--type", "--min-published", "--now"]),
     ("seal-key", &["--out"]),
     ("client-secret", &["--argon2id"]),

@@ -190,6 +190,8 @@ fn full_line() -> Line {
         id: String::from("x"),
         outcome: "denied",
         reason: Some("x"),
+        shadow_outcome: Some("denied"),
+        shadow_reason: Some("x"),
         detail: String::from("x"),
         status: 400,
         duration_ms: 1.0,

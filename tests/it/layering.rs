@@ -73,6 +73,7 @@ const ORDER: &[&str] = &[
     "edge::gateway::introspection",
     "edge::gateway::exchange",
     "edge::gateway::own_tokens",
+    "edge::gateway::observe",
     "edge::gateway::token_endpoint",
     "edge::gateway::dispatch",
     "edge::gateway",
@@ -85,6 +86,7 @@ const ORDER: &[&str] = &[
     "tools::failure",
     "tools::config_file",
     "tools::private_file",
+    "tools::audience_drafts",
     "tools::secrets",
     "tools::keys",
     "tools::check",
@@ -94,6 +96,7 @@ const ORDER: &[&str] = &[
     "tools::explain",
     "tools::policy_test",
     "tools::conformance",
+    "tools::learn",
     "tools::migrate",
     "tools::demo",
     // the command line

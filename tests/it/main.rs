@@ -51,6 +51,7 @@ mod malformed;
 mod memory;
 mod metrics;
 mod mint;
+mod observe;
 mod outgoing;
 mod own_tokens;
 mod passthrough;

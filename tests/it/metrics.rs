@@ -38,6 +38,7 @@ async fn everything() -> World {
     );
     plan.configure("signingKey: corp.pem", &realm)
         .configure("  headerTimeout:", "  tls: { certificate: tls.pem, key: tls.key }\n  headerTimeout:")
+        .configure("audit:", "observeUntil: 2026-11-30\naudit:")
         .audience("ending", &format!("{ENDING}permissions: [{{ clients: [front-end-app], expires: 2026-11-30 }}]\n"))
         .start()
         .await

@@ -18,7 +18,7 @@ pub enum Event {
     /// A token request was refused before Cambio knew whether it is an exchange.
     #[default]
     RequestRefused,
-    /// A request passed ungoverned, because the configuration opens its grant.
+    /// A request passed ungoverned, because the configuration opens or observes its grant.
     DoorPassed,
     /// The identity provider sent the answer to an exchange that Cambio had not allowed.
     AnswerWithheld,
@@ -35,6 +35,10 @@ pub struct Line {
     pub outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow_outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
     pub status: u16,

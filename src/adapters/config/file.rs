@@ -42,6 +42,10 @@ pub struct Config {
         "propertyNames" = { "format": "label" }
     ))]
     pub realms: BTreeMap<String, Realm>,
+    /// The last day (UTC) on which realms that are not under `realms` are observed: Cambio audits their exchanges and other
+    /// closed grants, and passes the upstream's own answer on. After that day, Cambio refuses them. See `docs/observe.md`.
+    #[schemars(extend("format" = "date"))]
+    pub observe_until: Option<String>,
     /// Foreign issuers, by name, with the field names of Kubernetes' structured `AuthenticationConfiguration`. A name
     /// can't be both a realm's and an issuer's.
     #[serde(default)]

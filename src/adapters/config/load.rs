@@ -132,6 +132,9 @@ fn main_file(document: &ReadDocument<file::Config>, env: &dyn Environment, repor
         platform::leads_elsewhere(&file.upstream.url, listen.address, admin, &at.field("upstream").field("url"));
     }
     let realms = realms::realms(file, &at.field("realms"));
+    let observed_until = at.optional("observeUntil", file.observe_until.as_deref(), |day, at| {
+        value::observed(day, "exchanges and closed grants of realms that are not configured are", at)
+    });
     let proxies = access::proxies(file, env, report);
     let issuers = issuers::issuers(file, &proxies, &at.field("issuers"));
     let store = store::store(&file.store, &at.field("store"));
@@ -142,6 +145,7 @@ fn main_file(document: &ReadDocument<file::Config>, env: &dyn Environment, repor
         listen: listen?,
         admin: admin?,
         realms: realms?,
+        observed_until: observed_until?,
         issuers: issuers?,
         proxies,
         policy: Policy::default(),

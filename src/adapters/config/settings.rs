@@ -21,6 +21,7 @@ use super::problem::Problem;
 use super::store::Store;
 use crate::adapters::tls::KeyPair;
 use crate::judgement::policy::model::Policy;
+use crate::judgement::policy::observed_until::ObservedUntil;
 
 /// The checked configuration as a whole.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// The realms that Cambio governs, by name.
     pub realms: BTreeMap<String, Realm>,
+    /// How long realms that are not configured are observed; `None` if Cambio refuses their exchanges.
+    pub observed_until: Option<ObservedUntil>,
     /// Foreign issuers, by name. No name is both a realm and an issuer.
     pub issuers: BTreeMap<String, TrustedIssuer>,
     /// The proxies of the environment, on the way to foreign servers.

@@ -15,6 +15,7 @@ use crate::judgement::client::registry::{Clients, Method, Unregistered};
 use crate::judgement::exchange::doors::GovernedDoor;
 use crate::judgement::issue::ring::{KeyRing, PublicHalf};
 use crate::judgement::policy::model::Audience;
+use crate::judgement::policy::observed_until::ObservedUntil;
 use crate::words::oauth::names::Names;
 
 /// The loaded configuration as the admin listener's `/config` shows it.
@@ -38,6 +39,7 @@ pub fn summary(config: &Config) -> Value {
         "admin": config.admin.to_string(),
         "store": store,
         "audit": audit,
+        "observeUntil": config.observed_until.map(last_day),
         "realms": config.realms.values().map(|realm| (realm.name.clone(), self::realm(realm))).collect::<Map<_, _>>(),
         "issuers": config.issuers.values().map(|one| (one.name.clone(), issuer(one))).collect::<Map<_, _>>(),
         "audiences": config.policy.realms.iter().flat_map(|(realm, audiences)| {
@@ -70,6 +72,7 @@ fn realm(realm: &Realm) -> Value {
     let doors = realm.doors;
     let mut shown = json!({
         "issuer": realm.issuer,
+        "observeUntil": realm.observed_until.map(last_day),
         "path": realm.path,
         "dialect": realm.dialect.name(),
         "subjectIssuers": realm.subject_issuers,
@@ -171,7 +174,12 @@ fn audience(realm: &str, audience: &Audience) -> Value {
         "anyClient": any_client,
         "issuance": audience.issuance.as_str(),
         "lifetimeSeconds": audience.token.lifetime.as_secs(),
+        "observeUntil": audience.observed_until.map(last_day),
     })
+}
+
+fn last_day(until: ObservedUntil) -> String {
+    until.last().to_string()
 }
 
 fn broken(file: &BrokenAudienceFile) -> Value {

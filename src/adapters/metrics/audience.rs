@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::counter::Outcomes;
-use super::labels::Outcome;
+use super::counter::{Outcomes, ShadowOutcomes};
+use super::labels::{Outcome, ShadowOutcome};
 use super::scrape::{Family, Scrape};
 use crate::adapters::config::settings::audience_files::AudienceVersion;
 use crate::adapters::config::settings::realm::OTHER_CLIENTS;
@@ -21,6 +21,8 @@ pub struct AudienceMetrics {
     file: String,
     clients: Arc<[String]>,
     exchanges: Vec<IssuanceCounts>,
+    /// Observed exchanges.
+    shadow: Arc<ShadowOutcomes>,
     /// When each permission was last used, in seconds since the Unix epoch, in the order of the file.
     last_used: Box<[AtomicI64]>,
 }
@@ -81,6 +83,7 @@ impl AudienceMetrics {
         Arc::new(Self {
             file: version.hash.clone(),
             clients: Arc::clone(clients),
+            shadow: previous.map(|previous| Arc::clone(&previous.shadow)).unwrap_or_default(),
             exchanges: issuances
                 .into_iter()
                 .map(|issuance| IssuanceCounts { issuance, counts: counts(issuance) })
@@ -105,8 +108,27 @@ impl AudienceMetrics {
         }
     }
 
-    pub(super) fn write(&self, realm: &str, scrape: &mut Scrape) {
-        let Audience { name, owner, permissions, .. } = &*self.audience;
+    /// An exchange for the audience was observed.
+    pub(super) fn shadowed(&self, outcome: ShadowOutcome) {
+        self.shadow.increment(outcome);
+    }
+
+    /// Whether the audience file says that exchanges are observed.
+    pub(super) fn is_observed(&self) -> bool {
+        self.audience.observed_until.is_some()
+    }
+
+    /// `observed`: whether the realm's exchanges are observed.
+    pub(super) fn write(&self, realm: &str, observed: bool, scrape: &mut Scrape) {
+        let Audience { name, owner, permissions, observed_until, .. } = &*self.audience;
+        if observed || observed_until.is_some() {
+            for (outcome, count) in self.shadow.each() {
+                scrape.sample(Family::ShadowExchanges, [name, outcome.as_str(), realm], count);
+            }
+        }
+        if let Some(until) = observed_until {
+            scrape.sample(Family::ObserveEnds, [name, realm], until.end().as_second());
+        }
         for of in &self.exchanges {
             let issuance = of.issuance.as_str();
             for (client, outcome, count) in of.counts.each(&self.clients) {

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::labels::Outcome;
+use super::labels::{Outcome, ShadowOutcome};
 
 /// Counts up from 0.
 #[derive(Debug, Default)]
@@ -34,6 +34,22 @@ impl Outcomes {
 
     pub(super) fn each(&self) -> impl Iterator<Item = (Outcome, u64)> {
         Outcome::ALL.into_iter().zip(self.0.iter().map(Counter::count))
+    }
+}
+
+/// One counter for each shadow outcome.
+#[derive(Debug, Default)]
+pub(super) struct ShadowOutcomes([Counter; ShadowOutcome::ALL.len()]);
+
+impl ShadowOutcomes {
+    pub(super) fn increment(&self, outcome: ShadowOutcome) {
+        if let Some(counter) = self.0.get(outcome as usize) {
+            counter.increment();
+        }
+    }
+
+    pub(super) fn each(&self) -> impl Iterator<Item = (ShadowOutcome, u64)> {
+        ShadowOutcome::ALL.into_iter().zip(self.0.iter().map(Counter::count))
     }
 }
 

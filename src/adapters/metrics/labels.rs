@@ -34,6 +34,18 @@ labels! {
         Failed = "failed",
     }
 
+    /// What Cambio would have decided about an observed request. The audit log has the label value, too.
+    ShadowOutcome {
+        /// A token would have been handed out.
+        Allowed = "allowed",
+        /// Cambio would have refused.
+        Denied = "denied",
+        /// The judgement failed: a key or an answer that it needs was not there.
+        Failed = "failed",
+        /// There was no judgement: the identity provider refused, so the client is not proven.
+        Unjudged = "unjudged",
+    }
+
     /// How loading the configuration ended.
     LoadOutcome {
         /// All of it is in use.

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use prometheus::Histogram;
 
 use super::audience::{AudienceMetrics, ClientCounts};
-use super::counter::{Counter, FetchCounts, Outcomes};
+use super::counter::{Counter, FetchCounts, Outcomes, ShadowOutcomes};
 use super::error::MetricsError;
 use super::families::seconds;
-use super::labels::{Outcome, OwnEndpoint};
+use super::labels::{Outcome, OwnEndpoint, ShadowOutcome};
 use super::scrape::{Family, Scrape};
 use crate::adapters::config::Realm;
 use crate::adapters::config::settings::audience_files::AudienceVersion;
@@ -22,6 +22,7 @@ use crate::judgement::client::verify::UPSTREAM;
 use crate::judgement::exchange::classify::GovernedGrant;
 use crate::judgement::exchange::grant::API_ACCESS_DOOR;
 use crate::judgement::policy::model::{Issuance, RealmPolicy};
+use crate::judgement::policy::observed_until::ObservedUntil;
 use crate::words::refusal::Reason;
 
 /// What is counted of one realm in one generation of the configuration. A reload keeps the counts.
@@ -35,11 +36,15 @@ pub struct RealmMetrics {
     /// Exchanges for no audience that a file is about.
     without_audience: Arc<ClientCounts>,
     audiences: HashMap<String, Arc<AudienceMetrics>>,
+    observed_until: Option<ObservedUntil>,
 }
 
 /// The counts that no change of the configuration touches.
 struct RealmCounts {
     refusals: [Counter; Reason::ALL.len()],
+    /// Observed requests for no audience that a file is about.
+    shadow_without_audience: ShadowOutcomes,
+    shadow_refusals: [Counter; Reason::ALL.len()],
     exchange_seconds: [Histogram; Outcome::ALL.len()],
     doors: BTreeMap<&'static str, Outcomes>,
     own_tokens: [Outcomes; OwnEndpoint::ALL.len()],
@@ -90,7 +95,14 @@ impl RealmMetrics {
             (name.clone(), AudienceMetrics::of(version, &clients, previous))
         };
         let audiences = versions.iter().map(audience).collect();
-        Ok(Self { name: realm.name.clone(), counts, without_audience, audiences, clients })
+        Ok(Self {
+            name: realm.name.clone(),
+            counts,
+            without_audience,
+            audiences,
+            observed_until: realm.observed_until,
+            clients,
+        })
     }
 
     /// The metrics of all realms that are not configured.
@@ -104,6 +116,7 @@ impl RealmMetrics {
             clients: Arc::default(),
             without_audience: Arc::new(ClientCounts::new(&[])),
             audiences: HashMap::new(),
+            observed_until: None,
         })
     }
 
@@ -141,6 +154,17 @@ impl RealmMetrics {
         }
         if let Some(histogram) = self.counts.exchange_seconds.get(outcome as usize) {
             histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A request was observed. It counts once for each of its audiences.
+    pub fn shadowed(&self, audiences: &[Arc<AudienceMetrics>], outcome: ShadowOutcome, reason: Option<Reason>) {
+        audiences.iter().for_each(|audience| audience.shadowed(outcome));
+        if audiences.is_empty() {
+            self.counts.shadow_without_audience.increment(outcome);
+        }
+        if let Some(counter) = reason.and_then(|reason| self.counts.shadow_refusals.get(reason as usize)) {
+            counter.increment();
         }
     }
 
@@ -210,7 +234,18 @@ impl RealmMetrics {
         let mut audiences: Vec<_> = self.audiences.iter().collect();
         audiences.sort_unstable_by_key(|(name, _)| *name);
         for (_, audience) in audiences {
-            audience.write(realm, scrape);
+            audience.write(realm, self.observed_until.is_some(), scrape);
+        }
+        if self.observes() || realm.is_empty() && scrape.observes_others {
+            for (outcome, count) in counts.shadow_without_audience.each() {
+                scrape.sample(Family::ShadowExchanges, ["", outcome.as_str(), realm], count);
+            }
+            for (reason, counter) in Reason::ALL.iter().zip(&counts.shadow_refusals) {
+                scrape.sample(Family::ShadowRefusals, [realm, reason.as_str()], counter.count());
+            }
+        }
+        if let Some(until) = self.observed_until {
+            scrape.sample(Family::ObserveEnds, ["", realm], until.end().as_second());
         }
         for (reason, counter) in Reason::ALL.iter().zip(&counts.refusals) {
             scrape.sample(Family::Refusals, [realm, reason.as_str()], counter.count());
@@ -224,6 +259,11 @@ impl RealmMetrics {
         if !realm.is_empty() {
             self.write_configured(scrape);
         }
+    }
+
+    /// Whether the configuration says so of the realm or of one of its audiences.
+    fn observes(&self) -> bool {
+        self.observed_until.is_some() || self.audiences.values().any(|audience| audience.is_observed())
     }
 
     /// What only configured realms have.
@@ -261,6 +301,8 @@ impl RealmCounts {
         let [allowed, denied, failed] = Outcome::ALL.map(histogram);
         Ok(Self {
             refusals: std::array::from_fn(|_| Counter::default()),
+            shadow_without_audience: ShadowOutcomes::default(),
+            shadow_refusals: std::array::from_fn(|_| Counter::default()),
             exchange_seconds: [allowed?, denied?, failed?],
             doors: GovernedGrant::ALL
                 .map(GovernedGrant::name)

@@ -48,6 +48,13 @@ configured! {
         "Token exchanges that gave no token, by realm and reason.";
     ExchangeSeconds = "histogram" "cambio_exchange_duration_seconds" ["outcome", "realm"]:
         "Time from an exchange's head to its answer, by realm and outcome.";
+    ShadowExchanges = "counter" "cambio_shadow_exchanges_total" ["audience", "outcome", "realm"]:
+        "Observed exchanges and closed grants, by realm, audience, and what Cambio would have decided.";
+    ShadowRefusals = "counter" "cambio_shadow_refusals_total" ["realm", "reason"]:
+        "Observed exchanges and closed grants that Cambio would not have allowed, by realm and reason.";
+    ObserveEnds = "gauge" "cambio_observe_ends_timestamp_seconds" ["audience", "realm"]:
+        "When observing ends and the judgement is enforced, in seconds since the Unix epoch. Without audience: of the realm; \
+         without realm: of realms that are not configured.";
     PermissionLastUsed = "gauge" "cambio_permission_last_used_timestamp_seconds" ["audience", "permission", "realm"]:
         "When a permission last allowed an exchange or a refresh, in seconds since the Unix epoch; 0 if it has not since \
          Cambio started or the file changed.";
@@ -111,6 +118,8 @@ pub struct SigningKeyShown<'k> {
 pub struct Scrape {
     samples: [String; Family::ALL.len()],
     exchange_seconds: Vec<Metric>,
+    /// Whether realms that are not configured are observed.
+    pub(super) observes_others: bool,
 }
 
 impl Scrape {
@@ -139,6 +148,12 @@ impl Scrape {
     pub fn memory(&mut self, held: usize, budget: usize) {
         self.sample(Family::MemoryHeld, [], held);
         self.sample(Family::MemoryBudget, [], budget);
+    }
+
+    /// When realms that are not configured are no longer observed.
+    pub fn observe_ends(&mut self, at: Timestamp) {
+        self.sample(Family::ObserveEnds, ["", ""], at.as_second());
+        self.observes_others = true;
     }
 
     /// How many log lines were left out since the start.

@@ -62,6 +62,22 @@ impl Case<'_> {
         Ok(())
     }
 
+    /// Reads whose request it is that the identity provider has answered with a token. Cambio authenticates the client as well
+    /// if the configuration registers it, or refuses all others.
+    ///
+    /// # Errors
+    /// The client is not authentic according to the configuration, or this is unknown.
+    pub async fn meet_accepted_client(&mut self, credentials: &Credentials) -> Result<(), Refusal> {
+        let clients = &self.realm.config.clients;
+        let known = clients.methods(credentials.client_id()).is_some();
+        self.client = if known || clients.unregistered == Unregistered::Refused {
+            CaseClient::Proven(Box::pin(self.prove_client(credentials)).await?)
+        } else {
+            CaseClient::Accepted
+        };
+        Ok(())
+    }
+
     /// Proves the client, if it is not proven yet. Whatever is used up or asked elsewhere comes after this.
     ///
     /// # Errors

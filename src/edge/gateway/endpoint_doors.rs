@@ -28,16 +28,19 @@ impl RequestContext<'_> {
             EndpointDoor::CredentialOffer => GovernedGrant::PreAuthorizedCode,
         };
         let mut record = self.record(&head, realm);
-        let limited = realm.and_then(|realm| realm.admit(record.peer()).err());
-        let closed = || (!realm.is_some_and(|realm| door.is_open(realm.config.doors))).then(|| door.closed());
-        if let Some(refusal) = limited.or_else(closed) {
+        let closed = (!realm.is_some_and(|realm| door.is_open(realm.config.doors))).then(|| door.closed());
+        let observed = closed.clone().filter(|_| self.observes_realm(realm));
+        let limited = || realm.and_then(|realm| realm.admit(record.peer()).err());
+        if observed.is_none()
+            && let Some(refusal) = limited().or(closed)
+        {
             record.is_refused_at_door(door.name());
             return (Way::Rejected, record.conclude(Err(refusal)).await);
         }
         record.is_door(door.name());
         let answered = async {
             let response = self.send_through(head, body).await?;
-            record.door_passed(response.status()).await?;
+            record.passed(response.status(), observed).await?;
             Ok(response)
         };
         let answered = answered.await;
@@ -48,14 +51,17 @@ impl RequestContext<'_> {
     /// introspected token, however little that token says.
     pub async fn introspection_as_jwt(self, realm: &RealmRuntime, head: Parts, form: ReadForm) -> Response<Body> {
         let (mut record, door) = (self.record(&head, Some(realm)), GovernedGrant::IntrospectionJwt);
-        let limited = realm.admit(record.peer()).err();
-        if let Some(refusal) = limited.or_else(|| (!door.is_open(realm.config.doors)).then(|| door.closed())) {
+        let closed = (!door.is_open(realm.config.doors)).then(|| door.closed());
+        let observed = closed.clone().filter(|_| self.observes_realm(Some(realm)));
+        if observed.is_none()
+            && let Some(refusal) = realm.admit(record.peer()).err().or(closed)
+        {
             record.is_refused_at_door(door.name());
             return record.conclude(Err(refusal)).await;
         }
         record.is_door(door.name());
         let response = self.pass(head, form.into_body()).await;
-        let passed = record.door_passed(response.status()).await;
+        let passed = record.passed(response.status(), observed).await;
         record.conclude(passed.map(|()| response)).await
     }
 

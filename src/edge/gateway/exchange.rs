@@ -10,6 +10,7 @@ mod issue;
 mod mint;
 pub mod outcome;
 mod refresh;
+mod shadow;
 mod stranger;
 mod tokens;
 

@@ -2,6 +2,7 @@
 
 mod facts;
 mod late;
+mod shadow;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::judgement::dialect::upstream::OAuthRefusal;
 use crate::judgement::dialect::{Dialect, RequestKind};
 use crate::judgement::exchange::classify::GovernedGrant;
 use crate::judgement::exchange::grant::{API_ACCESS_DOOR, Grant};
+use crate::judgement::permit::Permit;
 use crate::judgement::policy::model::Issuance;
 use crate::judgement::token::dpop::NONCE_HEADER;
 use crate::words::refusal::{Reason, Refusal};
@@ -46,6 +48,14 @@ pub struct AuditRecord<'a> {
     /// The audiences that the request is for, as far as a file is about them.
     audiences: Vec<Arc<AudienceMetrics>>,
     issuance: Option<Issuance>,
+}
+
+/// What Cambio would have decided about a request that the identity provider has answered with success.
+pub enum Shadow {
+    /// The permissions allow it.
+    Allowed(Box<Permit>),
+    /// Cambio would have refused it.
+    Refused(Refusal),
 }
 
 /// The parts of a request's head that the audit log needs. `headers` is absent if the headers have gone upstream.
@@ -270,6 +280,11 @@ impl<'a> AuditRecord<'a> {
     pub fn is_door(&mut self, door: &'static str) {
         self.line.event = Event::DoorPassed;
         self.line.door = Some(door);
+    }
+
+    /// The request is observed, and Cambio would have refused it before it knew the grant.
+    pub fn is_observed_unread(&mut self) {
+        self.line.event = Event::DoorPassed;
     }
 
     /// The request came to a door that is closed, or more often than a limit allows.

@@ -117,6 +117,9 @@ impl Services {
         for kept in [true, false] {
             scrape.audience_files_broken(kept, generation.config.audience_files.count(kept));
         }
+        if let Some(until) = generation.config.observed_until {
+            scrape.observe_ends(until.end());
+        }
         for realm in &generation.realms {
             realm.write_metrics(&mut scrape);
             signing::write_metrics(realm, &mut scrape, now);

@@ -12,6 +12,7 @@ use super::answer_lock;
 use super::case::{Case, RequestContext};
 use super::exchange::client::GovernedRequest;
 use super::exchange::govern;
+use super::observe::{Observed, unknown_realm};
 use super::page::Page;
 use super::passing::ask_for_readable_answer;
 use super::realm_runtime::RealmRuntime;
@@ -19,7 +20,9 @@ use super::record::AuditRecord;
 use super::services::ReadForm;
 use crate::adapters::net::body::Body;
 use crate::adapters::net::budget::MemoryShare;
-use crate::judgement::exchange::classify::{Classified, GovernedGrant, classify, classify_known};
+use crate::judgement::exchange::classify::{
+    Classified, GovernedGrant, carries_token_of_ours, classify, classify_known,
+};
 use crate::judgement::exchange::doors::Doors;
 use crate::judgement::exchange::{api_access, json};
 use crate::judgement::jose::jws::kid_of_public_key;
@@ -56,6 +59,17 @@ async fn judge(
         Err(refusal) => return record.conclude(Err(refusal)).await,
     };
     let request = read_request(context, realm, &head, &form);
+    let request = match observed(context, realm, &head, &form, request) {
+        Err(request) => request,
+        Ok((observed, door)) => {
+            match (&observed, door) {
+                (Observed::Exchange(grant, _), _) => record.is_governed(Some(*grant)),
+                (Observed::Refused(_), Some(door)) => record.is_door(door.name()),
+                (Observed::Refused(_), None) => record.is_observed_unread(),
+            }
+            return Box::pin(context.observe(observed, realm, head, form, record)).await;
+        }
+    };
     if let Ok(TokenRequest::Closed(door, _)) = &request {
         record.is_refused_at_door(door.name());
     }
@@ -150,12 +164,40 @@ fn read_request(
     }
 }
 
-fn no_memory_for_copies() -> Refusal {
-    Refusal::new(Reason::Overloaded, "no memory for judging the form")
+/// The request, if it is observed, with its closed door; else the request as it was. On the dialects' own paths and with
+/// tokens of Cambio, the identity provider alone has no answer.
+fn observed(
+    context: RequestContext<'_>,
+    realm: Option<&RealmRuntime>,
+    head: &Parts,
+    form: &ReadForm,
+    request: Result<TokenRequest, Refusal>,
+) -> Result<(Observed, Option<GovernedGrant>), Result<TokenRequest, Refusal>> {
+    let is_observed = match &request {
+        Ok(TokenRequest::Governed(GovernedRequest::Exchange(_, form))) => match realm {
+            Some(realm) => context.observes_exchange(realm, form),
+            None => context.observes_realm(None),
+        },
+        Ok(TokenRequest::Closed(..)) | Err(_) => context.observes_realm(realm),
+        Ok(TokenRequest::Governed(_) | TokenRequest::Open(_) | TokenRequest::Other) => false,
+    };
+    let at_dialects_path = || context.generation.table.upstream_path(head.uri.path()).is_some();
+    let owns = |kid: &str| realm.and_then(|realm| realm.signing.as_ref()).is_some_and(|ring| ring.owns(kid));
+    if !is_observed || at_dialects_path() || carries_token_of_ours(&form.bytes, owns) {
+        return Err(request);
+    }
+    match request {
+        Ok(TokenRequest::Governed(GovernedRequest::Exchange(grant, form))) => {
+            Ok((Observed::Exchange(grant, form), None))
+        }
+        Ok(TokenRequest::Closed(door, refusal)) => Ok((Observed::Refused(refusal), Some(door))),
+        Err(refusal) => Ok((Observed::Refused(refusal), None)),
+        other => Err(other),
+    }
 }
 
-fn unknown_realm() -> Refusal {
-    Refusal::new(Reason::RealmUnknown, "list the realm under `realms` in cambio.yaml to govern its exchanges")
+fn no_memory_for_copies() -> Refusal {
+    Refusal::new(Reason::Overloaded, "no memory for judging the form")
 }
 
 /// Passes a grant that is not governed. Only what the answer lock refuses is audited.

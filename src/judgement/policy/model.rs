@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::broken::BrokenFiles;
+use super::observed_until::ObservedUntil;
 pub use super::permission::{ActorRule, Delegation, Demands, Impersonation, Issuance, Permission};
 use super::permissions::Permissions;
 use crate::judgement::expression::Expression;
@@ -119,6 +120,8 @@ pub struct Audience {
     pub token: TokenRules,
     /// The issuance of permissions that do not state one.
     pub issuance: Issuance,
+    /// How long exchanges for the audience are observed; `None` if they are enforced.
+    pub observed_until: Option<ObservedUntil>,
 }
 
 impl Audience {

@@ -72,6 +72,7 @@ pub(crate) fn audience(name: &str, permissions: Vec<Permission>) -> Audience {
             ..TokenRules::default()
         },
         issuance: Issuance::Reissue,
+        observed_until: None,
     }
 }
 

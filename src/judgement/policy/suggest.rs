@@ -110,6 +110,7 @@ fn empty(name: &str, possible: Possible) -> Audience {
         roles: RoleRules { own: true, ..RoleRules::default() },
         token: TokenRules::default(),
         issuance: if possible.signing { Issuance::Reissue } else { Issuance::Forward },
+        observed_until: None,
     }
 }
 

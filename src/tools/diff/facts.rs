@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::versions::Versions;
 use crate::judgement::expression::Expression;
 use crate::judgement::policy::model::{Audience, Profile, RoleMapping, RoleRules, RoleSource, SubjectRule, TokenRules};
+use crate::judgement::policy::observed_until::ObservedUntil;
 use crate::words::oauth::names::Names;
 
 /// Whether a change gives more or less than before.
@@ -68,6 +69,18 @@ pub(super) fn of_audiences(audiences: Versions<Option<&Audience>>, realm: &str) 
         list.value("owner", "the owner", Versions { old: &old.owner, new: &new.owner }, |_, _| {
             Direction::NotComparable
         });
+    }
+    let last_days = audiences.map(|audience| audience?.observed_until.map(ObservedUntil::last));
+    if last_days.old != last_days.new {
+        // Observing on a later day gives more than on an earlier one, and that gives more than never.
+        let direction = if last_days.old < last_days.new { Direction::Wider } else { Direction::Narrower };
+        let said = last_days.map(|day| day.map(|day| json!(day.to_string())));
+        list.push(
+            "observeUntil",
+            "the last day on which exchanges are observed, not refused".to_owned(),
+            said,
+            direction,
+        );
     }
     let none = BTreeSet::new();
     let resources = audiences.map(|audience| audience.map_or(&none, |audience| &audience.resources));

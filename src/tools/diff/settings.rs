@@ -17,6 +17,8 @@ enum Order {
     Steps(&'static [&'static str]),
     /// A greater number gives more.
     Number,
+    /// A later day gives more than an earlier one, and that gives more than none.
+    LastDay,
 }
 
 const WIDER: Order = Order::List(Direction::Wider);
@@ -24,7 +26,9 @@ const NARROWER: Order = Order::List(Direction::Narrower);
 const DOOR: Order = Order::Steps(&["closed", "judged", "open"]);
 
 /// The settings whose values compare. `*` stands for a name.
-const ORDERS: [(&[&str], Order); 36] = [
+const ORDERS: [(&[&str], Order); 38] = [
+    (&["observeUntil"], Order::LastDay),
+    (&["realms", "*", "observeUntil"], Order::LastDay),
     (&["realms", "*", "subjectIssuers"], WIDER),
     (&["realms", "*", "algorithms"], WIDER),
     (&["realms", "*", "leeway"], Order::Number),
@@ -154,8 +158,15 @@ fn compare(path: &SettingPath, said: Versions<Option<&Setting>>) -> Vec<Fact> {
         Some(Order::Number) => value.as_f64(),
         _ => None,
     };
-    let ranks = meanings.old.zip(meanings.new).and_then(|(old, new)| rank(old).zip(rank(new)));
-    let direction = match ranks.and_then(|(old, new)| old.partial_cmp(&new)) {
+    let ordering = if matches!(order, Some(Order::LastDay)) {
+        // The text of a day sorts like the day.
+        let days = meanings.map(|meaning| meaning.and_then(Value::as_str));
+        Some(days.old.cmp(&days.new))
+    } else {
+        let ranks = meanings.old.zip(meanings.new).and_then(|(old, new)| rank(old).zip(rank(new)));
+        ranks.and_then(|(old, new)| old.partial_cmp(&new))
+    };
+    let direction = match ordering {
         Some(std::cmp::Ordering::Less) => Direction::Wider,
         Some(std::cmp::Ordering::Greater) => Direction::Narrower,
         _ => Direction::NotComparable,

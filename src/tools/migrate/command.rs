@@ -1,13 +1,14 @@
 //! `cambio migrate keycloak`: audience files that grant what a realm's legacy token exchange (V1) granted.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{ExportDocument, MigrateError, Migration, MigrationOptions};
+use super::{ExportDocument, MigrateError, MigrationOptions};
+use crate::tools::audience_drafts::{owner_name, write_all};
 use crate::tools::failure::CommandFailure;
 
 /// Largest export that is read, in bytes. The export of a realm with all its users can be large.
@@ -70,7 +71,9 @@ fn run_with(arguments: &MigrateArguments, output: &mut impl Write) -> Result<(),
         }
         _ => CommandFailure(format!("{}: {error}", shown(&arguments.exports))),
     })?;
-    write(&migration, arguments)?;
+    let texts = migration.files.iter().map(|(name, text)| (arguments.out.join(name), text.as_str()));
+    let report = arguments.report.iter().map(|path| (path.clone(), migration.report.as_str()));
+    write_all(&arguments.out, &texts.chain(report).collect::<Vec<_>>(), arguments.force)?;
     let result = output.write_all(migration.report.as_bytes()).and_then(|()| {
         writeln!(
             output,
@@ -85,13 +88,6 @@ fn run_with(arguments: &MigrateArguments, output: &mut impl Write) -> Result<(),
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CommandFailure::of(error)),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-fn owner_name(name: &str) -> Result<String, &'static str> {
-    if name.trim().is_empty() || name.contains(char::is_control) {
-        return Err("the owner is the name of a team");
-    }
-    Ok(name.to_owned())
 }
 
 /// A file's name and its content. An export can hold secrets in plain text.
@@ -140,39 +136,6 @@ fn read(path: &Path, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8>>, CommandF
 
 fn shown(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// Writes all files, or none if one of them exists and may not be replaced.
-fn write(migration: &Migration, arguments: &MigrateKeycloakArguments) -> Result<(), CommandFailure> {
-    let texts = migration.files.iter().map(|(name, text)| (arguments.out.join(name), text));
-    let report = arguments.report.iter().map(|path| (path.clone(), &migration.report));
-    let files: Vec<_> = texts.chain(report).collect();
-    if !arguments.force {
-        let existing: Vec<_> = files
-            .iter()
-            .filter(|(path, _)| path.symlink_metadata().is_ok())
-            .map(|(path, _)| path.display().to_string())
-            .collect();
-        if !existing.is_empty() {
-            return Err(CommandFailure(format!("not overwritten without --force: {}", existing.join(", "))));
-        }
-    }
-    let failed = |path: &Path, error: std::io::Error| CommandFailure(format!("{}: {error}", path.display()));
-    if !migration.files.is_empty() {
-        fs::create_dir_all(&arguments.out).map_err(|error| failed(&arguments.out, error))?;
-    }
-    for (path, text) in files {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        if arguments.force {
-            options.create(true).truncate(true)
-        } else {
-            options.create_new(true)
-        };
-        let mut file = options.open(&path).map_err(|error| failed(&path, error))?;
-        file.write_all(text.as_bytes()).map_err(|error| failed(&path, error))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,10 +6,8 @@ use std::fmt::Write as _;
 use super::export::{ExportedClient, ExportedRealm};
 use super::permissions::V1Grants;
 use super::policies::V1Grant;
+use crate::tools::audience_drafts::{ascii, can_be_named, file_name, list, quoted};
 use crate::words::oauth::scope::Scope;
-
-/// The owner of a file until somebody is named.
-pub(super) const OWNER: &str = "to be named";
 
 /// One file for each audience for which somebody is certainly allowed to exchange.
 pub(super) fn files(realm: &ExportedRealm, name: &str, owner: &str, grants: &V1Grants) -> BTreeMap<String, String> {
@@ -18,7 +16,7 @@ pub(super) fn files(realm: &ExportedRealm, name: &str, owner: &str, grants: &V1G
         if callers.is_empty() {
             return None;
         }
-        let file = file_name(realm, audience)?;
+        let file = file_of(realm, audience)?;
         Some((file, text(realm, name, owner, audience, &grant.permission, &callers)))
     });
     permitted.collect()
@@ -48,7 +46,7 @@ pub(super) fn audience_obstacle(realm: &ExportedRealm, audience: &str) -> Option
         Some("the client is disabled: V1 refused every exchange for it")
     } else if !client.is_openid() {
         Some("the client does not use OpenID Connect")
-    } else if !can_be_named(audience) || file_name(realm, audience).is_none() {
+    } else if !can_be_named(audience) || file_of(realm, audience).is_none() {
         Some("its client id can't be the name of an audience or a file")
     } else {
         None
@@ -68,14 +66,6 @@ pub(super) fn caller_obstacle(client: &ExportedClient) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// Whether a name can be written into an audience file.
-pub(super) fn can_be_named(name: &str) -> bool {
-    let odd = |letter: char| {
-        letter.is_control() || matches!(letter, '*' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-    };
-    !name.is_empty() && name.trim() == name && !name.contains(odd)
 }
 
 fn text(
@@ -123,40 +113,7 @@ fn scopes<'a>(realm: &ExportedRealm, client: &'a ExportedClient) -> Vec<&'a str>
     distinct.into_iter().collect()
 }
 
-/// The name of an audience's file. Letters, digits, `.`, `-` and `_` of the client id stay as they are, other bytes become
-/// `%XX`: no two clients share a file, and no file is outside the folder. If the realm has another client whose id differs in
-/// case only, capital letters become `%XX`, too: some file systems take both names for one.
-fn file_name(realm: &ExportedRealm, audience: &str) -> Option<String> {
-    let differs_in_case = |other: &ExportedClient| other.name != audience && other.name.eq_ignore_ascii_case(audience);
-    let escape_capitals = realm.clients.iter().any(differs_in_case);
-    let mut name = String::new();
-    for (at, byte) in audience.bytes().enumerate() {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || byte == b'.' && at > 0;
-        if plain && !(escape_capitals && byte.is_ascii_uppercase()) {
-            name.push(char::from(byte));
-        } else {
-            let _ = write!(name, "%{byte:02X}");
-        }
-    }
-    name.push_str(".yaml");
-    (name.len() <= 255).then_some(name)
-}
-
-fn list(names: &[&str]) -> String {
-    names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-/// The text as a YAML string: a JSON string in which `${`, which has a meaning in audience files, is escaped.
-fn quoted(text: &str) -> String {
-    json(&text.replace("${", "$${"))
-}
-
-/// The text for a comment, in ASCII: some YAML readers end a line, and so the comment, at characters that JSON does not
-/// escape.
-fn ascii(text: &str) -> String {
-    format!("\"{}\"", text.escape_default())
-}
-
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// The name of an audience's file, among the files of the realm's other clients.
+fn file_of(realm: &ExportedRealm, audience: &str) -> Option<String> {
+    file_name(audience, realm.clients.iter().map(|client| client.name.as_str()))
 }

@@ -42,6 +42,11 @@ pub struct Audience {
     /// Who makes the new token, unless a permission has its own `issuance`.
     #[serde(default)]
     pub issuance: Issuance,
+    /// The last day (UTC) on which exchanges for this audience are observed: Cambio judges and audits each, counts what it
+    /// would have refused, and passes the upstream's own answer on. After that day, this file is enforced. An exchange that
+    /// names several audiences is observed if all of them are. Not with `translate` or `mint`. See `docs/observe.md`.
+    #[schemars(extend("format" = "date"))]
+    pub observe_until: Option<String>,
 }
 
 /// Further rules for the new token.

@@ -106,6 +106,12 @@ pub struct Realm {
     /// Requirements for the `DPoP` proofs that callers send with exchanges (RFC 9449).
     #[serde(default)]
     pub dpop: Dpop,
+    /// The last day (UTC) on which this realm's exchanges are observed: Cambio judges and audits each, counts what it would
+    /// have refused, and passes the upstream's own answer on, also for the grants that `doors` closes. After that day, the
+    /// judgement is enforced. Audiences with `translate` or `mint`, the dialects' own paths and refresh tokens of Cambio are
+    /// enforced from the start. See `docs/observe.md`.
+    #[schemars(extend("format" = "date"))]
+    pub observe_until: Option<String>,
     /// Other grants that turn one token into another. Each is refused unless it is opened here. Cambio does not judge
     /// requests to an `open` grant.
     #[serde(default)]

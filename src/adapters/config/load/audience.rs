@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use self::context::{Context, Home, Issuances, names};
 use super::problem::At;
-use super::value::{expression, expression_about};
+use super::value::{expression, expression_about, observed};
 use crate::adapters::config::file::audience as file;
 use crate::adapters::config::file::realm::Realm;
 use crate::adapters::config::settings::issuer::TrustedIssuer;
@@ -83,6 +83,14 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
             claims_at.warning(message);
         }
     }
+    let observed_until = at.optional("observeUntil", file.observe_until.as_deref(), |day, at| {
+        if issuances.only_with_cambio() {
+            return at.refuse(
+                "not with `translate` or `mint`: without Cambio there is no answer that could pass; remove observeUntil",
+            );
+        }
+        observed(day, "exchanges for this audience are", at)
+    });
     Some(Placed {
         realm: home?.name.to_owned(),
         audience: Arc::new(Audience {
@@ -93,6 +101,7 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
             roles: roles?,
             token: token?,
             issuance: file.issuance.into(),
+            observed_until: observed_until?,
         }),
     })
 }

@@ -9,7 +9,7 @@ use super::files::{Holds, named, read, read_noted, warn_if_public};
 use super::format::CANONICAL;
 use super::issuers::{jwks, own_client, token_checks};
 use super::problem::At;
-use super::value::algorithms;
+use super::value::{algorithms, observed};
 use super::{clients, endpoints, keys};
 use crate::adapters::config::file::value::RateText;
 use crate::adapters::config::file::{Config, realm as file};
@@ -134,6 +134,9 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         });
     }
     let doors = doors(&file.doors, &at.field("doors"));
+    let observed_until = at.optional("observeUntil", file.observe_until.as_deref(), |day, at| {
+        observed(day, "this realm's exchanges and closed grants are", at)
+    });
     let measured_clients = measured_clients(file, &at.field("measuredClients"));
     let (rate_limits, client_lockout) = (rate_limits(file), client_lockout(file));
     let listed = |(client, origins): (&String, &Vec<String>)| {
@@ -164,6 +167,7 @@ fn realm(name: &str, file: &file::Realm, main: &Config, at: &At<'_>) -> Option<R
         refresh_tokens: refresh_tokens?,
         forward_unknown_parameters: file.unknown_parameters == file::UnknownParameters::Forward,
         pairwise_subjects: file.pairwise_subjects == file::PairwiseSubjects::Accept,
+        observed_until: observed_until?,
         measured_clients: measured_clients?,
     })
 }

@@ -9,6 +9,7 @@ use super::format;
 use super::problem::{At, all};
 use crate::judgement::expression::{Expression, Other};
 use crate::judgement::jose::jws;
+use crate::judgement::policy::observed_until::ObservedUntil;
 
 /// Whether a host is this machine.
 pub(super) fn is_local(host: &str) -> bool {
@@ -40,6 +41,15 @@ pub(super) fn algorithm(name: &str, at: &At<'_>) -> Option<Algorithm> {
 /// Signature algorithms by their names, which the check of the file has seen.
 pub(super) fn algorithms(names: &[String]) -> Option<Vec<Algorithm>> {
     all(names.iter().map(|name| jws::algorithm(name)))
+}
+
+/// The last day on which something is observed. `what` is the beginning of the warning.
+pub(super) fn observed(day: &str, what: &str, at: &At<'_>) -> Option<ObservedUntil> {
+    let Some(until) = format::date_of(day).and_then(ObservedUntil::new) else {
+        return at.refuse("is not a date, such as 2027-06-30");
+    };
+    at.warning(format!("{what} observed, not refused, to the end of {} (UTC)", until.last()));
+    Some(until)
 }
 
 /// A CEL expression that compiles.

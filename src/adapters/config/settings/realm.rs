@@ -20,6 +20,7 @@ use crate::judgement::exchange::doors::Doors;
 use crate::judgement::issue::ring::KeyRing;
 use crate::judgement::jose::checks::TokenChecks;
 use crate::judgement::policy::admin_roles::AdminRoles;
+use crate::judgement::policy::observed_until::ObservedUntil;
 
 /// The label value in metrics of every client that [`Realm::measured_clients`] does not list.
 pub const OTHER_CLIENTS: &str = "other";
@@ -75,6 +76,8 @@ pub struct Realm {
     pub forward_unknown_parameters: bool,
     /// Whether the answer to an exchange may name the subject token's user by another `sub`, or by none.
     pub pairwise_subjects: bool,
+    /// How long its exchanges are observed; `None` if they are enforced.
+    pub observed_until: Option<ObservedUntil>,
     /// The clients that have a label value of their own in metrics.
     pub measured_clients: BTreeSet<String>,
 }

@@ -60,7 +60,7 @@ impl Case<'_> {
     }
 
     /// Notes what the request asks for.
-    fn parsed(&mut self, parsed: &Parsed) {
+    pub(super) fn parsed(&mut self, parsed: &Parsed) {
         self.record.parsed(parsed);
         let policy = self.generation.config.policy.realms.get(&self.realm.config.name);
         let audiences = self.realm.metrics.audiences_of(policy, parsed.audiences(), parsed.resources());

@@ -100,7 +100,7 @@ impl AuditRecord<'_> {
     }
 
     /// Adds something to the detail that the line must say whatever the outcome is.
-    fn note(&mut self, note: &str) {
+    pub(super) fn note(&mut self, note: &str) {
         if !self.line.detail.is_empty() {
             self.line.detail.push_str("; ");
         }

@@ -71,6 +71,11 @@ impl<'a> Issuances<'a> {
         self.0.iter().any(|(one, _)| *one == issuance)
     }
 
+    /// Whether one of them makes tokens that the identity provider can't issue alone.
+    pub(super) fn only_with_cambio(&self) -> bool {
+        self.have(Issuance::Mint) || self.have(Issuance::Translate)
+    }
+
     /// Whether one of them lets Cambio change the token.
     pub(super) fn sign(&self) -> bool {
         self.0.iter().any(|(issuance, _)| issuance.signs())
