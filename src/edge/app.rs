@@ -100,7 +100,7 @@ pub fn start_with(
     if let Some(expires) = certificate.and_then(|pair| tls::expires(&pair.certificate)) {
         metrics.certificate_expires("upstream.clientCertificate", expires);
     }
-    let admin_address = loaded.admin;
+    let admin_address = loaded.admin.address;
     let watch = ConfigWatch::new(&loaded, path, pace);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::tls("store.redis", error))?;

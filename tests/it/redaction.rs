@@ -56,7 +56,7 @@ async fn nothing_that_cambio_writes_holds_a_secret() {
 
     let mut written = vec![("audit", world.folder.read("audit.jsonl"))];
     for path in ["/metrics", "/config"] {
-        written.push((path, client::get(world.cambio.admin, path).await.text()));
+        written.push((path, client::get_by_address(world.cambio.admin, path).await.text()));
     }
     written.push(("Debug", format!("{:?} {:?}", world.cambio, world.cambio.shared())));
     written.push(("log", log.text()));
