@@ -4,9 +4,11 @@
 //! `/livez`: the serving threads turn. `/readyz`, also named `/healthz`: configuration is loaded, the listener is bound
 //! and no shutdown has begun; `/readyz?include=upstream,jwks,store` checks more. `/metrics`.
 //!
-//! What shows the policy is behind `guard`: `/config` and `POST /explain`, what the gate would decide about a request.
+//! What shows the policy is behind `guard`: `/config`, `POST /explain` (what the gate would decide about a request) and what
+//! `page` shows.
 
 mod guard;
+mod page;
 mod reply;
 mod visitors;
 
@@ -30,6 +32,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::adapters::config::summary;
 use crate::edge::admin::guard::Guard;
+use crate::edge::admin::page::PageFile;
 use crate::edge::admin::reply::{text, with_type};
 use crate::edge::admin::visitors::Visitors;
 use crate::edge::explain::explain;
@@ -175,10 +178,12 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
 /// `is_local`: the connection is to a loopback address.
 async fn respond(request: Request<Incoming>, is_local: bool, admin: &Admin) -> Response<Full<Bytes>> {
     let (shared, path) = (&admin.shared, request.uri().path());
-    if matches!(path, "/config" | "/explain") {
+    let shows_policy = matches!(path, "/config" | "/explain" | "/page.json");
+    if shows_policy || PageFile::at(path).is_some() {
         let generation = shared.services.generation();
         let guard = Guard { token: generation.config.admin.token.as_ref(), is_local };
-        if let Err(barred) = guard.admit(&request) {
+        let admitted = if shows_policy { guard.admit(&request) } else { guard.admit_to_page(&request) };
+        if let Err(barred) = admitted {
             return barred.response();
         }
     }
@@ -196,8 +201,11 @@ async fn respond(request: Request<Incoming>, is_local: bool, admin: &Admin) -> R
         "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), admin).await,
         "/metrics" => aside(shared, metrics).await,
         "/config" => aside(shared, config).await,
-        "/" => text(StatusCode::OK, "cambio: /livez /readyz /healthz /metrics /config, POST /explain\n"),
-        _ => text(StatusCode::NOT_FOUND, "not found\n"),
+        "/page.json" => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            aside(shared, move |shared| shown(shared, &query)).await
+        }
+        _ => PageFile::at(path).map_or_else(|| text(StatusCode::NOT_FOUND, "not found\n"), PageFile::response),
     }
 }
 
@@ -223,9 +231,17 @@ fn config(shared: &Shared) -> Response<Full<Bytes>> {
     let mut summary = summary(&state.config);
     if let Some(map) = summary.as_object_mut() {
         map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-        map.insert("last_reload_error".into(), shared.last_reload_error().into());
+        map.insert("last_reload_error".into(), shared.last_load().and_then(|load| load.error).into());
     }
     with_type(serde_json::to_vec_pretty(&summary).unwrap_or_default(), "application/json")
+}
+
+/// What the page shows.
+fn shown(shared: &Shared, query: &str) -> Response<Full<Bytes>> {
+    match page::shown(shared, query) {
+        Ok(shown) => with_type(shown, "application/json"),
+        Err(error) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+    }
 }
 
 /// Answers a question ([`ExplainQuestion`], in JSON) with what the gate would decide now. Nothing is asked of other systems, and

@@ -226,7 +226,7 @@ def run(world):
                     )
                 admin = [
                     wire.request(gate.admin, "GET", page, host="localhost")
-                    for page in ("/metrics", "/config", "/readyz?include=upstream,jwks,store")
+                    for page in ("/metrics", "/config", "/page.json", "/readyz?include=upstream,jwks,store")
                 ]
                 if not all(answer.raw.startswith(b"HTTP/1.1 200 ") for answer in admin[:3]):
                     world.fail(row, f"log level {level}", "the admin listener shows nothing: the search is blind")

@@ -75,7 +75,7 @@ fn ask(admin: SocketAddr, path: &str) -> (String, Duration) {
 #[tokio::test]
 async fn probes_are_answered_while_all_serving_threads_are_busy() {
     let world = World::start().await;
-    for path in ["/livez", "/readyz", "/metrics", "/config"] {
+    for path in ["/livez", "/readyz", "/metrics", "/config", "/page.json", "/"] {
         let (status, took) = ask(world.cambio.admin, path);
         assert_eq!(status, "HTTP/1.1 200 OK", "{path}");
         assert!(took < Duration::from_secs(1), "{path}: {took:?}");

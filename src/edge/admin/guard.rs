@@ -50,6 +50,11 @@ impl Guard<'_> {
         }
     }
 
+    /// Admits a request for the files of the page, which show nothing and ask for the token.
+    pub(super) fn admit_to_page<B>(&self, request: &Request<B>) -> Result<(), Barred> {
+        if self.token.is_some() { Ok(()) } else { self.admit_locally(host(request).as_ref()) }
+    }
+
     fn admit_locally(&self, host: Option<&Authority>) -> Result<(), Barred> {
         if !self.is_local {
             return Err(Barred::NotLocal);
