@@ -35,6 +35,10 @@ demo:
 keycloak *arguments:
     tests/keycloak/run {{arguments}}
 
+# the admin page in Chromium; `--screenshots` writes docs/images anew
+page *arguments:
+    tests/page/run {{arguments}}
+
 # the image's content and the manifests
 deploy:
     tests/deploy/run

@@ -4,6 +4,7 @@
 //! A line that can't be written refuses its exchange: nothing is issued unaudited. No field holds a token, a secret
 //! or a code; tokens are named by their SHA-256.
 
+mod last_lines;
 mod line;
 mod log;
 mod queue;

@@ -16,10 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use prometheus::core::Collector as _;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Histogram, IntCounter, Registry, TextEncoder};
 
-pub use self::audience::AudienceMetrics;
+pub use self::audience::{AudienceMetrics, PermissionUse};
 pub use self::counter::FetchCounts;
 pub use self::error::MetricsError;
 use self::families::Families;
@@ -137,6 +138,18 @@ impl Metrics {
     /// The certificate that this key of the configuration names expires then.
     pub fn certificate_expires(&self, key: &str, at: jiff::Timestamp) {
         self.families.certificates.with_label_values(&[key]).set(at.as_duration().as_secs_f64());
+    }
+
+    /// Every certificate that expires: its key in the configuration, and when.
+    pub fn certificates(&self) -> Vec<(String, jiff::Timestamp)> {
+        let families = self.families.certificates.collect();
+        let samples = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
+        let named = samples.filter_map(|sample| {
+            let key = sample.get_label().first()?.value().to_owned();
+            let seconds = std::time::Duration::try_from_secs_f64(sample.get_gauge().get_value()).ok()?;
+            Some((key, jiff::Timestamp::UNIX_EPOCH.checked_add(seconds).ok()?))
+        });
+        named.collect()
     }
 
     /// The store answered, or failed to.

@@ -1,10 +1,15 @@
 //! Health, metrics and the loaded configuration, on their own listener, which has a thread of its own: however busy the
 //! serving threads are, probes are answered.
 //!
-//! `POST /explain`: what the gate would decide about a request.
 //! `/livez`: the serving threads turn. `/readyz`, also named `/healthz`: configuration is loaded, the listener is bound
-//! and no shutdown has begun; `/readyz?include=upstream,jwks,store` checks more. `/metrics`, `/config`.
+//! and no shutdown has begun; `/readyz?include=upstream,jwks,store` checks more. `/metrics`.
+//!
+//! What shows the policy is behind `guard`: `/config`, `POST /explain` (what the gate would decide about a request) and what
+//! `page` shows.
 
+mod guard;
+mod page;
+mod reply;
 mod visitors;
 
 use std::convert::Infallible;
@@ -14,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -26,6 +31,9 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::adapters::config::summary;
+use crate::edge::admin::guard::Guard;
+use crate::edge::admin::page::PageFile;
+use crate::edge::admin::reply::{text, with_type};
 use crate::edge::admin::visitors::Visitors;
 use crate::edge::explain::explain;
 use crate::edge::explain::question::ExplainQuestion;
@@ -141,12 +149,13 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
             }
         };
         let visitor = Visitors::enter(&visitors);
+        let is_local = stream.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         let admin = Arc::clone(admin);
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let (admin, busy) = (Arc::clone(&admin), visitor.busy());
                 async move {
-                    let response = respond(request, &admin).await;
+                    let response = respond(request, is_local, &admin).await;
                     drop(busy);
                     Ok::<_, Infallible>(response)
                 }
@@ -166,8 +175,19 @@ async fn accept(listener: std::net::TcpListener, admin: &Arc<Admin>) {
     }
 }
 
-async fn respond(request: Request<Incoming>, admin: &Admin) -> Response<Full<Bytes>> {
-    if request.uri().path() == "/explain" {
+/// `is_local`: the connection is to a loopback address.
+async fn respond(request: Request<Incoming>, is_local: bool, admin: &Admin) -> Response<Full<Bytes>> {
+    let (shared, path) = (&admin.shared, request.uri().path());
+    let shows_policy = matches!(path, "/config" | "/explain" | "/page.json");
+    if shows_policy || PageFile::at(path).is_some() {
+        let generation = shared.services.generation();
+        let guard = Guard { token: generation.config.admin.token.as_ref(), is_local };
+        let admitted = if shows_policy { guard.admit(&request) } else { guard.admit_to_page(&request) };
+        if let Err(barred) = admitted {
+            return barred.response();
+        }
+    }
+    if path == "/explain" {
         return explained(request, admin).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -175,20 +195,25 @@ async fn respond(request: Request<Incoming>, admin: &Admin) -> Response<Full<Byt
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    let shared = &admin.shared;
-    match request.uri().path() {
+    match path {
         "/livez" | "/readyz" | "/healthz" if shared.pulse.is_lost() => text(StatusCode::SERVICE_UNAVAILABLE, STUCK),
         "/livez" => text(StatusCode::OK, "ok\n"),
         "/readyz" | "/healthz" => ready(request.uri().query().unwrap_or_default(), admin).await,
         "/metrics" => aside(shared, metrics).await,
         "/config" => aside(shared, config).await,
-        "/" => text(StatusCode::OK, "cambio: /livez /readyz /healthz /metrics /config, POST /explain\n"),
-        _ => text(StatusCode::NOT_FOUND, "not found\n"),
+        "/page.json" => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            aside(shared, move |shared| shown(shared, &query)).await
+        }
+        _ => PageFile::at(path).map_or_else(|| text(StatusCode::NOT_FOUND, "not found\n"), PageFile::response),
     }
 }
 
 /// Writes a page that can be long on another thread, so that no probe waits.
-async fn aside(shared: &Arc<Shared>, page: fn(&Shared) -> Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+async fn aside<F>(shared: &Arc<Shared>, page: F) -> Response<Full<Bytes>>
+where
+    F: FnOnce(&Shared) -> Response<Full<Bytes>> + Send + 'static,
+{
     let shared = Arc::clone(shared);
     let written = tokio::task::spawn_blocking(move || page(&shared)).await;
     written.unwrap_or_else(|error| text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")))
@@ -206,9 +231,17 @@ fn config(shared: &Shared) -> Response<Full<Bytes>> {
     let mut summary = summary(&state.config);
     if let Some(map) = summary.as_object_mut() {
         map.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-        map.insert("last_reload_error".into(), shared.last_reload_error().into());
+        map.insert("last_reload_error".into(), shared.last_load().and_then(|load| load.error).into());
     }
     with_type(serde_json::to_vec_pretty(&summary).unwrap_or_default(), "application/json")
+}
+
+/// What the page shows.
+fn shown(shared: &Shared, query: &str) -> Response<Full<Bytes>> {
+    match page::shown(shared, query) {
+        Ok(shown) => with_type(shown, "application/json"),
+        Err(error) => text(StatusCode::BAD_REQUEST, &format!("{error}\n")),
+    }
 }
 
 /// Answers a question ([`ExplainQuestion`], in JSON) with what the gate would decide now. Nothing is asked of other systems, and
@@ -219,7 +252,6 @@ async fn explained(request: Request<Incoming>, admin: &Admin) -> Response<Full<B
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    // A page of another origin can send a form or plain text without asking, but no JSON.
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if media_type.split(';').next().map(str::trim) != Some("application/json") {
         return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the question must be application/json\n");
@@ -289,17 +321,4 @@ async fn checked(query: &str, shared: &Shared) -> Response<Full<Bytes>> {
         })
         .collect();
     text(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
-}
-
-fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
-    let mut response = with_type(body.to_owned().into_bytes(), "text/plain; charset=utf-8");
-    *response.status_mut() = status;
-    response
-}
-
-fn with_type(body: Vec<u8>, kind: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -84,12 +84,14 @@ pub fn start_with(
 ) -> Result<Running, StartError> {
     loaded.audience_files.abridge();
     let metrics = Arc::new(Metrics::new()?);
-    let audit = AuditLog::open(&loaded.audit, Arc::clone(&metrics)).map_err(|error| StartError::File {
-        path: match &loaded.audit {
-            AuditOutput::File { path, .. } => path.clone(),
-            AuditOutput::Stdout => PathBuf::from("stdout"),
-        },
-        error,
+    let audit = AuditLog::open(&loaded.audit, loaded.admin.shows_policy(), Arc::clone(&metrics)).map_err(|error| {
+        StartError::File {
+            path: match &loaded.audit {
+                AuditOutput::File { path, .. } => path.clone(),
+                AuditOutput::Stdout => PathBuf::from("stdout"),
+            },
+            error,
+        }
     })?;
     let mut listen = loaded.listen.clone();
     let share = descriptors_for(&listen);
@@ -100,7 +102,7 @@ pub fn start_with(
     if let Some(expires) = certificate.and_then(|pair| tls::expires(&pair.certificate)) {
         metrics.certificate_expires("upstream.clientCertificate", expires);
     }
-    let admin_address = loaded.admin;
+    let admin_address = loaded.admin.address;
     let watch = ConfigWatch::new(&loaded, path, pace);
     let store = MarkStore::new(&loaded.store, clock.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::tls("store.redis", error))?;

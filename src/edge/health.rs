@@ -15,14 +15,25 @@ pub struct Shared {
     /// Whether the threads that serve callers still turn.
     pub pulse: Pulse,
     stopping: AtomicBool,
-    last_reload_error: Mutex<Option<String>>,
+    last_load: Mutex<Option<LastLoad>>,
+}
+
+/// How the configuration was last loaded.
+#[derive(Clone, Debug)]
+pub struct LastLoad {
+    /// When the load ended.
+    pub at: jiff::Timestamp,
+    /// How it ended.
+    pub outcome: LoadOutcome,
+    /// Why the configuration on disk, or a part of it, is not in use; `None` if all of it is.
+    pub error: Option<String>,
 }
 
 impl Shared {
     /// The state of a Cambio that has just started.
     pub fn new(services: Arc<Services>) -> Self {
-        let (stopping, last_reload_error) = (AtomicBool::new(false), Mutex::new(None));
-        Self { services, pulse: Pulse::default(), stopping, last_reload_error }
+        let (stopping, last_load) = (AtomicBool::new(false), Mutex::new(None));
+        Self { services, pulse: Pulse::default(), stopping, last_load }
     }
 
     /// Notes that a stop is under way.
@@ -35,9 +46,9 @@ impl Shared {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Why the configuration on disk, or a part of it, is not in use; `None` if all of it is.
-    pub fn last_reload_error(&self) -> Option<String> {
-        self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How the configuration was last loaded; `None` before the start has ended.
+    pub fn last_load(&self) -> Option<LastLoad> {
+        self.last_load.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes how loading the configuration ended. If it ended well, the configuration is in use.
@@ -49,7 +60,7 @@ impl Shared {
                 None => (LoadOutcome::Ok, None),
             },
         };
-        *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        *self.last_load.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastLoad { at: now, outcome, error });
         // Last, so that whoever sees the metric sees everything else.
         self.services.metrics.configuration_loaded(outcome, now);
     }

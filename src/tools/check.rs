@@ -101,7 +101,7 @@ fn print_problems(problems: &[Problem], err: &mut dyn Write) -> io::Result<()> {
 
 fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "upstream {}://{}", config.upstream.scheme, config.upstream.authority)?;
-    writeln!(out, "listen   {}, admin {}", config.listen.address, config.admin)?;
+    writeln!(out, "listen   {}, admin {}", config.listen.address, config.admin.address)?;
     for realm in config.realms.values() {
         let from = realm.subject_issuers.join(", ");
         let dialect = match realm.dialect {

@@ -16,7 +16,8 @@ use crate::tools::audience_drafts::{OWNER, owner_name, write_all};
 use crate::tools::failure::CommandFailure;
 
 const AFTER_HELP: &str = "\
-Reads audit lines of Cambio, and Keycloak's events as its admin API gives them (a JSON array, or one object in each line).
+Reads audit lines of Cambio, and Keycloak's events as its admin API gives them: a JSON array,
+or one object in each line.
 Exit status: 0 the files are written, 1 nothing is written, 2 wrong arguments.";
 
 /// The arguments of `cambio learn`.
@@ -29,7 +30,7 @@ pub struct LearnArguments {
     /// Folder for the audience files
     #[arg(long, value_name = "FOLDER", default_value = "audiences")]
     out: PathBuf,
-    /// The realm's name in cambio.yaml: only its exchanges count. Keycloak's events need it, because they name no realm
+    /// Realm in cambio.yaml whose exchanges count; Keycloak's events need it, for they name none
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     realm: Option<String>,
     /// Owner in the files until their teams are named; without it "to be named"

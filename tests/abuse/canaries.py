@@ -225,12 +225,14 @@ def run(world):
                         f"only {len(arrived)} secrets reached the identity provider: the search is blind",
                     )
                 admin = [
-                    wire.request(gate.admin, "GET", page).raw
-                    for page in ("/metrics", "/config", "/readyz?include=upstream,jwks,store")
+                    wire.request(gate.admin, "GET", page, host="localhost")
+                    for page in ("/metrics", "/config", "/page.json", "/readyz?include=upstream,jwks,store")
                 ]
+                if not all(answer.raw.startswith(b"HTTP/1.1 200 ") for answer in admin[:3]):
+                    world.fail(row, f"log level {level}", "the admin listener shows nothing: the search is blind")
                 places = {
                     "the log": (gate.folder / "log").read_bytes(), "standard output": (gate.folder / "stdout").read_bytes(),
-                    "the audit log": (gate.folder / "audit.jsonl").read_bytes(), "the admin listener": b"".join(admin), "an answer": answers,
+                    "the audit log": (gate.folder / "audit.jsonl").read_bytes(), "the admin listener": b"".join(answer.raw for answer in admin), "an answer": answers,
                 }  # fmt: skip
                 for place, text in places.items():
                     look(world, row, f"log level {level}", place, text, canaries)

@@ -62,12 +62,12 @@ def complete(read):
     return bool(length) and len(read) >= at + 4 + int(length.group(1))
 
 
-def request(port, method, path, body=b"", headers=(), timeout=10, source=None):
+def request(port, method, path, body=b"", headers=(), timeout=10, source=None, host="sso.example.org"):
     """One request on a connection of its own."""
     if isinstance(body, dict):
         body = urllib.parse.urlencode(body).encode()
         headers = [("Content-Type", FORM), *headers]
-    lines = [f"{method} {path} HTTP/1.1", "Host: sso.example.org", "Connection: close"]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers]
     if body or method == "POST":
         lines.append(f"Content-Length: {len(body)}")

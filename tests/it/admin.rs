@@ -41,7 +41,7 @@ async fn metrics_count_exchanges_by_reason() {
 #[tokio::test]
 async fn the_loaded_configuration_is_shown_without_secrets() {
     let world = World::start().await;
-    let answer = client::get(world.cambio.admin, "/config").await;
+    let answer = client::get_by_address(world.cambio.admin, "/config").await;
     assert_eq!(answer.status, 200);
     let text = answer.text();
     assert!(text.contains("back-end-api") && text.contains("corp"), "{text}");
@@ -56,7 +56,7 @@ async fn the_loaded_configuration_is_shown_without_secrets() {
     assert_eq!(answer.json()["otherFiles"], serde_json::json!([world.folder.path("corp.pem").display().to_string()]));
     let before = text;
     world.permit(false).await;
-    assert_ne!(client::get(world.cambio.admin, "/config").await.text(), before, "the policy's hash changed");
+    assert_ne!(client::get_by_address(world.cambio.admin, "/config").await.text(), before, "the policy's hash changed");
 }
 
 /// Asks with the threads of the test's runtime blocked, which serve Cambio's callers as well.
@@ -64,7 +64,9 @@ fn ask(admin: SocketAddr, path: &str) -> (String, Duration) {
     let begun = Instant::now();
     let mut stream = TcpStream::connect(admin).unwrap();
     stream.set_read_timeout(Some(client::DEADLINE)).unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     (answer.lines().next().unwrap_or_default().to_owned(), begun.elapsed())
@@ -73,7 +75,7 @@ fn ask(admin: SocketAddr, path: &str) -> (String, Duration) {
 #[tokio::test]
 async fn probes_are_answered_while_all_serving_threads_are_busy() {
     let world = World::start().await;
-    for path in ["/livez", "/readyz", "/metrics", "/config"] {
+    for path in ["/livez", "/readyz", "/metrics", "/config", "/page.json", "/"] {
         let (status, took) = ask(world.cambio.admin, path);
         assert_eq!(status, "HTTP/1.1 200 OK", "{path}");
         assert!(took < Duration::from_secs(1), "{path}: {took:?}");

@@ -89,7 +89,7 @@ async fn reload(world: &World) {
 }
 
 async fn config(world: &World) -> Value {
-    client::get(world.cambio.admin, "/config").await.json()
+    client::get_by_address(world.cambio.admin, "/config").await.json()
 }
 
 async fn broken_metric(world: &World, in_force: &str) -> f64 {

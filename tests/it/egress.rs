@@ -155,7 +155,7 @@ async fn a_proxy_gets_its_credentials_and_nobody_else_sees_them() {
         let world = plan.start().await;
         let said = outcome(&world).await;
         assert_eq!(said == "allowed", known, "{name}: {said}");
-        let config = client::get(world.cambio.admin, "/config").await.text();
+        let config = client::get_by_address(world.cambio.admin, "/config").await.text();
         assert!(config.contains(&format!("http://{}", proxy.address)), "{config}");
         for text in [config, world.folder.read("audit.jsonl"), said] {
             assert!(!text.contains("hunter2") && !text.contains("Y2FtYmlvOmh1bnRlcjI"), "{name}: {text}");
@@ -243,7 +243,7 @@ async fn the_bearer_token_goes_to_the_origin_that_is_written_only() {
         .replace("\naudiences:", &format!("\n    {written}"));
     world.rewrite("cambio.yaml", &text).await;
     assert_eq!(outcome(&world).await, "allowed", "{text}");
-    for text in [client::get(world.cambio.admin, "/config").await.text(), world.folder.read("audit.jsonl")] {
+    for text in [client::get_by_address(world.cambio.admin, "/config").await.text(), world.folder.read("audit.jsonl")] {
         assert!(!text.contains("the-token"), "{text}");
     }
 }

@@ -239,7 +239,8 @@ fn the_suggested_permission_is_enough_and_each_line_of_it_is_needed() {
 }
 
 async fn ask(world: &World, question: &Value) -> Answer {
-    let request = http::Request::post("/explain").header("content-type", "application/json");
+    let request =
+        http::Request::post("/explain").header("host", "localhost").header("content-type", "application/json");
     client::send(world.cambio.admin, request.body(question.to_string().into()).unwrap()).await
 }
 
@@ -285,7 +286,7 @@ async fn explain_says_which_permission_applies() {
 async fn only_a_question_in_json_is_answered() {
     let world = World::start().await;
     let post = |body: &'static str, media_type: &str| {
-        let request = http::Request::post("/explain").header("content-type", media_type);
+        let request = http::Request::post("/explain").header("host", "localhost").header("content-type", media_type);
         client::send(world.cambio.admin, request.body(body.into()).unwrap())
     };
     let json = "application/json";
@@ -301,7 +302,7 @@ async fn only_a_question_in_json_is_answered() {
         ),
         ("a login", post(r#"{"form": "grant_type=password&username=a"}"#, json).await, 400, "exchanges no token"),
         ("nothing", post("{}", json).await, 200, "\"reason\": "),
-        ("GET", client::get(world.cambio.admin, "/explain").await, 405, "only POST"),
+        ("GET", client::get_by_address(world.cambio.admin, "/explain").await, 405, "only POST"),
     ] {
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
         assert!(answer.text().contains(text), "{name}: {}", answer.text());

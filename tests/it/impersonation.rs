@@ -184,7 +184,7 @@ async fn the_door_must_be_judged_for_a_permission_to_be_about_it() {
         )
         .audience("back-end-api", &format!("{head}{IMPERSONATION}"));
     let world = plan.start().await;
-    let shown = client::get(world.cambio.admin, "/config").await.json();
+    let shown = client::get_by_address(world.cambio.admin, "/config").await.json();
     let broken = shown["brokenAudienceFiles"].to_string();
     assert!(broken.contains("doors.requestedSubject: judged"), "{broken}");
     let before = world.audit_so_far();

@@ -202,7 +202,7 @@ async fn a_refresh_holds_to_what_may_be_missing_now() {
     let text = world.folder.read("cambio.yaml");
     world.rewrite("cambio.yaml", &text.replace("mayLack: [aud, sub, exp]", "mayLack: [sub, exp]")).await;
     until("the new configuration", async || {
-        let config = client::get(world.cambio.admin, "/config").await.json();
+        let config = client::get_by_address(world.cambio.admin, "/config").await.json();
         (config["issuers"]["partner"]["mayLack"] == json!(["sub", "exp"])).then_some(())
     })
     .await;

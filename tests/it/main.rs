@@ -54,6 +54,7 @@ mod mint;
 mod observe;
 mod outgoing;
 mod own_tokens;
+mod page;
 mod passthrough;
 mod policy_test;
 mod presets;

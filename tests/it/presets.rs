@@ -216,7 +216,7 @@ async fn a_token_that_is_wrong_in_one_thing_is_refused() {
 #[tokio::test]
 async fn the_admin_listener_shows_what_a_preset_stands_for() {
     let issuers = Issuers::start().await;
-    let config = client::get(issuers.world.cambio.admin, "/config").await.json();
+    let config = client::get_by_address(issuers.world.cambio.admin, "/config").await.json();
     for fixture in &issuers.fixtures {
         let (name, shown) = (&fixture.name, &config["issuers"][&fixture.name]);
         assert_eq!(shown["preset"], json!(name));

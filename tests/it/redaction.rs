@@ -55,8 +55,8 @@ async fn nothing_that_cambio_writes_holds_a_secret() {
     assert!(secrets.contains("front-end-secret") && secrets.contains("alice-password"));
 
     let mut written = vec![("audit", world.folder.read("audit.jsonl"))];
-    for path in ["/metrics", "/config"] {
-        written.push((path, client::get(world.cambio.admin, path).await.text()));
+    for path in ["/metrics", "/config", "/page.json"] {
+        written.push((path, client::get_by_address(world.cambio.admin, path).await.text()));
     }
     written.push(("Debug", format!("{:?} {:?}", world.cambio, world.cambio.shared())));
     written.push(("log", log.text()));

@@ -292,7 +292,7 @@ async fn a_translated_token_has_no_refresh_token() {
          scopes: [email], requestedTokens: [access_token, refresh_token] }}\n"
     );
     let world = plan().await.audience("back-end-api", &file).start().await;
-    let shown = client::get(world.cambio.admin, "/config").await.json();
+    let shown = client::get_by_address(world.cambio.admin, "/config").await.json();
     let broken = shown["brokenAudienceFiles"].to_string();
     assert!(broken.contains("refresh_token is not possible with `issuance: translate`"), "{broken}");
     let before = world.audit_so_far();

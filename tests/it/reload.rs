@@ -30,7 +30,7 @@ async fn a_bad_file_keeps_the_last_good_policy() {
 async fn a_bad_file_shows_until_a_good_one_comes() {
     let world = World::start().await;
     let alice = world.alice().await;
-    let shown = async || client::get(world.cambio.admin, "/config").await.json();
+    let shown = async || client::get_by_address(world.cambio.admin, "/config").await.json();
     let good = shown().await;
     assert_eq!(good["last_reload_error"], Value::Null);
     assert!(world.metric("cambio_config_last_reload_successful").await > 0.0);
@@ -86,7 +86,7 @@ async fn links_stay_within_their_folder() {
     world.folder.write("elsewhere", "top: secret-text\n");
     symlink(at("elsewhere"), at("audiences/other.yaml")).unwrap();
     until("a reload", async || (world.reloads().await != before).then_some(())).await;
-    let shown = client::get(world.cambio.admin, "/config").await.json();
+    let shown = client::get_by_address(world.cambio.admin, "/config").await.json();
     let error = shown["last_reload_error"].as_str().unwrap();
     assert!(error.contains("other.yaml: is a link to a file outside of its folder"), "{error}");
     assert!(!shown.to_string().contains("secret-text"), "{shown}");

@@ -136,7 +136,7 @@ async fn a_new_secret_replaces_the_old_one_and_is_shown_nowhere() {
     assert_eq!(outcome(&world, &tokens[1]).await, "allowed");
     world.rewrite("partner.secret", "short").await;
     assert_eq!(outcome(&world, &tokens[1]).await, "allowed", "the last good configuration stays in force");
-    let config = client::get(world.cambio.admin, "/config").await.text();
+    let config = client::get_by_address(world.cambio.admin, "/config").await.text();
     assert!(config.contains("a shared secret"), "{config}");
     for text in [config, world.folder.read("audit.jsonl")] {
         assert!(!text.contains(&new) && !text.contains(SECRET), "{text}");

@@ -197,7 +197,7 @@ async fn a_broken_folder_keeps_the_last_good_keys() {
     let (before, alice) = (states(&world).await, world.alice().await);
     let manifest = world.folder.read("keys/keys.yaml");
     world.rewrite("keys/keys.yaml", &manifest.replace("state: next", "state: active")).await;
-    let shown = client::get(world.cambio.admin, "/config").await.json();
+    let shown = client::get_by_address(world.cambio.admin, "/config").await.json();
     let error = shown["last_reload_error"].as_str().unwrap().to_owned();
     assert!(error.contains("keys.yaml") && error.contains("2 keys are active"), "{error}");
     assert_eq!(states(&world).await, before);

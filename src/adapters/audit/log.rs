@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::last_lines::LastLines;
 use super::line::Line;
 use super::queue::{Outcome, Queue, QueuedLine};
 use super::sink::Sink;
@@ -54,14 +55,17 @@ struct Shared {
     /// Milliseconds from `started` to the beginning of the write that goes on, plus one; zero if none does.
     writing: AtomicU64,
     metrics: Arc<Metrics>,
+    /// Only the writer adds to them: no request waits for whoever reads them.
+    last_lines: Option<Mutex<LastLines>>,
 }
 
 impl AuditLog {
-    /// Opens the output; a file is appended to and made readable for its owner and group only.
+    /// Opens the output; a file is appended to and made readable for its owner and group only. `keeps_lines`: the last lines
+    /// stay in memory, for [`Self::last_lines`].
     ///
     /// # Errors
     /// The file can't be opened, or there can be no thread.
-    pub fn open(output: &AuditOutput, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn open(output: &AuditOutput, keeps_lines: bool, metrics: Arc<Metrics>) -> io::Result<Self> {
         let sink = Sink::open(output)?;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
@@ -69,6 +73,7 @@ impl AuditLog {
             started: Instant::now(),
             writing: AtomicU64::new(0),
             metrics,
+            last_lines: keeps_lines.then(Mutex::default),
         });
         let writer = Arc::clone(&shared);
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(sink))?;
@@ -79,6 +84,12 @@ impl AuditLog {
     pub fn reopen(&self) {
         self.0.queue().reopen = true;
         self.0.wake.notify_one();
+    }
+
+    /// The lines that were written last, the last one first.
+    pub fn last_lines(&self) -> Vec<Arc<str>> {
+        let kept = self.0.last_lines.as_ref();
+        kept.map(|lines| lines.lock().unwrap_or_else(PoisonError::into_inner).newest_first()).unwrap_or_default()
     }
 
     /// Whether the output has taken nothing for a while, so that every exchange would be refused.
@@ -195,6 +206,9 @@ impl Shared {
             if outcome.is_some() {
                 lost += 1;
                 self.metrics.audit_failed();
+            } else if let Some(lines) = &self.last_lines {
+                // Before the answer leaves, so that whoever has the answer can read of the decision.
+                lines.lock().unwrap_or_else(PoisonError::into_inner).add(&entry.text);
             }
             // A caller that has gone needs no word.
             let _ = entry.done.send(outcome);

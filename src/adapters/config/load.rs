@@ -128,8 +128,13 @@ fn main_file(document: &ReadDocument<file::Config>, env: &dyn Environment, repor
     let upstream = platform::upstream(&file.upstream, &at.field("upstream"));
     let listen = platform::listen(&file.listen, &at.field("listen"));
     let admin = platform::admin(&file.admin, &file.listen, &at.field("admin"));
-    if let (Some(listen), Some(admin)) = (&listen, admin) {
-        platform::leads_elsewhere(&file.upstream.url, listen.address, admin, &at.field("upstream").field("url"));
+    if let (Some(listen), Some(admin)) = (&listen, &admin) {
+        platform::leads_elsewhere(
+            &file.upstream.url,
+            listen.address,
+            admin.address,
+            &at.field("upstream").field("url"),
+        );
     }
     let realms = realms::realms(file, &at.field("realms"));
     let observed_until = at.optional("observeUntil", file.observe_until.as_deref(), |day, at| {

@@ -22,6 +22,7 @@ use super::store::Store;
 use crate::adapters::tls::KeyPair;
 use crate::judgement::policy::model::Policy;
 use crate::judgement::policy::observed_until::ObservedUntil;
+use crate::words::secret::Secret;
 
 /// The checked configuration as a whole.
 #[derive(Clone, Debug)]
@@ -30,8 +31,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The listener for callers.
     pub listen: Listen,
-    /// The address of the listener for health, metrics and the loaded configuration.
-    pub admin: SocketAddr,
+    /// The listener for operators.
+    pub admin: AdminListener,
     /// The realms that Cambio governs, by name.
     pub realms: BTreeMap<String, Realm>,
     /// How long realms that are not configured are observed; `None` if Cambio refuses their exchanges.
@@ -71,7 +72,7 @@ impl Config {
         let waiting = [
             ("upstream", self.upstream != running.upstream),
             ("listen", self.listen != listen),
-            ("admin", self.admin != running.admin),
+            ("admin", !self.admin.is_like(&running.admin)),
             ("store", self.store != running.store),
             ("audit", self.audit != running.audit),
             ("log", self.log != running.log),
@@ -79,13 +80,38 @@ impl Config {
         ];
         self.upstream = running.upstream.clone();
         self.listen = listen;
-        self.admin = running.admin;
+        self.admin = running.admin.clone();
         self.store = running.store.clone();
         self.audit = running.audit.clone();
         self.log = running.log.clone();
         self.threads = running.threads;
         self.memory = running.memory;
         waiting.into_iter().filter_map(|(key, waits)| waits.then_some(key)).collect()
+    }
+}
+
+/// The listener for operators: health, metrics, the loaded configuration and the page.
+#[derive(Clone, Debug)]
+pub struct AdminListener {
+    /// IP address and port.
+    pub address: SocketAddr,
+    /// The bearer token of those who read what shows the policy; `None`: they ask over a loopback address.
+    pub token: Option<Secret>,
+}
+
+impl AdminListener {
+    /// Whether anybody can read what shows the policy.
+    pub fn shows_policy(&self) -> bool {
+        let ip = self.address.ip();
+        self.token.is_some() || ip.is_loopback() || ip.is_unspecified()
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let is_same_token = match (&self.token, &other.token) {
+            (Some(token), Some(other)) => token.ct_eq(other),
+            (token, other) => token.is_none() && other.is_none(),
+        };
+        self.address == other.address && is_same_token
     }
 }
 

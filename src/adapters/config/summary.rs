@@ -36,7 +36,7 @@ pub fn summary(config: &Config) -> Value {
         "listen": { "address": config.listen.address.to_string(), "tls": config.listen.tls.is_some(),
             "clientCertificates": config.listen.client_certificates.is_some(),
             "clientCertificateHeader": config.listen.certificate_header.as_ref().map(|header| header.name.as_str()) },
-        "admin": config.admin.to_string(),
+        "admin": config.admin.address.to_string(),
         "store": store,
         "audit": audit,
         "observeUntil": config.observed_until.map(last_day),

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::civil::Date;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 
-use super::counter::{Outcomes, ShadowOutcomes};
+use super::counter::{Counter, Outcomes, ShadowOutcomes};
 use super::labels::{Outcome, ShadowOutcome};
 use super::scrape::{Family, Scrape};
 use crate::adapters::config::settings::audience_files::AudienceVersion;
@@ -23,8 +22,37 @@ pub struct AudienceMetrics {
     exchanges: Vec<IssuanceCounts>,
     /// Observed exchanges.
     shadow: Arc<ShadowOutcomes>,
-    /// When each permission was last used, in seconds since the Unix epoch, in the order of the file.
-    last_used: Box<[AtomicI64]>,
+    /// The use of each permission, in the order of the file.
+    uses: Box<[PermissionCounts]>,
+}
+
+/// What is counted of one permission.
+#[derive(Debug, Default)]
+struct PermissionCounts {
+    /// When it was last used, in seconds since the Unix epoch; 0 if it was not.
+    last: AtomicI64,
+    allowed: Counter,
+}
+
+/// The use of a permission since Cambio started or its file changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PermissionUse {
+    /// When it last allowed an exchange or a refresh.
+    pub last: Option<Timestamp>,
+    /// How many exchanges and refreshes it allowed.
+    pub allowed: u64,
+}
+
+impl PermissionCounts {
+    /// Goes on from another version of the file.
+    fn from(previous: Option<&Self>) -> Self {
+        let new = Self::default();
+        if let Some(previous) = previous {
+            new.last.store(previous.last.load(Ordering::Relaxed), Ordering::Relaxed);
+            new.allowed.add(previous.allowed.count());
+        }
+        new
+    }
 }
 
 /// The exchanges of one issuance, by client.
@@ -77,9 +105,7 @@ impl AudienceMetrics {
         let mut issuances = audience.issuances();
         issuances.insert(audience.issuance);
         // Another file may have another permission in the same place.
-        let last_used = |index: usize| {
-            previous_file.and_then(|previous| previous.last_used.get(index)).map_or(0, |at| at.load(Ordering::Relaxed))
-        };
+        let used = |index: usize| PermissionCounts::from(previous_file.and_then(|previous| previous.uses.get(index)));
         Arc::new(Self {
             file: version.hash.clone(),
             clients: Arc::clone(clients),
@@ -88,7 +114,7 @@ impl AudienceMetrics {
                 .into_iter()
                 .map(|issuance| IssuanceCounts { issuance, counts: counts(issuance) })
                 .collect(),
-            last_used: (0..audience.permissions.len()).map(|index| AtomicI64::new(last_used(index))).collect(),
+            uses: (0..audience.permissions.len()).map(used).collect(),
             audience,
         })
     }
@@ -103,9 +129,18 @@ impl AudienceMetrics {
 
     /// A permission, by its place in the file from 0, allowed an exchange or a refresh.
     pub(super) fn used(&self, permission: usize, now: Timestamp) {
-        if let Some(last) = self.last_used.get(permission) {
-            last.store(now.as_second(), Ordering::Relaxed);
+        if let Some(counts) = self.uses.get(permission) {
+            counts.last.store(now.as_second(), Ordering::Relaxed);
+            counts.allowed.increment();
         }
+    }
+
+    /// The use of a permission, by its place in the file from 0.
+    pub fn use_of(&self, permission: usize) -> Option<PermissionUse> {
+        let counts = self.uses.get(permission)?;
+        let last = counts.last.load(Ordering::Relaxed);
+        let last = Timestamp::from_second(last).ok().filter(|_| last > 0);
+        Some(PermissionUse { last, allowed: counts.allowed.count() })
     }
 
     /// An exchange for the audience was observed.
@@ -135,18 +170,13 @@ impl AudienceMetrics {
                 scrape.sample(Family::Exchanges, [name, client, issuance, outcome.as_str(), realm], count);
             }
         }
-        for (index, (permission, last)) in permissions.iter().zip(&self.last_used).enumerate() {
+        for (index, (permission, counts)) in permissions.iter().zip(&self.uses).enumerate() {
             let place = format!("permissions[{index}]");
-            let last = last.load(Ordering::Relaxed);
+            let last = counts.last.load(Ordering::Relaxed);
             scrape.sample(Family::PermissionLastUsed, [name, &place, realm], last);
-            if let Some(ends) = permission.expires.and_then(end_of) {
+            if let Some(ends) = permission.ends() {
                 scrape.sample(Family::PermissionExpires, [name, owner, &place, realm], ends.as_second());
             }
         }
     }
-}
-
-/// The end of a permission whose last day this is.
-fn end_of(last: Date) -> Option<Timestamp> {
-    TimeZone::UTC.to_timestamp(last.tomorrow().ok()?.at(0, 0, 0, 0)).ok()
 }

@@ -15,6 +15,11 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts more at once.
+    pub(super) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// How many were counted.
     pub(super) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

@@ -138,6 +138,11 @@ impl RealmMetrics {
         found
     }
 
+    /// What is counted of an audience, by its name.
+    pub fn audience(&self, name: &str) -> Option<&AudienceMetrics> {
+        self.audiences.get(name).map(|audience| &**audience)
+    }
+
     /// An exchange ended. It counts once for each of its audiences.
     pub fn exchanged(&self, end: &ExchangeEnd<'_>) {
         let ExchangeEnd { audiences, issuance, client, outcome, reason, took } = *end;

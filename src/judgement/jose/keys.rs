@@ -155,6 +155,11 @@ impl KeySet {
         self.published.with(&own.map(ToString::to_string).collect::<Vec<_>>())
     }
 
+    /// The usable keys.
+    pub fn used(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
     /// Number of usable keys.
     pub fn len(&self) -> usize {
         self.keys.len()

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, civil::Date};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::judgement::expression::Expression;
 use crate::words::oauth::names::Names;
@@ -44,6 +46,13 @@ pub struct Permission {
     pub lifetime: Option<SignedDuration>,
     /// The last day (UTC) on which the permission holds.
     pub expires: Option<Date>,
+}
+
+impl Permission {
+    /// The end of the last day.
+    pub fn ends(&self) -> Option<Timestamp> {
+        TimeZone::UTC.to_timestamp(self.expires?.tomorrow().ok()?.at(0, 0, 0, 0)).ok()
+    }
 }
 
 /// Who may act for the subject of an exchange.

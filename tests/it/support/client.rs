@@ -75,6 +75,11 @@ pub async fn get(address: SocketAddr, path: &str) -> Answer {
     send(address, Request::get(path).body(Bytes::new()).unwrap()).await
 }
 
+/// `GET path` by the listener's address, as operators ask the admin listener.
+pub async fn get_by_address(address: SocketAddr, path: &str) -> Answer {
+    send(address, Request::get(path).header(HOST, address.to_string()).body(Bytes::new()).unwrap()).await
+}
+
 /// `POST path` with a form.
 pub async fn post(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Answer {
     send(address, form_request(path, fields)).await

@@ -180,11 +180,15 @@ pub struct Admin {
     /// IP address and port. The port must differ from the one in `listen.address`.
     #[schemars(extend("format" = "socket-address"))]
     pub address: String,
+    /// A file with a token of 32 bytes or more, in one line. Whoever reads the page, `/config` or `/explain` must then send
+    /// the token as a bearer token. Without a token, they answer only on a loopback address, and only by its name.
+    #[schemars(extend("format" = "file"))]
+    pub token_file: Option<String>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { address: "127.0.0.1:9090".to_owned() }
+        Self { address: "127.0.0.1:9090".to_owned(), token_file: None }
     }
 }
 

@@ -7,14 +7,20 @@ use std::path::PathBuf;
 use http::{HeaderName, Uri};
 use ipnet::IpNet;
 
-use super::files::{Holds, key_pair, named};
+use super::files::{Holds, contents, key_pair, line, named, warn_if_public};
 use super::format::network_of;
 use super::problem::At;
 use super::value::is_plain_and_remote;
 use crate::adapters::config::circle;
 use crate::adapters::config::file::platform as file;
-use crate::adapters::config::settings::{AuditOutput, CertificateHeader, ClientCertificates, Listen, Log, Upstream};
+use crate::adapters::config::settings::{
+    AdminListener, AuditOutput, CertificateHeader, ClientCertificates, Listen, Log, Upstream,
+};
 use crate::adapters::tls::peers::Peers;
+use crate::words::secret::Secret;
+
+/// The least bytes of `admin.tokenFile`'s token: nothing limits guesses.
+const LEAST_TOKEN: usize = 32;
 
 pub(super) fn upstream(file: &file::Upstream, at: &At<'_>) -> Option<Upstream> {
     let url = file.url.parse::<Uri>().ok();
@@ -125,8 +131,9 @@ fn authority(path: &str, at: &At<'_>) -> Option<PathBuf> {
     at.ok(Peers::load(Some(&file))).map(|_| file)
 }
 
-/// The admin listener's address, which must differ from the other listener's.
-pub(super) fn admin(file: &file::Admin, listen: &file::Listen, at: &At<'_>) -> Option<SocketAddr> {
+/// The admin listener, whose address must differ from the other listener's.
+pub(super) fn admin(file: &file::Admin, listen: &file::Listen, at: &At<'_>) -> Option<AdminListener> {
+    let token = at.optional("tokenFile", file.token_file.as_deref(), admin_token);
     let at = at.field("address");
     let admin: SocketAddr = file.address.parse().ok()?;
     let is_same = |listen: SocketAddr| {
@@ -136,10 +143,25 @@ pub(super) fn admin(file: &file::Admin, listen: &file::Listen, at: &At<'_>) -> O
     if listen.address.parse().is_ok_and(is_same) {
         return at.refuse("is the port of listen.address");
     }
-    if !admin.ip().is_loopback() {
+    if !admin.ip().is_loopback() && file.token_file.is_none() {
         at.warning("is reachable from outside this machine, and has no authentication");
     }
-    Some(admin)
+    Some(AdminListener { address: admin, token: token? })
+}
+
+/// The token in the file `path`.
+fn admin_token(path: &str, at: &At<'_>) -> Option<Secret> {
+    let file = at.report.resolve(path);
+    let bytes = contents(&file, path, Holds::Anything, at)?;
+    let shown = at.shown(path);
+    let Some(text) = line(&bytes).filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic())) else {
+        return at.refuse(format!("the file {shown} must hold the token in one line, without spaces"));
+    };
+    if text.len() < LEAST_TOKEN {
+        return at.refuse(format!("the token in {shown} is shorter than {LEAST_TOKEN} bytes: write a random one"));
+    }
+    warn_if_public(&file, &format!("the token {shown}"), at);
+    Some(Secret::new(text))
 }
 
 /// The upstream must be another server than Cambio.

@@ -76,7 +76,7 @@ impl World {
         let upstream = UpstreamClient::new(&config.upstream).unwrap();
         let store = MarkStore::new(&config.store, clock.clone(), Arc::clone(&metrics)).unwrap();
         let output = AuditOutput::File { path: folder.0.join("audit.jsonl"), fsync: false };
-        let audit = AuditLog::open(&output, Arc::clone(&metrics)).unwrap();
+        let audit = AuditLog::open(&output, false, Arc::clone(&metrics)).unwrap();
         let proxies = Arc::new(ListedProxies::of(&config.listen));
         let state = Generation::new(config, None, &clock, upstream.via()).unwrap();
         let systems = Systems { upstream, store, audit };

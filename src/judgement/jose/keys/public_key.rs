@@ -56,6 +56,11 @@ pub(super) enum LeadingZeros {
 }
 
 impl PublicKey {
+    /// The key's `kid`.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
     pub(in crate::judgement) fn fits(&self, algorithm: Algorithm) -> bool {
         self.verifier(algorithm).is_some()
     }
@@ -70,7 +75,8 @@ impl PublicKey {
         self.issuers.as_ref().is_none_or(|issuers| issuers.iter().any(names))
     }
 
-    pub(super) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+    /// What the key verifies.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.verifiers.iter().map(|(algorithm, _)| *algorithm)
     }
 

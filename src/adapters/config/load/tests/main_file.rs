@@ -1,6 +1,6 @@
 //! Everything in `cambio.yaml` but its realms and issuers.
 
-use super::{Row, SUBJECTS, assert_main_rows};
+use super::{AUDIENCE, Folder, MAIN, Row, SUBJECTS, assert_main_rows};
 
 const URL: &str = "'http://127.0.0.1:8180'";
 const LISTEN: &str = "'127.0.0.1:8080' }";
@@ -196,4 +196,34 @@ const ROWS: &[Row] = &[
 #[test]
 fn every_slip_in_cambio_yaml_is_named_at_its_place() {
     assert_main_rows(ROWS);
+}
+
+#[test]
+fn the_token_of_the_admin_listener_is_one_long_line() {
+    const KEY: &str = "admin: { tokenFile: 'token' }\nrealms:";
+    let long = "0123456789abcdef".repeat(2);
+    for (name, token, problem) in [
+        ("good", Some(format!("{long}\n")), ""),
+        ("missing", None, "can't be read"),
+        ("short", Some(long[1..].to_owned()), "is shorter than 32 bytes: write a random one"),
+        ("empty", Some(String::new()), "must hold the token in one line"),
+        ("two lines", Some(format!("{long}\n{long}\n")), "must hold the token in one line"),
+        ("spaces", Some(format!("{long} {long}")), "without spaces"),
+    ] {
+        let folder = Folder::new();
+        folder.write("cambio.yaml", MAIN.replacen("realms:", KEY, 1)).write("audiences/a.yaml", AUDIENCE);
+        if let Some(token) = token {
+            folder.write("token", token);
+        }
+        let problems = folder.problems();
+        assert_eq!(problems.is_empty(), problem.is_empty(), "{name}: {problems:?}");
+        assert!(
+            problems.iter().all(|one| one.starts_with("cambio.yaml:3:21: admin.tokenFile: ")),
+            "{name}: {problems:?}"
+        );
+        assert!(
+            problems.iter().all(|one| one.contains(problem) && !one.contains("0123456789")),
+            "{name}: {problems:?}"
+        );
+    }
 }
