@@ -53,6 +53,7 @@ mod metrics;
 mod mint;
 mod outgoing;
 mod own_tokens;
+mod owners;
 mod passthrough;
 mod policy_test;
 mod presets;
