@@ -33,7 +33,6 @@ With FILE, no other file is read but that of --config, and no secret is needed:
 Exit status: 0 no problem, 1 problems, or the identity provider can't be asked.";
 
 /// The arguments of `cambio check`.
-#[expect(clippy::doc_markdown, reason = "a help text shows no Markdown")]
 #[derive(Debug, Parser)]
 #[command(after_help = AFTER_HELP)]
 pub struct CheckArguments {

@@ -12,6 +12,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &["--config"]),
     ("check", &["--config", "--online", "--output"]),
     ("diff", &["--output"]),
+    ("replay", &["--config", "--at", "--output"]),
     ("schema", &["--markdown"]),
     ("verify", &["--config", "--issuer", "--client", "--jwks", "--iss", "--aud", "--alg", "--jws", "--at", "--claims"]),
     ("conformance", &[

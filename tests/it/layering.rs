@@ -93,6 +93,7 @@ const ORDER: &[&str] = &[
     "tools::verify",
     "tools::explain",
     "tools::policy_test",
+    "tools::replay",
     "tools::conformance",
     "tools::migrate",
     "tools::demo",

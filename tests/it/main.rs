@@ -68,6 +68,7 @@ mod refresh_reuse;
 mod refresh_sessions;
 mod refresh_tokens;
 mod reload;
+mod replay;
 mod sender_constrained;
 mod session_end;
 mod shared_secrets;

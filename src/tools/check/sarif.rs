@@ -36,7 +36,7 @@ const RULES: [Rule; 4] = [
 
 /// A log with one run.
 pub(super) fn sarif(findings: &Findings) -> Value {
-    let problems = findings.problems.iter().map(|one| result(one, if one.line == 0 { 0 } else { 1 }));
+    let problems = findings.problems.iter().map(|one| result(one, usize::from(one.line > 0)));
     let warnings = findings.warnings.iter().map(|one| result(one, if one.key.ends_with(".expires") { 3 } else { 2 }));
     let results: Vec<_> = problems.chain(warnings).flatten().collect();
     let note = |text: &String| json!({ "level": "note", "message": { "text": printable(text) } });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
+use crate::adapters::config::Config;
 use crate::adapters::config::load::Environment;
 use crate::adapters::config::load::review::deciding;
 use crate::adapters::net::via::Via;
@@ -34,6 +35,14 @@ impl Gate {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             CommandFailure(format!("the configuration can't be loaded:\n{}", lines.join("\n")))
         })?;
+        Self::of(config)
+    }
+
+    /// The gate of a loaded configuration.
+    ///
+    /// # Errors
+    /// A key source can't be set up.
+    pub fn of(config: Config) -> Result<Self, CommandFailure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
         let generation = {
             let _entered = runtime.enter();
