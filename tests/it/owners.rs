@@ -196,3 +196,48 @@ fn is_sarif(log: &Value) {
         }
     }
 }
+
+/// Every line of docs/pull-requests.md that begins with `cambio` is run, in two checkouts without the platform's secrets.
+#[test]
+fn the_recipe_for_reviews_runs() {
+    const PAGE: &str = include_str!("../../docs/pull-requests.md");
+    let folder = Folder::new();
+    let orders = ORDERS.replace(", expires: 2020-01-31", "").replace("claims.level > 1", "claims.level == 2");
+    let test = "\
+audience: orders
+tests:
+- { name: a, request: { client: shop, scope: email }, expect: { allowed: true } }
+- { name: b, request: { client: anybody }, expect: { allowed: true } }
+- name: c
+  request: { client: gateway, claims: { iss: 'https://login.partner.example', aud: cambio, level: 2 } }
+  expect: { allowed: true }
+- name: d
+  request: { client: gateway, claims: { iss: 'https://login.partner.example', aud: cambio, level: 1 } }
+  expect: { allowed: false }
+";
+    for (checkout, orders) in [("base", ORDERS), ("new", orders.as_str())] {
+        std::fs::create_dir_all(folder.path(&format!("{checkout}/audiences"))).unwrap();
+        for (name, text) in [
+            ("cambio.yaml", MAIN),
+            ("audiences/orders.yaml", orders),
+            ("audiences/orders.test.yaml", test),
+            ("audit.json", ""),
+        ] {
+            std::fs::write(folder.path(&format!("{checkout}/{name}")), text).unwrap();
+        }
+    }
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_cambio"));
+    let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+    let lines = PAGE.lines().map(|line| line.trim().trim_start_matches("- "));
+    let commands: Vec<_> = lines.filter(|line| line.starts_with("cambio ")).collect();
+    assert!(commands.len() >= 12, "{commands:#?}");
+    for line in commands {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).current_dir(folder.path("new")).stdin(Stdio::null()).env_clear().env("PATH", &path);
+        let output = command.output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}: {said}");
+    }
+    let log: Value = serde_json::from_str(&folder.read("new/cambio.sarif")).unwrap();
+    is_sarif(&log);
+}
