@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::tools::{
-    check, config_file, conformance, demo, diff, explain, keys, learn, migrate, policy_test, secrets, texts, verify,
+    check, config_file, conformance, demo, diff, explain, keys, learn, migrate, policy_test, replay, secrets, texts,
+    verify,
 };
 
 /// Runs the command that the arguments name. The first argument is the name of the program.
@@ -26,7 +27,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 const EXIT_STATUS: &str = "\
 Exit status: 0 success, 1 failure, 2 wrong arguments.
 verify, conformance, explain and test print a verdict: 0 good, 1 bad, 2 no verdict.
-diff: 0 no difference, 1 differences, 2 trouble.";
+diff and replay: 0 no difference, 1 differences, 2 trouble.";
 
 /// Cambio stands in front of your identity provider and governs token exchange
 #[derive(Debug, Parser)]
@@ -54,6 +55,9 @@ enum Command {
     /// Say which client gains or loses what between two configurations
     #[command(args_override_self = true)]
     Diff(diff::DiffArguments),
+    /// Say which decisions of an audit log a changed configuration would decide otherwise
+    #[command(args_override_self = true)]
+    Replay(replay::ReplayArguments),
     /// Print the JSON Schema of a file, or the reference of the configuration
     #[command(args_override_self = true)]
     Schema(texts::SchemaArguments),
@@ -87,9 +91,12 @@ enum Command {
 fn execute(command: Command) -> ExitCode {
     let status_of_failure = match command {
         // Their status 1 is a verdict.
-        Command::Verify(_) | Command::Conformance(_) | Command::Explain(_) | Command::Test(_) | Command::Diff(_) => {
-            ExitCode::from(2)
-        }
+        Command::Verify(_)
+        | Command::Conformance(_)
+        | Command::Explain(_)
+        | Command::Test(_)
+        | Command::Diff(_)
+        | Command::Replay(_) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     };
     let result = match command {
@@ -98,6 +105,7 @@ fn execute(command: Command) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => policy_test::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Schema(arguments) => texts::schema(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Conformance(arguments) => conformance::command::run(&arguments),

@@ -75,6 +75,7 @@ pub mod tools {
     pub mod migrate;
     pub mod policy_test;
     pub mod private_file;
+    pub mod replay;
     pub mod secrets;
     pub mod texts;
     pub mod verify;

@@ -1,15 +1,20 @@
 //! `cambio check`: reads the configuration as `serve` would, and prints every problem, or what is loaded.
 
+mod files;
+mod findings;
 mod online;
+mod sarif;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
+use self::files::FilesReport;
+use self::findings::{Findings, FindingsForm, count, ended_permissions, print_problems};
 pub use self::online::{misplaced_endpoints, unknown_clients};
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
@@ -22,31 +27,116 @@ use crate::tools::config_file::ConfigFileArguments;
 use crate::tools::failure::CommandFailure;
 use crate::words::clock::Clock;
 
+const AFTER_HELP: &str = "\
+With FILE, no other file is read but that of --config, and no secret is needed:
+  cambio check audiences/orders.yaml
+  cambio check --config cambio.yaml audiences/orders.yaml
+Exit status: 0 no problem, 1 problems, or the identity provider can't be asked.";
+
 /// The arguments of `cambio check`.
 #[derive(Debug, Parser)]
+#[command(after_help = AFTER_HELP)]
 pub struct CheckArguments {
     #[command(flatten)]
     config: ConfigFileArguments,
+    /// Audience files to check alone, or, with --config, against that cambio.yaml
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// Also ask the identity provider, and warn of unknown clients and of misplaced endpoints
-    #[arg(long)]
+    #[arg(long, conflicts_with = "files")]
     online: bool,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: FindingsForm,
 }
 
 /// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems, or a directory could
 /// not be asked.
 pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CommandFailure> {
-    let path = arguments.config.path(&ProcessEnvironment)?;
     let today = Offset::UTC.to_datetime(Clock::System.now()).date();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let Some(config) = good(&path, &ProcessEnvironment, &mut err).map_err(CommandFailure::of)? else {
-        return Ok(ExitCode::FAILURE);
+    let good = run_with(arguments, &ProcessEnvironment, today, &mut Streams { out: &mut out, err: &mut err })?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Standard output and standard error.
+struct Streams<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+}
+
+fn run_with(
+    arguments: &CheckArguments,
+    env: &dyn Environment,
+    today: Date,
+    streams: &mut Streams<'_>,
+) -> Result<bool, CommandFailure> {
+    let Streams { out, err } = streams;
+    if !arguments.files.is_empty() {
+        let report = FilesReport::of(&arguments.files, arguments.config.named(), env, today);
+        if arguments.output == FindingsForm::Text {
+            report.write(*out, *err).map_err(CommandFailure::of)?;
+        }
+        return finish(&report.findings, arguments.output, *out);
+    }
+    let path = arguments.config.path(env)?;
+    if arguments.output != FindingsForm::Text {
+        let findings = findings(&path, env, arguments.online, today)?;
+        return finish(&findings, arguments.output, *out);
+    }
+    let Some(config) = good(&path, env, *err).map_err(CommandFailure::of)? else {
+        return Ok(false);
     };
-    let mut found = if arguments.online { online::ask(&config)? } else { Vec::new() };
-    found.extend(descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections));
-    summary(&config, today, &found, &mut out).map_err(CommandFailure::of)?;
+    let found = further(&config, arguments.online)?;
+    summary(&config, today, &found, *out).map_err(CommandFailure::of)?;
     // The process ends. Freeing a large policy takes long, and nobody gains.
     std::mem::forget(config);
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
+}
+
+/// Prints the findings unless the form is text, and says whether there is no problem.
+fn finish(findings: &Findings, form: FindingsForm, out: &mut dyn Write) -> Result<bool, CommandFailure> {
+    let document = match form {
+        FindingsForm::Text => None,
+        FindingsForm::Json => Some(findings.json()),
+        FindingsForm::Sarif => Some(sarif::sarif(findings)),
+    };
+    if let Some(document) = document {
+        writeln!(out, "{document:#}").map_err(CommandFailure::of)?;
+    }
+    Ok(findings.problems.is_empty())
+}
+
+/// What is found in all files of a configuration.
+fn findings(path: &Path, env: &dyn Environment, online: bool, today: Date) -> Result<Findings, CommandFailure> {
+    let config = match load(path, env) {
+        Ok(config) => config,
+        Err(problems) => return Ok(Findings { problems, ..Findings::default() }),
+    };
+    let problems = config.audience_files.problems();
+    let notes = if problems.is_empty() { further(&config, online)? } else { Vec::new() };
+    let mut warnings = [config.warnings.as_slice(), &ended(&config, today)].concat();
+    warnings.sort();
+    std::mem::forget(config);
+    Ok(Findings { problems, warnings, notes })
+}
+
+/// What no file says.
+fn further(config: &Config, online: bool) -> Result<Vec<String>, CommandFailure> {
+    let mut found = if online { online::ask(config)? } else { Vec::new() };
+    found.extend(descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections));
+    Ok(found)
+}
+
+/// The permissions that ended before `today` (UTC).
+fn ended(config: &Config, today: Date) -> Vec<Problem> {
+    let files = config.audience_files.in_force.iter();
+    files
+        .flat_map(|(path, version)| {
+            let permissions = version.audience.permissions.iter();
+            ended_permissions(path, &version.bytes, permissions.map(|one| one.expires), today)
+        })
+        .collect()
 }
 
 /// Checks the configuration file `path` and its audience files. Prints problems to `err`, one per line as
@@ -91,14 +181,6 @@ fn good(path: &Path, env: &dyn Environment, err: &mut dyn Write) -> io::Result<O
     Ok(None)
 }
 
-fn print_problems(problems: &[Problem], err: &mut dyn Write) -> io::Result<()> {
-    for problem in problems {
-        writeln!(err, "{problem}")?;
-    }
-    let files: std::collections::BTreeSet<_> = problems.iter().map(|problem| &problem.file).collect();
-    writeln!(err, "{} in {}", count(problems.len(), "problem"), count(files.len(), "file"))
-}
-
 fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "upstream {}://{}", config.upstream.scheme, config.upstream.authority)?;
     writeln!(out, "listen   {}, admin {}", config.listen.address, config.admin.address)?;
@@ -128,31 +210,15 @@ fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) 
     }
     let realms = config.policy.realms.iter();
     let audiences: Vec<_> = realms.flat_map(|(realm, all)| all.values().map(move |one| (realm, one))).collect();
-    let mut warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
-    let of_realms =
-        config.realms.values().map(|realm| (format!("realms.{}.observeUntil", realm.name), realm.observed_until));
-    let of_audiences =
-        audiences.iter().map(|(_, one)| (format!("audience {}: observeUntil", one.name), one.observed_until));
-    let observed =
-        std::iter::once(("observeUntil".to_owned(), config.observed_until)).chain(of_realms).chain(of_audiences);
-    for (place, until) in observed {
-        if let Some(last) = until.map(ObservedUntil::last).filter(|last| *last < today) {
-            warnings.push(format!("{place} ended with {last}: nothing is observed any more; remove the line"));
-        }
-    }
+    let warnings = config.warnings.iter().cloned().chain(ended(config, today)).map(|warning| warning.to_string());
+    let warnings = warnings.chain(ended_observing(config, today));
     for (realm, audience) in audiences.iter().copied() {
         let (permissions, owner) = (count(audience.permissions.len(), "permission"), &audience.owner);
         let ways: Vec<_> = audience.issuances().iter().map(|one| one.as_str()).collect();
         let issuance = ways.join(" and ");
         writeln!(out, "audience {} in {realm}: owner {owner}, {permissions}, {issuance}", audience.name)?;
-        for (index, permission) in audience.permissions.iter().enumerate() {
-            // The last day is over.
-            if let Some(last) = permission.expires.filter(|last| *last < today) {
-                warnings.push(format!("audience {}: permissions[{index}] ended with {last}", audience.name));
-            }
-        }
     }
-    for warning in warnings.iter().chain(found) {
+    for warning in warnings.chain(found.iter().cloned()) {
         writeln!(out, "warning  {warning}")?;
     }
     writeln!(
@@ -166,8 +232,16 @@ fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) 
     )
 }
 
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+/// A warning for everything whose last day of observing (UTC) was before `today`.
+fn ended_observing(config: &Config, today: Date) -> impl Iterator<Item = String> {
+    let realms = config.realms.values().map(|one| (format!("realms.{}.observeUntil", one.name), one.observed_until));
+    let audiences = config.policy.realms.values().flat_map(|realm| realm.values());
+    let audiences = audiences.map(|one| (format!("audience {}: observeUntil", one.name), one.observed_until));
+    let all = std::iter::once(("observeUntil".to_owned(), config.observed_until)).chain(realms).chain(audiences);
+    all.filter_map(move |(place, until)| {
+        let last = until.map(ObservedUntil::last).filter(|last| *last < today)?;
+        Some(format!("{place} ended with {last}: nothing is observed any more; remove the line"))
+    })
 }
 
 #[cfg(test)]
@@ -206,7 +280,10 @@ permissions: [{ clients: [front-end-app], expires: 2027-06-30 }]
         assert!(!out.contains("ended with"), "{out}");
         let (_, out, _) = checked(&path, Date::constant(2030, 1, 1));
         std::fs::remove_dir_all(&folder).unwrap();
-        assert!(out.contains("warning  audience back-end-api: permissions[0] ended with 2027-06-30"), "{out}");
+        assert!(
+            out.contains("back-end-api.yaml:4:52: permissions[0].expires: the permission ended with 2027-06-30"),
+            "{out}"
+        );
     }
 
     #[test]

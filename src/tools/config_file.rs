@@ -1,6 +1,6 @@
 //! `--config`: where the configuration is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -17,6 +17,11 @@ pub struct ConfigFileArguments {
 }
 
 impl ConfigFileArguments {
+    /// `--config FILE`, if it was written.
+    pub fn named(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`, if it is there.
     pub fn path(&self, environment: &dyn Environment) -> Result<PathBuf, CommandFailure> {
         let named = self.config.clone().or_else(|| environment.var("CAMBIO_CONFIG").map(PathBuf::from));

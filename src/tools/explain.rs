@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub use self::gate::Gate;
+pub(in crate::tools) use self::line::AuditLine;
 use self::pasted::Pasted;
 use crate::adapters::config::load::{Environment, ProcessEnvironment};
 use crate::edge::explain::explanation::Explanation;

@@ -10,8 +10,9 @@ use crate::support::files::Folder;
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &["--config"]),
-    ("check", &["--config", "--online"]),
+    ("check", &["--config", "--online", "--output"]),
     ("diff", &["--output"]),
+    ("replay", &["--config", "--at", "--output"]),
     ("schema", &["--markdown"]),
     ("verify", &["--config", "--issuer", "--client", "--jwks", "--iss", "--aud", "--alg", "--jws", "--at", "--claims"]),
     ("conformance", &[

@@ -95,6 +95,7 @@ const ORDER: &[&str] = &[
     "tools::verify",
     "tools::explain",
     "tools::policy_test",
+    "tools::replay",
     "tools::conformance",
     "tools::learn",
     "tools::migrate",

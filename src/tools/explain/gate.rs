@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use crate::adapters::config::load::{Environment, load};
+use crate::adapters::config::Config;
+use crate::adapters::config::load::Environment;
+use crate::adapters::config::load::review::deciding;
 use crate::adapters::net::via::Via;
 use crate::edge::explain::explain;
 use crate::edge::explain::explanation::Explanation;
@@ -23,16 +25,24 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Loads a configuration as `serve` does.
+    /// Loads a configuration as `serve` does. Files and variables with secrets may be missing, because no decision looks at them.
     ///
     /// # Errors
-    /// `cambio.yaml` has a problem, or something that it names can't be read. A broken audience file is no error: the gate
+    /// `cambio.yaml` has a problem, or a variable that decides is not set. A broken audience file is no error: the gate
     /// refuses exchanges for its audience.
     pub fn load(path: &Path, environment: &dyn Environment) -> Result<Self, CommandFailure> {
-        let config = load(path, environment).map_err(|problems| {
+        let config = deciding(path, environment).map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             CommandFailure(format!("the configuration can't be loaded:\n{}", lines.join("\n")))
         })?;
+        Self::of(config)
+    }
+
+    /// The gate of a loaded configuration.
+    ///
+    /// # Errors
+    /// A key source can't be set up.
+    pub fn of(config: Config) -> Result<Self, CommandFailure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandFailure::of)?;
         let generation = {
             let _entered = runtime.enter();

@@ -5,32 +5,40 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::edge::explain::question::ExplainQuestion;
 use crate::tools::failure::CommandFailure;
 use crate::words::refusal::Reason;
 
-/// What a line says about its request.
+/// What a line says about its request: the fields of docs/audit-log.md that a decision can be asked again with.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct AuditLine {
+pub(in crate::tools) struct AuditLine {
+    pub(in crate::tools) event: String,
     id: String,
-    time: String,
-    outcome: String,
-    reason: Option<String>,
+    pub(in crate::tools) time: String,
+    pub(in crate::tools) outcome: String,
+    pub(in crate::tools) reason: Option<String>,
     detail: Option<String>,
-    realm: Option<String>,
-    client: Option<String>,
+    pub(in crate::tools) realm: Option<String>,
+    pub(in crate::tools) door: Option<String>,
+    pub(in crate::tools) client: Option<String>,
     subject: Option<String>,
-    subject_issuer: Option<String>,
-    subject_token_type: Option<String>,
-    requested_token_type: Option<String>,
-    audience: Vec<String>,
-    resource: Vec<String>,
-    scope_requested: Option<String>,
-    permissions: Vec<String>,
+    pub(in crate::tools) subject_issuer: Option<String>,
+    pub(in crate::tools) subject_token_type: Option<String>,
+    pub(in crate::tools) requested_token_type: Option<String>,
+    pub(in crate::tools) audience: Vec<String>,
+    pub(in crate::tools) resource: Vec<String>,
+    pub(in crate::tools) scope_requested: Option<String>,
+    pub(in crate::tools) permissions: Vec<String>,
+    pub(in crate::tools) issuance: Option<String>,
     policy_hash: Option<String>,
-    actor: Option<String>,
+    pub(in crate::tools) actor: Option<String>,
+    pub(in crate::tools) actor_token_type: Option<String>,
+    pub(in crate::tools) actors: Vec<String>,
+    pub(in crate::tools) impersonation: Option<IgnoredAny>,
+    pub(in crate::tools) scope_granted: Option<String>,
 }
 
 /// The last line with this id.
@@ -54,7 +62,7 @@ pub(super) fn find(log: &Path, id: &str) -> Result<AuditLine, CommandFailure> {
 
 impl AuditLine {
     /// Adds what the line says to a question.
-    pub(super) fn ask(self, question: &mut ExplainQuestion) {
+    pub(in crate::tools) fn ask(self, question: &mut ExplainQuestion) {
         (question.realm, question.client, question.scope) = (self.realm, self.client, self.scope_requested);
         (question.audience, question.resource) = (self.audience, self.resource);
         (question.subject_token_type, question.requested_token_type) =

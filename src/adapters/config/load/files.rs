@@ -192,7 +192,7 @@ pub(super) fn test_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 /// Whether the name is that of a file of tests, which is no audience file.
-fn is_test_file(path: &Path) -> bool {
+pub(super) fn is_test_file(path: &Path) -> bool {
     let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or_default();
     name.ends_with(b".test.yaml") || name.ends_with(b".test.yml")
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 pub use self::before::Before;
 use self::read::read_all;
+pub(super) use self::version::distinct;
 use self::version::{AudienceFile, Ground, Version, VersionReader};
 use super::audience::Main;
 use super::document::ReadDocument;

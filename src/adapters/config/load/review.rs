@@ -1,23 +1,27 @@
 //! Reads the files for a reviewer, who has the text of the configuration and not the platform's secrets.
 //!
 //! The files are read and checked by the code that `serve` starts with. A file or an environment variable that is not there
-//! is no problem here; what needs its contents is left out, and [`Review::absent`] names it. No audience file refers to such
-//! contents. Everything else is checked as at a start.
+//! is no problem here: [`Review::absent`] names it, and a stand-in takes its place. No decision looks at such contents.
+//! Everything else is checked as at a start.
+
+pub mod files;
+mod platform;
+mod stand_in;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::document;
+use self::platform::ReadPlatform;
 use super::environment::Environment;
 use super::policy::{Before, MainFile, ReadPolicy, policy};
-use super::problem::ProblemList;
-use super::tree::{self, Node};
+use super::tree::{self, Location, Node};
+use super::written;
 pub use super::written::{Setting, SettingPath};
-use super::{main_file, written};
 use crate::adapters::config::file;
 use crate::adapters::config::problem::Problem;
 use crate::adapters::config::schema;
 use crate::adapters::config::settings::audience_files::AudienceFiles;
+use crate::adapters::config::settings::{Config, Sources};
 use crate::judgement::policy::model::Policy;
 
 /// What the files say.
@@ -34,6 +38,8 @@ pub struct Review {
     pub base: PathBuf,
     /// Files and variables that are not there.
     pub absent: Vec<Problem>,
+    /// Everything else, without the audience files. A stand-in is in the place of each secret that is not there.
+    config: Option<Config>,
 }
 
 /// Reads `path` and the audience files that belong to it.
@@ -41,31 +47,49 @@ pub struct Review {
 /// # Errors
 /// Every problem of every file, those of audience files included: half a configuration can't be reviewed.
 pub fn review(path: &Path, env: &dyn Environment) -> Result<Review, Vec<Problem>> {
-    let base = path.parent().map(Path::to_owned).unwrap_or_default();
-    let report = ProblemList::forgiving(&base);
-    report.open(path);
-    let schema = schema::config();
-    let Ok(document) = document::read::<file::Config>(path, &schema, Some(env), &report) else {
-        // A value that the type needs may be one that is not there.
-        return Err(sorted([report.problems.into_inner(), report.absent.into_inner()].concat()));
-    };
-    let main = main_file(&document, env, &report);
-    let before = Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new(), look: None, serving: false };
-    let main_file = MainFile { path, document: Some(&document), config: main.as_ref() };
-    let folder = report.resolve(&document.file.audiences);
-    let ReadPolicy { policy, files: audience_files } = policy(&folder, main_file, before, &report);
-    let mut problems = report.problems.into_inner();
-    problems.extend(audience_files.problems());
-    let absent = sorted(report.absent.into_inner());
-    // Every check that fails names a problem.
-    if problems.is_empty() && main.is_none() && absent.is_empty() {
-        problems.push(Problem::of_file(path, "not valid"));
+    let (review, problems) = ReadPlatform::of(path, env).map_err(sorted)?.with_audiences();
+    let problems = sorted([problems, review.audience_files.problems()].concat());
+    if problems.is_empty() { Ok(review) } else { Err(problems) }
+}
+
+/// The configuration `path`, for whoever decides with it and serves nobody. A broken audience file is no error, as at a start.
+///
+/// # Errors
+/// Every problem, if one of them is not an audience file's, or every variable that decides and is not set.
+pub fn deciding(path: &Path, env: &dyn Environment) -> Result<Config, Vec<Problem>> {
+    ReadPlatform::of(path, env).map_err(sorted)?.deciding()
+}
+
+impl ReadPlatform {
+    /// Reads the audience files, too. Returns the problems of `cambio.yaml`.
+    fn with_audiences(self) -> (Review, Vec<Problem>) {
+        let Self { path, document, config, report } = self;
+        let before =
+            Before { files: &AudienceFiles::default(), unsettled: &BTreeSet::new(), look: None, serving: false };
+        let main_file = MainFile { path: &path, document: Some(&document), config: config.as_ref() };
+        let folder = report.resolve(&document.file.audiences);
+        let ReadPolicy { policy, files: audience_files } = policy(&folder, main_file, before, &report);
+        let mut problems = report.problems.into_inner();
+        let absent = sorted(report.absent.into_inner());
+        // Every check that fails names a problem.
+        if problems.is_empty() && config.is_none() && absent.is_empty() && audience_files.broken.is_empty() {
+            problems.push(Problem::of_file(&path, "not valid"));
+        }
+        let settings = written::settings(&document.tree, &schema::config());
+        let sources = Sources { audiences: Some(folder), ..Sources::default() };
+        let config = config.map(|config| Config { sources, ..config });
+        let (file, base) = (document.file, report.base);
+        (Review { file, settings, policy, audience_files, base, absent, config }, problems)
     }
-    if !problems.is_empty() {
-        return Err(sorted(problems));
+
+    fn deciding(self) -> Result<Config, Vec<Problem>> {
+        let (review, problems) = self.with_audiences();
+        let Review { policy, audience_files, absent, config, .. } = review;
+        if !problems.is_empty() {
+            return Err(sorted([problems, audience_files.problems()].concat()));
+        }
+        config.map(|config| Config { policy, audience_files, ..config }).ok_or(absent)
     }
-    let settings = written::settings(&document.tree, &schema);
-    Ok(Review { file: document.file, settings, policy, audience_files, base, absent })
 }
 
 fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
@@ -86,6 +110,16 @@ impl Places {
     /// The line of the value under a key such as `permissions[2]` or `roles.map[0]`, or of the nearest mapping or list above
     /// the value.
     pub fn line(&self, key: &str) -> Option<u64> {
+        self.location(key).map(|place| place.line)
+    }
+
+    /// A message about the value under a key.
+    pub fn problem(&self, file: &Path, key: &str, message: String) -> Problem {
+        let Location { line, column } = self.location(key).unwrap_or_default();
+        Problem { file: file.to_owned(), line, column, key: key.to_owned(), message }
+    }
+
+    fn location(&self, key: &str) -> Option<Location> {
         let mut node = self.0.as_ref()?;
         for step in key.split(['.', '[']) {
             let below = match step.strip_suffix(']') {
@@ -95,6 +129,6 @@ impl Places {
             let Some(below) = below else { break };
             node = below;
         }
-        Some(node.place.line)
+        Some(node.place)
     }
 }

@@ -22,7 +22,8 @@ struct End {
 /// What ends, the earliest first. What ended long ago is left out. `certificates`: their keys in the configuration, and
 /// when they expire.
 pub(super) fn ends(generation: &Generation, certificates: Vec<(String, Timestamp)>, now: Timestamp) -> Value {
-    let mut all: Vec<End> = permissions(generation).chain(signing_keys(generation)).chain(observing(generation)).collect();
+    let mut all: Vec<End> =
+        permissions(generation).chain(signing_keys(generation)).chain(observing(generation)).collect();
     all.extend(certificates.into_iter().map(|(key, at)| {
         let what = json!({ "kind": "certificate", "name": key, "owner": "platform" });
         End { at, what }
@@ -57,12 +58,14 @@ fn permissions(generation: &Generation) -> impl Iterator<Item = End> {
 
 /// The days on which observing ends.
 fn observing(generation: &Generation) -> impl Iterator<Item = End> {
-    let end = |name: &str, owner: &str, until: ObservedUntil| {
-        End { at: until.end(), what: json!({ "kind": "observing", "name": name, "owner": owner }) }
+    let end = |name: &str, owner: &str, until: ObservedUntil| End {
+        at: until.end(),
+        what: json!({ "kind": "observing", "name": name, "owner": owner }),
     };
     let config = &generation.config;
     let others = config.observed_until.map(|until| end("realms that are not configured", "platform", until));
-    let realms = config.realms.values().filter_map(move |realm| Some(end(&realm.name, "platform", realm.observed_until?)));
+    let realms =
+        config.realms.values().filter_map(move |realm| Some(end(&realm.name, "platform", realm.observed_until?)));
     let audiences = config.policy.realms.values().flat_map(|realm| realm.values());
     let audiences = audiences.filter_map(move |one| Some(end(&one.name, &one.owner, one.observed_until?)));
     others.into_iter().chain(realms).chain(audiences)

@@ -363,7 +363,8 @@ fn text_of(node: &Node) -> Option<String> {
     }
 }
 
-fn distinct(resources: &[String], at: &At<'_>) {
+/// Reports resources that are listed twice.
+pub(in crate::adapters::config::load) fn distinct(resources: &[String], at: &At<'_>) {
     let mut seen = BTreeSet::new();
     for (at, resource) in at.items(resources) {
         if !seen.insert(resource) {
