@@ -98,6 +98,7 @@ fn policy() -> Policy {
             ..TokenRules::default()
         },
         issuance: Issuance::Reissue,
+        observed_until: None,
     };
     let audiences = (0..AUDIENCES).map(audience).collect();
     Policy { realms: BTreeMap::from([("corp".to_owned(), audiences)]), ..Policy::default() }

@@ -85,7 +85,9 @@ fn read(log: &Path, lessons: &mut Lessons) -> Result<(), CommandFailure> {
     if start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         let events: Vec<serde_json::Value> = serde_json::from_reader(reader)
             .map_err(|error| CommandFailure(format!("{}: is no JSON array of events: {error}", log.display())))?;
-        events.into_iter().for_each(|event| lessons.learn(SeenExchange::of(event)));
+        for event in events {
+            lessons.learn(SeenExchange::of(event));
+        }
         return Ok(());
     }
     let mut line = Vec::new();

@@ -164,7 +164,9 @@ impl RealmMetrics {
 
     /// A request was observed. It counts once for each of its audiences.
     pub fn shadowed(&self, audiences: &[Arc<AudienceMetrics>], outcome: ShadowOutcome, reason: Option<Reason>) {
-        audiences.iter().for_each(|audience| audience.shadowed(outcome));
+        for audience in audiences {
+            audience.shadowed(outcome);
+        }
         if audiences.is_empty() {
             self.counts.shadow_without_audience.increment(outcome);
         }

@@ -59,17 +59,7 @@ async fn judge(
         Err(refusal) => return record.conclude(Err(refusal)).await,
     };
     let request = read_request(context, realm, &head, &form);
-    let request = match observed(context, realm, &head, &form, request) {
-        Err(request) => request,
-        Ok((observed, door)) => {
-            match (&observed, door) {
-                (Observed::Exchange(grant, _), _) => record.is_governed(Some(*grant)),
-                (Observed::Refused(_), Some(door)) => record.is_door(door.name()),
-                (Observed::Refused(_), None) => record.is_observed_unread(),
-            }
-            return Box::pin(context.observe(observed, realm, head, form, record)).await;
-        }
-    };
+    let request = observe_if_configured(context, realm, &head, &form, request);
     if let Ok(TokenRequest::Closed(door, _)) = &request {
         record.is_refused_at_door(door.name());
     }
@@ -93,6 +83,14 @@ async fn judge(
             // If the request was refused before its client was read.
             case.page.names_in(&case.head, &form.bytes);
             case.conclude(answered).await
+        }
+        Ok(TokenRequest::Observed(observed, door)) => {
+            match (&observed, door) {
+                (Observed::Exchange(grant, _), _) => record.is_governed(Some(*grant)),
+                (Observed::Refused(_), Some(door)) => record.is_door(door.name()),
+                (Observed::Refused(_), None) => record.is_observed_unread(),
+            }
+            context.observe(observed, realm, head, form, record).await
         }
         Ok(TokenRequest::Open(door)) => {
             if let Some(limited) = realm.and_then(|realm| realm.admit(record.peer()).err()) {
@@ -119,6 +117,8 @@ enum TokenRequest {
     Open(GovernedGrant),
     /// A grant that the configuration closes.
     Closed(GovernedGrant, Refusal),
+    /// Would be governed or refused, but is observed; with its closed door.
+    Observed(Observed, Option<GovernedGrant>),
     /// A grant that exchanges no token for another.
     Other,
 }
@@ -164,35 +164,35 @@ fn read_request(
     }
 }
 
-/// The request, if it is observed, with its closed door; else the request as it was. On the dialects' own paths and with
-/// tokens of Cambio, the identity provider alone has no answer.
-fn observed(
+/// The request as observed, if the configuration says so. On the dialects' own paths and with tokens of Cambio, the identity
+/// provider alone has no answer.
+fn observe_if_configured(
     context: RequestContext<'_>,
     realm: Option<&RealmRuntime>,
     head: &Parts,
     form: &ReadForm,
     request: Result<TokenRequest, Refusal>,
-) -> Result<(Observed, Option<GovernedGrant>), Result<TokenRequest, Refusal>> {
+) -> Result<TokenRequest, Refusal> {
     let is_observed = match &request {
         Ok(TokenRequest::Governed(GovernedRequest::Exchange(_, form))) => match realm {
             Some(realm) => context.observes_exchange(realm, form),
             None => context.observes_realm(None),
         },
         Ok(TokenRequest::Closed(..)) | Err(_) => context.observes_realm(realm),
-        Ok(TokenRequest::Governed(_) | TokenRequest::Open(_) | TokenRequest::Other) => false,
+        Ok(_) => false,
     };
     let at_dialects_path = || context.generation.table.upstream_path(head.uri.path()).is_some();
     let owns = |kid: &str| realm.and_then(|realm| realm.signing.as_ref()).is_some_and(|ring| ring.owns(kid));
     if !is_observed || at_dialects_path() || carries_token_of_ours(&form.bytes, owns) {
-        return Err(request);
+        return request;
     }
     match request {
         Ok(TokenRequest::Governed(GovernedRequest::Exchange(grant, form))) => {
-            Ok((Observed::Exchange(grant, form), None))
+            Ok(TokenRequest::Observed(Observed::Exchange(grant, form), None))
         }
-        Ok(TokenRequest::Closed(door, refusal)) => Ok((Observed::Refused(refusal), Some(door))),
-        Err(refusal) => Ok((Observed::Refused(refusal), None)),
-        other => Err(other),
+        Ok(TokenRequest::Closed(door, refusal)) => Ok(TokenRequest::Observed(Observed::Refused(refusal), Some(door))),
+        Err(refusal) => Ok(TokenRequest::Observed(Observed::Refused(refusal), None)),
+        other => other,
     }
 }
 

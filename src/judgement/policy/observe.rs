@@ -65,8 +65,9 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        // audiences, resources, whether the realm observes, the day, whether the exchange is observed
-        let cases: [(&[&str], &[&str], bool, &str, bool); 12] = [
+        // Audiences, resources, whether the realm observes, the day, and whether the exchange is observed.
+        type Row<'r> = (&'r [&'r str], &'r [&'r str], bool, &'r str, bool);
+        let cases: [Row<'_>; 12] = [
             (&["watched"], &[], false, day, true),
             (&["watched"], &[], false, "2027-02-01", false),
             (&["held"], &[], false, day, false),

@@ -20,6 +20,9 @@ pub(in crate::tools) struct AuditLine {
     pub(in crate::tools) time: String,
     pub(in crate::tools) outcome: String,
     pub(in crate::tools) reason: Option<String>,
+    /// Of an observed request: what Cambio would have decided, and why.
+    pub(in crate::tools) shadow_outcome: Option<String>,
+    pub(in crate::tools) shadow_reason: Option<String>,
     detail: Option<String>,
     pub(in crate::tools) realm: Option<String>,
     pub(in crate::tools) door: Option<String>,
@@ -73,14 +76,19 @@ impl AuditLine {
 impl fmt::Display for AuditLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "audit    {}: {}", self.time, self.outcome)?;
-        match &self.reason {
+        if let Some(outcome) = &self.shadow_outcome {
+            write!(f, ", observed; Cambio would have decided: {outcome}")?;
+        }
+        match self.shadow_reason.as_ref().or(self.reason.as_ref()) {
             Some(reason) => writeln!(f, ", {reason}")?,
             None => writeln!(f, ", permitted by {}", self.permissions.join(", "))?,
         }
         if let Some(detail) = &self.detail {
             writeln!(f, "  {detail}")?;
         }
-        if let Some(reason) = Reason::ALL.iter().find(|reason| Some(reason.as_str()) == self.reason.as_deref()) {
+        if let Some(reason) = Reason::ALL.iter().find(|reason| {
+            Some(reason.as_str()) == self.shadow_reason.as_ref().or(self.reason.as_ref()).map(String::as_str)
+        }) {
             writeln!(f, "  {}", reason.meaning())?;
         }
         if let (Some(subject), Some(issuer)) = (&self.subject, &self.subject_issuer) {

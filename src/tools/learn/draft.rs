@@ -53,13 +53,13 @@ impl<'a> Lessons<'a> {
     /// Learns from a line or an event.
     pub(super) fn learn(&mut self, seen: SeenExchange) {
         match seen {
-            SeenExchange::Exchange(exchange) => self.learn_exchange(*exchange),
+            SeenExchange::Exchange(exchange) => self.learn_exchange(&exchange),
             SeenExchange::Other => self.counts.other += 1,
             SeenExchange::Unreadable => self.counts.unreadable += 1,
         }
     }
 
-    fn learn_exchange(&mut self, exchange: Exchange) {
+    fn learn_exchange(&mut self, exchange: &Exchange) {
         let Some(realm) = exchange.realm.clone().or_else(|| self.realm.map(str::to_owned)) else {
             self.counts.without_realm += 1;
             return;
@@ -83,7 +83,7 @@ impl<'a> Lessons<'a> {
         self.counts.learned += 1;
         for audience in &exchange.audiences {
             let clients = self.audiences.entry((realm.clone(), audience.clone())).or_default();
-            clients.entry(exchange.client.clone()).or_default().add(&exchange);
+            clients.entry(exchange.client.clone()).or_default().add(exchange);
         }
     }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::*;
 
 /// An audit line with these changes.
-fn line(changes: serde_json::Value) -> String {
+fn line(changes: &serde_json::Value) -> String {
     let mut line = serde_json::json!({ "time": "2026-11-02T08:00:00Z", "event": "token_exchange", "outcome": "allowed",
         "realm": "corp", "client": "front-end-app", "audience": ["back-end-api"], "scope_requested": "email",
         "subject_issuer": "corp", "subject_token_type": "access_token", "requested_token_type": "access_token" });
@@ -23,10 +23,10 @@ fn learned(text: &str, realm: Option<&str>) -> (draft::Files, String) {
 #[test]
 fn each_client_gets_one_permission_with_what_it_used() {
     let text = [
-        line(serde_json::json!({})),
-        line(serde_json::json!({ "time": "2026-11-05T08:00:00Z", "scope_requested": "profile" })),
+        line(&serde_json::json!({})),
+        line(&serde_json::json!({ "time": "2026-11-05T08:00:00Z", "scope_requested": "profile" })),
         line(
-            serde_json::json!({ "client": "reporting-app", "scope_requested": null, "requested_token_type": "id_token" }),
+            &serde_json::json!({ "client": "reporting-app", "scope_requested": null, "requested_token_type": "id_token" }),
         ),
     ];
     let (files, report) = learned(&text.join("\n"), None);
@@ -51,40 +51,40 @@ permissions:
 #[test]
 fn what_is_not_learned_is_counted() {
     let rows = [
-        ("a refusal", line(serde_json::json!({ "outcome": "denied" })), ""),
-        ("another event", line(serde_json::json!({ "event": "door_passed" })), ""),
-        ("no audience", line(serde_json::json!({ "audience": [] })), "not learned: 1 exchange named no audience"),
+        ("a refusal", line(&serde_json::json!({ "outcome": "denied" })), ""),
+        ("another event", line(&serde_json::json!({ "event": "door_passed" })), ""),
+        ("no audience", line(&serde_json::json!({ "audience": [] })), "not learned: 1 exchange named no audience"),
         (
             "an actor",
-            line(serde_json::json!({ "actor_token_type": "jwt" })),
+            line(&serde_json::json!({ "actor_token_type": "jwt" })),
             "not learned: 1 exchange had an actor token",
         ),
         (
             "a foreign token",
-            line(serde_json::json!({ "subject_issuer": "partner" })),
+            line(&serde_json::json!({ "subject_issuer": "partner" })),
             "not learned: 1 exchange had an actor",
         ),
         (
             "an ID token",
-            line(serde_json::json!({ "subject_token_type": "id_token" })),
+            line(&serde_json::json!({ "subject_token_type": "id_token" })),
             "not learned: 1 exchange had an actor",
         ),
         (
             "another realm",
-            line(serde_json::json!({ "realm": "other" })),
+            line(&serde_json::json!({ "realm": "other" })),
             "not learned: 1 exchange were of other realms",
         ),
         (
             "a name that would mean all",
-            line(serde_json::json!({ "client": "*" })),
+            line(&serde_json::json!({ "client": "*" })),
             "not learned: 1 exchange have a name",
         ),
         (
             "a scope that would mean all",
-            line(serde_json::json!({ "scope_requested": "*" })),
+            line(&serde_json::json!({ "scope_requested": "*" })),
             "not learned: 1 exchange have",
         ),
-        ("cut off", line(serde_json::json!({}))[..40].to_owned(), "skipped: 1 line of another form"),
+        ("cut off", line(&serde_json::json!({}))[..40].to_owned(), "skipped: 1 line of another form"),
         ("another program's", "{\"level\":\"info\"}".to_owned(), "skipped: 1 line of another form"),
     ];
     for (name, line, said) in rows {
@@ -112,7 +112,8 @@ fn keycloaks_events_name_no_realm() {
 
 #[test]
 fn two_realms_have_two_files() {
-    let text = [line(serde_json::json!({})), line(serde_json::json!({ "realm": "other", "subject_issuer": "other" }))];
+    let text =
+        [line(&serde_json::json!({})), line(&serde_json::json!({ "realm": "other", "subject_issuer": "other" }))];
     let (files, _) = learned(&text.join("\n"), None);
     assert_eq!(
         files.keys().map(String::as_str).collect::<Vec<_>>(),
@@ -125,7 +126,7 @@ fn nothing_is_overwritten_without_force() {
     let folder = std::env::temp_dir().join(format!("cambio-learn-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let log = folder.join("audit.jsonl");
-    std::fs::write(&log, format!("{}\n", line(serde_json::json!({})))).unwrap();
+    std::fs::write(&log, format!("{}\n", line(&serde_json::json!({})))).unwrap();
     let arguments = |force, log: &Path| LearnArguments {
         logs: vec![log.to_owned()],
         out: folder.join("audiences"),

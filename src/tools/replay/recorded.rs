@@ -53,15 +53,18 @@ pub(super) fn is_certain(reason: &str) -> bool {
 
 /// What a line says of the decision.
 pub(super) fn recorded(line: &AuditLine) -> Recorded {
-    let reason = line.reason.as_deref();
+    let (outcome, reason) = match &line.shadow_outcome {
+        Some(outcome) => (outcome, line.shadow_reason.as_deref()),
+        None => (&line.outcome, line.reason.as_deref()),
+    };
     if reason == Some(Reason::Internal.as_str()) {
         return Recorded::Elsewhere("reason internal".to_owned());
     }
     if line.realm.is_none() || line.client.is_none() {
-        return Recorded::Elsewhere(format!("without realm or client: {}", reason.unwrap_or(&line.outcome)));
+        return Recorded::Elsewhere(format!("without realm or client: {}", reason.unwrap_or(outcome)));
     }
     // A later step can have refused what the audience files permit.
-    if line.outcome == "allowed" || !line.permissions.is_empty() {
+    if outcome == "allowed" || !line.permissions.is_empty() {
         let scope = line.scope_granted.as_ref().map(|text| text.split_whitespace().map(str::to_owned).collect());
         return Recorded::Decision(FilesDecision::Allowed { issuance: line.issuance.clone(), scope });
     }
@@ -70,6 +73,6 @@ pub(super) fn recorded(line: &AuditLine) -> Recorded {
         Some(reason) if is_certain(reason) || conditions.contains(&reason) => {
             Recorded::Decision(FilesDecision::Denied(reason.to_owned()))
         }
-        other => Recorded::Elsewhere(format!("reason {}", other.unwrap_or("unknown"))),
+        other => Recorded::Elsewhere(format!("reason {}", other.unwrap_or(outcome))),
     }
 }
