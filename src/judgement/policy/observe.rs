@@ -49,6 +49,9 @@ mod tests {
         ObservedUntil::new(day.parse().unwrap())
     }
 
+    /// Audiences, resources, whether the realm observes, the day, and whether the exchange is observed.
+    type Row<'r> = (&'r [&'r str], &'r [&'r str], bool, &'r str, bool);
+
     #[test]
     fn who_observes() {
         let day = "2027-01-31";
@@ -65,8 +68,6 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        // Audiences, resources, whether the realm observes, the day, and whether the exchange is observed.
-        type Row<'r> = (&'r [&'r str], &'r [&'r str], bool, &'r str, bool);
         let cases: [Row<'_>; 12] = [
             (&["watched"], &[], false, day, true),
             (&["watched"], &[], false, "2027-02-01", false),
