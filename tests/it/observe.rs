@@ -198,6 +198,36 @@ async fn what_only_cambio_issues_is_never_observed() {
     assert!(line["shadow_outcome"].is_null() && line["outcome"] == "denied", "{line}");
 }
 
+/// The identity provider does not know the dialects' own requests, wrong ones included.
+#[tokio::test]
+async fn what_only_a_dialect_has_is_never_observed() {
+    let json = "application/json";
+    let form = "application/x-www-form-urlencoded";
+    for (dialect, target, media_type, body) in [
+        (
+            "pace",
+            TOKEN_PATH,
+            json,
+            "{\"grant_type\":\"urn:ietf:params:oauth:grant-type:token-exchange\",\"audience\":\"x\"}",
+        ),
+        ("pace", TOKEN_PATH, json, "{\"grant_type\":1}"),
+        ("cern", "/realms/corp/api-access/token", form, "grant_type=client_credentials&client_id=front-end-app"),
+        ("cern", "/auth/realms/corp/api-access/token", form, "grant_type=client_credentials&client_id=front-end-app"),
+    ] {
+        let plan =
+            observed().await.configure("    observeUntil:", &format!("    dialect: {dialect}\n    observeUntil:"));
+        let world = plan.start().await;
+        world.idp.faults().forget();
+        let request = http::Request::post(target).header("content-type", media_type);
+        let request = request.body(hyper::body::Bytes::from_static(body.as_bytes())).unwrap();
+        let answer = client::send(world.address(), request).await;
+        let line = world.audit(1).await.remove(0);
+        assert!(answer.status.is_client_error() && line["shadow_outcome"].is_null(), "{dialect} {target}: {line}");
+        let received = world.idp.faults().received();
+        assert!(received.iter().all(|one| one.body != body.as_bytes()), "{dialect} {target}: it went on as it came");
+    }
+}
+
 #[tokio::test]
 async fn realms_that_are_not_configured_are_observed_together() {
     let plan =

@@ -90,6 +90,9 @@ async fn judge(
                 (Observed::Refused(_), Some(door)) => record.is_door(door.name()),
                 (Observed::Refused(_), None) => record.is_observed_unread(),
             }
+            // Without memory for judging it, the request passes unjudged.
+            let copies = share.take(2 * form.bytes.len());
+            let observed = if copies.is_ok() { observed } else { Observed::Refused(no_memory_for_copies()) };
             context.observe(observed, realm, head, form, record).await
         }
         Ok(TokenRequest::Open(door)) => {
@@ -164,8 +167,8 @@ fn read_request(
     }
 }
 
-/// The request as observed, if the configuration says so. On the dialects' own paths and with tokens of Cambio, the identity
-/// provider alone has no answer.
+/// The request as observed, if the configuration says so. To the dialects' own requests and about tokens of Cambio, the
+/// identity provider alone has no answer.
 fn observe_if_configured(
     context: RequestContext<'_>,
     realm: Option<&RealmRuntime>,
@@ -181,9 +184,11 @@ fn observe_if_configured(
         Ok(TokenRequest::Closed(..)) | Err(_) => context.observes_realm(realm),
         Ok(_) => false,
     };
-    let at_dialects_path = || context.generation.table.upstream_path(head.uri.path()).is_some();
+    if !is_observed || is_of_dialect(context, realm, head, form) {
+        return request;
+    }
     let owns = |kid: &str| realm.and_then(|realm| realm.signing.as_ref()).is_some_and(|ring| ring.owns(kid));
-    if !is_observed || at_dialects_path() || carries_token_of_ours(&form.bytes, owns) {
+    if carries_token_of_ours(&form.bytes, owns) {
         return request;
     }
     match request {
@@ -194,6 +199,15 @@ fn observe_if_configured(
         Err(refusal) => Ok(TokenRequest::Observed(Observed::Refused(refusal), None)),
         other => other,
     }
+}
+
+/// Whether only the realm's dialect has such a request: at a path of its own, or in JSON.
+fn is_of_dialect(context: RequestContext<'_>, realm: Option<&RealmRuntime>, head: &Parts, form: &ReadForm) -> bool {
+    let table = &context.generation.table;
+    let takes_json = realm.is_some_and(|realm| realm.config.dialect.rules().json);
+    table.upstream_path(head.uri.path()).is_some()
+        || matches!(table.route(head), Route::ApiAccess(_))
+        || takes_json && json::classify(head, &form.bytes).is_some()
 }
 
 fn no_memory_for_copies() -> Refusal {
