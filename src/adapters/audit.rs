@@ -10,5 +10,5 @@ mod log;
 mod queue;
 mod sink;
 
-pub use self::line::{DETAIL, Event, ImpersonationRecord, Line, METHOD, SUBJECT, clip, first};
+pub use self::line::{DETAIL, Event, ImpersonationRecord, KEPT, Line, METHOD, SUBJECT, clip, first};
 pub use self::log::{AuditError, AuditLog, LineWritten};

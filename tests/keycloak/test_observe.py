@@ -131,3 +131,5 @@ def test_keycloaks_own_events_teach_the_same_permissions(
     assert learned.returncode == 0, f"{learned.stderr}\n{events.read_text()}"
     assert {path.stem for path in out.iterdir()} == {to for _, to, _ in RUNNING}
     assert "front-end-app" in (out / "back-end-api.yaml").read_text()
+    # An event has the scope that was granted; other-api's client requested none.
+    assert '"profile"' in (out / "other-api.yaml").read_text()

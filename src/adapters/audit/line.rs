@@ -136,7 +136,7 @@ pub struct ImpersonationRecord {
 }
 
 /// Characters of a caller's text that an audit line keeps.
-const KEPT: usize = 256;
+pub const KEPT: usize = 256;
 /// Characters of a subject that an audit line keeps: as many as a foreign subject may have bytes.
 pub const SUBJECT: usize = 2048;
 /// Characters of a method that an audit line keeps; the longest registered method has 17.

@@ -71,7 +71,7 @@ impl<'a> Lessons<'a> {
             Some(&mut self.counts.special)
         } else if exchange.audiences.is_empty() {
             Some(&mut self.counts.without_audience)
-        } else if !names.all(|name| can_be_named(name)) {
+        } else if exchange.cut || !names.all(|name| can_be_named(name)) {
             Some(&mut self.counts.unnameable)
         } else {
             None
@@ -135,7 +135,7 @@ impl<'a> Lessons<'a> {
             ),
             (counts.of_other_realms, "were of other realms than --realm"),
             (counts.without_realm, "name no realm, as Keycloak's events do: say which with --realm"),
-            (counts.unnameable, "have a name that an audience file can't hold"),
+            (counts.unnameable, "have a name that an audience file can't hold, or that the line holds in part"),
         ] {
             if count > 0 {
                 let _ = writeln!(text, "not learned: {} {what}", counted(count, "exchange"));

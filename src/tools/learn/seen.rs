@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
+
+use crate::adapters::audit::KEPT;
+use crate::tools::explain::AuditLine;
 
 /// What a line or an event says.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,24 +33,8 @@ pub(super) struct Exchange {
     /// Whether there was an actor token, an impersonated user, or a subject token of another issuer or kind: a permission for
     /// these is for an owner to write.
     pub(super) special: bool,
-}
-
-/// A line of the audit log.
-#[derive(Debug, Deserialize)]
-struct AuditedExchange {
-    time: Timestamp,
-    event: String,
-    outcome: String,
-    realm: Option<String>,
-    client: Option<String>,
-    #[serde(default)]
-    audience: Vec<String>,
-    scope_requested: Option<String>,
-    subject_issuer: Option<String>,
-    subject_token_type: Option<String>,
-    requested_token_type: Option<String>,
-    actor_token_type: Option<String>,
-    impersonation: Option<Value>,
+    /// Whether the line holds the beginning of a name alone.
+    pub(super) cut: bool,
 }
 
 /// An event as Keycloak's admin API gives it (`EventRepresentation`).
@@ -68,6 +56,11 @@ struct EventDetails {
     audience: Option<String>,
     scope: Option<String>,
     requested_token_type: Option<String>,
+    // Of Keycloak's legacy exchange (V1): other issuers' tokens, and impersonation.
+    requested_issuer: Option<IgnoredAny>,
+    requested_subject: Option<IgnoredAny>,
+    subject_issuer: Option<IgnoredAny>,
+    impersonator: Option<IgnoredAny>,
 }
 
 impl SeenExchange {
@@ -84,13 +77,17 @@ impl SeenExchange {
         serde_json::from_value(value).map_or(Self::Unreadable, Self::of_audit)
     }
 
-    fn of_audit(line: AuditedExchange) -> Self {
+    fn of_audit(line: AuditLine) -> Self {
+        let (Ok(time), false) = (line.time.parse(), line.event.is_empty()) else { return Self::Unreadable };
         let Some(client) = line.client else { return Self::Other };
         if line.event != "token_exchange" || line.outcome != "allowed" {
             return Self::Other;
         }
+        let texts = line.audience.iter().chain(&line.scope_requested).chain([&client]);
+        let cut = texts.map(|text| text.chars().count()).any(|length| length >= KEPT);
         Self::Exchange(Box::new(Exchange {
-            time: line.time,
+            time,
+            cut,
             special: line.actor_token_type.is_some()
                 || line.impersonation.is_some()
                 || line.subject_issuer.is_some_and(|issuer| Some(issuer) != line.realm)
@@ -109,10 +106,14 @@ impl SeenExchange {
             return Self::Other;
         };
         let details = event.details.unwrap_or_default();
+        let legacy =
+            [&details.requested_issuer, &details.requested_subject, &details.subject_issuer, &details.impersonator];
+        let special = legacy.into_iter().any(Option::is_some);
         let requested = details.requested_token_type.as_deref().and_then(|urn| urn.rsplit(':').next());
         Self::Exchange(Box::new(Exchange {
             time,
             client,
+            special,
             audiences: words(details.audience.as_deref()),
             scopes: words(details.scope.as_deref()),
             requested_token: requested.filter(|kind| *kind != ACCESS_TOKEN).map(str::to_owned),

@@ -84,6 +84,16 @@ fn what_is_not_learned_is_counted() {
             line(&serde_json::json!({ "scope_requested": "*" })),
             "not learned: 1 exchange have",
         ),
+        (
+            "a client of which the line holds the beginning",
+            line(&serde_json::json!({ "client": "a".repeat(256) })),
+            "not learned: 1 exchange have a name",
+        ),
+        (
+            "scopes of which the line holds the beginning",
+            line(&serde_json::json!({ "scope_requested": format!("{} payments:write", "a".repeat(241)) })),
+            "not learned: 1 exchange have a name",
+        ),
         ("cut off", line(&serde_json::json!({}))[..40].to_owned(), "skipped: 1 line of another form"),
         ("another program's", "{\"level\":\"info\"}".to_owned(), "skipped: 1 line of another form"),
     ];
@@ -105,6 +115,9 @@ fn keycloaks_events_name_no_realm() {
     let (files, _) = learned(&event.to_string(), Some("corp"));
     assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), ["back-end-api.yaml", "reports.yaml"]);
     assert!(files["reports.yaml"].contains("scopes: [\"email\", \"openid\"]"), "{files:?}");
+    let mut legacy = event.clone();
+    legacy["details"]["requested_subject"] = "bob".into();
+    assert!(learned(&legacy.to_string(), Some("corp")).1.contains("1 exchange had an actor token"));
     let failed =
         serde_json::json!({ "time": 1, "type": "TOKEN_EXCHANGE_ERROR", "clientId": "x", "error": "invalid_token" });
     assert!(learned(&failed.to_string(), Some("corp")).0.is_empty());
@@ -129,10 +142,8 @@ fn nothing_is_overwritten_without_force() {
     std::fs::write(&log, format!("{}\n", line(&serde_json::json!({})))).unwrap();
     let arguments = |force, log: &Path| LearnArguments {
         logs: vec![log.to_owned()],
-        out: folder.join("audiences"),
+        drafts: DraftArguments { out: folder.join("audiences"), owner: None, force },
         realm: None,
-        owner: None,
-        force,
     };
     let run = |force| run_with(&arguments(force, &log), &mut Vec::new());
     run(false).unwrap();

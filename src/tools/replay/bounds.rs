@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, json};
 
 use super::recorded::{FilesDecision, is_certain};
+use crate::adapters::audit::KEPT;
 use crate::adapters::config::Config;
 use crate::edge::explain::explanation::Explanation;
 use crate::edge::explain::question::ExplainQuestion;
@@ -16,8 +17,6 @@ use crate::tools::explain::{AuditLine, Gate};
 use crate::tools::failure::CommandFailure;
 use crate::words::secret::Secret;
 
-/// Characters of a caller's text that an audit line keeps.
-const KEPT: usize = 256;
 /// Most decisions that are remembered.
 const REMEMBERED: usize = 100_000;
 
