@@ -5,13 +5,61 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use super::failure::CommandFailure;
 
 /// The owner of a file until somebody is named.
 pub(super) const OWNER: &str = "to be named";
 
+/// Where and how a command writes its files.
+#[derive(Debug, Args)]
+pub(super) struct DraftArguments {
+    /// Folder for the audience files
+    #[arg(long, value_name = "FOLDER", default_value = "audiences")]
+    pub(super) out: PathBuf,
+    /// Owner in the files until their teams are named; without it "to be named"
+    #[arg(long, value_name = "TEAM", allow_hyphen_values = true, value_parser = owner_name)]
+    pub(super) owner: Option<String>,
+    /// Replace existing files; without it nothing is written if one of them exists
+    #[arg(long, overrides_with = "force")]
+    pub(super) force: bool,
+}
+
+impl DraftArguments {
+    /// Writes all files, or none if one of them exists and may not be replaced. Makes the folder that they are in.
+    pub(super) fn write(&self, files: &[(PathBuf, &str)]) -> Result<(), CommandFailure> {
+        let (folder, force) = (&self.out, self.force);
+        if !force {
+            let existing: Vec<_> = files
+                .iter()
+                .filter(|(path, _)| path.symlink_metadata().is_ok())
+                .map(|(path, _)| path.display().to_string())
+                .collect();
+            if !existing.is_empty() {
+                return Err(CommandFailure(format!("not overwritten without --force: {}", existing.join(", "))));
+            }
+        }
+        if files.iter().any(|(path, _)| path.starts_with(folder)) {
+            fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+        }
+        for (path, text) in files {
+            let mut options = OpenOptions::new();
+            options.write(true);
+            if force {
+                options.create(true).truncate(true)
+            } else {
+                options.create_new(true)
+            };
+            let mut file = options.open(path).map_err(|error| failed(path, &error))?;
+            file.write_all(text.as_bytes()).map_err(|error| failed(path, &error))?;
+        }
+        Ok(())
+    }
+}
+
 /// The name of a team, for an argument.
-pub(super) fn owner_name(name: &str) -> Result<String, &'static str> {
+fn owner_name(name: &str) -> Result<String, &'static str> {
     if name.trim().is_empty() || name.contains(char::is_control) {
         return Err("the owner is the name of a team");
     }
@@ -62,35 +110,6 @@ pub(super) fn ascii(text: &str) -> String {
 
 fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// Writes all files, or none if one of them exists and may not be replaced. Makes the folder that they are in.
-pub(super) fn write_all(folder: &Path, files: &[(PathBuf, &str)], force: bool) -> Result<(), CommandFailure> {
-    if !force {
-        let existing: Vec<_> = files
-            .iter()
-            .filter(|(path, _)| path.symlink_metadata().is_ok())
-            .map(|(path, _)| path.display().to_string())
-            .collect();
-        if !existing.is_empty() {
-            return Err(CommandFailure(format!("not overwritten without --force: {}", existing.join(", "))));
-        }
-    }
-    if files.iter().any(|(path, _)| path.starts_with(folder)) {
-        fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
-    }
-    for (path, text) in files {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        if force {
-            options.create(true).truncate(true)
-        } else {
-            options.create_new(true)
-        };
-        let mut file = options.open(path).map_err(|error| failed(path, &error))?;
-        file.write_all(text.as_bytes()).map_err(|error| failed(path, &error))?;
-    }
-    Ok(())
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> CommandFailure {

@@ -12,7 +12,7 @@ use clap::Parser;
 
 use self::draft::Lessons;
 use self::seen::SeenExchange;
-use crate::tools::audience_drafts::{OWNER, owner_name, write_all};
+use crate::tools::audience_drafts::{DraftArguments, OWNER};
 use crate::tools::failure::CommandFailure;
 
 const AFTER_HELP: &str = "\
@@ -27,18 +27,11 @@ pub struct LearnArguments {
     /// Audit logs or files with Keycloak's events; `-` is standard input
     #[arg(value_name = "LOG", required = true)]
     logs: Vec<PathBuf>,
-    /// Folder for the audience files
-    #[arg(long, value_name = "FOLDER", default_value = "audiences")]
-    out: PathBuf,
+    #[command(flatten)]
+    drafts: DraftArguments,
     /// Realm in cambio.yaml whose exchanges count; Keycloak's events need it, for they name none
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     realm: Option<String>,
-    /// Owner in the files until their teams are named; without it "to be named"
-    #[arg(long, value_name = "TEAM", allow_hyphen_values = true, value_parser = owner_name)]
-    owner: Option<String>,
-    /// Replace existing files; without it nothing is written if one of them exists
-    #[arg(long, overrides_with = "force")]
-    force: bool,
 }
 
 /// Reads the logs, writes the files, and prints what was learned.
@@ -50,17 +43,17 @@ pub fn run(arguments: &LearnArguments) -> Result<ExitCode, CommandFailure> {
 }
 
 fn run_with(arguments: &LearnArguments, out: &mut dyn Write) -> Result<(), CommandFailure> {
-    let mut lessons = Lessons::new(arguments.realm.as_deref(), arguments.owner.as_deref().unwrap_or(OWNER));
+    let mut lessons = Lessons::new(arguments.realm.as_deref(), arguments.drafts.owner.as_deref().unwrap_or(OWNER));
     for log in &arguments.logs {
         read(log, &mut lessons)?;
     }
     let files = lessons.files();
-    let report = lessons.report(&files, &arguments.out);
+    let report = lessons.report(&files, &arguments.drafts.out);
     if files.is_empty() {
         return Err(CommandFailure(format!("nothing was learned\n{}", report.trim_end())));
     }
-    let texts: Vec<_> = files.iter().map(|(name, text)| (arguments.out.join(name), text.as_str())).collect();
-    write_all(&arguments.out, &texts, arguments.force)?;
+    let texts: Vec<_> = files.iter().map(|(name, text)| (arguments.drafts.out.join(name), text.as_str())).collect();
+    arguments.drafts.write(&texts)?;
     match out.write_all(report.as_bytes()).and_then(|()| out.flush()) {
         // A reader that closed the pipe early, such as `head`, is no failure.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandFailure::of(error)),

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// When the steady time began.
@@ -69,6 +71,11 @@ impl ManualClock {
     pub fn set(&self, by: SignedDuration) {
         self.wall.fetch_add(micros(by), Ordering::Relaxed);
     }
+}
+
+/// The end of a day (UTC); `None` after the last day that there is.
+pub fn end_of_day(day: Date) -> Option<Timestamp> {
+    TimeZone::UTC.to_timestamp(day.tomorrow().ok()?.at(0, 0, 0, 0)).ok()
 }
 
 fn shown(time: &AtomicI64) -> Timestamp {

@@ -7,37 +7,35 @@ use super::observed_until::ObservedUntil;
 
 /// The targets that an exchange names.
 #[derive(Clone, Debug, Default)]
-pub struct Targets {
+pub struct Targets<'f> {
     /// The values of `audience` (RFC 8693 section 2.1).
-    pub audiences: Vec<String>,
+    pub audiences: Vec<&'f str>,
     /// The values of `resource`.
-    pub resources: Vec<String>,
+    pub resources: Vec<&'f str>,
 }
 
 /// Whether an exchange is observed: by its realm, or by each of its audiences. An audience whose tokens the identity provider
 /// can't issue alone is never observed.
 pub fn is_observed(
-    targets: &Targets,
+    targets: &Targets<'_>,
     realm: Option<ObservedUntil>,
     policy: Option<&RealmPolicy>,
     now: Timestamp,
 ) -> bool {
-    let of_name = |name: &String| policy.and_then(|policy| policy.get(name));
-    let named: Vec<_> = targets.audiences.iter().map(of_name).collect();
-    let meant =
-        targets.resources.iter().flat_map(|resource| policy.map_or(&[][..], |policy| policy.of_resource(resource)));
-    if named.iter().flatten().copied().chain(meant).any(|audience| only_with_cambio(audience)) {
+    let Targets { audiences, resources } = targets;
+    let is_on = |until: Option<ObservedUntil>| until.is_some_and(|until| until.is_on(now));
+    let of_name = |name: &&str| policy.and_then(|policy| policy.get(*name));
+    let all_observe =
+        || audiences.iter().all(|name| of_name(name).is_some_and(|audience| is_on(audience.observed_until)));
+    if !is_on(realm) && (audiences.is_empty() || !resources.is_empty() || !all_observe()) {
         return false;
     }
-    let observes = |audience: &Audience| audience.observed_until.is_some_and(|until| until.is_on(now));
-    let all_observe = || named.iter().all(|audience| audience.is_some_and(|audience| observes(audience)));
-    let by_audiences = !named.is_empty() && targets.resources.is_empty() && all_observe();
-    realm.is_some_and(|until| until.is_on(now)) || by_audiences
+    let meant = resources.iter().flat_map(|resource| policy.map_or(&[][..], |policy| policy.of_resource(resource)));
+    !audiences.iter().filter_map(of_name).chain(meant).any(|audience| needs_cambio(audience))
 }
 
-/// Whether some token for the audience comes into being only with Cambio: without it, there is no answer to observe.
-pub fn only_with_cambio(audience: &Audience) -> bool {
-    audience.issuances().iter().any(|issuance| matches!(issuance, Issuance::Mint | Issuance::Translate))
+fn needs_cambio(audience: &Audience) -> bool {
+    audience.issuances().into_iter().any(Issuance::needs_cambio)
 }
 
 #[cfg(test)]
@@ -83,8 +81,7 @@ mod tests {
             (&["translated"], &[], true, day, false),
         ];
         for (audiences, resources, realm, today, expected) in cases {
-            let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
-            let targets = Targets { audiences: texts(audiences), resources: texts(resources) };
+            let targets = Targets { audiences: audiences.to_vec(), resources: resources.to_vec() };
             let now = format!("{today}T12:00:00Z").parse().unwrap();
             let realm = if realm { until(day) } else { None };
             assert_eq!(is_observed(&targets, realm, Some(&policy), now), expected, "{targets:?} {today}");

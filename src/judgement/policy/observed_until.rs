@@ -1,7 +1,9 @@
 //! The day on which observing ends.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Timestamp, tz::TimeZone};
+
+use crate::words::clock::end_of_day;
 
 /// How long requests are observed: to the end of a day (UTC). After that, the judgement is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +15,7 @@ pub struct ObservedUntil {
 impl ObservedUntil {
     /// To the end of this day; `None` after the last day that there is.
     pub fn new(last: Date) -> Option<Self> {
-        let end = TimeZone::UTC.to_timestamp(last.tomorrow().ok()?.at(0, 0, 0, 0)).ok()?;
-        Some(Self { last, end })
+        Some(Self { last, end: end_of_day(last)? })
     }
 
     /// The last day.

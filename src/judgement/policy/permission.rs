@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::judgement::expression::Expression;
+use crate::words::clock::end_of_day;
 use crate::words::oauth::names::Names;
 use crate::words::oauth::urn::TokenType;
 
@@ -51,7 +51,7 @@ pub struct Permission {
 impl Permission {
     /// The end of the last day.
     pub fn ends(&self) -> Option<Timestamp> {
-        TimeZone::UTC.to_timestamp(self.expires?.tomorrow().ok()?.at(0, 0, 0, 0)).ok()
+        end_of_day(self.expires?)
     }
 }
 
@@ -155,6 +155,11 @@ impl Issuance {
             Self::Translate => !own,
             Self::Mint => true,
         }
+    }
+
+    /// Whether the identity provider alone has no such tokens: Cambio makes them, or the assertion that they are made from.
+    pub fn needs_cambio(self) -> bool {
+        matches!(self, Self::Mint | Self::Translate)
     }
 
     /// Whether Cambio signs the token that is handed out.

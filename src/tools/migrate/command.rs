@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use super::{ExportDocument, MigrateError, MigrationOptions};
-use crate::tools::audience_drafts::{owner_name, write_all};
+use crate::tools::audience_drafts::DraftArguments;
 use crate::tools::failure::CommandFailure;
 
 /// Largest export that is read, in bytes. The export of a realm with all its users can be large.
@@ -34,21 +34,14 @@ struct MigrateKeycloakArguments {
     /// Files or folders with a realm's export, or with an operator's objects
     #[arg(value_name = "EXPORT", required = true)]
     exports: Vec<PathBuf>,
-    /// Folder for the audience files
-    #[arg(long, value_name = "FOLDER", default_value = "audiences")]
-    out: PathBuf,
+    #[command(flatten)]
+    drafts: DraftArguments,
     /// Name of the realm in cambio.yaml, and of the one to read if there are several
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     realm: Option<String>,
-    /// Owner in the files until their teams are named; without it "to be named"
-    #[arg(long, value_name = "TEAM", allow_hyphen_values = true, value_parser = owner_name)]
-    owner: Option<String>,
     /// File for the report, besides standard output
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Replace existing files; without it nothing is written if one of them exists
-    #[arg(long, overrides_with = "force")]
-    force: bool,
 }
 
 /// Runs the command.
@@ -63,7 +56,7 @@ fn run_with(arguments: &MigrateArguments, output: &mut impl Write) -> Result<(),
     let MigratedSystem::Keycloak(arguments) = &arguments.system;
     let files = files(&arguments.exports)?;
     let documents: Vec<_> = files.iter().map(|(name, bytes)| ExportDocument { name, bytes }).collect();
-    let options = MigrationOptions { realm: arguments.realm.as_deref(), owner: arguments.owner.as_deref() };
+    let options = MigrationOptions { realm: arguments.realm.as_deref(), owner: arguments.drafts.owner.as_deref() };
     let migration = super::keycloak(&documents, options).map_err(|error| match error {
         // These name their documents.
         MigrateError::Shape { .. } | MigrateError::NoRealm { .. } | MigrateError::Twice { .. } => {
@@ -71,16 +64,16 @@ fn run_with(arguments: &MigrateArguments, output: &mut impl Write) -> Result<(),
         }
         _ => CommandFailure(format!("{}: {error}", shown(&arguments.exports))),
     })?;
-    let texts = migration.files.iter().map(|(name, text)| (arguments.out.join(name), text.as_str()));
+    let texts = migration.files.iter().map(|(name, text)| (arguments.drafts.out.join(name), text.as_str()));
     let report = arguments.report.iter().map(|path| (path.clone(), migration.report.as_str()));
-    write_all(&arguments.out, &texts.chain(report).collect::<Vec<_>>(), arguments.force)?;
+    arguments.drafts.write(&texts.chain(report).collect::<Vec<_>>())?;
     let result = output.write_all(migration.report.as_bytes()).and_then(|()| {
         writeln!(
             output,
             "\n{} audience file{} in {}; check them with `cambio check`",
             migration.files.len(),
             if migration.files.len() == 1 { "" } else { "s" },
-            arguments.out.display()
+            arguments.drafts.out.display()
         )
     });
     match result {

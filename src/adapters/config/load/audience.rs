@@ -84,7 +84,7 @@ pub(super) fn audience(file: &file::Audience, main: Main<'_>, at: &At<'_>) -> Op
         }
     }
     let observed_until = at.optional("observeUntil", file.observe_until.as_deref(), |day, at| {
-        if issuances.only_with_cambio() {
+        if issuances.need_cambio() {
             return at.refuse(
                 "not with `translate` or `mint`: without Cambio there is no answer that could pass; remove observeUntil",
             );

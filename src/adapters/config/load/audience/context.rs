@@ -72,8 +72,8 @@ impl<'a> Issuances<'a> {
     }
 
     /// Whether one of them makes tokens that the identity provider can't issue alone.
-    pub(super) fn only_with_cambio(&self) -> bool {
-        self.have(Issuance::Mint) || self.have(Issuance::Translate)
+    pub(super) fn need_cambio(&self) -> bool {
+        self.0.iter().any(|(issuance, _)| issuance.needs_cambio())
     }
 
     /// Whether one of them lets Cambio change the token.
