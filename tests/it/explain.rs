@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::exchange_denied::{self, REQUESTS};
 use crate::support::client::{self, Answer};
 use crate::support::files::Folder;
+use crate::support::generated::{self, AudienceFile, cases};
 use crate::support::world::{TOKEN_PATH, World, exchange_fields};
 use crate::support::{form, golden};
 
@@ -20,9 +21,10 @@ listen: { address: '127.0.0.1:8080' }
 realms:
   corp: { issuer: 'https://sso.example.org/realms/corp', subjectIssuers: [corp, partner], signingKey: corp.pem, unboundIdTokens: accept }
 issuers:
-  partner: { issuer: { url: 'https://login.partner.example', audiences: ['https://sso.example.org'] } }
+  partner:
+    issuer: { url: 'http://sso.example.org/realms/partner', audiences: ['https://sso.example.org'] }
+    jwksURL: http://127.0.0.1:1/keys
 ";
-const PARTNER: &str = "https://login.partner.example";
 
 fn now() -> Timestamp {
     "2026-11-28T12:00:00Z".parse().unwrap()
@@ -42,107 +44,6 @@ fn explained(folder: &Folder, question: &Value) -> Explanation {
     gate.explain(&question, now()).unwrap()
 }
 
-/// An audience's file: what stands above the permissions, and the permissions, an entry each.
-#[derive(Clone, Debug)]
-struct File {
-    audience: &'static str,
-    head: String,
-    permissions: Vec<String>,
-}
-
-impl File {
-    fn write(&self, folder: &Folder, further: &str) {
-        let list = if self.permissions.is_empty() && further.is_empty() { " []" } else { "" };
-        let permissions: Vec<_> = self.permissions.iter().map(|one| format!("- {{ {one} }}\n")).collect();
-        let text = format!("{}permissions:{list}\n{}{further}", self.head, permissions.concat());
-        folder.write(&format!("audiences/{}.yaml", self.audience), &text);
-    }
-}
-
-fn file(audience: &'static str) -> impl Strategy<Value = File> {
-    let issuance = prop_oneof![Just("reissue"), Just("forward"), Just("mint")];
-    let claims = prop_oneof![4 => Just(""), 1 => Just("token: { claims: ['*'] }\n")];
-    (issuance, claims, proptest::collection::vec(permission(), 0..4)).prop_map(
-        move |(issuance, claims, permissions)| {
-            let claims = if issuance == "forward" { "" } else { claims };
-            let head = format!("audience: {audience}\nowner: team-{audience}\nissuance: {issuance}\n{claims}");
-            File { audience, head, permissions }
-        },
-    )
-}
-
-/// A permission that `check` may well refuse: then its audience is broken, and the request is refused.
-fn permission() -> impl Strategy<Value = String> {
-    let part = |texts: &'static [&'static str]| proptest::sample::select(texts);
-    (
-        part(&["clients: [a]", "clients: [b]", "clients: ['*']"]),
-        part(&["", "", ", issuance: mint", ", issuance: reissue"]),
-        part(&[
-            "",
-            "",
-            ", issuers: [corp]",
-            ", issuers: [partner], issuance: mint",
-            ", issuers: ['*'], issuance: mint",
-        ]),
-        part(&["", ", scopes: [email]", ", scopes: [profile, offline_access]", ", scopes: ['*']"]),
-        part(&["", "", "", ", condition: \"claims.level == 'gold'\"", ", expires: 2026-01-01", ", oneTime: true"]),
-        part(&["", "", ", requestedTokens: [access_token, id_token]", ", requestedTokens: [jwt]"]),
-    )
-        .prop_map(|(clients, issuance, issuers, scopes, more, requested)| {
-            let issuance = if issuers.contains("issuance") { "" } else { issuance };
-            format!("{clients}{issuers}{issuance}{scopes}{more}{requested}")
-        })
-}
-
-fn question() -> impl Strategy<Value = Value> {
-    let pick = |texts: &'static [&'static str]| proptest::sample::select(texts);
-    (
-        pick(&["a", "b"]),
-        pick(&["x", "x", "x y", "x new", "new"]),
-        pick(&["", "", "email", "profile email", "offline_access", "other"]),
-        pick(&["corp", "corp", "corp", "partner"]),
-        pick(&["", "", "", "another party", "act", "may_act", "gold"]),
-        pick(&["", "", "", "", "", "", "actor", "actor of partner"]),
-        pick(&["access_token", "access_token", "access_token", "id_token", "jwt"]),
-        pick(&["access_token", "access_token", "id_token", "jwt"]),
-    )
-        .prop_map(|(client, audience, scope, issuer, trait_, actor, kind, requested)| {
-            let mut claims = json!({"sub": "alice", "azp": client, "aud": [client]});
-            if issuer == "partner" {
-                claims["iss"] = PARTNER.into();
-                claims["aud"] = "https://sso.example.org".into();
-                claims.as_object_mut().unwrap().remove("azp");
-            }
-            match (trait_, kind) {
-                ("another party", _) if issuer == "corp" => {
-                    (claims["azp"], claims["aud"]) = ("c".into(), json!(["c"]));
-                }
-                ("act", _) => claims["act"] = json!({"sub": "earlier"}),
-                ("may_act", _) => claims["may_act"] = json!({"client_id": client}),
-                ("gold", _) => claims["level"] = "gold".into(),
-                _ => {}
-            }
-            if kind == "id_token" && issuer == "corp" {
-                claims["typ"] = "ID".into();
-            }
-            let mut question = json!({
-                "client": client, "audience": audience.split(' ').collect::<Vec<_>>(), "claims": claims,
-                "subjectTokenType": kind, "requestedTokenType": requested,
-            });
-            if !scope.is_empty() {
-                question["scope"] = scope.into();
-            }
-            match actor {
-                "actor" => question["actorClaims"] = json!({"sub": "agent", "azp": client, "aud": [client]}),
-                "actor of partner" => {
-                    question["actorClaims"] = json!({"sub": "agent", "iss": PARTNER, "aud": "https://sso.example.org"});
-                }
-                _ => {}
-            }
-            question
-        })
-}
-
 /// The lines of a paste without one of them. Without its clients, a permission would not be one.
 fn without_a_line(yaml: &str) -> Vec<String> {
     let lines: Vec<&str> = yaml.lines().collect();
@@ -154,7 +55,7 @@ fn without_a_line(yaml: &str) -> Vec<String> {
 
 struct Scene {
     folder: Folder,
-    files: Vec<File>,
+    files: Vec<AudienceFile>,
 }
 
 impl Scene {
@@ -188,7 +89,7 @@ const LACKS_A_PERMISSION: [&str; 11] = [
     "requested_token_type_not_permitted",
 ];
 
-fn suggestion_holds(files: Vec<File>, question: &Value) -> Result<bool, TestCaseError> {
+fn suggestion_holds(files: Vec<AudienceFile>, question: &Value) -> Result<bool, TestCaseError> {
     let scene = Scene { folder: folder(), files };
     let first = scene.with(&[], question);
     let pastes = first.to_allow.clone();
@@ -216,12 +117,6 @@ fn suggestion_holds(files: Vec<File>, question: &Value) -> Result<bool, TestCase
     Ok(true)
 }
 
-/// Number of cases: `PROPTEST_CASES`, or few.
-fn cases() -> u32 {
-    let set = std::env::vars().find(|(name, _)| name == "PROPTEST_CASES");
-    set.and_then(|(_, cases)| cases.parse().ok()).unwrap_or(60)
-}
-
 #[test]
 fn the_suggested_permission_is_enough_and_each_line_of_it_is_needed() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
@@ -230,10 +125,11 @@ fn the_suggested_permission_is_enough_and_each_line_of_it_is_needed() {
         ..ProptestConfig::default()
     });
     let suggested = std::cell::Cell::new(0);
-    let outcome = runner.run(&(file("x"), file("y"), question()), |(x, y, question)| {
-        suggested.set(suggested.get() + u32::from(suggestion_holds(vec![x, y], &question)?));
-        Ok(())
-    });
+    let outcome =
+        runner.run(&(generated::audience("x"), generated::audience("y"), generated::question()), |(x, y, question)| {
+            suggested.set(suggested.get() + u32::from(suggestion_holds(vec![x, y], &question)?));
+            Ok(())
+        });
     outcome.unwrap();
     assert!(suggested.get() > 10, "only {} suggestions", suggested.get());
 }

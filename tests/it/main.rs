@@ -4,6 +4,7 @@
 #![expect(clippy::type_complexity, reason = "tables of named rows")]
 
 mod admin;
+mod agreement;
 mod answer_lock;
 mod api_access;
 mod attacks;

@@ -11,6 +11,7 @@ pub mod faults;
 pub mod files;
 pub mod form;
 pub mod forward_proxy;
+pub mod generated;
 pub mod golden;
 pub mod lenient;
 pub mod process;
