@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -9,10 +11,23 @@ import pytest
 
 import names
 import oidc
+from admin import Admin
 from foreign import External
 from gate import Gate, Gates, Setup, audience, permission
 from http1 import Answer
-from realms import ALICE, CAROL, FRONT_END, NO_EXCHANGE, PARTNER_APP, PETRA, STRANGER, Client
+from process import poll
+from realms import (
+    ALICE,
+    BRIEF,
+    CAROL,
+    FRONT_END,
+    NO_EXCHANGE,
+    PARTNER_APP,
+    PETRA,
+    STRANGER,
+    UMA_API,
+    Client,
+)
 from server import Keycloak
 
 
@@ -41,11 +56,20 @@ def gate(keycloak: Keycloak, gates: Gates, external: External) -> Iterator[Gate]
         "other-api": audience(
             "other-api", permission("front-end-app", issuers=[external.name], issuance="translate")
         ),
+        "next-api": audience("next-api", permission("uma-api", issuance="mint")),
         "uma-api": audience("uma-api", {**permission("front-end-app", issuance="mint"), "delegation": {}}),
+        # These are no clients of Keycloak: Cambio mints for them.
+        "gold-api": ruled("gold-api", condition="claims.acr == '9'"),
+        "typo-api": ruled("typo-api", condition="claims.acre == '1'"),
+        "ended-api": ruled("ended-api", expires="2020-01-01"),
     }
     gate = gates.start("refusals", keycloak.address, Setup(audiences, externals=[external]))
     yield gate
     gate.stop()
+
+
+def ruled(name: str, **rule: str) -> dict:
+    return audience(name, permission("front-end-app", issuance="mint", **rule))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +123,26 @@ OF_REQUESTS: list[tuple[str, dict, Fix]] = [
         "a client that is not in the token's aud",
         {"client": STRANGER},
         Fix("subject_token_audience", ("client stranger-app", "azp", '"front-end-app"', "Audience mapper")),
+    ),
+    (
+        "a wrong secret where Cambio mints",
+        {"to": "uma-api", "client": replace(FRONT_END, secret="wrong")},
+        Fix("client_unauthenticated", ("credentials of \"front-end-app\"", "compare the secret")),
+    ),
+    (
+        "a condition that is not met",
+        {"to": "gold-api"},
+        Fix("condition_not_met", ("permissions[0]", "claims.acr == '9'", "owner gold-api-team")),
+    ),
+    (
+        "a condition about a claim that the token does not have",
+        {"to": "typo-api"},
+        Fix("condition_failed", ("permissions[0]", "acre", "owner typo-api-team")),
+    ),
+    (
+        "a permission that ended",
+        {"to": "ended-api"},
+        Fix("permission_expired", ("permissions[0]", "2020-01-01", "owner ended-api-team")),
     ),
     (
         "an actor token without a type",
@@ -177,3 +221,50 @@ def test_a_foreign_user_who_is_not_linked(gate: Gate, external: External) -> Non
     nobody = external.genuine(gate.peer.issuer("corp")).resigned(sub="nobody-is-linked-to-me", jti="unlinked")
     fix = Fix("grant_refused", ("invalid_grant", "User not found", "link the user"))
     told(gate, exchange(gate, nobody, "other-api"), fix)
+
+
+def test_no_permission_for_the_client(gate: Gate) -> None:
+    own = oidc.login(gate.peer, STRANGER, ALICE)["access_token"]
+    fix = Fix(
+        "client_not_permitted", ("owner back-end-api-team", "add a permission with clients: [stranger-app]")
+    )
+    told(gate, exchange(gate, own, client=STRANGER), fix)
+
+
+def test_an_expired_token(gate: Gate, external: External) -> None:
+    past = int(time.time()) - 20
+    expired = external.genuine(gate.peer.issuer("corp")).resigned(iat=past - 60, exp=past, jti="expired")
+    fix = Fix("subject_token_expired", ("the token expired 2", "s ago"))
+    told(gate, exchange(gate, expired, "other-api"), fix)
+
+
+def test_a_token_that_expired_within_the_leeway(gate: Gate) -> None:
+    """Cambio's clock may be wrong by ten seconds; Keycloak takes its own for right."""
+    brief = oidc.login(gate.peer, BRIEF, ALICE)["access_token"]
+    expiry = oidc.claims_of(brief)["exp"]
+    poll("the brief token has expired", lambda: time.time() > expiry + 1, deadline=10)
+    told(gate, exchange(gate, brief), Fix("upstream_refused", ("Invalid token", "expired")))
+
+
+def test_an_exchanged_token_again(gate: Gate, token: str) -> None:
+    answer = exchange(gate, token, "uma-api")
+    assert answer.status == 200, answer.text
+    ours = json.loads(answer.body)["access_token"]
+    fix = Fix("subject_token_ours", ("exchangedTokens",))
+    told(gate, exchange(gate, ours, "next-api", UMA_API), fix)
+
+
+def test_an_assertion_that_was_used(gate: Gate, external: External, keycloak: Keycloak) -> None:
+    """Keycloak takes a `jti` once, unless its identity provider allows the assertion to be used again."""
+    admin = Admin(keycloak.peer())
+    path = f"/corp/identity-provider/instances/{external.name}"
+    usual = admin.read(path)
+    switch = {"jwtAuthorizationGrantAssertionReuseAllowed": "false"}
+    admin.must("PUT", path, {**usual, "config": {**usual["config"], **switch}})
+    try:
+        once = external.genuine(gate.peer.issuer("corp")).resigned(jti="once")
+        assert exchange(gate, once, "other-api").status == 200
+        fix = Fix("grant_refused", ("Token reuse", "get a new subject token", "allow assertion reuse"))
+        told(gate, exchange(gate, once, "other-api"), fix)
+    finally:
+        admin.must("PUT", path, usual)

@@ -215,7 +215,10 @@ pub fn authenticate_by_introspection(
         }
         (IntrospectionStatus::ClientRefused, _)
         | (IntrospectionStatus::ErrorResponse, Some("invalid_client" | "unauthorized_client")) => {
-            Err(unauthenticated("the identity provider refuses the credentials"))
+            Err(unauthenticated(&format!(
+                "the identity provider refuses the credentials of {:?}: compare the secret, and see whether the client is enabled",
+                credentials.client_id()
+            )))
         }
         (IntrospectionStatus::ClientForbidden, _) => Err(unauthenticated(
             "the identity provider does not authenticate it, as it is a public client: list it in realms.*.clients with `method: none`",

@@ -75,12 +75,17 @@ pub enum TokenError {
     /// `iss` is another.
     #[error("the token's iss is not the expected issuer")]
     Issuer,
-    /// `exp` has passed.
-    #[error("the token has expired")]
-    Expired,
+    /// `exp` passed so many seconds ago.
+    #[error("the token expired {0} s ago")]
+    Expired(i64),
     /// `nbf` or `iat` is yet to come.
-    #[error("the token's {0} lies in the future")]
-    NotYetValid(&'static str),
+    #[error("the token's {claim} lies {seconds} s in the future: compare Cambio's clock with the issuer's")]
+    NotYetValid {
+        /// The claim.
+        claim: &'static str,
+        /// How far the claim's time is from now.
+        seconds: i64,
+    },
     /// A claim that every token must have is missing or empty.
     #[error("the claim {0} is missing or empty")]
     ClaimMissing(&'static str),
@@ -262,13 +267,14 @@ fn in_time(
     let expires = claims::time(claims, "exp")?.or(without_exp).ok_or(TokenError::ClaimMissing("exp"))?;
     // RFC 7519 section 4.1.4: "on or after" the time it must not be accepted.
     if now.saturating_sub(leeway).unwrap_or(Timestamp::MAX) >= expires {
-        return Err(TokenError::Expired);
+        return Err(TokenError::Expired(now.as_second().saturating_sub(expires.as_second())));
     }
     let latest = now.saturating_add(leeway).unwrap_or(now);
     let issued = claims::time(claims, "iat")?;
-    for (name, time) in [("nbf", claims::time(claims, "nbf")?), ("iat", issued)] {
-        if time.is_some_and(|time| time > latest) {
-            return Err(TokenError::NotYetValid(name));
+    for (claim, time) in [("nbf", claims::time(claims, "nbf")?), ("iat", issued)] {
+        if let Some(time) = time.filter(|time| *time > latest) {
+            let seconds = time.as_second().saturating_sub(now.as_second());
+            return Err(TokenError::NotYetValid { claim, seconds });
         }
     }
     Ok((expires, issued))
@@ -396,8 +402,8 @@ impl TokenError {
             }
             Self::Jws(JwsError::Signature) => Reason::SubjectTokenSignature,
             Self::Issuer => Reason::SubjectTokenIssuerUntrusted,
-            Self::Expired => Reason::SubjectTokenExpired,
-            Self::NotYetValid(_) => Reason::SubjectTokenNotYetValid,
+            Self::Expired(_) => Reason::SubjectTokenExpired,
+            Self::NotYetValid { .. } => Reason::SubjectTokenNotYetValid,
             Self::ClaimMissing("sub") => Reason::SubjectTokenWithoutSub,
             Self::ClaimMissing(_) | Self::ClaimType(_) => Reason::SubjectTokenClaims,
         }

@@ -70,7 +70,7 @@ impl TokenReport {
             TokenError::Jws(JwsError::Signature) => "signature",
             TokenError::Jws(_) => "form",
             TokenError::Issuer => "iss",
-            TokenError::Expired | TokenError::NotYetValid(_) => "times",
+            TokenError::Expired(_) | TokenError::NotYetValid { .. } => "times",
             TokenError::ClaimMissing("sub") => "sub",
             TokenError::ClaimMissing(name) | TokenError::ClaimType(WrongType(name)) => name,
         };

@@ -236,7 +236,7 @@ impl Case<'_> {
         let untrusted = |error: TokenError| {
             let realm = &self.realm.config.name;
             let reason = match error {
-                TokenError::Expired | TokenError::NotYetValid(_) => Reason::AnswerLifetime,
+                TokenError::Expired(_) | TokenError::NotYetValid { .. } => Reason::AnswerLifetime,
                 TokenError::Issuer => Reason::AnswerSubject,
                 TokenError::ClaimMissing(_) | TokenError::ClaimType(_) => Reason::AnswerClaims,
                 TokenError::AlgorithmNotAllowed | TokenError::Jws(JwsError::Algorithm) => {

@@ -82,9 +82,16 @@ impl Missing<'_> {
                     self.context.delegated.depth
                 ),
             ),
-            Reach::Expired | Reach::Covers => (Reason::PermissionExpired, format!("renew expires of {place}")),
+            Reach::Expired | Reach::Covers => (Reason::PermissionExpired, self.expired(position)),
         };
         self.audience.refuse(reason, &text)
+    }
+
+    fn expired(&self, position: usize) -> String {
+        let place = place(position);
+        let permission = self.audience.permissions.get(position.saturating_sub(1));
+        let day = permission.and_then(|one| one.expires).map(|day| format!(", which is {day}")).unwrap_or_default();
+        format!("renew expires of {place}{day}")
     }
 
     /// The issuer's name alone is not enough if the permission's issuance can't exchange such tokens.

@@ -95,7 +95,12 @@ fn every_reason_of_policy_and_the_entry_that_is_missing() {
             "",
             refused(Reason::RequestedTokenTypeNotPermitted, "add access_token to requestedTokens of permissions[0]"),
         ),
-        ("expired", vec![expired], "", refused(Reason::PermissionExpired, "renew expires of permissions[0]")),
+        (
+            "expired",
+            vec![expired],
+            "",
+            refused(Reason::PermissionExpired, "renew expires of permissions[0], which is "),
+        ),
         (
             "scope",
             vec![permission()],
