@@ -19,13 +19,14 @@ use crate::judgement::dialect::claims::{DialectInput, check};
 use crate::judgement::dialect::{DialectRefusal, RequestKind};
 use crate::judgement::exchange::accepts::Accepts;
 use crate::judgement::exchange::authenticated::Authenticated;
-use crate::judgement::exchange::classify::{Classified, classify};
+use crate::judgement::exchange::classify::{Classified, carries_token_of_ours, classify};
 use crate::judgement::exchange::grant::Grant;
 use crate::judgement::exchange::parse::{Parsed, parse};
 use crate::judgement::permit::preview::{Grounds, Supposed};
 use crate::judgement::policy::decide::Decision;
 use crate::judgement::policy::decide::trace::{PermissionTrace, PermissionVerdict};
 use crate::judgement::policy::model::Issuance;
+use crate::judgement::policy::observe::{Targets, is_observed};
 use crate::judgement::policy::suggest::{Possible, Suggestion};
 use crate::judgement::token::presented::PresentedToken;
 use crate::judgement::token::{AudienceRule, SubjectChecks};
@@ -82,6 +83,7 @@ impl Inquiry<'_> {
                 return Err(QuestionError(text.to_owned()));
             }
         };
+        explanation.observed = self.is_observed(&form, &body);
         form.one("client_id").unwrap_or_default().clone_into(&mut explanation.client);
         match parse(grant, form.clone(), &head, &self.realm.accepts) {
             Ok(parsed) => self.parsed(parsed, &mut explanation),
@@ -91,6 +93,14 @@ impl Inquiry<'_> {
             explanation.to_allow = self.pastes_for_unusual(grant, form, &head).unwrap_or_default();
         }
         Ok(explanation)
+    }
+
+    /// Whether the identity provider answers the request, whatever the decision is.
+    fn is_observed(&self, form: &Form, body: &[u8]) -> bool {
+        let policy = self.generation.config.policy.realms.get(&self.realm.config.name);
+        let owns = |kid: &str| self.realm.signing.as_ref().is_some_and(|ring| ring.owns(kid));
+        is_observed(&Targets::of(form), self.realm.config.observed_until, policy, self.now)
+            && !carries_token_of_ours(body, owns)
     }
 
     /// The smallest permissions for what no permission of the realm allows yet: an actor token, a token type, or another
@@ -213,7 +223,8 @@ impl Inquiry<'_> {
         explanation.reason = Some(refusal.reason.to_string());
         explanation.detail = Some(refusal.detail.clone());
         let body: Value = serde_json::from_slice(&answer.body()).unwrap_or_default();
-        explanation.answer = Some(CallerAnswer { status: answer.status.as_u16(), body });
+        let answer = CallerAnswer { status: answer.status.as_u16(), body };
+        explanation.answer = Some(answer).filter(|_| !explanation.observed);
     }
 
     fn pastes(&self, supposed: &Supposed, grounds: Grounds<'_>, traces: &[PermissionTrace]) -> Vec<Paste> {

@@ -134,7 +134,8 @@ fn the_suggested_permission_is_enough_and_each_line_of_it_is_needed() {
     assert!(suggested.get() > 10, "only {} suggestions", suggested.get());
 }
 
-async fn ask(world: &World, question: &Value) -> Answer {
+/// Puts a question to the admin listener.
+pub(crate) async fn ask(world: &World, question: &Value) -> Answer {
     let request =
         http::Request::post("/explain").header("host", "localhost").header("content-type", "application/json");
     client::send(world.cambio.admin, request.body(question.to_string().into()).unwrap()).await

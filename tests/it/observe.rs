@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::explain;
 use crate::support::faults::{Endpoint, Fault};
 use crate::support::files::{BACK_END_API, NOBODY, PERMITTED};
 use crate::support::world::{Plan, TOKEN_PATH, World, exchange_fields};
@@ -164,6 +165,9 @@ async fn an_audience_is_observed_alone() {
         let answer = world.exchange(&alice, changes).await;
         let line = world.audit_after(before).await;
         let passed = status == 200;
+        let fields = form::changed(&exchange_fields(&alice), changes);
+        let explained = explain::ask(&world, &json!({ "form": form::encode(&fields) })).await.json();
+        assert_eq!((&explained["observed"] == true, explained["answer"].is_null()), (passed, passed), "{explained}");
         assert_eq!(answer.status == 200, passed, "{name}: {}", answer.text());
         assert_eq!(line[if passed { "shadow_reason" } else { "reason" }], reason, "{name}: {line}");
         assert_eq!(line["shadow_outcome"].is_null(), !passed, "{name}: {line}");

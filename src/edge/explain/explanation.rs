@@ -16,13 +16,16 @@ use crate::judgement::token::checked::CheckedToken;
 pub struct Explanation {
     /// Whether the request is allowed.
     pub allowed: bool,
+    /// Whether the request is observed: the identity provider answers, and the decision is only written down.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
     /// The reason of the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The particulars of the refusal, as the audit line has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What the caller gets instead of a token.
+    /// What the caller gets instead of a token, if the request is not observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<CallerAnswer>,
     /// The realm.
@@ -245,6 +248,9 @@ impl fmt::Display for Explanation {
         } else {
             writeln!(f, "refused: {}", self.reason.as_deref().unwrap_or_default())?;
             writeln!(f, "  {}", self.detail.as_deref().unwrap_or_default())?;
+        }
+        if self.observed {
+            writeln!(f, "observed the identity provider answers; the decision is only written down (observeUntil)")?;
         }
         if let Some(answer) = &self.answer {
             writeln!(f, "caller   {} {}", answer.status, answer.body)?;

@@ -42,10 +42,8 @@ impl<'a> RequestContext<'a> {
 
     /// Whether an exchange is observed.
     pub fn observes_exchange(self, realm: &RealmRuntime, form: &Form) -> bool {
-        let values = |name| form.fields().filter(|(key, _)| *key == name).map(|(_, value)| value).collect();
-        let targets = Targets { audiences: values("audience"), resources: values("resource") };
         let policy = self.generation.config.policy.realms.get(&realm.config.name);
-        is_observed(&targets, self.observed_until(Some(realm)), policy, self.services.now())
+        is_observed(&Targets::of(form), self.observed_until(Some(realm)), policy, self.services.now())
     }
 
     /// Passes a request as it came, and the answer as it came. No limit and no judgement stops it. Cambio judges what the

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::model::{Audience, Issuance, RealmPolicy};
 use super::observed_until::ObservedUntil;
+use crate::words::oauth::form::Form;
 
 /// The targets that an exchange names.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,14 @@ pub struct Targets<'f> {
     pub audiences: Vec<&'f str>,
     /// The values of `resource`.
     pub resources: Vec<&'f str>,
+}
+
+impl<'f> Targets<'f> {
+    /// The targets that a form names.
+    pub fn of(form: &'f Form) -> Self {
+        let values = |name| form.fields().filter(|(key, _)| *key == name).map(|(_, value)| value).collect();
+        Self { audiences: values("audience"), resources: values("resource") }
+    }
 }
 
 /// Whether an exchange is observed: by its realm, or by each of its audiences. An audience whose tokens the identity provider

@@ -277,6 +277,7 @@ function explanation(given) {
   const parts = [h('p', null, given.allowed ? badge('allowed') : badge('denied', 'refused'), ' ',
     h('strong', null, given.allowed ? `by ${given.applied.join(', ')}` : given.reason))]
   if (given.detail) parts.push(h('p', { class: 'wrap' }, given.detail))
+  if (given.observed) parts.push(h('p', null, 'The exchange is observed: the identity provider answers, and this decision is only written down.'))
   if (given.answer) parts.push(h('h3', null, `What the caller gets: ${given.answer.status}`), h('pre', null, JSON.stringify(given.answer.body, null, 2)))
   if (given.permissions?.length) {
     parts.push(h('h3', null, 'The permissions that name the client'), h('div', { class: 'scroll', role: 'group', tabindex: '0', 'aria-label': 'Table of permissions in this answer' },
