@@ -5,6 +5,7 @@ import http.client
 import os
 import pathlib
 import socket
+import ssl
 import statistics
 import subprocess
 import time
@@ -24,14 +25,15 @@ def free_port():
 class Server:
     """A child process on one core; stops when the `with` block ends."""
 
-    def __init__(self, name, command, core, log):
+    def __init__(self, name, command, core, log, environment=None):
         self.name, self.command, self.core, self.log = name, command, core, pathlib.Path(log)
+        self.environment = {**os.environ, **(environment or {})}
 
     def __enter__(self):
         self.started = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
                 preexec_fn=lambda: os.sched_setaffinity(0, {self.core}))
         return self
 
@@ -43,20 +45,21 @@ class Server:
             self.process.kill()
             self.process.wait(10)
 
-    def wait_for(self, port, path, limit=20.0):
+    def wait_for(self, port, path, limit=20.0, tls=False):
         """Seconds from exec until `path` on `port` answers 2xx."""
         while time.monotonic() < self.started + limit:
             if self.process.poll() is not None:
                 raise Failure(f"{self.name} ended with {self.process.returncode}:\n{self.log.read_text()[-2000:]}")
-            if answers(port, path):
+            if answers(port, path, tls):
                 return time.monotonic() - self.started
             time.sleep(0.0005)  # the polling interval: nothing tells a client that a port has opened
         raise Failure(f"{self.name} was not ready within {limit:.0f} s:\n{self.log.read_text()[-2000:]}")
 
 
-def answers(port, path):
-    """Whether a GET of `path` on loopback is answered 2xx."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+def answers(port, path, tls=False):
+    """Whether a GET of `path` on loopback is answered 2xx. Over TLS, any certificate will do."""
+    kind, more = (http.client.HTTPSConnection, {"context": ssl._create_unverified_context()}) if tls else (http.client.HTTPConnection, {})
+    with contextlib.closing(kind("127.0.0.1", port, timeout=5, **more)) as connection:
         try:
             connection.request("GET", path)
             return 200 <= connection.getresponse().status < 300
