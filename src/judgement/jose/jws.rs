@@ -125,9 +125,22 @@ impl UnverifiedJws {
 
     /// Whether `key` made the signature with the header's algorithm.
     pub(in crate::judgement) fn verify(&self, key: &PublicKey) -> Result<(), JwsError> {
-        let key = key.verifier(self.header.algorithm).ok_or(JwsError::KeyMismatch)?;
+        let verifier = key.verifier(self.header.algorithm).ok_or(JwsError::KeyMismatch)?;
         let signature = self.signature.as_deref().ok_or(JwsError::Signature)?;
-        key.verify_sig(self.message.as_bytes(), signature).map_err(|_| JwsError::Signature)
+        verifier.verify_sig(self.message.as_bytes(), signature).map_err(|_| JwsError::Signature)
+    }
+
+    /// [`Self::verify`], for texts that may come again: a signature that was verified before is not verified again.
+    pub(in crate::judgement) fn verify_once(&self, key: &PublicKey) -> Result<(), JwsError> {
+        let signature = self.signature.as_deref().ok_or(JwsError::Signature)?;
+        let proven = key.proven(&self.message, signature);
+        // A key that may not verify this algorithm has never done so.
+        if proven.is_known() && key.fits(self.header.algorithm) {
+            return Ok(());
+        }
+        self.verify(key)?;
+        proven.remember();
+        Ok(())
     }
 
     /// Checks a code that was made with a shared secret (RFC 7518 section 3.2), in constant time. A public key is

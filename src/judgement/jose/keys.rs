@@ -8,6 +8,7 @@
 //! one `kid` and one algorithm are in doubt, and neither is used.
 
 mod left_out;
+mod proven;
 mod public_key;
 mod published;
 mod roca;

@@ -1,5 +1,6 @@
 //! One public key: what its JWK says, and whether the key can verify signatures.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::left_out::KeyFault;
+use super::proven::ProvenSignature;
 use super::roca;
 use crate::judgement::jose::algorithms;
 use crate::judgement::jose::issuer_claims::TENANT_PLACE;
@@ -26,6 +28,8 @@ pub struct PublicKey {
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
     /// The members `issuer` of its entries, with which Microsoft says for which tenants a key signs. `None`: for all.
     issuers: Option<Vec<String>>,
+    /// A digest of type and numbers.
+    fingerprint: [u8; 32],
 }
 
 /// A public key with its numbers, with which it is compared with others.
@@ -80,6 +84,11 @@ impl PublicKey {
         self.verifiers.iter().map(|(algorithm, _)| *algorithm)
     }
 
+    /// The key's signature of a text, for the memory of those that were verified.
+    pub(in crate::judgement) fn proven(&self, text: &str, signature: &[u8]) -> ProvenSignature {
+        ProvenSignature::new(&self.fingerprint, text, signature)
+    }
+
     /// Adds the algorithms and issuers of another entry of the same key.
     pub(super) fn merge(&mut self, other: Self) {
         self.issuers = match (self.issuers.take(), other.issuers) {
@@ -127,7 +136,7 @@ impl AdmittedKey {
         let verifiers = verifiers.collect::<Option<_>>().ok_or(KeyFault::Unfit("its numbers are no public key"))?;
         // Any other value than a text names no tenant.
         let issuers = jwk.get("issuer").map(|one| vec![one.as_str().unwrap_or_default().to_owned()]);
-        Ok(Self { key: PublicKey { kid, verifiers, issuers }, numbers })
+        Ok(Self { key: PublicKey { kid, verifiers, issuers, fingerprint: numbers.fingerprint() }, numbers })
     }
 }
 
@@ -153,6 +162,20 @@ impl Numbers {
             },
             other => return unsupported("kty", other),
         })
+    }
+
+    /// A digest that two keys share only if they are one.
+    fn fingerprint(&self) -> [u8; 32] {
+        let mut context = Context::new(&SHA256);
+        let parts: [&[u8]; 4] = match self {
+            Self::Rsa { n, e } => [b"RSA", &n.len().to_be_bytes(), n, e],
+            Self::Ec(point) => [b"EC", point, &[], &[]],
+            Self::Ed(x) => [b"OKP", x, &[], &[]],
+        };
+        parts.iter().for_each(|part| context.update(part));
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        digest
     }
 
     /// The key, parsed for one algorithm. Parsing checks that the curve has the point and that the sizes fit the
