@@ -25,6 +25,7 @@ mod descriptors;
 mod dialects;
 mod diff;
 mod docs;
+mod doctor;
 mod doors;
 mod drain;
 mod egress;
