@@ -46,6 +46,9 @@ enum Command {
     /// Check configuration and audience files as serve would, and print all errors at once
     #[command(args_override_self = true)]
     Check(check::CheckArguments),
+    /// Ask the identity provider and the issuers whether they are set up for what the files say: check --online
+    #[command(args_override_self = true)]
+    Doctor(check::DoctorArguments),
     /// Say what the gate would decide about a request, why, and which permission is missing
     #[command(args_override_self = true)]
     Explain(Box<explain::ExplainArguments>),
@@ -102,6 +105,7 @@ fn execute(command: Command) -> ExitCode {
     let result = match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => check::run(&arguments.into()),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => policy_test::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),

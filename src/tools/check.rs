@@ -8,6 +8,7 @@ mod sarif;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use jiff::civil::Date;
@@ -15,7 +16,7 @@ use jiff::tz::Offset;
 
 use self::files::FilesReport;
 use self::findings::{Findings, FindingsForm, count, ended_permissions, print_problems};
-pub use self::online::{misplaced_endpoints, unknown_clients};
+pub use self::online::{OnlineFindings, ask};
 use crate::adapters::config::Config;
 use crate::adapters::config::load::{Environment, ProcessEnvironment, load};
 use crate::adapters::config::problem::{Problem, printable};
@@ -31,7 +32,14 @@ const AFTER_HELP: &str = "\
 With FILE, no other file is read but that of --config, and no secret is needed:
   cambio check audiences/orders.yaml
   cambio check --config cambio.yaml audiences/orders.yaml
-Exit status: 0 no problem, 1 problems, or the identity provider can't be asked.";
+With --online, a problem is also what makes exchanges fail at the identity provider, and
+what leads callers past Cambio. The one request to a token endpoint has no token and no
+credentials.
+Exit status: 0 no problem, 1 problems.";
+
+const AFTER_DOCTOR_HELP: &str = "\
+Reads only: the one request to a token endpoint has no token and no credentials.
+Exit status: 0 no problem, 1 exchanges fail, callers get past Cambio, or the files have problems.";
 
 /// The arguments of `cambio check`.
 #[derive(Debug, Parser)]
@@ -42,7 +50,7 @@ pub struct CheckArguments {
     /// Audience files to check alone, or, with --config, against that cambio.yaml
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Also ask the identity provider, and warn of unknown clients and of misplaced endpoints
+    /// Also ask the identity provider and the issuers whether they are set up for what the files say
     #[arg(long, conflicts_with = "files")]
     online: bool,
     /// The form of the report
@@ -50,8 +58,25 @@ pub struct CheckArguments {
     output: FindingsForm,
 }
 
-/// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems, or a directory could
-/// not be asked.
+/// The arguments of `cambio doctor`: `cambio check --online`.
+#[derive(Debug, Parser)]
+#[command(after_help = AFTER_DOCTOR_HELP)]
+pub struct DoctorArguments {
+    #[command(flatten)]
+    config: ConfigFileArguments,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t)]
+    output: FindingsForm,
+}
+
+impl From<DoctorArguments> for CheckArguments {
+    fn from(arguments: DoctorArguments) -> Self {
+        let DoctorArguments { config, output } = arguments;
+        Self { config, files: Vec::new(), online: true, output }
+    }
+}
+
+/// Checks the files and prints every problem, or what is loaded. Exit status 1: there are problems.
 pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CommandFailure> {
     let today = Offset::UTC.to_datetime(Clock::System.now()).date();
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
@@ -87,11 +112,18 @@ fn run_with(
     let Some(config) = good(&path, env, *err).map_err(CommandFailure::of)? else {
         return Ok(false);
     };
-    let found = further(&config, arguments.online)?;
-    summary(&config, today, &found, *out).map_err(CommandFailure::of)?;
+    let config = Arc::new(config);
+    let further = Further::of(&config, arguments.online.then_some(path.as_path()))?;
+    summary(&config, today, &further, *out).map_err(CommandFailure::of)?;
     // The process ends. Freeing a large policy takes long, and nobody gains.
     std::mem::forget(config);
-    Ok(true)
+    let problems = &further.online.problems;
+    if problems.is_empty() {
+        return Ok(true);
+    }
+    out.flush().map_err(CommandFailure::of)?;
+    print_problems(problems, *err).map_err(CommandFailure::of)?;
+    Ok(false)
 }
 
 /// Prints the findings unless the form is text, and says whether there is no problem.
@@ -104,7 +136,7 @@ fn finish(findings: &Findings, form: FindingsForm, out: &mut dyn Write) -> Resul
     if let Some(document) = document {
         writeln!(out, "{document:#}").map_err(CommandFailure::of)?;
     }
-    Ok(findings.problems.is_empty())
+    Ok(findings.is_good())
 }
 
 /// What is found in all files of a configuration.
@@ -114,18 +146,39 @@ fn findings(path: &Path, env: &dyn Environment, online: bool, today: Date) -> Re
         Err(problems) => return Ok(Findings { problems, ..Findings::default() }),
     };
     let problems = config.audience_files.problems();
-    let notes = if problems.is_empty() { further(&config, online)? } else { Vec::new() };
+    let config = Arc::new(config);
+    let online = (online && problems.is_empty()).then_some(path);
+    let Further { shortage, online } =
+        if problems.is_empty() { Further::of(&config, online)? } else { Further::default() };
     let mut warnings = [config.warnings.as_slice(), &ended(&config, today)].concat();
     warnings.sort();
     std::mem::forget(config);
-    Ok(Findings { problems, warnings, notes })
+    let notes = shortage.into_iter().collect();
+    Ok(Findings { problems, warnings, notes, online })
 }
 
 /// What no file says.
-fn further(config: &Config, online: bool) -> Result<Vec<String>, CommandFailure> {
-    let mut found = if online { online::ask(config)? } else { Vec::new() };
-    found.extend(descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections));
-    Ok(found)
+#[derive(Default)]
+struct Further {
+    /// The file descriptors that are missing.
+    shortage: Option<String>,
+    online: OnlineFindings,
+}
+
+impl Further {
+    /// `online`: the `cambio.yaml` to ask about.
+    fn of(config: &Arc<Config>, online: Option<&Path>) -> Result<Self, CommandFailure> {
+        let online = match online {
+            None => OnlineFindings::default(),
+            Some(file) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = runtime.map_err(CommandFailure::of)?;
+                runtime.block_on(online::ask(config, file, &Clock::System))?
+            }
+        };
+        let shortage = descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections);
+        Ok(Self { shortage, online })
+    }
 }
 
 /// The permissions that ended before `today` (UTC).
@@ -153,7 +206,7 @@ pub fn run_at(
     err: &mut dyn Write,
 ) -> io::Result<bool> {
     let Some(config) = good(path, env, err)? else { return Ok(false) };
-    summary(&config, today, &[], out)?;
+    summary(&config, today, &Further::default(), out)?;
     Ok(true)
 }
 
@@ -181,7 +234,7 @@ fn good(path: &Path, env: &dyn Environment, err: &mut dyn Write) -> io::Result<O
     Ok(None)
 }
 
-fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) -> io::Result<()> {
+fn summary(config: &Config, today: Date, further: &Further, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "upstream {}://{}", config.upstream.scheme, config.upstream.authority)?;
     writeln!(out, "listen   {}, admin {}", config.listen.address, config.admin.address)?;
     for realm in config.realms.values() {
@@ -218,8 +271,15 @@ fn summary(config: &Config, today: Date, found: &[String], out: &mut dyn Write) 
         let issuance = ways.join(" and ");
         writeln!(out, "audience {} in {realm}: owner {owner}, {permissions}, {issuance}", audience.name)?;
     }
-    for warning in warnings.chain(found.iter().cloned()) {
+    let Further { shortage, online } = further;
+    online.seen.iter().try_for_each(|line| writeln!(out, "keys     {}", printable(line)))?;
+    let warnings = warnings.chain(online.warnings.iter().map(ToString::to_string));
+    for warning in warnings.chain(shortage.iter().cloned()) {
         writeln!(out, "warning  {warning}")?;
+    }
+    online.notes.iter().try_for_each(|note| writeln!(out, "note     {note}"))?;
+    if !online.problems.is_empty() {
+        return Ok(());
     }
     writeln!(
         out,

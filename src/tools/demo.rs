@@ -14,6 +14,7 @@ mod endpoints;
 mod exchange;
 mod form;
 mod grants;
+mod inventory;
 mod keys;
 mod login;
 mod provider;

@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
-use cambio::adapters::config::load::load;
 use cambio::judgement::issue::key::{KeyKind, generate};
 use cambio::tools::check;
 use cambio::tools::keys::{self, KeysArguments};
-use cambio::words::clock::Clock;
 use clap::Parser as _;
 
-use crate::support::files::{BACK_END_API, Folder};
+use crate::support::files::Folder;
 use crate::support::golden;
-use crate::support::world::Plan;
 
 const MAIN: &str = "\
 upstream: { url: 'http://127.0.0.1:8180' }
@@ -92,29 +89,6 @@ fn check_says_what_serve_makes_of_broken_audience_files() {
     golden::check("check/broken_audiences.txt", &checked());
     folder.write("cambio.yaml", &format!("{MAIN}surprise: 1\n"));
     golden::check("check/broken_platform.txt", &checked());
-}
-
-/// A client that registers itself may take a name that a permission mentions and that nobody has yet.
-#[tokio::test]
-async fn check_names_clients_that_nobody_has_registered() {
-    let permissions = "permissions:\n  - { clients: [front-end-app, ghost] }\n  - { clients: [reporting-app], issuance: mint, subjectClients: [ghost] }\n  - { clients: [workload] }\n";
-    let client = "    clients: { workload: [{ method: none }] }\n";
-    let directory = "    directory: { clientId: cambio, clientSecretFile: cambio.secret }\n";
-    let key = "    signingKey: corp.pem\n";
-    let plan = Plan::new().await.audience("back-end-api", &format!("{BACK_END_API}{permissions}"));
-    let plan = plan.configure(key, &format!("{key}{client}"));
-    let found = async |plan: &Plan| {
-        let config = load(&plan.folder.path("cambio.yaml"), &()).unwrap();
-        check::unknown_clients(&config, &Clock::System).await.map_err(|failure| failure.to_string())
-    };
-    assert_eq!(found(&plan).await.unwrap(), ["realms.corp: has no directory, so its clients are not known"]);
-    let plan = plan.configure(key, &format!("{key}{directory}"));
-    plan.folder.write("cambio.secret", "cambio-secret");
-    let expected = "audience back-end-api: permissions[0], audience back-end-api: permissions[1]: the realm corp has no \
-                    client \"ghost\": whoever registers one gets what is permitted to it";
-    assert_eq!(found(&plan).await.unwrap(), [expected]);
-    plan.folder.write("cambio.secret", "wrong");
-    assert!(found(&plan).await.unwrap_err().starts_with("realms.corp.directory: "));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::support::files::Folder;
 const COMMANDS: &[(&str, &[&str])] = &[
     ("serve", &["--config"]),
     ("check", &["--config", "--online", "--output"]),
+    ("doctor", &["--config", "--output"]),
     ("diff", &["--output"]),
     ("replay", &["--config", "--at", "--output"]),
     ("schema", &["--markdown"]),

@@ -1,11 +1,11 @@
 //! An identity provider that is not Keycloak: the whole host is one realm, with endpoints at the root.
 
 use bytes::Bytes;
-use cambio::adapters::config::load::load;
-use cambio::tools::check;
+use cambio::adapters::config::problem::Problem;
 use http::Request;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::doctor::found_online;
 use crate::support::client::{self, Answer};
 use crate::support::faults::{Endpoint, Fault};
 use crate::support::files::BACK_END_API;
@@ -303,32 +303,48 @@ async fn tokens_are_recognised_by_the_marks_of_the_standards() {
 
 #[tokio::test]
 async fn check_compares_the_endpoints_with_the_discovery_document() {
-    let found = async |plan: &Plan| {
-        let config = load(&plan.folder.path("cambio.yaml"), &()).unwrap();
-        check::misplaced_endpoints(&config).await.map_err(|failure| failure.to_string()).unwrap()
+    let plan = plan().await.configure("issuer: http://sso.example.org\n", "issuer: http://127.0.0.1:1\n");
+    let discovery = |member: &str, value: &str| {
+        let at = |path: &str| format!("http://127.0.0.1:1{path}");
+        let mut document = json!({
+            "issuer": "http://127.0.0.1:1", "token_endpoint": at(TOKEN), "jwks_uri": at(JWKS), "userinfo_endpoint": at(USERINFO),
+            "introspection_endpoint": at(INTROSPECTION), "revocation_endpoint": at(REVOCATION),
+            "end_session_endpoint": at(END_SESSION),
+        });
+        document[member] = json!(value);
+        plan.idp.faults().answer_at(DISCOVERY, 200, &document.to_string());
     };
-    let plan = plan().await;
-    assert_eq!(found(&plan).await, [""; 0]);
-    let plan = plan.configure("userinfo: /me", "userinfo: /userinfo");
+    discovery("issuer", "http://127.0.0.1:1");
+    let found = found_online(&plan.folder).await;
+    assert!(found.problems.is_empty() && found.warnings.is_empty(), "{found:?}");
+
+    discovery("userinfo_endpoint", "http://127.0.0.1:1/userinfo");
+    let found = found_online(&plan.folder).await;
+    let expected = "userinfo_endpoint is http://127.0.0.1:1/userinfo: set realms.corp.endpoints.userinfo to /userinfo instead of /me";
+    let said = |one: &Problem| (one.key.clone(), one.message.clone());
     assert_eq!(
-        found(&plan).await,
-        [
-            "realms.corp: userinfo_endpoint is http://sso.example.org/me: set realms.corp.endpoints.userinfo to /me instead of \
-          /userinfo"
-        ]
+        found.warnings.iter().map(said).collect::<Vec<_>>(),
+        [("realms.corp.endpoints.userinfo".into(), expected.into())]
     );
+    discovery("token_endpoint", "http://127.0.0.1:2/token");
+    let found = found_online(&plan.folder).await;
+    assert!(found.problems[0].message.contains("goes past Cambio"), "{found:?}");
+
+    plan.idp.faults().clear();
     plan.idp.faults().set(Endpoint::Discovery, Fault::Answer(500, "text/plain", "no".to_owned()));
-    let unread = "realms.corp.endpoints: not compared with the discovery document: /.well-known/openid-configuration answers with \
-                  status 500";
-    assert_eq!(found(&plan).await, [unread]);
+    let found = found_online(&plan.folder).await;
+    let unread = "/.well-known/openid-configuration answers with status 500";
+    assert!(found.problems.len() == 1 && found.problems[0].message.contains(unread), "{found:?}");
 
     // Without `endpoints`, the configuration says that the identity provider is Keycloak.
-    let plan = Plan::new().await;
-    assert_eq!(found(&plan).await, [""; 0]);
-    let document: Value = client::get(plan.idp.address(), "/realms/corp/.well-known/openid-configuration").await.json();
-    let mut other = document.clone();
-    other["token_endpoint"] = json!("http://sso.example.org/oauth2/token");
-    plan.idp.faults().answer_at("/realms/corp/.well-known/openid-configuration", 200, &other.to_string());
-    let found = found(&plan).await;
-    assert!(found.len() == 1 && found[0].contains("write realms.corp.endpoints (token, jwks,"), "{found:?}");
+    let plan = Plan::new()
+        .await
+        .configure("issuer: http://sso.example.org/realms/corp", "issuer: http://127.0.0.1:1/realms/corp");
+    let plan = plan.configure("http://sso.example.org/realms/partner", "http://127.0.0.1:1/realms/partner");
+    let document =
+        json!({"issuer": "http://127.0.0.1:1/realms/corp", "token_endpoint": "http://127.0.0.1:1/oauth2/token"});
+    plan.idp.faults().answer_at("/realms/corp/.well-known/openid-configuration", 200, &document.to_string());
+    let found = found_online(&plan.folder).await;
+    assert!(found.problems.len() == 1, "{found:?}");
+    assert!(found.problems[0].message.contains("write realms.corp.endpoints (token, jwks,"), "{found:?}");
 }

@@ -26,6 +26,7 @@ mod descriptors;
 mod dialects;
 mod diff;
 mod docs;
+mod doctor;
 mod doors;
 mod drain;
 mod egress;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::uri::Scheme;
-use http::{HeaderValue, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
 use rustls::ClientConfig;
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
@@ -38,6 +38,20 @@ pub struct Fetcher {
     via: Option<Arc<Via>>,
     /// File with the bearer token for the origin of `source`.
     bearer_token_file: Option<PathBuf>,
+}
+
+/// What a source of keys answered.
+#[derive(Debug)]
+pub struct SeenKeys {
+    /// The keys.
+    pub keys: KeySet,
+    /// The header of the answer; empty for a file.
+    pub headers: HeaderMap,
+}
+
+struct KeysAnswer {
+    body: Bytes,
+    headers: HeaderMap,
 }
 
 /// Why a fetcher could not be set up.
@@ -159,7 +173,20 @@ impl Fetcher {
         Ok(Arc::new(set))
     }
 
+    /// Fetches once, for somebody who wants to see what the source answers.
+    ///
+    /// # Errors
+    /// There is no key set within the time limit.
+    pub async fn look(&self) -> Result<SeenKeys, FetchError> {
+        let seen = self.answer().await?;
+        Ok(SeenKeys { keys: KeySet::parse(&seen.body)?, headers: seen.headers })
+    }
+
     async fn text(&self) -> Result<Bytes, FetchError> {
+        Ok(self.answer().await?.body)
+    }
+
+    async fn answer(&self) -> Result<KeysAnswer, FetchError> {
         let timeout = Err(OutgoingError::Timeout(LIMITS.time).into());
         tokio::time::timeout(LIMITS.time, self.attempt()).await.unwrap_or(timeout)
     }
@@ -172,18 +199,18 @@ impl Fetcher {
         }
     }
 
-    async fn attempt(&self) -> Result<Bytes, FetchError> {
+    async fn attempt(&self) -> Result<KeysAnswer, FetchError> {
         match &self.source {
-            Source::File(path) => read(path).await,
+            Source::File(path) => Ok(KeysAnswer { body: read(path).await?, headers: HeaderMap::new() }),
             Source::Url { url, public } => self.get(url, public.as_ref()).await,
             Source::Discovery { url, issuer } => {
-                let document = self.get(url, None).await?;
+                let document = self.get(url, None).await?.body;
                 self.get(&keys_url(&document, url, issuer)?, None).await
             }
         }
     }
 
-    async fn get(&self, url: &Uri, public: Option<&PublicAddress>) -> Result<Bytes, FetchError> {
+    async fn get(&self, url: &Uri, public: Option<&PublicAddress>) -> Result<KeysAnswer, FetchError> {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = url.clone();
         let headers = request.headers_mut();
@@ -201,7 +228,10 @@ impl Fetcher {
         }
         let response = self.client.send(request).await?;
         match response.status() {
-            StatusCode::OK => Ok(response.into_body()),
+            StatusCode::OK => {
+                let (head, body) = response.into_parts();
+                Ok(KeysAnswer { body, headers: head.headers })
+            }
             status if status.is_redirection() => Err(FetchError::Redirect(status)),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) if bearer.is_some() && !gets_token => {
                 Err(FetchError::Withheld(status))

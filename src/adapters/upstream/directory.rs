@@ -4,6 +4,7 @@
 
 pub mod claims;
 pub mod fine_grained;
+pub mod inventory;
 mod keeper;
 pub mod lineage;
 mod recent;

@@ -34,12 +34,15 @@ impl FilesReport {
         let mut warnings: Vec<_> = review.warnings.iter().cloned().chain(ended).collect();
         warnings.sort();
         let notes = notes(&review, platform);
-        Self { findings: Findings { problems: review.problems.clone(), warnings, notes }, review }
+        Self {
+            findings: Findings { problems: review.problems.clone(), warnings, notes, ..Findings::default() },
+            review,
+        }
     }
 
     /// Prints the problems, or what the files say.
     pub(super) fn write(&self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<()> {
-        let Findings { problems, warnings, notes } = &self.findings;
+        let Findings { problems, warnings, notes, .. } = &self.findings;
         if !problems.is_empty() {
             print_problems(problems, err)?;
             return notes.iter().try_for_each(|note| writeln!(err, "unknown  {note}"));

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
+use super::online::OnlineFindings;
 use crate::adapters::config::load::review::Places;
 use crate::adapters::config::problem::Problem;
 
@@ -29,20 +30,38 @@ pub(super) struct Findings {
     pub(super) problems: Vec<Problem>,
     /// What to look at, in the order of files and lines.
     pub(super) warnings: Vec<Problem>,
-    /// What has no place in a file: what the identity provider says, and what can't be known.
+    /// What has no place in a file: what can't be known.
     pub(super) notes: Vec<String>,
+    /// What the identity provider and the issuers say.
+    pub(super) online: OnlineFindings,
 }
 
 impl Findings {
+    /// Whether there is no problem.
+    pub(super) fn is_good(&self) -> bool {
+        self.problems.is_empty() && self.online.problems.is_empty()
+    }
+
+    /// Everything to know.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        self.notes.iter().cloned().chain(self.online.notes.iter().map(ToString::to_string))
+    }
+
     /// As JSON.
     pub(super) fn json(&self) -> Value {
-        let list = |problems: &[Problem]| problems.iter().map(of_problem).collect::<Vec<_>>();
-        json!({
-            "ok": self.problems.is_empty(),
-            "problems": list(&self.problems),
-            "warnings": list(&self.warnings),
-            "notes": self.notes,
-        })
+        let list = |problems: &[Problem], online: &[Problem]| {
+            problems.iter().chain(online).map(of_problem).collect::<Vec<_>>()
+        };
+        let mut document = json!({
+            "ok": self.is_good(),
+            "problems": list(&self.problems, &self.online.problems),
+            "warnings": list(&self.warnings, &self.online.warnings),
+            "notes": self.notes().collect::<Vec<_>>(),
+        });
+        if !self.online.seen.is_empty() {
+            document["keys"] = json!(self.online.seen);
+        }
+        document
     }
 }
 

@@ -18,7 +18,7 @@ struct Rule {
 }
 
 /// The rules, in the order in which results name them by their index.
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 6] = [
     Rule { id: "file-unreadable", level: "error", text: "The file can't be read, or is not valid as a whole." },
     Rule {
         id: "mistake",
@@ -32,15 +32,29 @@ const RULES: [Rule; 4] = [
         level: "warning",
         text: "The last day of the permission is over, so it allows nothing any more.",
     },
+    Rule {
+        id: "exchange-fails",
+        level: "error",
+        text: "Exchanges fail or go past Cambio, because of what the identity provider or an issuer says.",
+    },
+    Rule {
+        id: "online",
+        level: "warning",
+        text: "The identity provider or an issuer says something else than the file.",
+    },
 ];
 
 /// A log with one run.
 pub(super) fn sarif(findings: &Findings) -> Value {
     let problems = findings.problems.iter().map(|one| result(one, usize::from(one.line > 0)));
     let warnings = findings.warnings.iter().map(|one| result(one, if one.key.ends_with(".expires") { 3 } else { 2 }));
-    let results: Vec<_> = problems.chain(warnings).flatten().collect();
-    let note = |text: &String| json!({ "level": "note", "message": { "text": printable(text) } });
-    let notes: Vec<_> = findings.notes.iter().map(note).collect();
+    let online = &findings.online;
+    let failing = online.problems.iter().map(|one| result(one, 4));
+    let odd = online.warnings.iter().map(|one| result(one, 5));
+    let results: Vec<_> = problems.chain(warnings).chain(failing).chain(odd).flatten().collect();
+    let note = |level: &str, text: &str| json!({ "level": level, "message": { "text": printable(text) } });
+    let notes = findings.notes().map(|text| note("note", &text));
+    let notes: Vec<_> = notes.chain(online.seen.iter().map(|text| note("none", text))).collect();
     let rule = |rule: &Rule| {
         json!({
             "id": rule.id,

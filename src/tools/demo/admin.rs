@@ -16,7 +16,7 @@ const MANAGEMENT: &str = "realm-management";
 impl View<'_> {
     /// `clients?clientId=…`, `clients/{uuid}/evaluate-scopes/generate-example-access-token`,
     /// `users?username=…&exact=true`, `users/{id}` and below it `sessions`, `consents` and
-    /// `role-mappings/{realm|clients/{uuid}}/composite`.
+    /// `role-mappings/{realm|clients/{uuid}}/composite`; and what the realm has ([`View::inventory`]).
     pub(super) fn admin(&self, headers: &HeaderMap, target: &str) -> ProviderAnswer {
         let claims = read_bearer(headers).and_then(|token| self.read_token(token));
         let caller = claims.as_ref().and_then(|claims| self.realm.subject(claims.get("sub")?.as_str()?));
@@ -31,7 +31,6 @@ impl View<'_> {
         let parts: Vec<&str> = path.split('/').skip(4).collect();
         match parts.as_slice() {
             ["clients", client, "evaluate-scopes", "generate-example-access-token"] => self.example(client, query),
-            ["clients"] => self.clients(query.strip_prefix("clientId=").unwrap_or_default()),
             ["users"] => self.users(query),
             ["users", id] => self.realm.subject(id).map_or_else(no_user, |user| ProviderAnswer::ok(&shown(user))),
             ["users", id, "sessions"] => self.realm.subject(id).map_or_else(no_user, |user| {
@@ -43,19 +42,8 @@ impl View<'_> {
                 self.realm.subject(id).map_or_else(no_user, |_| ProviderAnswer::ok(&json!([])))
             }
             ["users", user, "role-mappings", rest @ .., "composite"] => self.role_mappings(user, rest),
-            // As a Keycloak without fine-grained admin permissions.
-            _ => ProviderAnswer::error(404, "HTTP 404 Not Found", ""),
+            parts => self.inventory(parts, query),
         }
-    }
-
-    fn clients(&self, id: &str) -> ProviderAnswer {
-        let found = self.realm.client(id).map(|client| {
-            json!({
-                "id": internal_id(client.id), "clientId": client.id, "enabled": true, "notBefore": 0,
-                "rootUrl": client.web_origin(), "redirectUris": ["/*"], "webOrigins": ["+"],
-            })
-        });
-        ProviderAnswer::ok(&Value::from(found.into_iter().collect::<Vec<_>>()))
     }
 
     /// The claims of an access token that the client would get now for the user, with another session.
@@ -116,6 +104,6 @@ fn no_user() -> ProviderAnswer {
 }
 
 /// The client's internal id.
-fn internal_id(client: &str) -> String {
+pub(super) fn internal_id(client: &str) -> String {
     format!("uuid-of-{client}")
 }

@@ -107,7 +107,10 @@ impl Received {
     pub fn route(&self) -> Option<(&str, RealmEndpoint)> {
         let path = self.target.split(['?', '#']).next()?;
         if let Some((realm, rest)) = path.strip_prefix("/admin/realms/").and_then(|rest| rest.split_once('/'))
-            && (matches!(rest, "clients" | "users") || rest.starts_with("users/") || rest.starts_with("clients/"))
+            && matches!(
+                rest.split('/').next(),
+                Some("clients" | "users" | "client-scopes" | "roles" | "identity-provider")
+            )
         {
             return Some((realm, RealmEndpoint::Admin));
         }

@@ -119,16 +119,40 @@ impl Places {
         Problem { file: file.to_owned(), line, column, key: key.to_owned(), message }
     }
 
+    /// Whether the file has a value under a key.
+    pub fn has(&self, key: &str) -> bool {
+        self.node(key).is_some_and(|(_, is_whole)| is_whole)
+    }
+
+    /// The key of the entry with this text in the list under a key; the key itself if there is no such entry.
+    pub fn entry(&self, key: &str, text: &str) -> String {
+        let list = self.node(key).filter(|(_, is_whole)| *is_whole).map(|(node, _)| node);
+        let is_meant = |index: &usize| {
+            let entry = list.and_then(|list| list.item(*index));
+            entry.is_some_and(|entry| matches!(&entry.value, tree::Value::Text(one) if one == text))
+        };
+        let count = match list.map(|list| &list.value) {
+            Some(tree::Value::List(entries)) => entries.len(),
+            _ => 0,
+        };
+        (0..count).find(is_meant).map_or_else(|| key.to_owned(), |index| format!("{key}[{index}]"))
+    }
+
     fn location(&self, key: &str) -> Option<Location> {
+        self.node(key).map(|(node, _)| node.place)
+    }
+
+    /// The value under a key, and whether it is the whole key's or that of a beginning of the key.
+    fn node(&self, key: &str) -> Option<(&Node, bool)> {
         let mut node = self.0.as_ref()?;
         for step in key.split(['.', '[']) {
             let below = match step.strip_suffix(']') {
                 Some(index) => index.parse().ok().and_then(|index| node.item(index)),
                 None => node.field(step),
             };
-            let Some(below) = below else { break };
+            let Some(below) = below else { return Some((node, false)) };
             node = below;
         }
-        Some(node.place)
+        Some((node, true))
     }
 }

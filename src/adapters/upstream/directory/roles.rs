@@ -69,14 +69,6 @@ impl DirectoryClient {
         Ok(roles)
     }
 
-    /// Whether the identity provider shows Cambio a client with this id.
-    ///
-    /// # Errors
-    /// The identity provider does not answer, or refuses Cambio's own client.
-    pub async fn knows_client(&self, upstream: &UpstreamClient, client: &str) -> Result<bool, DirectoryError> {
-        Ok(self.client_uuid(upstream, client).await?.is_some())
-    }
-
     async fn mapped(&self, upstream: &UpstreamClient, subject: &str, place: &str) -> Result<RoleSet, DirectoryError> {
         #[derive(Deserialize)]
         struct Role {

@@ -1,4 +1,4 @@
-//! Settings of the identity provider's clients that change what their tokens look like, for `check --online`.
+//! Settings of the identity provider's clients, for `check --online`.
 
 use std::collections::BTreeMap;
 
@@ -8,63 +8,133 @@ use serde_json::Value;
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped};
 
-/// A client as Keycloak's admin API shows it.
-#[derive(Deserialize)]
+/// A client as Keycloak's admin API shows it. The client's secret is not read.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
-    client_id: String,
+pub struct ClientSettings {
+    /// Keycloak's own id of the client.
+    pub id: String,
+    /// The client id.
+    pub client_id: String,
+    /// Whether the client may do anything.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// Whether the client has no credentials.
+    #[serde(default)]
+    pub public_client: bool,
     #[serde(default)]
     attributes: BTreeMap<String, Value>,
-    /// `None`: the answer does not say.
-    default_client_scopes: Option<Vec<String>>,
+    /// The client scopes of every token; `None`: the answer does not say.
+    pub default_client_scopes: Option<Vec<String>>,
+    /// The client scopes that a request may name.
     #[serde(default)]
-    protocol_mappers: Vec<Mapper>,
+    pub optional_client_scopes: Vec<String>,
+    /// The client's own mappers.
+    #[serde(default)]
+    pub protocol_mappers: Vec<ProtocolMapper>,
 }
 
-#[derive(Deserialize)]
+/// A protocol mapper, which writes into tokens.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Mapper {
+pub struct ProtocolMapper {
+    /// What kind of mapper it is.
     #[serde(default)]
-    protocol_mapper: String,
+    pub protocol_mapper: String,
+    /// Its settings.
+    #[serde(default)]
+    pub config: BTreeMap<String, Value>,
+}
+
+/// A setting that changes what the tokens of a client look like. `Display` goes on after the client's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusualSetting {
+    /// Lightweight access tokens.
+    #[error("has lightweight access tokens")]
+    Lightweight,
+    /// Nothing writes `sub`.
+    #[error("lacks the client scope basic, so that its tokens have no sub")]
+    NoSub,
+    /// Pairwise subject identifiers.
+    #[error("has pairwise subject identifiers")]
+    Pairwise,
+    /// HS256 and its like.
+    #[error("signs access tokens with a secret, so that nobody else can verify them")]
+    SharedSecret,
+}
+
+fn enabled() -> bool {
+    true
 }
 
 impl DirectoryClient {
-    /// What is unusual in the tokens of a client, in words. Nothing is unusual in those of an unknown client.
+    /// The settings of a client; `None` if the identity provider shows no client with this id.
     ///
     /// # Errors
     /// The identity provider does not answer, or refuses Cambio's own client.
-    pub async fn unusual_settings(
+    pub async fn client_settings(
         &self,
         upstream: &UpstreamClient,
         client: &str,
-    ) -> Result<Vec<&'static str>, DirectoryError> {
+    ) -> Result<Option<ClientSettings>, DirectoryError> {
         let path = format!("{}/clients?clientId={}", self.admin_path, escaped(client));
-        let found: Vec<Shown> = self.get(upstream, path, "a question for a client").await?;
-        Ok(found.iter().find(|found| found.client_id == client).map(Shown::unusual).unwrap_or_default())
+        let found: Vec<ClientSettings> = self.get(upstream, path, "a question for a client").await?;
+        Ok(found.into_iter().find(|found| found.client_id == client))
     }
 }
 
-impl Shown {
-    fn unusual(&self) -> Vec<&'static str> {
-        let attribute = |name: &str| self.attributes.get(name).and_then(Value::as_str).unwrap_or_default();
+impl ClientSettings {
+    /// An attribute; empty if the client does not have it.
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether an attribute is switched on.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.attribute(name) == "true"
+    }
+
+    /// The client scopes of the client, optional ones included.
+    pub fn client_scopes(&self) -> impl Iterator<Item = &str> {
+        let default = self.default_client_scopes.iter().flatten();
+        default.chain(&self.optional_client_scopes).map(String::as_str)
+    }
+
+    /// What is unusual in the tokens of the client.
+    pub fn unusual(&self) -> Vec<UnusualSetting> {
         let lacks_basic = self.default_client_scopes.as_ref().is_some_and(|all| !all.iter().any(|one| one == "basic"));
-        let writes_sub = |one: &Mapper| one.protocol_mapper == "oidc-sub-mapper";
-        let is_pairwise = |one: &Mapper| one.protocol_mapper.contains("pairwise-sub");
+        let writes_sub = |one: &ProtocolMapper| one.protocol_mapper == "oidc-sub-mapper";
+        let is_pairwise = |one: &ProtocolMapper| one.protocol_mapper.contains("pairwise-sub");
+        let mappers = &self.protocol_mappers;
         [
-            (attribute("client.use.lightweight.access.token.enabled") == "true", "has lightweight access tokens"),
-            (
-                lacks_basic && !self.protocol_mappers.iter().any(writes_sub),
-                "lacks the client scope basic, so that its tokens have no sub",
-            ),
-            (self.protocol_mappers.iter().any(is_pairwise), "has pairwise subject identifiers"),
-            (
-                attribute("access.token.signed.response.alg").starts_with("HS"),
-                "signs access tokens with a secret, so that nobody else can verify them",
-            ),
+            (self.is_on("client.use.lightweight.access.token.enabled"), UnusualSetting::Lightweight),
+            (lacks_basic && !mappers.iter().any(writes_sub), UnusualSetting::NoSub),
+            (mappers.iter().any(is_pairwise), UnusualSetting::Pairwise),
+            (self.attribute("access.token.signed.response.alg").starts_with("HS"), UnusualSetting::SharedSecret),
         ]
         .into_iter()
-        .filter_map(|(holds, text)| holds.then_some(text))
+        .filter_map(|(holds, setting)| holds.then_some(setting))
         .collect()
+    }
+}
+
+impl ProtocolMapper {
+    /// Whether the mapper writes this audience into access tokens.
+    pub fn adds_audience(&self, audience: &str) -> bool {
+        let named = |key: &str| self.config.get(key).and_then(Value::as_str) == Some(audience);
+        let is_for_access = self.config.get("access.token.claim").and_then(Value::as_str) == Some("true");
+        let kind = self.protocol_mapper == "oidc-audience-mapper";
+        kind && is_for_access && (named("included.client.audience") || named("included.custom.audience"))
+    }
+
+    /// Whether the mapper makes each client an audience of which the user has a role.
+    pub fn resolves_audiences(&self) -> bool {
+        self.protocol_mapper == "oidc-audience-resolve-mapper"
+    }
+
+    /// Whether the mapper writes realm roles.
+    pub fn writes_realm_roles(&self) -> bool {
+        self.protocol_mapper == "oidc-usermodel-realm-role-mapper"
     }
 }
 
@@ -76,39 +146,43 @@ mod tests {
 
     #[test]
     fn what_is_unusual_in_the_tokens_of_a_client() {
+        use UnusualSetting::{Lightweight, NoSub, Pairwise, SharedSecret};
         let pairwise = json!([{"name": "pairwise", "protocolMapper": "oidc-sha256-pairwise-sub-mapper"}]);
         let sub = json!([{"name": "sub", "protocolMapper": "oidc-sub-mapper"}]);
+        let lightweight = |value: &str| json!({"attributes": {"client.use.lightweight.access.token.enabled": value}});
         for (name, settings, expected) in [
             ("nothing is said", json!({}), vec![]),
             ("usual", json!({"defaultClientScopes": ["basic", "roles"], "attributes": {"x": "true"}}), vec![]),
-            (
-                "lightweight",
-                json!({"attributes": {"client.use.lightweight.access.token.enabled": "true"}}),
-                vec!["has lightweight access tokens"],
-            ),
-            (
-                "not lightweight",
-                json!({"attributes": {"client.use.lightweight.access.token.enabled": "false"}}),
-                vec![],
-            ),
-            (
-                "no basic",
-                json!({"defaultClientScopes": ["roles"]}),
-                vec!["lacks the client scope basic, so that its tokens have no sub"],
-            ),
+            ("lightweight", lightweight("true"), vec![Lightweight]),
+            ("not lightweight", lightweight("false"), vec![]),
+            ("no basic", json!({"defaultClientScopes": ["roles"]}), vec![NoSub]),
             ("no basic, but a mapper", json!({"defaultClientScopes": ["roles"], "protocolMappers": sub}), vec![]),
-            ("pairwise", json!({"protocolMappers": pairwise}), vec!["has pairwise subject identifiers"]),
-            (
-                "HS256",
-                json!({"attributes": {"access.token.signed.response.alg": "HS256"}}),
-                vec!["signs access tokens with a secret, so that nobody else can verify them"],
-            ),
+            ("pairwise", json!({"protocolMappers": pairwise}), vec![Pairwise]),
+            ("HS256", json!({"attributes": {"access.token.signed.response.alg": "HS256"}}), vec![SharedSecret]),
             ("ES256", json!({"attributes": {"access.token.signed.response.alg": "ES256"}}), vec![]),
         ] {
             let mut settings = settings;
             settings["clientId"] = json!("front-end-app");
-            let shown: Shown = serde_json::from_value(settings).unwrap();
+            settings["id"] = json!("0b8f");
+            let shown: ClientSettings = serde_json::from_value(settings).unwrap();
             assert_eq!(shown.unusual(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn which_mappers_add_an_audience() {
+        let mapper = |kind: &str, config: Value| -> ProtocolMapper {
+            serde_json::from_value(json!({"protocolMapper": kind, "config": config})).unwrap()
+        };
+        let kind = "oidc-audience-mapper";
+        for (kind, config, expected) in [
+            (kind, json!({"included.client.audience": "api", "access.token.claim": "true"}), true),
+            (kind, json!({"included.custom.audience": "api", "access.token.claim": "true"}), true),
+            (kind, json!({"included.client.audience": "api", "access.token.claim": "false"}), false),
+            (kind, json!({"included.client.audience": "other", "access.token.claim": "true"}), false),
+            ("oidc-sub-mapper", json!({"included.client.audience": "api", "access.token.claim": "true"}), false),
+        ] {
+            assert_eq!(mapper(kind, config.clone()).adds_audience("api"), expected, "{kind} {config}");
         }
     }
 }

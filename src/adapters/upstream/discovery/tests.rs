@@ -43,6 +43,36 @@ fn document(changes: &Value) -> Map<String, Value> {
     members
 }
 
+fn said(realm: &Realm, changes: &Value) -> Vec<String> {
+    compare(realm, &document(changes)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_effect_of_a_difference() {
+    let realm = realm(ENDPOINTS);
+    for (changes, key, effect) in [
+        (json!({"issuer": "https://id.example.org"}), "realms.corp.issuer", DifferenceEffect::ExchangesFail),
+        (
+            json!({"token_endpoint": "https://x.example.net/token"}),
+            "realms.corp.endpoints.token",
+            DifferenceEffect::GoesPast,
+        ),
+        (
+            json!({"jwks_uri": "https://id.example.org/keys"}),
+            "realms.corp.endpoints.jwks",
+            DifferenceEffect::ExchangesFail,
+        ),
+        (
+            json!({"userinfo_endpoint": "https://id.example.org/u"}),
+            "realms.corp.endpoints.userinfo",
+            DifferenceEffect::Lesser,
+        ),
+    ] {
+        let found = compare(&realm, &document(&changes));
+        assert_eq!(found.iter().map(|one| (one.key.as_str(), one.effect)).collect::<Vec<_>>(), [(key, effect)]);
+    }
+}
+
 #[test]
 fn every_difference_names_the_key_to_change() {
     let realm = realm(ENDPOINTS);
@@ -53,7 +83,9 @@ fn every_difference_names_the_key_to_change() {
         (
             "the issuer",
             json!({"issuer": "https://id.example.org"}),
-            vec!["the discovery document has the issuer https://id.example.org: set realms.corp.issuer to it"],
+            vec![
+                "the discovery document has the issuer https://id.example.org instead of https://id.example.org/realms/corp: set realms.corp.issuer to it",
+            ],
         ),
         (
             "another path",
@@ -112,7 +144,7 @@ fn every_difference_names_the_key_to_change() {
             vec![],
         ),
     ] {
-        assert_eq!(compare(&realm, &document(&changes)), expected, "{name}");
+        assert_eq!(said(&realm, &changes), expected, "{name}");
     }
 }
 
@@ -120,8 +152,10 @@ fn every_difference_names_the_key_to_change() {
 fn a_realm_without_endpoints_is_keycloaks() {
     let realm = realm("");
     let token = "https://id.example.org/realms/corp/protocol/openid-connect/token";
-    assert_eq!(compare(&realm, &document(&json!({"token_endpoint": token}))), [""; 0]);
-    let found = compare(&realm, &document(&json!({})));
+    assert_eq!(said(&realm, &json!({"token_endpoint": token})), [""; 0]);
+    let past = said(&realm, &json!({"token_endpoint": token.replace("id.example.org", "keycloak.example.org")}));
+    assert!(past.len() == 1 && past[0].contains("goes past Cambio"), "{past:?}");
+    let found = said(&realm, &json!({}));
     assert_eq!(found.len(), 1);
     assert!(found[0].contains("write realms.corp.endpoints (token, jwks, introspection"), "{found:?}");
 }
