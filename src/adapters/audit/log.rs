@@ -104,6 +104,10 @@ impl AuditLog {
     /// The line is not written, or not in time. Nothing may be handed out then. A line that was begun may still appear.
     pub async fn confirm(&self, line: &Line) -> Result<(), AuditError> {
         let waits = if self.is_stuck() { Err(AuditError::Stuck) } else { self.0.push(line, true) };
+        // The requests that arrived together queue their lines first, and the writer wakes up once for all of them. A line
+        // whose caller leaves meanwhile is not written, because its exchange ends here.
+        tokio::task::yield_now().await;
+        self.0.ring();
         let written = match waits {
             Err(error) => Err(error),
             // A closed channel is a line that grew too old.
@@ -120,7 +124,9 @@ impl AuditLog {
     /// Writes the line of a request that is not allowed. The line is on its way when this returns; whoever awaits the
     /// result waits until the line is written, but not for a slow output.
     pub fn write(&self, line: &Line) -> LineWritten {
-        match self.0.push(line, false) {
+        let pushed = self.0.push(line, false);
+        self.0.ring();
+        match pushed {
             Ok(waits) if !self.is_stuck() => LineWritten(Some(Box::pin(async {
                 // Whatever became of the line, the refusal stands.
                 let _ = timeout(CONFIRM, waits).await;
@@ -136,6 +142,7 @@ impl AuditLog {
     /// Waits for the lines so far, for a limited time.
     pub async fn flush(&self, limit: Duration) {
         if let Ok(waits) = self.0.push_text(Vec::new(), false) {
+            self.0.ring();
             let _ = timeout(limit, waits).await;
         }
     }
@@ -172,8 +179,10 @@ impl Shared {
         loop {
             let mut queue = self.queue();
             while queue.is_empty() && !queue.reopen && !queue.ended {
+                queue.writer_sleeps = true;
                 queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
+            queue.writer_sleeps = false;
             let reopen = std::mem::take(&mut queue.reopen);
             let batch = queue.next(sink.is_regular(), Instant::now());
             let over = queue.ended && batch.is_empty();
@@ -230,8 +239,14 @@ impl Shared {
         if !self.queue().push(QueuedLine { text, done, queued: Instant::now() }, allows) {
             return Err(AuditError::Full);
         }
-        self.wake.notify_one();
         Ok(waits)
+    }
+
+    /// Wakes the writer for the lines that were queued. To wake it costs a system call, so it is woken once.
+    fn ring(&self) {
+        if std::mem::take(&mut self.queue().writer_sleeps) {
+            self.wake.notify_one();
+        }
     }
 
     /// Counts and logs a line that nobody waits for.

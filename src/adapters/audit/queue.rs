@@ -36,6 +36,8 @@ pub(super) struct Queue {
     pub(super) reopen: bool,
     /// No line will follow.
     pub(super) ended: bool,
+    /// The writer waits to be woken.
+    pub(super) writer_sleeps: bool,
 }
 
 #[derive(Default)]

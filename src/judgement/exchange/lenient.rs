@@ -40,6 +40,20 @@ impl Governed {
             Self::PreAuthorizedCode => urn::GRANT_PRE_AUTHORIZED_CODE,
         }
     }
+
+    /// What finds the URN. To make a finder costs more than to search a form with it.
+    fn finder(self) -> &'static Finder<'static> {
+        static FINDERS: LazyLock<[Finder<'static>; 5]> =
+            LazyLock::new(|| Governed::ALL.map(|grant| Finder::new(grant.urn())));
+        let [exchange, bearer, uma, ciba, code] = &*FINDERS;
+        match self {
+            Self::TokenExchange => exchange,
+            Self::JwtBearer => bearer,
+            Self::UmaTicket => uma,
+            Self::Ciba => ciba,
+            Self::PreAuthorizedCode => code,
+        }
+    }
 }
 
 /// What any parser could read in a body.
@@ -59,7 +73,9 @@ pub fn carries_governed_grant(body: &[u8]) -> bool {
 /// Whether `text` has nothing of a governed request in any reading: no governed grant, no refresh token of Cambio, no
 /// subject token, wherever they stand, and nothing with which the text itself changes its own encoding.
 pub(super) fn has_nothing_governed(text: &[u8]) -> bool {
-    const NAMES: [&[u8]; 4] = [PREFIX.as_bytes(), b"subject_token", b"_charset_", b"content-transfer-encoding"];
+    static NAMES: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+        [PREFIX, "subject_token", "_charset_", "content-transfer-encoding"].map(|name| Finder::new(name))
+    });
     let mut found = false;
     let ended = each_layer(text, |_, dense| {
         // Lenient readers of JSON drop a backslash before any character. Nearly no body has one.
@@ -67,9 +83,8 @@ pub(super) fn has_nothing_governed(text: &[u8]) -> bool {
         if memchr::memchr(b'\\', &dense).is_some() {
             dense.to_mut().retain(|byte| *byte != b'\\');
         }
-        let has = |part: &[u8]| memchr::memmem::find(&dense, part).is_some();
-        found |= (COMMON.find(&dense).is_some() && Governed::ALL.into_iter().any(|grant| has(grant.urn().as_bytes())))
-            || NAMES.into_iter().any(has);
+        let has = |finder: &Finder<'_>| finder.find(&dense).is_some();
+        found |= (has(&COMMON) && Governed::ALL.into_iter().any(|grant| has(grant.finder()))) || NAMES.iter().any(has);
     });
     ended && !found && all_layers(text, |layer| !hides_in_digits(layer))
 }
@@ -81,7 +96,7 @@ pub(super) fn readings(body: &[u8]) -> Readings {
         // One search for the part that all URNs have. Nearly every body has it in one layer or in none.
         if COMMON.find(dense).is_some() {
             for grant in Governed::ALL {
-                if !read.grants.contains(&grant) && is_in(text, dense, grant.urn().as_bytes()) {
+                if !read.grants.contains(&grant) && is_in(text, dense, grant.finder()) {
                     read.grants.push(grant);
                 }
             }
@@ -133,27 +148,27 @@ static REFRESH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX)
 
 /// Whether the text has the grant. `dense` is the text without white space. It has the URN wherever the text has it;
 /// mostly neither has.
-fn is_in(text: &[u8], dense: &[u8], urn: &[u8]) -> bool {
-    memchr::memmem::find(dense, urn).is_some()
+fn is_in(text: &[u8], dense: &[u8], urn: &Finder<'_>) -> bool {
+    urn.find(dense).is_some()
         && (in_pairs(text, urn) || in_pairs(dense, urn) || in_lists(text, urn) || in_parts(text, urn))
 }
 
 /// `grant_type`, then nothing but separators, quotes, brackets and digits, then the grant: a form, JSON, XML, YAML.
-fn in_pairs(text: &[u8], urn: &[u8]) -> bool {
-    memchr::memmem::find_iter(text, urn).any(|at| is_name_at_end(text.get(..at).unwrap_or_default()))
+fn in_pairs(text: &[u8], urn: &Finder<'_>) -> bool {
+    urn.find_iter(text).any(|at| is_name_at_end(text.get(..at).unwrap_or_default()))
 }
 
 /// A field `grant_type` whose value has the grant somewhere, as one of a list.
-fn in_lists(text: &[u8], urn: &[u8]) -> bool {
+fn in_lists(text: &[u8], urn: &Finder<'_>) -> bool {
     text.split(|byte| b"&;".contains(byte)).any(|field| {
         visited(field.len() + 1);
         let (name, value) = field.split_at(field.iter().position(|byte| *byte == b'=').unwrap_or(field.len()));
-        memchr::memmem::find(value, urn).is_some() && is_name_at_end(name)
+        urn.find(value).is_some() && is_name_at_end(name)
     })
 }
 
 /// A part of a multipart body whose head names `grant_type` and whose content begins with the grant.
-fn in_parts(text: &[u8], urn: &[u8]) -> bool {
+fn in_parts(text: &[u8], urn: &Finder<'_>) -> bool {
     let mut rest = text;
     while let Some(at) = memchr::memmem::find(rest, b"\n\n") {
         let (before, after) = rest.split_at(at);
@@ -161,7 +176,7 @@ fn in_parts(text: &[u8], urn: &[u8]) -> bool {
         let start = memchr::memmem::rfind(before, b"\n--").unwrap_or(0);
         let head = before.get(start..).unwrap_or_default();
         let content = after.trim_ascii_start();
-        if content.starts_with(urn) && head.windows(10).any(is_name) {
+        if content.starts_with(urn.needle()) && head.windows(10).any(is_name) {
             return true;
         }
         rest = content;
