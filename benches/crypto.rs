@@ -1,7 +1,8 @@
 //! The bare cryptography of one minted token, on one thread, for `bench/mint` to hold Cambio against.
 //!
 //! ```text
-//! crypto issuer CLAIMS               a foreign issuer: a new RSA key's JWK set, and CLAIMS signed with it, on two lines
+//! crypto issuer CLAIMS [COUNT]
+//!     a foreign issuer: a new RSA key's JWK set, and CLAIMS signed with it, a line each; COUNT tokens with a `jti` each
 //! crypto pairs SUBJECT ISSUED SECONDS
 //!     verifies the RS256 token in the file SUBJECT (which `issuer` printed) and signs the message of the token in the
 //!     file ISSUED by ES256, over and over; prints how often, and the CPU seconds that it took
@@ -31,13 +32,14 @@ fn main() {
     // `cargo bench` adds an argument of its own.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["issuer", claims] => issuer(claims),
+        ["issuer", claims] => issuer(claims, 1),
+        ["issuer", claims, count] => issuer(claims, count.parse().unwrap()),
         ["pairs", subject, issued, seconds] => pairs(subject, issued, seconds.parse().unwrap()),
         _ => println!("crypto is run by bench/mint"),
     }
 }
 
-fn issuer(claims: &str) {
+fn issuer(claims: &str, count: u32) {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let public = pair.public_key();
     let (n, e) = (public.modulus(), public.exponent());
@@ -45,10 +47,16 @@ fn issuer(claims: &str) {
     println!(r#"{{"keys":[{{"kty":"RSA","use":"sig","alg":"RS256","kid":"partner-1","n":"{n}","e":"{e}"}}]}}"#);
 
     let header = r#"{"alg":"RS256","typ":"JWT","kid":"partner-1"}"#;
-    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
-    println!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(claims).unwrap();
+    for number in 1..=count {
+        let mut members = members.clone();
+        members.insert("jti".to_owned(), format!("onrtte:{number:08}").into());
+        let claims = serde_json::Value::from(members).to_string();
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
+        println!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
+    }
 }
 
 fn pairs(subject: &str, issued: &str, seconds: f64) {
