@@ -71,6 +71,9 @@ impl Inquiry<'_> {
         let (grant, form) = match classify(&head, &body, &self.realm.config.doors) {
             Classified::Exchange(grant, form) => (grant, form),
             Classified::Refused(refusal) | Classified::Closed(_, refusal) => {
+                let until = self.realm.config.observed_until;
+                explanation.observed =
+                    until.is_some_and(|until| until.is_on(self.now)) && !self.has_token_of_ours(&body);
                 self.refused(&refusal, Grant::TokenExchange, &mut explanation);
                 return Ok(explanation);
             }
@@ -98,9 +101,13 @@ impl Inquiry<'_> {
     /// Whether the identity provider answers the request, whatever the decision is.
     fn is_observed(&self, form: &Form, body: &[u8]) -> bool {
         let policy = self.generation.config.policy.realms.get(&self.realm.config.name);
-        let owns = |kid: &str| self.realm.signing.as_ref().is_some_and(|ring| ring.owns(kid));
         is_observed(&Targets::of(form), self.realm.config.observed_until, policy, self.now)
-            && !carries_token_of_ours(body, owns)
+            && !self.has_token_of_ours(body)
+    }
+
+    /// Whether the form has a token that only Cambio knows.
+    fn has_token_of_ours(&self, body: &[u8]) -> bool {
+        carries_token_of_ours(body, |kid| self.realm.signing.as_ref().is_some_and(|ring| ring.owns(kid)))
     }
 
     /// The smallest permissions for what no permission of the realm allows yet: an actor token, a token type, or another

@@ -69,6 +69,13 @@ async fn what_would_be_refused_passes() {
         assert_eq!((&line["outcome"], &line["event"]), (&json!("allowed"), &json!("token_exchange")), "{line}");
         let refusals = format!("cambio_shadow_refusals_total{{realm=\"corp\",reason=\"{reason}\"}}");
         assert_eq!(shown(&world, &refusals).await, "1", "{name}");
+        let fields = form::changed(&exchange_fields(&alice), changes);
+        let explained = explain::ask(&world, &json!({ "form": form::encode(&fields) })).await.json();
+        assert_eq!(
+            (&explained["observed"], &explained["reason"]),
+            (&json!(true), &json!(reason)),
+            "{name}: {explained}"
+        );
     }
     golden::check("audit/observed-denied.json", &golden::audit(&world.audit(1).await[0]));
 }
@@ -124,6 +131,10 @@ async fn grants_and_endpoints_that_are_closed_pass() {
     assert_eq!(client::post(world.address(), TOKEN_PATH, &ticket).await.status, 200);
     assert_eq!(client::get(world.address(), broker).await.status, 200);
     let twice = form::encode(&[ticket[0], ticket[0], ticket[1]]);
+    for form in [form::encode(&ticket), twice.clone()] {
+        let explained = explain::ask(&world, &json!({ "form": form })).await.json();
+        assert_eq!((&explained["observed"], &explained["answer"]), (&json!(true), &json!(null)), "{explained}");
+    }
     let request = http::Request::post(TOKEN_PATH).header("content-type", "application/x-www-form-urlencoded");
     let request = request.body(hyper::body::Bytes::from(twice)).unwrap();
     assert_eq!(client::send(world.address(), request).await.status, 200, "refused before its grant is known");

@@ -127,7 +127,7 @@ OF_REQUESTS: list[tuple[str, dict, Fix]] = [
     (
         "a wrong secret where Cambio mints",
         {"to": "uma-api", "client": replace(FRONT_END, secret="wrong")},
-        Fix("client_unauthenticated", ("credentials of \"front-end-app\"", "compare the secret")),
+        Fix("client_unauthenticated", ("credentials of \"front-end-app\"", "has this secret or key")),
     ),
     (
         "a condition that is not met",

@@ -104,8 +104,8 @@ impl AuditLog {
     /// The line is not written, or not in time. Nothing may be handed out then. A line that was begun may still appear.
     pub async fn confirm(&self, line: &Line) -> Result<(), AuditError> {
         let waits = if self.is_stuck() { Err(AuditError::Stuck) } else { self.0.push(line, true) };
-        // The requests that arrived together queue their lines first, and the writer wakes up once for all of them. A line
-        // whose caller leaves meanwhile is not written, because its exchange ends here.
+        // Tasks that are ready now queue their lines first; then the writer is woken once. A line whose caller leaves
+        // meanwhile is not written, because its exchange ends here.
         tokio::task::yield_now().await;
         self.0.ring();
         let written = match waits {
@@ -236,8 +236,15 @@ impl Shared {
 
     fn push_text(&self, text: Vec<u8>, allows: bool) -> Result<oneshot::Receiver<Outcome>, AuditError> {
         let (done, waits) = oneshot::channel();
-        if !self.queue().push(QueuedLine { text, done, queued: Instant::now() }, allows) {
+        let mut queue = self.queue();
+        if !queue.push(QueuedLine { text, done, queued: Instant::now() }, allows) {
             return Err(AuditError::Full);
+        }
+        let is_batch = queue.has_a_batch();
+        drop(queue);
+        if is_batch {
+            // Hundreds of tasks may be ready: the writer begins before the queue is full.
+            self.ring();
         }
         Ok(waits)
     }

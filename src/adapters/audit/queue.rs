@@ -58,6 +58,11 @@ impl Queue {
         true
     }
 
+    /// Whether one call that writes has enough to do.
+    pub(super) fn has_a_batch(&self) -> bool {
+        self.allowing.bytes + self.others.bytes >= BATCH
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.allowing.entries.is_empty() && self.others.entries.is_empty()
     }

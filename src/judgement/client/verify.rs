@@ -216,7 +216,7 @@ pub fn authenticate_by_introspection(
         (IntrospectionStatus::ClientRefused, _)
         | (IntrospectionStatus::ErrorResponse, Some("invalid_client" | "unauthorized_client")) => {
             Err(unauthenticated(&format!(
-                "the identity provider refuses the credentials of {:?}: compare the secret, and see whether the client is enabled",
+                "the identity provider refuses the credentials of {:?}: see whether the client is enabled, and has this secret or key",
                 credentials.client_id()
             )))
         }

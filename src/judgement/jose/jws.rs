@@ -133,13 +133,13 @@ impl UnverifiedJws {
     /// [`Self::verify`], for texts that may come again: a signature that was verified before is not verified again.
     pub(in crate::judgement) fn verify_once(&self, key: &PublicKey) -> Result<(), JwsError> {
         let signature = self.signature.as_deref().ok_or(JwsError::Signature)?;
-        let proven = key.proven(&self.message, signature);
+        let digest = key.digest(&self.message, signature);
         // A key that may not verify this algorithm has never done so.
-        if proven.is_known() && key.fits(self.header.algorithm) {
+        if digest.is_known() && key.fits(self.header.algorithm) {
             return Ok(());
         }
         self.verify(key)?;
-        proven.remember();
+        digest.remember();
         Ok(())
     }
 

@@ -7,20 +7,22 @@
 use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-/// Number of signatures that are remembered: at about 150 bytes each, a little over half a MiB.
+/// Number of signatures that are remembered: those that were asked for last.
 const CAPACITY: u64 = 4096;
 
-static PROVEN: LazyLock<Cache<ProvenSignature, ()>> = LazyLock::new(|| Cache::new(CAPACITY));
+static PROVEN: LazyLock<Cache<SignatureDigest, ()>> =
+    LazyLock::new(|| Cache::builder().max_capacity(CAPACITY).eviction_policy(EvictionPolicy::lru()).build());
 
-/// A key's signature of a text, as a SHA-256 digest of all three.
+/// What the check of a signature depends on: key, text and signature, as one SHA-256 digest. The signature may be wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::judgement) struct ProvenSignature([u8; 32]);
+pub(in crate::judgement) struct SignatureDigest([u8; 32]);
 
-impl ProvenSignature {
-    /// The signature that the key with this fingerprint would have made of this text. The text is a JWS signing input
-    /// (RFC 7515 section 5.1), which has no line feed and names the algorithm.
+impl SignatureDigest {
+    /// The digest for the key with this fingerprint. The text is a JWS signing input (RFC 7515 section 5.1): it has no line
+    /// feed, and it names the algorithm.
     pub(super) fn new(fingerprint: &[u8; 32], text: &str, signature: &[u8]) -> Self {
         let mut context = Context::new(&SHA256);
         for part in [&fingerprint[..], text.as_bytes(), b"\n", signature] {
@@ -31,13 +33,33 @@ impl ProvenSignature {
         Self(digest)
     }
 
-    /// Whether it was verified.
+    /// Whether the signature was verified before, and is remembered.
     pub(in crate::judgement) fn is_known(&self) -> bool {
-        PROVEN.contains_key(self)
+        PROVEN.get(self).is_some()
     }
 
-    /// Remembers that it was verified.
+    /// Remembers that the signature is right.
     pub(in crate::judgement) fn remember(self) {
         PROVEN.insert(self, ());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signatures_that_come_last_are_remembered() {
+        let digest = |number: u64| SignatureDigest::new(&[0; 32], &number.to_string(), b"signature");
+        assert!(!digest(0).is_known());
+        for number in 0..3 * CAPACITY {
+            digest(number).remember();
+        }
+        PROVEN.run_pending_tasks();
+        assert!(PROVEN.entry_count() <= CAPACITY);
+        assert!(!digest(0).is_known(), "the first has made room");
+        digest(u64::MAX).remember();
+        PROVEN.run_pending_tasks();
+        assert!(digest(u64::MAX).is_known());
     }
 }

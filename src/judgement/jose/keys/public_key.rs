@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 use super::left_out::KeyFault;
-use super::proven::ProvenSignature;
+use super::proven::SignatureDigest;
 use super::roca;
 use crate::judgement::jose::algorithms;
 use crate::judgement::jose::issuer_claims::TENANT_PLACE;
@@ -84,9 +84,9 @@ impl PublicKey {
         self.verifiers.iter().map(|(algorithm, _)| *algorithm)
     }
 
-    /// The key's signature of a text, for the memory of those that were verified.
-    pub(in crate::judgement) fn proven(&self, text: &str, signature: &[u8]) -> ProvenSignature {
-        ProvenSignature::new(&self.fingerprint, text, signature)
+    /// What the memory of verified signatures knows a signature by.
+    pub(in crate::judgement) fn digest(&self, text: &str, signature: &[u8]) -> SignatureDigest {
+        SignatureDigest::new(&self.fingerprint, text, signature)
     }
 
     /// Adds the algorithms and issuers of another entry of the same key.
