@@ -468,7 +468,8 @@ fn a_signature_that_is_remembered_proves_itself_alone() {
         bytes[0] ^= 1;
         let altered = format!("{message}.{}", URL_SAFE_NO_PAD.encode(&bytes));
         assert_eq!(at(&altered, &CORP.keys, NOW), Err(TokenError::Jws(JwsError::Signature)), "{algorithm:?}: altered");
-        let promoted = sign(&header, &with(claims(), "jti", json!("remembered by another")).to_string(), index, algorithm);
+        let promoted =
+            sign(&header, &with(claims(), "jti", json!("remembered by another")).to_string(), index, algorithm);
         let mixed = format!("{}.{signature}", promoted.rsplit_once('.').unwrap().0);
         assert_eq!(at(&mixed, &CORP.keys, NOW), Err(TokenError::Jws(JwsError::Signature)), "{algorithm:?}: mixed");
     }

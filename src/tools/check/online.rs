@@ -1,7 +1,7 @@
 //! `cambio check --online`: what the identity provider and the issuers say about the configuration.
 //!
-//! Everything is only read. The one request to a token endpoint is an exchange without a token and without credentials, which
-//! every server refuses. Cambio's own credentials go to the identity provider and the issuers that the configuration names,
+//! Everything is only read. The requests that look for Cambio at a token endpoint have no token and no credentials, and every
+//! server refuses them. Cambio's own credentials go to the identity provider and the issuers that the configuration names,
 //! where Cambio itself sends them. One server that can't be asked is one finding, and stops no other question.
 
 mod doors;
