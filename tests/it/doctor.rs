@@ -10,6 +10,8 @@ use cambio::tools::check::{self, OnlineFindings};
 use cambio::words::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::faults::{Endpoint, Fault};
 use crate::support::files::{BACK_END_API, Folder};
@@ -307,4 +309,113 @@ async fn a_client_that_nobody_has_registered_is_a_problem() {
     let found = found_online(&plan.folder).await;
     assert!(found.problems.is_empty(), "{found:?}");
     assert!(said(&found.notes)[0].starts_with("realms.corp: the realm corp has no directory"), "{found:?}");
+}
+
+/// What is found if callers reach `server` through a gateway that replaces `x-correlation-id` in each answer to a POST by this.
+async fn found_behind_a_gateway(correlation: String, leads_to_cambio: bool) -> OnlineFindings {
+    let gateway = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gateway.local_addr().unwrap();
+    let plan = plan_at(|_| address).await.audience("back-end-api", &format!("{BACK_END_API}{USUAL}"));
+    let world = plan.start().await;
+    let server = if leads_to_cambio { world.address() } else { world.idp.address() };
+    let passing = tokio::spawn(async move {
+        while let Ok((caller, _)) = gateway.accept().await {
+            let _ = pass(caller, server, &correlation).await;
+        }
+    });
+    let found = found_online(&world.folder).await;
+    passing.abort();
+    found
+}
+
+/// Passes one request on, and the answer back.
+async fn pass(mut caller: TcpStream, server: SocketAddr, correlation: &str) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    loop {
+        caller.read_buf(&mut request).await?;
+        let text = String::from_utf8_lossy(&request).to_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        if body.len() >= length.parse::<usize>().unwrap() {
+            break;
+        }
+    }
+    let request = String::from_utf8(request).unwrap().replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let mut server = TcpStream::connect(server).await?;
+    server.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).await?;
+    if request.starts_with("POST ") {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let kept = head.split("\r\n").filter(|line| !line.to_lowercase().starts_with("x-correlation-id:"));
+        let head = kept.collect::<Vec<_>>().join("\r\n");
+        answer = format!("{head}\r\nx-correlation-id: {correlation}\r\n\r\n{body}");
+    }
+    caller.write_all(answer.as_bytes()).await
+}
+
+#[tokio::test]
+async fn a_gateway_that_writes_correlation_ids_hides_who_answered() {
+    for (correlation, leads_to_cambio) in
+        [(uuid::Uuid::now_v7(), false), (uuid::Uuid::new_v4(), true), (uuid::Uuid::new_v4(), false)]
+    {
+        let found = found_behind_a_gateway(correlation.to_string(), leads_to_cambio).await;
+        let says = |list: &[Problem], part: &str| list.iter().any(|one| one.message.contains(part));
+        assert!(says(&found.notes, "doctor can't tell whether exchanges arrive at Cambio"), "{correlation}: {found:?}");
+        assert!(!says(&found.problems, "by the identity provider and not by Cambio"), "{correlation}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_scope_may_have_a_colon_in_its_name() {
+    let permission =
+        "permissions: [{ clients: [front-end-app], scopes: ['read:orders', 'write:orders', 'email:x'] }]\n";
+    let plan = plan().await.audience("back-end-api", &format!("{BACK_END_API}{permission}"));
+    let client = json!([{"id": "0b8f", "clientId": "front-end-app", "attributes": {"standard.token.exchange.enabled": "true"},
+        "defaultClientScopes": ["basic", "roles"], "optionalClientScopes": ["read:orders", "email"]}]);
+    let faults = plan.idp.faults();
+    faults.answer_at("/admin/realms/corp/clients?clientId=front-end-app", 200, &client.to_string());
+    let scopes = ["basic", "roles", "read:orders", "write:orders", "write", "email"].map(|name| json!({"name": name}));
+    faults.answer_at("/admin/realms/corp/client-scopes", 200, &json!(scopes).to_string());
+    let found = found_online(&plan.folder).await;
+    let about_scopes = |found: &OnlineFindings| {
+        let all = said(&found.problems);
+        all.into_iter().filter(|one| one.starts_with("permissions[0].scopes")).collect::<Vec<_>>()
+    };
+    let expected = "permissions[0].scopes[1]: the client \"front-end-app\" of the realm corp may not request the scope \"write:orders\": \
+                    add the client scope to it (Keycloak: Clients, front-end-app, Client scopes)";
+    assert_eq!(about_scopes(&found), [expected], "{found:?}");
+
+    faults.answer_at("/admin/realms/corp/client-scopes", 403, "{}");
+    let found = found_online(&plan.folder).await;
+    let expected = "permissions[0].scopes[1]: the client \"front-end-app\" of the realm corp may not request the scope \"write:orders\"; \
+                    whether the realm has the client scope is not shown to Cambio";
+    assert_eq!(about_scopes(&found), [expected], "{found:?}");
+}
+
+#[tokio::test]
+async fn only_mappers_that_are_in_force_write_realm_roles() {
+    let permission = |scopes: &str| {
+        format!("{BACK_END_API}permissions: [{{ clients: [front-end-app], issuance: forward, scopes: [{scopes}] }}]\n")
+    };
+    let plan = plan().await.audience("back-end-api", &permission("email"));
+    let client = json!([{"id": "0b8f", "clientId": "front-end-app", "attributes": {"standard.token.exchange.enabled": "true"},
+        "defaultClientScopes": ["basic", "email"], "optionalClientScopes": ["realm-roles"]}]);
+    let faults = plan.idp.faults();
+    faults.answer_at("/admin/realms/corp/clients?clientId=front-end-app", 200, &client.to_string());
+    for (scopes, is_in_access_token, expected) in [
+        ("email", "true", false),
+        ("email, realm-roles", "true", true),
+        ("email, realm-roles", "false", false),
+        ("'*'", "true", true),
+    ] {
+        let mapper = json!({"protocolMapper": "oidc-usermodel-realm-role-mapper",
+            "config": {"access.token.claim": is_in_access_token}});
+        let shown = json!([{"name": "basic"}, {"name": "email"}, {"name": "realm-roles", "protocolMappers": [mapper]}]);
+        faults.answer_at("/admin/realms/corp/client-scopes", 200, &shown.to_string());
+        plan.folder.write("audiences/back-end-api.yaml", &permission(scopes));
+        let found = found_online(&plan.folder).await;
+        let is_named = found.problems.iter().any(|one| one.message.starts_with("forward refuses the tokens of users"));
+        assert_eq!(is_named, expected, "{scopes} {is_in_access_token}: {found:?}");
+    }
 }

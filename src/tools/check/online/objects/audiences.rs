@@ -6,6 +6,7 @@ use crate::adapters::upstream::directory::inventory::RoleOwner;
 use crate::adapters::upstream::directory::settings::ClientSettings;
 use crate::judgement::policy::model::{Issuance, Permission};
 use crate::tools::check::online::gathered::Severity;
+use crate::words::oauth::names::Names;
 
 /// Looks at the audience of a file.
 pub(super) async fn look(inventory: &mut Inventory<'_>, file: &PlacedAudience<'_>) -> Result<(), Stopped> {
@@ -55,8 +56,12 @@ struct Case<'c> {
 }
 
 impl Case<'_> {
+    /// The most that the caller may request.
     fn scope(&self) -> String {
-        self.permission.scopes.written().collect::<Vec<_>>().join(" ")
+        match &self.permission.scopes {
+            Names::Any => self.caller.optional_client_scopes.join(" "),
+            Names::Listed(scopes) => scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
+        }
     }
 
     fn add(&self, inventory: &mut Inventory<'_>, severity: Severity, message: String) {

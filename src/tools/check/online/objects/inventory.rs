@@ -140,7 +140,8 @@ impl<'a> Inventory<'a> {
         let owner = RoleOwner::Client(&audience.id);
         let roles = self.directory.roles_in_scope(self.upstream(), &client.id, owner, scope).await;
         let Some(roles) = self.answered(roles, "view-clients")? else { return Ok(None) };
-        let of_client = |one: &&ShownScope| client.client_scopes().any(|name| name == one.name);
+        let in_force = client.client_scopes_with(scope);
+        let of_client = |one: &&ShownScope| in_force.contains(one.name.as_str());
         let mappers = scopes.iter().filter(of_client).flat_map(|one| &one.protocol_mappers);
         let mappers: Vec<_> = mappers.chain(&client.protocol_mappers).collect();
         Ok(Some(TokenReach {
