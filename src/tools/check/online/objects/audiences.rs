@@ -1,7 +1,7 @@
 //! The audience itself: whether Keycloak has the client, and gives tokens for it to those who may exchange.
 
 use super::file::PlacedAudience;
-use super::inventory::{Inventory, Stopped, TokenReach};
+use super::inventory::{ClientFound, Inventory, Stopped, TokenReach};
 use crate::adapters::upstream::directory::inventory::RoleOwner;
 use crate::adapters::upstream::directory::settings::ClientSettings;
 use crate::judgement::policy::model::{Issuance, Permission};
@@ -17,13 +17,17 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, file: &PlacedAudience<'_
     if upstream.is_empty() && !takes_roles {
         return Ok(());
     }
-    let Some(audience) = inventory.client(name).await? else {
-        let meant = inventory.similar_client(name).await?;
-        let severity = if upstream.is_empty() { Severity::Warning } else { Severity::Problem };
-        let message =
-            format!("the realm {realm} has no client {name:?}, so that Keycloak knows no such audience{meant}");
-        inventory.found.add(severity, file.at("audience", message));
-        return Ok(());
+    let audience = match inventory.client(name).await? {
+        ClientFound::Present(audience) => audience,
+        ClientFound::NotShown => return Ok(()),
+        ClientFound::Missing => {
+            let meant = inventory.similar_client(name).await;
+            let severity = if upstream.is_empty() { Severity::Warning } else { Severity::Problem };
+            let message =
+                format!("the realm {realm} has no client {name:?}, so that Keycloak knows no such audience{meant}");
+            inventory.found.add(severity, file.at("audience", message));
+            return Ok(());
+        }
     };
     if upstream.is_empty() {
         return Ok(());
@@ -35,7 +39,7 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, file: &PlacedAudience<'_
     for (index, permission, issuance) in upstream {
         for caller in permission.clients.written() {
             // A caller that is missing is a finding already.
-            let Some(settings) = inventory.client(caller).await? else { continue };
+            let Some(settings) = inventory.client(caller).await?.present() else { continue };
             let case = Case { file, index, permission, caller: &settings, audience: &audience };
             case.available(inventory).await?;
             if issuance == Issuance::Forward {
@@ -81,7 +85,7 @@ impl Case<'_> {
             }
             TokenReach { .. } => {
                 let owner = RoleOwner::Client(&self.audience.id);
-                match inventory.has_any_role(owner).await? {
+                match inventory.has_any_role(owner).await {
                     Some(false) => format!("{audience} has no roles that a user could have"),
                     Some(true) | None => format!(
                         "Full scope allowed is off at {caller}, and no role of {audience} is in its scope (Keycloak: Clients, {caller}, \

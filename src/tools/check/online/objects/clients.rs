@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::file::PlacedAudience;
-use super::inventory::{Inventory, Stopped};
+use super::inventory::{ClientFound, Inventory, Stopped};
 use crate::adapters::config::problem::Problem;
 use crate::adapters::upstream::directory::inventory::ShownScope;
 use crate::adapters::upstream::directory::settings::{ClientSettings, UnusualSetting, without_parameter};
@@ -58,16 +58,20 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, files: &[PlacedAudience<
         if mentions.is_empty() {
             continue;
         }
-        let Some(settings) = inventory.client(client).await? else {
-            let meant = inventory.similar_client(client).await?;
-            let message = format!(
-                "the realm {} has no client {client:?}: whoever registers one gets what is permitted to it{meant}",
-                inventory.realm.name
-            );
-            for one in &mentions {
-                inventory.found.add(Severity::Problem, one.at(client, message.clone()));
+        let settings = match inventory.client(client).await? {
+            ClientFound::Present(settings) => settings,
+            ClientFound::NotShown => continue,
+            ClientFound::Missing => {
+                let meant = inventory.similar_client(client).await;
+                let message = format!(
+                    "the realm {} has no client {client:?}: whoever registers one gets what is permitted to it{meant}",
+                    inventory.realm.name
+                );
+                for one in &mentions {
+                    inventory.found.add(Severity::Problem, one.at(client, message.clone()));
+                }
+                continue;
             }
-            continue;
         };
         let scopes = inventory.client_scopes().await?;
         for one in &mentions {

@@ -34,7 +34,7 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, files: &[PlacedAudience<
                 }
             }
             for client in permission.clients.written() {
-                let Some(settings) = inventory.client(client).await? else { continue };
+                let Some(settings) = inventory.client(client).await?.present() else { continue };
                 let allowed: Vec<_> = settings.attribute(PROVIDERS).split("##").collect();
                 let missing: Vec<_> = aliases.iter().filter(|alias| !allowed.contains(&alias.as_str())).collect();
                 let name = &inventory.realm.name;
