@@ -173,7 +173,10 @@ impl Further {
             Some(file) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.map_err(CommandFailure::of)?;
-                runtime.block_on(online::ask(config, file, &Clock::System))?
+                let found = runtime.block_on(online::ask(config, file, &Clock::System));
+                // The system may still look a name up, and nobody waits for the answer any more.
+                runtime.shutdown_background();
+                found?
             }
         };
         let shortage = descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections);
