@@ -53,7 +53,7 @@ pub enum UnusualSetting {
     #[error("has lightweight access tokens")]
     Lightweight,
     /// Nothing writes `sub`.
-    #[error("lacks the client scope basic, so that its tokens have no sub")]
+    #[error("lacks the client scope \"basic\", so that its tokens have no sub")]
     NoSub,
     /// Pairwise subject identifiers.
     #[error("has pairwise subject identifiers")]

@@ -10,6 +10,7 @@ use super::inquiry::Inquiry;
 use super::keys;
 use super::probe::{self, Arrival, Mark};
 use crate::adapters::config::Realm;
+use crate::adapters::config::problem::shortened;
 use crate::adapters::net::url::absolute;
 use crate::judgement::dialect::endpoints::DISCOVERY;
 use crate::judgement::jose::keys::KeySet;
@@ -69,7 +70,7 @@ impl PublicFace<'_> {
 
     /// Whether an exchange that is sent to the public token endpoint arrives at Cambio.
     async fn exchanges(&self, asked: &Inquiry, url: Uri, straight: Option<&Arrival>, found: &mut Gathered) {
-        let shown = url.to_string();
+        let shown = shortened(&url.to_string());
         if self.realm.observed_until.is_some_and(|until| until.is_on(asked.clock.now())) {
             let message = format!(
                 "while the realm is observed, Cambio passes refusals of the identity provider on: {shown} was not asked whether \
@@ -119,6 +120,7 @@ impl PublicFace<'_> {
         match set {
             Ok(set) => keys::compare_published(asked, self.realm, &keys::PublishedKeys { ring, set: &set, url }, found),
             Err(error) => {
+                let url = shortened(&url.to_string());
                 let message = format!("the key set {url} (jwks_uri) can't be read from here: {error}");
                 found.add(Severity::Note, asked.at(&self.key, message));
             }

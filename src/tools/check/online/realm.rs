@@ -26,7 +26,7 @@ pub(super) async fn ask(asked: Arc<Inquiry>, name: String) -> Gathered {
         Err(error) => {
             let key = format!("realms.{name}.{}", if realm.is_elsewhere() { "endpoints" } else { "issuer" });
             let message = format!(
-                "the identity provider has no discovery document of this realm ({error}): nothing else of the realm was looked at"
+                "the discovery document of this realm can't be read: {error}: nothing else of the realm was looked at"
             );
             found.add(Severity::Problem, asked.at(&key, message));
             return found;

@@ -2,6 +2,7 @@
 
 use super::file::PlacedAudience;
 use super::inventory::{ClientFound, Inventory, Stopped, TokenReach};
+use crate::adapters::config::problem::shortened;
 use crate::adapters::upstream::directory::inventory::RoleOwner;
 use crate::adapters::upstream::directory::settings::ClientSettings;
 use crate::judgement::policy::model::{Issuance, Permission};
@@ -81,7 +82,7 @@ impl Case<'_> {
             TokenReach { adds: true, .. } => return Ok(()),
             TokenReach { resolves: true, roles, .. } if !roles.is_empty() => return Ok(()),
             TokenReach { resolves: false, .. } => {
-                format!("{caller} lacks the client scope roles (mapper audience resolve)")
+                format!("{caller} lacks the client scope \"roles\" (mapper audience resolve)")
             }
             TokenReach { .. } => {
                 let owner = RoleOwner::Client(&self.audience.id);
@@ -120,7 +121,7 @@ impl Case<'_> {
         surplus.sort_by_key(|role| !is_everybodys(role));
         let everybody = surplus.first().is_some_and(|role| is_everybodys(role));
         let severity = if everybody { Severity::Problem } else { Severity::Warning };
-        let named = surplus.iter().take(3).map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+        let named = surplus.iter().take(3).map(|role| shortened(role)).collect::<Vec<_>>().join(", ");
         let more = if surplus.len() > 3 { format!(" and {} more", surplus.len() - 3) } else { String::new() };
         let message = format!(
             "forward refuses the tokens of users with the realm roles {named}{more}, which the client {:?} of the realm {} lets into \

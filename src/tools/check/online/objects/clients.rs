@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::file::PlacedAudience;
 use super::inventory::{ClientFound, Inventory, Stopped};
-use crate::adapters::config::problem::Problem;
+use crate::adapters::config::problem::{Problem, shortened};
 use crate::adapters::upstream::directory::inventory::ShownScope;
 use crate::adapters::upstream::directory::settings::{ClientSettings, UnusualSetting, without_parameter};
 use crate::judgement::policy::model::{Issuance, Permission};
@@ -211,7 +211,7 @@ fn requested_scopes(
             one.is_in_token() && settings.default_client_scopes.iter().flatten().any(|name| *name == one.name)
         })
         .filter(|one| !is_permitted(&one.name))
-        .map(|one| one.name.as_str())
+        .map(|one| shortened(&one.name))
         .collect();
     if !surplus.is_empty() {
         let message = format!(

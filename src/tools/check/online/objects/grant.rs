@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::file::PlacedAudience;
 use super::inventory::{Inventory, Stopped};
 use crate::adapters::config::TrustedIssuer;
+use crate::adapters::config::problem::shortened;
 use crate::adapters::upstream::directory::inventory::BrokeredProvider;
 use crate::judgement::policy::model::Issuance;
 use crate::tools::check::online::gathered::Severity;
@@ -41,6 +42,7 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, files: &[PlacedAudience<
                 let message = if !settings.is_on(GRANT) {
                     format!("may not use the JWT authorization grant: translate needs its attribute {GRANT}=true")
                 } else if let Some(alias) = missing.first() {
+                    let alias = shortened(alias);
                     format!(
                         "may not bring tokens of the identity provider {alias}: add the alias to its attribute {PROVIDERS}"
                     )
@@ -102,7 +104,7 @@ fn provider(inventory: &mut Inventory<'_>, shown: &[BrokeredProvider], issuer: &
                 if is_wrong {
                     faults.push((
                         severity,
-                        format!("the identity provider {} of the realm {name} {text}", provider.alias),
+                        format!("the identity provider {} of the realm {name} {text}", shortened(&provider.alias)),
                     ));
                 }
             }
