@@ -33,12 +33,12 @@ With FILE, no other file is read but that of --config, and no secret is needed:
   cambio check audiences/orders.yaml
   cambio check --config cambio.yaml audiences/orders.yaml
 With --online, a problem is also what makes exchanges fail at the identity provider, and
-what leads callers past Cambio. The one request to a token endpoint has no token and no
+what leads callers past Cambio. The probes of token endpoints have no token and no
 credentials.
 Exit status: 0 no problem, 1 problems.";
 
 const AFTER_DOCTOR_HELP: &str = "\
-Reads only: the one request to a token endpoint has no token and no credentials.
+Reads only: the probes of token endpoints have no token and no credentials.
 Exit status: 0 no problem, 1 exchanges fail, callers get past Cambio, or the files have problems.";
 
 /// The arguments of `cambio check`.
@@ -173,7 +173,10 @@ impl Further {
             Some(file) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.map_err(CommandFailure::of)?;
-                runtime.block_on(online::ask(config, file, &Clock::System))?
+                let found = runtime.block_on(online::ask(config, file, &Clock::System));
+                // The system may still look a name up, and nobody waits for the answer any more.
+                runtime.shutdown_background();
+                found?
             }
         };
         let shortage = descriptors::shortage(descriptors::highest_limit(), config.listen.max_connections);

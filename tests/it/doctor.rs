@@ -10,6 +10,8 @@ use cambio::tools::check::{self, OnlineFindings};
 use cambio::words::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::faults::{Endpoint, Fault};
 use crate::support::files::{BACK_END_API, Folder};
@@ -90,8 +92,11 @@ async fn an_installation_in_order_has_no_finding() {
     assert_eq!(with_secret.count(), 1);
     let writes = received.iter().filter(|one| one.method != http::Method::GET && one.method != http::Method::HEAD);
     let mut bodies: Vec<_> = writes.map(|one| String::from_utf8(one.body.to_vec()).unwrap()).collect();
-    bodies.retain(|body| !body.contains("client_credentials"));
-    assert_eq!(bodies, ["grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange"]);
+    bodies.retain(|body| !body.contains("cambio-secret"));
+    assert_eq!(
+        bodies,
+        ["grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange", "grant_type=client_credentials"]
+    );
 }
 
 /// The identity provider itself is where the issuer's URL leads, and every file asks for something that is not there.
@@ -176,7 +181,7 @@ async fn a_question_that_keycloak_refuses_stops_no_other() {
         &world.folder.read("audiences/back-end-api.yaml").replace("{ own: true }", "{ realm: [auditor, auditer] }"),
     );
     for role in ["auditor", "auditer"] {
-        let target = format!("/admin/realms/corp/roles?first=0&max=500&search={role}");
+        let target = format!("/admin/realms/corp/roles/{role}");
         world.idp.faults().answer_at(&target, 403, "{}");
     }
     let found = found_online(&world.folder).await;
@@ -304,4 +309,174 @@ async fn a_client_that_nobody_has_registered_is_a_problem() {
     let found = found_online(&plan.folder).await;
     assert!(found.problems.is_empty(), "{found:?}");
     assert!(said(&found.notes)[0].starts_with("realms.corp: the realm corp has no directory"), "{found:?}");
+}
+
+/// What is found if callers reach `server` through a gateway that replaces `x-correlation-id` in each answer to a POST by this.
+async fn found_behind_a_gateway(correlation: String, leads_to_cambio: bool) -> OnlineFindings {
+    let gateway = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = gateway.local_addr().unwrap();
+    let plan = plan_at(|_| address).await.audience("back-end-api", &format!("{BACK_END_API}{USUAL}"));
+    let world = plan.start().await;
+    let server = if leads_to_cambio { world.address() } else { world.idp.address() };
+    let passing = tokio::spawn(async move {
+        while let Ok((caller, _)) = gateway.accept().await {
+            let _ = pass(caller, server, &correlation).await;
+        }
+    });
+    let found = found_online(&world.folder).await;
+    passing.abort();
+    found
+}
+
+/// Passes one request on, and the answer back.
+async fn pass(mut caller: TcpStream, server: SocketAddr, correlation: &str) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    loop {
+        caller.read_buf(&mut request).await?;
+        let text = String::from_utf8_lossy(&request).to_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        if body.len() >= length.parse::<usize>().unwrap() {
+            break;
+        }
+    }
+    let request = String::from_utf8(request).unwrap().replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let mut server = TcpStream::connect(server).await?;
+    server.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).await?;
+    if request.starts_with("POST ") {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let kept = head.split("\r\n").filter(|line| !line.to_lowercase().starts_with("x-correlation-id:"));
+        let head = kept.collect::<Vec<_>>().join("\r\n");
+        answer = format!("{head}\r\nx-correlation-id: {correlation}\r\n\r\n{body}");
+    }
+    caller.write_all(answer.as_bytes()).await
+}
+
+#[tokio::test]
+async fn a_gateway_that_writes_correlation_ids_hides_who_answered() {
+    for (correlation, leads_to_cambio) in
+        [(uuid::Uuid::now_v7(), false), (uuid::Uuid::new_v4(), true), (uuid::Uuid::new_v4(), false)]
+    {
+        let found = found_behind_a_gateway(correlation.to_string(), leads_to_cambio).await;
+        let says = |list: &[Problem], part: &str| list.iter().any(|one| one.message.contains(part));
+        assert!(says(&found.notes, "doctor can't tell whether exchanges arrive at Cambio"), "{correlation}: {found:?}");
+        assert!(!says(&found.problems, "by the identity provider and not by Cambio"), "{correlation}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_scope_may_have_a_colon_in_its_name() {
+    let permission =
+        "permissions: [{ clients: [front-end-app], scopes: ['read:orders', 'write:orders', 'email:x'] }]\n";
+    let plan = plan().await.audience("back-end-api", &format!("{BACK_END_API}{permission}"));
+    let client = json!([{"id": "0b8f", "clientId": "front-end-app", "attributes": {"standard.token.exchange.enabled": "true"},
+        "defaultClientScopes": ["basic", "roles"], "optionalClientScopes": ["read:orders", "email"]}]);
+    let faults = plan.idp.faults();
+    faults.answer_at("/admin/realms/corp/clients?clientId=front-end-app", 200, &client.to_string());
+    let scopes = ["basic", "roles", "read:orders", "write:orders", "write", "email"].map(|name| json!({"name": name}));
+    faults.answer_at("/admin/realms/corp/client-scopes", 200, &json!(scopes).to_string());
+    let found = found_online(&plan.folder).await;
+    let about_scopes = |found: &OnlineFindings| {
+        let all = said(&found.problems);
+        all.into_iter().filter(|one| one.starts_with("permissions[0].scopes")).collect::<Vec<_>>()
+    };
+    let expected = "permissions[0].scopes[1]: the client \"front-end-app\" of the realm corp may not request the scope \"write:orders\": \
+                    add the client scope to it (Keycloak: Clients, front-end-app, Client scopes)";
+    assert_eq!(about_scopes(&found), [expected], "{found:?}");
+
+    faults.answer_at("/admin/realms/corp/client-scopes", 403, "{}");
+    let found = found_online(&plan.folder).await;
+    let expected = "permissions[0].scopes[1]: the client \"front-end-app\" of the realm corp may not request the scope \"write:orders\"; \
+                    whether the realm has the client scope is not shown to Cambio";
+    assert_eq!(about_scopes(&found), [expected], "{found:?}");
+}
+
+#[tokio::test]
+async fn only_mappers_that_are_in_force_write_realm_roles() {
+    let permission = |scopes: &str| {
+        format!("{BACK_END_API}permissions: [{{ clients: [front-end-app], issuance: forward, scopes: [{scopes}] }}]\n")
+    };
+    let plan = plan().await.audience("back-end-api", &permission("email"));
+    let client = json!([{"id": "0b8f", "clientId": "front-end-app", "attributes": {"standard.token.exchange.enabled": "true"},
+        "defaultClientScopes": ["basic", "email"], "optionalClientScopes": ["realm-roles"]}]);
+    let faults = plan.idp.faults();
+    faults.answer_at("/admin/realms/corp/clients?clientId=front-end-app", 200, &client.to_string());
+    for (scopes, is_in_access_token, expected) in [
+        ("email", "true", false),
+        ("email, realm-roles", "true", true),
+        ("email, realm-roles", "false", false),
+        ("'*'", "true", true),
+    ] {
+        let mapper = json!({"protocolMapper": "oidc-usermodel-realm-role-mapper",
+            "config": {"access.token.claim": is_in_access_token}});
+        let shown = json!([{"name": "basic"}, {"name": "email"}, {"name": "realm-roles", "protocolMappers": [mapper]}]);
+        faults.answer_at("/admin/realms/corp/client-scopes", 200, &shown.to_string());
+        plan.folder.write("audiences/back-end-api.yaml", &permission(scopes));
+        let found = found_online(&plan.folder).await;
+        let is_named = found.problems.iter().any(|one| one.message.starts_with("forward refuses the tokens of users"));
+        assert_eq!(is_named, expected, "{scopes} {is_in_access_token}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hint_that_fails_loses_no_finding() {
+    let permissions = "permissions:
+  - { clients: [front-end-app, fornt-end-app] }
+  - { clients: [front-end-app], scopes: [emial] }
+roles: { realm: [auditer] }
+";
+    let plan = plan()
+        .await
+        .audience("back-end-api", &format!("{BACK_END_API}{permissions}").replace("roles: { own: true }\n", ""));
+    let faults = plan.idp.faults();
+    let large = format!("[{}]", " ".repeat(2 << 20));
+    for (status, body) in [(500, "{}"), (403, "{}"), (200, "broken"), (200, large.as_str())] {
+        faults.answer_at("/admin/realms/corp/clients?first=0&max=50", status, body);
+        faults.answer_at("/admin/realms/corp/roles?first=0&max=500", status, body);
+        let found = found_online(&plan.folder).await;
+        let places = |list: &[Problem]| list.iter().map(|one| one.key.clone()).collect::<Vec<_>>();
+        assert_eq!(places(&found.problems), ["permissions[0].clients[1]", "permissions[1].scopes[0]"], "{found:?}");
+        assert_eq!(places(&found.warnings), ["roles.realm[0]"], "{found:?}");
+        assert!(!found.problems[0].message.contains("did you mean"), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_stops_no_other_question() {
+    let plan = plan().await.audience("back-end-api", &format!("{BACK_END_API}permissions: [{{ clients: [ghost] }}]\n"));
+    let large = format!("[{}]", " ".repeat(2 << 20));
+    plan.idp.faults().answer_at("/admin/realms/corp/clients?clientId=back-end-api", 200, &large);
+    let found = found_online(&plan.folder).await;
+    assert!(said(&found.problems).iter().any(|one| one.contains("has no client \"ghost\"")), "{found:?}");
+    let note = "the client \"back-end-api\" of the realm corp: the answer is larger than 1024 KiB: not compared";
+    assert!(found.notes.iter().any(|one| one.message == note), "{found:?}");
+    assert!(!found.problems.iter().any(|one| one.message.contains("\"back-end-api\"")), "{found:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_twice_and_every_identity_provider_is_looked_at() {
+    let file = |name: &str| {
+        format!(
+            "audience: {name}\nowner: o\npermissions: [{{ clients: [front-end-app], issuance: forward, scopes: [email, profile] }}, \
+             {{ clients: [front-end-app], issuance: translate, issuers: [partner] }}]\nroles: {{ realm: [auditer] }}\n"
+        )
+    };
+    let plan = plan().await.audience("back-end-api", &file("back-end-api")).audience("other", &file("other-api"));
+    let faults = plan.idp.faults();
+    let others: Vec<_> = (0..50).map(|number| json!({"alias": format!("other-{number}"), "enabled": true})).collect();
+    let path = "/admin/realms/corp/identity-provider/instances";
+    faults.answer_at(&format!("{path}?first=0&max=50"), 200, &json!(others).to_string());
+    let found = found_online(&plan.folder).await;
+    let lacks = "has no identity provider with the issuer";
+    assert!(!found.problems.iter().any(|one| one.message.contains(lacks)), "{found:?}");
+    let received = faults.received();
+    let mut asked: Vec<_> =
+        received.iter().map(|one| one.target.as_str()).filter(|one| one.starts_with("/admin/")).collect();
+    assert!(asked.contains(&format!("{path}?first=50&max=50").as_str()), "{asked:?}");
+    let count = asked.len();
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), count, "{asked:?}");
 }

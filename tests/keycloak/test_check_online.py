@@ -149,7 +149,7 @@ def at(name: str) -> str:
     "name,said",
     [
         ("switched-off", "switch on Standard token exchange"),
-        ("without-roles", "lacks the client scope roles"),
+        ("without-roles", 'lacks the client scope "roles"'),
         ("narrow", "Full scope allowed is off at narrow"),
         ("disabled", "is disabled"),
     ],
@@ -163,7 +163,7 @@ def test_a_setting_that_keycloak_needs_is_named_and_is_why_the_exchange_fails(
 
 
 def test_tokens_without_sub_are_named_where_they_are_subject_tokens(wrong: Gate, report: Report, token: str) -> None:
-    assert "lacks the client scope basic" in dict(report.problems)["permissions[2].subjectClients[0]"]
+    assert 'lacks the client scope "basic"' in dict(report.problems)["permissions[2].subjectClients[0]"]
     # Keycloak writes sub into what the client gets in an exchange, and not into what its users log in for.
     assert exchanged(wrong, "without-basic", token).status == 200
     own = oidc.login(wrong.peer, client("without-basic"), ALICE, realm="wrong")["access_token"]

@@ -58,7 +58,8 @@ impl fmt::Display for Problem {
 /// Longest text from a file in a problem, in bytes: a problem stays readable, and one file does not fill the log.
 const LONGEST: usize = 4096;
 
-/// Text from the files may contain line breaks and terminal commands, and be long: a problem stays one line.
+/// Text from the files may contain line breaks, terminal commands and marks that turn the direction of what follows, and be
+/// long: a problem stays one line that reads as it is.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(LONGEST));
     for c in text.chars() {
@@ -66,11 +67,51 @@ pub fn printable(text: &str) -> String {
             out.push('…');
             break;
         }
-        if c.is_control() {
+        if c.is_control() || is_bidirectional(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// Whether a character turns the direction of text (Unicode Standard Annex 9, section 2).
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Longest text of a server in a problem, in characters.
+const LONGEST_OF_SERVER: usize = 200;
+
+/// Text that a server chose, cut after 200 characters: a problem is about the text, and need not have all of it.
+pub fn shortened(text: &str) -> String {
+    let mut rest = text.chars();
+    let mut out: String = rest.by_ref().take(LONGEST_OF_SERVER).collect();
+    if rest.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_turns_or_breaks_lines_is_escaped() {
+        for (text, expected) in [
+            ("münchen", "münchen"),
+            ("a\nb\u{1b}[31m", "a\\nb\\u{1b}[31m"),
+            ("a\u{202e}b\u{2066}c\u{2069}", "a\\u{202e}b\\u{2066}c\\u{2069}"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
+    }
+
+    #[test]
+    fn long_text_of_a_server_is_cut() {
+        assert_eq!(shortened(&"ü".repeat(LONGEST_OF_SERVER)), "ü".repeat(LONGEST_OF_SERVER));
+        assert_eq!(shortened(&"ü".repeat(LONGEST_OF_SERVER + 1)), format!("{}…", "ü".repeat(LONGEST_OF_SERVER)));
+    }
 }

@@ -124,6 +124,9 @@ pub enum DirectoryError {
     /// The identity provider asks for patience.
     #[error(transparent)]
     Busy(OutgoingError),
+    /// The answer is larger than the limit.
+    #[error("{0}")]
+    TooLarge(String),
     /// The identity provider does not answer, or its answer is not Keycloak's.
     #[error("{0}")]
     Unavailable(String),
@@ -268,6 +271,7 @@ async fn send(upstream: &UpstreamClient, request: Request<Bytes>) -> Result<(Sta
     let response = upstream.ask(request, LIMITS).await;
     let response = response.map_err(|error| match error {
         OutgoingError::Busy { .. } => DirectoryError::Busy(error),
+        OutgoingError::TooLarge(_) => DirectoryError::TooLarge(error.to_string()),
         error => DirectoryError::Unavailable(error.to_string()),
     })?;
     Ok((response.status(), response.into_body()))

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::client::UpstreamClient;
 use crate::adapters::config::Realm;
+use crate::adapters::config::problem::shortened;
 use crate::adapters::net::outgoing::AnswerLimits;
 use crate::adapters::net::url::{PublicAddress, same_origin};
 use crate::judgement::dialect::endpoints::Endpoints;
@@ -85,6 +86,7 @@ pub fn compare(realm: &Realm, document: &Map<String, Value>) -> Vec<Difference> 
     let mut found = Vec::new();
     if let Some(issuer) = text("issuer").filter(|issuer| *issuer != realm.issuer) {
         let key = format!("realms.{}.issuer", realm.name);
+        let issuer = shortened(issuer);
         let text =
             format!("the discovery document has the issuer {issuer} instead of {}: set {key} to it", realm.issuer);
         found.push(Difference { key, effect: DifferenceEffect::ExchangesFail, text });
@@ -100,6 +102,7 @@ pub fn compare(realm: &Realm, document: &Map<String, Value>) -> Vec<Difference> 
     let elsewhere = |url: &&str| placed(realm, url).as_ref() != Some(&endpoints.token);
     if let Some(url) = alias.and_then(Value::as_str).filter(elsewhere) {
         let key = format!("realms.{}.endpoints.token", realm.name);
+        let url = shortened(url);
         let text = format!(
             "mtls_endpoint_aliases.token_endpoint is {url}: a caller who follows it is not at {key}, and may go past Cambio"
         );
@@ -131,15 +134,20 @@ fn endpoint(realm: &Realm, named: Named<'_>) -> Option<Difference> {
             (None, _) => (if key == "token" { DifferenceEffect::GoesPast } else { misplaced }, strays(member, url)),
             (Some(there), Some(path)) if there == path => return None,
             (Some(there), Some(path)) => {
+                let (url, there) = (shortened(url), shortened(&there));
                 (misplaced, format!("{member} is {url}: set {setting} to {there} instead of {path}"))
             }
-            (Some(there), None) => (misplaced, format!("{member} is {url}: add {setting}: {there}")),
+            (Some(there), None) => {
+                let (url, there) = (shortened(url), shortened(&there));
+                (misplaced, format!("{member} is {url}: add {setting}: {there}"))
+            }
         },
     };
     Some(Difference { key: setting, effect, text })
 }
 
 fn strays(member: &str, url: &str) -> String {
+    let url = shortened(url);
     format!("{member} is {url}, which is at none of the realm's origins: a caller who follows it goes past Cambio")
 }
 
@@ -165,6 +173,7 @@ fn not_keycloak(realm: &Realm, token_endpoint: Option<&str>) -> Option<Differenc
     }
     let keys = Endpoints::default().named().map(|(_, key, _)| key).join(", ");
     let key = format!("realms.{}.endpoints", realm.name);
+    let url = shortened(url);
     let text = format!(
         "token_endpoint is {url}, which is not Keycloak's path: write {key} ({keys}); docs/other-upstreams.md says what works"
     );

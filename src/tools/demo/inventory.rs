@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::tools::demo::admin::internal_id;
@@ -14,7 +15,7 @@ use crate::tools::demo::provider::View;
 const SILENT_SCOPES: [&str; 3] = ["basic", "roles", "web-origins"];
 
 impl View<'_> {
-    /// `clients`, `client-scopes`, `roles`, `clients/{uuid}/roles`, `identity-provider/instances` and
+    /// `clients`, `client-scopes`, `roles`, `clients/{uuid}/roles`, `identity-provider/instances`, a role by its name and
     /// `clients/{uuid}/evaluate-scopes/scope-mappings/{realm|uuid}/granted`.
     pub(super) fn inventory(&self, parts: &[&str], query: &str) -> ProviderAnswer {
         let fields = Fields::parse(query.as_bytes()).unwrap_or_default();
@@ -24,6 +25,8 @@ impl View<'_> {
             ["client-scopes"] => ProviderAnswer::ok(&client_scopes()),
             ["roles"] => named(self.realm_role_names(), search),
             ["clients", id, "roles"] => named(self.client_role_names(id), search),
+            ["roles", name] => one_of(&self.realm_role_names(), name),
+            ["clients", id, "roles", name] => one_of(&self.client_role_names(id), name),
             ["clients", _, "evaluate-scopes", "scope-mappings", owner, "granted"] => {
                 let of_realm = *owner == self.realm.name;
                 // Every client has Full scope allowed.
@@ -61,6 +64,14 @@ impl View<'_> {
 fn named(names: BTreeSet<&str>, search: &str) -> ProviderAnswer {
     let found = names.into_iter().filter(|name| name.contains(search));
     ProviderAnswer::ok(&found.map(|name| json!({ "name": name })).collect())
+}
+
+/// The role of this name, which a path has escaped.
+fn one_of(names: &BTreeSet<&str>, escaped: &str) -> ProviderAnswer {
+    match percent_decode_str(escaped).decode_utf8().ok().and_then(|name| names.get(name.as_ref())) {
+        Some(name) => ProviderAnswer::ok(&json!({ "name": name })),
+        None => ProviderAnswer::error(404, "Could not find role", ""),
+    }
 }
 
 fn shown(client: &DemoClient) -> Value {

@@ -7,12 +7,14 @@ use serde_json::Value;
 
 use crate::adapters::upstream::client::UpstreamClient;
 use crate::adapters::upstream::directory::settings::ProtocolMapper;
-use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped};
+use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, escaped, segment};
 
 /// Names of one kind that are looked at for a similar one.
 const MOST_NAMES: usize = 500;
-/// Clients in one answer. A client has some KiB.
-const CLIENTS_AT_ONCE: usize = 50;
+/// Clients or identity providers in one answer. Each has some KiB.
+const AT_ONCE: usize = 50;
+/// Identity providers that are looked at.
+const MOST_PROVIDERS: usize = 5000;
 
 /// A client scope.
 #[derive(Clone, Debug, Deserialize)]
@@ -81,11 +83,11 @@ impl DirectoryClient {
         }
         let mut ids = Vec::new();
         while ids.len() < MOST_NAMES {
-            let path = format!("{}/clients?first={}&max={CLIENTS_AT_ONCE}", self.admin_path, ids.len());
+            let path = format!("{}/clients?first={}&max={AT_ONCE}", self.admin_path, ids.len());
             let listed: Vec<Listed> = self.get(upstream, path, "a question for the clients").await?;
             let count = listed.len();
             ids.extend(listed.into_iter().map(|one| one.client_id));
-            if count < CLIENTS_AT_ONCE {
+            if count < AT_ONCE {
                 break;
             }
         }
@@ -101,13 +103,24 @@ impl DirectoryClient {
         self.get(upstream, path, "a question for the client scopes").await
     }
 
-    /// The identity providers whose tokens the realm takes.
+    /// The identity providers whose tokens the realm takes, 5000 at most. Keycloak shows 100 to whoever names no number.
     ///
     /// # Errors
     /// The identity provider does not answer, or refuses Cambio's own client.
     pub async fn brokered_providers(&self, upstream: &UpstreamClient) -> Result<Vec<BrokeredProvider>, DirectoryError> {
-        let path = format!("{}/identity-provider/instances", self.admin_path);
-        self.get(upstream, path, "a question for the identity providers").await
+        let mut providers = Vec::new();
+        while providers.len() < MOST_PROVIDERS {
+            let first = providers.len();
+            let path = format!("{}/identity-provider/instances?first={first}&max={AT_ONCE}", self.admin_path);
+            let listed: Vec<BrokeredProvider> =
+                self.get(upstream, path, "a question for the identity providers").await?;
+            let count = listed.len();
+            providers.extend(listed);
+            if count < AT_ONCE {
+                break;
+            }
+        }
+        Ok(providers)
     }
 
     /// Whether there is a role of exactly this name.
@@ -120,8 +133,18 @@ impl DirectoryClient {
         owner: RoleOwner<'_>,
         role: &str,
     ) -> Result<bool, DirectoryError> {
-        let search = format!("&search={}", escaped(role));
-        Ok(self.roles_like(upstream, owner, &search).await?.iter().any(|name| name == role))
+        // Servers and proxies refuse some escapes in a path.
+        if role.contains(['/', '\\', ';', '%']) {
+            let search = format!("&search={}", escaped(role));
+            return Ok(self.roles_like(upstream, owner, &search).await?.iter().any(|name| name == role));
+        }
+        let Ok(segment) = segment(role) else { return Ok(false) };
+        let path = format!("{}/{}/{segment}", self.admin_path, place_of_roles(owner));
+        match self.get::<NamedRole>(upstream, path, "a question for roles").await {
+            Ok(found) => Ok(found.name == role),
+            Err(DirectoryError::NoUser) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Names of roles, 500 at most.
@@ -142,11 +165,7 @@ impl DirectoryClient {
         owner: RoleOwner<'_>,
         search: &str,
     ) -> Result<Vec<String>, DirectoryError> {
-        let place = match owner {
-            RoleOwner::Realm => "roles".to_owned(),
-            RoleOwner::Client(id) => format!("clients/{}/roles", escaped(id)),
-        };
-        let path = format!("{}/{place}?first=0&max={MOST_NAMES}{search}", self.admin_path);
+        let path = format!("{}/{}?first=0&max={MOST_NAMES}{search}", self.admin_path, place_of_roles(owner));
         let roles: Vec<NamedRole> = self.get(upstream, path, "a question for roles").await?;
         Ok(roles.into_iter().map(|role| role.name).collect())
     }
@@ -175,5 +194,12 @@ impl DirectoryClient {
         );
         let roles: Vec<NamedRole> = self.get(upstream, path, "a question for a client's role scope").await?;
         Ok(roles.into_iter().map(|role| role.name).collect())
+    }
+}
+
+fn place_of_roles(owner: RoleOwner<'_>) -> String {
+    match owner {
+        RoleOwner::Realm => "roles".to_owned(),
+        RoleOwner::Client(id) => format!("clients/{}/roles", escaped(id)),
     }
 }

@@ -1,6 +1,6 @@
 //! Settings of the identity provider's clients, for `check --online`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,7 +53,7 @@ pub enum UnusualSetting {
     #[error("has lightweight access tokens")]
     Lightweight,
     /// Nothing writes `sub`.
-    #[error("lacks the client scope basic, so that its tokens have no sub")]
+    #[error("lacks the client scope \"basic\", so that its tokens have no sub")]
     NoSub,
     /// Pairwise subject identifiers.
     #[error("has pairwise subject identifiers")]
@@ -65,6 +65,11 @@ pub enum UnusualSetting {
 
 fn enabled() -> bool {
     true
+}
+
+/// The client scope of a scope with a parameter, such as `organization:*`.
+pub fn without_parameter(scope: &str) -> &str {
+    scope.split_once(':').map_or(scope, |(name, _)| name)
 }
 
 impl DirectoryClient {
@@ -100,6 +105,14 @@ impl ClientSettings {
         default.chain(&self.optional_client_scopes).map(String::as_str)
     }
 
+    /// The client scopes of the client that are in force if a request has this `scope`: the default ones, and those of the
+    /// optional ones that the request names, with or without a parameter.
+    pub fn client_scopes_with(&self, scope: &str) -> BTreeSet<&str> {
+        let requested: BTreeSet<_> = scope.split(' ').flat_map(|one| [one, without_parameter(one)]).collect();
+        let optional = self.optional_client_scopes.iter().filter(|one| requested.contains(one.as_str()));
+        self.default_client_scopes.iter().flatten().chain(optional).map(String::as_str).collect()
+    }
+
     /// What is unusual in the tokens of the client.
     pub fn unusual(&self) -> Vec<UnusualSetting> {
         let lacks_basic = self.default_client_scopes.as_ref().is_some_and(|all| !all.iter().any(|one| one == "basic"));
@@ -122,9 +135,8 @@ impl ProtocolMapper {
     /// Whether the mapper writes this audience into access tokens.
     pub fn adds_audience(&self, audience: &str) -> bool {
         let named = |key: &str| self.config.get(key).and_then(Value::as_str) == Some(audience);
-        let is_for_access = self.config.get("access.token.claim").and_then(Value::as_str) == Some("true");
         let kind = self.protocol_mapper == "oidc-audience-mapper";
-        kind && is_for_access && (named("included.client.audience") || named("included.custom.audience"))
+        kind && self.is_for_access_tokens() && (named("included.client.audience") || named("included.custom.audience"))
     }
 
     /// Whether the mapper makes each client an audience of which the user has a role.
@@ -132,9 +144,13 @@ impl ProtocolMapper {
         self.protocol_mapper == "oidc-audience-resolve-mapper"
     }
 
-    /// Whether the mapper writes realm roles.
+    /// Whether the mapper writes realm roles into access tokens.
     pub fn writes_realm_roles(&self) -> bool {
-        self.protocol_mapper == "oidc-usermodel-realm-role-mapper"
+        self.protocol_mapper == "oidc-usermodel-realm-role-mapper" && self.is_for_access_tokens()
+    }
+
+    fn is_for_access_tokens(&self) -> bool {
+        self.config.get("access.token.claim").and_then(Value::as_str) == Some("true")
     }
 }
 
@@ -166,6 +182,36 @@ mod tests {
             settings["id"] = json!("0b8f");
             let shown: ClientSettings = serde_json::from_value(settings).unwrap();
             assert_eq!(shown.unusual(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn which_client_scopes_are_in_force() {
+        let shown: ClientSettings = serde_json::from_value(json!({"id": "0b8f", "clientId": "front-end-app",
+            "defaultClientScopes": ["basic"], "optionalClientScopes": ["email", "organization", "read:orders"]}))
+        .unwrap();
+        for (scope, expected) in [
+            ("", vec!["basic"]),
+            ("openid email", vec!["basic", "email"]),
+            ("organization:*", vec!["basic", "organization"]),
+            ("read:orders", vec!["basic", "read:orders"]),
+            ("read:others", vec!["basic"]),
+        ] {
+            assert_eq!(shown.client_scopes_with(scope).into_iter().collect::<Vec<_>>(), expected, "{scope}");
+        }
+    }
+
+    #[test]
+    fn which_mappers_write_realm_roles() {
+        for (kind, config, expected) in [
+            ("oidc-usermodel-realm-role-mapper", json!({"access.token.claim": "true"}), true),
+            ("oidc-usermodel-realm-role-mapper", json!({"access.token.claim": "false"}), false),
+            ("oidc-usermodel-realm-role-mapper", json!({"id.token.claim": "true"}), false),
+            ("oidc-sub-mapper", json!({"access.token.claim": "true"}), false),
+        ] {
+            let mapper = json!({"protocolMapper": kind, "config": config});
+            let mapper: ProtocolMapper = serde_json::from_value(mapper).unwrap();
+            assert_eq!(mapper.writes_realm_roles(), expected, "{kind} {config}");
         }
     }
 

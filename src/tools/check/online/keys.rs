@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::gathered::{Gathered, Severity};
 use super::inquiry::Inquiry;
+use crate::adapters::config::problem::shortened;
 use crate::adapters::config::{Realm, TrustedIssuer};
 use crate::adapters::jwks::fetch::{Fetcher, SeenKeys};
 use crate::judgement::issue::ring::KeyRing;
@@ -41,18 +42,19 @@ impl<'a> KeyOwner<'a> {
 /// Fetches the keys.
 pub(super) async fn look(asked: &Inquiry, owner: &KeyOwner<'_>, fetcher: &Fetcher, found: &mut Gathered) {
     let KeyOwner { kind, name, key, checks } = owner;
+    let place = shortened(&fetcher.to_string());
     let before = asked.clock.now();
     let SeenKeys { keys, headers } = match fetcher.look().await {
         Ok(seen) => seen,
         Err(error) => {
-            let message = format!("the keys of the {kind} {name} can't be had from {fetcher}: {error}");
+            let message = format!("the keys of the {kind} {name} can't be had from {place}: {error}");
             return found.add(Severity::Problem, asked.at(key, message));
         }
     };
     let window = (before, asked.clock.now());
     found.see(format!("{kind} {name}: {}", listed(&keys)));
     if let Err(error) = keys.check_usable() {
-        return found.add(Severity::Problem, asked.at(key, format!("the {kind} {name}, at {fetcher}: {error}")));
+        return found.add(Severity::Problem, asked.at(key, format!("the {kind} {name}, at {place}: {error}")));
     }
     let fits = |one: &PublicKey| one.algorithms().any(|algorithm| checks.algorithms.contains(&algorithm));
     if !keys.used().iter().any(fits) {
@@ -65,7 +67,7 @@ pub(super) async fn look(asked: &Inquiry, owner: &KeyOwner<'_>, fetcher: &Fetche
         let (by, way) = (by.abs().as_secs(), if by.is_negative() { "behind" } else { "ahead" });
         let leeway = checks.leeway.as_secs();
         let message = format!(
-            "the clock of the {kind} {name} (header Date of {fetcher}) is {by} s {way} of the clock here, and the leeway is \
+            "the clock of the {kind} {name} (header Date of {place}) is {by} s {way} of the clock here, and the leeway is \
              {leeway} s: set one of the clocks"
         );
         found.add(Severity::Warning, asked.at(key, message));
@@ -87,6 +89,7 @@ pub(super) fn compare_published(asked: &Inquiry, realm: &Realm, published: &Publ
         return;
     }
     let kids: Vec<_> = missing.iter().map(|one| format!("{} ({})", one.kid, one.state.as_str())).collect();
+    let url = shortened(&url.to_string());
     let message = format!(
         "resource servers do not find Cambio's keys in {url} (jwks_uri), and refuse its tokens; missing: {}. Let this URL lead to \
          Cambio, and see that every Cambio there has these keys",
@@ -102,7 +105,7 @@ pub(super) fn compare_published(asked: &Inquiry, realm: &Realm, published: &Publ
 fn listed(keys: &KeySet) -> String {
     let described = |one: &PublicKey| {
         let algorithms: Vec<_> = one.algorithms().map(|one| format!("{one:?}")).collect();
-        format!("{} ({})", one.kid().unwrap_or("without kid"), algorithms.join(", "))
+        format!("{} ({})", shortened(one.kid().unwrap_or("without kid")), algorithms.join(", "))
     };
     let count = keys.len();
     let names: Vec<_> = keys.used().iter().take(NAMED).map(described).collect();

@@ -55,9 +55,12 @@ pub(super) async fn look(asked: &Inquiry, realm: &Realm, found: &mut Gathered) {
 async fn everything(inventory: &mut Inventory<'_>, files: &[PlacedAudience<'_>]) -> Result<(), Stopped> {
     inventory.check_access().await?;
     clients::look(inventory, files).await?;
-    for file in files {
+    for (index, file) in files.iter().enumerate() {
+        let (name, more) = (&file.audience.name, files.len() - index - 1);
+        inventory.rest = format!("the audience {name:?}, {more} further files, and identity providers");
         audiences::look(inventory, file).await?;
         roles::look(inventory, file).await?;
     }
+    "identity providers".clone_into(&mut inventory.rest);
     grant::look(inventory, files).await
 }

@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use serde_json::{Map, Value};
 
 use super::gathered::{Gathered, Severity};
 use super::inquiry::Inquiry;
 use super::keys;
-use super::probe::{self, Arrival};
+use super::probe::{self, Arrival, Mark};
 use crate::adapters::config::Realm;
+use crate::adapters::config::problem::shortened;
 use crate::adapters::net::url::absolute;
 use crate::judgement::dialect::endpoints::DISCOVERY;
 use crate::judgement::jose::keys::KeySet;
@@ -24,8 +25,8 @@ struct PublicFace<'a> {
     url: String,
 }
 
-/// Looks at every origin of the realm. `straight` is the status with which the identity provider answers the probe.
-pub(super) async fn look(asked: &Inquiry, realm: &Realm, straight: Option<u16>, found: &mut Gathered) {
+/// Looks at every origin of the realm. `straight` is the identity provider's answer to the probe.
+pub(super) async fn look(asked: &Inquiry, realm: &Realm, straight: Option<&Arrival>, found: &mut Gathered) {
     let issuer = realm.issuer.trim_end_matches('/');
     let path = issuer.parse::<Uri>().map(|uri| uri.path().trim_end_matches('/').to_owned()).unwrap_or_default();
     let listed = realm.public_origins.iter().enumerate();
@@ -40,8 +41,8 @@ pub(super) async fn look(asked: &Inquiry, realm: &Realm, straight: Option<u16>, 
 }
 
 impl PublicFace<'_> {
-    async fn look(&self, asked: &Inquiry, straight: Option<u16>, found: &mut Gathered) {
-        let (document, headers) = match self.document(asked).await {
+    async fn look(&self, asked: &Inquiry, straight: Option<&Arrival>, found: &mut Gathered) {
+        let document = match self.document(asked).await {
             Ok(read) => read,
             Err(error) => {
                 let message = format!(
@@ -54,22 +55,22 @@ impl PublicFace<'_> {
         };
         let member = |name: &str| document.get(name).and_then(Value::as_str).and_then(|url| absolute(url).ok());
         if let Some(url) = member("token_endpoint") {
-            self.exchanges(asked, url, Answers { straight, headers: &headers }, found).await;
+            self.exchanges(asked, url, straight, found).await;
         }
         if let Some(url) = member("jwks_uri") {
             self.keys(asked, &url, found).await;
         }
     }
 
-    async fn document(&self, asked: &Inquiry) -> Result<(Map<String, Value>, HeaderMap), String> {
+    async fn document(&self, asked: &Inquiry) -> Result<Map<String, Value>, String> {
         let url = absolute(&self.url).map_err(|error| error.to_string())?;
-        let (headers, body) = get(asked, &url).await?;
-        Ok((json::object(&body).map_err(|error| error.to_string())?, headers))
+        let body = get(asked, &url).await?;
+        json::object(&body).map_err(|error| error.to_string())
     }
 
     /// Whether an exchange that is sent to the public token endpoint arrives at Cambio.
-    async fn exchanges(&self, asked: &Inquiry, url: Uri, answers: Answers<'_>, found: &mut Gathered) {
-        let shown = url.to_string();
+    async fn exchanges(&self, asked: &Inquiry, url: Uri, straight: Option<&Arrival>, found: &mut Gathered) {
+        let shown = shortened(&url.to_string());
         if self.realm.observed_until.is_some_and(|until| until.is_on(asked.clock.now())) {
             let message = format!(
                 "while the realm is observed, Cambio passes refusals of the identity provider on: {shown} was not asked whether \
@@ -77,31 +78,37 @@ impl PublicFace<'_> {
             );
             return found.add(Severity::Note, asked.at(&self.key, message));
         }
-        let (severity, message) = match probe::public(asked, url).await {
-            Err(error) => (Severity::Note, format!("{shown} can't be asked from here: {error}")),
-            Ok(arrival) => match answers.verdict(arrival) {
-                Verdict::Cambio => return,
-                Verdict::Past => (
-                    Severity::Problem,
-                    format!(
-                        "an exchange that is sent to {shown}, where the discovery document leads callers, is answered by the \
-                         identity provider and not by Cambio: let this host lead to listen.address, and to nothing else"
-                    ),
+        let answers = match (probe::public(asked, url.clone()).await, probe::control(asked, url).await) {
+            (Ok(probe), Ok(control)) => Answers { probe, control, straight },
+            (Err(error), _) | (_, Err(error)) => {
+                let message = format!("{shown} can't be asked from here: {error}");
+                return found.add(Severity::Note, asked.at(&self.key, message));
+            }
+        };
+        let (severity, message) = match answers.verdict() {
+            Verdict::Cambio => return,
+            Verdict::Past => (
+                Severity::Problem,
+                format!(
+                    "an exchange that is sent to {shown}, where the discovery document leads callers, is answered by the identity \
+                     provider and not by Cambio: let this host lead to listen.address, and to nothing else"
                 ),
-                Verdict::Marked => (
-                    Severity::Note,
-                    format!(
-                        "a proxy writes x-correlation-id with UUIDs of version 7 into every answer of {shown}: it can't be told \
-                         whether exchanges arrive at Cambio"
-                    ),
+            ),
+            Verdict::Marked => (
+                Severity::Note,
+                format!(
+                    "not only Cambio writes x-correlation-id into answers of {shown}: doctor can't tell whether exchanges arrive at \
+                     Cambio"
                 ),
-                Verdict::Neither(status) => (
-                    Severity::Note,
-                    format!(
-                        "{shown} answers an exchange with status {status}, as neither Cambio nor the identity provider does"
-                    ),
+            ),
+            Verdict::Neither => (
+                Severity::Note,
+                format!(
+                    "{shown} answers an exchange with status {}, as neither Cambio nor the identity provider does: doctor can't \
+                     tell whether exchanges arrive at Cambio",
+                    answers.probe.status
                 ),
-            },
+            ),
         };
         found.add(severity, asked.at(&self.key, message));
     }
@@ -109,10 +116,11 @@ impl PublicFace<'_> {
     async fn keys(&self, asked: &Inquiry, url: &Uri, found: &mut Gathered) {
         let Some(ring) = &self.realm.signing else { return };
         let read = get(asked, url).await;
-        let set = read.and_then(|(_, body)| KeySet::parse(&body).map_err(|error| error.to_string()));
+        let set = read.and_then(|body| KeySet::parse(&body).map_err(|error| error.to_string()));
         match set {
             Ok(set) => keys::compare_published(asked, self.realm, &keys::PublishedKeys { ring, set: &set, url }, found),
             Err(error) => {
+                let url = shortened(&url.to_string());
                 let message = format!("the key set {url} (jwks_uri) can't be read from here: {error}");
                 found.add(Severity::Note, asked.at(&self.key, message));
             }
@@ -120,13 +128,14 @@ impl PublicFace<'_> {
     }
 }
 
-/// What is known about other answers.
-#[derive(Clone, Copy)]
+/// The answers that tell who answered the probe.
 struct Answers<'a> {
-    /// The status of the identity provider's answer to the probe.
-    straight: Option<u16>,
-    /// The header of an answer that Cambio only passes on.
-    headers: &'a HeaderMap,
+    /// The answer to the probe, as callers get it.
+    probe: Arrival,
+    /// The answer to the control, as callers get it.
+    control: Arrival,
+    /// The identity provider's answer to the probe.
+    straight: Option<&'a Arrival>,
 }
 
 /// Who answered the probe.
@@ -135,35 +144,35 @@ enum Verdict {
     Cambio,
     /// The identity provider.
     Past,
-    /// Every answer has the mark.
+    /// Something besides Cambio writes the header of the mark.
     Marked,
-    /// This status is nobody's.
-    Neither(u16),
+    /// The answer is nobody's.
+    Neither,
 }
 
 impl Answers<'_> {
-    fn verdict(self, arrival: Arrival) -> Verdict {
-        match arrival {
-            Arrival { is_marked: true, .. } if probe::is_marked(self.headers) => Verdict::Marked,
-            Arrival { is_marked: true, .. } => Verdict::Cambio,
-            Arrival { status, .. } if matches!(status, 400 | 401) || self.straight == Some(status) => Verdict::Past,
-            Arrival { status, .. } => Verdict::Neither(status),
+    fn verdict(&self) -> Verdict {
+        let others_write =
+            self.control.mark != Mark::Absent || self.straight.is_some_and(|straight| straight.mark != Mark::Absent);
+        match self.probe.mark {
+            _ if others_write => Verdict::Marked,
+            Mark::Foreign => Verdict::Marked,
+            Mark::Cambio => Verdict::Cambio,
+            // A firewall may answer with the status alone.
+            Mark::Absent if self.straight.is_some_and(|straight| *straight == self.probe) => Verdict::Past,
+            Mark::Absent => Verdict::Neither,
         }
     }
 }
 
-/// The header and the body of an answer with status 200.
-async fn get(asked: &Inquiry, url: &Uri) -> Result<(HeaderMap, Bytes), String> {
+/// The body of an answer with status 200.
+async fn get(asked: &Inquiry, url: &Uri) -> Result<Bytes, String> {
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.clone();
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     let answer = asked.public.send(request).await.map_err(|error| error.to_string())?;
     let (head, body) = answer.into_parts();
-    if head.status == StatusCode::OK {
-        Ok((head.headers, body))
-    } else {
-        Err(format!("status {}", head.status.as_u16()))
-    }
+    if head.status == StatusCode::OK { Ok(body) } else { Err(format!("status {}", head.status.as_u16())) }
 }
 
 #[cfg(test)]
@@ -172,21 +181,31 @@ mod tests {
 
     #[test]
     fn who_answered() {
-        let mut marked = HeaderMap::new();
-        marked.insert("x-correlation-id", uuid::Uuid::now_v7().to_string().parse().unwrap());
-        let plain = HeaderMap::new();
-        for (name, straight, headers, status, is_marked, expected) in [
-            ("Cambio", Some(401), &plain, 400, true, Verdict::Cambio),
-            ("Cambio, in the identity provider's status", Some(401), &plain, 401, true, Verdict::Cambio),
-            ("the identity provider", Some(401), &plain, 401, false, Verdict::Past),
-            ("a dialect", Some(401), &plain, 400, false, Verdict::Past),
-            ("an odd identity provider", Some(403), &plain, 403, false, Verdict::Past),
-            ("a proxy's page", Some(401), &plain, 403, false, Verdict::Neither(403)),
-            ("nothing", None, &plain, 502, false, Verdict::Neither(502)),
-            ("a proxy that marks", Some(401), &marked, 401, true, Verdict::Marked),
+        let answer = |status: u16, error: &str, mark: Mark| Arrival {
+            status,
+            error: (!error.is_empty()).then(|| error.to_owned()),
+            mark,
+        };
+        let plain = |status: u16| answer(status, "invalid_client", Mark::Absent);
+        let marked = |status: u16| answer(status, "invalid_request", Mark::Cambio);
+        let foreign = |status: u16| answer(status, "invalid_request", Mark::Foreign);
+        for (name, straight, control, probe, expected) in [
+            ("Cambio", Some(plain(401)), plain(401), marked(400), Verdict::Cambio),
+            ("Cambio, in the identity provider's status", Some(plain(401)), plain(401), marked(401), Verdict::Cambio),
+            ("Cambio, before an identity provider that is away", None, plain(401), marked(400), Verdict::Cambio),
+            ("the identity provider", Some(plain(401)), plain(401), plain(401), Verdict::Past),
+            ("an odd identity provider", Some(plain(403)), plain(403), plain(403), Verdict::Past),
+            ("a proxy's page", Some(plain(401)), plain(401), answer(403, "", Mark::Absent), Verdict::Neither),
+            ("a firewall", Some(plain(401)), plain(401), answer(401, "", Mark::Absent), Verdict::Neither),
+            ("another status", Some(plain(401)), plain(401), plain(400), Verdict::Neither),
+            ("nothing", None, plain(401), plain(401), Verdict::Neither),
+            ("a proxy that marks each POST", Some(plain(401)), marked(401), marked(401), Verdict::Marked),
+            ("a proxy that overwrites the mark", Some(plain(401)), foreign(401), foreign(400), Verdict::Marked),
+            ("a proxy that overwrites refusals alone", Some(plain(401)), plain(401), foreign(400), Verdict::Marked),
+            ("an identity provider that marks", Some(marked(401)), plain(401), marked(401), Verdict::Marked),
         ] {
-            let arrival = Arrival { status, is_marked };
-            assert_eq!(Answers { straight, headers }.verdict(arrival), expected, "{name}");
+            let answers = Answers { probe, control, straight: straight.as_ref() };
+            assert_eq!(answers.verdict(), expected, "{name}");
         }
     }
 }

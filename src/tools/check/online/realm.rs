@@ -26,7 +26,7 @@ pub(super) async fn ask(asked: Arc<Inquiry>, name: String) -> Gathered {
         Err(error) => {
             let key = format!("realms.{name}.{}", if realm.is_elsewhere() { "endpoints" } else { "issuer" });
             let message = format!(
-                "the identity provider has no discovery document of this realm ({error}): nothing else of the realm was looked at"
+                "the discovery document of this realm can't be read: {error}: nothing else of the realm was looked at"
             );
             found.add(Severity::Problem, asked.at(&key, message));
             return found;
@@ -49,7 +49,7 @@ pub(super) async fn ask(asked: Arc<Inquiry>, name: String) -> Gathered {
         }
         Err(error) => found.add(Severity::Problem, asked.at("upstream", error.to_string())),
     }
-    public::look(&asked, realm, straight, &mut found).await;
+    public::look(&asked, realm, straight.as_ref(), &mut found).await;
     objects::look(&asked, realm, &mut found).await;
     found
 }
@@ -75,25 +75,26 @@ fn grants(asked: &Inquiry, realm: &Realm, document: &DiscoveryDocument, found: &
     }
 }
 
-/// Sends the probe to the identity provider. Returns the status of the answer.
-async fn straight(asked: &Inquiry, realm: &Realm, found: &mut Gathered) -> Option<u16> {
+/// Sends the probe to the identity provider. Returns the answer.
+async fn straight(asked: &Inquiry, realm: &Realm, found: &mut Gathered) -> Option<Arrival> {
     let path = realm.place().token();
     let key = format!("realms.{}", realm.name);
-    let status = match probe::straight(asked, realm, &path).await {
-        Ok(Arrival { status, .. }) => status,
+    let arrival = match probe::straight(asked, realm, &path).await {
+        Ok(arrival) => arrival,
         Err(error) => {
             let message = format!("the token endpoint {path} does not answer: {error}");
             found.add(Severity::Problem, asked.at(&key, message));
             return None;
         }
     };
+    let status = arrival.status;
     if !matches!(status, 400 | 401) {
         let message = format!(
             "the token endpoint {path} answers an exchange without a client with status {status}, and not with 400 or 401: the \
              identity provider has no token endpoint there, or something in between answers"
         );
         found.add(Severity::Problem, asked.at(&key, message));
-        return Some(status);
+        return Some(arrival);
     }
     if !is_loopback(asked).await {
         let message = format!(
@@ -104,7 +105,7 @@ async fn straight(asked: &Inquiry, realm: &Realm, found: &mut Gathered) -> Optio
         );
         found.add(Severity::Note, asked.at("upstream.url", message));
     }
-    Some(status)
+    Some(arrival)
 }
 
 /// Whether only this machine reaches the identity provider.

@@ -1,11 +1,13 @@
 //! The audience itself: whether Keycloak has the client, and gives tokens for it to those who may exchange.
 
 use super::file::PlacedAudience;
-use super::inventory::{Inventory, Stopped, TokenReach};
+use super::inventory::{ClientFound, Inventory, Stopped, TokenReach};
+use crate::adapters::config::problem::shortened;
 use crate::adapters::upstream::directory::inventory::RoleOwner;
 use crate::adapters::upstream::directory::settings::ClientSettings;
 use crate::judgement::policy::model::{Issuance, Permission};
 use crate::tools::check::online::gathered::Severity;
+use crate::words::oauth::names::Names;
 
 /// Looks at the audience of a file.
 pub(super) async fn look(inventory: &mut Inventory<'_>, file: &PlacedAudience<'_>) -> Result<(), Stopped> {
@@ -16,13 +18,17 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, file: &PlacedAudience<'_
     if upstream.is_empty() && !takes_roles {
         return Ok(());
     }
-    let Some(audience) = inventory.client(name).await? else {
-        let meant = inventory.similar_client(name).await?;
-        let severity = if upstream.is_empty() { Severity::Warning } else { Severity::Problem };
-        let message =
-            format!("the realm {realm} has no client {name:?}, so that Keycloak knows no such audience{meant}");
-        inventory.found.add(severity, file.at("audience", message));
-        return Ok(());
+    let audience = match inventory.client(name).await? {
+        ClientFound::Present(audience) => audience,
+        ClientFound::NotShown => return Ok(()),
+        ClientFound::Missing => {
+            let meant = inventory.similar_client(name).await;
+            let severity = if upstream.is_empty() { Severity::Warning } else { Severity::Problem };
+            let message =
+                format!("the realm {realm} has no client {name:?}, so that Keycloak knows no such audience{meant}");
+            inventory.found.add(severity, file.at("audience", message));
+            return Ok(());
+        }
     };
     if upstream.is_empty() {
         return Ok(());
@@ -34,7 +40,7 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, file: &PlacedAudience<'_
     for (index, permission, issuance) in upstream {
         for caller in permission.clients.written() {
             // A caller that is missing is a finding already.
-            let Some(settings) = inventory.client(caller).await? else { continue };
+            let Some(settings) = inventory.client(caller).await?.present() else { continue };
             let case = Case { file, index, permission, caller: &settings, audience: &audience };
             case.available(inventory).await?;
             if issuance == Issuance::Forward {
@@ -55,8 +61,12 @@ struct Case<'c> {
 }
 
 impl Case<'_> {
+    /// The most that the caller may request.
     fn scope(&self) -> String {
-        self.permission.scopes.written().collect::<Vec<_>>().join(" ")
+        match &self.permission.scopes {
+            Names::Any => self.caller.optional_client_scopes.join(" "),
+            Names::Listed(scopes) => scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
+        }
     }
 
     fn add(&self, inventory: &mut Inventory<'_>, severity: Severity, message: String) {
@@ -72,11 +82,11 @@ impl Case<'_> {
             TokenReach { adds: true, .. } => return Ok(()),
             TokenReach { resolves: true, roles, .. } if !roles.is_empty() => return Ok(()),
             TokenReach { resolves: false, .. } => {
-                format!("{caller} lacks the client scope roles (mapper audience resolve)")
+                format!("{caller} lacks the client scope \"roles\" (mapper audience resolve)")
             }
             TokenReach { .. } => {
                 let owner = RoleOwner::Client(&self.audience.id);
-                match inventory.has_any_role(owner).await? {
+                match inventory.has_any_role(owner).await {
                     Some(false) => format!("{audience} has no roles that a user could have"),
                     Some(true) | None => format!(
                         "Full scope allowed is off at {caller}, and no role of {audience} is in its scope (Keycloak: Clients, {caller}, \
@@ -111,7 +121,7 @@ impl Case<'_> {
         surplus.sort_by_key(|role| !is_everybodys(role));
         let everybody = surplus.first().is_some_and(|role| is_everybodys(role));
         let severity = if everybody { Severity::Problem } else { Severity::Warning };
-        let named = surplus.iter().take(3).map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+        let named = surplus.iter().take(3).map(|role| shortened(role)).collect::<Vec<_>>().join(", ");
         let more = if surplus.len() > 3 { format!(" and {} more", surplus.len() - 3) } else { String::new() };
         let message = format!(
             "forward refuses the tokens of users with the realm roles {named}{more}, which the client {:?} of the realm {} lets into \

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::file::PlacedAudience;
-use super::inventory::{Inventory, Stopped};
-use crate::adapters::config::problem::Problem;
+use super::inventory::{ClientFound, Inventory, Stopped};
+use crate::adapters::config::problem::{Problem, shortened};
 use crate::adapters::upstream::directory::inventory::ShownScope;
-use crate::adapters::upstream::directory::settings::{ClientSettings, UnusualSetting};
+use crate::adapters::upstream::directory::settings::{ClientSettings, UnusualSetting, without_parameter};
 use crate::judgement::policy::model::{Issuance, Permission};
 use crate::judgement::policy::scopes::OFFLINE;
 use crate::tools::check::online::gathered::Severity;
@@ -58,16 +58,20 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, files: &[PlacedAudience<
         if mentions.is_empty() {
             continue;
         }
-        let Some(settings) = inventory.client(client).await? else {
-            let meant = inventory.similar_client(client).await?;
-            let message = format!(
-                "the realm {} has no client {client:?}: whoever registers one gets what is permitted to it{meant}",
-                inventory.realm.name
-            );
-            for one in &mentions {
-                inventory.found.add(Severity::Problem, one.at(client, message.clone()));
+        let settings = match inventory.client(client).await? {
+            ClientFound::Present(settings) => settings,
+            ClientFound::NotShown => continue,
+            ClientFound::Missing => {
+                let meant = inventory.similar_client(client).await;
+                let message = format!(
+                    "the realm {} has no client {client:?}: whoever registers one gets what is permitted to it{meant}",
+                    inventory.realm.name
+                );
+                for one in &mentions {
+                    inventory.found.add(Severity::Problem, one.at(client, message.clone()));
+                }
+                continue;
             }
-            continue;
         };
         let scopes = inventory.client_scopes().await?;
         for one in &mentions {
@@ -169,9 +173,21 @@ fn requested_scopes(
     let (index, permission) = (mention.index, mention.permission);
     let Names::Listed(listed) = &permission.scopes else { return };
     let realms = scopes.unwrap_or_default();
-    let unknown = listed.iter().filter(|scope| *scope != OPENID);
-    for scope in unknown.filter(|scope| !settings.client_scopes().any(|one| one == base(scope))) {
-        let message = if realms.iter().any(|one| one.name == base(scope)) {
+    let is_known = |scope: &str| {
+        settings.client_scopes().chain(realms.iter().map(|one| one.name.as_str())).any(|name| name == scope)
+    };
+    for scope in listed.iter().filter(|scope| *scope != OPENID) {
+        // A client scope may have a colon in its name.
+        let name_of_scope = if is_known(scope) { scope } else { without_parameter(scope) };
+        if settings.client_scopes().any(|one| one == name_of_scope) {
+            continue;
+        }
+        let message = if scopes.is_none() {
+            format!(
+                "the client {client:?} of the realm {name} may not request the scope {scope:?}; whether the realm has the client \
+                 scope is not shown to Cambio"
+            )
+        } else if is_known(name_of_scope) {
             format!(
                 "the client {client:?} of the realm {name} may not request the scope {scope:?}: add the client scope to it \
                  (Keycloak: Clients, {client}, Client scopes)"
@@ -195,7 +211,7 @@ fn requested_scopes(
             one.is_in_token() && settings.default_client_scopes.iter().flatten().any(|name| *name == one.name)
         })
         .filter(|one| !is_permitted(&one.name))
-        .map(|one| one.name.as_str())
+        .map(|one| shortened(&one.name))
         .collect();
     if !surplus.is_empty() {
         let message = format!(
@@ -205,9 +221,4 @@ fn requested_scopes(
         );
         inventory.found.add(Severity::Problem, mention.file.at(&format!("permissions[{index}].scopes"), message));
     }
-}
-
-/// The client scope of a scope with a parameter, such as `organization:*`.
-fn base(scope: &str) -> &str {
-    scope.split_once(':').map_or(scope, |(name, _)| name)
 }

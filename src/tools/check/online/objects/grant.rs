@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::file::PlacedAudience;
 use super::inventory::{Inventory, Stopped};
 use crate::adapters::config::TrustedIssuer;
+use crate::adapters::config::problem::shortened;
 use crate::adapters::upstream::directory::inventory::BrokeredProvider;
 use crate::judgement::policy::model::Issuance;
 use crate::tools::check::online::gathered::Severity;
@@ -34,13 +35,14 @@ pub(super) async fn look(inventory: &mut Inventory<'_>, files: &[PlacedAudience<
                 }
             }
             for client in permission.clients.written() {
-                let Some(settings) = inventory.client(client).await? else { continue };
+                let Some(settings) = inventory.client(client).await?.present() else { continue };
                 let allowed: Vec<_> = settings.attribute(PROVIDERS).split("##").collect();
                 let missing: Vec<_> = aliases.iter().filter(|alias| !allowed.contains(&alias.as_str())).collect();
                 let name = &inventory.realm.name;
                 let message = if !settings.is_on(GRANT) {
                     format!("may not use the JWT authorization grant: translate needs its attribute {GRANT}=true")
                 } else if let Some(alias) = missing.first() {
+                    let alias = shortened(alias);
                     format!(
                         "may not bring tokens of the identity provider {alias}: add the alias to its attribute {PROVIDERS}"
                     )
@@ -102,7 +104,7 @@ fn provider(inventory: &mut Inventory<'_>, shown: &[BrokeredProvider], issuer: &
                 if is_wrong {
                     faults.push((
                         severity,
-                        format!("the identity provider {} of the realm {name} {text}", provider.alias),
+                        format!("the identity provider {} of the realm {name} {text}", shortened(&provider.alias)),
                     ));
                 }
             }

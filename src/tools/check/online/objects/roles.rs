@@ -1,7 +1,7 @@
 //! The roles that a file takes from Keycloak's tokens. The roles that the file gives are its own, and need not exist.
 
 use super::file::PlacedAudience;
-use super::inventory::{Inventory, RoleFound, Stopped};
+use super::inventory::{ClientFound, Inventory, RoleFound, Stopped};
 use crate::adapters::upstream::directory::inventory::RoleOwner;
 use crate::judgement::policy::model::RoleSource;
 use crate::tools::check::online::gathered::Severity;
@@ -42,9 +42,13 @@ async fn of_client(
     role: &str,
 ) -> Result<Option<(String, String)>, Stopped> {
     let realm = inventory.realm.name.clone();
-    let Some(settings) = inventory.client(client).await? else {
-        let meant = inventory.similar_client(client).await?;
-        return Ok(Some((format!("the realm {realm} has no client {client:?}"), meant)));
+    let settings = match inventory.client(client).await? {
+        ClientFound::Present(settings) => settings,
+        ClientFound::NotShown => return Ok(None),
+        ClientFound::Missing => {
+            let meant = inventory.similar_client(client).await;
+            return Ok(Some((format!("the realm {realm} has no client {client:?}"), meant)));
+        }
     };
     Ok(match inventory.role(RoleOwner::Client(&settings.id), role).await? {
         Some(RoleFound::Missing(meant)) => {
@@ -64,7 +68,7 @@ async fn given(inventory: &mut Inventory<'_>, file: &PlacedAudience<'_>) -> Resu
     if given.is_empty() {
         return Ok(());
     }
-    let Some(audience) = inventory.client(name).await? else { return Ok(()) };
+    let Some(audience) = inventory.client(name).await?.present() else { return Ok(()) };
     for (role, key) in given {
         match inventory.role(RoleOwner::Client(&audience.id), role).await? {
             Some(RoleFound::Missing(meant)) if !meant.is_empty() => {
