@@ -79,7 +79,7 @@ fn signed(claims: &Value, jti: &str, client: &str, world: &World) -> String {
     let is_partners = claims["iss"].is_string();
     let mut claims = claims.as_object().unwrap().clone();
     for name in ["iss", "azp", "typ", "iat", "exp", "jti"] {
-        if !claims.contains_key(name) && !(is_partners && ["azp", "typ"].contains(&name)) {
+        if !claims.contains_key(name) && (!is_partners || !["azp", "typ"].contains(&name)) {
             claims.insert(name.to_owned(), usual(name));
         }
     }

@@ -73,9 +73,8 @@ pub fn carries_governed_grant(body: &[u8]) -> bool {
 /// Whether `text` has nothing of a governed request in any reading: no governed grant, no refresh token of Cambio, no
 /// subject token, wherever they stand, and nothing with which the text itself changes its own encoding.
 pub(super) fn has_nothing_governed(text: &[u8]) -> bool {
-    static NAMES: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
-        [PREFIX, "subject_token", "_charset_", "content-transfer-encoding"].map(|name| Finder::new(name))
-    });
+    static NAMES: LazyLock<[Finder<'static>; 4]> =
+        LazyLock::new(|| [PREFIX, "subject_token", "_charset_", "content-transfer-encoding"].map(Finder::new));
     let mut found = false;
     let ended = each_layer(text, |_, dense| {
         // Lenient readers of JSON drop a backslash before any character. Nearly no body has one.

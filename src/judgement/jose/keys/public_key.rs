@@ -172,7 +172,9 @@ impl Numbers {
             Self::Ec(point) => [b"EC", point, &[], &[]],
             Self::Ed(x) => [b"OKP", x, &[], &[]],
         };
-        parts.iter().for_each(|part| context.update(part));
+        for part in parts {
+            context.update(part);
+        }
         let mut digest = [0; 32];
         digest.copy_from_slice(context.finish().as_ref());
         digest
