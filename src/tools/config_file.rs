@@ -22,16 +22,19 @@ impl ConfigFileArguments {
         self.config.as_deref()
     }
 
-    /// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`, if it is there.
+    /// [`Self::found`].
+    ///
+    /// # Errors
+    /// There is none.
     pub fn path(&self, environment: &dyn Environment) -> Result<PathBuf, CommandFailure> {
+        self.found(environment).ok_or_else(|| {
+            CommandFailure("there is no cambio.yaml here: name the file with --config FILE or CAMBIO_CONFIG".into())
+        })
+    }
+
+    /// `--config FILE`, else `CAMBIO_CONFIG`, else `cambio.yaml`, if it is there.
+    pub fn found(&self, environment: &dyn Environment) -> Option<PathBuf> {
         let named = self.config.clone().or_else(|| environment.var("CAMBIO_CONFIG").map(PathBuf::from));
-        let usual = PathBuf::from("cambio.yaml");
-        match named {
-            Some(path) => Ok(path),
-            None if usual.exists() => Ok(usual),
-            None => Err(CommandFailure(
-                "there is no cambio.yaml here: name the file with --config FILE or CAMBIO_CONFIG".into(),
-            )),
-        }
+        named.or_else(|| Some(PathBuf::from("cambio.yaml")).filter(|usual| usual.exists()))
     }
 }

@@ -4,6 +4,7 @@ mod coverage;
 mod expectation;
 mod file;
 mod report;
+mod stand_in;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ Tests are in files whose names end in .test.yaml, in the folder of the audience 
     - name: front-end-app gets the user's own roles
       request: { client: front-end-app, scope: email, claims: { sub: alice } }
       expect: { allowed: true, scope: email }
+Without --config and without ./cambio.yaml, the folder of the first test file is tested alone. The realm is a
+stand-in, which signs, and trusts the issuers that the permissions name.
 Exit status: 0 all tests pass, 1 a test fails, 2 the tests can't be run.";
 
 /// The arguments of `cambio test`.
@@ -72,7 +75,10 @@ fn run_with(
     clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<bool, CommandFailure> {
-    let gate = Gate::load(&arguments.config.path(environment)?, environment)?;
+    let gate = match arguments.config.found(environment) {
+        Some(config) => Gate::load(&config, environment)?,
+        None => stand_in::gate(arguments.folder(), environment)?,
+    };
     let paths = arguments.paths(&gate)?;
     let now = arguments.at.unwrap_or_else(|| clock.now());
     let mut report = Report::default();
@@ -98,6 +104,12 @@ fn run_with(
 }
 
 impl TestArguments {
+    /// The folder of the first test file, or this one.
+    fn folder(&self) -> &Path {
+        let parent = self.files.first().and_then(|file| file.parent());
+        parent.filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
     fn paths(&self, gate: &Gate) -> Result<Vec<PathBuf>, CommandFailure> {
         if !self.files.is_empty() {
             return Ok(self.files.clone());

@@ -132,3 +132,34 @@ fn what_can_not_be_run_is_neither_passed_nor_failed() {
     let (status, found) = tested(&folder(&[]), &[]);
     assert!(status == Some(2) && found.contains("ends in .test.yaml"), "{found}");
 }
+
+/// An owner has the audience file and its tests, and nothing of the platform's.
+#[test]
+fn an_owner_tests_without_the_platforms_file() {
+    let folder = Folder::new();
+    let foreign = "- { clients: [partner-app], issuers: [partner], issuance: mint, scopes: [email] }\n";
+    let audience = AUDIENCE.replace("- { clients: [nobody] }\n", foreign);
+    folder.write("audiences/back-end-api.yaml", &audience);
+    let partners = "\
+- name: a partner's token
+  request:
+    client: partner-app
+    scope: email
+    claims: { iss: https://partner.invalid, sub: petra, aud: https://idp.invalid, level: none }
+  expect: { allowed: true, issuance: mint, scope: email }
+- name: another issuer's
+  request: { client: partner-app, claims: { iss: https://other.example.org, aud: https://idp.invalid } }
+  expect: { allowed: false, reason: subject_token_issuer_untrusted }
+";
+    folder.write("audiences/back-end-api.test.yaml", &format!("{PASSING}{partners}"));
+    let (status, text) = tested(&folder, &["audiences/back-end-api.test.yaml"]);
+    assert_eq!(status, Some(0), "{text}");
+    assert_eq!(text.matches("ok  ").count(), 6, "{text}");
+    // Named, it must be there.
+    let (status, text) = tested(&folder, &["--config", "cambio.yaml", "audiences/back-end-api.test.yaml"]);
+    assert_eq!(status, Some(2), "{text}");
+    // The realm that the file names is the stand-in's.
+    folder.write("audiences/back-end-api.yaml", &format!("{audience}realm: staff\n"));
+    let (status, text) = tested(&folder, &["audiences/back-end-api.test.yaml"]);
+    assert_eq!(status, Some(0), "{text}");
+}

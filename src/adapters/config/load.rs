@@ -89,6 +89,14 @@ pub fn permission_lines(bytes: &[u8]) -> Vec<u64> {
     }
 }
 
+/// The audience files of a folder and of the folders in it, in the order of their names.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn audience_files(folder: &Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+    Ok(files::audience_files(folder)?.sorted(folder))
+}
+
 /// The test files (`*.test.yaml`) of a folder of audience files, in the order of their names.
 ///
 /// # Errors
