@@ -158,6 +158,13 @@ fn an_owner_tests_without_the_platforms_file() {
     // Named, it must be there.
     let (status, text) = tested(&folder, &["--config", "cambio.yaml", "audiences/back-end-api.test.yaml"]);
     assert_eq!(status, Some(2), "{text}");
+    for (name, wrong) in [("realm", "realm: my realm\n"), ("issuer", "")] {
+        let audience = if name == "issuer" { audience.replace("[partner]", "['a b']") } else { audience.clone() };
+        folder.write("audiences/back-end-api.yaml", &format!("{audience}{wrong}"));
+        let (status, text) = tested(&folder, &["audiences/back-end-api.test.yaml"]);
+        assert_eq!(status, Some(2), "{name}: {text}");
+        assert!(text.contains("--config FILE") && !text.contains("cambio-test-"), "{name}: {text}");
+    }
     // The realm that the file names is the stand-in's.
     folder.write("audiences/back-end-api.yaml", &format!("{audience}realm: staff\n"));
     let (status, text) = tested(&folder, &["audiences/back-end-api.test.yaml"]);

@@ -24,9 +24,15 @@ pub(super) fn gate(folder: &Path, environment: &dyn Environment) -> Result<Gate,
     let failed = |error: &dyn std::fmt::Display| CommandFailure(format!("{}: {error}", folder.display()));
     let folder = std::path::absolute(folder).map_err(|error| failed(&error))?;
     let paths = audience_files(&folder).map_err(|error| failed(&error))?;
-    let review = review_files(&paths, None, environment).map_err(|problems| failed(&problems.len()))?;
-    let base = Base::new(&platform(&review.files, &folder))?;
-    Gate::load(&base.0.join("cambio.yaml"), environment)
+    // Only a platform's file makes this an error.
+    let files = review_files(&paths, None, environment).unwrap_or_default().files;
+    let base = Base::new(&platform(&files, &folder))?;
+    Gate::load(&base.0.join("cambio.yaml"), environment).map_err(|error| {
+        let error = error.0.replace(&*base.0.to_string_lossy(), "stand-in");
+        failed(&format!(
+            "no stand-in for cambio.yaml fits the audience files here, name the file with --config FILE: {error}"
+        ))
+    })
 }
 
 /// The text of `cambio.yaml`. JSON is YAML, too, and quotes every name.
