@@ -83,7 +83,7 @@ impl AuditLog {
     /// Opens the file again under its name before the next line, so that a log rotation can move the old file away.
     pub fn reopen(&self) {
         self.0.queue().reopen = true;
-        self.0.wake.notify_one();
+        self.0.ring();
     }
 
     /// The lines that were written last, the last one first.
@@ -151,7 +151,7 @@ impl AuditLog {
 impl Drop for AuditLog {
     fn drop(&mut self) {
         self.0.queue().ended = true;
-        self.0.wake.notify_one();
+        self.0.ring();
     }
 }
 
@@ -249,7 +249,7 @@ impl Shared {
         Ok(waits)
     }
 
-    /// Wakes the writer for the lines that were queued. To wake it costs a system call, so it is woken once.
+    /// Wakes the writer, if it sleeps, for what was changed in the queue. To wake it costs a system call.
     fn ring(&self) {
         if std::mem::take(&mut self.queue().writer_sleeps) {
             self.wake.notify_one();

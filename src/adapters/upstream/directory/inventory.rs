@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::adapters::upstream::client::UpstreamClient;
@@ -13,8 +14,20 @@ use crate::adapters::upstream::directory::{DirectoryClient, DirectoryError, esca
 const MOST_NAMES: usize = 500;
 /// Clients or identity providers in one answer. Each has some KiB.
 const AT_ONCE: usize = 50;
-/// Identity providers that are looked at.
-const MOST_PROVIDERS: usize = 5000;
+
+/// A list that the directory gives in pages.
+struct PagedList {
+    /// The path below that of the realm.
+    path: &'static str,
+    /// What is asked for.
+    what: &'static str,
+    /// Entries that are looked at.
+    most: usize,
+}
+
+const CLIENTS: PagedList = PagedList { path: "clients", what: "a question for the clients", most: MOST_NAMES };
+const PROVIDERS: PagedList =
+    PagedList { path: "identity-provider/instances", what: "a question for the identity providers", most: 5000 };
 
 /// A client scope.
 #[derive(Clone, Debug, Deserialize)]
@@ -81,17 +94,8 @@ impl DirectoryClient {
         struct Listed {
             client_id: String,
         }
-        let mut ids = Vec::new();
-        while ids.len() < MOST_NAMES {
-            let path = format!("{}/clients?first={}&max={AT_ONCE}", self.admin_path, ids.len());
-            let listed: Vec<Listed> = self.get(upstream, path, "a question for the clients").await?;
-            let count = listed.len();
-            ids.extend(listed.into_iter().map(|one| one.client_id));
-            if count < AT_ONCE {
-                break;
-            }
-        }
-        Ok(ids)
+        let listed: Vec<Listed> = self.listed(upstream, &CLIENTS).await?;
+        Ok(listed.into_iter().map(|one| one.client_id).collect())
     }
 
     /// The realm's client scopes.
@@ -108,19 +112,26 @@ impl DirectoryClient {
     /// # Errors
     /// The identity provider does not answer, or refuses Cambio's own client.
     pub async fn brokered_providers(&self, upstream: &UpstreamClient) -> Result<Vec<BrokeredProvider>, DirectoryError> {
-        let mut providers = Vec::new();
-        while providers.len() < MOST_PROVIDERS {
-            let first = providers.len();
-            let path = format!("{}/identity-provider/instances?first={first}&max={AT_ONCE}", self.admin_path);
-            let listed: Vec<BrokeredProvider> =
-                self.get(upstream, path, "a question for the identity providers").await?;
-            let count = listed.len();
-            providers.extend(listed);
-            if count < AT_ONCE {
+        self.listed(upstream, &PROVIDERS).await
+    }
+
+    /// The entries of a list, page by page.
+    async fn listed<T: DeserializeOwned>(
+        &self,
+        upstream: &UpstreamClient,
+        list: &PagedList,
+    ) -> Result<Vec<T>, DirectoryError> {
+        let mut listed = Vec::new();
+        while listed.len() < list.most {
+            let path = format!("{}/{}?first={}&max={AT_ONCE}", self.admin_path, list.path, listed.len());
+            let page: Vec<T> = self.get(upstream, path, list.what).await?;
+            let is_last = page.len() < AT_ONCE;
+            listed.extend(page);
+            if is_last {
                 break;
             }
         }
-        Ok(providers)
+        Ok(listed)
     }
 
     /// Whether there is a role of exactly this name.

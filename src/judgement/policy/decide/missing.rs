@@ -3,6 +3,7 @@
 use super::context::DecisionContext;
 use super::reach::Reach;
 use crate::judgement::policy::model::Audience;
+use crate::judgement::policy::permission::Permission;
 use crate::judgement::policy::provenance::Provenance;
 use crate::words::refusal::similar::did_you_mean;
 use crate::words::refusal::{Reason, Refusal};
@@ -87,10 +88,18 @@ impl Missing<'_> {
         self.audience.refuse(reason, &text)
     }
 
+    /// The permission at a position, which counts from 1.
+    fn permission(&self, position: usize) -> Option<&Permission> {
+        self.audience.permissions.get(position.saturating_sub(1))
+    }
+
     fn expired(&self, position: usize) -> String {
         let place = place(position);
-        let permission = self.audience.permissions.get(position.saturating_sub(1));
-        let day = permission.and_then(|one| one.expires).map(|day| format!(", which is {day}")).unwrap_or_default();
+        let day = self
+            .permission(position)
+            .and_then(|one| one.expires)
+            .map(|day| format!(", which is {day}"))
+            .unwrap_or_default();
         format!("renew expires of {place}{day}")
     }
 
@@ -98,7 +107,7 @@ impl Missing<'_> {
     fn issuer_missing(&self, position: usize) -> String {
         let issuer = self.context.request.issuer;
         let place = place(position);
-        let permission = self.audience.permissions.get(position.saturating_sub(1));
+        let permission = self.permission(position);
         let issuance = permission.map_or(self.audience.issuance, |one| self.audience.issuance_of(one));
         if self.context.can_be_exchanged_with(issuance) {
             return format!("add {issuer} to issuers of {place}");
@@ -125,7 +134,7 @@ impl Missing<'_> {
     /// Why the permission does not cover the actor.
     fn actor_missing(&self, position: usize) -> String {
         let place = place(position);
-        let permission = self.audience.permissions.get(position.saturating_sub(1));
+        let permission = self.permission(position);
         let rule = permission.and_then(|permission| permission.delegation.as_ref());
         match (rule, self.context.request.actor) {
             (Some(rule), _) if !rule.takes_actors() => {
